@@ -1,0 +1,60 @@
+package connectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Class says what to do about an error.
+type Class string
+
+// The classes of error.
+const (
+	// RetryLater: the target is there but will not do it now (throttled,
+	// busy). Wait for Error.After, or behov's own backoff, and repeat.
+	RetryLater Class = "retry-later"
+	// TargetDown: no connection, or it broke. Every change would fail.
+	TargetDown Class = "target-down"
+	// Permanent: repeating will not help until somebody changes something
+	// (credentials, rights, configuration).
+	Permanent Class = "permanent"
+)
+
+// Error is what a connector returns when the target gave no usable answer.
+// Its text names what failed and what to do, in one line, without personal
+// data and without secrets.
+type Error struct {
+	Class Class
+	// After is, with RetryLater, how long the target asked us to wait; zero
+	// when it did not say.
+	After time.Duration
+	Err   error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error of the class.
+func Errorf(class Class, format string, args ...any) *Error {
+	return &Error{Class: class, Err: fmt.Errorf(format, args...)}
+}
+
+// ClassOf returns the class of err: its own when it is or wraps an [Error],
+// RetryLater for a cancelled or expired context, Permanent otherwise. For nil
+// it returns the empty class.
+func ClassOf(err error) Class {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return RetryLater
+	}
+	return Permanent
+}

@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Key names what an interval is about.
+type Key struct {
+	Person      string
+	Target      string
+	Entitlement string // or Account
+}
+
+// Interval is a stretch of time during which a person had an entitlement. It
+// is generous: it begins when the access may first have been there and ends
+// when it was known to be gone.
+type Interval struct {
+	Key
+	Since       time.Time
+	SinceRecord int64
+	Until       time.Time // zero while it lasts
+	UntilRecord int64     // zero while it lasts
+}
+
+// At says whether the interval holds at the instant. It includes its first
+// instant and not its last.
+func (i Interval) At(t time.Time) bool {
+	return !t.Before(i.Since) && (i.Until.IsZero() || t.Before(i.Until))
+}
+
+// Effect is what a record does to intervals.
+type Effect int
+
+// The effects.
+const (
+	NoEffect Effect = iota
+	Opens
+	Closes
+	// ClosesAll closes every interval of the person in the target.
+	ClosesAll
+)
+
+// EffectOf says which interval a record opens or closes. It is the only place
+// that knows; whoever keeps intervals up to date asks it.
+func EffectOf(r Record) (Key, Effect) {
+	key := Key{Person: r.Person, Target: r.Target, Entitlement: r.Entitlement}
+	switch r.Action {
+	case AccessFound:
+		return key, Opens
+	case AccessGone:
+		return key, Closes
+	case StepEnded:
+		if r.Outcome != Applied && r.Outcome != AlreadySo {
+			return key, NoEffect
+		}
+		switch r.Op {
+		case "add-member":
+			return key, Opens
+		case "remove-member":
+			return key, Closes
+		case "create-account", "enable-account":
+			key.Entitlement = Account
+			return key, Opens
+		case "disable-account":
+			key.Entitlement = Account
+			return key, Closes
+		case "delete-account":
+			return key, ClosesAll
+		}
+	}
+	return key, NoEffect
+}
+
+// Opened returns the interval that the record opens for the key.
+func Opened(key Key, r Record) Interval {
+	since := r.At
+	if !r.Began.IsZero() {
+		since = r.Began
+	}
+	return Interval{Key: key, Since: since, SinceRecord: r.Index}
+}
+
+// Projection builds intervals from records in their order. The zero value is
+// ready to use.
+type Projection struct {
+	open   map[Key]*Interval
+	closed []Interval
+}
+
+// Add takes the next record.
+func (p *Projection) Add(r Record) {
+	if p.open == nil {
+		p.open = map[Key]*Interval{}
+	}
+	key, effect := EffectOf(r)
+	switch effect {
+	case Opens:
+		if p.open[key] == nil {
+			i := Opened(key, r)
+			p.open[key] = &i
+		}
+	case Closes:
+		p.close(key, r)
+	case ClosesAll:
+		for k := range p.open {
+			if k.Person == key.Person && k.Target == key.Target {
+				p.close(k, r)
+			}
+		}
+	}
+}
+
+func (p *Projection) close(key Key, r Record) {
+	i := p.open[key]
+	if i == nil {
+		return
+	}
+	i.Until, i.UntilRecord = r.At, r.Index
+	p.closed = append(p.closed, *i)
+	delete(p.open, key)
+}
+
+// Intervals returns all intervals so far, sorted by key and then by time.
+func (p *Projection) Intervals() []Interval {
+	all := slices.Clone(p.closed)
+	for _, i := range p.open {
+		all = append(all, *i)
+	}
+	SortIntervals(all)
+	return all
+}
+
+// SortIntervals sorts by person, target, entitlement and time.
+func SortIntervals(all []Interval) {
+	slices.SortFunc(all, func(a, b Interval) int {
+		return cmp.Or(
+			cmp.Compare(a.Person, b.Person),
+			cmp.Compare(a.Target, b.Target),
+			cmp.Compare(a.Entitlement, b.Entitlement),
+			cmp.Compare(a.SinceRecord, b.SinceRecord),
+		)
+	})
+}

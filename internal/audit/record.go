@@ -1,0 +1,121 @@
+// Package audit holds the record of everything that was decided and done:
+// hash-linked records, the access intervals that are projected from them, and
+// the verifier that checks both.
+//
+// It must never know how the engine works (the verifier has to be able to
+// disbelieve it), and no record may carry a personal value in the clear:
+// people are named by opaque ID, and a payload's personal values are sealed.
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+)
+
+// Action says what a record tells.
+type Action string
+
+// The actions.
+const (
+	HRImported    Action = "hr.imported"
+	HRHeld        Action = "hr.held"
+	RulesInUse    Action = "rules.in-use"
+	DecisionMade  Action = "decision.made"
+	HoldRaised    Action = "hold.raised"
+	ReviewStarted Action = "review.started"
+	// GrantWaiting and GrantReady tell when a grant begins and ceases to
+	// wait, for instance for MFA.
+	GrantWaiting Action = "grant.waiting"
+	GrantReady   Action = "grant.ready"
+	// StepIntended is written before a target is touched, StepEnded after.
+	// Every step has one of each, in this order.
+	StepIntended Action = "step.intended"
+	StepEnded    Action = "step.ended"
+	// AccessFound and AccessGone tell of access that came or went behind our
+	// back, as a snapshot showed.
+	AccessFound Action = "drift.found"
+	AccessGone  Action = "drift.gone"
+)
+
+// The outcomes of StepEnded.
+const (
+	Applied   = "applied"
+	AlreadySo = "already-so"
+	Refused   = "refused"
+	Failed    = "failed"
+	// NotDone: the target gave no answer, and a later complete snapshot
+	// shows that the step did not happen.
+	NotDone = "not-done"
+)
+
+// Account stands in place of an entitlement in records and intervals that are
+// about the account itself: "the account could be used".
+const Account = "account"
+
+// Record is one entry. Empty fields do not apply to its action.
+type Record struct {
+	Index int64 `json:"index"`
+	// At is when it was recorded, UTC, to the microsecond.
+	At time.Time `json:"at"`
+	// Actor is who caused it: "behov" itself, "person:ID", or "os-uid:N" for
+	// an operator who is not known as a person.
+	Actor       string `json:"actor"`
+	Action      Action `json:"action"`
+	Person      string `json:"person,omitempty"`
+	Target      string `json:"target,omitempty"`
+	Entitlement string `json:"entitlement,omitempty"`
+	// Op is the change, on records of steps (connectors.Op).
+	Op      string `json:"op,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Plan    string `json:"plan,omitempty"`
+	Step    string `json:"step,omitempty"`
+	Outcome string `json:"outcome,omitempty"`
+	// Began is, on StepEnded, when the step was intended: the access may have
+	// begun as early as that.
+	Began time.Time `json:"began,omitzero"`
+	// Payload is JSON; personal values in it are sealed.
+	Payload []byte `json:"payload,omitempty"`
+	Prev    []byte `json:"prev"`
+	Hash    []byte `json:"hash"`
+}
+
+// Link gives the record its place after a record with the index and hash, and
+// computes its own hash. The time is cut to the microsecond, as it is stored.
+func (r *Record) Link(index int64, prev []byte) {
+	r.Index, r.Prev = index, prev
+	r.At = r.At.UTC().Truncate(time.Microsecond)
+	if !r.Began.IsZero() {
+		r.Began = r.Began.UTC().Truncate(time.Microsecond)
+	}
+	r.Hash = r.digest()
+}
+
+// digest is SHA-256 over every field but the hash, each with its length in
+// front, so that no two records have the same bytes.
+func (r *Record) digest() []byte {
+	h := sha256.New()
+	var n [8]byte
+	number := func(v int64) {
+		binary.BigEndian.PutUint64(n[:], uint64(v))
+		h.Write(n[:])
+	}
+	field := func(b []byte) {
+		number(int64(len(b)))
+		h.Write(b)
+	}
+	h.Write([]byte("behov.audit.v1\n"))
+	number(r.Index)
+	number(r.At.UnixMicro())
+	if r.Began.IsZero() {
+		number(0)
+	} else {
+		number(r.Began.UnixMicro())
+	}
+	for _, s := range []string{r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement, r.Op, r.Reason, r.Plan, r.Step, r.Outcome} {
+		field([]byte(s))
+	}
+	field(r.Payload)
+	field(r.Prev)
+	return h.Sum(nil)
+}

@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+)
+
+// Summary is what a verification found when nothing was wrong.
+type Summary struct {
+	Records int64  `json:"records"`
+	Head    []byte `json:"head"` // the last record's hash; note it elsewhere and it proves that nothing before it changed
+	// OpenSteps are those intended and not yet ended: work the engine was
+	// stopped in the middle of. The next apply settles them.
+	OpenSteps []string   `json:"open_steps,omitempty"`
+	Intervals []Interval `json:"-"` // as projected from the records
+}
+
+// Verify reads records from the first to the last and checks that none was
+// changed, removed, put in or moved, and that every step was intended before
+// it ended and ended once. The error names the first record that is wrong.
+//
+// What no chain can show by itself is records missing from the end: compare
+// Summary.Head with a head noted earlier.
+func Verify(records iter.Seq2[Record, error]) (Summary, error) {
+	var (
+		prev       []byte
+		n          int64
+		projection Projection
+		open       = map[string]int64{}
+		ended      = map[string]int64{}
+		order      []string
+	)
+	for r, err := range records {
+		if err != nil {
+			return Summary{}, fmt.Errorf("after record %d: %w", n, err)
+		}
+		if r.Index != n+1 {
+			return Summary{}, fmt.Errorf("record %d follows record %d: records are missing, doubled or moved", r.Index, n)
+		}
+		if !bytes.Equal(r.Prev, prev) {
+			return Summary{}, fmt.Errorf("record %d does not link to record %d: one of the two was changed", r.Index, n)
+		}
+		if !bytes.Equal(r.Hash, r.digest()) {
+			return Summary{}, fmt.Errorf("record %d does not have the hash of its content: it was changed", r.Index)
+		}
+		switch r.Action {
+		case StepIntended:
+			if at, ok := open[r.Step]; ok {
+				return Summary{}, fmt.Errorf("record %d intends step %s, which record %d intended already", r.Index, r.Step, at)
+			}
+			if at, ok := ended[r.Step]; ok {
+				return Summary{}, fmt.Errorf("record %d intends step %s, which ended in record %d", r.Index, r.Step, at)
+			}
+			open[r.Step] = r.Index
+			order = append(order, r.Step)
+		case StepEnded:
+			if at, ok := ended[r.Step]; ok {
+				return Summary{}, fmt.Errorf("record %d ends step %s, which ended in record %d", r.Index, r.Step, at)
+			}
+			if _, ok := open[r.Step]; !ok {
+				return Summary{}, fmt.Errorf("record %d ends step %s, which no record intended", r.Index, r.Step)
+			}
+			delete(open, r.Step)
+			ended[r.Step] = r.Index
+		}
+		projection.Add(r)
+		n, prev = r.Index, r.Hash
+	}
+	s := Summary{Records: n, Head: prev, Intervals: projection.Intervals()}
+	for _, step := range order {
+		if _, ok := open[step]; ok {
+			s.OpenSteps = append(s.OpenSteps, step)
+		}
+	}
+	return s, nil
+}
+
+// CompareIntervals says how stored intervals differ from those the records
+// give, or nil when they are the same. Both must be sorted by SortIntervals.
+func CompareIntervals(stored, projected []Interval) error {
+	for i := 0; i < len(stored) || i < len(projected); i++ {
+		switch {
+		case i >= len(stored):
+			return fmt.Errorf("the access of person %s to %s in %s since record %d is missing from the stored intervals", projected[i].Person, projected[i].Entitlement, projected[i].Target, projected[i].SinceRecord)
+		case i >= len(projected):
+			return fmt.Errorf("the stored access of person %s to %s in %s has no record", stored[i].Person, stored[i].Entitlement, stored[i].Target)
+		case stored[i].Key != projected[i].Key || stored[i].SinceRecord != projected[i].SinceRecord ||
+			stored[i].UntilRecord != projected[i].UntilRecord ||
+			!stored[i].Since.Equal(projected[i].Since) || !stored[i].Until.Equal(projected[i].Until):
+			return fmt.Errorf("the stored access of person %s to %s in %s is not what the records say from record %d on", stored[i].Person, stored[i].Entitlement, stored[i].Target, projected[i].SinceRecord)
+		}
+	}
+	return nil
+}

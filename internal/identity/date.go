@@ -1,0 +1,41 @@
+package identity
+
+import (
+	"fmt"
+	"time"
+)
+
+// Date is a civil date, "2006-01-02", in the organisation's time zone. The
+// zero value means no date: an employment without an end, a leave that is
+// not. Dates compare as strings do.
+type Date string
+
+// ParseDate reads a date in the layout (as package time has them) and refuses
+// days that do not exist, such as 30 February.
+func ParseDate(layout, s string) (Date, error) {
+	t, err := time.Parse(layout, s)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a date in the format %s", s, time.Date(2006, 1, 2, 0, 0, 0, 0, time.UTC).Format(layout))
+	}
+	return Date(t.Format(time.DateOnly)), nil
+}
+
+// DateOf returns the civil date of an instant in a time zone.
+func DateOf(t time.Time, zone *time.Location) Date {
+	return Date(t.In(zone).Format(time.DateOnly))
+}
+
+// AddDays returns the date n days later, or earlier when n is negative.
+func (d Date) AddDays(n int) Date {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return d
+	}
+	return Date(t.AddDate(0, 0, n).Format(time.DateOnly))
+}
+
+// covers says whether day lies between from and until, both included, where
+// an empty until never ends.
+func covers(from, until, day Date) bool {
+	return from <= day && (until == "" || day <= until)
+}

@@ -1,0 +1,115 @@
+package identity
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"text/template"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Template makes a login or an attribute value from a person and the
+// employment that speaks for them. It is Go's text/template with a few
+// functions: ascii, lower, upper, first N.
+type Template struct {
+	t *template.Template
+}
+
+// View is what a template sees: {{.GivenName}}, {{.Login}}, {{.Unit}} …
+type View struct {
+	PersonFacts
+	EmploymentFacts
+	Login    string
+	PersonID PersonID
+}
+
+// ParseTemplate compiles a template and tries it on an empty view, so that an
+// unknown field is an error here and not later.
+func ParseTemplate(text string) (*Template, error) {
+	t, err := template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
+		"ascii": ASCII,
+		"lower": strings.ToLower,
+		"upper": strings.ToUpper,
+		"first": first,
+	}).Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
+	}
+	if err := t.Execute(&bytes.Buffer{}, View{}); err != nil {
+		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
+	}
+	return &Template{t: t}, nil
+}
+
+// templateError takes the library's position prefix away: the caller names
+// the place in the configuration.
+func templateError(err error) string {
+	s := err.Error()
+	if _, after, ok := strings.Cut(s, ": "); ok {
+		return after
+	}
+	return s
+}
+
+// Execute renders the template. White space around the result is removed.
+func (t *Template) Execute(v View) (string, error) {
+	var b bytes.Buffer
+	if err := t.t.Execute(&b, v); err != nil {
+		return "", fmt.Errorf("template: %s", templateError(err))
+	}
+	return strings.TrimSpace(b.String()), nil
+}
+
+// ViewOn returns what templates see of the person on the day.
+func (p Person) ViewOn(day Date) View {
+	v := View{PersonFacts: p.PersonFacts, Login: p.Login, PersonID: p.ID}
+	if e, ok := p.Main(day); ok {
+		v.EmploymentFacts = e.EmploymentFacts
+	}
+	return v
+}
+
+func first(n int, s string) string {
+	runes := []rune(s)
+	if len(runes) > n {
+		runes = runes[:n]
+	}
+	return string(runes)
+}
+
+// letters that do not decompose into a base letter and a mark.
+var plain = map[rune]string{
+	'æ': "ae", 'Æ': "AE", 'ø': "o", 'Ø': "O", 'ß': "ss", 'ł': "l", 'Ł': "L",
+	'đ': "d", 'Đ': "D", 'ð': "d", 'Ð': "D", 'þ': "th", 'Þ': "TH", 'œ': "oe", 'Œ': "OE", 'ı': "i",
+}
+
+// ASCII transliterates to the letters and digits a login may have: å and ä
+// become a, é becomes e, ł becomes l; whatever has no such likeness, and all
+// punctuation, is left out.
+func ASCII(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFD.String(s) {
+		switch {
+		case plain[r] != "":
+			b.WriteString(plain[r])
+		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// LoginCandidate returns the n-th login to try, counted from 1: the base, then
+// base2, base3 … A base without any letter becomes "user".
+func LoginCandidate(base string, n int) string {
+	base = strings.ToLower(base)
+	if base == "" {
+		base = "user"
+	}
+	if n <= 1 {
+		return base
+	}
+	return fmt.Sprintf("%s%d", base, n)
+}

@@ -1,0 +1,341 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/audit"
+)
+
+type pendingRecord struct {
+	record audit.Record
+	sealed []byte // personal payload, before sealing
+}
+
+// Audit appends records to the trail when the transaction commits.
+func (tx *Tx) Audit(records ...audit.Record) {
+	for _, r := range records {
+		tx.records = append(tx.records, pendingRecord{record: r})
+	}
+}
+
+// AuditSealed appends a record whose payload is personal: it is sealed with
+// the key of the record's person.
+func (tx *Tx) AuditSealed(r audit.Record, personal any) error {
+	value, err := json.Marshal(personal)
+	if err != nil {
+		return fmt.Errorf("audit payload: %w", err)
+	}
+	tx.records = append(tx.records, pendingRecord{record: r, sealed: value})
+	return nil
+}
+
+// sealedPayload is how a sealed payload stands in a record.
+type sealedPayload struct {
+	Sealed []byte `json:"sealed"`
+}
+
+const auditContext = "audit_record.payload"
+
+const insertRecord = `INSERT INTO audit_record
+	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, step, outcome, payload, prev, hash)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+
+func (tx *Tx) flushAudit(ctx context.Context) error {
+	if len(tx.records) == 0 {
+		return nil
+	}
+	var head struct {
+		Index int64  `db:"audit_idx"`
+		Hash  []byte `db:"audit_hash"`
+	}
+	// The update locks the head until commit: no two transactions extend the
+	// chain from the same record.
+	if err := tx.tx.GetContext(ctx, &head, `UPDATE head SET audit_idx = audit_idx + 0 WHERE id = 1 RETURNING audit_idx, audit_hash`); err != nil {
+		return fmt.Errorf("audit head: %w", err)
+	}
+	insert, err := tx.tx.PrepareContext(ctx, insertRecord)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
+	intervals := intervalWriter{tx: tx.tx}
+	defer intervals.close()
+	for _, p := range tx.records {
+		r := p.record
+		if p.sealed != nil {
+			key, err := tx.key(ctx, r.Person)
+			if err != nil {
+				return err
+			}
+			sealed, err := key.Seal(auditContext, p.sealed)
+			if err != nil {
+				return fmt.Errorf("seal an audit payload: %w", err)
+			}
+			if r.Payload, err = json.Marshal(sealedPayload{Sealed: sealed}); err != nil {
+				return fmt.Errorf("audit payload: %w", err)
+			}
+		}
+		r.Link(head.Index+1, head.Hash)
+		head.Index, head.Hash = r.Index, r.Hash
+		if _, err := insert.ExecContext(ctx, r.Index, micros(r.At), micros(r.Began), r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement,
+			r.Op, r.Reason, r.Plan, r.Step, r.Outcome, r.Payload, r.Prev, r.Hash); err != nil {
+			return fmt.Errorf("audit record %d: %w", r.Index, err)
+		}
+		if err := intervals.add(ctx, r); err != nil {
+			return fmt.Errorf("access interval of record %d: %w", r.Index, err)
+		}
+	}
+	tx.records = nil
+	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET audit_idx = $1, audit_hash = $2 WHERE id = 1`, head.Index, head.Hash); err != nil {
+		return fmt.Errorf("audit head: %w", err)
+	}
+	return nil
+}
+
+// intervalWriter keeps access_interval in step with the trail. What opens and
+// closes an interval is audit's to say.
+type intervalWriter struct {
+	tx                *sqlx.Tx
+	open, shut, clear *sql.Stmt
+}
+
+func (w *intervalWriter) close() {
+	for _, s := range []*sql.Stmt{w.open, w.shut, w.clear} {
+		if s != nil {
+			s.Close() //nolint:errcheck,gosec // closed with the transaction at the latest
+		}
+	}
+}
+
+func (w *intervalWriter) exec(ctx context.Context, stmt **sql.Stmt, query string, args ...any) error {
+	if *stmt == nil {
+		var err error
+		if *stmt, err = w.tx.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	_, err := (*stmt).ExecContext(ctx, args...)
+	return err
+}
+
+func (w *intervalWriter) add(ctx context.Context, r audit.Record) error {
+	key, effect := audit.EffectOf(r)
+	switch effect {
+	case audit.Opens:
+		i := audit.Opened(key, r)
+		return w.exec(ctx, &w.open, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
+			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
+	case audit.Closes:
+		return w.exec(ctx, &w.shut, `UPDATE access_interval SET until_us = $4, until_record = $5
+			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL`,
+			key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
+	case audit.ClosesAll:
+		return w.exec(ctx, &w.clear, `UPDATE access_interval SET until_us = $3, until_record = $4
+			WHERE person_id = $1 AND target = $2 AND until_us IS NULL`,
+			key.Person, key.Target, micros(r.At), r.Index)
+	}
+	return nil
+}
+
+type recordRow struct {
+	Index       int64  `db:"idx"`
+	AtUS        int64  `db:"at_us"`
+	BeganUS     int64  `db:"began_us"`
+	Actor       string `db:"actor"`
+	Action      string `db:"action"`
+	Person      string `db:"person_id"`
+	Target      string `db:"target"`
+	Entitlement string `db:"entitlement"`
+	Op          string `db:"op"`
+	Reason      string `db:"reason"`
+	Plan        string `db:"plan"`
+	Step        string `db:"step"`
+	Outcome     string `db:"outcome"`
+	Payload     []byte `db:"payload"`
+	Prev        []byte `db:"prev"`
+	Hash        []byte `db:"hash"`
+}
+
+func (r recordRow) record() audit.Record {
+	return audit.Record{
+		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Action: audit.Action(r.Action), Person: r.Person,
+		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Step: r.Step,
+		Outcome: r.Outcome, Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
+	}
+}
+
+// Records streams the trail in its order, all of it or one person's.
+func (db *DB) Records(ctx context.Context, person string) iter.Seq2[audit.Record, error] {
+	return records(ctx, db.read, person)
+}
+
+func records(ctx context.Context, q sqlx.QueryerContext, person string) iter.Seq2[audit.Record, error] {
+	return func(yield func(audit.Record, error) bool) {
+		rows, err := q.QueryxContext(ctx, `SELECT * FROM audit_record WHERE ($1 = '' OR person_id = $1) ORDER BY idx`, person)
+		if err != nil {
+			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
+			return
+		}
+		defer rows.Close() //nolint:errcheck // reading
+		for rows.Next() {
+			var r recordRow
+			if err := rows.StructScan(&r); err != nil {
+				yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
+				return
+			}
+			if !yield(r.record(), nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
+		}
+	}
+}
+
+// Record returns one record of the trail.
+func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
+	var r recordRow
+	if err := db.read.GetContext(ctx, &r, `SELECT * FROM audit_record WHERE idx = $1`, index); err != nil {
+		return audit.Record{}, fmt.Errorf("audit record %d: %w", index, err)
+	}
+	return r.record(), nil
+}
+
+// IntervalQuery selects access intervals. Empty fields select everything.
+type IntervalQuery struct {
+	Person      string
+	Target      string
+	Entitlement string
+	// From and To select intervals that overlap the stretch from From
+	// (included) to To (not included); an instant is the stretch of a
+	// microsecond. A zero To has no end.
+	From, To time.Time
+	// Open selects those that have not ended.
+	Open bool
+}
+
+// At makes the query select what held at an instant.
+func (q IntervalQuery) At(t time.Time) IntervalQuery {
+	q.From, q.To = t, t.Add(time.Microsecond)
+	return q
+}
+
+// Intervals returns access intervals, sorted by person, target, entitlement
+// and time.
+func (db *DB) Intervals(ctx context.Context, q IntervalQuery) ([]audit.Interval, error) {
+	return intervals(ctx, db.read, q)
+}
+
+func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery) ([]audit.Interval, error) {
+	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record FROM access_interval WHERE 1 = 1`
+	var args []any
+	where := func(condition string, value any) {
+		args = append(args, value)
+		query += fmt.Sprintf(" AND "+condition, len(args))
+	}
+	if q.Person != "" {
+		where("person_id = $%d", q.Person)
+	}
+	if q.Target != "" {
+		where("target = $%d", q.Target)
+	}
+	if q.Entitlement != "" {
+		where("entitlement = $%d", q.Entitlement)
+	}
+	if !q.To.IsZero() {
+		where("since_us < $%d", q.To.UnixMicro())
+	}
+	if !q.From.IsZero() {
+		where("(until_us IS NULL OR until_us > $%d)", q.From.UnixMicro())
+	}
+	if q.Open {
+		query += " AND until_us IS NULL"
+	}
+	rows, err := queryer.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read access intervals: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	var all []audit.Interval
+	for rows.Next() {
+		var i audit.Interval
+		var since int64
+		var until, untilRecord sql.NullInt64
+		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord); err != nil {
+			return nil, fmt.Errorf("read access intervals: %w", err)
+		}
+		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64
+		all = append(all, i)
+	}
+	audit.SortIntervals(all)
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read access intervals: %w", err)
+	}
+	return all, nil
+}
+
+// VerifyAudit checks the chain, and that the stored intervals are those the
+// records give.
+func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
+	// One reading transaction, so that what is written meanwhile is no error.
+	tx, err := db.read.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: db.snapshotIsolation()})
+	if err != nil {
+		return audit.Summary{}, fmt.Errorf("read the audit trail: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // reading
+	summary, err := audit.Verify(records(ctx, tx, ""))
+	if err != nil {
+		return audit.Summary{}, err
+	}
+	var head struct {
+		Index int64  `db:"audit_idx"`
+		Hash  []byte `db:"audit_hash"`
+	}
+	if err := tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash FROM head`); err != nil {
+		return audit.Summary{}, fmt.Errorf("audit head: %w", err)
+	}
+	if head.Index != summary.Records || string(head.Hash) != string(summary.Head) {
+		return audit.Summary{}, fmt.Errorf("the trail ends at record %d, its stored head is record %d: records are missing from the end", summary.Records, head.Index)
+	}
+	stored, err := intervals(ctx, tx, IntervalQuery{})
+	if err != nil {
+		return audit.Summary{}, err
+	}
+	return summary, audit.CompareIntervals(stored, summary.Intervals)
+}
+
+// snapshotIsolation is what gives a reading transaction one view throughout.
+// SQLite's always has, and its driver knows no other word for it.
+func (db *DB) snapshotIsolation() sql.IsolationLevel {
+	if db.postgres {
+		return sql.LevelRepeatableRead
+	}
+	return sql.LevelDefault
+}
+
+// OpenPayload returns a record's payload with what is sealed in it opened. It
+// is nil when the person's key was destroyed.
+func (db *DB) OpenPayload(ctx context.Context, r audit.Record) ([]byte, error) {
+	var p sealedPayload
+	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
+		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is
+	}
+	key, err := loadKey(ctx, db.read, db.master, r.Person)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of person %s: %w", r.Person, err)
+	}
+	return key.Open(auditContext, p.Sealed)
+}

@@ -1,0 +1,212 @@
+// Package store keeps behov's state in SQLite or PostgreSQL: people and HR
+// events, decisions, steps under way, the audit trail and what is projected
+// from it. It owns the schema's invariants: an audit record is appended in
+// the transaction of the state it tells of, personal values outside the
+// identity tables are sealed, sequences have no gaps.
+//
+// It must never decide anything about access.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // SQLite
+
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/migrations"
+)
+
+// DB is an open database.
+type DB struct {
+	write, read *sqlx.DB
+	master      *seal.Master
+	postgres    bool
+	file        string // SQLite
+}
+
+// Open opens the database named by a URL, "sqlite:FILE" or
+// "postgres://user@host/db", creates a missing SQLite file readable for its
+// owner only, and brings the schema up to date.
+func Open(ctx context.Context, databaseURL string, master *seal.Master) (*DB, error) {
+	db := &DB{master: master}
+	var err error
+	if file, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
+		err = db.openSQLite(file)
+	} else if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
+		db.postgres = true
+		db.write, err = sqlx.Open("pgx", databaseURL)
+		db.read = db.write
+	} else {
+		return nil, errors.New(`the database must be "sqlite:FILE" or "postgres://…"`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func (db *DB) openSQLite(file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	db.file = file
+	// Pragmas stand in the DSN so that every pooled connection has them.
+	// synchronous(FULL): an intent must survive a power cut. secure_delete:
+	// an erased name must not linger in free pages.
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-65536)"}}
+	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + q.Encode()
+	if db.write, err = sqlx.Open("sqlite", base+"&_txlock=immediate"); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	db.write.SetMaxOpenConns(1)
+	if db.read, err = sqlx.Open("sqlite", base); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	dialect, dir := goose.DialectSQLite3, "sqlite"
+	if db.postgres {
+		dialect, dir = goose.DialectPostgres, "postgres"
+	}
+	files, err := fs.Sub(migrations.FS, dir)
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(dialect, db.write.DB, files)
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("bring the database's schema up to date: %w", err)
+	}
+	return nil
+}
+
+// Close closes the database.
+func (db *DB) Close() error {
+	if db.read != db.write {
+		return errors.Join(db.read.Close(), db.write.Close())
+	}
+	return db.write.Close()
+}
+
+// Tx is a writing transaction.
+type Tx struct {
+	tx      *sqlx.Tx
+	db      *DB
+	keys    map[string]*seal.PersonKey
+	records []pendingRecord
+}
+
+// Write runs f in a transaction, commits it when f returns nil and rolls it
+// back otherwise. Audit records appended in it are linked into the chain last
+// of all, so that the chain's head is locked for as short as can be.
+func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
+	sqlTx, err := db.write.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	tx := &Tx{tx: sqlTx, db: db, keys: map[string]*seal.PersonKey{}}
+	if err := f(tx); err != nil {
+		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
+	}
+	if err := tx.flushAudit(ctx); err != nil {
+		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+// ignoreDone drops the error that says a transaction has ended already, as a
+// cancelled context ends it by itself.
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// Heads says where the sequences stand.
+type Heads struct {
+	Events    int64 `db:"event_seq"`
+	Decisions int64 `db:"decision_seq"`
+	Audit     int64 `db:"audit_idx"`
+}
+
+// Heads returns where the sequences stand.
+func (db *DB) Heads(ctx context.Context) (Heads, error) {
+	var h Heads
+	if err := db.read.GetContext(ctx, &h, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
+		return Heads{}, fmt.Errorf("read the heads: %w", err)
+	}
+	return h, nil
+}
+
+// key returns the person's key, from the transaction's cache, the table, or
+// newly made.
+func (tx *Tx) key(ctx context.Context, person string) (*seal.PersonKey, error) {
+	if k := tx.keys[person]; k != nil {
+		return k, nil
+	}
+	k, err := loadKey(ctx, tx.tx, tx.db.master, person)
+	if errors.Is(err, sql.ErrNoRows) {
+		var wrapped []byte
+		if k, wrapped, err = tx.db.master.NewPersonKey(person); err != nil {
+			return nil, err
+		}
+		_, err = tx.tx.ExecContext(ctx, `INSERT INTO person_key (person_id, wrapped) VALUES ($1, $2)`, person, wrapped)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of person %s: %w", person, err)
+	}
+	tx.keys[person] = k
+	return k, nil
+}
+
+func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, person string) (*seal.PersonKey, error) {
+	var wrapped []byte
+	if err := sqlx.GetContext(ctx, q, &wrapped, `SELECT wrapped FROM person_key WHERE person_id = $1`, person); err != nil {
+		return nil, err
+	}
+	return master.OpenPersonKey(person, wrapped)
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/audit"
+)
+
+// DecisionKind says what was decided about.
+type DecisionKind string
+
+// The kinds of decision.
+const (
+	// ReviewDecision is about a person's entitlement: "keep" or "revoke".
+	ReviewDecision DecisionKind = "review"
+	// HoldDecision is about a hold's digest: "release" or "reject".
+	HoldDecision DecisionKind = "hold"
+)
+
+// The verdicts.
+const (
+	Keep    = "keep"
+	Revoke  = "revoke"
+	Release = "release"
+	Reject  = "reject"
+)
+
+// Decision is what a person said.
+type Decision struct {
+	Seq         int64        `db:"seq" json:"seq"`
+	Kind        DecisionKind `db:"kind" json:"kind"`
+	Verdict     string       `db:"verdict" json:"verdict"`
+	Person      string       `db:"person_id" json:"person,omitempty"`        // on review decisions
+	Entitlement string       `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
+	Subject     string       `db:"subject" json:"subject"`                   // the hold's digest, or the review item
+	Maker       string       `db:"maker" json:"maker"`                       // as audit.Record.Actor
+	Reason      string       `db:"reason" json:"reason"`
+	DecidedUS   int64        `db:"decided_us" json:"-"`
+}
+
+// At is when it was decided, UTC.
+func (d Decision) At() time.Time { return instant(d.DecidedUS) }
+
+// Decide records a decision, with its audit record, and returns it with its
+// sequence number.
+func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, error) {
+	if err := tx.tx.GetContext(ctx, &d.Seq, `UPDATE head SET decision_seq = decision_seq + 1 WHERE id = 1 RETURNING decision_seq`); err != nil {
+		return d, fmt.Errorf("decision sequence: %w", err)
+	}
+	d.DecidedUS = micros(at)
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, reason, decided_us)
+		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :reason, :decided_us)`, d); err != nil {
+		return d, fmt.Errorf("decision: %w", err)
+	}
+	tx.Audit(audit.Record{At: at, Actor: d.Maker, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
+		Outcome: d.Verdict, Step: "", Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, d.Subject, d.Reason)})
+	return d, nil
+}
+
+// ReviewDecisions returns the newest review decision on each person's
+// entitlement, in no particular order; of one person when given.
+func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, error) {
+	var all []Decision
+	err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`,
+		string(ReviewDecision), person)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
+}
+
+// Hold is something that waits for a person's decision.
+type Hold struct {
+	Digest   string `db:"digest" json:"digest"`
+	Kind     string `db:"kind" json:"kind"`       // "plan" or "hr-import"
+	Subject  string `db:"subject" json:"subject"` // the target, or the HR source
+	Why      string `db:"why" json:"why"`
+	RaisedUS int64  `db:"raised_us" json:"-"`
+}
+
+// At is when it was first raised, UTC.
+func (h Hold) At() time.Time { return instant(h.RaisedUS) }
+
+// RaiseHold records a hold, with its audit record, unless it is known.
+func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time) error {
+	h.RaisedUS = micros(at)
+	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, raised_us)
+		VALUES (:digest, :kind, :subject, :why, :raised_us) ON CONFLICT (digest) DO NOTHING`, h)
+	if err != nil {
+		return fmt.Errorf("hold: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	tx.Audit(audit.Record{At: at, Actor: actor, Action: audit.HoldRaised, Target: h.Subject, Reason: h.Kind + " " + h.Digest + ": " + h.Why})
+	return nil
+}
+
+// HoldState is a hold and the decision on it, if there is one.
+type HoldState struct {
+	Hold
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// Holds returns every hold ever raised, newest first, with the newest decision
+// on each.
+func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
+	var holds []Hold
+	if err := db.read.SelectContext(ctx, &holds, `SELECT * FROM hold ORDER BY raised_us DESC, digest`); err != nil {
+		return nil, fmt.Errorf("read holds: %w", err)
+	}
+	states := make([]HoldState, len(holds))
+	for i, h := range holds {
+		states[i].Hold = h
+		d, err := holdDecision(ctx, db.read, h.Digest)
+		if err != nil {
+			return nil, err
+		}
+		states[i].Decision = d
+	}
+	return states, nil
+}
+
+// HoldDecision returns the newest decision on a hold's digest, or nil.
+func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+	return holdDecision(ctx, db.read, digest)
+}
+
+func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
+	var d Decision
+	err := sqlx.GetContext(ctx, q, &d, `SELECT * FROM decision WHERE kind = $1 AND subject = $2 ORDER BY seq DESC LIMIT 1`, string(HoldDecision), digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return &d, nil
+}
+
+// ReviewItem is one question of a review: may this person keep this?
+type ReviewItem struct {
+	Campaign    int64  `db:"campaign_id" json:"campaign"`
+	Number      int64  `db:"number" json:"number"`
+	Person      string `db:"person_id" json:"person"`
+	Entitlement string `db:"entitlement" json:"entitlement"`
+	Why         string `db:"why" json:"why"` // the reasons for the access when the review began
+	Decided     *int64 `db:"decision" json:"decision,omitempty"`
+}
+
+// Name is how people call the item: campaign-number.
+func (i ReviewItem) Name() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
+
+// StartReview records a campaign with its items and returns its number.
+func (tx *Tx) StartReview(ctx context.Context, system, by string, at time.Time, items []ReviewItem) (int64, error) {
+	var campaign int64
+	// The head row's lock keeps two campaigns from getting the same number.
+	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET decision_seq = decision_seq + 0 WHERE id = 1`); err != nil {
+		return 0, fmt.Errorf("review campaign: %w", err)
+	}
+	if err := tx.tx.GetContext(ctx, &campaign, `INSERT INTO review_campaign (id, system, started_by, started_us)
+		SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3 FROM review_campaign RETURNING id`, system, by, micros(at)); err != nil {
+		return 0, fmt.Errorf("review campaign: %w", err)
+	}
+	for n, item := range items {
+		if _, err := tx.tx.ExecContext(ctx, `INSERT INTO review_item (campaign_id, number, person_id, entitlement, why) VALUES ($1, $2, $3, $4, $5)`,
+			campaign, n+1, item.Person, item.Entitlement, item.Why); err != nil {
+			return 0, fmt.Errorf("review item: %w", err)
+		}
+	}
+	return campaign, nil
+}
+
+// ReviewItems returns the items of a campaign, or of all when campaign is 0,
+// with the decision made on each.
+func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, map[int64]Decision, error) {
+	var items []ReviewItem
+	if err := db.read.SelectContext(ctx, &items, `SELECT * FROM review_item WHERE ($1 = 0 OR campaign_id = $1) ORDER BY campaign_id, number`, campaign); err != nil {
+		return nil, nil, fmt.Errorf("read review items: %w", err)
+	}
+	var decisions []Decision
+	if err := db.read.SelectContext(ctx, &decisions, `SELECT d.* FROM decision d JOIN review_item i ON i.decision = d.seq WHERE ($1 = 0 OR i.campaign_id = $1)`, campaign); err != nil {
+		return nil, nil, fmt.Errorf("read decisions: %w", err)
+	}
+	bySeq := map[int64]Decision{}
+	for _, d := range decisions {
+		bySeq[d.Seq] = d
+	}
+	return items, bySeq, nil
+}
+
+// ReviewItem returns one item.
+func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewItem, error) {
+	var item ReviewItem
+	err := db.read.GetContext(ctx, &item, `SELECT * FROM review_item WHERE campaign_id = $1 AND number = $2`, campaign, number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return item, fmt.Errorf("there is no review item %d-%d: see behov review list", campaign, number)
+	}
+	return item, err
+}
+
+// DecideItem notes which decision answers the item.
+func (tx *Tx) DecideItem(ctx context.Context, item ReviewItem, decision int64) error {
+	_, err := tx.tx.ExecContext(ctx, `UPDATE review_item SET decision = $3 WHERE campaign_id = $1 AND number = $2`, item.Campaign, item.Number, decision)
+	if err != nil {
+		return fmt.Errorf("review item %s: %w", item.Name(), err)
+	}
+	return nil
+}
