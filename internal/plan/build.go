@@ -1,0 +1,424 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// Input is everything a plan is made from.
+type Input struct {
+	Basis     Basis // Targets is filled in by Build
+	Catalogue *policy.Catalogue
+	People    []Person
+	Targets   []Target
+	// FingerprintKey keeps fingerprints from being guessed.
+	FingerprintKey []byte
+	// Released are the digests of holds that somebody released.
+	Released map[string]bool
+}
+
+// Person is a person with what is desired for them.
+type Person struct {
+	ID     identity.PersonID
+	Grants []policy.Grant // sorted by entitlement
+	// NoNeed says for people why the person needs nothing, when no employment
+	// runs; empty when one does.
+	NoNeed string
+	// Accounts holds what an account of the person would look like in each
+	// target, by the target's name.
+	Accounts map[string]Account
+	// Undecided says why the person's access could not be worked out; then
+	// nothing of it is changed.
+	Undecided string
+}
+
+// Account is what a person's account should look like.
+type Account struct {
+	Name       string
+	Attributes map[string][]string
+	// Bad says which attribute could not be worked out, and why.
+	Bad string
+}
+
+// Target is a target as observed, with what we know of it.
+type Target struct {
+	Name string
+	// Observed is nil when the target could not be read; Unread says why.
+	Observed *Observed
+	Unread   string
+	// Bound holds the ID of the account that is each person's, as noted when
+	// it was created or first seen.
+	Bound map[identity.PersonID]string
+	// Given holds the access that behov gave and has not taken back; what is
+	// observed and not in it came behind our back.
+	Given map[Access]bool
+	// Ignore are patterns (as package path has them) of the names of accounts
+	// that are left alone on purpose.
+	Ignore []string
+	Limit  Limit
+	// MFA is true on the target that says who is enrolled: a grant that
+	// waits for enrolment is reason enough for an account there.
+	MFA bool
+	// Sessions is true when the target can end sessions.
+	Sessions bool
+}
+
+// Access is a person's entitlement.
+type Access struct {
+	Person      identity.PersonID
+	Entitlement policy.EntitlementID
+}
+
+// Build makes the plan.
+func Build(in Input) (*Plan, error) {
+	p := &Plan{Basis: in.Basis, Steps: []Step{}}
+	p.Basis.Targets = map[string]string{}
+	people := slices.Clone(in.People)
+	slices.SortFunc(people, func(a, b Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	targets := slices.Clone(in.Targets)
+	slices.SortFunc(targets, func(a, b Target) int { return strings.Compare(a.Name, b.Name) })
+
+	for _, person := range people {
+		p.waiting(person)
+	}
+	for _, t := range targets {
+		if t.Observed == nil {
+			p.Basis.Targets[t.Name] = ""
+			p.Findings = append(p.Findings, Finding{Kind: Unreachable, Target: t.Name, Text: t.Unread})
+			continue
+		}
+		p.Basis.Targets[t.Name] = t.Observed.Digest
+		b := builder{in: in, t: t, plan: p}
+		for _, e := range in.Catalogue.Entitlements {
+			if e.Target == t.Name {
+				b.catalogue = append(b.catalogue, e)
+			}
+		}
+		b.findings(people)
+		for _, person := range people {
+			b.person(person)
+		}
+		b.finish()
+	}
+	slices.SortStableFunc(p.Steps, compareSteps)
+	slices.SortStableFunc(p.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Text, b.Text))
+	})
+	return p, p.seal()
+}
+
+func compareSteps(a, b Step) int {
+	return cmp.Or(cmp.Compare(PhaseOf(a.Op), PhaseOf(b.Op)), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person),
+		cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID))
+}
+
+func (p *Plan) waiting(person Person) {
+	if person.Undecided != "" {
+		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Text: person.Undecided + "; nothing of this person's access is changed"})
+		return
+	}
+	for _, g := range person.Grants {
+		if g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown {
+			p.Waiting = append(p.Waiting, WaitingGrant{Person: person.ID, Entitlement: g.Entitlement, Gate: g.Gate, Reason: g.GateReason})
+		}
+	}
+}
+
+// builder plans one target.
+type builder struct {
+	in        Input
+	t         Target
+	plan      *Plan
+	catalogue []policy.Entitlement
+	steps     []Step
+	enabled   int // people with a usable account
+}
+
+// person plans one person in the target.
+func (b *builder) person(p Person) {
+	accounts := b.t.Observed.Of(string(p.ID))
+	for _, a := range accounts {
+		if a.Enabled {
+			b.enabled++
+			break
+		}
+	}
+	if p.Undecided != "" {
+		return
+	}
+	grants := map[policy.EntitlementID]policy.Grant{}
+	for _, g := range p.Grants {
+		grants[g.Entitlement] = g
+	}
+	wanted, why := b.wantsAccount(grants, len(accounts) > 0)
+	if p.NoNeed != "" {
+		why = p.NoNeed
+	}
+	bound := b.t.Bound[p.ID]
+	switch {
+	case len(accounts) == 0:
+		if wanted {
+			b.join(p, grants, bound, why)
+		}
+	case len(accounts) == 1:
+		a := accounts[0]
+		if bound != "" && bound != a.ID {
+			b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: a.ID,
+				Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked"})
+			b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
+			return
+		}
+		b.change(p, grants, a, wanted, why)
+	default:
+		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: fmt.Sprintf("%d accounts say they are this person's; none of them gets access until one is left", len(accounts))})
+		for _, a := range accounts {
+			b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
+		}
+	}
+}
+
+// wantsAccount says whether the person should have an account here, and why
+// or why not.
+func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, exists bool) (wanted bool, why string) {
+	why = "nothing in this target is needed any more"
+	for _, e := range b.catalogue {
+		g, ok := grants[e.ID]
+		if !ok {
+			continue
+		}
+		waits := g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown
+		if g.Gate == policy.Open || waits && b.t.MFA || exists && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept) {
+			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
+		}
+		if g.GateReason != "" {
+			why = string(e.ID) + ": " + g.GateReason
+		}
+	}
+	return false, why
+}
+
+// join plans an account that is not there, and its memberships.
+func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, bound, why string) {
+	desired := p.Accounts[b.t.Name]
+	if desired.Bad != "" {
+		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
+		return
+	}
+	if taken, ok := b.t.Observed.Named(desired.Name); ok {
+		b.find(Finding{Kind: NameTaken, Person: p.ID, AccountID: taken.ID,
+			Text: "an account that behov does not own has this person's login name; write the person's ID into its anchor attribute to adopt it, or rename it"})
+		return
+	}
+	create := Step{Op: connectors.CreateAccount, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why}
+	if !b.t.Observed.Completeness.Complete && bound != "" {
+		// It is there, as far as we know; we only did not see it.
+		for _, e := range b.catalogue {
+			if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
+				b.add(p.ID, e, g, bound, nil)
+			}
+		}
+		return
+	}
+	b.step(create)
+	id := b.steps[len(b.steps)-1].ID
+	for _, e := range b.catalogue {
+		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
+			b.add(p.ID, e, g, "", []string{id})
+		}
+	}
+}
+
+// change plans an account that is there.
+func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
+	if !wanted && a.Enabled {
+		if b.t.Sessions {
+			b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
+		}
+		b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
+	}
+	if wanted {
+		b.update(p, a)
+	}
+	for _, e := range b.catalogue {
+		g, granted := grants[e.ID]
+		has := b.t.Observed.Member(a.ID, e.Native)
+		desired := granted && wanted && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
+		switch {
+		case desired && !has:
+			b.add(p.ID, e, g, a.ID, nil)
+		case has && !desired:
+			b.remove(p, e, g, granted, a.ID)
+		}
+	}
+	if wanted && !a.Enabled {
+		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
+	}
+}
+
+func (b *builder) update(p Person, a connectors.Account) {
+	desired := p.Accounts[b.t.Name]
+	if desired.Bad != "" {
+		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
+		return
+	}
+	after, before := map[string][]string{}, map[string][]string{}
+	for name, values := range desired.Attributes {
+		if !slices.Equal(sorted(values), sorted(a.Attributes[name])) {
+			after[name], before[name] = values, a.Attributes[name]
+		}
+	}
+	if len(after) == 0 {
+		return
+	}
+	b.step(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
+		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
+}
+
+func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
+	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
+		return // said once, as a finding
+	}
+	b.step(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
+}
+
+// remove plans the end of a membership. What behov did not give it takes away
+// only for a reason of its own: a decision, a denial, a missing MFA, no
+// employment at all, or an entitlement whose owner declared it authoritative.
+func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
+	drift := !b.t.Given[Access{Person: p.ID, Entitlement: e.ID}]
+	reason := "no employment, request or decision needs it any more"
+	switch {
+	case granted && g.GateReason != "":
+		reason = g.GateReason
+	case p.NoNeed != "":
+		reason = p.NoNeed
+	case drift && !e.Authoritative:
+		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
+			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
+		return
+	case drift:
+		reason = "drift: it was given in the target and no rule, request or decision gives it"
+		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
+	}
+	b.step(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true})
+}
+
+func (b *builder) step(s Step) {
+	s.Target = b.t.Name
+	s.ID = stepID(s)
+	b.steps = append(b.steps, s)
+}
+
+func (b *builder) find(f Finding) {
+	f.Target = b.t.Name
+	b.plan.Findings = append(b.plan.Findings, f)
+}
+
+// keepDestructive runs f and drops every step of it that gives something.
+func (b *builder) keepDestructive(f func()) {
+	n := len(b.steps)
+	f()
+	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool { return !s.Destructive && s.Op != RevokeSessions })...)
+}
+
+// fingerprints hides values behind a keyed hash.
+func (b *builder) fingerprints(attributes map[string][]string) map[string]string {
+	prints := make(map[string]string, len(attributes))
+	for name, values := range attributes {
+		prints[name] = Fingerprint(b.in.FingerprintKey, values)
+	}
+	return prints
+}
+
+// Fingerprint is a keyed hash of an attribute's values, in any order.
+func Fingerprint(key []byte, values []string) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "%q", sorted(values))
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// findings lists what is in the target and not ours, and what should be there
+// and is not.
+func (b *builder) findings(people []Person) {
+	if b.in.Basis.Person != "" {
+		return // a plan for one person says nothing of others
+	}
+	known := make(map[string]bool, len(people))
+	for _, p := range people {
+		known[string(p.ID)] = true
+	}
+	for _, a := range b.t.Observed.Accounts {
+		switch {
+		case known[a.Anchor], b.ignored(a.Name):
+		case a.Anchor == "":
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it, or list its name under ignore"})
+		default:
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know"})
+		}
+	}
+	native := map[string]bool{}
+	for _, e := range b.catalogue {
+		native[e.Native] = true
+		if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
+			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
+		}
+	}
+	for _, name := range b.t.Observed.Entitlements() {
+		if !native[name] {
+			b.find(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
+		}
+	}
+}
+
+func (b *builder) ignored(name string) bool {
+	return slices.ContainsFunc(b.t.Ignore, func(pattern string) bool {
+		ok, err := path.Match(pattern, name)
+		return ok && err == nil
+	})
+}
+
+// finish puts the target's steps where they belong: into the plan, or to
+// wait, or on hold.
+func (b *builder) finish() {
+	slices.SortStableFunc(b.steps, compareSteps)
+	through := b.steps
+	if c := b.t.Observed.Completeness; !c.Complete {
+		var waits []Step
+		through, waits = split(through)
+		if len(waits) > 0 {
+			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
+		}
+	}
+	through, hold := guard(b.t, through, b.enabled)
+	if hold != nil {
+		if b.in.Released[hold.Digest] {
+			through = append(through, hold.Steps...)
+		} else {
+			b.plan.Holds = append(b.plan.Holds, *hold)
+		}
+	}
+	b.plan.Steps = append(b.plan.Steps, through...)
+}
+
+// split separates what gives from what takes away.
+func split(steps []Step) (gives, takes []Step) {
+	for _, s := range steps {
+		if s.Destructive || s.Op == RevokeSessions {
+			takes = append(takes, s)
+		} else {
+			gives = append(gives, s)
+		}
+	}
+	return gives, takes
+}

@@ -1,0 +1,221 @@
+// Package plan compares what is desired with what was observed and says, as
+// data, which steps lead from one to the other, in which order, why, and what
+// has to wait for a person.
+//
+// It is pure: it must never read a clock, a context, a database or a target,
+// and never log. The same input in any order gives the same plan, byte for
+// byte. A plan names people by opaque ID and holds no personal value: of
+// attributes it holds the names, and keyed fingerprints of the values.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// Plan is what would be done, and what would not.
+type Plan struct {
+	// Digest names the plan: it is a hash of everything below. An approval
+	// names a digest and covers nothing else.
+	Digest string `json:"digest"`
+	Basis  Basis  `json:"basis"`
+	// Steps are in the order in which they are carried out.
+	Steps []Step `json:"steps"`
+	// Holds are steps that wait for a person's decision.
+	Holds []Hold `json:"holds,omitempty"`
+	// Waits are steps that wait for a complete reading of their target.
+	Waits []Wait `json:"waits,omitempty"`
+	// Waiting are grants whose gate is not open.
+	Waiting []WaitingGrant `json:"waiting,omitempty"`
+	// Findings are what a person should look at; none of it is changed.
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Basis is what the plan was made from.
+type Basis struct {
+	AsOf      identity.Date     `json:"as_of"`
+	Rules     string            `json:"rules"`     // digest
+	Events    int64             `json:"events"`    // sequence of the last HR event
+	Decisions int64             `json:"decisions"` // sequence of the last decision
+	Targets   map[string]string `json:"targets"`   // digest of each target's snapshot
+	Person    string            `json:"person,omitempty"`
+}
+
+// Phase orders steps: a leaver's access ends before a joiner's begins.
+type Phase int
+
+// The phases, in their order.
+const (
+	PhaseRevokeSessions Phase = iota + 1
+	PhaseDisable
+	PhaseRemove
+	PhaseCreate
+	PhaseUpdate
+	PhaseAdd
+	PhaseEnable
+	PhaseDelete
+)
+
+// RevokeSessions is the step that ends an account's open sessions; it is no
+// connectors.Op because only some targets can.
+const RevokeSessions connectors.Op = "revoke-sessions"
+
+// PhaseOf returns the phase in which a change is carried out.
+func PhaseOf(op connectors.Op) Phase {
+	switch op {
+	case RevokeSessions:
+		return PhaseRevokeSessions
+	case connectors.DisableAccount:
+		return PhaseDisable
+	case connectors.RemoveMember:
+		return PhaseRemove
+	case connectors.CreateAccount:
+		return PhaseCreate
+	case connectors.UpdateAccount:
+		return PhaseUpdate
+	case connectors.AddMember:
+		return PhaseAdd
+	case connectors.EnableAccount:
+		return PhaseEnable
+	}
+	return PhaseDelete
+}
+
+// Step is one change to one target, with its reason.
+type Step struct {
+	ID     string            `json:"id"` // the same for the same change in every plan
+	Target string            `json:"target"`
+	Person identity.PersonID `json:"person"`
+	Op     connectors.Op     `json:"op"`
+	// AccountID is the target's own ID; empty before the account is there.
+	AccountID string `json:"account_id,omitempty"`
+	// Entitlement and Native name the entitlement, on memberships: as the
+	// catalogue and as the target call it.
+	Entitlement policy.EntitlementID `json:"entitlement,omitempty"`
+	Native      string               `json:"native,omitempty"`
+	// Attributes holds, on creations and updates, a fingerprint of the value
+	// that each attribute gets.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Before holds, on updates, a fingerprint of the value that is replaced.
+	Before map[string]string `json:"before,omitempty"`
+	// Reason says for people why.
+	Reason string `json:"reason"`
+	// Destructive steps take something away.
+	Destructive bool `json:"destructive,omitempty"`
+	// DependsOn are steps that must have been done.
+	DependsOn []string `json:"depends_on,omitempty"`
+}
+
+// Hold is a group of steps that only a person can let through.
+type Hold struct {
+	// Digest names exactly these steps. It does not change with what else is
+	// planned, nor from one day to the next.
+	Digest string `json:"digest"`
+	Target string `json:"target"`
+	Why    string `json:"why"`
+	Steps  []Step `json:"steps"`
+}
+
+// Wait is a group of steps that wait for a complete reading.
+type Wait struct {
+	Target string `json:"target"`
+	Why    string `json:"why"`
+	Steps  []Step `json:"steps"`
+}
+
+// WaitingGrant is a grant whose gate is not open.
+type WaitingGrant struct {
+	Person      identity.PersonID    `json:"person"`
+	Entitlement policy.EntitlementID `json:"entitlement"`
+	Gate        policy.Gate          `json:"gate"`
+	Reason      string               `json:"reason"`
+}
+
+// FindingKind says what was found.
+type FindingKind string
+
+// The kinds of finding.
+const (
+	Orphan      FindingKind = "orphan"      // an account that belongs to nobody we know
+	Unmanaged   FindingKind = "unmanaged"   // an entitlement that is not in the catalogue
+	Missing     FindingKind = "missing"     // a catalogue entitlement that the target does not have
+	Drift       FindingKind = "drift"       // access that came behind our back, and is being taken away
+	Ambiguous   FindingKind = "ambiguous"   // several accounts say they are the same person's
+	NameTaken   FindingKind = "name-taken"  // somebody else's account has the login name
+	Replaced    FindingKind = "replaced"    // the person's account is not the one it was
+	NotDecided  FindingKind = "not-decided" // a person's access could not be worked out
+	Unreachable FindingKind = "unreachable" // a target could not be read
+	BadValue    FindingKind = "bad-value"   // an attribute could not be worked out
+)
+
+// Finding is something a person should look at.
+type Finding struct {
+	Kind        FindingKind          `json:"kind"`
+	Target      string               `json:"target,omitempty"`
+	Person      identity.PersonID    `json:"person,omitempty"`
+	AccountID   string               `json:"account_id,omitempty"`
+	Entitlement policy.EntitlementID `json:"entitlement,omitempty"`
+	Text        string               `json:"text"`
+}
+
+// Status is what a plan means for whoever asked.
+type Status int
+
+// The statuses.
+const (
+	Nothing Status = iota
+	Changes
+	Held
+)
+
+// Status says whether there is something to do, or something that is held.
+func (p *Plan) Status() Status {
+	switch {
+	case len(p.Holds) > 0 || len(p.Waits) > 0:
+		return Held
+	case len(p.Steps) > 0:
+		return Changes
+	}
+	return Nothing
+}
+
+// seal gives the plan its digest.
+func (p *Plan) seal() error {
+	p.Digest = ""
+	digest, err := hashOf(p)
+	p.Digest = digest
+	return err
+}
+
+// Verify says whether the plan is what its digest names.
+func (p *Plan) Verify() error {
+	content := *p
+	if err := content.seal(); err != nil {
+		return err
+	}
+	if content.Digest != p.Digest {
+		return fmt.Errorf("the plan was changed after it was made: its digest is %s and its content gives %s", p.Digest, content.Digest)
+	}
+	return nil
+}
+
+// hashOf is SHA-256 of the value's JSON; package json sorts the keys of maps.
+func hashOf(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("digest: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func stepID(s Step) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement, s.AccountID))
+	return hex.EncodeToString(sum[:8])
+}

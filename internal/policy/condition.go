@@ -1,0 +1,282 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/casbin/casbin/v2/util"
+	"github.com/casbin/govaluate"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// subject is the name under which Casbin knows r.sub.
+const subject = "r_sub"
+
+// The attributes every employment has, by the names conditions use.
+var coreAttributes = []string{"unit", "job_code", "job_title", "type", "percent", "source", "on_leave", "protected"}
+
+// schema is the attributes that conditions may mention, in a fixed order.
+type schema struct {
+	names []string
+	index map[string]int
+}
+
+func newSchema(free []string) schema {
+	s := schema{names: slices.Concat(coreAttributes, free), index: map[string]int{}}
+	for i, n := range s.names {
+		s.index[n] = i
+	}
+	return s
+}
+
+// zero is a value of the attribute's type: "" for text, 0 and false.
+func zero(name string) any {
+	switch name {
+	case "percent":
+		return 0.0
+	case "on_leave", "protected":
+		return false
+	}
+	return ""
+}
+
+// values returns the employment's attributes in the schema's order.
+func (s schema) values(p identity.Person, e identity.Employment, day identity.Date) []any {
+	v := make([]any, len(s.names))
+	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7] = e.Unit, e.JobCode, e.JobTitle, e.Type, e.Percent, e.Key.Source, e.OnLeave(day), p.Protected
+	for i := len(coreAttributes); i < len(s.names); i++ {
+		v[i] = e.Attributes[s.names[i]]
+	}
+	return v
+}
+
+// sub makes of values what Casbin is asked with.
+func (s schema) sub(values []any) map[string]any {
+	m := make(map[string]any, len(values))
+	for i, v := range values {
+		m[s.names[i]] = v
+	}
+	return m
+}
+
+// condition is a compiled condition.
+type condition struct {
+	text       string
+	expression *govaluate.EvaluableExpression
+	mentions   []int // indexes into the schema, sorted
+	conjuncts  []conjunct
+}
+
+// conjunct is one of the parts that a condition joins with && at the top.
+type conjunct struct {
+	text       string
+	expression *govaluate.EvaluableExpression
+	mentions   []int
+}
+
+// parameters gives an expression the subject, and nothing else.
+type parameters map[string]any
+
+func (p parameters) Get(name string) (any, error) {
+	if name == subject {
+		return map[string]any(p), nil
+	}
+	return nil, fmt.Errorf("%q is not known: an attribute is written r.sub.%s", name, name)
+}
+
+// functions are those that conditions may call, beyond Casbin's own.
+func functions(units *identity.Units) map[string]govaluate.ExpressionFunction {
+	return map[string]govaluate.ExpressionFunction{
+		"under": func(args ...any) (any, error) {
+			if len(args) != 2 {
+				return nil, errors.New(`under takes two units: under(r.sub.unit, "school")`)
+			}
+			unit, ok1 := args[0].(string)
+			other, ok2 := args[1].(string)
+			if !ok1 || !ok2 {
+				return nil, errors.New("under takes two units as text")
+			}
+			return units.Under(unit, other), nil
+		},
+	}
+}
+
+func compileCondition(text string, s schema, units *identity.Units) (*condition, error) {
+	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(text), functions(units))
+	if err != nil {
+		return nil, fmt.Errorf("the condition does not compile: %w", err)
+	}
+	tokens := expression.Tokens()
+	if err := checkTokens(tokens, s, units); err != nil {
+		return nil, err
+	}
+	c := &condition{text: text, expression: expression, mentions: mentions(tokens, s)}
+	for _, part := range splitConjunction(tokens) {
+		e, err := govaluate.NewEvaluableExpressionFromTokens(part)
+		if err != nil {
+			return nil, fmt.Errorf("the condition does not compile: %w", err)
+		}
+		c.conjuncts = append(c.conjuncts, conjunct{text: tokensText(part), expression: e, mentions: mentions(part, s)})
+	}
+	// Each part is tried on its own, so that none hides behind one before it.
+	blank := make([]any, len(s.names))
+	for i, n := range s.names {
+		blank[i] = zero(n)
+	}
+	for _, j := range c.conjuncts {
+		if _, err := evaluate(j.expression, s.sub(blank)); err != nil {
+			return nil, fmt.Errorf("the condition %q cannot be evaluated: %w", j.text, err)
+		}
+	}
+	return c, nil
+}
+
+func evaluate(e *govaluate.EvaluableExpression, sub map[string]any) (bool, error) {
+	result, err := e.Eval(parameters(sub))
+	if err != nil {
+		return false, err
+	}
+	switch r := result.(type) {
+	case bool:
+		return r, nil
+	}
+	return false, fmt.Errorf("it gives %v, not true or false", result)
+}
+
+// accessor returns the attribute that a token mentions.
+func accessor(t govaluate.ExpressionToken) (string, bool) {
+	path, ok := t.Value.([]string)
+	if t.Kind != govaluate.ACCESSOR || !ok || len(path) < 2 {
+		return "", false
+	}
+	return path[1], true
+}
+
+func mentions(tokens []govaluate.ExpressionToken, s schema) []int {
+	var found []int
+	for _, t := range tokens {
+		if name, ok := accessor(t); ok {
+			found = append(found, s.index[name])
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// checkTokens finds what would only show when somebody's access is worked
+// out: unknown attributes, numbers compared with text, unknown units.
+func checkTokens(tokens []govaluate.ExpressionToken, s schema, units *identity.Units) error {
+	for i, t := range tokens {
+		switch t.Kind {
+		case govaluate.VARIABLE:
+			name := fmt.Sprint(t.Value)
+			return fmt.Errorf("%q is not known: an attribute is written r.sub.%s, text in quotes", name, name)
+		case govaluate.ACCESSOR:
+			path, _ := t.Value.([]string)
+			if len(path) != 2 || path[0] != subject {
+				return fmt.Errorf("%q is not known: an attribute is written r.sub.NAME", strings.Join(path, "."))
+			}
+			if _, ok := s.index[path[1]]; !ok {
+				return fmt.Errorf("there is no attribute r.sub.%s: there are %s; the organisation's own columns are listed under hr.attributes", path[1], strings.Join(s.names, ", "))
+			}
+			if i+2 < len(tokens) && tokens[i+1].Kind == govaluate.COMPARATOR {
+				if err := comparable(path[1], tokens[i+1], tokens[i+2]); err != nil {
+					return err
+				}
+			}
+		case govaluate.FUNCTION:
+			// under ( accessor , 'unit' )
+			if i+4 < len(tokens) && tokens[i+4].Kind == govaluate.STRING {
+				if unit, ok := tokens[i+4].Value.(string); ok && !units.Has(unit) {
+					return fmt.Errorf("there is no unit %q", unit)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func comparable(name string, operator, literal govaluate.ExpressionToken) error {
+	number := literal.Kind == govaluate.NUMERIC
+	text := literal.Kind == govaluate.STRING
+	truth := literal.Kind == govaluate.BOOLEAN
+	if literal.Kind == govaluate.TIME {
+		return fmt.Errorf("r.sub.%s %v %v: this text looks like a date and would be compared as one; conditions have no dates", name, operator.Value, literal.Value)
+	}
+	switch zero(name).(type) {
+	case float64:
+		if text || truth {
+			return fmt.Errorf("r.sub.%s is a number: compare it with one, without quotes", name)
+		}
+	case bool:
+		if text || number {
+			return fmt.Errorf("r.sub.%s is true or false", name)
+		}
+	default:
+		if number || truth {
+			return fmt.Errorf("r.sub.%s is text: put what it is compared with in quotes", name)
+		}
+	}
+	return nil
+}
+
+// splitConjunction splits at the && that stand outside every parenthesis. A
+// condition with || or ?: at the top is one part.
+func splitConjunction(tokens []govaluate.ExpressionToken) [][]govaluate.ExpressionToken {
+	depth, start := 0, 0
+	var parts [][]govaluate.ExpressionToken
+	for i, t := range tokens {
+		switch t.Kind {
+		case govaluate.CLAUSE:
+			depth++
+		case govaluate.CLAUSE_CLOSE:
+			depth--
+		case govaluate.TERNARY:
+			return [][]govaluate.ExpressionToken{tokens}
+		case govaluate.LOGICALOP:
+			if depth > 0 {
+				continue
+			}
+			if t.Value != "&&" {
+				return [][]govaluate.ExpressionToken{tokens}
+			}
+			parts = append(parts, tokens[start:i])
+			start = i + 1
+		}
+	}
+	return append(parts, tokens[start:])
+}
+
+// tokensText writes tokens as a person would.
+func tokensText(tokens []govaluate.ExpressionToken) string {
+	var b strings.Builder
+	for i, t := range tokens {
+		text := fmt.Sprint(t.Value)
+		switch t.Kind {
+		case govaluate.STRING:
+			text = "'" + text + "'"
+		case govaluate.ACCESSOR:
+			name, _ := accessor(t)
+			text = "r.sub." + name
+		case govaluate.FUNCTION:
+			text = "under" // the only one there is
+		case govaluate.CLAUSE:
+			text = "("
+		case govaluate.CLAUSE_CLOSE:
+			text = ")"
+		case govaluate.SEPARATOR:
+			text = ","
+		}
+		tight := i == 0 || t.Kind == govaluate.CLAUSE_CLOSE || t.Kind == govaluate.SEPARATOR ||
+			tokens[i-1].Kind == govaluate.CLAUSE || tokens[i-1].Kind == govaluate.PREFIX ||
+			(t.Kind == govaluate.CLAUSE && tokens[i-1].Kind == govaluate.FUNCTION)
+		if !tight {
+			b.WriteByte(' ')
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}

@@ -1,0 +1,60 @@
+package policy
+
+import (
+	"fmt"
+
+	"github.com/casbin/casbin/v2"
+	"github.com/casbin/casbin/v2/model"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/rules"
+)
+
+// Enforcer asks Casbin itself, slowly: one employment, one entitlement at a
+// time. Explain checks its answer against it, and the tests check the fast
+// path.
+type Enforcer struct {
+	casbin *casbin.Enforcer
+	rules  *Rules
+}
+
+// Enforcer returns a Casbin enforcer with the same model and policy.
+func (r *Rules) Enforcer() (*Enforcer, error) {
+	m, err := model.NewModelFromString(rules.Model)
+	if err != nil {
+		return nil, fmt.Errorf("model.conf: %w", err)
+	}
+	e, err := casbin.NewEnforcer(m)
+	if err != nil {
+		return nil, fmt.Errorf("casbin: %w", err)
+	}
+	for name, f := range functions(r.Units) {
+		e.AddFunction(name, f)
+	}
+	// From the source as read, not from what was compiled of it: a mistake in
+	// compiling must not reach both sides of the comparison.
+	for _, rule := range r.source.Rules {
+		effect := "allow"
+		if rule.Deny {
+			effect = "deny"
+		}
+		if _, err := e.AddPolicy(rule.ID, rule.Condition, rule.Grants, effect, rule.Why); err != nil {
+			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
+		}
+	}
+	for _, m := range r.source.bundle {
+		if _, err := e.AddGroupingPolicy(m.role, m.holds); err != nil {
+			return nil, fmt.Errorf("casbin: role %s: %w", m.role, err)
+		}
+	}
+	return &Enforcer{casbin: e, rules: r}, nil
+}
+
+// Gives says whether the employment gives the entitlement on the day.
+func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
+	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
+		return false, nil
+	}
+	sub := e.rules.schema.sub(e.rules.schema.values(p, employment, day))
+	return e.casbin.Enforce(sub, string(entitlement))
+}

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Near is a rule that could give or deny an entitlement, held against one
+// employment.
+type Near struct {
+	Rule       string                `json:"rule"`
+	Version    string                `json:"version"`
+	Place      string                `json:"place"`
+	Why        string                `json:"why,omitempty"`
+	Deny       bool                  `json:"deny,omitempty"`
+	Employment identity.EmploymentID `json:"employment"`
+	Parts      []Part                `json:"parts"`
+	Holds      bool                  `json:"holds"`
+}
+
+// Failed counts the parts that do not hold.
+func (n Near) Failed() int {
+	failed := 0
+	for _, p := range n.Parts {
+		if !p.Holds {
+			failed++
+		}
+	}
+	return failed
+}
+
+// leading counts the parts that hold before the first that does not. People
+// write what matters most first, so of two rules that fail in as many parts
+// the one that fails later is nearer.
+func (n Near) leading() int {
+	if i := slices.IndexFunc(n.Parts, func(p Part) bool { return !p.Holds }); i >= 0 {
+		return i
+	}
+	return len(n.Parts)
+}
+
+// Part is one of the parts that a condition joins with &&.
+type Part struct {
+	Text  string `json:"text"`
+	Holds bool   `json:"holds"`
+	// Actual is, for people, what the employment has: "unit is 'library'".
+	Actual string `json:"actual,omitempty"`
+}
+
+// Explanation says why a person has an entitlement, or why not.
+type Explanation struct {
+	Entitlement EntitlementID `json:"entitlement"`
+	Grant       *Grant        `json:"grant,omitempty"` // nil when no rule gives or denies it
+	// Near holds every rule that could matter against every employment that
+	// runs, the nearest to holding first.
+	Near []Near `json:"near"`
+	// NoEmployment is true when no employment runs on the day.
+	NoEmployment bool `json:"no_employment,omitempty"`
+}
+
+// Explain says why the person has the entitlement on the day, or why not. It
+// asks Casbin too, and fails if the two disagree.
+func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id EntitlementID) (Explanation, error) {
+	x := Explanation{Entitlement: id, NoEmployment: true}
+	entitlement := slices.IndexFunc(r.Catalogue.Entitlements, func(e Entitlement) bool { return e.ID == id })
+	if entitlement < 0 {
+		return x, fmt.Errorf("there is no entitlement %q in the catalogue%s", id, suggest(string(id), r.Catalogue))
+	}
+	grants, err := r.Decide(p, day, facts)
+	if err != nil {
+		return x, err
+	}
+	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
+		x.Grant = &grants[i]
+	}
+	if err := r.askCasbin(p, day, id, x.Grant != nil && x.Grant.Gate != Denied); err != nil {
+		return x, err
+	}
+	for _, e := range p.Employments {
+		if !e.ActiveOn(day) {
+			continue
+		}
+		x.NoEmployment = false
+		values := r.schema.values(p, e, day)
+		for _, rule := range r.rules {
+			if !slices.ContainsFunc(rule.reach, func(y reached) bool { return y.entitlement == entitlement }) {
+				continue
+			}
+			x.Near = append(x.Near, r.near(rule, e.ID, values))
+		}
+	}
+	slices.SortStableFunc(x.Near, func(a, b Near) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
+	return x, nil
+}
+
+func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values []any) Near {
+	n := Near{Rule: rule.ID, Version: rule.Version, Place: fmt.Sprintf("%s:%d", rule.File, rule.Line), Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
+	sub := r.schema.sub(values)
+	for _, c := range r.conditions[rule.condition].conjuncts {
+		part := Part{Text: c.text}
+		part.Holds, _ = evaluate(c.expression, sub) //nolint:errcheck // what cannot be evaluated does not hold; Decide reports it
+		n.Holds = n.Holds && part.Holds
+		for i, m := range c.mentions {
+			if i > 0 {
+				part.Actual += ", "
+			}
+			if text, ok := values[m].(string); ok {
+				part.Actual += fmt.Sprintf("%s is '%s'", r.schema.names[m], text)
+			} else {
+				part.Actual += fmt.Sprintf("%s is %v", r.schema.names[m], values[m])
+			}
+		}
+		n.Parts = append(n.Parts, part)
+	}
+	return n
+}
+
+func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID, expected bool) error {
+	enforcer, err := r.Enforcer()
+	if err != nil {
+		return err
+	}
+	given := false
+	for _, e := range p.Employments {
+		ok, err := enforcer.Gives(p, e, day, id)
+		if err != nil {
+			return fmt.Errorf("casbin: %w", err)
+		}
+		given = given || ok
+	}
+	if given != expected {
+		return fmt.Errorf("behov says %t and Casbin says %t about %s: this is a defect in behov, please report it with the rules", expected, given, id)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Rule is a policy line.
+type Rule struct {
+	ID        string
+	Condition string
+	Grants    string // an entitlement, or a role
+	Deny      bool
+	Why       string // for people
+	// Version changes with the line's text, the texts of its role's bundle
+	// not included.
+	Version string
+	File    string
+	Line    int
+	column  int // where the condition begins
+}
+
+// membership is a grouping line: a role holds an entitlement or another role.
+type membership struct {
+	role, holds string
+	line        int
+}
+
+// Source is a policy file, read and not yet checked against a catalogue.
+type Source struct {
+	File   string
+	Text   string
+	Rules  []Rule
+	bundle []membership
+}
+
+// rolePrefix tells roles from entitlements.
+const rolePrefix = "role:"
+
+// Parse reads a policy in Casbin's CSV: lines "p, id, condition, grants,
+// allow|deny, why" and "g, role:a, entitlement or role". Lines that begin
+// with # are comments. A line that is wrong is reported and left out.
+func Parse(file, text string) (*Source, []Problem) {
+	s := &Source{File: file, Text: text}
+	var problems []Problem
+	ids := map[string]int{}
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord = -1
+	r.TrimLeadingSpace = true
+	r.Comment = '#'
+	for {
+		fields, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return s, problems
+		}
+		if err != nil {
+			p := Problem{File: file, Text: err.Error()}
+			var pe *csv.ParseError
+			if errors.As(err, &pe) {
+				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
+			}
+			return s, append(problems, p)
+		}
+		line, _ := r.FieldPos(0)
+		report := func(field int, format string, args ...any) {
+			_, column := r.FieldPos(min(field, len(fields)-1))
+			problems = append(problems, Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+		}
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		switch fields[0] {
+		case "p":
+			if len(fields) != 6 {
+				report(0, "a rule has 6 fields (p, id, condition, grants, allow|deny, why), this line has %d; put a condition with commas or quotes in \"…\"", len(fields))
+				continue
+			}
+			if at, ok := ids[fields[1]]; ok || fields[1] == "" {
+				report(1, "the rule ID %q is empty or was used in line %d: give each rule its own", fields[1], at)
+				continue
+			}
+			if fields[4] != "allow" && fields[4] != "deny" {
+				report(4, "%q must be allow or deny", fields[4])
+				continue
+			}
+			ids[fields[1]] = line
+			_, column := r.FieldPos(2)
+			s.Rules = append(s.Rules, Rule{ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
+				Version: version(fields), File: file, Line: line, column: column})
+		case "g":
+			if len(fields) != 3 {
+				report(0, "a grouping line has 3 fields (g, role, what it holds), this line has %d", len(fields))
+				continue
+			}
+			if !strings.HasPrefix(fields[1], rolePrefix) {
+				report(1, "%q is no role: a role's name begins with %q", fields[1], rolePrefix)
+				continue
+			}
+			s.bundle = append(s.bundle, membership{role: fields[1], holds: fields[2], line: line})
+		default:
+			report(0, "a line begins with p (a rule) or g (what a role holds), not %q", fields[0])
+		}
+	}
+}
+
+// version is a short name for a line's content.
+func version(fields []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(fields, "\x00")))
+	return hex.EncodeToString(sum[:4])
+}
