@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+)
+
+// app is what all subcommands share.
+type app struct {
+	dir    string
+	json   bool
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	now    func() time.Time
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "behov",
+		Short: "Give every person exactly the access their work needs, and prove it",
+		Long: `behov reads what HR knows, works out from rules which entitlements each person
+needs, brings the accounts and memberships in your directories to that state,
+and keeps an audit trail of who had access to what, when and why.`,
+		Example: `  behov demo                      see it work, on a made-up municipality
+  behov init mykommun             start a configuration of your own
+  behov -c mykommun plan          what would change, and why`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.hrCommand(), a.planCommand(), a.applyCommand(),
+		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand())
+	return root
+}
+
+// installation is an opened configuration.
+type installation struct {
+	config *config.Config
+	db     *store.DB
+	zone   *time.Location
+}
+
+// open loads the configuration and opens the database. Warnings are printed;
+// problems are, too, and fail.
+func (a *app) open(ctx context.Context) (*installation, error) {
+	c, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	text, err := config.Resolve(c.Dir, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the key that personal values are sealed with (key: %s): %w; behov init makes one for a new installation", c.Key, err)
+	}
+	master, err := seal.ParseMaster([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", c.Key, err)
+	}
+	db, err := store.Open(ctx, c.Database, master)
+	if err != nil {
+		return nil, err
+	}
+	return &installation{config: c, db: db, zone: c.Zone}, nil
+}
+
+func (a *app) load() (*config.Config, error) {
+	c, problems := config.Load(a.dir)
+	for _, p := range problems {
+		if c == nil || p.Warning {
+			fmt.Fprintln(a.stderr, p.Error())
+		}
+	}
+	if c == nil {
+		return nil, fmt.Errorf("the configuration has %s", count(errorsIn(problems), "problem", "problems"))
+	}
+	return c, nil
+}
+
+func errorsIn(problems []policy.Problem) int {
+	n := 0
+	for _, p := range problems {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
+}
+
+func (i *installation) close(err *error) {
+	*err = errors.Join(*err, i.db.Close())
+}
+
+// engine connects the targets. Call done when finished with them.
+func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine, done func(), err error) {
+	actor, err := a.actor(ctx, i, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	targets, err := reconcile.Connect(i.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := newProgress(a.stderr)
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show}
+	return e, func() { p.done(); closeTargets(targets) }, nil
+}
+
+func closeTargets(targets map[string]connectors.Connector) {
+	_ = reconcile.Disconnect(targets) //nolint:errcheck // nothing is under way any more
+}
+
+// actor says who is at it: the person named with --by, else the person whose
+// login the operating system's user has, else that user by number.
+func (a *app) actor(ctx context.Context, i *installation, by string) (string, error) {
+	if by == "" {
+		by = os.Getenv("BEHOV_BY")
+	}
+	if by != "" {
+		p, err := i.db.FindPerson(ctx, by)
+		if err != nil {
+			return "", fmt.Errorf("who decides: %w", err)
+		}
+		return governance.ActorOf(p.ID), nil
+	}
+	if u, err := user.Current(); err == nil {
+		if p, err := i.db.FindPerson(ctx, u.Username); err == nil {
+			return governance.ActorOf(p.ID), nil
+		}
+	}
+	return fmt.Sprintf("os-uid:%d", os.Getuid()), nil
+}
+
+// person finds who decides; unlike actor it accepts nobody unknown.
+func (a *app) person(ctx context.Context, i *installation, by string) (identity.Person, error) {
+	if by == "" {
+		by = os.Getenv("BEHOV_BY")
+	}
+	if by == "" {
+		return identity.Person{}, errors.New("say who decides: --by with your HR person_id, login or e-mail address, or the environment variable BEHOV_BY")
+	}
+	p, err := i.db.FindPerson(ctx, by)
+	if err != nil {
+		return p, fmt.Errorf("who decides: %w", err)
+	}
+	return p, nil
+}
+
+func (a *app) governance(i *installation) *governance.Governance {
+	return &governance.Governance{DB: i.db, Rules: i.config.Rules, Now: a.now, Zone: i.zone}
+}
+
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprintf(a.stdout, format, args...) //nolint:errcheck // a closed pipe ends the process anyway
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

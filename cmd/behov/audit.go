@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) auditCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
+	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.verifyCommand())
+	return cmd
+}
+
+const instantHelp = `An instant is "2026-11-23T14:05:00+01:00", "2026-11-23 14:05" in the
+organisation's time zone, or a date, which stands for the whole day.`
+
+// stretch is a stretch of time; a single instant is a microsecond long.
+type stretch struct{ from, to time.Time }
+
+// parseStretch reads an instant, or a date, which is the whole day.
+func parseStretch(s string, zone *time.Location) (stretch, error) {
+	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		return stretch{t, t.AddDate(0, 0, 1)}, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return stretch{t, t.Add(time.Microsecond)}, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return stretch{t, t.Add(time.Microsecond)}, nil
+		}
+	}
+	return stretch{}, fmt.Errorf("%q is no instant: write 2026-11-23, \"2026-11-23 14:05\" or 2026-11-23T14:05:00+01:00", s)
+}
+
+func (a *app) whoHadCommand() *cobra.Command {
+	var at string
+	cmd := &cobra.Command{
+		Use:     "who-had ENTITLEMENT",
+		Short:   "List who had an entitlement at an instant (now, unless told)",
+		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
+		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     everybody with a usable account",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())
+			if at != "" {
+				s, err := parseStretch(at, i.zone)
+				if err != nil {
+					return fmt.Errorf("--at: %w", err)
+				}
+				q.From, q.To = s.from, s.to
+			}
+			intervals, err := i.db.Intervals(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			if len(intervals) == 0 && args[0] != audit.Account {
+				if err := knownEntitlement(cmd, i, args[0]); err != nil {
+					return err
+				}
+			}
+			return a.printIntervals(cmd, i, intervals, "nobody had "+args[0]+" then")
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
+	return cmd
+}
+
+// knownEntitlement fails for an entitlement that neither the catalogue nor
+// the trail has heard of, so that a misspelt one is not answered "nobody".
+func knownEntitlement(cmd *cobra.Command, i *installation, id string) error {
+	for _, e := range i.config.Rules.Catalogue.Entitlements {
+		if string(e.ID) == id {
+			return nil
+		}
+	}
+	ever, err := i.db.Intervals(cmd.Context(), store.IntervalQuery{Entitlement: id})
+	if err != nil || len(ever) > 0 {
+		return err
+	}
+	return fmt.Errorf("no entitlement %q is in the catalogue or was ever given", id)
+}
+
+func (a *app) accessCommand() *cobra.Command {
+	var at, from, to string
+	cmd := &cobra.Command{
+		Use:     "access PERSON",
+		Short:   "List what a person had, at an instant or during a time (now, unless told)",
+		Long:    "List what a person had, since when, until when, and why.\n" + instantHelp,
+		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			p, err := i.db.FindPerson(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			q := store.IntervalQuery{Person: string(p.ID)}
+			switch {
+			case at != "" && (from != "" || to != ""):
+				return fmt.Errorf("--at goes without --from and --to")
+			case at != "":
+				s, err := parseStretch(at, i.zone)
+				if err != nil {
+					return fmt.Errorf("--at: %w", err)
+				}
+				q.From, q.To = s.from, s.to
+			case from != "" || to != "":
+				if from != "" {
+					s, err := parseStretch(from, i.zone)
+					if err != nil {
+						return fmt.Errorf("--from: %w", err)
+					}
+					q.From = s.from
+				}
+				if to != "" {
+					s, err := parseStretch(to, i.zone)
+					if err != nil {
+						return fmt.Errorf("--to: %w", err)
+					}
+					q.To = s.to
+				}
+			default:
+				q = q.At(a.now())
+			}
+			intervals, err := i.db.Intervals(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			return a.printIntervals(cmd, i, intervals, "nothing then")
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
+	cmd.Flags().StringVar(&from, "from", "", "the beginning of a time")
+	cmd.Flags().StringVar(&to, "to", "", "the end of a time; a date includes the day")
+	return cmd
+}
+
+// intervalJSON is an interval as --json prints it.
+type intervalJSON struct {
+	Person      string     `json:"person"`
+	Name        string     `json:"name"`
+	Target      string     `json:"target"`
+	Entitlement string     `json:"entitlement"`
+	Since       time.Time  `json:"since"`
+	Until       *time.Time `json:"until,omitempty"`
+	Why         string     `json:"why"`
+	Ended       string     `json:"ended,omitempty"` // why
+	Records     []int64    `json:"records"`
+}
+
+func (a *app) printIntervals(cmd *cobra.Command, i *installation, intervals []audit.Interval, none string) error {
+	n := newNames(cmd.Context(), i.db)
+	rows := make([]intervalJSON, len(intervals))
+	for j, x := range intervals {
+		began, err := i.db.Record(cmd.Context(), x.SinceRecord)
+		if err != nil {
+			return err
+		}
+		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
+			Why: n.in(began.Reason), Records: []int64{x.SinceRecord}}
+		if !x.Until.IsZero() {
+			ended, err := i.db.Record(cmd.Context(), x.UntilRecord)
+			if err != nil {
+				return err
+			}
+			rows[j].Until, rows[j].Ended = &x.Until, n.in(ended.Reason)
+			rows[j].Records = append(rows[j].Records, x.UntilRecord)
+		}
+	}
+	if a.json {
+		return a.printJSON(rows)
+	}
+	if len(rows) == 0 {
+		a.printf("%s.\n", strings.ToUpper(none[:1])+none[1:])
+		return nil
+	}
+	const layout = "2006-01-02 15:04:05"
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PERSON\tENTITLEMENT\tTARGET\tSINCE\tUNTIL\tWHY") //nolint:errcheck // flushed below
+	for _, r := range rows {
+		until, why := "now", r.Why
+		if r.Until != nil {
+			until = r.Until.In(i.zone).Format(layout)
+			why += "; ended: " + r.Ended
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why) //nolint:errcheck // flushed below
+	}
+	return w.Flush()
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Check that nobody changed the audit trail",
+		Long: `Read the whole audit trail and check that no record was changed, removed, put in
+or moved, that every step has one outcome, and that the access intervals that
+questions are answered from are those the records give. Note the head it prints
+somewhere else: the same head later proves that nothing before it changed.`,
+		Example: "  behov audit verify",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			s, err := i.db.VerifyAudit(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("the audit trail does not verify: %w", err)
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"records": s.Records, "head": hex.EncodeToString(s.Head), "intervals": len(s.Intervals), "open_steps": s.OpenSteps})
+			}
+			a.printf("The audit trail is whole: %s, %s, head %x.\n", count(int(s.Records), "record", "records"), count(len(s.Intervals), "access interval", "access intervals"), s.Head)
+			if n := len(s.OpenSteps); n > 0 {
+				a.printf("%s begun and not seen to end; the next apply finds out.\n", count(n, "step was", "steps were"))
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain PERSON [ENTITLEMENT]",
+		Short: "Say why somebody has an entitlement, or why not",
+		Long: `Say why somebody has an entitlement, or why not: which rule gives it, or which
+rule was nearest and which part of its condition failed. Without an entitlement,
+list everything the rules give the person. A person is named by HR person_id,
+login, e-mail address or ID.`,
+		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			ctx := cmd.Context()
+			i, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			e, done, err := a.engine(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			facts, err := e.Facts(ctx, p)
+			if err != nil {
+				return err
+			}
+			day := identity.DateOf(a.now(), i.zone)
+			has, err := i.db.Intervals(ctx, store.IntervalQuery{Person: string(p.ID), Open: true})
+			if err != nil {
+				return err
+			}
+			x := explainer{app: a, i: i, p: p, day: day, facts: facts, names: newNames(ctx, i.db), has: map[policy.EntitlementID]bool{}}
+			for _, interval := range has {
+				x.has[policy.EntitlementID(interval.Entitlement)] = true
+			}
+			if len(args) == 1 {
+				return x.everything()
+			}
+			return x.one(policy.EntitlementID(args[1]))
+		},
+	}
+}
+
+type explainer struct {
+	*app
+	i     *installation
+	p     identity.Person
+	day   identity.Date
+	facts policy.Facts
+	names *names
+	has   map[policy.EntitlementID]bool
+}
+
+// state says in a word how a grant stands.
+func (x explainer) state(g policy.Grant) string {
+	has := x.has[g.Entitlement]
+	switch {
+	case g.Gate == policy.Open && has:
+		return "has"
+	case g.Gate == policy.Open:
+		return "gets at the next apply"
+	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
+		return "keeps"
+	case has:
+		return "loses at the next apply"
+	case g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown:
+		return "waits"
+	}
+	return "has not"
+}
+
+func (x explainer) everything() error {
+	grants, err := x.i.config.Rules.Decide(x.p, x.day, x.facts)
+	if err != nil {
+		return err
+	}
+	if x.json {
+		return x.printJSON(map[string]any{"person": x.p.ID, "as_of": x.day, "grants": grants})
+	}
+	x.heading()
+	listed := map[policy.EntitlementID]bool{"account": true}
+	for _, g := range grants {
+		listed[g.Entitlement] = true
+		x.printf("\n%s: %s\n", g.Entitlement, x.state(g))
+		x.reasons(g)
+	}
+	for _, id := range slices.Sorted(maps.Keys(x.has)) {
+		if !listed[id] {
+			x.printf("\n%s: has, and no rule, request or decision gives it\n", id)
+		}
+	}
+	return nil
+}
+
+func (x explainer) heading() {
+	x.printf("%s, login %s, on %s\n", x.names.of(x.p.ID), x.p.Login, x.day)
+	active := 0
+	for _, e := range x.p.Employments {
+		state := ""
+		switch {
+		case e.Withdrawn:
+			state = ", withdrawn by HR"
+		case !e.ActiveOn(x.day) && e.Start > x.day:
+			state = ", not begun"
+		case !e.ActiveOn(x.day):
+			state = ", ended"
+		case e.OnLeave(x.day):
+			state = ", on leave"
+		}
+		if e.ActiveOn(x.day) {
+			active++
+		}
+		x.printf("  %s: %s at %s, %g %%, %s to %s%s\n", x.employment(e.ID), orDash(e.JobTitle), orDash(x.i.config.Rules.Units.Name(e.Unit)), e.Percent, e.Start, orDash(string(e.End)), state)
+	}
+	if active == 0 {
+		x.printf("  No employment runs, so the rules give nothing.\n")
+	}
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+// employment names an employment as its source does.
+func (x explainer) employment(id identity.EmploymentID) string {
+	for _, e := range x.p.Employments {
+		if e.ID == id {
+			return "employment " + e.Key.Key
+		}
+	}
+	return string(id)
+}
+
+func (x explainer) reasons(g policy.Grant) {
+	if g.GateReason != "" {
+		x.printf("  %s\n", x.names.in(g.GateReason))
+	}
+	for _, r := range g.Reasons {
+		x.printf("  because of %s, by %s\n", x.employment(r.Employment), r)
+	}
+}
+
+func (x explainer) one(id policy.EntitlementID) error {
+	e, err := x.i.config.Rules.Explain(x.p, x.day, x.facts, id)
+	if err != nil {
+		return err
+	}
+	if x.json {
+		return x.printJSON(map[string]any{"person": x.p.ID, "as_of": x.day, "has": x.has[id], "explanation": e})
+	}
+	x.heading()
+	if e.Grant != nil {
+		x.printf("\n%s: %s\n", id, x.state(*e.Grant))
+		x.reasons(*e.Grant)
+		if e.Grant.Gate == policy.Open {
+			return nil
+		}
+	} else if x.has[id] {
+		x.printf("\n%s: has, and no rule, request or decision gives it\n", id)
+	} else {
+		x.printf("\n%s: has not\n", id)
+	}
+	if e.Grant != nil && e.Grant.Gate != policy.Denied {
+		return nil
+	}
+	if len(e.Near) == 0 && !e.NoEmployment {
+		x.printf("  no rule gives it to anybody\n")
+	}
+	for n, near := range e.Near {
+		if n == 3 {
+			x.printf("  … and %s further away\n", count(len(e.Near)-n, "rule", "rules"))
+			break
+		}
+		if near.Holds && !near.Deny {
+			continue // it gives, and something else denies: said above
+		}
+		verb := "nearest"
+		if n > 0 {
+			verb = "then"
+		}
+		if near.Deny {
+			verb += ", denying"
+		}
+		x.printf("  %s: rule %s@%s (%s) for %s%s\n", verb, near.Rule, near.Version, near.Place, x.employment(near.Employment), prefixed(": ", near.Why))
+		for _, part := range near.Parts {
+			mark := "holds"
+			if !part.Holds {
+				mark = "fails"
+			}
+			x.printf("    %s  %s%s\n", mark, part.Text, prefixed("   — ", part.Actual))
+		}
+	}
+	return nil
+}
+
+func prefixed(prefix, s string) string {
+	if strings.TrimSpace(s) == "" {
+		return ""
+	}
+	return fmt.Sprint(prefix, s)
+}

@@ -1,0 +1,58 @@
+// Command behov gives every person exactly the access their work needs, from
+// the day it starts to the day it ends, and proves it afterwards.
+//
+// This package parses arguments and prints; it must never decide anything.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status(err, os.Stderr))
+}
+
+// run is the whole command, without the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// exit is an error that only sets the exit status: everything was said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// The exit statuses of plan and apply.
+const (
+	exitError   = 1
+	exitChanges = 2
+	exitHeld    = 3
+)
+
+// status prints an error and returns the process's exit status.
+func status(err error, stderr io.Writer) int {
+	var e exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return int(e)
+	}
+	fmt.Fprintln(stderr, "behov: "+err.Error()) //nolint:errcheck // there is nobody left to tell
+	return exitError
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// names turns opaque IDs into names at the last moment, on the way to a
+// reader. Protected identities stay masked.
+type names struct {
+	ctx   context.Context
+	db    *store.DB
+	known map[identity.PersonID]string
+}
+
+func newNames(ctx context.Context, db *store.DB) *names {
+	return &names{ctx: ctx, db: db, known: map[identity.PersonID]string{}}
+}
+
+// of returns "Given Family (key)".
+func (n *names) of(id identity.PersonID) string {
+	if s, ok := n.known[id]; ok {
+		return s
+	}
+	p, err := n.db.Person(n.ctx, id)
+	if err != nil {
+		return string(id)
+	}
+	s := p.Name()
+	if len(p.Keys) > 0 {
+		s += " (" + p.Keys[0].Key + ")"
+	}
+	n.known[id] = s
+	return s
+}
+
+var actorPattern = regexp.MustCompile(`person:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
+
+// in replaces every "person:ID" in a text.
+func (n *names) in(text string) string {
+	return actorPattern.ReplaceAllStringFunc(text, func(m string) string {
+		return n.of(identity.PersonID(actorPattern.FindStringSubmatch(m)[1]))
+	})
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var out, asOf, person string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would change, and why",
+		Long: `Read HR's facts, the decisions and every target, and show what would change and
+why. Nothing is changed. Exit status: 0 nothing to do, 2 changes, 3 something
+is held, 1 error.`,
+		Example: `  behov plan
+  behov plan --as-of 2027-01-01     what will change by then, as far as HR knows today
+  behov plan --person 1004
+  behov plan -o monday.plan && behov apply monday.plan`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			o := reconcile.Options{}
+			if asOf != "" {
+				if o.AsOf, err = identity.ParseDate(time.DateOnly, asOf); err != nil {
+					return fmt.Errorf("--as-of: %w", err)
+				}
+			}
+			if person != "" {
+				p, err := i.db.FindPerson(cmd.Context(), person)
+				if err != nil {
+					return err
+				}
+				o.Person = p.ID
+			}
+			e, done, err := a.engine(cmd.Context(), i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			p, err := e.Plan(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := savePlan(out, p); err != nil {
+					return err
+				}
+			}
+			if a.json {
+				err = a.printJSON(p)
+			} else {
+				a.printPlan(p, newNames(cmd.Context(), i.db), all)
+				if out != "" {
+					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
+				}
+			}
+			return errors.Join(err, planStatus(p))
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "save the plan to a file, for behov apply FILE")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "preview a date (YYYY-MM-DD) instead of today")
+	cmd.Flags().StringVar(&person, "person", "", "only this person: an HR person_id, login, e-mail address or ID")
+	cmd.Flags().BoolVar(&all, "all", false, "list everybody, however many")
+	return cmd
+}
+
+func planStatus(p *plan.Plan) error {
+	switch p.Status() {
+	case plan.Held:
+		return exit(exitHeld)
+	case plan.Changes:
+		return exit(exitChanges)
+	}
+	return nil
+}
+
+// savePlan writes a plan in one piece, readable for its owner only.
+func savePlan(name string, p *plan.Plan) error {
+	b, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".plan-*")
+	if err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("save the plan: %w", err), os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+func loadPlan(name string) (*plan.Plan, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var p plan.Plan
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("%s is no saved plan (behov plan -o FILE makes one): %w", name, err)
+	}
+	if err := p.Verify(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &p, nil
+}
+
+// listed is how many people a plan lists unless told to list all.
+const listed = 50
+
+var verbs = map[connectors.Op]struct{ mark, one, many string }{
+	plan.RevokeSessions:       {"-", "account signed out", "accounts signed out"},
+	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
+	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
+	connectors.CreateAccount:  {"+", "account created", "accounts created"},
+	connectors.UpdateAccount:  {"~", "account updated", "accounts updated"},
+	connectors.AddMember:      {"+", "entitlement given", "entitlements given"},
+	connectors.EnableAccount:  {"+", "account enabled", "accounts enabled"},
+	connectors.DeleteAccount:  {"-", "account deleted", "accounts deleted"},
+}
+
+var verbOrder = []connectors.Op{connectors.CreateAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount,
+	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.DeleteAccount}
+
+// stepCounts says "3 accounts created, 7 entitlements given".
+func stepCounts(steps []plan.Step) string {
+	counts := map[connectors.Op]int{}
+	for _, s := range steps {
+		counts[s.Op]++
+	}
+	var parts []string
+	for _, op := range verbOrder {
+		if n := counts[op]; n > 0 {
+			parts = append(parts, count(n, verbs[op].one, verbs[op].many))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func people(steps []plan.Step) []identity.PersonID {
+	var ids []identity.PersonID
+	for _, s := range steps {
+		ids = append(ids, s.Person)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (a *app) printPlan(p *plan.Plan, n *names, all bool) {
+	a.printf("Plan %.12s for %s: ", p.Digest, p.Basis.AsOf)
+	if len(p.Steps) == 0 {
+		a.printf("nothing to do.\n")
+	} else {
+		a.printf("%s for %s.\n", stepCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
+	}
+	a.printSummary(p)
+	a.printSteps(p.Steps, n, all)
+	for _, h := range p.Holds {
+		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
+		a.printSteps(h.Steps, n, all)
+	}
+	for _, w := range p.Waits {
+		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why, stepCounts(w.Steps))
+		a.printSteps(w.Steps, n, all)
+	}
+	if len(p.Waiting) > 0 {
+		a.printf("\nWaiting grants:\n")
+		for i, g := range p.Waiting {
+			if i == listed && !all {
+				a.printf("  … and %d more (--all)\n", len(p.Waiting)-i)
+				break
+			}
+			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, g.Reason)
+		}
+	}
+	a.printFindings(p.Findings, n, all)
+}
+
+func (a *app) printSummary(p *plan.Plan) {
+	var also []string
+	held := 0
+	for _, h := range p.Holds {
+		held += len(h.Steps)
+	}
+	for _, w := range p.Waits {
+		held += len(w.Steps)
+	}
+	for _, x := range []struct {
+		n         int
+		one, many string
+	}{{held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+		if x.n > 0 {
+			also = append(also, count(x.n, x.one, x.many))
+		}
+	}
+	if len(also) > 0 {
+		a.printf("Also: %s.\n", strings.Join(also, ", "))
+	}
+}
+
+func (a *app) printSteps(steps []plan.Step, n *names, all bool) {
+	byPerson := map[identity.PersonID][]plan.Step{}
+	for _, s := range steps {
+		byPerson[s.Person] = append(byPerson[s.Person], s)
+	}
+	for i, id := range people(steps) {
+		if i == listed && !all {
+			a.printf("\n… and %s more (--all lists them)\n", count(len(byPerson)-i, "person", "people"))
+			return
+		}
+		a.printf("\n%s\n", n.of(id))
+		for _, s := range byPerson[id] {
+			a.printf("  %s %s\n      %s\n", verbs[s.Op].mark, stepText(s), n.in(s.Reason))
+		}
+	}
+}
+
+// stepText says what a step does.
+func stepText(s plan.Step) string {
+	what := string(s.Entitlement)
+	if what == "" {
+		what = strings.ReplaceAll(string(s.Op), "-", " ")
+	}
+	text := what + " in " + s.Target
+	if s.Op == connectors.UpdateAccount {
+		text += " (" + strings.Join(sortedKeys(s.Attributes), ", ") + ")"
+	}
+	return text
+}
+
+func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
+	if len(findings) == 0 {
+		return
+	}
+	a.printf("\nTo look at:\n")
+	for i, f := range findings {
+		if i == listed && !all {
+			a.printf("  … and %d more (--all)\n", len(findings)-i)
+			return
+		}
+		about := f.Target
+		if f.Person != "" {
+			about = strings.TrimPrefix(about+", "+n.of(f.Person), ", ")
+		} else if f.AccountID != "" {
+			about += ", account " + f.AccountID
+		}
+		if f.Entitlement != "" {
+			about += ", " + string(f.Entitlement)
+		}
+		a.printf("  %s (%s): %s\n", f.Kind, about, f.Text)
+	}
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Carry out a saved plan, or plan and apply",
+		Long: `Carry out a plan saved by behov plan -o, if the world still matches what it was
+made from; otherwise say what moved. Without a file and with --yes, plan and
+apply at once. What is held stays held. Exit status: 0 done, 3 done and
+something is held, 1 error or some steps were not done.`,
+		Example: "  behov apply monday.plan\n  behov apply --yes",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) == 0 && !yes {
+				return errors.New("apply changes your targets: look at behov plan first, then give a saved plan's file, or --yes to plan and apply at once")
+			}
+			var saved *plan.Plan
+			if len(args) == 1 {
+				if saved, err = loadPlan(args[0]); err != nil {
+					return err
+				}
+			}
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			e, done, err := a.engine(cmd.Context(), i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			var r *reconcile.Result
+			if saved != nil {
+				r, err = e.RunSaved(cmd.Context(), saved)
+			} else {
+				r, err = e.Run(cmd.Context(), reconcile.Options{})
+			}
+			if err != nil && r == nil {
+				return err
+			}
+			if a.json {
+				err = errors.Join(err, a.printJSON(r))
+			} else {
+				a.printResult(r, newNames(cmd.Context(), i.db))
+			}
+			if err := errors.Join(err, r.Err()); err != nil {
+				return err
+			}
+			if r.Plan.Status() == plan.Held {
+				return exit(exitHeld)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "plan and apply without a saved plan")
+	return cmd
+}
+
+func (a *app) printResult(r *reconcile.Result, n *names) {
+	if total := sum(r.Settled); total > 0 {
+		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Settled))
+	}
+	if sum(r.Outcomes) == 0 {
+		a.printf("Nothing to do.\n")
+	} else {
+		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, stepCounts(r.Plan.Steps), outcomes(r.Outcomes))
+	}
+	a.printSummary(r.Plan)
+	for i, u := range r.Undone {
+		if i == listed {
+			a.printf("  … and %d more\n", len(r.Undone)-i)
+			break
+		}
+		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), u.Detail)
+	}
+	for _, h := range r.Plan.Holds {
+		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, h.Digest)
+	}
+	for _, w := range r.Plan.Waits {
+		a.printf("WAITING in %s: %s.\n", w.Target, w.Why)
+	}
+	for _, f := range r.Plan.Findings {
+		if f.Kind == plan.Unreachable {
+			a.printf("Target %s could not be read: %s\n", f.Target, f.Text)
+		}
+	}
+}
+
+func sum(m map[string]int) int {
+	total := 0
+	for _, n := range m {
+		total += n
+	}
+	return total
+}
+
+func outcomes(m map[string]int) string {
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(m[b], m[a]) })
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%d %s", m[k], k)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+const byHelp = "who decides: an HR person_id, login or e-mail address (default $BEHOV_BY)"
+
+func (a *app) reviewCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "review", Short: "Review who has what in a system, and decide"}
+	cmd.AddCommand(a.reviewStartCommand(), a.reviewListCommand(), a.reviewDecideCommand())
+	return cmd
+}
+
+func (a *app) reviewStartCommand() *cobra.Command {
+	var system, by string
+	cmd := &cobra.Command{
+		Use:     "start --system SYSTEM",
+		Short:   "Begin a review: one question for everybody who has something in the system",
+		Example: "  behov review start --system library --by 1006",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			p, err := a.person(cmd.Context(), i, by)
+			if err != nil {
+				return err
+			}
+			campaign, items, err := a.governance(i).StartReview(cmd.Context(), system, p.ID)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"campaign": campaign, "items": items})
+			}
+			a.printf("Review %d of %s has begun, with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&system, "system", "", "the system, as the catalogue calls it")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	_ = cmd.MarkFlagRequired("system") //nolint:errcheck // the flag is there
+	return cmd
+}
+
+func (a *app) reviewListCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the questions that are not decided",
+		Example: "  behov review list\n  behov review list --all",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			items, decisions, err := i.db.ReviewItems(cmd.Context(), 0)
+			if err != nil {
+				return err
+			}
+			n := newNames(cmd.Context(), i.db)
+			type row struct {
+				Item     string          `json:"item"`
+				Name     string          `json:"name"`
+				Question any             `json:"question"`
+				Decision *store.Decision `json:"decision,omitempty"`
+			}
+			rows := []row{}
+			for _, item := range items {
+				r := row{Item: item.Name(), Name: n.of(identity.PersonID(item.Person)), Question: item}
+				if item.Decided != nil {
+					d := decisions[*item.Decided]
+					r.Decision = &d
+				}
+				if r.Decision == nil || all {
+					rows = append(rows, r)
+				}
+			}
+			if a.json {
+				return a.printJSON(rows)
+			}
+			if len(rows) == 0 {
+				a.printf("Nothing to decide.\n")
+				return nil
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tDECIDED\tWHY") //nolint:errcheck // flushed below
+			for _, r := range rows {
+				item, _ := r.Question.(store.ReviewItem)
+				decided := "–"
+				if r.Decision != nil {
+					decided = r.Decision.Verdict + " by " + n.in(r.Decision.Maker)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, decided, n.in(item.Why)) //nolint:errcheck // flushed below
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "list what is decided, too")
+	return cmd
+}
+
+func (a *app) reviewDecideCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "decide ITEM keep|revoke",
+		Short: "Decide whether a person keeps what they have",
+		Long: `Decide whether a person keeps what they have. What is revoked goes at the next
+apply, and its rule does not give it back; a later "keep" on a new review does.
+Nobody decides on their own access.`,
+		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			p, err := a.person(cmd.Context(), i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).DecideItem(cmd.Context(), args[0], args[1], p.ID, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(d)
+			}
+			a.printf("Decided: %s %s on item %s.", d.Verdict, d.Entitlement, args[0])
+			if d.Verdict == store.Revoke {
+				a.printf(" It goes at the next apply.")
+			}
+			a.printf("\n")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) holdCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "hold", Short: "See what is held, and release or reject it"}
+	var all bool
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List what is held and not decided",
+		Example: "  behov hold list",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			holds, err := i.db.Holds(cmd.Context())
+			if err != nil {
+				return err
+			}
+			shown := []store.HoldState{}
+			for _, h := range holds {
+				if all || h.Decision == nil {
+					shown = append(shown, h)
+				}
+			}
+			if a.json {
+				return a.printJSON(shown)
+			}
+			if len(shown) == 0 {
+				a.printf("Nothing is held.\n")
+				return nil
+			}
+			n := newNames(cmd.Context(), i.db)
+			for _, h := range shown {
+				a.printf("%s  %s of %s, since %s\n  %s\n", h.Digest, h.Kind, h.Subject, h.At().In(i.zone).Format("2006-01-02 15:04:05"), h.Why)
+				if d := h.Decision; d != nil {
+					a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
+				}
+			}
+			return nil
+		},
+	}
+	list.Flags().BoolVar(&all, "all", false, "list what is decided, too")
+	cmd.AddCommand(list,
+		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
+		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
+	return cmd
+}
+
+func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     verb + " DIGEST",
+		Short:   short,
+		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			i, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer i.close(&err)
+			maker, err := a.actor(cmd.Context(), i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).DecideHold(cmd.Context(), args[0], verdict, maker, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(d)
+			}
+			a.printf("Decided: %s %s. %s\n", d.Verdict, d.Subject, then)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}

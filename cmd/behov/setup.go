@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/rules"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init DIR",
+		Short: "Write a configuration to start from",
+		Long: `Write a commented configuration, example rules and an example HR file that work
+together at once. Files that are there already are left alone.`,
+		Example: "  behov init mykommun && cd mykommun && behov check",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.init(args[0])
+		},
+	}
+}
+
+func (a *app) init(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	example, err := fs.Sub(rules.Example, "example")
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	files := map[string][]byte{".gitignore": []byte("behov.db*\nbehov.key\ndirectory.json*\n")}
+	err = fs.WalkDir(example, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files[name], err = fs.ReadFile(example, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if files["behov.key"], err = seal.NewMaster(); err != nil {
+		return err
+	}
+	var written, kept []string
+	for _, name := range sortedKeys(files) {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			kept = append(kept, name)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		_, err = f.Write(files[name])
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		written = append(written, name)
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"dir": dir, "written": written, "kept": kept})
+	}
+	if len(written) > 0 {
+		a.printf("Wrote %s to %s.\n", strings.Join(written, ", "), dir)
+	}
+	if len(kept) > 0 {
+		a.printf("Left alone, as they were there: %s.\n", strings.Join(kept, ", "))
+	}
+	a.printf(`
+Next:
+  behov -c %[1]s check
+  behov -c %[1]s hr import %[1]s/hr.csv
+  behov -c %[1]s plan
+  behov -c %[1]s apply --yes
+  behov -c %[1]s explain 1004
+Keep a copy of %[1]s/behov.key somewhere safe: without it what is sealed stays so.
+`, dir)
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var offline bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Validate the configuration, the rules and the targets",
+		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
+mapping, and ask every target whether it answers and permits what behov needs.
+Nothing is changed.`,
+		Example: "  behov check\n  behov check --offline     without asking the targets, as in a CI job",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			var targets []policy.Problem
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			if !offline {
+				for _, t := range c.Targets {
+					only := *c
+					only.Targets = nil
+					only.Targets = append(only.Targets, t)
+					connected, err := reconcile.Connect(&only)
+					if err == nil {
+						err = connected[t.Name].Check(cmd.Context())
+						closeTargets(connected)
+						if err != nil {
+							err = fmt.Errorf("target %s: %w", t.Name, err)
+						}
+					}
+					if err != nil {
+						targets = append(targets, policy.Problem{File: "behov.yaml", Text: err.Error()})
+					}
+				}
+			}
+			if a.json {
+				if err := a.printJSON(map[string]any{"targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest, "problems": append([]policy.Problem{}, targets...)}); err != nil {
+					return err
+				}
+			}
+			for _, p := range targets {
+				fmt.Fprintln(a.stderr, p.Error()) //nolint:errcheck // there is nobody left to tell
+			}
+			if len(targets) > 0 {
+				return fmt.Errorf("%s cannot be used", count(len(targets), "target", "targets"))
+			}
+			if !a.json {
+				answer := "all of which answer"
+				if offline {
+					answer = "not asked"
+				}
+				a.printf("All is well: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
+					count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the targets")
+	return cmd
+}

@@ -1,0 +1,143 @@
+// Package config reads and validates an installation's configuration: the
+// behov.yaml and the catalogue, units and policy files it names. Errors name
+// file, line and column.
+//
+// It must never contact a target, and never keep a secret in what it prints:
+// secrets are references (env:NAME, file:PATH), resolved on use.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// File is the name of the main configuration file in an installation's
+// directory.
+const File = "behov.yaml"
+
+// Config is a validated configuration.
+type Config struct {
+	Dir      string
+	Zone     *time.Location
+	Database string // as store.Open takes it
+	Key      string // reference to the master key
+	Login    *identity.Template
+	Sources  map[string]Source
+	Targets  []Target // sorted by name
+	Rules    *policy.Rules
+	// Attributes are the organisation's own HR columns.
+	Attributes []string
+}
+
+// Source is an HR source.
+type Source struct {
+	Name string
+	// Columns maps the canonical column names to those of the file.
+	Columns   map[string]string
+	Delimiter rune
+	Encoding  string // "utf-8", "iso-8859-1" or "windows-1252"
+	// DateLayout is as package time has them.
+	DateLayout string
+	// Constants are values for canonical columns that the file lacks.
+	Constants map[string]string
+	Shrink    Shrink
+}
+
+// Shrink says how much an export may shrink before it is held.
+type Shrink struct {
+	Rows  int
+	Share float64
+}
+
+// Target is a connected system.
+type Target struct {
+	Name       string
+	Attributes map[string]*identity.Template // by the target's own attribute names
+	Limit      plan.Limit
+	Ignore     []string
+	MFA        bool // this target says who is enrolled
+	// One of these is set.
+	Memory *memory.Config
+	LDAP   *ldap.Config
+	SCIM   *scim.Config
+	// secret is the reference behind the connector's password or token.
+	secret string
+}
+
+// Kind returns the target's kind.
+func (t Target) Kind() string {
+	switch {
+	case t.LDAP != nil:
+		return "ldap"
+	case t.SCIM != nil:
+		return "scim"
+	}
+	return "memory"
+}
+
+// Secret resolves the reference to the target's password or token.
+func (t Target) Secret(dir string) (string, error) {
+	s, err := Resolve(dir, t.secret)
+	if err != nil {
+		return "", fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	return s, nil
+}
+
+// AttributeNames returns the names of the attributes that are managed in the
+// target, sorted.
+func (t Target) AttributeNames() []string {
+	names := make([]string, 0, len(t.Attributes))
+	for n := range t.Attributes {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Target returns the target with the name.
+func (c *Config) Target(name string) (Target, bool) {
+	i := slices.IndexFunc(c.Targets, func(t Target) bool { return t.Name == name })
+	if i < 0 {
+		return Target{}, false
+	}
+	return c.Targets[i], true
+}
+
+// Resolve returns the secret behind a reference: env:NAME is an environment
+// variable, file:PATH a file, relative to the installation's directory. The
+// empty reference is the empty secret.
+func Resolve(dir, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
+	if name, ok := strings.CutPrefix(ref, "env:"); ok {
+		v, ok := os.LookupEnv(name)
+		if !ok {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return v, nil
+	}
+	if name, ok := strings.CutPrefix(ref, "file:"); ok {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("secret: %w", err)
+		}
+		return strings.TrimRight(string(b), "\r\n"), nil
+	}
+	return "", fmt.Errorf("a secret is a reference: env:NAME or file:PATH")
+}

@@ -1,0 +1,425 @@
+package config
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// The shape of behov.yaml. Each field is explained in rules/example.
+type fileYAML struct {
+	Timezone string `yaml:"timezone"`
+	Database string `yaml:"database"`
+	Key      string `yaml:"key"`
+	Login    string `yaml:"login"`
+	Files    struct {
+		Catalogue string `yaml:"catalogue"`
+		Units     string `yaml:"units"`
+		Policy    string `yaml:"policy"`
+	} `yaml:"files"`
+	HR struct {
+		Attributes []string              `yaml:"attributes"`
+		Sources    map[string]sourceYAML `yaml:"sources"`
+	} `yaml:"hr"`
+	MFA struct {
+		Target string `yaml:"target"`
+	} `yaml:"mfa"`
+	Targets map[string]targetYAML `yaml:"targets"`
+}
+
+type sourceYAML struct {
+	Columns    map[string]string `yaml:"columns"`
+	Delimiter  string            `yaml:"delimiter"`
+	Encoding   string            `yaml:"encoding"`
+	DateFormat string            `yaml:"date_format"`
+	Constants  map[string]string `yaml:"constants"`
+	Shrink     limitYAML         `yaml:"shrink_limit"`
+}
+
+type limitYAML struct {
+	Number  *int     `yaml:"number"`
+	Percent *float64 `yaml:"percent"`
+}
+
+type targetYAML struct {
+	Memory     *memory.Config    `yaml:"memory"`
+	LDAP       *ldap.Config      `yaml:"ldap"`
+	SCIM       *scim.Config      `yaml:"scim"`
+	Attributes map[string]string `yaml:"attributes"`
+	Limit      limitYAML         `yaml:"removal_limit"`
+	Ignore     []string          `yaml:"ignore"`
+}
+
+type catalogueYAML struct {
+	Systems map[string]systemYAML `yaml:"systems"`
+}
+
+type systemYAML struct {
+	Name           string                     `yaml:"name"`
+	Owner          string                     `yaml:"owner"`
+	Classification string                     `yaml:"classification"`
+	Target         string                     `yaml:"target"`
+	Entitlements   map[string]entitlementYAML `yaml:"entitlements"`
+}
+
+type entitlementYAML struct {
+	Name          string `yaml:"name"`
+	Native        string `yaml:"native"`
+	Target        string `yaml:"target"`
+	MFA           bool   `yaml:"mfa"`
+	Authoritative bool   `yaml:"authoritative"`
+}
+
+// The defaults of the blast-radius limits.
+const (
+	defaultPeople       = 5
+	defaultShare        = 0.10
+	defaultShrinkRows   = 5
+	defaultShrinkShare  = 0.05
+	defaultLogin        = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
+	defaultTimezone     = "Europe/Stockholm"
+	defaultDatabase     = "sqlite:behov.db"
+	defaultKey          = "file:behov.key"
+	defaultSourceName   = "hr"
+	defaultDateFormat   = "YYYY-MM-DD"
+	encodingUTF8        = "utf-8"
+	encodingLatin1      = "iso-8859-1"
+	encodingWindows1252 = "windows-1252"
+)
+
+// Canonical are the columns of an HR export, by the names behov uses.
+var Canonical = []string{"person_id", "employment_id", "given_name", "family_name", "national_id", "email", "phone", "unit", "job_code", "job_title",
+	"employment_type", "employment_percent", "manager_id", "start_date", "end_date", "leave_start", "leave_end", "protected"}
+
+type loader struct {
+	dir      string
+	problems []policy.Problem
+}
+
+// Load reads the configuration in a directory and everything it names. All
+// problems are returned, not only the first; the configuration is nil when one
+// of them is more than a warning.
+func Load(dir string) (*Config, []policy.Problem) {
+	l := &loader{dir: dir}
+	c := l.load()
+	slices.SortStableFunc(l.problems, func(a, b policy.Problem) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
+		return a.Line - b.Line
+	})
+	if slices.ContainsFunc(l.problems, func(p policy.Problem) bool { return !p.Warning }) {
+		return nil, l.problems
+	}
+	return c, l.problems
+}
+
+func (l *loader) load() *Config {
+	var f fileYAML
+	doc := l.yaml(File, &f)
+	if doc == nil {
+		return nil
+	}
+	c := &Config{Dir: l.dir, Sources: map[string]Source{}, Attributes: f.HR.Attributes}
+	var err error
+	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil {
+		doc.report("$.timezone", "%q is no time zone; write it as Europe/Stockholm", f.Timezone)
+	}
+	if c.Login, err = identity.ParseTemplate(or(f.Login, defaultLogin)); err != nil {
+		doc.report("$.login", "%v", err)
+	}
+	c.Key = or(f.Key, defaultKey)
+	c.Database = l.database(doc, or(f.Database, defaultDatabase))
+	for name, s := range f.HR.Sources {
+		c.Sources[name] = l.source(doc, name, s)
+	}
+	if len(c.Sources) == 0 {
+		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
+	}
+	for _, name := range sortedKeys(f.Targets) {
+		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name))
+	}
+	if len(c.Targets) == 0 {
+		doc.report("$.targets", "there is no target: behov init writes an example to start from")
+	}
+	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
+		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
+	}
+	units := l.units(or(f.Files.Units, "units.csv"))
+	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
+	policyFile := or(f.Files.Policy, "policy.csv")
+	if text, ok := l.read(policyFile); ok && len(l.problems) == 0 {
+		source, problems := policy.Parse(policyFile, text)
+		rules, more := policy.Compile(source, catalogue, units, f.HR.Attributes)
+		l.problems = append(append(l.problems, problems...), more...)
+		c.Rules = rules
+	} else if ok {
+		source, problems := policy.Parse(policyFile, text)
+		l.problems = append(l.problems, problems...)
+		_, more := policy.Compile(source, catalogue, units, f.HR.Attributes)
+		l.problems = append(l.problems, more...)
+	}
+	return c
+}
+
+// database makes a SQLite file's path relative to the directory.
+func (l *loader) database(doc *document, s string) string {
+	resolved := s
+	if strings.HasPrefix(s, "env:") || strings.HasPrefix(s, "file:") {
+		var err error
+		if resolved, err = Resolve(l.dir, s); err != nil {
+			doc.report("$.database", "%v", err)
+			return ""
+		}
+	}
+	if file, ok := strings.CutPrefix(resolved, "sqlite:"); ok {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(l.dir, file)
+		}
+		return "sqlite:" + file
+	}
+	u, err := url.Parse(resolved)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		doc.report("$.database", `it must be "sqlite:FILE", "postgres://…", or a reference to such a URL`)
+		return ""
+	}
+	if _, ok := u.User.Password(); ok && resolved == s {
+		doc.report("$.database", "a password must not stand in the configuration: write env:NAME or file:PATH and keep the whole URL there")
+	}
+	return resolved
+}
+
+func (l *loader) source(doc *document, name string, s sourceYAML) Source {
+	at := "$.hr.sources." + quoteKey(name)
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Delimiter: ',', Encoding: or(strings.ToLower(s.Encoding), encodingUTF8),
+		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
+	if r := []rune(s.Delimiter); len(r) == 1 {
+		out.Delimiter = r[0]
+	} else if len(r) > 1 {
+		doc.report(at+".delimiter", "%q must be one character; a tab is written \"\\t\"", s.Delimiter)
+	}
+	switch out.Encoding {
+	case "latin-1", "latin1":
+		out.Encoding = encodingLatin1
+	case encodingUTF8, encodingLatin1, encodingWindows1252:
+	default:
+		doc.report(at+".encoding", "%q is not known: utf-8, iso-8859-1 and windows-1252 are", s.Encoding)
+	}
+	out.DateLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(s.DateFormat, defaultDateFormat))
+	if !strings.Contains(out.DateLayout, "2006") || !strings.Contains(out.DateLayout, "01") || !strings.Contains(out.DateLayout, "02") {
+		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", s.DateFormat)
+	}
+	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
+		if !slices.Contains(Canonical, column) {
+			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
+		}
+	}
+	if s.Shrink.Number != nil {
+		out.Shrink.Rows = *s.Shrink.Number
+	}
+	if s.Shrink.Percent != nil {
+		out.Shrink.Share = *s.Shrink.Percent / 100
+	}
+	return out
+}
+
+func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Target {
+	at := "$.targets." + quoteKey(name)
+	t := Target{Name: name, Attributes: map[string]*identity.Template{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM,
+		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}}
+	if y.Limit.Number != nil {
+		t.Limit.People = *y.Limit.Number
+	}
+	if y.Limit.Percent != nil {
+		t.Limit.Share = *y.Limit.Percent / 100
+	}
+	for _, pattern := range y.Ignore {
+		if _, err := path.Match(pattern, ""); err != nil {
+			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)
+		}
+	}
+	for attribute, text := range y.Attributes {
+		template, err := identity.ParseTemplate(text)
+		if err != nil {
+			doc.report(at+".attributes", "attribute %s: %v", attribute, err)
+			continue
+		}
+		t.Attributes[attribute] = template
+	}
+	kinds := 0
+	names := t.AttributeNames()
+	if t.Memory != nil {
+		kinds++
+		if t.Memory.File != "" && !filepath.IsAbs(t.Memory.File) {
+			t.Memory.File = filepath.Join(l.dir, t.Memory.File)
+		}
+	}
+	if t.LDAP != nil {
+		kinds++
+		t.LDAP.Attributes = names
+		t.LDAP.CAFile = l.file(t.LDAP.CAFile)
+		t.secret, t.LDAP.Password = t.LDAP.Password, ""
+	}
+	if t.SCIM != nil {
+		kinds++
+		t.SCIM.Attributes = names
+		t.SCIM.CAFile = l.file(t.SCIM.CAFile)
+		t.secret, t.SCIM.Token = t.SCIM.Token, ""
+	}
+	if kinds != 1 {
+		doc.report(at, "a target has exactly one of memory, ldap and scim; this one has %d", kinds)
+	}
+	if t.secret != "" && !strings.HasPrefix(t.secret, "env:") && !strings.HasPrefix(t.secret, "file:") {
+		doc.report(at, "a secret must not stand in the configuration: write env:NAME or file:PATH")
+		t.secret = ""
+	}
+	return t
+}
+
+func (l *loader) file(name string) string {
+	if name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(l.dir, name)
+}
+
+func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
+	var y catalogueYAML
+	doc := l.yaml(file, &y)
+	var out policy.Catalogue
+	if doc == nil {
+		return out
+	}
+	natives := map[[2]string]policy.EntitlementID{}
+	for _, id := range sortedKeys(y.Systems) {
+		s := y.Systems[id]
+		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: s.Owner, Classification: s.Classification})
+		for _, name := range sortedKeys(s.Entitlements) {
+			at := "$.systems." + quoteKey(id) + ".entitlements." + quoteKey(name)
+			y := s.Entitlements[name]
+			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
+				Native: or(y.Native, name), MFA: y.MFA, Authoritative: y.Authoritative}
+			if _, ok := c.Target(e.Target); !ok {
+				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
+			}
+			key := [2]string{e.Target, e.Native}
+			if other, ok := natives[key]; ok {
+				doc.report(at, "entitlements %s and %s are both %q in target %s: give each its own", other, e.ID, e.Native, e.Target)
+			}
+			natives[key] = e.ID
+			out.Entitlements = append(out.Entitlements, e)
+		}
+	}
+	out.Sort()
+	return out
+}
+
+// units reads the organisation tree: columns unit, parent, name.
+func (l *loader) units(file string) *identity.Units {
+	units := &identity.Units{}
+	text, ok := l.read(file)
+	if !ok {
+		return units
+	}
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comment = '#'
+	r.FieldsPerRecord = -1
+	r.TrimLeadingSpace = true
+	for first := true; ; first = false {
+		fields, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			p := policy.Problem{File: file, Text: err.Error()}
+			var pe *csv.ParseError
+			if errors.As(err, &pe) {
+				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
+			}
+			l.problems = append(l.problems, p)
+			return units
+		}
+		line, _ := r.FieldPos(0)
+		if first {
+			if !slices.Equal(fields, []string{"unit", "parent", "name"}) {
+				l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: "the first line must be unit,parent,name"})
+				return units
+			}
+			continue
+		}
+		if len(fields) != 3 {
+			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: fmt.Sprintf("a unit has 3 fields (unit, parent, name), this line has %d", len(fields))})
+			continue
+		}
+		if err := units.Add(strings.TrimSpace(fields[0]), strings.TrimSpace(fields[1]), strings.TrimSpace(fields[2])); err != nil {
+			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: err.Error()})
+		}
+	}
+	if err := units.Check(); err != nil {
+		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
+	}
+	return units
+}
+
+func (l *loader) read(file string) (string, bool) {
+	b, err := os.ReadFile(l.file(file))
+	if err != nil {
+		text := err.Error()
+		if errors.Is(err, os.ErrNotExist) {
+			text = "there is no such file in " + l.dir + `: "behov init DIR" writes a configuration to start from, -c DIR names another directory`
+		}
+		l.problems = append(l.problems, policy.Problem{File: file, Text: text})
+		return "", false
+	}
+	return string(b), true
+}
+
+func (l *loader) yaml(file string, into any) *document {
+	text, ok := l.read(file)
+	if !ok {
+		return nil
+	}
+	doc, problem := parseYAML(file, text, into)
+	if problem != nil {
+		l.problems = append(l.problems, *problem)
+		return nil
+	}
+	doc.problems = &l.problems
+	return doc
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// quoteKey writes a key as it stands in a YAML path.
+func quoteKey(key string) string {
+	return "'" + strings.ReplaceAll(key, "'", `\'`) + "'"
+}

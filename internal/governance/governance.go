@@ -1,0 +1,191 @@
+// Package governance is where people decide: reviews of who has what, and the
+// release of what behov holds. What they say becomes a decision, and a
+// decision is an input to policy.
+//
+// It must never write to a target, and never let anyone decide on their own
+// access.
+package governance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// Governance records decisions.
+type Governance struct {
+	DB    *store.DB
+	Rules *policy.Rules
+	Now   func() time.Time
+	Zone  *time.Location
+}
+
+// ActorOf is how a person stands in the audit trail.
+func ActorOf(p identity.PersonID) string { return "person:" + string(p) }
+
+// StartReview begins a review of a system: one item for everybody who has one
+// of its entitlements now, with the reasons as they are. It returns the
+// campaign's number and how many items it has.
+func (g *Governance) StartReview(ctx context.Context, system string, by identity.PersonID) (campaign int64, items []store.ReviewItem, err error) {
+	if _, ok := g.Rules.Catalogue.System(system); !ok {
+		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Rules))
+	}
+	intervals, err := g.DB.Intervals(ctx, store.IntervalQuery{Open: true})
+	if err != nil {
+		return 0, nil, err
+	}
+	why := reasons{g: g, people: map[identity.PersonID][]policy.Grant{}}
+	for _, i := range intervals {
+		e, ok := g.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
+		if !ok || e.System != system {
+			continue
+		}
+		text, err := why.of(ctx, identity.PersonID(i.Person), e.ID)
+		if err != nil {
+			return 0, nil, err
+		}
+		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: text})
+	}
+	if len(items) == 0 {
+		return 0, nil, fmt.Errorf("nobody has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
+	}
+	now := g.Now()
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		campaign, err = tx.StartReview(ctx, system, ActorOf(by), now, items)
+		tx.Audit(audit.Record{At: now, Actor: ActorOf(by), Action: audit.ReviewStarted, Reason: fmt.Sprintf("review %d of system %s with %d items", campaign, system, len(items))})
+		return err
+	})
+	for n := range items {
+		items[n].Campaign, items[n].Number = campaign, int64(n+1)
+	}
+	return campaign, items, err
+}
+
+func systems(r *policy.Rules) string {
+	var names []string
+	for _, s := range r.Catalogue.Systems {
+		names = append(names, s.ID)
+	}
+	return strings.Join(names, ", ")
+}
+
+// reasons remembers what each person is granted.
+type reasons struct {
+	g      *Governance
+	people map[identity.PersonID][]policy.Grant
+}
+
+func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement policy.EntitlementID) (string, error) {
+	grants, ok := r.people[id]
+	if !ok {
+		p, err := r.g.DB.Person(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		facts, err := r.g.Facts(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if grants, err = r.g.Rules.Decide(p, identity.DateOf(r.g.Now(), r.g.Zone), facts); err != nil {
+			return "", err
+		}
+		r.people[id] = grants
+	}
+	for _, grant := range grants {
+		switch {
+		case grant.Entitlement != entitlement:
+		case len(grant.Reasons) > 0:
+			return policy.Reasons(grant.Reasons), nil
+		default:
+			return grant.GateReason, nil
+		}
+	}
+	return "no rule gives it: it was found in the target", nil
+}
+
+// Facts returns what is decided about a person; MFA is the targets' to say.
+func (g *Governance) Facts(ctx context.Context, id identity.PersonID) (policy.Facts, error) {
+	decisions, err := g.DB.ReviewDecisions(ctx, string(id))
+	if err != nil {
+		return policy.Facts{}, err
+	}
+	f := policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{}}
+	for _, d := range decisions {
+		f.Verdicts[policy.EntitlementID(d.Entitlement)] = reconcile.VerdictOf(d)
+	}
+	return f, nil
+}
+
+// ErrOwnAccess is returned to whoever decides on their own access.
+var ErrOwnAccess = errors.New("nobody decides on their own access: ask somebody else to")
+
+// DecideItem answers a review item, named "campaign-number", with keep or
+// revoke. A later answer replaces an earlier one.
+func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by identity.PersonID, reason string) (store.Decision, error) {
+	campaign, number, ok := strings.Cut(name, "-")
+	c, err1 := strconv.ParseInt(campaign, 10, 64)
+	n, err2 := strconv.ParseInt(number, 10, 64)
+	if !ok || err1 != nil || err2 != nil {
+		return store.Decision{}, fmt.Errorf("%q is no review item: they look like 1-12, see behov review list", name)
+	}
+	if verdict != store.Keep && verdict != store.Revoke {
+		return store.Decision{}, fmt.Errorf("%q is no verdict: keep or revoke", verdict)
+	}
+	if strings.TrimSpace(reason) == "" {
+		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	item, err := g.DB.ReviewItem(ctx, c, n)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if item.Person == string(by) {
+		return store.Decision{}, ErrOwnAccess
+	}
+	var d store.Decision
+	now := g.Now()
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		d, err = tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: verdict, Person: item.Person, Entitlement: item.Entitlement,
+			Subject: item.Name(), Maker: ActorOf(by), Reason: reason}, now)
+		if err != nil {
+			return err
+		}
+		return tx.DecideItem(ctx, item, d.Seq)
+	})
+	return d, err
+}
+
+// DecideHold releases or rejects a hold, for exactly what its digest names.
+func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, reason string) (store.Decision, error) {
+	if strings.TrimSpace(reason) == "" {
+		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	holds, err := g.DB.Holds(ctx)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	var match []store.HoldState
+	for _, h := range holds {
+		if strings.HasPrefix(h.Digest, digest) && digest != "" {
+			match = append(match, h)
+		}
+	}
+	if len(match) != 1 {
+		return store.Decision{}, fmt.Errorf("%d holds are named %q: see behov hold list", len(match), digest)
+	}
+	var d store.Decision
+	now := g.Now()
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: match[0].Digest, Maker: maker, Reason: reason}, now)
+		return err
+	})
+	return d, err
+}

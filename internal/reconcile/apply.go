@@ -1,0 +1,403 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+const (
+	// batchSize is how many steps are committed, carried out and committed
+	// again together. What a crash leaves to be settled is at most this much
+	// per target.
+	batchSize = 200
+	// A target that says "later" is asked again this often within a run, and
+	// not kept waiting for longer than this.
+	retries  = 3
+	maxPause = 30 * time.Second
+)
+
+// Result is what a run did.
+type Result struct {
+	Plan     *plan.Plan     `json:"plan"`
+	Outcomes map[string]int `json:"outcomes"` // by audit outcome
+	// Undone are steps that were refused, or failed, or not tried.
+	Undone []Undone `json:"undone,omitempty"`
+	// Settled counts steps of a stopped run whose end was found out.
+	Settled map[string]int `json:"settled,omitempty"`
+	// Down names targets that stopped answering; their steps are taken up by
+	// the next run.
+	Down map[string]string `json:"down,omitempty"`
+}
+
+// Undone is a step that was not done.
+type Undone struct {
+	Step    plan.Step `json:"step"`
+	Outcome string    `json:"outcome"`
+	Detail  string    `json:"detail"`
+}
+
+// Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
+func (r *Result) Err() error {
+	if len(r.Undone) == 0 && len(r.Down) == 0 {
+		return nil
+	}
+	parts := []string{}
+	if n := len(r.Undone); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d were refused or failed", n))
+	}
+	for _, t := range slices.Sorted(maps.Keys(r.Down)) {
+		parts = append(parts, fmt.Sprintf("target %s stopped answering (%s)", t, r.Down[t]))
+	}
+	return fmt.Errorf("%w: %s; the next run tries again", ErrSomeFailed, strings.Join(parts, "; "))
+}
+
+// apply carries out a plan, every target by itself, so that one that fails
+// does not delay the others.
+func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, error) {
+	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, Settled: w.settled}
+	var mu sync.Mutex
+	done := 0
+	var wg sync.WaitGroup
+	errs := make([]error, len(w.targets))
+	for i, t := range w.targets {
+		run := &targetRun{engine: e, world: w, target: t, plan: p.Digest, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}}
+		for _, s := range p.Steps {
+			if s.Target == t.Name {
+				run.steps = append(run.steps, s)
+			}
+		}
+		run.report = func(s plan.Step, outcome, detail string) {
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			result.Outcomes[outcome]++
+			if outcome != audit.Applied && outcome != audit.AlreadySo {
+				result.Undone = append(result.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
+			}
+			e.progress("apply", done, len(p.Steps))
+		}
+		wg.Go(func() {
+			down, err := run.all(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[i] = err
+			if down != "" {
+				result.Down[t.Name] = down
+			}
+		})
+	}
+	wg.Wait()
+	slices.SortFunc(result.Undone, func(a, b Undone) int { return strings.Compare(a.Step.ID, b.Step.ID) })
+	return result, errors.Join(errs...)
+}
+
+// targetRun carries out the steps of one target.
+type targetRun struct {
+	engine   *Engine
+	world    *world
+	target   plan.Target
+	plan     string
+	steps    []plan.Step
+	report   func(s plan.Step, outcome, detail string)
+	ended    map[string]bool // steps that were done
+	accounts map[identity.PersonID]string
+}
+
+// all carries out every step in its order. It returns why the target stopped
+// answering, if it did; an error is ours and not the target's.
+func (r *targetRun) all(ctx context.Context) (down string, err error) {
+	for rest := r.steps; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && n < batchSize && plan.PhaseOf(rest[n].Op) == plan.PhaseOf(rest[0].Op) {
+			n++
+		}
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("stopped before %d of %d steps in %s: %w", len(rest), len(r.steps), r.target.Name, ctx.Err())
+		}
+		if down, err = r.batch(ctx, rest[:n]); down != "" || err != nil {
+			return down, err
+		}
+		rest = rest[n:]
+	}
+	return "", nil
+}
+
+// attempt is a step on its way: its own name in the audit trail, and the
+// change that the connector is asked for.
+type attempt struct {
+	id     string
+	step   plan.Step
+	change connectors.Change
+	values plan.Account // what the account gets, on creations and updates
+}
+
+// batch commits the intent, touches the target, and commits the outcome.
+func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, err error) {
+	var attempts []attempt
+	for _, s := range steps {
+		a, why := r.prepare(s)
+		if why != "" {
+			r.report(s, audit.Failed, why)
+			continue
+		}
+		attempts = append(attempts, a)
+	}
+	if len(attempts) == 0 {
+		return "", nil
+	}
+	began := r.engine.Now()
+	if err := r.intend(ctx, attempts, began); err != nil {
+		return "", err
+	}
+	results := r.touch(ctx, attempts)
+	// The outcome is recorded even when somebody is impatient: what was done
+	// was done.
+	if err := r.end(context.WithoutCancel(ctx), attempts, results, began); err != nil {
+		return "", err
+	}
+	for _, res := range results {
+		if connectors.ClassOf(res.Err) == connectors.TargetDown {
+			return res.Err.Error(), nil
+		}
+	}
+	return "", nil
+}
+
+// prepare makes of a step the change to ask for, or says why it cannot.
+func (r *targetRun) prepare(s plan.Step) (attempt, string) {
+	for _, id := range s.DependsOn {
+		if !r.ended[id] {
+			return attempt{}, "a step that it depends on was not done"
+		}
+	}
+	a := attempt{id: uuid.Must(uuid.NewV7()).String(), step: s}
+	accountID := s.AccountID
+	if accountID == "" {
+		accountID = r.accounts[s.Person]
+	}
+	desired := r.world.accounts[s.Person][s.Target]
+	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
+	if s.Op == connectors.CreateAccount || s.Op == connectors.UpdateAccount {
+		a.change.Enabled = true
+		a.change.Attributes = map[string][]string{}
+		for name, print := range s.Attributes {
+			values := desired.Attributes[name]
+			if plan.Fingerprint(r.world.fingerprintKey, values) != print {
+				return attempt{}, "the value of " + name + " is not the one that was planned"
+			}
+			if s.Op == connectors.CreateAccount && len(values) == 0 {
+				continue
+			}
+			a.change.Attributes[name] = values
+		}
+	}
+	return a, ""
+}
+
+func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
+	return audit.Record{At: at, Actor: r.engine.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
+		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Step: a.id}
+}
+
+// valueChange is what an intent says, sealed, of the values it writes.
+type valueChange struct {
+	Account string              `json:"account,omitempty"`
+	Before  map[string][]string `json:"before,omitempty"`
+	After   map[string][]string `json:"after,omitempty"`
+}
+
+func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) error {
+	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		open := make([]store.OpenStep, len(attempts))
+		for i, a := range attempts {
+			body, err := json.Marshal(a.step)
+			if err != nil {
+				return fmt.Errorf("step %s: %w", a.step.ID, err)
+			}
+			open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
+			record := r.record(a, audit.StepIntended, at)
+			if a.change.Attributes == nil {
+				tx.Audit(record)
+				continue
+			}
+			v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
+			if a.step.Op == connectors.CreateAccount {
+				v.Account = a.change.Account.Name
+			}
+			for _, account := range r.target.Observed.Of(string(a.step.Person)) {
+				for name := range a.change.Attributes {
+					if account.ID == a.step.AccountID && account.Attributes[name] != nil {
+						v.Before[name] = account.Attributes[name]
+					}
+				}
+			}
+			if err := tx.AuditSealed(record, v); err != nil {
+				return err
+			}
+		}
+		return tx.IntendSteps(ctx, open, at)
+	})
+}
+
+// touch asks the target, and asks again for what it would rather do later.
+func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.Result {
+	results := make([]connectors.Result, len(attempts))
+	todo := make([]int, len(attempts))
+	for i := range todo {
+		todo[i] = i
+	}
+	connector := r.engine.Targets[r.target.Name]
+	for try := 0; len(todo) > 0; try++ {
+		var again []int
+		pause := time.Duration(0)
+		for i, res := range r.ask(ctx, connector, attempts, todo) {
+			results[todo[i]] = res
+			var e *connectors.Error
+			if errors.As(res.Err, &e) && e.Class == connectors.RetryLater {
+				again = append(again, todo[i])
+				pause = max(pause, e.After, time.Second<<try)
+			}
+		}
+		todo = again
+		if len(todo) == 0 || try == retries || pause > maxPause {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return results
+		case <-time.After(pause):
+		}
+	}
+	return results
+}
+
+func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
+	if attempts[which[0]].step.Op == plan.RevokeSessions {
+		revoker, ok := connector.(connectors.SessionRevoker)
+		results := make([]connectors.Result, len(which))
+		for i, n := range which {
+			if !ok {
+				results[i].Err = connectors.Errorf(connectors.Permanent, "target %s cannot end sessions", r.target.Name)
+				continue
+			}
+			results[i].Outcome, results[i].Err = revoker.RevokeSessions(ctx, attempts[n].change.Account)
+		}
+		return results
+	}
+	changes := make([]connectors.Change, len(which))
+	for i, n := range which {
+		changes[i] = attempts[n].change
+	}
+	results := connector.Apply(ctx, changes)
+	if len(results) != len(changes) {
+		err := connectors.Errorf(connectors.Permanent, "target %s answered %d changes with %d results: its connector is defective", r.target.Name, len(changes), len(results))
+		results = make([]connectors.Result, len(changes))
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
+// outcomeOf says how a result stands in the audit trail. The empty outcome is
+// that of a step of which nobody knows whether it was done: it stays open
+// until a snapshot shows.
+func outcomeOf(res connectors.Result) (outcome, detail string) {
+	if res.Err != nil {
+		switch connectors.ClassOf(res.Err) {
+		case connectors.TargetDown:
+			return "", res.Err.Error()
+		case connectors.RetryLater:
+			if errors.Is(res.Err, context.Canceled) || errors.Is(res.Err, context.DeadlineExceeded) {
+				return "", res.Err.Error()
+			}
+		}
+		return audit.Failed, res.Err.Error()
+	}
+	switch res.Status {
+	case connectors.Applied:
+		return audit.Applied, ""
+	case connectors.AlreadySo:
+		return audit.AlreadySo, ""
+	case connectors.Refused:
+		return audit.Refused, res.Detail
+	}
+	return audit.Failed, fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
+}
+
+func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
+	at := r.engine.Now()
+	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		for i, a := range attempts {
+			outcome, detail := outcomeOf(results[i])
+			if outcome == "" {
+				continue
+			}
+			accountID := results[i].AccountID
+			if outcome == audit.Refused || outcome == audit.Failed {
+				accountID = ""
+			}
+			if err := endStep(ctx, tx, a.id, a.step, accountID, outcome); err != nil {
+				return err
+			}
+			record := r.record(a, audit.StepEnded, at)
+			record.Outcome, record.Began = outcome, began
+			if detail != "" {
+				record.Reason = detail
+			}
+			tx.Audit(record)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, a := range attempts {
+		outcome, detail := outcomeOf(results[i])
+		if outcome == audit.Applied || outcome == audit.AlreadySo {
+			r.ended[a.step.ID] = true
+			if id := results[i].AccountID; id != "" {
+				r.accounts[a.step.Person] = id
+			}
+		}
+		if outcome == "" {
+			outcome = "unknown"
+		}
+		r.report(a.step, outcome, detail)
+	}
+	return nil
+}
+
+// endStep closes an open step and notes or forgets whose account is whose.
+func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string) error {
+	if err := tx.EndStep(ctx, id); err != nil {
+		return err
+	}
+	if outcome != audit.Applied && outcome != audit.AlreadySo {
+		return nil
+	}
+	switch s.Op {
+	case connectors.CreateAccount:
+		if accountID != "" {
+			return tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
+		}
+	case connectors.DeleteAccount:
+		return tx.ForgetAccount(ctx, s.Target, string(s.Person))
+	}
+	return nil
+}

@@ -1,0 +1,425 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+// world is everything a run is decided from, as read at its beginning.
+type world struct {
+	day            identity.Date
+	only           identity.PersonID
+	heads          store.Heads
+	people         []identity.Person // sorted by ID
+	facts          map[identity.PersonID]policy.Facts
+	targets        []plan.Target // in the configuration's order
+	open           map[string][]store.OpenStep
+	fingerprintKey []byte
+	accounts       map[identity.PersonID]map[string]plan.Account // filled in by decide
+	settled        map[string]int                                // by outcome, filled in by settle
+}
+
+func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
+	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{}, open: map[string][]store.OpenStep{}}
+	if w.day == "" {
+		w.day = identity.DateOf(e.Now(), e.Config.Zone)
+	}
+	var err error
+	// The heads first: what is recorded while we read makes the plan's basis
+	// old, never new.
+	if w.heads, err = e.DB.Heads(ctx); err != nil {
+		return nil, err
+	}
+	if w.fingerprintKey, err = e.DB.FingerprintKey(); err != nil {
+		return nil, err
+	}
+	for p, err := range e.DB.People(ctx, o.Person) {
+		if err != nil {
+			return nil, err
+		}
+		w.people = append(w.people, p)
+		if len(w.people)%1000 == 0 {
+			e.progress("read people", len(w.people), 0)
+		}
+	}
+	if err := e.readTargets(ctx, w); err != nil {
+		return nil, err
+	}
+	return w, e.readFacts(ctx, w)
+}
+
+// readTargets takes a snapshot of every target side by side. A target that
+// cannot be read is planned without; the others go on.
+func (e *Engine) readTargets(ctx context.Context, w *world) error {
+	w.targets = make([]plan.Target, len(e.Config.Targets))
+	var mu sync.Mutex
+	done := 0
+	g, gctx := errgroup.WithContext(ctx)
+	for i, c := range e.Config.Targets {
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Bound: map[identity.PersonID]string{}, Given: map[plan.Access]bool{}}
+		connector := e.Targets[c.Name]
+		if connector == nil {
+			return fmt.Errorf("target %s is not connected", c.Name)
+		}
+		_, t.Sessions = connector.(connectors.SessionRevoker)
+		g.Go(func() error {
+			observed := plan.NewObserved()
+			completeness, err := connector.Snapshot(gctx, observed)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				t.Unread = err.Error()
+			default:
+				observed.Done(completeness)
+				t.Observed = observed
+			}
+			w.targets[i] = t
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			e.progress("read targets", done, len(e.Config.Targets))
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i := range w.targets {
+		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRecorded reads what we know of a target ourselves.
+func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
+	bound, err := e.DB.Accounts(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	for person, native := range bound {
+		t.Bound[identity.PersonID(person)] = native
+	}
+	given, err := e.DB.GivenAccess(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	for _, key := range given {
+		t.Given[plan.Access{Person: identity.PersonID(key.Person), Entitlement: policy.EntitlementID(key.Entitlement)}] = true
+	}
+	open, err := e.DB.OpenSteps(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	w.open[t.Name] = open
+	for _, o := range open {
+		var s plan.Step
+		if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
+			return fmt.Errorf("open step %s: %w", o.ID, err)
+		}
+		// A step that was under way when a run was stopped may have been done;
+		// what it gave is then ours and no drift.
+		if s.Op == connectors.AddMember {
+			t.Given[plan.Access{Person: s.Person, Entitlement: s.Entitlement}] = true
+		}
+	}
+	return nil
+}
+
+// readFacts reads decisions, and who is enrolled for MFA.
+func (e *Engine) readFacts(ctx context.Context, w *world) error {
+	decisions, err := e.DB.ReviewDecisions(ctx, string(w.only))
+	if err != nil {
+		return err
+	}
+	for _, d := range decisions {
+		id := identity.PersonID(d.Person)
+		f := w.facts[id]
+		if f.Verdicts == nil {
+			f.Verdicts = map[policy.EntitlementID]policy.Verdict{}
+		}
+		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
+		w.facts[id] = f
+	}
+	return e.readMFA(ctx, w)
+}
+
+// VerdictOf says what a review decision means to policy.
+func VerdictOf(d store.Decision) policy.Verdict {
+	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: fmt.Sprintf("decision %d by %s: %s", d.Seq, d.Maker, d.Reason)}
+}
+
+func (e *Engine) readMFA(ctx context.Context, w *world) error {
+	for _, t := range w.targets {
+		if !t.MFA || t.Observed == nil {
+			continue
+		}
+		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
+		if !ok {
+			return fmt.Errorf("target %s is to say who is enrolled for MFA, and its kind cannot: choose another under mfa.target", t.Name)
+		}
+		enrolled := map[string]bool{}
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
+			enrolled[accountID] = true
+			return nil
+		})
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		whole := err == nil && completeness.Complete && t.Observed.Completeness.Complete
+		for _, p := range w.people {
+			state := policy.MFA("")
+			if whole {
+				state = policy.NotEnrolled
+			}
+			for _, a := range t.Observed.Of(string(p.ID)) {
+				if enrolled[a.ID] {
+					state = policy.Enrolled
+				}
+			}
+			f := w.facts[p.ID]
+			f.MFA = state
+			w.facts[p.ID] = f
+		}
+	}
+	return nil
+}
+
+// decide works out what everyone needs, and what their accounts look like.
+func (e *Engine) decide(w *world) []plan.Person {
+	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
+	people := make([]plan.Person, len(w.people))
+	for i, p := range w.people {
+		desired := plan.Person{ID: p.ID, NoNeed: noNeed(p, w.day)}
+		grants, err := e.Config.Rules.Decide(p, w.day, w.facts[p.ID])
+		if err != nil {
+			desired.Undecided = err.Error()
+		}
+		desired.Grants = grants
+		if desired.NoNeed == "" {
+			desired.Accounts = e.accounts(p, w.day)
+			w.accounts[p.ID] = desired.Accounts
+		}
+		people[i] = desired
+	}
+	return people
+}
+
+// noNeed says why a person needs nothing on the day; empty when an employment
+// runs.
+func noNeed(p identity.Person, day identity.Date) string {
+	if len(p.Active(day)) > 0 {
+		return ""
+	}
+	last, ok := p.Main(day)
+	switch {
+	case !ok:
+		return "no employment is known"
+	case last.Withdrawn:
+		return "no employment runs: HR no longer lists the last one"
+	case last.Start > day:
+		return fmt.Sprintf("no employment runs yet: the next one starts on %s", last.Start)
+	}
+	return fmt.Sprintf("no employment runs: the last one ended on %s", last.End)
+}
+
+// accounts renders what the person's account looks like in each target.
+func (e *Engine) accounts(p identity.Person, day identity.Date) map[string]plan.Account {
+	view := p.ViewOn(day)
+	accounts := make(map[string]plan.Account, len(e.Config.Targets))
+	for _, t := range e.Config.Targets {
+		a := plan.Account{Name: p.Login, Attributes: make(map[string][]string, len(t.Attributes))}
+		for _, name := range t.AttributeNames() {
+			value, err := t.Attributes[name].Execute(view)
+			switch {
+			case err != nil:
+				a.Bad = fmt.Sprintf("attribute %s: %v", name, err)
+			case value == "":
+				a.Attributes[name] = nil
+			default:
+				a.Attributes[name] = []string{value}
+			}
+		}
+		accounts[t.Name] = a
+	}
+	return accounts
+}
+
+// recordSeen records what a run learnt before it does anything: the rules in
+// use, access that came or went behind our back, grants that began or ceased
+// to wait, holds.
+func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
+	now := e.Now()
+	waiting, err := e.DB.WaitingGrants(ctx)
+	if err != nil {
+		return err
+	}
+	var drift []audit.Record
+	for _, t := range w.targets {
+		found, err := e.drift(ctx, w, t)
+		if err != nil {
+			return err
+		}
+		drift = append(drift, found...)
+	}
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		fresh, err := tx.RecordRules(ctx, e.Config.Rules.Digest, e.Config.Rules.Text, now)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
+		}
+		tx.Audit(drift...)
+		var errs []error
+		errs = append(errs, e.recordWaiting(ctx, tx, w, p, waiting))
+		for _, h := range p.Holds {
+			errs = append(errs, tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: "plan", Subject: h.Target, Why: h.Why}, e.Actor, now))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, before []store.WaitingGrant) error {
+	type key struct{ person, entitlement string }
+	now := e.Now()
+	known := map[key]bool{}
+	for _, g := range before {
+		known[key{g.Person, g.Entitlement}] = true
+	}
+	waits := map[key]bool{}
+	for _, g := range p.Waiting {
+		k := key{string(g.Person), string(g.Entitlement)}
+		waits[k] = true
+		if known[k] {
+			continue
+		}
+		if err := tx.SetWaiting(ctx, store.WaitingGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})
+	}
+	for _, g := range before {
+		k := key{g.Person, g.Entitlement}
+		if waits[k] || w.only != "" && string(w.only) != g.Person {
+			continue
+		}
+		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
+	}
+	return nil
+}
+
+// drift compares what the trail says people have in a target with what was
+// observed.
+func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Record, error) {
+	if t.Observed == nil {
+		return nil, nil
+	}
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Target: t.Name, Person: string(w.only), Open: true})
+	if err != nil {
+		return nil, err
+	}
+	recorded := make(map[audit.Key]bool, len(intervals))
+	for _, i := range intervals {
+		recorded[i.Key] = true
+	}
+	var records []audit.Record
+	record := func(action audit.Action, key audit.Key, reason string) {
+		records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: key.Person, Target: key.Target, Entitlement: key.Entitlement, Reason: reason})
+	}
+	seen := map[audit.Key]bool{}
+	for _, p := range w.people {
+		for _, a := range t.Observed.Of(string(p.ID)) {
+			key := audit.Key{Person: string(p.ID), Target: t.Name, Entitlement: audit.Account}
+			if a.Enabled {
+				seen[key] = true
+			}
+			for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
+				if entitlement.Target == t.Name && t.Observed.Member(a.ID, entitlement.Native) {
+					key.Entitlement = string(entitlement.ID)
+					seen[key] = true
+				}
+			}
+		}
+		for _, key := range keysOf(seen, string(p.ID), t.Name, e.Config.Rules.Catalogue) {
+			if !recorded[key] {
+				record(audit.AccessFound, key, "it was seen in the target and behov did not give it")
+			}
+		}
+	}
+	if t.Observed.Completeness.Complete {
+		for _, i := range intervals {
+			if !seen[i.Key] {
+				record(audit.AccessGone, i.Key, "it is no longer in the target and behov did not take it away")
+			}
+		}
+	}
+	return records, nil
+}
+
+// keysOf returns a person's keys among those seen, the account first and then
+// in the catalogue's order.
+func keysOf(seen map[audit.Key]bool, person, target string, c policy.Catalogue) []audit.Key {
+	var keys []audit.Key
+	if k := (audit.Key{Person: person, Target: target, Entitlement: audit.Account}); seen[k] {
+		keys = append(keys, k)
+	}
+	for _, entitlement := range c.Entitlements {
+		if k := (audit.Key{Person: person, Target: target, Entitlement: string(entitlement.ID)}); seen[k] {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// Facts returns what is decided about one person, and whether they are
+// enrolled for MFA. A target that cannot say leaves that unknown.
+func (e *Engine) Facts(ctx context.Context, p identity.Person) (policy.Facts, error) {
+	decisions, err := e.DB.ReviewDecisions(ctx, string(p.ID))
+	if err != nil {
+		return policy.Facts{}, err
+	}
+	f := policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{}}
+	for _, d := range decisions {
+		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
+	}
+	for _, t := range e.Config.Targets {
+		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
+		if !t.MFA || !ok {
+			continue
+		}
+		accounts, err := e.DB.Accounts(ctx, t.Name)
+		if err != nil {
+			return f, err
+		}
+		found := false
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
+			found = found || accountID == accounts[string(p.ID)]
+			return nil
+		})
+		switch {
+		case found:
+			f.MFA = policy.Enrolled
+		case err == nil && completeness.Complete:
+			f.MFA = policy.NotEnrolled
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,99 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// settle finds out from the snapshots what became of steps that a stopped run
+// intended and did not see the end of, so that every intent has one outcome.
+// What a snapshot cannot show stays open until one does.
+func (e *Engine) settle(ctx context.Context, w *world) error {
+	w.settled = map[string]int{}
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, t := range w.targets {
+			if t.Observed == nil {
+				continue
+			}
+			for _, open := range w.open[t.Name] {
+				var s plan.Step
+				if err := json.Unmarshal([]byte(open.Body), &s); err != nil {
+					return fmt.Errorf("open step %s: %w", open.ID, err)
+				}
+				outcome, accountID := became(s, t, w.fingerprintKey)
+				if outcome == "" {
+					continue
+				}
+				if err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
+					return err
+				}
+				tx.Audit(audit.Record{At: e.Now(), Began: open.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
+					Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome,
+					Reason: "settled by reading the target, after a run that was stopped or lost the answer"})
+				w.settled[outcome]++
+			}
+		}
+		return nil
+	})
+}
+
+// became says what a snapshot shows of a step that may have been done: its
+// outcome, and the account's ID. The outcome is empty when it does not show.
+func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, accountID string) {
+	accounts := t.Observed.Of(string(s.Person))
+	if s.AccountID != "" {
+		accounts = only(accounts, s.AccountID)
+	}
+	if len(accounts) == 0 {
+		switch {
+		case !t.Observed.Completeness.Complete:
+			return "", ""
+		case s.Op == connectors.RemoveMember || s.Op == connectors.DeleteAccount:
+			return audit.Applied, ""
+		}
+		return audit.NotDone, ""
+	}
+	a := accounts[0]
+	done := false
+	switch s.Op {
+	case connectors.CreateAccount:
+		done = true
+	case connectors.UpdateAccount:
+		done = true
+		for name, print := range s.Attributes {
+			done = done && plan.Fingerprint(fingerprintKey, a.Attributes[name]) == print
+		}
+	case connectors.EnableAccount:
+		done = a.Enabled
+	case connectors.DisableAccount:
+		done = !a.Enabled
+	case connectors.AddMember:
+		done = t.Observed.Member(a.ID, s.Native)
+	case connectors.RemoveMember:
+		done = !t.Observed.Member(a.ID, s.Native)
+	}
+	// A membership that an incomplete reading lacks may be there all the same.
+	membership := s.Op == connectors.AddMember || s.Op == connectors.RemoveMember
+	if membership && !t.Observed.Member(a.ID, s.Native) && !t.Observed.Completeness.Complete {
+		return "", ""
+	}
+	if done {
+		return audit.Applied, a.ID
+	}
+	return audit.NotDone, ""
+}
+
+func only(accounts []connectors.Account, id string) []connectors.Account {
+	for _, a := range accounts {
+		if a.ID == id {
+			return []connectors.Account{a}
+		}
+	}
+	return nil
+}
