@@ -175,7 +175,7 @@ func (a *app) printJSON(v any) error {
 }
 
 func (a *app) printf(format string, args ...any) {
-	fmt.Fprintf(a.stdout, format, args...) //nolint:errcheck // a closed pipe ends the process anyway
+	fmt.Fprintf(a.stdout, format, args...)
 }
 
 func count(n int, one, many string) string {

@@ -195,14 +195,14 @@ func (a *app) printIntervals(cmd *cobra.Command, i *installation, intervals []au
 	}
 	const layout = "2006-01-02 15:04:05"
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PERSON\tENTITLEMENT\tTARGET\tSINCE\tUNTIL\tWHY") //nolint:errcheck // flushed below
+	fmt.Fprintln(w, "PERSON\tENTITLEMENT\tTARGET\tSINCE\tUNTIL\tWHY")
 	for _, r := range rows {
 		until, why := "now", r.Why
 		if r.Until != nil {
 			until = r.Until.In(i.zone).Format(layout)
 			why += "; ended: " + r.Ended
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why) //nolint:errcheck // flushed below
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why)
 	}
 	return w.Flush()
 }

@@ -53,6 +53,6 @@ func status(err error, stderr io.Writer) int {
 	case errors.As(err, &e):
 		return int(e)
 	}
-	fmt.Fprintln(stderr, "behov: "+err.Error()) //nolint:errcheck // there is nobody left to tell
+	fmt.Fprintln(stderr, "behov: "+err.Error())
 	return exitError
 }

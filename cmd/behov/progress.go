@@ -56,9 +56,9 @@ func (p *progress) show(stage string, done, total int) {
 	}
 	p.said = now
 	if total > 0 {
-		fmt.Fprintf(p.w, "%s: %d of %d\n", stage, done, total) //nolint:errcheck // it is only for show
+		fmt.Fprintf(p.w, "%s: %d of %d\n", stage, done, total)
 	} else {
-		fmt.Fprintf(p.w, "%s: %d\n", stage, done) //nolint:errcheck // it is only for show
+		fmt.Fprintf(p.w, "%s: %d\n", stage, done)
 	}
 }
 

@@ -95,14 +95,14 @@ func (a *app) reviewListCommand() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tDECIDED\tWHY") //nolint:errcheck // flushed below
+			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tDECIDED\tWHY")
 			for _, r := range rows {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
 				if r.Decision != nil {
 					decided = r.Decision.Verdict + " by " + n.in(r.Decision.Maker)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, decided, n.in(item.Why)) //nolint:errcheck // flushed below
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, decided, n.in(item.Why))
 			}
 			return w.Flush()
 		},

@@ -139,7 +139,7 @@ Nothing is changed.`,
 				}
 			}
 			for _, p := range targets {
-				fmt.Fprintln(a.stderr, p.Error()) //nolint:errcheck // there is nobody left to tell
+				fmt.Fprintln(a.stderr, p.Error())
 			}
 			if len(targets) > 0 {
 				return fmt.Errorf("%s cannot be used", count(len(targets), "target", "targets"))

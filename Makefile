@@ -1,0 +1,34 @@
+# behov's two gates: make lint, make test. Tools are run by the Go toolchain at
+# fixed versions; servers that tests talk to are installed by make test-servers.
+
+GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: build lint test test-short test-servers bench kill-long
+
+build:
+	go build -o behov ./cmd/behov
+
+lint:
+	go vet ./...
+	$(GOLANGCI_LINT) run ./...
+	@sh internal/testenv/vulncheck.sh $(GOVULNCHECK)
+
+# Everything, against real servers. With CI=true a suite whose server is
+# missing fails; otherwise it says that it did not run, and why.
+test: test-servers
+	go test -race -timeout 20m ./...
+
+# What needs no server, within a minute once built.
+test-short:
+	go test -short ./...
+
+test-servers:
+	@sh internal/testenv/install.sh
+
+bench:
+	go test -run '^$$' -bench . -benchtime 3x ./...
+
+# Hundreds of kills instead of the few of make test.
+kill-long:
+	BEHOV_KILLS=300 go test -timeout 60m -run TestKilledAtAnyInstant -v ./internal/reconcile

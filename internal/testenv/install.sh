@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs the servers that the tests talk to, from Debian's or Ubuntu's
+# packages, as root or with sudo. What cannot be installed is named; its tests
+# then say that they did not run, or fail when CI=true.
+missing=""
+command -v slapd >/dev/null 2>&1 || [ -x /usr/sbin/slapd ] || missing="$missing slapd"
+command -v ldapsearch >/dev/null 2>&1 || missing="$missing ldap-utils"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
+command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+[ -z "$missing" ] && exit 0
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+	if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+		sudo="sudo -n"
+	else
+		echo "make test: cannot install$missing (neither root nor sudo without a password); suites that need them will not run" >&2
+		exit 0
+	fi
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "make test: no apt-get here; install$missing yourself, or suites that need them will not run" >&2
+	exit 0
+fi
+echo "make test: installing$missing"
+# Without the preseed the package starts a directory of its own on port 389.
+echo "slapd slapd/no_configuration boolean true" | $sudo debconf-set-selections
+$sudo apt-get update -q >/dev/null || echo "make test: apt-get update failed" >&2
+for package in $missing; do
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$package" >/dev/null ||
+		echo "make test: cannot install $package; suites that need it will not run" >&2
+done
+exit 0
