@@ -1,0 +1,172 @@
+package identity_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+func TestParseDate(t *testing.T) {
+	for _, c := range []struct{ layout, in, want string }{
+		{"2006-01-02", "2026-02-28", "2026-02-28"}, {"02.01.2006", "01.11.2026", "2026-11-01"}, {"20060102", "20241231", "2024-12-31"},
+		{"2006-01-02", "2026-02-30", ""}, {"2006-01-02", "26-02-03", ""}, {"2006-01-02", "2026-02-03 ", ""}, {"2006-01-02", "", ""},
+	} {
+		got, err := identity.ParseDate(c.layout, c.in)
+		if string(got) != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("ParseDate(%q, %q) = %q, %v; want %q", c.layout, c.in, got, err, c.want)
+		}
+	}
+}
+
+// Law 9: a civil date is that of the organisation's time zone.
+func TestDateOfIsLocal(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]identity.Date{
+		"2026-06-30T21:59:59Z": "2026-06-30", "2026-06-30T22:00:00Z": "2026-07-01", // summer time
+		"2026-12-31T22:59:59Z": "2026-12-31", "2026-12-31T23:00:00Z": "2027-01-01", // winter time
+	} {
+		instant, err := time.Parse(time.RFC3339, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := identity.DateOf(instant, zone); got != want {
+			t.Errorf("%s is %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestEmploymentOnADay(t *testing.T) {
+	e := identity.Employment{EmploymentFacts: identity.EmploymentFacts{Start: "2026-03-01", End: "2026-06-30", LeaveStart: "2026-05-01", LeaveEnd: "2026-05-31"}}
+	for day, want := range map[identity.Date][2]bool{
+		"2026-02-28": {false, false}, "2026-03-01": {true, false}, "2026-05-01": {true, true}, "2026-05-31": {true, true},
+		"2026-06-01": {true, false}, "2026-06-30": {true, false}, "2026-07-01": {false, false},
+	} {
+		if got := [2]bool{e.ActiveOn(day), e.ActiveOn(day) && e.OnLeave(day)}; got != want {
+			t.Errorf("on %s active and on leave are %v, want %v", day, got, want)
+		}
+	}
+	e.Withdrawn = true
+	if e.ActiveOn("2026-03-02") {
+		t.Error("a withdrawn employment runs")
+	}
+}
+
+func TestMainEmployment(t *testing.T) {
+	employment := func(id string, percent float64, start, end identity.Date) identity.Employment {
+		return identity.Employment{ID: identity.EmploymentID(id), EmploymentFacts: identity.EmploymentFacts{Percent: percent, Start: start, End: end}}
+	}
+	p := identity.Person{Employments: []identity.Employment{
+		employment("a", 25, "2020-01-01", ""), employment("b", 75, "2019-01-01", "2026-05-01"), employment("c", 75, "2021-01-01", "2026-05-01"),
+	}}
+	for day, want := range map[identity.Date]identity.EmploymentID{"2026-05-01": "c", "2026-05-02": "a"} {
+		if got, _ := p.Main(day); got.ID != want {
+			t.Errorf("main on %s is %s, want %s", day, got.ID, want)
+		}
+	}
+	ended := identity.Person{Employments: p.Employments[1:]}
+	if got, ok := ended.Main("2027-01-01"); !ok || got.End != "2026-05-01" {
+		t.Errorf("after all have ended main is %+v, want one that ended last", got)
+	}
+	if _, ok := (identity.Person{}).Main("2027-01-01"); ok {
+		t.Error("somebody without employments has a main one")
+	}
+}
+
+func TestASCII(t *testing.T) {
+	for in, want := range map[string]string{"Åsa-Märta": "AsaMarta", "Łukasik": "Lukasik", "O'Brien": "OBrien", "Øystein Æ": "OysteinAE", "Đorđe": "Dorde", "日本": "", "Zoë": "Zoe", "Straße": "Strasse"} {
+		if got := identity.ASCII(in); got != want {
+			t.Errorf("ASCII(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestTemplate(t *testing.T) {
+	v := identity.View{PersonFacts: identity.PersonFacts{GivenName: "Åsa", FamilyName: "Ek"}, Login: "asaek"}
+	for text, want := range map[string]string{
+		`{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`: "AsaEk",
+		`{{lower .GivenName}}.{{.FamilyName}}@example.org`:              "åsa.Ek@example.org", ` {{.Phone}} `: "",
+	} {
+		tmpl, err := identity.ParseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tmpl.Execute(v); err != nil || got != want {
+			t.Errorf("%s gives %q, %v; want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"{{.NoSuchField}}", "{{", "{{nothing .Login}}"} {
+		if _, err := identity.ParseTemplate(text); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error is %v, want one line", text, err)
+		}
+	}
+}
+
+// TestFoldForgetsOrder: the events of a person, in whatever order they are
+// given, fold into the same person.
+func TestFoldForgetsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		dates := []identity.Date{"2026-01-01", "2026-02-01", "2026-03-01"}
+		events := []identity.Event{{Seq: 1, Kind: identity.PersonAdded, Person: "p", Source: "hr", Key: "1", Effective: dates[0], PersonFacts: &identity.PersonFacts{GivenName: "A"}}}
+		for i := range rapid.IntRange(0, 12).Draw(t, "events") {
+			e := identity.Event{Seq: int64(i + 2), Source: "hr", Person: "p", Effective: rapid.SampledFrom(dates).Draw(t, "effective")}
+			switch e.Kind = rapid.SampledFrom([]identity.Kind{identity.PersonChanged, identity.EmploymentChanged, identity.EmploymentWithdrawn}).Draw(t, "kind"); e.Kind {
+			case identity.PersonChanged:
+				e.PersonFacts = &identity.PersonFacts{GivenName: fmt.Sprint(i)}
+			default:
+				e.Employment = identity.EmploymentID(rapid.SampledFrom([]string{"e1", "e2"}).Draw(t, "employment"))
+				e.EmploymentFacts = &identity.EmploymentFacts{Unit: fmt.Sprint(i), Start: dates[0]}
+			}
+			events = append(events, e)
+		}
+		day := rapid.SampledFrom(dates).Draw(t, "day")
+		want := identity.Fold(identity.Person{}, events, day)
+		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)).Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		if got := identity.Fold(identity.Person{}, events, day); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got\n%+v\nwant\n%+v", got, want)
+		}
+		for _, e := range events {
+			if e.Effective > day && want.Version == e.Seq {
+				t.Fatalf("an event of %s took effect on %s", e.Effective, day)
+			}
+		}
+	})
+}
+
+func TestUnits(t *testing.T) {
+	var u identity.Units
+	for _, row := range [][2]string{{"top", ""}, {"a", "top"}, {"a1", "a"}, {"b", "top"}} {
+		if err := u.Add(row[0], row[1], ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for pair, want := range map[[2]string]bool{{"a1", "top"}: true, {"a1", "a"}: true, {"a1", "a1"}: true, {"a", "a1"}: false, {"b", "a"}: false, {"x", "top"}: false, {"x", "x"}: true, {"", "top"}: false} {
+		if got := u.Under(pair[0], pair[1]); got != want {
+			t.Errorf("Under(%v) = %t", pair, got)
+		}
+	}
+	for name, rows := range map[string][][2]string{"below itself": {{"a", "b"}, {"b", "a"}}, "no such parent": {{"a", "nowhere"}}, "twice": {{"a", ""}, {"a", ""}}} {
+		var u identity.Units
+		var err error
+		for _, row := range rows {
+			if e := u.Add(row[0], row[1], ""); e != nil {
+				err = e
+			}
+		}
+		if e := u.Check(); err == nil && e == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
