@@ -1,0 +1,334 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
+)
+
+func newMaster(t *testing.T) *seal.Master {
+	t.Helper()
+	text, err := seal.NewMaster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := seal.ParseMaster(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func open(t *testing.T, url string) *store.DB {
+	t.Helper()
+	db, err := store.Open(context.Background(), url, newMaster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// onBoth runs a test on an empty SQLite and on an empty PostgreSQL database.
+func onBoth(t *testing.T, f func(t *testing.T, db *store.DB)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, open(t, "sqlite:"+filepath.Join(t.TempDir(), "behov.db"))) })
+	t.Run("postgres", func(t *testing.T) { f(t, open(t, testenv.StartPostgres(t).Database())) })
+}
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC)
+
+func write(t *testing.T, db *store.DB, f func(*store.Tx) error) {
+	t.Helper()
+	if err := db.Write(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hire returns the events of a new person with an employment.
+func hire(n int) []identity.Event {
+	person := identity.PersonID(fmt.Sprintf("0197-person-%03d", n))
+	return []identity.Event{
+		{Source: "hr", Kind: identity.PersonAdded, Person: person, Key: fmt.Sprint(1000 + n), Login: fmt.Sprint("login", n), Effective: "2026-01-01", Recorded: now,
+			PersonFacts: &identity.PersonFacts{GivenName: "Göta", FamilyName: "Hemligstam", NationalID: "19700101-0019", Email: "gota@example.org"}},
+		{Source: "hr", Kind: identity.EmploymentAdded, Person: person, Employment: identity.EmploymentID(fmt.Sprintf("0197-employment-%03d", n)), Key: fmt.Sprint("E", n),
+			Effective: "2026-01-01", Recorded: now, EmploymentFacts: &identity.EmploymentFacts{Unit: "u", JobCode: "1", Percent: 75, Start: "2026-01-01", Attributes: map[string]string{"cost_centre": "10"}}},
+	}
+}
+
+// TestProjectionIsTheFold: what the identity tables say of a person is what
+// their events fold into, after each import.
+func TestProjectionIsTheFold(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		events := append(hire(1), hire(2)...)
+		changed := *events[1].EmploymentFacts
+		changed.Unit, changed.End = "v", "2026-12-31"
+		second := []identity.Event{
+			{Source: "hr", Kind: identity.PersonChanged, Person: events[0].Person, Effective: "2026-02-01", Recorded: now, PersonFacts: &identity.PersonFacts{GivenName: "Göta", FamilyName: "Nygift", Protected: true}},
+			{Source: "hr", Kind: identity.EmploymentChanged, Person: events[0].Person, Employment: events[1].Employment, Effective: "2026-02-01", Recorded: now, EmploymentFacts: &changed},
+			{Source: "hr", Kind: identity.EmploymentWithdrawn, Person: events[2].Person, Employment: events[3].Employment, Effective: "2026-02-01", Recorded: now},
+		}
+		for _, batch := range [][]identity.Event{events, second} {
+			write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "import", batch) })
+			people := 0
+			for p, err := range db.People(ctx, store.AnyPerson) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				people++
+				recorded, err := db.Events(ctx, p.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := identity.Fold(identity.Person{}, recorded, "2099-01-01")
+				want.NationalID = "" // sealed; People does not open it
+				if !reflect.DeepEqual(p, want) {
+					t.Errorf("the tables say\n%+v\nthe events\n%+v", p, want)
+				}
+			}
+			if people != 2 {
+				t.Fatalf("%d people, want 2", people)
+			}
+		}
+		heads, err := db.Heads(ctx)
+		if err != nil || heads.Events != 7 {
+			t.Errorf("heads are %+v, %v; want 7 events", heads, err)
+		}
+		for _, ref := range []string{"1001", "login1", string(events[0].Person)} {
+			if p, err := db.FindPerson(ctx, ref); err != nil || p.ID != events[0].Person {
+				t.Errorf("FindPerson(%q) = %s, %v", ref, p.ID, err)
+			}
+		}
+		if _, err := db.FindPerson(ctx, "nobody"); !errors.Is(err, store.ErrNoPerson) {
+			t.Errorf("FindPerson of nobody: %v", err)
+		}
+	})
+}
+
+func TestLoginsAreNeverGivenTwice(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		var got []string
+		for i := range 3 {
+			write(t, db, func(tx *store.Tx) error {
+				login, err := tx.TakeLogin(context.Background(), "AnnAnd", identity.PersonID(fmt.Sprint("p", i)))
+				got = append(got, login)
+				return err
+			})
+		}
+		if want := []string{"annand", "annand2", "annand3"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// Law 11: records are linked in the transaction, from several writers at once,
+// and the stored intervals are those the records give.
+func TestAuditChainFromManyWriters(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := range 10 {
+					person := fmt.Sprint("p", w)
+					step := fmt.Sprint(w, "-", i)
+					op := []string{"add-member", "remove-member"}[i%2]
+					err := db.Write(ctx, func(tx *store.Tx) error {
+						tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: person, Step: step})
+						tx.Audit(audit.Record{At: now.Add(time.Duration(i+1) * time.Second), Began: now, Actor: "behov", Action: audit.StepEnded, Person: person, Target: "t", Entitlement: "app:x", Op: op, Step: step, Outcome: audit.Applied})
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		s, err := db.VerifyAudit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Records != 160 || len(s.Intervals) != 40 {
+			t.Errorf("%d records and %d intervals, want 160 and 40", s.Records, len(s.Intervals))
+		}
+		open, err := db.Intervals(ctx, store.IntervalQuery{Open: true})
+		if err != nil || len(open) != 0 {
+			t.Errorf("open intervals: %v, %v", open, err)
+		}
+		at, err := db.Intervals(ctx, store.IntervalQuery{Entitlement: "app:x"}.At(now.Add(time.Second/2)))
+		if err != nil || len(at) == 0 {
+			t.Errorf("who had it at an instant: %v, %v", at, err)
+		}
+	})
+}
+
+func TestNothingIsRecordedWhenTheTransactionFails(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		broken := errors.New("broken")
+		err := db.Write(context.Background(), func(tx *store.Tx) error {
+			tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.HRImported})
+			return broken
+		})
+		if !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		if s, err := db.VerifyAudit(context.Background()); err != nil || s.Records != 0 {
+			t.Errorf("%+v, %v; want no record", s, err)
+		}
+	})
+}
+
+func TestDecisionsAndHolds(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		write(t, db, func(tx *store.Tx) error {
+			for _, verdict := range []string{store.Revoke, store.Keep} {
+				if _, err := tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: verdict, Person: "p", Entitlement: "app:x", Subject: "1-1", Maker: "person:q", Reason: "r"}, now); err != nil {
+					return err
+				}
+			}
+			return errors.Join(tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, "behov", now),
+				tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, "behov", now))
+		})
+		newest, err := db.ReviewDecisions(ctx, "")
+		if err != nil || len(newest) != 1 || newest[0].Verdict != store.Keep {
+			t.Errorf("newest decisions are %+v, %v; want the later one", newest, err)
+		}
+		write(t, db, func(tx *store.Tx) error {
+			_, err := tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: "d", Maker: "person:q", Reason: "r"}, now)
+			return err
+		})
+		holds, err := db.Holds(ctx)
+		if err != nil || len(holds) != 1 || holds[0].Decision == nil || holds[0].Decision.Verdict != store.Release {
+			t.Errorf("holds are %+v, %v", holds, err)
+		}
+		var campaign int64
+		write(t, db, func(tx *store.Tx) error {
+			campaign, err = tx.StartReview(ctx, "app", "person:q", now, []store.ReviewItem{{Person: "p", Entitlement: "app:x", Why: "w"}})
+			return err
+		})
+		item, err := db.ReviewItem(ctx, campaign, 1)
+		if err != nil || item.Person != "p" || item.Name() != "1-1" {
+			t.Errorf("item is %+v, %v", item, err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.DecideItem(ctx, item, 1) })
+		items, decisions, err := db.ReviewItems(ctx, campaign)
+		if err != nil || len(items) != 1 || items[0].Decided == nil || decisions[*items[0].Decided].Verdict != store.Revoke {
+			t.Errorf("items are %+v, %+v, %v", items, decisions, err)
+		}
+	})
+}
+
+func TestAStepEndsOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		write(t, db, func(tx *store.Tx) error {
+			return tx.IntendSteps(ctx, []store.OpenStep{{ID: "s", Target: "t", Person: "p", Body: "{}", Plan: "d"}}, now)
+		})
+		open, err := db.OpenSteps(ctx, "t")
+		if err != nil || len(open) != 1 || !open[0].Intended().Equal(now) {
+			t.Errorf("open steps are %+v, %v", open, err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.EndStep(ctx, "s") })
+		if err := db.Write(ctx, func(tx *store.Tx) error { return tx.EndStep(ctx, "s") }); err == nil {
+			t.Error("a step ended twice")
+		}
+	})
+}
+
+func TestOneAtATime(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		unlock, err := db.Lock(ctx, "apply")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Lock(ctx, "apply"); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("a second lock gives %v", err)
+		}
+		unlock()
+		unlock, err = db.Lock(ctx, "apply")
+		if err != nil {
+			t.Fatalf("after unlocking: %v", err)
+		}
+		unlock()
+	})
+}
+
+// Law 12: a name that is only in sealed fields any more is nowhere in the
+// database's files, and neither is a national identity number.
+func TestSealedValuesAreNotInTheFile(t *testing.T) {
+	dir := t.TempDir()
+	ctx := context.Background()
+	db, err := store.Open(ctx, "sqlite:"+filepath.Join(dir, "behov.db"), newMaster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := hire(1)
+	write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "import", events) })
+	// The person marries: the old name is left in the event that brought it.
+	write(t, db, func(tx *store.Tx) error {
+		return tx.RecordEvents(ctx, "import", []identity.Event{{Source: "hr", Kind: identity.PersonChanged, Person: events[0].Person, Effective: "2026-02-01", Recorded: now,
+			PersonFacts: &identity.PersonFacts{GivenName: "Vittnesnamn", FamilyName: "Nygift", NationalID: "19700101-0019"}}})
+	})
+	write(t, db, func(tx *store.Tx) error {
+		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
+	})
+	var opened []byte
+	for r, err := range db.Records(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opened, err = db.OpenPayload(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var payload map[string]string
+	if err := json.Unmarshal(opened, &payload); err != nil || payload["mail"] != "gota@example.org" {
+		t.Errorf("the sealed payload opens as %s, %v", opened, err)
+	}
+	search := func(want bool, text string) {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || bytes.Contains(b, []byte(text))
+		}
+		if found != want {
+			t.Errorf("%q in the database's files: %t, want %t", text, found, want)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	search(true, "Vittnesnamn") // the search finds what is there in the clear
+	search(false, "Hemligstam")
+	search(false, "19700101")
+	search(false, "gota@example.org")
+}

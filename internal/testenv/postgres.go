@@ -1,0 +1,118 @@
+package testenv
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the probe's driver
+)
+
+// Postgres is a PostgreSQL server of the test's own.
+type Postgres struct {
+	t    testing.TB
+	port int
+	made atomic.Int32
+}
+
+// StartPostgres starts a PostgreSQL server on a free loopback port and stops
+// it when the test ends. Any password is accepted, from this machine only.
+func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	matches, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	for _, m := range matches {
+		t.Setenv("PATH", os.Getenv("PATH")+":"+m)
+	}
+	initdb := Need(t, "initdb", "apt-get install postgresql")
+	server := Need(t, "postgres", "apt-get install postgresql")
+	dir, err := os.MkdirTemp("", "behov-postgres-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	as := notRoot(t, dir)
+	data := filepath.Join(dir, "data")
+	cmd := exec.Command(initdb, "-D", data, "-A", "trust", "-U", "behov", "-E", "UTF8", "--no-sync", "--locale=C")
+	cmd.SysProcAttr = as
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	for try := 0; ; try++ {
+		p := &Postgres{t: t, port: FreePort(t)}
+		cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(p.port), "-k", dir, "-h", "127.0.0.1", "-F")
+		cmd.SysProcAttr = as
+		cmd.Dir = dir
+		proc, err := run(cmd)
+		if err == nil {
+			err = proc.await(30*time.Second, func(ctx context.Context) error { return p.exec(ctx, "SELECT 1") })
+		}
+		if err == nil {
+			t.Cleanup(func() { proc.stop(syscall.SIGINT) })
+			return p
+		}
+		if proc != nil {
+			proc.stop(syscall.SIGKILL)
+		}
+		if try == 3 || !portTaken(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// notRoot gives the directory to the user postgres when the test is root, and
+// has the server run as that user: it refuses to run as root.
+func notRoot(t testing.TB, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if os.Getuid() != 0 {
+		return attr
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		t.Fatalf("as root PostgreSQL runs as the user postgres: %v", err)
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err1 != nil || err2 != nil {
+		t.Fatalf("user postgres has odd numbers: %s, %s", u.Uid, u.Gid)
+	}
+	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+		t.Fatal(err)
+	}
+	return attr
+}
+
+func (p *Postgres) url(database string) string {
+	return fmt.Sprintf("postgres://behov@127.0.0.1:%d/%s?sslmode=disable", p.port, database)
+}
+
+func (p *Postgres) exec(ctx context.Context, query string) error {
+	db, err := sql.Open("pgx", p.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	_, err = db.ExecContext(ctx, query)
+	return err
+}
+
+// Database makes a new, empty database and returns its URL.
+func (p *Postgres) Database() string {
+	p.t.Helper()
+	name := fmt.Sprintf("test%d", p.made.Add(1))
+	if err := p.exec(context.Background(), "CREATE DATABASE "+name); err != nil {
+		p.t.Fatalf("create a database: %v", err)
+	}
+	return p.url(name)
+}
