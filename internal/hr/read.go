@@ -218,7 +218,8 @@ func (p *parser) row(r *csv.Reader, fields []string) {
 
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
-		fail("", "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter", len(fields), slices.Max(columnsOf(p.columns))+1)
+		bad = true
+		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter", len(fields), slices.Max(columnsOf(p.columns))+1)
 	}
 	for _, column := range required[:4] {
 		if get(column) == "" {

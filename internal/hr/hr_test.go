@@ -1,0 +1,333 @@
+package hr_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+)
+
+const header = "person_id,employment_id,given_name,family_name,unit,job_code,employment_percent,start_date,end_date,protected\n"
+
+var (
+	now    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	today  = identity.Date("2026-11-23")
+	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", DateLayout: time.DateOnly, Shrink: config.Shrink{Rows: 2, Share: 0.05}}
+)
+
+func units(t testing.TB) *identity.Units {
+	t.Helper()
+	var u identity.Units
+	for _, id := range []string{"school", "library"} {
+		if err := u.Add(id, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &u
+}
+
+type fixture struct {
+	t  *testing.T
+	db *store.DB
+	im hr.Importer
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	key, err := seal.NewMaster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, err := seal.ParseMaster(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "behov.db"), master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	login, err := identity.ParseTemplate(`{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{Zone: time.UTC, Login: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: units(t)}}
+	return &fixture{t: t, db: db, im: hr.Importer{DB: db, Config: c, Now: func() time.Time { return now }, Actor: "behov"}}
+}
+
+func (f *fixture) load(text string) *hr.Report {
+	f.t.Helper()
+	r, err := f.im.Import(context.Background(), "hr.csv", []byte(text), source)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return r
+}
+
+// state describes everybody's running employments.
+func (f *fixture) state() string {
+	f.t.Helper()
+	var lines []string
+	for p, err := range f.db.People(context.Background(), store.AnyPerson) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, e := range p.Active(today) {
+			lines = append(lines, fmt.Sprintf("%s %s %s %s", p.Keys[0].Key, p.GivenName, e.Key.Key, e.Unit))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "; ")
+}
+
+const twoPeople = header +
+	"1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n" +
+	"1,E2,Åsa,Ek,library,2,25,2021-01-01,,no\n" +
+	"2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n"
+
+const twoPeopleState = "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library"
+
+func TestImport(t *testing.T) {
+	f := newFixture(t)
+	if r := f.load(twoPeople); r.Events != 5 || len(r.Problems) > 0 || f.state() != twoPeopleState {
+		t.Fatalf("first load: %+v, %s", r, f.state())
+	}
+	if r := f.load(twoPeople); r.Events != 0 {
+		t.Errorf("the same file twice gives %d events", r.Events)
+	}
+	r := f.load(strings.Replace(twoPeople, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1))
+	if r.Events != 1 || r.Counts[identity.EmploymentChanged] != 1 {
+		t.Errorf("a move gives %+v", r.Counts)
+	}
+	r = f.load(strings.ReplaceAll(twoPeople, "Åsa,Ek,", "Åsa,Holm,"))
+	if r.Counts[identity.PersonChanged] != 1 || r.Counts[identity.EmploymentChanged] != 1 {
+		t.Errorf("a change of name, and the move back, gives %+v", r.Counts)
+	}
+	// An employment that is no longer in a full export has been withdrawn; in
+	// the file again, it is back.
+	if r := f.load(header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n"); r.Counts[identity.EmploymentWithdrawn] != 1 || f.state() != "1 Åsa E1 school; 2 Bo E3 library" {
+		t.Errorf("withdrawal gives %+v, %s", r.Counts, f.state())
+	}
+	f.load(twoPeople)
+	if f.state() != twoPeopleState {
+		t.Errorf("back again: %s", f.state())
+	}
+}
+
+// TestBadRows: each broken row is named with its place and what to do, the
+// others go in, and the person concerned stays as they were.
+func TestBadRows(t *testing.T) {
+	for _, c := range []struct{ name, row, want string }{
+		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: person_id 1: column start_date: "2026-02-30" is not a date in the format 2006-01-02`},
+		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: person_id 1: column start_date: it is empty`},
+		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: person_id 1: column end_date: 2019-01-01 is before the start, 2020-01-01`},
+		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: person_id 1: column employment_percent: "lots" is no number from 0 to 100`},
+		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: person_id 1: column unit: there is no unit "moon"`},
+		{"no name", "1,E1,,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: person_id 1: column given_name: it is empty`},
+		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: person_id 1: column protected: "perhaps" is neither yes nor no`},
+		{"cut short", "1,E1,Åsa", `hr.csv:2: person_id 1: the row has 3 fields`},
+		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: person_id 1: employment_id E1 is in line 2 too and says otherwise`},
+		{"the person differs", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no", `hr.csv:3: person_id 1: the person's own columns differ from those in line 2`},
+		{"somebody else's employment", "1,E3,Åsa,Ek,library,2,50,2022-01-01,,no", `hr.csv:2: person_id 1: employment_id E3 is known as that of person_id 2`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.load(twoPeople)
+			others := "\n2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n"
+			if strings.Contains(c.name, "somebody") {
+				others = "\n"
+			}
+			r := f.load(header + c.row + others + "3,E4,Cia,Ask,school,1,100,2026-01-01,,no\n")
+			if len(r.Problems) == 0 || !strings.HasPrefix(r.Problems[0].Error(), c.want) {
+				t.Errorf("problems are\n%v\nwant first\n%s", r.Problems, c.want)
+			}
+			want := "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 school; 3 Cia E4 school"
+			if strings.Contains(c.name, "somebody") {
+				want = strings.Replace(want, "2 Bo E3 school", "2 Bo E3 library", 1) // both stay as they are
+			}
+			if f.state() != want {
+				t.Errorf("state is\n%s\nwant\n%s", f.state(), want)
+			}
+		})
+	}
+}
+
+func TestARowThatCouldBeAnybodysEndsNothing(t *testing.T) {
+	for name, row := range map[string]string{"no IDs": ",,Åsa,Ek,school,1,100,2020-01-01,,no", "stray quote": `1,"E1"x,Åsa,Ek,school,1,100,2020-01-01,,no`, "open quote": `1,"E1,Åsa,Ek`} {
+		f := newFixture(t)
+		f.load(twoPeople)
+		r := f.load(header + "2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n" + row + "\n")
+		if !r.EndingsWait || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 school" {
+			t.Errorf("%s: endings wait %t, state %s", name, r.EndingsWait, f.state())
+		}
+	}
+}
+
+func TestFilesThatAreNoExport(t *testing.T) {
+	latin1 := strings.NewReplacer("Å", "\xc5").Replace(twoPeople)
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "hr.csv: the file is empty"},
+		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id; there are a, b"},
+		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `is ',' the right delimiter?`},
+		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.NAME.encoding"},
+		{"column twice", "person_id," + header, `hr.csv:1: the column "person_id" is there twice`},
+	} {
+		f := newFixture(t)
+		f.load(twoPeople)
+		_, err := f.im.Import(context.Background(), "hr.csv", []byte(c.text), source)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error is %v, want %s", c.name, err, c.want)
+		}
+		if f.state() != twoPeopleState {
+			t.Errorf("%s changed somebody: %s", c.name, f.state())
+		}
+	}
+}
+
+func TestAnExportThatShrankIsHeldAndCanBeReleased(t *testing.T) {
+	for name, text := range map[string]string{"half": header + "9,E9,New,One,school,1,100,2026-01-01,,no\n", "only the header": header} {
+		f := newFixture(t)
+		f.load(twoPeople)
+		r := f.load(text)
+		if r.Held == nil || f.state() != twoPeopleState {
+			t.Fatalf("%s: %+v, %s", name, r, f.state())
+		}
+		if err := f.db.Write(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.Decide(context.Background(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: r.Held.Digest, Maker: "person:x", Reason: "so it is"}, now)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := f.load(text + " "); r.Held == nil {
+			t.Errorf("%s: another file goes through on the same release", name)
+		}
+		if r := f.load(text); r.Held != nil || strings.Contains(f.state(), "E1") {
+			t.Errorf("%s, released: %+v, %s", name, r, f.state())
+		}
+	}
+}
+
+func TestMapping(t *testing.T) {
+	f := newFixture(t)
+	s := source
+	s.Columns = map[string]string{"person_id": "ANST", "employment_id": "TJ", "given_name": "FNAMN", "family_name": "ENAMN", "start_date": "FROM", "employment_percent": "PROC"}
+	s.Delimiter, s.Encoding, s.DateLayout = ';', "windows-1252", "02.01.2006"
+	s.Constants = map[string]string{"employment_type": "permanent", "unit": "school"}
+	text := "ANST;TJ;FNAMN;ENAMN;FROM;PROC;cost_centre\n1;E1;\xc5sa;\xd6berg;31.12.2025;75,5;10\n"
+	r, err := f.im.Import(context.Background(), "hr.csv", []byte(text), s)
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	p, err := f.db.FindPerson(context.Background(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := p.Employments[0]
+	if p.GivenName != "Åsa" || p.FamilyName != "Öberg" || p.Login != "asaobe" || e.Start != "2025-12-31" || e.Percent != 75.5 || e.Type != "permanent" || e.Unit != "school" || e.Attributes["cost_centre"] != "10" {
+		t.Errorf("got %+v", p)
+	}
+	s.Columns["unit"] = "NOWHERE"
+	if _, err := f.im.Import(context.Background(), "hr.csv", []byte(text), s); err == nil || !strings.Contains(err.Error(), `no column "NOWHERE"`) {
+		t.Errorf("a mapping to a column that is not there: %v", err)
+	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	f := newFixture(t)
+	if r := f.load("\xef\xbb\xbf" + twoPeople); len(r.Problems) > 0 || f.state() != twoPeopleState {
+		t.Errorf("with a byte order mark: %+v, %s", r, f.state())
+	}
+}
+
+func TestNationalIDIsComparedByHash(t *testing.T) {
+	f := newFixture(t)
+	const h = "person_id,employment_id,given_name,family_name,national_id,start_date\n"
+	f.load(h + "1,E1,A,B,19700101-0019,2020-01-01\n")
+	if r := f.load(h + "1,E1,A,B,19700101-0019,2020-01-01\n"); r.Events != 0 {
+		t.Errorf("the same number gives %d events", r.Events)
+	}
+	if r := f.load(h + "1,E1,A,B,19700102-0018,2020-01-01\n"); r.Counts[identity.PersonChanged] != 1 {
+		t.Errorf("a corrected number gives %+v", r.Counts)
+	}
+}
+
+// TestOrderOfRowsDoesNotMatter: rows in any order give the same events, and
+// an export after which nothing changed gives none.
+func TestOrderOfRowsDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var rows []hr.Row
+		for i := range rapid.IntRange(0, 10).Draw(t, "rows") {
+			person := rapid.IntRange(0, 4).Draw(t, "person")
+			rows = append(rows, hr.Row{PersonKey: fmt.Sprint(person), EmploymentKey: fmt.Sprint("E", i), Person: identity.PersonFacts{GivenName: fmt.Sprint("n", person)},
+				Employment: identity.EmploymentFacts{Start: rapid.SampledFrom([]identity.Date{"2020-01-01", "2027-01-01"}).Draw(t, "start"), Unit: "u"}})
+		}
+		diff := func(known hr.Known) []identity.Event {
+			n := 0
+			return hr.Diff(known, &hr.Export{Rows: slices.Clone(rows)}, "hr", today, now, func() string { n++; return fmt.Sprint("id", n) }).Events
+		}
+		first := diff(hr.Known{})
+		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+		if again := diff(hr.Known{}); fmt.Sprint(describe(again)) != fmt.Sprint(describe(first)) {
+			t.Fatalf("got\n%v\nwant\n%v", describe(again), describe(first))
+		}
+		byPerson := map[identity.PersonID][]identity.Event{}
+		for i, e := range first {
+			e.Seq = int64(i + 1)
+			byPerson[e.Person] = append(byPerson[e.Person], e)
+		}
+		known := hr.Known{People: map[string]identity.Person{}}
+		for _, events := range byPerson {
+			p := identity.Fold(identity.Person{}, events, "2099-01-01")
+			known.People[p.Keys[0].Key] = p
+		}
+		if again := diff(known); len(again) > 0 {
+			t.Fatalf("importing the same again gives %v", describe(again))
+		}
+	})
+}
+
+func describe(events []identity.Event) []string {
+	var s []string
+	for _, e := range events {
+		s = append(s, fmt.Sprint(e.Kind, e.Person, e.Employment, e.Key, e.Effective))
+	}
+	return s
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(twoPeople))
+	f.Add([]byte(header + `1,"E1,Åsa` + "\n"))
+	f.Add([]byte("\xef\xbb\xbf"))
+	u := units(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, encoding := range []string{"utf-8", "iso-8859-1"} {
+			s := source
+			s.Encoding = encoding
+			export, err := hr.Read("hr.csv", text, s, []string{"cost_centre"}, u)
+			if err != nil {
+				continue
+			}
+			for _, row := range export.Rows {
+				if row.PersonKey == "" || row.EmploymentKey == "" || row.Employment.Start == "" {
+					t.Fatalf("a row without keys or start went through: %+v", row)
+				}
+			}
+			if export.Read > len(export.Rows) && len(export.Problems) == 0 && !strings.Contains(string(text), "\n") {
+				t.Fatal("rows were lost without a word")
+			}
+		}
+	})
+}
