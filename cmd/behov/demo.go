@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/demo"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var once bool
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See behov work, on a made-up municipality",
+		Long: `Play behov's main job on a made-up municipality of 300 people, against a
+directory (LDAP) and a service (SCIM) that run inside this command and are
+spoken to over real sockets. Each step is checked in those targets. Afterwards
+they stay up, and so does the data, to be played with; Ctrl-C ends it.`,
+		Example: "  behov demo\n  behov demo --once     exit after the story, non-zero if a step did not come true",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), dir, once)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "exit after the story")
+	cmd.Flags().StringVar(&dir, "dir", "", "where to keep the data (default: a new temporary directory; with --once it is removed)")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, dir string, once bool) (err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "behov-demo-"); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		if once {
+			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		}
+	}
+	a.printf("behov demo: the municipality of Solvik, 300 people, 12 units, 60 entitlements.\n")
+	servers, err := demo.StartServers(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, servers.Close()) }()
+	if err := demo.Write(dir, servers.At); err != nil {
+		return err
+	}
+	a.printf("Its directory answers at %s, its case system at %s.\n", servers.At.LDAPURL, servers.At.SCIMURL)
+	p := newProgress(a.stderr)
+	story := demo.Story{Dir: dir, At: servers.At, Out: a.stdout, Progress: p.show}
+	err = story.Play(ctx)
+	p.done()
+	if once || err != nil && !errors.Is(err, demo.ErrNotTrue) {
+		return err
+	}
+	a.printTry(dir, servers.At)
+	<-ctx.Done()
+	a.printf("\nThe demo's targets are gone; the data is still in %s.\n", dir)
+	return err
+}
+
+// printTry says what to do while the targets are up.
+func (a *app) printTry(dir string, at demo.Endpoints) {
+	behov := "behov"
+	if self, err := os.Executable(); err == nil {
+		behov = self
+		if strings.Contains(self, "go-build") {
+			behov = "go run ./cmd/behov"
+		}
+	}
+	a.printf(`
+The targets stay up until Ctrl-C. In another terminal, try:
+  %[1]s -c %[2]s plan
+  %[1]s -c %[2]s explain 1072
+  %[1]s -c %[2]s explain 1072 school:register
+  %[1]s -c %[2]s audit who-had school:register
+  %[1]s -c %[2]s audit access 1072 --from %[3]s
+  %[1]s -c %[2]s review list
+  %[1]s -c %[2]s audit verify
+Change something in HR's last export, %[4]s, and
+  %[1]s -c %[2]s hr import %[4]s && %[1]s -c %[2]s plan
+Look into the directory yourself:
+  ldapsearch -x -H %[5]s -D %[6]s -y %[7]s -b %[8]s '(cn=school-register)'
+`, behov, dir, a.now().Format("2006-01-02"), lastExport(dir), at.LDAPURL, at.BindDN, filepath.Join(dir, "directory.password"), at.GroupsDN)
+}
+
+func lastExport(dir string) string {
+	files, err := filepath.Glob(filepath.Join(dir, "hr-*.csv"))
+	if err != nil || len(files) == 0 {
+		return "hr.csv"
+	}
+	return files[len(files)-1]
+}
