@@ -1,0 +1,150 @@
+package ldap_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/conformance"
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/internal/testenv"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t)
+	for name, adapt := range map[string]func(*ldap.Config){
+		"ppolicy": func(*ldap.Config) {},
+		"attribute": func(c *ldap.Config) {
+			c.ObjectClasses = []string{"inetOrgPerson", "behovPerson"}
+			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled", Enabled: "active"}
+			c.MFAAttribute, c.MFAValue = "behovMfa", "enrolled"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conformance.Run(t, func(t *testing.T) conformance.Fixture { return fixture(t, newSubtree(t, s), adapt) })
+		})
+	}
+}
+
+// subtree is a part of a server for one test.
+type subtree struct {
+	*testenv.Slapd
+	people, groups string
+}
+
+var subtrees atomic.Int64
+
+func newSubtree(t *testing.T, s *testenv.Slapd) *subtree {
+	t.Helper()
+	n := subtrees.Add(1)
+	tree := &subtree{s, fmt.Sprintf("ou=p%d,%s", n, s.PeopleDN), fmt.Sprintf("ou=g%d,%s", n, s.GroupsDN)}
+	for _, dn := range []string{tree.people, tree.groups} {
+		tree.add(t, dn, map[string][]string{"objectClass": {"organizationalUnit"}})
+	}
+	return tree
+}
+
+func (s *subtree) add(t *testing.T, dn string, attributes map[string][]string) {
+	t.Helper()
+	r := goldap.NewAddRequest(dn, nil)
+	for name, values := range attributes {
+		r.Attribute(name, values)
+	}
+	if err := s.Dial().Add(r); err != nil {
+		t.Fatalf("add %s: %v", dn, err)
+	}
+}
+
+// addGroup makes a group without members, which its own DN stands for.
+func (s *subtree) addGroup(t *testing.T, cn string) (dn string) {
+	t.Helper()
+	dn = "cn=" + goldap.EscapeDN(cn) + "," + s.groups
+	s.add(t, dn, map[string][]string{"objectClass": {"groupOfNames"}, "cn": {cn}, "member": {dn}})
+	return dn
+}
+
+// entry finds an account behind the connector's back.
+func (s *subtree) entry(t *testing.T, id string) *goldap.Entry {
+	t.Helper()
+	r, err := s.Dial().Search(&goldap.SearchRequest{
+		BaseDN: s.people, Scope: goldap.ScopeWholeSubtree, Filter: "(entryUUID=" + id + ")", Attributes: []string{"*", "+"},
+	})
+	if err != nil || len(r.Entries) != 1 {
+		t.Fatalf("account %s: %v, %d entries", id, err, len(r.Entries))
+	}
+	return r.Entries[0]
+}
+
+func (s *subtree) config() ldap.Config {
+	return ldap.Config{
+		URL: s.URL, BindDN: s.BindDN, Password: s.Password, Plaintext: true,
+		PeopleDN: s.people, GroupsDN: s.groups, Timeout: 10 * time.Second,
+		Attributes: []string{"cn", "sn", "title", "telephoneNumber", "mail"},
+	}
+}
+
+func open(t *testing.T, cfg ldap.Config) *ldap.Connector {
+	t.Helper()
+	c, err := ldap.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func attributes(name string) map[string][]string {
+	return map[string][]string{"cn": {"Förnamn " + name}, "sn": {name + "sson"}}
+}
+
+func fixture(t *testing.T, tree *subtree, adapt func(*ldap.Config)) conformance.Fixture {
+	names := []string{"staff", `Ekonomi, "stor" + R&D = 1`}
+	for _, n := range names {
+		tree.addGroup(t, n)
+	}
+	cfg := tree.config()
+	adapt(&cfg)
+	f := conformance.Fixture{
+		Connector:        open(t, cfg),
+		Entitlements:     names,
+		Attributes:       attributes,
+		Text:             "title",
+		Multi:            "mail",
+		RefusedAttribute: "mail",
+		RefusedValue:     "åäö is not IA5",
+		Reopen:           func(t *testing.T) connectors.Connector { return open(t, cfg) },
+		Foreign: func(t *testing.T, name string) string {
+			dn := "cn=somebody," + tree.people
+			tree.add(t, dn, map[string][]string{"objectClass": {"inetOrgPerson"}, "cn": {"somebody"}, "sn": {"else"}, "uid": {name}})
+			r, err := tree.Dial().Search(&goldap.SearchRequest{BaseDN: dn, Filter: "(objectClass=*)", Attributes: []string{"entryUUID"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.Entries[0].GetAttributeValue("entryUUID")
+		},
+		Remove: func(t *testing.T, id string) {
+			if err := tree.Dial().Del(goldap.NewDelRequest(tree.entry(t, id).DN, nil)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	if cfg.MFAAttribute != "" {
+		f.SetMFA = func(t *testing.T, id string, enrolled bool) {
+			m := goldap.NewModifyRequest(tree.entry(t, id).DN, nil)
+			if enrolled {
+				m.Add(cfg.MFAAttribute, []string{"other", cfg.MFAValue})
+			} else {
+				m.Delete(cfg.MFAAttribute, []string{cfg.MFAValue})
+			}
+			if err := tree.Dial().Modify(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return f
+}

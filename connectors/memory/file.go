@@ -1,0 +1,117 @@
+package memory
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+)
+
+// document is the file's format: meant to be read and edited by hand.
+type document struct {
+	Accounts []fileAccount       `json:"accounts"`
+	Groups   map[string][]string `json:"groups"` // account IDs
+}
+
+type fileAccount struct {
+	ID         string              `json:"id"`
+	Anchor     string              `json:"anchor,omitempty"`
+	Name       string              `json:"name"`
+	Enabled    bool                `json:"enabled"`
+	MFA        bool                `json:"mfa,omitempty"`
+	Attributes map[string][]string `json:"attributes,omitempty"`
+}
+
+// load reads the file. One that is not there yet is an empty target; one that
+// is there and cannot be understood is an error, never an empty target.
+func load(name string, groups []string) (*state, error) {
+	s := newState(groups)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the target's file: %w", err)
+	}
+	var d document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("%s is not a memory target's file: %w", name, err)
+	}
+	for _, a := range d.Accounts {
+		if a.ID == "" {
+			return nil, fmt.Errorf("%s: an account has no id", name)
+		}
+		if _, twice := s.accounts[a.ID]; twice {
+			return nil, fmt.Errorf("%s: two accounts have the id %s", name, a.ID)
+		}
+		s.put(account{mfa: a.MFA, Account: connectors.Account{
+			ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, Attributes: a.Attributes,
+		}})
+	}
+	for g, ids := range d.Groups {
+		s.members[g] = make(map[string]bool, len(ids))
+		for _, id := range ids {
+			s.members[g][id] = true
+		}
+	}
+	return s, nil
+}
+
+// update reads the file, lets change work on it and writes it back, while no
+// other process does the same.
+func update(name string, groups []string, change func(*state)) (err error) {
+	unlock, err := lock(name + ".lock")
+	if err != nil {
+		return fmt.Errorf("lock the target's file: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	s, err := load(name, groups)
+	if err != nil {
+		return err
+	}
+	change(s)
+	return save(name, s)
+}
+
+// save replaces the file in one step, so that a reader, or a power cut, finds
+// either the old one or the new one.
+func save(name string, s *state) (err error) {
+	d := document{Groups: make(map[string][]string, len(s.members))}
+	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
+		a := s.accounts[id]
+		d.Accounts = append(d.Accounts, fileAccount{
+			ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: a.mfa, Attributes: a.Attributes,
+		})
+	}
+	for g, m := range s.members {
+		d.Groups[g] = slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(m))))
+	}
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the target's file: %w", err)
+	}
+	// CreateTemp makes it readable by its owner only.
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return fmt.Errorf("write the target's file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write the target's file: %w", errors.Join(err, os.Remove(f.Name())))
+		}
+	}()
+	_, err = f.Write(append(b, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

@@ -1,0 +1,188 @@
+// Package memory is a target that lives in this process, or in one local JSON
+// file: for trying behov out, for demonstrations and for tests of everything
+// that needs a target but not a server.
+//
+// It must behave as a real target does, names taken and unknown groups
+// included, and must never be lenient where a directory would refuse: what
+// works here has to work there.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/connectors"
+)
+
+// Config says what there is at first and where it is kept.
+type Config struct {
+	// File keeps the state as JSON. Without it the state ends with the
+	// process. Several processes may use one file at the same time.
+	File string `yaml:"file"`
+	// Groups are entitlements that exist from the start, besides those the
+	// file lists.
+	Groups []string `yaml:"groups"`
+}
+
+// Connector is a target in memory.
+type Connector struct {
+	cfg Config
+
+	mu    sync.Mutex // guards state
+	state *state
+}
+
+var (
+	_ connectors.Connector = (*Connector)(nil)
+	_ connectors.MFAReader = (*Connector)(nil)
+)
+
+// New returns a connector. It reads the file when there is one, and writes
+// nothing until something is applied.
+func New(cfg Config) (*Connector, error) {
+	c := &Connector{cfg: cfg, state: newState(cfg.Groups)}
+	if cfg.File != "" {
+		if _, err := load(cfg.File, cfg.Groups); err != nil {
+			return nil, fmt.Errorf("memory target: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Capabilities implements connectors.Connector.
+func (c *Connector) Capabilities() connectors.Capabilities {
+	return connectors.Capabilities{
+		connectors.Create:   connectors.Can(),
+		connectors.Update:   connectors.Can(),
+		connectors.Disable:  connectors.Can(),
+		connectors.Delete:   connectors.Can(),
+		connectors.Members:  connectors.Can(),
+		connectors.MFA:      connectors.Can("an account's mfa flag"),
+		connectors.Sessions: connectors.Cannot("there are no sessions in a file"),
+	}
+}
+
+// Check says whether the file can be read and locked.
+func (c *Connector) Check(ctx context.Context) error {
+	_, err := c.read(ctx)
+	return err
+}
+
+// Snapshot emits everything, sorted, as it was at one instant.
+func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	s, err := c.read(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
+		if err := ctx.Err(); err != nil {
+			return connectors.Completeness{}, err
+		}
+		if err := sink.Account(s.accounts[id].Account); err != nil {
+			return connectors.Completeness{}, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.members)) {
+		if err := ctx.Err(); err != nil {
+			return connectors.Completeness{}, err
+		}
+		if err := sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
+			return connectors.Completeness{}, err
+		}
+		for _, id := range slices.Sorted(maps.Keys(s.members[name])) {
+			if _, ok := s.accounts[id]; !ok {
+				id = "" // somebody wrote it into the file by hand
+			}
+			if err := sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {
+				return connectors.Completeness{}, err
+			}
+		}
+	}
+	return connectors.Completeness{Complete: true}, nil
+}
+
+// MFAEnrolled implements connectors.MFAReader.
+func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+	s, err := c.read(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
+		if !s.accounts[id].mfa {
+			continue
+		}
+		if err := emit(id); err != nil {
+			return connectors.Completeness{}, err
+		}
+	}
+	return connectors.Completeness{Complete: true}, nil
+}
+
+// Apply carries out the changes in order. With a file, either all that were
+// answered with an outcome are on disk when it returns, or none.
+func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	var results []connectors.Result
+	err := c.write(ctx, func(s *state) {
+		results = connectors.OneByOne(ctx, changes, s.apply)
+	})
+	if err != nil {
+		results = make([]connectors.Result, len(changes))
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error { return nil }
+
+// Put writes an account as somebody other than behov would, without asking
+// whether it may: tests and demonstrations make foreign accounts, drift and
+// MFA enrolments with it. An empty ID gets a new one, which is returned.
+func (c *Connector) Put(a connectors.Account, mfa bool) (string, error) {
+	a.ID = cmp.Or(a.ID, uuid.NewString())
+	err := c.write(context.Background(), func(s *state) { s.put(account{Account: a, mfa: mfa}) })
+	return a.ID, err
+}
+
+// read returns a state that nobody changes any more.
+func (c *Connector) read(ctx context.Context) (*state, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if c.cfg.File != "" {
+		// A rename replaces the file as a whole, so that reading takes no lock.
+		s, err := load(c.cfg.File, c.cfg.Groups)
+		if err != nil {
+			return nil, connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
+		}
+		return s, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.clone(), nil
+}
+
+// write lets change work on the newest state, and keeps what came of it.
+func (c *Connector) write(ctx context.Context, change func(*state)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cfg.File == "" {
+		change(c.state)
+		return nil
+	}
+	if err := update(c.cfg.File, c.cfg.Groups, change); err != nil {
+		return connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/connectors"
+)
+
+type account struct {
+	connectors.Account
+	mfa bool
+}
+
+// state is a whole target. byName and byAnchor follow accounts.
+type state struct {
+	accounts map[string]account // by ID
+	byName   map[string]string
+	byAnchor map[string]string
+	members  map[string]map[string]bool // by entitlement, then account ID
+}
+
+func newState(groups []string) *state {
+	s := &state{
+		accounts: map[string]account{},
+		byName:   map[string]string{},
+		byAnchor: map[string]string{},
+		members:  map[string]map[string]bool{},
+	}
+	for _, g := range groups {
+		s.members[g] = map[string]bool{}
+	}
+	return s
+}
+
+func (s *state) clone() *state {
+	// Accounts are replaced, never written to, so that a shallow copy of them
+	// stays as it is.
+	c := &state{accounts: maps.Clone(s.accounts), members: make(map[string]map[string]bool, len(s.members))}
+	for g, m := range s.members {
+		c.members[g] = maps.Clone(m)
+	}
+	return c
+}
+
+func (s *state) put(a account) {
+	if old, ok := s.accounts[a.ID]; ok {
+		s.forget(old)
+	}
+	a.Attributes = cloneAttributes(a.Attributes)
+	s.accounts[a.ID] = a
+	s.byName[a.Name] = a.ID
+	if a.Anchor != "" {
+		s.byAnchor[a.Anchor] = a.ID
+	}
+}
+
+func (s *state) forget(a account) {
+	delete(s.accounts, a.ID)
+	if s.byName[a.Name] == a.ID {
+		delete(s.byName, a.Name)
+	}
+	if s.byAnchor[a.Anchor] == a.ID {
+		delete(s.byAnchor, a.Anchor)
+	}
+}
+
+// apply carries out one change.
+func (s *state) apply(ctx context.Context, c connectors.Change) (connectors.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return connectors.Outcome{}, err
+	}
+	switch c.Op {
+	case connectors.CreateAccount:
+		return s.create(c), nil
+	case connectors.DeleteAccount:
+		return s.delete(c), nil
+	case connectors.AddMember, connectors.RemoveMember:
+		return s.member(c), nil
+	}
+	a, ok := s.accounts[c.Account.ID]
+	if !ok {
+		return refused("no such account"), nil
+	}
+	switch c.Op {
+	case connectors.UpdateAccount:
+		return s.update(a, c), nil
+	case connectors.EnableAccount, connectors.DisableAccount:
+		want := c.Op == connectors.EnableAccount
+		if a.Enabled == want {
+			return alreadySo(), nil
+		}
+		a.Enabled = want
+		s.put(a)
+		return applied(), nil
+	}
+	return connectors.Outcome{}, connectors.Errorf(connectors.Permanent, "memory target: unknown change %q", c.Op)
+}
+
+func (s *state) create(c connectors.Change) connectors.Outcome {
+	if c.Account.Name == "" || c.Account.Anchor == "" {
+		return refused("an account needs a name and an anchor")
+	}
+	if id, ok := s.byAnchor[c.Account.Anchor]; ok {
+		return connectors.Outcome{Status: connectors.AlreadySo, AccountID: id}
+	}
+	if _, ok := s.byName[c.Account.Name]; ok {
+		return refused("the login name is taken")
+	}
+	a := account{Account: connectors.Account{
+		ID:         uuid.NewString(),
+		Anchor:     c.Account.Anchor,
+		Name:       c.Account.Name,
+		Enabled:    c.Enabled,
+		Attributes: c.Attributes,
+	}}
+	s.put(a)
+	return connectors.Outcome{Status: connectors.Applied, AccountID: a.ID}
+}
+
+func (s *state) update(a account, c connectors.Change) connectors.Outcome {
+	attributes := cloneAttributes(a.Attributes)
+	changed := false
+	for name, values := range c.Attributes {
+		if sameSet(attributes[name], values) {
+			continue
+		}
+		changed = true
+		if len(values) == 0 {
+			delete(attributes, name)
+			continue
+		}
+		attributes[name] = values
+	}
+	if !changed {
+		return alreadySo()
+	}
+	a.Attributes = attributes
+	s.put(a)
+	return applied()
+}
+
+func (s *state) delete(c connectors.Change) connectors.Outcome {
+	a, ok := s.accounts[c.Account.ID]
+	if !ok {
+		return alreadySo()
+	}
+	s.forget(a)
+	for _, m := range s.members {
+		delete(m, a.ID)
+	}
+	return applied()
+}
+
+func (s *state) member(c connectors.Change) connectors.Outcome {
+	m, ok := s.members[c.Entitlement]
+	if !ok {
+		return refused("no such group")
+	}
+	id := c.Account.ID
+	if c.Op == connectors.RemoveMember {
+		if !m[id] {
+			return alreadySo()
+		}
+		delete(m, id)
+		return applied()
+	}
+	if _, ok := s.accounts[id]; !ok {
+		return refused("no such account")
+	}
+	if m[id] {
+		return alreadySo()
+	}
+	m[id] = true
+	return applied()
+}
+
+func applied() connectors.Outcome   { return connectors.Outcome{Status: connectors.Applied} }
+func alreadySo() connectors.Outcome { return connectors.Outcome{Status: connectors.AlreadySo} }
+func refused(why string) connectors.Outcome {
+	return connectors.Outcome{Status: connectors.Refused, Detail: why}
+}
+
+// cloneAttributes copies what has a value.
+func cloneAttributes(attributes map[string][]string) map[string][]string {
+	c := make(map[string][]string, len(attributes))
+	for name, values := range attributes {
+		if len(values) > 0 {
+			c[name] = slices.Clone(values)
+		}
+	}
+	return c
+}
+
+// sameSet compares without regard to order, as directories do.
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
