@@ -20,6 +20,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// What becomes of a step besides the audit's outcomes: it was not tried, as
+// one that it depends on was not done; or nobody knows yet, as its target gave
+// no answer.
+const (
+	notTried = "not-tried"
+	unknown  = "unknown"
+)
+
 const (
 	// batchSize is how many steps are committed, carried out and committed
 	// again together. What a crash leaves to be settled is at most this much
@@ -53,12 +61,17 @@ type Undone struct {
 
 // Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
 func (r *Result) Err() error {
-	if len(r.Undone) == 0 && len(r.Down) == 0 {
+	parts := []string{}
+	for _, f := range r.Plan.Findings {
+		if f.Kind == plan.Unreachable {
+			parts = append(parts, fmt.Sprintf("target %s could not be read (%s)", f.Target, f.Text))
+		}
+	}
+	if len(r.Undone) == 0 && len(r.Down) == 0 && len(parts) == 0 {
 		return nil
 	}
-	parts := []string{}
 	if n := len(r.Undone); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d were refused or failed", n))
+		parts = append(parts, fmt.Sprintf("%d were refused, failed or not tried", n))
 	}
 	for _, t := range slices.Sorted(maps.Keys(r.Down)) {
 		parts = append(parts, fmt.Sprintf("target %s stopped answering (%s)", t, r.Down[t]))
@@ -152,7 +165,7 @@ func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, 
 	for _, s := range steps {
 		a, why := r.prepare(s)
 		if why != "" {
-			r.report(s, audit.Failed, why)
+			r.report(s, notTried, why)
 			continue
 		}
 		attempts = append(attempts, a)
@@ -376,7 +389,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			}
 		}
 		if outcome == "" {
-			outcome = "unknown"
+			outcome = unknown
 		}
 		r.report(a.step, outcome, detail)
 	}

@@ -63,13 +63,18 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	return e.apply(ctx, world, p)
 }
 
-// Plan says what Run would do. It changes nothing, here or in a target.
+// Plan says what Run would do. It changes nobody's access; of a plan for today
+// it notes the holds, so that somebody can decide on them.
 func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
 	world, err := e.read(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return e.plan(ctx, world)
+	p, err := e.plan(ctx, world)
+	if err != nil || o.AsOf != "" || len(p.Holds) == 0 {
+		return p, err
+	}
+	return p, e.DB.Write(ctx, func(tx *store.Tx) error { return e.raiseHolds(ctx, tx, p) })
 }
 
 // Moved is returned when the world no longer matches a saved plan's basis.

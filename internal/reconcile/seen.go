@@ -1,0 +1,145 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+// recordSeen records what a run learnt before it does anything: the rules in
+// use, access that came or went behind our back, grants that began or ceased
+// to wait, holds.
+func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
+	now := e.Now()
+	waiting, err := e.DB.WaitingGrants(ctx)
+	if err != nil {
+		return err
+	}
+	var drift []audit.Record
+	for _, t := range w.targets {
+		found, err := e.drift(ctx, w, t)
+		if err != nil {
+			return err
+		}
+		drift = append(drift, found...)
+	}
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		fresh, err := tx.RecordRules(ctx, e.Config.Rules.Digest, e.Config.Rules.Text, now)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
+		}
+		tx.Audit(drift...)
+		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
+	})
+}
+
+func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, p *plan.Plan) error {
+	for _, h := range p.Holds {
+		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: "plan", Subject: h.Target, Why: h.Why}, e.Actor, e.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, before []store.WaitingGrant) error {
+	type key struct{ person, entitlement string }
+	now := e.Now()
+	known := map[key]bool{}
+	for _, g := range before {
+		known[key{g.Person, g.Entitlement}] = true
+	}
+	waits := map[key]bool{}
+	for _, g := range p.Waiting {
+		k := key{string(g.Person), string(g.Entitlement)}
+		waits[k] = true
+		if known[k] {
+			continue
+		}
+		if err := tx.SetWaiting(ctx, store.WaitingGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})
+	}
+	for _, g := range before {
+		k := key{g.Person, g.Entitlement}
+		if waits[k] || w.only != "" && string(w.only) != g.Person {
+			continue
+		}
+		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
+	}
+	return nil
+}
+
+// drift compares what the trail says people have in a target with what was
+// observed.
+func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Record, error) {
+	if t.Observed == nil {
+		return nil, nil
+	}
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Target: t.Name, Person: string(w.only), Open: true})
+	if err != nil {
+		return nil, err
+	}
+	recorded := make(map[audit.Key]bool, len(intervals))
+	for _, i := range intervals {
+		recorded[i.Key] = true
+	}
+	var records []audit.Record
+	record := func(action audit.Action, key audit.Key, reason string) {
+		records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: key.Person, Target: key.Target, Entitlement: key.Entitlement, Reason: reason})
+	}
+	seen := map[audit.Key]bool{}
+	for _, p := range w.people {
+		for _, a := range t.Observed.Of(string(p.ID)) {
+			key := audit.Key{Person: string(p.ID), Target: t.Name, Entitlement: audit.Account}
+			if a.Enabled {
+				seen[key] = true
+			}
+			for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
+				if entitlement.Target == t.Name && t.Observed.Member(a.ID, entitlement.Native) {
+					key.Entitlement = string(entitlement.ID)
+					seen[key] = true
+				}
+			}
+		}
+		for _, key := range keysOf(seen, string(p.ID), t.Name, e.Config.Rules.Catalogue) {
+			if !recorded[key] {
+				record(audit.AccessFound, key, "it was seen in the target and behov did not give it")
+			}
+		}
+	}
+	if t.Observed.Completeness.Complete {
+		for _, i := range intervals {
+			if !seen[i.Key] {
+				record(audit.AccessGone, i.Key, "it is no longer in the target and behov did not take it away")
+			}
+		}
+	}
+	return records, nil
+}
+
+// keysOf returns a person's keys among those seen, the account first and then
+// in the catalogue's order.
+func keysOf(seen map[audit.Key]bool, person, target string, c policy.Catalogue) []audit.Key {
+	var keys []audit.Key
+	if k := (audit.Key{Person: person, Target: target, Entitlement: audit.Account}); seen[k] {
+		keys = append(keys, k)
+	}
+	for _, entitlement := range c.Entitlements {
+		if k := (audit.Key{Person: person, Target: target, Entitlement: string(entitlement.ID)}); seen[k] {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
