@@ -60,14 +60,14 @@ func (a *app) demo(ctx context.Context, dir string, once bool) (err error) {
 	if once || err != nil && !errors.Is(err, demo.ErrNotTrue) {
 		return err
 	}
-	a.printTry(dir, servers.At)
+	a.printTry(dir, servers.At, story.Mover())
 	<-ctx.Done()
 	a.printf("\nThe demo's targets are gone; the data is still in %s.\n", dir)
 	return err
 }
 
 // printTry says what to do while the targets are up.
-func (a *app) printTry(dir string, at demo.Endpoints) {
+func (a *app) printTry(dir string, at demo.Endpoints, mover string) {
 	behov := "behov"
 	if self, err := os.Executable(); err == nil {
 		behov = self
@@ -78,17 +78,17 @@ func (a *app) printTry(dir string, at demo.Endpoints) {
 	a.printf(`
 The targets stay up until Ctrl-C. In another terminal, try:
   %[1]s -c %[2]s plan
-  %[1]s -c %[2]s explain 1072
-  %[1]s -c %[2]s explain 1072 school:register
+  %[1]s -c %[2]s explain %[9]s
+  %[1]s -c %[2]s explain %[9]s library:loans
   %[1]s -c %[2]s audit who-had school:register
-  %[1]s -c %[2]s audit access 1072 --from %[3]s
+  %[1]s -c %[2]s audit access %[9]s --from %[3]s
   %[1]s -c %[2]s review list
   %[1]s -c %[2]s audit verify
 Change something in HR's last export, %[4]s, and
   %[1]s -c %[2]s hr import %[4]s && %[1]s -c %[2]s plan
 Look into the directory yourself:
   ldapsearch -x -H %[5]s -D %[6]s -y %[7]s -b %[8]s '(cn=school-register)'
-`, behov, dir, a.now().Format("2006-01-02"), lastExport(dir), at.LDAPURL, at.BindDN, filepath.Join(dir, "directory.password"), at.GroupsDN)
+`, behov, dir, a.now().Format("2006-01-02"), lastExport(dir), at.LDAPURL, at.BindDN, filepath.Join(dir, "directory.password"), at.GroupsDN, mover)
 }
 
 func lastExport(dir string) string {

@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
@@ -163,7 +165,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 	if r.Held != nil {
 		return r, nil
 	}
-	s.tell("   HR's export has %d rows; %d HR events are new.", r.Rows, r.Events)
+	s.tell("   HR's export has %d rows, and says %d new things.", r.Rows, r.Events)
 	for p, err := range s.db.People(ctx, store.AnyPerson) {
 		if err != nil {
 			return nil, err
@@ -183,38 +185,49 @@ func (s *Story) apply(ctx context.Context) (*reconcile.Result, error) {
 	if err := r.Err(); err != nil {
 		s.check(false, err, "every step was done")
 	}
-	s.tell("   Applied %d steps in %s: %s.", len(r.Plan.Steps), time.Since(began).Round(time.Millisecond), summary(r.Plan.Steps))
+	s.tell("   Applied in %s: %s.", time.Since(began).Round(time.Millisecond), summary(r.Plan.Steps))
 	return r, nil
+}
+
+// verbs say what steps do, in the past.
+var verbs = map[connectors.Op]string{
+	connectors.CreateAccount: "accounts created", connectors.UpdateAccount: "accounts updated", connectors.EnableAccount: "accounts enabled",
+	connectors.DisableAccount: "accounts disabled", connectors.DeleteAccount: "accounts deleted", connectors.AddMember: "entitlements given",
+	connectors.RemoveMember: "entitlements taken away", plan.RevokeSessions: "accounts signed out",
 }
 
 // summary counts steps by what they do.
 func summary(steps []plan.Step) string {
-	var kinds []string
-	counts := map[string]int{}
+	var kinds []connectors.Op
+	counts := map[connectors.Op]int{}
 	for _, x := range steps {
-		if counts[string(x.Op)] == 0 {
-			kinds = append(kinds, string(x.Op))
+		if counts[x.Op] == 0 {
+			kinds = append(kinds, x.Op)
 		}
-		counts[string(x.Op)]++
+		counts[x.Op]++
 	}
+	parts := make([]string, len(kinds))
 	for i, k := range kinds {
-		kinds[i] = fmt.Sprintf("%d × %s", counts[k], k)
+		parts[i] = fmt.Sprintf("%s: %d", verbs[k], counts[k])
 	}
-	if len(kinds) == 0 {
-		return "nothing to do"
+	if len(parts) == 0 {
+		return "there was nothing to do"
 	}
-	return strings.Join(kinds, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // reasonFor tells the reason of the step about the person's entitlement.
 func (s *Story) reasonFor(r *reconcile.Result, row employment, entitlement policy.EntitlementID) {
 	for _, x := range r.Plan.Steps {
 		if x.Entitlement == entitlement && x.Person == s.person(row) {
-			s.tell("   why %s: %s", x.Op, x.Reason)
+			s.tell("   %s, %s: %s", entitlement, verbs[x.Op], actors.ReplaceAllString(x.Reason, "the owner"))
 			return
 		}
 	}
 }
+
+// actors are people as the audit trail names them.
+var actors = regexp.MustCompile(`person:[0-9a-f-]{36}`)
 
 func (s *Story) person(row employment) identity.PersonID {
 	p, err := s.db.FindPerson(context.Background(), s.login(row))
@@ -394,12 +407,12 @@ func (s *Story) review(ctx context.Context) error {
 	if i < 0 || own < 0 {
 		return fmt.Errorf("review %d lacks questions it should have", campaign)
 	}
-	s.tell("   Review %d has %d questions. She revokes the borrowers' register from %s.", campaign, len(items), name(s.mover))
+	s.tell("   Review %d has %d questions. The owner revokes the borrowers' register from %s.", campaign, len(items), name(s.mover))
 	if _, err := s.govern.DecideItem(ctx, items[i].Name(), store.Revoke, s.person(owner), "does not work with loans yet"); err != nil {
 		return err
 	}
 	_, err = s.govern.DecideItem(ctx, items[own].Name(), store.Keep, s.person(owner), "I need it")
-	s.check(errors.Is(err, governance.ErrOwnAccess), nil, "she cannot decide on her own access")
+	s.check(errors.Is(err, governance.ErrOwnAccess), nil, "the owner cannot decide on their own access")
 	r, err := s.apply(ctx)
 	if err != nil {
 		return err
@@ -410,7 +423,7 @@ func (s *Story) review(ctx context.Context) error {
 		return err
 	}
 	s.checkMember(s.mover, "library-loans", false)
-	s.tell("   The rule still gives it; the decision holds.")
+	s.tell("   The rule would still give it; the decision holds.")
 	return nil
 }
 
@@ -493,3 +506,6 @@ func (s *Story) questions(ctx context.Context) error {
 	s.check(err == nil && len(summary.OpenSteps) == 0, err, "the audit trail verifies: %d records, %d access intervals, head %.8x…", summary.Records, len(summary.Intervals), summary.Head)
 	return nil
 }
+
+// Mover returns the HR person_id of the story's mover, to ask about afterwards.
+func (s *Story) Mover() string { return s.mover["person_id"] }

@@ -60,9 +60,10 @@ type Target struct {
 	// Bound holds the ID of the account that is each person's, as noted when
 	// it was created or first seen.
 	Bound map[identity.PersonID]string
-	// Given holds the access that behov gave and has not taken back; what is
-	// observed and not in it came behind our back.
-	Given map[Access]bool
+	// Given holds the access that behov gave and has not taken back, with the
+	// reason it was given for; what is observed and not in it came behind our
+	// back.
+	Given map[Access]string
 	// Ignore are patterns (as package path has them) of the names of accounts
 	// that are left alone on purpose.
 	Ignore []string
@@ -296,18 +297,18 @@ func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.G
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
 func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
-	drift := !b.t.Given[Access{Person: p.ID, Entitlement: e.ID}]
-	reason := "no employment, request or decision needs it any more"
+	given, ours := b.t.Given[Access{Person: p.ID, Entitlement: e.ID}]
+	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {
 	case granted && g.GateReason != "":
 		reason = g.GateReason
 	case p.NoNeed != "":
 		reason = p.NoNeed
-	case drift && !e.Authoritative:
+	case !ours && !e.Authoritative:
 		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
 			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
 		return
-	case drift:
+	case !ours:
 		reason = "drift: it was given in the target and no rule, request or decision gives it"
 		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
 	}

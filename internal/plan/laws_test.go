@@ -61,7 +61,7 @@ func (t *target) observe(order *rand.Rand) *plan.Observed {
 
 // carryOut does what the steps say, and fails the test on a step that cannot
 // be done in its place.
-func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given map[plan.Access]bool, bound map[identity.PersonID]string) {
+func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given map[plan.Access]string, bound map[identity.PersonID]string) {
 	tb.Helper()
 	desired := map[identity.PersonID]plan.Account{}
 	for _, person := range people {
@@ -100,7 +100,7 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 			a.Enabled = true
 		case connectors.AddMember:
 			t.members[s.Native][id] = true
-			given[access] = true
+			given[access] = s.Reason
 		case connectors.RemoveMember:
 			delete(t.members[s.Native], id)
 			delete(given, access)
@@ -117,7 +117,7 @@ var catalogue = policy.Catalogue{Entitlements: []policy.Entitlement{
 type world struct {
 	people  []plan.Person
 	targets []*target
-	given   map[string]map[plan.Access]bool
+	given   map[string]map[plan.Access]string
 	bound   map[string]map[identity.PersonID]string
 	limit   plan.Limit
 }
@@ -148,7 +148,7 @@ func build(tb failer, in plan.Input) *plan.Plan {
 // nobody, groups of nobody, and access that came behind our back.
 func genWorld(complete bool) *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
-		w := &world{given: map[string]map[plan.Access]bool{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: plan.Limit{People: 1000}}
+		w := &world{given: map[string]map[plan.Access]string{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: plan.Limit{People: 1000}}
 		for _, name := range []string{"t1", "t2"} {
 			w.targets = append(w.targets, &target{name: name, accounts: map[string]connectors.Account{}, members: map[string]map[string]bool{"not-ours": {}}, complete: true, hidden: map[string]bool{}})
 		}
@@ -190,7 +190,7 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 				}
 				for _, e := range catalogue.Entitlements {
 					if e.Target == tt.name && tt.members[e.Native][a.ID] && rapid.Bool().Draw(t, "given") {
-						w.given[tt.name][plan.Access{Person: p.ID, Entitlement: e.ID}] = true
+						w.given[tt.name][plan.Access{Person: p.ID, Entitlement: e.ID}] = "rule r"
 					}
 				}
 			}

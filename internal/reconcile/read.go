@@ -66,7 +66,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range e.Config.Targets {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Bound: map[identity.PersonID]string{}, Given: map[plan.Access]bool{}}
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Bound: map[identity.PersonID]string{}, Given: map[plan.Access]string{}}
 		connector := e.Targets[c.Name]
 		if connector == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
@@ -116,8 +116,8 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 	if err != nil {
 		return err
 	}
-	for _, key := range given {
-		t.Given[plan.Access{Person: identity.PersonID(key.Person), Entitlement: policy.EntitlementID(key.Entitlement)}] = true
+	for key, reason := range given {
+		t.Given[plan.Access{Person: identity.PersonID(key.Person), Entitlement: policy.EntitlementID(key.Entitlement)}] = reason
 	}
 	open, err := e.DB.OpenSteps(ctx, t.Name)
 	if err != nil {
@@ -132,7 +132,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.
 		if s.Op == connectors.AddMember {
-			t.Given[plan.Access{Person: s.Person, Entitlement: s.Entitlement}] = true
+			t.Given[plan.Access{Person: s.Person, Entitlement: s.Entitlement}] = s.Reason
 		}
 	}
 	return nil

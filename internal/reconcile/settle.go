@@ -35,7 +35,7 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 				}
 				tx.Audit(audit.Record{At: e.Now(), Began: open.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
 					Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome,
-					Reason: "settled by reading the target, after a run that was stopped or lost the answer"})
+					Reason: s.Reason + " (settled by reading the target, after a run that was stopped or lost the answer)"})
 				w.settled[outcome]++
 			}
 		}

@@ -208,25 +208,55 @@ func (tx *Tx) HashNationalID(number string) (string, error) {
 	return string(hash), err
 }
 
-// TakeLogin gives the person the first login among base, base2, base3 … that
-// nobody has or had, for good.
+// TakeLogin gives the person a login made of the base that nobody has or had,
+// for good: base, or base2, base3 … Numbers are taken in order and never given
+// back, so the first free one is found in steps that double and then halve.
 func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
-	const tries = 10_000
-	for n := 1; n <= tries; n++ {
-		login := identity.LoginCandidate(base, n)
-		hash, err := tx.db.master.Hash("login", login)
+	const most = 1 << 30
+	taken, free := 0, 1 // every number to taken is taken, as far as we know
+	for free < most {
+		is, err := tx.loginTaken(ctx, base, free)
 		if err != nil {
-			return "", fmt.Errorf("login: %w", err)
+			return "", err
 		}
-		res, err := tx.tx.ExecContext(ctx, `INSERT INTO login_register (login_hash, person_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, hash, string(person))
+		if !is {
+			break
+		}
+		taken, free = free, free*2
+	}
+	for taken+1 < free {
+		middle := (taken + free) / 2
+		is, err := tx.loginTaken(ctx, base, middle)
 		if err != nil {
-			return "", fmt.Errorf("login register: %w", err)
+			return "", err
 		}
-		if taken, err := res.RowsAffected(); err != nil || taken == 1 {
-			return login, err
+		if is {
+			taken = middle
+		} else {
+			free = middle
 		}
 	}
-	return "", fmt.Errorf("no login is free for person %s after %d tries: make the login pattern less common", person, tries)
+	login := identity.LoginCandidate(base, free)
+	hash, err := tx.db.master.Hash("login", login)
+	if err != nil {
+		return "", fmt.Errorf("login: %w", err)
+	}
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO login_register (login_hash, person_id) VALUES ($1, $2)`, hash, string(person)); err != nil {
+		return "", fmt.Errorf("login register: %w", err)
+	}
+	return login, nil
+}
+
+func (tx *Tx) loginTaken(ctx context.Context, base string, n int) (bool, error) {
+	hash, err := tx.db.master.Hash("login", identity.LoginCandidate(base, n))
+	if err != nil {
+		return false, fmt.Errorf("login: %w", err)
+	}
+	var found bool
+	if err := tx.tx.GetContext(ctx, &found, `SELECT EXISTS (SELECT 1 FROM login_register WHERE login_hash = $1)`, hash); err != nil {
+		return false, fmt.Errorf("login register: %w", err)
+	}
+	return found, nil
 }
 
 // eventPayload is the sealed part of an event.

@@ -181,26 +181,28 @@ func (db *DB) LastImport(ctx context.Context, source string) (*Import, error) {
 }
 
 // GivenAccess returns the access in a target that behov gave and that has not
-// ended; what was only found there is not among it.
-func (db *DB) GivenAccess(ctx context.Context, target string) ([]audit.Key, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT i.person_id, i.target, i.entitlement FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
+// ended, with the reason for which it was given; what was only found there is
+// not among it.
+func (db *DB) GivenAccess(ctx context.Context, target string) (map[audit.Key]string, error) {
+	rows, err := db.read.QueryContext(ctx, `SELECT i.person_id, i.target, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
 		WHERE i.target = $1 AND i.until_us IS NULL AND r.action = $2`, target, string(audit.StepEnded))
 	if err != nil {
 		return nil, fmt.Errorf("read access: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // reading
-	var keys []audit.Key
+	given := map[audit.Key]string{}
 	for rows.Next() {
 		var k audit.Key
-		if err := rows.Scan(&k.Person, &k.Target, &k.Entitlement); err != nil {
+		var reason string
+		if err := rows.Scan(&k.Person, &k.Target, &k.Entitlement, &reason); err != nil {
 			return nil, fmt.Errorf("read access: %w", err)
 		}
-		keys = append(keys, k)
+		given[k] = reason
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read access: %w", err)
 	}
-	return keys, nil
+	return given, nil
 }
 
 // FingerprintKey returns the key of the fingerprints that plans carry in place

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// readmeBlocks returns the README's code blocks.
+func readmeBlocks(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	var block *strings.Builder
+	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
+		line := s.Text()
+		switch {
+		case block != nil && line == "```":
+			blocks = append(blocks, block.String())
+			block = nil
+		case block != nil:
+			block.WriteString(line + "\n")
+		case strings.HasPrefix(line, "```"):
+			block = &strings.Builder{}
+		}
+	}
+	return blocks
+}
+
+// TestReadmeCommands runs what the README tells a stranger to run, in its own
+// words, and finds what the README says will be seen.
+func TestReadmeCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
+	blocks := readmeBlocks(t)
+	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, "./behov init") })
+	if i < 0 {
+		t.Fatal("the README no longer says how to start")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := strings.Replace(blocks[i], "go build -o behov ./cmd/behov", "go build -C "+root+" -o "+dir+"/behov ./cmd/behov", 1)
+	// plan's exit status says that there are changes, which is no failure.
+	script = strings.Replace(script, "mykommun plan\n", "mykommun plan || test $? -eq 2\n", 1)
+	cmd := exec.Command("sh", "-e", "-c", script)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	answer := blocks[slices.IndexFunc(blocks, func(b string) bool { return strings.HasPrefix(b, "library:loans: has not") })]
+	if !strings.Contains(string(out), strings.TrimSpace(answer)) {
+		t.Errorf("the README says that explain answers\n%s\nand the commands print\n%s", answer, out)
+	}
+	if again, err := exec.Command(dir+"/behov", "-c", dir+"/mykommun", "plan").CombinedOutput(); err != nil {
+		t.Errorf("after apply there is still something to do: %v\n%s", err, again)
+	}
+}
+
+// TestReadmeNamesRealCommands: every command in the README's table exists.
+func TestReadmeNamesRealCommands(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := (&app{}).root()
+	found := 0
+	for piece := range strings.SplitSeq(string(b), "`") {
+		words := strings.Fields(strings.ReplaceAll(piece, "\\|", "|"))
+		if len(words) < 2 || words[0] != "behov" || strings.Contains(piece, "\n") {
+			continue
+		}
+		found++
+		cmd, _, err := root.Find(words[1:])
+		if err != nil || cmd == root {
+			t.Errorf("`%s`: %v", piece, err)
+			continue
+		}
+		for _, w := range words {
+			if name, ok := strings.CutPrefix(w, "--"); ok && cmd.Flags().Lookup(name) == nil && name != "json" && name != "help" {
+				t.Errorf("`%s`: %s has no flag --%s", piece, cmd.CommandPath(), name)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d commands found in the README", found)
+	}
+}
+
+// TestReadmeDemo runs the README's first command, with --once: it exits with
+// an error when a step did not come true in the targets.
+func TestReadmeDemo(t *testing.T) {
+	if !slices.Contains(readmeBlocks(t), "go run ./cmd/behov demo\n") {
+		t.Fatal("the README's first command is another")
+	}
+	var out, errs bytes.Buffer
+	err := run(context.Background(), []string{"demo", "--once"}, nil, &out, &errs)
+	if err != nil {
+		var e exit
+		t.Fatalf("%v (%t)\n%s%s", err, errors.As(err, &e), out.String(), errs.String())
+	}
+	if strings.Contains(out.String(), "✗") || strings.Count(out.String(), "✓") < 25 {
+		t.Errorf("the demo tells\n%s", out.String())
+	}
+}

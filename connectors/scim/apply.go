@@ -1,0 +1,202 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/behov/behov/connectors"
+)
+
+// work is one change on its way.
+type work struct {
+	connectors.Change
+	result *connectors.Result
+}
+
+// run is one Apply: what it has read is known for as long as it takes.
+type run struct {
+	c      *Connector
+	lookup lookup
+
+	mu     sync.Mutex
+	exists map[string]bool   // account IDs that were asked for
+	groups map[string]*group // by name; nil for one that is not there
+	stop   error             // what every other change would get as well
+}
+
+// Apply implements connectors.Connector. Changes of different accounts go side
+// by side, and members of the same group in one request.
+func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	results := make([]connectors.Result, len(changes))
+	todo := make([]work, len(changes))
+	for i, change := range changes {
+		todo[i] = work{change, &results[i]}
+	}
+	r := &run{c: c, lookup: lookup{c: c}, exists: map[string]bool{}, groups: map[string]*group{}}
+	for _, wave := range split(todo) {
+		r.wave(ctx, wave)
+	}
+	return results
+}
+
+func isMembership(op connectors.Op) bool {
+	return op == connectors.AddMember || op == connectors.RemoveMember
+}
+
+// split divides changes into waves: within one, the order is of no account.
+// An account's changes come in their order, one in each wave, except that
+// memberships in different groups may go together.
+func split(todo []work) [][]work {
+	type place struct {
+		wave   int
+		groups map[string]bool // nil after a change that is no membership
+	}
+	last := map[string]*place{}
+	var waves [][]work
+	for _, w := range todo {
+		// An account that is being created has no ID yet.
+		key := "id " + w.Account.ID
+		if w.Op == connectors.CreateAccount {
+			key = "anchor " + w.Account.Anchor
+		}
+		p := last[key]
+		switch {
+		case p == nil:
+			p = &place{}
+			last[key] = p
+		case !isMembership(w.Op) || p.groups == nil || p.groups[w.Entitlement]:
+			p.wave++
+			p.groups = nil
+		}
+		if isMembership(w.Op) {
+			if p.groups == nil {
+				p.groups = map[string]bool{}
+			}
+			p.groups[w.Entitlement] = true
+		}
+		if p.wave == len(waves) {
+			waves = append(waves, nil)
+		}
+		waves[p.wave] = append(waves[p.wave], w)
+	}
+	return waves
+}
+
+// wave carries out changes that do not depend on one another.
+func (r *run) wave(ctx context.Context, wave []work) {
+	// One after the other: creations with the same name, since not every
+	// service holds two at the same time apart, and changes of one group.
+	var names, ids, bundles queues
+	for _, w := range wave {
+		switch w.Op {
+		case connectors.CreateAccount:
+			names.add(strings.ToLower(w.Account.Name), w)
+		case connectors.UpdateAccount, connectors.EnableAccount, connectors.DisableAccount, connectors.DeleteAccount:
+			ids.add(w.Account.ID, w)
+		case connectors.AddMember, connectors.RemoveMember:
+			bundles.add(w.Entitlement, w)
+		default:
+			*w.result = failed(connectors.Errorf(connectors.Permanent, "scim: unknown change %q", w.Op))
+		}
+	}
+	if len(names.list) > 0 && r.stopped(ctx) == nil {
+		r.failed(r.lookup.prepare(ctx, len(names.list)))
+	}
+	sideBySide(names.list, func(q []work) { r.each(ctx, q, r.create) })
+	sideBySide(ids.list, func(q []work) { r.each(ctx, q, r.account) })
+	// Groups one after the other: within each, requests go side by side.
+	for _, q := range bundles.list {
+		r.members(ctx, q)
+	}
+}
+
+// each carries out changes one by one.
+func (r *run) each(ctx context.Context, todo []work, do func(context.Context, connectors.Change) connectors.Result) {
+	for _, w := range todo {
+		if err := r.stopped(ctx); err != nil {
+			*w.result = failed(err)
+			continue
+		}
+		*w.result = do(ctx, w.Change)
+		r.failed(w.result.Err)
+	}
+}
+
+// failed takes note of an error that the changes not tried yet would get as
+// well: the target is down or busy, does not let us in, or we were told to
+// stop.
+func (r *run) failed(err error) {
+	if err == nil {
+		return
+	}
+	switch {
+	case connectors.ClassOf(err) == connectors.TargetDown, errors.Is(err, errBusy), errors.Is(err, errToken),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.stop == nil {
+			r.stop = err
+		}
+	}
+}
+
+func (r *run) stopped(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("scim: not tried: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stop
+}
+
+// account carries out a change of one account that is there.
+func (r *run) account(ctx context.Context, change connectors.Change) connectors.Result {
+	switch change.Op {
+	case connectors.UpdateAccount:
+		return r.c.update(ctx, change)
+	case connectors.DeleteAccount:
+		return r.delete(ctx, change)
+	default:
+		return r.c.setEnabled(ctx, change.Account.ID, change.Op == connectors.EnableAccount)
+	}
+}
+
+// queues are lists of changes by a key, in the order in which keys first came.
+type queues struct {
+	at   map[string]int
+	list [][]work
+}
+
+func (q *queues) add(key string, w work) {
+	if q.at == nil {
+		q.at = map[string]int{}
+	}
+	i, ok := q.at[key]
+	if !ok {
+		i = len(q.list)
+		q.at[key] = i
+		q.list = append(q.list, nil)
+	}
+	q.list[i] = append(q.list[i], w)
+}
+
+// sideBySide calls do for every item, several at a time.
+func sideBySide[T any](items []T, do func(T)) {
+	var wg sync.WaitGroup
+	next := make(chan T)
+	for range min(len(items), parallel) {
+		wg.Go(func() {
+			for item := range next {
+				do(item)
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	wg.Wait()
+}

@@ -1,0 +1,81 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/connectors"
+)
+
+// Check implements connectors.Connector. Rights to write are not tried: SCIM
+// has no way to ask without writing.
+func (c *Connector) Check(ctx context.Context) error {
+	if _, _, err := c.ask(ctx); err != nil {
+		return err
+	}
+	if err := c.checkTypes(ctx); err != nil {
+		return err
+	}
+	for _, kind := range []string{users, groups} {
+		doing := "read " + kind
+		a, err := c.send(ctx, request{doing: doing, path: kind, query: url.Values{"startIndex": {"1"}, "count": {"1"}}})
+		if err != nil {
+			return err
+		}
+		if a.status != http.StatusOK {
+			return c.unexpected(doing, a)
+		}
+		p, err := parsePage(a.body)
+		if err != nil {
+			return connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, c.cfg.URL, err)
+		}
+		if kind == users && len(p.resources) > 0 {
+			if _, err := c.account(p.resources[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkTypes looks whether the service has users and groups. One that does not
+// say is asked for them all the same.
+func (c *Connector) checkTypes(ctx context.Context) error {
+	a, err := c.send(ctx, request{doing: "ask for the types of resources", path: "ResourceTypes"})
+	if errors.Is(err, errForbidden) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return nil
+	}
+	endpoints := endpoints(a.body)
+	if len(endpoints) == 0 {
+		return nil
+	}
+	for _, kind := range []string{users, groups} {
+		if !slices.Contains(endpoints, kind) {
+			return connectors.Errorf(connectors.Permanent, "scim: %s has no %s: is url the right one?", c.cfg.URL, kind)
+		}
+	}
+	return nil
+}
+
+// endpoints returns where resources of each type are: the last part of their
+// path, since some services give full URLs.
+func endpoints(body resource) []string {
+	var out []string
+	list, _ := body.field("Resources").([]any)
+	for _, e := range list {
+		if path := strings.TrimRight(text(asObject(e).field("endpoint")), "/"); path != "" {
+			out = append(out, path[strings.LastIndex(path, "/")+1:])
+		}
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors"
+)
+
+const (
+	// parallel is how many requests Apply has under way at the same time.
+	parallel = 4
+	// maxBody bounds an answer: a group with 100,000 members fits.
+	maxBody   = 64 << 20
+	mediaType = "application/scim+json"
+
+	users  = "Users"
+	groups = "Groups"
+)
+
+func newClient(cfg Config, t *tls.Config) *http.Client {
+	return &http.Client{
+		Timeout: cfg.Timeout,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			TLSClientConfig:       t,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConnsPerHost:   parallel,
+			IdleConnTimeout:       30 * time.Second,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			// A redirected write would be repeated as a read, whose success
+			// says nothing; and the token is for this host only.
+			first := via[0]
+			if first.Method != http.MethodGet || len(via) > 3 || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
+	}
+}
+
+// request is one to be sent. What it does is said in errors.
+type request struct {
+	doing  string
+	method string // GET when empty
+	path   string // below the base URL, escaped
+	query  url.Values
+	body   any
+	match  string // for If-Match, when not empty
+}
+
+// answer is a service's answer that is neither an error of its own nor one of
+// the way there: success, or a no to this one request.
+type answer struct {
+	status   int
+	body     resource // nil without one
+	scimType string   // RFC 7644 §3.12, when it is one of those
+	detail   string   // may hold personal data
+}
+
+func (a *answer) ok() bool { return a.status < http.StatusMultipleChoices }
+
+// gone says that there is no such resource.
+func (a *answer) gone() bool {
+	return a.status == http.StatusNotFound || a.status == http.StatusGone
+}
+
+// send sends a request. An error is classed, and free of personal data.
+func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
+	var body io.Reader
+	if q.body != nil {
+		b, err := json.Marshal(q.body)
+		if err != nil {
+			return nil, connectors.Errorf(connectors.Permanent, "scim: %s: %w", q.doing, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	target := c.cfg.URL + "/" + q.path
+	if len(q.query) > 0 {
+		target += "?" + q.query.Encode()
+	}
+	if q.method == "" {
+		q.method = http.MethodGet
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, target, body)
+	if err != nil {
+		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: the request cannot be made", q.doing)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	r.Header.Set("Accept", mediaType+", application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", mediaType)
+	}
+	if q.match != "" {
+		r.Header.Set("If-Match", q.match)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.broken(ctx, q.doing, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return nil, c.broken(ctx, q.doing, err)
+	}
+	if len(content) > maxBody {
+		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: the answer is larger than %d MB: lower page_size", q.doing, maxBody>>20)
+	}
+	return c.read(q.doing, response, content)
+}
+
+// broken classes an error of the connection. The library's own text has the
+// URL in it, and with it names.
+func (c *Connector) broken(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("scim: %s: %w", doing, ctx.Err())
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return connectors.Errorf(connectors.TargetDown, "scim: %s: no answer from %s within %s", doing, c.cfg.URL, c.cfg.Timeout)
+		}
+		err = u.Err
+	}
+	return connectors.Errorf(connectors.TargetDown, "scim: %s: no connection to %s: %w", doing, c.cfg.URL, err)
+}
+
+// read tells an answer from what only looks like one.
+func (c *Connector) read(doing string, response *http.Response, content []byte) (*answer, error) {
+	if err := c.failure(doing, response); err != nil {
+		return nil, err
+	}
+	content = bytes.TrimSpace(content)
+	a := &answer{status: response.StatusCode}
+	if len(content) == 0 {
+		return a, nil
+	}
+	body, err := parse(content)
+	switch {
+	case err == nil:
+	case a.ok() || looksLikeHTML(response, content):
+		// A login page, a maintenance page, a proxy's 404.
+		return nil, connectors.Errorf(connectors.TargetDown,
+			"scim: %s: %s answered %d with something that is not SCIM: is url right, and is the service up?", doing, c.cfg.URL, a.status)
+	default:
+		return a, nil // a plain text beside an error status
+	}
+	if a.ok() {
+		a.body = body
+		return a, nil
+	}
+	a.scimType, a.detail = errorType(body), text(body.field("detail"))
+	return a, nil
+}
+
+func looksLikeHTML(response *http.Response, content []byte) bool {
+	return strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "html") || bytes.HasPrefix(content, []byte("<"))
+}

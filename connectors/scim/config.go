@@ -1,0 +1,114 @@
+package scim
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says which service to connect to and how.
+type Config struct {
+	// URL is the service's base URL, below which Users and Groups are.
+	URL string `yaml:"url"`
+	// Token is the bearer token itself, not a reference to it.
+	Token string `yaml:"token"`
+	// Plaintext must be true when the URL begins with http://: token and
+	// personal data then travel unencrypted.
+	Plaintext bool `yaml:"plaintext"`
+	// CAFile holds certificates, in PEM, to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+	// PageSize is how many resources are asked for at a time. Default: 200;
+	// a service may send fewer.
+	PageSize int `yaml:"page_size"`
+	// Timeout is how long one request may take. Default: 30 seconds.
+	Timeout time.Duration `yaml:"timeout"`
+	// Attributes are the managed attributes, which a snapshot reads: SCIM
+	// paths such as title, name.givenName, emails (the work address),
+	// phoneNumbers[type eq "mobile"], roles, or, of an extension, its URN, a
+	// colon and the name.
+	Attributes []string `yaml:"attributes"`
+	// MFAAttribute, when set, is the path of the attribute that tells who is
+	// enrolled for multi-factor authentication: by having a value other than
+	// false.
+	MFAAttribute string `yaml:"mfa_attribute"`
+}
+
+const (
+	defaultPageSize = 200
+	defaultTimeout  = 30 * time.Second
+)
+
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
+	if c.PageSize == 0 {
+		c.PageSize = defaultPageSize
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	c.URL = strings.TrimRight(c.URL, "/")
+	c.Attributes = slices.Clone(c.Attributes)
+	return c
+}
+
+// validate says what is missing or wrong, each on a line of its own.
+func (c Config) validate() error {
+	var errs []error
+	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	u, err := url.Parse(c.URL)
+	switch {
+	case c.URL == "":
+		add("url is missing: https://host/path, below which Users and Groups are")
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "http" && u.Scheme != "https"):
+		add("url must be https://host/path, without user, query or fragment")
+	case u.Scheme == "http" && !c.Plaintext:
+		add("the connection would not be encrypted: use https://, or say plaintext: true")
+	}
+	switch {
+	case c.Token == "":
+		add("token is missing")
+	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		add("token has characters that a token cannot have: is there a line break in it?")
+	}
+	if c.PageSize < 1 {
+		add("page_size must be at least 1")
+	}
+	if c.Timeout < 0 {
+		add("timeout must not be negative")
+	}
+	for _, a := range c.Attributes {
+		if _, err := parsePath(a); err != nil {
+			add("%w", err)
+		}
+	}
+	if c.MFAAttribute != "" {
+		if _, err := parsePath(c.MFAAttribute); err != nil {
+			add("mfa_attribute: %w", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tlsConfig returns how to verify the server.
+func (c Config) tlsConfig() (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
+	}
+	return t, nil
+}

@@ -1,0 +1,129 @@
+package scim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors"
+)
+
+// errBusy and errToken are in errors that every other request would get as
+// well; errForbidden is in those that say no to some requests.
+var (
+	errBusy      = errors.New("the service is busy")
+	errToken     = errors.New("the service does not accept the token: renew it")
+	errForbidden = errors.New("the token does not permit this: give it the right to read and write Users and Groups")
+)
+
+// failure returns the error when an answer says that the service, or something
+// before it, could not or would not deal with the request at all.
+func (c *Connector) failure(doing string, response *http.Response) error {
+	status := response.StatusCode
+	say := func(class connectors.Class, format string, args ...any) error {
+		return connectors.Errorf(class, "scim: %s: %w", doing, fmt.Errorf(format, args...))
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return say(connectors.Permanent, "%w (401)", errToken)
+	case status == http.StatusForbidden:
+		return say(connectors.Permanent, "%w (403)", errForbidden)
+	case status >= 300 && status < 400:
+		return say(connectors.Permanent, "%s redirects elsewhere (%d): put the right address into url", c.cfg.URL, status)
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return &connectors.Error{
+			Class: connectors.RetryLater,
+			After: retryAfter(response.Header.Get("Retry-After"), time.Now()),
+			Err:   fmt.Errorf("scim: %s: %w (%d)", doing, errBusy, status),
+		}
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status > 511:
+		return say(connectors.TargetDown, "the service cannot be reached behind %s (%d)", c.cfg.URL, status)
+	case status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusTooEarly,
+		status == http.StatusPreconditionFailed, status == http.StatusInternalServerError:
+		return say(connectors.RetryLater, "the service failed (%d)", status)
+	}
+	return nil
+}
+
+// retryAfter reads the header of that name (RFC 9110 §10.2.3): seconds, or an
+// HTTP date.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	const longest = 24 * time.Hour // a wrong clock must not stop us for years
+	if seconds, err := strconv.Atoi(header); err == nil {
+		if seconds > int(longest/time.Second) {
+			return longest
+		}
+		return time.Duration(max(seconds, 0)) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), 0), longest)
+	}
+	return 0
+}
+
+// unexpected is the error for an answer to something that no service should
+// refuse.
+func (c *Connector) unexpected(doing string, a *answer) error {
+	advice := ""
+	if a.gone() || a.status == http.StatusMethodNotAllowed {
+		advice = ": is url the address below which Users and Groups are?"
+	}
+	return connectors.Errorf(connectors.Permanent, "scim: %s: %s answered %s%s", doing, c.cfg.URL, a.says(), advice)
+}
+
+// scimTypes are the error keywords of RFC 7644 §3.12.
+var scimTypes = []string{
+	"invalidFilter", "tooMany", "uniqueness", "mutability", "invalidSyntax",
+	"invalidPath", "noTarget", "invalidValue", "invalidVers", "sensitive",
+}
+
+// errorType returns an error's keyword, when it is one: anything else could
+// hold anything.
+func errorType(body resource) string {
+	given := text(body.field("scimType"))
+	i := slices.IndexFunc(scimTypes, func(t string) bool { return strings.EqualFold(t, given) })
+	if i < 0 {
+		return ""
+	}
+	return scimTypes[i]
+}
+
+func (a *answer) says() string {
+	return fmt.Sprintf("%d (%s)", a.status, cmp.Or(a.scimType, strings.ToLower(http.StatusText(a.status)), "no reason given"))
+}
+
+// no turns a refusal into a result. Of the service's own words only those are
+// kept that name an attribute which was sent: the rest may name people.
+func (a *answer) no(sent ...string) connectors.Result {
+	why := "the service says: " + a.says()
+	var named []string
+	for _, name := range sent {
+		if short := name[strings.LastIndexAny(name, ":.")+1:]; strings.Contains(a.detail, short) {
+			named = append(named, name)
+		}
+	}
+	if len(named) > 0 {
+		why += ": " + strings.Join(named, ", ")
+	}
+	return refused("%s", why)
+}
+
+func refused(why string, args ...any) connectors.Result {
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Refused, Detail: fmt.Sprintf(why, args...)}}
+}
+
+func alreadySo() connectors.Result {
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadySo}}
+}
+
+func applied() connectors.Result {
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied}}
+}
+
+func failed(err error) connectors.Result { return connectors.Result{Err: err} }

@@ -1,0 +1,240 @@
+package scim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// filters is what is known of the service's filters. Some services filter on
+// userName only, and answer other filters with nobody or with everybody, so
+// that a filter on externalId is believed only after it has found an account
+// that is there.
+type filters struct {
+	mu     sync.Mutex
+	works  bool
+	broken bool
+	sample string // an externalId that is in the service
+	total  int    // how many users there were
+}
+
+// saw takes what the first page of users has to tell.
+func (f *filters) saw(p page) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.total = p.total
+	for _, r := range p.resources {
+		if a := r.anchor(); filterable(a) {
+			f.sample = a
+			return
+		}
+	}
+}
+
+func (f *filters) judge(works bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.works, f.broken = works, !works
+}
+
+// filterable says whether a value is one that every service reads in a filter
+// as we write it: there are some that do not know escapes.
+func filterable(v string) bool {
+	return v != "" && !strings.ContainsFunc(v, func(r rune) bool {
+		return r < 0x80 && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@+", r)
+	})
+}
+
+// equals is a filter (RFC 7644 §3.4.2.2) with the value as a JSON string.
+func equals(attribute, value string) string {
+	var b strings.Builder
+	b.WriteString(attribute + ` eq "`)
+	for _, r := range value {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ':
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// filtered returns the resources whose attribute has the value, in any case.
+// ok is false when the service did not filter as it was asked to.
+func (c *Connector) filtered(ctx context.Context, kind, attribute, value string) (found []resource, ok bool, err error) {
+	q := url.Values{"filter": {equals(attribute, value)}}
+	if kind == groups {
+		q.Set("excludedAttributes", "members")
+	}
+	a, err := c.send(ctx, request{doing: "look for one of " + kind, path: kind, query: q})
+	if err != nil || a.status != http.StatusOK {
+		return nil, false, err
+	}
+	p, err := parsePage(a.body)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // an answer that is no list is one that cannot be used
+	}
+	for _, r := range p.resources {
+		if !strings.EqualFold(text(r.field(attribute)), value) {
+			return nil, false, nil
+		}
+	}
+	return p.resources, p.total == len(p.resources), nil
+}
+
+// index is every user by anchor and by name, read when filters would cost
+// more or cannot be believed.
+type index struct {
+	anchors, names map[string][]resource
+}
+
+func (c *Connector) readIndex(ctx context.Context) (*index, error) {
+	x := &index{anchors: map[string][]resource{}, names: map[string][]resource{}}
+	// A list that says it is not whole is still the best there is; a name that
+	// it lacks the service itself refuses to give twice.
+	_, err := c.list(ctx, users, nil, func(r resource) error {
+		x.add(resource{"id": r.id(), "externalId": r.anchor(), "userName": r.name()})
+		return nil
+	})
+	return x, err
+}
+
+func (x *index) add(r resource) {
+	if a := r.anchor(); a != "" {
+		x.anchors[a] = append(x.anchors[a], r)
+	}
+	name := strings.ToLower(r.name())
+	x.names[name] = append(x.names[name], r)
+}
+
+// forget removes the account with the ID.
+func (x *index) forget(id string) {
+	for _, m := range []map[string][]resource{x.anchors, x.names} {
+		for k, list := range m {
+			m[k] = slices.DeleteFunc(list, func(r resource) bool { return r.id() == id })
+		}
+	}
+}
+
+// lookup finds out, for creations, who has an anchor or a name.
+type lookup struct {
+	c   *Connector
+	mu  sync.Mutex
+	x   *index // nil while filters do
+	all bool   // filters will not do
+}
+
+// prepare decides how to look up so many accounts.
+func (l *lookup) prepare(ctx context.Context, creations int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.x != nil {
+		return nil
+	}
+	f := &l.c.filters
+	f.mu.Lock()
+	works, broken, sample, total := f.works, f.broken, f.sample, f.total
+	f.mu.Unlock()
+	if !works && !broken && sample != "" {
+		found, ok, err := l.c.filtered(ctx, users, "externalId", sample)
+		if err != nil {
+			return err
+		}
+		// The sample's account may be gone by now: that says nothing.
+		if works = ok && len(found) > 0; works || !ok {
+			f.judge(works)
+		}
+	}
+	// An account takes two lookups, a page brings many.
+	if works && 2*creations < total/l.c.cfg.PageSize+3 {
+		return nil
+	}
+	var err error
+	l.x, err = l.c.readIndex(ctx)
+	return err
+}
+
+// find returns the accounts with the anchor, and those with the name.
+func (l *lookup) find(ctx context.Context, anchor, name string) (owned, named []resource, err error) {
+	if l.byFilter() && filterable(anchor) && filterable(name) {
+		var ok, okToo bool
+		if owned, ok, err = l.c.filtered(ctx, users, "externalId", anchor); err != nil {
+			return nil, nil, err
+		}
+		if named, okToo, err = l.c.filtered(ctx, users, "userName", name); err != nil {
+			return nil, nil, err
+		}
+		if ok && okToo {
+			return exactly(owned, anchor), named, nil
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.x == nil {
+		if l.x, err = l.c.readIndex(ctx); err != nil {
+			l.x = nil
+			return nil, nil, err
+		}
+	}
+	return l.x.anchors[anchor], l.x.names[strings.ToLower(name)], nil
+}
+
+// refresh has everything read again, because the service knows of an account
+// that was not found.
+func (l *lookup) refresh() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.x, l.all = nil, true
+}
+
+func (l *lookup) byFilter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.c.filters.mu.Lock()
+	defer l.c.filters.mu.Unlock()
+	return l.x == nil && !l.all && l.c.filters.works
+}
+
+// created and deleted keep up with what Apply does.
+func (l *lookup) created(id, anchor, name string) {
+	l.mu.Lock()
+	if l.x != nil {
+		l.x.add(resource{"id": id, "externalId": anchor, "userName": name})
+	}
+	l.mu.Unlock()
+	f := &l.c.filters
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.total++
+	if filterable(anchor) {
+		f.sample = cmp.Or(f.sample, anchor)
+	}
+}
+
+func (l *lookup) deleted(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.x != nil {
+		l.x.forget(id)
+	}
+}
+
+func exactly(list []resource, anchor string) []resource {
+	var out []resource
+	for _, r := range list {
+		if r.anchor() == anchor {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,273 @@
+package scim
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+)
+
+// maxOperations is how many members one request adds or removes.
+const maxOperations = 100
+
+const changeMembers = "change a group's members"
+
+// group is a group as it was last seen.
+type group struct {
+	id      string
+	members map[string]bool // nil when they have to be read again
+}
+
+// members carries out changes of one group, of a different account each.
+func (r *run) members(ctx context.Context, todo []work) {
+	end := func(todo []work, result connectors.Result) {
+		for _, w := range todo {
+			*w.result = result
+		}
+		r.failed(result.Err)
+	}
+	if err := r.stopped(ctx); err != nil {
+		end(todo, failed(err))
+		return
+	}
+	g, why, err := r.group(ctx, todo[0].Entitlement)
+	switch {
+	case err != nil:
+		end(todo, failed(err))
+		return
+	case g == nil:
+		end(todo, refused("%s", why))
+		return
+	}
+	todo = r.needed(ctx, g, todo)
+	if len(todo) == 0 {
+		return
+	}
+	for chunk := range slices.Chunk(todo, maxOperations) {
+		r.send(ctx, g, chunk)
+	}
+	r.verify(ctx, g, todo)
+}
+
+// needed settles the changes that need no request, and returns the others.
+func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
+	var open, unknown []work
+	for _, w := range todo {
+		switch id := w.Account.ID; {
+		case g.members[id] == (w.Op == connectors.AddMember):
+			*w.result = alreadySo()
+		case w.Op == connectors.AddMember && !r.isKnown(id):
+			unknown = append(unknown, w)
+		default:
+			open = append(open, w)
+		}
+	}
+	// Not every service looks whether a member is one of its accounts.
+	sideBySide(unknown, func(w work) {
+		err := r.stopped(ctx)
+		if err == nil {
+			var user resource
+			user, err = r.c.byID(ctx, users, w.Account.ID)
+			r.setExists(w.Account.ID, user != nil)
+		}
+		if err != nil {
+			*w.result = failed(err)
+			r.failed(err)
+		}
+	})
+	for _, w := range unknown {
+		switch {
+		case w.result.Err != nil:
+		case r.isKnown(w.Account.ID):
+			open = append(open, w)
+		default:
+			*w.result = refused("there is no such account")
+		}
+	}
+	return open
+}
+
+func (r *run) isKnown(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.exists[id]
+}
+
+// send asks for changes of one group's members. When the service says no to
+// all it is asked for half, so that in the end the no is to who it is meant.
+func (r *run) send(ctx context.Context, g *group, todo []work) {
+	a, err := r.change(ctx, g, todo)
+	switch {
+	case err != nil:
+		r.failed(err)
+		for _, w := range todo {
+			*w.result = failed(err)
+		}
+	case a.ok():
+	case a.gone():
+		for _, w := range todo {
+			*w.result = refused("the group is gone")
+		}
+	case len(todo) > 1:
+		half := len(todo) / 2
+		r.send(ctx, g, todo[:half])
+		r.send(ctx, g, todo[half:])
+	default:
+		*todo[0].result = a.no()
+	}
+}
+
+// change sends one request for changes of a group's members. Each removal says
+// whose it is: without that it would be everybody's (RFC 7644 §3.5.2.2).
+func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error) {
+	if err := r.stopped(ctx); err != nil {
+		return nil, err
+	}
+	var operations []operation
+	var added []any
+	for _, w := range todo {
+		if w.Op == connectors.AddMember {
+			added = append(added, map[string]any{"value": w.Account.ID})
+		} else {
+			operations = append(operations, operation{Op: "remove", Path: "members[" + equals("value", w.Account.ID) + "]"})
+		}
+	}
+	if len(added) > 0 {
+		operations = append(operations, operation{Op: "add", Path: "members", Value: added})
+	}
+	a, err := r.c.patch(ctx, changeMembers, groups, g.id, operations)
+	if a != nil || err != nil {
+		return a, err
+	}
+	return r.put(ctx, g, todo)
+}
+
+// put replaces a whole group, for services without PATCH. It starts from what
+// the group is at this moment, since whoever it leaves out is removed.
+func (r *run) put(ctx context.Context, g *group, todo []work) (*answer, error) {
+	now, err := r.c.byID(ctx, groups, g.id)
+	if err != nil {
+		return nil, err
+	}
+	if now == nil {
+		return &answer{status: http.StatusNotFound}, nil
+	}
+	if _, _, err := now.members(); err != nil {
+		return nil, connectors.Errorf(connectors.Permanent, "scim: group %s: %w", g.id, err)
+	}
+	next := now.clone()
+	key := next.key("members")
+	list, _ := next[key].([]any)
+	for _, w := range todo {
+		id := w.Account.ID
+		list = slices.DeleteFunc(list, func(m any) bool { return text(asObject(m).field("value")) == id })
+		if w.Op == connectors.AddMember {
+			list = append(list, map[string]any{"value": id})
+		}
+	}
+	next[key] = list
+	return r.c.put(ctx, changeMembers, groups, now, next)
+}
+
+// verify reads the group and says of each change whether it came true.
+func (r *run) verify(ctx context.Context, g *group, todo []work) {
+	g.members = nil
+	err := r.stopped(ctx)
+	if err == nil {
+		err = r.read(ctx, g)
+		r.failed(err)
+	}
+	for _, w := range todo {
+		switch is := g.members[w.Account.ID]; {
+		case err != nil && w.result.Err == nil:
+			*w.result = failed(err)
+		case err != nil:
+		case is == (w.Op == connectors.AddMember):
+			*w.result = applied()
+		case w.result.Err == nil && w.result.Status == "":
+			*w.result = refused("the service took the change but the group is as it was")
+		}
+	}
+}
+
+// read reads a group's members; none when it is gone.
+func (r *run) read(ctx context.Context, g *group) error {
+	found, err := r.c.byID(ctx, groups, g.id)
+	if err != nil {
+		return err
+	}
+	list, _, err := found.members()
+	if err != nil {
+		return connectors.Errorf(connectors.Permanent, "scim: group %s: %w", g.id, err)
+	}
+	g.members = make(map[string]bool, len(list))
+	for _, m := range list {
+		if !m.group {
+			g.members[m.id] = true
+		}
+	}
+	return nil
+}
+
+// group finds the group of that name, with its members. It reads them once in
+// an Apply: groups may be large. Without a group it says why.
+func (r *run) group(ctx context.Context, name string) (g *group, why string, err error) {
+	if name == "" {
+		return nil, "there is no group without a name", nil
+	}
+	r.mu.Lock()
+	g, known := r.groups[name]
+	r.mu.Unlock()
+	if !known {
+		if g, why, err = r.find(ctx, name); err != nil || g == nil && why != noGroup {
+			return nil, why, err
+		}
+		r.mu.Lock()
+		r.groups[name] = g
+		r.mu.Unlock()
+	}
+	if g == nil {
+		return nil, noGroup, nil
+	}
+	if g.members == nil {
+		if err := r.read(ctx, g); err != nil {
+			return nil, "", err
+		}
+	}
+	return g, "", nil
+}
+
+const noGroup = "there is no group of that name"
+
+func (r *run) find(ctx context.Context, name string) (*group, string, error) {
+	var found []resource
+	if filterable(name) {
+		hits, _, err := r.c.filtered(ctx, groups, "displayName", name)
+		if err != nil {
+			return nil, "", err
+		}
+		found = named(hits, name)
+	}
+	if len(found) == 0 {
+		// A service that cannot filter by this may say that there is none.
+		_, err := r.c.list(ctx, groups, map[string][]string{"excludedAttributes": {"members"}}, func(g resource) error {
+			found = append(found, named([]resource{g}, name)...)
+			return nil
+		})
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, noGroup, nil
+	case 1:
+		return &group{id: found[0].id()}, "", nil
+	}
+	return nil, "more than one group has that name: rename all but one", nil
+}
+
+func named(list []resource, name string) []resource {
+	return slices.DeleteFunc(slices.Clone(list), func(g resource) bool { return text(g.field("displayName")) != name })
+}

@@ -1,0 +1,116 @@
+// Package scim is the connector for services that speak SCIM 2.0 (RFC 7643,
+// RFC 7644): accounts are Users, entitlements are Groups by their displayName,
+// and the anchor is externalId.
+//
+// Services differ, and so it believes an answer only as far as it can see it
+// come true. It must never take a list that ended early for a whole one, never
+// take a page that is not SCIM for an answer, never ask for the removal of
+// members without saying which, and never put a value into a filter or a URL
+// unescaped, nor one that is personal into an error.
+package scim
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/behov/behov/connectors"
+)
+
+// Connector is a connected service.
+type Connector struct {
+	cfg        Config
+	http       *http.Client
+	attributes []path // those of the configuration, in its order
+
+	service service
+	filters filters
+}
+
+// service is what the service says of itself, once it has been asked.
+type service struct {
+	mu      sync.Mutex
+	known   bool
+	noPatch bool
+	etag    bool
+}
+
+// withMFA is a Connector that can tell who is enrolled. A type of its own, so
+// that only a connector with mfa_attribute claims the ability.
+type withMFA struct {
+	*Connector
+	attribute path
+}
+
+var (
+	_ connectors.Connector = (*Connector)(nil)
+	_ connectors.MFAReader = (*withMFA)(nil)
+)
+
+// New returns a connector, which is a connectors.MFAReader when mfa_attribute
+// is configured. It reads the certificate file, and contacts nobody.
+func New(cfg Config) (connectors.Connector, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
+	t, err := cfg.tlsConfig()
+	if err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
+	c := &Connector{cfg: cfg, http: newClient(cfg, t)}
+	for _, text := range cfg.Attributes {
+		p, err := parsePath(text)
+		if err != nil {
+			return nil, fmt.Errorf("scim: %w", err)
+		}
+		c.attributes = append(c.attributes, p)
+	}
+	if cfg.MFAAttribute == "" {
+		return c, nil
+	}
+	p, err := parsePath(cfg.MFAAttribute)
+	if err != nil {
+		return nil, fmt.Errorf("scim: mfa_attribute: %w", err)
+	}
+	return &withMFA{Connector: c, attribute: p}, nil
+}
+
+// Capabilities implements connectors.Connector.
+func (c *Connector) Capabilities() connectors.Capabilities {
+	return connectors.Capabilities{
+		connectors.Create:   connectors.Can("the service must keep externalId"),
+		connectors.Update:   connectors.Can(),
+		connectors.Disable:  connectors.Can("the service must keep active"),
+		connectors.Delete:   connectors.Can("some services deactivate instead, and are then refused"),
+		connectors.Members:  connectors.Can(),
+		connectors.MFA:      connectors.Cannot("mfa_attribute is not configured"),
+		connectors.Sessions: connectors.Cannot("SCIM has no sessions"),
+	}
+}
+
+// Capabilities implements connectors.Connector.
+func (c *withMFA) Capabilities() connectors.Capabilities {
+	all := c.Connector.Capabilities()
+	all[connectors.MFA] = connectors.Can("from the attribute " + c.cfg.MFAAttribute)
+	return all
+}
+
+// MFAEnrolled implements connectors.MFAReader.
+func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) error) (connectors.Completeness, error) {
+	return c.list(ctx, users, nil, func(r resource) error {
+		for _, v := range c.attribute.get(r) {
+			if yes, known := asBool(v); yes || !known {
+				return emit(r.id())
+			}
+		}
+		return nil
+	})
+}
+
+// Close implements connectors.Connector.
+func (c *Connector) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
