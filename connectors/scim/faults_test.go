@@ -1,0 +1,228 @@
+package scim_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+)
+
+// answering is a service that answers everything the same way.
+func answering(t *testing.T, status int, header http.Header, body string) (connectors.Connector, *atomic.Int32) {
+	t.Helper()
+	n := &atomic.Int32{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n.Add(1)
+		for k, v := range header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(s.Close)
+	return open(t, (&front{url: s.URL}).config()), n
+}
+
+func TestErrorsAreClassed(t *testing.T) {
+	t.Parallel()
+	html := http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+	for _, tt := range []struct {
+		name   string
+		status int
+		header http.Header
+		body   string
+		class  connectors.Class
+		says   string
+	}{
+		{"a web page with 200", 200, html, "<html>Log in, anna</html>", connectors.TargetDown, "not SCIM"},
+		{"a web page with 404", 404, html, "<html>anna is not here</html>", connectors.TargetDown, "not SCIM"},
+		{"unauthorized", 401, nil, `{"detail": "anna"}`, connectors.Permanent, "renew it"},
+		{"forbidden", 403, nil, "", connectors.Permanent, "give it the right"},
+		{"bad gateway", 502, html, "<html>", connectors.TargetDown, "cannot be reached"},
+		{"gateway timeout", 504, nil, "", connectors.TargetDown, "cannot be reached"},
+		{"proxy's own", 522, nil, "", connectors.TargetDown, "cannot be reached"},
+		{"internal", 500, nil, `{"detail": "anna"}`, connectors.RetryLater, "failed (500)"},
+		{"unavailable", 503, nil, "", connectors.RetryLater, "busy (503)"},
+		{"redirect", 302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", connectors.Permanent, "put the right address into url"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := answering(t, tt.status, tt.header, tt.body)
+			complete, err := c.Snapshot(t.Context(), &sink{})
+			if complete.Complete {
+				t.Error("the snapshot says it is complete")
+			}
+			errs := []error{err}
+			id := "5b8c2d5e-0000-4000-8000-000000000001"
+			add := of(connectors.RemoveMember, id)
+			add.Entitlement = "staff"
+			for _, r := range c.Apply(t.Context(), []connectors.Change{creation("anna"), of(connectors.DeleteAccount, id), add, of(connectors.DisableAccount, id)}) {
+				errs = append(errs, r.Err)
+			}
+			for i, err := range errs {
+				if connectors.ClassOf(err) != tt.class {
+					t.Errorf("%d: class %q of %v, want %q", i, connectors.ClassOf(err), err, tt.class)
+					continue
+				}
+				if !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%d: %q does not say %q in one line", i, err, tt.says)
+				}
+				wantPrivate(t, err.Error())
+			}
+			if err := c.Check(t.Context()); err == nil {
+				t.Error("Check finds nothing wrong")
+			}
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		header   string
+		min, max time.Duration
+	}{
+		{"17", 17 * time.Second, 17 * time.Second},
+		{"0", 0, 0},
+		{"-5", 0, 0},
+		{"soon", 0, 0},
+		{"", 0, 0},
+		{"99999999", 24 * time.Hour, 24 * time.Hour},
+		{time.Now().Add(40 * time.Second).UTC().Format(http.TimeFormat), 30 * time.Second, 40 * time.Second},
+		{time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), 0, 0},
+	} {
+		c, n := answering(t, http.StatusTooManyRequests, http.Header{"Retry-After": {tt.header}}, "")
+		var changes []connectors.Change
+		for i := range 50 {
+			changes = append(changes, of(connectors.DisableAccount, strconv.Itoa(i)))
+		}
+		for _, r := range c.Apply(t.Context(), changes) {
+			var e *connectors.Error
+			if !asError(r.Err, &e) || e.Class != connectors.RetryLater || e.After < tt.min || e.After > tt.max {
+				t.Fatalf("Retry-After %q: %+v", tt.header, r)
+			}
+		}
+		if n.Load() > 8 {
+			t.Errorf("%d requests to a service that is busy", n.Load())
+		}
+	}
+}
+
+func asError(err error, e **connectors.Error) bool {
+	x, ok := err.(*connectors.Error)
+	*e = x
+	return ok
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.NotFoundHandler())
+	url := s.URL
+	s.Close()
+	c := open(t, (&front{url: url}).config())
+	for _, r := range c.Apply(t.Context(), []connectors.Change{creation("anna"), creation("anna2")}) {
+		if connectors.ClassOf(r.Err) != connectors.TargetDown {
+			t.Errorf("%+v", r)
+		}
+		wantPrivate(t, r.Err.Error())
+	}
+	if err := c.Check(t.Context()); connectors.ClassOf(err) != connectors.TargetDown {
+		t.Error(err)
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	t.Cleanup(s.Close)
+	t.Cleanup(func() { close(release) })
+	cfg := (&front{url: s.URL}).config()
+	cfg.Timeout = 50 * time.Millisecond
+	r := open(t, cfg).Apply(t.Context(), []connectors.Change{creation("anna")})[0]
+	if connectors.ClassOf(r.Err) != connectors.TargetDown || !strings.Contains(r.Err.Error(), "50ms") {
+		t.Errorf("%+v", r)
+	}
+	wantPrivate(t, r.Err.Error())
+}
+
+// The token goes to nobody but the service.
+func TestRedirectElsewhereIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s came to another host, token %t", r.Method, r.URL.Path, r.Header.Get("Authorization") != "")
+	}))
+	t.Cleanup(elsewhere.Close)
+	c, _ := answering(t, http.StatusTemporaryRedirect, http.Header{"Location": {elsewhere.URL}}, "")
+	if err := c.Check(t.Context()); connectors.ClassOf(err) != connectors.Permanent {
+		t.Error(err)
+	}
+	if r := c.Apply(t.Context(), []connectors.Change{creation("anna")})[0]; connectors.ClassOf(r.Err) != connectors.Permanent {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A creation whose answer was lost, and then done again.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	lose := atomic.Bool{}
+	f := newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+		if r.Method != http.MethodPost || !lose.Swap(false) {
+			real.ServeHTTP(w, r)
+			return
+		}
+		real.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	})
+	c := open(t, f.config())
+	for _, first := range []string{"anna", "berit"} { // before and after filters are trusted
+		lose.Store(true)
+		r := c.Apply(t.Context(), []connectors.Change{creation(first)})[0]
+		if connectors.ClassOf(r.Err) != connectors.TargetDown {
+			t.Fatalf("%+v, want the loss reported", r)
+		}
+		again := creation(first)
+		again.Account.Name += "2" // somebody may have changed the name meanwhile
+		apply(t, c, connectors.AlreadySo, again)
+	}
+	if s, _ := snapshot(t, c); len(s.accounts) != 2 {
+		t.Errorf("%d accounts, want 2", len(s.accounts))
+	}
+}
+
+func TestAnswersThatCannotBe(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, rewriting(func(r *http.Request, body map[string]any) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/Users/") {
+			body["id"] = "somebody-else"
+		}
+	}))
+	c := open(t, f.config())
+	id := create(t, c, "anna")[0]
+	for _, op := range []connectors.Op{connectors.DisableAccount, connectors.DeleteAccount} {
+		r := c.Apply(t.Context(), []connectors.Change{of(op, id)})[0]
+		if connectors.ClassOf(r.Err) != connectors.Permanent {
+			t.Errorf("%s: %+v, want an error", op, r)
+		}
+	}
+	if s, _ := snapshot(t, c); !s.accounts["anna"].Enabled {
+		t.Error("an account that was not meant was changed")
+	}
+}
+
+func TestAnchorThatIsNotKept(t *testing.T) {
+	t.Parallel()
+	c := open(t, newFront(t, rewriting(func(_ *http.Request, body map[string]any) {
+		for _, r := range resources(body) {
+			delete(r, "externalId")
+		}
+	})).config())
+	r := c.Apply(t.Context(), []connectors.Change{creation("anna")})[0]
+	if connectors.ClassOf(r.Err) != connectors.Permanent || !strings.Contains(r.Err.Error(), "externalId") {
+		t.Errorf("%+v", r)
+	}
+}
