@@ -124,7 +124,7 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 }
 
 func closeTargets(targets map[string]connectors.Connector) {
-	_ = reconcile.Disconnect(targets) //nolint:errcheck // nothing is under way any more
+	_ = reconcile.Disconnect(targets) // nothing is under way any more
 }
 
 // actor says who is at it: the person named with --by, else the person whose

@@ -47,7 +47,7 @@ func (p *progress) show(stage string, done, total int) {
 				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		}
 		if p.bar != nil {
-			_ = p.bar.Set(done) //nolint:errcheck // it is only for show
+			_ = p.bar.Set(done)
 		}
 		return
 	}
@@ -64,7 +64,7 @@ func (p *progress) show(stage string, done, total int) {
 
 func (p *progress) finish() {
 	if p.bar != nil {
-		_ = p.bar.Finish() //nolint:errcheck // it is only for show
+		_ = p.bar.Finish()
 		p.bar = nil
 	}
 }

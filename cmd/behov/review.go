@@ -48,7 +48,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&system, "system", "", "the system, as the catalogue calls it")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	_ = cmd.MarkFlagRequired("system") //nolint:errcheck // the flag is there
+	_ = cmd.MarkFlagRequired("system") // the flag is there
 	return cmd
 }
 

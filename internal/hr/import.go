@@ -53,7 +53,9 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 	}
 	sum := sha256.Sum256(content)
 	hash := hex.EncodeToString(sum[:])
-	digest := hex.EncodeToString(sum[:8])
+	// A release is for this file from this source, and for nothing else.
+	held := sha256.Sum256(append([]byte(source.Name+"\x00"), content...))
+	digest := hex.EncodeToString(held[:8])
 	now := im.Now()
 	decision, err := im.DB.HoldDecision(ctx, digest)
 	if err != nil {

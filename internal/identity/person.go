@@ -64,7 +64,6 @@ func (f EmploymentFacts) Equal(g EmploymentFacts) bool {
 			return false
 		}
 	}
-	f.Attributes, g.Attributes = nil, nil
 	return f.Unit == g.Unit && f.JobCode == g.JobCode && f.JobTitle == g.JobTitle &&
 		f.Type == g.Type && f.Percent == g.Percent && f.ManagerKey == g.ManagerKey &&
 		f.Start == g.Start && f.End == g.End && f.LeaveStart == g.LeaveStart && f.LeaveEnd == g.LeaveEnd

@@ -101,7 +101,7 @@ func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values
 	sub := r.schema.sub(values)
 	for _, c := range r.conditions[rule.condition].conjuncts {
 		part := Part{Text: c.text}
-		part.Holds, _ = evaluate(c.expression, sub) //nolint:errcheck // what cannot be evaluated does not hold; Decide reports it
+		part.Holds, _ = evaluate(c.expression, sub) // what cannot be evaluated does not hold; Decide reports it
 		n.Holds = n.Holds && part.Holds
 		for i, m := range c.mentions {
 			if i > 0 {

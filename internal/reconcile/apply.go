@@ -156,7 +156,6 @@ type attempt struct {
 	id     string
 	step   plan.Step
 	change connectors.Change
-	values plan.Account // what the account gets, on creations and updates
 }
 
 // batch commits the intent, touches the target, and commits the outcome.

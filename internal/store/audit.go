@@ -66,8 +66,6 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
-	intervals := intervalWriter{tx: tx.tx}
-	defer intervals.close()
 	for _, p := range tx.records {
 		r := p.record
 		if p.sealed != nil {
@@ -89,7 +87,7 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 			r.Op, r.Reason, r.Plan, r.Step, r.Outcome, r.Payload, r.Prev, r.Hash); err != nil {
 			return fmt.Errorf("audit record %d: %w", r.Index, err)
 		}
-		if err := intervals.add(ctx, r); err != nil {
+		if err := tx.projectInterval(ctx, r); err != nil {
 			return fmt.Errorf("access interval of record %d: %w", r.Index, err)
 		}
 	}
@@ -100,50 +98,27 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 	return nil
 }
 
-// intervalWriter keeps access_interval in step with the trail. What opens and
-// closes an interval is audit's to say.
-type intervalWriter struct {
-	tx                *sqlx.Tx
-	open, shut, clear *sql.Stmt
-}
-
-func (w *intervalWriter) close() {
-	for _, s := range []*sql.Stmt{w.open, w.shut, w.clear} {
-		if s != nil {
-			s.Close() //nolint:errcheck,gosec // closed with the transaction at the latest
-		}
-	}
-}
-
-func (w *intervalWriter) exec(ctx context.Context, stmt **sql.Stmt, query string, args ...any) error {
-	if *stmt == nil {
-		var err error
-		if *stmt, err = w.tx.PrepareContext(ctx, query); err != nil {
-			return err
-		}
-	}
-	_, err := (*stmt).ExecContext(ctx, args...)
-	return err
-}
-
-func (w *intervalWriter) add(ctx context.Context, r audit.Record) error {
+// projectInterval keeps access_interval in step with the trail. What opens and closes
+// an interval is audit's to say.
+func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 	key, effect := audit.EffectOf(r)
+	var err error
 	switch effect {
 	case audit.Opens:
 		i := audit.Opened(key, r)
-		return w.exec(ctx, &w.open, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
+		_, err = tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
 			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
 			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
 	case audit.Closes:
-		return w.exec(ctx, &w.shut, `UPDATE access_interval SET until_us = $4, until_record = $5
+		_, err = tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $4, until_record = $5
 			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL`,
 			key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
 	case audit.ClosesAll:
-		return w.exec(ctx, &w.clear, `UPDATE access_interval SET until_us = $3, until_record = $4
+		_, err = tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $3, until_record = $4
 			WHERE person_id = $1 AND target = $2 AND until_us IS NULL`,
 			key.Person, key.Target, micros(r.At), r.Index)
 	}
-	return nil
+	return err
 }
 
 type recordRow struct {

@@ -30,7 +30,7 @@ func (db *DB) Lock(ctx context.Context, name string) (unlock func(), err error) 
 		}
 		return nil, errors.Join(err, f.Close())
 	}
-	return func() { f.Close() }, nil //nolint:errcheck,gosec // closing unlocks
+	return func() { f.Close() }, nil //nolint:errcheck // closing unlocks
 }
 
 func (db *DB) lockPostgres(ctx context.Context, name string) (func(), error) {
@@ -40,7 +40,7 @@ func (db *DB) lockPostgres(ctx context.Context, name string) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	key := int64(h.Sum64()) //nolint:gosec // any 64 bits do
+	key := int64(h.Sum64()) // any 64 bits do
 	var got bool
 	if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&got); err != nil || !got {
 		if err == nil {
@@ -58,7 +58,7 @@ func (db *DB) lockPostgres(ctx context.Context, name string) (func(), error) {
 // it.
 func unlockAndClose(conn *sql.Conn, key int64) {
 	if _, err := conn.ExecContext(context.Background(), `SELECT pg_advisory_unlock($1)`, key); err != nil {
-		_ = conn.Raw(func(any) error { return sql.ErrConnDone }) //nolint:errcheck // it is being thrown away
+		_ = conn.Raw(func(any) error { return sql.ErrConnDone }) // it is being thrown away
 	}
-	_ = conn.Close() //nolint:errcheck // it goes back to the pool
+	_ = conn.Close() // it goes back to the pool
 }

@@ -63,7 +63,7 @@ type process struct {
 // start runs a program until stop. The program also ends when the test binary
 // does, whether by a panic, a timeout or a kill.
 func start(path string, args ...string) (*process, error) {
-	return run(exec.Command(path, args...)) //nolint:gosec // tests name the program
+	return run(exec.Command(path, args...))
 }
 
 // run is start for a command that needs more than arguments.
