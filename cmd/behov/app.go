@@ -104,8 +104,15 @@ func errorsIn(problems []policy.Problem) int {
 	return n
 }
 
-func (i *installation) close(err *error) {
-	*err = errors.Join(*err, i.db.Close())
+// opened makes of f, which needs an installation, what cobra runs.
+func (a *app) opened(f func(ctx context.Context, i *installation, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		i, err := a.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(cmd.Context(), i, args), i.db.Close())
+	}
 }
 
 // engine connects the targets. Call done when finished with them.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -50,12 +51,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
 		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     everybody with a usable account",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())
 			if at != "" {
 				s, err := parseStretch(at, i.zone)
@@ -64,17 +60,17 @@ func (a *app) whoHadCommand() *cobra.Command {
 				}
 				q.From, q.To = s.from, s.to
 			}
-			intervals, err := i.db.Intervals(cmd.Context(), q)
+			intervals, err := i.db.Intervals(ctx, q)
 			if err != nil {
 				return err
 			}
 			if len(intervals) == 0 && args[0] != audit.Account {
-				if err := knownEntitlement(cmd, i, args[0]); err != nil {
+				if err := knownEntitlement(ctx, i, args[0]); err != nil {
 					return err
 				}
 			}
-			return a.printIntervals(cmd, i, intervals, "nobody had "+args[0]+" then")
-		},
+			return a.printIntervals(ctx, i, intervals, "nobody had "+args[0]+" then")
+		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
 	return cmd
@@ -82,13 +78,13 @@ func (a *app) whoHadCommand() *cobra.Command {
 
 // knownEntitlement fails for an entitlement that neither the catalogue nor
 // the trail has heard of, so that a misspelt one is not answered "nobody".
-func knownEntitlement(cmd *cobra.Command, i *installation, id string) error {
+func knownEntitlement(ctx context.Context, i *installation, id string) error {
 	for _, e := range i.config.Rules.Catalogue.Entitlements {
 		if string(e.ID) == id {
 			return nil
 		}
 	}
-	ever, err := i.db.Intervals(cmd.Context(), store.IntervalQuery{Entitlement: id})
+	ever, err := i.db.Intervals(ctx, store.IntervalQuery{Entitlement: id})
 	if err != nil || len(ever) > 0 {
 		return err
 	}
@@ -103,13 +99,8 @@ func (a *app) accessCommand() *cobra.Command {
 		Long:    "List what a person had, since when, until when, and why.\n" + instantHelp,
 		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
-			p, err := i.db.FindPerson(cmd.Context(), args[0])
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -141,12 +132,12 @@ func (a *app) accessCommand() *cobra.Command {
 			default:
 				q = q.At(a.now())
 			}
-			intervals, err := i.db.Intervals(cmd.Context(), q)
+			intervals, err := i.db.Intervals(ctx, q)
 			if err != nil {
 				return err
 			}
-			return a.printIntervals(cmd, i, intervals, "nothing then")
-		},
+			return a.printIntervals(ctx, i, intervals, "nothing then")
+		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
 	cmd.Flags().StringVar(&from, "from", "", "the beginning of a time")
@@ -167,18 +158,18 @@ type intervalJSON struct {
 	Records     []int64    `json:"records"`
 }
 
-func (a *app) printIntervals(cmd *cobra.Command, i *installation, intervals []audit.Interval, none string) error {
-	n := newNames(cmd.Context(), i.db)
+func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, none string) error {
+	n := newNames(ctx, i.db)
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
-		began, err := i.db.Record(cmd.Context(), x.SinceRecord)
+		began, err := i.db.Record(ctx, x.SinceRecord)
 		if err != nil {
 			return err
 		}
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
 			Why: n.in(began.Reason), Records: []int64{x.SinceRecord}}
 		if !x.Until.IsZero() {
-			ended, err := i.db.Record(cmd.Context(), x.UntilRecord)
+			ended, err := i.db.Record(ctx, x.UntilRecord)
 			if err != nil {
 				return err
 			}
@@ -217,13 +208,8 @@ questions are answered from are those the records give. Note the head it prints
 somewhere else: the same head later proves that nothing before it changed.`,
 		Example: "  behov audit verify",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
-			s, err := i.db.VerifyAudit(cmd.Context())
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			s, err := i.db.VerifyAudit(ctx)
 			if err != nil {
 				return fmt.Errorf("the audit trail does not verify: %w", err)
 			}
@@ -235,6 +221,6 @@ somewhere else: the same head later proves that nothing before it changed.`,
 				a.printf("%s begun and not seen to end; the next apply finds out.\n", count(n, "step was", "steps were"))
 			}
 			return nil
-		},
+		}),
 	}
 }

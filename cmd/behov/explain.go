@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,13 +24,7 @@ list everything the rules give the person. A person is named by HR person_id,
 login, e-mail address or ID.`,
 		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ctx := cmd.Context()
-			i, err := a.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0])
 			if err != nil {
 				return err
@@ -56,7 +51,7 @@ login, e-mail address or ID.`,
 				return x.everything()
 			}
 			return x.one(policy.EntitlementID(args[1]))
-		},
+		}),
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -29,12 +30,7 @@ Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, delimiters, encodings and date formats are set in behov.yaml.`,
 		Example: "  behov hr import export.csv\n  behov hr import --source contractors - < contractors.csv",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			s, err := pickSource(i.config, source)
 			if err != nil {
 				return err
@@ -43,19 +39,19 @@ Other names, delimiters, encodings and date formats are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
-			actor, err := a.actor(cmd.Context(), i, "")
+			actor, err := a.actor(ctx, i, "")
 			if err != nil {
 				return err
 			}
 			p := newProgress(a.stderr)
 			importer := hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
-			report, err := importer.Import(cmd.Context(), args[0], content, s)
+			report, err := importer.Import(ctx, args[0], content, s)
 			p.done()
 			if err != nil {
 				return err
 			}
 			return a.printImport(args[0], report)
-		},
+		}),
 	}
 	imp.Flags().StringVar(&source, "source", "", "which of hr.sources the file is from (needed when there are several)")
 	cmd.AddCommand(imp)

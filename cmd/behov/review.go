@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"text/tabwriter"
 
@@ -25,17 +26,12 @@ func (a *app) reviewStartCommand() *cobra.Command {
 		Short:   "Begin a review: one question for everybody who has something in the system",
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			i, err := a.open(cmd.Context())
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			p, err := a.person(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			defer i.close(&err)
-			p, err := a.person(cmd.Context(), i, by)
-			if err != nil {
-				return err
-			}
-			campaign, items, err := a.governance(i).StartReview(cmd.Context(), system, p.ID)
+			campaign, items, err := a.governance(i).StartReview(ctx, system, p.ID)
 			if err != nil {
 				return err
 			}
@@ -44,7 +40,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 			}
 			a.printf("Review %d of %s has begun, with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&system, "system", "", "the system, as the catalogue calls it")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
@@ -59,17 +55,12 @@ func (a *app) reviewListCommand() *cobra.Command {
 		Short:   "List the questions that are not decided",
 		Example: "  behov review list\n  behov review list --all",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			i, err := a.open(cmd.Context())
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			items, decisions, err := i.db.ReviewItems(ctx, 0)
 			if err != nil {
 				return err
 			}
-			defer i.close(&err)
-			items, decisions, err := i.db.ReviewItems(cmd.Context(), 0)
-			if err != nil {
-				return err
-			}
-			n := newNames(cmd.Context(), i.db)
+			n := newNames(ctx, i.db)
 			type row struct {
 				Item     string          `json:"item"`
 				Name     string          `json:"name"`
@@ -105,7 +96,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, decided, n.in(item.Why))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list what is decided, too")
 	return cmd
@@ -121,17 +112,12 @@ apply, and its rule does not give it back; a later "keep" on a new review does.
 Nobody decides on their own access.`,
 		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			i, err := a.open(cmd.Context())
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := a.person(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			defer i.close(&err)
-			p, err := a.person(cmd.Context(), i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).DecideItem(cmd.Context(), args[0], args[1], p.ID, reason)
+			d, err := a.governance(i).DecideItem(ctx, args[0], args[1], p.ID, reason)
 			if err != nil {
 				return err
 			}
@@ -144,88 +130,7 @@ Nobody decides on their own access.`,
 			}
 			a.printf("\n")
 			return nil
-		},
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	return cmd
-}
-
-func (a *app) holdCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "hold", Short: "See what is held, and release or reject it"}
-	var all bool
-	list := &cobra.Command{
-		Use:     "list",
-		Short:   "List what is held and not decided",
-		Example: "  behov hold list",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
-			holds, err := i.db.Holds(cmd.Context())
-			if err != nil {
-				return err
-			}
-			shown := []store.HoldState{}
-			for _, h := range holds {
-				if all || h.Decision == nil {
-					shown = append(shown, h)
-				}
-			}
-			if a.json {
-				return a.printJSON(shown)
-			}
-			if len(shown) == 0 {
-				a.printf("Nothing is held.\n")
-				return nil
-			}
-			n := newNames(cmd.Context(), i.db)
-			for _, h := range shown {
-				a.printf("%s  %s of %s, since %s\n  %s\n", h.Digest, h.Kind, h.Subject, h.At().In(i.zone).Format("2006-01-02 15:04:05"), h.Why)
-				if d := h.Decision; d != nil {
-					a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
-				}
-			}
-			return nil
-		},
-	}
-	list.Flags().BoolVar(&all, "all", false, "list what is decided, too")
-	cmd.AddCommand(list,
-		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
-		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
-	return cmd
-}
-
-func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {
-	var reason, by string
-	cmd := &cobra.Command{
-		Use:     verb + " DIGEST",
-		Short:   short,
-		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\"",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			i, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer i.close(&err)
-			maker, err := a.actor(cmd.Context(), i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).DecideHold(cmd.Context(), args[0], verdict, maker, reason)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(d)
-			}
-			a.printf("Decided: %s %s. %s\n", d.Verdict, d.Subject, then)
-			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Carry out a saved plan, or plan and apply",
+		Long: `Carry out a plan saved by behov plan -o, if the world still matches what it was
+made from; otherwise say what moved. Without a file and with --yes, plan and
+apply at once. What is held stays held. Exit status: 0 done, 3 done and
+something is held, 1 error or some steps were not done.`,
+		Example: "  behov apply monday.plan\n  behov apply --yes",
+		Args:    cobra.MaximumNArgs(1),
+		PreRunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 && !yes {
+				return errors.New("apply changes your targets: look at behov plan first, then give a saved plan's file, or --yes to plan and apply at once")
+			}
+			return nil
+		},
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) (err error) {
+			var saved *plan.Plan
+			if len(args) == 1 {
+				if saved, err = loadPlan(args[0]); err != nil {
+					return err
+				}
+			}
+			e, done, err := a.engine(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			var r *reconcile.Result
+			if saved != nil {
+				r, err = e.RunSaved(ctx, saved)
+			} else {
+				r, err = e.Run(ctx, reconcile.Options{})
+			}
+			if err != nil && r == nil {
+				return err
+			}
+			if a.json {
+				err = errors.Join(err, a.printJSON(r))
+			} else {
+				a.printResult(r, newNames(ctx, i.db))
+			}
+			if err := errors.Join(err, r.Err()); err != nil {
+				return err
+			}
+			if r.Plan.Status() == plan.Held {
+				return exit(exitHeld)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "plan and apply without a saved plan")
+	return cmd
+}
+
+func (a *app) printResult(r *reconcile.Result, n *names) {
+	if total := sum(r.Settled); total > 0 {
+		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Settled))
+	}
+	if sum(r.Outcomes) == 0 {
+		a.printf("Nothing to do.\n")
+	} else {
+		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, stepCounts(r.Plan.Steps), outcomes(r.Outcomes))
+	}
+	a.printSummary(r.Plan)
+	for i, u := range r.Undone {
+		if i == listed {
+			a.printf("  … and %d more\n", len(r.Undone)-i)
+			break
+		}
+		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), u.Detail)
+	}
+	for _, h := range r.Plan.Holds {
+		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, h.Digest)
+	}
+	for _, w := range r.Plan.Waits {
+		a.printf("WAITING in %s: %s.\n", w.Target, w.Why)
+	}
+	for _, f := range r.Plan.Findings {
+		if f.Kind == plan.Unreachable {
+			a.printf("Target %s could not be read: %s\n", f.Target, f.Text)
+		}
+	}
+}
+
+func sum(m map[string]int) int {
+	total := 0
+	for _, n := range m {
+		total += n
+	}
+	return total
+}
+
+func outcomes(m map[string]int) string {
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(m[b], m[a]) })
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%d %s", m[k], k)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) holdCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "hold", Short: "See what is held, and release or reject it"}
+	var all bool
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List what is held and not decided",
+		Example: "  behov hold list",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			holds, err := i.db.Holds(ctx)
+			if err != nil {
+				return err
+			}
+			shown := []store.HoldState{}
+			for _, h := range holds {
+				if all || h.Decision == nil {
+					shown = append(shown, h)
+				}
+			}
+			if a.json {
+				return a.printJSON(shown)
+			}
+			if len(shown) == 0 {
+				a.printf("Nothing is held.\n")
+				return nil
+			}
+			n := newNames(ctx, i.db)
+			for _, h := range shown {
+				a.printf("%s  %s of %s, since %s\n  %s\n", h.Digest, h.Kind, h.Subject, h.At().In(i.zone).Format("2006-01-02 15:04:05"), h.Why)
+				if d := h.Decision; d != nil {
+					a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
+				}
+			}
+			return nil
+		}),
+	}
+	list.Flags().BoolVar(&all, "all", false, "list what is decided, too")
+	cmd.AddCommand(list,
+		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
+		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
+	return cmd
+}
+
+func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     verb + " DIGEST",
+		Short:   short,
+		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, maker, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(d)
+			}
+			a.printf("Decided: %s %s. %s\n", d.Verdict, d.Subject, then)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
