@@ -107,7 +107,11 @@ func (x explainer) everything() error {
 }
 
 func (x explainer) heading() {
-	x.printf("%s, login %s, on %s\n", x.names.of(x.p.ID), x.p.Login, x.day)
+	login := x.p.Login
+	if x.p.Protected {
+		login = "masked" // it is made of the name
+	}
+	x.printf("%s, login %s, on %s\n", x.names.of(x.p.ID), login, x.day)
 	active := 0
 	for _, e := range x.p.Employments {
 		state := ""

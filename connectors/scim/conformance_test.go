@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/conformance"
 	"github.com/behov/behov/connectors/scim"
-	"github.com/behov/behov/internal/demo/scimapp"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -26,18 +26,63 @@ var managed = []string{
 	`phoneNumbers[type eq "mobile"]`, "roles", "x509Certificates", "profileUrl", "addresses.locality", department, manager,
 }
 
+// TestConformanceScimapp also holds every request of the suite to what must
+// never be sent.
 func TestConformanceScimapp(t *testing.T) {
 	t.Parallel()
+	removals := 0
 	conformance.Run(t, func(t *testing.T) conformance.Fixture {
-		s, err := scimapp.Start(t.Context(), testToken, []string{"staff", `finance "big", a\b`})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		f := fixture(t, s.URL(), testToken)
+		front := newFront(t, nil)
+		t.Cleanup(func() { removals += wantNamedRemovals(t, front.requests()) })
+		f := fixture(t, front.url, front.real, testToken)
 		f.RefusedAttribute, f.RefusedValue = "x509Certificates", "this is not base64!"
 		return f
 	})
+	if removals == 0 {
+		t.Error("no removal of a member was seen: the record is empty")
+	}
+}
+
+// wantNamedRemovals fails when a removal of members does not say whose, or when
+// all members were replaced. It returns how many removals there were.
+func wantNamedRemovals(t *testing.T, seen []asked) int {
+	t.Helper()
+	n := 0
+	for _, r := range seen {
+		group := strings.Contains(r.path, "/Groups/")
+		if group && r.method != http.MethodGet && r.method != http.MethodPatch {
+			t.Errorf("%s %s", r.method, r.path)
+		}
+		if r.method != http.MethodPatch {
+			continue
+		}
+		var patch struct {
+			Operations []struct {
+				Op, Path string
+				Value    any
+			}
+		}
+		if err := json.Unmarshal(r.body, &patch); err != nil {
+			t.Fatal(err)
+		}
+		if len(patch.Operations) == 0 || len(patch.Operations) > 101 {
+			t.Errorf("a PATCH with %d operations", len(patch.Operations))
+		}
+		for _, o := range patch.Operations {
+			switch named := strings.HasPrefix(o.Path, `members[value eq "`) && strings.HasSuffix(o.Path, `"]`); {
+			case !group:
+				if strings.HasPrefix(o.Path, "members") {
+					t.Errorf("%s %s of a user", o.Op, o.Path)
+				}
+			case o.Op == "add" && o.Path == "members" && o.Value != nil:
+			case o.Op == "remove" && named && o.Value == nil:
+				n++
+			default:
+				t.Errorf("%s %q with value %v", o.Op, o.Path, o.Value)
+			}
+		}
+	}
+	return n
 }
 
 func TestConformanceSCIMMY(t *testing.T) {
@@ -50,7 +95,7 @@ func TestConformanceSCIMMY(t *testing.T) {
 				"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name,
 			})
 		}
-		f := fixture(t, url, s.Token)
+		f := fixture(t, url, url, s.Token)
 		f.RefusedAttribute, f.RefusedValue = "profileUrl", "this is not a URL"
 		return f
 	})
@@ -66,7 +111,8 @@ func open(t *testing.T, cfg scim.Config) connectors.Connector {
 	return c
 }
 
-func fixture(t *testing.T, url, token string) conformance.Fixture {
+// fixture is a service at url, which can also be had at real.
+func fixture(t *testing.T, url, real, token string) conformance.Fixture {
 	t.Helper()
 	// Pages of seven, so that most lists have several.
 	cfg := scim.Config{URL: url, Token: token, PageSize: 7, Attributes: managed, MFAAttribute: "userType"}
@@ -83,17 +129,17 @@ func fixture(t *testing.T, url, token string) conformance.Fixture {
 		Multi:  "roles",
 		Reopen: func(t *testing.T) connectors.Connector { return open(t, cfg) },
 		Foreign: func(t *testing.T, name string) string {
-			return call(t, token, http.MethodPost, url+"/Users", map[string]any{
+			return call(t, token, http.MethodPost, real+"/Users", map[string]any{
 				"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": name,
 			})["id"].(string)
 		},
-		Remove: func(t *testing.T, id string) { call(t, token, http.MethodDelete, url+"/Users/"+id, nil) },
+		Remove: func(t *testing.T, id string) { call(t, token, http.MethodDelete, real+"/Users/"+id, nil) },
 		SetMFA: func(t *testing.T, id string, enrolled bool) {
 			op := map[string]any{"op": "remove", "path": "userType"}
 			if enrolled {
 				op = map[string]any{"op": "replace", "path": "userType", "value": "enrolled"}
 			}
-			call(t, token, http.MethodPatch, url+"/Users/"+id, map[string]any{
+			call(t, token, http.MethodPatch, real+"/Users/"+id, map[string]any{
 				"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": []any{op},
 			})
 		},

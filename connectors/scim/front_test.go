@@ -21,7 +21,8 @@ import (
 // front is a real service behind one that has a quirk, and a record of what
 // was asked of it.
 type front struct {
-	url string
+	url  string
+	real string // past the quirk
 
 	mu   sync.Mutex
 	seen []asked
@@ -52,7 +53,7 @@ func newFront(t *testing.T, q quirk) *front {
 		},
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
-	f := &front{}
+	f := &front{real: s.URL()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

@@ -95,11 +95,12 @@ func (c *Connector) filtered(ctx context.Context, kind, attribute, value string)
 // index is every user by anchor and by name, read when filters would cost
 // more or cannot be believed.
 type index struct {
+	ids            map[string]resource
 	anchors, names map[string][]resource
 }
 
 func (c *Connector) readIndex(ctx context.Context) (*index, error) {
-	x := &index{anchors: map[string][]resource{}, names: map[string][]resource{}}
+	x := &index{ids: map[string]resource{}, anchors: map[string][]resource{}, names: map[string][]resource{}}
 	// A list that says it is not whole is still the best there is; a name that
 	// it lacks the service itself refuses to give twice.
 	_, err := c.list(ctx, users, nil, func(r resource) error {
@@ -110,6 +111,8 @@ func (c *Connector) readIndex(ctx context.Context) (*index, error) {
 }
 
 func (x *index) add(r resource) {
+	x.forget(r.id()) // it may have been read since it was created
+	x.ids[r.id()] = r
 	if a := r.anchor(); a != "" {
 		x.anchors[a] = append(x.anchors[a], r)
 	}
@@ -119,11 +122,15 @@ func (x *index) add(r resource) {
 
 // forget removes the account with the ID.
 func (x *index) forget(id string) {
-	for _, m := range []map[string][]resource{x.anchors, x.names} {
-		for k, list := range m {
-			m[k] = slices.DeleteFunc(list, func(r resource) bool { return r.id() == id })
-		}
+	old, ok := x.ids[id]
+	if !ok {
+		return
 	}
+	delete(x.ids, id)
+	is := func(r resource) bool { return r.id() == id }
+	name := strings.ToLower(old.name())
+	x.anchors[old.anchor()] = slices.DeleteFunc(x.anchors[old.anchor()], is)
+	x.names[name] = slices.DeleteFunc(x.names[name], is)
 }
 
 // lookup finds out, for creations, who has an anchor or a name.

@@ -52,20 +52,8 @@ func (p path) choose(list []any) int {
 	best, rank := -1, 0
 	for i, e := range list {
 		o := asObject(e)
-		if o == nil {
-			continue
-		}
-		kind := text(o.field("type"))
-		mark := 0
-		switch {
-		case strings.EqualFold(kind, p.kind):
-			mark = 3
-		case kind == "" && p.plain:
-			mark = 1
-		default:
-			continue
-		}
-		if primary, _ := asBool(text(o.field("primary"))); primary {
+		mark := p.rank(o)
+		if mark > 0 && isPrimary(e) {
 			mark++
 		}
 		if mark > rank {
@@ -73,6 +61,19 @@ func (p path) choose(list []any) int {
 		}
 	}
 	return best
+}
+
+// rank says how well a value's type is the path's: not at all when zero.
+func (p path) rank(o resource) int {
+	kind := text(o.field("type"))
+	switch {
+	case o == nil:
+	case strings.EqualFold(kind, p.kind):
+		return 3
+	case kind == "" && p.plain:
+		return 1
+	}
+	return 0
 }
 
 // same says whether an attribute already has the values, in any order.
@@ -140,17 +141,22 @@ func store(in resource, name string, v any) {
 	in[name] = v
 }
 
-// setKind changes the one value of the path's type, and leaves the others as
-// they are.
+// setKind changes the one value that the path means, and leaves the others as
+// they are. Without a value it removes all of the path's type, or the next of
+// them would take its place.
 func (p path) setKind(list []any, values []string) []any {
 	out := slices.Clone(list)
-	i := p.choose(out)
-	switch {
-	case len(values) == 0 && i >= 0 && p.sub == "value":
-		return slices.Delete(out, i, i+1)
-	case len(values) == 0 && i >= 0:
-		delete(asObject(out[i]), p.sub)
-	case len(values) == 0:
+	if len(values) == 0 {
+		return slices.DeleteFunc(out, func(e any) bool {
+			o := asObject(e)
+			if p.rank(o) == 0 {
+				return false
+			}
+			delete(o, o.key(p.sub))
+			return p.sub == "value"
+		})
+	}
+	switch i := p.choose(out); {
 	case i >= 0:
 		o := asObject(out[i])
 		o[o.key(p.sub)] = values[0]
