@@ -18,10 +18,6 @@ type work struct {
 	result *connectors.Result
 }
 
-func isMembership(op connectors.Op) bool {
-	return op == connectors.AddMember || op == connectors.RemoveMember
-}
-
 // Apply implements connectors.Connector. Changes of different accounts go
 // side by side on one connection, and members of the same group in one
 // request.
@@ -86,41 +82,19 @@ func fail(todo []work, err error) {
 	}
 }
 
-// split divides changes into waves: within one, the order is of no account.
-// An account's changes come in their order, one in each wave, except that
-// memberships in different groups may go together.
+// split divides changes into waves.
 func split(todo []work) [][]work {
-	type place struct {
-		wave   int
-		groups map[string]bool // nil after a change that is no membership
+	changes := make([]connectors.Change, len(todo))
+	for i, w := range todo {
+		changes[i] = w.Change
 	}
-	last := map[string]*place{}
 	var waves [][]work
-	for _, w := range todo {
-		// An account that is being created has no ID yet.
-		key := "id " + w.Account.ID
-		if w.Op == connectors.CreateAccount {
-			key = "anchor " + w.Account.Anchor
+	for _, indexes := range connectors.Waves(changes) {
+		wave := make([]work, len(indexes))
+		for n, i := range indexes {
+			wave[n] = todo[i]
 		}
-		p := last[key]
-		switch {
-		case p == nil:
-			p = &place{}
-			last[key] = p
-		case !isMembership(w.Op) || p.groups == nil || p.groups[w.Entitlement]:
-			p.wave++
-			p.groups = nil
-		}
-		if isMembership(w.Op) {
-			if p.groups == nil {
-				p.groups = map[string]bool{}
-			}
-			p.groups[w.Entitlement] = true
-		}
-		if p.wave == len(waves) {
-			waves = append(waves, nil)
-		}
-		waves[p.wave] = append(waves[p.wave], w)
+		waves = append(waves, wave)
 	}
 	return waves
 }

@@ -59,44 +59,6 @@ func TestAnyNameIsOneRDN(t *testing.T) {
 	})
 }
 
-func TestSplitKeepsEachAccountsOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		todo := rapid.SliceOf(rapid.Custom(func(t *rapid.T) work {
-			return work{Change: connectors.Change{
-				Op: rapid.SampledFrom([]connectors.Op{
-					connectors.CreateAccount, connectors.UpdateAccount, connectors.DisableAccount, connectors.DeleteAccount,
-					connectors.AddMember, connectors.AddMember, connectors.RemoveMember,
-				}).Draw(t, "op"),
-				Account:     connectors.AccountRef{ID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id"), Anchor: "x"},
-				Entitlement: rapid.SampledFrom([]string{"g", "h"}).Draw(t, "group"),
-			}, result: &connectors.Result{}}
-		})).Draw(t, "todo")
-		wave := map[*connectors.Result]int{}
-		for i, w := range split(todo) {
-			if len(w) == 0 {
-				t.Fatalf("wave %d is empty", i)
-			}
-			for _, one := range w {
-				wave[one.result] = i
-			}
-		}
-		if len(wave) != len(todo) {
-			t.Fatalf("%d changes in waves, want %d", len(wave), len(todo))
-		}
-		for i, later := range todo {
-			for _, earlier := range todo[:i] {
-				if (earlier.Op == connectors.CreateAccount) != (later.Op == connectors.CreateAccount) || earlier.Op != connectors.CreateAccount && earlier.Account.ID != later.Account.ID {
-					continue
-				}
-				free := isMembership(earlier.Op) && isMembership(later.Op) && earlier.Entitlement != later.Entitlement
-				if wave[earlier.result] > wave[later.result] || wave[earlier.result] == wave[later.result] && !free {
-					t.Fatalf("%v of wave %d comes before %v of wave %d", earlier.Change, wave[earlier.result], later.Change, wave[later.result])
-				}
-			}
-		}
-	})
-}
-
 func TestErrorClasses(t *testing.T) {
 	c, err := New(Config{URL: "ldaps://ldap.example", BindDN: "cn=a", Password: "p", PeopleDN: "ou=p", GroupsDN: "ou=g"})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/connectors"
 )
@@ -68,16 +69,10 @@ func (r *run) taken(ctx context.Context, anchor, name string) *connectors.Result
 func (r *run) created(ctx context.Context, change connectors.Change, a *answer) connectors.Result {
 	user := a.body
 	if user.id() == "" {
-		// The answer had nothing in it, as some have.
-		r.lookup.refresh()
-		owned, _, err := r.lookup.find(ctx, change.Account.Anchor, change.Account.Name)
-		if err != nil {
+		var err error
+		if user, err = r.unnamed(ctx, change, a.location); err != nil {
 			return failed(err)
 		}
-		if len(owned) == 0 {
-			return failed(connectors.Errorf(connectors.RetryLater, "scim: create an account: the service says it did but does not show it"))
-		}
-		user = resource{"id": owned[0].id()}
 	}
 	id := user.id()
 	if user.anchor() != change.Account.Anchor || user.field("active") == nil {
@@ -108,6 +103,31 @@ func (r *run) created(ctx context.Context, change connectors.Change, a *answer) 
 		}
 	}
 	return result
+}
+
+// unnamed finds the new account when the answer did not have it: where the
+// answer says it is, or by its name.
+func (r *run) unnamed(ctx context.Context, change connectors.Change, location string) (resource, error) {
+	if id, err := url.PathUnescape(location[strings.LastIndex(location, "/")+1:]); err == nil && id != "" {
+		if user, err := r.c.byID(ctx, users, id); err != nil || user.anchor() == change.Account.Anchor {
+			return user, err
+		}
+	}
+	if filterable(change.Account.Name) {
+		found, _, err := r.c.filtered(ctx, users, "userName", change.Account.Name)
+		if owned := exactly(found, change.Account.Anchor); err != nil || len(owned) == 1 {
+			return append(owned, nil)[0], err
+		}
+	}
+	r.lookup.refresh()
+	owned, _, err := r.lookup.find(ctx, change.Account.Anchor, change.Account.Name)
+	if err == nil && len(owned) == 0 {
+		err = connectors.Errorf(connectors.RetryLater, "scim: create an account: the service says it did but does not show it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resource{"id": owned[0].id()}, nil
 }
 
 // newUser is the User that a creation asks for.

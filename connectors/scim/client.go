@@ -68,6 +68,7 @@ type answer struct {
 	body     resource // nil without one
 	scimType string   // RFC 7644 §3.12, when it is one of those
 	detail   string   // may hold personal data
+	location string   // of what was created
 }
 
 func (a *answer) ok() bool { return a.status < http.StatusMultipleChoices }
@@ -143,7 +144,7 @@ func (c *Connector) read(doing string, response *http.Response, content []byte) 
 		return nil, err
 	}
 	content = bytes.TrimSpace(content)
-	a := &answer{status: response.StatusCode}
+	a := &answer{status: response.StatusCode, location: response.Header.Get("Location")}
 	if len(content) == 0 {
 		return a, nil
 	}

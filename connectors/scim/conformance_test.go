@@ -114,8 +114,8 @@ func open(t *testing.T, cfg scim.Config) connectors.Connector {
 // fixture is a service at url, which can also be had at real.
 func fixture(t *testing.T, url, real, token string) conformance.Fixture {
 	t.Helper()
-	// Pages of seven, so that most lists have several.
-	cfg := scim.Config{URL: url, Token: token, PageSize: 7, Attributes: managed, MFAAttribute: "userType"}
+	// Small pages, so that the longer lists have several.
+	cfg := scim.Config{URL: url, Token: token, PageSize: 16, Attributes: managed, MFAAttribute: "userType"}
 	return conformance.Fixture{
 		Connector:    open(t, cfg),
 		Entitlements: []string{"staff", `finance "big", a\b`},

@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -102,7 +103,7 @@ func TestRetryAfter(t *testing.T) {
 		}
 		for _, r := range c.Apply(t.Context(), changes) {
 			var e *connectors.Error
-			if !asError(r.Err, &e) || e.Class != connectors.RetryLater || e.After < tt.min || e.After > tt.max {
+			if !errors.As(r.Err, &e) || e.Class != connectors.RetryLater || e.After < tt.min || e.After > tt.max {
 				t.Fatalf("Retry-After %q: %+v", tt.header, r)
 			}
 		}
@@ -110,12 +111,6 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%d requests to a service that is busy", n.Load())
 		}
 	}
-}
-
-func asError(err error, e **connectors.Error) bool {
-	x, ok := err.(*connectors.Error)
-	*e = x
-	return ok
 }
 
 func TestNobodyThere(t *testing.T) {

@@ -40,7 +40,7 @@ var (
 	// managed.
 	kinds = map[string]bool{"emails": true, "phoneNumbers": true, "ims": true, "addresses": true}
 	// reserved are those that the contract has words of its own for.
-	reserved = map[string]string{
+	reserved = map[string]string{ //nolint:gosec // names of attributes, no secrets
 		"username": "the login name", "externalid": "the anchor", "active": "set by enabling and disabling",
 		"id": "the service's", "meta": "the service's", "schemas": "the service's",
 		"password": "not behov's to know", "groups": "set through memberships",
