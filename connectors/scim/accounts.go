@@ -115,8 +115,11 @@ func (r *run) unnamed(ctx context.Context, change connectors.Change, location st
 	}
 	if filterable(change.Account.Name) {
 		found, _, err := r.c.filtered(ctx, users, "userName", change.Account.Name)
-		if owned := exactly(found, change.Account.Anchor); err != nil || len(owned) == 1 {
-			return append(owned, nil)[0], err
+		if err != nil {
+			return nil, err
+		}
+		if owned := exactly(found, change.Account.Anchor); len(owned) == 1 {
+			return owned[0], nil
 		}
 	}
 	r.lookup.refresh()

@@ -221,3 +221,31 @@ func TestAnchorThatIsNotKept(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Some services answer a creation with nothing but where the account is, and
+// some not even with that.
+func TestCreatedWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, location := range []bool{true, false} {
+		f := newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+			if r.Method != http.MethodPost {
+				real.ServeHTTP(w, r)
+				return
+			}
+			rec := httptest.NewRecorder()
+			real.ServeHTTP(rec, r)
+			if location {
+				w.Header().Set("Location", rec.Header().Get("Location"))
+			}
+			w.WriteHeader(rec.Code)
+		})
+		c := open(t, f.config())
+		ids := create(t, c, "anna", "berit", "name with blanks")
+		s, _ := snapshot(t, c)
+		for i, name := range []string{"anna", "berit", "name with blanks"} {
+			if s.accounts[name].ID != ids[i] {
+				t.Errorf("location %t: %s has ID %s, was said to have %s", location, name, s.accounts[name].ID, ids[i])
+			}
+		}
+	}
+}

@@ -1,7 +1,11 @@
 package testenv
 
 import (
+	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 )
@@ -19,4 +23,21 @@ func dieWithParent(cmd *exec.Cmd) {
 func lockThread() (unlock func()) {
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread
+}
+
+// stopped says whether a signal has stopped every thread of a process
+// (proc(5), the third field of stat).
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range threads {
+		stat, err := os.ReadFile(name)
+		if err != nil {
+			return false
+		}
+		_, after, ok := bytes.Cut(stat, []byte(") "))
+		if !ok || after[0] != 'T' {
+			return false
+		}
+	}
+	return len(threads) > 0
 }

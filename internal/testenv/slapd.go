@@ -101,7 +101,16 @@ func (s *Slapd) Restart() {
 // Freeze stops the server from doing anything, without closing connections,
 // until the returned function is called.
 func (s *Slapd) Freeze() (thaw func()) {
+	s.t.Helper()
 	_ = s.process.cmd.Process.Signal(syscall.SIGSTOP)
+	// On a busy machine its threads go on for a while.
+	deadline := time.Now().Add(10 * time.Second)
+	for !stopped(s.process.cmd.Process.Pid) {
+		if time.Now().After(deadline) {
+			s.t.Fatal("slapd does not stop")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	return func() { _ = s.process.cmd.Process.Signal(syscall.SIGCONT) }
 }
 
