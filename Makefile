@@ -3,6 +3,7 @@
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+SKIPPED      := $(CURDIR)/.skipped
 
 .PHONY: build lint test test-short test-servers bench kill-long
 
@@ -17,7 +18,8 @@ lint:
 # Everything, against real servers. With CI=true a suite whose server is
 # missing fails; otherwise it says that it did not run, and why.
 test: test-servers
-	go test -race -timeout 20m ./...
+	@rm -f $(SKIPPED); BEHOV_SKIPPED=$(SKIPPED) go test -race -timeout 20m ./...; status=$$?; \
+	if [ -s $(SKIPPED) ]; then echo "DID NOT RUN:"; sort $(SKIPPED); rm -f $(SKIPPED); fi; exit $$status
 
 # What needs no server, within a minute once built.
 test-short:
@@ -31,4 +33,4 @@ bench:
 
 # Hundreds of kills instead of the few of make test.
 kill-long:
-	BEHOV_KILLS=300 go test -timeout 60m -run TestKilledAtAnyInstant -v ./internal/reconcile
+	BEHOV_KILLS=300 go test -timeout 60m -run TestKilledAtAnyInstant -v ./cmd/behov

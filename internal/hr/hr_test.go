@@ -262,6 +262,10 @@ func TestNationalIDIsComparedByHash(t *testing.T) {
 	if r := f.load(h + "1,E1,A,B,19700102-0018,2020-01-01\n"); r.Counts[identity.PersonChanged] != 1 {
 		t.Errorf("a corrected number gives %+v", r.Counts)
 	}
+	r := f.load(h + "1,E1,Other,Human,19800102-0017,2020-01-01\n")
+	if r.Events != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Error(), "is it another person under the same person_id?") {
+		t.Errorf("a person_id used again for somebody else gives %+v", r)
+	}
 }
 
 // TestOrderOfRowsDoesNotMatter: rows in any order give the same events, and

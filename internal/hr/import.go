@@ -83,6 +83,11 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 				Reason: fmt.Sprintf("import %s held: %s", record.ID, report.Held.Why)})
 			return tx.RecordImport(ctx, record, now)
 		}
+		if released {
+			if err := tx.EndHold(ctx, digest); err != nil {
+				return err
+			}
+		}
 		if err := im.logins(ctx, tx, d.Events); err != nil {
 			return err
 		}
@@ -157,7 +162,15 @@ func (im *Importer) known(ctx context.Context, tx *store.Tx, export *Export, sou
 			if err != nil {
 				return known, err
 			}
-			known.NationalIDChanged[row.PersonKey] = hash != hashes[p.ID]
+			changed := hash != hashes[p.ID]
+			known.NationalIDChanged[row.PersonKey] = changed
+			// A number can be corrected, and people change their names; both
+			// at once is more likely somebody else under a number used again.
+			if changed && hash != "" && hashes[p.ID] != "" && row.Person.GivenName != p.GivenName && row.Person.FamilyName != p.FamilyName && !export.BadPeople[row.PersonKey] {
+				export.Problems = append(export.Problems, policy.Problem{File: file, Line: row.Line,
+					Text: fmt.Sprintf("person_id %s: the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports", row.PersonKey)})
+				export.BadPeople[row.PersonKey] = true
+			}
 		}
 	}
 	return known, nil

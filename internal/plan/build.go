@@ -405,6 +405,11 @@ func (b *builder) finish() {
 	if hold != nil {
 		if b.in.Released[hold.Digest] {
 			through = append(through, hold.Steps...)
+			released := Released{Digest: hold.Digest}
+			for _, s := range hold.Steps {
+				released.Steps = append(released.Steps, s.ID)
+			}
+			b.plan.Released = append(b.plan.Released, released)
 		} else {
 			b.plan.Holds = append(b.plan.Holds, *hold)
 		}

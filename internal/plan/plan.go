@@ -29,6 +29,9 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Holds are steps that wait for a person's decision.
 	Holds []Hold `json:"holds,omitempty"`
+	// Released are holds that somebody let through: their steps are among
+	// Steps.
+	Released []Released `json:"released,omitempty"`
 	// Waits are steps that wait for a complete reading of their target.
 	Waits []Wait `json:"waits,omitempty"`
 	// Waiting are grants whose gate is not open.
@@ -120,6 +123,12 @@ type Hold struct {
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Steps  []Step `json:"steps"`
+}
+
+// Released is a hold that somebody let through, and the IDs of its steps.
+type Released struct {
+	Digest string   `json:"digest"`
+	Steps  []string `json:"steps"`
 }
 
 // Wait is a group of steps that wait for a complete reading.

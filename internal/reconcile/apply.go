@@ -85,6 +85,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, Settled: w.settled}
 	var mu sync.Mutex
 	done := 0
+	ended := map[string]bool{} // steps that were done
 	var wg sync.WaitGroup
 	errs := make([]error, len(w.targets))
 	for i, t := range w.targets {
@@ -99,6 +100,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			defer mu.Unlock()
 			done++
 			result.Outcomes[outcome]++
+			ended[s.ID] = outcome == audit.Applied || outcome == audit.AlreadySo
 			if outcome != audit.Applied && outcome != audit.AlreadySo {
 				result.Undone = append(result.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
 			}
@@ -115,8 +117,28 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 		})
 	}
 	wg.Wait()
+	errs = append(errs, e.endHolds(context.WithoutCancel(ctx), p, ended))
 	slices.SortFunc(result.Undone, func(a, b Undone) int { return strings.Compare(a.Step.ID, b.Step.ID) })
 	return result, errors.Join(errs...)
+}
+
+// endHolds uses up the releases of which something was carried out: what is
+// left of them has another digest, and needs another decision.
+func (e *Engine) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bool) error {
+	if len(p.Released) == 0 {
+		return nil
+	}
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, r := range p.Released {
+			if !slices.ContainsFunc(r.Steps, func(id string) bool { return ended[id] }) {
+				continue
+			}
+			if err := tx.EndHold(ctx, r.Digest); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // targetRun carries out the steps of one target.

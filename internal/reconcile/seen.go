@@ -19,6 +19,10 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
+	past, err := e.pastHolds(ctx, w, p)
+	if err != nil {
+		return err
+	}
 	var drift []audit.Record
 	for _, t := range w.targets {
 		found, err := e.drift(ctx, w, t)
@@ -36,13 +40,58 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
 		}
 		tx.Audit(drift...)
+		for _, digest := range past {
+			if err := tx.EndHold(ctx, digest); err != nil {
+				return err
+			}
+		}
 		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
 	})
 }
 
+// pastHolds returns the holds that no longer come up: what they named has
+// changed, and so has its digest. A target that could not be read says nothing
+// about its holds, and neither does a plan for one person.
+func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]string, error) {
+	if w.only != "" {
+		return nil, nil
+	}
+	holds, err := e.DB.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	current := map[string]bool{}
+	for _, h := range p.Holds {
+		current[h.Digest] = true
+	}
+	for _, r := range p.Released {
+		current[r.Digest] = true
+	}
+	for _, f := range p.Findings {
+		if f.Kind == plan.Unreachable {
+			current[f.Target] = true
+		}
+	}
+	for _, t := range w.targets {
+		if t.Observed != nil && !t.Observed.Completeness.Complete {
+			current[t.Name] = true
+		}
+	}
+	var past []string
+	for _, h := range holds {
+		if h.Kind == planHold && !current[h.Digest] && !current[h.Subject] {
+			past = append(past, h.Digest)
+		}
+	}
+	return past, nil
+}
+
+// planHold is the kind of hold that a plan raises.
+const planHold = "plan"
+
 func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, p *plan.Plan) error {
 	for _, h := range p.Holds {
-		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: "plan", Subject: h.Target, Why: h.Why}, e.Actor, e.Now()); err != nil {
+		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: planHold, Subject: h.Target, Why: h.Why}, e.Actor, e.Now()); err != nil {
 			return err
 		}
 	}

@@ -83,6 +83,9 @@ type Hold struct {
 	Subject  string `db:"subject" json:"subject"` // the target, or the HR source
 	Why      string `db:"why" json:"why"`
 	RaisedUS int64  `db:"raised_us" json:"-"`
+	// After is the last decision made before the hold was raised: only a
+	// later one can be about it.
+	After int64 `db:"after_decision" json:"-"`
 }
 
 // At is when it was first raised, UTC.
@@ -91,8 +94,8 @@ func (h Hold) At() time.Time { return instant(h.RaisedUS) }
 // RaiseHold records a hold, with its audit record, unless it is known.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time) error {
 	h.RaisedUS = micros(at)
-	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, raised_us)
-		VALUES (:digest, :kind, :subject, :why, :raised_us) ON CONFLICT (digest) DO NOTHING`, h)
+	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, raised_us, after_decision)
+		SELECT :digest, :kind, :subject, :why, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
 	if err != nil {
 		return fmt.Errorf("hold: %w", err)
 	}
@@ -103,14 +106,22 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time)
 	return nil
 }
 
+// EndHold forgets a hold that went through. The release is used up with it:
+// should the same be held again, it waits for a decision of its own.
+func (tx *Tx) EndHold(ctx context.Context, digest string) error {
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM hold WHERE digest = $1`, digest); err != nil {
+		return fmt.Errorf("hold %s: %w", digest, err)
+	}
+	return nil
+}
+
 // HoldState is a hold and the decision on it, if there is one.
 type HoldState struct {
 	Hold
 	Decision *Decision `json:"decision,omitempty"`
 }
 
-// Holds returns every hold ever raised, newest first, with the newest decision
-// on each.
+// Holds returns what is held, newest first, with the newest decision on each.
 func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	var holds []Hold
 	if err := db.read.SelectContext(ctx, &holds, `SELECT * FROM hold ORDER BY raised_us DESC, digest`); err != nil {
@@ -128,14 +139,16 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	return states, nil
 }
 
-// HoldDecision returns the newest decision on a hold's digest, or nil.
+// HoldDecision returns the newest decision on a hold, or nil when there is no
+// such hold or nobody has decided on it.
 func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
 	return holdDecision(ctx, db.read, digest)
 }
 
 func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
 	var d Decision
-	err := sqlx.GetContext(ctx, q, &d, `SELECT * FROM decision WHERE kind = $1 AND subject = $2 ORDER BY seq DESC LIMIT 1`, string(HoldDecision), digest)
+	err := sqlx.GetContext(ctx, q, &d, `SELECT d.* FROM decision d JOIN hold h ON h.digest = d.subject
+		WHERE d.kind = $1 AND d.subject = $2 AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

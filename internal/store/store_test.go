@@ -221,6 +221,14 @@ func TestDecisionsAndHolds(t *testing.T) {
 		if err != nil || len(holds) != 1 || holds[0].Decision == nil || holds[0].Decision.Verdict != store.Release {
 			t.Errorf("holds are %+v, %v", holds, err)
 		}
+		// What went through and comes up again waits for a decision of its own.
+		write(t, db, func(tx *store.Tx) error { return tx.EndHold(ctx, "d") })
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, "behov", now)
+		})
+		if holds, err := db.Holds(ctx); err != nil || len(holds) != 1 || holds[0].Decision != nil {
+			t.Errorf("raised again: %+v, %v; want it undecided", holds, err)
+		}
 		var campaign int64
 		write(t, db, func(tx *store.Tx) error {
 			campaign, err = tx.StartReview(ctx, "app", "person:q", now, []store.ReviewItem{{Person: "p", Entitlement: "app:x", Why: "w"}})

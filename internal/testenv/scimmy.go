@@ -48,11 +48,7 @@ func SCIMMY(t testing.TB) *SCIMMYServer {
 	npm := Need(t, "npm", nodeInstall)
 	dir, err := installSCIMMY(npm)
 	if err != nil {
-		say := t.Skipf
-		if os.Getenv("CI") == "true" {
-			say = t.Fatalf
-		}
-		say("scimmy cannot be installed: %v", err)
+		Missing(t, "scimmy cannot be installed: %v", err)
 	}
 	for try := 0; ; try++ {
 		s := &SCIMMYServer{Token: rand.Text(), base: "http://127.0.0.1:" + strconv.Itoa(FreePort(t))}

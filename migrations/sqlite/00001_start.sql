@@ -116,12 +116,15 @@ CREATE TABLE review_item (
     PRIMARY KEY (campaign_id, number)
 );
 
+-- What is held now. A hold that went through is gone from here: should the
+-- same come up again it is raised, and decided on, anew.
 CREATE TABLE hold (
-    digest    TEXT PRIMARY KEY,
-    kind      TEXT NOT NULL,
-    subject   TEXT NOT NULL,
-    why       TEXT NOT NULL,
-    raised_us BIGINT NOT NULL
+    digest         TEXT PRIMARY KEY,
+    kind           TEXT NOT NULL,
+    subject        TEXT NOT NULL,
+    why            TEXT NOT NULL,
+    raised_us      BIGINT NOT NULL,
+    after_decision BIGINT NOT NULL
 );
 
 -- Which account of a target is whose.
