@@ -145,8 +145,8 @@ func (l *loader) load() *Config {
 	}
 	c.Key = or(f.Key, defaultKey)
 	c.Database = l.database(doc, or(f.Database, defaultDatabase))
-	for name, s := range f.HR.Sources {
-		c.Sources[name] = l.source(doc, name, s)
+	for _, name := range sortedKeys(f.HR.Sources) {
+		c.Sources[name] = l.source(doc, name, f.HR.Sources[name])
 	}
 	if len(c.Sources) == 0 {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
@@ -163,16 +163,15 @@ func (l *loader) load() *Config {
 	units := l.units(or(f.Files.Units, "units.csv"))
 	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
 	policyFile := or(f.Files.Policy, "policy.csv")
-	if text, ok := l.read(policyFile); ok && len(l.problems) == 0 {
-		source, problems := policy.Parse(policyFile, text)
-		rules, more := policy.Compile(source, catalogue, units, f.HR.Attributes)
-		l.problems = append(append(l.problems, problems...), more...)
-		c.Rules = rules
-	} else if ok {
-		source, problems := policy.Parse(policyFile, text)
+	text, ok := l.read(policyFile)
+	if !ok {
+		return c
+	}
+	source, problems := policy.Parse(policyFile, text)
+	l.problems = append(l.problems, problems...)
+	if len(catalogue.Entitlements) > 0 { // without it every rule would be wrong
+		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes)
 		l.problems = append(l.problems, problems...)
-		_, more := policy.Compile(source, catalogue, units, f.HR.Attributes)
-		l.problems = append(l.problems, more...)
 	}
 	return c
 }
@@ -253,8 +252,8 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)
 		}
 	}
-	for attribute, text := range y.Attributes {
-		template, err := identity.ParseTemplate(text)
+	for _, attribute := range sortedKeys(y.Attributes) {
+		template, err := identity.ParseTemplate(y.Attributes[attribute])
 		if err != nil {
 			doc.report(at+".attributes", "attribute %s: %v", attribute, err)
 			continue
@@ -324,6 +323,9 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 			natives[key] = e.ID
 			out.Entitlements = append(out.Entitlements, e)
 		}
+	}
+	if len(out.Entitlements) == 0 {
+		doc.report("$.systems", "there is no entitlement: a system has entitlements, and behov gives nothing else")
 	}
 	out.Sort()
 	return out
