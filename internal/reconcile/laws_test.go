@@ -1,0 +1,604 @@
+package reconcile_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+)
+
+// scripted is a memory target that can be told to misbehave.
+type scripted struct {
+	*memory.Connector
+	before     func(changes []connectors.Change)           // called before a change is carried out
+	snapshot   error                                       // what Snapshot fails with
+	incomplete bool                                        // Snapshot shows nothing, and says so
+	answer     func(r connectors.Result) connectors.Result // what is told of what was done
+	refuse     string                                      // Apply does nothing and refuses with it
+	mfaBroken  bool
+	calls      int
+}
+
+func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	if s.snapshot != nil {
+		return connectors.Completeness{}, s.snapshot
+	}
+	if s.incomplete {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.Snapshot(ctx, sink)
+}
+
+func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	s.calls++
+	if s.before != nil {
+		s.before(changes)
+	}
+	if s.refuse != "" {
+		refused := connectors.Result{Outcome: connectors.Outcome{Status: connectors.Refused, Detail: s.refuse}}
+		return slices.Repeat([]connectors.Result{refused}, len(changes))
+	}
+	results := s.Connector.Apply(ctx, changes)
+	if s.answer != nil {
+		for i := range results {
+			results[i] = s.answer(results[i])
+		}
+	}
+	return results
+}
+
+func (s *scripted) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+	if s.mfaBroken {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.MFAEnrolled(ctx, emit)
+}
+
+const configuration = `mfa: {target: one}
+targets:
+  one: {removal_limit: {number: 2, percent: 0}, attributes: {mail: "{{.Email}}"}, memory: {groups: [staff, school, secret]}}
+  two: {removal_limit: {number: 2, percent: 0}, memory: {groups: [library]}}
+`
+
+const catalogue = `systems:
+  base:
+    target: one
+    entitlements: {staff: {}, school: {}, secret: {mfa: true, authoritative: true}}
+  lib:
+    target: two
+    entitlements: {library: {}}
+`
+
+const rulesCSV = `p, everyone, true, base:staff, allow, everybody
+p, school, "r.sub.unit == 'school'", base:school, allow, school
+p, secret, "r.sub.job_code == 'S'", base:secret, allow, secret
+p, library, "true", lib:library, allow, everybody reads
+`
+
+type house struct {
+	t        *testing.T
+	e        *reconcile.Engine
+	one, two *scripted
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := seal.NewMaster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rulesCSV, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := config.Load(dir)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	master, err := seal.ParseMaster(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), c.Database, master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	h := &house{t: t}
+	for _, target := range c.Targets {
+		m, err := memory.New(*target.Memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &scripted{Connector: m}
+		if target.Name == "one" {
+			h.one = s
+		} else {
+			h.two = s
+		}
+	}
+	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov"}
+	return h
+}
+
+// hire imports an export; each row is "key unit job", or "key unit job end".
+func (h *house) hire(rows ...string) {
+	h.t.Helper()
+	text := "person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n"
+	for _, row := range rows {
+		f := append(strings.Fields(row), "")
+		text += fmt.Sprintf("%s,E%s,Given%s,Family%s,%s@x,%s,%s,2020-01-01,%s\n", f[0], f[0], f[0], f[0], f[0], f[1], f[2], f[3])
+	}
+	im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: time.Now, Actor: "behov"}
+	r, err := im.Import(h.t.Context(), "hr.csv", []byte(text), h.e.Config.Sources["hr"])
+	if err != nil || len(r.Problems) > 0 || r.Held != nil {
+		h.t.Fatalf("import: %+v, %v", r, err)
+	}
+}
+
+func (h *house) run() *reconcile.Result {
+	h.t.Helper()
+	r, err := h.e.Run(h.t.Context(), reconcile.Options{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+// settledRun is run for when everything is to go well.
+func (h *house) settledRun() *reconcile.Result {
+	h.t.Helper()
+	r := h.run()
+	if err := r.Err(); err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+// has says which of a person's accesses the trail says are there, and holds
+// that against the targets.
+func (h *house) has(key string) string {
+	h.t.Helper()
+	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	intervals, err := h.e.DB.Intervals(h.t.Context(), store.IntervalQuery{Person: string(p.ID), Open: true})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var said, seen []string
+	for _, i := range intervals {
+		said = append(said, i.Target+"/"+i.Entitlement)
+	}
+	for name, s := range map[string]*scripted{"one": h.one, "two": h.two} {
+		o := plan.NewObserved()
+		c, err := s.Connector.Snapshot(h.t.Context(), o)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		o.Done(c)
+		for _, a := range o.Of(string(p.ID)) {
+			if a.Enabled {
+				seen = append(seen, name+"/account")
+			}
+			for _, e := range h.e.Config.Rules.Catalogue.Entitlements {
+				if e.Target == name && o.Member(a.ID, e.Native) {
+					seen = append(seen, name+"/"+string(e.ID))
+				}
+			}
+		}
+	}
+	slices.Sort(said)
+	slices.Sort(seen)
+	if !slices.Equal(said, seen) {
+		h.t.Errorf("the trail says that %s has %v, the targets %v", key, said, seen)
+	}
+	return strings.Join(seen, " ")
+}
+
+const everything = "one/account one/base:school one/base:staff two/account two/lib:library"
+
+func records(t *testing.T, h *house) []audit.Record {
+	t.Helper()
+	var all []audit.Record
+	for r, err := range h.e.DB.Records(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// Law 1: run twice; the second run does and records nothing.
+func TestSecondRunDoesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.settledRun()
+	if got := h.has("1"); got != everything {
+		t.Errorf("has %s", got)
+	}
+	before := len(records(t, h))
+	if r := h.settledRun(); len(r.Plan.Steps) > 0 || len(records(t, h)) != before {
+		t.Errorf("the second run did %d steps and wrote %d records", len(r.Plan.Steps), len(records(t, h))-before)
+	}
+}
+
+// Law 1: an answer that was lost delays what is known, and nothing is done a
+// second time.
+func TestALostAnswerIsFoundOut(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.one.answer = func(connectors.Result) connectors.Result {
+		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "the connection broke")}
+	}
+	r := h.run()
+	if r.Err() == nil || r.Down["one"] == "" {
+		t.Errorf("a target that went down is not told of: %+v", r)
+	}
+	h.one.answer = nil
+	created := 0
+	h.one.before = func(changes []connectors.Change) {
+		for _, c := range changes {
+			if c.Op == connectors.CreateAccount {
+				created++
+			}
+		}
+	}
+	if r := h.settledRun(); r.Settled[audit.Applied] != 1 || created != 0 {
+		t.Errorf("settled %v, created again %d", r.Settled, created)
+	}
+	if got := h.has("1"); got != everything {
+		t.Errorf("has %s", got)
+	}
+	if s, err := h.e.DB.VerifyAudit(t.Context()); err != nil || len(s.OpenSteps) > 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// Law 3: a target that was not read completely loses nobody, gains whom it
+// should; one that was not read at all is named, and the other goes on.
+func TestBrokenReadings(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T", "3 school T")
+	h.one.incomplete = true
+	r := h.settledRun()
+	if len(r.Plan.Waits) != 0 && len(r.Plan.Waits[0].Steps) == 0 {
+		t.Errorf("waits are %+v", r.Plan.Waits)
+	}
+	h.one.incomplete = false
+	h.one.snapshot = connectors.Errorf(connectors.TargetDown, "no route")
+	if got := h.has("1"); got != "one/account one/base:school one/base:staff" {
+		t.Errorf("the leaver has %s; want all that is in the target that broke, and nothing in the other", got)
+	}
+	if got := h.has("3"); got != everything {
+		t.Errorf("the joiner has %s", got)
+	}
+	r = h.run()
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "target one could not be read (no route)") {
+		t.Errorf("error is %v", err)
+	}
+	h.one.snapshot = nil
+	h.settledRun()
+	if got := h.has("1"); got != "" {
+		t.Errorf("in the end the leaver has %s", got)
+	}
+}
+
+// Law 5: the target is touched only after the intent is committed, and not at
+// all when it cannot be.
+func TestIntentBeforeAct(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	touched := false
+	h.one.before = func(changes []connectors.Change) {
+		touched = true
+		open, err := h.e.DB.OpenSteps(context.Background(), "one")
+		if err != nil || len(open) != len(changes) {
+			t.Errorf("%d changes arrive, and %d intents are committed (%v)", len(changes), len(open), err)
+		}
+	}
+	h.settledRun()
+	if !touched {
+		t.Fatal("nothing was asked of the target")
+	}
+	calls := h.one.calls
+	h.hire("1 library T")
+	raw, err := sql.Open("sqlite", strings.TrimPrefix(h.e.Config.Database, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = raw.Close() }()
+	if _, err := raw.Exec(`CREATE TRIGGER full BEFORE INSERT ON open_step BEGIN SELECT RAISE(ABORT, 'disk full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "disk full") || h.one.calls != calls {
+		t.Errorf("when the intent cannot be committed: error %v, %d calls", err, h.one.calls-calls)
+	}
+}
+
+// Access that comes or goes in a target behind our back is in the trail, so
+// that who-had agrees with the target; what behov did not give it leaves, and
+// what behov gave it gives again.
+func TestDriftIsRecorded(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 library T")
+	h.settledRun()
+	const usual = "one/account one/base:staff two/account two/lib:library"
+	id := accountID(t, h.one)
+	behind := func(op connectors.Op, native string) {
+		t.Helper()
+		r := h.one.Connector.Apply(t.Context(), []connectors.Change{{Op: op, Account: connectors.AccountRef{ID: id}, Entitlement: native}})[0]
+		if r.Err != nil || r.Status != connectors.Applied {
+			t.Fatal(r)
+		}
+	}
+	behind(connectors.AddMember, "school")
+	r := h.settledRun()
+	if got := h.has("1"); got != "one/account one/base:school one/base:staff two/account two/lib:library" {
+		t.Errorf("after an unmanaged gift: %s", got)
+	}
+	if !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool { return f.Kind == plan.Drift && f.Entitlement == "base:school" }) {
+		t.Errorf("the gift is not reported: %+v", r.Plan.Findings)
+	}
+	behind(connectors.RemoveMember, "school")
+	behind(connectors.RemoveMember, "staff")
+	h.settledRun()
+	if got := h.has("1"); got != usual {
+		t.Errorf("after two removals: %s", got)
+	}
+	behind(connectors.AddMember, "secret") // its owner declared it authoritative
+	h.settledRun()
+	if got := h.has("1"); got != usual {
+		t.Errorf("after a gift of what is authoritative: %s", got)
+	}
+}
+
+func accountID(t *testing.T, s *scripted) string {
+	t.Helper()
+	o := plan.NewObserved()
+	if _, err := s.Connector.Snapshot(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	return o.Accounts[0].ID
+}
+
+// Law 8: one failing target does not delay the other.
+func TestALeaverIsOutEverywhereThatAnswers(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31")
+	h.one.refuse = "not today"
+	r := h.run()
+	if len(r.Undone) == 0 || r.Undone[0].Detail != "not today" {
+		t.Errorf("undone: %+v", r.Undone)
+	}
+	for _, u := range r.Undone {
+		if u.Step.Target != "one" {
+			t.Errorf("the other target was delayed: %+v", u)
+		}
+	}
+	if got := h.has("1"); got != "one/account one/base:school one/base:staff" {
+		t.Errorf("while one target refuses, the leaver has %s", got)
+	}
+	h.one.refuse = ""
+	h.settledRun()
+	if got := h.has("1"); got != "" {
+		t.Errorf("in the end the leaver has %s", got)
+	}
+}
+
+// A target that is busy is asked again within the run, as it asked to be.
+func TestABusyTargetIsAskedAgain(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.one.answer = func(r connectors.Result) connectors.Result {
+		if h.one.calls > 1 {
+			return r
+		}
+		return connectors.Result{Err: &connectors.Error{Class: connectors.RetryLater, After: time.Millisecond, Err: errors.New("busy")}}
+	}
+	r := h.settledRun()
+	if h.one.calls < 3 || h.has("1") != everything || r.Outcomes[audit.AlreadySo] != 1 {
+		t.Errorf("%d calls, has %s, outcomes %v", h.one.calls, h.has("1"), r.Outcomes)
+	}
+}
+
+// MFA: a grant waits, is given on enrolment, goes with it, and stays as it is
+// while nobody can say.
+func TestMFA(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 library S")
+	const without, with = "one/account one/base:staff two/account two/lib:library", "one/account one/base:secret one/base:staff two/account two/lib:library"
+	h.settledRun()
+	r := h.settledRun()
+	if len(r.Plan.Waiting) != 1 || h.has("1") != without {
+		t.Fatalf("waiting %+v, has %s", r.Plan.Waiting, h.has("1"))
+	}
+	enrol := func(enrolled bool) {
+		t.Helper()
+		o := plan.NewObserved()
+		if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.one.Put(o.Accounts[0], enrolled); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enrol(true)
+	h.one.mfaBroken = true
+	h.settledRun()
+	if h.has("1") != without {
+		t.Errorf("while nobody can say, %s is given", h.has("1"))
+	}
+	h.one.mfaBroken = false
+	h.settledRun()
+	if h.has("1") != with {
+		t.Errorf("enrolled: %s", h.has("1"))
+	}
+	enrol(false)
+	h.one.mfaBroken = true
+	h.settledRun()
+	if h.has("1") != with {
+		t.Errorf("while nobody can say, it is taken: %s", h.has("1"))
+	}
+	h.one.mfaBroken = false
+	h.settledRun()
+	if h.has("1") != without {
+		t.Errorf("no longer enrolled: %s", h.has("1"))
+	}
+	var told []audit.Action
+	for _, r := range records(t, h) {
+		if r.Action == audit.GrantWaiting || r.Action == audit.GrantReady {
+			told = append(told, r.Action)
+		}
+	}
+	if !slices.Equal(told, []audit.Action{audit.GrantWaiting, audit.GrantReady, audit.GrantWaiting}) {
+		t.Errorf("the trail tells %v", told)
+	}
+}
+
+// Law 4: a release lets through what it names, once.
+func TestAReleaseIsUsedUp(t *testing.T) {
+	h := newHouse(t)
+	in := []string{"1 school T", "2 school T", "3 school T"}
+	out := []string{"1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31"}
+	govern := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	h.hire(in...)
+	h.settledRun()
+	for round := range 2 {
+		h.hire(out...)
+		r := h.settledRun()
+		if len(r.Plan.Holds) != 2 || h.has("1") != everything {
+			t.Fatalf("round %d: %d holds, has %s", round, len(r.Plan.Holds), h.has("1"))
+		}
+		for _, hold := range r.Plan.Holds {
+			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, "person:x", "so it is"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := h.settledRun(); len(r.Plan.Holds) > 0 || h.has("1") != "" {
+			t.Fatalf("round %d, released: %d holds, has %s", round, len(r.Plan.Holds), h.has("1"))
+		}
+		if holds, err := h.e.DB.Holds(t.Context()); err != nil || len(holds) > 0 {
+			t.Fatalf("round %d: after it went through, there are holds %+v, %v", round, holds, err)
+		}
+		h.hire(in...)
+		h.settledRun()
+	}
+}
+
+// Law 13: what was revoked is not given back by its rule; a later keep gives
+// it back.
+func TestAReviewDecisionHolds(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.settledRun()
+	govern := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	owner, err := h.e.DB.FindPerson(t.Context(), "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, items, err := govern.StartReview(t.Context(), "base", owner.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range items {
+		if item.Person == string(owner.ID) {
+			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, owner.ID, "mine"); !errors.Is(err, governance.ErrOwnAccess) {
+				t.Errorf("own access: %v", err)
+			}
+		} else if item.Entitlement == "base:school" {
+			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Revoke, owner.ID, "no longer"); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, owner.ID, "after all"); err != nil {
+					t.Fatal(err)
+				}
+				h.settledRun()
+				if got := h.has("1"); got != everything {
+					t.Errorf("kept after all, has %s", got)
+				}
+			}()
+		}
+	}
+	for range 2 {
+		h.settledRun()
+		if got := h.has("1"); strings.Contains(got, "base:school") {
+			t.Errorf("revoked, and has %s", got)
+		}
+	}
+}
+
+// A saved plan is applied when planning again gives the same; otherwise it
+// says what moved.
+func TestSavedPlan(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	saved, err := h.e.Plan(t.Context(), reconcile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want string
+		move func()
+	}{
+		{"1 HR events were recorded", func() { h.hire("1 library T") }},
+		{"target two changed", func() {
+			if _, err := h.two.Put(connectors.Account{ID: "x", Name: "x"}, false); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"the rules, the catalogue or the units changed", func() { h.e.Config.Rules.Digest += "x" }},
+		{"today is 2030-01-02", func() { h.e.Now = func() time.Time { return time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC) } }},
+	} {
+		c.move()
+		_, err := h.e.RunSaved(t.Context(), saved)
+		var moved *reconcile.Moved
+		if !errors.As(err, &moved) || !strings.Contains(err.Error(), c.want) || h.one.calls > 0 {
+			t.Errorf("error is %v, want %q; the target was asked %d times", err, c.want, h.one.calls)
+		}
+	}
+	fresh, err := h.e.Plan(t.Context(), reconcile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := h.e.RunSaved(t.Context(), fresh); err != nil || r.Err() != nil {
+		t.Errorf("a plan that still holds: %v, %v", err, r)
+	}
+}
+
+func TestOneRunAtATime(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.one.before = func([]connectors.Change) {
+		if _, err := h.e.Run(context.Background(), reconcile.Options{}); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("a second run gives %v", err)
+		}
+	}
+	h.settledRun()
+}
