@@ -160,7 +160,9 @@ func (l *loader) load() *Config {
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
+	before := len(l.problems)
 	units := l.units(or(f.Files.Units, "units.csv"))
+	known := len(l.problems) == before
 	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
 	policyFile := or(f.Files.Policy, "policy.csv")
 	text, ok := l.read(policyFile)
@@ -169,7 +171,7 @@ func (l *loader) load() *Config {
 	}
 	source, problems := policy.Parse(policyFile, text)
 	l.problems = append(l.problems, problems...)
-	if len(catalogue.Entitlements) > 0 { // without it every rule would be wrong
+	if len(catalogue.Entitlements) > 0 && known { // without these every rule would be wrong
 		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes)
 		l.problems = append(l.problems, problems...)
 	}
