@@ -43,6 +43,9 @@ func (u *Units) Check() error {
 	return nil
 }
 
+// Len returns the number of units.
+func (u *Units) Len() int { return len(u.names) }
+
 // Has says whether there is such a unit.
 func (u *Units) Has(id string) bool { _, ok := u.names[id]; return ok }
 

@@ -57,9 +57,8 @@ type Target struct {
 	// Observed is nil when the target could not be read; Unread says why.
 	Observed *Observed
 	Unread   string
-	// Bound holds the ID of the account that is each person's, as noted when
-	// it was created or first seen.
-	Bound map[identity.PersonID]string
+	// Bound notes whose account is whose.
+	Bound Bindings
 	// Given holds the access that behov gave and has not taken back, with the
 	// reason it was given for; what is observed and not in it came behind our
 	// back.
@@ -148,12 +147,9 @@ type builder struct {
 
 // person plans one person in the target.
 func (b *builder) person(p Person) {
-	accounts := b.t.Observed.Of(string(p.ID))
-	for _, a := range accounts {
-		if a.Enabled {
-			b.enabled++
-			break
-		}
+	own, others := b.t.Owned(p.ID)
+	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
+		b.enabled++
 	}
 	if p.Undecided != "" {
 		return
@@ -162,30 +158,28 @@ func (b *builder) person(p Person) {
 	for _, g := range p.Grants {
 		grants[g.Entitlement] = g
 	}
-	wanted, why := b.wantsAccount(grants, len(accounts) > 0)
+	wanted, why := b.wantsAccount(grants, own != nil)
 	if p.NoNeed != "" {
 		why = p.NoNeed
 	}
-	bound := b.t.Bound[p.ID]
+	bound := b.t.Bound.account[p.ID]
 	switch {
-	case len(accounts) == 0:
-		if wanted {
-			b.join(p, grants, bound, why)
+	case own == nil && len(others) == 0 && wanted:
+		b.join(p, grants, bound, why)
+	case own == nil && len(others) == 1:
+		b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
+			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked"})
+	case len(others) > 0:
+		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
+	}
+	if own != nil {
+		if own.Anchor != string(p.ID) {
+			b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
 		}
-	case len(accounts) == 1:
-		a := accounts[0]
-		if bound != "" && bound != a.ID {
-			b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: a.ID,
-				Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked"})
-			b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
-			return
-		}
-		b.change(p, grants, a, wanted, why)
-	default:
-		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: fmt.Sprintf("%d accounts say they are this person's; none of them gets access until one is left", len(accounts))})
-		for _, a := range accounts {
-			b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
-		}
+		b.change(p, grants, *own, wanted, why)
+	}
+	for _, a := range others {
+		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
 	}
 }
 
@@ -352,22 +346,20 @@ func Fingerprint(key []byte, values []string) string {
 // findings lists what is in the target and not ours, and what should be there
 // and is not.
 func (b *builder) findings(people []Person) {
-	if b.in.Basis.Person != "" {
-		return // a plan for one person says nothing of others
-	}
 	known := make(map[string]bool, len(people))
 	for _, p := range people {
 		known[string(p.ID)] = true
 	}
 	for _, a := range b.t.Observed.Accounts {
 		switch {
-		case known[a.Anchor], b.ignored(a.Name):
+		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.ignored(a.Name):
 		case a.Anchor == "":
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it, or list its name under ignore"})
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it, or list its name under ignore" + b.memberships(a.ID)})
 		default:
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know"})
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
 		}
 	}
+	b.abandoned()
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true
@@ -381,6 +373,38 @@ func (b *builder) findings(people []Person) {
 		}
 	}
 }
+
+// memberships says what of the catalogue a stranger's account has.
+func (b *builder) memberships(accountID string) string {
+	var has []string
+	for _, e := range b.catalogue {
+		if b.t.Observed.Member(accountID, e.Native) {
+			has = append(has, string(e.ID))
+		}
+	}
+	if len(has) == 0 {
+		return ""
+	}
+	return "; it has " + strings.Join(has, ", ")
+}
+
+// abandoned reports what behov gave and can no longer take away, as it is not
+// in the catalogue any more.
+func (b *builder) abandoned() {
+	counts := map[policy.EntitlementID]int{}
+	for access := range b.t.Given {
+		if access.Entitlement == accountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
+			continue
+		}
+		counts[access.Entitlement]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(counts)) {
+		b.find(Finding{Kind: Unmanaged, Entitlement: id, Text: fmt.Sprintf("%d people were given it by behov and it is no longer in the catalogue: put it back, let behov take it away, and then remove it", counts[id])})
+	}
+}
+
+// accountAccess stands for the account itself where access is named.
+const accountAccess policy.EntitlementID = "account"
 
 func (b *builder) ignored(name string) bool {
 	return slices.ContainsFunc(b.t.Ignore, func(pattern string) bool {

@@ -126,13 +126,21 @@ func (w *world) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
 	in.People = slices.Clone(w.people)
 	for _, t := range w.targets {
-		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: w.bound[t.name], Limit: w.limit, Ignore: []string{"svc-*"}})
+		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Ignore: []string{"svc-*"}})
 	}
 	if order != nil {
 		order.Shuffle(len(in.People), func(i, j int) { in.People[i], in.People[j] = in.People[j], in.People[i] })
 		order.Shuffle(len(in.Targets), func(i, j int) { in.Targets[i], in.Targets[j] = in.Targets[j], in.Targets[i] })
 	}
 	return in
+}
+
+func bindings(m map[identity.PersonID]string) plan.Bindings {
+	var b plan.Bindings
+	for person, account := range m {
+		b.Bind(person, account)
+	}
+	return b
 }
 
 func build(tb failer, in plan.Input) *plan.Plan {

@@ -95,6 +95,15 @@ func (o *Observed) Of(anchor string) []connectors.Account {
 	return accounts
 }
 
+// ByID returns the account with the native ID.
+func (o *Observed) ByID(id string) (connectors.Account, bool) {
+	i, ok := slices.BinarySearchFunc(o.Accounts, id, func(a connectors.Account, id string) int { return strings.Compare(a.ID, id) })
+	if !ok {
+		return connectors.Account{}, false
+	}
+	return o.Accounts[i], true
+}
+
 // Named returns the account with the login name, however it is capitalised.
 func (o *Observed) Named(name string) (connectors.Account, bool) {
 	i, ok := o.byName[strings.ToLower(name)]

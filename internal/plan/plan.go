@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
@@ -157,6 +158,7 @@ const (
 	Drift       FindingKind = "drift"       // access that came behind our back, and is being taken away
 	Ambiguous   FindingKind = "ambiguous"   // several accounts say they are the same person's
 	NameTaken   FindingKind = "name-taken"  // somebody else's account has the login name
+	AnchorLost  FindingKind = "anchor-lost" // a person's account no longer says that it is theirs
 	Replaced    FindingKind = "replaced"    // the person's account is not the one it was
 	NotDecided  FindingKind = "not-decided" // a person's access could not be worked out
 	Unreachable FindingKind = "unreachable" // a target could not be read
@@ -192,6 +194,37 @@ func (p *Plan) Status() Status {
 		return Changes
 	}
 	return Nothing
+}
+
+// Only returns the part of the plan that concerns one person. What is held
+// stays held: the limits are those of the whole.
+func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
+	steps := func(all []Step) []Step {
+		return slices.DeleteFunc(slices.Clone(all), func(s Step) bool { return s.Person != person })
+	}
+	one := &Plan{Basis: p.Basis, Steps: steps(p.Steps)}
+	one.Basis.Person = string(person)
+	for _, h := range p.Holds {
+		if h.Steps = steps(h.Steps); len(h.Steps) > 0 {
+			one.Holds = append(one.Holds, h)
+		}
+	}
+	for _, w := range p.Waits {
+		if w.Steps = steps(w.Steps); len(w.Steps) > 0 {
+			one.Waits = append(one.Waits, w)
+		}
+	}
+	for _, g := range p.Waiting {
+		if g.Person == person {
+			one.Waiting = append(one.Waiting, g)
+		}
+	}
+	for _, f := range p.Findings {
+		if f.Person == person || f.Kind == Unreachable {
+			one.Findings = append(one.Findings, f)
+		}
+	}
+	return one, one.seal()
 }
 
 // seal gives the plan its digest.

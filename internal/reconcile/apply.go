@@ -273,9 +273,9 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			if a.step.Op == connectors.CreateAccount {
 				v.Account = a.change.Account.Name
 			}
-			for _, account := range r.target.Observed.Of(string(a.step.Person)) {
+			if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
 				for name := range a.change.Attributes {
-					if account.ID == a.step.AccountID && account.Attributes[name] != nil {
+					if account.Attributes[name] != nil {
 						v.Before[name] = account.Attributes[name]
 					}
 				}

@@ -43,7 +43,7 @@ func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
 	if w.fingerprintKey, err = e.DB.FingerprintKey(); err != nil {
 		return nil, err
 	}
-	for p, err := range e.DB.People(ctx, o.Person) {
+	for p, err := range e.DB.People(ctx, store.AnyPerson) {
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range e.Config.Targets {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Bound: map[identity.PersonID]string{}, Given: map[plan.Access]string{}}
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}}
 		connector := e.Targets[c.Name]
 		if connector == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
@@ -110,7 +110,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 		return err
 	}
 	for person, native := range bound {
-		t.Bound[identity.PersonID(person)] = native
+		t.Bound.Bind(identity.PersonID(person), native)
 	}
 	given, err := e.DB.GivenAccess(ctx, t.Name)
 	if err != nil {
@@ -140,7 +140,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *world) error {
-	decisions, err := e.DB.ReviewDecisions(ctx, string(w.only))
+	decisions, err := e.DB.ReviewDecisions(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -184,10 +184,8 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 			if whole {
 				state = policy.NotEnrolled
 			}
-			for _, a := range t.Observed.Of(string(p.ID)) {
-				if enrolled[a.ID] {
-					state = policy.Enrolled
-				}
+			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] {
+				state = policy.Enrolled
 			}
 			f := w.facts[p.ID]
 			f.MFA = state
@@ -204,6 +202,9 @@ func (e *Engine) decide(w *world) []plan.Person {
 	for i, p := range w.people {
 		desired := plan.Person{ID: p.ID, NoNeed: noNeed(p, w.day)}
 		grants, err := e.Config.Rules.Decide(p, w.day, w.facts[p.ID])
+		if err == nil {
+			err = e.knownUnits(p, w.day)
+		}
 		if err != nil {
 			desired.Undecided = err.Error()
 		}
@@ -215,6 +216,21 @@ func (e *Engine) decide(w *world) []plan.Person {
 		people[i] = desired
 	}
 	return people
+}
+
+// knownUnits says whether every unit that a person works in is in the tree. A
+// unit that was renamed or forgotten there must not take anyone's access.
+func (e *Engine) knownUnits(p identity.Person, day identity.Date) error {
+	units := e.Config.Rules.Units
+	if units.Len() == 0 {
+		return nil
+	}
+	for _, employment := range p.Active(day) {
+		if employment.Unit != "" && !units.Has(employment.Unit) {
+			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", employment.Unit)
+		}
+	}
+	return nil
 }
 
 // noNeed says why a person needs nothing on the day; empty when an employment

@@ -148,14 +148,18 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plan.Build(plan.Input{
-		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions, Person: string(w.only)},
+	p, err := plan.Build(plan.Input{
+		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.decide(w),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Released:       released,
 	})
+	if err != nil || w.only == "" {
+		return p, err
+	}
+	return p.Only(w.only)
 }
 
 func (e *Engine) released(ctx context.Context) (map[string]bool, error) {

@@ -136,7 +136,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 	if t.Observed == nil {
 		return nil, nil
 	}
-	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Target: t.Name, Person: string(w.only), Open: true})
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Target: t.Name, Open: true})
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,11 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 	}
 	seen := map[audit.Key]bool{}
 	for _, p := range w.people {
-		for _, a := range t.Observed.Of(string(p.ID)) {
+		own, others := t.Owned(p.ID)
+		if own != nil {
+			others = append(others, *own)
+		}
+		for _, a := range others {
 			key := audit.Key{Person: string(p.ID), Target: t.Name, Entitlement: audit.Account}
 			if a.Enabled {
 				seen[key] = true
@@ -170,12 +174,19 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 	}
 	if t.Observed.Completeness.Complete {
 		for _, i := range intervals {
-			if !seen[i.Key] {
+			if !seen[i.Key] && e.visible(i.Key) {
 				record(audit.AccessGone, i.Key, "it is no longer in the target and behov did not take it away")
 			}
 		}
 	}
 	return records, nil
+}
+
+// visible says whether a snapshot can show the access at all: of what is not
+// in the catalogue any more nobody knows whether it is still there.
+func (e *Engine) visible(key audit.Key) bool {
+	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(key.Entitlement))
+	return key.Entitlement == audit.Account || ok && entitlement.Target == key.Target
 }
 
 // keysOf returns a person's keys among those seen, the account first and then

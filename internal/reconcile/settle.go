@@ -48,7 +48,10 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, accountID string) {
 	accounts := t.Observed.Of(string(s.Person))
 	if s.AccountID != "" {
-		accounts = only(accounts, s.AccountID)
+		accounts = nil
+		if a, ok := t.Observed.ByID(s.AccountID); ok {
+			accounts = append(accounts, a)
+		}
 	}
 	if len(accounts) == 0 {
 		switch {
@@ -87,13 +90,4 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 		return audit.Applied, a.ID
 	}
 	return audit.NotDone, ""
-}
-
-func only(accounts []connectors.Account, id string) []connectors.Account {
-	for _, a := range accounts {
-		if a.ID == id {
-			return []connectors.Account{a}
-		}
-	}
-	return nil
 }
