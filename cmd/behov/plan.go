@@ -81,6 +81,11 @@ is held, 1 error.`,
 }
 
 func planStatus(p *plan.Plan) error {
+	for _, f := range p.Findings {
+		if f.Kind == plan.Unreachable {
+			return fmt.Errorf("target %s could not be read, and is not in the plan: %s", f.Target, f.Text)
+		}
+	}
 	switch p.Status() {
 	case plan.Held:
 		return exit(exitHeld)
@@ -92,6 +97,11 @@ func planStatus(p *plan.Plan) error {
 
 // savePlan writes a plan in one piece, readable for its owner only.
 func savePlan(name string, p *plan.Plan) error {
+	if _, err := os.Stat(name); err == nil {
+		if _, err := loadPlan(name); err != nil {
+			return fmt.Errorf("%s is there and is no saved plan: name another file", name)
+		}
+	}
 	b, err := json.MarshalIndent(p, "", " ")
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)

@@ -39,6 +39,9 @@ func (g *Governance) StartReview(ctx context.Context, system string, by identity
 	if _, ok := g.Rules.Catalogue.System(system); !ok {
 		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Rules))
 	}
+	if err := g.mayDecide(ctx, by); err != nil {
+		return 0, nil, err
+	}
 	intervals, err := g.DB.Intervals(ctx, store.IntervalQuery{Open: true})
 	if err != nil {
 		return 0, nil, err
@@ -125,6 +128,19 @@ func (g *Governance) Facts(ctx context.Context, id identity.PersonID) (policy.Fa
 	return f, nil
 }
 
+// mayDecide says whether the person works here: nobody decides after their last
+// day, or before their first.
+func (g *Governance) mayDecide(ctx context.Context, by identity.PersonID) error {
+	p, err := g.DB.Person(ctx, by)
+	if err != nil {
+		return err
+	}
+	if len(p.Active(identity.DateOf(g.Now(), g.Zone))) == 0 {
+		return errors.New("whoever decides must work here: the person named has no employment that runs")
+	}
+	return nil
+}
+
 // ErrOwnAccess is returned to whoever decides on their own access.
 var ErrOwnAccess = errors.New("nobody decides on their own access: ask somebody else to")
 
@@ -142,6 +158,9 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by id
 	}
 	if strings.TrimSpace(reason) == "" {
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	if err := g.mayDecide(ctx, by); err != nil {
+		return store.Decision{}, err
 	}
 	item, err := g.DB.ReviewItem(ctx, c, n)
 	if err != nil {

@@ -138,6 +138,7 @@ func TestBadRows(t *testing.T) {
 		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: person_id 1: column unit: there is no unit "moon"`},
 		{"no name", "1,E1,,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: person_id 1: column given_name: it is empty`},
 		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: person_id 1: column protected: "perhaps" is neither yes nor no`},
+		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: person_id 1: column given_name: it has a line break or another control character in it`},
 		{"cut short", "1,E1,Åsa", `hr.csv:2: person_id 1: the row has 3 fields`},
 		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: person_id 1: employment_id E1 is in line 2 too and says otherwise`},
 		{"the person differs", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no", `hr.csv:3: person_id 1: the person's own columns differ from those in line 2`},
@@ -166,13 +167,39 @@ func TestBadRows(t *testing.T) {
 }
 
 func TestARowThatCouldBeAnybodysEndsNothing(t *testing.T) {
-	for name, row := range map[string]string{"no IDs": ",,Åsa,Ek,school,1,100,2020-01-01,,no", "stray quote": `1,"E1"x,Åsa,Ek,school,1,100,2020-01-01,,no`, "open quote": `1,"E1,Åsa,Ek`} {
+	for name, row := range map[string]string{"no IDs": ",,Åsa,Ek,school,1,100,2020-01-01,,no", "stray quote": `1,"E1"x,Åsa,Ek,school,1,100,2020-01-01,,no`, "open quote": `1,"E1,Åsa,Ek`, "cut short": "1,E1,Ås"} {
 		f := newFixture(t)
 		f.load(twoPeople)
 		r := f.load(header + "2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n" + row + "\n")
 		if !r.EndingsWait || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 school" {
 			t.Errorf("%s: endings wait %t, state %s", name, r.EndingsWait, f.state())
 		}
+	}
+}
+
+// A column that comes without a single value, or not at all, is no news about
+// everybody: it is held.
+func TestALostColumnIsHeld(t *testing.T) {
+	full := header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,2020-12-31,yes\n2,E2,Bo,Dahl,school,1,100,2020-01-01,,no\n"
+	for name, file := range map[string]string{
+		"end_date empty":     strings.Replace(full, "2020-12-31", "", 1),
+		"end_date misspelt":  strings.Replace(full, "end_date", "slutdatum", 1),
+		"protected empty":    strings.NewReplacer(",yes\n", ",\n", ",no\n", ",\n").Replace(full),
+		"unit empty":         strings.ReplaceAll(full, ",school,", ",,"),
+		"job_code not there": strings.NewReplacer("job_code,", "", ",school,1,", ",school,").Replace(full),
+	} {
+		f := newFixture(t)
+		f.load(full)
+		before := f.state()
+		r := f.load(file)
+		if r.Held == nil || !strings.Contains(r.Held.Why, "was the column lost or renamed?") || f.state() != before {
+			t.Errorf("%s: %+v, %s", name, r, f.state())
+		}
+	}
+	f := newFixture(t)
+	f.load(full)
+	if r := f.load(strings.Replace(full, "end_date", "End_Date", 1)); r.Held != nil || r.Events != 0 {
+		t.Errorf("End_Date: %+v", r)
 	}
 }
 

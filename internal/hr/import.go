@@ -72,9 +72,12 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 		report.Problems = export.Problems
 		report.EndingsWait = export.Unattributed > 0
 		record := store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: source.Name, FileHash: hash, Rows: export.Read, BadRows: export.Read - len(export.Rows), Status: "done"}
-		if allowed := max(source.Shrink.Rows, int(source.Shrink.Share*float64(d.Running))); len(d.Vanished) > allowed && !released {
-			report.Held = &store.Hold{Digest: digest, Kind: HoldKind, Subject: source.Name, Why: fmt.Sprintf(
-				"%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", len(d.Vanished), d.Running, allowed)}
+		why := emptied(known, export, source)
+		if allowed := max(source.Shrink.Rows, int(source.Shrink.Share*float64(d.Running))); len(d.Vanished) > allowed {
+			why = fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", len(d.Vanished), d.Running, allowed)
+		}
+		if why != "" && !released {
+			report.Held = &store.Hold{Digest: digest, Kind: HoldKind, Subject: source.Name, Why: why}
 			record.Status = "held"
 			if err := tx.RaiseHold(ctx, *report.Held, im.Actor, now); err != nil {
 				return err
@@ -109,6 +112,44 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 		return nil, err
 	}
 	return report, nil
+}
+
+// emptied says which column has no value in any row of the export although
+// people are known to have one: more likely a column that was lost or renamed
+// than a fact about everybody. Without it a lost end_date would bring leavers
+// back, and a lost protected would unmask everyone.
+func emptied(known Known, export *Export, source config.Source) string {
+	had := map[string]int{}
+	note := func(column, value string) {
+		if value != "" {
+			had[column]++
+		}
+	}
+	for _, p := range known.People {
+		note("email", p.Email)
+		note("phone", p.Phone)
+		if p.Protected {
+			note("protected", "yes")
+		}
+		for _, e := range p.Employments {
+			if e.Key.Source != source.Name || e.Withdrawn {
+				continue
+			}
+			for column, value := range map[string]string{"unit": e.Unit, "job_code": e.JobCode, "job_title": e.JobTitle, "employment_type": e.Type, "manager_id": e.ManagerKey,
+				"end_date": string(e.End), "leave_start": string(e.LeaveStart), "leave_end": string(e.LeaveEnd)} {
+				note(column, value)
+			}
+			if e.Percent != 0 {
+				note("employment_percent", "some")
+			}
+		}
+	}
+	for _, column := range config.Canonical {
+		if _, constant := source.Constants[column]; !constant && had[column] > 0 && export.Filled[column] == 0 {
+			return fmt.Sprintf("no row has a value in the column %s, and %d are known to have one; was the column lost or renamed?", column, had[column])
+		}
+	}
+	return ""
 }
 
 // record records events in batches, so that there is progress to tell.

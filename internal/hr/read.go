@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -45,6 +46,8 @@ type Export struct {
 	BadEmployments map[string]bool
 	// Unattributed counts bad rows that could be anybody's.
 	Unattributed int
+	// Filled counts, for each canonical column, the rows that have a value.
+	Filled map[string]int
 }
 
 // required are the columns without which a file is no HR export.
@@ -68,7 +71,7 @@ func Read(file string, content []byte, source config.Source, attributes []string
 	if err != nil {
 		return nil, policy.Problem{File: file, Line: 1, Text: "the line of column names cannot be read: " + err.Error()}
 	}
-	p := parser{file: file, source: source, units: units, export: &Export{BadPeople: map[string]bool{}, BadEmployments: map[string]bool{}}}
+	p := parser{file: file, source: source, units: units, export: &Export{BadPeople: map[string]bool{}, BadEmployments: map[string]bool{}, Filled: map[string]int{}}}
 	if err := p.header(header, attributes); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,9 @@ func (p *parser) header(header []string, attributes []string) error {
 	at := map[string]int{}
 	for i, name := range header {
 		name = strings.TrimSpace(name)
+		if lower := strings.ToLower(name); slices.Contains(config.Canonical, lower) {
+			name = lower // End_Date is end_date
+		}
 		if _, ok := at[name]; ok && name != "" {
 			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", name)}
 		}
@@ -217,9 +223,18 @@ func (p *parser) row(r *csv.Reader, fields []string) {
 	clone := func(column string) string { return strings.Clone(get(column)) }
 
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
+	for column, i := range p.columns {
+		if i < len(fields) && strings.ContainsFunc(fields[i], unicode.IsControl) {
+			fail(column, "it has a line break or another control character in it")
+		}
+		if get(column) != "" {
+			p.export.Filled[column]++
+		}
+	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
-		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter", len(fields), slices.Max(columnsOf(p.columns))+1)
+		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
+		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
 	}
 	for _, column := range required[:4] {
 		if get(column) == "" {

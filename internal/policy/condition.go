@@ -182,29 +182,62 @@ func checkTokens(tokens []govaluate.ExpressionToken, s schema, units *identity.U
 			if _, ok := s.index[path[1]]; !ok {
 				return fmt.Errorf("there is no attribute r.sub.%s: there are %s; the organisation's own columns are listed under hr.attributes", path[1], strings.Join(s.names, ", "))
 			}
-			if i+2 < len(tokens) && tokens[i+1].Kind == govaluate.COMPARATOR {
-				if err := comparable(path[1], tokens[i+1], tokens[i+2]); err != nil {
+			for _, literal := range compared(tokens, i) {
+				if err := comparable(path[1], literal, units); err != nil {
 					return err
 				}
 			}
 		case govaluate.FUNCTION:
-			// under ( accessor , 'unit' )
-			if i+4 < len(tokens) && tokens[i+4].Kind == govaluate.STRING {
-				if unit, ok := tokens[i+4].Value.(string); ok && !units.Has(unit) {
-					return fmt.Errorf("there is no unit %q", unit)
-				}
+			// under ( r.sub.unit , 'unit' )
+			if i+4 >= len(tokens) {
+				continue // it does not evaluate, which is found out below
+			}
+			if name, ok := accessor(tokens[i+2]); !ok || name != "unit" {
+				return errors.New(`under asks whether the employment's unit lies under another: under(r.sub.unit, 'school')`)
+			}
+			if unit, ok := tokens[i+4].Value.(string); !ok || tokens[i+4].Kind != govaluate.STRING || !units.Has(unit) {
+				return fmt.Errorf("there is no unit %q", fmt.Sprint(tokens[i+4].Value))
 			}
 		}
 	}
 	return nil
 }
 
-func comparable(name string, operator, literal govaluate.ExpressionToken) error {
+// compared returns the literals that the attribute at i is compared with, on
+// either side and in a list after in.
+func compared(tokens []govaluate.ExpressionToken, i int) []govaluate.ExpressionToken {
+	var literals []govaluate.ExpressionToken
+	literal := func(t govaluate.ExpressionToken) {
+		switch t.Kind {
+		case govaluate.NUMERIC, govaluate.STRING, govaluate.BOOLEAN, govaluate.TIME:
+			literals = append(literals, t)
+		}
+	}
+	if i >= 2 && tokens[i-1].Kind == govaluate.COMPARATOR {
+		literal(tokens[i-2])
+	}
+	if i+2 < len(tokens) && tokens[i+1].Kind == govaluate.COMPARATOR && tokens[i+1].Value != "=~" && tokens[i+1].Value != "!~" {
+		literal(tokens[i+2])
+		if tokens[i+2].Kind == govaluate.CLAUSE {
+			for _, t := range tokens[i+3:] {
+				if t.Kind == govaluate.CLAUSE_CLOSE {
+					break
+				}
+				literal(t)
+			}
+		}
+	}
+	return literals
+}
+
+// comparable says whether the attribute can ever be equal to the literal: a
+// comparison that never holds is a rule that never gives, or never denies.
+func comparable(name string, literal govaluate.ExpressionToken, units *identity.Units) error {
 	number := literal.Kind == govaluate.NUMERIC
 	text := literal.Kind == govaluate.STRING
 	truth := literal.Kind == govaluate.BOOLEAN
 	if literal.Kind == govaluate.TIME {
-		return fmt.Errorf("r.sub.%s %v %v: this text looks like a date and would be compared as one; conditions have no dates", name, operator.Value, literal.Value)
+		return fmt.Errorf("r.sub.%s is compared with %v: that text looks like a date or a time and would be compared as one; conditions have none", name, literal.Value)
 	}
 	switch zero(name).(type) {
 	case float64:
@@ -218,6 +251,9 @@ func comparable(name string, operator, literal govaluate.ExpressionToken) error 
 	default:
 		if number || truth {
 			return fmt.Errorf("r.sub.%s is text: put what it is compared with in quotes", name)
+		}
+		if name == "unit" && text && units.Len() > 0 && literal.Value != "" && !units.Has(fmt.Sprint(literal.Value)) {
+			return fmt.Errorf("there is no unit %q", fmt.Sprint(literal.Value))
 		}
 	}
 	return nil

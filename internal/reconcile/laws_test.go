@@ -18,7 +18,9 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
@@ -484,8 +486,10 @@ func TestMFA(t *testing.T) {
 // Law 4: a release lets through what it names, once.
 func TestAReleaseIsUsedUp(t *testing.T) {
 	h := newHouse(t)
-	in := []string{"1 school T", "2 school T", "3 school T"}
-	out := []string{"1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31"}
+	// The fourth has always left: a column of endings that is all empty would
+	// be held by the import.
+	in := []string{"1 school T", "2 school T", "3 school T", "4 school T 2020-12-31"}
+	out := []string{"1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31"}
 	govern := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
 	h.hire(in...)
 	h.settledRun()
@@ -601,4 +605,122 @@ func TestOneRunAtATime(t *testing.T) {
 		}
 	}
 	h.settledRun()
+}
+
+// An account whose anchor somebody wiped, or turned to another person, is
+// still known by the target's own ID: its leaver is out, and nobody gains.
+func TestAWipedAnchorHidesNobody(t *testing.T) {
+	for _, anchor := range []string{"", "of-the-other"} {
+		h := newHouse(t)
+		h.hire("1 school T", "2 library T")
+		h.settledRun()
+		one, err := h.e.DB.FindPerson(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := h.e.DB.FindPerson(t.Context(), "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := plan.NewObserved()
+		if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		o.Done(connectors.Completeness{Complete: true})
+		account := o.Of(string(one.ID))[0]
+		account.Anchor = anchor
+		if anchor != "" {
+			account.Anchor = string(other.ID)
+		}
+		if _, err := h.one.Put(account, false); err != nil {
+			t.Fatal(err)
+		}
+		r := h.settledRun()
+		if len(r.Plan.Steps) > 0 || !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool { return f.Kind == plan.AnchorLost && f.Person == one.ID }) {
+			t.Errorf("steps %+v, findings %+v", r.Plan.Steps, r.Plan.Findings)
+		}
+		h.hire("1 school T 2020-12-31", "2 library T")
+		h.settledRun()
+		o = plan.NewObserved()
+		if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		o.Done(connectors.Completeness{Complete: true})
+		left, _ := o.ByID(account.ID)
+		if left.Enabled || o.Member(account.ID, "school") || o.Member(account.ID, "staff") {
+			t.Errorf("anchor %q: the leaver's account is enabled %t and in groups", anchor, left.Enabled)
+		}
+		intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(one.ID), Open: true})
+		if err != nil || len(intervals) > 0 {
+			t.Errorf("the trail says the leaver still has %+v, %v", intervals, err)
+		}
+		if got := h.has("2"); anchor == "" && got != "one/account one/base:staff two/account two/lib:library" {
+			t.Errorf("the other has %s", got)
+		}
+	}
+}
+
+// A plan for one person is held where the whole is: taking them one by one
+// does not go past the limit.
+func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31")
+	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := h.e.Plan(t.Context(), reconcile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.e.Plan(t.Context(), reconcile.Options{Person: one.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Steps) > 0 || len(p.Holds) != 2 || p.Holds[0].Digest != whole.Holds[0].Digest || p.Status() != plan.Held {
+		t.Errorf("steps %+v, holds %+v", p.Steps, p.Holds)
+	}
+	if _, err := h.e.RunSaved(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.has("1"); got != everything {
+		t.Errorf("has %s", got)
+	}
+}
+
+// A unit that is forgotten in the units file takes nobody's access, and an
+// entitlement that is taken out of the catalogue stays in the answer to who
+// has it.
+func TestWhatTheConfigurationForgets(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.settledRun()
+	var units identity.Units
+	if err := units.Add("library", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	tree := h.e.Config.Rules.Units
+	h.e.Config.Rules.Units = &units
+	r := h.settledRun()
+	if len(r.Plan.Steps) > 0 || !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool { return f.Kind == plan.NotDecided }) {
+		t.Errorf("steps %+v, findings %+v", r.Plan.Steps, r.Plan.Findings)
+	}
+	h.e.Config.Rules.Units = tree
+	whole := h.e.Config.Rules
+	smaller := policy.Catalogue{Entitlements: slices.DeleteFunc(slices.Clone(whole.Catalogue.Entitlements), func(x policy.Entitlement) bool { return x.ID == "lib:library" })}
+	source, _ := policy.Parse("policy.csv", strings.Replace(rulesCSV, "p, library", "# ", 1))
+	var problems []policy.Problem
+	if h.e.Config.Rules, problems = policy.Compile(source, smaller, tree, nil); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	r = h.settledRun()
+	h.e.Config.Rules = whole
+	if got := h.has("1"); got != strings.Replace(everything, "two/account ", "", 1) {
+		t.Errorf("what is no longer in the catalogue: %s", got)
+	}
+	if !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool { return f.Kind == plan.Unmanaged && f.Entitlement == "lib:library" }) {
+		t.Errorf("findings %+v", r.Plan.Findings)
+	}
 }
