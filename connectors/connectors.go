@@ -96,6 +96,10 @@ type Entitlement struct {
 	// Name is how configuration names it (a group's cn or DN, a SCIM group's
 	// displayName). It is what a Change carries.
 	Name string
+	// Ambiguous: several in the target have this name, so that nobody can say
+	// who has the one that is meant. A snapshot shows no memberships under the
+	// name, and behov neither gives nor takes it.
+	Ambiguous bool
 }
 
 // Membership says that an account has an entitlement.

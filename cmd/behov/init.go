@@ -37,7 +37,7 @@ func (a *app) init(dir string) error {
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	files := map[string][]byte{".gitignore": []byte("behov.db*\nbehov.key\ndirectory.json*\n")}
+	files := map[string][]byte{".gitignore": []byte("behov.db*\nbehov.key\ndirectory.json*\n*.plan\n")}
 	err = fs.WalkDir(example, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

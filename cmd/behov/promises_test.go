@@ -230,3 +230,49 @@ func TestHelp(t *testing.T) {
 	}
 	visit((&app{}).root())
 }
+
+// TestDecidersWorkHere: whoever has left decides nothing any more.
+func TestDecidersWorkHere(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	h.ok("review", "start", "--system", "school", "--by", "1002")
+	h.edit("hr.csv", "1110,Head of education,permanent,100,1001,2012-08-15,", "1110,Head of education,permanent,100,1001,2012-08-15,2026-01-31")
+	h.ok("hr", "import", h.file("hr.csv"))
+	for _, args := range []string{"review start --system school --by 1002", "review decide 1-1 keep --reason r --by 1002"} {
+		if code, _, errs := h.run(strings.Fields(args)...); code != exitError || !strings.Contains(errs, "no employment that runs") {
+			t.Errorf("behov %s: %d, %s", args, code, errs)
+		}
+	}
+}
+
+// TestSavingAPlanOverwritesNothingElse: -o takes a new file, or a saved plan.
+func TestSavingAPlanOverwritesNothingElse(t *testing.T) {
+	h := newHousehold(t)
+	key, err := os.ReadFile(h.file("behov.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := h.run("plan", "-o", h.file("behov.key")); code != exitError || !strings.Contains(errs, "is no saved plan") {
+		t.Errorf("over the key: %d, %s", code, errs)
+	}
+	if after, err := os.ReadFile(h.file("behov.key")); err != nil || !bytes.Equal(after, key) {
+		t.Error("the key is gone")
+	}
+	h.ok("plan", "-o", h.file("p"))
+	h.ok("plan", "-o", h.file("p"))
+}
+
+// TestAPlanThatCouldNotReadATargetFails, as "nothing to do" would be a lie.
+func TestAPlanThatCouldNotReadATargetFails(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	if err := os.WriteFile(h.file("directory.json"), []byte("{ broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"plan", "apply --yes", "check"} {
+		if code, out, errs := h.run(strings.Fields(args)...); code != exitError {
+			t.Errorf("behov %s: %d\n%s%s", args, code, out, errs)
+		}
+	}
+}

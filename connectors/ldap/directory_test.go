@@ -254,6 +254,10 @@ func TestGroupNames(t *testing.T) {
 			t.Errorf("%q is missing from %v", name, s.entitlements)
 		}
 	}
+	o := ambiguous(t, c)
+	if !o["twice"] || o["plain"] || o[one] {
+		t.Errorf("told to be ambiguous: %v", o)
+	}
 	for _, fresh := range []bool{false, true} {
 		if fresh {
 			c = open(t, tree.config())
@@ -341,4 +345,25 @@ func TestRate(t *testing.T) {
 	if created > time.Minute {
 		t.Errorf("creating %d accounts took %s", n, created)
 	}
+}
+
+// ambiguous returns which names a snapshot says are ambiguous.
+func ambiguous(t *testing.T, c connectors.Connector) map[string]bool {
+	t.Helper()
+	a := ambiguity{}
+	if _, err := c.Snapshot(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+type ambiguity map[string]bool
+
+func (ambiguity) Account(connectors.Account) error       { return nil }
+func (ambiguity) Membership(connectors.Membership) error { return nil }
+func (a ambiguity) Entitlement(e connectors.Entitlement) error {
+	if e.Ambiguous {
+		a[e.Name] = true
+	}
+	return nil
 }

@@ -40,6 +40,12 @@ func (r *reading) group(e *ldap.Entry) error {
 	if err := r.sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
 		return err
 	}
+	if cn := naming(e, "cn"); r.cfg.GroupNames != "dn" && cn != "" && cn != name && !r.shared[cn] {
+		r.shared[cn] = true
+		if err := r.sink.Entitlement(connectors.Entitlement{Name: cn, Ambiguous: true}); err != nil {
+			return err
+		}
+	}
 	outside := false
 	for _, attribute := range e.Attributes {
 		lower, want := strings.ToLower(attribute.Name), strings.ToLower(r.cfg.MemberAttribute)

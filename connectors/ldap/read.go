@@ -83,7 +83,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	r := &reading{Connector: c, session: s, sink: sink, ids: map[string]string{}, accounts: map[string]string{}, groups: map[string]string{}, named: map[string]int{}}
+	r := &reading{Connector: c, session: s, sink: sink, ids: map[string]string{}, accounts: map[string]string{}, groups: map[string]string{}, named: map[string]int{}, shared: map[string]bool{}}
 	accounts, err := r.readAccounts(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
@@ -111,6 +111,7 @@ type reading struct {
 	accounts map[string]string // native ID → DN
 	groups   map[string]string // entitlement → DN
 	named    map[string]int    // how many groups have a folded cn
+	shared   map[string]bool   // names that several groups have, and that were told
 	cut      bool              // a group's members did not all come
 }
 

@@ -246,6 +246,9 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 		b.update(p, a)
 	}
 	for _, e := range b.catalogue {
+		if b.t.Observed.Ambiguous(e.Native) {
+			continue
+		}
 		g, granted := grants[e.ID]
 		has := b.t.Observed.Member(a.ID, e.Native)
 		desired := granted && wanted && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
@@ -363,7 +366,9 @@ func (b *builder) findings(people []Person) {
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true
-		if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
+		if b.t.Observed.Ambiguous(e.Native) {
+			b.find(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
+		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
 			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
 		}
 	}

@@ -21,13 +21,14 @@ type Observed struct {
 	byAnchor     map[string][]int
 	byName       map[string]int
 	entitlements map[string]bool
+	ambiguous    map[string]bool
 	members      map[string]map[string]bool // account ID → entitlements
 	total        int
 }
 
 // NewObserved returns an Observed that has seen nothing.
 func NewObserved() *Observed {
-	return &Observed{entitlements: map[string]bool{}, members: map[string]map[string]bool{}}
+	return &Observed{entitlements: map[string]bool{}, ambiguous: map[string]bool{}, members: map[string]map[string]bool{}}
 }
 
 // Account implements connectors.Sink.
@@ -41,6 +42,10 @@ func (o *Observed) Account(a connectors.Account) error {
 
 // Entitlement implements connectors.Sink.
 func (o *Observed) Entitlement(e connectors.Entitlement) error {
+	if e.Ambiguous {
+		o.ambiguous[e.Name] = true
+		return nil
+	}
 	o.entitlements[e.Name] = true
 	return nil
 }
@@ -83,6 +88,9 @@ func (o *Observed) Done(c connectors.Completeness) {
 	for _, e := range slices.Sorted(maps.Keys(o.entitlements)) {
 		fmt.Fprintf(h, "e %q\n", e)
 	}
+	for _, e := range slices.Sorted(maps.Keys(o.ambiguous)) {
+		fmt.Fprintf(h, "several %q\n", e)
+	}
 	o.Digest = hex.EncodeToString(h.Sum(nil))
 }
 
@@ -118,6 +126,9 @@ func (o *Observed) Member(accountID, native string) bool { return o.members[acco
 
 // Exists says whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool { return o.entitlements[native] }
+
+// Ambiguous says whether several entitlements in the target have the name.
+func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[native] }
 
 // Entitlements returns the native names of all entitlements, sorted.
 func (o *Observed) Entitlements() []string { return slices.Sorted(maps.Keys(o.entitlements)) }

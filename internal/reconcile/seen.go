@@ -174,7 +174,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 	}
 	if t.Observed.Completeness.Complete {
 		for _, i := range intervals {
-			if !seen[i.Key] && e.visible(i.Key) {
+			if !seen[i.Key] && e.visible(t, i.Key) {
 				record(audit.AccessGone, i.Key, "it is no longer in the target and behov did not take it away")
 			}
 		}
@@ -183,10 +183,11 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 }
 
 // visible says whether a snapshot can show the access at all: of what is not
-// in the catalogue any more nobody knows whether it is still there.
-func (e *Engine) visible(key audit.Key) bool {
+// in the catalogue any more, or has a name that several have, nobody knows
+// whether it is still there.
+func (e *Engine) visible(t plan.Target, key audit.Key) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(key.Entitlement))
-	return key.Entitlement == audit.Account || ok && entitlement.Target == key.Target
+	return key.Entitlement == audit.Account || ok && entitlement.Target == key.Target && !t.Observed.Ambiguous(entitlement.Native)
 }
 
 // keysOf returns a person's keys among those seen, the account first and then

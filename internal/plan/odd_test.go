@@ -1,0 +1,108 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+func observed(t *testing.T, entitlements []connectors.Entitlement, accounts []connectors.Account, members ...connectors.Membership) *plan.Observed {
+	t.Helper()
+	o := plan.NewObserved()
+	for _, e := range entitlements {
+		if err := o.Entitlement(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range accounts {
+		if err := o.Account(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range members {
+		if err := o.Membership(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Done(connectors.Completeness{Complete: true})
+	return o
+}
+
+var (
+	groups = []connectors.Entitlement{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	teller = plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "app:a", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}}, Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
+	gone   = plan.Person{ID: "p", NoNeed: "no employment runs", Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
+)
+
+// TestOddAccounts: accounts that are not what they seem give nobody anything,
+// and never save a leaver.
+func TestOddAccounts(t *testing.T) {
+	mine := connectors.Account{ID: "1", Anchor: "p", Name: "login", Enabled: true}
+	wiped := connectors.Account{ID: "1", Name: "login", Enabled: true}
+	second := connectors.Account{ID: "2", Anchor: "p", Name: "login2", Enabled: true}
+	stranger := connectors.Account{ID: "9", Name: "LOGIN", Enabled: true}
+	for _, c := range []struct {
+		name     string
+		person   plan.Person
+		accounts []connectors.Account
+		bound    string // the person's account, as noted
+		steps    []connectors.Op
+		finding  plan.FindingKind
+	}{
+		{"a stranger has the login", teller, []connectors.Account{stranger}, "", nil, plan.NameTaken},
+		{"the anchor was wiped", teller, []connectors.Account{wiped}, "1", []connectors.Op{connectors.AddMember}, plan.AnchorLost},
+		{"a leaver's anchor was wiped", gone, []connectors.Account{wiped}, "1", []connectors.Op{connectors.DisableAccount}, plan.AnchorLost},
+		{"two say so, none is known", teller, []connectors.Account{mine, second}, "", nil, plan.Ambiguous},
+		{"two say so, a leaver", gone, []connectors.Account{mine, second}, "", []connectors.Op{connectors.DisableAccount, connectors.DisableAccount}, plan.Ambiguous},
+		{"two say so, one is known", teller, []connectors.Account{mine, second}, "1", []connectors.Op{connectors.AddMember}, plan.Ambiguous},
+		{"another than the known one", teller, []connectors.Account{second}, "1", nil, plan.Replaced},
+		{"another than the known one, a leaver", gone, []connectors.Account{second}, "1", []connectors.Op{connectors.DisableAccount}, plan.Replaced},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}}
+			if c.bound != "" {
+				target.Bound.Bind("p", c.bound)
+			}
+			p := build(t, plan.Input{Catalogue: &catalogue, People: []plan.Person{c.person}, Targets: []plan.Target{target}})
+			var ops []connectors.Op
+			for _, s := range p.Steps {
+				ops = append(ops, s.Op)
+				if s.Op == connectors.AddMember && s.AccountID != "1" {
+					t.Errorf("access goes to another account: %+v", s)
+				}
+			}
+			if !slices.Equal(ops, c.steps) {
+				t.Errorf("steps %v, want %v", ops, c.steps)
+			}
+			if !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == c.finding }) {
+				t.Errorf("findings %+v, want %s", p.Findings, c.finding)
+			}
+		})
+	}
+}
+
+// TestAmbiguousNameFreezesTheEntitlement: when several groups have the name,
+// nobody gets it and nobody loses it.
+func TestAmbiguousNameFreezesTheEntitlement(t *testing.T) {
+	o := observed(t, []connectors.Entitlement{{Name: "a", Ambiguous: true}, {Name: "b"}, {Name: "c"}}, []connectors.Account{{ID: "1", Anchor: "p", Name: "login", Enabled: true}})
+	target := plan.Target{Name: "t1", Observed: o, Limit: plan.Limit{People: 10}, Given: map[plan.Access]string{{Person: identity.PersonID("p"), Entitlement: "app:a"}: "r"}}
+	p := build(t, plan.Input{Catalogue: &catalogue, People: []plan.Person{teller}, Targets: []plan.Target{target}})
+	if len(p.Steps) > 0 || !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Ambiguous && f.Entitlement == "app:a" }) {
+		t.Errorf("steps %+v, findings %+v", p.Steps, p.Findings)
+	}
+}
+
+// TestAStrangersAccessIsNamed: an account of nobody that has something of the
+// catalogue is reported with what it has.
+func TestAStrangersAccessIsNamed(t *testing.T) {
+	o := observed(t, groups, []connectors.Account{{ID: "9", Name: "mallory", Enabled: true}}, connectors.Membership{Entitlement: "c", AccountID: "9"})
+	p := build(t, plan.Input{Catalogue: &catalogue, Targets: []plan.Target{{Name: "t1", Observed: o}}})
+	i := slices.IndexFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Orphan })
+	if i < 0 || p.Findings[i].Text != "the account belongs to nobody behov knows: adopt it, or list its name under ignore; it has app:c" {
+		t.Errorf("findings %+v", p.Findings)
+	}
+}
