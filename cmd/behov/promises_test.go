@@ -185,6 +185,8 @@ func TestTamperingIsFound(t *testing.T) {
 	h := newHousehold(t)
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
+	h.ok("review", "start", "--system", "school", "--by", "1001")
+	h.ok("review", "decide", "1-1", "revoke", "--reason", "r", "--by", "1001")
 	db, err := sql.Open("sqlite", h.file("behov.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +195,7 @@ func TestTamperingIsFound(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"a reason":          {`UPDATE audit_record SET reason = reason || 'x' WHERE idx = 5`, `UPDATE audit_record SET reason = substr(reason, 1, length(reason) - 1) WHERE idx = 5`},
 		"a person":          {`UPDATE audit_record SET entitlement = 'finance:ledger' WHERE idx = 9 AND entitlement = ''`, `UPDATE audit_record SET entitlement = '' WHERE idx = 9 AND entitlement = 'finance:ledger'`},
+		"a decision":        {`UPDATE decision SET verdict = 'keep'`, `UPDATE decision SET verdict = 'revoke'`},
 		"the head":          {`UPDATE head SET audit_idx = audit_idx - 1`, `UPDATE head SET audit_idx = audit_idx + 1`},
 		"a stored interval": {`UPDATE access_interval SET since_us = since_us - 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`, `UPDATE access_interval SET since_us = since_us + 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`},
 	} {
@@ -207,6 +210,12 @@ func TestTamperingIsFound(t *testing.T) {
 				t.Errorf("%s, %s: exit status %d\n%s%s", name, []string{"changed", "changed back"}[i], code, out, errs)
 			}
 		}
+	}
+	if _, err := db.Exec(`UPDATE review_item SET decision = NULL; DELETE FROM decision`); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := h.run("audit", "verify"); code != exitError || !strings.Contains(errs, "decisions are missing") {
+		t.Errorf("the decisions are missing: %d, %s", code, errs)
 	}
 	if _, err := db.Exec(`DELETE FROM audit_record WHERE idx = 7`); err != nil {
 		t.Fatal(err)

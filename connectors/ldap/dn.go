@@ -17,7 +17,7 @@ func fold(s string) string {
 // foldDN brings a DN into a form in which equal DNs are equal strings. What
 // is no DN is only folded.
 func foldDN(dn string) string {
-	if !strings.ContainsAny(dn, "\\\"+ ;#<>\x00") && isASCII(dn) {
+	if !strings.ContainsAny(dn, "\\\"+ ;#<>\x00\t\n\v\f\r") && isASCII(dn) {
 		return strings.ToLower(dn)
 	}
 	parsed, err := ldap.ParseDN(dn)

@@ -259,8 +259,9 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	return all, nil
 }
 
-// VerifyAudit checks the chain, and that the stored intervals are those the
-// records give.
+// VerifyAudit checks the chain, that the stored intervals are those the
+// records give, and that the decisions in force are those that were recorded:
+// who takes a decision away, or puts one in, gives or takes access.
 func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	// One reading transaction, so that what is written meanwhile is no error.
 	tx, err := db.read.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: db.snapshotIsolation()})
@@ -268,8 +269,21 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 		return audit.Summary{}, fmt.Errorf("read the audit trail: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // reading
-	summary, err := audit.Verify(records(ctx, tx, ""))
+	decided := map[string]bool{}
+	summary, err := audit.Verify(func(yield func(audit.Record, error) bool) {
+		for r, err := range records(ctx, tx, "") {
+			if r.Action == audit.DecisionMade {
+				decided[decisionKey(r)] = true
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	})
 	if err != nil {
+		return audit.Summary{}, err
+	}
+	if err := compareDecisions(ctx, tx, decided); err != nil {
 		return audit.Summary{}, err
 	}
 	var head struct {
@@ -287,6 +301,26 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 		return audit.Summary{}, err
 	}
 	return summary, audit.CompareIntervals(stored, summary.Intervals)
+}
+
+func decisionKey(r audit.Record) string {
+	return fmt.Sprintf("%q %q %q %q %q", r.Actor, r.Person, r.Entitlement, r.Outcome, r.Reason)
+}
+
+func compareDecisions(ctx context.Context, q sqlx.QueryerContext, recorded map[string]bool) error {
+	var stored []Decision
+	if err := sqlx.SelectContext(ctx, q, &stored, `SELECT * FROM decision ORDER BY seq`); err != nil {
+		return fmt.Errorf("read decisions: %w", err)
+	}
+	for _, d := range stored {
+		if !recorded[decisionKey(d.record())] {
+			return fmt.Errorf("decision %d is not the one that was recorded: it was put in or changed", d.Seq)
+		}
+	}
+	if len(stored) != len(recorded) {
+		return fmt.Errorf("%d decisions were recorded and %d are stored: decisions are missing", len(recorded), len(stored))
+	}
+	return nil
 }
 
 // snapshotIsolation is what gives a reading transaction one view throughout.

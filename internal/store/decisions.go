@@ -58,9 +58,14 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :reason, :decided_us)`, d); err != nil {
 		return d, fmt.Errorf("decision: %w", err)
 	}
-	tx.Audit(audit.Record{At: at, Actor: d.Maker, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
-		Outcome: d.Verdict, Step: "", Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, d.Subject, d.Reason)})
+	tx.Audit(d.record())
 	return d, nil
+}
+
+// record is the decision as it stands in the audit trail.
+func (d Decision) record() audit.Record {
+	return audit.Record{At: d.At(), Actor: d.Maker, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
+		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, d.Subject, d.Reason)}
 }
 
 // ReviewDecisions returns the newest review decision on each person's
