@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -344,78 +343,6 @@ func Fingerprint(key []byte, values []string) string {
 	h := hmac.New(sha256.New, key)
 	fmt.Fprintf(h, "%q", sorted(values))
 	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// findings lists what is in the target and not ours, and what should be there
-// and is not.
-func (b *builder) findings(people []Person) {
-	known := make(map[string]bool, len(people))
-	for _, p := range people {
-		known[string(p.ID)] = true
-	}
-	for _, a := range b.t.Observed.Accounts {
-		switch {
-		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.ignored(a.Name):
-		case a.Anchor == "":
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it, or list its name under ignore" + b.memberships(a.ID)})
-		default:
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
-		}
-	}
-	b.abandoned()
-	native := map[string]bool{}
-	for _, e := range b.catalogue {
-		native[e.Native] = true
-		if b.t.Observed.Ambiguous(e.Native) {
-			b.find(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
-		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
-			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
-		}
-	}
-	for _, name := range b.t.Observed.Entitlements() {
-		if !native[name] {
-			b.find(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
-		}
-	}
-}
-
-// memberships says what of the catalogue a stranger's account has.
-func (b *builder) memberships(accountID string) string {
-	var has []string
-	for _, e := range b.catalogue {
-		if b.t.Observed.Member(accountID, e.Native) {
-			has = append(has, string(e.ID))
-		}
-	}
-	if len(has) == 0 {
-		return ""
-	}
-	return "; it has " + strings.Join(has, ", ")
-}
-
-// abandoned reports what behov gave and can no longer take away, as it is not
-// in the catalogue any more.
-func (b *builder) abandoned() {
-	counts := map[policy.EntitlementID]int{}
-	for access := range b.t.Given {
-		if access.Entitlement == accountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
-			continue
-		}
-		counts[access.Entitlement]++
-	}
-	for _, id := range slices.Sorted(maps.Keys(counts)) {
-		b.find(Finding{Kind: Unmanaged, Entitlement: id, Text: fmt.Sprintf("%d people were given it by behov and it is no longer in the catalogue: put it back, let behov take it away, and then remove it", counts[id])})
-	}
-}
-
-// accountAccess stands for the account itself where access is named.
-const accountAccess policy.EntitlementID = "account"
-
-func (b *builder) ignored(name string) bool {
-	return slices.ContainsFunc(b.t.Ignore, func(pattern string) bool {
-		ok, err := path.Match(pattern, name)
-		return ok && err == nil
-	})
 }
 
 // finish puts the target's steps where they belong: into the plan, or to

@@ -21,6 +21,9 @@ func (b *Bindings) Bind(person identity.PersonID, accountID string) {
 	b.account[person], b.person[accountID] = accountID, person
 }
 
+// Of returns the ID of the person's account, empty when none is noted.
+func (b *Bindings) Of(person identity.PersonID) string { return b.account[person] }
+
 // Owned returns the person's account in the target, nil when none is seen,
 // and others that say they are the person's and are not known to be.
 func (t *Target) Owned(person identity.PersonID) (own *connectors.Account, others []connectors.Account) {
