@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,8 +133,11 @@ func differences(saved, now *plan.Plan) []string {
 	if a.Decisions != b.Decisions {
 		what = append(what, fmt.Sprintf("%d decisions were made", b.Decisions-a.Decisions))
 	}
-	for name, digest := range b.Targets {
-		if a.Targets[name] != digest {
+	both := map[string]string{}
+	maps.Copy(both, a.Targets)
+	maps.Copy(both, b.Targets)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		if a.Targets[name] != b.Targets[name] {
 			what = append(what, "target "+name+" changed")
 		}
 	}

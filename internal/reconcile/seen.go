@@ -40,6 +40,9 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
 		}
 		tx.Audit(drift...)
+		if err := e.bindAdopted(ctx, tx, w); err != nil {
+			return err
+		}
 		for _, digest := range past {
 			if err := tx.EndHold(ctx, digest); err != nil {
 				return err
@@ -47,6 +50,27 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		}
 		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
 	})
+}
+
+// bindAdopted notes by the target's own ID the accounts that are known by their
+// anchor only: others can change that. An incomplete reading may lack a second
+// account with the same anchor, and binds nobody.
+func (e *Engine) bindAdopted(ctx context.Context, tx *store.Tx, w *world) error {
+	for _, t := range w.targets {
+		if t.Observed == nil || !t.Observed.Completeness.Complete {
+			continue
+		}
+		for _, p := range w.people {
+			own, _ := t.Owned(p.ID)
+			if own == nil || t.Bound.Of(p.ID) != "" {
+				continue
+			}
+			if err := tx.BindAccount(ctx, t.Name, string(p.ID), own.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // pastHolds returns the holds that no longer come up: what they named has

@@ -1,0 +1,108 @@
+package reconcile_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+const usual = "one/account one/base:staff two/account two/lib:library"
+
+// gifted is a house in which somebody gave person 1, in the target itself, an
+// entitlement that no rule gives; person 2 reviews.
+func gifted(t *testing.T) *house {
+	h := newHouse(t)
+	h.hire("1 library T", "2 school T")
+	h.settledRun()
+	h.behind(h.one, connectors.AddMember, h.accounts(h.one, h.person("1"))[0].ID, "school")
+	r := h.settledRun()
+	if !finding(r.Plan, plan.Drift, h.person("1")) || h.told(audit.AccessFound) != 1 || h.has("1") != everything {
+		t.Fatalf("the gift: findings %+v, has %s", r.Plan.Findings, h.has("1"))
+	}
+	return h
+}
+
+// review answers for person 1's base:school.
+func (h *house) review(verdict string) {
+	h.t.Helper()
+	g := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	_, items, err := g.StartReview(h.t.Context(), "base", h.person("2"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, item := range items {
+		if item.Person != string(h.person("1")) || item.Entitlement != "base:school" {
+			continue
+		}
+		if _, err := g.DecideItem(h.t.Context(), item.Name(), verdict, h.person("2"), "looked at it"); err != nil {
+			h.t.Fatal(err)
+		}
+		return
+	}
+	h.t.Fatalf("nobody is asked about it: %+v", items)
+}
+
+// Law 6: what was given in the target is left; revoked by its owner it goes,
+// and should somebody give it again it goes again.
+func TestAGiftThatIsRevokedGoes(t *testing.T) {
+	h := gifted(t)
+	h.review(store.Revoke)
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("has %s", h.has("1"))
+	}
+	if r := h.settledRun(); len(r.Plan.Steps) > 0 || finding(r.Plan, plan.Drift, h.person("1")) {
+		t.Errorf("and then: steps %v, findings %+v", opsOf(r.Plan.Steps), r.Plan.Findings)
+	}
+	h.behind(h.one, connectors.AddMember, h.accounts(h.one, h.person("1"))[0].ID, "school")
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("given again, has %s", h.has("1"))
+	}
+}
+
+// Law 6: kept by its owner it stays and is reported no more; should it go
+// behind our back, that is not undone, as no rule gives it.
+func TestAGiftThatIsKeptStays(t *testing.T) {
+	h := gifted(t)
+	h.review(store.Keep)
+	if r := h.settledRun(); len(r.Plan.Steps) > 0 || finding(r.Plan, plan.Drift, h.person("1")) || h.has("1") != everything {
+		t.Errorf("steps %v, findings %+v, has %s", opsOf(r.Plan.Steps), r.Plan.Findings, h.has("1"))
+	}
+	h.behind(h.one, connectors.RemoveMember, h.accounts(h.one, h.person("1"))[0].ID, "school")
+	if h.settledRun(); h.has("1") != usual || h.told(audit.AccessGone) != 1 {
+		t.Errorf("has %s, %d told to be gone", h.has("1"), h.told(audit.AccessGone))
+	}
+}
+
+// A gift does not outlive the last employment.
+func TestAGiftGoesWithTheLeaver(t *testing.T) {
+	for _, verdict := range []string{"", store.Keep} {
+		h := gifted(t)
+		if verdict != "" {
+			h.review(verdict)
+		}
+		h.hire("1 library T 2020-12-31", "2 school T")
+		if h.settledRun(); h.has("1") != "" {
+			t.Errorf("verdict %q: the leaver has %s", verdict, h.has("1"))
+		}
+	}
+}
+
+// What is seen is told once: a second run that sees the same adds nothing.
+func TestDriftIsToldOnce(t *testing.T) {
+	h := gifted(t)
+	before := len(records(t, h))
+	for range 2 {
+		h.settledRun()
+	}
+	if n := len(records(t, h)) - before; n > 0 {
+		t.Errorf("%d records more", n)
+	}
+	if s, err := h.e.DB.VerifyAudit(t.Context()); err != nil || len(s.OpenSteps) > 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
