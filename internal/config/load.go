@@ -1,12 +1,7 @@
 package config
 
 import (
-	"encoding/csv"
-	"errors"
-	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -137,14 +132,18 @@ func (l *loader) load() *Config {
 	}
 	c := &Config{Dir: l.dir, Sources: map[string]Source{}, Attributes: f.HR.Attributes}
 	var err error
-	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil {
+	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // which is another on each machine
 		doc.report("$.timezone", "%q is no time zone; write it as Europe/Stockholm", f.Timezone)
 	}
 	if c.Login, err = identity.ParseTemplate(or(f.Login, defaultLogin)); err != nil {
 		doc.report("$.login", "%v", err)
 	}
 	c.Key = or(f.Key, defaultKey)
+	if !isReference(c.Key) {
+		doc.report("$.key", "a secret must not stand in the configuration: write env:NAME or file:PATH")
+	}
 	c.Database = l.database(doc, or(f.Database, defaultDatabase))
+	checkAttributes(doc, f.HR.Attributes)
 	for _, name := range sortedKeys(f.HR.Sources) {
 		c.Sources[name] = l.source(doc, name, f.HR.Sources[name])
 	}
@@ -181,14 +180,14 @@ func (l *loader) load() *Config {
 // database makes a SQLite file's path relative to the directory.
 func (l *loader) database(doc *document, s string) string {
 	resolved := s
-	if strings.HasPrefix(s, "env:") || strings.HasPrefix(s, "file:") {
+	if isReference(s) {
 		var err error
 		if resolved, err = Resolve(l.dir, s); err != nil {
 			doc.report("$.database", "%v", err)
 			return ""
 		}
 	}
-	if file, ok := strings.CutPrefix(resolved, "sqlite:"); ok {
+	if file, ok := strings.CutPrefix(resolved, "sqlite:"); ok && file != "" {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(l.dir, file)
 		}
@@ -199,7 +198,7 @@ func (l *loader) database(doc *document, s string) string {
 		doc.report("$.database", `it must be "sqlite:FILE", "postgres://…", or a reference to such a URL`)
 		return ""
 	}
-	if _, ok := u.User.Password(); ok && resolved == s {
+	if hasPassword(u) && resolved == s {
 		doc.report("$.database", "a password must not stand in the configuration: write env:NAME or file:PATH and keep the whole URL there")
 	}
 	return resolved
@@ -209,10 +208,10 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	at := "$.hr.sources." + quoteKey(name)
 	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Delimiter: ',', Encoding: or(strings.ToLower(s.Encoding), encodingUTF8),
 		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
-	if r := []rune(s.Delimiter); len(r) == 1 {
+	if r := []rune(s.Delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
 		out.Delimiter = r[0]
-	} else if len(r) > 1 {
-		doc.report(at+".delimiter", "%q must be one character; a tab is written \"\\t\"", s.Delimiter)
+	} else if len(r) > 0 {
+		doc.report(at+".delimiter", "%q must be one character and no quotation mark; a tab is written \"\\t\"", s.Delimiter)
 	}
 	switch out.Encoding {
 	case "latin-1", "latin1":
@@ -230,6 +229,8 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
 		}
 	}
+	checkColumns(doc, at, s)
+	s.Shrink.check(doc, at+".shrink_limit")
 	if s.Shrink.Number != nil {
 		out.Shrink.Rows = *s.Shrink.Number
 	}
@@ -243,6 +244,7 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 	at := "$.targets." + quoteKey(name)
 	t := Target{Name: name, Attributes: map[string]*identity.Template{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM,
 		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}}
+	y.Limit.check(doc, at+".removal_limit")
 	if y.Limit.Number != nil {
 		t.Limit.People = *y.Limit.Number
 	}
@@ -257,7 +259,7 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 	for _, attribute := range sortedKeys(y.Attributes) {
 		template, err := identity.ParseTemplate(y.Attributes[attribute])
 		if err != nil {
-			doc.report(at+".attributes", "attribute %s: %v", attribute, err)
+			doc.report(at+".attributes."+quoteKey(attribute), "attribute %s: %v", attribute, err)
 			continue
 		}
 		t.Attributes[attribute] = template
@@ -282,14 +284,22 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 		t.SCIM.CAFile = l.file(t.SCIM.CAFile)
 		t.secret, t.SCIM.Token = t.SCIM.Token, ""
 	}
+	if t.secret != "" && !isReference(t.secret) {
+		doc.report(at+"."+t.Kind()+"."+secretField[t.Kind()], "a secret must not stand in the configuration: write env:NAME or file:PATH")
+	}
 	if kinds != 1 {
 		doc.report(at, "a target has exactly one of memory, ldap and scim; this one has %d", kinds)
+		return t
 	}
-	if t.secret != "" && !strings.HasPrefix(t.secret, "env:") && !strings.HasPrefix(t.secret, "file:") {
-		doc.report(at, "a secret must not stand in the configuration: write env:NAME or file:PATH")
-		t.secret = ""
-	}
+	checkConnector(doc, at, t)
 	return t
+}
+
+// secretField is where each kind of target keeps the reference to its secret.
+var secretField = map[string]string{"ldap": "password", "scim": "token"}
+
+func isReference(s string) bool {
+	return strings.HasPrefix(s, "env:") || strings.HasPrefix(s, "file:")
 }
 
 func (l *loader) file(name string) string {
@@ -297,114 +307,6 @@ func (l *loader) file(name string) string {
 		return name
 	}
 	return filepath.Join(l.dir, name)
-}
-
-func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
-	var y catalogueYAML
-	doc := l.yaml(file, &y)
-	var out policy.Catalogue
-	if doc == nil {
-		return out
-	}
-	natives := map[[2]string]policy.EntitlementID{}
-	for _, id := range sortedKeys(y.Systems) {
-		s := y.Systems[id]
-		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: s.Owner, Classification: s.Classification})
-		for _, name := range sortedKeys(s.Entitlements) {
-			at := "$.systems." + quoteKey(id) + ".entitlements." + quoteKey(name)
-			y := s.Entitlements[name]
-			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
-				Native: or(y.Native, name), MFA: y.MFA, Authoritative: y.Authoritative}
-			if _, ok := c.Target(e.Target); !ok {
-				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
-			}
-			key := [2]string{e.Target, e.Native}
-			if other, ok := natives[key]; ok {
-				doc.report(at, "entitlements %s and %s are both %q in target %s: give each its own", other, e.ID, e.Native, e.Target)
-			}
-			natives[key] = e.ID
-			out.Entitlements = append(out.Entitlements, e)
-		}
-	}
-	if len(out.Entitlements) == 0 {
-		doc.report("$.systems", "there is no entitlement: a system has entitlements, and behov gives nothing else")
-	}
-	out.Sort()
-	return out
-}
-
-// units reads the organisation tree: columns unit, parent, name.
-func (l *loader) units(file string) *identity.Units {
-	units := &identity.Units{}
-	text, ok := l.read(file)
-	if !ok {
-		return units
-	}
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comment = '#'
-	r.FieldsPerRecord = -1
-	r.TrimLeadingSpace = true
-	for first := true; ; first = false {
-		fields, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			p := policy.Problem{File: file, Text: err.Error()}
-			var pe *csv.ParseError
-			if errors.As(err, &pe) {
-				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
-			}
-			l.problems = append(l.problems, p)
-			return units
-		}
-		line, _ := r.FieldPos(0)
-		if first {
-			if !slices.Equal(fields, []string{"unit", "parent", "name"}) {
-				l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: "the first line must be unit,parent,name"})
-				return units
-			}
-			continue
-		}
-		if len(fields) != 3 {
-			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: fmt.Sprintf("a unit has 3 fields (unit, parent, name), this line has %d", len(fields))})
-			continue
-		}
-		if err := units.Add(strings.TrimSpace(fields[0]), strings.TrimSpace(fields[1]), strings.TrimSpace(fields[2])); err != nil {
-			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: err.Error()})
-		}
-	}
-	if err := units.Check(); err != nil {
-		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
-	}
-	return units
-}
-
-func (l *loader) read(file string) (string, bool) {
-	b, err := os.ReadFile(l.file(file))
-	if err != nil {
-		text := err.Error()
-		if errors.Is(err, os.ErrNotExist) {
-			text = "there is no such file in " + l.dir + `: "behov init DIR" writes a configuration to start from, -c DIR names another directory`
-		}
-		l.problems = append(l.problems, policy.Problem{File: file, Text: text})
-		return "", false
-	}
-	return string(b), true
-}
-
-func (l *loader) yaml(file string, into any) *document {
-	text, ok := l.read(file)
-	if !ok {
-		return nil
-	}
-	doc, problem := parseYAML(file, text, into)
-	if problem != nil {
-		l.problems = append(l.problems, *problem)
-		return nil
-	}
-	doc.problems = &l.problems
-	return doc
 }
 
 func or(s, otherwise string) string {

@@ -3,11 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/behov/behov/internal/policy"
 )
@@ -30,14 +33,74 @@ func parseYAML(file, text string, into any) (*document, *policy.Problem) {
 		p := policy.Problem{File: file, Text: oneLine(err.Error())}
 		var located yaml.Error
 		if errors.As(err, &located) {
-			p.Text = oneLine(located.GetMessage())
+			p.Text = inWords(located)
 			if t := located.GetToken(); t != nil && t.Position != nil {
 				p.Line, p.Column = t.Position.Line, t.Position.Column
 			}
 		}
+		if tree != nil && p.Line == 0 {
+			if p.Line, p.Column = badDuration(tree); p.Line > 0 {
+				p.Text = notDuration
+			}
+		}
 		return nil, &p
 	}
+	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
+		at := positionOf(tree.Docs[1].Body)
+		return nil, &policy.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which nobody would read: remove the line ---"}
+	}
 	return &document{file: file, ast: tree}, nil
+}
+
+const notDuration = "it must be a time such as 30s or 2m"
+
+// inWords says what is wrong without naming Go's types.
+func inWords(err yaml.Error) string {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) || wrong.DstType == nil {
+		return oneLine(err.GetMessage())
+	}
+	if wrong.DstType == reflect.TypeFor[time.Duration]() {
+		return notDuration
+	}
+	switch wrong.DstType.Kind() {
+	case reflect.Bool:
+		return "it must be true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		return "it must be a number"
+	case reflect.String:
+		return "it must be text"
+	case reflect.Slice:
+		return "it must be a list"
+	case reflect.Map, reflect.Struct:
+		return "it must have fields of its own"
+	}
+	return oneLine(err.GetMessage())
+}
+
+// badDuration finds the one kind of wrong value that the parser does not place.
+func badDuration(tree *ast.File) (line, column int) {
+	find := visitor(func(n ast.Node) {
+		v, ok := n.(*ast.MappingValueNode)
+		if !ok || line > 0 || v.Key.String() != "timeout" {
+			return
+		}
+		if _, err := time.ParseDuration(v.Value.String()); err != nil {
+			line, column = v.Value.GetToken().Position.Line, v.Value.GetToken().Position.Column
+		}
+	})
+	for _, doc := range tree.Docs {
+		ast.Walk(find, doc)
+	}
+	return line, column
+}
+
+type visitor func(ast.Node)
+
+// Visit implements ast.Visitor.
+func (v visitor) Visit(n ast.Node) ast.Visitor {
+	v(n)
+	return v
 }
 
 func oneLine(s string) string {
@@ -75,6 +138,12 @@ func (d *document) place(path string) (line, column int, ok bool) {
 	if err != nil || node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
 		return 0, 0, false
 	}
+	at := positionOf(node)
+	return at.Line, at.Column, true
+}
+
+// positionOf returns where a node begins.
+func positionOf(node ast.Node) *token.Position {
 	position := node.GetToken().Position
 	// A mapping's token is its first key's colon; name the key instead.
 	if m, isMapping := node.(*ast.MappingNode); isMapping && len(m.Values) > 0 {
@@ -83,5 +152,5 @@ func (d *document) place(path string) (line, column int, ok bool) {
 	if v, isValue := node.(*ast.MappingValueNode); isValue {
 		position = v.Key.GetToken().Position
 	}
-	return position.Line, position.Column, true
+	return position
 }

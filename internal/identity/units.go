@@ -26,16 +26,21 @@ func (u *Units) Add(id, parent, name string) error {
 	return nil
 }
 
+// UnitError is what Check returns: what is wrong, and with which unit.
+type UnitError struct{ Unit, Text string }
+
+func (e *UnitError) Error() string { return fmt.Sprintf("unit %q %s", e.Unit, e.Text) }
+
 // Check says whether every parent exists and no unit lies below itself.
 func (u *Units) Check() error {
 	for _, id := range u.IDs() {
 		seen := map[string]bool{}
 		for at := id; at != ""; at = u.parent[at] {
 			if _, ok := u.names[at]; !ok {
-				return fmt.Errorf("unit %q lies under %q, which is not a unit", id, at)
+				return &UnitError{Unit: id, Text: fmt.Sprintf("lies under %q, which is not a unit", at)}
 			}
 			if seen[at] {
-				return fmt.Errorf("unit %q lies below itself", id)
+				return &UnitError{Unit: id, Text: "lies below itself"}
 			}
 			seen[at] = true
 		}

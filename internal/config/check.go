@@ -1,0 +1,118 @@
+package config
+
+import (
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/scim"
+)
+
+// check refuses numbers that would make of a limit none, or something else
+// than it says.
+func (l limitYAML) check(doc *document, at string) {
+	if l.Number != nil && *l.Number < 0 {
+		doc.report(at+".number", "it must not be negative")
+	}
+	if p := l.Percent; p != nil && (math.IsNaN(*p) || *p < 0 || *p > 100) {
+		doc.report(at+".percent", "it must be between 0 and 100")
+	}
+}
+
+var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// taken are names that conditions have and exports have not.
+var taken = []string{"type", "percent", "source", "on_leave"}
+
+// checkAttributes refuses columns of the organisation's own that a rule could
+// not name, or that would hide one of behov's.
+func checkAttributes(doc *document, names []string) {
+	seen := map[string]bool{}
+	for _, name := range names {
+		switch {
+		case !attributeName.MatchString(name):
+			doc.report("$.hr.attributes", "%q cannot be named in a rule: letters, digits and _ can", name)
+		case slices.Contains(Canonical, name) || slices.Contains(taken, name):
+			doc.report("$.hr.attributes", "%q is one of behov's own columns or attributes already", name)
+		case seen[name]:
+			doc.report("$.hr.attributes", "%q is there twice", name)
+		}
+		seen[name] = true
+	}
+}
+
+// checkColumns refuses a mapping from which a column would get its value twice.
+func checkColumns(doc *document, at string, s sourceYAML) {
+	from := map[string]string{}
+	for _, column := range sortedKeys(s.Columns) {
+		if other, ok := from[s.Columns[column]]; ok {
+			doc.report(at+".columns."+quoteKey(column), "%s and %s are both read from %q", other, column, s.Columns[column])
+		}
+		from[s.Columns[column]] = column
+	}
+	for _, column := range sortedKeys(s.Constants) {
+		_, mapped := s.Columns[column]
+		switch {
+		case mapped:
+			doc.report(at+".constants."+quoteKey(column), "%s is under columns already: it is either read or constant", column)
+		case column == "person_id" || column == "employment_id":
+			doc.report(at+".constants."+quoteKey(column), "%s tells rows apart and cannot be constant", column)
+		}
+	}
+}
+
+// hasPassword says whether a database URL carries a password, in either place
+// that it can stand.
+func hasPassword(u *url.URL) bool {
+	_, ok := u.User.Password()
+	return ok || u.Query().Has("password")
+}
+
+// checkName refuses names from which no entitlement ID can be made.
+func checkName(doc *document, at, what, name string) {
+	if name == "" || strings.ContainsAny(name, ": \t,") {
+		doc.report(at, "%q is no name for %s: one without colon, comma and space is", name, what)
+	}
+}
+
+// checkConnector asks the connector itself whether its settings can work. It
+// contacts nobody. The secret and the certificates need not be on the machine
+// that checks, and are left out of it.
+func checkConnector(doc *document, at string, t Target) {
+	const anything = "x"
+	var c connectors.Connector
+	var err error
+	switch {
+	case t.LDAP != nil:
+		at += ".ldap"
+		with := *t.LDAP
+		with.CAFile = ""
+		if t.secret != "" {
+			with.Password = anything
+		}
+		c, err = ldap.New(with)
+	case t.SCIM != nil:
+		at += ".scim"
+		with := *t.SCIM
+		with.CAFile = ""
+		if t.secret != "" {
+			with.Token = anything
+		}
+		c, err = scim.New(with)
+	default:
+		return
+	}
+	if err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			doc.report(at, "%s", strings.TrimPrefix(line, t.Kind()+": "))
+		}
+		return
+	}
+	if mfa := c.Capabilities()[connectors.MFA]; t.MFA && !mfa.Can {
+		doc.report("$.mfa.target", "target %s cannot say who is enrolled: %s", t.Name, mfa.Note)
+	}
+}

@@ -1,0 +1,127 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/config"
+)
+
+const memoryTarget = "    memory:\n      file: directory.json\n      groups: [all-staff, teachers, school-register, nurses, care-record, library-desk, library-loans, finance-ledger, temps]\n"
+
+const ldapTarget = "    ldap:\n      url: ldaps://ldap.example.org\n      bind_dn: cn=behov\n      password: env:P\n      people_dn: ou=people\n      groups_dn: ou=groups\n"
+
+// What loads and does something else than it says is worse than what does not
+// load.
+func TestWhatCannotBeMeantIsRefused(t *testing.T) {
+	for _, c := range []struct{ name, file, old, text, want string }{
+		{"negative limit", "behov.yaml", "removal_limit: {number: 5,", "removal_limit: {number: -5,", `behov.yaml:56:29: it must not be negative`},
+		{"more than everybody", "behov.yaml", "number: 5, percent: 10", "number: 5, percent: 1000", `behov.yaml:56:41: it must be between 0 and 100`},
+		{"no number", "behov.yaml", "number: 5, percent: 10", "number: 5, percent: .nan", `behov.yaml:56:41: it must be between 0 and 100`},
+		{"negative shrinking", "behov.yaml", "number: 5, percent: 5}", "number: 5, percent: -5}", `behov.yaml:47:42: it must be between 0 and 100`},
+		{"own column hides one", "behov.yaml", "attributes: [cost_centre]", "attributes: [unit]", `behov.yaml:34:15: "unit" is one of behov's own`},
+		{"own column hides an attribute", "behov.yaml", "attributes: [cost_centre]", "attributes: [type]", `behov.yaml:34:15: "type" is one of behov's own`},
+		{"own column twice", "behov.yaml", "attributes: [cost_centre]", "attributes: [a, a]", `behov.yaml:34:15: "a" is there twice`},
+		{"own column with a dash", "behov.yaml", "attributes: [cost_centre]", "attributes: [cost-centre]", `behov.yaml:34:15: "cost-centre" cannot be named in a rule`},
+		{"two columns from one", "behov.yaml", "      shrink_limit:", "      columns: {unit: X, job_code: X}\n      shrink_limit:", `behov.yaml:47:23: job_code and unit are both read from "X"`},
+		{"read and constant", "behov.yaml", "      shrink_limit:", "      columns: {unit: X}\n      constants: {unit: finance}\n      shrink_limit:", `behov.yaml:48:25: unit is under columns already`},
+		{"everybody is one person", "behov.yaml", "      shrink_limit:", "      constants: {person_id: x}\n      shrink_limit:", `behov.yaml:47:30: person_id tells rows apart`},
+		{"quotation mark as delimiter", "behov.yaml", "      shrink_limit:", "      delimiter: '\"'\n      shrink_limit:", `behov.yaml:47:18: "\"" must be one character and no quotation mark`},
+		{"the key itself", "behov.yaml", "file:behov.key", "hunter2", `behov.yaml:21:6: a secret must not stand`},
+		{"password in a URL's query", "behov.yaml", "sqlite:behov.db", "postgres://u@h/d?password=hunter2", `behov.yaml:17:11: a password must not stand`},
+		{"no database file", "behov.yaml", "sqlite:behov.db", `"sqlite:"`, `behov.yaml:17:11: it must be "sqlite:FILE"`},
+		{"database that is not set", "behov.yaml", "sqlite:behov.db", "env:BEHOV_TEST_NOT_SET", `behov.yaml:17:11: the environment variable BEHOV_TEST_NOT_SET is not set`},
+		{"the machine's time zone", "behov.yaml", "Europe/Stockholm", "Local", `behov.yaml:13:11: "Local" is no time zone`},
+		{"second document", "behov.yaml", "database:", "---\ndatabase:", `behov.yaml:18:1: a second document begins here`},
+		{"not UTF-8", "behov.yaml", "# Dates in HR", "# Dat\xe9s in HR", `behov.yaml:12: the file is not UTF-8`},
+		{"kind without settings", "behov.yaml", memoryTarget, "    ldap:\n", `behov.yaml:56:5: a target has exactly one of memory, ldap and scim; this one has 0`},
+		{"setting that is missing", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "      groups_dn: ou=groups\n", "", 1), `behov.yaml:68:7: groups_dn is missing`},
+		{"unencrypted", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "ldaps:", "ldap:", 1), `behov.yaml:68:7: the connection would not be encrypted`},
+		{"attribute that SCIM has not", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T}\n", `behov.yaml:67:12: attribute "cn" is not in the schema`},
+		{"MFA where nobody knows of it", "behov.yaml", memoryTarget, ldapTarget, `behov.yaml:51:11: target directory cannot say who is enrolled: mfa_attribute is not configured`},
+		{"timeout without a unit", "behov.yaml", memoryTarget, ldapTarget + "      timeout: 30\n", `behov.yaml:73:16: it must be a time such as 30s`},
+		{"timeout in words", "behov.yaml", memoryTarget, ldapTarget + "      timeout: soon\n", `behov.yaml:73:16: it must be a time such as 30s`},
+		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:31:64: it must be true or false`},
+		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:15:14: `},
+		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:15:15: "a:b" is no name for an entitlement`},
+		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
+		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
+		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no id`},
+		{"units' first line", "units.csv", "unit,parent,name", "id,parent,name", `units.csv:1: the first line must be unit,parent,name`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := example(t)
+			edit(t, dir, c.file, c.old, c.text)
+			config, problems := config.Load(dir)
+			if config != nil || len(problems) == 0 {
+				t.Fatalf("no problem is seen: %v", problems)
+			}
+			if got := problems[0].Error(); !strings.HasPrefix(got, c.want) {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			for _, p := range problems {
+				if strings.Contains(p.Error(), "\n") || strings.Contains(p.Error(), "hunter2") {
+					t.Errorf("more than a line, or a secret: %q", p.Error())
+				}
+			}
+		})
+	}
+}
+
+// The secret and the certificates of a target need not be on the machine that
+// checks its configuration.
+func TestSecretsNeedNotBeThereToCheck(t *testing.T) {
+	dir := example(t)
+	edit(t, dir, "behov.yaml", memoryTarget, ldapTarget+"      ca_file: nowhere.pem\n      mfa_attribute: mfa\n")
+	c, problems := config.Load(dir)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	if c.Targets[0].LDAP.Password != "" || c.Targets[0].LDAP.CAFile != filepath.Join(dir, "nowhere.pem") {
+		t.Errorf("got %+v", c.Targets[0].LDAP)
+	}
+	if _, err := c.Targets[0].Secret(dir); err == nil || !strings.Contains(err.Error(), "target directory: the environment variable P is not set") {
+		t.Errorf("the secret: %v", err)
+	}
+	t.Setenv("P", "s")
+	if s, err := c.Targets[0].Secret(dir); err != nil || s != "s" {
+		t.Errorf("the secret: %q, %v", s, err)
+	}
+}
+
+// Some editors put a byte order mark in front.
+func TestAByteOrderMarkDoesNotMatter(t *testing.T) {
+	dir := example(t)
+	for _, name := range []string{"behov.yaml", "catalogue.yaml", "units.csv", "policy.csv"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), append([]byte("\ufeff"), b...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c, problems := config.Load(dir); c == nil {
+		t.Error(problems)
+	}
+}
+
+// Every problem is told, not only the first, in the order of the file.
+func TestAllProblemsAreTold(t *testing.T) {
+	dir := example(t)
+	edit(t, dir, "behov.yaml", "Europe/Stockholm", "Mars")
+	edit(t, dir, "behov.yaml", "  target: directory", "  target: nowhere")
+	edit(t, dir, "behov.yaml", "number: 5, percent: 10", "number: -1, percent: 101")
+	edit(t, dir, "units.csv", "finance,office,Finance", "finance,nowhere,Finance")
+	_, problems := config.Load(dir)
+	var places []string
+	for _, p := range problems {
+		place, _, _ := strings.Cut(p.Error(), ": ")
+		places = append(places, place)
+	}
+	if got, want := strings.Join(places, " "), "behov.yaml:13:11 behov.yaml:51:11 behov.yaml:56:29 behov.yaml:56:42 units.csv:4"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
