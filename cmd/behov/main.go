@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -53,6 +54,18 @@ func status(err error, stderr io.Writer) int {
 	case errors.As(err, &e):
 		return int(e)
 	}
-	fmt.Fprintln(stderr, "behov: "+err.Error())
+	fmt.Fprintln(stderr, "behov: "+oneLine(err))
 	return exitError
+}
+
+// oneLine makes of several errors, and of cobra's suggestions, a line that a
+// log keeps together.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(parts, "; "), "?; ", "? ")
 }

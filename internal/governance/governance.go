@@ -187,6 +187,11 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, rea
 	if strings.TrimSpace(reason) == "" {
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
 	}
+	if id, ok := strings.CutPrefix(maker, ActorOf("")); ok {
+		if err := g.mayDecide(ctx, identity.PersonID(id)); err != nil {
+			return store.Decision{}, err
+		}
+	}
 	holds, err := g.DB.Holds(ctx)
 	if err != nil {
 		return store.Decision{}, err

@@ -76,7 +76,8 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
 		x.Grant = &grants[i]
 	}
-	if err := r.askCasbin(p, day, id, x.Grant != nil && x.Grant.Gate != Denied); err != nil {
+	// A grant without reasons is a denial, or a decision that no rule is behind.
+	if err := r.askCasbin(p, day, id, x.Grant != nil && len(x.Grant.Reasons) > 0); err != nil {
 		return x, err
 	}
 	for _, e := range p.Employments {

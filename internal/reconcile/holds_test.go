@@ -12,7 +12,7 @@ import (
 func (h *house) decideHold(digest, verdict string) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
-	if _, err := g.DecideHold(h.t.Context(), digest, verdict, "person:x", "so it is"); err != nil {
+	if _, err := g.DecideHold(h.t.Context(), digest, verdict, "os-uid:0", "so it is"); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/plan"
+)
+
+// fails runs a command that must fail with one line that has want in it.
+func (h *household) fails(want string, args ...string) {
+	h.t.Helper()
+	code, out, errs := h.run(args...)
+	line := strings.TrimSuffix(errs, "\n")
+	if code != exitError || !strings.Contains(line, want) || strings.Contains(line, "\n") || !strings.HasPrefix(line, "behov: ") {
+		h.t.Errorf("behov %s: exit status %d\n%s%s\nwant one line with %q", strings.Join(args, " "), code, out, errs, want)
+	}
+}
+
+// says runs a command that must succeed and say all that is wanted.
+func (h *household) says(args []string, want ...string) string {
+	h.t.Helper()
+	out := h.ok(args...)
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			h.t.Errorf("behov %s does not say %q:\n%s", strings.Join(args, " "), w, out)
+		}
+	}
+	return out
+}
+
+// applied is a household in which everybody has what they need.
+func applied(t *testing.T) *household {
+	t.Helper()
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	return h
+}
+
+func TestInitLeavesWhatIsThere(t *testing.T) {
+	h := newHousehold(t)
+	key, err := os.ReadFile(h.file("behov.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.edit("policy.csv", "everybody who works here", "everybody, says the chief,")
+	if err := os.Remove(h.file("units.csv")); err != nil {
+		t.Fatal(err)
+	}
+	h.says([]string{"init", h.dir}, "Wrote units.csv to", "Left alone, as they were there: .gitignore, behov.key, behov.yaml")
+	after, err := os.ReadFile(h.file("behov.key"))
+	if err != nil || !bytes.Equal(key, after) {
+		t.Errorf("the key was replaced: %v", err)
+	}
+	h.edit("policy.csv", "everybody, says the chief,", "everybody who works here")
+	for _, name := range []string{"behov.key", "behov.yaml"} {
+		if info, err := os.Stat(h.file(name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	h.says([]string{"check"}, "All is well: 9 entitlements, 8 rules, 1 target (all of which answer).")
+	h.says([]string{"check", "--offline"}, "1 target (not asked)")
+}
+
+func TestCheckNamesThePlace(t *testing.T) {
+	h := newHousehold(t)
+	h.edit("policy.csv", "r.sub.job_code == '2120'", "r.sub.jobcode == '2120'")
+	for _, args := range [][]string{{"check"}, {"check", "--json"}, {"plan"}, {"hr", "import", h.file("hr.csv")}} {
+		code, out, errs := h.run(args...)
+		lines := strings.Split(strings.TrimSpace(errs), "\n")
+		if code != exitError || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "policy.csv:13:14: rule teachers: there is no attribute r.sub.jobcode") || lines[1] != "behov: the configuration has 1 problem" {
+			t.Errorf("behov %v: %d\n%s%s", args, code, out, errs)
+		}
+	}
+	h.edit("policy.csv", "r.sub.jobcode", "r.sub.job_code")
+	if err := os.WriteFile(h.file("directory.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := h.run("check"); code != exitError || !strings.Contains(errs, "target directory") || !strings.HasSuffix(errs, "behov: 1 target cannot be used\n") {
+		t.Errorf("a target that cannot be read: %d, %s", code, errs)
+	}
+}
+
+func TestASavedPlanIsAppliedOnce(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	if code, out, errs := h.run("plan", "-o", h.file("p")); code != exitChanges || !strings.Contains(out, "Saved as ") {
+		t.Fatalf("%d\n%s%s", code, out, errs)
+	}
+	if info, err := os.Stat(h.file("p")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the plan's file: %v, %v", info.Mode(), err)
+	}
+	h.says([]string{"apply", h.file("p")}, "applied: 10 accounts created", "applied).")
+	h.fails("the world has moved since the plan was made: target directory changed. Make a new plan", "apply", h.file("p"))
+	h.fails("is no saved plan", "apply", h.file("hr.csv"))
+	h.fails("no such file", "apply", h.file("none"))
+	saved, err := os.ReadFile(h.file("p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.file("p"), bytes.Replace(saved, []byte(`"all-staff"`), []byte(`"finance-ledger"`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.fails("the plan was changed after it was made", "apply", h.file("p"))
+}
+
+func TestExplain(t *testing.T) {
+	h := applied(t)
+	h.says([]string{"explain", "1004", "school:register"}, "Sven Öberg (1004)", "school:register: has\n", "employment E4", "rule teachers@", "policy.csv:13", "teachers keep the register")
+	h.says([]string{"explain", "1004", "library:loans"}, "library:loans: has not\n", "nearest: rule librarians-half-time@", "fails  r.sub.percent >= 50   — percent is 25")
+	h.says([]string{"explain", "1005", "care:record"}, "care:record: waits", "MFA is demanded and not enrolled")
+	h.says([]string{"explain", "sven.oberg@example.org"}, "base:staff: has\n", "library:desk: has\n", "school:register: has\n")
+	h.fails(`there is no entitlement "loans" in the catalogue; did you mean "library:loans"?`, "explain", "1004", "loans")
+	h.fails(`9999`, "explain", "9999")
+	h.fails("accepts between 1 and 2 arg(s)", "explain")
+}
+
+// What somebody decided about access that no rule gives can be explained, too.
+func TestExplainADecisionWithoutARule(t *testing.T) {
+	h := applied(t)
+	target, err := memory.New(memory.Config{File: h.file("directory.json")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observed := plan.NewObserved()
+	if _, err := target.Snapshot(t.Context(), observed); err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range observed.Accounts {
+		if account.Name == "amihad" {
+			target.Apply(t.Context(), []connectors.Change{{Op: connectors.AddMember, Account: connectors.AccountRef{ID: account.ID}, Entitlement: "library-desk"}})
+		}
+	}
+	h.ok("apply", "--yes")
+	h.says([]string{"explain", "1003", "library:desk"}, "library:desk: has, and no rule, request or decision gives it")
+	h.ok("review", "start", "--system", "library", "--by", "1006")
+	item := ""
+	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
+		if strings.Contains(line, "Amira Haddad") {
+			item = strings.Fields(line)[0]
+		}
+	}
+	h.ok("review", "decide", item, "keep", "--reason", "covers on Saturdays", "--by", "1006")
+	h.says([]string{"explain", "1003", "library:desk"}, "library:desk: keeps", "kept by decision 1 by Elin Sjögren (1006): covers on Saturdays")
+	h.ok("review", "decide", item, "revoke", "--reason", "no longer", "--by", "1006")
+	h.says([]string{"explain", "1003", "library:desk"}, "library:desk: loses at the next apply", "revoked by decision 2")
+	h.ok("apply", "--yes")
+	h.says([]string{"explain", "1003", "library:desk"}, "library:desk: has not")
+}
+
+func TestReviews(t *testing.T) {
+	h := applied(t)
+	h.fails("say who decides", "review", "start", "--system", "library")
+	h.fails(`there is no system "librarium"`, "review", "start", "--system", "librarium", "--by", "1006")
+	h.fails("who decides", "review", "start", "--system", "library", "--by", "9999")
+	h.says([]string{"review", "start", "--system", "library", "--by", "1006"}, "Review 1 of library has begun, with 3 questions.")
+	own, other := "", ""
+	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
+		switch {
+		case strings.Contains(line, "Elin Sjögren"):
+			own = strings.Fields(line)[0]
+		case strings.Contains(line, "Sven Öberg"):
+			other = strings.Fields(line)[0]
+		}
+	}
+	h.fails("nobody decides on their own access", "review", "decide", own, "keep", "--reason", "mine", "--by", "1006")
+	h.fails("a decision needs a reason", "review", "decide", other, "revoke", "--by", "1006")
+	h.fails("is no verdict: keep or revoke", "review", "decide", other, "perhaps", "--reason", "r", "--by", "1006")
+	h.fails("is no review item", "review", "decide", "first", "keep", "--reason", "r", "--by", "1006")
+	h.fails("there is no review item 1-99", "review", "decide", "1-99", "keep", "--reason", "r", "--by", "1006")
+	t.Setenv("BEHOV_BY", "1006")
+	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: revoke library:desk", "It goes at the next apply.")
+	if out := h.ok("review", "list"); strings.Contains(out, "Sven Öberg") {
+		t.Errorf("what is decided is listed: %s", out)
+	}
+	h.says([]string{"review", "list", "--all"}, "revoke by Elin Sjögren (1006)")
+	h.ok("apply", "--yes")
+	h.says([]string{"audit", "access", "1004", "--from", "2020-01-01"}, "library:desk", "revoked by decision 1 by Elin Sjögren (1006): works in the school now")
+	h.says([]string{"plan"}, "nothing to do")
+}
+
+func TestHolds(t *testing.T) {
+	h := applied(t)
+	h.says([]string{"hold", "list"}, "Nothing is held.")
+	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
+	h.ok("hr", "import", h.file("hr.csv"))
+	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "HELD in directory: it would take access from 8 of the 10 people") {
+		t.Fatalf("%d, %s", code, out)
+	}
+	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
+	h.fails("0 holds are named", "hold", "release", "ffffffffffffffff", "--reason", "r")
+	h.fails(`0 holds are named ""`, "hold", "release", "", "--reason", "r")
+	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ")
+	h.says([]string{"hold", "reject", digest, "--reason", "no"}, "It stays held.")
+	h.says([]string{"hold", "list"}, "Nothing is held.")
+	h.says([]string{"hold", "list", "--all"}, "reject by ")
+	if code, _, _ := h.run("apply", "--yes"); code != exitHeld {
+		t.Errorf("rejected, apply exits with %d", code)
+	}
+	h.says([]string{"audit", "who-had", "base:staff"}, "Karin Lindqvist")
+	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so"}, "It goes through at the next apply")
+	h.ok("apply", "--yes")
+	if out := h.ok("audit", "who-had", "base:staff"); strings.Contains(out, "Karin Lindqvist") {
+		t.Errorf("released, and still: %s", out)
+	}
+}
+
+func TestAuditQuestions(t *testing.T) {
+	h := newHousehold(t)
+	h.now = func() time.Time { return time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) }
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	h.says([]string{"audit", "who-had", "account"}, "Karin Lindqvist", "2026-11-02 10:00:00", "now")
+	h.says([]string{"audit", "who-had", "care:record"}, "Nobody had care:record then.")
+	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02T10:00:00+01:00"}, "Karin Lindqvist")
+	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02 09:59:59"}, "Nobody had")
+	h.says([]string{"audit", "access", "1004", "--to", "2026-11-01"}, "Nothing then.")
+	h.fails(`no entitlement "base:stuff" is in the catalogue or was ever given`, "audit", "who-had", "base:stuff")
+	h.fails("--at: \"yesterday\" is no instant", "audit", "who-had", "base:staff", "--at", "yesterday")
+	h.fails("--from:", "audit", "access", "1004", "--from", "2026-02-30")
+	h.fails("--at goes without --from and --to", "audit", "access", "1004", "--at", "2026-11-02", "--to", "2026-11-03")
+	h.says([]string{"audit", "verify"}, "The audit trail is whole: ")
+}
+
+// Nothing but the answer is on standard output, whatever it is that failed.
+func TestFailuresAreOneLineOnStandardError(t *testing.T) {
+	h := newHousehold(t)
+	for want, args := range map[string][]string{
+		`unknown command "plann" for "behov"; Did you mean this? plan`: {"plann"},
+		"unknown flag":                   {"plan", "--colour"},
+		"accepts 1 arg(s)":               {"hr", "import"},
+		"no such file":                   {"hr", "import", h.file("none.csv")},
+		"which source is it from":        {"hr", "import", "--source", "payroll", h.file("hr.csv")},
+		"apply changes your targets":     {"apply"},
+		"--as-of":                        {"plan", "--as-of", "2026-02-30"},
+		"nobody":                         {"plan", "--person", "nobody"},
+		`required flag(s) "system"`:      {"review", "start"},
+		"is the first apply done?":       {"review", "start", "--system", "library", "--by", "1006"},
+		"the line of column names":       {"hr", "import", h.file("policy.csv")},
+		"is there and is no saved plan:": {"plan", "-o", h.file("hr.csv")},
+	} {
+		if want == "is the first apply done?" {
+			h.ok("hr", "import", h.file("hr.csv"))
+		}
+		h.fails(want, args...)
+		if _, out, _ := h.run(args...); out != "" && want != "is there and is no saved plan:" {
+			t.Errorf("behov %v says on standard output: %s", args, out)
+		}
+	}
+	missing := filepath.Join(h.dir, "none")
+	if code, _, errs := h.run("-c", missing, "plan"); code != exitError || !strings.Contains(errs, "behov.yaml: there is no such file in "+missing) {
+		t.Errorf("no configuration: %d, %s", code, errs)
+	}
+	if err := os.Remove(h.file("behov.key")); err != nil {
+		t.Fatal(err)
+	}
+	h.fails("the key that personal values are sealed with (key: file:behov.key)", "plan")
+}
+
+// A row that cannot be read is told of without naming whom it is about.
+func TestABadRowOfAProtectedPerson(t *testing.T) {
+	h := applied(t)
+	h.edit("hr.csv", "2010-08-16", "2010-02-30")
+	_, out, errs := h.run("hr", "import", h.file("hr.csv"))
+	if !strings.Contains(out, "hr.csv:10") || !strings.Contains(out, "1008") {
+		t.Errorf("the row is not named: %s%s", out, errs)
+	}
+	for _, secret := range []string{"Lena", "Bergström", "lena.", "19770404", "0026"} {
+		if strings.Contains(out+errs, secret) {
+			t.Errorf("%q is said: %s%s", secret, out, errs)
+		}
+	}
+	h.says([]string{"plan"}, "nothing to do")
+}
+
+// Every command prints its help, from which its examples can be copied: they
+// name commands and flags that there are.
+func TestHelpIsPrinted(t *testing.T) {
+	h := newHousehold(t)
+	root := (&app{}).root()
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		args := strings.Fields(c.CommandPath())[1:]
+		h.says(append(args, "--help"), "Usage:", "behov")
+		for _, line := range strings.Split(c.Example, "\n") {
+			for _, part := range strings.Split(line, "&&") {
+				words := strings.Fields(part)
+				if len(words) < 2 || words[0] != "behov" {
+					continue
+				}
+				found, rest, err := root.Find(words[1:])
+				if err != nil || !found.Runnable() {
+					t.Errorf("the example %q: %v", part, err)
+					continue
+				}
+				for _, word := range rest {
+					if name, ok := strings.CutPrefix(word, "--"); ok && found.Flags().Lookup(name) == nil && root.PersistentFlags().Lookup(name) == nil {
+						t.Errorf("the example %q: there is no flag --%s", part, name)
+					}
+				}
+			}
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit(root)
+}
