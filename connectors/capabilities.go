@@ -5,18 +5,24 @@ type Ability string
 
 // The abilities behov knows of, in the order in which they are listed.
 const (
-	Create   Ability = "create accounts"
-	Update   Ability = "update accounts"
-	Disable  Ability = "disable and enable accounts"
-	Delete   Ability = "delete accounts"
-	Members  Ability = "memberships"
-	MFA      Ability = "MFA enrolment"
-	Sessions Ability = "revoke sessions"
+	Create     Ability = "create accounts"
+	Adopt      Ability = "adopt accounts"
+	Update     Ability = "update accounts"
+	References Ability = "references between accounts"
+	Rename     Ability = "rename accounts"
+	Disable    Ability = "disable and enable accounts"
+	Delete     Ability = "delete accounts"
+	Restore    Ability = "restore deleted accounts"
+	Members    Ability = "memberships"
+	Password   Ability = "first password"
+	MFA        Ability = "MFA enrolment"
+	Passes     Ability = "temporary access passes"
+	Sessions   Ability = "revoke sessions"
 )
 
 // Abilities lists all of them in their order.
 func Abilities() []Ability {
-	return []Ability{Create, Update, Disable, Delete, Members, MFA, Sessions}
+	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Password, MFA, Passes, Sessions}
 }
 
 // Support says whether, and under which condition, an ability is there.

@@ -46,21 +46,6 @@ type Connector interface {
 	Close() error
 }
 
-// MFAReader is the optional ability to say who is enrolled for multi-factor
-// authentication.
-type MFAReader interface {
-	// MFAEnrolled calls emit with the native ID of every enrolled account.
-	// As with a snapshot, a read that broke is not complete: behov then gives
-	// nobody new access on the strength of it, and takes none away.
-	MFAEnrolled(ctx context.Context, emit func(accountID string) error) (Completeness, error)
-}
-
-// SessionRevoker is the optional ability to end an account's open sessions.
-type SessionRevoker interface {
-	// RevokeSessions ends every session of the account. It is safe to repeat.
-	RevokeSessions(ctx context.Context, account AccountRef) (Outcome, error)
-}
-
 // Sink receives a snapshot. An error it returns ends the snapshot and is
 // returned from it.
 type Sink interface {
@@ -86,8 +71,10 @@ type Account struct {
 	Name string
 	// Enabled is false when the account cannot be used to sign in.
 	Enabled bool
-	// Attributes holds the attributes the connector is configured to manage,
-	// by the target's own names. An attribute without a value is absent.
+	// Attributes holds the attributes the connector is configured to read, by
+	// the target's own names. An attribute without a value is absent. The
+	// values of an attribute that refers to accounts (a manager) are their
+	// IDs; what it refers to outside our scope appears as the target has it.
 	Attributes map[string][]string
 }
 
@@ -121,7 +108,9 @@ type Op string
 // The changes a target can be asked for.
 const (
 	CreateAccount  Op = "create-account"  // Account.Name, Account.Anchor, Attributes, Enabled
+	AdoptAccount   Op = "adopt-account"   // Account.ID, Account.Anchor: writes the anchor into an account that has none
 	UpdateAccount  Op = "update-account"  // Account.ID, Attributes
+	RenameAccount  Op = "rename-account"  // Account.ID, Account.Name: the new login name; the ID stays
 	EnableAccount  Op = "enable-account"  // Account.ID
 	DisableAccount Op = "disable-account" // Account.ID
 	DeleteAccount  Op = "delete-account"  // Account.ID
@@ -133,16 +122,16 @@ const (
 type AccountRef struct {
 	ID     string // the target's own stable identifier; empty on CreateAccount
 	Anchor string // the behov person ID
-	Name   string // the login name; on changes other than CreateAccount a hint only
+	Name   string // the login name; a hint only on changes other than CreateAccount and RenameAccount
 }
 
 // Change is one change to a target, as data.
 type Change struct {
 	Op      Op
 	Account AccountRef
-	// Attributes are those to set, by the target's own names. On
-	// UpdateAccount an empty list removes the attribute, and attributes that
-	// are not named stay as they are.
+	// Attributes are those to set, by the target's own names; as in Account,
+	// references are account IDs. On UpdateAccount an empty list removes the
+	// attribute, and attributes that are not named stay as they are.
 	Attributes map[string][]string
 	// Enabled is, on CreateAccount, whether the account can be used at once.
 	Enabled bool
@@ -167,8 +156,9 @@ const (
 // Outcome is the target's answer to a change.
 type Outcome struct {
 	Status Status
-	// AccountID is, after CreateAccount, the ID of the new account, or of
-	// the one with the same anchor that was already there.
+	// AccountID is, after CreateAccount, the ID of the new account, of the one
+	// with the same anchor that was already there, or of the deleted one that
+	// was restored.
 	AccountID string
 	// Detail is, when refused, why: one line for a person, without personal
 	// data.

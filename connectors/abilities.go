@@ -1,0 +1,72 @@
+package connectors
+
+import (
+	"context"
+	"time"
+)
+
+// MFAReader is the optional ability to say who is enrolled for multi-factor
+// authentication.
+type MFAReader interface {
+	// MFAEnrolled calls emit with the native ID of every enrolled account.
+	// As with a snapshot, a read that broke is not complete: behov then gives
+	// nobody new access on the strength of it, and takes none away.
+	MFAEnrolled(ctx context.Context, emit func(accountID string) error) (Completeness, error)
+}
+
+// SingleMFAReader is the optional ability to answer for one account without
+// reading them all.
+type SingleMFAReader interface {
+	// MFAEnrolledFor says whether the account is enrolled.
+	MFAEnrolledFor(ctx context.Context, account AccountRef) (bool, error)
+}
+
+// PassIssuer is the optional ability to hand out a time-limited passcode with
+// which somebody signs in once in order to enrol for multi-factor
+// authentication.
+type PassIssuer interface {
+	// IssuePass makes a pass for the account that is valid for so long, and
+	// withdraws an earlier one. The pass is returned once and kept nowhere.
+	IssuePass(ctx context.Context, account AccountRef, valid time.Duration) (Pass, error)
+	// WithdrawPass ends every pass of the account. It is safe to repeat.
+	WithdrawPass(ctx context.Context, account AccountRef) (Outcome, error)
+}
+
+// Pass is a time-limited passcode. Code is a secret: it is shown to whoever
+// asked for it, and never recorded.
+type Pass struct {
+	Code    string
+	Starts  time.Time // UTC
+	Expires time.Time // UTC
+}
+
+// SessionRevoker is the optional ability to end an account's open sessions.
+type SessionRevoker interface {
+	// RevokeSessions ends every session of the account. It is safe to repeat.
+	RevokeSessions(ctx context.Context, account AccountRef) (Outcome, error)
+}
+
+// Matcher is the optional ability to say how the target compares values.
+type Matcher interface {
+	// Matching returns, by attribute, how the target compares its values, as
+	// far as is known after a Snapshot or Check. Attributes that it does not
+	// name are compared exactly.
+	Matching() map[string]Matching
+}
+
+// Handover receives the first password of a new account, once. A connector
+// that is configured with none tells it to nobody. An error means that it was
+// not handed over; the account is there all the same, and somebody has to set
+// another password.
+type Handover interface {
+	FirstPassword(ctx context.Context, account AccountRef, password string) error
+}
+
+// Memory is where a connector keeps what makes the next reading cheaper (a
+// delta token and what it continues from). It is sealed at rest. A connector
+// must do as well without: what it loads may be old, or nothing.
+type Memory interface {
+	// Load returns what was last saved, nil when nothing was.
+	Load(ctx context.Context) ([]byte, error)
+	Save(ctx context.Context, state []byte) error
+}
