@@ -58,13 +58,19 @@ func New(cfg Config) (*Connector, error) {
 // Capabilities implements connectors.Connector.
 func (c *Connector) Capabilities() connectors.Capabilities {
 	return connectors.Capabilities{
-		connectors.Create:   connectors.Can(),
-		connectors.Update:   connectors.Can(),
-		connectors.Disable:  connectors.Can(),
-		connectors.Delete:   connectors.Can(),
-		connectors.Members:  connectors.Can(),
-		connectors.MFA:      connectors.Can("an account's mfa flag"),
-		connectors.Sessions: connectors.Cannot("there are no sessions in a file"),
+		connectors.Create:     connectors.Can(),
+		connectors.Adopt:      connectors.Can(),
+		connectors.Update:     connectors.Can(),
+		connectors.References: connectors.Can("the other account's ID"),
+		connectors.Rename:     connectors.Can(),
+		connectors.Disable:    connectors.Can(),
+		connectors.Delete:     connectors.Can(),
+		connectors.Restore:    connectors.Cannot("what is deleted is gone"),
+		connectors.Members:    connectors.Can(),
+		connectors.Password:   connectors.Cannot("nobody signs in to a file"),
+		connectors.MFA:        connectors.Can("an account's mfa flag"),
+		connectors.Passes:     connectors.Cannot("nobody signs in to a file"),
+		connectors.Sessions:   connectors.Cannot("nobody signs in to a file"),
 	}
 }
 

@@ -86,6 +86,10 @@ func (s *state) apply(ctx context.Context, c connectors.Change) (connectors.Outc
 		return refused("no such account"), nil
 	}
 	switch c.Op {
+	case connectors.AdoptAccount:
+		return s.adopt(a, c), nil
+	case connectors.RenameAccount:
+		return s.rename(a, c), nil
 	case connectors.UpdateAccount:
 		return s.update(a, c), nil
 	case connectors.EnableAccount, connectors.DisableAccount:
@@ -119,6 +123,38 @@ func (s *state) create(c connectors.Change) connectors.Outcome {
 	}}
 	s.put(a)
 	return connectors.Outcome{Status: connectors.Applied, AccountID: a.ID}
+}
+
+func (s *state) adopt(a account, c connectors.Change) connectors.Outcome {
+	owner, taken := s.byAnchor[c.Account.Anchor]
+	switch {
+	case c.Account.Anchor == "":
+		return refused("an anchor is needed to adopt an account")
+	case a.Anchor == c.Account.Anchor:
+		return alreadySo()
+	case a.Anchor != "":
+		return refused("the account says that it is somebody else's")
+	case taken && owner != a.ID:
+		return refused("another account says that it is this person's")
+	}
+	a.Anchor = c.Account.Anchor
+	s.put(a)
+	return applied()
+}
+
+func (s *state) rename(a account, c connectors.Change) connectors.Outcome {
+	owner, taken := s.byName[c.Account.Name]
+	switch {
+	case c.Account.Name == "":
+		return refused("an account needs a name")
+	case a.Name == c.Account.Name:
+		return alreadySo()
+	case taken && owner != a.ID:
+		return refused("the login name is taken")
+	}
+	a.Name = c.Account.Name
+	s.put(a)
+	return applied()
 }
 
 func (s *state) update(a account, c connectors.Change) connectors.Outcome {

@@ -38,6 +38,8 @@ const (
 	NoEffect Effect = iota
 	Opens
 	Closes
+	// Reopens closes what is open and opens it again, for another reason.
+	Reopens
 	// ClosesAll closes every interval of the person in the target.
 	ClosesAll
 )
@@ -51,6 +53,8 @@ func EffectOf(r Record) (Key, Effect) {
 		return key, Opens
 	case AccessGone:
 		return key, Closes
+	case AccessAdopted:
+		return key, Reopens
 	case StepEnded:
 		if r.Outcome != Applied && r.Outcome != AlreadySo {
 			return key, NoEffect
@@ -97,10 +101,10 @@ func (p *Projection) Add(r Record) {
 	key, effect := EffectOf(r)
 	switch effect {
 	case Opens:
-		if p.open[key] == nil {
-			i := Opened(key, r)
-			p.open[key] = &i
-		}
+		p.begin(key, r)
+	case Reopens:
+		p.close(key, r)
+		p.begin(key, r)
 	case Closes:
 		p.close(key, r)
 	case ClosesAll:
@@ -109,6 +113,13 @@ func (p *Projection) Add(r Record) {
 				p.close(k, r)
 			}
 		}
+	}
+}
+
+func (p *Projection) begin(key Key, r Record) {
+	if p.open[key] == nil {
+		i := Opened(key, r)
+		p.open[key] = &i
 	}
 }
 

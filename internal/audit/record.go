@@ -36,6 +36,9 @@ const (
 	// back, as a snapshot showed.
 	AccessFound Action = "drift.found"
 	AccessGone  Action = "drift.gone"
+	// AccessAdopted tells that a rule or a decision gives what was found: from
+	// then on behov holds it for that reason, and takes it when that ends.
+	AccessAdopted Action = "access.adopted"
 )
 
 // The outcomes of StepEnded.
@@ -43,9 +46,8 @@ const (
 	Applied   = "applied"
 	AlreadySo = "already-so"
 	Refused   = "refused"
-	Failed    = "failed"
-	// NotDone: the target gave no answer, and a later complete snapshot
-	// shows that the step did not happen.
+	// NotDone: the target gave no usable answer, and a later complete
+	// snapshot shows that the step did not happen.
 	NotDone = "not-done"
 )
 

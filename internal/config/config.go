@@ -63,7 +63,9 @@ type Shrink struct {
 // Target is a connected system.
 type Target struct {
 	Name       string
-	Attributes map[string]*identity.Template // by the target's own attribute names
+	Account    AccountName
+	Attributes map[string]Attribute // by the target's own attribute names
+	Adopt      []Claim              // how accounts that were there are told, the strongest first
 	Limit      plan.Limit
 	Ignore     []string
 	MFA        bool // this target says who is enrolled
@@ -73,6 +75,36 @@ type Target struct {
 	SCIM   *scim.Config
 	// secret is the reference behind the connector's password or token.
 	secret string
+}
+
+// AccountName says how accounts in a target are named.
+type AccountName struct {
+	Value *identity.Template
+	// Most is how many characters a name may have; zero is any number.
+	Most int
+	// Number is set when a name that is taken gets a number. Otherwise the
+	// person waits until somebody has looked: the name may be taken by an
+	// account of their own.
+	Number bool
+	// Rename is set when accounts follow the name. Otherwise it is given once.
+	Rename bool
+}
+
+// Attribute says what value an attribute gets.
+type Attribute struct {
+	Value *identity.Template // nil for a reference
+	// Default is used where Value comes out empty; nil for none.
+	Default *identity.Template
+	// OnCreate is set when it is set on a new account and then left alone.
+	OnCreate bool
+	// Manager is set when the value is the account of the person's manager.
+	Manager bool
+}
+
+// Claim is an attribute that tells whose an account is.
+type Claim struct {
+	Attribute string // plan.NameAttribute for the login name
+	Value     *identity.Template
 }
 
 // Kind returns the target's kind.
@@ -97,10 +129,21 @@ func (t Target) Secret(dir string) (string, error) {
 
 // AttributeNames returns the names of the attributes that are managed in the
 // target, sorted.
-func (t Target) AttributeNames() []string {
-	names := make([]string, 0, len(t.Attributes))
-	for n := range t.Attributes {
-		names = append(names, n)
+func (t Target) AttributeNames() []string { return sortedKeys(t.Attributes) }
+
+// References returns those of them that refer to accounts, sorted.
+func (t Target) References() []string {
+	return slices.DeleteFunc(t.AttributeNames(), func(name string) bool { return !t.Attributes[name].Manager })
+}
+
+// read returns the attributes that a snapshot has to show: those that are
+// managed and those that tell whose an account is.
+func (t Target) read() []string {
+	names := t.AttributeNames()
+	for _, c := range t.Adopt {
+		if c.Attribute != plan.NameAttribute && !slices.Contains(names, c.Attribute) {
+			names = append(names, c.Attribute)
+		}
 	}
 	slices.Sort(names)
 	return names

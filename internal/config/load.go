@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/limit"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/identity"
@@ -52,12 +53,15 @@ type limitYAML struct {
 }
 
 type targetYAML struct {
-	Memory     *memory.Config    `yaml:"memory"`
-	LDAP       *ldap.Config      `yaml:"ldap"`
-	SCIM       *scim.Config      `yaml:"scim"`
-	Attributes map[string]string `yaml:"attributes"`
-	Limit      limitYAML         `yaml:"removal_limit"`
-	Ignore     []string          `yaml:"ignore"`
+	Memory     *memory.Config           `yaml:"memory"`
+	LDAP       *ldap.Config             `yaml:"ldap"`
+	SCIM       *scim.Config             `yaml:"scim"`
+	Name       nameYAML                 `yaml:"name"`
+	Attributes map[string]attributeYAML `yaml:"attributes"`
+	Adopt      []map[string]string      `yaml:"adopt"`
+	Removal    limitYAML                `yaml:"removal_limit"`
+	Ignore     []string                 `yaml:"ignore"`
+	Limits     limit.Limits             `yaml:"limits"`
 }
 
 type catalogueYAML struct {
@@ -242,30 +246,25 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 
 func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Target {
 	at := "$.targets." + quoteKey(name)
-	t := Target{Name: name, Attributes: map[string]*identity.Template{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM,
+	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM,
 		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}}
-	y.Limit.check(doc, at+".removal_limit")
-	if y.Limit.Number != nil {
-		t.Limit.People = *y.Limit.Number
+	y.Removal.check(doc, at+".removal_limit")
+	if y.Removal.Number != nil {
+		t.Limit.People = *y.Removal.Number
 	}
-	if y.Limit.Percent != nil {
-		t.Limit.Share = *y.Limit.Percent / 100
+	if y.Removal.Percent != nil {
+		t.Limit.Share = *y.Removal.Percent / 100
 	}
 	for _, pattern := range y.Ignore {
 		if _, err := path.Match(pattern, ""); err != nil {
 			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)
 		}
 	}
-	for _, attribute := range sortedKeys(y.Attributes) {
-		template, err := identity.ParseTemplate(y.Attributes[attribute])
-		if err != nil {
-			doc.report(at+".attributes."+quoteKey(attribute), "attribute %s: %v", attribute, err)
-			continue
-		}
-		t.Attributes[attribute] = template
-	}
+	l.mapping(doc, at, y, &t)
 	kinds := 0
-	names := t.AttributeNames()
+	if err := y.Limits.Validate(); err != nil {
+		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
+	}
 	if t.Memory != nil {
 		kinds++
 		if t.Memory.File != "" && !filepath.IsAbs(t.Memory.File) {
@@ -274,13 +273,13 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 	}
 	if t.LDAP != nil {
 		kinds++
-		t.LDAP.Attributes = names
+		t.LDAP.Attributes = t.read()
 		t.LDAP.CAFile = l.file(t.LDAP.CAFile)
 		t.secret, t.LDAP.Password = t.LDAP.Password, ""
 	}
 	if t.SCIM != nil {
 		kinds++
-		t.SCIM.Attributes = names
+		t.SCIM.Attributes = t.read()
 		t.SCIM.CAFile = l.file(t.SCIM.CAFile)
 		t.secret, t.SCIM.Token = t.SCIM.Token, ""
 	}

@@ -3,9 +3,11 @@ package identity
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/template"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -23,6 +25,11 @@ type View struct {
 	EmploymentFacts
 	Login    string
 	PersonID PersonID
+	// Key is what HR calls the person: the employee number.
+	Key string
+	// Account is the login name in the target that the value is for; empty
+	// where the template makes that name.
+	Account string
 }
 
 // ParseTemplate compiles a template and tries it on an empty view, so that an
@@ -65,6 +72,9 @@ func (t *Template) Execute(v View) (string, error) {
 // ViewOn returns what templates see of the person on the day.
 func (p Person) ViewOn(day Date) View {
 	v := View{PersonFacts: p.PersonFacts, Login: p.Login, PersonID: p.ID}
+	if len(p.Keys) > 0 {
+		v.Key = p.Keys[0].Key
+	}
 	if e, ok := p.Main(day); ok {
 		v.EmploymentFacts = e.EmploymentFacts
 	}
@@ -108,8 +118,23 @@ func LoginCandidate(base string, n int) string {
 	if base == "" {
 		base = "user"
 	}
-	if n <= 1 {
-		return base
+	return NameCandidate(base, n, 0)
+}
+
+// NameCandidate returns the n-th name to try, counted from 1: the base, then
+// with 2, 3 … behind it; in an address, before the @. It has at most so many
+// characters, when that is not zero: the base is cut to make room.
+func NameCandidate(base string, n, most int) string {
+	local, domain, address := strings.Cut(base, "@")
+	if address {
+		domain = "@" + domain
 	}
-	return fmt.Sprintf("%s%d", base, n)
+	number := ""
+	if n > 1 {
+		number = strconv.Itoa(n)
+	}
+	if room := most - len(number) - utf8.RuneCountInString(domain); most > 0 {
+		local = first(max(room, 0), local)
+	}
+	return local + number + domain
 }

@@ -2,9 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,10 +41,23 @@ type Person struct {
 
 // Account is what a person's account should look like.
 type Account struct {
-	Name       string
+	Name string
+	// Rename is set when an account with another name gets this one.
+	Rename     bool
 	Attributes map[string][]string
-	// Bad says which attribute could not be worked out, and why.
-	Bad string
+	// OnCreate names attributes that are set on a new account and then left
+	// alone.
+	OnCreate map[string]bool
+	// References holds, by attribute, whose account it refers to; empty for
+	// nobody's.
+	References map[string]identity.PersonID
+	// Claims are what tells an account that was there before behov as this
+	// person's, the strongest first.
+	Claims []Claim
+	// Bad says which attribute could not be worked out, and why; BadName why
+	// there is no name to give.
+	Bad     string
+	BadName string
 }
 
 // Target is a target as observed, with what we know of it.
@@ -58,6 +68,10 @@ type Target struct {
 	Unread   string
 	// Bound notes whose account is whose.
 	Bound Bindings
+	// Matching says how the target compares the values of an attribute.
+	Matching map[string]connectors.Matching
+	// References are attributes whose values are account IDs.
+	References map[string]bool
 	// Given holds the access that behov gave and has not taken back, with the
 	// reason it was given for; what is observed and not in it came behind our
 	// back.
@@ -69,8 +83,13 @@ type Target struct {
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
-	// Sessions is true when the target can end sessions.
-	Sessions bool
+	// Sessions, Adopts and Renames say whether the target can end sessions,
+	// write an anchor into an account, and give it another name.
+	Sessions, Adopts, Renames bool
+
+	adopted map[identity.PersonID]string // account IDs, filled in by Correlate
+	adopter map[string]identity.PersonID
+	unclear map[identity.PersonID]string // why nobody's account was adopted
 }
 
 // Access is a person's entitlement.
@@ -98,7 +117,7 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := builder{in: in, t: t, plan: p}
+		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				b.catalogue = append(b.catalogue, e)
@@ -108,6 +127,7 @@ func Build(in Input) (*Plan, error) {
 		for _, person := range people {
 			b.person(person)
 		}
+		b.refer()
 		b.finish()
 	}
 	slices.SortStableFunc(p.Steps, compareSteps)
@@ -142,6 +162,8 @@ type builder struct {
 	catalogue []policy.Entitlement
 	steps     []Step
 	enabled   int // people with a usable account
+	created   map[identity.PersonID]string
+	referring []referring
 }
 
 // person plans one person in the target.
@@ -161,10 +183,9 @@ func (b *builder) person(p Person) {
 	if p.NoNeed != "" {
 		why = p.NoNeed
 	}
-	bound := b.t.Bound.account[p.ID]
 	switch {
 	case own == nil && len(others) == 0 && wanted:
-		b.join(p, grants, bound, why)
+		b.join(p, grants, why)
 	case own == nil && len(others) == 1:
 		b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
 			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked"})
@@ -172,13 +193,51 @@ func (b *builder) person(p Person) {
 		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
 	}
 	if own != nil {
-		if own.Anchor != string(p.ID) {
-			b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
-		}
-		b.change(p, grants, *own, wanted, why)
+		adoption := b.anchor(p, *own)
+		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
 	}
 	for _, a := range others {
 		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
+	}
+}
+
+// anchor plans that the person's account says that it is theirs. It returns
+// the step on which everything else in the account depends, when behov did not
+// know the account before.
+func (b *builder) anchor(p Person, own connectors.Account) (adoption string) {
+	adopting := b.t.adopted[p.ID] == own.ID
+	switch {
+	case own.Anchor == string(p.ID):
+		return ""
+	case own.Anchor != "":
+		b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
+		return ""
+	case adopting:
+		b.step(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: "the account was there before and is this person's by " + b.t.claimed(p, own)})
+		return b.steps[len(b.steps)-1].ID
+	}
+	text := "somebody removed the anchor of this person's account; behov knows it by the target's own ID"
+	if !b.t.Adopts {
+		b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + ": write the person's ID " + string(p.ID) + " back"})
+		return ""
+	}
+	b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + " and writes it back"})
+	b.step(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: text})
+	return ""
+}
+
+// dependent runs f and makes every step of it depend on another, if any.
+func (b *builder) dependent(on string, f func()) {
+	steps, references := len(b.steps), len(b.referring)
+	f()
+	if on == "" {
+		return
+	}
+	for i := range b.steps[steps:] {
+		b.steps[steps+i].DependsOn = append([]string{on}, b.steps[steps+i].DependsOn...)
+	}
+	for i := range b.referring[references:] {
+		b.referring[references+i].dependsOn = on
 	}
 }
 
@@ -203,32 +262,40 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, exi
 }
 
 // join plans an account that is not there, and its memberships.
-func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, bound, why string) {
+func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
 	desired := p.Accounts[b.t.Name]
-	if desired.Bad != "" {
-		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
+	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.account[p.ID]
+	switch {
+	case desired.Bad != "" || desired.BadName != "":
+		b.find(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
+		return
+	case b.t.unclear[p.ID] != "":
+		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: b.t.unclear[p.ID]})
+		return
+	case !complete && bound != "":
+		// It is there, as far as we know; we only did not see it.
+		b.addAll(p.ID, grants, bound, nil)
+		return
+	case !complete && len(desired.Claims) > 0:
+		b.find(Finding{Kind: NotDecided, Person: p.ID, Text: "the target was not read completely, and the person's account may be among what was not seen: none is made until it has been"})
 		return
 	}
 	if taken, ok := b.t.Observed.Named(desired.Name); ok {
 		b.find(Finding{Kind: NameTaken, Person: p.ID, AccountID: taken.ID,
-			Text: "an account that behov does not own has this person's login name; write the person's ID into its anchor attribute to adopt it, or rename it"})
+			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
 		return
 	}
-	create := Step{Op: connectors.CreateAccount, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why}
-	if !b.t.Observed.Completeness.Complete && bound != "" {
-		// It is there, as far as we know; we only did not see it.
-		for _, e := range b.catalogue {
-			if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
-				b.add(p.ID, e, g, bound, nil)
-			}
-		}
-		return
-	}
-	b.step(create)
+	b.step(Step{Op: connectors.CreateAccount, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
 	id := b.steps[len(b.steps)-1].ID
+	b.created[p.ID] = id
+	b.referring = append(b.referring, referring{person: p, dependsOn: id})
+	b.addAll(p.ID, grants, "", []string{id})
+}
+
+func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
 	for _, e := range b.catalogue {
 		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
-			b.add(p.ID, e, g, "", []string{id})
+			b.add(person, e, g, accountID, dependsOn)
 		}
 	}
 }
@@ -243,6 +310,10 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 	}
 	if wanted {
 		b.update(p, a)
+		b.referring = append(b.referring, referring{person: p, account: a})
+		if a.Enabled {
+			b.adopt(p.ID, AccountAccess, why)
+		}
 	}
 	for _, e := range b.catalogue {
 		if b.t.Observed.Ambiguous(e.Native) {
@@ -256,6 +327,8 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 			b.add(p.ID, e, g, a.ID, nil)
 		case has && !desired:
 			b.remove(p, e, g, granted, a.ID)
+		case has && g.Gate == policy.Open:
+			b.adopt(p.ID, e.ID, policy.Reasons(g.Reasons))
 		}
 	}
 	if wanted && !a.Enabled {
@@ -269,9 +342,15 @@ func (b *builder) update(p Person, a connectors.Account) {
 		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
 		return
 	}
+	if desired.BadName != "" {
+		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
+	} else if desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name) {
+		b.step(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
+			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: "the person's name in this target is another now"})
+	}
 	after, before := map[string][]string{}, map[string][]string{}
 	for name, values := range desired.Attributes {
-		if !slices.Equal(sorted(values), sorted(a.Attributes[name])) {
+		if !desired.OnCreate[name] && !b.t.Same(name, values, a.Attributes[name]) {
 			after[name], before[name] = values, a.Attributes[name]
 		}
 	}
@@ -280,6 +359,16 @@ func (b *builder) update(p Person, a connectors.Account) {
 	}
 	b.step(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
 		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
+}
+
+// NameAttribute stands for the login name among a step's attributes.
+const NameAttribute = "login name"
+
+// adopt notes access that is there and that behov did not give.
+func (b *builder) adopt(person identity.PersonID, entitlement policy.EntitlementID, reason string) {
+	if _, ours := b.t.Given[Access{Person: person, Entitlement: entitlement}]; !ours {
+		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason})
+	}
 }
 
 func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
@@ -322,27 +411,21 @@ func (b *builder) find(f Finding) {
 	b.plan.Findings = append(b.plan.Findings, f)
 }
 
-// keepDestructive runs f and drops every step of it that gives something.
+// keepDestructive runs f and drops everything of it that gives something.
 func (b *builder) keepDestructive(f func()) {
-	n := len(b.steps)
+	n, adopted, referring := len(b.steps), len(b.plan.Adopted), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool { return !s.Destructive && s.Op != RevokeSessions })...)
+	b.plan.Adopted, b.referring = b.plan.Adopted[:adopted], b.referring[:referring]
 }
 
 // fingerprints hides values behind a keyed hash.
 func (b *builder) fingerprints(attributes map[string][]string) map[string]string {
 	prints := make(map[string]string, len(attributes))
 	for name, values := range attributes {
-		prints[name] = Fingerprint(b.in.FingerprintKey, values)
+		prints[name] = b.t.Fingerprint(b.in.FingerprintKey, name, values)
 	}
 	return prints
-}
-
-// Fingerprint is a keyed hash of an attribute's values, in any order.
-func Fingerprint(key []byte, values []string) string {
-	h := hmac.New(sha256.New, key)
-	fmt.Fprintf(h, "%q", sorted(values))
-	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // finish puts the target's steps where they belong: into the plan, or to

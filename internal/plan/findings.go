@@ -19,9 +19,9 @@ func (b *builder) findings(people []Person) {
 	}
 	for _, a := range b.t.Observed.Accounts {
 		switch {
-		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.ignored(a.Name):
+		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it, or list its name under ignore" + b.memberships(a.ID)})
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
 		default:
 			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
 		}
@@ -62,7 +62,7 @@ func (b *builder) memberships(accountID string) string {
 func (b *builder) abandoned() {
 	counts := map[policy.EntitlementID]int{}
 	for access := range b.t.Given {
-		if access.Entitlement == accountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
+		if access.Entitlement == AccountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
 			continue
 		}
 		counts[access.Entitlement]++
@@ -72,11 +72,11 @@ func (b *builder) abandoned() {
 	}
 }
 
-// accountAccess stands for the account itself where access is named.
-const accountAccess policy.EntitlementID = "account"
+// AccountAccess stands for the account itself where access is named.
+const AccountAccess policy.EntitlementID = "account"
 
-func (b *builder) ignored(name string) bool {
-	return slices.ContainsFunc(b.t.Ignore, func(pattern string) bool {
+func (t *Target) ignored(name string) bool {
+	return slices.ContainsFunc(t.Ignore, func(pattern string) bool {
 		ok, err := path.Match(pattern, name)
 		return ok && err == nil
 	})

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/behov/behov/connectors"
@@ -37,6 +38,9 @@ type Plan struct {
 	Waits []Wait `json:"waits,omitempty"`
 	// Waiting are grants whose gate is not open.
 	Waiting []WaitingGrant `json:"waiting,omitempty"`
+	// Adopted is access that was there already and that a rule or a decision
+	// gives: from this plan on behov holds it for that reason.
+	Adopted []Adoption `json:"adopted,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -56,7 +60,8 @@ type Phase int
 
 // The phases, in their order.
 const (
-	PhaseRevokeSessions Phase = iota + 1
+	PhaseAdopt Phase = iota + 1
+	PhaseRevokeSessions
 	PhaseDisable
 	PhaseRemove
 	PhaseCreate
@@ -73,6 +78,8 @@ const RevokeSessions connectors.Op = "revoke-sessions"
 // PhaseOf returns the phase in which a change is carried out.
 func PhaseOf(op connectors.Op) Phase {
 	switch op {
+	case connectors.AdoptAccount:
+		return PhaseAdopt
 	case RevokeSessions:
 		return PhaseRevokeSessions
 	case connectors.DisableAccount:
@@ -81,7 +88,7 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseRemove
 	case connectors.CreateAccount:
 		return PhaseCreate
-	case connectors.UpdateAccount:
+	case connectors.UpdateAccount, connectors.RenameAccount:
 		return PhaseUpdate
 	case connectors.AddMember:
 		return PhaseAdd
@@ -103,8 +110,8 @@ type Step struct {
 	// catalogue and as the target call it.
 	Entitlement policy.EntitlementID `json:"entitlement,omitempty"`
 	Native      string               `json:"native,omitempty"`
-	// Attributes holds, on creations and updates, a fingerprint of the value
-	// that each attribute gets.
+	// Attributes holds, on creations, updates and renamings, a fingerprint of
+	// the value that each attribute gets.
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// Before holds, on updates, a fingerprint of the value that is replaced.
 	Before map[string]string `json:"before,omitempty"`
@@ -114,6 +121,14 @@ type Step struct {
 	Destructive bool `json:"destructive,omitempty"`
 	// DependsOn are steps that must have been done.
 	DependsOn []string `json:"depends_on,omitempty"`
+}
+
+// Adoption is access that was there, and why it may stay.
+type Adoption struct {
+	Target      string               `json:"target"`
+	Person      identity.PersonID    `json:"person"`
+	Entitlement policy.EntitlementID `json:"entitlement"` // or AccountAccess
+	Reason      string               `json:"reason"`
 }
 
 // Hold is a group of steps that only a person can let through.
@@ -219,6 +234,11 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Waiting = append(one.Waiting, g)
 		}
 	}
+	for _, a := range p.Adopted {
+		if a.Person == person {
+			one.Adopted = append(one.Adopted, a)
+		}
+	}
 	for _, f := range p.Findings {
 		if f.Person == person || f.Kind == Unreachable {
 			one.Findings = append(one.Findings, f)
@@ -258,6 +278,10 @@ func hashOf(v any) (string, error) {
 }
 
 func stepID(s Step) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement, s.AccountID))
+	what := fmt.Appendf(nil, "%q %q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement, s.AccountID)
+	if s.Op == connectors.UpdateAccount { // of which there may be two
+		what = fmt.Appendf(what, " %q", slices.Sorted(maps.Keys(s.Attributes)))
+	}
+	sum := sha256.Sum256(what)
 	return hex.EncodeToString(sum[:8])
 }

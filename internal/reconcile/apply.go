@@ -226,21 +226,60 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	}
 	desired := r.world.accounts[s.Person][s.Target]
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
-	if s.Op == connectors.CreateAccount || s.Op == connectors.UpdateAccount {
+	switch s.Op {
+	case connectors.CreateAccount, connectors.UpdateAccount:
 		a.change.Enabled = true
-		a.change.Attributes = map[string][]string{}
-		for name, print := range s.Attributes {
-			values := desired.Attributes[name]
-			if plan.Fingerprint(r.world.fingerprintKey, values) != print {
-				return attempt{}, "the value of " + name + " is not the one that was planned"
-			}
-			if s.Op == connectors.CreateAccount && len(values) == 0 {
-				continue
-			}
-			a.change.Attributes[name] = values
+		why := r.values(&a, desired)
+		return a, why
+	case connectors.RenameAccount:
+		if !r.planned(s, plan.NameAttribute, []string{desired.Name}) {
+			return attempt{}, "the name is not the one that was planned"
 		}
 	}
 	return a, ""
+}
+
+// values fills in what the change writes, or says why it cannot.
+func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
+	a.change.Attributes = map[string][]string{}
+	for name := range a.step.Attributes {
+		values := desired.Attributes[name]
+		person, refers := desired.References[name]
+		if refers && person != "" {
+			values = []string{plan.Referred(person)}
+		}
+		if !r.planned(a.step, name, values) {
+			return "the value of " + name + " is not the one that was planned"
+		}
+		if refers && person != "" {
+			id := r.accountOf(person)
+			if id == "" {
+				return "the account that " + name + " refers to is not there"
+			}
+			values = []string{id}
+		}
+		if a.step.Op != connectors.CreateAccount || len(values) > 0 {
+			a.change.Attributes[name] = values
+		}
+	}
+	return ""
+}
+
+// planned says whether the value is the one that the step names.
+func (r *targetRun) planned(s plan.Step, attribute string, values []string) bool {
+	return r.target.Fingerprint(r.world.fingerprintKey, attribute, values) == s.Attributes[attribute]
+}
+
+// accountOf returns the ID of a person's account, one created in this run
+// included.
+func (r *targetRun) accountOf(person identity.PersonID) string {
+	if id := r.accounts[person]; id != "" {
+		return id
+	}
+	if own, _ := r.target.Owned(person); own != nil {
+		return own.ID
+	}
+	return ""
 }
 
 func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
@@ -265,12 +304,15 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
 			record := r.record(a, audit.StepIntended, at)
-			if a.change.Attributes == nil {
+			if err := r.takeName(ctx, tx, a); err != nil {
+				return err
+			}
+			if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
 				tx.Audit(record)
 				continue
 			}
 			v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
-			if a.step.Op == connectors.CreateAccount {
+			if a.step.Op == connectors.CreateAccount || a.step.Op == connectors.RenameAccount {
 				v.Account = a.change.Account.Name
 			}
 			if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
@@ -286,6 +328,16 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 		}
 		return tx.IntendSteps(ctx, open, at)
 	})
+}
+
+// takeName registers the name that an account gets, so that nobody else ever
+// gets it.
+func (r *targetRun) takeName(ctx context.Context, tx *store.Tx, a attempt) error {
+	switch a.step.Op {
+	case connectors.CreateAccount, connectors.RenameAccount:
+		return tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+	}
+	return nil
 }
 
 // touch asks the target, and asks again for what it would rather do later.
@@ -349,19 +401,11 @@ func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, att
 }
 
 // outcomeOf says how a result stands in the audit trail. The empty outcome is
-// that of a step of which nobody knows whether it was done: it stays open
-// until a snapshot shows.
+// that of a step of which nobody knows whether it was done: whatever an error
+// says, the target may have done it. It stays open until a snapshot shows.
 func outcomeOf(res connectors.Result) (outcome, detail string) {
 	if res.Err != nil {
-		switch connectors.ClassOf(res.Err) {
-		case connectors.TargetDown:
-			return "", res.Err.Error()
-		case connectors.RetryLater:
-			if errors.Is(res.Err, context.Canceled) || errors.Is(res.Err, context.DeadlineExceeded) {
-				return "", res.Err.Error()
-			}
-		}
-		return audit.Failed, res.Err.Error()
+		return "", res.Err.Error()
 	}
 	switch res.Status {
 	case connectors.Applied:
@@ -371,7 +415,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 	case connectors.Refused:
 		return audit.Refused, res.Detail
 	}
-	return audit.Failed, fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
+	return "", fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
 }
 
 func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
@@ -380,10 +424,13 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 		for i, a := range attempts {
 			outcome, detail := outcomeOf(results[i])
 			if outcome == "" {
+				if err := tx.NoteDetail(ctx, a.id, detail); err != nil {
+					return err
+				}
 				continue
 			}
 			accountID := results[i].AccountID
-			if outcome == audit.Refused || outcome == audit.Failed {
+			if outcome == audit.Refused {
 				accountID = ""
 			}
 			if err := endStep(ctx, tx, a.id, a.step, accountID, outcome); err != nil {
@@ -426,6 +473,8 @@ func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountI
 		return nil
 	}
 	switch s.Op {
+	case connectors.AdoptAccount:
+		return tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
 	case connectors.CreateAccount:
 		if accountID != "" {
 			return tx.BindAccount(ctx, s.Target, string(s.Person), accountID)

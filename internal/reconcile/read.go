@@ -26,6 +26,7 @@ type world struct {
 	open           map[string][]store.OpenStep
 	fingerprintKey []byte
 	accounts       map[identity.PersonID]map[string]plan.Account // filled in by decide
+	freshNames     map[string]map[identity.PersonID]string       // by target, filled in by decide
 	settled        map[string]int                                // by outcome, filled in by settle
 }
 
@@ -66,11 +67,16 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range e.Config.Targets {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}}
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}, References: map[string]bool{}}
+		for _, name := range c.References() {
+			t.References[name] = true
+		}
 		connector := e.Targets[c.Name]
 		if connector == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
 		}
+		can := connector.Capabilities()
+		t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can
 		_, t.Sessions = connector.(connectors.SessionRevoker)
 		g.Go(func() error {
 			observed := plan.NewObserved()
@@ -83,6 +89,9 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 			default:
 				observed.Done(completeness)
 				t.Observed = observed
+				if m, ok := connector.(connectors.Matcher); ok {
+					t.Matching = m.Matching()
+				}
 			}
 			w.targets[i] = t
 			mu.Lock()
@@ -196,8 +205,7 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 }
 
 // decide works out what everyone needs, and what their accounts look like.
-func (e *Engine) decide(w *world) []plan.Person {
-	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
+func (e *Engine) decide(ctx context.Context, w *world) ([]plan.Person, error) {
 	people := make([]plan.Person, len(w.people))
 	for i, p := range w.people {
 		desired := plan.Person{ID: p.ID, NoNeed: noNeed(p, w.day)}
@@ -209,13 +217,9 @@ func (e *Engine) decide(w *world) []plan.Person {
 			desired.Undecided = err.Error()
 		}
 		desired.Grants = grants
-		if desired.NoNeed == "" {
-			desired.Accounts = e.accounts(p, w.day)
-			w.accounts[p.ID] = desired.Accounts
-		}
 		people[i] = desired
 	}
-	return people
+	return people, e.describe(ctx, w, people)
 }
 
 // knownUnits says whether every unit that a person works in is in the tree. A
@@ -249,28 +253,6 @@ func noNeed(p identity.Person, day identity.Date) string {
 		return fmt.Sprintf("no employment runs yet: the next one starts on %s", last.Start)
 	}
 	return fmt.Sprintf("no employment runs: the last one ended on %s", last.End)
-}
-
-// accounts renders what the person's account looks like in each target.
-func (e *Engine) accounts(p identity.Person, day identity.Date) map[string]plan.Account {
-	view := p.ViewOn(day)
-	accounts := make(map[string]plan.Account, len(e.Config.Targets))
-	for _, t := range e.Config.Targets {
-		a := plan.Account{Name: p.Login, Attributes: make(map[string][]string, len(t.Attributes))}
-		for _, name := range t.AttributeNames() {
-			value, err := t.Attributes[name].Execute(view)
-			switch {
-			case err != nil:
-				a.Bad = fmt.Sprintf("attribute %s: %v", name, err)
-			case value == "":
-				a.Attributes[name] = nil
-			default:
-				a.Attributes[name] = []string{value}
-			}
-		}
-		accounts[t.Name] = a
-	}
-	return accounts
 }
 
 // Facts returns what is decided about one person, and whether they are

@@ -153,10 +153,14 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	people, err := e.decide(ctx, w)
+	if err != nil {
+		return nil, err
+	}
 	p, err := plan.Build(plan.Input{
 		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions},
 		Catalogue:      &e.Config.Rules.Catalogue,
-		People:         e.decide(w),
+		People:         people,
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Released:       released,

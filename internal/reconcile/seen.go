@@ -40,7 +40,10 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
 		}
 		tx.Audit(drift...)
-		if err := e.bindAdopted(ctx, tx, w); err != nil {
+		for _, a := range p.Adopted {
+			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: string(a.Person), Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
+		}
+		if err := e.bindSeen(ctx, tx, w); err != nil {
 			return err
 		}
 		for _, digest := range past {
@@ -52,17 +55,23 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 	})
 }
 
-// bindAdopted notes by the target's own ID the accounts that are known by their
+// bindSeen notes by the target's own ID the accounts that are known by their
 // anchor only: others can change that. An incomplete reading may lack a second
-// account with the same anchor, and binds nobody.
-func (e *Engine) bindAdopted(ctx context.Context, tx *store.Tx, w *world) error {
+// account with the same anchor, and binds nobody. It also notes the names that
+// people's accounts have.
+func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world) error {
 	for _, t := range w.targets {
+		for person, name := range w.freshNames[t.Name] {
+			if err := tx.NoteName(ctx, t.Name, name, string(person)); err != nil {
+				return err
+			}
+		}
 		if t.Observed == nil || !t.Observed.Completeness.Complete {
 			continue
 		}
 		for _, p := range w.people {
 			own, _ := t.Owned(p.ID)
-			if own == nil || t.Bound.Of(p.ID) != "" {
+			if own == nil || own.Anchor != string(p.ID) || t.Bound.Of(p.ID) != "" {
 				continue
 			}
 			if err := tx.BindAccount(ctx, t.Name, string(p.ID), own.ID); err != nil {

@@ -35,12 +35,19 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 				}
 				tx.Audit(audit.Record{At: e.Now(), Began: open.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
 					Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome,
-					Reason: s.Reason + " (settled by reading the target, after a run that was stopped or lost the answer)"})
+					Reason: s.Reason + settledBecause(open.Detail)})
 				w.settled[outcome]++
 			}
 		}
 		return nil
 	})
+}
+
+func settledBecause(detail string) string {
+	if detail == "" {
+		return " (settled by reading the target, after a run that was stopped)"
+	}
+	return " (settled by reading the target, which had given no usable answer: " + detail + ")"
 }
 
 // became says what a snapshot shows of a step that may have been done: its
@@ -70,8 +77,12 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 	case connectors.UpdateAccount:
 		done = true
 		for name, print := range s.Attributes {
-			done = done && plan.Fingerprint(fingerprintKey, a.Attributes[name]) == print
+			done = done && t.Fingerprint(fingerprintKey, name, a.Attributes[name]) == print
 		}
+	case connectors.AdoptAccount:
+		done = a.Anchor == string(s.Person)
+	case connectors.RenameAccount:
+		done = t.Fingerprint(fingerprintKey, plan.NameAttribute, []string{a.Name}) == s.Attributes[plan.NameAttribute]
 	case connectors.EnableAccount:
 		done = a.Enabled
 	case connectors.DisableAccount:

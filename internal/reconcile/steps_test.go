@@ -121,7 +121,7 @@ func TestABusyTargetIsNotAskedForever(t *testing.T) {
 		if waited := time.Since(began); h.one.calls != 4 || waited != 30*time.Second {
 			t.Errorf("asked %d times in %s", h.one.calls, waited)
 		}
-		if r.Outcomes[audit.Failed] != 1 || r.Outcomes["not-tried"] != 2 || r.Undone[0].Step.Target != "one" || r.Down["one"] != "" {
+		if r.Outcomes["unknown"] != 1 || r.Outcomes["not-tried"] != 2 || r.Undone[0].Step.Target != "one" || r.Down["one"] != "" {
 			t.Errorf("outcomes %v, undone %+v, down %v", r.Outcomes, r.Undone, r.Down)
 		}
 		h.one.answer = nil
@@ -226,7 +226,7 @@ func TestADefectiveConnectorIsNotBelieved(t *testing.T) {
 	h.hire("1 school T")
 	h.e.Targets["one"] = silent{h.one}
 	r := h.run()
-	if r.Outcomes[audit.Failed] != 1 || !slices.ContainsFunc(r.Undone, func(u reconcile.Undone) bool {
+	if r.Outcomes["unknown"] != 1 || !slices.ContainsFunc(r.Undone, func(u reconcile.Undone) bool {
 		return strings.Contains(u.Detail, "answered 1 changes with 0 results: its connector is defective")
 	}) {
 		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.Undone)

@@ -98,6 +98,21 @@ func (m *Master) Hash(purpose, value string) ([]byte, error) {
 	return m.hash.ComputePrimaryPRF([]byte(purpose+"\x00"+value), 32)
 }
 
+// Seal encrypts what is nobody's in particular (a cache) with the master key.
+// Context says where it is kept; it opens nowhere else.
+func (m *Master) Seal(context string, value []byte) ([]byte, error) {
+	return m.wrap.Encrypt(value, []byte("master\x00"+context))
+}
+
+// Open decrypts what Seal made in the same context.
+func (m *Master) Open(context string, sealed []byte) ([]byte, error) {
+	value, err := m.wrap.Decrypt(sealed, []byte("master\x00"+context))
+	if err != nil {
+		return nil, fmt.Errorf("sealed %s does not open with this key file: %w", context, err)
+	}
+	return value, nil
+}
+
 // PersonKey seals values of one person.
 type PersonKey struct {
 	person string

@@ -102,22 +102,37 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 // an interval is audit's to say.
 func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 	key, effect := audit.EffectOf(r)
-	var err error
 	switch effect {
 	case audit.Opens:
-		i := audit.Opened(key, r)
-		_, err = tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
-			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
-			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
+		return tx.openInterval(ctx, key, r)
 	case audit.Closes:
-		_, err = tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $4, until_record = $5
-			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL`,
-			key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
+		return tx.closeInterval(ctx, key, r)
+	case audit.Reopens:
+		if err := tx.closeInterval(ctx, key, r); err != nil {
+			return err
+		}
+		return tx.openInterval(ctx, key, r)
 	case audit.ClosesAll:
-		_, err = tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $3, until_record = $4
+		_, err := tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $3, until_record = $4
 			WHERE person_id = $1 AND target = $2 AND until_us IS NULL`,
 			key.Person, key.Target, micros(r.At), r.Index)
+		return err
 	}
+	return nil
+}
+
+func (tx *Tx) openInterval(ctx context.Context, key audit.Key, r audit.Record) error {
+	i := audit.Opened(key, r)
+	_, err := tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
+		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
+		key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
+	return err
+}
+
+func (tx *Tx) closeInterval(ctx context.Context, key audit.Key, r audit.Record) error {
+	_, err := tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $4, until_record = $5
+		WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL`,
+		key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
 	return err
 }
 

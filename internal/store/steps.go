@@ -20,6 +20,8 @@ type OpenStep struct {
 	Body       string `db:"body"` // the plan's step, as JSON
 	Plan       string `db:"plan"` // the plan's digest
 	IntendedUS int64  `db:"intended_us"`
+	// Detail is what the target said when it gave no usable answer.
+	Detail string `db:"detail"`
 }
 
 // Intended is when the step was intended, UTC.
@@ -45,6 +47,14 @@ func (tx *Tx) IntendSteps(ctx context.Context, steps []OpenStep, at time.Time) e
 		if _, err := insert.ExecContext(ctx, s.ID, s.Target, s.Person, s.Body, s.Plan, micros(at)); err != nil {
 			return fmt.Errorf("intend step %s: %w", s.ID, err)
 		}
+	}
+	return nil
+}
+
+// NoteDetail keeps what a target said of a step whose end is not known.
+func (tx *Tx) NoteDetail(ctx context.Context, id, detail string) error {
+	if _, err := tx.tx.ExecContext(ctx, `UPDATE open_step SET detail = $2 WHERE id = $1`, id, detail); err != nil {
+		return fmt.Errorf("step %s: %w", id, err)
 	}
 	return nil
 }
@@ -180,12 +190,12 @@ func (db *DB) LastImport(ctx context.Context, source string) (*Import, error) {
 	return &i, nil
 }
 
-// GivenAccess returns the access in a target that behov gave and that has not
-// ended, with the reason for which it was given; what was only found there is
-// not among it.
+// GivenAccess returns the access in a target that behov gave or adopted and
+// that has not ended, with the reason; what was only found there is not among
+// it.
 func (db *DB) GivenAccess(ctx context.Context, target string) (map[audit.Key]string, error) {
 	rows, err := db.read.QueryContext(ctx, `SELECT i.person_id, i.target, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
-		WHERE i.target = $1 AND i.until_us IS NULL AND r.action = $2`, target, string(audit.StepEnded))
+		WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3)`, target, string(audit.StepEnded), string(audit.AccessAdopted))
 	if err != nil {
 		return nil, fmt.Errorf("read access: %w", err)
 	}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+)
+
+// nameYAML is how accounts are named: a template, or that and more.
+type nameYAML struct {
+	Value     string `yaml:"value"`
+	Most      int    `yaml:"max_length"`
+	Collision string `yaml:"collision"`
+	Rename    bool   `yaml:"rename"`
+}
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (n *nameYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	type full nameYAML
+	return textOr(unmarshal, &n.Value, (*full)(n))
+}
+
+// attributeYAML is an attribute's value: a template, or that and more.
+type attributeYAML struct {
+	Value     string `yaml:"value"`
+	Default   string `yaml:"default"`
+	Set       string `yaml:"set"`
+	Reference string `yaml:"reference"`
+}
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (a *attributeYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	type full attributeYAML
+	return textOr(unmarshal, &a.Value, (*full)(a))
+}
+
+// textOr reads a text, or a mapping with the text in it.
+func textOr(unmarshal func(any) error, text *string, full any) error {
+	var kind any
+	if err := unmarshal(&kind); err != nil {
+		return err
+	}
+	if _, ok := kind.(map[string]any); ok {
+		return unmarshal(full)
+	}
+	return unmarshal(text)
+}
+
+const defaultName = "{{.Login}}"
+
+// mapping reads how accounts look, and how those that were there are told.
+func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
+	parse := func(at, what, text string) *identity.Template {
+		template, err := identity.ParseTemplate(text)
+		if err != nil {
+			doc.report(at, "%s%v", what, err)
+		}
+		return template
+	}
+	t.Account = AccountName{Value: parse(at+".name", "", or(y.Name.Value, defaultName)), Most: y.Name.Most, Rename: y.Name.Rename, Number: y.Name.Collision == "number"}
+	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
+		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
+	}
+	if y.Name.Most < 0 {
+		doc.report(at+".name.max_length", "it must not be negative")
+	}
+	for _, name := range sortedKeys(y.Attributes) {
+		a, at := y.Attributes[name], at+".attributes."+quoteKey(name)
+		out := Attribute{OnCreate: a.Set == "create", Manager: a.Reference == "manager"}
+		switch {
+		case !slices.Contains([]string{"", "always", "create"}, a.Set):
+			doc.report(at, "attribute %s: set is always (the default) or create, not %q", name, a.Set)
+		case a.Reference != "" && a.Reference != "manager":
+			doc.report(at, "attribute %s: reference is manager, not %q", name, a.Reference)
+		case a.Reference != "" && (a.Value != "" || a.Default != "" || a.Set == "create"):
+			doc.report(at, "attribute %s: a reference has no value, no default, and is always kept", name)
+		}
+		if !out.Manager {
+			out.Value = parse(at, fmt.Sprintf("attribute %s: ", name), a.Value)
+		}
+		if a.Default != "" {
+			out.Default = parse(at, fmt.Sprintf("attribute %s: default: ", name), a.Default)
+		}
+		t.Attributes[name] = out
+	}
+	for i, claim := range y.Adopt {
+		at := fmt.Sprintf("%s.adopt[%d]", at, i)
+		if len(claim) != 1 {
+			doc.report(at, "each rule is one attribute and the value that tells whose it is, as - employeeNumber: \"{{.Key}}\"")
+			continue
+		}
+		for attribute, text := range claim {
+			if strings.TrimSpace(text) == "" {
+				doc.report(at, "%s: the value is missing", attribute)
+				continue
+			}
+			if attribute == "name" {
+				attribute = plan.NameAttribute
+			}
+			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: parse(at, attribute+": ", text)})
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+)
+
+// Same says whether the target holds two lists of an attribute's values equal.
+func (t *Target) Same(attribute string, a, b []string) bool {
+	return slices.Equal(t.canonical(attribute, a), t.canonical(attribute, b))
+}
+
+// Fingerprint is a keyed hash of an attribute's values, the same for all that
+// the target holds equal.
+func (t *Target) Fingerprint(key []byte, attribute string, values []string) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "%q", t.canonical(attribute, values))
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// canonical is the form that all values share which the target holds equal.
+// An account that a person is known by is that person.
+func (t *Target) canonical(attribute string, values []string) []string {
+	if !t.References[attribute] {
+		return t.Matching[attribute].Canonical(values)
+	}
+	var people []string
+	for _, v := range values {
+		if person := t.personOf(v); person != "" {
+			v = Referred(person)
+		}
+		people = append(people, v)
+	}
+	return connectors.MatchExact.Canonical(people)
+}
+
+// Referred is how a reference to a person's account stands among values: the
+// account may not be there yet.
+func Referred(person identity.PersonID) string { return "person:" + string(person) }
+
+// referring is an account whose references are compared when it is known who
+// else gets one.
+type referring struct {
+	person    Person
+	account   connectors.Account // the zero value when it is to be created
+	dependsOn string             // the step that creates or adopts it, if any
+}
+
+// refer plans references between accounts. Whom an account refers to may get
+// theirs only now.
+func (b *builder) refer() {
+	for _, r := range b.referring {
+		desired := r.person.Accounts[b.t.Name].References
+		after, before := map[string][]string{}, map[string][]string{}
+		var dependsOn []string
+		if r.dependsOn != "" {
+			dependsOn = []string{r.dependsOn}
+		}
+		for _, name := range slices.Sorted(maps.Keys(desired)) {
+			values, creation, known := b.reference(desired[name])
+			if !known || b.t.Same(name, values, r.account.Attributes[name]) {
+				continue
+			}
+			after[name], before[name] = values, r.account.Attributes[name]
+			if creation != "" {
+				dependsOn = append(dependsOn, creation)
+			}
+		}
+		if len(after) == 0 {
+			continue
+		}
+		b.step(Step{Op: connectors.UpdateAccount, Person: r.person.ID, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
+			Reason: "HR says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", "), DependsOn: dependsOn})
+	}
+}
+
+// reference returns the value that refers to the person's account, and the
+// step that creates it if there is none yet. It is not known when the person
+// has no account here and gets none: then what is there stays.
+func (b *builder) reference(to identity.PersonID) (values []string, creation string, known bool) {
+	if to == "" {
+		return nil, "", true
+	}
+	if own, _ := b.t.Owned(to); own != nil {
+		return []string{Referred(to)}, "", true
+	}
+	creation = b.created[to]
+	return []string{Referred(to)}, creation, creation != ""
+}

@@ -1,0 +1,193 @@
+package reconcile_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// Law 7: access that was in the target before behov and that a rule gives is
+// held for that rule, and goes with it.
+func TestAMoverLosesWhatWasThereBeforeBehov(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	id := h.put(h.one, connectors.Account{Anchor: string(h.person("1")), Name: "adopted", Enabled: true, Attributes: map[string][]string{"mail": {"1@x"}}})
+	h.behind(h.one, connectors.AddMember, id, "school")
+	h.behind(h.one, connectors.AddMember, id, "staff")
+	if r := h.settledRun(); len(r.Plan.Adopted) != 3 || h.told(audit.AccessAdopted) != 3 {
+		t.Errorf("adopted %+v", r.Plan.Adopted)
+	}
+	if r := h.settledRun(); len(r.Plan.Adopted) != 0 || len(r.Plan.Steps) != 0 {
+		t.Errorf("and again: %+v, steps %v", r.Plan.Adopted, opsOf(r.Plan.Steps))
+	}
+	intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Entitlement: "base:school", Open: true})
+	if err != nil || len(intervals) != 1 {
+		t.Fatal(intervals, err)
+	}
+	if why, err := h.e.DB.Record(t.Context(), intervals[0].SinceRecord); err != nil || !strings.Contains(why.Reason, "rule school") {
+		t.Errorf("why: %+v, %v", why, err)
+	}
+	h.hire("1 library T")
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("the mover has %s", h.has("1"))
+	}
+	if _, err := h.e.DB.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Law 7: an addition that the target answered with an error, and did all the
+// same, is behov's when that has been found out.
+func TestAMoverLosesWhatCameInSpiteOfAnError(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 library T")
+	h.settledRun()
+	h.hire("1 school T")
+	h.one.answer = func(connectors.Result) connectors.Result {
+		return connectors.Result{Err: connectors.Errorf(connectors.Permanent, "internal error 17")}
+	}
+	if r := h.run(); r.Err() == nil {
+		t.Error("the error is not told of")
+	}
+	h.one.answer = nil
+	h.hire("1 library T") // before anybody looked
+	h.settledRun()
+	if got := h.has("1"); got != usual {
+		t.Errorf("the mover has %s", got)
+	}
+	ended := slices.DeleteFunc(records(t, h), func(r audit.Record) bool { return !strings.Contains(r.Reason, "internal error 17") })
+	if len(ended) != 1 || ended[0].Outcome != audit.Applied {
+		t.Errorf("the trail tells %+v", ended)
+	}
+}
+
+const adopting = `mfa: {target: one}
+targets:
+  one:
+    removal_limit: {number: 9, percent: 0}
+    ignore: ["adm-*"]
+    attributes: {mail: "{{.Email}}"}
+    adopt:
+      - number: "{{.Key}}"
+      - name: "{{lower .GivenName}}"
+    memory: {groups: [staff, school, secret]}
+  two: {removal_limit: {number: 2, percent: 0}, memory: {groups: [library]}}
+`
+
+func foreign(name string, number ...string) connectors.Account {
+	return connectors.Account{Name: name, Enabled: true, Attributes: map[string][]string{"number": number}}
+}
+
+// An account that was there is recognised by the strongest rule that says
+// anything, gets the person's anchor, and what it has is held for the rules
+// that give it.
+func TestAnAccountThatWasThereIsAdopted(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	byNumber, byName := h.put(h.one, foreign("x", "1")), h.put(h.one, foreign("GIVEN2"))
+	h.put(h.one, foreign("adm-1", "1")) // ignored on purpose
+	h.behind(h.one, connectors.AddMember, byNumber, "school")
+	h.hire("1 school T", "2 school T")
+	r := h.settledRun()
+	if got := opsOf(r.Plan.Steps); slices.Contains(got, "one create-account") || got[0] != "one adopt-account" || got[1] != "one adopt-account" {
+		t.Errorf("steps %v", got)
+	}
+	for key, id := range map[string]string{"1": byNumber, "2": byName} {
+		if a := h.accounts(h.one, h.person(key)); len(a) != 1 || a[0].ID != id || a[0].Attributes["mail"][0] != key+"@x" || h.has(key) != everything {
+			t.Errorf("%s has the account %+v and %s", key, a, h.has(key))
+		}
+	}
+	if r := h.settledRun(); len(r.Plan.Steps)+len(r.Plan.Adopted) > 0 {
+		t.Errorf("and then: %v, %v", opsOf(r.Plan.Steps), r.Plan.Adopted)
+	}
+	h.hire("1 library T", "2 school T")
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("the mover has %s", h.has("1"))
+	}
+}
+
+// What could be two people's, or two accounts of one person, is reported and
+// not guessed at, and no second account is made.
+func TestAnUnclearAccountIsNotAdopted(t *testing.T) {
+	for name, c := range map[string]struct {
+		accounts []connectors.Account
+		unclear  []string
+	}{
+		"two accounts have the number":         {[]connectors.Account{foreign("x", "1"), foreign("y", "1")}, []string{"1"}},
+		"the number is stronger than a name":   {[]connectors.Account{foreign("x", "1"), foreign("y", "1"), foreign("given1")}, []string{"1"}},
+		"one account could be of two people's": {[]connectors.Account{foreign("given2", "1")}, []string{"1", "2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouseWith(t, adopting)
+			for _, a := range c.accounts {
+				h.put(h.one, a)
+			}
+			h.hire("1 school T", "2 school T")
+			r := h.settledRun()
+			for _, key := range []string{"1", "2"} {
+				unclear := slices.Contains(c.unclear, key)
+				if got := finding(r.Plan, plan.Ambiguous, h.person(key)); got != unclear {
+					t.Errorf("%s: reported %t, want %t: %+v", key, got, unclear, r.Plan.Findings)
+				}
+				if got := h.has(key); unclear && got != "two/account two/lib:library" || !unclear && got != everything {
+					t.Errorf("%s has %s", key, got)
+				}
+			}
+		})
+	}
+}
+
+// A leaver whose account lived on before behov came loses it; somebody who has
+// not begun yet is left as they are.
+func TestALeaverFromBeforeIsFound(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	h.put(h.one, foreign("x", "1"))
+	h.put(h.one, foreign("y", "2"))
+	h.export("person_id,employment_id,given_name,family_name,unit,job_code,start_date,end_date\n1,E1,A,B,school,T,2020-01-01,2020-12-31\n2,E2,C,D,school,T,2099-01-01,\n")
+	h.settledRun()
+	o := plan.NewObserved()
+	if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range o.Accounts {
+		if a.Enabled != (a.Name == "y") || (a.Anchor != "") != (a.Name == "x") {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// Nothing is adopted, and nothing made, on the strength of a broken reading:
+// the account may be in the part that was not seen.
+func TestNothingIsAdoptedBlindly(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	h.put(h.one, foreign("x", "1"))
+	h.hire("1 school T")
+	h.one.incomplete = true
+	if r := h.settledRun(); h.one.calls > 0 || !finding(r.Plan, plan.NotDecided, h.person("1")) {
+		t.Errorf("%d calls, findings %+v", h.one.calls, r.Plan.Findings)
+	}
+	h.one.incomplete = false
+	if h.settledRun(); h.has("1") != everything {
+		t.Errorf("has %s", h.has("1"))
+	}
+}
+
+// An adoption that the target refuses gives and takes nothing.
+func TestARefusedAdoptionChangesNothing(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	h.put(h.one, foreign("x", "1"))
+	h.hire("1 school T")
+	h.one.refuse = "read only"
+	r := h.run()
+	if h.one.calls != 1 || r.Outcomes[audit.Refused] != 1 {
+		t.Errorf("%d calls, outcomes %v", h.one.calls, r.Outcomes)
+	}
+	h.one.refuse = ""
+	if h.settledRun(); h.has("1") != everything {
+		t.Errorf("has %s", h.has("1"))
+	}
+}

@@ -1,0 +1,140 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// describe works out what each person's account looks like in each target, and
+// finds those that were there before behov.
+func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) error {
+	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
+	w.freshNames = map[string]map[identity.PersonID]string{}
+	byKey := map[identity.SourceKey]identity.PersonID{}
+	for i, p := range w.people {
+		people[i].Accounts = make(map[string]plan.Account, len(e.Config.Targets))
+		w.accounts[p.ID] = people[i].Accounts
+		for _, key := range p.Keys {
+			byKey[key] = p.ID
+		}
+	}
+	for t, c := range e.Config.Targets {
+		if err := e.claims(w, c, people); err != nil {
+			return err
+		}
+		w.targets[t].Correlate(people)
+		names, err := e.newNaming(ctx, w.targets[t], c.Account)
+		if err != nil {
+			return err
+		}
+		for i, p := range w.people {
+			view := p.ViewOn(w.day)
+			a := people[i].Accounts[c.Name]
+			a.Rename = c.Account.Rename
+			if a.Name, err = names.current(p.ID); err != nil {
+				return err
+			}
+			if people[i].NoNeed == "" && e.concerns(c.Name, people[i]) {
+				if a.Name, err = names.choose(p.ID, a.Name, view); err != nil {
+					a.BadName = err.Error()
+				}
+			}
+			view.Account = a.Name
+			boss, known := manager(p, w.day, byKey)
+			attributes(&a, c, view, boss, known)
+			people[i].Accounts[c.Name] = a
+		}
+		w.freshNames[c.Name] = names.fresh
+	}
+	return nil
+}
+
+// claims works out by what an account that was there would be told as the
+// person's. Of somebody who has not begun yet it is told only from the first
+// day: until then it may be needed for something that HR does not know.
+func (e *Engine) claims(w *world, c config.Target, people []plan.Person) error {
+	for i, p := range w.people {
+		if len(c.Adopt) == 0 || people[i].NoNeed != "" && !hasEnded(p, w.day) {
+			continue
+		}
+		a := people[i].Accounts[c.Name]
+		for _, claim := range c.Adopt {
+			value, err := claim.Value.Execute(p.ViewOn(w.day))
+			if err != nil {
+				return fmt.Errorf("target %s: adopt: %s: %w", c.Name, claim.Attribute, err)
+			}
+			if value != "" {
+				a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
+			}
+		}
+		people[i].Accounts[c.Name] = a
+	}
+	return nil
+}
+
+// hasEnded says whether the person's last employment is over.
+func hasEnded(p identity.Person, day identity.Date) bool {
+	last, ok := p.Main(day)
+	return ok && last.Start <= day
+}
+
+// concerns says whether the rules give the person anything in the target, now
+// or when a gate opens.
+func (e *Engine) concerns(target string, p plan.Person) bool {
+	return slices.ContainsFunc(p.Grants, func(g policy.Grant) bool {
+		entitlement, ok := e.Config.Rules.Catalogue.Entitlement(g.Entitlement)
+		return ok && entitlement.Target == target
+	})
+}
+
+// manager returns who the person's manager is, of the employment that speaks
+// for them. It is not known when HR names somebody it does not list.
+func manager(p identity.Person, day identity.Date, byKey map[identity.SourceKey]identity.PersonID) (id identity.PersonID, known bool) {
+	main, ok := p.Main(day)
+	if !ok || main.ManagerKey == "" {
+		return "", true
+	}
+	id, known = byKey[identity.SourceKey{Source: main.Key.Source, Key: main.ManagerKey}]
+	return id, known
+}
+
+// attributes renders the values that are managed in the target.
+func attributes(a *plan.Account, c config.Target, view identity.View, manager identity.PersonID, known bool) {
+	a.Attributes = make(map[string][]string, len(c.Attributes))
+	for _, name := range c.AttributeNames() {
+		attribute := c.Attributes[name]
+		if attribute.Manager {
+			if known {
+				if a.References == nil {
+					a.References = map[string]identity.PersonID{}
+				}
+				a.References[name] = manager
+			}
+			continue
+		}
+		value, err := attribute.Value.Execute(view)
+		if err == nil && value == "" && attribute.Default != nil {
+			value, err = attribute.Default.Execute(view)
+		}
+		switch {
+		case err != nil:
+			a.Bad = fmt.Sprintf("attribute %s: %v", name, err)
+		case value == "":
+			a.Attributes[name] = nil
+		default:
+			a.Attributes[name] = []string{value}
+		}
+		if attribute.OnCreate {
+			if a.OnCreate == nil {
+				a.OnCreate = map[string]bool{}
+			}
+			a.OnCreate[name] = true
+		}
+	}
+}

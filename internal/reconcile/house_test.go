@@ -1,0 +1,236 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+)
+
+// scripted is a memory target that can be told to misbehave.
+type scripted struct {
+	*memory.Connector
+	before     func(changes []connectors.Change)           // called before a change is carried out
+	snapshot   error                                       // what Snapshot fails with
+	incomplete bool                                        // Snapshot shows nothing, and says so
+	answer     func(r connectors.Result) connectors.Result // what is told of what was done
+	refuse     string                                      // Apply does nothing and refuses with it
+	mfaBroken  bool
+	calls      int
+}
+
+func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	if s.snapshot != nil {
+		return connectors.Completeness{}, s.snapshot
+	}
+	if s.incomplete {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.Snapshot(ctx, sink)
+}
+
+func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	s.calls++
+	if s.before != nil {
+		s.before(changes)
+	}
+	if s.refuse != "" {
+		refused := connectors.Result{Outcome: connectors.Outcome{Status: connectors.Refused, Detail: s.refuse}}
+		return slices.Repeat([]connectors.Result{refused}, len(changes))
+	}
+	results := s.Connector.Apply(ctx, changes)
+	if s.answer != nil {
+		for i := range results {
+			results[i] = s.answer(results[i])
+		}
+	}
+	return results
+}
+
+func (s *scripted) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+	if s.mfaBroken {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.MFAEnrolled(ctx, emit)
+}
+
+const configuration = `mfa: {target: one}
+targets:
+  one: {removal_limit: {number: 2, percent: 0}, attributes: {mail: "{{.Email}}"}, memory: {groups: [staff, school, secret]}}
+  two: {removal_limit: {number: 2, percent: 0}, memory: {groups: [library]}}
+`
+
+const catalogue = `systems:
+  base:
+    target: one
+    entitlements: {staff: {}, school: {}, secret: {mfa: true, authoritative: true}}
+  lib:
+    target: two
+    entitlements: {library: {}}
+`
+
+const rulesCSV = `p, everyone, true, base:staff, allow, everybody
+p, school, "r.sub.unit == 'school'", base:school, allow, school
+p, secret, "r.sub.job_code == 'S'", base:secret, allow, secret
+p, library, "true", lib:library, allow, everybody reads
+`
+
+type house struct {
+	t        *testing.T
+	e        *reconcile.Engine
+	one, two *scripted
+}
+
+func newHouse(t *testing.T) *house { return newHouseWith(t, configuration) }
+
+func newHouseWith(t *testing.T, configuration string) *house {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := seal.NewMaster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rulesCSV, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := config.Load(dir)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	master, err := seal.ParseMaster(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(t.Context(), c.Database, master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	h := &house{t: t}
+	for _, target := range c.Targets {
+		m, err := memory.New(*target.Memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &scripted{Connector: m}
+		if target.Name == "one" {
+			h.one = s
+		} else {
+			h.two = s
+		}
+	}
+	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov"}
+	return h
+}
+
+// hire imports an export; each row is "key unit job", or "key unit job end".
+func (h *house) hire(rows ...string) {
+	h.t.Helper()
+	var text strings.Builder
+	for _, row := range rows {
+		f := append(strings.Fields(row), "")
+		fmt.Fprintf(&text, "%s,E%s,Given%s,Family%s,%s@x,%s,%s,2020-01-01,%s\n", f[0], f[0], f[0], f[0], f[0], f[1], f[2], f[3])
+	}
+	h.export("person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n" + text.String())
+}
+
+// export imports a whole export.
+func (h *house) export(text string) {
+	h.t.Helper()
+	im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: time.Now, Actor: "behov"}
+	r, err := im.Import(h.t.Context(), "hr.csv", []byte(text), h.e.Config.Sources["hr"])
+	if err != nil || len(r.Problems) > 0 || r.Held != nil {
+		h.t.Fatalf("import: %+v, %v", r, err)
+	}
+}
+
+func (h *house) run() *reconcile.Result {
+	h.t.Helper()
+	r, err := h.e.Run(h.t.Context(), reconcile.Options{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+// settledRun is run for when everything is to go well.
+func (h *house) settledRun() *reconcile.Result {
+	h.t.Helper()
+	r := h.run()
+	if err := r.Err(); err != nil {
+		h.t.Fatal(err)
+	}
+	return r
+}
+
+// has says which of a person's accesses the trail says are there, and holds
+// that against the targets.
+func (h *house) has(key string) string {
+	h.t.Helper()
+	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	intervals, err := h.e.DB.Intervals(h.t.Context(), store.IntervalQuery{Person: string(p.ID), Open: true})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var said, seen []string
+	for _, i := range intervals {
+		said = append(said, i.Target+"/"+i.Entitlement)
+	}
+	for name, s := range map[string]*scripted{"one": h.one, "two": h.two} {
+		o := plan.NewObserved()
+		c, err := s.Connector.Snapshot(h.t.Context(), o)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		o.Done(c)
+		for _, a := range o.Of(string(p.ID)) {
+			if a.Enabled {
+				seen = append(seen, name+"/account")
+			}
+			for _, e := range h.e.Config.Rules.Catalogue.Entitlements {
+				if e.Target == name && o.Member(a.ID, e.Native) {
+					seen = append(seen, name+"/"+string(e.ID))
+				}
+			}
+		}
+	}
+	slices.Sort(said)
+	slices.Sort(seen)
+	if !slices.Equal(said, seen) {
+		h.t.Errorf("the trail says that %s has %v, the targets %v", key, said, seen)
+	}
+	return strings.Join(seen, " ")
+}
+
+const everything = "one/account one/base:school one/base:staff two/account two/lib:library"
+
+func records(t *testing.T, h *house) []audit.Record {
+	t.Helper()
+	var all []audit.Record
+	for r, err := range h.e.DB.Records(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// naming gives accounts in one target their names: unique among those that are
+// there, those that are planned, and those that ever were somebody's.
+type naming struct {
+	target  plan.Target
+	how     config.AccountName
+	names   *store.Names
+	planned map[string]identity.PersonID // in lower case
+	// fresh are names that people's accounts were seen to have, and that the
+	// register does not know yet.
+	fresh map[identity.PersonID]string
+}
+
+func (e *Engine) newNaming(ctx context.Context, t plan.Target, how config.AccountName) (*naming, error) {
+	names, err := e.DB.AccountNames(ctx, t.Name)
+	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, fresh: map[identity.PersonID]string{}}, err
+}
+
+// current returns the name that the person's account has, empty without one.
+func (n *naming) current(person identity.PersonID) (string, error) {
+	if n.target.Observed == nil {
+		return "", nil
+	}
+	own, _ := n.target.Owned(person)
+	if own == nil {
+		return "", nil
+	}
+	owner, err := n.names.Owner(own.Name)
+	if err == nil && owner == "" {
+		n.fresh[person] = own.Name
+	}
+	return own.Name, err
+}
+
+// choose returns the name of the person's account: the one it has, or the one
+// it gets.
+func (n *naming) choose(person identity.PersonID, current string, view identity.View) (string, error) {
+	if current != "" && !n.how.Rename {
+		return current, nil
+	}
+	base, err := n.how.Value.Execute(view)
+	if err != nil || base == "" {
+		return current, fmt.Errorf("name: it comes out empty, or not at all (%v)", err)
+	}
+	for i := 1; i < maxNames; i++ {
+		name := identity.NameCandidate(base, i, n.how.Most)
+		free, err := n.free(name, current, person)
+		if err != nil {
+			return "", err
+		}
+		if free {
+			n.planned[strings.ToLower(name)] = person
+			return name, nil
+		}
+		if !n.how.Number {
+			break
+		}
+	}
+	if n.observed(base, current) { // the plan says so, and names the account
+		return base, nil
+	}
+	return current, fmt.Errorf("name: it is or was another person's in this target: choose another template, or let behov number names (name: {collision: number})")
+}
+
+// maxNames is how many candidates are tried.
+const maxNames = 10_000
+
+// free says whether the person may have the name.
+func (n *naming) free(name, current string, person identity.PersonID) (bool, error) {
+	if current != "" && strings.EqualFold(name, current) {
+		return true, nil
+	}
+	if n.observed(name, current) {
+		return false, nil
+	}
+	if p, ok := n.planned[strings.ToLower(name)]; ok && p != person {
+		return false, nil
+	}
+	owner, err := n.names.Owner(name)
+	return owner == "" || owner == string(person), err
+}
+
+func (n *naming) observed(name, current string) bool {
+	if n.target.Observed == nil || strings.EqualFold(name, current) {
+		return false
+	}
+	_, there := n.target.Observed.Named(name)
+	return there
+}

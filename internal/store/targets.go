@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Names are the names that accounts in a target ever had.
+type Names struct {
+	db     *DB
+	target string
+	owner  map[string]string // by hash
+}
+
+// AccountNames returns the register of names in a target.
+func (db *DB) AccountNames(ctx context.Context, target string) (*Names, error) {
+	n := &Names{db: db, target: target, owner: map[string]string{}}
+	rows, err := db.read.QueryContext(ctx, `SELECT name_hash, person_id FROM account_name WHERE target = $1`, target)
+	if err != nil {
+		return nil, fmt.Errorf("read account names: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	for rows.Next() {
+		var hash []byte
+		var person string
+		if err := rows.Scan(&hash, &person); err != nil {
+			return nil, fmt.Errorf("read account names: %w", err)
+		}
+		n.owner[string(hash)] = person
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read account names: %w", err)
+	}
+	return n, nil
+}
+
+// Owner returns whose the name is or was, however it is capitalised; empty
+// when it never was anybody's.
+func (n *Names) Owner(name string) (string, error) {
+	hash, err := n.db.nameHash(n.target, name)
+	return n.owner[string(hash)], err
+}
+
+func (db *DB) nameHash(target, name string) ([]byte, error) {
+	hash, err := db.master.Hash("account.name", target+"\x00"+strings.ToLower(name))
+	if err != nil {
+		return nil, fmt.Errorf("account name: %w", err)
+	}
+	return hash, nil
+}
+
+// TakeName registers the name of a person's account for good. It fails when it
+// is or was somebody else's.
+func (tx *Tx) TakeName(ctx context.Context, target, name, person string) error {
+	hash, err := tx.db.nameHash(target, name)
+	if err != nil {
+		return err
+	}
+	var owner string
+	err = tx.tx.GetContext(ctx, &owner, `INSERT INTO account_name (target, name_hash, person_id) VALUES ($1, $2, $3)
+		ON CONFLICT (target, name_hash) DO UPDATE SET person_id = account_name.person_id RETURNING person_id`, target, hash, person)
+	if err != nil {
+		return fmt.Errorf("account name: %w", err)
+	}
+	if owner != person {
+		return fmt.Errorf("the account name of person %s in %s is or was person %s's: names are never given to somebody else", person, target, owner)
+	}
+	return nil
+}
+
+// NoteName registers the name that a person's account was seen to have, unless
+// it is or was somebody else's.
+func (tx *Tx) NoteName(ctx context.Context, target, name, person string) error {
+	hash, err := tx.db.nameHash(target, name)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO account_name (target, name_hash, person_id) VALUES ($1, $2, $3) ON CONFLICT (target, name_hash) DO NOTHING`, target, hash, person); err != nil {
+		return fmt.Errorf("account name: %w", err)
+	}
+	return nil
+}
+
+const memoryContext = "connector_memory.sealed"
+
+// Memory is what a target's connector keeps from one reading to the next. It
+// implements connectors.Memory.
+type Memory struct {
+	db     *DB
+	target string
+	now    func() time.Time
+}
+
+// Memory returns the target's.
+func (db *DB) Memory(target string, now func() time.Time) *Memory {
+	return &Memory{db: db, target: target, now: now}
+}
+
+// Load returns what was last saved. What cannot be opened any more is as good
+// as nothing.
+func (m *Memory) Load(ctx context.Context) ([]byte, error) {
+	var sealed []byte
+	err := m.db.read.GetContext(ctx, &sealed, `SELECT sealed FROM connector_memory WHERE target = $1`, m.target)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memory of target %s: %w", m.target, err)
+	}
+	state, err := m.db.master.Open(memoryContext+" "+m.target, sealed)
+	if err != nil {
+		return nil, nil //nolint:nilerr // another key file: the next reading is a full one
+	}
+	return state, nil
+}
+
+// Save keeps the state in place of the last one.
+func (m *Memory) Save(ctx context.Context, state []byte) error {
+	sealed, err := m.db.master.Seal(memoryContext+" "+m.target, state)
+	if err != nil {
+		return fmt.Errorf("memory of target %s: %w", m.target, err)
+	}
+	return m.db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.tx.ExecContext(ctx, `INSERT INTO connector_memory (target, sealed, saved_us) VALUES ($1, $2, $3)
+			ON CONFLICT (target) DO UPDATE SET sealed = excluded.sealed, saved_us = excluded.saved_us`, m.target, sealed, micros(m.now()))
+		if err != nil {
+			return fmt.Errorf("memory of target %s: %w", m.target, err)
+		}
+		return nil
+	})
+}
