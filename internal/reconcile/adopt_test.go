@@ -176,6 +176,21 @@ func TestNothingIsAdoptedBlindly(t *testing.T) {
 	}
 }
 
+// An adoption of which the answer was lost is found out.
+func TestALostAdoptionIsFoundOut(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	h.put(h.one, foreign("x", "1"))
+	h.hire("1 school T")
+	h.one.answer = func(connectors.Result) connectors.Result {
+		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "the connection broke")}
+	}
+	h.run()
+	h.one.answer = nil
+	if r := h.settledRun(); r.Settled[audit.Applied] != 1 || r.Settled[audit.NotDone] != 0 || slices.Contains(opsOf(r.Plan.Steps), "one adopt-account") {
+		t.Errorf("settled %v, steps %v", r.Settled, opsOf(r.Plan.Steps))
+	}
+}
+
 // An adoption that the target refuses gives and takes nothing.
 func TestARefusedAdoptionChangesNothing(t *testing.T) {
 	h := newHouseWith(t, adopting)

@@ -72,7 +72,7 @@ func TestAccountsAreRenamed(t *testing.T) {
 	}
 	h.run()
 	h.one.answer = nil
-	if r := h.settledRun(); r.Settled["applied"] == 0 {
+	if r := h.settledRun(); r.Settled["applied"] == 0 || r.Settled["not-done"] != 0 {
 		t.Errorf("settled %v", r.Settled)
 	}
 	a := h.accounts(h.one, h.person("1"))[0]
@@ -91,9 +91,9 @@ func TestAccountsAreRenamed(t *testing.T) {
 // and no longer when HR names another or none.
 func TestManagersAreReferredTo(t *testing.T) {
 	h := newHouseWith(t, naming(`attributes: {boss: {reference: manager}}`))
-	const header = "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date\n"
+	const header = "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
 	people := func(managers ...string) string {
-		return header + "1,E1,A,A,school,T," + managers[0] + ",2020-01-01\n2,E2,B,B,school,T," + managers[1] + ",2020-01-01\n3,E3,C,C,school,T," + managers[2] + ",2020-01-01\n"
+		return header + "4,E4,D,D,school,T,,2020-01-01,2020-12-31\n1,E1,A,A,school,T," + managers[0] + ",2020-01-01,\n2,E2,B,B,school,T," + managers[1] + ",2020-01-01,\n3,E3,C,C,school,T," + managers[2] + ",2020-01-01,\n"
 	}
 	boss := func(key string) string {
 		a := h.accounts(h.one, h.person(key))[0]
@@ -111,7 +111,11 @@ func TestManagersAreReferredTo(t *testing.T) {
 	if r := h.settledRun(); len(r.Plan.Steps) > 0 {
 		t.Errorf("and then: %v", opsOf(r.Plan.Steps))
 	}
-	h.export(people("3", "", "999")) // whom HR does not list is left as it is
+	h.export(people("4", "999", "")) // no account, and nobody: what is there stays
+	if r := h.settledRun(); len(r.Plan.Steps) > 0 || boss("1") != id("2") || boss("2") != id("3") {
+		t.Errorf("managers are %s, %s; steps %v", boss("1"), boss("2"), opsOf(r.Plan.Steps))
+	}
+	h.export(people("3", "", "999"))
 	h.settledRun()
 	if boss("1") != id("3") || boss("2") != "" || boss("3") != "" {
 		t.Errorf("then managers are %s, %s, %s", boss("1"), boss("2"), boss("3"))
