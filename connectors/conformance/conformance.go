@@ -36,6 +36,14 @@ type Fixture struct {
 
 	// Multi is like Text, and takes many values.
 	Multi string
+	// Reference is a managed attribute whose value is another account. It must
+	// be there when the connector can refer to accounts.
+	Reference string
+	// Large is how many members one group is filled with; without it the
+	// suite does not try what happens with very many.
+	Large int
+	// Faults are connectors to targets that misbehave.
+	Faults []Fault
 	// RefusedAttribute and RefusedValue are a managed attribute and a value
 	// for it that the target refuses.
 	RefusedAttribute, RefusedValue string
@@ -56,6 +64,19 @@ type Fixture struct {
 	SetMFA func(t *testing.T, accountID string, enrolled bool)
 }
 
+// Fault is a target that misbehaves, with an account and a membership or more
+// in it.
+type Fault struct {
+	Name string // "wrong password"
+	// Open returns a connector to the target. The suite closes it.
+	Open func(t *testing.T) connectors.Connector
+	// Readable is set when reading works all the same (a replica that cannot
+	// be written to). Otherwise no reading may come out complete.
+	Readable bool
+	// Secrets must not stand in any error.
+	Secrets []string
+}
+
 // Run runs the suite. newFixture is called once for each test in it.
 func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 	for _, group := range []struct {
@@ -63,9 +84,13 @@ func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 		tests []test
 	}{
 		{"accounts", accountTests},
+		{"adoption", adoptionTests},
+		{"renaming", renamingTests},
+		{"repetition", repetitionTests},
 		{"members", memberTests},
 		{"snapshot", snapshotTests},
 		{"text", textTests},
+		{"faults", faultTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, tt := range group.tests {

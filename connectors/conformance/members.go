@@ -3,6 +3,7 @@ package conformance
 import (
 	"maps"
 	"slices"
+	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -137,6 +138,26 @@ var memberTests = []test{
 			}
 		}
 		r.wantMembers(e)
+	})},
+	{"very many", withMembers(func(r *runner) {
+		if r.Large == 0 || testing.Short() {
+			r.Skip("the fixture has no Large, or -short")
+		}
+		ids := r.create(many("large", r.Large)...)
+		e := r.Entitlements[0]
+		changes := func(op connectors.Op, ids []string) (c []connectors.Change) {
+			for _, id := range ids {
+				c = append(c, member(op, id, e))
+			}
+			return c
+		}
+		for batch := range slices.Chunk(changes(connectors.AddMember, ids), 500) {
+			r.expect(connectors.Applied, batch...)
+		}
+		r.wantMembers(e, ids...)
+		r.expect(connectors.AlreadySo, changes(connectors.AddMember, ids[:10])...)
+		r.expect(connectors.Applied, changes(connectors.RemoveMember, ids[:100])...)
+		r.wantMembers(e, ids[100:]...)
 	})},
 	{"both groups and both directions in one call", withMembers(func(r *runner) {
 		ids := r.create(many("both", 30)...)

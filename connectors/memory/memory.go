@@ -28,6 +28,8 @@ type Config struct {
 	// Groups are entitlements that exist from the start, besides those the
 	// file lists.
 	Groups []string `yaml:"groups"`
+	// References are attributes whose values are other accounts' IDs.
+	References []string `yaml:"-"`
 }
 
 // Connector is a target in memory.
@@ -135,6 +137,7 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (c
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	var results []connectors.Result
 	err := c.write(ctx, func(s *state) {
+		s.references = c.cfg.References
 		results = connectors.OneByOne(ctx, changes, s.apply)
 	})
 	if err != nil {

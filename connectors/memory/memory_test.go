@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 
 func open(t *testing.T, file string) *memory.Connector {
 	t.Helper()
-	c, err := memory.New(memory.Config{File: file, Groups: []string{"staff", "finance, \"big\""}})
+	c, err := memory.New(memory.Config{File: file, Groups: []string{"staff", "finance, \"big\""}, References: []string{"manager"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +39,10 @@ func fixture(t *testing.T, file string) conformance.Fixture {
 		Attributes: func(name string) map[string][]string {
 			return map[string][]string{"name": {"Name of " + name}}
 		},
-		Text:  "title",
-		Multi: "phones",
+		Text:      "title",
+		Multi:     "phones",
+		Reference: "manager",
+		Large:     10_000,
 		Foreign: func(t *testing.T, name string) string {
 			id, err := c.Put(connectors.Account{Name: name, Enabled: true}, false)
 			if err != nil {
@@ -56,6 +58,14 @@ func fixture(t *testing.T, file string) conformance.Fixture {
 		},
 	}
 	if file != "" {
+		f.Faults = []conformance.Fault{{Name: "a file cut in half", Open: func(t *testing.T) connectors.Connector {
+			half := filepath.Join(t.TempDir(), "half.json")
+			broken := open(t, half)
+			if err := os.WriteFile(half, []byte(`{"accounts": [{"id": "1", "na`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return broken
+		}}}
 		f.Reopen = func(t *testing.T) connectors.Connector { return open(t, file) }
 		f.Remove = func(t *testing.T, id string) {
 			open(t, file).Apply(t.Context(), []connectors.Change{{Op: connectors.DeleteAccount, Account: connectors.AccountRef{ID: id}}})

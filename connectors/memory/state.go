@@ -21,6 +21,8 @@ type state struct {
 	byName   map[string]string
 	byAnchor map[string]string
 	members  map[string]map[string]bool // by entitlement, then account ID
+	// references are attributes whose values are other accounts' IDs.
+	references []string
 }
 
 func newState(groups []string) *state {
@@ -161,6 +163,9 @@ func (s *state) update(a account, c connectors.Change) connectors.Outcome {
 	attributes := cloneAttributes(a.Attributes)
 	changed := false
 	for name, values := range c.Attributes {
+		if slices.Contains(s.references, name) && slices.ContainsFunc(values, func(id string) bool { return s.accounts[id].ID == "" }) {
+			return refused(name + " refers to an account that is not there")
+		}
 		if sameSet(attributes[name], values) {
 			continue
 		}
