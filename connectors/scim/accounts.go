@@ -21,14 +21,14 @@ func (r *run) create(ctx context.Context, change connectors.Change) connectors.R
 	if name == "" || anchor == "" {
 		return refused("an account needs a login name and an anchor")
 	}
-	user, err := newUser(change)
+	user, err := r.c.newUser(change)
 	if err != nil {
 		return refused("%v", err)
 	}
 	if result := r.taken(ctx, anchor, name); result != nil {
 		return *result
 	}
-	a, err := r.c.send(ctx, request{doing: "create an account", method: http.MethodPost, path: users, body: user})
+	a, err := r.c.post(ctx, user)
 	if err != nil {
 		return failed(err)
 	}
@@ -42,6 +42,23 @@ func (r *run) create(ctx context.Context, change connectors.Change) connectors.R
 		return a.no(slices.Sorted(maps.Keys(change.Attributes))...)
 	}
 	return r.created(ctx, change, a)
+}
+
+// post makes a user. A service that says no to it may want active as text.
+func (c *Connector) post(ctx context.Context, user resource) (*answer, error) {
+	q := request{doing: "create an account", method: http.MethodPost, path: users, body: user}
+	a, err := c.send(ctx, q)
+	yes, isBool := user["active"].(bool)
+	if err != nil || a.status != http.StatusBadRequest || !isBool || a.scimType != "" && a.scimType != "invalidValue" && a.scimType != "invalidSyntax" {
+		return a, err
+	}
+	user["active"] = asText(yes)
+	again, err := c.send(ctx, q)
+	if err != nil || !again.ok() {
+		return a, err
+	}
+	c.traits.set(StringBooleans, true)
+	return again, nil
 }
 
 // taken says how the creation ends when the anchor or the name is there
@@ -85,6 +102,12 @@ func (r *run) created(ctx context.Context, change connectors.Change, a *answer) 
 		}
 		user = read
 	}
+	return r.confirmed(ctx, change, user)
+}
+
+// confirmed looks whether an account that was made is what was asked for.
+func (r *run) confirmed(ctx context.Context, change connectors.Change, user resource) connectors.Result {
+	id := user.id()
 	if user.anchor() != change.Account.Anchor {
 		return failed(connectors.Errorf(connectors.Permanent,
 			"scim: create an account: the service made account %s but does not keep externalId, by which behov knows its accounts: it cannot be managed", id))
@@ -96,7 +119,7 @@ func (r *run) created(ctx context.Context, change connectors.Change, a *answer) 
 	if on, err := user.enabled(); err != nil || on != change.Enabled {
 		// A joiner's account must not be usable before the day, whatever the
 		// service's default is.
-		set := r.c.setEnabled(ctx, id, change.Enabled)
+		set := r.edited(ctx, id, func(now resource) (*edit, connectors.Result) { return r.enable(now, change.Enabled) })
 		if set.Err != nil || set.Status == connectors.Refused {
 			set.AccountID = id
 			return set
@@ -134,8 +157,8 @@ func (r *run) unnamed(ctx context.Context, change connectors.Change, location st
 }
 
 // newUser is the User that a creation asks for.
-func newUser(change connectors.Change) (resource, error) {
-	user := resource{"userName": change.Account.Name, "externalId": change.Account.Anchor, "active": change.Enabled}
+func (c *Connector) newUser(change connectors.Change) (resource, error) {
+	user := resource{"userName": change.Account.Name, "externalId": change.Account.Anchor, "active": c.traits.boolean(change.Enabled)}
 	wanted, err := values(change.Attributes)
 	if err != nil {
 		return nil, err
@@ -181,50 +204,85 @@ func values(attributes map[string][]string) ([]wanted, error) {
 	return out, nil
 }
 
+// work works out what a change of an account that is there sends; without an
+// edit it is settled already.
+func (r *run) work(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
+	switch change.Op {
+	case connectors.UpdateAccount:
+		return r.update(ctx, change, now)
+	case connectors.AdoptAccount:
+		return r.adopt(ctx, change, now)
+	case connectors.RenameAccount:
+		return r.rename(ctx, change, now)
+	}
+	return r.enable(now, change.Op == connectors.EnableAccount)
+}
+
 // update changes the attributes that differ.
-func (c *Connector) update(ctx context.Context, change connectors.Change) connectors.Result {
+func (r *run) update(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
 	wants, err := values(change.Attributes)
 	if err != nil {
-		return refused("%v", err)
+		return nil, refused("%v", err)
 	}
-	now, err := c.byID(ctx, users, change.Account.ID)
-	if err != nil {
-		return failed(err)
-	}
-	if now == nil {
-		return refused("there is no such account")
-	}
-	next := now.clone()
-	var operations []operation
-	var names []string
+	e := &edit{doing: "update an account", now: now, next: now.clone()}
 	done := map[string]bool{}
 	for _, w := range wants {
-		if w.same(now, w.values) {
+		if r.c.same(w, now) {
 			continue
 		}
-		w.set(next, w.values)
-		next.mention(w.urn)
-		names = append(names, w.text)
+		if slices.Contains(r.c.cfg.References, w.text) {
+			if result := r.referred(ctx, w); result != nil {
+				return nil, *result
+			}
+		}
+		w.set(e.next, w.values)
+		e.next.mention(w.urn)
+		e.names = append(e.names, w.text)
 	}
 	for _, w := range wants {
-		if target := w.target(); slices.Contains(names, w.text) && !done[target] {
+		if target := w.target(); slices.Contains(e.names, w.text) && !done[target] {
 			done[target] = true
-			operations = append(operations, difference(target, w.at(now), w.at(next)))
+			e.operations = append(e.operations, difference(target, w.at(now), w.at(e.next)))
 		}
 	}
-	if len(operations) == 0 {
-		return alreadySo()
+	if len(e.operations) == 0 {
+		return nil, alreadySo()
 	}
-	a, err := c.change(ctx, "update an account", users, now, next, operations)
-	switch {
-	case err != nil:
-		return failed(err)
-	case a.gone():
-		return refused("there is no such account")
-	case !a.ok():
-		return a.no(names...)
+	e.kept = func(user resource) string {
+		for _, w := range wants {
+			if !r.c.same(w, user) {
+				return w.text
+			}
+		}
+		return ""
 	}
-	return c.updated(ctx, a, change.Account.ID, wants)
+	return e, connectors.Result{}
+}
+
+// same says whether a user has the values, as the service compares them.
+func (c *Connector) same(w wanted, user resource) bool {
+	return c.rule(w.path).matching.Same(w.get(user), w.values)
+}
+
+// referred says no to a reference to an account that is not there; nil when it
+// is.
+func (r *run) referred(ctx context.Context, w wanted) *connectors.Result {
+	for _, id := range w.values {
+		if r.isKnown(id) {
+			continue
+		}
+		user, err := r.c.byID(ctx, users, id)
+		if err != nil {
+			result := failed(err)
+			return &result
+		}
+		if user == nil {
+			result := refused("%s refers to an account that is not there", w.text)
+			return &result
+		}
+		r.setExists(id, true)
+	}
+	return nil
 }
 
 func difference(target string, now, next any) operation {
@@ -237,55 +295,83 @@ func difference(target string, now, next any) operation {
 	return operation{Op: "replace", Path: target, Value: next}
 }
 
-// updated looks whether the service kept what it said yes to. One that keeps
-// something else would be asked again at every run.
-func (c *Connector) updated(ctx context.Context, a *answer, id string, wants []wanted) connectors.Result {
-	user, err := c.after(ctx, a, users, id)
-	if err != nil {
-		return failed(err)
+// enable enables or disables an account.
+func (r *run) enable(now resource, want bool) (*edit, connectors.Result) {
+	if on, err := now.enabled(); err == nil && on == want {
+		return nil, alreadySo()
 	}
-	if user == nil {
-		return refused("there is no such account")
-	}
-	for _, w := range wants {
-		if !w.same(user, w.values) {
-			return refused("the service took the change but does not keep %s as it was sent", w.text)
+	value := r.c.traits.boolean(want)
+	e := &edit{doing: "enable or disable an account", now: now, next: now.clone(), names: []string{"active"},
+		operations: []operation{{Op: "replace", Path: "active", Value: value}}}
+	e.write("active", value)
+	e.kept = func(user resource) string {
+		if on, err := user.enabled(); err != nil || on != want {
+			return "active"
 		}
+		return ""
 	}
-	return applied()
+	return e, connectors.Result{}
 }
 
-// setEnabled enables or disables an account.
-func (c *Connector) setEnabled(ctx context.Context, id string, want bool) connectors.Result {
-	now, err := c.byID(ctx, users, id)
-	if err != nil {
-		return failed(err)
+// adopt writes the anchor into an account that is nobody's.
+func (r *run) adopt(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
+	anchor := change.Account.Anchor
+	switch {
+	case anchor == "":
+		return nil, refused("an anchor is needed to adopt an account")
+	case now.anchor() == anchor:
+		return nil, alreadySo()
+	case now.anchor() != "":
+		return nil, refused("the account has an externalId, and it is not this person's")
 	}
-	if now == nil {
-		return refused("there is no such account")
-	}
-	if on, err := now.enabled(); err == nil && on == want {
-		return alreadySo()
-	}
-	next := now.clone()
-	next[next.key("active")] = want
-	a, err := c.change(ctx, "enable or disable an account", users, now, next, []operation{{Op: "replace", Path: "active", Value: want}})
+	owned, _, err := r.lookup.find(ctx, anchor, "")
 	switch {
 	case err != nil:
-		return failed(err)
-	case a.gone():
-		return refused("there is no such account")
-	case !a.ok():
-		return a.no("active")
+		return nil, failed(err)
+	case len(owned) > 0:
+		return nil, refused("another account has this person's externalId")
 	}
-	user, err := c.after(ctx, a, users, id)
+	e := &edit{doing: "adopt an account", now: now, next: now.clone(), names: []string{"externalId"},
+		operations: []operation{{Op: "add", Path: "externalId", Value: anchor}}}
+	e.write("externalId", anchor)
+	e.kept = func(user resource) string {
+		if user.anchor() != anchor {
+			return "externalId"
+		}
+		r.lookup.created(now.id(), anchor, now.name())
+		return ""
+	}
+	return e, connectors.Result{}
+}
+
+// rename gives an account another login name. Not every service looks whether
+// somebody has it.
+func (r *run) rename(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
+	name := change.Account.Name
+	switch {
+	case name == "":
+		return nil, refused("an account needs a login name")
+	case now.name() == name:
+		return nil, alreadySo()
+	}
+	_, named, err := r.lookup.find(ctx, "", name)
 	if err != nil {
-		return failed(err)
+		return nil, failed(err)
 	}
-	if on, err := user.enabled(); user == nil || err != nil || on != want {
-		return refused("the service took the change but does not keep active as it was sent")
+	if slices.ContainsFunc(named, func(u resource) bool { return u.id() != now.id() }) {
+		return nil, refused("the login name is taken")
 	}
-	return applied()
+	e := &edit{doing: "rename an account", now: now, next: now.clone(), names: []string{"userName"},
+		operations: []operation{{Op: "replace", Path: "userName", Value: name}}}
+	e.write("userName", name)
+	e.kept = func(user resource) string {
+		if user.name() != name {
+			return "userName"
+		}
+		r.lookup.created(now.id(), user.anchor(), name)
+		return ""
+	}
+	return e, connectors.Result{}
 }
 
 // delete removes an account. What is there afterwards decides: some services
@@ -296,7 +382,7 @@ func (r *run) delete(ctx context.Context, change connectors.Change) connectors.R
 	if err != nil {
 		return failed(err)
 	}
-	if now == nil {
+	if on, err := now.enabled(); now == nil || r.c.traits.is(SoftDelete) && err == nil && !on {
 		return alreadySo()
 	}
 	a, err := r.c.send(ctx, request{doing: "delete an account", method: http.MethodDelete, path: users + "/" + url.PathEscape(id)})
@@ -315,7 +401,10 @@ func (r *run) delete(ctx context.Context, change connectors.Change) connectors.R
 		return applied()
 	}
 	if on, err := left.enabled(); err == nil && !on {
-		return refused("the service does not delete accounts: it has deactivated this one and keeps it")
+		if r.c.traits.is(SoftDelete) {
+			return applied()
+		}
+		return refused("the service does not delete accounts: it has deactivated this one and keeps it; say quirks: [soft-delete] to accept that")
 	}
 	return failed(connectors.Errorf(connectors.RetryLater, "scim: delete an account: the service says it did and still has it"))
 }

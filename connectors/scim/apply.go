@@ -16,6 +16,9 @@ type work struct {
 	result *connectors.Result
 }
 
+// done says whether the change has its result already.
+func (w work) done() bool { return w.result.Err != nil || w.result.Status != "" }
+
 // run is one Apply: what it has read is known for as long as it takes.
 type run struct {
 	c      *Connector
@@ -64,11 +67,15 @@ func (r *run) wave(ctx context.Context, wave []work) {
 	// One after the other: creations with the same name, since not every
 	// service holds two at the same time apart, and changes of one group.
 	var names, ids, bundles queues
+	adoptions := 0
 	for _, w := range wave {
+		if w.Op == connectors.AdoptAccount {
+			adoptions++
+		}
 		switch w.Op {
-		case connectors.CreateAccount:
+		case connectors.CreateAccount, connectors.RenameAccount:
 			names.add(strings.ToLower(w.Account.Name), w)
-		case connectors.UpdateAccount, connectors.EnableAccount, connectors.DisableAccount, connectors.DeleteAccount:
+		case connectors.UpdateAccount, connectors.EnableAccount, connectors.DisableAccount, connectors.DeleteAccount, connectors.AdoptAccount:
 			ids.add(w.Account.ID, w)
 		case connectors.AddMember, connectors.RemoveMember:
 			bundles.add(w.Entitlement, w)
@@ -76,11 +83,12 @@ func (r *run) wave(ctx context.Context, wave []work) {
 			*w.result = failed(connectors.Errorf(connectors.Permanent, "scim: unknown change %q", w.Op))
 		}
 	}
-	if len(names.list) > 0 && r.stopped(ctx) == nil {
-		r.failed(r.lookup.prepare(ctx, len(names.list)))
+	if n := len(names.list) + adoptions; n > 0 && r.stopped(ctx) == nil {
+		r.failed(r.lookup.prepare(ctx, n))
 	}
-	sideBySide(names.list, func(q []work) { r.each(ctx, q, r.create) })
-	sideBySide(ids.list, func(q []work) { r.each(ctx, q, r.account) })
+	r.bulk(ctx, names.list, ids.list)
+	r.sideBySide(names.list, func(q []work) { r.each(ctx, q, r.account) })
+	r.sideBySide(ids.list, func(q []work) { r.each(ctx, q, r.account) })
 	// Groups one after the other: within each, requests go side by side.
 	for _, q := range bundles.list {
 		r.members(ctx, q)
@@ -90,6 +98,9 @@ func (r *run) wave(ctx context.Context, wave []work) {
 // each carries out changes one by one.
 func (r *run) each(ctx context.Context, todo []work, do func(context.Context, connectors.Change) connectors.Result) {
 	for _, w := range todo {
+		if w.done() {
+			continue
+		}
 		if err := r.stopped(ctx); err != nil {
 			*w.result = failed(err)
 			continue
@@ -107,7 +118,7 @@ func (r *run) failed(err error) {
 		return
 	}
 	switch {
-	case connectors.ClassOf(err) == connectors.TargetDown, errors.Is(err, errBusy), errors.Is(err, errToken),
+	case connectors.ClassOf(err) == connectors.TargetDown, errors.Is(err, errBusy), errors.Is(err, errToken), errors.Is(err, errCredentials),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -126,16 +137,15 @@ func (r *run) stopped(ctx context.Context) error {
 	return r.stop
 }
 
-// account carries out a change of one account that is there.
+// account carries out a change of one account.
 func (r *run) account(ctx context.Context, change connectors.Change) connectors.Result {
 	switch change.Op {
-	case connectors.UpdateAccount:
-		return r.c.update(ctx, change)
+	case connectors.CreateAccount:
+		return r.create(ctx, change)
 	case connectors.DeleteAccount:
 		return r.delete(ctx, change)
-	default:
-		return r.c.setEnabled(ctx, change.Account.ID, change.Op == connectors.EnableAccount)
 	}
+	return r.edited(ctx, change.Account.ID, func(now resource) (*edit, connectors.Result) { return r.work(ctx, change, now) })
 }
 
 // queues are lists of changes by a key, in the order in which keys first came.
@@ -157,11 +167,15 @@ func (q *queues) add(key string, w work) {
 	q.list[i] = append(q.list[i], w)
 }
 
+func (r *run) sideBySide(queues [][]work, do func([]work)) {
+	sideBySide(r.c.limiter.Concurrent(), queues, do)
+}
+
 // sideBySide calls do for every item, several at a time.
-func sideBySide[T any](items []T, do func(T)) {
+func sideBySide[T any](atOnce int, items []T, do func(T)) {
 	var wg sync.WaitGroup
 	next := make(chan T)
-	for range min(len(items), parallel) {
+	for range min(len(items), atOnce) {
 		wg.Go(func() {
 			for item := range next {
 				do(item)

@@ -14,15 +14,23 @@ import (
 // Check implements connectors.Connector. Rights to write are not tried: SCIM
 // has no way to ask without writing.
 func (c *Connector) Check(ctx context.Context) error {
-	if _, _, err := c.ask(ctx); err != nil {
+	known, err := c.ask(ctx)
+	if err != nil {
 		return err
 	}
 	if err := c.checkTypes(ctx); err != nil {
 		return err
 	}
+	if err := c.checkAttributes(ctx); err != nil {
+		return err
+	}
 	for _, kind := range []string{users, groups} {
 		doing := "read " + kind
-		a, err := c.send(ctx, request{doing: doing, path: kind, query: url.Values{"startIndex": {"1"}, "count": {"1"}}})
+		query := url.Values{"startIndex": {"1"}, "count": {"1"}}
+		if known.cursor {
+			query = url.Values{"cursor": {""}, "count": {"1"}}
+		}
+		a, err := c.send(ctx, request{doing: doing, path: kind, query: query})
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// parallel is how many requests Apply has under way at the same time.
+	// parallel is how many requests are under way at the same time, unless the
+	// configuration says otherwise.
 	parallel = 4
 	// maxBody bounds an answer: a group with 100,000 members fits.
 	maxBody   = 64 << 20
@@ -34,7 +35,7 @@ func newClient(cfg Config, t *tls.Config) *http.Client {
 			Proxy:                 http.ProxyFromEnvironment,
 			TLSClientConfig:       t,
 			ForceAttemptHTTP2:     true,
-			MaxIdleConnsPerHost:   parallel,
+			MaxIdleConnsPerHost:   max(parallel, cfg.Limits.Concurrent),
 			IdleConnTimeout:       30 * time.Second,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ExpectContinueTimeout: time.Second,
@@ -78,8 +79,17 @@ func (a *answer) gone() bool {
 	return a.status == http.StatusNotFound || a.status == http.StatusGone
 }
 
-// send sends a request. An error is classed, and free of personal data.
+// send sends a request. An error is classed, and free of personal data. A
+// token that can be renewed is, once, when the service does not accept it.
 func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
+	a, err := c.sendOnce(ctx, q)
+	if errors.Is(err, errToken) && c.tokens.renewable() {
+		return c.sendOnce(ctx, q)
+	}
+	return a, err
+}
+
+func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	var body io.Reader
 	if q.body != nil {
 		b, err := json.Marshal(q.body)
@@ -99,7 +109,11 @@ func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	if err != nil {
 		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: the request cannot be made", q.doing)
 	}
-	r.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	token, err := c.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", mediaType+", application/json")
 	if body != nil {
 		r.Header.Set("Content-Type", mediaType)
@@ -107,11 +121,19 @@ func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	if q.match != "" {
 		r.Header.Set("If-Match", q.match)
 	}
+	done, err := c.limiter.Wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("scim: %s: %w", q.doing, err)
+	}
+	defer done()
 	response, err := c.http.Do(r)
 	if err != nil {
 		return nil, c.broken(ctx, q.doing, err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusUnauthorized {
+		c.tokens.drop(token)
+	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
 		return nil, c.broken(ctx, q.doing, err)
@@ -140,7 +162,7 @@ func (c *Connector) broken(ctx context.Context, doing string, err error) error {
 
 // read tells an answer from what only looks like one.
 func (c *Connector) read(doing string, response *http.Response, content []byte) (*answer, error) {
-	if err := c.failure(doing, response); err != nil {
+	if err := c.failure(doing, response.StatusCode, response.Header); err != nil {
 		return nil, err
 	}
 	content = bytes.TrimSpace(content)

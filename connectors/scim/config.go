@@ -10,14 +10,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/behov/behov/connectors/limit"
 )
 
 // Config says which service to connect to and how.
 type Config struct {
 	// URL is the service's base URL, below which Users and Groups are.
 	URL string `yaml:"url"`
-	// Token is the bearer token itself, not a reference to it.
+	// Token is the bearer token itself, not a reference to it. OAuth is how to
+	// get one instead.
 	Token string `yaml:"token"`
+	OAuth *OAuth `yaml:"oauth"`
 	// Plaintext must be true when the URL begins with http://: token and
 	// personal data then travel unencrypted.
 	Plaintext bool `yaml:"plaintext"`
@@ -37,6 +41,13 @@ type Config struct {
 	// enrolled for multi-factor authentication: by having a value other than
 	// false.
 	MFAAttribute string `yaml:"mfa_attribute"`
+	// References are those of the managed attributes whose values are other
+	// accounts' IDs: the enterprise extension's manager.
+	References []string `yaml:"-"`
+	// Quirks are ways in which the service differs from the standard.
+	Quirks []Quirk `yaml:"quirks"`
+	// Limits are what the service's owner allows.
+	Limits limit.Limits `yaml:"-"`
 }
 
 const (
@@ -72,8 +83,12 @@ func (c Config) validate() error {
 		add("the connection would not be encrypted: use https://, or say plaintext: true")
 	}
 	switch {
+	case c.OAuth != nil && c.Token != "":
+		add("either token or oauth, not both")
+	case c.OAuth != nil:
+		c.OAuth.validate(c.Plaintext, add)
 	case c.Token == "":
-		add("token is missing")
+		add("token is missing; or oauth, with token_url, client_id and client_secret")
 	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		add("token has characters that a token cannot have: is there a line break in it?")
 	}
@@ -82,6 +97,14 @@ func (c Config) validate() error {
 	}
 	if c.Timeout < 0 {
 		add("timeout must not be negative")
+	}
+	for _, q := range c.Quirks {
+		if why := unknownQuirk(q); why != "" {
+			add("%s", why)
+		}
+	}
+	if err := c.Limits.Validate(); err != nil {
+		add("%w", err)
 	}
 	for _, a := range c.Attributes {
 		if _, err := parsePath(a); err != nil {
@@ -94,6 +117,24 @@ func (c Config) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (o *OAuth) validate(plaintext bool, add func(format string, args ...any)) {
+	u, err := url.Parse(o.TokenURL)
+	switch {
+	case o.TokenURL == "":
+		add("oauth.token_url is missing")
+	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https"):
+		add("oauth.token_url must be https://host/path")
+	case u.Scheme == "http" && !plaintext:
+		add("oauth.token_url would not be encrypted: use https://, or say plaintext: true")
+	}
+	if o.ClientID == "" {
+		add("oauth.client_id is missing")
+	}
+	if o.ClientSecret == "" {
+		add("oauth.client_secret is missing")
+	}
 }
 
 // tlsConfig returns how to verify the server.

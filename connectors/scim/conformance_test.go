@@ -36,6 +36,7 @@ func TestConformanceScimapp(t *testing.T) {
 		t.Cleanup(func() { removals += wantNamedRemovals(t, front.requests()) })
 		f := fixture(t, front.url, front.real, testToken)
 		f.RefusedAttribute, f.RefusedValue = "x509Certificates", "this is not base64!"
+		f.Faults = faults(t, front.real)
 		return f
 	})
 	if removals == 0 {
@@ -97,6 +98,7 @@ func TestConformanceSCIMMY(t *testing.T) {
 		}
 		f := fixture(t, url, url, s.Token)
 		f.RefusedAttribute, f.RefusedValue = "profileUrl", "this is not a URL"
+		f.Faults = faults(t, url)
 		return f
 	})
 }
@@ -112,22 +114,23 @@ func open(t *testing.T, cfg scim.Config) connectors.Connector {
 }
 
 // fixture is a service at url, which can also be had at real.
-func fixture(t *testing.T, url, real, token string) conformance.Fixture {
+func fixture(t *testing.T, url, real, token string, quirks ...scim.Quirk) conformance.Fixture {
 	t.Helper()
 	// Small pages, so that the longer lists have several.
-	cfg := scim.Config{URL: url, Token: token, PageSize: 16, Attributes: managed, MFAAttribute: "userType"}
+	cfg := scim.Config{URL: url, Token: token, PageSize: 16, Attributes: managed, References: []string{manager}, MFAAttribute: "userType", Quirks: quirks}
 	return conformance.Fixture{
 		Connector:    open(t, cfg),
 		Entitlements: []string{"staff", `finance "big", a\b`},
 		Attributes: func(name string) map[string][]string {
 			return map[string][]string{
 				"name.givenName": {"Given " + name}, "name.familyName": {"Family"}, "displayName": {"Given Family"},
-				"emails": {"a@kommun.test"}, `phoneNumbers[type eq "mobile"]`: {"+46700000000"}, department: {"Skolan"}, manager: {"boss"},
+				"emails": {"a@kommun.test"}, `phoneNumbers[type eq "mobile"]`: {"+46700000000"}, department: {"Skolan"},
 			}
 		},
-		Text:   "title",
-		Multi:  "roles",
-		Reopen: func(t *testing.T) connectors.Connector { return open(t, cfg) },
+		Text:      "title",
+		Multi:     "roles",
+		Reference: manager,
+		Reopen:    func(t *testing.T) connectors.Connector { return open(t, cfg) },
 		Foreign: func(t *testing.T, name string) string {
 			return call(t, token, http.MethodPost, real+"/Users", map[string]any{
 				"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": name,

@@ -16,15 +16,17 @@ import (
 // errBusy and errToken are in errors that every other request would get as
 // well; errForbidden is in those that say no to some requests.
 var (
-	errBusy      = errors.New("the service is busy")
-	errToken     = errors.New("the service does not accept the token: renew it")
+	errBusy  = errors.New("the service is busy")
+	errToken = errors.New("the service does not accept the token: renew it")
+	// errConflict is in the error for a resource that somebody else changed
+	// since it was read (RFC 7644 §3.14).
+	errConflict  = errors.New("somebody else changed it at the same time")
 	errForbidden = errors.New("the token does not permit this: give it the right to read and write Users and Groups")
 )
 
 // failure returns the error when an answer says that the service, or something
 // before it, could not or would not deal with the request at all.
-func (c *Connector) failure(doing string, response *http.Response) error {
-	status := response.StatusCode
+func (c *Connector) failure(doing string, status int, header http.Header) error {
 	say := func(class connectors.Class, format string, args ...any) error {
 		return connectors.Errorf(class, "scim: %s: %w", doing, fmt.Errorf(format, args...))
 	}
@@ -38,13 +40,14 @@ func (c *Connector) failure(doing string, response *http.Response) error {
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &connectors.Error{
 			Class: connectors.RetryLater,
-			After: retryAfter(response.Header.Get("Retry-After"), time.Now()),
+			After: retryAfter(header.Get("Retry-After"), time.Now()),
 			Err:   fmt.Errorf("scim: %s: %w (%d)", doing, errBusy, status),
 		}
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status > 511:
 		return say(connectors.TargetDown, "the service cannot be reached behind %s (%d)", c.cfg.URL, status)
-	case status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusTooEarly,
-		status == http.StatusPreconditionFailed, status == http.StatusInternalServerError:
+	case status == http.StatusPreconditionFailed:
+		return say(connectors.RetryLater, "%w (412)", errConflict)
+	case status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusTooEarly, status == http.StatusInternalServerError:
 		return say(connectors.RetryLater, "the service failed (%d)", status)
 	}
 	return nil
@@ -81,6 +84,7 @@ func (c *Connector) unexpected(doing string, a *answer) error {
 var scimTypes = []string{
 	"invalidFilter", "tooMany", "uniqueness", "mutability", "invalidSyntax",
 	"invalidPath", "noTarget", "invalidValue", "invalidVers", "sensitive",
+	"invalidCursor", "expiredCursor", "invalidCount", // RFC 9865 §2.1
 }
 
 // errorType returns an error's keyword, when it is one: anything else could

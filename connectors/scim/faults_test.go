@@ -1,7 +1,10 @@
 package scim_test
 
 import (
+	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,6 +14,9 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/conformance"
+	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // answering is a service that answers everything the same way.
@@ -247,5 +253,64 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 				t.Errorf("location %t: %s has ID %s, was said to have %s", location, name, s.accounts[name].ID, ids[i])
 			}
 		}
+	}
+}
+
+// faults are the service at url, misbehaving.
+func faults(t *testing.T, url string) []conformance.Fault {
+	t.Helper()
+	secrets := []string{testToken, "wrong-token", "behov-"}
+	with := func(change func(*scim.Config)) func(*testing.T) connectors.Connector {
+		return func(t *testing.T) connectors.Connector {
+			cfg := scim.Config{URL: url, Token: testToken, PageSize: 2, Attributes: managed}
+			change(&cfg)
+			return open(t, cfg)
+		}
+	}
+	// behind puts something before the service.
+	behind := func(handler func(w http.ResponseWriter, r *http.Request, real http.Handler)) func(*testing.T) connectors.Connector {
+		return func(t *testing.T) connectors.Connector {
+			f := newFront(t, handler)
+			call(t, testToken, http.MethodPost, f.real+"/Users", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": "one"})
+			call(t, testToken, http.MethodPost, f.real+"/Users", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": "two"})
+			call(t, testToken, http.MethodPost, f.real+"/Users", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": "three"})
+			return open(t, scim.Config{URL: f.url, Token: testToken, PageSize: 2, Attributes: managed})
+		}
+	}
+	return []conformance.Fault{
+		{Name: "wrong token", Secrets: secrets, Open: with(func(c *scim.Config) { c.Token = "wrong-token" })},
+		{Name: "nobody there", Secrets: secrets, Open: with(func(c *scim.Config) { c.URL = "http://127.0.0.1:1/scim/v2" })},
+		{Name: "a certificate that has expired", Secrets: secrets, Open: func(t *testing.T) connectors.Connector {
+			files, err := testenv.NewExpiredCertificates(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := httptest.NewUnstartedServer(http.NotFoundHandler())
+			s.Config.ErrorLog = log.New(io.Discard, "", 0)
+			s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			return open(t, scim.Config{URL: s.URL, Token: testToken, CAFile: files.CA})
+		}},
+		{Name: "a connection that drops in the middle of a page", Secrets: secrets, Open: behind(func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+			if r.URL.Query().Get("startIndex") == "3" || r.Method != http.MethodGet {
+				w.Header().Set("Content-Length", "5000")
+				_, _ = w.Write([]byte(`{"totalResults": 3, "Resources": [{"id": "3", "userN`))
+				panic(http.ErrAbortHandler)
+			}
+			real.ServeHTTP(w, r)
+		})},
+		{Name: "a copy that cannot be written to", Secrets: secrets, Readable: true, Open: behind(func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+			if r.Method != http.MethodGet {
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = w.Write([]byte(`{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "403", "detail": "read only, behov-x"}`))
+				return
+			}
+			real.ServeHTTP(w, r)
+		})},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,14 +37,22 @@ type asked struct {
 // quirk answers a request itself or with the help of the real service.
 type quirk func(w http.ResponseWriter, r *http.Request, real http.Handler)
 
-func newFront(t *testing.T, q quirk) *front {
+func newFront(t *testing.T, q quirk, tolerated ...string) *front {
 	t.Helper()
 	s, err := scimapp.Start(t.Context(), testToken, []string{"staff", `finance "big", a\b`})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	target, err := url.Parse(s.URL())
+	return newFrontOf(t, s.URL(), q, tolerated...)
+}
+
+// newFrontOf is newFront for a service that is there. What is not as the
+// standard has it fails the test, unless it is tolerated: a quirk may ask for
+// it.
+func newFrontOf(t *testing.T, service string, q quirk, tolerated ...string) *front {
+	t.Helper()
+	target, err := url.Parse(service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +62,7 @@ func newFront(t *testing.T, q quirk) *front {
 		},
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
-	f := &front{real: s.URL()}
+	f := &front{real: service}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -61,6 +70,12 @@ func newFront(t *testing.T, q quirk) *front {
 		}
 		f.mu.Lock()
 		f.seen = append(f.seen, asked{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, body})
+		for _, problem := range againstTheRFC(r, body) {
+			if slices.ContainsFunc(tolerated, func(s string) bool { return strings.Contains(problem, s) }) {
+				continue
+			}
+			t.Errorf("%s %s: %s\n%s", r.Method, r.URL, problem, body)
+		}
 		f.mu.Unlock()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if q == nil {
@@ -123,6 +138,7 @@ func resources(body map[string]any) []map[string]any {
 type sink struct {
 	accounts     map[string]connectors.Account // by name
 	entitlements []string
+	ambiguous    map[string]bool
 	members      []connectors.Membership
 }
 
@@ -136,6 +152,10 @@ func (s *sink) Account(a connectors.Account) error {
 
 func (s *sink) Entitlement(e connectors.Entitlement) error {
 	s.entitlements = append(s.entitlements, e.Name)
+	if s.ambiguous == nil {
+		s.ambiguous = map[string]bool{}
+	}
+	s.ambiguous[e.Name] = e.Ambiguous
 	return nil
 }
 

@@ -17,66 +17,109 @@ import (
 // says: some services count too few, and of those that count too many nobody
 // can tell from here which resources are missing. An account that was added or
 // deleted meanwhile may be missed by a service that numbers its results anew;
-// when it is, fewer come than were announced.
+// when it is, fewer come than were announced. A service that pages by cursor
+// (RFC 9865) is asked for that: its pages do not move.
 func (c *Connector) list(ctx context.Context, kind string, query url.Values, each func(resource) error) (connectors.Completeness, error) {
-	seen := map[string]bool{}
-	start, announced := 1, 0
+	known, err := c.ask(ctx)
+	if err != nil {
+		return connectors.Completeness{Why: kind + " could not be read"}, err
+	}
+	l := listing{c: c, kind: kind, query: query, each: each, seen: map[string]bool{}, start: 1, byCursor: known.cursor}
 	for {
-		p, end, err := c.page(ctx, kind, query, start, len(seen) >= announced)
+		more, err := l.next(ctx)
 		if err != nil {
 			return connectors.Completeness{Why: kind + " could not be read to the end"}, err
 		}
-		if end {
+		if !more {
 			break
 		}
-		announced = max(announced, p.total)
-		before := len(seen)
-		for _, r := range p.resources {
-			if seen[r.id()] {
-				continue
-			}
-			seen[r.id()] = true
-			if err := each(r); err != nil {
-				return connectors.Completeness{Why: kind + " were not read to the end"}, err
-			}
-		}
-		if len(seen) == before {
-			break
-		}
-		start += len(p.resources)
 	}
-	if len(seen) < announced {
-		return connectors.Completeness{Why: fmt.Sprintf("the service announced %d %s and sent %d", announced, kind, len(seen))}, nil
+	if len(l.seen) < l.announced {
+		return connectors.Completeness{Why: fmt.Sprintf("the service announced %d %s and sent %d", l.announced, kind, len(l.seen))}, nil
 	}
 	return connectors.Completeness{Complete: true}, nil
 }
 
+// listing is a list on its way.
+type listing struct {
+	c         *Connector
+	kind      string
+	query     url.Values
+	each      func(resource) error
+	seen      map[string]bool
+	announced int
+	start     int    // where the next page begins
+	byCursor  bool   // pages are asked for by cursor
+	cursor    string // the next page's, empty for the first
+	restarts  int
+}
+
+// next reads a page and passes it on, and says whether there may be more.
+func (l *listing) next(ctx context.Context) (more bool, err error) {
+	p, end, err := l.page(ctx)
+	if err != nil || end {
+		return false, err
+	}
+	l.announced = max(l.announced, p.total)
+	fresh := 0
+	for _, r := range p.resources {
+		if l.seen[r.id()] {
+			continue
+		}
+		l.seen[r.id()] = true
+		fresh++
+		if err := l.each(r); err != nil {
+			return false, err
+		}
+	}
+	l.start += len(p.resources)
+	if p.next != "" || l.cursor != "" { // whichever way it was asked
+		if p.next != "" && p.next == l.cursor {
+			return false, connectors.Errorf(connectors.Permanent, "scim: read %s: %s goes in a circle: the next page is the one that was read", l.kind, l.c.cfg.URL)
+		}
+		l.byCursor, l.cursor = true, p.next
+		return p.next != "", nil
+	}
+	// Without a cursor the service pages by index after all.
+	l.byCursor = false
+	return fresh > 0, nil
+}
+
 // page reads one page. end is true when the service refuses to look beyond
 // the last result, all of which have come.
-func (c *Connector) page(ctx context.Context, kind string, query url.Values, start int, all bool) (p page, end bool, err error) {
-	q := maps.Clone(query)
+func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
+	q := maps.Clone(l.query)
 	if q == nil {
 		q = url.Values{}
 	}
-	q.Set("startIndex", strconv.Itoa(start))
-	q.Set("count", strconv.Itoa(c.cfg.PageSize))
-	doing := "read " + kind
-	a, err := c.send(ctx, request{doing: doing, path: kind, query: q})
+	if l.byCursor {
+		q.Set("cursor", l.cursor)
+	} else {
+		q.Set("startIndex", strconv.Itoa(l.start))
+	}
+	q.Set("count", strconv.Itoa(l.c.cfg.PageSize))
+	doing := "read " + l.kind
+	a, err := l.c.send(ctx, request{doing: doing, path: l.kind, query: q})
 	if err != nil {
 		return page{}, false, err
 	}
-	if start > 1 && all && (a.gone() || a.status == http.StatusBadRequest) {
+	switch {
+	case a.status == http.StatusBadRequest && l.byCursor && l.cursor != "" && a.scimType == "expiredCursor" && l.restarts < 2:
+		// From the beginning: what has come already is not passed on again.
+		l.cursor = ""
+		l.restarts++
+		return l.page(ctx)
+	case l.start > 1 && !l.byCursor && len(l.seen) >= l.announced && (a.gone() || a.status == http.StatusBadRequest):
 		return page{}, true, nil
-	}
-	if a.status != http.StatusOK {
-		return page{}, false, c.unexpected(doing, a)
+	case a.status != http.StatusOK:
+		return page{}, false, l.c.unexpected(doing, a)
 	}
 	p, err = parsePage(a.body)
 	if err != nil {
-		return page{}, false, connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, c.cfg.URL, err)
+		return page{}, false, connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, l.c.cfg.URL, err)
 	}
-	if start == 1 && kind == users {
-		c.filters.saw(p)
+	if l.start == 1 && l.kind == users {
+		l.c.filters.saw(p)
 	}
 	return p, false, nil
 }

@@ -171,15 +171,20 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 	return err
 }
 
-// find returns the accounts with the anchor, and those with the name.
+// find returns the accounts with the anchor, and those with the name; either
+// may be empty and is then nobody's.
 func (l *lookup) find(ctx context.Context, anchor, name string) (owned, named []resource, err error) {
-	if l.byFilter() && filterable(anchor) && filterable(name) {
-		var ok, okToo bool
-		if owned, ok, err = l.c.filtered(ctx, users, "externalId", anchor); err != nil {
-			return nil, nil, err
+	if l.byFilter() && (anchor == "" || filterable(anchor)) && (name == "" || filterable(name)) {
+		ok, okToo := anchor == "", name == ""
+		if !ok {
+			if owned, ok, err = l.c.filtered(ctx, users, "externalId", anchor); err != nil {
+				return nil, nil, err
+			}
 		}
-		if named, okToo, err = l.c.filtered(ctx, users, "userName", name); err != nil {
-			return nil, nil, err
+		if !okToo {
+			if named, okToo, err = l.c.filtered(ctx, users, "userName", name); err != nil {
+				return nil, nil, err
+			}
 		}
 		if ok && okToo {
 			return exactly(owned, anchor), named, nil
@@ -193,7 +198,10 @@ func (l *lookup) find(ctx context.Context, anchor, name string) (owned, named []
 			return nil, nil, err
 		}
 	}
-	return l.x.anchors[anchor], l.x.names[strings.ToLower(name)], nil
+	if name != "" {
+		named = l.x.names[strings.ToLower(name)]
+	}
+	return l.x.anchors[anchor], named, nil
 }
 
 // refresh has everything read again, because the service knows of an account

@@ -64,7 +64,7 @@ func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
 		}
 	}
 	// Not every service looks whether a member is one of its accounts.
-	sideBySide(unknown, func(w work) {
+	sideBySide(r.c.limiter.Concurrent(), unknown, func(w work) {
 		err := r.stopped(ctx)
 		if err == nil {
 			var user resource
@@ -126,21 +126,41 @@ func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error
 	}
 	var operations []operation
 	var added []any
+	var removed []string
 	for _, w := range todo {
 		if w.Op == connectors.AddMember {
 			added = append(added, map[string]any{"value": w.Account.ID})
 		} else {
-			operations = append(operations, operation{Op: "remove", Path: "members[" + equals("value", w.Account.ID) + "]"})
+			removed = append(removed, w.Account.ID)
 		}
 	}
+	operations = append(operations, r.removals(removed)...)
 	if len(added) > 0 {
 		operations = append(operations, operation{Op: "add", Path: "members", Value: added})
 	}
-	a, err := r.c.patch(ctx, changeMembers, groups, g.id, operations)
-	if a != nil || err != nil {
-		return a, err
+	a, err := r.c.patch(ctx, changeMembers, groups, g.id, "", operations)
+	// A service that does not read such a path is given the whole group: to
+	// leave out whose the removal is would be worse.
+	if a == nil && err == nil || err == nil && a.badPath() && len(removed) > 0 {
+		return r.put(ctx, g, todo)
 	}
-	return r.put(ctx, g, todo)
+	return a, err
+}
+
+// removals are the operations that remove members, each by name.
+func (r *run) removals(ids []string) []operation {
+	if r.c.traits.is(ValueArrays) && len(ids) > 0 {
+		var named []any
+		for _, id := range ids {
+			named = append(named, map[string]any{"value": id})
+		}
+		return []operation{{Op: "remove", Path: "members", Value: named}}
+	}
+	var operations []operation
+	for _, id := range ids {
+		operations = append(operations, operation{Op: "remove", Path: "members[" + equals("value", id) + "]"})
+	}
+	return operations
 }
 
 // put replaces a whole group, for services without PATCH. It starts from what

@@ -26,6 +26,7 @@ type path struct {
 
 const (
 	userURN       = schema.UserSchema
+	groupURN      = schema.GroupSchema
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	workKind      = "work"
 )

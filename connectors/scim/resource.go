@@ -108,6 +108,7 @@ func text(v any) string {
 // page is a ListResponse (RFC 7644 §3.4.2).
 type page struct {
 	total     int
+	next      string // the next page's cursor (RFC 9865 §2), empty for none
 	resources []resource
 }
 
@@ -115,10 +116,13 @@ type page struct {
 // is no list, not an empty one.
 func parsePage(body resource) (page, error) {
 	total, err := strconv.Atoi(text(body.field("totalResults")))
+	if body.field("totalResults") == nil && text(body.field("nextCursor")) != "" {
+		total, err = 0, nil // a service that pages by cursor need not count
+	}
 	if err != nil || total < 0 {
 		return page{}, errors.New("totalResults is missing or not a number")
 	}
-	p := page{total: total}
+	p := page{total: total, next: text(body.field("nextCursor"))}
 	v := body.field("Resources")
 	list, ok := v.([]any)
 	if v != nil && !ok {

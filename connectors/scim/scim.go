@@ -13,27 +13,22 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 // Connector is a connected service.
 type Connector struct {
 	cfg        Config
 	http       *http.Client
+	tokens     *tokens
+	limiter    *limit.Limiter
 	attributes []path // those of the configuration, in its order
 
+	traits  *traits
 	service service
 	filters filters
-}
-
-// service is what the service says of itself, once it has been asked.
-type service struct {
-	mu      sync.Mutex
-	known   bool
-	noPatch bool
-	etag    bool
 }
 
 // withMFA is a Connector that can tell who is enrolled. A type of its own, so
@@ -45,6 +40,7 @@ type withMFA struct {
 
 var (
 	_ connectors.Connector = (*Connector)(nil)
+	_ connectors.Matcher   = (*Connector)(nil)
 	_ connectors.MFAReader = (*withMFA)(nil)
 )
 
@@ -59,7 +55,9 @@ func New(cfg Config) (connectors.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
-	c := &Connector{cfg: cfg, http: newClient(cfg, t)}
+	client := newClient(cfg, t)
+	c := &Connector{cfg: cfg, http: client, tokens: newTokens(cfg, client), limiter: limit.New(cfg.Limits, parallel), traits: newTraits(cfg.Quirks)}
+	c.filters.broken = c.traits.is(NoFilter)
 	for _, text := range cfg.Attributes {
 		p, err := parsePath(text)
 		if err != nil {
@@ -80,13 +78,19 @@ func New(cfg Config) (connectors.Connector, error) {
 // Capabilities implements connectors.Connector.
 func (c *Connector) Capabilities() connectors.Capabilities {
 	return connectors.Capabilities{
-		connectors.Create:   connectors.Can("the service must keep externalId"),
-		connectors.Update:   connectors.Can(),
-		connectors.Disable:  connectors.Can("the service must keep active"),
-		connectors.Delete:   connectors.Can("some services deactivate instead, and are then refused"),
-		connectors.Members:  connectors.Can(),
-		connectors.MFA:      connectors.Cannot("mfa_attribute is not configured"),
-		connectors.Sessions: connectors.Cannot("SCIM has no sessions"),
+		connectors.Create:     connectors.Can("the service must keep externalId"),
+		connectors.Adopt:      connectors.Can("by externalId"),
+		connectors.Update:     connectors.Can(),
+		connectors.References: connectors.Can("the enterprise extension's manager"),
+		connectors.Rename:     connectors.Can("userName"),
+		connectors.Disable:    connectors.Can("the service must keep active"),
+		connectors.Delete:     connectors.Can("what the service only deactivates counts with quirks: [soft-delete]"),
+		connectors.Restore:    connectors.Cannot("SCIM has no word for it"),
+		connectors.Members:    connectors.Can(),
+		connectors.Password:   connectors.Cannot("people sign in through the identity provider"),
+		connectors.MFA:        connectors.Cannot("mfa_attribute is not configured"),
+		connectors.Passes:     connectors.Cannot("SCIM has no word for it"),
+		connectors.Sessions:   connectors.Cannot("SCIM has no word for it"),
 	}
 }
 

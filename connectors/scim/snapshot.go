@@ -2,7 +2,7 @@ package scim
 
 import (
 	"context"
-	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/behov/behov/connectors"
@@ -12,6 +12,9 @@ import (
 // that a member who is no user by then is nobody's account. Of the users it
 // keeps only the IDs.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	if err := c.readSchemas(ctx); err != nil {
+		return connectors.Completeness{Why: "the service did not say how it compares values"}, err
+	}
 	accounts := map[string]bool{}
 	people, err := c.list(ctx, users, nil, func(r resource) error {
 		a, err := c.account(r)
@@ -24,19 +27,23 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return people, err
 	}
-	var twice []string
-	names := map[string]bool{}
+	count := map[string]int{}
+	_, err = c.list(ctx, groups, url.Values{"excludedAttributes": {"members"}}, func(g resource) error {
+		count[text(g.field("displayName"))]++
+		return nil
+	})
+	if err != nil {
+		return connectors.Completeness{Why: "Groups could not be read"}, err
+	}
+	told := map[string]bool{}
 	bundles, err := c.list(ctx, groups, nil, func(g resource) error {
 		name := text(g.field("displayName"))
-		if name == "" {
+		ambiguous := count[name] > 1
+		if name == "" || ambiguous && told[name] {
 			return nil // configuration cannot name it
 		}
-		if names[name] {
-			twice = append(twice, name)
-			return nil
-		}
-		names[name] = true
-		if err := sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
+		told[name] = true
+		if err := sink.Entitlement(connectors.Entitlement{Name: name, Ambiguous: ambiguous}); err != nil || ambiguous {
 			return err
 		}
 		members, err := c.membersOf(ctx, g)
@@ -48,7 +55,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return bundles, err
 	}
-	return both(people, bundles, twice), nil
+	return both(people, bundles), nil
 }
 
 // account is what a User is to behov.
@@ -98,15 +105,12 @@ func emit(sink connectors.Sink, name string, members []member, accounts map[stri
 }
 
 // both joins what was said about the two halves of a snapshot.
-func both(people, bundles connectors.Completeness, twice []string) connectors.Completeness {
+func both(people, bundles connectors.Completeness) connectors.Completeness {
 	var why []string
 	for _, half := range []connectors.Completeness{people, bundles} {
 		if !half.Complete {
 			why = append(why, half.Why)
 		}
-	}
-	if len(twice) > 0 {
-		why = append(why, fmt.Sprintf("more than one group is named %q: rename all but one", twice))
 	}
 	return connectors.Completeness{Complete: len(why) == 0, Why: strings.Join(why, "; ")}
 }

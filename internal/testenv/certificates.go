@@ -22,13 +22,21 @@ type Certificates struct {
 }
 
 // NewCertificates writes certificates into dir; they hold for a day.
-func NewCertificates(dir string) (Certificates, error) {
+func NewCertificates(dir string) (Certificates, error) { return newCertificates(dir, time.Now()) }
+
+// NewExpiredCertificates writes certificates of which the server's has ended.
+func NewExpiredCertificates(dir string) (Certificates, error) {
+	return newCertificates(dir, time.Now().Add(-48*time.Hour))
+}
+
+// newCertificates writes a server's certificate that was made at the time.
+func newCertificates(dir string, made time.Time) (Certificates, error) {
 	files := Certificates{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server-key.pem")}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return files, fmt.Errorf("certificate authority's key: %w", err)
 	}
-	ca := template("behov test authority")
+	ca := template("behov test authority", time.Now())
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {
@@ -38,7 +46,7 @@ func NewCertificates(dir string) (Certificates, error) {
 	if err != nil {
 		return files, fmt.Errorf("server's key: %w", err)
 	}
-	server := template("localhost")
+	server := template("localhost", made)
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
@@ -61,8 +69,7 @@ func NewCertificates(dir string) (Certificates, error) {
 	return files, nil
 }
 
-func template(name string) *x509.Certificate {
-	now := time.Now()
+func template(name string, now time.Time) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: name},

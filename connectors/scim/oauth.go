@@ -1,0 +1,113 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/behov/behov/connectors"
+)
+
+// OAuth is how to get tokens by client credentials (RFC 6749 §4.4).
+type OAuth struct {
+	// TokenURL is where tokens are asked for: https, unless plaintext is true.
+	TokenURL string `yaml:"token_url"`
+	ClientID string `yaml:"client_id"`
+	// ClientSecret is the secret itself; configuration files hold a reference.
+	ClientSecret string `yaml:"client_secret"`
+	// Scopes are asked for when there are any.
+	Scopes []string `yaml:"scopes"`
+	// Audience is sent as the parameter of that name, for services that want
+	// one.
+	Audience string `yaml:"audience"`
+}
+
+// tokens gives the token for a request: the configured one, or one that is
+// asked for and used until it ends or is no longer accepted.
+type tokens struct {
+	fixed  string
+	source clientcredentials.Config
+	client *http.Client
+
+	mu    sync.Mutex
+	token *oauth2.Token
+}
+
+func newTokens(cfg Config, client *http.Client) *tokens {
+	t := &tokens{fixed: cfg.Token, client: client}
+	if o := cfg.OAuth; o != nil {
+		t.source = clientcredentials.Config{ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes}
+		if o.Audience != "" {
+			t.source.EndpointParams = map[string][]string{"audience": {o.Audience}}
+		}
+	}
+	return t
+}
+
+// renewable says whether another token can be had.
+func (t *tokens) renewable() bool { return t.fixed == "" }
+
+// get returns a token that is valid for a while.
+func (t *tokens) get(ctx context.Context) (string, error) {
+	if t.fixed != "" {
+		return t.fixed, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token.Valid() {
+		return t.token.AccessToken, nil
+	}
+	token, err := t.source.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
+	if err != nil {
+		return "", t.failure(ctx, err)
+	}
+	t.token = token
+	return token.AccessToken, nil
+}
+
+// drop forgets a token that the service does not accept.
+func (t *tokens) drop(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token != nil && t.token.AccessToken == token {
+		t.token = nil
+	}
+}
+
+// failure classes what the token endpoint answered. Of its words only the
+// error's code is kept (RFC 6749 §5.2).
+func (t *tokens) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var no *oauth2.RetrieveError
+	if !errors.As(err, &no) || no.Response == nil {
+		return connectors.Errorf(connectors.TargetDown, "scim: get a token: no usable answer from %s", t.source.TokenURL)
+	}
+	status := no.Response.StatusCode
+	switch {
+	case status == http.StatusTooManyRequests:
+		return &connectors.Error{Class: connectors.RetryLater, After: retryAfter(no.Response.Header.Get("Retry-After"), time.Now()),
+			Err: errors.New("scim: get a token: " + t.source.TokenURL + " is busy (429)")}
+	case status >= http.StatusInternalServerError:
+		return connectors.Errorf(connectors.TargetDown, "scim: get a token: %s failed (%d)", t.source.TokenURL, status)
+	}
+	code := ""
+	if known := []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}; no.ErrorCode != "" {
+		for _, k := range known {
+			if strings.EqualFold(k, no.ErrorCode) {
+				code = ", " + k
+			}
+		}
+	}
+	return connectors.Errorf(connectors.Permanent, "scim: get a token: %w: %s says no (%d%s): check client_id, client_secret and scopes", errCredentials, t.source.TokenURL, status, code)
+}
+
+// errCredentials is in errors that every other request would get as well.
+var errCredentials = errors.New("no token")
