@@ -27,9 +27,9 @@ func Abilities() []Ability {
 
 // Support says whether, and under which condition, an ability is there.
 type Support struct {
-	Can bool
+	Can bool `json:"can"`
 	// Note says, for a person, under which condition or why not.
-	Note string
+	Note string `json:"note,omitempty"`
 }
 
 // Capabilities says what a kind of target can do. An ability that is not

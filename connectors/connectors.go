@@ -161,7 +161,8 @@ type Outcome struct {
 	// was restored.
 	AccountID string
 	// Detail is, when refused, why: one line for a person, without personal
-	// data.
+	// data. When applied it is what somebody has to see to all the same (the
+	// first password could not be handed over), or empty.
 	Detail string
 }
 

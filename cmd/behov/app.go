@@ -47,7 +47,7 @@ and keeps an audit trail of who had access to what, when and why.`,
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.hrCommand(), a.planCommand(), a.applyCommand(),
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.hrCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand())
 	return root
 }
@@ -121,7 +121,7 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 	if err != nil {
 		return nil, nil, err
 	}
-	targets, err := reconcile.Connect(i.config)
+	targets, err := reconcile.Connect(i.config, i.db)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -80,6 +80,13 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, stepCounts(r.Plan.Steps), outcomes(r.Outcomes))
 	}
 	a.printSummary(r.Plan)
+	for i, done := range r.Notes {
+		if i == listed {
+			a.printf("  … and %d more\n", len(r.Notes)-i)
+			break
+		}
+		a.printf("  done, but: %s, %s: %s\n", n.of(done.Step.Person), stepText(done.Step), done.Detail)
+	}
 	for i, u := range r.Undone {
 		if i == listed {
 			a.printf("  … and %d more\n", len(r.Undone)-i)

@@ -30,7 +30,7 @@ Nothing is changed.`,
 					only := *c
 					only.Targets = nil
 					only.Targets = append(only.Targets, t)
-					connected, err := reconcile.Connect(&only)
+					connected, err := reconcile.Connect(&only, nil)
 					if err == nil {
 						err = connected[t.Name].Check(cmd.Context())
 						closeTargets(connected)

@@ -139,6 +139,8 @@ func loadPlan(name string) (*plan.Plan, error) {
 const listed = 50
 
 var verbs = map[connectors.Op]struct{ mark, one, many string }{
+	connectors.AdoptAccount:   {"=", "account adopted", "accounts adopted"},
+	connectors.RenameAccount:  {"~", "account renamed", "accounts renamed"},
 	plan.RevokeSessions:       {"-", "account signed out", "accounts signed out"},
 	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
 	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
@@ -149,7 +151,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	connectors.DeleteAccount:  {"-", "account deleted", "accounts deleted"},
 }
 
-var verbOrder = []connectors.Op{connectors.CreateAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount,
+var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
 	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
@@ -218,7 +220,7 @@ func (a *app) printSummary(p *plan.Plan) {
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}

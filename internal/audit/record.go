@@ -24,6 +24,10 @@ const (
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"
 	ReviewStarted Action = "review.started"
+	// PassIssued and PassWithdrawn tell of temporary access passes, with which
+	// somebody signs in once to enrol for MFA.
+	PassIssued    Action = "mfa.pass-issued"
+	PassWithdrawn Action = "mfa.pass-withdrawn"
 	// GrantWaiting and GrantReady tell when a grant begins and ceases to
 	// wait, for instance for MFA.
 	GrantWaiting Action = "grant.waiting"

@@ -6,10 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/ldap"
-	"github.com/behov/behov/connectors/scim"
 )
 
 // check refuses numbers that would make of a limit none, or something else
@@ -76,43 +72,5 @@ func hasPassword(u *url.URL) bool {
 func checkName(doc *document, at, what, name string) {
 	if name == "" || strings.ContainsAny(name, ": \t,") {
 		doc.report(at, "%q is no name for %s: one without colon, comma and space is", name, what)
-	}
-}
-
-// checkConnector asks the connector itself whether its settings can work. It
-// contacts nobody. The secret and the certificates need not be on the machine
-// that checks, and are left out of it.
-func checkConnector(doc *document, at string, t Target) {
-	const anything = "x"
-	var c connectors.Connector
-	var err error
-	switch {
-	case t.LDAP != nil:
-		at += ".ldap"
-		with := *t.LDAP
-		with.CAFile = ""
-		if t.secret != "" {
-			with.Password = anything
-		}
-		c, err = ldap.New(with)
-	case t.SCIM != nil:
-		at += ".scim"
-		with := *t.SCIM
-		with.CAFile = ""
-		if t.secret != "" {
-			with.Token = anything
-		}
-		c, err = scim.New(with)
-	default:
-		return
-	}
-	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
-			doc.report(at, "%s", strings.TrimPrefix(line, t.Kind()+": "))
-		}
-		return
-	}
-	if mfa := c.Capabilities()[connectors.MFA]; t.MFA && !mfa.Can {
-		doc.report("$.mfa.target", "target %s cannot say who is enrolled: %s", t.Name, mfa.Note)
 	}
 }

@@ -82,12 +82,12 @@ func TestSecretsNeedNotBeThereToCheck(t *testing.T) {
 	if c.Targets[0].LDAP.Password != "" || c.Targets[0].LDAP.CAFile != filepath.Join(dir, "nowhere.pem") {
 		t.Errorf("got %+v", c.Targets[0].LDAP)
 	}
-	if _, err := c.Targets[0].Secret(dir); err == nil || !strings.Contains(err.Error(), "target directory: the environment variable P is not set") {
+	if _, err := c.Targets[0].Connect(dir, config.Services{}); err == nil || !strings.Contains(err.Error(), "target directory: the environment variable P is not set") {
 		t.Errorf("the secret: %v", err)
 	}
 	t.Setenv("P", "s")
-	if s, err := c.Targets[0].Secret(dir); err != nil || s != "s" {
-		t.Errorf("the secret: %q, %v", s, err)
+	if _, err := c.Targets[0].Connect(dir, config.Services{}); err == nil || !strings.Contains(err.Error(), "nowhere.pem") {
+		t.Errorf("with the secret: %v", err)
 	}
 }
 

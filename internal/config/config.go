@@ -69,12 +69,22 @@ type Target struct {
 	Limit      plan.Limit
 	Ignore     []string
 	MFA        bool // this target says who is enrolled
+	// FirstPassword says who is told the first password of a new account.
+	FirstPassword FirstPassword
 	// One of these is set.
 	Memory *memory.Config
 	LDAP   *ldap.Config
 	SCIM   *scim.Config
-	// secret is the reference behind the connector's password or token.
-	secret string
+	// references are those behind the connector's secrets, by field.
+	references map[string]string
+}
+
+// FirstPassword is where first passwords go; the zero value is nowhere.
+type FirstPassword struct {
+	// Directory gets a file for each, readable for its owner only.
+	Directory string
+	// Command is run for each, with the password on its standard input.
+	Command []string
 }
 
 // AccountName says how accounts in a target are named.
@@ -105,26 +115,6 @@ type Attribute struct {
 type Claim struct {
 	Attribute string // plan.NameAttribute for the login name
 	Value     *identity.Template
-}
-
-// Kind returns the target's kind.
-func (t Target) Kind() string {
-	switch {
-	case t.LDAP != nil:
-		return "ldap"
-	case t.SCIM != nil:
-		return "scim"
-	}
-	return "memory"
-}
-
-// Secret resolves the reference to the target's password or token.
-func (t Target) Secret(dir string) (string, error) {
-	s, err := Resolve(dir, t.secret)
-	if err != nil {
-		return "", fmt.Errorf("target %s: %w", t.Name, err)
-	}
-	return s, nil
 }
 
 // AttributeNames returns the names of the attributes that are managed in the

@@ -62,6 +62,10 @@ type targetYAML struct {
 	Removal    limitYAML                `yaml:"removal_limit"`
 	Ignore     []string                 `yaml:"ignore"`
 	Limits     limit.Limits             `yaml:"limits"`
+	Password   struct {
+		Directory string   `yaml:"directory"`
+		Command   []string `yaml:"command"`
+	} `yaml:"first_password"`
 }
 
 type catalogueYAML struct {
@@ -261,41 +265,9 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 		}
 	}
 	l.mapping(doc, at, y, &t)
-	kinds := 0
-	if err := y.Limits.Validate(); err != nil {
-		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
-	}
-	if t.Memory != nil {
-		kinds++
-		if t.Memory.File != "" && !filepath.IsAbs(t.Memory.File) {
-			t.Memory.File = filepath.Join(l.dir, t.Memory.File)
-		}
-	}
-	if t.LDAP != nil {
-		kinds++
-		t.LDAP.Attributes = t.read()
-		t.LDAP.CAFile = l.file(t.LDAP.CAFile)
-		t.secret, t.LDAP.Password = t.LDAP.Password, ""
-	}
-	if t.SCIM != nil {
-		kinds++
-		t.SCIM.Attributes = t.read()
-		t.SCIM.CAFile = l.file(t.SCIM.CAFile)
-		t.secret, t.SCIM.Token = t.SCIM.Token, ""
-	}
-	if t.secret != "" && !isReference(t.secret) {
-		doc.report(at+"."+t.Kind()+"."+secretField[t.Kind()], "a secret must not stand in the configuration: write env:NAME or file:PATH")
-	}
-	if kinds != 1 {
-		doc.report(at, "a target has exactly one of memory, ldap and scim; this one has %d", kinds)
-		return t
-	}
-	checkConnector(doc, at, t)
+	l.connector(doc, at, y, &t)
 	return t
 }
-
-// secretField is where each kind of target keeps the reference to its secret.
-var secretField = map[string]string{"ldap": "password", "scim": "token"}
 
 func isReference(s string) bool {
 	return strings.HasPrefix(s, "env:") || strings.HasPrefix(s, "file:")

@@ -86,12 +86,12 @@ func (s *Story) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	targets, err := reconcile.Connect(c)
-	if err != nil {
+	if s.db, err = store.Open(ctx, c.Database, master); err != nil {
 		return err
 	}
-	if s.db, err = store.Open(ctx, c.Database, master); err != nil {
-		return errors.Join(err, reconcile.Disconnect(targets))
+	targets, err := reconcile.Connect(c, s.db)
+	if err != nil {
+		return errors.Join(err, s.db.Close())
 	}
 	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: targets, Now: time.Now, Actor: "behov", Progress: s.Progress}
 	s.govern = &governance.Governance{DB: s.db, Rules: c.Rules, Now: time.Now, Zone: c.Zone}

@@ -45,6 +45,9 @@ type Result struct {
 	Outcomes map[string]int `json:"outcomes"` // by audit outcome
 	// Undone are steps that were refused, or failed, or not tried.
 	Undone []Undone `json:"undone,omitempty"`
+	// Notes are steps that were done and that the target, or whoever gets
+	// first passwords, had something to say about.
+	Notes []Undone `json:"notes,omitempty"`
 	// Settled counts steps of a stopped run whose end was found out.
 	Settled map[string]int `json:"settled,omitempty"`
 	// Down names targets that stopped answering; their steps are taken up by
@@ -52,7 +55,7 @@ type Result struct {
 	Down map[string]string `json:"down,omitempty"`
 }
 
-// Undone is a step that was not done.
+// Undone is a step that was not done, or not as quietly as it should.
 type Undone struct {
 	Step    plan.Step `json:"step"`
 	Outcome string    `json:"outcome"`
@@ -101,6 +104,9 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			done++
 			result.Outcomes[outcome]++
 			ended[s.ID] = outcome == audit.Applied || outcome == audit.AlreadySo
+			if ended[s.ID] && detail != "" {
+				result.Notes = append(result.Notes, Undone{Step: s, Outcome: outcome, Detail: detail})
+			}
 			if outcome != audit.Applied && outcome != audit.AlreadySo {
 				result.Undone = append(result.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
 			}
@@ -409,7 +415,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 	}
 	switch res.Status {
 	case connectors.Applied:
-		return audit.Applied, ""
+		return audit.Applied, res.Detail
 	case connectors.AlreadySo:
 		return audit.AlreadySo, ""
 	case connectors.Refused:
@@ -438,7 +444,10 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			}
 			record := r.record(a, audit.StepEnded, at)
 			record.Outcome, record.Began = outcome, began
-			if detail != "" {
+			switch {
+			case detail != "" && outcome == audit.Applied:
+				record.Reason += "; " + detail
+			case detail != "":
 				record.Reason = detail
 			}
 			tx.Audit(record)

@@ -3,44 +3,30 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/ldap"
-	"github.com/behov/behov/connectors/memory"
-	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/store"
 )
 
 // Connect makes the connector of every configured target. None is contacted
-// yet.
-func Connect(c *config.Config) (map[string]connectors.Connector, error) {
+// yet. What a connector keeps from one reading to the next is in the database,
+// when there is one.
+func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, error) {
 	targets := map[string]connectors.Connector{}
 	for _, t := range c.Targets {
-		connector, err := connect(c, t)
+		with := config.Services{Handover: handover(t.FirstPassword)}
+		if db != nil {
+			with.Memory = db.Memory(t.Name, time.Now)
+		}
+		connector, err := t.Connect(c.Dir, with)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), Disconnect(targets))
 		}
 		targets[t.Name] = connector
 	}
 	return targets, nil
-}
-
-func connect(c *config.Config, t config.Target) (connectors.Connector, error) {
-	secret, err := t.Secret(c.Dir)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case t.LDAP != nil:
-		with := *t.LDAP
-		with.Password = secret
-		return ldap.New(with)
-	case t.SCIM != nil:
-		with := *t.SCIM
-		with.Token = secret
-		return scim.New(with)
-	}
-	return memory.New(*t.Memory)
 }
 
 // Disconnect closes connectors.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/config"
+)
+
+func (a *app) connectorsCommand() *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:   "connectors [KIND]",
+		Short: "Show what each kind of target can do",
+		Long: `Show what each kind of target can do, as its connector declares it; of one kind
+also under which conditions, and which quirks of services it knows.`,
+		Example: "  behov connectors\n  behov connectors scim",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			kinds, err := config.Kinds()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				return a.printKind(kinds, args[0])
+			}
+			switch {
+			case a.json:
+				return a.printJSON(matrix(kinds))
+			case markdown:
+				a.printf("%s", markdownMatrix(kinds))
+			default:
+				a.printMatrix(kinds)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "as the table in the README")
+	return cmd
+}
+
+// matrix is what each kind can do, by kind and ability.
+func matrix(kinds []config.KindCapabilities) map[string]map[connectors.Ability]connectors.Support {
+	all := map[string]map[connectors.Ability]connectors.Support{}
+	for _, k := range kinds {
+		all[k.Kind] = map[connectors.Ability]connectors.Support{}
+		for _, ability := range connectors.Abilities() {
+			all[k.Kind][ability] = k.Can[ability]
+		}
+	}
+	return all
+}
+
+func (a *app) printMatrix(kinds []config.KindCapabilities) {
+	a.printf("%-32s", "")
+	for _, k := range kinds {
+		a.printf("%-18s", k.Kind)
+	}
+	a.printf("\n")
+	for _, ability := range connectors.Abilities() {
+		line := fmt.Sprintf("%-32s", ability)
+		for _, k := range kinds {
+			line += fmt.Sprintf("%-18s", yes(k.Can[ability]))
+		}
+		a.printf("%s\n", strings.TrimRight(line, " "))
+	}
+	a.printf("\nConditions: behov connectors KIND.\n")
+}
+
+func yes(s connectors.Support) string {
+	if s.Can {
+		return "yes"
+	}
+	return "-"
+}
+
+func markdownMatrix(kinds []config.KindCapabilities) string {
+	var b strings.Builder
+	b.WriteString("| |")
+	for _, k := range kinds {
+		b.WriteString(" " + k.Kind + " |")
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(kinds)) + "\n")
+	for _, ability := range connectors.Abilities() {
+		b.WriteString("| " + string(ability) + " |")
+		for _, k := range kinds {
+			b.WriteString(" " + yes(k.Can[ability]) + " |")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
+	i := slices.IndexFunc(kinds, func(k config.KindCapabilities) bool { return k.Kind == name })
+	if i < 0 {
+		var names []string
+		for _, k := range kinds {
+			names = append(names, k.Kind)
+		}
+		return fmt.Errorf("there is no kind of target %q: there are %s", name, strings.Join(names, ", "))
+	}
+	quirks := []scim.QuirkInfo{}
+	if name == "scim" {
+		quirks = scim.Quirks()
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"can": matrix(kinds[i : i+1])[name], "quirks": quirks})
+	}
+	for _, ability := range connectors.Abilities() {
+		s := kinds[i].Can[ability]
+		a.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-30s %-4s %s", ability, yes(s), s.Note), " "))
+	}
+	if len(quirks) > 0 {
+		a.printf("\nQuirks, for quirks: [NAME] where they are not found out:\n")
+	}
+	for _, q := range quirks {
+		how := "to be said"
+		if q.Detected {
+			how = "found out"
+		}
+		a.printf("%-30s %-11s %s\n", q.Quirk, how, q.Text)
+	}
+	return nil
+}

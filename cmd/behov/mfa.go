@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) mfaCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mfa",
+		Short: "Help people enrol for multi-factor authentication",
+	}
+	cmd.AddCommand(a.mfaPassCommand(), a.mfaWithdrawCommand())
+	return cmd
+}
+
+func (a *app) mfaPassCommand() *cobra.Command {
+	var reason, by string
+	var valid time.Duration
+	cmd := &cobra.Command{
+		Use:   "pass PERSON",
+		Short: "Issue a temporary access pass",
+		Long: `Issue a temporary access pass, with which the person signs in to enrol for
+multi-factor authentication. It is shown once, here, and kept nowhere; that it
+was issued, to whom, by whom and why is in the audit trail. An earlier pass ends.
+PERSON is an HR person_id, a login or an e-mail address.`,
+		Example: "  behov mfa pass 1004 --by 2001 --reason \"first day, seen in person\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if reason == "" {
+				return errors.New("say why: --reason \"first day, seen in person\"")
+			}
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			e, done, err := a.engine(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+				return err
+			}
+			pass, err := e.IssuePass(ctx, p, valid, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"person": p.ID, "pass": pass.Code, "starts": pass.Starts, "expires": pass.Expires})
+			}
+			a.printf("%s\nValid until %s. It is shown only now.\n", pass.Code, pass.Expires.In(i.zone).Format("2006-01-02 15:04"))
+			return nil
+		}),
+	}
+	cmd.Flags().DurationVar(&valid, "valid", time.Hour, "how long the pass is valid")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", "who issues it: HR person_id, login or e-mail address")
+	return cmd
+}
+
+func (a *app) mfaWithdrawCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     "withdraw PERSON",
+		Short:   "Withdraw temporary access passes",
+		Long:    "Withdraw every temporary access pass of the person. What is gone already is no error.",
+		Example: "  behov mfa withdraw 1004 --reason \"sent to the wrong number\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if reason == "" {
+				return errors.New("say why: --reason \"sent to the wrong number\"")
+			}
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			e, done, err := a.engine(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+				return err
+			}
+			outcome, err := e.WithdrawPass(ctx, p, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"person": p.ID, "outcome": outcome.Status})
+			}
+			a.printf("No pass of this person is valid any more (%s).\n", outcome.Status)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", "who withdraws it: HR person_id, login or e-mail address")
+	return cmd
+}

@@ -1,0 +1,92 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+)
+
+// handover returns who is told first passwords; nil for nobody.
+func handover(to config.FirstPassword) connectors.Handover {
+	switch {
+	case to.Directory != "":
+		return passwordFiles{to.Directory}
+	case len(to.Command) > 0:
+		return passwordCommand{to.Command}
+	}
+	return nil
+}
+
+// firstPassword is what is handed over, as JSON.
+type firstPassword struct {
+	Person   string `json:"person"`
+	Account  string `json:"account"`
+	Password string `json:"password"`
+}
+
+func encode(account connectors.AccountRef, password string) ([]byte, error) {
+	return json.Marshal(firstPassword{Person: account.Anchor, Account: account.Name, Password: password})
+}
+
+// passwordFiles writes each password into a file of its own, named after the
+// person by opaque ID.
+type passwordFiles struct{ dir string }
+
+// FirstPassword implements connectors.Handover.
+func (p passwordFiles) FirstPassword(_ context.Context, account connectors.AccountRef, password string) error {
+	content, err := encode(account, password)
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	info, err := os.Stat(p.dir)
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("first password: %s can be read by others: chmod 700 it", p.dir)
+	}
+	f, err := os.OpenFile(filepath.Join(p.dir, filepath.Base(account.Anchor)+".json"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	_, err = f.Write(append(content, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	return nil
+}
+
+// passwordCommand runs a program for each password, which gets it on its
+// standard input: arguments are there for everybody on the machine to see.
+type passwordCommand struct{ argv []string }
+
+// handoverTime is how long the program may take.
+const handoverTime = 30 * time.Second
+
+// FirstPassword implements connectors.Handover.
+func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
+	content, err := encode(account, password)
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, handoverTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...) //nolint:gosec // the operator names it
+	cmd.Stdin = bytes.NewReader(content)
+	if err := cmd.Run(); err != nil { // what it says may have the password in it
+		return fmt.Errorf("first password: %s: %w", p.argv[0], err)
+	}
+	return nil
+}
