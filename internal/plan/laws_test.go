@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -67,13 +68,24 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 	for _, person := range people {
 		desired[person.ID] = person.Accounts[t.name]
 	}
+	for _, adopted := range p.Adopted {
+		if adopted.Target == t.name {
+			given[plan.Access{Person: adopted.Person, Entitlement: adopted.Entitlement}] = adopted.Reason
+		}
+	}
+	accountOf := func(person identity.PersonID) string {
+		if id := bound[person]; id != "" {
+			return id
+		}
+		return "new-" + string(person)
+	}
 	for _, s := range p.Steps {
 		if s.Target != t.name {
 			continue
 		}
 		id := s.AccountID
 		if id == "" {
-			id = "new-" + string(s.Person)
+			id = accountOf(s.Person)
 		}
 		a, ok := t.accounts[id]
 		if ok == (s.Op == connectors.CreateAccount) {
@@ -89,10 +101,24 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 				}
 			}
 			bound[s.Person] = id
+		case connectors.AdoptAccount:
+			if a.Anchor != "" {
+				tb.Fatalf("step %v adopts somebody's account", s)
+			}
+			a.Anchor = string(s.Person)
+			bound[s.Person] = id
+		case connectors.RenameAccount:
+			a.Name = desired[s.Person].Name
 		case connectors.UpdateAccount:
-			a.Attributes = map[string][]string{}
-			for name, v := range desired[s.Person].Attributes {
-				a.Attributes[name] = v
+			a.Attributes = maps.Clone(a.Attributes)
+			for name := range s.Attributes {
+				a.Attributes[name] = desired[s.Person].Attributes[name]
+				if boss, ok := desired[s.Person].References[name]; ok && boss != "" {
+					if _, there := t.accounts[accountOf(boss)]; !there {
+						tb.Fatalf("step %v refers to an account that is not there", s)
+					}
+					a.Attributes[name] = []string{accountOf(boss)}
+				}
 			}
 		case connectors.DisableAccount:
 			a.Enabled = false
@@ -104,6 +130,12 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 		case connectors.RemoveMember:
 			delete(t.members[s.Native], id)
 			delete(given, access)
+		}
+		if s.Op == connectors.CreateAccount || s.Op == connectors.EnableAccount {
+			given[plan.Access{Person: s.Person, Entitlement: plan.AccountAccess}] = s.Reason
+		}
+		if s.Op == connectors.DisableAccount {
+			delete(given, plan.Access{Person: s.Person, Entitlement: plan.AccountAccess})
 		}
 		t.accounts[id] = a
 	}
@@ -126,11 +158,15 @@ func (w *world) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
 	in.People = slices.Clone(w.people)
 	for _, t := range w.targets {
-		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Ignore: []string{"svc-*"}})
+		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Ignore: []string{"svc-*"},
+			Adopts: true, Renames: true, References: map[string]bool{"boss": true}})
 	}
 	if order != nil {
 		order.Shuffle(len(in.People), func(i, j int) { in.People[i], in.People[j] = in.People[j], in.People[i] })
 		order.Shuffle(len(in.Targets), func(i, j int) { in.Targets[i], in.Targets[j] = in.Targets[j], in.Targets[i] })
+	}
+	for i := range in.Targets {
+		in.Targets[i].Correlate(in.People)
 	}
 	return in
 }
@@ -182,22 +218,41 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 				p.Grants = append(p.Grants, g)
 			}
 			for _, tt := range w.targets {
-				p.Accounts[tt.name] = plan.Account{Name: "login-" + string(p.ID), Attributes: map[string][]string{"mail": {string(p.ID) + "@x"}, "title": nil}}
+				account := plan.Account{Name: "login-" + string(p.ID), Rename: rapid.Bool().Draw(t, "rename"), Attributes: map[string][]string{"mail": {string(p.ID) + "@x"}, "title": nil},
+					Claims: []plan.Claim{{Attribute: "number", Value: string(p.ID)}}}
+				if boss := rapid.IntRange(-1, 8).Draw(t, "boss"); boss < 8 { // who may not be there
+					account.References = map[string]identity.PersonID{"boss": ""}
+					if boss >= 0 {
+						account.References["boss"] = identity.PersonID(fmt.Sprintf("p%d", boss))
+					}
+				}
+				p.Accounts[tt.name] = account
 				if !rapid.Bool().Draw(t, "account") {
 					continue
 				}
-				a := connectors.Account{ID: "id-" + string(p.ID), Anchor: string(p.ID), Name: "login-" + string(p.ID), Enabled: rapid.Bool().Draw(t, "enabled"),
+				a := connectors.Account{ID: "id-" + string(p.ID), Anchor: string(p.ID), Name: rapid.SampledFrom([]string{"login-", "old-"}).Draw(t, "name") + string(p.ID), Enabled: rapid.Bool().Draw(t, "enabled"),
 					Attributes: map[string][]string{"mail": {rapid.SampledFrom([]string{"old@x", string(p.ID) + "@x"}).Draw(t, "mail")}}}
+				// The account may have been there before behov, and its anchor
+				// may have been removed since.
+				before := rapid.IntRange(0, 3).Draw(t, "before") == 0
+				if before {
+					a.Attributes["number"] = []string{string(p.ID)}
+				}
+				if before || rapid.IntRange(0, 5).Draw(t, "wiped") == 0 {
+					a.Anchor = ""
+				}
 				tt.accounts[a.ID] = a
 				tt.hidden[a.ID] = rapid.Bool().Draw(t, "hidden")
-				w.bound[tt.name][p.ID] = a.ID
+				if !before {
+					w.bound[tt.name][p.ID] = a.ID
+				}
 				for native, ids := range tt.members {
 					if rapid.Bool().Draw(t, "member-"+native) {
 						ids[a.ID] = true
 					}
 				}
 				for _, e := range catalogue.Entitlements {
-					if e.Target == tt.name && tt.members[e.Native][a.ID] && rapid.Bool().Draw(t, "given") {
+					if e.Target == tt.name && tt.members[e.Native][a.ID] && !before && rapid.Bool().Draw(t, "given") {
 						w.given[tt.name][plan.Access{Person: p.ID, Entitlement: e.ID}] = "rule r"
 					}
 				}
@@ -227,8 +282,8 @@ func TestLawSecondPlanIsEmpty(t *testing.T) {
 		for _, tt := range w.targets {
 			tt.carryOut(t, p, w.people, w.given[tt.name], w.bound[tt.name])
 		}
-		if again := build(t, w.input(nil)); len(again.Steps) > 0 {
-			t.Fatalf("after\n%+v\nthere is still\n%+v", p.Steps, again.Steps)
+		if again := build(t, w.input(nil)); len(again.Steps) > 0 || len(again.Adopted) > 0 {
+			t.Fatalf("after\n%+v\nthere is still\n%+v\n%+v", p.Steps, again.Steps, again.Adopted)
 		}
 	})
 }
@@ -362,7 +417,7 @@ func TestLawOnlyWhatIsOurs(t *testing.T) {
 		for _, tt := range w.targets {
 			for id, a := range tt.accounts {
 				listed := slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Orphan && f.AccountID == id })
-				if want := a.Anchor == "" && !strings.HasPrefix(a.Name, "svc-"); listed != want {
+				if want := strings.HasPrefix(id, "stranger") && !strings.HasPrefix(a.Name, "svc-"); listed != want {
 					t.Fatalf("account %+v listed as orphan: %t", a, listed)
 				}
 			}
@@ -405,7 +460,7 @@ func TestLawOrder(t *testing.T) {
 			in.Targets[i].Sessions = true
 		}
 		p := build(t, in)
-		phase := plan.PhaseRevokeSessions
+		phase := plan.PhaseAdopt
 		for i, s := range p.Steps {
 			if phase > plan.PhaseOf(s.Op) {
 				t.Fatalf("step %d, %s of %s, comes after phase %d", i, s.Op, s.Person, phase)
@@ -433,7 +488,7 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 		for _, person := range w.people {
 			for _, tt := range w.targets {
 				for _, a := range tt.accounts {
-					if person.NoNeed == "" || a.Anchor != string(person.ID) || !a.Enabled {
+					if person.NoNeed == "" || a.ID != "id-"+string(person.ID) || !a.Enabled {
 						continue
 					}
 					for _, op := range []connectors.Op{plan.RevokeSessions, connectors.DisableAccount} {
