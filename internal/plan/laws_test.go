@@ -77,6 +77,11 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 		if id := bound[person]; id != "" {
 			return id
 		}
+		for id, a := range t.accounts {
+			if a.Anchor == string(person) {
+				return id
+			}
+		}
 		return "new-" + string(person)
 	}
 	for _, s := range p.Steps {
@@ -241,12 +246,16 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 				if before || rapid.IntRange(0, 5).Draw(t, "wiped") == 0 {
 					a.Anchor = ""
 				}
+				if a.Anchor == "" && !before { // somebody else's number says nothing
+					a.Attributes["number"] = []string{fmt.Sprintf("p%d", rapid.IntRange(0, 8).Draw(t, "number"))}
+				}
 				tt.accounts[a.ID] = a
 				tt.hidden[a.ID] = rapid.Bool().Draw(t, "hidden")
-				if !before {
+				if a.Anchor == "" && !before || a.Anchor != "" && rapid.Bool().Draw(t, "bound") {
 					w.bound[tt.name][p.ID] = a.ID
 				}
-				for native, ids := range tt.members {
+				for _, native := range slices.Sorted(maps.Keys(tt.members)) {
+					ids := tt.members[native]
 					if rapid.Bool().Draw(t, "member-"+native) {
 						ids[a.ID] = true
 					}
@@ -466,6 +475,16 @@ func TestLawOrder(t *testing.T) {
 				t.Fatalf("step %d, %s of %s, comes after phase %d", i, s.Op, s.Person, phase)
 			}
 			phase = plan.PhaseOf(s.Op)
+			if _, refers := s.Attributes["boss"]; refers && s.Op == connectors.UpdateAccount {
+				i := slices.IndexFunc(w.people, func(p plan.Person) bool { return p.ID == s.Person })
+				boss := w.people[i].Accounts[s.Target].References["boss"]
+				created := slices.IndexFunc(p.Steps, func(x plan.Step) bool {
+					return x.Op == connectors.CreateAccount && x.Person == boss && x.Target == s.Target
+				})
+				if created >= 0 && !slices.Contains(s.DependsOn, p.Steps[created].ID) {
+					t.Fatalf("%+v does not depend on the account that it refers to", s)
+				}
+			}
 			if s.Op == connectors.AddMember && s.AccountID == "" {
 				created := slices.IndexFunc(p.Steps, func(x plan.Step) bool { return x.ID == s.DependsOn[0] })
 				if created < 0 || created > i || p.Steps[created].Op != connectors.CreateAccount {
@@ -506,10 +525,15 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 func TestLawEveryStepHasAReason(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := build(t, genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world").input(nil))
+		ids := map[string]bool{}
 		for _, s := range p.Steps {
 			if strings.TrimSpace(s.Reason) == "" {
 				t.Fatalf("no reason: %+v", s)
 			}
+			if ids[s.ID] {
+				t.Fatalf("two steps have the ID of %+v", s)
+			}
+			ids[s.ID] = true
 		}
 	})
 }

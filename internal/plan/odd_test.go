@@ -63,11 +63,20 @@ func TestOddAccounts(t *testing.T) {
 		{"another than the known one, a leaver", gone, []connectors.Account{second}, "1", []connectors.Op{connectors.DisableAccount}, plan.Replaced},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}}
+			var members []connectors.Membership
+			if c.person.NoNeed == "" { // what it has is no reason to take it for known
+				members = append(members, connectors.Membership{Entitlement: "a", AccountID: second.ID})
+			}
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limit: plan.Limit{People: 10}}
 			if c.bound != "" {
 				target.Bound.Bind("p", c.bound)
 			}
 			p := build(t, plan.Input{Catalogue: &catalogue, People: []plan.Person{c.person}, Targets: []plan.Target{target}})
+			for _, adopted := range p.Adopted {
+				if own, _ := target.Owned("p"); own == nil {
+					t.Errorf("access of an account that is not known is adopted: %+v", adopted)
+				}
+			}
 			var ops []connectors.Op
 			for _, s := range p.Steps {
 				ops = append(ops, s.Op)
