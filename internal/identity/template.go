@@ -3,6 +3,8 @@ package identity
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
@@ -50,10 +52,21 @@ func ParseTemplate(text string) (*Template, error) {
 	return &Template{t: t}, nil
 }
 
+var unknownField = regexp.MustCompile(`can't evaluate field (\w+)`)
+
 // templateError takes the library's position prefix away: the caller names
 // the place in the configuration.
 func templateError(err error) string {
 	s := err.Error()
+	if m := unknownField.FindStringSubmatch(s); m != nil {
+		var names []string
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[View]()) {
+			if !f.Anonymous && f.Type.Kind() == reflect.String {
+				names = append(names, f.Name)
+			}
+		}
+		return "there is no " + m[1] + ": there are " + strings.Join(names, ", ")
+	}
 	if _, after, ok := strings.Cut(s, ": "); ok {
 		return after
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// handover returns who is told first passwords; nil for nobody.
-func handover(to config.FirstPassword) connectors.Handover {
+// Handover returns who is told first passwords; nil for nobody.
+func Handover(to config.FirstPassword) connectors.Handover {
 	switch {
 	case to.Directory != "":
 		return passwordFiles{to.Directory}
