@@ -117,3 +117,44 @@ func TestReadmeDemo(t *testing.T) {
 		t.Errorf("the demo tells\n%s", out.String())
 	}
 }
+
+// TestReadmeTable: the table of what targets can do is what the connectors
+// declare.
+func TestReadmeTable(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"connectors", "--markdown"}, nil, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	want := "<!-- behov connectors --markdown -->\n" + out.String() + "<!-- end -->"
+	if !strings.Contains(string(b), want) {
+		t.Errorf("the README's table is not the one that behov connectors --markdown prints:\n%s", want)
+	}
+}
+
+// TestConnectors: each kind has something to say of every ability.
+func TestConnectors(t *testing.T) {
+	for _, args := range [][]string{{"connectors"}, {"connectors", "--json"}} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, nil, &out, &out); err != nil || !strings.Contains(out.String(), "temporary access passes") {
+			t.Errorf("%v: %v\n%s", args, err, out.String())
+		}
+	}
+	for _, kind := range []string{"ldap", "memory", "scim"} {
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{"connectors", kind}, nil, &out, &out); err != nil || strings.Contains(out.String(), " -    \n") {
+			t.Errorf("%s: %v\n%s", kind, err, out.String())
+		}
+		for line := range strings.Lines(out.String()) {
+			if strings.HasSuffix(strings.TrimSpace(line), " -") {
+				t.Errorf("%s does not say why not: %s", kind, line)
+			}
+		}
+	}
+	if err := run(t.Context(), []string{"connectors", "fax"}, nil, &bytes.Buffer{}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "there are") {
+		t.Errorf("an unknown kind: %v", err)
+	}
+}
