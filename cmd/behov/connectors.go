@@ -48,9 +48,9 @@ also under which conditions, and which quirks of services it knows.`,
 func matrix(kinds []config.KindCapabilities) map[string]map[connectors.Ability]connectors.Support {
 	all := map[string]map[connectors.Ability]connectors.Support{}
 	for _, k := range kinds {
-		all[k.Kind] = map[connectors.Ability]connectors.Support{}
+		all[k.Name()] = map[connectors.Ability]connectors.Support{}
 		for _, ability := range connectors.Abilities() {
-			all[k.Kind][ability] = k.Can[ability]
+			all[k.Name()][ability] = k.Can[ability]
 		}
 	}
 	return all
@@ -59,18 +59,21 @@ func matrix(kinds []config.KindCapabilities) map[string]map[connectors.Ability]c
 func (a *app) printMatrix(kinds []config.KindCapabilities) {
 	a.printf("%-32s", "")
 	for _, k := range kinds {
-		a.printf("%-18s", k.Kind)
+		a.printf("%-*s", width(k), k.Name())
 	}
 	a.printf("\n")
 	for _, ability := range connectors.Abilities() {
 		line := fmt.Sprintf("%-32s", ability)
 		for _, k := range kinds {
-			line += fmt.Sprintf("%-18s", yes(k.Can[ability]))
+			line += fmt.Sprintf("%-*s", width(k), yes(k.Can[ability]))
 		}
 		a.printf("%s\n", strings.TrimRight(line, " "))
 	}
 	a.printf("\nConditions: behov connectors KIND.\n")
 }
+
+// width is that of a kind's column.
+func width(k config.KindCapabilities) int { return len(k.Name()) + 3 }
 
 func yes(s connectors.Support) string {
 	if s.Can {
@@ -83,7 +86,7 @@ func markdownMatrix(kinds []config.KindCapabilities) string {
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, k := range kinds {
-		b.WriteString(" " + k.Kind + " |")
+		b.WriteString(" " + k.Name() + " |")
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(kinds)) + "\n")
 	for _, ability := range connectors.Abilities() {
@@ -97,12 +100,17 @@ func markdownMatrix(kinds []config.KindCapabilities) string {
 }
 
 func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
-	i := slices.IndexFunc(kinds, func(k config.KindCapabilities) bool { return k.Kind == name })
-	if i < 0 {
-		var names []string
-		for _, k := range kinds {
+	var these []config.KindCapabilities
+	var names []string
+	for _, k := range kinds {
+		if k.Kind == name || k.Name() == name || k.Flavour == name {
+			these = append(these, k)
+		}
+		if !slices.Contains(names, k.Kind) {
 			names = append(names, k.Kind)
 		}
+	}
+	if len(these) == 0 {
 		return fmt.Errorf("there is no kind of target %q: there are %s", name, strings.Join(names, ", "))
 	}
 	quirks := []scim.QuirkInfo{}
@@ -110,11 +118,17 @@ func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
 		quirks = scim.Quirks()
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"can": matrix(kinds[i : i+1])[name], "quirks": quirks})
+		return a.printJSON(map[string]any{"kinds": matrix(these), "quirks": quirks})
 	}
-	for _, ability := range connectors.Abilities() {
-		s := kinds[i].Can[ability]
-		a.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-30s %-4s %s", ability, yes(s), s.Note), " "))
+	for i, k := range these {
+		if i > 0 {
+			a.printf("\n")
+		}
+		a.printf("%s\n", k.Name())
+		for _, ability := range connectors.Abilities() {
+			s := k.Can[ability]
+			a.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-28s %-4s %s", ability, yes(s), s.Note), " "))
+		}
 	}
 	if len(quirks) > 0 {
 		a.printf("\nQuirks, for quirks: [NAME] where they are not found out:\n")
@@ -124,7 +138,7 @@ func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
 		if q.Detected {
 			how = "found out"
 		}
-		a.printf("%-30s %-11s %s\n", q.Quirk, how, q.Text)
+		a.printf("  %-30s %-11s %s\n", q.Quirk, how, q.Text)
 	}
 	return nil
 }

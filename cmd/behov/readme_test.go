@@ -143,7 +143,7 @@ func TestConnectors(t *testing.T) {
 			t.Errorf("%v: %v\n%s", args, err, out.String())
 		}
 	}
-	for _, kind := range []string{"ldap", "memory", "scim"} {
+	for _, kind := range []string{"ldap", "memory", "scim", "graph"} {
 		var out bytes.Buffer
 		if err := run(t.Context(), []string{"connectors", kind}, nil, &out, &out); err != nil || strings.Contains(out.String(), " -    \n") {
 			t.Errorf("%s: %v\n%s", kind, err, out.String())

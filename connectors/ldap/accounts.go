@@ -2,60 +2,117 @@ package ldap
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
 )
 
+const (
+	nameTaken = "the login name is taken"
+	noAccount = "no such account"
+)
+
 // create makes accounts. It first looks for those that are there already, by
 // anchor and by name: the answer to an earlier attempt may have been lost.
 func (c *Connector) create(ctx context.Context, s *session, todo []work) {
 	todo = slices.DeleteFunc(todo, func(w work) bool {
-		if w.Account.Name != "" && w.Account.Anchor != "" {
-			return false
+		why := s.badName(w.Account.Name)
+		if w.Account.Name == "" || w.Account.Anchor == "" {
+			why = "an account needs a name and an anchor"
 		}
-		*w.result = refused("an account needs a name and an anchor")
-		return true
+		if why != "" {
+			*w.result = refused(why)
+		}
+		return why != ""
 	})
+	todo, again := apart(todo)
+	if len(again) > 0 {
+		defer c.create(ctx, s, again)
+	}
 	anchors, names, err := c.existing(ctx, s, todo)
 	if err != nil {
 		fail(todo, err)
 		return
 	}
-	sideBySide(len(todo), func(i int) {
+	todo, err = c.pointed(ctx, s, todo)
+	if err != nil {
+		fail(todo, err)
+		return
+	}
+	b := &birth{Connector: c, session: s}
+	if b.passwords, b.length, err = c.passwordsFor(ctx, s); err != nil {
+		fail(todo, err)
+		return
+	}
+	added := make([]bool, len(todo))
+	c.sideBySide(len(todo), func(i int) {
 		w := todo[i]
-		switch {
-		case anchors[w.Account.Anchor] != nil:
-			*w.result = c.alreadyThere(anchors[w.Account.Anchor])
+		switch e := anchors[w.Account.Anchor]; {
+		case e != nil:
+			*w.result = b.alreadyThere(ctx, w.Change, e)
 		case names[fold(w.Account.Name)] != nil:
 			*w.result = refused(nameTaken)
 		default:
-			*w.result = c.createOne(ctx, s, w.Change)
+			added[i] = b.add(ctx, w)
 		}
 	})
+	var fresh []work
+	for i, w := range todo {
+		if added[i] {
+			fresh = append(fresh, w)
+		}
+	}
+	b.identify(ctx, fresh)
 }
 
-const nameTaken = "the login name is taken"
+// apart divides creations so that no two of the first have the same name: not
+// every server keeps that from happening.
+func apart(todo []work) (first, again []work) {
+	seen := map[string]bool{}
+	for _, w := range todo {
+		name := fold(w.Account.Name)
+		if seen[name] {
+			again = append(again, w)
+			continue
+		}
+		seen[name] = true
+		first = append(first, w)
+	}
+	return first, again
+}
+
+// passwordsFor says how first passwords are set, nil when they are not, and
+// how long they are.
+func (c *Connector) passwordsFor(ctx context.Context, s *session) (passwords, int, error) {
+	if !s.cfg.setsPassword(s.flavour) {
+		return nil, 0, nil
+	}
+	p := s.flavour.passwords
+	minimum, err := p.minimum(ctx, s)
+	return p, max(minimum, s.cfg.FirstPassword.Length), err
+}
 
 // existing finds accounts with the anchors, and with the names, folded.
 func (c *Connector) existing(ctx context.Context, s *session, todo []work) (anchors, names map[string]*ldap.Entry, err error) {
 	byAnchor, byName := &found{m: map[string]*ldap.Entry{}}, &found{m: map[string]*ldap.Entry{}}
 	chunks := slices.Collect(slices.Chunk(todo, lookupTerms))
 	errs := make([]error, len(chunks))
-	sideBySide(len(chunks), func(i int) {
+	c.sideBySide(len(chunks), func(i int) {
 		var filters []string
 		for _, w := range chunks[i] {
-			filters = append(filters, equals(c.cfg.AnchorAttribute, w.Account.Anchor), equals(c.cfg.NameAttribute, w.Account.Name))
+			filters = append(filters, equals(s.cfg.AnchorAttribute, w.Account.Anchor), equals(s.cfg.NameAttribute, w.Account.Name))
 		}
-		attributes := []string{c.cfg.IDAttribute, c.cfg.AnchorAttribute, c.cfg.NameAttribute}
+		attributes := []string{s.cfg.IDAttribute, s.cfg.AnchorAttribute, s.cfg.NameAttribute}
 		errs[i] = c.lookup(ctx, s, filters, attributes, func(e *ldap.Entry) error {
-			for _, v := range e.GetEqualFoldAttributeValues(c.cfg.AnchorAttribute) {
+			for _, v := range e.GetEqualFoldAttributeValues(s.cfg.AnchorAttribute) {
 				byAnchor.set(v, e)
 			}
-			for _, v := range e.GetEqualFoldAttributeValues(c.cfg.NameAttribute) {
+			for _, v := range e.GetEqualFoldAttributeValues(s.cfg.NameAttribute) {
 				byName.set(fold(v), e)
 			}
 			return nil
@@ -64,198 +121,249 @@ func (c *Connector) existing(ctx context.Context, s *session, todo []work) (anch
 	return byAnchor.m, byName.m, first(errs)
 }
 
-func (c *Connector) alreadyThere(e *ldap.Entry) connectors.Result {
-	id, err := c.idOf(e)
+// birth is the creation of accounts.
+type birth struct {
+	*Connector
+	session   *session
+	passwords passwords // nil when new accounts get none
+	length    int
+}
+
+// alreadyThere answers for an account that was there before.
+func (b *birth) alreadyThere(ctx context.Context, change connectors.Change, e *ldap.Entry) connectors.Result {
+	id, err := b.session.idOf(e)
+	if err == nil {
+		b.cache.setAccount(id, e.DN)
+		err = b.handOver(ctx, change, id, e.DN) // when it was ours, and we did not get so far
+	}
 	if err != nil {
 		return connectors.Result{Err: err}
 	}
-	c.cache.setAccount(id, e.DN)
 	r := alreadySo()
 	r.AccountID = id
 	return r
 }
 
-func (c *Connector) createOne(ctx context.Context, s *session, change connectors.Change) connectors.Result {
-	dn := c.cfg.NameAttribute + "=" + ldap.EscapeDN(change.Account.Name) + "," + c.cfg.PeopleDN
-	request, why := c.addRequest(dn, change)
-	if why != "" {
-		return refused(why)
+// add makes an entry, and says whether it did. Its ID is still to be read.
+func (b *birth) add(ctx context.Context, w work) bool {
+	s := b.session
+	defer func() {
+		if w.result.Status == connectors.Refused {
+			b.unfinished.forget(w.Account.Anchor) // an account that somebody else makes is not to get it
+		}
+	}()
+	value := w.Account.Name
+	switch values := distinct(attribute(w.Attributes, s.cfg.RDNAttribute)); {
+	case strings.EqualFold(s.cfg.RDNAttribute, s.cfg.AnchorAttribute):
+		value = w.Account.Anchor
+	case s.distinguishes(s.cfg.RDNAttribute) && len(values) > 0:
+		value = values[0]
 	}
-	err := s.add(request)
-	if err != nil && !is(err, ldap.LDAPResultEntryAlreadyExists) {
-		return c.answer(ctx, "create an account", err)
+	// Two people may have the same name, and be told apart by the login name.
+	for _, value := range []string{value, value + addition(w.Account.Name)} {
+		request, why, err := b.request(w.Change, value)
+		if err != nil || why != "" {
+			*w.result = refusedOr(why, err)
+			return false
+		}
+		err = s.add(ctx, request)
+		if err == nil {
+			return true
+		}
+		if !is(err, ldap.LDAPResultEntryAlreadyExists) {
+			*w.result = s.answer(ctx, "create an account", err)
+			return false
+		}
+		e, readErr := b.occupant(ctx, request.DN)
+		switch {
+		case readErr != nil:
+			*w.result = connectors.Result{Err: readErr}
+			return false
+		case e != nil && e.GetEqualFoldAttributeValue(s.cfg.AnchorAttribute) == w.Account.Anchor:
+			*w.result = b.alreadyThere(ctx, w.Change, e)
+			return false
+		case e == nil || !s.distinguishes(s.cfg.RDNAttribute):
+			*w.result = refused(nameTaken) // by an entry somewhere else
+			return false
+		}
 	}
-	// The server gave it an ID, which only reading tells.
-	e, readErr := c.readOne(ctx, s, dn, equals(c.cfg.AnchorAttribute, change.Account.Anchor), []string{c.cfg.IDAttribute})
-	switch {
-	case readErr != nil:
-		return connectors.Result{Err: readErr}
-	case e == nil && err != nil:
-		return refused(nameTaken)
-	case e == nil:
-		return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: create an account: it was created but cannot be read")}
-	}
-	r := c.alreadyThere(e)
-	if err == nil && r.Err == nil {
-		r.Status = connectors.Applied
-	}
-	return r
+	*w.result = refused("another entry has the name, and one the name with the login name")
+	return false
 }
 
-// addRequest puts a new entry together, or says why it cannot be.
-func (c *Connector) addRequest(dn string, change connectors.Change) (request *ldap.AddRequest, why string) {
+// occupant returns whatever is at a DN, nil when nothing is that we may see.
+func (b *birth) occupant(ctx context.Context, dn string) (*ldap.Entry, error) {
+	s := b.session
+	result, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{s.cfg.IDAttribute, s.cfg.AnchorAttribute},
+	})
+	if err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
+		return nil, s.failure(ctx, "read an entry", err)
+	}
+	if len(result.Entries) == 0 {
+		return nil, nil
+	}
+	return result.Entries[0], nil
+}
+
+// request puts a new entry together, or says why it cannot be.
+func (b *birth) request(change connectors.Change, value string) (request *ldap.AddRequest, why string, err error) {
+	s := b.session
+	base := s.cfg.PeopleDN
+	if s.cfg.Disable.MoveTo != "" && !change.Enabled {
+		base = s.cfg.Disable.MoveTo
+	}
 	own := map[string][]string{
-		"objectclass":                          c.cfg.ObjectClasses,
-		strings.ToLower(c.cfg.NameAttribute):   {change.Account.Name},
-		strings.ToLower(c.cfg.AnchorAttribute): {change.Account.Anchor},
+		"objectclass":                          s.cfg.ObjectClasses,
+		strings.ToLower(s.cfg.RDNAttribute):    {value},
+		strings.ToLower(s.cfg.NameAttribute):   {change.Account.Name},
+		strings.ToLower(s.cfg.AnchorAttribute): {change.Account.Anchor},
 	}
-	disable := c.cfg.Disable
-	switch {
-	case !change.Enabled:
-		own[strings.ToLower(disable.Attribute)] = []string{disable.Value}
-	case disable.Enabled != "":
-		own[strings.ToLower(disable.Attribute)] = []string{disable.Enabled}
+	s.newState(own, change.Enabled)
+	if s.cfg.UPNSuffix != "" && len(attribute(change.Attributes, upnAttribute)) == 0 {
+		own[strings.ToLower(upnAttribute)] = []string{change.Account.Name + "@" + s.cfg.UPNSuffix}
 	}
-	request = ldap.NewAddRequest(dn, nil)
+	if b.passwords != nil {
+		if why := b.passwords.ready(s); why != "" {
+			return nil, why, nil
+		}
+		password, err := b.unfinished.password(change.Account.Anchor, func() (string, error) {
+			return newPassword(b.length, slices.Concat([]string{change.Account.Name}, slices.Concat(slices.Collect(maps.Values(change.Attributes))...))...)
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		b.passwords.with(own, password, s.cfg.FirstPassword.Keep)
+	}
+	request = ldap.NewAddRequest(s.cfg.RDNAttribute+"="+escapeDN(value)+","+base, nil)
 	for _, name := range sortedKeys(own) {
 		request.Attribute(name, own[name])
 	}
 	for _, name := range sortedKeys(change.Attributes) {
 		values := distinct(change.Attributes[name])
-		if len(values) == 0 {
+		mine, taken := own[strings.ToLower(name)]
+		switch {
+		case len(values) == 0, taken && slices.Equal(mine, values):
 			continue
+		case taken && s.distinguishes(name):
+			// The first is in the name, maybe with what tells it apart.
+			request.Attribute(name, values[1:])
+			continue
+		case taken:
+			return nil, "the attribute " + name + " is set by the connector itself", nil
 		}
-		if mine, taken := own[strings.ToLower(name)]; taken {
-			if slices.Equal(mine, values) {
-				continue
-			}
-			return nil, "the attribute " + name + " is set by the connector itself"
+		if values, why = s.written(name, values); why != "" {
+			return nil, why, nil
 		}
 		request.Attribute(name, values)
 	}
-	return request, ""
+	return request, "", nil
 }
 
-// change updates, enables and disables accounts.
-func (c *Connector) change(ctx context.Context, s *session, todo []work) {
-	attributes := []string{c.cfg.Disable.Attribute}
-	for _, w := range todo {
-		for name := range w.Attributes {
-			if isDescriptor(name) && !slices.Contains(attributes, name) {
-				attributes = append(attributes, name)
+// identify reads the IDs that the server gave to new accounts, many in one
+// search, and hands over their first passwords.
+func (b *birth) identify(ctx context.Context, todo []work) {
+	s := b.session
+	chunks := slices.Collect(slices.Chunk(todo, lookupTerms))
+	b.sideBySide(len(chunks), func(i int) {
+		var filters []string
+		for _, w := range chunks[i] {
+			filters = append(filters, equals(s.cfg.NameAttribute, w.Account.Name)) // which servers index
+		}
+		entries := map[string]*ldap.Entry{}
+		err := b.lookup(ctx, s, filters, []string{s.cfg.IDAttribute, s.cfg.AnchorAttribute}, func(e *ldap.Entry) error {
+			entries[e.GetEqualFoldAttributeValue(s.cfg.AnchorAttribute)] = e
+			return nil
+		})
+		for _, w := range chunks[i] {
+			e := entries[w.Account.Anchor]
+			switch {
+			case err != nil:
+				w.result.Err = err
+			case e == nil:
+				w.result.Err = connectors.Errorf(connectors.RetryLater, "ldap: create an account: it was created but cannot be read")
+			default:
+				if *w.result = b.alreadyThere(ctx, w.Change, e); w.result.Err == nil {
+					w.result.Status = connectors.Applied
+				}
 			}
-		}
-	}
-	entries, err := c.resolve(ctx, s, todo, attributes)
-	if err != nil {
-		fail(todo, err)
-		return
-	}
-	known, err := c.loadSchema(ctx, s)
-	if err != nil {
-		fail(todo, err)
-		return
-	}
-	sideBySide(len(todo), func(i int) {
-		w := todo[i]
-		e := entries[w.Account.ID]
-		if e == nil {
-			*w.result = refused(noAccount)
-			return
-		}
-		request := ldap.NewModifyRequest(e.DN, nil)
-		switch w.Op {
-		case connectors.UpdateAccount:
-			c.difference(request, e, w.Attributes, known)
-		case connectors.DisableAccount:
-			if !c.disabled(e) {
-				request.Replace(c.cfg.Disable.Attribute, []string{c.cfg.Disable.Value})
-			}
-		case connectors.EnableAccount:
-			if c.disabled(e) {
-				request.Replace(c.cfg.Disable.Attribute, distinct([]string{c.cfg.Disable.Enabled}))
-			}
-		}
-		*w.result = c.modifyAccount(ctx, s, request)
-	})
-}
-
-const noAccount = "no such account"
-
-func (c *Connector) modifyAccount(ctx context.Context, s *session, request *ldap.ModifyRequest) connectors.Result {
-	if len(request.Changes) == 0 {
-		return alreadySo()
-	}
-	err := s.modify(request)
-	if is(err, ldap.LDAPResultNoSuchObject) {
-		// It was there a moment ago: moved, or deleted. The next try will tell.
-		return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change an account: it moved while it was being changed")}
-	}
-	return c.answer(ctx, "change an account", err)
-}
-
-// difference asks for what the entry does not have yet.
-func (c *Connector) difference(request *ldap.ModifyRequest, e *ldap.Entry, want map[string][]string, known *schema) {
-	for _, name := range sortedKeys(want) {
-		values := distinct(want[name])
-		has := e.GetEqualFoldAttributeValues(name)
-		if canonical := known.known[strings.ToLower(name)]; canonical != "" {
-			has = e.GetEqualFoldAttributeValues(canonical)
-		}
-		if !slices.Equal(values, distinct(has)) {
-			request.Replace(name, values) // without values it removes the attribute
-		}
-	}
-}
-
-// delete removes accounts, and first their memberships: a server that keeps
-// the DN of a deleted entry in its groups gives them to the next account with
-// that name.
-func (c *Connector) delete(ctx context.Context, s *session, todo []work) {
-	entries, err := c.resolve(ctx, s, todo, nil)
-	if err != nil {
-		fail(todo, err)
-		return
-	}
-	todo = slices.DeleteFunc(todo, func(w work) bool {
-		if entries[w.Account.ID] != nil {
-			return false
-		}
-		*w.result = alreadySo()
-		return true
-	})
-	leaving := c.leaveGroups(ctx, s, todo, entries)
-	sideBySide(len(todo), func(i int) {
-		w := todo[i]
-		if leaving[i] != nil {
-			*w.result = *leaving[i]
-			return
-		}
-		err := s.del(ldap.NewDelRequest(entries[w.Account.ID].DN, nil))
-		if is(err, ldap.LDAPResultNoSuchObject) {
-			*w.result = alreadySo()
-			return
-		}
-		*w.result = c.answer(ctx, "delete an account", err)
-		if w.result.Status == connectors.Applied {
-			c.cache.setAccount(w.Account.ID, "")
 		}
 	})
 }
 
-func sortedKeys(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// handOver finishes what a new account's first password still needs.
+func (b *birth) handOver(ctx context.Context, change connectors.Change, id, dn string) error {
+	password := b.unfinished.peek(change.Account.Anchor)
+	if b.passwords == nil || password == "" {
+		return nil
 	}
-	slices.Sort(keys)
-	return keys
+	if err := b.passwords.after(ctx, b.session, dn, password, b.session.cfg.FirstPassword.Keep, change.Enabled); err != nil {
+		return err
+	}
+	if to := b.session.cfg.Handover; to != nil {
+		ref := connectors.AccountRef{ID: id, Anchor: change.Account.Anchor, Name: change.Account.Name}
+		if err := to.FirstPassword(ctx, ref, password); err != nil {
+			return connectors.Errorf(connectors.RetryLater, "ldap: the account was created, but its first password was not handed over: %w", err)
+		}
+	}
+	b.unfinished.forget(change.Account.Anchor)
+	return nil
 }
 
-// distinct returns the values sorted, each once, without empty ones, which
-// LDAP does not have.
-func distinct(values []string) []string {
-	values = slices.Clone(values)
-	slices.Sort(values)
-	return slices.DeleteFunc(slices.Compact(values), func(v string) bool { return v == "" })
+// unfinished is what an answer that was lost, or a step that failed, left to
+// be done when the change comes again. It is kept in memory alone: after a
+// restart somebody sets another password, and a group that still names the
+// account as it was is seen in the next snapshot.
+type unfinished struct {
+	mu        sync.Mutex
+	passwords map[string]string    // anchor → first password, until it has been handed over
+	moves     map[string][]oldName // native ID → what groups may still have
+}
+
+// password returns the password for an account, the same every time until it
+// is forgotten: which attempt's request came through nobody knows.
+func (u *unfinished) password(anchor string, make func() (string, error)) (string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if p := u.passwords[anchor]; p != "" {
+		return p, nil
+	}
+	p, err := make()
+	if err != nil {
+		return "", err
+	}
+	if u.passwords == nil {
+		u.passwords = map[string]string{}
+	}
+	u.passwords[anchor] = p
+	return p, nil
+}
+
+func (u *unfinished) peek(anchor string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.passwords[anchor]
+}
+
+func (u *unfinished) forget(anchor string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.passwords, anchor)
+}
+
+// attribute returns the values of an attribute whatever its name's case.
+func attribute(attributes map[string][]string, name string) []string {
+	for n, values := range attributes {
+		if strings.EqualFold(n, name) {
+			return values
+		}
+	}
+	return nil
+}
+
+func refusedOr(why string, err error) connectors.Result {
+	if err != nil {
+		return connectors.Result{Err: err}
+	}
+	return refused(why)
 }

@@ -8,10 +8,6 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// inFlight is how many requests wait for their answers at the same time on
-// Apply's one connection.
-const inFlight = 32
-
 // work is one change on its way.
 type work struct {
 	connectors.Change
@@ -110,7 +106,7 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 			deletions = append(deletions, w)
 		case connectors.AddMember, connectors.RemoveMember:
 			memberships = append(memberships, w)
-		case connectors.UpdateAccount, connectors.EnableAccount, connectors.DisableAccount:
+		case connectors.UpdateAccount, connectors.RenameAccount, connectors.AdoptAccount, connectors.EnableAccount, connectors.DisableAccount:
 			others = append(others, w)
 		default:
 			w.result.Err = connectors.Errorf(connectors.Permanent, "ldap: unknown change %q", w.Op)
@@ -126,11 +122,12 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 	}
 }
 
-// sideBySide calls do for every i below n, several at a time.
-func sideBySide(n int, do func(i int)) {
+// sideBySide calls do for every i below n, as many at a time as there may be
+// requests.
+func (c *Connector) sideBySide(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
-	for range min(n, inFlight) {
+	for range min(n, c.limiter.Concurrent()) {
 		wg.Go(func() {
 			for i := range next {
 				do(i)

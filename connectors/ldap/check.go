@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/google/uuid"
@@ -21,53 +22,51 @@ func (c *Connector) Check(ctx context.Context) error {
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	known, err := c.loadSchema(ctx, s)
+	known, err := s.loadSchema(ctx)
 	if err != nil {
 		return err
 	}
-	if err := known.mustKnow(c.configuredNames()...); err != nil {
+	if err := known.mustKnow(s.configuredNames()...); err != nil {
 		return err
 	}
-	for _, base := range []struct{ key, dn string }{{"people_dn", c.cfg.PeopleDN}, {"groups_dn", c.cfg.GroupsDN}} {
-		_, err := s.search(&ldap.SearchRequest{BaseDN: base.dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+	for _, base := range []struct{ key, dn string }{{"people_dn", s.cfg.PeopleDN}, {"groups_dn", s.cfg.GroupsDN}} {
+		_, err := s.search(ctx, &ldap.SearchRequest{BaseDN: base.dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 		if is(err, ldap.LDAPResultNoSuchObject) {
 			return connectors.Errorf(connectors.Permanent, "ldap: %s %q is not there, or the account in bind_dn may not see it", base.key, base.dn)
 		}
 		if err != nil {
-			return c.failure(ctx, "read "+base.key, err)
+			return s.failure(ctx, "read "+base.key, err)
 		}
 	}
-	account, err := c.sample(ctx, s, c.cfg.PeopleDN, c.cfg.ObjectClasses[0], c.accountAttributes())
+	account, err := c.sample(ctx, s, s.cfg.PeopleDN, s.isAccount(), s.accountAttributes())
 	if err != nil {
 		return err
 	}
 	if account != nil {
-		if _, err := c.account(account, nil); err != nil {
+		if _, err := s.account(account, nil); err != nil {
 			return err
 		}
 		// Whether an anchor can be read shows only where one is; that it can
 		// be written shows on any account.
-		attributes := append([]string{c.cfg.AnchorAttribute, c.cfg.Disable.Attribute}, c.cfg.Attributes...)
-		for _, attribute := range attributes {
-			if err := c.tryWrite(ctx, s, account.DN, attribute, uuid.NewString(), "accounts"); err != nil {
-				return err
-			}
+		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.Attributes...)
+		if err := c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...); err != nil {
+			return err
 		}
 	}
-	group, err := c.sample(ctx, s, c.cfg.GroupsDN, c.cfg.GroupClass, []string{"1.1"})
+	group, err := c.sample(ctx, s, s.cfg.GroupsDN, s.isGroup(), []string{"1.1"})
 	if err != nil || group == nil {
 		return err
 	}
-	return c.tryWrite(ctx, s, group.DN, c.cfg.MemberAttribute, c.cfg.NameAttribute+"="+uuid.NewString()+","+c.cfg.PeopleDN, "groups")
+	return c.mayWrite(ctx, s, known, group.DN, "groups", s.cfg.MemberAttribute)
 }
 
 // sample returns one entry, or nil.
-func (c *Connector) sample(ctx context.Context, s *session, base, class string, attributes []string) (*ldap.Entry, error) {
-	result, err := s.search(&ldap.SearchRequest{
-		BaseDN: base, Scope: ldap.ScopeWholeSubtree, SizeLimit: 1, Filter: equals("objectClass", class), Attributes: attributes,
+func (c *Connector) sample(ctx context.Context, s *session, base, filter string, attributes []string) (*ldap.Entry, error) {
+	result, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: base, Scope: ldap.ScopeWholeSubtree, SizeLimit: 1, Filter: filter, Attributes: attributes,
 	})
 	if err != nil && !is(err, ldap.LDAPResultSizeLimitExceeded) {
-		return nil, c.failure(ctx, "look for an entry", err)
+		return nil, s.failure(ctx, "look for an entry", err)
 	}
 	if len(result.Entries) == 0 {
 		return nil, nil
@@ -79,12 +78,47 @@ func (c *Connector) sample(ctx context.Context, s *session, base, class string, 
 // that is not there above all, says nothing against it.
 var mayNot = []uint16{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform}
 
-func (c *Connector) tryWrite(ctx context.Context, s *session, dn, attribute, absent, what string) error {
-	request := ldap.NewModifyRequest(dn, nil)
-	request.Delete(attribute, []string{absent})
-	err := s.modify(request)
-	if _, answered := code(err); err != nil && !answered || is(err, mayNot...) {
-		return c.failure(ctx, fmt.Sprintf("write the attribute %s of %s", attribute, what), err)
+// mayWrite says whether attributes of an entry can be written. Some servers
+// tell; others are asked to remove a value that no entry has.
+func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn, what string, attributes ...string) error {
+	if s.flavour.effectiveRights {
+		return c.effective(ctx, s, known, dn, what, attributes)
+	}
+	for _, attribute := range attributes {
+		absent := uuid.NewString()
+		if strings.EqualFold(attribute, s.cfg.MemberAttribute) && !s.membersAreNames() {
+			absent = s.cfg.NameAttribute + "=" + absent + "," + s.cfg.PeopleDN
+		}
+		request := ldap.NewModifyRequest(dn, nil)
+		request.Delete(attribute, []string{absent})
+		err := s.modify(ctx, request)
+		if _, answered := code(err); err != nil && !answered || is(err, mayNot...) {
+			return s.failure(ctx, fmt.Sprintf("write the attribute %s of %s", attribute, what), err)
+		}
+	}
+	return nil
+}
+
+func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn, what string, attributes []string) error {
+	result, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"allowedAttributesEffective"},
+	})
+	if err != nil || len(result.Entries) == 0 {
+		return s.failure(ctx, "read what may be written to "+what, err)
+	}
+	allowed := map[string]bool{}
+	for _, a := range result.Entries[0].GetEqualFoldAttributeValues("allowedAttributesEffective") {
+		allowed[strings.ToLower(a)] = true
+	}
+	for _, a := range attributes {
+		name := strings.ToLower(a)
+		if canonical := known.known[name]; canonical != "" {
+			name = strings.ToLower(canonical)
+		}
+		// What names an entry is changed with a ModifyDN, which is another right.
+		if !allowed[name] && name != strings.ToLower(s.cfg.RDNAttribute) {
+			return connectors.Errorf(connectors.Permanent, "ldap: write the attribute %s of %s: give the account in bind_dn the right to do this", a, what)
+		}
 	}
 	return nil
 }

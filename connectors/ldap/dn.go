@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func foldDN(dn string) string {
 	for i, rdn := range parsed.RDNs {
 		parts := make([]string, len(rdn.Attributes))
 		for j, a := range rdn.Attributes {
-			parts[j] = strings.ToLower(a.Type) + "=" + ldap.EscapeDN(fold(a.Value))
+			parts[j] = strings.ToLower(a.Type) + "=" + escapeDN(fold(a.Value))
 		}
 		slices.Sort(parts)
 		rdns[i] = strings.Join(parts, "+")
@@ -63,3 +64,69 @@ func equals(attribute, value string) string {
 func anyOf(filters []string) string { return "(|" + strings.Join(filters, "") + ")" }
 
 func allOf(filters ...string) string { return "(&" + strings.Join(filters, "") + ")" }
+
+// atOrBelow says whether a DN is base or below it.
+func atOrBelow(dn, base string) bool { return foldDN(dn) == foldDN(base) || below(dn, base) }
+
+// parent returns the DN above, as the server wrote it.
+func parent(dn string) string {
+	for i := 0; i < len(dn); i++ {
+		switch dn[i] {
+		case '\\':
+			i++
+		case ',':
+			return strings.TrimLeft(dn[i+1:], " ")
+		}
+	}
+	return ""
+}
+
+// escapeDN escapes a value for a DN (RFC 4514 §2.4). An equals sign need not
+// be, but Active Directory wants it so.
+func escapeDN(value string) string {
+	return strings.ReplaceAll(ldap.EscapeDN(value), "=", `\=`)
+}
+
+// rdnOf returns the first part of a DN, nil when it has none.
+func rdnOf(dn string) *ldap.RelativeDN {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return nil
+	}
+	return parsed.RDNs[0]
+}
+
+// names returns the value that an attribute has in an RDN.
+func names(rdn *ldap.RelativeDN, attribute string) (value string, ok bool) {
+	if rdn == nil {
+		return "", false
+	}
+	for _, a := range rdn.Attributes {
+		if strings.EqualFold(a.Type, attribute) {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// rename returns an RDN with another value for an attribute.
+func rename(rdn *ldap.RelativeDN, attribute, value string) string {
+	parts := make([]string, len(rdn.Attributes))
+	for i, a := range rdn.Attributes {
+		v := a.Value
+		if strings.EqualFold(a.Type, attribute) {
+			v = value
+		}
+		parts[i] = a.Type + "=" + escapeDN(v)
+	}
+	return strings.Join(parts, "+")
+}
+
+// referralDN returns the DN in an LDAP URL (RFC 4516 §2).
+func referralDN(referral string) string {
+	u, err := url.Parse(referral)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(u.Path, "/")
+}

@@ -31,6 +31,14 @@ func is(err error, codes ...uint16) bool {
 // failure classes an error that is no answer to a change. What the server
 // itself said is left out: it may name people.
 func (c *Connector) failure(ctx context.Context, doing string, err error) error {
+	return failure(ctx, c.given.URL, doing, err)
+}
+
+func (v *server) failure(ctx context.Context, doing string, err error) error {
+	return failure(ctx, v.cfg.URL, doing, err)
+}
+
+func failure(ctx context.Context, server, doing string, err error) error {
 	var already *connectors.Error
 	switch {
 	case err == nil:
@@ -46,11 +54,25 @@ func (c *Connector) failure(ctx context.Context, doing string, err error) error 
 		return connectors.Errorf(connectors.Permanent, "ldap: %s: the server's certificate is not trusted: check url and ca_file: %w", doing, err)
 	}
 	if !ok {
-		return connectors.Errorf(connectors.TargetDown, "ldap: %s: no connection to %s: %w", doing, c.cfg.URL, err)
+		return connectors.Errorf(connectors.TargetDown, "ldap: %s: no connection to %s: %w", doing, server, err)
 	}
 	class, advice := advise(result)
+	if why := signInTrouble[dataCode(err)]; result == ldap.LDAPResultInvalidCredentials && why != "" {
+		advice = ": the account in bind_dn " + why
+	}
 	return connectors.Errorf(class, "ldap: %s: %s (%d)%s", doing, strings.ToLower(ldap.LDAPResultCodeMap[result]), result, advice)
 }
+
+// signInTrouble is what Active Directory adds to invalidCredentials, as a
+// hexadecimal code of Windows ([MS-ERREF] 2.2).
+var signInTrouble = map[string]string{
+	"530": "may not sign in at this hour", "531": "may not sign in from here", "532": "has a password that has expired",
+	"533": "is disabled", "701": "has expired", "773": "must change its password", "775": "is locked after too many wrong passwords",
+}
+
+var windowsData = regexp.MustCompile(`, data ([0-9a-f]+),`)
+
+func dataCode(err error) string { return group1(windowsData, err.Error()) }
 
 func advise(result uint16) (connectors.Class, string) {
 	switch result {
@@ -87,14 +109,14 @@ var refusals = []uint16{
 }
 
 // answer turns what a request to change something ended with into a result.
-func (c *Connector) answer(ctx context.Context, doing string, err error) connectors.Result {
+func (v *server) answer(ctx context.Context, doing string, err error) connectors.Result {
 	switch {
 	case err == nil:
 		return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied}}
 	case is(err, refusals...):
-		return refused(c.detail(err))
+		return refused(v.detail(err))
 	}
-	return connectors.Result{Err: c.failure(ctx, doing, err)}
+	return connectors.Result{Err: v.failure(ctx, doing, err)}
 }
 
 func refused(why string) connectors.Result {
@@ -110,7 +132,7 @@ var quoted = regexp.MustCompile(`'([A-Za-z][A-Za-z0-9-]*)'|([A-Za-z][A-Za-z0-9-]
 
 // detail says why the server refused, without values and DNs: of its own
 // words only names of attributes and object classes are kept.
-func (c *Connector) detail(err error) string {
+func (v *server) detail(err error) string {
 	result, _ := code(err)
 	why := fmt.Sprintf("the directory says: %s (%d)", strings.ToLower(ldap.LDAPResultCodeMap[result]), result)
 	var e *ldap.Error
@@ -119,7 +141,7 @@ func (c *Connector) detail(err error) string {
 	}
 	var names []string
 	for _, m := range quoted.FindAllStringSubmatch(e.Err.Error(), -1) {
-		if name := m[1] + m[2]; c.isSchemaName(name) && !slices.Contains(names, name) {
+		if name := m[1] + m[2]; v.isSchemaName(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -340,7 +340,7 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		"injected":          {func(c *ldap.Config) { c.NameAttribute = "uid=*)(x" }, "not the name"},
 		"half a disable":    {func(c *ldap.Config) { c.Disable.Attribute = "status" }, "value is missing"},
 		"value without MFA": {func(c *ldap.Config) { c.MFAValue = "x" }, "mfa_attribute"},
-		"group names":       {func(c *ldap.Config) { c.GroupNames = "name" }, "cn or dn"},
+		"group names":       {func(c *ldap.Config) { c.GroupNames = "name" }, "cn, sAMAccountName or dn"},
 		"no such CA":        {func(c *ldap.Config) { c.CAFile = "/no/such" }, "ca_file"},
 		"empty CA":          {func(c *ldap.Config) { c.CAFile = empty }, "ca_file"},
 	} {

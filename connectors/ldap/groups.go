@@ -9,95 +9,212 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
+const (
+	primaryAttribute = "primaryGroupID" // an account's; the last part of the group's sidAttribute
+	sidAttribute     = "objectSid"
+)
+
+// groupAttribute is what groups are named by when not by their DNs.
+func (v *server) groupAttribute() string {
+	if v.cfg.GroupNames == "dn" {
+		return "cn"
+	}
+	return v.cfg.GroupNames
+}
+
 // readGroups emits groups and memberships. It first reads the names alone, to
 // see which of them are ambiguous.
 func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, error) {
-	q := search{"read groups", r.cfg.GroupsDN, equals("objectClass", r.cfg.GroupClass), []string{"cn"}, accountPage}
-	first, err := r.readAll(ctx, r.session, q, func(e *ldap.Entry) error {
-		r.named[fold(naming(e, "cn"))]++
+	s := r.session
+	q := search{"read groups", s.cfg.GroupsDN, s.isGroup(), []string{s.groupAttribute()}, accountPage}
+	first, err := r.readAll(ctx, s, q, func(e *ldap.Entry) error {
+		r.named[fold(naming(e, s.groupAttribute()))]++
 		return nil
 	})
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	q.attributes, q.page = append(q.attributes, r.cfg.MemberAttribute), groupPage
-	done, err := r.readAll(ctx, r.session, q, r.group)
-	switch {
-	case err != nil:
+	q.attributes, q.page = append(q.attributes, s.cfg.MemberAttribute), groupPage
+	if s.flavour.primaryGroups {
+		q.attributes = append(q.attributes, sidAttribute)
+	}
+	done, err := r.readAll(ctx, s, q, func(e *ldap.Entry) error { return r.group(ctx, e) })
+	if err != nil {
 		return connectors.Completeness{}, err
-	case !first.Complete:
+	}
+	for _, g := range r.numbered {
+		seen, err := g.byNumber(ctx)
+		if err != nil {
+			return connectors.Completeness{}, err
+		}
+		if !seen.Complete {
+			done = seen
+		}
+	}
+	if !first.Complete {
 		return first, nil
-	case r.cut:
-		return connectors.Completeness{Why: "read groups: a group has more members than the server sends at once"}, nil
 	}
 	return done, nil
 }
 
 // group emits one group and its members.
-func (r *reading) group(e *ldap.Entry) error {
+func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
+	s := r.session
 	name := r.groupName(e)
 	r.groups[name] = e.DN
 	if err := r.sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
 		return err
 	}
-	if cn := naming(e, "cn"); r.cfg.GroupNames != "dn" && cn != "" && cn != name && !r.shared[cn] {
-		r.shared[cn] = true
-		if err := r.sink.Entitlement(connectors.Entitlement{Name: cn, Ambiguous: true}); err != nil {
+	if plain := naming(e, s.groupAttribute()); s.cfg.GroupNames != "dn" && plain != "" && plain != name && !r.shared[plain] {
+		r.shared[plain] = true
+		if err := r.sink.Entitlement(connectors.Entitlement{Name: plain, Ambiguous: true}); err != nil {
 			return err
 		}
 	}
-	outside := false
-	for _, attribute := range e.Attributes {
-		lower, want := strings.ToLower(attribute.Name), strings.ToLower(r.cfg.MemberAttribute)
-		if strings.HasPrefix(lower, want+";range=") {
-			r.cut = true // [MS-ADTS] 3.1.1.3.1.3.3
-		} else if lower != want {
-			continue
-		}
-		for _, dn := range attribute.Values {
-			folded := foldDN(dn)
-			if r.isPlaceholder(folded, e.DN) {
-				continue
-			}
-			id, ours := r.ids[folded]
-			if !ours {
-				outside = true
-				continue
-			}
-			if err := r.sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {
-				return err
-			}
-		}
+	members := &membersOf{reading: r, name: name, dn: e.DN}
+	if err := members.read(ctx, e); err != nil {
+		return err
 	}
-	if outside {
+	members.number = rid(e.GetEqualFoldAttributeValue(sidAttribute))
+	if s.flavour.primaryGroups && members.number != "" && r.primary[members.number] {
+		r.numbered = append(r.numbered, members)
+	}
+	if members.outside {
 		return r.sink.Membership(connectors.Membership{Entitlement: name})
 	}
 	return nil
 }
 
-// groupName returns what configuration calls a group: its cn, unless
+// membersOf emits the members of one group.
+type membersOf struct {
+	*reading
+	name, dn string
+	number   string // what accounts have in primaryGroupID whose primary group this is
+	outside  bool   // some are no accounts in our scope
+}
+
+// read emits the members in the entry, and those that the server holds back
+// because they are many ([MS-ADTS] 3.1.1.3.1.3.3).
+func (m *membersOf) read(ctx context.Context, e *ldap.Entry) error {
+	for {
+		values, next := ranged(e, m.session.cfg.MemberAttribute)
+		if err := m.emit(values); err != nil || next == "" {
+			return err
+		}
+		result, err := m.session.search(ctx, &ldap.SearchRequest{
+			BaseDN: m.dn, Scope: ldap.ScopeBaseObject, Filter: m.session.isGroup(), Attributes: []string{next},
+		})
+		switch {
+		case err != nil:
+			return m.session.failure(ctx, "read the members of a group", err)
+		case len(result.Entries) != 1:
+			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: it went away while it was being read")
+		}
+		e = result.Entries[0]
+		if values, again := ranged(e, m.session.cfg.MemberAttribute); len(values) == 0 && again != "" {
+			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: the server announces more and sends none")
+		}
+	}
+}
+
+// ranged returns an attribute's values, and under which name the next ones
+// are to be had when the server sent a part: member;range=0-1499 is followed
+// by member;range=1500-*.
+func ranged(e *ldap.Entry, attribute string) (values []string, next string) {
+	want := strings.ToLower(attribute)
+	for _, a := range e.Attributes {
+		lower := strings.ToLower(a.Name)
+		if lower == want {
+			values = append(values, a.Values...)
+			continue
+		}
+		limits, ok := strings.CutPrefix(lower, want+";range=")
+		if !ok {
+			continue
+		}
+		values = append(values, a.Values...)
+		if _, last, ok := strings.Cut(limits, "-"); ok && last != "*" {
+			next = attribute + ";range=" + successor(last) + "-*"
+		}
+	}
+	return values, next
+}
+
+func (m *membersOf) emit(values []string) error {
+	s := m.session
+	for _, value := range values {
+		key := s.memberKey(value)
+		if !s.membersAreNames() && s.isPlaceholder(key, m.dn) {
+			continue
+		}
+		id, ours := m.ids[key]
+		if s.membersAreNames() {
+			id, ours = m.byName[key]
+		}
+		if !ours {
+			m.outside = true
+			continue
+		}
+		if err := m.sink.Membership(connectors.Membership{Entitlement: m.name, AccountID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byNumber emits those who are members by their own primaryGroupID. They are
+// not among the group's members.
+func (m *membersOf) byNumber(ctx context.Context) (connectors.Completeness, error) {
+	s := m.session
+	all := connectors.Completeness{Complete: true}
+	for _, base := range s.bases() {
+		q := search{"read the members of a primary group", base, allOf(s.isAccount(), equals(primaryAttribute, m.number)), []string{s.cfg.IDAttribute}, accountPage}
+		seen, err := m.readAll(ctx, s, q, func(e *ldap.Entry) error {
+			// Only who was emitted as an account; others came since.
+			id, ours := m.ids[foldDN(e.DN)]
+			if !ours {
+				return nil
+			}
+			return m.sink.Membership(connectors.Membership{Entitlement: m.name, AccountID: id})
+		})
+		if err != nil {
+			return connectors.Completeness{}, err
+		}
+		if !seen.Complete {
+			all = seen
+		}
+	}
+	return all, nil
+}
+
+// groupName returns what configuration calls a group: its name, unless
 // configuration names groups by DN or another group has the same.
 func (r *reading) groupName(e *ldap.Entry) string {
-	name := naming(e, "cn")
+	s := r.session
+	name := naming(e, s.groupAttribute())
 	_, taken := r.groups[name]
-	if r.cfg.GroupNames == "dn" || name == "" || taken || r.named[fold(name)] > 1 {
+	if s.cfg.GroupNames == "dn" || name == "" || taken || r.named[fold(name)] > 1 {
 		return e.DN
 	}
 	return name
 }
 
-// placeholder returns the DN that stands in an empty group.
-func (c *Connector) placeholder(groupDN string) string {
-	if c.cfg.Placeholder != "" {
-		return c.cfg.Placeholder
+// placeholder returns the DN that stands in an empty group, "" where a group
+// may be empty.
+func (v *server) placeholder(groupDN string) string {
+	switch {
+	case v.flavour.mayBeEmpty || v.membersAreNames():
+		return ""
+	case v.cfg.Placeholder != "":
+		return v.cfg.Placeholder
 	}
 	return groupDN
 }
 
 // isPlaceholder says whether a member, folded, is nobody. The empty DN is
 // what some tools put there.
-func (c *Connector) isPlaceholder(folded, groupDN string) bool {
-	return folded == "" || folded == foldDN(c.placeholder(groupDN)) || folded == foldDN(groupDN)
+func (v *server) isPlaceholder(folded, groupDN string) bool {
+	return folded == "" || folded == foldDN(v.placeholder(groupDN)) || folded == foldDN(groupDN)
 }
 
 // findGroup returns the DN of an entitlement, or "" and why there is none.
@@ -105,15 +222,14 @@ func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn,
 	if dn, ok := c.cache.group(name); ok {
 		return dn, "", nil
 	}
-	class := equals("objectClass", c.cfg.GroupClass)
-	var found []string
-	q := search{"find a group", c.cfg.GroupsDN, allOf(class, equals("cn", name)), []string{"cn"}, accountPage}
 	if name == "" {
 		return "", "no such group", nil
 	}
-	done, err := c.readAll(ctx, s, q, func(e *ldap.Entry) error {
+	var found []string
+	q := search{"find a group", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.groupAttribute(), name)), []string{s.groupAttribute()}, accountPage}
+	err = c.find(ctx, s, q, func(e *ldap.Entry) error {
 		// The server compares without case; configuration does not.
-		if naming(e, "cn") == name {
+		if naming(e, s.groupAttribute()) == name {
 			found = append(found, e.DN)
 		}
 		return nil
@@ -121,16 +237,13 @@ func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn,
 	if err != nil {
 		return "", "", err
 	}
-	if !done.Complete {
-		return "", "", connectors.Errorf(connectors.RetryLater, "ldap: %s", done.Why)
-	}
 	if len(found) > 1 {
 		return "", "more than one group has this name: name it by its DN", nil
 	}
-	if len(found) == 0 && below(name, c.cfg.GroupsDN) {
-		result, err := s.search(&ldap.SearchRequest{BaseDN: name, Scope: ldap.ScopeBaseObject, Filter: class, Attributes: []string{"1.1"}})
+	if len(found) == 0 && below(name, s.cfg.GroupsDN) {
+		result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: name, Scope: ldap.ScopeBaseObject, Filter: s.isGroup(), Attributes: []string{"1.1"}})
 		if err != nil && !is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax) {
-			return "", "", c.failure(ctx, "find a group", err)
+			return "", "", s.failure(ctx, "find a group", err)
 		}
 		for _, e := range result.Entries {
 			found = append(found, e.DN)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 	"pgregory.net/rapid"
@@ -64,7 +65,9 @@ func TestErrorClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := func(code uint16) error {
+	v := &server{cfg: c.given, flavour: flavours[OpenLDAP]}
+	v.cfg = v.flavour.complete(v.cfg)
+	said := func(code uint16) error {
 		return goldap.NewError(code, errors.New("uid=hemlig,ou=people: 'sn' of hemlig"))
 	}
 	for _, tt := range []struct {
@@ -72,21 +75,21 @@ func TestErrorClasses(t *testing.T) {
 		class connectors.Class // "" is refused
 	}{
 		{io.ErrUnexpectedEOF, connectors.TargetDown},
-		{server(goldap.ErrorNetwork), connectors.TargetDown},
+		{said(goldap.ErrorNetwork), connectors.TargetDown},
 		{errors.New("tls: x509: certificate signed by unknown authority"), connectors.Permanent},
-		{server(goldap.LDAPResultBusy), connectors.RetryLater},
-		{server(goldap.LDAPResultUnavailable), connectors.RetryLater},
-		{server(goldap.LDAPResultOther), connectors.RetryLater},
-		{server(goldap.LDAPResultReferral), connectors.Permanent},
-		{server(goldap.LDAPResultInvalidCredentials), connectors.Permanent},
-		{server(goldap.LDAPResultNoSuchObject), connectors.Permanent},
-		{fmt.Errorf("wrapped: %w", server(goldap.LDAPResultBusy)), connectors.RetryLater},
-		{server(goldap.LDAPResultUnwillingToPerform), ""},
-		{server(goldap.LDAPResultConstraintViolation), ""},
-		{server(goldap.LDAPResultInsufficientAccessRights), ""},
-		{server(goldap.LDAPResultUndefinedAttributeType), ""},
+		{said(goldap.LDAPResultBusy), connectors.RetryLater},
+		{said(goldap.LDAPResultUnavailable), connectors.RetryLater},
+		{said(goldap.LDAPResultOther), connectors.RetryLater},
+		{said(goldap.LDAPResultReferral), connectors.Permanent},
+		{said(goldap.LDAPResultInvalidCredentials), connectors.Permanent},
+		{said(goldap.LDAPResultNoSuchObject), connectors.Permanent},
+		{fmt.Errorf("wrapped: %w", said(goldap.LDAPResultBusy)), connectors.RetryLater},
+		{said(goldap.LDAPResultUnwillingToPerform), ""},
+		{said(goldap.LDAPResultConstraintViolation), ""},
+		{said(goldap.LDAPResultInsufficientAccessRights), ""},
+		{said(goldap.LDAPResultUndefinedAttributeType), ""},
 	} {
-		r := c.answer(t.Context(), "do it", tt.err)
+		r := v.answer(t.Context(), "do it", tt.err)
 		if connectors.ClassOf(r.Err) != tt.class || (tt.class == "") != (r.Status == connectors.Refused) {
 			t.Errorf("%v: %+v, want class %q", tt.err, r, tt.class)
 		}
@@ -110,5 +113,161 @@ func TestNamesOf(t *testing.T) {
 		if got := namesOf(definition); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", definition, got, want)
 		}
+	}
+}
+
+// The octets and the text are those of [MS-DTYP] 2.3.4.3 and of any Windows
+// tool: the first three parts are the wrong way round, the last two are not.
+func TestGUID(t *testing.T) {
+	octets := "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff"
+	const text = "00112233-4455-6677-8899-aabbccddeeff"
+	if got := guidString(octets); got != text {
+		t.Errorf("got %s, want %s", got, text)
+	}
+	filter, ok := guidFilter("objectGUID", text)
+	if want := `(objectGUID=\33\22\11\00\55\44\77\66\88\99\aa\bb\cc\dd\ee\ff)`; !ok || filter != want {
+		t.Errorf("got %s, want %s", filter, want)
+	}
+	for _, bad := range []string{"", "*", "{" + text + "}", strings.ToUpper(text), "urn:uuid:" + text, strings.ReplaceAll(text, "-", "")} {
+		if _, ok := guidFilter("objectGUID", bad); ok {
+			t.Errorf("%q passes for an ID", bad)
+		}
+	}
+	if guidString("short") != "" {
+		t.Error("five octets are a GUID")
+	}
+}
+
+func TestFileTime(t *testing.T) {
+	for ticks, want := range map[string]string{
+		"116444736000000000": "1970-01-01T00:00:00Z", "134110080000000000": "2025-12-24T00:00:00Z", "116444736000000001": "1970-01-01T00:00:00.0000001Z",
+		"0": "", "9223372036854775807": "", "-1": "", "x": "", "9223372036854775806": "",
+	} {
+		at, ok := fromFileTime(ticks)
+		if ok != (want != "") || ok && at.Format(time.RFC3339Nano) != want {
+			t.Errorf("%s is %s, %t; want %q", ticks, at.Format(time.RFC3339Nano), ok, want)
+		}
+		if ok && toFileTime(at) != ticks {
+			t.Errorf("%s comes back as %s", ticks, toFileTime(at))
+		}
+	}
+}
+
+// A lock after too many wrong passwords ends by itself, and is nobody's
+// decision; that an account expired is somebody's.
+func TestStateOfAWindowsAccount(t *testing.T) {
+	v := &server{flavour: flavours[ActiveDirectory]}
+	v.cfg = v.flavour.complete(Config{})
+	for name, tt := range map[string]struct {
+		attributes        map[string][]string
+		disabled, enabled bool
+	}{
+		"enabled":  {map[string][]string{"userAccountControl": {"512"}}, false, true},
+		"disabled": {map[string][]string{"userAccountControl": {"66050"}}, true, false},
+		"locked":   {map[string][]string{"userAccountControl": {"528"}, "lockoutTime": {"134112000000000000"}}, false, true},
+		"expired":  {map[string][]string{"userAccountControl": {"512"}, "accountExpires": {"116444736000000000"}}, false, false},
+		"never":    {map[string][]string{"userAccountControl": {"512"}, "accountExpires": {"9223372036854775807"}}, false, true},
+	} {
+		e := goldap.NewEntry("CN=a", tt.attributes)
+		e.Attributes = append(e.Attributes, &goldap.EntryAttribute{Name: "objectGUID", Values: []string{"0123456789abcdef"}})
+		a, err := v.account(e, nil)
+		if err != nil || v.disabled(e) != tt.disabled || a.Enabled != tt.enabled {
+			t.Errorf("%s: disabled %t, enabled %t, %v", name, v.disabled(e), a.Enabled, err)
+		}
+	}
+	if err := v.changeState(goldap.NewModifyRequest("CN=a", nil), goldap.NewEntry("CN=a", nil), true); err == nil {
+		t.Error("flags that cannot be read are changed")
+	}
+}
+
+// The change names the value that was read, so that another's change stands
+// in its way instead of being lost.
+func TestFlagsAreChangedNotOverwritten(t *testing.T) {
+	v := &server{flavour: flavours[ActiveDirectory]}
+	v.cfg = v.flavour.complete(Config{})
+	m := goldap.NewModifyRequest("CN=a", nil)
+	if err := v.changeState(m, goldap.NewEntry("CN=a", map[string][]string{"userAccountControl": {"66048"}}), false); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Changes) != 2 || m.Changes[0].Operation != goldap.DeleteAttribute || m.Changes[0].Modification.Vals[0] != "66048" ||
+		m.Changes[1].Operation != goldap.AddAttribute || m.Changes[1].Modification.Vals[0] != "66050" {
+		t.Errorf("changes %+v", m.Changes)
+	}
+}
+
+func TestRanged(t *testing.T) {
+	for name, next := range map[string]string{
+		"member": "", "member;range=0-1499": "member;range=1500-*", "Member;Range=1500-2999": "member;range=3000-*", "member;range=3000-*": "", "memberOf": "",
+	} {
+		values, got := ranged(goldap.NewEntry("cn=g", map[string][]string{name: {"x"}}), "member")
+		if got != next || (len(values) == 1) == (name == "memberOf") {
+			t.Errorf("%s: %q, next %q, want %q", name, values, got, next)
+		}
+	}
+}
+
+func TestElsewhere(t *testing.T) {
+	v := &server{root: goldap.NewEntry("", map[string][]string{
+		"configurationNamingContext": {"CN=Configuration,DC=kommun,DC=test"}, "schemaNamingContext": {"CN=Schema,CN=Configuration,DC=kommun,DC=test"},
+	})}
+	for referral, want := range map[string]bool{
+		"ldap://kommun.test/CN=Configuration,DC=kommun,DC=test":                       true,
+		"ldaps://ForestDnsZones.kommun.test/DC=ForestDnsZones,DC=kommun,DC=test":      true,
+		"ldap://DomainDnsZones.kommun.test/DC=DomainDnsZones,DC=kommun,DC=test??base": true,
+		"ldap://skola.kommun.test/DC=skola,DC=kommun,DC=test":                         false, // another domain, with people
+		"ldap://elsewhere/ou=people,dc=kommun,dc=test":                                false,
+		"ldap://elsewhere": false, "%%%": false, "": false,
+	} {
+		if got := v.elsewhere(referral); got != want {
+			t.Errorf("%q: %t, want %t", referral, got, want)
+		}
+	}
+	if (&server{}).elsewhere("ldap://x/dc=forestdnszones,dc=test") {
+		t.Error("a server that is no domain controller has such a zone")
+	}
+}
+
+func TestMatchingFromTheSchema(t *testing.T) {
+	s := newSchema([]string{
+		"( 2.5.4.41 NAME 'name' DESC 'SUP cn EQUALITY booleanMatch' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15{32768} )",
+		"( 2.5.4.4 NAME ( 'sn' 'surname' ) SUP name )",
+		"( 1.1 NAME 'second' SUP 2.5.4.4 SINGLE-VALUE )",
+		"( 1.2 NAME 'manager' EQUALITY 2.5.13.1 SYNTAX 1.3.6.1.4.1.1466.115.121.1.12 )",
+		"( 1.3 NAME 'loop' SUP pool )", "( 1.4 NAME 'pool' SUP loop )",
+		"( 1.5 NAME 'exact' SUP name EQUALITY caseExactMatch )",
+		"( 1.6 NAME 'displayName' SYNTAX '1.3.6.1.4.1.1466.115.121.1.15' SINGLE-VALUE )",
+	}, []string{"( 2.5.6.6 NAME 'person' SUP top MUST sn )"})
+	for attribute, want := range map[string]connectors.Matching{
+		"sn": connectors.MatchIgnoreCase, "SURNAME;lang-sv": connectors.MatchIgnoreCase, "second": connectors.MatchIgnoreCase, "manager": connectors.MatchDN,
+		"loop": connectors.MatchExact, "exact": connectors.MatchExact, "unknown": connectors.MatchExact, "person": connectors.MatchExact, "displayName": connectors.MatchExact,
+	} {
+		if got := s.matching(attribute, nil); got != want {
+			t.Errorf("%s: %s, want %s", attribute, got, want)
+		}
+	}
+	if got := s.matching("displayName", windowsSyntaxes); got != connectors.MatchIgnoreCase {
+		t.Errorf("displayName in Active Directory: %s", got)
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	seen := map[string]bool{}
+	for range 300 {
+		p, err := newPassword(12, "Eva Ek", "abc-DEF", "x")
+		if err != nil || len(p) != 12 || !everyKind(p) || seen[p] || holdsAny(p, []string{"eva", "abc", "def"}) {
+			t.Fatalf("password %q, %v", p, err)
+		}
+		seen[p] = true
+	}
+	if !holdsAny("xxEvAyy", []string{"Eva Ek"}) || holdsAny("Ekxx", []string{"Eva Ek"}) {
+		t.Error("words of three letters count, shorter ones do not")
+	}
+	if _, err := newPassword(3); err == nil {
+		t.Error("three characters of four kinds")
+	}
+	own := map[string][]string{}
+	unicodePassword{}.with(own, "Å1", false)
+	if own["unicodepwd"][0] != "\"\x00\xc5\x001\x00\"\x00" || own["pwdlastset"][0] != "0" {
+		t.Errorf("got %q", own)
 	}
 }

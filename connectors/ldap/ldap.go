@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 // Connector is a connected directory.
 type Connector struct {
-	cfg Config
-	tls *tls.Config // nil without encryption
+	given   Config      // what configuration says; what the server adds is in server
+	tls     *tls.Config // nil without encryption
+	limiter *limit.Limiter
 
 	// applying is held during Apply, which has one connection of its own;
 	// every read makes another.
@@ -28,15 +30,22 @@ type Connector struct {
 	session  *session
 	used     time.Time // when session last answered
 
-	cache cache
+	cache      cache
+	unfinished unfinished
 
-	schemaMu sync.Mutex
-	schema   *schema // nil until it has been read
+	settling sync.Mutex
+	server   *server // nil before the first connection
 }
+
+// inFlight is how many requests wait for their answers at the same time,
+// unless the limits say otherwise: a server may close a connection that has
+// too many.
+const inFlight = 32
 
 var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ connectors.MFAReader = (*Connector)(nil)
+	_ connectors.Matcher   = (*Connector)(nil)
 )
 
 // New returns a connector. It reads the certificate file, and contacts nobody.
@@ -49,30 +58,14 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ldap: %w", err)
 	}
-	c := &Connector{cfg: cfg, tls: t}
+	c := &Connector{given: cfg, tls: t, limiter: limit.New(cfg.Limits, inFlight)}
 	c.cache.reset()
+	if f := flavours[cfg.Flavour]; f != nil {
+		if err := f.complete(cfg).validate(); err != nil {
+			return nil, fmt.Errorf("ldap: %w", err)
+		}
+	}
 	return c, nil
-}
-
-// Capabilities implements connectors.Connector.
-func (c *Connector) Capabilities() connectors.Capabilities {
-	disable := connectors.Can("through the attribute " + c.cfg.Disable.Attribute)
-	if c.cfg.Disable.Attribute == lockedAttribute {
-		disable = connectors.Can("needs the ppolicy overlay and a password policy with pwdLockout TRUE")
-	}
-	mfa := connectors.Cannot("mfa_attribute is not configured")
-	if c.cfg.MFAAttribute != "" {
-		mfa = connectors.Can("from the attribute " + c.cfg.MFAAttribute)
-	}
-	return connectors.Capabilities{
-		connectors.Create:   connectors.Can(),
-		connectors.Update:   connectors.Can(),
-		connectors.Disable:  disable,
-		connectors.Delete:   connectors.Can(),
-		connectors.Members:  connectors.Can(),
-		connectors.MFA:      mfa,
-		connectors.Sessions: connectors.Cannot("LDAP has no sessions but its own connections"),
-	}
 }
 
 // Close implements connectors.Connector.
@@ -89,7 +82,7 @@ func (c *Connector) Close() error {
 func (c *Connector) applySession(ctx context.Context) (*session, error) {
 	if c.session != nil && !c.session.broken() {
 		// A firewall may have forgotten an idle connection without telling.
-		if time.Since(c.used) < idle || c.session.ping() == nil {
+		if time.Since(c.used) < idle || c.session.ping(ctx) == nil {
 			return c.session, nil
 		}
 	}

@@ -16,14 +16,15 @@ const valuesPerModify = 200
 
 // membership is one member that is to come or go.
 type membership struct {
-	dn     string
+	value  string // what stands in the group for the account
+	rid    string // the account's primary group, "" without such
 	add    bool
 	result *connectors.Result
 }
 
 // changeMembers carries out memberships, each group's together.
 func (c *Connector) changeMembers(ctx context.Context, s *session, todo []work) {
-	entries, err := c.resolve(ctx, s, todo, nil)
+	entries, err := c.resolve(ctx, s, ids(todo), memberAttributes(s))
 	if err != nil {
 		fail(todo, err)
 		return
@@ -36,7 +37,15 @@ func (c *Connector) changeMembers(ctx context.Context, s *session, todo []work) 
 		}
 		groups[w.Entitlement] = append(groups[w.Entitlement], w)
 	}
-	sideBySide(len(names), func(i int) { c.changeGroup(ctx, s, names[i], groups[names[i]], entries) })
+	c.sideBySide(len(names), func(i int) { c.changeGroup(ctx, s, names[i], groups[names[i]], entries) })
+}
+
+func memberAttributes(s *session) []string {
+	attributes := []string{s.cfg.NameAttribute}
+	if s.flavour.primaryGroups {
+		attributes = append(attributes, primaryAttribute)
+	}
+	return attributes
 }
 
 // changeGroup carries out the memberships of one group. When the group is not
@@ -59,7 +68,7 @@ func (c *Connector) changeGroup(ctx context.Context, s *session, name string, to
 			case e == nil:
 				*w.result = refused(noAccount)
 			default:
-				members = append(members, membership{e.DN, w.Op == connectors.AddMember, w.result})
+				members = append(members, membership{s.memberValue(e), e.GetEqualFoldAttributeValue(primaryAttribute), w.Op == connectors.AddMember, w.result})
 			}
 		}
 		g := &group{Connector: c, session: s, dn: dn}
@@ -82,20 +91,17 @@ func (c *Connector) leaveGroups(ctx context.Context, s *session, todo []work, en
 	var mu sync.Mutex
 	leaving := map[string][]membership{} // by group DN
 	owner := map[*connectors.Result]int{}
-	sideBySide(len(todo), func(i int) {
-		dn := entries[todo[i].Account.ID].DN
-		q := search{"find an account's groups", c.cfg.GroupsDN, allOf(equals("objectClass", c.cfg.GroupClass), equals(c.cfg.MemberAttribute, dn)), []string{"1.1"}, accountPage}
-		done, err := c.readAll(ctx, s, q, func(e *ldap.Entry) error {
+	c.sideBySide(len(todo), func(i int) {
+		value := s.memberValue(entries[todo[i].Account.ID])
+		q := search{"find an account's groups", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.cfg.MemberAttribute, value)), []string{"1.1"}, accountPage}
+		err := c.find(ctx, s, q, func(e *ldap.Entry) error {
 			mu.Lock()
 			defer mu.Unlock()
-			m := membership{dn: dn, result: &connectors.Result{}}
+			m := membership{value: value, result: &connectors.Result{}}
 			leaving[e.DN] = append(leaving[e.DN], m)
 			owner[m.result] = i
 			return nil
 		})
-		if err == nil && !done.Complete {
-			err = connectors.Errorf(connectors.RetryLater, "ldap: %s", done.Why)
-		}
 		if err != nil {
 			stopped[i] = &connectors.Result{Err: err}
 		}
@@ -130,9 +136,9 @@ func (g *group) apply(ctx context.Context, members []membership) {
 	}
 	// Those who come first: fewer groups are empty in between.
 	slices.SortStableFunc(members, func(a, b membership) int { return cmp.Compare(order(a), order(b)) })
-	if members[0].add {
+	if members[0].add && g.session.placeholder(g.dn) != "" {
 		var err error
-		if g.empty, err = g.has(ctx, g.placeholder(g.dn)); err != nil {
+		if g.empty, err = g.has(ctx, g.session.placeholder(g.dn)); err != nil {
 			g.all(members, connectors.Result{Err: err})
 			return
 		}
@@ -156,56 +162,99 @@ func order(m membership) int {
 // whole or not at all; when one of them stands in its way, those that are so
 // already are left out, and if that was not it each goes alone.
 func (g *group) chunk(ctx context.Context, members []membership) {
-	err := g.modify(members)
-	if conflict(err) {
+	err := g.modify(ctx, members)
+	if conflict(g.session, err) {
 		if members = g.open(ctx, members); len(members) == 0 {
 			return
 		}
-		err = g.modify(members)
+		err = g.modify(ctx, members)
 	}
 	switch {
 	case is(err, ldap.LDAPResultNoSuchObject):
-		g.gone = true
+		g.missing(ctx, members)
 	case is(err, refusals...) && !is(err, ldap.LDAPResultInsufficientAccessRights) && len(members) > 1:
-		for i := range members {
-			if !g.gone {
-				g.chunk(ctx, members[i:i+1])
-			}
-		}
-	case conflict(err): // one alone, and it changed while we looked
-		g.all(members, alreadySo())
+		g.each(ctx, members)
+	case conflict(g.session, err): // one alone, and it changed while we looked
+		g.conflicting(ctx, members, err)
 	default:
-		g.all(members, g.answer(ctx, "change a group", err))
+		g.all(members, g.session.answer(ctx, "change a group", err))
 	}
 }
 
-func conflict(err error) bool {
-	return is(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute)
+// each carries out memberships one by one.
+func (g *group) each(ctx context.Context, members []membership) {
+	for i := range members {
+		if !g.gone {
+			g.chunk(ctx, members[i:i+1])
+		}
+	}
+}
+
+// missing finds out what is not there: the group, or, on a server that knows
+// its members, one of those.
+func (g *group) missing(ctx context.Context, members []membership) {
+	there := false
+	if g.session.flavour.keepsNames {
+		result, err := g.session.search(ctx, &ldap.SearchRequest{BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: g.session.isGroup(), Attributes: []string{"1.1"}})
+		if err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
+			g.all(members, connectors.Result{Err: g.session.failure(ctx, "read a group", err)})
+			return
+		}
+		there = len(result.Entries) > 0
+	}
+	switch {
+	case !there:
+		g.gone = true
+	case len(members) > 1:
+		g.each(ctx, members)
+	default:
+		g.all(members, connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change a group: the account moved while it was being changed")})
+	}
+}
+
+// conflicting answers one membership of which the server said that it is so
+// already, when the group did not show it: somebody else made it so, or the
+// code meant something else.
+func (g *group) conflicting(ctx context.Context, members []membership, err error) {
+	there, readErr := g.has(ctx, members[0].value)
+	switch {
+	case readErr != nil:
+		g.all(members, connectors.Result{Err: readErr})
+	case there == members[0].add:
+		g.all(members, alreadySo())
+	default:
+		g.all(members, g.session.answer(ctx, "change a group", err))
+	}
+}
+
+// conflict says whether a value to add was there, or one to delete was not.
+func conflict(s *session, err error) bool {
+	return is(err, s.flavour.memberThere...) || is(err, s.flavour.memberGone...)
 }
 
 // modify sends one request. Where it would leave the group without a member,
 // which groupOfNames forbids (RFC 4519 §3.5), the placeholder comes in; with
 // the first member it goes.
-func (g *group) modify(members []membership) error {
+func (g *group) modify(ctx context.Context, members []membership) error {
 	var come, leave []string
 	for _, m := range members {
 		if m.add {
-			come = append(come, m.dn)
+			come = append(come, m.value)
 		} else {
-			leave = append(leave, m.dn)
+			leave = append(leave, m.value)
 		}
 	}
 	request := func(come, leave []string) error {
 		r := ldap.NewModifyRequest(g.dn, nil)
 		if len(come) > 0 {
-			r.Add(g.cfg.MemberAttribute, come)
+			r.Add(g.session.cfg.MemberAttribute, come)
 		}
 		if len(leave) > 0 { // without values it would empty the group
-			r.Delete(g.cfg.MemberAttribute, leave)
+			r.Delete(g.session.cfg.MemberAttribute, leave)
 		}
-		return g.session.modify(r)
+		return g.session.modify(ctx, r)
 	}
-	nobody := g.placeholder(g.dn)
+	nobody := g.session.placeholder(g.dn)
 	if len(come) > 0 && g.empty {
 		err := request(come, append(slices.Clone(leave), nobody))
 		if err == nil {
@@ -214,7 +263,7 @@ func (g *group) modify(members []membership) error {
 		return err
 	}
 	err := request(come, leave)
-	if len(leave) > 0 && is(err, ldap.LDAPResultObjectClassViolation) {
+	if len(leave) > 0 && nobody != "" && is(err, ldap.LDAPResultObjectClassViolation) {
 		if err = request(append(slices.Clone(come), nobody), leave); err == nil {
 			g.empty = true
 		}
@@ -227,33 +276,55 @@ func (g *group) modify(members []membership) error {
 func (g *group) open(ctx context.Context, members []membership) []membership {
 	there := make([]bool, len(members))
 	errs := make([]error, len(members)+1)
-	sideBySide(len(members), func(i int) { there[i], errs[i] = g.has(ctx, members[i].dn) })
-	g.empty, errs[len(members)] = g.has(ctx, g.placeholder(g.dn))
-	if err := first(errs); err != nil {
+	g.sideBySide(len(members), func(i int) { there[i], errs[i] = g.has(ctx, members[i].value) })
+	if nobody := g.session.placeholder(g.dn); nobody != "" {
+		g.empty, errs[len(members)] = g.has(ctx, nobody)
+	}
+	number, err := g.number(ctx, members)
+	if err := first(append(errs, err)); err != nil {
 		g.all(members, connectors.Result{Err: err})
 		return nil
 	}
 	var open []membership
 	for i, m := range members {
-		if there[i] == m.add {
+		switch byNumber := number != "" && m.rid == number; {
+		case byNumber && !m.add:
+			*m.result = refused("it is the account's primary group: give the account another one first (primaryGroupID)")
+		case there[i] == m.add || byNumber:
 			*m.result = alreadySo()
-			continue
+		default:
+			open = append(open, m)
 		}
-		open = append(open, m)
 	}
 	return open
 }
 
-// has says whether a DN is among the members.
-func (g *group) has(ctx context.Context, dn string) (bool, error) {
-	result, err := g.session.search(&ldap.SearchRequest{
-		BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: equals(g.cfg.MemberAttribute, dn), Attributes: []string{"1.1"},
+// number returns what accounts have in primaryGroupID whose primary group this
+// is.
+func (g *group) number(ctx context.Context, members []membership) (string, error) {
+	if !slices.ContainsFunc(members, func(m membership) bool { return m.rid != "" }) {
+		return "", nil
+	}
+	result, err := g.session.search(ctx, &ldap.SearchRequest{BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{sidAttribute}})
+	if err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
+		return "", g.session.failure(ctx, "read a group", err)
+	}
+	if len(result.Entries) == 0 {
+		return "", nil
+	}
+	return rid(result.Entries[0].GetEqualFoldAttributeValue(sidAttribute)), nil
+}
+
+// has says whether a value is among the members.
+func (g *group) has(ctx context.Context, value string) (bool, error) {
+	result, err := g.session.search(ctx, &ldap.SearchRequest{
+		BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: equals(g.session.cfg.MemberAttribute, value), Attributes: []string{"1.1"},
 	})
 	if is(err, ldap.LDAPResultNoSuchObject) {
 		return false, nil // the modify will find out
 	}
 	if err != nil {
-		return false, g.failure(ctx, "read a group", err)
+		return false, g.session.failure(ctx, "read a group", err)
 	}
 	return len(result.Entries) > 0, nil
 }

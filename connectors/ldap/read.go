@@ -32,58 +32,105 @@ type search struct {
 // readAll emits every entry below a base. What it could not see it says, or
 // returns an error; a missing base is an error.
 func (c *Connector) readAll(ctx context.Context, s *session, q search, emit func(*ldap.Entry) error) (connectors.Completeness, error) {
-	paging := ldap.NewControlPaging(q.page)
-	request := &ldap.SearchRequest{
-		BaseDN: q.base, Scope: ldap.ScopeWholeSubtree, Filter: q.filter,
-		Attributes: q.attributes, Controls: []ldap.Control{paging},
-	}
+	return c.readPages(ctx, s, q, func(page []*ldap.Entry) error {
+		for _, e := range page {
+			if err := emit(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// readPages is readAll by the page. The next page is on its way while one is
+// emitted.
+func (c *Connector) readPages(ctx context.Context, s *session, q search, emit func([]*ldap.Entry) error) (connectors.Completeness, error) {
 	done := connectors.Completeness{Complete: true}
 	empty := 0
+	next := c.fetch(ctx, s, q, nil)
 	for {
 		if err := ctx.Err(); err != nil {
 			return connectors.Completeness{}, err
 		}
-		result, err := s.search(request)
-		cut := is(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded)
-		if err != nil && !cut {
-			return connectors.Completeness{}, c.failure(ctx, q.doing, err)
+		page := <-next
+		cut := is(page.err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded)
+		if page.err != nil && !cut {
+			return connectors.Completeness{}, s.failure(ctx, q.doing, page.err)
 		}
-		for _, e := range result.Entries {
-			if err := emit(e); err != nil {
-				return connectors.Completeness{}, err
+		// A server that cannot page ignores the control and sends everything.
+		answer, paged := ldap.FindControl(page.result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+		more := !cut && paged && len(answer.Cookie) > 0
+		if empty++; len(page.result.Entries) > 0 {
+			empty = 0
+		}
+		if more && empty > emptyPages {
+			return connectors.Completeness{}, connectors.Errorf(connectors.RetryLater, "ldap: %s: the server sends empty pages without end", q.doing)
+		}
+		if more {
+			next = c.fetch(ctx, s, q, answer.Cookie)
+		}
+		if err := emit(page.result.Entries); err != nil {
+			if more {
+				<-next
 			}
+			return connectors.Completeness{}, err
 		}
 		if cut {
 			return connectors.Completeness{Why: q.doing + ": the server's limit ended the answer: raise the limit for the account in bind_dn"}, nil
 		}
-		if len(result.Referrals) > 0 {
+		if slices.ContainsFunc(page.result.Referrals, func(r string) bool { return !s.elsewhere(r) }) {
 			done = connectors.Completeness{Why: q.doing + ": part of it is on another server"}
 		}
-		// A server that cannot page ignores the control and sends everything.
-		answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if !ok || len(answer.Cookie) == 0 {
+		if !more {
 			return done, nil
 		}
-		if empty++; len(result.Entries) > 0 {
-			empty = 0
-		}
-		if empty > emptyPages {
-			return connectors.Completeness{}, connectors.Errorf(connectors.RetryLater, "ldap: %s: the server sends empty pages without end", q.doing)
-		}
-		paging.SetCookie(answer.Cookie)
 	}
+}
+
+// page is an answer to one request.
+type page struct {
+	result *ldap.SearchResult
+	err    error
+}
+
+// fetch asks for a page.
+func (c *Connector) fetch(ctx context.Context, s *session, q search, cookie []byte) <-chan page {
+	paging := ldap.NewControlPaging(q.page)
+	paging.SetCookie(cookie)
+	out := make(chan page, 1)
+	go func() {
+		result, err := s.search(ctx, &ldap.SearchRequest{
+			BaseDN: q.base, Scope: ldap.ScopeWholeSubtree, Filter: q.filter,
+			Attributes: q.attributes, Controls: []ldap.Control{paging},
+		})
+		if s.wire != nil {
+			result.Entries = append(result.Entries, s.wire.take()...)
+		}
+		out <- page{result, err}
+	}()
+	return out
 }
 
 // Snapshot implements connectors.Connector. Accounts come first: members are
 // known by their DNs.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
-	s, err := c.dial(ctx)
+	s, err := c.dialReading(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	r := &reading{Connector: c, session: s, sink: sink, ids: map[string]string{}, accounts: map[string]string{}, groups: map[string]string{}, named: map[string]int{}, shared: map[string]bool{}}
+	r := &reading{
+		Connector: c, session: s, sink: sink,
+		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
+		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
+	}
+	if r.schema, err = s.loadSchema(ctx); err != nil {
+		return connectors.Completeness{}, err
+	}
+	if err := r.schema.mustKnow(s.essentials()...); err != nil {
+		return connectors.Completeness{}, err
+	}
 	accounts, err := r.readAccounts(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
@@ -106,132 +153,151 @@ type reading struct {
 	*Connector
 	session *session
 	sink    connectors.Sink
+	schema  *schema
 
 	ids      map[string]string // folded DN → native ID
+	byName   map[string]string // login name → native ID, where groups hold names
+	outside  map[string]bool   // folded DNs that references have and accounts have not
 	accounts map[string]string // native ID → DN
 	groups   map[string]string // entitlement → DN
-	named    map[string]int    // how many groups have a folded cn
+	named    map[string]int    // how many groups have a folded name
 	shared   map[string]bool   // names that several groups have, and that were told
-	cut      bool              // a group's members did not all come
+	primary  map[string]bool   // which numbers of primary groups accounts have
+	numbered []*membersOf      // groups that have one of them
 }
 
 func (r *reading) readAccounts(ctx context.Context) (connectors.Completeness, error) {
-	known, err := r.loadSchema(ctx, r.session)
-	if err != nil {
-		return connectors.Completeness{}, err
+	s := r.session
+	names := s.attributeNames(r.schema)
+	all := connectors.Completeness{Complete: true}
+	for _, base := range s.bases() {
+		q := search{"read accounts", base, s.isAccount(), s.accountAttributes(), accountPage}
+		done, err := r.readPages(ctx, s, q, func(page []*ldap.Entry) error { return r.accountPage(ctx, page, names) })
+		if err != nil {
+			return connectors.Completeness{}, err
+		}
+		if !done.Complete {
+			all = done
+		}
 	}
-	if err := known.mustKnow(r.essentials()...); err != nil {
-		return connectors.Completeness{}, err
-	}
-	names := r.attributeNames(known)
-	q := search{"read accounts", r.cfg.PeopleDN, r.accountFilter(), r.accountAttributes(), accountPage}
-	return r.readAll(ctx, r.session, q, func(e *ldap.Entry) error {
-		a, err := r.account(e, names)
+	return all, nil
+}
+
+func (r *reading) accountPage(ctx context.Context, page []*ldap.Entry, names map[string]string) error {
+	s := r.session
+	for _, e := range page {
+		id, err := s.idOf(e)
 		if err != nil {
 			return err
 		}
-		r.ids[foldDN(e.DN)] = a.ID
-		r.accounts[a.ID] = e.DN
-		return r.sink.Account(a)
-	})
+		id, dn := strings.Clone(id), strings.Clone(e.DN) // what is kept must not keep the whole entry
+		r.ids[foldDN(dn)] = id
+		r.accounts[id] = dn
+		if s.membersAreNames() {
+			r.byName[strings.Clone(naming(e, s.cfg.NameAttribute))] = id
+		}
+		if number := e.GetEqualFoldAttributeValue(primaryAttribute); s.flavour.primaryGroups && !r.primary[number] {
+			r.primary[strings.Clone(number)] = true
+		}
+	}
+	if len(s.cfg.References) > 0 {
+		if err := r.point(ctx, page); err != nil {
+			return err
+		}
+	}
+	for _, e := range page {
+		a, err := s.account(e, names)
+		if err != nil {
+			return err
+		}
+		for _, attribute := range s.cfg.References {
+			values := a.Attributes[names[strings.ToLower(attribute)]]
+			for i, dn := range values {
+				if id, ours := r.ids[foldDN(dn)]; ours {
+					values[i] = id
+				}
+			}
+		}
+		if err := r.sink.Account(a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// essentials are the names without which a snapshot would not be true.
-func (c *Connector) essentials() []string {
-	return []string{c.cfg.ObjectClasses[0], c.cfg.NameAttribute, c.cfg.AnchorAttribute, c.cfg.IDAttribute, c.cfg.Disable.Attribute, c.cfg.GroupClass, c.cfg.MemberAttribute}
-}
-
-func (c *Connector) accountFilter() string { return equals("objectClass", c.cfg.ObjectClasses[0]) }
-
-func (c *Connector) accountAttributes() []string {
-	return append([]string{c.cfg.IDAttribute, c.cfg.NameAttribute, c.cfg.AnchorAttribute, c.cfg.Disable.Attribute}, c.cfg.Attributes...)
+func (v *server) accountAttributes() []string {
+	attributes := slices.Concat([]string{v.cfg.IDAttribute, v.cfg.NameAttribute, v.cfg.AnchorAttribute, v.cfg.Disable.Attribute}, v.flavour.attributes, v.cfg.Attributes)
+	if v.flavour.primaryGroups {
+		attributes = append(attributes, primaryAttribute)
+	}
+	slices.Sort(attributes)
+	return slices.Compact(attributes)
 }
 
 // account turns an entry into an account. names is from attributeNames.
-func (c *Connector) account(e *ldap.Entry, names map[string]string) (connectors.Account, error) {
-	id, err := c.idOf(e)
+func (v *server) account(e *ldap.Entry, names map[string]string) (connectors.Account, error) {
+	id, err := v.idOf(e)
 	if err != nil {
 		return connectors.Account{}, err
 	}
 	a := connectors.Account{
 		ID:         id,
-		Anchor:     e.GetEqualFoldAttributeValue(c.cfg.AnchorAttribute),
-		Name:       naming(e, c.cfg.NameAttribute),
-		Enabled:    !c.disabled(e),
+		Anchor:     e.GetEqualFoldAttributeValue(v.cfg.AnchorAttribute),
+		Name:       naming(e, v.cfg.NameAttribute),
+		Enabled:    !v.disabled(e) && !v.expired(e),
 		Attributes: map[string][]string{},
 	}
 	for _, attribute := range e.Attributes {
-		if name, ok := names[strings.ToLower(attribute.Name)]; ok && len(attribute.Values) > 0 {
-			a.Attributes[name] = attribute.Values
+		name, managed := names[strings.ToLower(attribute.Name)]
+		if !managed {
+			continue
+		}
+		if values := v.shown(e, name, attribute.Values); len(values) > 0 {
+			a.Attributes[name] = values
 		}
 	}
 	return a, nil
 }
 
-// idOf returns an entry's native ID.
-func (c *Connector) idOf(e *ldap.Entry) (string, error) {
-	id := e.GetEqualFoldAttributeValue(c.cfg.IDAttribute)
-	if id == "" {
-		return "", connectors.Errorf(connectors.Permanent, "ldap: an account has no %s: let the account in bind_dn read it, or set id_attribute to what the server has", c.cfg.IDAttribute)
-	}
-	return id, nil
-}
-
-// naming returns the value of an attribute that names the entry, and the
-// first one when none does.
-func naming(e *ldap.Entry, attribute string) string {
-	values := e.GetEqualFoldAttributeValues(attribute)
-	if len(values) == 0 {
-		return ""
-	}
-	if dn, err := ldap.ParseDN(e.DN); err == nil && len(values) > 1 && len(dn.RDNs) > 0 {
-		for _, a := range dn.RDNs[0].Attributes {
-			i := slices.IndexFunc(values, func(v string) bool { return strings.EqualFold(a.Type, attribute) && fold(v) == fold(a.Value) })
-			if i >= 0 {
-				return values[i]
-			}
-		}
-	}
-	return values[0]
-}
-
-// disabled reads the state from an entry. A lock that the server set itself,
-// after too many wrong passwords, is not ours and passes.
-func (c *Connector) disabled(e *ldap.Entry) bool {
-	return slices.ContainsFunc(e.GetEqualFoldAttributeValues(c.cfg.Disable.Attribute), func(v string) bool {
-		return strings.EqualFold(v, c.cfg.Disable.Value)
-	})
-}
-
 // MFAEnrolled implements connectors.MFAReader. It works when mfa_attribute is
 // configured.
 func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
-	if c.cfg.MFAAttribute == "" {
+	if c.given.MFAAttribute == "" {
 		return connectors.Completeness{}, connectors.Errorf(connectors.Permanent, "ldap: mfa_attribute is not configured")
 	}
-	s, err := c.dial(ctx)
+	s, err := c.dialReading(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	known, err := c.loadSchema(ctx, s)
+	known, err := s.loadSchema(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	if err := known.mustKnow(c.cfg.MFAAttribute, c.cfg.IDAttribute); err != nil {
+	if err := known.mustKnow(s.cfg.MFAAttribute, s.cfg.IDAttribute); err != nil {
 		return connectors.Completeness{}, err
 	}
-	enrolled := "(" + c.cfg.MFAAttribute + "=*)"
-	if c.cfg.MFAValue != "" {
-		enrolled = equals(c.cfg.MFAAttribute, c.cfg.MFAValue)
+	enrolled := "(" + s.cfg.MFAAttribute + "=*)"
+	if s.cfg.MFAValue != "" {
+		enrolled = equals(s.cfg.MFAAttribute, s.cfg.MFAValue)
 	}
-	q := search{"read MFA enrolment", c.cfg.PeopleDN, allOf(c.accountFilter(), enrolled), []string{c.cfg.IDAttribute}, accountPage}
-	return c.readAll(ctx, s, q, func(e *ldap.Entry) error {
-		id, err := c.idOf(e)
+	all := connectors.Completeness{Complete: true}
+	for _, base := range s.bases() {
+		q := search{"read MFA enrolment", base, allOf(s.isAccount(), enrolled), []string{s.cfg.IDAttribute}, accountPage}
+		done, err := c.readAll(ctx, s, q, func(e *ldap.Entry) error {
+			id, err := s.idOf(e)
+			if err != nil {
+				return err
+			}
+			return emit(id)
+		})
 		if err != nil {
-			return err
+			return connectors.Completeness{}, err
 		}
-		return emit(id)
-	})
+		if !done.Complete {
+			all = done
+		}
+	}
+	return all, nil
 }

@@ -27,29 +27,37 @@ func (f *found) set(key string, e *ldap.Entry) {
 	}
 }
 
+// ids returns the native IDs of the accounts that changes are about.
+func ids(todo []work) []string {
+	var out []string
+	for _, w := range todo {
+		out = append(out, w.Account.ID)
+	}
+	return out
+}
+
 // resolve returns the entries with the native IDs; one that is not there is
 // not in the map. Where a DN was known it asks that entry first whether it
 // still is the one, and what it has.
-func (c *Connector) resolve(ctx context.Context, s *session, todo []work, attributes []string) (map[string]*ldap.Entry, error) {
-	var ids []string
-	for _, w := range todo {
-		if w.Account.ID != "" {
-			ids = append(ids, w.Account.ID)
-		}
-	}
+func (c *Connector) resolve(ctx context.Context, s *session, ids, attributes []string) (map[string]*ldap.Entry, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, ok := s.idFilter(id)
+		return !ok
+	})
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	attributes = append([]string{c.cfg.IDAttribute}, attributes...)
+	attributes = append([]string{s.cfg.IDAttribute}, attributes...)
 	entries := &found{m: map[string]*ldap.Entry{}}
 
 	errs := make([]error, len(ids))
-	sideBySide(len(ids), func(i int) {
+	c.sideBySide(len(ids), func(i int) {
 		dn, ok := c.cache.account(ids[i])
 		if !ok {
 			return
 		}
 		var e *ldap.Entry
-		if e, errs[i] = c.readOne(ctx, s, dn, c.idFilter(ids[i]), attributes); e != nil {
+		filter, _ := s.idFilter(ids[i])
+		if e, errs[i] = c.readOne(ctx, s, dn, filter, attributes); e != nil {
 			entries.set(ids[i], e)
 		}
 	})
@@ -60,14 +68,15 @@ func (c *Connector) resolve(ctx context.Context, s *session, todo []work, attrib
 
 	chunks := slices.Collect(slices.Chunk(ids, lookupTerms))
 	errs = make([]error, len(chunks))
-	sideBySide(len(chunks), func(i int) {
+	c.sideBySide(len(chunks), func(i int) {
 		var filters []string
 		for _, id := range chunks[i] {
 			c.cache.setAccount(id, "")
-			filters = append(filters, c.idFilter(id))
+			filter, _ := s.idFilter(id)
+			filters = append(filters, filter)
 		}
 		errs[i] = c.lookup(ctx, s, filters, attributes, func(e *ldap.Entry) error {
-			id, err := c.idOf(e)
+			id, err := s.idOf(e)
 			if err != nil || !slices.Contains(chunks[i], id) {
 				return err
 			}
@@ -79,29 +88,79 @@ func (c *Connector) resolve(ctx context.Context, s *session, todo []work, attrib
 	return entries.m, first(errs)
 }
 
-func (c *Connector) idFilter(id string) string { return equals(c.cfg.IDAttribute, id) }
+// idFilter is a filter for a native ID, false when no entry can have it.
+func (v *server) idFilter(id string) (filter string, ok bool) {
+	if v.flavour.guid {
+		return guidFilter(v.cfg.IDAttribute, id)
+	}
+	return equals(v.cfg.IDAttribute, id), id != ""
+}
+
+// idOf returns an entry's native ID.
+func (v *server) idOf(e *ldap.Entry) (string, error) {
+	id := ""
+	if v.flavour.guid {
+		id = guidString(e.GetEqualFoldAttributeValue(v.cfg.IDAttribute))
+	} else {
+		id = e.GetEqualFoldAttributeValue(v.cfg.IDAttribute)
+	}
+	if id == "" {
+		return "", connectors.Errorf(connectors.Permanent, "ldap: an account has no %s: let the account in bind_dn read it, or set id_attribute to what the server has", v.cfg.IDAttribute)
+	}
+	return id, nil
+}
 
 // lookup emits the accounts that match any of the filters.
 func (c *Connector) lookup(ctx context.Context, s *session, filters, attributes []string, emit func(*ldap.Entry) error) error {
-	q := search{"find accounts", c.cfg.PeopleDN, allOf(c.accountFilter(), anyOf(filters)), attributes, accountPage}
-	done, err := c.readAll(ctx, s, q, emit)
-	if err == nil && !done.Complete {
-		err = connectors.Errorf(connectors.RetryLater, "ldap: %s", done.Why)
+	for _, base := range s.bases() {
+		q := search{"find accounts", base, allOf(s.isAccount(), anyOf(filters)), attributes, accountPage}
+		if err := c.find(ctx, s, q, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find emits every entry below a base; that it could not see all of them is
+// an error. It is for few entries and asks for them without paging at first:
+// a server need not let two paged searches of one connection run side by side
+// (RFC 2696 §3), and OpenLDAP does not.
+func (c *Connector) find(ctx context.Context, s *session, q search, emit func(*ldap.Entry) error) error {
+	result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: q.base, Scope: ldap.ScopeWholeSubtree, Filter: q.filter, Attributes: q.attributes})
+	switch {
+	case is(err, ldap.LDAPResultSizeLimitExceeded):
+	case err != nil:
+		return s.failure(ctx, q.doing, err)
+	case slices.ContainsFunc(result.Referrals, func(r string) bool { return !s.elsewhere(r) }):
+		return connectors.Errorf(connectors.RetryLater, "ldap: %s: part of it is on another server", q.doing)
+	default:
+		for _, e := range result.Entries {
+			if err := emit(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s.paging.Lock()
+	defer s.paging.Unlock()
+	seen, err := c.readAll(ctx, s, q, emit)
+	if err == nil && !seen.Complete {
+		err = connectors.Errorf(connectors.RetryLater, "ldap: %s", seen.Why)
 	}
 	return err
 }
 
-// readOne returns the account at a DN when it also matches the filter, and
-// nil when not.
+// readOne returns the account at a DN when it also matches the filter, if
+// there is one, and nil when not.
 func (c *Connector) readOne(ctx context.Context, s *session, dn, filter string, attributes []string) (*ldap.Entry, error) {
-	result, err := s.search(&ldap.SearchRequest{
-		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: allOf(c.accountFilter(), filter), Attributes: attributes,
+	result, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: allOf(s.isAccount(), filter), Attributes: attributes,
 	})
-	if is(err, ldap.LDAPResultNoSuchObject) {
+	if is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, c.failure(ctx, "read an account", err)
+		return nil, s.failure(ctx, "read an account", err)
 	}
 	if len(result.Entries) != 1 {
 		return nil, nil

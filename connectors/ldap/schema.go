@@ -17,11 +17,22 @@ type schema struct {
 	// known maps the names of attribute types and object classes, folded, to
 	// the first name of the same thing, which is the one the server uses.
 	known map[string]string
+	// types are the definitions of attribute types, by the same names and by
+	// their OIDs.
+	types map[string]attributeType
 }
 
+// attributeType is what a definition says about comparing values.
+type attributeType struct{ sup, equality, syntax string }
+
 var (
+	described = regexp.MustCompile(`\bDESC\s+'[^']*'`)
 	oneName   = regexp.MustCompile(`\bNAME\s+'([^']+)'`)
 	manyNames = regexp.MustCompile(`\bNAME\s+\(([^)]*)\)`)
+	oid       = regexp.MustCompile(`^\(\s*(\S+)`)
+	sup       = regexp.MustCompile(`\bSUP\s+(\S+)`)
+	equality  = regexp.MustCompile(`\bEQUALITY\s+(\S+)`)
+	syntax    = regexp.MustCompile(`\bSYNTAX\s+'?([0-9.]+)`)
 )
 
 // namesOf returns the names in a definition such as
@@ -36,43 +47,59 @@ func namesOf(definition string) []string {
 	return nil
 }
 
-// loadSchema reads the schema once.
-func (c *Connector) loadSchema(ctx context.Context, s *session) (*schema, error) {
-	c.schemaMu.Lock()
-	defer c.schemaMu.Unlock()
-	if c.schema != nil {
-		return c.schema, nil
+func group1(r *regexp.Regexp, s string) string {
+	if m := r.FindStringSubmatch(s); m != nil {
+		return strings.ToLower(m[1])
 	}
-	loaded := &schema{known: map[string]string{}}
-	root, err := s.search(&ldap.SearchRequest{
-		Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"subschemaSubentry"},
-	})
-	if err != nil {
-		return nil, c.failure(ctx, "read the root DSE", err)
-	}
-	if len(root.Entries) == 0 || root.Entries[0].GetEqualFoldAttributeValue("subschemaSubentry") == "" {
-		c.schema = loaded
-		return loaded, nil
-	}
-	sub, err := s.search(&ldap.SearchRequest{
-		BaseDN: root.Entries[0].GetEqualFoldAttributeValue("subschemaSubentry"),
-		Scope:  ldap.ScopeBaseObject, Filter: "(objectClass=subschema)", Attributes: []string{"attributeTypes", "objectClasses"},
-	})
-	if err != nil && !is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
-		return nil, c.failure(ctx, "read the schema", err)
-	}
-	if err == nil {
-		for _, e := range sub.Entries {
-			for _, definition := range append(e.GetEqualFoldAttributeValues("attributeTypes"), e.GetEqualFoldAttributeValues("objectClasses")...) {
-				names := namesOf(definition)
-				for _, n := range names {
-					loaded.known[strings.ToLower(n)] = names[0]
-				}
-			}
+	return ""
+}
+
+func newSchema(attributeTypes, objectClasses []string) *schema {
+	out := &schema{known: map[string]string{}, types: map[string]attributeType{}}
+	for i, definition := range slices.Concat(attributeTypes, objectClasses) {
+		definition = described.ReplaceAllString(definition, "") // it may hold any of the words
+		names := namesOf(definition)
+		for _, n := range names {
+			out.known[strings.ToLower(n)] = names[0]
+		}
+		if i >= len(attributeTypes) {
+			continue
+		}
+		t := attributeType{group1(sup, definition), group1(equality, definition), group1(syntax, definition)}
+		for _, n := range append(names, group1(oid, definition)) {
+			out.types[strings.ToLower(n)] = t
 		}
 	}
-	c.schema = loaded
-	return loaded, nil
+	return out
+}
+
+// loadSchema reads the schema once.
+func (s *session) loadSchema(ctx context.Context) (*schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.schema != nil {
+		return s.schema, nil
+	}
+	where := s.said("subschemaSubentry")
+	if len(where) == 0 {
+		s.schema = newSchema(nil, nil)
+		return s.schema, nil
+	}
+	sub, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: where[0], Scope: ldap.ScopeBaseObject, Filter: "(objectClass=subschema)", Attributes: []string{"attributeTypes", "objectClasses"},
+	})
+	if err != nil && !is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
+		return nil, s.failure(ctx, "read the schema", err)
+	}
+	var attributeTypes, objectClasses []string
+	if err == nil {
+		for _, e := range sub.Entries {
+			attributeTypes = append(attributeTypes, e.GetEqualFoldAttributeValues("attributeTypes")...)
+			objectClasses = append(objectClasses, e.GetEqualFoldAttributeValues("objectClasses")...)
+		}
+	}
+	s.schema = newSchema(attributeTypes, objectClasses)
+	return s.schema, nil
 }
 
 // mustKnow says which of the names the server does not know. It answers a
@@ -99,30 +126,37 @@ func (s *schema) mustKnow(names ...string) error {
 	return connectors.Errorf(connectors.Permanent, "ldap: the server's schema does not have %s%s: correct the configuration or add it", strings.Join(unknown, ", "), hint)
 }
 
+// knows says whether the server has an attribute or object class.
+func (s *schema) knows(name string) bool { return s.known[strings.ToLower(name)] != "" }
+
 // isSchemaName says whether a word is one of the schema's or of ours.
-func (c *Connector) isSchemaName(word string) bool {
-	c.schemaMu.Lock()
-	defer c.schemaMu.Unlock()
-	if c.schema != nil && c.schema.known[strings.ToLower(word)] != "" {
+func (v *server) isSchemaName(word string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.schema != nil && v.schema.knows(word) {
 		return true
 	}
-	return slices.ContainsFunc(c.configuredNames(), func(n string) bool { return strings.EqualFold(n, word) })
+	return slices.ContainsFunc(v.configuredNames(), func(n string) bool { return strings.EqualFold(n, word) })
 }
 
 // configuredNames are all names of attributes and classes in use.
-func (c *Connector) configuredNames() []string {
-	names := []string{
-		c.cfg.NameAttribute, c.cfg.AnchorAttribute, c.cfg.IDAttribute, c.cfg.Disable.Attribute,
-		c.cfg.MemberAttribute, c.cfg.GroupClass, c.cfg.MFAAttribute,
+func (v *server) configuredNames() []string {
+	return append(slices.Concat(v.essentials(), v.cfg.ObjectClasses, v.cfg.Attributes), v.cfg.RDNAttribute, v.cfg.MFAAttribute)
+}
+
+// essentials are the names without which a snapshot would not be true.
+func (v *server) essentials() []string {
+	return []string{
+		v.cfg.ObjectClasses[0], v.cfg.NameAttribute, v.cfg.AnchorAttribute, v.cfg.IDAttribute,
+		v.cfg.Disable.Attribute, v.cfg.GroupClass, v.cfg.MemberAttribute,
 	}
-	return append(append(names, c.cfg.ObjectClasses...), c.cfg.Attributes...)
 }
 
 // attributeNames maps each name under which the server may return a managed
 // attribute, folded, to the name configuration has for it.
-func (c *Connector) attributeNames(s *schema) map[string]string {
+func (v *server) attributeNames(s *schema) map[string]string {
 	names := map[string]string{}
-	for _, n := range c.cfg.Attributes {
+	for _, n := range v.cfg.Attributes {
 		names[strings.ToLower(n)] = n
 		if first := s.known[strings.ToLower(n)]; first != "" {
 			names[strings.ToLower(first)] = n

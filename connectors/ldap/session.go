@@ -5,71 +5,97 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"sync"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 // session is one connection, signed in.
 type session struct {
+	*server
 	conn *ldap.Conn
 	net  net.Conn // below conn, to end a request that nobody waits for
-	// slots bounds how many requests wait for an answer: a server may close a
-	// connection that has too many.
-	slots chan struct{}
+	wire *wire    // between them, when whole directories are read; else nil
+	// encrypted is set when nobody else can read what is sent.
+	encrypted bool
+	limiter   *limit.Limiter
+	paging    sync.Mutex // held by the one paged search that there may be
 }
 
-// search, add, modify and del send a request and wait for the answer.
-func (s *session) search(r *ldap.SearchRequest) (*ldap.SearchResult, error) {
-	defer s.slot()()
-	result, err := s.conn.Search(r)
+// search, add, modify, modifyDN and del send a request, when the server's
+// owner lets them, and wait for the answer.
+func (s *session) search(ctx context.Context, r *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
+	err = s.when(ctx, func() error {
+		result, err = s.conn.Search(r)
+		return err
+	})
 	if result == nil {
 		result = &ldap.SearchResult{}
 	}
 	return result, err
 }
 
-func (s *session) add(r *ldap.AddRequest) error {
-	defer s.slot()()
-	return s.conn.Add(r)
+func (s *session) add(ctx context.Context, r *ldap.AddRequest) error {
+	return s.when(ctx, func() error { return s.conn.Add(r) })
 }
 
-func (s *session) modify(r *ldap.ModifyRequest) error {
-	defer s.slot()()
-	return s.conn.Modify(r)
+func (s *session) modify(ctx context.Context, r *ldap.ModifyRequest) error {
+	return s.when(ctx, func() error { return s.conn.Modify(r) })
 }
 
-func (s *session) del(r *ldap.DelRequest) error {
-	defer s.slot()()
-	return s.conn.Del(r)
+func (s *session) modifyDN(ctx context.Context, r *ldap.ModifyDNRequest) error {
+	return s.when(ctx, func() error { return s.conn.ModifyDN(r) })
 }
 
-func (s *session) slot() (free func()) {
-	s.slots <- struct{}{}
-	return func() { <-s.slots }
+func (s *session) del(ctx context.Context, r *ldap.DelRequest) error {
+	return s.when(ctx, func() error { return s.conn.Del(r) })
+}
+
+func (s *session) when(ctx context.Context, send func() error) error {
+	done, err := s.limiter.Wait(ctx)
+	if err != nil {
+		// Not the server's doing: it must not be taken for one that is down.
+		return connectors.Errorf(connectors.RetryLater, "ldap: the limits in the configuration leave no time for it: %w", err)
+	}
+	defer done()
+	return send()
 }
 
 // dial connects, encrypts as configured and signs in.
-func (c *Connector) dial(ctx context.Context) (*session, error) {
+func (c *Connector) dial(ctx context.Context) (*session, error) { return c.open(ctx, false) }
+
+// dialReading is dial for a session that reads whole directories, one paged
+// search after the other.
+func (c *Connector) dialReading(ctx context.Context) (*session, error) { return c.open(ctx, true) }
+
+func (c *Connector) open(ctx context.Context, reading bool) (*session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := c.connect(ctx)
+	s, err := c.connect(ctx, reading)
 	if err != nil {
 		return nil, err
 	}
 	stop := s.closeWith(ctx)
 	defer stop()
-	if err := c.signIn(s); err != nil {
+	err = s.when(ctx, func() error { return s.conn.Bind(c.given.BindDN, c.given.Password) })
+	if err != nil {
 		s.close()
 		return nil, c.failure(ctx, "sign in", err)
+	}
+	if s.server, err = c.settle(ctx, s); err != nil {
+		s.close()
+		return nil, err
 	}
 	return s, nil
 }
 
-func (c *Connector) connect(ctx context.Context) (*session, error) {
-	u, err := url.Parse(c.cfg.URL)
+func (c *Connector) connect(ctx context.Context, reading bool) (*session, error) {
+	u, err := url.Parse(c.given.URL)
 	if err != nil {
 		return nil, connectors.Errorf(connectors.Permanent, "ldap: url: %w", err)
 	}
@@ -82,35 +108,63 @@ func (c *Connector) connect(ctx context.Context) (*session, error) {
 	default:
 		port = ldap.DefaultLdapPort
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.given.Timeout)
 	defer cancel()
 	n, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
 		return nil, c.failure(ctx, "connect", err)
 	}
-	s := &session{net: n, slots: make(chan struct{}, inFlight)}
-	if secure {
-		t := tls.Client(n, c.tls)
-		if err := t.HandshakeContext(ctx); err != nil {
-			_ = n.Close()
+	s := &session{net: n, encrypted: secure || c.given.StartTLS, limiter: c.limiter}
+	if s.encrypted {
+		if n, err = c.encrypt(ctx, n, !secure); err != nil {
+			_ = s.net.Close()
 			return nil, c.failure(ctx, "TLS", err)
 		}
-		n = t
 	}
-	s.conn = ldap.NewConn(n, secure)
-	s.conn.SetTimeout(c.cfg.Timeout)
+	if reading {
+		s.wire = newWire(n)
+		n = s.wire
+	}
+	s.conn = ldap.NewConn(n, s.encrypted)
+	s.conn.SetTimeout(c.given.Timeout)
 	s.conn.Start()
 	return s, nil
 }
 
-// signIn encrypts where that is still to do, before the password is sent.
-func (c *Connector) signIn(s *session) error {
-	if c.cfg.StartTLS {
-		if err := s.conn.StartTLS(c.tls); err != nil {
-			return err
+// encrypt begins TLS, after having asked for it where the port is one for
+// plain text too (RFC 4511 §4.14), and before a password is sent.
+func (c *Connector) encrypt(ctx context.Context, n net.Conn, ask bool) (net.Conn, error) {
+	if ask {
+		stop := context.AfterFunc(ctx, func() { _ = n.Close() })
+		err := askForTLS(n)
+		if !stop() && err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return s.conn.Bind(c.cfg.BindDN, c.cfg.Password)
+	t := tls.Client(n, c.tls)
+	return t, t.HandshakeContext(ctx)
+}
+
+// askForTLS is the library's StartTLS, which it does only itself and above
+// its own connection.
+func askForTLS(n net.Conn) error {
+	const startTLS = "1.3.6.1.4.1.1466.20037"
+	request := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "LDAP Request")
+	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationExtendedRequest, nil, "Start TLS")
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, startTLS, "TLS Extended Command"))
+	request.AppendChild(op)
+	if _, err := n.Write(request.Bytes()); err != nil {
+		return err
+	}
+	answer, err := ber.ReadPacket(n)
+	if err != nil {
+		return err
+	}
+	return ldap.GetLDAPError(answer)
 }
 
 // closeWith ends the connection, and with it every request on it, when ctx
@@ -129,7 +183,7 @@ func (s *session) close() {
 func (s *session) broken() bool { return s.conn.IsClosing() }
 
 // ping asks for next to nothing.
-func (s *session) ping() error {
-	_, err := s.search(&ldap.SearchRequest{Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+func (s *session) ping(ctx context.Context) error {
+	_, err := s.search(ctx, &ldap.SearchRequest{Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 	return err
 }

@@ -24,6 +24,11 @@ func TestConformance(t *testing.T) {
 			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled", Enabled: "active"}
 			c.MFAAttribute, c.MFAValue = "behovMfa", "enrolled"
 		},
+		"moved when disabled, named by cn": func(c *ldap.Config) {
+			c.RDNAttribute = "cn"
+			c.Disable.MoveTo = "ou=away," + c.PeopleDN
+		},
+		"posixGroup": func(c *ldap.Config) { c.GroupClass = "posixGroup" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, func(t *testing.T) conformance.Fixture { return fixture(t, newSubtree(t, s), adapt) })
@@ -68,6 +73,13 @@ func (s *subtree) addGroup(t *testing.T, cn string) (dn string) {
 	return dn
 }
 
+func (s *subtree) addPosixGroup(t *testing.T, cn string) (dn string) {
+	t.Helper()
+	dn = "cn=" + goldap.EscapeDN(cn) + "," + s.groups
+	s.add(t, dn, map[string][]string{"objectClass": {"posixGroup"}, "cn": {cn}, "gidNumber": {"1000"}})
+	return dn
+}
+
 // entry finds an account behind the connector's back.
 func (s *subtree) entry(t *testing.T, id string) *goldap.Entry {
 	t.Helper()
@@ -84,7 +96,7 @@ func (s *subtree) config() ldap.Config {
 	return ldap.Config{
 		URL: s.URL, BindDN: s.BindDN, Password: s.Password, Plaintext: true,
 		PeopleDN: s.people, GroupsDN: s.groups, Timeout: 10 * time.Second,
-		Attributes: []string{"cn", "sn", "title", "telephoneNumber", "mail"},
+		Attributes: []string{"cn", "sn", "title", "telephoneNumber", "mail"}, References: []string{"manager"},
 	}
 }
 
@@ -102,19 +114,43 @@ func attributes(name string) map[string][]string {
 	return map[string][]string{"cn": {"Förnamn " + name}, "sn": {name + "sson"}}
 }
 
+// namesakes gives everybody the same name, which is to name their entries. To
+// that of the longest login name nothing can be added: slapd keeps an RDN of
+// 250 octets at most.
+func namesakes(name string) map[string][]string {
+	cn := "Eva Ek"
+	if len(name) > 200 {
+		cn = "Eva Lång"
+	}
+	return map[string][]string{"cn": {cn}, "sn": {name + "sson"}}
+}
+
 func fixture(t *testing.T, tree *subtree, adapt func(*ldap.Config)) conformance.Fixture {
 	names := []string{"staff", `Ekonomi, "stor" + R&D = 1`}
-	for _, n := range names {
-		tree.addGroup(t, n)
-	}
 	cfg := tree.config()
 	adapt(&cfg)
+	for _, n := range names {
+		if cfg.GroupClass == "posixGroup" {
+			tree.addPosixGroup(t, n)
+		} else {
+			tree.addGroup(t, n)
+		}
+	}
+	if cfg.Disable.MoveTo != "" {
+		tree.add(t, cfg.Disable.MoveTo, map[string][]string{"objectClass": {"organizationalUnit"}})
+	}
+	look := attributes
+	if cfg.RDNAttribute == "cn" {
+		look = namesakes
+	}
 	f := conformance.Fixture{
 		Connector:        open(t, cfg),
 		Entitlements:     names,
-		Attributes:       attributes,
+		Attributes:       look,
 		Text:             "title",
 		Multi:            "mail",
+		Reference:        "manager",
+		StrictNames:      cfg.GroupClass == "posixGroup", // memberUid holds ASCII
 		RefusedAttribute: "mail",
 		RefusedValue:     "åäö is not IA5",
 		Reopen:           func(t *testing.T) connectors.Connector { return open(t, cfg) },

@@ -36,7 +36,7 @@ type Config struct {
 	// paths such as title, name.givenName, emails (the work address),
 	// phoneNumbers[type eq "mobile"], roles, or, of an extension, its URN, a
 	// colon and the name.
-	Attributes []string `yaml:"attributes"`
+	Attributes []string `yaml:"-"`
 	// MFAAttribute, when set, is the path of the attribute that tells who is
 	// enrolled for multi-factor authentication: by having a value other than
 	// false.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
@@ -75,6 +76,7 @@ type Target struct {
 	Memory *memory.Config
 	LDAP   *ldap.Config
 	SCIM   *scim.Config
+	Graph  *graph.Config
 	// references are those behind the connector's secrets, by field.
 	references map[string]string
 }

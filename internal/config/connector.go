@@ -1,14 +1,13 @@
 package config
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
@@ -27,6 +26,8 @@ func (t Target) Kind() string {
 		return "ldap"
 	case t.SCIM != nil:
 		return "scim"
+	case t.Graph != nil:
+		return "graph"
 	}
 	return "memory"
 }
@@ -46,12 +47,16 @@ func (t Target) Connect(dir string, with Services) (connectors.Connector, error)
 }
 
 // open makes the connector of a target whose secrets are in place.
-func (t Target) open(_ Services) (connectors.Connector, error) {
+func (t Target) open(with Services) (connectors.Connector, error) {
 	switch {
 	case t.LDAP != nil:
+		t.LDAP.Handover = with.Handover
 		return ldap.New(*t.LDAP)
 	case t.SCIM != nil:
 		return scim.New(*t.SCIM)
+	case t.Graph != nil:
+		t.Graph.Handover, t.Graph.Memory = with.Handover, with.Memory
+		return graph.New(*t.Graph)
 	}
 	return memory.New(*t.Memory)
 }
@@ -68,6 +73,10 @@ func (t Target) secrets() map[string]*string {
 			fields["scim.oauth.client_secret"] = &t.SCIM.OAuth.ClientSecret
 		}
 	}
+	if t.Graph != nil {
+		fields["graph.client_secret"] = &t.Graph.ClientSecret
+		fields["graph.certificate_password"] = &t.Graph.CertificatePassword
+	}
 	return fields
 }
 
@@ -79,6 +88,8 @@ func (t Target) files() []*string {
 		return []*string{&t.LDAP.CAFile}
 	case t.SCIM != nil:
 		return []*string{&t.SCIM.CAFile}
+	case t.Graph != nil:
+		return []*string{&t.Graph.CAFile, &t.Graph.CertificateFile}
 	}
 	return []*string{&t.Memory.File}
 }
@@ -97,11 +108,29 @@ func (t Target) clone() Target {
 			t.SCIM.OAuth = &o
 		}
 	}
+	if t.Graph != nil {
+		c := *t.Graph
+		t.Graph = &c
+	}
 	if t.Memory != nil {
 		c := *t.Memory
 		t.Memory = &c
 	}
 	return t
+}
+
+// anchor is the attribute that behov writes the person's ID into; empty where
+// the kind of target leaves no choice.
+func (t Target) anchor() string {
+	switch {
+	case t.LDAP != nil:
+		return or(t.LDAP.AnchorAttribute, "employeeNumber")
+	case t.SCIM != nil:
+		return "externalId"
+	case t.Graph != nil:
+		return or(t.Graph.AnchorAttribute, graph.DefaultAnchor)
+	}
+	return ""
 }
 
 // connector reads how the target is connected.
@@ -110,13 +139,13 @@ func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
 	}
 	kinds := 0
-	for _, there := range []bool{t.Memory != nil, t.LDAP != nil, t.SCIM != nil} {
+	for _, there := range []bool{t.Memory != nil, t.LDAP != nil, t.SCIM != nil, t.Graph != nil} {
 		if there {
 			kinds++
 		}
 	}
 	if kinds != 1 {
-		doc.report(at, "a target has exactly one of memory, ldap and scim; this one has %d", kinds)
+		doc.report(at, "a target has exactly one of ldap, scim, graph and memory; this one has %d", kinds)
 		return
 	}
 	for _, file := range t.files() {
@@ -133,7 +162,9 @@ func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 	case t.Memory != nil:
 		t.Memory.References = t.References()
 	case t.LDAP != nil:
-		t.LDAP.Attributes = t.read()
+		t.LDAP.Attributes, t.LDAP.References, t.LDAP.Limits = t.read(), t.References(), y.Limits
+	case t.Graph != nil:
+		t.Graph.Attributes, t.Graph.References, t.Graph.Limits = t.read(), t.References(), y.Limits
 	case t.SCIM != nil:
 		t.SCIM.Attributes, t.SCIM.References, t.SCIM.Limits = t.read(), t.References(), y.Limits
 	}
@@ -163,16 +194,28 @@ func checkConnector(doc *document, at string, t Target) {
 			*field = anything
 		}
 	}
+	if g := t.Graph; g != nil && g.CertificateFile != "" && g.ClientSecret == "" {
+		g.ClientSecret, g.CertificatePassword = anything, ""
+	}
 	for _, file := range t.files() {
 		*file = ""
 	}
-	c, err := t.open(Services{})
+	var with Services
+	if t.FirstPassword.Directory != "" || len(t.FirstPassword.Command) > 0 {
+		with.Handover = nobody{}
+	}
+	c, err := t.open(with)
 	at += "." + t.Kind()
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			doc.report(at, "%s", strings.TrimPrefix(line, t.Kind()+": "))
 		}
 		return
+	}
+	for _, claim := range t.Adopt {
+		if strings.EqualFold(claim.Attribute, t.anchor()) {
+			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: name another anchor_attribute, one that nobody uses", claim.Attribute)
+		}
 	}
 	can := c.Capabilities()
 	if mfa := can[connectors.MFA]; t.MFA && !mfa.Can {
@@ -194,32 +237,57 @@ func checkConnector(doc *document, at string, t Target) {
 	}
 }
 
+// nobody stands for whoever is told first passwords, where only whether there
+// is one matters.
+type nobody struct{}
+
+// FirstPassword implements connectors.Handover.
+func (nobody) FirstPassword(context.Context, connectors.AccountRef, string) error { return nil }
+
 // KindCapabilities is what a kind of target can do.
 type KindCapabilities struct {
-	Kind string
-	// Note says, when there is more than one of a kind, which this is.
-	Note string
-	Can  connectors.Capabilities
+	Kind    string // as in the configuration
+	Flavour string // where kinds come in several
+	Can     connectors.Capabilities
+}
+
+// Name is the kind with its flavour.
+func (k KindCapabilities) Name() string {
+	if k.Flavour == "" {
+		return k.Kind
+	}
+	return k.Kind + " " + k.Flavour
 }
 
 // Kinds lists what each kind of target can do, as its connector declares it.
 func Kinds() ([]KindCapabilities, error) {
 	const anything = "x"
-	examples := map[string]Target{
-		"ldap":   {LDAP: &ldap.Config{URL: "ldaps://localhost", BindDN: "cn=x", Password: anything, PeopleDN: "ou=x", GroupsDN: "ou=x", MFAAttribute: "x"}},
-		"scim":   {SCIM: &scim.Config{URL: "https://localhost", Token: anything, MFAAttribute: "userType"}},
-		"memory": {Memory: &memory.Config{}},
+	manager := []string{"manager"}
+	directory := func(flavour string) *ldap.Config {
+		return &ldap.Config{Flavour: flavour, URL: "ldaps://localhost", BindDN: "cn=x", Password: anything, PeopleDN: "ou=x", GroupsDN: "ou=x",
+			MFAAttribute: "attribute", Attributes: manager, References: manager}
 	}
 	var kinds []KindCapabilities
-	for _, name := range slices.Sorted(maps.Keys(examples)) {
-		c, err := examples[name].open(Services{})
+	for _, example := range []Target{
+		{LDAP: directory(ldap.ActiveDirectory)},
+		{LDAP: directory(ldap.OpenLDAP)},
+		{SCIM: &scim.Config{URL: "https://localhost", Token: anything, MFAAttribute: "userType"}},
+		{Graph: &graph.Config{TenantID: anything, ClientID: anything, ClientSecret: anything, MFA: true, Licences: true, Attributes: manager, References: manager}},
+		{Memory: &memory.Config{}},
+	} {
+		k := KindCapabilities{Kind: example.Kind()}
+		if example.LDAP != nil {
+			k.Flavour = example.LDAP.Flavour
+		}
+		c, err := example.open(Services{Handover: nobody{}})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", k.Name(), err)
 		}
-		kinds = append(kinds, KindCapabilities{Kind: name, Can: c.Capabilities()})
-		if err := errors.Join(err, c.Close()); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		k.Can = c.Capabilities()
+		if err := c.Close(); err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Name(), err)
 		}
+		kinds = append(kinds, k)
 	}
 	return kinds, nil
 }

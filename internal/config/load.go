@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/connectors/limit"
 	"github.com/behov/behov/connectors/memory"
@@ -56,6 +57,7 @@ type targetYAML struct {
 	Memory     *memory.Config           `yaml:"memory"`
 	LDAP       *ldap.Config             `yaml:"ldap"`
 	SCIM       *scim.Config             `yaml:"scim"`
+	Graph      *graph.Config            `yaml:"graph"`
 	Name       nameYAML                 `yaml:"name"`
 	Attributes map[string]attributeYAML `yaml:"attributes"`
 	Adopt      []map[string]string      `yaml:"adopt"`
@@ -250,7 +252,7 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 
 func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Target {
 	at := "$.targets." + quoteKey(name)
-	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM,
+	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
 		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}}
 	y.Removal.check(doc, at+".removal_limit")
 	if y.Removal.Number != nil {

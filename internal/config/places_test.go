@@ -56,8 +56,8 @@ func TestExampleIsClean(t *testing.T) {
 	}
 }
 
-// TestTheExamplesOtherTargetsAreRight takes the comment signs from the LDAP and
-// SCIM targets that stand beside the example's own.
+// TestTheExamplesOtherTargetsAreRight takes the comment signs from the targets
+// that stand beside the example's own, and from what stands beside in those.
 func TestTheExamplesOtherTargetsAreRight(t *testing.T) {
 	dir := example(t)
 	name := filepath.Join(dir, "behov.yaml")
@@ -65,25 +65,35 @@ func TestTheExamplesOtherTargetsAreRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, tail, ok := strings.Cut(string(b), "  # An OpenLDAP directory.")
+	head, tail, ok := strings.Cut(string(b), "  # ad:\n")
 	if !ok {
-		t.Fatal("the example no longer has an LDAP target")
+		t.Fatal("the example no longer has an Active Directory target")
 	}
-	lines := strings.Split(tail, "\n")
-	for i, line := range lines {
-		if text, ok := strings.CutPrefix(line, "  # "); ok && i > 1 && !strings.HasPrefix(text, "A SCIM") {
-			lines[i] = "  " + text
+	for _, all := range []bool{false, true} {
+		lines := strings.Split("  # ad:\n"+tail, "\n")
+		for i, line := range lines {
+			if text, ok := strings.CutPrefix(line, "  # "); ok {
+				lines[i] = "  " + text
+			}
+			if before, after, ok := strings.Cut(lines[i], "# "); all && ok && strings.TrimSpace(before) == "" && strings.Contains(after, ": ") && !strings.HasPrefix(after, "or: ") &&
+				!strings.HasPrefix(after, "Who") {
+				lines[i] = before + after
+			}
 		}
-	}
-	if err := os.WriteFile(name, []byte(head+"  # An OpenLDAP directory."+strings.Join(lines, "\n")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, problems := config.Load(dir)
-	if c == nil {
-		t.Fatal(problems)
-	}
-	if len(c.Targets) != 3 || c.Targets[1].Kind() != "ldap" || c.Targets[2].Kind() != "scim" {
-		t.Errorf("targets are %+v", c.Targets)
+		if err := os.WriteFile(name, []byte(head+strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems := config.Load(dir)
+		if c == nil {
+			t.Fatal(problems)
+		}
+		var kinds []string
+		for _, target := range c.Targets {
+			kinds = append(kinds, target.Name+" "+target.Kind())
+		}
+		if got := strings.Join(kinds, ", "); got != "ad ldap, directory memory, entra graph, ldap ldap, scim scim" {
+			t.Errorf("targets are %s", got)
+		}
 	}
 }
 
@@ -100,7 +110,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"delimiter", "behov.yaml", "      shrink_limit:", "      delimiter: \";;\"\n      shrink_limit:", `behov.yaml:47:18: ";;" must be one character`},
 		{"date format", "behov.yaml", "      shrink_limit:", "      date_format: DD.MM\n      shrink_limit:", `behov.yaml:47:20: "DD.MM" must have YYYY, MM and DD`},
 		{"column mapping", "behov.yaml", "      shrink_limit:", "      columns: {personid: X}\n      shrink_limit:", `behov.yaml:47:`},
-		{"two kinds", "behov.yaml", "    memory:\n", "    scim: {url: \"https://x\"}\n    memory:\n", `behov.yaml:56:5: a target has exactly one of memory, ldap and scim; this one has 2`},
+		{"two kinds", "behov.yaml", "    memory:\n", "    scim: {url: \"https://x\"}\n    memory:\n", `behov.yaml:56:5: a target has exactly one of ldap, scim, graph and memory; this one has 2`},
 		{"secret in the clear", "behov.yaml", "    memory:\n      file: directory.json\n      groups: [all-staff, teachers, school-register, nurses, care-record, library-desk, library-loans, finance-ledger, temps]\n",
 			"    scim: {url: \"https://x\", token: hunter2}\n", `behov.yaml:67:37: a secret must not stand in the configuration`},
 		{"password in a URL", "behov.yaml", "sqlite:behov.db", "postgres://u:hunter2@h/d", `behov.yaml:17:11: a password must not stand`},

@@ -36,7 +36,7 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	if err != nil {
 		return files, fmt.Errorf("certificate authority's key: %w", err)
 	}
-	ca := template("behov test authority", time.Now())
+	ca := template("behov test authority")
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {
@@ -46,7 +46,7 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	if err != nil {
 		return files, fmt.Errorf("server's key: %w", err)
 	}
-	server := template("localhost", made)
+	server := templateAt("localhost", made)
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
@@ -69,7 +69,10 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	return files, nil
 }
 
-func template(name string, now time.Time) *x509.Certificate {
+func template(name string) *x509.Certificate { return templateAt(name, time.Now()) }
+
+// templateAt is a certificate that was made at the time.
+func templateAt(name string, now time.Time) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: name},

@@ -63,6 +63,7 @@ func open(t *testing.T, s *directory.Server) *ldap.Connector {
 		URL: s.URL(), BindDN: admin, Password: password, Plaintext: true, Timeout: 10 * time.Second,
 		PeopleDN: s.PeopleDN(), GroupsDN: s.GroupsDN(), Attributes: []string{"cn", "sn", "title", "mail"},
 		MFAAttribute: "carLicense", MFAValue: "mfa-enrolled",
+		RDNAttribute: "employeeNumber", // the library that it is made of knows no ModifyDN, which a rename would need
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,237 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/microsoft/kiota-abstractions-go/serialization"
+	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
+
+	"github.com/behov/behov/connectors"
+)
+
+const (
+	// maxBody bounds an answer: a batch of twenty pages of 999 members fits.
+	maxBody = 64 << 20
+	// patience is how long one request waits, in all, when Graph asks us to;
+	// longer is for behov to wait.
+	patience = 90 * time.Second
+	// maxTries is how often a request is sent when Graph does not say no, but
+	// not now.
+	maxTries = 5
+)
+
+func newClient(cfg Config, t *tls.Config) *http.Client {
+	return &http.Client{
+		Timeout: cfg.Timeout,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			TLSClientConfig:       t,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConnsPerHost:   parallel,
+			IdleConnTimeout:       30 * time.Second,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+		// Graph's directory does not redirect. Whoever does gets no token.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// answer is Graph's answer to one request that is neither an error of its own
+// nor one of the way there: success, or a no to this one request.
+type answer struct {
+	status  int
+	body    []byte // JSON, or nothing
+	code    string // of the error
+	message string // of the error: may hold personal data
+	request string // Graph's ID of the request, for its support
+}
+
+func (a *answer) ok() bool   { return a.status < http.StatusMultipleChoices }
+func (a *answer) gone() bool { return a.status == http.StatusNotFound }
+
+// raw is an answer before anything is made of it, from its own response or
+// from a batch's.
+type raw struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// send sends a request, and again when Graph asks for it. An error is classed
+// and free of personal data.
+func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
+	if q.err != nil {
+		return nil, q.err
+	}
+	var waited time.Duration
+	for try := 1; ; try++ {
+		a, err := c.once(ctx, q)
+		pause, again := c.pause(q, err, try, waited)
+		if !again {
+			return a, err
+		}
+		waited += pause
+		if err := c.sleep(ctx, pause); err != nil {
+			return nil, fmt.Errorf("graph: %s: %w", q.doing, err)
+		}
+	}
+}
+
+// once sends a request once.
+func (c *Connector) once(ctx context.Context, q request) (*answer, error) {
+	r, err := c.exchange(ctx, q, c.weight(q))
+	if err != nil {
+		return nil, err
+	}
+	return c.read(q, r)
+}
+
+// weight is how many writes a request counts for.
+func (c *Connector) weight(q request) int {
+	if q.method == http.MethodGet {
+		return 0
+	}
+	return 1
+}
+
+// pause says whether and after how long to send a request again: when Graph
+// is throttling, and when it fails to answer a read. What a write that failed
+// otherwise did nobody knows.
+func (c *Connector) pause(q request, err error, try int, waited time.Duration) (time.Duration, bool) {
+	var e *connectors.Error
+	if !errors.As(err, &e) || e.Class != connectors.RetryLater || try == maxTries {
+		return 0, false
+	}
+	if !errors.Is(err, errThrottled) && q.method != http.MethodGet {
+		return 0, false
+	}
+	pause := e.After
+	if pause == 0 {
+		pause = time.Second << (try - 1)
+	}
+	return pause, waited+pause <= patience
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// exchange sends bytes and receives bytes.
+func (c *Connector) exchange(ctx context.Context, q request, writes int) (*raw, error) {
+	// A link may have come from an answer: the token is for Graph only.
+	if !c.ours(q.url) {
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer continues at another address than %s", q.doing, c.cfg.URL)
+	}
+	for range writes {
+		done, err := c.writes.Wait(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("graph: %s: %w", q.doing, err)
+		}
+		done()
+	}
+	done, err := c.slots.Wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("graph: %s: %w", q.doing, err)
+	}
+	defer done()
+	token, err := c.token(ctx, q.doing)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, q.url, bytes.NewReader(q.body))
+	if err != nil {
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the request cannot be made", q.doing)
+	}
+	r.Header = q.header.Clone()
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.broken(ctx, q.doing, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return nil, c.broken(ctx, q.doing, err)
+	}
+	if len(content) > maxBody {
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer is larger than %d MB", q.doing, maxBody>>20)
+	}
+	return &raw{status: response.StatusCode, header: response.Header, body: bytes.TrimSpace(content)}, nil
+}
+
+func (c *Connector) ours(address string) bool {
+	a, err := url.Parse(address)
+	b, err2 := url.Parse(c.cfg.URL)
+	return err == nil && err2 == nil && a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host) && strings.HasPrefix(a.Path, b.Path+"/")
+}
+
+// broken classes an error of the connection. The library's own text has the
+// URL in it.
+func (c *Connector) broken(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("graph: %s: %w", doing, ctx.Err())
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return connectors.Errorf(connectors.TargetDown, "graph: %s: no answer from %s within %s", doing, c.cfg.URL, c.cfg.Timeout)
+		}
+		err = u.Err
+	}
+	return connectors.Errorf(connectors.TargetDown, "graph: %s: no connection to %s: %w", doing, c.cfg.URL, err)
+}
+
+// read tells an answer from what only looks like one.
+func (c *Connector) read(q request, r *raw) (*answer, error) {
+	a := &answer{status: r.status, body: r.body}
+	if !a.ok() {
+		a.code, a.message, a.request = errorOf(r.body)
+	}
+	if err := c.failure(q, r, a); err != nil {
+		return nil, err
+	}
+	if a.ok() && len(r.body) > 0 && !json.Valid(r.body) || !a.ok() && a.code == "" {
+		return nil, connectors.Errorf(connectors.TargetDown,
+			"graph: %s: %s answered %d with something that is not Graph's: is url right?", q.doing, c.cfg.URL, a.status)
+	}
+	return a, nil
+}
+
+// decode reads an answer with the SDK's model.
+func decode[T serialization.Parsable](a *answer, factory serialization.ParsableFactory) (T, error) {
+	var none T
+	if len(a.body) == 0 {
+		return none, fmt.Errorf("the answer is empty")
+	}
+	node, err := jsonserialization.NewJsonParseNode(a.body)
+	if err != nil {
+		return none, fmt.Errorf("the answer is not JSON")
+	}
+	v, err := node.GetObjectValue(factory)
+	if err != nil {
+		return none, fmt.Errorf("the answer is not of the type it should be")
+	}
+	t, ok := v.(T)
+	if !ok {
+		return none, fmt.Errorf("the answer is not of the type it should be")
+	}
+	return t, nil
+}

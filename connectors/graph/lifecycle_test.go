@@ -1,0 +1,654 @@
+package graph_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/graph/standin"
+)
+
+func on(op connectors.Op, id string) connectors.Change {
+	return connectors.Change{Op: op, Account: connectors.AccountRef{ID: id}}
+}
+
+func joins(id, entitlement string) connectors.Change {
+	c := on(connectors.AddMember, id)
+	c.Entitlement = entitlement
+	return c
+}
+
+func leaves(id, entitlement string) connectors.Change {
+	c := on(connectors.RemoveMember, id)
+	c.Entitlement = entitlement
+	return c
+}
+
+// detail is why a change was refused.
+func detail(t *testing.T, c connectors.Connector, change connectors.Change) string {
+	t.Helper()
+	r := results(t, c, change)[0]
+	if r.Err != nil || r.Status != connectors.Refused || strings.Contains(r.Detail, "\n") || strings.Contains(r.Detail, "anna") {
+		t.Errorf("%s: %+v, want refused in one line that names nobody", change.Op, r)
+	}
+	return r.Detail
+}
+
+// TestRehireRestores: who comes back within 30 days gets the account that was
+// theirs, changed and enabled as asked, and without the groups it had; after
+// that a new one.
+func TestRehireRestores(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	staff := s.AddGroup("staff", nil)
+	all := s.AddGroup("all", map[string]any{"groupTypes": []string{"DynamicMembership"}, "membershipRule": "true"})
+	c := open(t, cfg)
+	id := apply(t, c, connectors.Applied, creation("anna", map[string][]string{"jobTitle": {"clerk"}}))[0].AccountID
+	apply(t, c, connectors.Applied, joins(id, "staff"), on(connectors.DisableAccount, id))
+	s.AddMembers(all, id)
+	apply(t, c, connectors.Applied, on(connectors.DeleteAccount, id))
+	boss := s.AddUser("boss", nil)
+	// By another name and with another title: it is the person that counts.
+	again := creation("anna.berg", map[string][]string{"jobTitle": {"boss"}, "manager": {boss}})
+	again.Account.Anchor = "behov-anna"
+	other := open(t, cfg)
+	if got := apply(t, other, connectors.Applied, again)[0].AccountID; got != id {
+		t.Errorf("account %s, want the old %s", got, id)
+	}
+	u := s.User(id)
+	if u["accountEnabled"] != true || u["jobTitle"] != "boss" || u["userPrincipalName"] != "anna.berg@"+domain || u["mailNickname"] != "anna.berg" || s.Manager(id) != boss {
+		t.Errorf("the restored account is %v", u)
+	}
+	if len(s.Members(staff)) != 0 || len(s.Members(all)) != 1 {
+		t.Errorf("it is in groups %v, %v", s.Members(staff), s.Members(all))
+	}
+	apply(t, other, connectors.AlreadySo, again)
+	// Somebody else's deleted account is nobody's business.
+	apply(t, other, connectors.Applied, on(connectors.DeleteAccount, id))
+	if got := apply(t, other, connectors.Applied, creation("cecilia", nil))[0].AccountID; got == id {
+		t.Error("another person got the deleted account")
+	}
+	// Its name is taken by then.
+	s.AddUser("anna.berg", nil)
+	if why := detail(t, other, again); !strings.Contains(why, "cannot be restored") || !strings.Contains(why, "taken") {
+		t.Errorf("refused because %q", why)
+	}
+	s.Purge()
+	again.Account.Name = "anna.lind"
+	if got := apply(t, other, connectors.Applied, again)[0].AccountID; got == id {
+		t.Error("the account is back after it was purged")
+	}
+}
+
+// TestRestoreOfSeveral: of several deleted accounts the last one comes back.
+func TestRestoreOfSeveral(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	s, cfg := start(t, standin.Options{Now: func() time.Time { return now }})
+	mine := map[string]any{"onPremisesExtensionAttributes": map[string]any{"extensionAttribute15": "behov-anna"}}
+	old, last := s.AddUser("anna", mine), s.AddUser("anna2", mine)
+	s.RemoveUser(old)
+	now = now.Add(time.Hour)
+	s.RemoveUser(last)
+	if got := apply(t, open(t, cfg), connectors.Applied, creation("anna", nil))[0].AccountID; got != last {
+		t.Errorf("restored %s, want %s", got, last)
+	}
+}
+
+// TestGroupsThatCannotBeChanged are recognised, and not asked.
+func TestGroupsThatCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	id := s.AddUser("anna", nil)
+	for name, tt := range map[string]struct {
+		props map[string]any
+		word  string
+	}{
+		"dynamic":      {map[string]any{"groupTypes": []string{"DynamicMembership"}}, "dynamic"},
+		"dynamic team": {map[string]any{"groupTypes": []string{"Unified", "DynamicMembership"}, "mailEnabled": true}, "dynamic"},
+		"synced":       {map[string]any{"onPremisesSyncEnabled": true}, "synced"},
+		"list":         {map[string]any{"mailEnabled": true, "securityEnabled": false}, "distribution list"},
+	} {
+		g := s.AddGroup(name, tt.props)
+		c := open(t, cfg)
+		for _, change := range []connectors.Change{joins(id, name), leaves(id, name), joins(id, g)} {
+			if why := detail(t, c, change); !strings.Contains(why, tt.word) {
+				t.Errorf("%s: %q", name, why)
+			}
+		}
+		s.AddMembers(g, id)
+		if got := snapshot(t, c); got.Members[connectors.Membership{Entitlement: name, AccountID: id}] != 1 {
+			t.Errorf("%s is not in the snapshot: %v", name, got.Members)
+		}
+	}
+	for _, r := range s.Requests() {
+		if r.Method != http.MethodGet && r.Path != "/$batch" {
+			t.Errorf("%s %s was sent", r.Method, r.Path)
+		}
+	}
+	s.AddGroup("team", map[string]any{"groupTypes": []string{"Unified"}, "mailEnabled": true, "securityEnabled": false})
+	apply(t, open(t, cfg), connectors.Applied, joins(id, "team"))
+}
+
+// TestGroupThatBecomesDynamic between the reading and the change is refused by
+// Graph, and understood.
+func TestGroupThatBecomesDynamic(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	g, id := s.AddGroup("staff", nil), s.AddUser("anna", nil)
+	c := open(t, cfg)
+	s.Hook(func(r standin.Request) *standin.Fault {
+		if r.Method == http.MethodPost && strings.HasPrefix(r.Path, "/groups/"+g) {
+			return &standin.Fault{Status: 400, Code: "Request_BadRequest", Message: "Cannot Update a group with dynamic membership."}
+		}
+		return nil
+	})
+	if why := detail(t, c, joins(id, "staff")); !strings.Contains(why, "dynamic") {
+		t.Errorf("%q", why)
+	}
+}
+
+// TestSyncedUsers: what comes from the premises is refused clearly, and what
+// is Graph's own is set.
+func TestSyncedUsers(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	id := s.AddUser("anna", map[string]any{"onPremisesSyncEnabled": true})
+	c := open(t, cfg)
+	change := on(connectors.UpdateAccount, id)
+	change.Attributes = map[string][]string{"jobTitle": {"boss"}}
+	rename, adopt := on(connectors.RenameAccount, id), on(connectors.AdoptAccount, id)
+	rename.Account.Name, adopt.Account.Anchor = "berit", "behov-anna"
+	manager := on(connectors.UpdateAccount, id)
+	manager.Attributes = map[string][]string{"manager": {s.AddUser("boss", nil)}}
+	for _, change := range []connectors.Change{change, rename, adopt, manager, on(connectors.DisableAccount, id)} {
+		if why := detail(t, c, change); !strings.Contains(why, "synced from the directory on the premises") {
+			t.Errorf("%s: %q", change.Op, why)
+		}
+	}
+	change.Attributes = map[string][]string{"usageLocation": {"SE"}}
+	apply(t, c, connectors.Applied, change)
+}
+
+// TestValuesAsGraphGivesThemBack: what is the same to Graph is no change, and
+// what it does not take is refused by name.
+func TestValuesAsGraphGivesThemBack(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	c := open(t, cfg)
+	id := s.AddUser("anna", nil)
+	set := func(name string, values ...string) connectors.Change {
+		change := on(connectors.UpdateAccount, id)
+		change.Attributes = map[string][]string{name: values}
+		return change
+	}
+	for _, tt := range []struct {
+		name       string
+		first      []string
+		same, next []string
+	}{
+		{"employeeHireDate", []string{"2026-11-01"}, []string{"2026-11-01T01:00:00+01:00"}, []string{"2026-11-02"}},
+		{"showInAddressList", []string{"TRUE"}, []string{"true"}, []string{"false"}},
+		{"usageLocation", []string{"SE"}, []string{"se"}, []string{"NO"}},
+		{"otherMails", []string{"a@b.test", "c@d.test"}, []string{"C@d.test", "a@b.test"}, []string{"a@b.test"}},
+		{"jobTitle", []string{"boss"}, []string{"boss"}, []string{"Boss"}},
+	} {
+		apply(t, c, connectors.Applied, set(tt.name, tt.first...))
+		apply(t, c, connectors.AlreadySo, set(tt.name, tt.first...), set(tt.name, tt.same...))
+		apply(t, c, connectors.Applied, set(tt.name, tt.next...))
+	}
+	for name, value := range map[string]string{"mail": "x@kommun.test", "employeeHireDate": "soon", "showInAddressList": "perhaps", "usageLocation": "SWE"} {
+		if why := detail(t, c, set(name, value)); !strings.Contains(why, name) {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+	detail(t, c, set("jobTitle", "one", "two"))
+	if why := detail(t, c, set("mail", "x@kommun.test")); !strings.Contains(why, "read-only") {
+		t.Errorf("%q", why)
+	}
+}
+
+// TestLicences by SKU.
+func TestLicences(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{Licences: []standin.Licence{{SKU: "E3", Units: 1}, {SKU: "EMS", Units: 5}}})
+	s.AddGroup("licence:E3", nil) // a group that is named like one is not one
+	nowhere, anna := s.AddUser("nowhere", nil), s.AddUser("anna", map[string]any{"usageLocation": "SE"})
+	berit := s.AddUser("berit", map[string]any{"usageLocation": "SE"})
+	plain := open(t, cfg)
+	if got := snapshot(t, plain); len(got.Entitlements) != 1 {
+		t.Errorf("without licences: %v", got.Entitlements)
+	}
+	cfg.Licences = true
+	c := open(t, cfg)
+	apply(t, c, connectors.Applied, joins(anna, "licence:E3"), joins(anna, "licence:EMS"))
+	apply(t, c, connectors.AlreadySo, joins(anna, "licence:E3"), leaves(berit, "licence:E3"), leaves("00000000-0000-4000-8000-00000000dead", "licence:E3"))
+	for change, word := range map[*connectors.Change]string{
+		ptr(joins(berit, "licence:E3")):                                  "no licence of that kind is left",
+		ptr(joins(nowhere, "licence:EMS")):                               "usageLocation",
+		ptr(joins(anna, "licence:NOTHING")):                              "no licence of that name",
+		ptr(joins("00000000-0000-4000-8000-00000000dead", "licence:E3")): "no such account",
+	} {
+		if why := detail(t, c, *change); !strings.Contains(why, word) {
+			t.Errorf("%q, want %q in it", why, word)
+		}
+	}
+	got := snapshot(t, c)
+	want := map[connectors.Membership]int{{Entitlement: "licence:E3", AccountID: anna}: 1, {Entitlement: "licence:EMS", AccountID: anna}: 1}
+	if fmt.Sprint(got.Members) != fmt.Sprint(want) || len(got.Entitlements) != 3 {
+		t.Errorf("snapshot: %v %v", got.Members, got.Entitlements)
+	}
+	apply(t, c, connectors.Applied, leaves(anna, "licence:E3"), joins(berit, "licence:EMS"))
+	apply(t, c, connectors.Applied, joins(berit, "licence:E3"))
+	if got := s.Licences(berit); !slices.Equal(got, []string{"E3", "EMS"}) {
+		t.Errorf("licences %v", got)
+	}
+	s.GiveLicence(nowhere, "EMS", true)
+	if why := detail(t, c, leaves(nowhere, "licence:EMS")); !strings.Contains(why, "with a group") {
+		t.Errorf("%q", why)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// TestRename within the tenant's rules.
+func TestRename(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{Domains: []string{domain, "skola.kommun.test"}})
+	c := open(t, cfg)
+	id := apply(t, c, connectors.Applied, creation("anna", nil))[0].AccountID
+	s.AddUser("berit", nil)
+	rename := func(name string) connectors.Change {
+		r := on(connectors.RenameAccount, id)
+		r.Account.Name = name
+		return r
+	}
+	for name, word := range map[string]string{
+		"berit": "taken", "BERIT": "taken", "x@elsewhere.test": "verified domain", "a b": "characters", "Åsa": "characters", "": "needs a name", "a@b@c": "domain", strings.Repeat("a", 65): "characters",
+	} {
+		if why := detail(t, c, rename(name)); !strings.Contains(why, word) {
+			t.Errorf("%q: %q, want %q in it", name, why, word)
+		}
+	}
+	apply(t, c, connectors.Applied, rename("annika"))
+	if u := s.User(id); u["userPrincipalName"] != "annika@"+domain || u["mailNickname"] != "annika" {
+		t.Errorf("%v", u)
+	}
+	apply(t, c, connectors.Applied, rename("annika@skola.kommun.test"))
+	apply(t, c, connectors.AlreadySo, rename("annika@skola.kommun.test"))
+	if a := snapshot(t, c).Accounts[id]; a.Name != "annika@skola.kommun.test" {
+		t.Errorf("name %q", a.Name)
+	}
+	// Its case can be changed.
+	apply(t, c, connectors.Applied, rename("Annika@skola.kommun.test"))
+	// mailNickname is left alone when it is an attribute of its own.
+	cfg.Attributes = append(slices.Clone(managed), "mailNickname")
+	apply(t, open(t, cfg), connectors.Applied, rename("disa"))
+	if u := s.User(id); u["mailNickname"] != "Annika" {
+		t.Errorf("%v", u)
+	}
+}
+
+// TestAdopt writes the person's ID into an account that has none, once.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	first, second := s.AddUser("anna", nil), s.AddUser("anna2", nil)
+	taken := s.AddUser("berit", map[string]any{"onPremisesExtensionAttributes": map[string]any{"extensionAttribute15": "behov-berit", "extensionAttribute1": "keep"}})
+	c := open(t, cfg)
+	adopt := func(id, anchor string) connectors.Change {
+		a := on(connectors.AdoptAccount, id)
+		a.Account.Anchor = anchor
+		return a
+	}
+	if why := detail(t, c, adopt(taken, "behov-anna")); !strings.Contains(why, "somebody else") {
+		t.Errorf("%q", why)
+	}
+	if why := detail(t, c, adopt(first, "behov-berit")); !strings.Contains(why, "another account") {
+		t.Errorf("%q", why)
+	}
+	detail(t, c, adopt(first, ""))
+	// Two accounts for one person in one call: one of them.
+	r := results(t, c, adopt(first, "behov-anna"), adopt(second, "behov-anna"))
+	if r[0].Status != connectors.Applied || r[1].Status != connectors.Refused {
+		t.Errorf("%+v", r)
+	}
+	apply(t, c, connectors.AlreadySo, adopt(first, "behov-anna"), adopt(taken, "behov-berit"))
+	if s.User(second)["onPremisesExtensionAttributes"] != nil || s.User(taken)["onPremisesExtensionAttributes"].(map[string]any)["extensionAttribute1"] != "keep" {
+		t.Error("something else was changed")
+	}
+}
+
+// TestEmployeeIDIsTooShortForAUUID says so before Graph does.
+func TestEmployeeIDIsTooShortForAUUID(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	cfg.AnchorAttribute = "employeeId"
+	change := creation("anna", nil)
+	change.Account.Anchor = "019a2b3c-0000-7000-8000-000000000001"
+	if why := detail(t, open(t, cfg), change); !strings.Contains(why, "16 characters") || len(s.Users()) > 0 {
+		t.Errorf("%q", why)
+	}
+	cfg.AnchorAttribute = ""
+	apply(t, open(t, cfg), connectors.Applied, change)
+}
+
+// handover keeps what it is told.
+type handover struct {
+	told map[string]string
+	err  error
+}
+
+func (h *handover) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
+	if account.ID == "" || account.Anchor == "" || ctx.Err() != nil {
+		return errors.New("not an account")
+	}
+	h.told[account.Name] += password
+	return h.err
+}
+
+// TestFirstPassword is random and strong, told once and after the account is
+// there, and in no error.
+func TestFirstPassword(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	h := &handover{told: map[string]string{}}
+	cfg.Handover = h
+	c := open(t, cfg)
+	if !c.Capabilities()[connectors.Password].Can {
+		t.Error("the ability is not there")
+	}
+	s.AddUser("taken", nil)
+	apply(t, c, connectors.Applied, creation("anna", nil), creation("berit", nil))
+	apply(t, c, connectors.AlreadySo, creation("anna", nil))
+	apply(t, c, connectors.Refused, creation("taken", nil))
+	if len(h.told) != 2 || h.told["anna"] == h.told["berit"] {
+		t.Fatalf("told %v", h.told)
+	}
+	for _, p := range h.told {
+		for name, is := range map[string]func(rune) bool{
+			"lower": unicode.IsLower, "upper": unicode.IsUpper, "digit": unicode.IsDigit,
+			"other": func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) },
+		} {
+			if !strings.ContainsFunc(p, is) || len(p) < 20 {
+				t.Errorf("%q has no %s character, or is short", p, name)
+			}
+		}
+	}
+	for _, r := range s.Requests() {
+		if r.Method == http.MethodPost && r.Path == "/users" && !strings.Contains(string(r.Body), `"forceChangePasswordNextSignIn":true`) {
+			t.Errorf("a password that need not be changed: %s", r.Path)
+		}
+	}
+	h.err = errors.New("the safe is full: hunter2")
+	r := results(t, c, creation("cecilia", nil))[0]
+	if r.Err != nil || r.Status != connectors.Applied || !strings.Contains(r.Detail, "not handed over") || strings.Contains(r.Detail, "hunter2") {
+		t.Errorf("%+v", r)
+	}
+	cfg.Handover = nil
+	if open(t, cfg).Capabilities()[connectors.Password].Can {
+		t.Error("without a handover the ability is there")
+	}
+}
+
+// canceller is told a password and then everything is to stop.
+type canceller struct {
+	handover
+	cancel context.CancelFunc
+}
+
+func (h *canceller) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
+	h.cancel()
+	return h.handover.FirstPassword(ctx, account, password)
+}
+
+// TestWhatComesAfterACreation: a password is told though we are to stop, and an
+// account without its manager is there all the same.
+func TestWhatComesAfterACreation(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	h := &canceller{handover{told: map[string]string{}}, cancel}
+	cfg.Handover = h
+	c := open(t, cfg)
+	for i, r := range c.Apply(ctx, []connectors.Change{creation("anna", nil), creation("berit", nil)}) {
+		if r.Status != connectors.Applied || r.Err != nil {
+			t.Errorf("creation %d: %+v", i, r)
+		}
+	}
+	if len(h.told) != 2 {
+		t.Errorf("told %d passwords", len(h.told))
+	}
+	boss := s.AddUser("boss", nil)
+	s.Hook(func(r standin.Request) *standin.Fault {
+		if r.Method == http.MethodPut {
+			return &standin.Fault{Status: 500, Code: "UnknownError"}
+		}
+		return nil
+	})
+	r := results(t, c, creation("cecilia", map[string][]string{"manager": {boss}}))[0]
+	if r.Status != connectors.Applied || r.Err != nil || !strings.Contains(r.Detail, "manager") || s.User(r.AccountID) == nil {
+		t.Errorf("without its manager: %+v", r)
+	}
+	if why := detail(t, c, creation("disa", map[string][]string{"manager": {"00000000-0000-4000-8000-00000000dead"}})); !strings.Contains(why, "manager") || len(s.Users()) != 4 {
+		t.Errorf("a manager who is not there: %q, %d users", why, len(s.Users()))
+	}
+}
+
+// TestThroughput is what the field notes quote: requests and time for many.
+func TestThroughput(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	s, cfg := start(t, standin.Options{})
+	g := s.AddGroup("staff", nil)
+	cfg.Memory = &memory{}
+	cfg.Attributes, cfg.References = managed[:len(managed)-1], nil
+	c := open(t, cfg)
+	const n = 1000
+	var changes []connectors.Change
+	for i := range n {
+		changes = append(changes, creation(fmt.Sprintf("u%d", i), map[string][]string{"jobTitle": {"clerk"}}))
+	}
+	measure := func(what string, do func()) {
+		s.Forget()
+		began := time.Now()
+		do()
+		outer := 0
+		for _, r := range s.Requests() {
+			if !r.InBatch {
+				outer++
+			}
+		}
+		t.Logf("%s: %s, %d HTTP requests for %d to Graph", what, time.Since(began).Round(time.Millisecond), outer, len(s.Requests())-outer)
+	}
+	var joined []connectors.Change
+	measure("1,000 creations", func() {
+		for _, r := range apply(t, c, connectors.Applied, changes...) {
+			joined = append(joined, joins(r.AccountID, "staff"))
+		}
+	})
+	measure("1,000 memberships", func() { apply(t, c, connectors.Applied, joined...) })
+	measure("a reading of everything", func() { snapshot(t, c) })
+	measure("a reading of no changes", func() { snapshot(t, c) })
+	if len(s.Members(g)) != n {
+		t.Errorf("%d members", len(s.Members(g)))
+	}
+}
+
+// TestPasses: one at a time, and none that Graph would not give.
+func TestPasses(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC().Truncate(time.Second)
+	s, cfg := start(t, standin.Options{PassMax: 480, Now: func() time.Time { return now }})
+	id := s.AddUser("anna", nil)
+	c := open(t, cfg)
+	issuer, ref := c.(connectors.PassIssuer), connectors.AccountRef{ID: id}
+	first, err := issuer.IssuePass(t.Context(), ref, 61*time.Minute+time.Second)
+	if err != nil || first.Code == "" || !first.Starts.Equal(now) || !first.Expires.Equal(now.Add(62*time.Minute)) {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	second, err := issuer.IssuePass(t.Context(), ref, time.Hour)
+	if err != nil || second.Code == first.Code || s.Passes(id) != 1 {
+		t.Errorf("%+v, %v, %d passes", second, err, s.Passes(id))
+	}
+	for _, valid := range []time.Duration{0, time.Minute, 9 * time.Hour, 1000 * time.Hour, -time.Hour} {
+		if p, err := issuer.IssuePass(t.Context(), ref, valid); connectors.ClassOf(err) != connectors.Permanent || p.Code != "" {
+			t.Errorf("%s: %+v, %v", valid, p, err)
+		}
+	}
+	if _, err := issuer.IssuePass(t.Context(), ref, time.Hour); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []connectors.Status{connectors.Applied, connectors.AlreadySo} {
+		if out, err := issuer.WithdrawPass(t.Context(), ref); err != nil || out.Status != want || s.Passes(id) != 0 {
+			t.Errorf("%+v, %v, want %s", out, err, want)
+		}
+	}
+	if _, err := issuer.IssuePass(t.Context(), connectors.AccountRef{ID: "00000000-0000-4000-8000-00000000dead"}, time.Hour); connectors.ClassOf(err) != connectors.Permanent {
+		t.Errorf("for nobody: %v", err)
+	}
+	// A pass is no enrolment, and neither is a password.
+	single := c.(connectors.SingleMFAReader)
+	if _, err := issuer.IssuePass(t.Context(), ref, time.Hour); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []bool{false, true, false} {
+		s.SetMFA(id, want)
+		if got, err := single.MFAEnrolledFor(t.Context(), ref); err != nil || got != want {
+			t.Errorf("enrolled %t, %v; want %t", got, err, want)
+		}
+	}
+	if _, err := single.MFAEnrolledFor(t.Context(), connectors.AccountRef{ID: "anna"}); err == nil {
+		t.Error("enrolled by name")
+	}
+	cfg.MFA = false
+	if _, ok := open(t, cfg).(connectors.MFAReader); ok {
+		t.Error("without mfa it claims to read it")
+	}
+}
+
+// TestGuestsAndNames: everybody is in the snapshot, under the name that round
+// trips.
+func TestGuestsAndNames(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{Domains: []string{domain, "skola.kommun.test"}})
+	guest := s.AddUser("guest", map[string]any{"userType": "Guest", "userPrincipalName": "b_firma.test#EXT#@kommun.test"})
+	school := s.AddUser("x", map[string]any{"userPrincipalName": "x@skola.kommun.test"})
+	got := snapshot(t, open(t, cfg))
+	if a := got.Accounts[guest]; a.Name != "b_firma.test#EXT#" || a.Anchor != "" {
+		t.Errorf("%+v", a)
+	}
+	if a := got.Accounts[school]; a.Name != "x@skola.kommun.test" {
+		t.Errorf("%+v", a)
+	}
+	cfg.Domain = ""
+	c := open(t, cfg)
+	if a := snapshot(t, c).Accounts[guest]; a.Name != "b_firma.test#EXT#@kommun.test" {
+		t.Errorf("%+v", a)
+	}
+	if why := detail(t, c, creation("cecilia", nil)); !strings.Contains(why, "set domain") {
+		t.Errorf("%q", why)
+	}
+	apply(t, c, connectors.Applied, creation("cecilia@skola.kommun.test", nil))
+}
+
+// TestAmbiguousGroups show under their object IDs, and their name gives
+// nothing.
+func TestAmbiguousGroups(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	id := s.AddUser("anna", nil)
+	a, b, lower := s.AddGroup("Staff", nil), s.AddGroup("Staff", nil), s.AddGroup("staff", nil)
+	s.AddMembers(a, id)
+	c := open(t, cfg)
+	got := snapshot(t, c)
+	if want := map[string]bool{"Staff": true, a: false, b: false, "staff": false}; fmt.Sprint(got.Entitlements) != fmt.Sprint(want) {
+		t.Errorf("entitlements %v, want %v", got.Entitlements, want)
+	}
+	if len(got.Members) != 1 || got.Members[connectors.Membership{Entitlement: a, AccountID: id}] != 1 {
+		t.Errorf("members %v", got.Members)
+	}
+	if why := detail(t, c, joins(id, "Staff")); !strings.Contains(why, "object ID") {
+		t.Errorf("%q", why)
+	}
+	apply(t, c, connectors.Applied, joins(id, b), joins(id, "staff"))
+	if !slices.Equal(s.Members(b), []string{id}) || !slices.Equal(s.Members(lower), []string{id}) {
+		t.Error("other groups were changed")
+	}
+	cfg.GroupNames = "id"
+	c = open(t, cfg)
+	if got := snapshot(t, c); len(got.Entitlements) != 3 || got.Entitlements[a] {
+		t.Errorf("by ID: %v", got.Entitlements)
+	}
+	detail(t, c, joins(id, "staff"))
+}
+
+// TestMembersOfOneRequest: twenty at a time, and one by one only where Graph
+// says no.
+func TestMembersOfOneRequest(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	g := s.AddGroup("staff", nil)
+	var changes []connectors.Change
+	var ids []string
+	for i := range 61 {
+		ids = append(ids, s.AddUser(fmt.Sprintf("u%d", i), nil))
+		changes = append(changes, joins(ids[i], "staff"))
+	}
+	s.AddMembers(g, ids[25])
+	got := results(t, open(t, cfg), changes...)
+	count := map[string]int{}
+	for _, r := range s.Requests() {
+		count[r.Method+" "+objectID.ReplaceAllString(r.Path, "{}")]++
+	}
+	if count["PATCH /groups/{}"] != 3 || count["POST /groups/{}/members/$ref"] != 21 {
+		t.Errorf("requests %v, want 3 PATCH and 21 POST", count)
+	}
+	for i, r := range got {
+		if want := map[bool]connectors.Status{false: connectors.Applied, true: connectors.AlreadySo}[i == 25]; r.Status != want {
+			t.Errorf("change %d: %+v, want %s", i, r, want)
+		}
+	}
+	if len(s.Members(g)) != 61 {
+		t.Errorf("%d members", len(s.Members(g)))
+	}
+}
+
+// TestTenThousandMembers in one group are read to the last.
+func TestTenThousandMembers(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	g := s.AddGroup("all", nil)
+	const n = 10_000
+	for i := range n {
+		s.AddMembers(g, s.AddUser(fmt.Sprintf("u%d", i), nil))
+	}
+	began := time.Now()
+	got := snapshot(t, open(t, cfg))
+	t.Logf("%d users and members in %s, %d requests", n, time.Since(began).Round(time.Millisecond), len(s.Requests()))
+	if len(got.Accounts) != n || len(got.Members) != n {
+		t.Errorf("%d accounts, %d members", len(got.Accounts), len(got.Members))
+	}
+	// A page in the middle breaks.
+	pages := 0
+	s.Hook(func(r standin.Request) *standin.Fault {
+		if strings.HasSuffix(r.Path, "/members") {
+			if pages++; pages == 5 {
+				return &standin.Fault{Truncate: true}
+			}
+		}
+		return nil
+	})
+	half := &seen{map[string]connectors.Account{}, map[string]bool{}, map[connectors.Membership]int{}}
+	if done, err := open(t, cfg).Snapshot(t.Context(), half); connectors.ClassOf(err) != connectors.TargetDown || done.Complete || pages != 5 {
+		t.Errorf("%v, complete %t after %d pages", err, done.Complete, pages)
+	}
+}

@@ -1,0 +1,277 @@
+package graph
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"github.com/behov/behov/connectors"
+)
+
+// bundles carries out the changes of groups' members, each list those of one
+// group and of a different account each.
+func (r *run) bundles(ctx context.Context, lists [][]work) {
+	var open [][]work
+	var names []string
+	for _, todo := range lists {
+		if r.goesOn(ctx, todo) {
+			open, names = append(open, todo), append(names, todo[0].Entitlement)
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	for i, found := range r.groups(ctx, names) {
+		switch {
+		case found.err != nil:
+			r.note(found.err)
+			endAll(open[i], failed(found.err))
+		case found.why != "":
+			endAll(open[i], refused("%s", found.why))
+		default:
+			r.members(ctx, found.group, open[i])
+		}
+	}
+}
+
+func endAll(todo []work, result connectors.Result) {
+	for _, w := range todo {
+		w.end(result)
+	}
+}
+
+// found is a group that was looked for by name, or why there is none.
+type found struct {
+	group group
+	why   string
+	err   error
+}
+
+const noGroup = "there is no group of that name"
+
+// groups looks groups up, by object ID or by name.
+func (r *run) groups(ctx context.Context, names []string) []found {
+	out := make([]found, len(names))
+	var requests []request
+	var owner []int
+	for i, name := range names {
+		switch {
+		case isID(name):
+			requests, owner = append(requests, r.c.build.getGroup(name)), append(owner, i)
+		case name == "" || len(name) > 256*4 || !utf8.ValidString(name) || r.c.cfg.GroupNames == byID:
+			out[i].why = noGroup
+		default:
+			requests, owner = append(requests, r.c.build.findGroups(name)), append(owner, i)
+		}
+	}
+	for n, reply := range r.c.all(ctx, requests) {
+		i := owner[n]
+		list, err := r.c.groupsIn(ctx, requests[n], reply, names[i])
+		switch {
+		case err != nil:
+			out[i].err = err
+		case len(list) == 0:
+			out[i].why = noGroup
+		case len(list) > 1:
+			out[i].why = "several groups have that name: name the one that is meant by its object ID"
+		case list[0].closed() != "":
+			out[i].why = list[0].closed()
+		default:
+			out[i].group = list[0]
+		}
+	}
+	return out
+}
+
+// groupsIn are the groups in an answer that have exactly that name or ID.
+func (c *Connector) groupsIn(ctx context.Context, q request, r reply, name string) ([]group, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	if isID(name) {
+		if r.gone() {
+			return nil, nil
+		}
+		if !r.ok() {
+			return nil, c.unexpected(q.doing, r.answer)
+		}
+		g, err := decode[models.Groupable](r.answer, models.CreateGroupFromDiscriminatorValue)
+		if err != nil {
+			return nil, connectors.Errorf(connectors.RetryLater, "graph: %s: %w", q.doing, err)
+		}
+		if one := groupOf(g); strings.EqualFold(one.ID, name) {
+			return []group{one}, nil
+		}
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: Graph answered with another than was asked for", q.doing)
+	}
+	var list []group
+	err := continued[models.GroupCollectionResponseable](ctx, c, q, r.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
+		if one := groupOf(g); one.Name == name && isID(one.ID) {
+			list = append(list, one)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// members carries out changes of one group.
+func (r *run) members(ctx context.Context, g group, todo []work) {
+	var adds, removals []work
+	for _, w := range todo {
+		switch {
+		case !isID(w.Account.ID) && w.Op == connectors.AddMember:
+			w.end(refused(noAccount))
+		case !isID(w.Account.ID):
+			w.end(alreadySo()) // no member has such an ID
+		case w.Op == connectors.AddMember:
+			adds = append(adds, w)
+		default:
+			removals = append(removals, w)
+		}
+	}
+	r.removeMembers(ctx, g, removals)
+	r.addMembers(ctx, g, adds)
+}
+
+// addMembers adds twenty at a time. Graph takes all of a request or none, and
+// so one of which it says no is repeated one by one.
+func (r *run) addMembers(ctx context.Context, g group, todo []work) {
+	if len(todo) == 0 || !r.goesOn(ctx, todo) {
+		return
+	}
+	var parts [][]work
+	var requests []request
+	for part := range slices.Chunk(todo, maxBind) {
+		if len(part) == 1 {
+			continue
+		}
+		ids := make([]string, len(part))
+		for i, w := range part {
+			ids[i] = w.Account.ID
+		}
+		parts, requests = append(parts, part), append(requests, r.c.build.addMembers(g.ID, ids))
+	}
+	single := todo[len(todo)-len(todo)%maxBind:]
+	if len(todo)%maxBind != 1 {
+		single = nil
+	}
+	single = slices.Clone(single)
+	for i, reply := range r.c.all(ctx, requests) {
+		r.note(reply.err)
+		switch {
+		case reply.err != nil:
+			endAll(parts[i], failed(reply.err))
+		case reply.ok():
+			endAll(parts[i], applied())
+		default:
+			single = append(single, parts[i]...)
+		}
+	}
+	if len(single) > 0 && r.goesOn(ctx, single) {
+		r.addOneByOne(ctx, g, single)
+	}
+}
+
+const (
+	alreadyMember = "added object references already exist"
+	gone          = "the group is gone"
+)
+
+func (r *run) addOneByOne(ctx context.Context, g group, todo []work) {
+	requests := make([]request, len(todo))
+	for i, w := range todo {
+		requests[i] = r.c.build.addMember(g.ID, w.Account.ID)
+	}
+	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{todo[i].Account.ID} }) {
+		r.note(reply.err)
+		switch w := todo[i]; {
+		case reply.err != nil:
+			w.end(failed(reply.err))
+		case reply.ok():
+			w.end(applied())
+		case strings.Contains(reply.message, alreadyMember):
+			w.end(alreadySo())
+		case reply.gone() && strings.Contains(reply.message, g.ID):
+			w.end(refused(gone))
+		case reply.gone():
+			w.end(refused(noAccount))
+		default:
+			w.end(reply.no())
+		}
+	}
+}
+
+// removeMembers removes one by one: Graph has no other way.
+func (r *run) removeMembers(ctx context.Context, g group, todo []work) {
+	if len(todo) == 0 || !r.goesOn(ctx, todo) {
+		return
+	}
+	requests := make([]request, len(todo))
+	for i, w := range todo {
+		requests[i] = r.c.build.removeMember(g.ID, w.Account.ID)
+	}
+	for i, reply := range r.c.all(ctx, requests) {
+		r.note(reply.err)
+		switch w := todo[i]; {
+		case reply.err != nil:
+			w.end(failed(reply.err))
+		case reply.ok():
+			w.end(applied())
+		case reply.gone():
+			w.end(alreadySo())
+		default:
+			w.end(reply.no())
+		}
+	}
+}
+
+// licences carries out changes of who has which licence.
+func (r *run) licences(ctx context.Context, todo []work) {
+	skus, err := r.c.skus(ctx)
+	if err != nil {
+		r.note(err)
+		endAll(todo, failed(err))
+		return
+	}
+	known := slices.DeleteFunc(slices.Clone(todo), func(w work) bool {
+		_, ok := skus[strings.TrimPrefix(w.Entitlement, licencePrefix)]
+		if !ok {
+			w.end(refused("the tenant has no licence of that name"))
+		}
+		return !ok
+	})
+	// Without an account there is nothing to be taken away.
+	found, people := r.people(ctx, known, func(w work) connectors.Result {
+		if w.Op == connectors.RemoveMember {
+			return alreadySo()
+		}
+		return refused(noAccount)
+	})
+	// Licences of one account one after the other: Graph refuses two changes
+	// at the same time.
+	var rounds [][]step
+	count := map[string]int{}
+	for _, w := range found {
+		sku, p := skus[strings.TrimPrefix(w.Entitlement, licencePrefix)], people[w.Account.ID]
+		give := w.Op == connectors.AddMember
+		switch {
+		case slices.Contains(skusOf(p.user), sku.String()) == give:
+			w.end(alreadySo())
+		case give && p.user.GetUsageLocation() == nil:
+			w.end(refused(noLocation))
+		default:
+			n := count[w.Account.ID]
+			count[w.Account.ID]++
+			if n == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[n] = append(rounds[n], step{work: w, requests: []request{r.c.build.assignLicence(w.Account.ID, sku, give)}})
+		}
+	}
+	for _, steps := range rounds {
+		r.perform(ctx, steps, func(s step, replies []reply) { s.work.end(outcome(s, replies)) })
+	}
+}

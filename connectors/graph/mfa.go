@@ -1,0 +1,144 @@
+package graph
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"github.com/behov/behov/connectors"
+)
+
+// MFAEnrolled implements connectors.MFAReader, from the report of registered
+// methods (https://learn.microsoft.com/graph/api/resources/userregistrationdetails).
+func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) error) (connectors.Completeness, error) {
+	err := pages[models.UserRegistrationDetailsCollectionResponseable](ctx, c.Connector, c.build.registrations(pageSize),
+		models.CreateUserRegistrationDetailsCollectionResponseFromDiscriminatorValue, func(d models.UserRegistrationDetailsable) error {
+			if d.GetId() == nil || d.GetIsMfaRegistered() == nil {
+				return connectors.Errorf(connectors.Permanent, "graph: read who is enrolled for multi-factor authentication: a row comes without id or isMfaRegistered")
+			}
+			if !*d.GetIsMfaRegistered() {
+				return nil
+			}
+			return emit(*d.GetId())
+		})
+	return connectors.Completeness{Complete: err == nil}, err
+}
+
+// weak are the authentication methods that are no second factor: a password,
+// an address to reset it by, and a pass that was issued for enrolling.
+var weak = []string{"password", "email", "temporaryAccessPass"}
+
+// MFAEnrolledFor implements connectors.SingleMFAReader.
+func (c *withMFA) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (bool, error) {
+	if !isID(account.ID) {
+		return false, connectors.Errorf(connectors.Permanent, "graph: read authentication methods: %s", noAccount)
+	}
+	enrolled := false
+	err := pages[models.AuthenticationMethodCollectionResponseable](ctx, c.Connector, c.build.listMethods(account.ID),
+		models.CreateAuthenticationMethodCollectionResponseFromDiscriminatorValue, func(m models.AuthenticationMethodable) error {
+			kind := ""
+			if t := m.GetOdataType(); t != nil {
+				kind = strings.TrimSuffix(strings.TrimPrefix(*t, "#microsoft.graph."), "AuthenticationMethod")
+			}
+			strong := kind != ""
+			for _, w := range weak {
+				strong = strong && kind != w
+			}
+			enrolled = enrolled || strong
+			return nil
+		})
+	return enrolled, err
+}
+
+// IssuePass implements connectors.PassIssuer. The pass is good for one sign-in
+// (https://learn.microsoft.com/graph/api/resources/temporaryaccesspassauthenticationmethod).
+func (c *withMFA) IssuePass(ctx context.Context, account connectors.AccountRef, valid time.Duration) (connectors.Pass, error) {
+	const doing = "issue a temporary access pass"
+	fail := func(format string, args ...any) (connectors.Pass, error) {
+		return connectors.Pass{}, connectors.Errorf(connectors.Permanent, "graph: "+doing+": "+format, args...)
+	}
+	const shortest, longest = 10 * time.Minute, 43200 * time.Minute
+	if valid < shortest || valid > longest {
+		return fail("Graph has them from %s to %s", shortest, longest)
+	}
+	// A user has one at most.
+	switch out, err := c.WithdrawPass(ctx, account); {
+	case err != nil:
+		return connectors.Pass{}, err
+	case out.Status == connectors.Refused:
+		return fail("%s", out.Detail)
+	}
+	a, err := c.send(ctx, c.build.createPass(account.ID, int32((valid+time.Minute-1)/time.Minute)))
+	if err != nil {
+		return connectors.Pass{}, err
+	}
+	if !a.ok() {
+		return fail("Graph says: %s: is the time within the policy for temporary access passes, and is the user?", a.says())
+	}
+	p, err := decode[models.TemporaryAccessPassAuthenticationMethodable](a, models.CreateTemporaryAccessPassAuthenticationMethodFromDiscriminatorValue)
+	if err != nil || p.GetTemporaryAccessPass() == nil || p.GetLifetimeInMinutes() == nil || p.GetStartDateTime() == nil {
+		return fail("the answer is not one: withdraw it and issue another")
+	}
+	starts := p.GetStartDateTime().UTC()
+	return connectors.Pass{Code: *p.GetTemporaryAccessPass(), Starts: starts, Expires: starts.Add(time.Duration(*p.GetLifetimeInMinutes()) * time.Minute)}, nil
+}
+
+// WithdrawPass implements connectors.PassIssuer.
+func (c *withMFA) WithdrawPass(ctx context.Context, account connectors.AccountRef) (connectors.Outcome, error) {
+	if !isID(account.ID) {
+		return refused(noAccount).Outcome, nil
+	}
+	first := c.build.listPasses(account.ID)
+	a, err := c.send(ctx, first)
+	if err != nil {
+		return connectors.Outcome{}, err
+	}
+	if a.gone() {
+		return refused(noAccount).Outcome, nil
+	}
+	var requests []request
+	err = continued[models.TemporaryAccessPassAuthenticationMethodCollectionResponseable](ctx, c.Connector, first, a,
+		models.CreateTemporaryAccessPassAuthenticationMethodCollectionResponseFromDiscriminatorValue, func(p models.TemporaryAccessPassAuthenticationMethodable) error {
+			if p.GetId() == nil || *p.GetId() == "" {
+				return connectors.Errorf(connectors.Permanent, "graph: %s: a pass comes without an ID", first.doing)
+			}
+			requests = append(requests, c.build.deletePass(account.ID, *p.GetId()))
+			return nil
+		})
+	if err != nil {
+		return connectors.Outcome{}, err
+	}
+	for _, r := range c.all(ctx, requests) {
+		switch {
+		case r.err != nil:
+			return connectors.Outcome{}, r.err
+		case !r.ok() && !r.gone():
+			return r.no().Outcome, nil
+		}
+	}
+	if len(requests) == 0 {
+		return alreadySo().Outcome, nil
+	}
+	return applied().Outcome, nil
+}
+
+// RevokeSessions implements connectors.SessionRevoker. It makes refresh tokens
+// invalid; an access token that is out stays good for up to an hour
+// (https://learn.microsoft.com/graph/api/user-revokesigninsessions).
+func (c *Connector) RevokeSessions(ctx context.Context, account connectors.AccountRef) (connectors.Outcome, error) {
+	if !isID(account.ID) {
+		return refused(noAccount).Outcome, nil
+	}
+	r := c.settled(ctx, []request{c.build.revokeSessions(account.ID)}, func(int) []string { return []string{account.ID} })[0]
+	switch {
+	case r.err != nil:
+		return connectors.Outcome{}, r.err
+	case r.gone():
+		return refused(noAccount).Outcome, nil
+	case !r.ok():
+		return r.no().Outcome, nil
+	}
+	return applied().Outcome, nil
+}

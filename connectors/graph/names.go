@@ -1,0 +1,91 @@
+package graph
+
+import (
+	"crypto/rand"
+	"math/big"
+	"strings"
+)
+
+// shortName is the login name of an account: its user principal name, without
+// the configured domain.
+func (c *Connector) shortName(upn string) string {
+	i := strings.LastIndexByte(upn, '@')
+	if i > 0 && c.cfg.Domain != "" && strings.EqualFold(upn[i+1:], c.cfg.Domain) {
+		return upn[:i]
+	}
+	return upn
+}
+
+// upn is the user principal name of a login name, or why there is none.
+// Graph's own rule is
+// https://learn.microsoft.com/graph/api/resources/user (userPrincipalName).
+func (c *Connector) upn(name string) (upn, why string) {
+	switch {
+	case name == "":
+		return "", "an account needs a name"
+	case !strings.Contains(name, "@") && c.cfg.Domain == "":
+		return "", "the name has no domain: give it one, or set domain"
+	case !strings.Contains(name, "@"):
+		name += "@" + c.cfg.Domain
+	}
+	local, domain, _ := strings.Cut(name, "@")
+	if local == "" || len(local) > 64 || strings.Trim(local, permitted) != "" || strings.ContainsFunc(local, func(r rune) bool { return !strings.ContainsRune(permitted, r) }) || strings.HasSuffix(local, ".") {
+		return "", "the name has characters that a user principal name cannot have: A to Z, digits and ' . - _ ! # ^ ~ it can"
+	}
+	if domain == "" || len(domain) > 48 || strings.ContainsFunc(domain, func(r rune) bool {
+		return r != '.' && r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+	}) {
+		return "", "the name's domain is not one"
+	}
+	return name, ""
+}
+
+const permitted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'.-_!#^~"
+
+// nickname is the mailNickname that goes with a user principal name.
+func nickname(upn string) string { local, _, _ := strings.Cut(upn, "@"); return local }
+
+// passwordKinds are what a password is made of, without characters that are
+// taken for others when read from paper.
+var passwordKinds = []string{"abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "!#%*+-=?@_"}
+
+const passwordLength = 24
+
+// newPassword returns a random password with characters of every kind.
+func newPassword() (string, error) {
+	all := strings.Join(passwordKinds, "")
+	out := make([]byte, 0, passwordLength)
+	add := func(from string) error {
+		i, err := below(len(from))
+		if err == nil {
+			out = append(out, from[i])
+		}
+		return err
+	}
+	for _, kind := range passwordKinds {
+		if err := add(kind); err != nil {
+			return "", err
+		}
+	}
+	for len(out) < passwordLength {
+		if err := add(all); err != nil {
+			return "", err
+		}
+	}
+	for i := len(out) - 1; i > 0; i-- {
+		j, err := below(i + 1)
+		if err != nil {
+			return "", err
+		}
+		out[i], out[j] = out[j], out[i]
+	}
+	return string(out), nil
+}
+
+func below(n int) (int, error) {
+	i, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		return 0, err
+	}
+	return int(i.Int64()), nil
+}

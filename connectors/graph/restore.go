@@ -1,0 +1,118 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"github.com/behov/behov/connectors"
+)
+
+// restore brings deleted accounts back, which Graph keeps for 30 days, and
+// sets them to what was asked for. What they were members of is taken away:
+// nobody decided that they have it again
+// (https://learn.microsoft.com/graph/api/directory-deleteditems-restore).
+func (r *run) restore(ctx context.Context, all []*creation) {
+	var back []*creation
+	var requests []request
+	for _, n := range all {
+		if n.deleted == "" {
+			continue
+		}
+		if _, _, why := r.user(n); why != "" {
+			n.end(refused("%s", why))
+			continue
+		}
+		back, requests = append(back, n), append(requests, r.c.build.restoreUser(n.deleted))
+	}
+	var restored []*creation
+	for i, reply := range r.c.all(ctx, requests) {
+		n := back[i]
+		r.note(reply.err)
+		switch {
+		case reply.err != nil:
+			n.end(failed(reply.err))
+		case reply.ok():
+			n.id = n.deleted
+			r.c.remember(n.id, n.Account.Anchor)
+			restored = append(restored, n)
+		case reply.gone():
+			n.deleted = "" // its 30 days are over: a new one is created
+		default:
+			n.end(refused("the person's deleted account cannot be restored: %s", reply.no().Detail))
+		}
+	}
+	r.leaveGroups(ctx, restored)
+	r.reset(ctx, restored)
+}
+
+// reset sets restored accounts to what was asked for.
+func (r *run) reset(ctx context.Context, restored []*creation) {
+	var steps []step
+	var open []*creation
+	for _, n := range restored {
+		if !n.open() {
+			continue
+		}
+		u, sent, why := r.user(n)
+		if why != "" {
+			n.end(refused("%s", why))
+			continue
+		}
+		w := n.work
+		w.Account.ID = n.id
+		open, steps = append(open, n), append(steps, step{work: w, requests: []request{r.c.build.updateUser(n.id, u)}, sent: sent})
+	}
+	at := 0
+	r.perform(ctx, steps, func(s step, replies []reply) {
+		n := open[at]
+		at++
+		if result := outcome(s, replies); result.Status != connectors.Applied {
+			if result.Status == connectors.Refused {
+				result.Detail = "the account is restored, but not changed: " + result.Detail
+			}
+			result.AccountID = n.id
+			n.end(result)
+		}
+	})
+}
+
+// leaveGroups takes restored accounts out of the groups they were in, where
+// that can be done.
+func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
+	requests := make([]request, len(restored))
+	for i, n := range restored {
+		requests[i] = r.c.build.listMemberOf(n.id)
+	}
+	var removals []request
+	var whose []*creation
+	replies := r.c.settled(ctx, requests, func(i int) []string { return []string{restored[i].id} })
+	for i, reply := range replies {
+		n := restored[i]
+		err := reply.err
+		if err == nil {
+			err = continued[models.GroupCollectionResponseable](ctx, r.c, requests[i], reply.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
+				if one := groupOf(g); isID(one.ID) && one.closed() == "" {
+					removals, whose = append(removals, r.c.build.removeMember(one.ID, n.id)), append(whose, n)
+				}
+				return nil
+			})
+		}
+		if err != nil {
+			r.note(err)
+			n.end(failed(err))
+		}
+	}
+	for i, reply := range r.c.all(ctx, removals) {
+		if reply.err == nil && (reply.ok() || reply.gone()) {
+			continue
+		}
+		err := reply.err
+		if err == nil {
+			err = r.c.unexpected(removals[i].doing, reply.answer)
+		}
+		r.note(err)
+		whose[i].end(failed(fmt.Errorf("graph: the account is restored, but still in groups: %w", err)))
+	}
+}

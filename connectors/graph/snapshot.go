@@ -1,0 +1,188 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/microsoft/kiota-abstractions-go/serialization"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"github.com/behov/behov/connectors"
+)
+
+// page is what the SDK's collections have in common.
+type page[T any] interface {
+	serialization.Parsable
+	GetValue() []T
+	GetOdataNextLink() *string
+}
+
+// pages reads a list to its end. An answer without a list is an error: it must
+// not be taken for an empty one.
+func pages[P page[T], T any](ctx context.Context, c *Connector, first request, factory serialization.ParsableFactory, each func(T) error) error {
+	a, err := c.send(ctx, first)
+	if err != nil {
+		return err
+	}
+	return continued[P](ctx, c, first, a, factory, each)
+}
+
+// continued reads a list whose first page is there.
+func continued[P page[T], T any](ctx context.Context, c *Connector, first request, a *answer, factory serialization.ParsableFactory, each func(T) error) error {
+	seen := map[string]bool{}
+	for {
+		if !a.ok() {
+			return c.unexpected(first.doing, a)
+		}
+		p, err := decode[P](a, factory)
+		if err != nil {
+			return connectors.Errorf(connectors.RetryLater, "graph: %s: %w", first.doing, err)
+		}
+		if p.GetValue() == nil {
+			return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer has no list in it", first.doing)
+		}
+		for _, item := range p.GetValue() {
+			if any(item) == nil {
+				return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer has nothing in its list", first.doing)
+			}
+			if err := each(item); err != nil {
+				return err
+			}
+		}
+		link := p.GetOdataNextLink()
+		if link == nil || *link == "" {
+			return nil
+		}
+		if seen[*link] {
+			return connectors.Errorf(connectors.Permanent, "graph: %s: the list goes in circles", first.doing)
+		}
+		seen[*link] = true
+		next := c.build.next(first.doing, *link)
+		if first.header.Get("ConsistencyLevel") != "" {
+			next = next.eventual()
+		}
+		if a, err = c.send(ctx, next); err != nil {
+			return err
+		}
+	}
+}
+
+// userSelection is what is read of a user.
+func (c *Connector) userSelection() []string {
+	sel := []string{"id", "userPrincipalName", "accountEnabled", c.anchor.outer()}
+	for _, p := range c.attributes {
+		if !slices.Contains(sel, p.outer()) {
+			sel = append(sel, p.outer())
+		}
+	}
+	if c.cfg.Licences {
+		sel = append(sel, "assignedLicenses")
+	}
+	return sel
+}
+
+func (c *Connector) userExpansion() []string {
+	if c.manager {
+		return []string{"manager($select=id)"}
+	}
+	return nil
+}
+
+// account is what a user is to behov.
+func (c *Connector) account(u models.Userable) (connectors.Account, error) {
+	if u.GetId() == nil || *u.GetId() == "" || u.GetUserPrincipalName() == nil || u.GetAccountEnabled() == nil {
+		return connectors.Account{}, connectors.Errorf(connectors.Permanent,
+			"graph: read users: a user comes without id, userPrincipalName or accountEnabled: grant the application permission User.Read.All")
+	}
+	a := connectors.Account{ID: *u.GetId(), Name: c.shortName(*u.GetUserPrincipalName()), Enabled: *u.GetAccountEnabled(), Attributes: map[string][]string{}}
+	if v := c.anchor.get(u); len(v) > 0 {
+		a.Anchor = v[0]
+	}
+	for _, p := range c.attributes {
+		if values := p.get(u); len(values) > 0 {
+			a.Attributes[p.name] = values
+		}
+	}
+	if id := managerOf(u); c.manager && id != "" {
+		a.Attributes[managerAttribute] = []string{id}
+	}
+	return a, nil
+}
+
+func managerOf(u models.Userable) string {
+	if m := u.GetManager(); m != nil && m.GetId() != nil {
+		return *m.GetId()
+	}
+	return ""
+}
+
+// Snapshot implements connectors.Connector. Users come before groups, so that
+// a member who is no user by then is nobody's account.
+func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	if c.cfg.Memory != nil {
+		return c.remembered(ctx, sink)
+	}
+	s := &reading{c: c, sink: sink, accounts: map[string]bool{}}
+	if err := s.users(ctx); err != nil {
+		return connectors.Completeness{}, err
+	}
+	if err := s.licences(ctx); err != nil {
+		return connectors.Completeness{}, err
+	}
+	list, err := c.groups(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	if err := s.announce(list); err != nil {
+		return connectors.Completeness{}, err
+	}
+	if err := s.members(ctx, list); err != nil {
+		return connectors.Completeness{}, err
+	}
+	return s.completeness(), nil
+}
+
+// reading is one snapshot on its way. Of users it keeps the IDs, and the
+// licences they have.
+type reading struct {
+	c        *Connector
+	sink     connectors.Sink
+	accounts map[string]bool
+	assigned []assignment
+	missed   []string // what could not be read, by object ID
+}
+
+type assignment struct{ user, sku string }
+
+func (s *reading) users(ctx context.Context) error {
+	return pages[models.UserCollectionResponseable](ctx, s.c, s.c.build.listUsers(s.c.userSelection(), s.c.userExpansion()),
+		models.CreateUserCollectionResponseFromDiscriminatorValue, func(u models.Userable) error {
+			a, err := s.c.account(u)
+			if err != nil {
+				return err
+			}
+			if s.accounts[a.ID] {
+				return nil // a list that changes while it is read may show one twice
+			}
+			s.accounts[a.ID] = true
+			for _, sku := range skusOf(u) {
+				s.assigned = append(s.assigned, assignment{a.ID, sku})
+			}
+			return s.sink.Account(a)
+		})
+}
+
+func (s *reading) completeness() connectors.Completeness {
+	if len(s.missed) == 0 {
+		return connectors.Completeness{Complete: true}
+	}
+	const most = 5
+	names := s.missed
+	if len(names) > most {
+		names = names[:most]
+	}
+	return connectors.Completeness{Why: fmt.Sprintf("the members of %d groups could not be read, as of %s: is GroupMember.Read.All granted?",
+		len(s.missed), strings.Join(names, ", "))}
+}

@@ -1,0 +1,180 @@
+package standin
+
+import (
+	"net/http"
+	"slices"
+)
+
+func groupProperty(name string) (property, bool) {
+	p, ok := groupProperties[name]
+	return p, ok
+}
+
+var usualGroup = []string{"id", "description", "displayName", "groupTypes", "mailEnabled", "mailNickname", "securityEnabled", "onPremisesSyncEnabled"}
+
+func (s *Server) groupListing(all []*group) listing {
+	return listing{
+		resource: "group", properties: groupProperty, total: len(all),
+		item:  func(i int, sel []string, _ string) object { return pick(all[i].props, sel, usualGroup...) },
+		key:   func(i int) int64 { return all[i].order },
+		match: func(i int, path string, values []string) bool { return matches(all[i].props, path, values) },
+	}
+}
+
+func (s *Server) listGroups(q call, _ []string) answer {
+	return s.list(q, s.groupListing(s.sortedGroups()))
+}
+
+func (s *Server) listMemberOf(q call, args []string) answer {
+	u := s.find(args[0])
+	if u == nil {
+		return notFound(args[0])
+	}
+	return s.list(q, s.groupListing(slices.DeleteFunc(s.sortedGroups(), func(g *group) bool { return !g.members[u.id] })))
+}
+
+func (s *Server) getGroup(q call, args []string) answer {
+	g := s.groups[args[0]]
+	if g == nil {
+		return notFound(args[0])
+	}
+	_, sel, _, problem := options(q, s.groupListing(nil))
+	if problem != nil {
+		return *problem
+	}
+	return ok(pick(g.props, sel, usualGroup...))
+}
+
+func (s *Server) listMembers(q call, args []string) answer {
+	g := s.groups[args[0]]
+	if g == nil {
+		return notFound(args[0])
+	}
+	type entry struct {
+		id, kind string
+		order    int64
+	}
+	var all []entry
+	for _, id := range s.liveMembers(g) {
+		all = append(all, entry{id, "user", s.users[id].order})
+	}
+	for id, kind := range g.others {
+		all = append(all, entry{id, kind, 0})
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return int(a.order - b.order) })
+	return s.list(q, listing{
+		resource: "directoryObject", total: len(all),
+		properties: func(n string) (property, bool) { return property{}, n == "id" },
+		item: func(i int, _ []string, _ string) object {
+			return object{"@odata.type": "#microsoft.graph." + all[i].kind, "id": all[i].id}
+		},
+		key: func(i int) int64 { return int64(i) },
+	})
+}
+
+// closed says why a group's members cannot be changed through Graph.
+func closed(g *group) *answer {
+	types, _ := g.props["groupTypes"].([]any)
+	var a answer
+	switch {
+	case slices.Contains(types, any("DynamicMembership")):
+		a = badRequest("Cannot Update a group with dynamic membership.")
+	case g.props["onPremisesSyncEnabled"] == true:
+		a = badRequest("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
+	case g.props["mailEnabled"] == true && !slices.Contains(types, any("Unified")):
+		a = badRequest("Cannot Update a mail-enabled security groups and or distribution list.")
+	default:
+		return nil
+	}
+	return &a
+}
+
+// member finds a user to be added.
+func (s *Server) member(g *group, id string) (*user, *answer) {
+	no := func(a answer) (*user, *answer) { return nil, &a }
+	u := s.users[id]
+	if u == nil || !u.live() || !s.visible(u) {
+		return no(notFound(id))
+	}
+	if g.members[id] {
+		return no(badRequest("One or more added object references already exist for the following modified properties: 'members'."))
+	}
+	return u, nil
+}
+
+func (s *Server) addMember(q call, args []string) answer {
+	g := s.groups[args[0]]
+	if g == nil {
+		return notFound(args[0])
+	}
+	id, problem := s.reference(q)
+	if problem != nil {
+		return *problem
+	}
+	if problem := closed(g); problem != nil {
+		return *problem
+	}
+	if _, problem := s.member(g, id); problem != nil {
+		return *problem
+	}
+	s.setMember(g, id, true)
+	return none()
+}
+
+// patchGroup adds members, all or none.
+func (s *Server) patchGroup(q call, args []string) answer {
+	const bind = "members@odata.bind"
+	g := s.groups[args[0]]
+	if g == nil {
+		return notFound(args[0])
+	}
+	o, problem := read(q, func(name string) bool { return name == bind })
+	if problem != nil {
+		return *problem
+	}
+	list, isList := o[bind].([]any)
+	switch {
+	case !isList || len(list) == 0:
+		return badRequest("Invalid value specified for property 'members@odata.bind' of resource 'Group'.")
+	case len(list) > 20:
+		return badRequest("The number of added references exceeds the limit of 20.")
+	}
+	if problem := closed(g); problem != nil {
+		return *problem
+	}
+	var ids []string
+	for _, e := range list {
+		text, _ := e.(string)
+		id, why := s.target(text)
+		if why != "" {
+			return badRequest("%s", why)
+		}
+		if _, problem := s.member(g, id); problem != nil {
+			return *problem
+		}
+		if slices.Contains(ids, id) {
+			return badRequest("One or more added object references already exist for the following modified properties: 'members'.")
+		}
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		s.setMember(g, id, true)
+	}
+	return none()
+}
+
+func (s *Server) removeMember(_ call, args []string) answer {
+	g := s.groups[args[0]]
+	if g == nil {
+		return notFound(args[0])
+	}
+	if problem := closed(g); problem != nil {
+		return *problem
+	}
+	u := s.users[args[1]]
+	if u == nil || !u.live() || !g.members[args[1]] {
+		return fail(http.StatusNotFound, "Request_ResourceNotFound", "Resource '%s' does not exist or one of its queried reference-property objects are not present.", args[1])
+	}
+	s.setMember(g, args[1], false)
+	return none()
+}

@@ -1,0 +1,94 @@
+package ldap
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/connectors"
+)
+
+// equalityRules are the rules of RFC 4517 §4.2 that forgive something, by name
+// and OID. Values under any other rule are compared exactly.
+var equalityRules = map[string]connectors.Matching{
+	"caseignorematch": connectors.MatchIgnoreCase, "2.5.13.2": connectors.MatchIgnoreCase,
+	"caseignorelistmatch": connectors.MatchIgnoreCase, "2.5.13.11": connectors.MatchIgnoreCase,
+	"caseignoreia5match": connectors.MatchIgnoreCase, "1.3.6.1.4.1.1466.109.114.2": connectors.MatchIgnoreCase,
+	"objectidentifiermatch": connectors.MatchIgnoreCase, "2.5.13.0": connectors.MatchIgnoreCase,
+	"uuidmatch": connectors.MatchIgnoreCase, "1.3.6.1.1.16.2": connectors.MatchIgnoreCase, // RFC 4530 §2.2
+	"distinguishednamematch": connectors.MatchDN, "2.5.13.1": connectors.MatchDN,
+	"generalizedtimematch": connectors.MatchTime, "2.5.13.27": connectors.MatchTime,
+	"booleanmatch": connectors.MatchBoolean, "2.5.13.13": connectors.MatchBoolean,
+	"telephonenumbermatch": connectors.MatchDigits, "2.5.13.20": connectors.MatchDigits,
+	"numericstringmatch": connectors.MatchDigits, "2.5.13.8": connectors.MatchDigits,
+}
+
+// windowsSyntaxes tells how Active Directory compares values, whose schema
+// shows no equality rules, by syntax ([MS-ADTS] 3.1.1.2.2.2). Strings of the
+// IA5, printable and numeric syntaxes it compares exactly.
+var windowsSyntaxes = map[string]string{
+	"1.3.6.1.4.1.1466.115.121.1.15": "caseIgnoreMatch",
+	"1.2.840.113556.1.4.905":        "caseIgnoreMatch",
+	"1.3.6.1.4.1.1466.115.121.1.38": "objectIdentifierMatch",
+	"1.3.6.1.4.1.1466.115.121.1.12": "distinguishedNameMatch",
+	"1.3.6.1.4.1.1466.115.121.1.24": "generalizedTimeMatch",
+	"1.3.6.1.4.1.1466.115.121.1.7":  "booleanMatch",
+}
+
+// matching returns how an attribute's values are compared, by its own
+// definition or those it inherits from.
+func (s *schema) matching(attribute string, syntaxes map[string]string) connectors.Matching {
+	attribute, _, _ = strings.Cut(strings.ToLower(attribute), ";")
+	for range 10 { // definitions that inherit from each other would never end
+		t, ok := s.types[attribute]
+		rule := t.equality
+		if rule == "" {
+			rule = strings.ToLower(syntaxes[t.syntax])
+		}
+		if m, forgives := equalityRules[rule]; forgives {
+			return m
+		}
+		if !ok || rule != "" || t.sup == "" {
+			break
+		}
+		attribute = t.sup
+	}
+	return connectors.MatchExact
+}
+
+// matching returns how the values of an attribute are compared as behov sees
+// them.
+func (v *server) matching(known *schema, attribute string) connectors.Matching {
+	switch {
+	case v.isReference(attribute):
+		return connectors.MatchDN // what is no DN, an account's ID, it compares exactly
+	case v.isTime(attribute):
+		return connectors.MatchTime
+	}
+	return known.matching(attribute, v.flavour.syntaxes)
+}
+
+func (v *server) isReference(attribute string) bool {
+	return slices.ContainsFunc(v.cfg.References, func(r string) bool { return strings.EqualFold(r, attribute) })
+}
+
+func (v *server) isTime(attribute string) bool {
+	return slices.ContainsFunc(v.flavour.times, func(t string) bool { return strings.EqualFold(t, attribute) })
+}
+
+// Matching implements connectors.Matcher, from the server's schema.
+func (c *Connector) Matching() map[string]connectors.Matching {
+	v := c.known()
+	if v == nil {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.schema == nil {
+		return nil
+	}
+	out := map[string]connectors.Matching{}
+	for _, attribute := range v.cfg.Attributes {
+		out[attribute] = v.matching(v.schema, attribute)
+	}
+	return out
+}

@@ -1,0 +1,191 @@
+package ldap
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/connectors"
+)
+
+// server is what is known about the directory after the first connection:
+// what it says about itself, and configuration completed by it.
+type server struct {
+	cfg     Config
+	flavour *flavour
+	root    *ldap.Entry // the root DSE (RFC 4512 §5.1); nil when it shows none
+
+	mu     sync.Mutex
+	schema *schema // nil until it has been read
+}
+
+// rootAttributes are what is read from the root DSE.
+var rootAttributes = []string{
+	"subschemaSubentry", "supportedCapabilities", "supportedExtension",
+	"defaultNamingContext", "configurationNamingContext", "schemaNamingContext",
+}
+
+// settle asks the server what it is, once.
+func (c *Connector) settle(ctx context.Context, s *session) (*server, error) {
+	c.settling.Lock()
+	defer c.settling.Unlock()
+	if c.server != nil {
+		return c.server, nil
+	}
+	result, err := s.search(ctx, &ldap.SearchRequest{Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: rootAttributes})
+	if err != nil && !is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
+		return nil, c.failure(ctx, "read the root DSE", err)
+	}
+	v := &server{flavour: flavours[c.given.Flavour]}
+	if len(result.Entries) > 0 {
+		v.root = result.Entries[0]
+	}
+	if v.flavour == nil {
+		v.flavour = detect(v.root)
+	}
+	v.cfg = v.flavour.complete(c.given)
+	c.server = v
+	return v, nil
+}
+
+// known returns the server, nil before the first connection.
+func (c *Connector) known() *server {
+	c.settling.Lock()
+	defer c.settling.Unlock()
+	return c.server
+}
+
+// said returns what the root DSE has for an attribute, or nothing.
+func (v *server) said(attribute string) []string {
+	if v.root == nil {
+		return nil
+	}
+	return v.root.GetEqualFoldAttributeValues(attribute)
+}
+
+// bases are where accounts are.
+func (v *server) bases() []string {
+	bases := []string{v.cfg.PeopleDN}
+	if to := v.cfg.Disable.MoveTo; to != "" && !atOrBelow(to, v.cfg.PeopleDN) {
+		if atOrBelow(v.cfg.PeopleDN, to) {
+			return []string{to}
+		}
+		bases = append(bases, to)
+	}
+	return bases
+}
+
+// elsewhere says whether a continuation reference points to what is no part
+// of the directory that accounts and groups are in: a forest's configuration,
+// its schema, and its name service ([MS-ADTS] 3.1.1.1.5). Anything else that
+// is on another server is missing from the answer.
+func (v *server) elsewhere(referral string) bool {
+	dn := referralDN(referral)
+	if dn == "" {
+		return false
+	}
+	contexts := slices.Concat(v.said("configurationNamingContext"), v.said("schemaNamingContext"))
+	if slices.ContainsFunc(contexts, func(context string) bool { return foldDN(context) == foldDN(dn) }) {
+		return true
+	}
+	first, _, _ := strings.Cut(strings.ToLower(dn), ",")
+	return len(contexts) > 0 && (first == "dc=domaindnszones" || first == "dc=forestdnszones")
+}
+
+// isAccount is the filter that tells accounts from other entries.
+func (v *server) isAccount() string {
+	class := equals("objectClass", v.cfg.ObjectClasses[0])
+	if v.flavour.accountFilter == "" {
+		return class
+	}
+	return allOf(v.flavour.accountFilter, class)
+}
+
+func (v *server) isGroup() string { return equals("objectClass", v.cfg.GroupClass) }
+
+// membersAreNames says whether groups hold login names instead of DNs.
+func (v *server) membersAreNames() bool { return strings.EqualFold(v.cfg.MemberAttribute, memberUID) }
+
+// memberValue is what stands in a group for an account.
+func (v *server) memberValue(e *ldap.Entry) string {
+	if v.membersAreNames() {
+		return naming(e, v.cfg.NameAttribute)
+	}
+	return e.DN
+}
+
+// memberKey brings what stands in a group into a form in which equal members
+// are equal strings.
+func (v *server) memberKey(value string) string {
+	if v.membersAreNames() {
+		return value // memberUid is compared exactly (RFC 2307 §3)
+	}
+	return foldDN(value)
+}
+
+// badName says why a login name cannot be; empty when it can.
+func (v *server) badName(name string) string {
+	if v.flavour.loginNames != nil {
+		if why := v.flavour.loginNames(name); why != "" {
+			return why
+		}
+	}
+	if v.membersAreNames() && !isASCII(name) {
+		return "the login name has letters that memberUid cannot hold: a to z, digits and - . _ it can (RFC 2307 §4)"
+	}
+	return ""
+}
+
+// Capabilities implements connectors.Connector. What depends on the flavour is
+// known after the first connection, unless configuration names it.
+func (c *Connector) Capabilities() connectors.Capabilities {
+	v := c.known()
+	f, later := flavours[c.given.Flavour], ""
+	switch {
+	case v != nil:
+		f = v.flavour
+	case f == nil:
+		f, later = flavours[OpenLDAP], "; Active Directory is detected at the first connection and has its own means"
+	}
+	cfg := f.complete(c.given)
+	disable := "through the attribute " + cfg.Disable.Attribute
+	switch {
+	case cfg.Disable.Attribute == lockedAttribute:
+		disable = "needs the ppolicy overlay and a password policy with pwdLockout TRUE"
+	case strings.EqualFold(cfg.Disable.Attribute, flagsAttribute):
+		disable = "through the flag ACCOUNTDISABLE"
+	}
+	if cfg.Disable.MoveTo != "" {
+		disable += ", and moves to disable.move_to and back"
+	}
+	password := connectors.Can(f.passwords.note() + later)
+	if !cfg.setsPassword(f) {
+		password = connectors.Cannot("first_password is not configured, and nobody is there to receive it" + later)
+	}
+	references := connectors.Cannot("references is not configured")
+	if len(cfg.References) > 0 {
+		references = connectors.Can("in " + strings.Join(cfg.References, ", "))
+	}
+	mfa := connectors.Cannot("mfa_attribute is not configured")
+	if cfg.MFAAttribute != "" {
+		mfa = connectors.Can("from the attribute " + cfg.MFAAttribute)
+	}
+	return connectors.Capabilities{
+		connectors.Create:     connectors.Can(),
+		connectors.Adopt:      connectors.Can("writes " + cfg.AnchorAttribute + later),
+		connectors.Update:     connectors.Can(),
+		connectors.References: references,
+		connectors.Rename:     connectors.Can("changes " + cfg.NameAttribute + ", and the entry's DN where that names it" + later),
+		connectors.Disable:    connectors.Can(disable + later),
+		connectors.Delete:     connectors.Can(),
+		connectors.Restore:    connectors.Cannot("what LDAP deletes is gone"),
+		connectors.Members:    connectors.Can("direct ones; a group in a group is a member outside the accounts"),
+		connectors.Password:   password,
+		connectors.MFA:        mfa,
+		connectors.Passes:     connectors.Cannot("LDAP has none"),
+		connectors.Sessions:   connectors.Cannot("LDAP has no sessions but its own connections"),
+	}
+}
