@@ -53,6 +53,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"reference with a value", "behov.yaml", `title: "{{.JobTitle}}"`, `title: {reference: manager, value: x}`, `behov.yaml:66:15: attribute title: a reference has no value`},
 		{"adoption by two at once", "behov.yaml", "    ignore: [", "    adopt: [{a: x, b: y}]\n    ignore: [", `behov.yaml:58:14: each rule is one attribute`},
 		{"adoption by nothing", "behov.yaml", "    ignore: [", "    adopt: [{a: \"\"}]\n    ignore: [", `behov.yaml:58:14: a: the value is missing`},
+		{"adoption by what behov made up", "behov.yaml", "    ignore: [", "    adopt: [{name: \"{{.Login}}\"}]\n    ignore: [", `behov.yaml:58:14: name: what behov made up tells nobody's account`},
 		{"negative rate", "behov.yaml", "    ignore: [", "    limits: {requests_per_second: -1}\n    ignore: [", `behov.yaml:58:14: numbers must not be negative`},
 		{"first passwords in a file", "behov.yaml", "    ignore: [", "    first_password: {directory: d}\n    ignore: [", `behov.yaml:58:22: a target of this kind cannot: first password`},
 		{"two ways for first passwords", "behov.yaml", "    ignore: [", "    first_password: {directory: d, command: [/bin/x]}\n    ignore: [", `behov.yaml:58:22: either a directory or a command`},

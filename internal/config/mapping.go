@@ -97,6 +97,9 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 				doc.report(at, "%s: the value is missing", attribute)
 				continue
 			}
+			if strings.Contains(text, ".Login") || strings.Contains(text, ".PersonID") {
+				doc.report(at, "%s: what behov made up tells nobody's account from another's, which may have it by chance: use what HR knows, such as {{.Key}} or {{.Email}}", attribute)
+			}
 			if attribute == "name" {
 				attribute = plan.NameAttribute
 			}
