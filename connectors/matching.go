@@ -63,10 +63,11 @@ func (m Matching) canonical(v string) string {
 
 func ignoreCase(v string) string { return strings.ToLower(strings.Join(strings.Fields(v), " ")) }
 
-// parseTime reads a generalizedTime or an RFC 3339 time.
+// parseTime reads a generalizedTime, an RFC 3339 time, or a date, which is its
+// first instant in UTC.
 func parseTime(v string) (time.Time, bool) {
 	v = strings.Replace(v, ",", ".", 1)
-	for _, layout := range []string{time.RFC3339Nano, "20060102150405Z0700", "200601021504Z0700", "2006010215Z0700", "20060102150405Z07", "200601021504Z07", "2006010215Z07"} {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "20060102150405Z0700", "200601021504Z0700", "2006010215Z0700", "20060102150405Z07", "200601021504Z07", "2006010215Z07"} {
 		if t, err := time.Parse(layout, v); err == nil {
 			return t, true
 		}

@@ -28,6 +28,7 @@ func TestMatching(t *testing.T) {
 		{connectors.MatchTime, []string{"20261123120000.0Z"}, []string{"202611231200Z"}, true},
 		{connectors.MatchTime, []string{"20261123120000+0100"}, []string{"20261123110000Z"}, true},
 		{connectors.MatchTime, []string{"20261123120000Z"}, []string{"20261123120001Z"}, false},
+		{connectors.MatchTime, []string{"2026-11-23"}, []string{"2026-11-23T00:00:00Z"}, true},
 		{connectors.MatchTime, []string{"soon"}, []string{"later"}, false},
 		{connectors.MatchDN, []string{"CN=Anna Berg, OU=People,dc=x"}, []string{"cn=anna  berg,ou=people,DC=X"}, true},
 		{connectors.MatchDN, []string{`cn=Berg\, Anna,dc=x`}, []string{`cn=Berg\2c Anna,dc=x`}, true},

@@ -123,7 +123,7 @@ func isStop(err error) bool {
 // Graph, which then says that there is none.
 const fresh = 10 * time.Minute
 
-// made remembers an account that was created here.
+// remember keeps the ID of an account that was created here.
 func (c *Connector) remember(id, anchor string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -97,13 +97,12 @@ licences: true
 usage_location: SE
 mfa: true
 timeout: 10s
-limits: {requests_per_second: 5, burst: 10, concurrent_requests: 2}
-attributes: [jobTitle, manager]
-references: [manager]
 `), &cfg, yaml.Strict())
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Limits = limit.Limits{PerSecond: 5, Burst: 10, Concurrent: 2}
+	cfg.Attributes, cfg.References = []string{"jobTitle", "manager"}, []string{"manager"}
 	c, err := graph.New(cfg)
 	if err != nil {
 		t.Fatal(err)

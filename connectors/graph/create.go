@@ -182,7 +182,9 @@ func (r *run) user(n *creation) (u models.Userable, sent []string, why string) {
 	u = models.NewUser()
 	u.SetUserPrincipalName(&n.upn)
 	u.SetMailNickname(ptr(nickname(n.upn)))
-	u.SetDisplayName(ptr(nickname(n.upn)))
+	if n.deleted == "" {
+		u.SetDisplayName(ptr(nickname(n.upn))) // required; one that is restored has its own
+	}
 	u.SetAccountEnabled(&n.Enabled)
 	if r.c.cfg.UsageLocation != "" {
 		u.SetUsageLocation(&r.c.cfg.UsageLocation)

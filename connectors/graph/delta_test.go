@@ -219,7 +219,7 @@ func TestDeltaAsksForChangesOnly(t *testing.T) {
 	}
 }
 
-// TestDeltaGoneInTheMiddle: 410 for the second page is a full reading too, and
+// TestDeltaBroken: 410 for the second page is a full reading too, and
 // an error in a delta is none.
 func TestDeltaBroken(t *testing.T) {
 	t.Parallel()

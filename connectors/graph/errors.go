@@ -33,6 +33,8 @@ func (c *Connector) failure(q request, r *raw, a *answer) error {
 	switch status := r.status; {
 	case status == http.StatusUnauthorized:
 		return say(connectors.Permanent, "%w: the token is refused (401): check tenant_id, cloud and url", errToken)
+	case status == http.StatusForbidden && strings.Contains(a.code, "Quota"):
+		return say(connectors.Permanent, "the tenant's quota of directory objects is used up (%s): delete some for good, or have it raised", a.code)
 	case status == http.StatusForbidden:
 		return say(connectors.Permanent, "%w (403 %s): %s", errForbidden, a.code, needs(q))
 	case status == http.StatusTooManyRequests:
@@ -40,7 +42,7 @@ func (c *Connector) failure(q request, r *raw, a *answer) error {
 	case status >= 300 && status < 400:
 		return say(connectors.Permanent, "%s redirects elsewhere (%d): put the right address into url", c.cfg.URL, status)
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status == http.StatusServiceUnavailable,
-		status == http.StatusInternalServerError, status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusConflict && a.code == "",
+		status == http.StatusInternalServerError, status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusConflict && (a.code == "" || strings.Contains(a.code, "Concurrency")),
 		status == http.StatusPreconditionFailed, status > 505:
 		return say(connectors.RetryLater, "Graph failed (%d)", status)
 	}

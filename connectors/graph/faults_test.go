@@ -340,6 +340,47 @@ func TestCheckNamesThePermission(t *testing.T) {
 	}
 }
 
+// TestErrorsAreClassed, named, and traced with Graph's ID of the request.
+func TestErrorsAreClassed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		status int
+		code   string
+		class  connectors.Class // empty: refused
+		word   string
+	}{
+		{401, "InvalidAuthenticationToken", connectors.Permanent, "tenant_id"},
+		{403, "Authorization_RequestDenied", connectors.Permanent, "User.ReadWrite.All"},
+		{403, "Directory_QuotaExceeded", connectors.Permanent, "quota"},
+		{409, "Directory_ConcurrencyViolation", connectors.RetryLater, "409"},
+		{409, "Request_Conflict", "", "Request_Conflict"},
+		{400, "Request_BadRequest", "", "Request_BadRequest"},
+		{400, "anna <b>", "", "(error)"},
+		{302, "Moved", connectors.Permanent, "url"},
+		{429, "TooManyRequests", connectors.RetryLater, "throttled"},
+		{500, "UnknownError", connectors.RetryLater, "500"},
+		{503, "ServiceUnavailable", connectors.RetryLater, "503"},
+	} {
+		s, cfg := start(t, standin.Options{})
+		id := s.AddUser("anna", nil)
+		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+		s.Hook(func(r standin.Request) *standin.Fault {
+			if r.Method == http.MethodPatch {
+				return &standin.Fault{Status: tt.status, Code: tt.code, Message: "anna@kommun.test is the matter"}
+			}
+			return nil
+		})
+		r := results(t, c, on(connectors.DisableAccount, id))[0]
+		text := r.Detail
+		if r.Err != nil {
+			text = r.Err.Error()
+		}
+		if connectors.ClassOf(r.Err) != tt.class || !strings.Contains(text, tt.word) || strings.Contains(text, "anna") || !strings.Contains(text, "request-id") {
+			t.Errorf("%d %s: %+v", tt.status, tt.code, r)
+		}
+	}
+}
+
 // TestOneGroupCannotBeRead: the reading says so, and is not complete.
 func TestOneGroupCannotBeRead(t *testing.T) {
 	t.Parallel()

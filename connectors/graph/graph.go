@@ -123,7 +123,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Rename:     connectors.Can("within the tenant's verified domains"),
 		connectors.Disable:    connectors.Can("needs User.EnableDisableAccount.All or User.ReadWrite.All"),
 		connectors.Delete:     connectors.Can("for 30 days it can be restored"),
-		connectors.Restore:    connectors.Can("within 30 days; with the password it had, and without its groups"),
+		connectors.Restore:    connectors.Can("within 30 days; with the password and the licences it had, and without its groups"),
 		connectors.Members:    connectors.Can("needs GroupMember.ReadWrite.All; not of dynamic, synced and mail-enabled security groups"),
 		connectors.Password:   connectors.Cannot("it is told to nobody: no handover is configured"),
 		connectors.MFA:        connectors.Cannot("mfa is not configured"),

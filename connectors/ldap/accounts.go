@@ -235,6 +235,13 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 		}
 		b.passwords.with(own, password, s.cfg.FirstPassword.Keep)
 	}
+	if s.distinguishes(s.cfg.RDNAttribute) {
+		// The first value is in the name, maybe with what tells it apart.
+		if values := distinct(attribute(change.Attributes, s.cfg.RDNAttribute)); len(values) > 1 {
+			rdn := strings.ToLower(s.cfg.RDNAttribute)
+			own[rdn] = append(own[rdn], values[1:]...)
+		}
+	}
 	request = ldap.NewAddRequest(s.cfg.RDNAttribute+"="+escapeDN(value)+","+base, nil)
 	for _, name := range sortedKeys(own) {
 		request.Attribute(name, own[name])
@@ -243,11 +250,7 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 		values := distinct(change.Attributes[name])
 		mine, taken := own[strings.ToLower(name)]
 		switch {
-		case len(values) == 0, taken && slices.Equal(mine, values):
-			continue
-		case taken && s.distinguishes(name):
-			// The first is in the name, maybe with what tells it apart.
-			request.Attribute(name, values[1:])
+		case len(values) == 0, taken && slices.Equal(mine, values), s.distinguishes(name):
 			continue
 		case taken:
 			return nil, "the attribute " + name + " is set by the connector itself", nil

@@ -60,9 +60,10 @@ type Config struct {
 	// (login name)", which a snapshot shows without the addition. With the
 	// anchor attribute here DNs never change. Default: the name attribute / cn.
 	RDNAttribute string `yaml:"rdn_attribute"`
-	// AnchorAttribute holds the behov person ID, 36 characters; index it for
-	// equality (in Active Directory bit 0 of its searchFlags: employeeID, which
-	// is shorter, will not do). Default: employeeNumber.
+	// AnchorAttribute holds the behov person ID, which has 36 characters. It
+	// must be indexed for equality: employeeNumber is not in Active Directory,
+	// where employeeID is too short, too. Default: employeeNumber /
+	// msDS-cloudExtensionAttribute1, which there is since Windows Server 2012.
 	AnchorAttribute string `yaml:"anchor_attribute"`
 	// IDAttribute is the server's own identifier of an entry. Default:
 	// entryUUID / objectGUID.

@@ -317,8 +317,18 @@ func TestReaderIsRefused(t *testing.T) {
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {
 	good := ldap.Config{URL: "ldaps://ldap.example", BindDN: "cn=a", Password: "p", PeopleDN: "ou=p", GroupsDN: "ou=g"}
-	if _, err := ldap.New(good); err != nil {
-		t.Fatal(err)
+	for _, change := range []func(*ldap.Config){
+		func(*ldap.Config) {},
+		func(c *ldap.Config) { c.BindDN = "behov@kommun.se" },
+		func(c *ldap.Config) { c.Flavour, c.Disable.MoveTo = ldap.ActiveDirectory, "OU=away,DC=x" },
+		func(c *ldap.Config) { c.Disable.Attribute = "userAccountControl" },
+		func(c *ldap.Config) { c.GroupNames = "sAMAccountName" },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := ldap.New(cfg); err != nil {
+			t.Fatal(err)
+		}
 	}
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
@@ -328,21 +338,28 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		change func(*ldap.Config)
 		says   string
 	}{
-		"no URL":            {func(c *ldap.Config) { c.URL = "" }, "url is missing"},
-		"http":              {func(c *ldap.Config) { c.URL = "http://x" }, "ldaps://"},
-		"password in URL":   {func(c *ldap.Config) { c.URL = "ldaps://u:hemligt@x" }, "ldaps://"},
-		"plaintext":         {func(c *ldap.Config) { c.URL = "ldap://x" }, "plaintext: true"},
-		"twice encrypted":   {func(c *ldap.Config) { c.StartTLS = true }, "start_tls"},
-		"anonymous":         {func(c *ldap.Config) { c.BindDN = "" }, "bind_dn is missing"},
-		"no password":       {func(c *ldap.Config) { c.Password = "" }, "password is missing"},
-		"no people":         {func(c *ldap.Config) { c.PeopleDN = "" }, "people_dn is missing"},
-		"bad DN":            {func(c *ldap.Config) { c.GroupsDN = "groups" }, "groups_dn is not"},
-		"injected":          {func(c *ldap.Config) { c.NameAttribute = "uid=*)(x" }, "not the name"},
-		"half a disable":    {func(c *ldap.Config) { c.Disable.Attribute = "status" }, "value is missing"},
-		"value without MFA": {func(c *ldap.Config) { c.MFAValue = "x" }, "mfa_attribute"},
-		"group names":       {func(c *ldap.Config) { c.GroupNames = "name" }, "cn, sAMAccountName or dn"},
-		"no such CA":        {func(c *ldap.Config) { c.CAFile = "/no/such" }, "ca_file"},
-		"empty CA":          {func(c *ldap.Config) { c.CAFile = empty }, "ca_file"},
+		"no URL":             {func(c *ldap.Config) { c.URL = "" }, "url is missing"},
+		"http":               {func(c *ldap.Config) { c.URL = "http://x" }, "ldaps://"},
+		"password in URL":    {func(c *ldap.Config) { c.URL = "ldaps://u:hemligt@x" }, "ldaps://"},
+		"plaintext":          {func(c *ldap.Config) { c.URL = "ldap://x" }, "plaintext: true"},
+		"twice encrypted":    {func(c *ldap.Config) { c.StartTLS = true }, "start_tls"},
+		"anonymous":          {func(c *ldap.Config) { c.BindDN = "" }, "bind_dn is missing"},
+		"no password":        {func(c *ldap.Config) { c.Password = "" }, "password is missing"},
+		"no people":          {func(c *ldap.Config) { c.PeopleDN = "" }, "people_dn is missing"},
+		"bad DN":             {func(c *ldap.Config) { c.GroupsDN = "groups" }, "groups_dn is not"},
+		"injected":           {func(c *ldap.Config) { c.NameAttribute = "uid=*)(x" }, "not the name"},
+		"half a disable":     {func(c *ldap.Config) { c.Disable.Attribute = "status" }, "value is missing"},
+		"value without MFA":  {func(c *ldap.Config) { c.MFAValue = "x" }, "mfa_attribute"},
+		"group names":        {func(c *ldap.Config) { c.GroupNames = "name" }, "cn, sAMAccountName or dn"},
+		"flavour":            {func(c *ldap.Config) { c.Flavour = "novell" }, "active-directory; left out"},
+		"flags with a value": {func(c *ldap.Config) { c.Disable = ldap.Disable{Attribute: "userAccountControl", Value: "514"} }, "takes no value"},
+		"only a value":       {func(c *ldap.Config) { c.Disable.Value = "x" }, "attribute is missing"},
+		"move_to":            {func(c *ldap.Config) { c.Disable.MoveTo = "away" }, "move_to is not"},
+		"suffix":             {func(c *ldap.Config) { c.UPNSuffix = "@kommun.se" }, "follows the @"},
+		"short password":     {func(c *ldap.Config) { c.FirstPassword.Length = 6 }, "8 to 127"},
+		"limits":             {func(c *ldap.Config) { c.Limits.PerSecond = -1 }, "negative"},
+		"no such CA":         {func(c *ldap.Config) { c.CAFile = "/no/such" }, "ca_file"},
+		"empty CA":           {func(c *ldap.Config) { c.CAFile = empty }, "ca_file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good

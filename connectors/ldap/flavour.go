@@ -65,7 +65,7 @@ var flavours = map[string]*flavour{
 	ActiveDirectory: {
 		name: ActiveDirectory,
 		defaults: Config{
-			ObjectClasses: []string{"user"}, NameAttribute: "sAMAccountName", RDNAttribute: "cn", AnchorAttribute: "employeeNumber", IDAttribute: "objectGUID",
+			ObjectClasses: []string{"user"}, NameAttribute: "sAMAccountName", RDNAttribute: "cn", AnchorAttribute: "msDS-cloudExtensionAttribute1", IDAttribute: "objectGUID",
 			GroupClass: "group", MemberAttribute: "member", GroupNames: "cn",
 			Disable: Disable{Attribute: flagsAttribute},
 		},
@@ -75,7 +75,7 @@ var flavours = map[string]*flavour{
 		attributes:      []string{flagsAttribute, expiresAttribute},
 		memberThere:     []uint16{ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultEntryAlreadyExists},
 		memberGone:      []uint16{ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultUnwillingToPerform},
-		keepsNames:        true,
+		keepsNames:      true,
 		mayBeEmpty:      true,
 		primaryGroups:   true,
 		effectiveRights: true,

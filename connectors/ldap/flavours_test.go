@@ -146,18 +146,13 @@ func TestTenThousandMembers(t *testing.T) {
 		for i := 0; i < n; i += 1000 {
 			ids = append(ids, applyAll(t, c, changes[i:i+1000])...)
 		}
-		begin := time.Now()
-		phase := func(name string) { t.Logf("%s after %s", name, time.Since(begin)) }
 		applyAll(t, c, memberships(connectors.AddMember, "all", ids))
-		phase("added")
 		if s := snapshot(t, c); len(s.members["all"]) != n || len(s.accounts) != n {
 			t.Fatalf("%d members of %d accounts, want %d", len(s.members["all"]), len(s.accounts), n)
 		}
 		// Without what was remembered, and a few that are so already.
 		c = open(t, cfg)
-		phase("read")
 		applyAll(t, c, memberships(connectors.RemoveMember, "all", ids[:300]))
-		phase("removed")
 		for i, r := range c.Apply(t.Context(), memberships(connectors.RemoveMember, "all", ids[200:400])) {
 			if status := []connectors.Status{connectors.AlreadySo, connectors.Applied}[i/100]; r.Status != status {
 				t.Fatalf("removal %d: %+v, want %s", i, r, status)
@@ -476,5 +471,56 @@ func TestReadOnlyReplica(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is on another server is missing from the answer.
+func TestContinuationReferenceAmongPeople(t *testing.T) {
+	t.Parallel()
+	tree := newSubtree(t, testenv.StartSlapd(t))
+	tree.addGroup(t, "g")
+	c := open(t, tree.config())
+	applyAll(t, c, creations("p", 3))
+	snapshot(t, c)
+	r := goldap.NewAddRequest("ou=school,"+tree.people, []goldap.Control{goldap.NewControlManageDsaIT(true)})
+	r.Attribute("objectClass", []string{"referral", "extensibleObject"})
+	r.Attribute("ou", []string{"school"})
+	r.Attribute("ref", []string{"ldap://elsewhere.test/ou=school," + tree.people})
+	if err := tree.Dial().Add(r); err != nil {
+		t.Fatal(err)
+	}
+	s := newSeen()
+	done, err := c.Snapshot(t.Context(), s)
+	if err != nil || done.Complete || !strings.Contains(done.Why, "another server") || len(s.accounts) != 3 {
+		t.Errorf("%+v, %v, %d accounts; want it incomplete", done, err, len(s.accounts))
+	}
+	// Nobody knows then whether a name is free.
+	if r := c.Apply(t.Context(), creations("q", 1))[0]; connectors.ClassOf(r.Err) != connectors.RetryLater {
+		t.Errorf("creating: %+v", r)
+	}
+}
+
+// A refused rename leaves nothing that a later change would act on: what has
+// the name is somebody else's.
+func TestRefusedRenameIsForgotten(t *testing.T) {
+	t.Parallel()
+	tree := newSubtree(t, testenv.StartSlapd(t))
+	tree.addGroup(t, "staff")
+	c := open(t, tree.config())
+	ids := applyAll(t, c, creations("p", 2))
+	tree.add(t, "uid=taken,"+tree.people, map[string][]string{"objectClass": {"device", "extensibleObject"}, "cn": {"x"}})
+	want(t, c, connectors.Refused, renaming(ids[0], "taken"))
+	// Behind our back it moves, and another account gets its DN and a group.
+	old := tree.entry(t, ids[0]).DN
+	if err := tree.Dial().ModifyDN(goldap.NewModifyDNRequest(old, "uid=moved", true, "")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Dial().ModifyDN(goldap.NewModifyDNRequest(tree.entry(t, ids[1]).DN, "uid=p00000", true, "")); err != nil {
+		t.Fatal(err)
+	}
+	applyAll(t, c, memberships(connectors.AddMember, "staff", ids[1:]))
+	want(t, c, connectors.Applied, updating(ids[0], "title", "x"))
+	if got := snapshot(t, c).members["staff"]; !slices.Equal(got, ids[1:]) {
+		t.Errorf("members %v, want %v", got, ids[1:])
 	}
 }

@@ -3,12 +3,16 @@ package ldap_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/conformance"
+	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -48,4 +52,34 @@ func terminateTLS(t *testing.T, files testenv.Certificates, url string) string {
 		}
 	}()
 	return "ldaps://" + l.Addr().String()
+}
+
+// faults are connectors to targets that misbehave, or that let nobody in,
+// with a configuration that is otherwise right.
+func faults(cfg ldap.Config) []conformance.Fault {
+	const guess = "gissning-1234"
+	opening := func(change func(*testing.T, *ldap.Config)) func(t *testing.T) connectors.Connector {
+		return func(t *testing.T) connectors.Connector {
+			broken := cfg
+			change(t, &broken)
+			return open(t, broken)
+		}
+	}
+	return []conformance.Fault{
+		{Name: "wrong password", Secrets: []string{guess}, Open: opening(func(_ *testing.T, c *ldap.Config) { c.Password = guess })},
+		{Name: "nobody there", Secrets: []string{cfg.Password}, Open: opening(func(t *testing.T, c *ldap.Config) {
+			c.URL, c.Plaintext, c.CAFile = fmt.Sprintf("ldap://127.0.0.1:%d", testenv.FreePort(t)), true, ""
+		})},
+		{Name: "no such base", Secrets: []string{cfg.Password}, Open: opening(func(_ *testing.T, c *ldap.Config) { c.PeopleDN = "ou=elsewhere," + c.PeopleDN })},
+		{Name: "another certificate authority", Secrets: []string{cfg.Password}, Open: opening(func(t *testing.T, c *ldap.Config) {
+			files, err := testenv.NewCertificates(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Plaintext {
+				c.Plaintext, c.StartTLS = false, true
+			}
+			c.CAFile = files.CA
+		})},
+	}
 }

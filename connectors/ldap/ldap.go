@@ -1,10 +1,13 @@
 // Package ldap is the connector for LDAP directories: accounts are entries
-// below one base, entitlements are groups below another.
+// below one base, entitlements are groups below another. What one kind of
+// server does differently from another stands in one place, flavour.
 //
 // It must never take an answer that broke off, was cut short or was refused
 // for an empty one, never send a name or a value into a filter or a DN
-// unescaped, and never act on an entry by its DN without having seen that the
-// entry there still is the account meant: DNs get reused.
+// unescaped, never write over a value of which it wants to change a part, and
+// never act on an entry by its DN without having seen that the entry there
+// still is the account meant: DNs get reused. A first password must never be
+// where anybody but its receiver can read it.
 package ldap
 
 import (

@@ -110,6 +110,8 @@ func domainFixture(t *testing.T, d *domain) conformance.Fixture {
 		Text:             "info",
 		Multi:            "url",
 		Reference:        "manager",
+		Faults:           faults(cfg),
+		Large:            1000,
 		RefusedAttribute: "initials",
 		RefusedValue:     "longer than the six characters it takes",
 		StrictNames:      true,

@@ -121,6 +121,11 @@ func TestFromJoiningToLeaving(t *testing.T) {
 		// Another name, for everything that says it.
 		applyAll(t, c, []connectors.Change{renaming(id, "annaek"), updating(id, "cn", "Anna Ek"), updating(id, "sn", "Ek")})
 		want(t, c, connectors.AlreadySo, renaming(id, "annaek"))
+		want(t, c, connectors.Applied, renaming(id, "AnnaEk")) // a name shows as it is written
+		if a := account(); a.Name != "AnnaEk" {
+			t.Errorf("renamed in case alone: %q", a.Name)
+		}
+		want(t, c, connectors.Applied, renaming(id, "annaek"))
 		want(t, c, connectors.AlreadySo, updating(id, "cn", "ANNA  EK"))
 		want(t, c, connectors.Refused, renaming(id, "boss00000"))
 		applyAll(t, c, []connectors.Change{renaming(boss, "chefen")})

@@ -150,6 +150,8 @@ func fixture(t *testing.T, tree *subtree, adapt func(*ldap.Config)) conformance.
 		Text:             "title",
 		Multi:            "mail",
 		Reference:        "manager",
+		Faults:           faults(cfg),
+		Large:            10000,
 		StrictNames:      cfg.GroupClass == "posixGroup", // memberUid holds ASCII
 		RefusedAttribute: "mail",
 		RefusedValue:     "åäö is not IA5",

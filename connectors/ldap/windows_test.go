@@ -222,7 +222,7 @@ func testWindowsPasswords(t *testing.T, d *domain) {
 	if e := d.entry(t, id); e.GetAttributeValue("pwdLastSet") != "0" || e.GetAttributeValue("userAccountControl") != "512" {
 		t.Errorf("pwdLastSet %q, flags %q", e.GetAttributeValue("pwdLastSet"), e.GetAttributeValue("userAccountControl"))
 	}
-	if err := signIn(d.entry(t, id).DN, h.got[change.Account.Anchor][0]); err == nil || !strings.Contains(err.Error(), "sign in") {
+	if err := signIn(d.entry(t, id).DN, h.got[change.Account.Anchor][0]); err == nil || !strings.Contains(err.Error(), "must change its password") {
 		t.Errorf("signing in without changing the password: %v", err)
 	}
 }

@@ -115,8 +115,9 @@ func (s *Samba) listen() error {
 	return os.WriteFile(filepath.Join(s.dir, "smb.conf"), []byte(config), 0o600)
 }
 
-// smbConf leaves out every service but LDAP, and lets in who signs in on a
-// connection that is not encrypted, as some tests do.
+// smbConf leaves out every service but LDAP, trades durability, which a test's
+// data does not need, for speed, and lets in who signs in on a connection that
+// is not encrypted, as some tests do.
 const smbConf = `[global]
 	netbios name = DC1
 	realm = KOMMUN.TEST
@@ -124,6 +125,7 @@ const smbConf = `[global]
 	server role = active directory domain controller
 	server services = ldap
 	dcerpc endpoint servers =
+	ldb:nosync = true
 	interfaces = %[2]s/8
 	bind interfaces only = yes
 	ldap server require strong auth = no

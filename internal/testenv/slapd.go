@@ -99,6 +99,20 @@ func (s *Slapd) Restart() {
 	}
 }
 
+// Reconfigure restarts the server with more lines in the database section of
+// its slapd.conf.
+func (s *Slapd) Reconfigure(lines string) {
+	s.t.Helper()
+	config, err := os.ReadFile(s.config)
+	if err == nil {
+		err = os.WriteFile(s.config, []byte(strings.Replace(string(config), "\noverlay ppolicy", "\n"+lines+"\noverlay ppolicy", 1)), 0o600)
+	}
+	if err != nil {
+		s.t.Fatalf("slapd: reconfigure: %v", err)
+	}
+	s.Restart()
+}
+
 // Freeze stops the server from doing anything, without closing connections,
 // until the returned function is called.
 func (s *Slapd) Freeze() (thaw func()) {
@@ -180,6 +194,7 @@ objectclass ( 1.3.6.1.4.1.99999.2.1 NAME 'behovPerson' SUP top AUXILIARY MAY ( b
 modulepath %[2]s
 moduleload back_mdb
 moduleload ppolicy
+moduleload refint
 
 pidfile %[3]s/slapd.pid
 TLSCACertificateFile %[4]s

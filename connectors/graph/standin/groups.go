@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 )
@@ -61,7 +62,7 @@ func (s *Server) listMembers(q call, args []string) answer {
 	for id, kind := range g.others {
 		all = append(all, entry{id, kind, 0})
 	}
-	slices.SortStableFunc(all, func(a, b entry) int { return int(a.order - b.order) })
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.id, b.id)) })
 	return s.list(q, listing{
 		resource: "directoryObject", total: len(all),
 		properties: func(n string) (property, bool) { return property{}, n == "id" },
