@@ -231,10 +231,10 @@ func (r *runner) apply(changes ...connectors.Change) []connectors.Result {
 // expect applies changes and compares how each ended.
 func (r *runner) expect(want connectors.Status, changes ...connectors.Change) []connectors.Result {
 	r.Helper()
-	results := r.apply(changes...)
-	for i, res := range results {
-		if res.Status != want {
-			r.Fatalf("change %d (%s): %s %s, want %s", i, changes[i].Op, res.Status, res.Detail, want)
+	results := r.apply(changes...) // as many as changes
+	for i, c := range changes {
+		if res := results[i]; res.Status != want {
+			r.Fatalf("change %d (%s): %s %s, want %s", i, c.Op, res.Status, res.Detail, want)
 		}
 	}
 	return results
@@ -260,9 +260,11 @@ func (r *runner) create(names ...string) []string {
 	}
 	var ids []string
 	seen := map[string]bool{}
-	for i, res := range r.expect(connectors.Applied, changes...) {
+	results := r.expect(connectors.Applied, changes...)
+	for i, name := range names {
+		res := results[i]
 		if res.AccountID == "" || seen[res.AccountID] {
-			r.Fatalf("account %q got the ID %q, which is empty or taken", names[i], res.AccountID)
+			r.Fatalf("account %q got the ID %q, which is empty or taken", name, res.AccountID)
 		}
 		seen[res.AccountID] = true
 		ids = append(ids, res.AccountID)

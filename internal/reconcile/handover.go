@@ -34,7 +34,7 @@ type firstPassword struct {
 }
 
 func encode(account connectors.AccountRef, password string) ([]byte, error) {
-	return json.Marshal(firstPassword{Person: account.Anchor, Account: account.Name, Password: password})
+	return json.Marshal(firstPassword{Person: account.Anchor, Account: account.Name, Password: password}) //nolint:gosec // it is what is handed over
 }
 
 // passwordFiles writes each password into a file of its own, named after the

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -51,8 +52,11 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 		return current, nil
 	}
 	base, err := n.how.Value.Execute(view)
-	if err != nil || base == "" {
-		return current, fmt.Errorf("name: it comes out empty, or not at all (%v)", err)
+	if err != nil {
+		return current, fmt.Errorf("name: %w", err)
+	}
+	if base == "" {
+		return current, errors.New("name: it comes out empty")
 	}
 	for i := 1; i < maxNames; i++ {
 		name := identity.NameCandidate(base, i, n.how.Most)
