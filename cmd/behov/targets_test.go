@@ -160,7 +160,7 @@ targets:
       manager: {reference: manager}
     first_password: {directory: first-passwords}
     limits: {requests_per_second: 500}
-    ldap: {url: %q, ca_file: %q, bind_dn: %q, password: env:BEHOV_TEST_AD, people_dn: %q, groups_dn: %q, anchor_attribute: msDS-cloudExtensionAttribute20}
+    ldap: {url: %q, ca_file: %q, bind_dn: %q, password: env:BEHOV_TEST_AD, people_dn: %q, groups_dn: %q, anchor_attribute: msDS-cloudExtensionAttribute1}
   openldap:
     removal_limit: {number: 50}
     attributes: {cn: "{{.GivenName}} {{.FamilyName}}", sn: "{{.FamilyName}}", manager: {reference: manager}}

@@ -86,6 +86,15 @@ var flavours = map[string]*flavour{
 	},
 }
 
+// DefaultAnchor is where the anchor is in a flavour unless the configuration
+// says otherwise; without a flavour, in whatever is not Active Directory.
+func DefaultAnchor(name string) string {
+	if f := flavours[name]; f != nil {
+		return f.defaults.AnchorAttribute
+	}
+	return flavours[OpenLDAP].defaults.AnchorAttribute
+}
+
 // activeDirectory is what a domain controller lists among its
 // supportedCapabilities ([MS-ADTS] 3.1.1.3.4.3.1).
 const activeDirectory = "1.2.840.113556.1.4.800"

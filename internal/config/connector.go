@@ -124,7 +124,7 @@ func (t Target) clone() Target {
 func (t Target) anchor() string {
 	switch {
 	case t.LDAP != nil:
-		return or(t.LDAP.AnchorAttribute, "employeeNumber")
+		return or(t.LDAP.AnchorAttribute, ldap.DefaultAnchor(t.LDAP.Flavour))
 	case t.SCIM != nil:
 		return "externalId"
 	case t.Graph != nil:

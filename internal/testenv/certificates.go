@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -22,15 +23,20 @@ type Certificates struct {
 }
 
 // NewCertificates writes certificates into dir; they hold for a day.
-func NewCertificates(dir string) (Certificates, error) { return newCertificates(dir, time.Now()) }
+func NewCertificates(dir string) (Certificates, error) {
+	now := time.Now()
+	return NewCertificatesFor(dir, now.Add(-time.Hour), now.Add(24*time.Hour), net.IPv4(127, 0, 0, 1))
+}
 
 // NewExpiredCertificates writes certificates of which the server's has ended.
 func NewExpiredCertificates(dir string) (Certificates, error) {
-	return newCertificates(dir, time.Now().Add(-48*time.Hour))
+	now := time.Now()
+	return NewCertificatesFor(dir, now.Add(-48*time.Hour), now.Add(-24*time.Hour), net.IPv4(127, 0, 0, 1))
 }
 
-// newCertificates writes a server's certificate that was made at the time.
-func newCertificates(dir string, made time.Time) (Certificates, error) {
+// NewCertificatesFor is NewCertificates for a server at other addresses, or
+// whose certificate, and its alone, holds at another time.
+func NewCertificatesFor(dir string, from, to time.Time, addresses ...net.IP) (Certificates, error) {
 	files := Certificates{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server-key.pem")}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -38,6 +44,7 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	}
 	ca := template("behov test authority")
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
+	ca.NotBefore = from.Add(-time.Hour)
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {
 		return files, fmt.Errorf("certificate authority: %w", err)
@@ -46,10 +53,11 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	if err != nil {
 		return files, fmt.Errorf("server's key: %w", err)
 	}
-	server := templateAt("localhost", made)
+	server := template("localhost")
+	server.NotBefore, server.NotAfter = from, to
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	server.DNSNames, server.IPAddresses = []string{"localhost"}, addresses
 	der, err := x509.CreateCertificate(rand.Reader, server, ca, key.Public(), caKey)
 	if err != nil {
 		return files, fmt.Errorf("server's certificate: %w", err)
@@ -69,10 +77,19 @@ func newCertificates(dir string, made time.Time) (Certificates, error) {
 	return files, nil
 }
 
-func template(name string) *x509.Certificate { return templateAt(name, time.Now()) }
+// trusting returns how to verify a server by a file of certificates.
+func trusting(file, host string) (*tls.Config, error) {
+	certificates, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(certificates)
+	return &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12}, nil
+}
 
-// templateAt is a certificate that was made at the time.
-func templateAt(name string, now time.Time) *x509.Certificate {
+func template(name string) *x509.Certificate {
+	now := time.Now()
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: name},
