@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,17 +173,17 @@ func TestWritesAreNotRepeated(t *testing.T) {
 	for _, f := range []standin.Fault{{Status: 500}, {Status: 503, RetryAfter: time.Second}, {Status: 504}, {Drop: true}, {Truncate: true}} {
 		s, cfg := start(t, standin.Options{})
 		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
-		posts := 0
+		var posts atomic.Int32
 		s.Hook(func(r standin.Request) *standin.Fault {
 			if r.Method == http.MethodPost && r.Path == "/users" {
-				posts++
+				posts.Add(1)
 				return &f
 			}
 			return nil
 		})
 		r := results(t, c, creation("anna", nil))[0]
-		if r.Err == nil || connectors.ClassOf(r.Err) == connectors.Permanent || posts != 1 {
-			t.Errorf("%+v: %+v after %d creations", f, r, posts)
+		if r.Err == nil || connectors.ClassOf(r.Err) == connectors.Permanent || posts.Load() != 1 {
+			t.Errorf("%+v: %+v after %d creations", f, r, posts.Load())
 		}
 		// The answer was lost, and the user is there or not: once more.
 		s.Hook(nil)
