@@ -40,3 +40,24 @@ func Waves(changes []Change) [][]int {
 	}
 	return waves
 }
+
+// Queues are lists of changes by a key (a group, a name), in the order in which
+// keys first came. The zero value is empty.
+type Queues[T any] struct {
+	List [][]T
+	at   map[string]int
+}
+
+// Add puts an item at the end of the key's list.
+func (q *Queues[T]) Add(key string, item T) {
+	if q.at == nil {
+		q.at = map[string]int{}
+	}
+	i, ok := q.at[key]
+	if !ok {
+		i = len(q.List)
+		q.at[key] = i
+		q.List = append(q.List, nil)
+	}
+	q.List[i] = append(q.List[i], item)
+}

@@ -48,7 +48,7 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 // wave carries out changes that do not depend on one another.
 func (r *run) wave(ctx context.Context, wave []work) {
 	var creations, accounts, deletions, licences []work
-	var bundles queues
+	var bundles connectors.Queues[work]
 	for _, w := range wave {
 		switch w.Op {
 		case connectors.CreateAccount:
@@ -61,7 +61,7 @@ func (r *run) wave(ctx context.Context, wave []work) {
 			if r.c.cfg.Licences && strings.HasPrefix(w.Entitlement, licencePrefix) {
 				licences = append(licences, w)
 			} else {
-				bundles.add(w.Entitlement, w)
+				bundles.Add(w.Entitlement, w)
 			}
 		default:
 			w.end(failed(connectors.Errorf(connectors.Permanent, "graph: unknown change %q", w.Op)))
@@ -77,7 +77,7 @@ func (r *run) wave(ctx context.Context, wave []work) {
 			part.do(ctx, part.todo)
 		}
 	}
-	r.bundles(ctx, bundles.list)
+	r.bundles(ctx, bundles.List)
 }
 
 // goesOn says whether to try changes at all. Those that are not get the error
@@ -249,23 +249,4 @@ func (c *Connector) undeleted(ctx context.Context, open []int, about func(i int)
 		}
 	}
 	return slices.DeleteFunc(open, func(i int) bool { return deleted[i] })
-}
-
-// queues are lists of changes by a key, in the order in which keys first came.
-type queues struct {
-	at   map[string]int
-	list [][]work
-}
-
-func (q *queues) add(key string, w work) {
-	if q.at == nil {
-		q.at = map[string]int{}
-	}
-	i, ok := q.at[key]
-	if !ok {
-		i = len(q.list)
-		q.at[key] = i
-		q.list = append(q.list, nil)
-	}
-	q.list[i] = append(q.list[i], w)
 }

@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 const (
@@ -44,7 +44,7 @@ func (c *Connector) all(ctx context.Context, requests []request) []reply {
 			batches = append(batches, []int{i})
 		}
 	}
-	sideBySide(batches, c.slots.Concurrent(), func(indexes []int) {
+	limit.SideBySide(c.slots.Concurrent(), batches, func(indexes []int) {
 		if len(indexes) == 1 {
 			a, err := c.send(ctx, requests[indexes[0]])
 			replies[indexes[0]] = reply{a, err}
@@ -178,22 +178,4 @@ func unpack(body []byte) (map[string]batchItem, error) {
 		answers[item.ID] = item
 	}
 	return answers, nil
-}
-
-// sideBySide calls do for every item, several at a time.
-func sideBySide[T any](items []T, width int, do func(T)) {
-	var wg sync.WaitGroup
-	next := make(chan T)
-	for range min(len(items), width) {
-		wg.Go(func() {
-			for item := range next {
-				do(item)
-			}
-		})
-	}
-	for _, item := range items {
-		next <- item
-	}
-	close(next)
-	wg.Wait()
 }

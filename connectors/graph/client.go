@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/transport"
 )
 
 const (
@@ -29,23 +29,6 @@ const (
 	// not now.
 	maxTries = 5
 )
-
-func newClient(cfg Config, t *tls.Config) *http.Client {
-	return &http.Client{
-		Timeout: cfg.Timeout,
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			TLSClientConfig:       t,
-			ForceAttemptHTTP2:     true,
-			MaxIdleConnsPerHost:   parallel,
-			IdleConnTimeout:       30 * time.Second,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ExpectContinueTimeout: time.Second,
-		},
-		// Graph's directory does not redirect. Whoever does gets no token.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 // answer is Graph's answer to one request that is neither an error of its own
 // nor one of the way there: success, or a no to this one request.
@@ -164,12 +147,12 @@ func (c *Connector) exchange(ctx context.Context, q request, writes int) (*raw, 
 	r.Header.Set("Authorization", "Bearer "+token)
 	response, err := c.http.Do(r)
 	if err != nil {
-		return nil, c.broken(ctx, q.doing, err)
+		return nil, transport.Broken(ctx, "graph: "+q.doing, c.cfg.URL, c.cfg.Timeout, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
-		return nil, c.broken(ctx, q.doing, err)
+		return nil, transport.Broken(ctx, "graph: "+q.doing, c.cfg.URL, c.cfg.Timeout, err)
 	}
 	if len(content) > maxBody {
 		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer is larger than %d MB", q.doing, maxBody>>20)
@@ -181,22 +164,6 @@ func (c *Connector) ours(address string) bool {
 	a, err := url.Parse(address)
 	b, err2 := url.Parse(c.cfg.URL)
 	return err == nil && err2 == nil && a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host) && strings.HasPrefix(a.Path, b.Path+"/")
-}
-
-// broken classes an error of the connection. The library's own text has the
-// URL in it.
-func (c *Connector) broken(ctx context.Context, doing string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("graph: %s: %w", doing, ctx.Err())
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		if u.Timeout() {
-			return connectors.Errorf(connectors.TargetDown, "graph: %s: no answer from %s within %s", doing, c.cfg.URL, c.cfg.Timeout)
-		}
-		err = u.Err
-	}
-	return connectors.Errorf(connectors.TargetDown, "graph: %s: no connection to %s: %w", doing, c.cfg.URL, err)
 }
 
 // read tells an answer from what only looks like one.

@@ -1,12 +1,9 @@
 package graph
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -236,21 +233,4 @@ func (c Config) validateAttributes(add func(string, ...any)) {
 			add("attribute %q cannot refer to an account: of Graph's only manager does", name)
 		}
 	}
-}
-
-// tlsConfig returns how to verify the server.
-func (c Config) tlsConfig() (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
-	}
-	return t, nil
 }

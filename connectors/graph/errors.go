@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/transport"
 )
 
 // errThrottled is in errors after which the request was not carried out and
@@ -27,7 +27,7 @@ var (
 // not deal with the request at all.
 func (c *Connector) failure(q request, r *raw, a *answer) error {
 	say := func(class connectors.Class, format string, args ...any) error {
-		return &connectors.Error{Class: class, After: retryAfter(r.header.Get("Retry-After"), time.Now()),
+		return &connectors.Error{Class: class, After: transport.RetryAfter(r.header.Get("Retry-After"), time.Now()),
 			Err: fmt.Errorf("graph: %s: %w%s", q.doing, fmt.Errorf(format, args...), a.trace())}
 	}
 	switch status := r.status; {
@@ -120,20 +120,6 @@ func (a *answer) trace() string {
 		return ""
 	}
 	return " (request-id " + a.request + ")"
-}
-
-// retryAfter reads the header of that name (RFC 9110 §10.2.3): seconds, or an
-// HTTP date.
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	const longest = 24 * time.Hour // a wrong clock must not stop us for years
-	if seconds, err := strconv.Atoi(header); err == nil {
-		return time.Duration(min(max(seconds, 0), int(longest/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), longest)
-	}
-	return 0
 }
 
 // unexpected is the error for an answer to something Graph should not refuse.

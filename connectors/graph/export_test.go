@@ -44,9 +44,6 @@ func LimitsOf(c connectors.Connector) limit.Limits { return inner(c).cfg.Limits 
 // CredentialOf returns the type of a connector's credential.
 func CredentialOf(c connectors.Connector) string { return fmt.Sprintf("%T", inner(c).credential) }
 
-// RetryAfter reads a header.
-func RetryAfter(header string, now time.Time) time.Duration { return retryAfter(header, now) }
-
 // Unpack reads a batch's answers: their status by ID.
 func Unpack(body []byte) (map[string]int, error) {
 	answers, err := unpack(body)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/limit"
+	"github.com/behov/behov/connectors/transport"
 )
 
 // Connector is a connected tenant.
@@ -82,12 +83,12 @@ func open(cfg Config) (*Connector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	t, err := cfg.tlsConfig()
+	t, err := transport.TLS(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	c := &Connector{
-		cfg: cfg, http: newClient(cfg, t), sleep: sleep,
+		cfg: cfg, http: transport.Client(t, cfg.Timeout, parallel), sleep: sleep,
 		writes: limit.New(cfg.Limits, parallel),
 		slots:  limit.New(limit.Limits{Concurrent: cfg.Limits.Concurrent}, parallel),
 		made:   map[string]time.Time{}, ids: map[string]string{},

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
@@ -94,18 +93,6 @@ func TestURLsNameNobody(t *testing.T) {
 			t.Errorf("%s %s", r.Method, at)
 		}
 	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	for _, h := range []string{"", "0", "17", "-5", "99999999999999999999", "Sun, 01 Nov 2026 12:00:30 GMT", "Sun, 01 Nov 2020 12:00:30 GMT", "soon"} {
-		f.Add(h)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		if d := graph.RetryAfter(header, now); d < 0 || d > 24*time.Hour {
-			t.Errorf("%q: %s", header, d)
-		}
-	})
 }
 
 func FuzzBatchAnswer(f *testing.F) {

@@ -2,11 +2,9 @@ package ldap
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/limit"
+	"github.com/behov/behov/connectors/transport"
 )
 
 // Config says where the directory is and how it is laid out. Only URL,
@@ -253,18 +252,11 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 	if u.Scheme != "ldaps" && !c.StartTLS {
 		return nil, nil
 	}
-	t := &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	if c.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
+	t, err := transport.TLS(c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
+		return nil, err
 	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
-	}
+	t.ServerName = u.Hostname()
 	return t, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"golang.org/x/time/rate"
 )
@@ -80,3 +81,21 @@ func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 
 // Concurrent is how many requests may wait for an answer at the same time.
 func (l *Limiter) Concurrent() int { return cap(l.slots) }
+
+// SideBySide calls do for every item, so many at a time.
+func SideBySide[T any](atOnce int, items []T, do func(T)) {
+	var wg sync.WaitGroup
+	next := make(chan T)
+	for range min(len(items), max(atOnce, 1)) {
+		wg.Go(func() {
+			for item := range next {
+				do(item)
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	wg.Wait()
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 // work is one change on its way.
@@ -66,7 +67,7 @@ func split(todo []work) [][]work {
 func (r *run) wave(ctx context.Context, wave []work) {
 	// One after the other: creations with the same name, since not every
 	// service holds two at the same time apart, and changes of one group.
-	var names, ids, bundles queues
+	var names, ids, bundles connectors.Queues[work]
 	adoptions := 0
 	for _, w := range wave {
 		if w.Op == connectors.AdoptAccount {
@@ -74,23 +75,23 @@ func (r *run) wave(ctx context.Context, wave []work) {
 		}
 		switch w.Op {
 		case connectors.CreateAccount, connectors.RenameAccount:
-			names.add(strings.ToLower(w.Account.Name), w)
+			names.Add(strings.ToLower(w.Account.Name), w)
 		case connectors.UpdateAccount, connectors.EnableAccount, connectors.DisableAccount, connectors.DeleteAccount, connectors.AdoptAccount:
-			ids.add(w.Account.ID, w)
+			ids.Add(w.Account.ID, w)
 		case connectors.AddMember, connectors.RemoveMember:
-			bundles.add(w.Entitlement, w)
+			bundles.Add(w.Entitlement, w)
 		default:
 			*w.result = failed(connectors.Errorf(connectors.Permanent, "scim: unknown change %q", w.Op))
 		}
 	}
-	if n := len(names.list) + adoptions; n > 0 && r.stopped(ctx) == nil {
+	if n := len(names.List) + adoptions; n > 0 && r.stopped(ctx) == nil {
 		r.failed(r.lookup.prepare(ctx, n))
 	}
-	r.bulk(ctx, names.list, ids.list)
-	r.sideBySide(names.list, func(q []work) { r.each(ctx, q, r.account) })
-	r.sideBySide(ids.list, func(q []work) { r.each(ctx, q, r.account) })
+	r.bulk(ctx, names.List, ids.List)
+	limit.SideBySide(r.c.limiter.Concurrent(), names.List, func(q []work) { r.each(ctx, q, r.account) })
+	limit.SideBySide(r.c.limiter.Concurrent(), ids.List, func(q []work) { r.each(ctx, q, r.account) })
 	// Groups one after the other: within each, requests go side by side.
-	for _, q := range bundles.list {
+	for _, q := range bundles.List {
 		r.members(ctx, q)
 	}
 }
@@ -146,45 +147,4 @@ func (r *run) account(ctx context.Context, change connectors.Change) connectors.
 		return r.delete(ctx, change)
 	}
 	return r.edited(ctx, change.Account.ID, func(now resource) (*edit, connectors.Result) { return r.work(ctx, change, now) })
-}
-
-// queues are lists of changes by a key, in the order in which keys first came.
-type queues struct {
-	at   map[string]int
-	list [][]work
-}
-
-func (q *queues) add(key string, w work) {
-	if q.at == nil {
-		q.at = map[string]int{}
-	}
-	i, ok := q.at[key]
-	if !ok {
-		i = len(q.list)
-		q.at[key] = i
-		q.list = append(q.list, nil)
-	}
-	q.list[i] = append(q.list[i], w)
-}
-
-func (r *run) sideBySide(queues [][]work, do func([]work)) {
-	sideBySide(r.c.limiter.Concurrent(), queues, do)
-}
-
-// sideBySide calls do for every item, several at a time.
-func sideBySide[T any](atOnce int, items []T, do func(T)) {
-	var wg sync.WaitGroup
-	next := make(chan T)
-	for range min(len(items), atOnce) {
-		wg.Go(func() {
-			for item := range next {
-				do(item)
-			}
-		})
-	}
-	for _, item := range items {
-		next <- item
-	}
-	close(next)
-	wg.Wait()
 }

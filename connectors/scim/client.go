@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/transport"
 )
 
 const (
@@ -29,27 +29,17 @@ const (
 )
 
 func newClient(cfg Config, t *tls.Config) *http.Client {
-	return &http.Client{
-		Timeout: cfg.Timeout,
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			TLSClientConfig:       t,
-			ForceAttemptHTTP2:     true,
-			MaxIdleConnsPerHost:   max(parallel, cfg.Limits.Concurrent),
-			IdleConnTimeout:       30 * time.Second,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ExpectContinueTimeout: time.Second,
-		},
-		CheckRedirect: func(next *http.Request, via []*http.Request) error {
-			// A redirected write would be repeated as a read, whose success
-			// says nothing; and the token is for this host only.
-			first := via[0]
-			if first.Method != http.MethodGet || len(via) > 3 || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme {
-				return http.ErrUseLastResponse
-			}
-			return nil
-		},
+	c := transport.Client(t, cfg.Timeout, max(parallel, cfg.Limits.Concurrent))
+	c.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		// A redirected write would be repeated as a read, whose success says
+		// nothing; and the token is for this host only.
+		first := via[0]
+		if first.Method != http.MethodGet || len(via) > 3 || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme {
+			return http.ErrUseLastResponse
+		}
+		return nil
 	}
+	return c
 }
 
 // request is one to be sent. What it does is said in errors.
@@ -128,7 +118,7 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	defer done()
 	response, err := c.http.Do(r)
 	if err != nil {
-		return nil, c.broken(ctx, q.doing, err)
+		return nil, transport.Broken(ctx, "scim: "+q.doing, c.cfg.URL, c.cfg.Timeout, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusUnauthorized {
@@ -136,28 +126,12 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
-		return nil, c.broken(ctx, q.doing, err)
+		return nil, transport.Broken(ctx, "scim: "+q.doing, c.cfg.URL, c.cfg.Timeout, err)
 	}
 	if len(content) > maxBody {
 		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: the answer is larger than %d MB: lower page_size", q.doing, maxBody>>20)
 	}
 	return c.read(q.doing, response, content)
-}
-
-// broken classes an error of the connection. The library's own text has the
-// URL in it, and with it names.
-func (c *Connector) broken(ctx context.Context, doing string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("scim: %s: %w", doing, ctx.Err())
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		if u.Timeout() {
-			return connectors.Errorf(connectors.TargetDown, "scim: %s: no answer from %s within %s", doing, c.cfg.URL, c.cfg.Timeout)
-		}
-		err = u.Err
-	}
-	return connectors.Errorf(connectors.TargetDown, "scim: %s: no connection to %s: %w", doing, c.cfg.URL, err)
 }
 
 // read tells an answer from what only looks like one.

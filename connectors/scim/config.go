@@ -1,12 +1,9 @@
 package scim
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -135,21 +132,4 @@ func (o *OAuth) validate(plaintext bool, add func(format string, args ...any)) {
 	if o.ClientSecret == "" {
 		add("oauth.client_secret is missing")
 	}
-}
-
-// tlsConfig returns how to verify the server.
-func (c Config) tlsConfig() (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
-	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", c.CAFile)
-	}
-	return t, nil
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/transport"
 )
 
 // errBusy and errToken are in errors that every other request would get as
@@ -40,7 +40,7 @@ func (c *Connector) failure(doing string, status int, header http.Header) error 
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &connectors.Error{
 			Class: connectors.RetryLater,
-			After: retryAfter(header.Get("Retry-After"), time.Now()),
+			After: transport.RetryAfter(header.Get("Retry-After"), time.Now()),
 			Err:   fmt.Errorf("scim: %s: %w (%d)", doing, errBusy, status),
 		}
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status > 511:
@@ -51,23 +51,6 @@ func (c *Connector) failure(doing string, status int, header http.Header) error 
 		return say(connectors.RetryLater, "the service failed (%d)", status)
 	}
 	return nil
-}
-
-// retryAfter reads the header of that name (RFC 9110 §10.2.3): seconds, or an
-// HTTP date.
-func retryAfter(header string, now time.Time) time.Duration {
-	header = strings.TrimSpace(header)
-	const longest = 24 * time.Hour // a wrong clock must not stop us for years
-	if seconds, err := strconv.Atoi(header); err == nil {
-		if seconds > int(longest/time.Second) {
-			return longest
-		}
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(at.Sub(now), 0), longest)
-	}
-	return 0
 }
 
 // unexpected is the error for an answer to something that no service should

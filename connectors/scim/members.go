@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/limit"
 )
 
 // maxOperations is how many members one request adds or removes.
@@ -64,7 +65,7 @@ func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
 		}
 	}
 	// Not every service looks whether a member is one of its accounts.
-	sideBySide(r.c.limiter.Concurrent(), unknown, func(w work) {
+	limit.SideBySide(r.c.limiter.Concurrent(), unknown, func(w work) {
 		err := r.stopped(ctx)
 		if err == nil {
 			var user resource

@@ -16,6 +16,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/limit"
+	"github.com/behov/behov/connectors/transport"
 )
 
 // Connector is a connected service.
@@ -51,7 +52,7 @@ func New(cfg Config) (connectors.Connector, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
-	t, err := cfg.tlsConfig()
+	t, err := transport.TLS(cfg.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}

@@ -1,0 +1,90 @@
+// Package transport is what connectors over TLS and HTTP have in common: whom
+// they trust, how they keep connections, how long a server asks them to wait,
+// and how they tell of a connection that broke.
+//
+// It must never trust a server without a certificate that was asked for, never
+// follow a redirect by itself, and never let a URL into an error: there may be
+// names in it.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors"
+)
+
+// TLS returns how to verify a server: by the certificates in a file, in PEM, or
+// by the system's without one. The error names the field ca_file.
+func TLS(caFile string) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", caFile)
+	}
+	return t, nil
+}
+
+// Client returns an HTTP client that keeps so many connections to a server and
+// follows no redirect, unless its CheckRedirect is replaced.
+func Client(t *tls.Config, timeout time.Duration, connections int) *http.Client {
+	return &http.Client{
+		Timeout: timeout,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			TLSClientConfig:       t,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConnsPerHost:   connections,
+			IdleConnTimeout:       30 * time.Second,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Broken classes an error of an HTTP connection. The text says what was being
+// done, and whereto; the library's own has the whole URL in it.
+func Broken(ctx context.Context, doing, server string, timeout time.Duration, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		if u.Timeout() {
+			return connectors.Errorf(connectors.TargetDown, "%s: no answer from %s within %s", doing, server, timeout)
+		}
+		err = u.Err
+	}
+	return connectors.Errorf(connectors.TargetDown, "%s: no connection to %s: %w", doing, server, err)
+}
+
+// RetryAfter reads the header of that name (RFC 9110 §10.2.3): seconds, or an
+// HTTP date. It is at most a day: a wrong clock must not stop us for years.
+func RetryAfter(header string, now time.Time) time.Duration {
+	const longest = 24 * time.Hour
+	header = strings.TrimSpace(header)
+	if seconds, err := strconv.Atoi(header); err == nil {
+		return time.Duration(min(max(seconds, 0), int(longest/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(at.Sub(now), 0), longest)
+	}
+	return 0
+}
