@@ -1,8 +1,11 @@
 package conformance
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/behov/behov/connectors"
 )
@@ -126,6 +129,30 @@ var textTests = []test{
 			r.Errorf("the account is %+v, memberships %v; want it untouched", a, s.members)
 		}
 	}},
+	{"nothing gets out of a value", func(r *runner) {
+		// Whatever stands in any mapped value: it comes back, or is refused, and
+		// nobody else notices.
+		r.needs(connectors.Update)
+		ids := r.create("anna", "berit")
+		others := r.snapshot()
+		attributes := slices.Sorted(maps.Keys(r.Attributes("anna")))
+		if r.Multi != "" {
+			attributes = append(attributes, r.Multi)
+		}
+		for _, name := range append(attributes, r.Text) {
+			for _, text := range []string{"*)(objectClass=*", "anna)(|(uid=*", `x" or userName pr or "`, "x,dc=se", "' OR 1=1 --", `{"active": false}`, "a\r\nb: c", "\x00", "x\u202ex", `\`} {
+				res := r.apply(update(ids[0], name, text))[0]
+				s := r.snapshot()
+				got := s.accounts[ids[0]].Attributes[name]
+				if res.Status != connectors.Refused && !slices.Contains(got, text) && !same(r.Connector, name, got, text) {
+					r.Errorf("%s: %s %q, and read %q", res.Status, name, text, got)
+				}
+				if len(s.accounts) != len(others.accounts) || len(s.members) != 0 || !s.accounts[ids[0]].Enabled || !cmp.Equal(s.accounts[ids[1]], others.accounts[ids[1]]) {
+					r.Fatalf("%s %q changed more than itself", name, text)
+				}
+			}
+		}
+	}},
 	{"unknown attributes are refused or come back", func(r *runner) {
 		r.needs(connectors.Update)
 		id := r.create("anna")[0]
@@ -134,4 +161,10 @@ var textTests = []test{
 			r.Error("an attribute that is not there is said to be so already")
 		}
 	}},
+}
+
+// same says whether the target itself holds the values equal.
+func same(c connectors.Connector, attribute string, got []string, want string) bool {
+	m, ok := c.(connectors.Matcher)
+	return ok && m.Matching()[attribute].Same(got, []string{want})
 }

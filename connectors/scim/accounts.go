@@ -49,7 +49,7 @@ func (c *Connector) post(ctx context.Context, user resource) (*answer, error) {
 	q := request{doing: "create an account", method: http.MethodPost, path: users, body: user}
 	a, err := c.send(ctx, q)
 	yes, isBool := user["active"].(bool)
-	if err != nil || a.status != http.StatusBadRequest || !isBool || a.scimType != "" && a.scimType != "invalidValue" && a.scimType != "invalidSyntax" {
+	if err != nil || a.status != http.StatusBadRequest || !isBool || c.booleans.Load() || a.scimType != "" && a.scimType != "invalidValue" && a.scimType != "invalidSyntax" {
 		return a, err
 	}
 	user["active"] = asText(yes)
@@ -107,6 +107,7 @@ func (r *run) created(ctx context.Context, change connectors.Change, a *answer) 
 
 // confirmed looks whether an account that was made is what was asked for.
 func (r *run) confirmed(ctx context.Context, change connectors.Change, user resource) connectors.Result {
+	r.c.noteActive(user)
 	id := user.id()
 	if user.anchor() != change.Account.Anchor {
 		return failed(connectors.Errorf(connectors.Permanent,

@@ -36,7 +36,7 @@ func TestConformanceScimapp(t *testing.T) {
 		t.Cleanup(func() { removals += wantNamedRemovals(t, front.requests()) })
 		f := fixture(t, front.url, front.real, testToken)
 		f.RefusedAttribute, f.RefusedValue = "x509Certificates", "this is not base64!"
-		f.Faults = faults(t, front.real)
+		f.Faults, f.Large = faults(t, front.real), 10_000
 		return f
 	})
 	if removals == 0 {
@@ -96,7 +96,7 @@ func TestConformanceSCIMMY(t *testing.T) {
 				"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name,
 			})
 		}
-		f := fixture(t, url, url, s.Token)
+		f := fixture(t, newFrontOf(t, url, nil, "is not base64", "this is not a URL").url, url, s.Token)
 		f.RefusedAttribute, f.RefusedValue = "profileUrl", "this is not a URL"
 		f.Faults = faults(t, url)
 		return f

@@ -15,6 +15,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/conformance"
+	"github.com/behov/behov/connectors/limit"
 	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -312,5 +313,26 @@ func faults(t *testing.T, url string) []conformance.Fault {
 			}
 			real.ServeHTTP(w, r)
 		})},
+	}
+}
+
+// A service's owner says how many requests it takes: so many a second, so many
+// at a time.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int32
+	cfg := newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer now.Add(-1)
+		real.ServeHTTP(w, r)
+	}).config()
+	cfg.Limits = limit.Limits{PerSecond: 50, Burst: 1, Concurrent: 2}
+	c := open(t, cfg)
+	began := time.Now()
+	create(t, c, crowd(10)...)
+	if took := time.Since(began); took < 200*time.Millisecond || most.Load() > 2 {
+		t.Errorf("%s, %d at the same time", took, most.Load())
 	}
 }

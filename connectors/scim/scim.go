@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/limit"
@@ -27,9 +28,12 @@ type Connector struct {
 	limiter    *limit.Limiter
 	attributes []path // those of the configuration, in its order
 
-	traits  *traits
-	service service
-	filters filters
+	traits *traits
+	// booleans is set once the service has shown active as a truth value: it
+	// then does not want it as text.
+	booleans atomic.Bool
+	service  service
+	filters  filters
 }
 
 // withMFA is a Connector that can tell who is enrolled. A type of its own, so

@@ -60,6 +60,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 
 // account is what a User is to behov.
 func (c *Connector) account(r resource) (connectors.Account, error) {
+	c.noteActive(r)
 	enabled, err := r.enabled()
 	if err != nil {
 		return connectors.Account{}, connectors.Errorf(connectors.Permanent, "scim: user %s: %w", r.id(), err)
@@ -71,6 +72,13 @@ func (c *Connector) account(r resource) (connectors.Account, error) {
 		}
 	}
 	return a, nil
+}
+
+// noteActive takes note of how the service writes active.
+func (c *Connector) noteActive(r resource) {
+	if _, is := r.field("active").(bool); is {
+		c.booleans.Store(true)
+	}
 }
 
 // membersOf returns a group's members. A list may leave out what the single
