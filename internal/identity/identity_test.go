@@ -170,3 +170,41 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestInstantsOfTemplates: HR's dates are days in the organisation's time zone,
+// the last day included, and targets want instants.
+func TestInstantsOfTemplates(t *testing.T) {
+	stockholm, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := identity.View{EmploymentFacts: identity.EmploymentFacts{Start: "2026-03-29", End: "2026-10-24"}, Zone: stockholm}
+	for text, want := range map[string]string{"{{.Begins}}": "2026-03-28T23:00:00Z", "{{.Ends}}": "2026-10-24T22:00:00Z"} {
+		template, err := identity.ParseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := template.Execute(v); err != nil || got != want {
+			t.Errorf("%s is %q, want %q, %v", text, got, want, err)
+		}
+	}
+	v.End = ""
+	if v.Ends() != "" {
+		t.Errorf("without a last day it ends %s", v.Ends())
+	}
+}
+
+func TestNameCandidate(t *testing.T) {
+	for _, c := range []struct {
+		base    string
+		n, most int
+		want    string
+	}{
+		{"anna", 1, 0, "anna"}, {"anna", 2, 0, "anna2"}, {"anna", 12, 5, "ann12"}, {"anna@x", 2, 0, "anna2@x"}, {"anna@x", 2, 5, "an2@x"},
+		{"åäö𝒳y", 1, 4, "åäö𝒳"}, {"åäö𝒳y", 2, 4, "åäö2"}, {"a", 100, 2, "100"},
+	} {
+		if got := identity.NameCandidate(c.base, c.n, c.most); got != c.want {
+			t.Errorf("candidate %d of %q in %d is %q, want %q", c.n, c.base, c.most, got, c.want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,6 +33,28 @@ type View struct {
 	// Account is the login name in the target that the value is for; empty
 	// where the template makes that name.
 	Account string
+	// Zone is that of HR's dates; nil is UTC.
+	Zone *time.Location
+}
+
+// Begins is the instant at which the employment begins, as RFC 3339 in UTC;
+// empty when it has no first day.
+func (v View) Begins() string { return v.instant(v.Start, 0) }
+
+// Ends is the instant at which the employment is over, the first after its
+// last day, as RFC 3339 in UTC; empty when it has no last day.
+func (v View) Ends() string { return v.instant(v.End, 1) }
+
+func (v View) instant(d Date, days int) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return ""
+	}
+	zone := v.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone).UTC().Format(time.RFC3339)
 }
 
 // ParseTemplate compiles a template and tries it on an empty view, so that an

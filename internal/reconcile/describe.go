@@ -35,6 +35,7 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 		}
 		for i, p := range w.people {
 			view := p.ViewOn(w.day)
+			view.Zone = e.Config.Zone
 			a := people[i].Accounts[c.Name]
 			a.Rename = c.Account.Rename
 			if a.Name, err = names.current(p.ID); err != nil {

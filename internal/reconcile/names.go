@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -60,6 +61,9 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 	}
 	for i := 1; i < maxNames; i++ {
 		name := identity.NameCandidate(base, i, n.how.Most)
+		if n.how.Most > 0 && utf8.RuneCountInString(name) > n.how.Most {
+			break // there is no room for another number
+		}
 		free, err := n.free(name, current, person)
 		if err != nil {
 			return "", err

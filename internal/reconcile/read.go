@@ -275,6 +275,15 @@ func (e *Engine) Facts(ctx context.Context, p identity.Person) (policy.Facts, er
 		if err != nil {
 			return f, err
 		}
+		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && accounts[string(p.ID)] != "" {
+			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: accounts[string(p.ID)], Anchor: string(p.ID)}); err == nil {
+				f.MFA = policy.NotEnrolled
+				if yes {
+					f.MFA = policy.Enrolled
+				}
+			}
+			continue
+		}
 		found := false
 		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
 			found = found || accountID == accounts[string(p.ID)]

@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/internal/store"
+)
+
+// What a connector remembers comes back, for its target only, and is sealed.
+func TestMemory(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		clock := func() time.Time { return now }
+		m, other := db.Memory("entra", clock), db.Memory("ad", clock)
+		if got, err := m.Load(t.Context()); err != nil || got != nil {
+			t.Errorf("at first %q, %v", got, err)
+		}
+		for _, state := range []string{"anna@kommun.test", "", "berit@kommun.test"} {
+			if err := m.Save(t.Context(), []byte(state)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := m.Load(t.Context()); err != nil || string(got) != state {
+				t.Errorf("saved %q, loaded %q, %v", state, got, err)
+			}
+		}
+		if got, err := other.Load(t.Context()); err != nil || got != nil {
+			t.Errorf("another target's is %q, %v", got, err)
+		}
+	})
+}
+
+func TestMemoryIsSealed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "behov.db")
+	db, err := store.Open(t.Context(), "sqlite:"+file, newMaster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Memory("entra", time.Now).Save(t.Context(), []byte("anna@kommun.test")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, file + "-wal"} {
+		if b, err := os.ReadFile(name); err == nil && bytes.Contains(b, []byte("anna@")) {
+			t.Errorf("%s holds it in the clear", name)
+		}
+	}
+	// Another key file opens nothing, and that is no error: it is a cache.
+	again := open(t, "sqlite:"+file)
+	if got, err := again.Memory("entra", time.Now).Load(t.Context()); err != nil || got != nil {
+		t.Errorf("with another key it is %q, %v", got, err)
+	}
+}
+
+// A name is one person's for good in a target, however it is capitalised.
+func TestAccountNames(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		take := func(target, name, person string) error {
+			return db.Write(context.Background(), func(tx *store.Tx) error { return tx.TakeName(t.Context(), target, name, person) })
+		}
+		for range 2 {
+			if err := take("ad", "Åsa", "p1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := take("ad", "åSA", "p2"); err == nil || !strings.Contains(err.Error(), "is or was person p1's") {
+			t.Errorf("another takes it: %v", err)
+		}
+		if err := take("scim", "åsa", "p2"); err != nil {
+			t.Errorf("in another target: %v", err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.NoteName(t.Context(), "ad", "ÅSA", "p3") })
+		names, err := db.AccountNames(t.Context(), "ad")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"åsa": "p1", "nobody": ""} {
+			if got, err := names.Owner(name); err != nil || got != want {
+				t.Errorf("%s is %q's, want %q, %v", name, got, want, err)
+			}
+		}
+	})
+}
