@@ -158,3 +158,64 @@ func TestConnectors(t *testing.T) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 }
+
+// TestReadmeThirdParty: somebody else runs the suite on a connector of their
+// own, in a module of their own, as the README shows.
+func TestReadmeThirdParty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a module")
+	}
+	i := slices.IndexFunc(readmeBlocks(t), func(b string) bool { return strings.Contains(b, "connectors/conformance\"") })
+	if i < 0 {
+		t.Fatal("the README no longer shows how to run the suite")
+	}
+	snippet := strings.Replace(readmeBlocks(t)[i], "import \"github.com/behov/behov/connectors/conformance\"\n", "", 1)
+	snippet = strings.Replace(snippet, "Attributes: …", "Attributes: func(string) map[string][]string { return nil }", 1)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	requires := strings.Replace(string(mod), "module github.com/behov/behov", "module example.org/mine", 1)
+	for name, text := range map[string]string{
+		"go.mod": requires + "\nrequire github.com/behov/behov v0.0.0\n\nreplace github.com/behov/behov => " + root + "\n",
+		"go.sum": string(sum),
+		"mine_test.go": `package mine
+
+import (
+	"testing"
+
+	"github.com/behov/behov/connectors/conformance"
+	"github.com/behov/behov/connectors/memory"
+)
+
+` + strings.Replace(snippet, "		// A target of its own", `		mine, err := memory.New(memory.Config{Groups: []string{"staff", "finance"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A target of its own`, 1),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "test", "-mod=mod", "-v", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	if !strings.Contains(string(out), "--- PASS: TestConformance/accounts/update") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	// What the connector claims and the fixture lacks, the suite asks for.
+	if !strings.Contains(string(out), "the fixture needs Reference") || !strings.Contains(string(out), "SetMFA") {
+		t.Errorf("it does not say what else it wants:\n%s", out)
+	}
+}

@@ -13,6 +13,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -117,7 +118,13 @@ func newRunner(t *testing.T, f Fixture) *runner {
 	if f.Connector == nil || len(f.Entitlements) < 2 || f.Attributes == nil || f.Text == "" {
 		t.Fatal("the fixture needs Connector, two Entitlements, Attributes and Text")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	attributes := f.Attributes
+	f.Attributes = func(name string) map[string][]string { // one of its own each time, never nil
+		all := map[string][]string{}
+		maps.Copy(all, attributes(name))
+		return all
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	t.Cleanup(func() {
 		if err := f.Connector.Close(); err != nil {
