@@ -71,6 +71,11 @@ type Account struct {
 	Name string
 	// Enabled is false when the account cannot be used to sign in.
 	Enabled bool
+	// Elsewhere: another directory masters the account (a user that is synced
+	// from the premises), so that its anchor, name, attributes and state cannot
+	// be written here. behov knows it by its ID, gives and takes memberships
+	// and ends sessions, and leaves the rest to where the account is mastered.
+	Elsewhere bool
 	// Attributes holds the attributes the connector is configured to read, by
 	// the target's own names. An attribute without a value is absent. The
 	// values of an attribute that refers to accounts (a manager) are their
