@@ -67,7 +67,8 @@ type Target struct {
 	Account    AccountName
 	Attributes map[string]Attribute // by the target's own attribute names
 	Adopt      []Claim              // how accounts that were there are told, the strongest first
-	Limit      plan.Limit
+	Limit      plan.Limit           // how many people may lose something in a run
+	Changes    plan.Limit           // how many people's accounts may be changed in a run
 	Ignore     []string
 	MFA        bool // this target says who is enrolled
 	// FirstPassword says who is told the first password of a new account.

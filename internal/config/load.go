@@ -62,6 +62,7 @@ type targetYAML struct {
 	Attributes map[string]attributeYAML `yaml:"attributes"`
 	Adopt      []map[string]string      `yaml:"adopt"`
 	Removal    limitYAML                `yaml:"removal_limit"`
+	Changes    limitYAML                `yaml:"change_limit"`
 	Ignore     []string                 `yaml:"ignore"`
 	Limits     limit.Limits             `yaml:"limits"`
 	Password   struct {
@@ -94,6 +95,8 @@ type entitlementYAML struct {
 const (
 	defaultPeople       = 5
 	defaultShare        = 0.10
+	defaultChanged      = 50
+	defaultChangedShare = 0.20
 	defaultShrinkRows   = 5
 	defaultShrinkShare  = 0.05
 	defaultLogin        = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
@@ -253,7 +256,14 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Target {
 	at := "$.targets." + quoteKey(name)
 	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
-		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}}
+		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}, Changes: plan.Limit{People: defaultChanged, Share: defaultChangedShare}}
+	y.Changes.check(doc, at+".change_limit")
+	if y.Changes.Number != nil {
+		t.Changes.People = *y.Changes.Number
+	}
+	if y.Changes.Percent != nil {
+		t.Changes.Share = *y.Changes.Percent / 100
+	}
 	y.Removal.check(doc, at+".removal_limit")
 	if y.Removal.Number != nil {
 		t.Limit.People = *y.Removal.Number

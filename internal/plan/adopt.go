@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
@@ -11,49 +12,91 @@ import (
 // a person's.
 type Claim struct {
 	Attribute string // NameAttribute for the login name
-	Value     string // never empty
+	Value     string // empty when HR does not know it
 }
 
 // Correlate finds, among the accounts that nobody is known to own, those that
 // are people's: by each claim in turn, and only when exactly one account and
-// one person come together. Whatever is less clear is a finding and no match.
-// Nothing is matched in a target that was not read completely: a second
-// account may be in the part that was not seen.
+// one person come together. Whatever is less clear is a finding and no match:
+// also an account that a stronger claim says is another's, and one that was
+// disabled on purpose. Nothing is matched in a target that was not read
+// completely: a second account may be in the part that was not seen.
 func (t *Target) Correlate(people []Person) {
 	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]string{}
 	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts {
 		return
 	}
 	free := t.free(people)
-	claimants := map[string][]identity.PersonID{} // by account
-	by := map[identity.PersonID]string{}          // the claim's attribute
+	claimants := map[string][]Person{}   // by account
+	by := map[identity.PersonID]string{} // the claim's attribute
 	for _, p := range people {
-		if own, others := t.Owned(p.ID); own != nil || len(others) > 0 || t.Bound.account[p.ID] != "" {
+		if own, others := t.Owned(p.ID); own != nil || len(others) > 0 {
 			continue
 		}
-		for _, c := range p.Accounts[t.Name].Claims {
-			accounts := free[t.claim(c.Attribute, []string{c.Value})]
-			if len(accounts) > 1 {
-				t.unclear[p.ID] = fmt.Sprintf("%d accounts could be this person's by %s: write the person's ID into the anchor attribute of the right one, or list the others under ignore; none is made until then", len(accounts), c.Attribute)
-			}
-			if len(accounts) == 1 {
-				claimants[accounts[0]] = append(claimants[accounts[0]], p.ID)
-				by[p.ID] = c.Attribute
-			}
-			if len(accounts) > 0 {
-				break
-			}
+		account, attribute, unclear := t.claimedBy(p, free)
+		if unclear != "" {
+			t.unclear[p.ID] = unclear
+		}
+		if account != "" {
+			claimants[account] = append(claimants[account], p)
+			by[p.ID] = attribute
 		}
 	}
 	for account, who := range claimants {
-		if len(who) == 1 {
-			t.adopted[who[0]], t.adopter[account] = account, who[0]
-			continue
-		}
-		for _, person := range who {
-			t.unclear[person] = fmt.Sprintf("one account could be this person's by %s, or that of %d others: write the right person's ID into its anchor attribute; none is made until then", by[person], len(who)-1)
+		a, _ := t.Observed.ByID(account)
+		switch {
+		case len(who) > 1:
+			for _, p := range who {
+				t.unclear[p.ID] = fmt.Sprintf("one account could be this person's by %s, or that of %d others: write the right person's ID into its anchor attribute; none is made until then", by[p.ID], len(who)-1)
+			}
+		case who[0].Accounts[t.Name].NotYet:
+		case who[0].NoNeed == "" && !a.Enabled && !a.Elsewhere:
+			t.unclear[who[0].ID] = fmt.Sprintf("the account that is this person's by %s is disabled, perhaps on purpose: enable it in the target, and it is adopted; none is made until then", by[who[0].ID])
+		default:
+			t.adopted[who[0].ID], t.adopter[account] = account, who[0].ID
 		}
 	}
+}
+
+// claimedBy returns the one account that is the person's by their strongest
+// claim that finds any, or says why it is not clear.
+func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribute, unclear string) {
+	claims := p.Accounts[t.Name].Claims
+	for i, c := range claims {
+		if c.Value == "" {
+			continue
+		}
+		accounts := free[t.claim(c.Attribute, []string{c.Value})]
+		switch {
+		case len(accounts) == 0:
+			continue
+		case len(accounts) > 1:
+			return "", "", fmt.Sprintf("%d accounts could be this person's by %s: write the person's ID into the anchor attribute of the right one, or list the others under ignore; none is made until then", len(accounts), c.Attribute)
+		}
+		a, _ := t.Observed.ByID(accounts[0])
+		for _, stronger := range claims[:i] {
+			if values := t.valuesOf(a, stronger.Attribute); len(values) > 0 && !t.has(a, stronger) {
+				return "", "", fmt.Sprintf("an account could be this person's by %s, and its %s is another's: correct the one or the other, or list it under ignore; none is made until then", c.Attribute, stronger.Attribute)
+			}
+		}
+		return accounts[0], c.Attribute, ""
+	}
+	return "", "", ""
+}
+
+// valuesOf returns an account's values of what a claim is about.
+func (t *Target) valuesOf(a connectors.Account, attribute string) []string {
+	if attribute == NameAttribute {
+		return []string{a.Name}
+	}
+	return a.Attributes[attribute]
+}
+
+// has says whether the account has the claim's value.
+func (t *Target) has(a connectors.Account, c Claim) bool {
+	return slices.ContainsFunc(t.valuesOf(a, c.Attribute), func(v string) bool {
+		return t.claim(c.Attribute, []string{v}) == t.claim(c.Attribute, []string{c.Value})
+	})
 }
 
 // claim is an attribute with values in canonical form, to compare by. Login
@@ -83,11 +126,7 @@ func (t *Target) free(people []Person) map[string][]string {
 			continue
 		}
 		for attribute := range attributes {
-			values := a.Attributes[attribute]
-			if attribute == NameAttribute {
-				values = []string{a.Name}
-			}
-			for _, v := range values {
+			for _, v := range t.valuesOf(a, attribute) {
 				key := t.claim(attribute, []string{v})
 				if n := len(free[key]); n == 0 || free[key][n-1] != a.ID {
 					free[key] = append(free[key], a.ID)
@@ -103,14 +142,8 @@ func (t *Target) adopts(accountID string) bool { return t.adopter[accountID] != 
 // claimed says by which attribute the account was told as the person's.
 func (t *Target) claimed(p Person, a connectors.Account) string {
 	for _, c := range p.Accounts[t.Name].Claims {
-		values := a.Attributes[c.Attribute]
-		if c.Attribute == NameAttribute {
-			values = []string{a.Name}
-		}
-		for _, v := range values {
-			if t.claim(c.Attribute, []string{v}) == t.claim(c.Attribute, []string{c.Value}) {
-				return "its " + c.Attribute
-			}
+		if c.Value != "" && t.has(a, c) {
+			return "its " + c.Attribute
 		}
 	}
 	return "its attributes"

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 )
 
@@ -11,7 +12,7 @@ import (
 // person come together in a target that was read completely.
 func TestCorrelate(t *testing.T) {
 	account := func(id, name string, numbers ...string) connectors.Account {
-		return connectors.Account{ID: id, Name: name, Attributes: map[string][]string{"number": numbers}}
+		return connectors.Account{ID: id, Name: name, Enabled: true, Attributes: map[string][]string{"number": numbers}}
 	}
 	person := func(number, name string) plan.Person {
 		p := plan.Person{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: number}, {Attribute: plan.NameAttribute, Value: name}}}}}
@@ -19,6 +20,16 @@ func TestCorrelate(t *testing.T) {
 	}
 	owned := account("1", "anna", "7")
 	owned.Anchor = "somebody"
+	disabled := account("1", "x", "7")
+	disabled.Enabled = false
+	elsewhere := disabled
+	elsewhere.Elsewhere = true
+	notYet, leaver := person("7", "anna"), person("7", "anna")
+	notYet.NoNeed = "begins tomorrow"
+	a := notYet.Accounts["t1"]
+	a.NotYet = true
+	notYet.Accounts["t1"] = a
+	leaver.NoNeed = "has left"
 	for _, c := range []struct {
 		name       string
 		accounts   []connectors.Account
@@ -32,6 +43,12 @@ func TestCorrelate(t *testing.T) {
 		{"one of several values", []connectors.Account{account("1", "x", "5", "7", "7")}, person("7", "z"), false, "1"},
 		{"two accounts", []connectors.Account{account("1", "x", "7"), account("2", "anna", "7")}, person("7", "anna"), false, ""},
 		{"somebody else's", []connectors.Account{owned}, person("7", "anna"), false, ""},
+		{"a name whose number is another's", []connectors.Account{account("1", "anna", "8")}, person("7", "anna"), false, ""},
+		{"a name with a number, of somebody whose number is not known", []connectors.Account{account("1", "anna", "8")}, person("", "anna"), false, ""},
+		{"disabled on purpose", []connectors.Account{disabled}, person("7", "anna"), false, ""},
+		{"disabled where it is mastered", []connectors.Account{elsewhere}, person("7", "anna"), false, "1"},
+		{"a leaver's, disabled", []connectors.Account{disabled}, leaver, false, "1"},
+		{"of somebody who has not begun", []connectors.Account{account("1", "x", "7")}, notYet, false, ""},
 		{"half read", []connectors.Account{account("1", "x", "7")}, person("7", "z"), true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,5 +63,31 @@ func TestCorrelate(t *testing.T) {
 				t.Errorf("got account %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestTwoClaimOne: what could be two people's is nobody's, also when one of
+// them has not begun.
+func TestTwoClaimOne(t *testing.T) {
+	for _, begun := range []bool{true, false} {
+		target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
+		claims := []plan.Claim{{Attribute: "mail", Value: "Shared@x"}}
+		target.Correlate([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotYet: !begun}}}})
+		for _, person := range []identity.PersonID{"p", "q"} {
+			if own, _ := target.Owned(person); own != nil {
+				t.Errorf("%s gets it", person)
+			}
+		}
+	}
+}
+
+// TestARecreatedAccountIsAdopted: an account that somebody deleted and made
+// again is told by the same rules as one that was there before.
+func TestARecreatedAccountIsAdopted(t *testing.T) {
+	target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}
+	target.Bound.Bind("p", "1")
+	target.Correlate([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: "7"}}}}}})
+	if own, _ := target.Owned("p"); own == nil || own.ID != "2" {
+		t.Errorf("got %+v", own)
 	}
 }

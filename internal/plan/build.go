@@ -54,6 +54,9 @@ type Account struct {
 	// Claims are what tells an account that was there before behov as this
 	// person's, the strongest first.
 	Claims []Claim
+	// NotYet is set for somebody who has not begun: nothing is adopted for
+	// them, and nobody else gets what might be theirs.
+	NotYet bool
 	// Bad says which attribute could not be worked out, and why; BadName why
 	// there is no name to give.
 	Bad     string
@@ -79,7 +82,9 @@ type Target struct {
 	// Ignore are patterns (as package path has them) of the names of accounts
 	// that are left alone on purpose.
 	Ignore []string
-	Limit  Limit
+	// Limit bounds who loses something in one run, Changes whose account is
+	// changed.
+	Limit, Changes Limit
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
@@ -117,7 +122,7 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}}
+		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				b.catalogue = append(b.catalogue, e)
@@ -164,6 +169,8 @@ type builder struct {
 	enabled   int // people with a usable account
 	created   map[identity.PersonID]string
 	referring []referring
+	former    map[identity.PersonID]bool // whose account is adopted only to be closed
+	claiming  bool                       // accounts that were there are adopted
 }
 
 // person plans one person in the target.
@@ -194,7 +201,9 @@ func (b *builder) person(p Person) {
 	}
 	if own != nil {
 		adoption := b.anchor(p, *own)
+		n := len(b.steps)
 		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
+		b.former[p.ID] = !wanted && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions })
 	}
 	for _, a := range others {
 		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
@@ -207,7 +216,7 @@ func (b *builder) person(p Person) {
 func (b *builder) anchor(p Person, own connectors.Account) (adoption string) {
 	adopting := b.t.adopted[p.ID] == own.ID
 	switch {
-	case own.Anchor == string(p.ID):
+	case own.Anchor == string(p.ID), own.Elsewhere:
 		return ""
 	case own.Anchor != "":
 		b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
@@ -264,6 +273,7 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, exi
 // join plans an account that is not there, and its memberships.
 func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
 	desired := p.Accounts[b.t.Name]
+	b.claiming = b.claiming || len(desired.Claims) > 0
 	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.account[p.ID]
 	switch {
 	case desired.Bad != "" || desired.BadName != "":
@@ -306,11 +316,15 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 		if b.t.Sessions {
 			b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
 		}
-		b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
+		if !a.Elsewhere {
+			b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
+		}
 	}
-	if wanted {
+	if wanted && !a.Elsewhere {
 		b.update(p, a)
 		b.referring = append(b.referring, referring{person: p, account: a})
+	}
+	if wanted {
 		if a.Enabled {
 			b.adopt(p.ID, AccountAccess, why)
 		}
@@ -331,7 +345,7 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 			b.adopt(p.ID, e.ID, policy.Reasons(g.Reasons))
 		}
 	}
-	if wanted && !a.Enabled {
+	if wanted && !a.Enabled && !a.Elsewhere {
 		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
 	}
 }
@@ -357,7 +371,8 @@ func (b *builder) update(p Person, a connectors.Account) {
 	if len(after) == 0 {
 		return
 	}
-	b.step(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
+	wipes := slices.ContainsFunc(slices.Collect(maps.Values(after)), func(values []string) bool { return len(values) == 0 })
+	b.step(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
 		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
 }
 
@@ -415,7 +430,9 @@ func (b *builder) find(f Finding) {
 func (b *builder) keepDestructive(f func()) {
 	n, adopted, referring := len(b.steps), len(b.plan.Adopted), len(b.referring)
 	f()
-	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool { return !s.Destructive && s.Op != RevokeSessions })...)
+	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
+		return !s.Destructive && s.Op != RevokeSessions || s.Op == connectors.UpdateAccount
+	})...)
 	b.plan.Adopted, b.referring = b.plan.Adopted[:adopted], b.referring[:referring]
 }
 
@@ -440,18 +457,18 @@ func (b *builder) finish() {
 			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
 		}
 	}
-	through, hold := guard(b.t, through, b.enabled)
-	if hold != nil {
-		if b.in.Released[hold.Digest] {
-			through = append(through, hold.Steps...)
-			released := Released{Digest: hold.Digest}
-			for _, s := range hold.Steps {
-				released.Steps = append(released.Steps, s.ID)
-			}
-			b.plan.Released = append(b.plan.Released, released)
-		} else {
-			b.plan.Holds = append(b.plan.Holds, *hold)
+	through, holds := b.guard(through)
+	for _, hold := range holds {
+		if !b.in.Released[hold.Digest] {
+			b.plan.Holds = append(b.plan.Holds, hold)
+			continue
 		}
+		through = append(through, hold.Steps...)
+		released := Released{Digest: hold.Digest}
+		for _, s := range hold.Steps {
+			released.Steps = append(released.Steps, s.ID)
+		}
+		b.plan.Released = append(b.plan.Released, released)
 	}
 	b.plan.Steps = append(b.plan.Steps, through...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,6 +23,8 @@ func (b *builder) findings(people []Person) {
 		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
 			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
+		case !personID.MatchString(a.Anchor):
+			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "its anchor attribute holds something that is not behov's, and so it cannot be adopted: choose an anchor_attribute that nobody uses" + b.memberships(a.ID)})
 		default:
 			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
 		}
@@ -42,6 +45,9 @@ func (b *builder) findings(people []Person) {
 		}
 	}
 }
+
+// personID is how behov names people.
+var personID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // memberships says what of the catalogue a stranger's account has.
 func (b *builder) memberships(accountID string) string {
@@ -77,7 +83,8 @@ const AccountAccess policy.EntitlementID = "account"
 
 func (t *Target) ignored(name string) bool {
 	return slices.ContainsFunc(t.Ignore, func(pattern string) bool {
-		ok, err := path.Match(pattern, name)
+		// Login names are the same however they are capitalised.
+		ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name))
 		return ok && err == nil
 	})
 }

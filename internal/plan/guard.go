@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 )
 
-// Limit says how many people may lose something in one target in one run
+// Limit says how many people something may happen to in one target in one run
 // before a person is asked: the larger of a number and a share of those who
 // have a usable account there.
 type Limit struct {
@@ -16,29 +18,68 @@ type Limit struct {
 	Share  float64 // 0.1 is a tenth
 }
 
-// Allows says whether n of a population may lose something.
-func (l Limit) Allows(n, population int) bool {
-	return n <= max(l.People, int(l.Share*float64(population)))
+// Allows says whether it may happen to n of a population.
+func (l Limit) Allows(n, population int) bool { return n <= l.most(population) }
+
+func (l Limit) most(population int) int {
+	return max(l.People, int(l.Share*float64(population)))
 }
 
-// guard holds everything that takes something away in the target when it
-// concerns more people than the limit allows. What gives goes through.
-func guard(t Target, steps []Step, population int) ([]Step, *Hold) {
-	gives, takes := split(steps)
-	concerned := map[identity.PersonID]bool{}
-	for _, s := range takes {
-		concerned[s.Person] = true
+// guard holds what a person has to look at first. What gives access to those
+// who need it goes through.
+func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
+	hold := func(why string, held func(Step) bool) {
+		var rest, these []Step
+		ids := map[string]bool{}
+		for _, s := range through { // a step comes after those it depends on
+			if held(s) || slices.ContainsFunc(s.DependsOn, func(id string) bool { return ids[id] }) {
+				these = append(these, s)
+				ids[s.ID] = true
+			} else {
+				rest = append(rest, s)
+			}
+		}
+		through = rest
+		holds = append(holds, Hold{Digest: holdDigest(b.t.Name, these), Target: b.t.Name, Why: why, Steps: these})
 	}
-	if t.Limit.Allows(len(concerned), population) {
-		return steps, nil
+	count := func(counts func(Step) bool) int {
+		people := map[identity.PersonID]bool{}
+		for _, s := range through {
+			if counts(s) {
+				people[s.Person] = true
+			}
+		}
+		return len(people)
 	}
-	return gives, &Hold{
-		Digest: holdDigest(t.Name, takes),
-		Target: t.Name,
-		Why: fmt.Sprintf("it would take access from %d of the %d people who have it in %s; without a release at most %d may lose something at a time",
-			len(concerned), population, t.Name, max(t.Limit.People, int(t.Limit.Share*float64(population)))),
-		Steps: takes,
+	through = steps
+
+	former := func(s Step) bool { return b.former[s.Person] }
+	if n := count(former); n > 0 {
+		hold(fmt.Sprintf("accounts that were there before behov are those of %d people who need none here any more, and would be closed", n), former)
 	}
+	takes := func(s Step) bool { return s.Destructive || s.Op == RevokeSessions }
+	if n := count(func(s Step) bool { return takes(s) }); !b.t.Limit.Allows(n, b.enabled) {
+		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s; without a release at most %d may lose something at a time",
+			n, b.enabled, b.t.Name, b.t.Limit.most(b.enabled)), takes)
+	}
+	if n := count(b.changes); !b.t.Changes.Allows(n, b.enabled) {
+		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s; without a release it may be %d at a time",
+			n, b.enabled, b.t.Name, b.t.Changes.most(b.enabled)), b.changes)
+	}
+	return through, holds
+}
+
+// changes says whether a step is one of those that a wrong mapping or a wrong
+// rule of adoption makes in masses: an account that is there gets other values
+// or another name, or one is made though there may be one already.
+func (b *builder) changes(s Step) bool {
+	switch s.Op {
+	case connectors.UpdateAccount, connectors.RenameAccount:
+		return s.AccountID != "" // of an account that is made now it is part of that
+	case connectors.CreateAccount:
+		return b.claiming
+	}
+	return false
 }
 
 // holdDigest names exactly these changes to exactly these accounts.

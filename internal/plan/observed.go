@@ -77,7 +77,7 @@ func (o *Observed) Done(c connectors.Completeness) {
 			o.byAnchor[a.Anchor] = append(o.byAnchor[a.Anchor], i)
 		}
 		o.byName[strings.ToLower(a.Name)] = i
-		fmt.Fprintf(h, "a %q %q %q %t\n", a.ID, a.Anchor, a.Name, a.Enabled)
+		fmt.Fprintf(h, "a %q %q %q %t %t\n", a.ID, a.Anchor, a.Name, a.Enabled, a.Elsewhere)
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 			fmt.Fprintf(h, " %q %q\n", name, sorted(a.Attributes[name]))
 		}

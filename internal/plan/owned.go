@@ -46,7 +46,7 @@ func (t *Target) Owned(person identity.PersonID) (own *connectors.Account, other
 	if own == nil && bound == "" && len(others) == 1 {
 		own, others = &others[0], nil
 	}
-	if own == nil && len(others) == 0 && t.adopted[person] != "" {
+	if own == nil && len(others) == 0 && t.adopted[person] != "" { // also in place of one that is gone
 		if a, ok := t.Observed.ByID(t.adopted[person]); ok {
 			own = &a
 		}

@@ -57,32 +57,28 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 }
 
 // claims works out by what an account that was there would be told as the
-// person's. Of somebody who has not begun yet it is told only from the first
+// person's. Of somebody who has not begun yet it is adopted only on the first
 // day: until then it may be needed for something that HR does not know.
 func (e *Engine) claims(w *world, c config.Target, people []plan.Person) error {
 	for i, p := range w.people {
-		if len(c.Adopt) == 0 || people[i].NoNeed != "" && !hasEnded(p, w.day) {
-			continue
-		}
 		a := people[i].Accounts[c.Name]
+		a.NotYet = people[i].NoNeed != "" && !hasBegun(p, w.day)
 		for _, claim := range c.Adopt {
 			value, err := claim.Value.Execute(p.ViewOn(w.day))
 			if err != nil {
 				return fmt.Errorf("target %s: adopt: %s: %w", c.Name, claim.Attribute, err)
 			}
-			if value != "" {
-				a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
-			}
+			a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
 		}
 		people[i].Accounts[c.Name] = a
 	}
 	return nil
 }
 
-// hasEnded says whether the person's last employment is over.
-func hasEnded(p identity.Person, day identity.Date) bool {
-	last, ok := p.Main(day)
-	return ok && last.Start <= day
+// hasBegun says whether any employment of the person has begun, be it over or
+// not.
+func hasBegun(p identity.Person, day identity.Date) bool {
+	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.Start <= day })
 }
 
 // concerns says whether the rules give the person anything in the target, now

@@ -67,7 +67,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range e.Config.Targets {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}, References: map[string]bool{}}
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Changes: c.Changes, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
 		}

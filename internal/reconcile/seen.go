@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
@@ -43,7 +44,7 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		for _, a := range p.Adopted {
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: string(a.Person), Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
 		}
-		if err := e.bindSeen(ctx, tx, w); err != nil {
+		if err := e.bindSeen(ctx, tx, w, p); err != nil {
 			return err
 		}
 		for _, digest := range past {
@@ -59,7 +60,13 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 // anchor only: others can change that. An incomplete reading may lack a second
 // account with the same anchor, and binds nobody. It also notes the names that
 // people's accounts have.
-func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world) error {
+func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+	held := map[identity.PersonID]bool{}
+	for _, h := range p.Holds {
+		for _, s := range h.Steps {
+			held[s.Person] = true
+		}
+	}
 	for _, t := range w.targets {
 		for person, name := range w.freshNames[t.Name] {
 			if err := tx.NoteName(ctx, t.Name, name, string(person)); err != nil {
@@ -71,7 +78,12 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world) error {
 		}
 		for _, p := range w.people {
 			own, _ := t.Owned(p.ID)
-			if own == nil || own.Anchor != string(p.ID) || t.Bound.Of(p.ID) != "" {
+			bound := t.Bound.Of(p.ID)
+			switch {
+			case own == nil, bound == own.ID:
+				continue
+			case own.Elsewhere && !held[p.ID]: // which cannot be marked
+			case own.Anchor != string(p.ID) || bound != "":
 				continue
 			}
 			if err := tx.BindAccount(ctx, t.Name, string(p.ID), own.ID); err != nil {
