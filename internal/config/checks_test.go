@@ -54,6 +54,9 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"adoption by two at once", "behov.yaml", "    ignore: [", "    adopt: [{a: x, b: y}]\n    ignore: [", `behov.yaml:58:14: each rule is one attribute`},
 		{"adoption by nothing", "behov.yaml", "    ignore: [", "    adopt: [{a: \"\"}]\n    ignore: [", `behov.yaml:58:14: a: the value is missing`},
 		{"adoption by what behov made up", "behov.yaml", "    ignore: [", "    adopt: [{name: \"{{.Login}}\"}]\n    ignore: [", `behov.yaml:58:14: name: what behov made up tells nobody's account`},
+		{"adoption by what everybody has", "behov.yaml", "    ignore: [", "    adopt: [{a: \"1001\"}]\n    ignore: [", `behov.yaml:58:14: a: "1001" is not one person's alone`},
+		{"adoption by a column that is not there", "behov.yaml", "    ignore: [", "    adopt: [{a: \"{{.Attributes.user_name}}\"}]\n    ignore: [", `behov.yaml:58:14: there is no column user_name: list it under hr.attributes`},
+		{"column that is not there", "behov.yaml", `title: "{{.JobTitle}}"`, `title: "{{.Attributes.title}}"`, `behov.yaml:66:14: there is no column title`},
 		{"negative rate", "behov.yaml", "    ignore: [", "    limits: {requests_per_second: -1}\n    ignore: [", `behov.yaml:58:14: numbers must not be negative`},
 		{"first passwords in a file", "behov.yaml", "    ignore: [", "    first_password: {directory: d}\n    ignore: [", `behov.yaml:58:22: a target of this kind cannot: first password`},
 		{"two ways for first passwords", "behov.yaml", "    ignore: [", "    first_password: {directory: d, command: [/bin/x]}\n    ignore: [", `behov.yaml:58:22: either a directory or a command`},
@@ -99,7 +102,7 @@ func TestSecretsNeedNotBeThereToCheck(t *testing.T) {
 	if c.Targets[0].LDAP.Password != "" || c.Targets[0].LDAP.CAFile != filepath.Join(dir, "nowhere.pem") {
 		t.Errorf("got %+v", c.Targets[0].LDAP)
 	}
-	if _, err := c.Targets[0].Connect(dir, config.Services{}); err == nil || !strings.Contains(err.Error(), "target directory: the environment variable P is not set") {
+	if _, err := c.Targets[0].Connect(dir, config.Services{}); err == nil || !strings.Contains(err.Error(), "the environment variable P is not set") {
 		t.Errorf("the secret: %v", err)
 	}
 	t.Setenv("P", "s")
@@ -140,5 +143,19 @@ func TestAllProblemsAreTold(t *testing.T) {
 	}
 	if got, want := strings.Join(places, " "), "behov.yaml:13:11 behov.yaml:51:11 behov.yaml:56:29 behov.yaml:56:42 units.csv:4"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// With several HR sources the number of one must not tell the account of a
+// person of another's.
+func TestWhoseNumberItIs(t *testing.T) {
+	for text, want := range map[string]string{"{{.Key}}": "{{.Keys.hr}}", "{{.Keys.hr}}": ""} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "    ignore: [", "    adopt: [{a: \""+text+"\"}]\n    ignore: [")
+		edit(t, dir, "behov.yaml", "  sources:\n", "  sources:\n    konsult: {}\n")
+		c, problems := config.Load(dir)
+		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) {
+			t.Errorf("%s: %v", text, problems)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (t Target) Connect(dir string, with Services) (connectors.Connector, error)
 	for name, field := range t.secrets() {
 		secret, err := Resolve(dir, t.references[name])
 		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.Name, err)
+			return nil, err
 		}
 		*field = secret
 	}

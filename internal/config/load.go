@@ -115,8 +115,10 @@ var Canonical = []string{"person_id", "employment_id", "given_name", "family_nam
 	"employment_type", "employment_percent", "manager_id", "start_date", "end_date", "leave_start", "leave_end", "protected"}
 
 type loader struct {
-	dir      string
-	problems []policy.Problem
+	dir        string
+	sources    []string // the names of HR sources
+	attributes []string // HR's own columns
+	problems   []policy.Problem
 }
 
 // Load reads the configuration in a directory and everything it names. All
@@ -163,6 +165,7 @@ func (l *loader) load() *Config {
 	if len(c.Sources) == 0 {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
 	}
+	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {
 		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name))
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,6 +55,7 @@ const defaultName = "{{.Login}}"
 // mapping reads how accounts look, and how those that were there are told.
 func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 	parse := func(at, what, text string) *identity.Template {
+		l.columns(doc, at, text)
 		template, err := identity.ParseTemplate(text)
 		if err != nil {
 			doc.report(at, "%s%v", what, err)
@@ -97,13 +99,40 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 				doc.report(at, "%s: the value is missing", attribute)
 				continue
 			}
-			if strings.Contains(text, ".Login") || strings.Contains(text, ".PersonID") {
-				doc.report(at, "%s: what behov made up tells nobody's account from another's, which may have it by chance: use what HR knows, such as {{.Key}} or {{.Email}}", attribute)
-			}
+			l.claim(doc, at, attribute, text)
 			if attribute == "name" {
 				attribute = plan.NameAttribute
 			}
 			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: parse(at, attribute+": ", text)})
+		}
+	}
+}
+
+var (
+	madeUp    = regexp.MustCompile(`\.(Login|PersonID|Account)\b`)
+	ofPerson  = regexp.MustCompile(`\.(Key|Keys|Email|Phone|NationalID|Attributes)\b`)
+	anyKey    = regexp.MustCompile(`\.Key\b`)
+	ownColumn = regexp.MustCompile(`\.Attributes\.(\w+)`)
+)
+
+// claim refuses what would tell somebody else's account as a person's.
+func (l *loader) claim(doc *document, at, attribute, text string) {
+	switch {
+	case madeUp.MatchString(text):
+		doc.report(at, "%s: what behov made up tells nobody's account from another's, which may have it by chance: use what HR knows, such as {{.Key}} or {{.Email}}", attribute)
+	case !ofPerson.MatchString(text) && attribute != "name":
+		doc.report(at, "%s: %q is not one person's alone: use {{.Key}}, {{.Email}}, {{.Phone}}, {{.NationalID}} or a column of your own, {{.Attributes.NAME}}", attribute, text)
+	case anyKey.MatchString(text) && len(l.sources) > 1:
+		doc.report(at, "%s: with several HR sources say whose number it is, or one source's 1001 gets the account of another's: {{.Keys.%s}}", attribute, l.sources[0])
+	}
+}
+
+// columns refuses a column of the organisation's own that HR does not have:
+// its values would all come out empty.
+func (l *loader) columns(doc *document, at, text string) {
+	for _, m := range ownColumn.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(l.attributes, m[1]) {
+			doc.report(at, "there is no column %s: list it under hr.attributes", m[1])
 		}
 	}
 }

@@ -28,8 +28,10 @@ type View struct {
 	EmploymentFacts
 	Login    string
 	PersonID PersonID
-	// Key is what HR calls the person: the employee number.
-	Key string
+	// Key is what HR calls the person: the employee number. Keys are those of
+	// each source, by its name.
+	Key  string
+	Keys map[string]string
 	// Account is the login name in the target that the value is for; empty
 	// where the template makes that name.
 	Account string
@@ -111,6 +113,10 @@ func (p Person) ViewOn(day Date) View {
 	if len(p.Keys) > 0 {
 		v.Key = p.Keys[0].Key
 	}
+	v.Keys = make(map[string]string, len(p.Keys))
+	for _, k := range p.Keys {
+		v.Keys[k.Source] = k.Key
+	}
 	if e, ok := p.Main(day); ok {
 		v.EmploymentFacts = e.EmploymentFacts
 	}
@@ -169,8 +175,8 @@ func NameCandidate(base string, n, most int) string {
 	if n > 1 {
 		number = strconv.Itoa(n)
 	}
-	if room := most - len(number) - utf8.RuneCountInString(domain); most > 0 {
-		local = first(max(room, 0), local)
+	if room := most - len(number) - utf8.RuneCountInString(domain); most > 0 && utf8.RuneCountInString(local) > room {
+		local = strings.TrimRight(first(max(room, 0), local), ".-_ ")
 	}
 	return local + number + domain
 }

@@ -82,6 +82,11 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 				return id
 			}
 		}
+		// One that was there, and whose adoption is held.
+		id := "id-" + string(person)
+		if a, ok := t.accounts[id]; ok && slices.Equal(a.Attributes["number"], []string{string(person)}) {
+			return id
+		}
 		return "new-" + string(person)
 	}
 	for _, s := range p.Steps {
@@ -163,7 +168,7 @@ func (w *world) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
 	in.People = slices.Clone(w.people)
 	for _, t := range w.targets {
-		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Ignore: []string{"svc-*"},
+		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Changes: plan.Limit{People: 1000}, Ignore: []string{"svc-*"},
 			Adopts: true, Renames: true, References: map[string]bool{"boss": true}})
 	}
 	if order != nil {

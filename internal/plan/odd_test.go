@@ -67,7 +67,7 @@ func TestOddAccounts(t *testing.T) {
 			if c.person.NoNeed == "" { // what it has is no reason to take it for known
 				members = append(members, connectors.Membership{Entitlement: "a", AccountID: second.ID})
 			}
-			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limit: plan.Limit{People: 10}}
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limit: plan.Limit{People: 10}, Changes: plan.Limit{People: 10}}
 			if c.bound != "" {
 				target.Bound.Bind("p", c.bound)
 			}

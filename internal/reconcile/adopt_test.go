@@ -210,3 +210,86 @@ func TestARefusedAdoptionChangesNothing(t *testing.T) {
 		t.Errorf("has %s", h.has("1"))
 	}
 }
+
+// Somebody who left, and comes back for a time that HR knows already, is a
+// leaver until then.
+func TestALeaverWhoComesBackLaterIsFound(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	h.put(h.one, foreign("x", "1"))
+	h.export("person_id,employment_id,given_name,family_name,unit,job_code,start_date,end_date\n1,E1,A,B,school,T,2020-01-01,2020-12-31\n1,E2,A,B,school,T,2098-01-01,2099-01-01\n")
+	if r := h.settledRun(); len(r.Plan.Holds) != 1 || len(r.Plan.Holds[0].Steps) != 2 {
+		t.Errorf("holds %+v", r.Plan.Holds)
+	}
+}
+
+// An account that is mastered elsewhere is known by its ID: it gets and loses
+// memberships, and nothing else of it is written.
+func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	a := foreign("x", "1")
+	a.Elsewhere = true
+	id := h.put(h.one, a)
+	h.hire("1 school T")
+	ops := func() (all []connectors.Op) {
+		h.one.before = func(changes []connectors.Change) {
+			for _, c := range changes {
+				all = append(all, c.Op)
+			}
+		}
+		h.settledRun()
+		h.one.before = nil
+		return all
+	}
+	if got := ops(); !slices.Equal(got, []connectors.Op{connectors.AddMember, connectors.AddMember}) {
+		t.Errorf("at first: %v", got)
+	}
+	if got := ops(); len(got) > 0 {
+		t.Errorf("then: %v", got)
+	}
+	bound, err := h.e.DB.Accounts(t.Context(), "one")
+	if err != nil || bound[string(h.person("1"))] != id {
+		t.Errorf("bound %v, %v", bound, err)
+	}
+	h.hire("1 school T 2020-12-31")
+	if got := ops(); !slices.Equal(got, []connectors.Op{connectors.RemoveMember, connectors.RemoveMember}) {
+		t.Errorf("the leaver: %v", got)
+	}
+}
+
+// Accounts are changed in masses only after somebody has looked.
+func TestMassesOfChangesAreHeld(t *testing.T) {
+	h := newHouse(t)
+	h.e.Config.Targets[0].Changes = plan.Limit{People: 1}
+	h.hire("1 school T", "2 school T", "3 school T")
+	if r := h.settledRun(); len(r.Plan.Holds) != 0 {
+		t.Errorf("new accounts are held: %+v", r.Plan.Holds)
+	}
+	for _, key := range []string{"1", "2", "3"} {
+		a := h.accounts(h.one, h.person(key))[0]
+		a.Attributes["mail"] = []string{"other@x"}
+		h.put(h.one, a)
+	}
+	r := h.settledRun()
+	if len(r.Plan.Holds) != 1 || len(r.Plan.Steps) != 0 {
+		t.Fatalf("holds %+v", r.Plan.Holds)
+	}
+	h.decideHold(r.Plan.Holds[0].Digest, store.Release)
+	h.settledRun()
+	if a := h.accounts(h.one, h.person("1"))[0]; a.Attributes["mail"][0] != "1@x" {
+		t.Errorf("after the release: %+v", a)
+	}
+}
+
+// What HR no longer says is a loss, and counts as one.
+func TestWipedAttributesAreHeld(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T")
+	h.settledRun()
+	h.export("person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n1,E1,Given1,Family1,,school,T,2020-01-01,\n2,E2,Given2,Family2,,school,T,2020-01-01,\n3,E3,Given3,Family3,,school,T,2020-01-01,\n4,E4,Given4,Family4,x@x,school,T,2020-01-01,\n")
+	if r := h.settledRun(); len(r.Plan.Holds) != 1 {
+		t.Errorf("holds %+v", r.Plan.Holds)
+	}
+	if a := h.accounts(h.one, h.person("1"))[0]; len(a.Attributes["mail"]) != 1 {
+		t.Errorf("%+v", a)
+	}
+}

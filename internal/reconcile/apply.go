@@ -197,6 +197,9 @@ func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, 
 		}
 		attempts = append(attempts, a)
 	}
+	if attempts, err = r.takeNames(ctx, attempts); err != nil {
+		return "", err
+	}
 	if len(attempts) == 0 {
 		return "", nil
 	}
@@ -310,9 +313,6 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
 			record := r.record(a, audit.StepIntended, at)
-			if err := r.takeName(ctx, tx, a); err != nil {
-				return err
-			}
 			if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
 				tx.Audit(record)
 				continue
@@ -336,14 +336,36 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 	})
 }
 
-// takeName registers the name that an account gets, so that nobody else ever
-// gets it.
-func (r *targetRun) takeName(ctx context.Context, tx *store.Tx, a attempt) error {
-	switch a.step.Op {
-	case connectors.CreateAccount, connectors.RenameAccount:
-		return tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+// takeNames registers the names that accounts get, so that nobody else ever
+// gets them, and returns the attempts without those whose name is or was
+// somebody else's.
+func (r *targetRun) takeNames(ctx context.Context, attempts []attempt) ([]attempt, error) {
+	var rest []attempt
+	refused := map[string]*store.NameTaken{}
+	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		rest = rest[:0]
+		for _, a := range attempts {
+			if a.step.Op == connectors.CreateAccount || a.step.Op == connectors.RenameAccount {
+				var taken *store.NameTaken
+				err := tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+				if errors.As(err, &taken) {
+					refused[a.id] = taken
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
+			rest = append(rest, a)
+		}
+		return nil
+	})
+	for _, a := range attempts {
+		if taken := refused[a.id]; taken != nil {
+			r.report(a.step, notTried, "the name is or was another person's in this target, and names are never given to somebody else")
+		}
 	}
-	return nil
+	return rest, err
 }
 
 // touch asks the target, and asks again for what it would rather do later.

@@ -16,7 +16,7 @@ import (
 func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, error) {
 	targets := map[string]connectors.Connector{}
 	for _, t := range c.Targets {
-		with := config.Services{Handover: Handover(t.FirstPassword)}
+		with := config.Services{Handover: Handover(t.Name, t.FirstPassword)}
 		if db != nil {
 			with.Memory = db.Memory(t.Name, time.Now)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,35 +16,36 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// Handover returns who is told first passwords; nil for nobody.
-func Handover(to config.FirstPassword) connectors.Handover {
+// Handover returns who is told a target's first passwords; nil for nobody.
+func Handover(target string, to config.FirstPassword) connectors.Handover {
 	switch {
 	case to.Directory != "":
-		return passwordFiles{to.Directory}
+		return passwordFiles{target, to.Directory}
 	case len(to.Command) > 0:
-		return passwordCommand{to.Command}
+		return passwordCommand{target, to.Command}
 	}
 	return nil
 }
 
 // firstPassword is what is handed over, as JSON.
 type firstPassword struct {
+	Target   string `json:"target"`
 	Person   string `json:"person"`
 	Account  string `json:"account"`
 	Password string `json:"password"`
 }
 
-func encode(account connectors.AccountRef, password string) ([]byte, error) {
-	return json.Marshal(firstPassword{Person: account.Anchor, Account: account.Name, Password: password}) //nolint:gosec // it is what is handed over
+func encode(target string, account connectors.AccountRef, password string) ([]byte, error) {
+	return json.Marshal(firstPassword{Target: target, Person: account.Anchor, Account: account.Name, Password: password}) //nolint:gosec // it is what is handed over
 }
 
 // passwordFiles writes each password into a file of its own, named after the
 // person by opaque ID.
-type passwordFiles struct{ dir string }
+type passwordFiles struct{ target, dir string }
 
 // FirstPassword implements connectors.Handover.
 func (p passwordFiles) FirstPassword(_ context.Context, account connectors.AccountRef, password string) error {
-	content, err := encode(account, password)
+	content, err := encode(p.target, account, password)
 	if err != nil {
 		return fmt.Errorf("first password: %w", err)
 	}
@@ -57,7 +59,7 @@ func (p passwordFiles) FirstPassword(_ context.Context, account connectors.Accou
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("first password: %s can be read by others: chmod 700 it", p.dir)
 	}
-	f, err := os.OpenFile(filepath.Join(p.dir, filepath.Base(account.Anchor)+".json"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := p.create(filepath.Base(account.Anchor) + "." + filepath.Base(p.target))
 	if err != nil {
 		return fmt.Errorf("first password: %w", err)
 	}
@@ -68,16 +70,34 @@ func (p passwordFiles) FirstPassword(_ context.Context, account connectors.Accou
 	return nil
 }
 
+// create makes a file that is not there yet: of an account that was made anew
+// there may be an older one.
+func (p passwordFiles) create(name string) (*os.File, error) {
+	for n := 1; ; n++ {
+		file := name + ".json"
+		if n > 1 {
+			file = fmt.Sprintf("%s.%d.json", name, n)
+		}
+		f, err := os.OpenFile(filepath.Join(p.dir, file), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}
+
 // passwordCommand runs a program for each password, which gets it on its
 // standard input: arguments are there for everybody on the machine to see.
-type passwordCommand struct{ argv []string }
+type passwordCommand struct {
+	target string
+	argv   []string
+}
 
 // handoverTime is how long the program may take.
 const handoverTime = 30 * time.Second
 
 // FirstPassword implements connectors.Handover.
 func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
-	content, err := encode(account, password)
+	content, err := encode(p.target, account, password)
 	if err != nil {
 		return fmt.Errorf("first password: %w", err)
 	}

@@ -56,8 +56,9 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 	if err != nil {
 		return current, fmt.Errorf("name: %w", err)
 	}
+	base = strings.Trim(base, ".-_ ") // what is left between parts that came out empty
 	if base == "" {
-		return current, errors.New("name: it comes out empty")
+		return current, errors.New("name: it comes out empty: no letter of the person's name has a likeness in the template's, so give them an account by hand and adopt it, or change the template")
 	}
 	for i := 1; i < maxNames; i++ {
 		name := identity.NameCandidate(base, i, n.how.Most)
@@ -76,7 +77,7 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 			break
 		}
 	}
-	if n.observed(base, current) { // the plan says so, and names the account
+	if current == "" && n.observed(base, current) { // the plan says so, and names the account
 		return base, nil
 	}
 	return current, fmt.Errorf("name: it is or was another person's in this target: choose another template, or let behov number names (name: {collision: number})")

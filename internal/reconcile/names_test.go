@@ -6,6 +6,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
 )
 
 func naming(one string) string {
@@ -149,5 +150,44 @@ func TestValuesAreComparedAsTheTargetDoes(t *testing.T) {
 	h.put(h.one, a)
 	if r := h.settledRun(); len(r.Plan.Steps) != 1 {
 		t.Errorf("steps %v", opsOf(r.Plan.Steps))
+	}
+}
+
+// A person whose new name is another's keeps the one they have, everybody else
+// goes on, and so does everything else of theirs.
+func TestAClashOfNamesStopsNobody(t *testing.T) {
+	h := newHouseWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true}, attributes: {first: "{{.GivenName}}"}`))
+	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
+	h.export(header + "1,E1,Eva,Berg,school,T,2020-01-01\n2,E2,Olle,Lind,school,T,2020-01-01\n")
+	h.settledRun()
+	h.export(header + "1,E1,Eva,Berg,school,T,2020-01-01\n2,E2,Ola,Berg,school,T,2020-01-01\n3,E3,Ny,Dahl,school,T,2020-01-01\n")
+	for range 2 {
+		if r := h.settledRun(); !finding(r.Plan, plan.BadValue, h.person("2")) {
+			t.Errorf("findings %+v", r.Plan.Findings)
+		}
+	}
+	if a := h.accounts(h.one, h.person("2"))[0]; a.Name != "Lind" || a.Attributes["first"][0] != "Ola" || h.has("3") != everything {
+		t.Errorf("%+v; the joiner has %s", a, h.has("3"))
+	}
+	// Two who swap names wait, both.
+	h.export(header + "1,E1,Eva,Dahl,school,T,2020-01-01\n2,E2,Ola,Lind,school,T,2020-01-01\n3,E3,Ny,Berg,school,T,2020-01-01\n")
+	h.settledRun()
+	if h.name("1") != "Berg" || h.name("3") != "Dahl" {
+		t.Errorf("names are %s and %s", h.name("1"), h.name("3"))
+	}
+}
+
+// A name that somebody else took between the plan and its execution is no
+// reason to stop.
+func TestANameTakenMeanwhileIsRefused(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	other := string(h.person("2"))
+	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.TakeName(t.Context(), "one", h.login("1"), other) }); err != nil {
+		t.Fatal(err)
+	}
+	r := h.run()
+	if h.has("2") != everything || h.has("1") != "two/account two/lib:library" || !finding(r.Plan, plan.BadValue, h.person("1")) {
+		t.Errorf("%s, %s, %+v", h.has("1"), h.has("2"), r.Plan.Findings)
 	}
 }

@@ -98,17 +98,26 @@ func TestPasses(t *testing.T) {
 func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	account := connectors.AccountRef{ID: "id", Anchor: "0198-person", Name: "anna"}
 	dir := filepath.Join(t.TempDir(), "passwords")
-	if h := reconcile.Handover(config.FirstPassword{}); h != nil {
+	if h := reconcile.Handover("ad", config.FirstPassword{}); h != nil {
 		t.Errorf("by default it goes to %+v", h)
 	}
-	if err := reconcile.Handover(config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+	if err := reconcile.Handover("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ Person, Account, Password string }
-	file := filepath.Join(dir, "0198-person.json")
+	file := filepath.Join(dir, "0198-person.ad.json")
 	b, err := os.ReadFile(file)
 	if err != nil || json.Unmarshal(b, &got) != nil || got.Person != "0198-person" || got.Account != "anna" || got.Password != "p4ss" {
 		t.Errorf("%s, %v", b, err)
+	}
+	// Another target's, and one made anew, have files of their own.
+	for _, target := range []string{"ad", "ldap"} {
+		if err := reconcile.Handover(target, config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "other"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
+		t.Errorf("%v, %v", files, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
@@ -116,20 +125,20 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := reconcile.Handover(config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err == nil || !strings.Contains(err.Error(), "can be read by others") || strings.Contains(err.Error(), "p4ss") {
+	if err := reconcile.Handover("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err == nil || !strings.Contains(err.Error(), "can be read by others") || strings.Contains(err.Error(), "p4ss") {
 		t.Errorf("a directory for everybody: %v", err)
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	if err := reconcile.Handover(config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(out); err != nil || !strings.Contains(string(b), `"password":"p4ss"`) {
 		t.Errorf("the program got %s, %v", b, err)
 	}
-	if err := reconcile.Handover(config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
+	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
 		t.Errorf("a program that fails: %v", err)
 	}
-	if err := reconcile.Handover(config.FirstPassword{Command: []string{"/nonexistent/x"}}).FirstPassword(t.Context(), account, "p4ss"); !errors.Is(err, fs.ErrNotExist) {
+	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/nonexistent/x"}}).FirstPassword(t.Context(), account, "p4ss"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no program: %v", err)
 	}
 }

@@ -53,8 +53,15 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 	return hash, nil
 }
 
-// TakeName registers the name of a person's account for good. It fails when it
-// is or was somebody else's.
+// NameTaken is the error for a name that is or was somebody else's.
+type NameTaken struct{ Target, Person, Owner string }
+
+func (n *NameTaken) Error() string {
+	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: names are never given to somebody else", n.Person, n.Target, n.Owner)
+}
+
+// TakeName registers the name of a person's account for good. It fails with a
+// *NameTaken when it is or was somebody else's.
 func (tx *Tx) TakeName(ctx context.Context, target, name, person string) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
@@ -67,7 +74,7 @@ func (tx *Tx) TakeName(ctx context.Context, target, name, person string) error {
 		return fmt.Errorf("account name: %w", err)
 	}
 	if owner != person {
-		return fmt.Errorf("the account name of person %s in %s is or was person %s's: names are never given to somebody else", person, target, owner)
+		return &NameTaken{Target: target, Person: person, Owner: owner}
 	}
 	return nil
 }
