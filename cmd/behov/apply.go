@@ -16,6 +16,7 @@ import (
 
 func (a *app) applyCommand() *cobra.Command {
 	var yes bool
+	var person string
 	cmd := &cobra.Command{
 		Use:   "apply [FILE]",
 		Short: "Carry out a saved plan, or plan and apply",
@@ -23,15 +24,26 @@ func (a *app) applyCommand() *cobra.Command {
 made from; otherwise say what moved. Without a file and with --yes, plan and
 apply at once. What is held stays held. Exit status: 0 done, 3 done and
 something is held, 1 error or some steps were not done.`,
-		Example: "  behov apply monday.plan\n  behov apply --yes",
+		Example: "  behov apply monday.plan\n  behov apply --yes\n  behov apply --yes --person 1004     nobody else: to begin with a few",
 		Args:    cobra.MaximumNArgs(1),
 		PreRunE: func(_ *cobra.Command, args []string) error {
+			if person != "" && len(args) > 0 {
+				return errors.New("a saved plan says itself whom it is about: leave --person out")
+			}
 			if len(args) == 0 && !yes {
 				return errors.New("apply changes your targets: look at behov plan first, then give a saved plan's file, or --yes to plan and apply at once")
 			}
 			return nil
 		},
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) (err error) {
+			o := reconcile.Options{}
+			if person != "" {
+				p, err := i.db.FindPerson(ctx, person)
+				if err != nil {
+					return err
+				}
+				o.Person = p.ID
+			}
 			var saved *plan.Plan
 			if len(args) == 1 {
 				if saved, err = loadPlan(args[0]); err != nil {
@@ -47,7 +59,7 @@ something is held, 1 error or some steps were not done.`,
 			if saved != nil {
 				r, err = e.RunSaved(ctx, saved)
 			} else {
-				r, err = e.Run(ctx, reconcile.Options{})
+				r, err = e.Run(ctx, o)
 			}
 			if err != nil && r == nil {
 				return err
@@ -66,6 +78,7 @@ something is held, 1 error or some steps were not done.`,
 			return nil
 		}),
 	}
+	cmd.Flags().StringVar(&person, "person", "", "with --yes, only this person: an HR person_id, login, e-mail address or ID")
 	cmd.Flags().BoolVar(&yes, "yes", false, "plan and apply without a saved plan")
 	return cmd
 }

@@ -21,7 +21,7 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var out, asOf, person string
-	var all bool
+	var all, values bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would change, and why",
@@ -30,7 +30,7 @@ why. Nothing is changed. Exit status: 0 nothing to do, 2 changes, 3 something
 is held, 1 error.`,
 		Example: `  behov plan
   behov plan --as-of 2027-01-01     what will change by then, as far as HR knows today
-  behov plan --person 1004
+  behov plan --person 1004 --values
   behov plan -o monday.plan && behov apply monday.plan`,
 		Args: cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
@@ -53,7 +53,7 @@ is held, 1 error.`,
 				return err
 			}
 			defer done()
-			p, err := e.Plan(ctx, o)
+			p, v, err := e.Preview(ctx, o)
 			if err != nil {
 				return err
 			}
@@ -62,10 +62,14 @@ is held, 1 error.`,
 					return err
 				}
 			}
-			if a.json {
+			switch {
+			case a.json && values:
+				err = a.printJSON(withValues{p, valuesOf(p, v)})
+			case a.json:
 				err = a.printJSON(p)
-			} else {
-				a.printPlan(p, newNames(ctx, i.db), all)
+			default:
+				printer := planPrinter{app: a, names: newNames(ctx, i.db), values: v, all: all, withValues: values}
+				printer.print(p)
 				if out != "" {
 					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
 				}
@@ -77,6 +81,7 @@ is held, 1 error.`,
 	cmd.Flags().StringVar(&asOf, "as-of", "", "preview a date (YYYY-MM-DD) instead of today")
 	cmd.Flags().StringVar(&person, "person", "", "only this person: an HR person_id, login, e-mail address or ID")
 	cmd.Flags().BoolVar(&all, "all", false, "list everybody, however many")
+	cmd.Flags().BoolVar(&values, "values", false, "show old and new values: personal data, on your screen only")
 	return cmd
 }
 
@@ -178,7 +183,44 @@ func people(steps []plan.Step) []identity.PersonID {
 	return slices.Compact(ids)
 }
 
-func (a *app) printPlan(p *plan.Plan, n *names, all bool) {
+// planPrinter prints a plan for people.
+type planPrinter struct {
+	*app
+	names           *names
+	values          *reconcile.Values
+	all, withValues bool
+}
+
+// withValues is a plan with what stands in none.
+type withValues struct {
+	*plan.Plan
+	Values map[string]stepValues `json:"values"` // by step
+}
+
+type stepValues struct {
+	Account string                  `json:"account,omitempty"`
+	Changes []reconcile.ValueChange `json:"changes,omitempty"`
+}
+
+func valuesOf(p *plan.Plan, v *reconcile.Values) map[string]stepValues {
+	all := map[string]stepValues{}
+	add := func(steps []plan.Step) {
+		for _, s := range steps {
+			all[s.ID] = stepValues{Account: v.Account(s), Changes: v.Changes(s)}
+		}
+	}
+	add(p.Steps)
+	for _, h := range p.Holds {
+		add(h.Steps)
+	}
+	for _, w := range p.Waits {
+		add(w.Steps)
+	}
+	return all
+}
+
+func (a *planPrinter) print(p *plan.Plan) {
+	n, all := a.names, a.all
 	a.printf("Plan %.12s for %s: ", p.Digest, p.Basis.AsOf)
 	if len(p.Steps) == 0 {
 		a.printf("nothing to do.\n")
@@ -186,14 +228,14 @@ func (a *app) printPlan(p *plan.Plan, n *names, all bool) {
 		a.printf("%s for %s.\n", stepCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
 	}
 	a.printSummary(p)
-	a.printSteps(p.Steps, n, all)
+	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
 		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
-		a.printSteps(h.Steps, n, all)
+		a.printSteps(h.Steps)
 	}
 	for _, w := range p.Waits {
 		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why, stepCounts(w.Steps))
-		a.printSteps(w.Steps, n, all)
+		a.printSteps(w.Steps)
 	}
 	if len(p.Waiting) > 0 {
 		a.printf("\nWaiting grants:\n")
@@ -230,7 +272,8 @@ func (a *app) printSummary(p *plan.Plan) {
 	}
 }
 
-func (a *app) printSteps(steps []plan.Step, n *names, all bool) {
+func (a *planPrinter) printSteps(steps []plan.Step) {
+	n, all := a.names, a.all
 	byPerson := map[identity.PersonID][]plan.Step{}
 	for _, s := range steps {
 		byPerson[s.Person] = append(byPerson[s.Person], s)
@@ -242,9 +285,25 @@ func (a *app) printSteps(steps []plan.Step, n *names, all bool) {
 		}
 		a.printf("\n%s\n", n.of(id))
 		for _, s := range byPerson[id] {
-			a.printf("  %s %s\n      %s\n", verbs[s.Op].mark, stepText(s), n.in(s.Reason))
+			text := stepText(s)
+			if name := a.values.Account(s); name != "" && s.Entitlement == "" {
+				text = strings.Replace(text, " in "+s.Target, " "+name+" in "+s.Target, 1)
+			}
+			a.printf("  %s %s\n      %s\n", verbs[s.Op].mark, text, n.in(s.Reason))
+			if a.withValues {
+				for _, c := range a.values.Changes(s) {
+					a.printf("      %s: %s → %s\n", c.Attribute, listOf(c.Before), listOf(c.After))
+				}
+			}
 		}
 	}
+}
+
+func listOf(values []string) string {
+	if len(values) == 0 {
+		return "none"
+	}
+	return strings.Join(values, ", ")
 }
 
 // stepText says what a step does.

@@ -32,6 +32,8 @@ const (
 	// wait, for instance for MFA.
 	GrantWaiting Action = "grant.waiting"
 	GrantReady   Action = "grant.ready"
+	// AccountBound tells that somebody said whose an account is.
+	AccountBound Action = "account.bound"
 	// StepIntended is written before a target is touched, StepEnded after.
 	// Every step has one of each, in this order.
 	StepIntended Action = "step.intended"

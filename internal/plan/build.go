@@ -195,7 +195,7 @@ func (b *builder) person(p Person) {
 		b.join(p, grants, why)
 	case own == nil && len(others) == 1:
 		b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
-			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked"})
+			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked and said so: behov account bind"})
 	case len(others) > 0:
 		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
 	}

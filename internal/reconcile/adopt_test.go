@@ -293,3 +293,36 @@ func TestWipedAttributesAreHeld(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// Somebody can say whose an account is: one that was put in place of another
+// behind behov's back, and nobody else's.
+func TestBind(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.settledRun()
+	old, other := h.accounts(h.one, h.person("1"))[0], h.accounts(h.one, h.person("2"))[0]
+	h.behind(h.one, connectors.DeleteAccount, old.ID, "")
+	id := h.put(h.one, connectors.Account{Name: "restored", Anchor: old.Anchor, Enabled: true})
+	if r := h.settledRun(); !finding(r.Plan, plan.Replaced, h.person("1")) {
+		t.Errorf("findings %+v", r.Plan.Findings)
+	}
+	p, err := h.e.DB.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{"nobody", other.ID} {
+		if err := h.e.Bind(t.Context(), p, "one", wrong, "x"); err == nil {
+			t.Errorf("%s is bound", wrong)
+		}
+	}
+	if err := h.e.Bind(t.Context(), p, "one", id, "restored from the backup"); err != nil || h.told(audit.AccountBound) != 1 {
+		t.Fatal(err)
+	}
+	if h.settledRun(); h.has("1") != everything {
+		t.Errorf("has %s", h.has("1"))
+	}
+	h.hire("1 school T 2020-12-31", "2 school T")
+	if h.settledRun(); h.has("1") != "" {
+		t.Errorf("the leaver has %s", h.has("1"))
+	}
+}

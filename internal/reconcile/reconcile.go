@@ -68,15 +68,20 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 // Plan says what Run would do. It changes nobody's access; of a plan for today
 // it notes the holds, so that somebody can decide on them.
 func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
+	p, _, err := e.preview(ctx, o)
+	return p, err
+}
+
+func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, error) {
 	world, err := e.read(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := e.plan(ctx, world)
 	if err != nil || o.AsOf != "" || len(p.Holds) == 0 {
-		return p, err
+		return p, world, err
 	}
-	return p, e.DB.Write(ctx, func(tx *store.Tx) error { return e.raiseHolds(ctx, tx, p) })
+	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error { return e.raiseHolds(ctx, tx, p) })
 }
 
 // Moved is returned when the world no longer matches a saved plan's basis.

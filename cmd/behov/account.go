@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) accountCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "account",
+		Short: "See and correct whose account is whose",
+	}
+	cmd.AddCommand(a.accountListCommand(), a.accountBindCommand())
+	return cmd
+}
+
+func (a *app) accountListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list PERSON",
+		Short:   "List a person's accounts as behov knows them",
+		Long:    "List the accounts that behov knows to be the person's, by each target's own ID.",
+		Example: "  behov account list 1004",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			known := map[string]string{}
+			for _, t := range i.config.Targets {
+				accounts, err := i.db.Accounts(ctx, t.Name)
+				if err != nil {
+					return err
+				}
+				if id := accounts[string(p.ID)]; id != "" {
+					known[t.Name] = id
+				}
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"person": p.ID, "accounts": known})
+			}
+			for _, target := range sortedKeys(known) {
+				a.printf("%s: %s\n", target, known[target])
+			}
+			if len(known) == 0 {
+				a.printf("None that behov knows.\n")
+			}
+			return nil
+		}),
+	}
+}
+
+func (a *app) accountBindCommand() *cobra.Command {
+	var target, reason, by string
+	cmd := &cobra.Command{
+		Use:   "bind PERSON ACCOUNT-ID",
+		Short: "Say that an account is a person's",
+		Long: `Say that an account in a target is a person's, by the target's own ID, which
+behov plan shows with its findings: for an account that was replaced behind
+behov's back, or that no rule under adopt can tell. The next run writes the
+person's ID into it. An account that is another person's is refused.`,
+		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
+		Args:    cobra.ExactArgs(2),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if reason == "" {
+				return errors.New("say why: --reason \"restored from the backup\"")
+			}
+			if _, ok := i.config.Target(target); !ok {
+				return fmt.Errorf("there is no target %q: say which with --target", target)
+			}
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			e, done, err := a.engine(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+				return err
+			}
+			if err := e.Bind(ctx, p, target, args[1], reason); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"person": p.ID, "target": target, "account": args[1]})
+			}
+			a.printf("The account is %s's from now on; behov plan shows what follows from it.\n", newNames(ctx, i.db).of(p.ID))
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&target, "target", "", "the target that the account is in")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", "who says so: HR person_id, login or e-mail address")
+	return cmd
+}

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+)
+
+// Values are what a plan's steps write, for somebody who previews it. They are
+// personal, stand in no plan, and are kept nowhere. Of people with protected
+// identity there are none.
+type Values struct {
+	accounts  map[identity.PersonID]map[string]plan.Account
+	targets   map[string]plan.Target
+	protected map[identity.PersonID]bool
+}
+
+// ValueChange is one attribute's old and new values.
+type ValueChange struct {
+	Attribute string   `json:"attribute"`
+	Before    []string `json:"before,omitempty"`
+	After     []string `json:"after,omitempty"`
+}
+
+// Preview is Plan with the values that its steps would write.
+func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, error) {
+	p, w, err := e.preview(ctx, o)
+	if err != nil {
+		return p, nil, err
+	}
+	v := &Values{accounts: w.accounts, targets: map[string]plan.Target{}, protected: map[identity.PersonID]bool{}}
+	for _, t := range w.targets {
+		v.targets[t.Name] = t
+	}
+	for _, person := range w.people {
+		v.protected[person.ID] = person.Protected
+	}
+	return p, v, nil
+}
+
+// Account returns the login name of the account that a step is about: the one
+// it has, or, when it is created or renamed, the one it gets.
+func (v *Values) Account(s plan.Step) string {
+	t := v.targets[s.Target]
+	if v.protected[s.Person] || t.Observed == nil {
+		return ""
+	}
+	if s.Op == connectors.CreateAccount || s.Op == connectors.RenameAccount {
+		return v.accounts[s.Person][s.Target].Name
+	}
+	a, _ := t.Observed.ByID(s.AccountID)
+	return a.Name
+}
+
+// Changes returns the values that a step writes, in the order of their
+// attributes.
+func (v *Values) Changes(s plan.Step) []ValueChange {
+	t := v.targets[s.Target]
+	if v.protected[s.Person] || t.Observed == nil {
+		return nil
+	}
+	now, _ := t.Observed.ByID(s.AccountID)
+	desired := v.accounts[s.Person][s.Target]
+	var all []ValueChange
+	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
+		c := ValueChange{Attribute: name, Before: now.Attributes[name], After: desired.Attributes[name]}
+		if person, refers := desired.References[name]; refers {
+			c.Before, c.After = v.names(t, c.Before), nil
+			if person != "" {
+				c.After = []string{v.accounts[person][s.Target].Name}
+			}
+		}
+		if name == plan.NameAttribute {
+			c.Before, c.After = []string{now.Name}, []string{desired.Name}
+		}
+		if len(c.Before)+len(c.After) > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// names turns account IDs into login names, where they are accounts.
+func (v *Values) names(t plan.Target, ids []string) []string {
+	var names []string
+	for _, id := range ids {
+		if a, ok := t.Observed.ByID(id); ok {
+			id = a.Name
+		}
+		names = append(names, id)
+	}
+	return names
+}
