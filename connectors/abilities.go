@@ -70,3 +70,11 @@ type Memory interface {
 	Load(ctx context.Context) ([]byte, error)
 	Save(ctx context.Context, state []byte) error
 }
+
+// NameChecker is the optional ability to say which login names are taken by
+// accounts that a snapshot does not show: names may have to be unique in more
+// than what the connector manages.
+type NameChecker interface {
+	// TakenNames returns those of the names that are taken, as they were given.
+	TakenNames(ctx context.Context, names []string) (map[string]bool, error)
+}

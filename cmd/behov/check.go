@@ -1,13 +1,42 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 )
+
+// lacks reads a target and says which of the catalogue's entitlements it does
+// not have: nobody could be given them.
+func (a *app) lacks(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
+	observed := plan.NewObserved()
+	completeness, err := connector.Snapshot(ctx, observed)
+	if err != nil {
+		return err
+	}
+	if !completeness.Complete {
+		return fmt.Errorf("it cannot be read completely: %s", completeness.Why)
+	}
+	observed.Done(completeness)
+	var missing []string
+	for _, e := range c.Rules.Catalogue.Entitlements {
+		if e.Target == target && !observed.Exists(e.Native) && !observed.Ambiguous(e.Native) {
+			missing = append(missing, fmt.Sprintf("%q", e.Native))
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("it lacks %s, which the catalogue names: create them there, or correct the catalogue", strings.Join(missing, ", "))
+	}
+	return nil
+}
 
 func (a *app) checkCommand() *cobra.Command {
 	var offline bool
@@ -15,8 +44,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration, the rules and the targets",
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
-mapping, and ask every target whether it answers and permits what behov needs.
-Nothing is changed.`,
+mapping, and ask every target whether it answers, permits what behov needs, and
+has what the catalogue names. Nothing is changed.`,
 		Example: "  behov check\n  behov check --offline     without asking the targets, as in a CI job",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -33,6 +62,9 @@ Nothing is changed.`,
 					connected, err := reconcile.Connect(&only, nil)
 					if err == nil {
 						err = connected[t.Name].Check(cmd.Context())
+						if err == nil {
+							err = a.lacks(cmd.Context(), c, t.Name, connected[t.Name])
+						}
 						closeTargets(connected)
 						if err != nil {
 							err = fmt.Errorf("target %s: %w", t.Name, err)

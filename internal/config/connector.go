@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/behov/behov/connectors"
@@ -119,18 +120,22 @@ func (t Target) clone() Target {
 	return t
 }
 
-// anchor is the attribute that behov writes the person's ID into; empty where
-// the kind of target leaves no choice.
-func (t Target) anchor() string {
+// anchors are the attributes that behov may write the person's ID into: one,
+// or, where that depends on which server it turns out to be, several.
+func (t Target) anchors() []string {
 	switch {
+	case t.LDAP != nil && t.LDAP.AnchorAttribute != "":
+		return []string{t.LDAP.AnchorAttribute}
+	case t.LDAP != nil && t.LDAP.Flavour != "":
+		return []string{ldap.DefaultAnchor(t.LDAP.Flavour)}
 	case t.LDAP != nil:
-		return or(t.LDAP.AnchorAttribute, ldap.DefaultAnchor(t.LDAP.Flavour))
+		return []string{ldap.DefaultAnchor(ldap.OpenLDAP), ldap.DefaultAnchor(ldap.ActiveDirectory)}
 	case t.SCIM != nil:
-		return "externalId"
+		return []string{"externalId"}
 	case t.Graph != nil:
-		return or(t.Graph.AnchorAttribute, graph.DefaultAnchor)
+		return []string{or(t.Graph.AnchorAttribute, graph.DefaultAnchor)}
 	}
-	return ""
+	return nil
 }
 
 // connector reads how the target is connected.
@@ -213,8 +218,8 @@ func checkConnector(doc *document, at string, t Target) {
 		return
 	}
 	for _, claim := range t.Adopt {
-		if strings.EqualFold(claim.Attribute, t.anchor()) {
-			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: name another anchor_attribute, one that nobody uses", claim.Attribute)
+		if slices.ContainsFunc(t.anchors(), func(a string) bool { return strings.EqualFold(claim.Attribute, a) }) {
+			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: name another anchor_attribute, one that nobody uses (or the flavour, when that is another directory's default)", claim.Attribute)
 		}
 	}
 	can := c.Capabilities()

@@ -85,7 +85,7 @@ func (r *Result) Err() error {
 // apply carries out a plan, every target by itself, so that one that fails
 // does not delay the others.
 func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, error) {
-	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, Settled: w.settled}
+	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, Settled: w.settled, Notes: w.notes}
 	var mu sync.Mutex
 	done := 0
 	ended := map[string]bool{} // steps that were done

@@ -33,19 +33,13 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 		if err != nil {
 			return err
 		}
+		if err := e.nameAll(ctx, w, c, names, people); err != nil {
+			return err
+		}
 		for i, p := range w.people {
 			view := p.ViewOn(w.day)
 			view.Zone = e.Config.Zone
 			a := people[i].Accounts[c.Name]
-			a.Rename = c.Account.Rename
-			if a.Name, err = names.current(p.ID); err != nil {
-				return err
-			}
-			if people[i].NoNeed == "" && e.concerns(c.Name, people[i]) {
-				if a.Name, err = names.choose(p.ID, a.Name, view); err != nil {
-					a.BadName = err.Error()
-				}
-			}
 			view.Account = a.Name
 			boss, known := manager(p, w.day, byKey)
 			attributes(&a, c, view, boss, known)
@@ -55,6 +49,39 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 	}
 	return nil
 }
+
+// nameAll chooses the names of all accounts, again for as long as the target
+// says that one is taken where we do not see it.
+func (e *Engine) nameAll(ctx context.Context, w *world, c config.Target, names *naming, people []plan.Person) error {
+	for range maxRounds {
+		for i, p := range w.people {
+			a := people[i].Accounts[c.Name]
+			a.Rename, a.BadName = c.Account.Rename, ""
+			var err error
+			if a.Name, err = names.current(p.ID); err != nil {
+				return err
+			}
+			if people[i].NoNeed == "" && e.concerns(c.Name, people[i]) {
+				if a.Name, err = names.choose(p.ID, a.Name, p.ViewOn(w.day)); err != nil {
+					a.BadName = err.Error()
+				}
+			}
+			people[i].Accounts[c.Name] = a
+		}
+		again, err := names.check(ctx, e.Targets[c.Name])
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil || !again:
+			// What cannot be asked the target itself says, by a refusal.
+			return nil
+		}
+	}
+	return nil
+}
+
+// maxRounds is how often names are chosen again.
+const maxRounds = 20
 
 // claims works out by what an account that was there would be told as the
 // person's. Of somebody who has not begun yet it is adopted only on the first

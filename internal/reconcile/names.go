@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -20,6 +22,9 @@ type naming struct {
 	how     config.AccountName
 	names   *store.Names
 	planned map[string]identity.PersonID // in lower case
+	// elsewhere are names that are taken outside what a snapshot shows, in
+	// lower case; asked are those that were asked for.
+	elsewhere, asked map[string]bool
 	// fresh are names that people's accounts were seen to have, and that the
 	// register does not know yet.
 	fresh map[identity.PersonID]string
@@ -27,7 +32,7 @@ type naming struct {
 
 func (e *Engine) newNaming(ctx context.Context, t plan.Target, how config.AccountName) (*naming, error) {
 	names, err := e.DB.AccountNames(ctx, t.Name)
-	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, fresh: map[identity.PersonID]string{}}, err
+	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, elsewhere: map[string]bool{}, asked: map[string]bool{}, fresh: map[identity.PersonID]string{}}, err
 }
 
 // current returns the name that the person's account has, empty without one.
@@ -91,7 +96,7 @@ func (n *naming) free(name, current string, person identity.PersonID) (bool, err
 	if current != "" && strings.EqualFold(name, current) {
 		return true, nil
 	}
-	if n.observed(name, current) {
+	if n.observed(name, current) || n.elsewhere[strings.ToLower(name)] {
 		return false, nil
 	}
 	if p, ok := n.planned[strings.ToLower(name)]; ok && p != person {
@@ -107,4 +112,33 @@ func (n *naming) observed(name, current string) bool {
 	}
 	_, there := n.target.Observed.Named(name)
 	return there
+}
+
+// check asks the target about names that were chosen and that it may have
+// given to accounts that nobody showed us. It says whether any is taken: then
+// names have to be chosen again. A target that cannot say leaves it to the
+// refusal of the change.
+func (n *naming) check(ctx context.Context, connector connectors.Connector) (again bool, err error) {
+	checker, ok := connector.(connectors.NameChecker)
+	if !ok || n.target.Observed == nil {
+		return false, nil
+	}
+	var names []string
+	for name := range n.planned {
+		if _, there := n.target.Observed.Named(name); !there && !n.asked[name] {
+			names = append(names, name)
+			n.asked[name] = true
+		}
+	}
+	if len(names) == 0 {
+		return false, nil
+	}
+	slices.Sort(names)
+	taken, err := checker.TakenNames(ctx, names)
+	for name, is := range taken {
+		n.elsewhere[strings.ToLower(name)] = is
+		again = again || is
+	}
+	clear(n.planned)
+	return again, err
 }

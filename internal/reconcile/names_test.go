@@ -1,6 +1,8 @@
 package reconcile_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,5 +191,45 @@ func TestANameTakenMeanwhileIsRefused(t *testing.T) {
 	r := h.run()
 	if h.has("2") != everything || h.has("1") != "two/account two/lib:library" || !finding(r.Plan, plan.BadValue, h.person("1")) {
 		t.Errorf("%s, %s, %+v", h.has("1"), h.has("2"), r.Plan.Findings)
+	}
+}
+
+// crowded is a target in which names are taken that a snapshot does not show.
+type crowded struct {
+	*scripted
+	taken []string
+	asked int
+}
+
+func (c *crowded) TakenNames(_ context.Context, names []string) (map[string]bool, error) {
+	c.asked++
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[name] = slices.Contains(c.taken, name)
+	}
+	return taken, nil
+}
+
+// A name that is taken where behov does not look is taken all the same.
+func TestNamesThatAreTakenElsewhere(t *testing.T) {
+	for _, collision := range []string{"number", "report"} {
+		h := newHouseWith(t, naming(`name: {value: "{{lower .GivenName}}", collision: `+collision+`}`))
+		c := &crowded{scripted: h.one, taken: []string{"given1", "given12", "given13"}}
+		h.e.Targets["one"] = c
+		h.hire("1 school T", "2 school T")
+		r := h.settledRun()
+		if h.name("2") != "given2" {
+			t.Errorf("the other is named %s", h.name("2"))
+		}
+		if collision == "number" && h.name("1") != "given14" {
+			t.Errorf("the name is %s", h.name("1"))
+		}
+		if collision == "report" && (!finding(r.Plan, plan.BadValue, h.person("1")) || len(h.accounts(h.one, h.person("1"))) > 0) {
+			t.Errorf("findings %+v", r.Plan.Findings)
+		}
+		asked := c.asked
+		if h.settledRun(); collision == "number" && c.asked != asked {
+			t.Errorf("it is asked %d times for names that are given", c.asked-asked)
+		}
 	}
 }

@@ -143,6 +143,21 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	}
 }
 
+// A first password that got lost with the answer is told of.
+func TestALostFirstPasswordIsTold(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.e.Config.Targets[0].FirstPassword = config.FirstPassword{Directory: "somewhere"}
+	h.one.answer = func(connectors.Result) connectors.Result {
+		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "the connection broke")}
+	}
+	h.run()
+	h.one.answer = nil
+	if r := h.settledRun(); len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Detail, "set another one") {
+		t.Errorf("notes %+v", r.Notes)
+	}
+}
+
 // What a target has to say of a step that it did is told and recorded.
 func TestANoteOnWhatWasDoneIsTold(t *testing.T) {
 	h := newHouse(t)

@@ -28,6 +28,7 @@ type world struct {
 	accounts       map[identity.PersonID]map[string]plan.Account // filled in by decide
 	freshNames     map[string]map[identity.PersonID]string       // by target, filled in by decide
 	settled        map[string]int                                // by outcome, filled in by settle
+	notes          []Undone                                      // on what was settled
 }
 
 func (e *Engine) read(ctx context.Context, o Options) (*world, error) {

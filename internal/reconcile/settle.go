@@ -33,14 +33,28 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 				if err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
 					return err
 				}
+				told := s.Reason + settledBecause(open.Detail)
+				if note := e.untold(t.Name, s.Op, outcome); note != "" {
+					told += "; " + note
+					w.notes = append(w.notes, Undone{Step: s, Outcome: outcome, Detail: note})
+				}
 				tx.Audit(audit.Record{At: e.Now(), Began: open.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
 					Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome,
-					Reason: s.Reason + settledBecause(open.Detail)})
+					Reason: told})
 				w.settled[outcome]++
 			}
 		}
 		return nil
 	})
+}
+
+// untold says what got lost with the answer to a creation: the first password.
+func (e *Engine) untold(target string, op connectors.Op, outcome string) string {
+	t, ok := e.Config.Target(target)
+	if !ok || op != connectors.CreateAccount || outcome != audit.Applied || t.FirstPassword.Directory == "" && len(t.FirstPassword.Command) == 0 {
+		return ""
+	}
+	return "its first password may never have been handed over: set another one"
 }
 
 func settledBecause(detail string) string {
