@@ -99,7 +99,7 @@ func (m *municipality) makeGroups() {
 		m.post(m.app+"/Groups", fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":%q}`, g))
 	}
 	// Anna's account was there before behov, and one of nobody's.
-	add(ad, "CN=Anna Berg,"+adPeople, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"oldanna"}, "employeeID": {"1001"}, "userAccountControl": {"514"}})
+	add(ad, "CN=Anna Berg,"+adPeople, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"oldanna"}, "employeeID": {"1001"}, "userAccountControl": {"544"}})
 	add(ad, "CN=svc-backup,"+adPeople, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"svc-backup"}, "userAccountControl": {"514"}})
 	join := ldap.NewModifyRequest("CN=school,"+adGroups, nil)
 	join.Add("member", []string{"CN=Anna Berg," + adPeople})
@@ -271,7 +271,7 @@ func TestFourKindsOfTarget(t *testing.T) {
 
 	// Active Directory: adopted, enabled, with a manager; namesakes; passwords.
 	anna := m.ad("oldanna")
-	if uac := anna.GetAttributeValue("userAccountControl"); uac != "512" || anna.GetAttributeValue("title") != "Teacher" || anna.GetAttributeValue("info") != "" ||
+	if uac := anna.GetAttributeValue("userAccountControl"); uac != "544" || anna.GetAttributeValue("title") != "Teacher" || anna.GetAttributeValue("info") != "" ||
 		!strings.HasPrefix(anna.GetAttributeValue("manager"), "CN=Åsa Öberg,") || len(anna.GetAttributeValues("memberOf")) != 2 {
 		anna.PrettyPrint(2)
 		t.Error("the adopted account is not as it should be")
@@ -330,7 +330,7 @@ func (m *municipality) moverAndLeaver(boss, first, second string) {
 	m.hr("1001|Anna|Berg|library|Librarian|1002|2020-12-31", "1002|Åsa|Ek|school|Head||", "1003|Anna|Berg|library|Librarian|1002", "1004|Łukasz|O'Neill, jr|library|Porter|1002")
 	m.behov(0, "4 accounts disabled", "apply", "--yes")
 	anna := m.ad("oldanna")
-	if anna.GetAttributeValue("userAccountControl") != "514" || len(anna.GetAttributeValues("memberOf")) != 0 {
+	if anna.GetAttributeValue("userAccountControl") != "546" || len(anna.GetAttributeValues("memberOf")) != 0 {
 		m.Error("the leaver's account in Active Directory is not closed")
 	}
 	gone := 0
