@@ -91,3 +91,48 @@ func TestARecreatedAccountIsAdopted(t *testing.T) {
 		t.Errorf("got %+v", own)
 	}
 }
+
+// TestWhatIsHeld: what a wrong rule or mapping does in masses waits for a look,
+// with everything that depends on it.
+func TestWhatIsHeld(t *testing.T) {
+	person := func(id identity.PersonID, name string, claims ...plan.Claim) plan.Person {
+		return plan.Person{ID: id, Grants: teller.Grants, Accounts: map[string]plan.Account{"t1": {Name: name, Claims: claims, Attributes: map[string][]string{"mail": {"new@x"}},
+			References: map[string]identity.PersonID{"boss": "p"}}}}
+	}
+	claim := plan.Claim{Attribute: "number", Value: "7"}
+	account := connectors.Account{ID: "1", Anchor: "p", Name: "p", Enabled: true, Attributes: map[string][]string{"mail": {"old@x"}}}
+	for _, c := range []struct {
+		name     string
+		accounts []connectors.Account
+		person   plan.Person
+		want     int // steps that are held
+	}{
+		{"an account is changed", []connectors.Account{account}, person("p", "p"), 2}, // mail and boss; the membership goes through
+		{"one is made", nil, person("p", "p"), 0},
+		{"one is made though there may be one", nil, person("p", "p", claim), 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}, References: map[string]bool{"boss": true}}
+			target.Correlate([]plan.Person{c.person})
+			p := build(t, plan.Input{Catalogue: &catalogue, People: []plan.Person{c.person}, Targets: []plan.Target{target}})
+			held := 0
+			for _, h := range p.Holds {
+				held += len(h.Steps)
+			}
+			if held != c.want {
+				t.Errorf("%d steps are held, want %d: %+v", held, c.want, p.Holds)
+			}
+			for _, s := range p.Steps {
+				for _, id := range s.DependsOn {
+					for _, h := range p.Holds {
+						for _, x := range h.Steps {
+							if x.ID == id {
+								t.Errorf("%+v goes through, and what it depends on is held", s)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}

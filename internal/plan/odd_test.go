@@ -34,7 +34,7 @@ func observed(t *testing.T, entitlements []connectors.Entitlement, accounts []co
 
 var (
 	groups = []connectors.Entitlement{{Name: "a"}, {Name: "b"}, {Name: "c"}}
-	teller = plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "app:a", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}}, Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
+	teller = plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "app:a", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}}, Accounts: map[string]plan.Account{"t1": {Name: "login", Attributes: map[string][]string{"title": nil}}}}
 	gone   = plan.Person{ID: "p", NoNeed: "no employment runs", Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
 )
 
@@ -45,6 +45,8 @@ func TestOddAccounts(t *testing.T) {
 	wiped := connectors.Account{ID: "1", Name: "login", Enabled: true}
 	second := connectors.Account{ID: "2", Anchor: "p", Name: "login2", Enabled: true}
 	stranger := connectors.Account{ID: "9", Name: "LOGIN", Enabled: true}
+	// What is not known to be theirs is not written to, also not to empty it.
+	second.Attributes = map[string][]string{"title": {"x"}}
 	for _, c := range []struct {
 		name     string
 		person   plan.Person

@@ -47,7 +47,7 @@ func TestAnOrphanIsListed(t *testing.T) {
 	h.hire("1 school T")
 	ids := map[string]bool{h.put(h.one, connectors.Account{Name: "printer", Enabled: true}): true, h.put(h.one, connectors.Account{Name: "former", Anchor: "somebody", Enabled: true}): true}
 	h.e.Config.Targets[0].Ignore = []string{"svc-*"}
-	h.put(h.one, connectors.Account{Name: "svc-backup", Enabled: true})
+	h.put(h.one, connectors.Account{Name: "SVC-Backup", Enabled: true})
 	h.settledRun()
 	r := h.settledRun()
 	listed := 0

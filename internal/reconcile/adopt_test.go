@@ -256,6 +256,25 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 	}
 }
 
+// The account of somebody who has left, and which is mastered elsewhere, waits
+// for a look like any other: it is not known to be theirs before.
+func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
+	h := newHouseWith(t, adopting)
+	a := foreign("x", "1")
+	a.Elsewhere = true
+	h.behind(h.one, connectors.AddMember, h.put(h.one, a), "school")
+	h.hire("1 school T 2020-12-31")
+	for range 2 {
+		if r := h.settledRun(); len(r.Plan.Holds) != 1 || h.one.calls > 0 {
+			t.Errorf("holds %+v, %d calls", r.Plan.Holds, h.one.calls)
+		}
+	}
+	h.decideHold(h.settledRun().Plan.Holds[0].Digest, store.Release)
+	if h.settledRun(); h.one.calls != 1 {
+		t.Errorf("%d calls after the release", h.one.calls)
+	}
+}
+
 // Accounts are changed in masses only after somebody has looked.
 func TestMassesOfChangesAreHeld(t *testing.T) {
 	h := newHouse(t)
