@@ -69,12 +69,11 @@ func (e *Engine) nameAll(ctx context.Context, w *world, c config.Target, names *
 			people[i].Accounts[c.Name] = a
 		}
 		again, err := names.check(ctx, e.Targets[c.Name])
-		switch {
-		case err != nil && ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case err != nil || !again:
-			// What cannot be asked the target itself says, by a refusal.
-			return nil
+		}
+		if err != nil || !again {
+			return nil //nolint:nilerr // what cannot be asked the target itself says, by refusing the name
 		}
 	}
 	return nil
