@@ -19,7 +19,7 @@ type person struct {
 // applySelection is what is read of a user before it is changed.
 func (c *Connector) applySelection() []string {
 	sel := c.userSelection()
-	for _, name := range []string{"mailNickname", "onPremisesSyncEnabled", "usageLocation"} {
+	for _, name := range []string{"mailNickname", "usageLocation"} {
 		if !slices.Contains(sel, name) {
 			sel = append(sel, name)
 		}
@@ -50,12 +50,14 @@ func (r *run) people(ctx context.Context, todo []work, missing func(work) connec
 		}
 	}
 	for _, w := range todo {
-		_, there := people[w.Account.ID]
+		p, there := people[w.Account.ID]
 		switch err := errs[w.Account.ID]; {
 		case err != nil:
 			w.end(failed(err))
 		case !there:
 			w.end(missing(w))
+		case r.c.outside(knownUser{p.Account, typeOf(p.user)}):
+			w.end(refused(isGuest))
 		default:
 			found = append(found, w)
 		}
@@ -230,7 +232,7 @@ func (c *Connector) having(r reply, p property, value string) ([]models.Userable
 func (r *run) remove(ctx context.Context, todo []work) {
 	var open []work
 	var requests []request
-	for _, w := range todo {
+	for _, w := range r.inScope(ctx, todo) {
 		if !isID(w.Account.ID) {
 			w.end(alreadySo()) // no user has such an ID
 			continue

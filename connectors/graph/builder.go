@@ -130,6 +130,20 @@ func (b *builder) findUsers(p property, value string, sel []string) request {
 	return r
 }
 
+// usersIn looks for users that have one of the values, at most maxIn.
+func (b *builder) usersIn(name string, values []string) request {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = quote(v)
+	}
+	info, err := b.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{
+		QueryParameters: &users.UsersRequestBuilderGetQueryParameters{
+			Select: []string{"id", "userPrincipalName", "userType"}, Filter: ptr(name + " in (" + strings.Join(quoted, ",") + ")"), Top: ptr(int32(pageSize)),
+		},
+	})
+	return b.request("look up users", info, err)
+}
+
 // findDeleted looks for deleted users by a property.
 func (b *builder) findDeleted(p property, value string, sel []string) request {
 	q := &directory.DeletedItemsGraphUserRequestBuilderGetQueryParameters{Select: sel, Filter: ptr(p.filter(value)), Top: ptr(int32(lookupSize))}

@@ -31,7 +31,7 @@ func (c *Connector) Check(ctx context.Context) error {
 			return c.unexpected(q.doing, a)
 		}
 		if strings.Contains(q.url, "/organization") {
-			if err := c.checkDomain(ctx, q, a); err != nil {
+			if err := c.checkTenant(ctx, q, a); err != nil {
 				return err
 			}
 		}
@@ -39,10 +39,15 @@ func (c *Connector) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkDomain says when the configured domain is not a verified one.
-func (c *Connector) checkDomain(ctx context.Context, q request, a *answer) error {
-	var domains []string
+// checkTenant says when we are in another tenant than was meant, as the one
+// that a managed identity belongs to, and when the configured domain is not a
+// verified one (https://learn.microsoft.com/graph/api/organization-get).
+func (c *Connector) checkTenant(ctx context.Context, q request, a *answer) error {
+	var ids, domains []string
 	err := continued[models.OrganizationCollectionResponseable](ctx, c, q, a, models.CreateOrganizationCollectionResponseFromDiscriminatorValue, func(o models.Organizationable) error {
+		if o.GetId() != nil {
+			ids = append(ids, *o.GetId())
+		}
 		for _, d := range o.GetVerifiedDomains() {
 			if d.GetName() != nil {
 				domains = append(domains, *d.GetName())
@@ -53,7 +58,20 @@ func (c *Connector) checkDomain(ctx context.Context, q request, a *answer) error
 	if err != nil {
 		return err
 	}
-	if c.cfg.Domain == "" || slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, c.cfg.Domain) }) {
+	among := func(list []string, s string) bool {
+		return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(one, s) })
+	}
+	const another = "graph: the application signs in to another tenant (%s) than tenant_id says"
+	switch {
+	case c.cfg.TenantID == "":
+	case isID(c.cfg.TenantID):
+		if !among(ids, c.cfg.TenantID) {
+			return connectors.Errorf(connectors.Permanent, another, strings.Join(ids, ", "))
+		}
+	case !among(domains, c.cfg.TenantID):
+		return connectors.Errorf(connectors.Permanent, another+": its domains are %s", strings.Join(ids, ", "), strings.Join(domains, ", "))
+	}
+	if c.cfg.Domain == "" || among(domains, c.cfg.Domain) {
 		return nil
 	}
 	return connectors.Errorf(connectors.Permanent, "graph: domain %s is not a verified domain of the tenant: it has %s", c.cfg.Domain, strings.Join(domains, ", "))

@@ -70,6 +70,10 @@ type Config struct {
 	// default) or by their id. A group can always be named by its object ID,
 	// and has to be when another has the same name.
 	GroupNames string `yaml:"group_names"`
+	// Guests makes guests of the tenant (userType Guest, or #EXT# in the user
+	// principal name) accounts like others. Without it they are outside the
+	// scope: they are no accounts, and members of groups that nobody here is.
+	Guests bool `yaml:"guests"`
 	// Licences makes every SKU the tenant has an entitlement, by the name of
 	// licence: and its part number, as in licence:SPE_E3.
 	Licences bool `yaml:"licences"`

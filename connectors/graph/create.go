@@ -118,6 +118,8 @@ func (r *run) found(n *creation, reply reply) {
 		n.end(failed(err))
 	case len(users) > 1:
 		n.end(refused("several accounts have this person's ID: only one may"))
+	case len(users) == 1 && r.c.outsideUser(users[0]):
+		n.end(refused(isGuest))
 	case len(users) == 1:
 		n.end(there(*users[0].GetId()))
 	}
@@ -158,7 +160,7 @@ func (r *run) checkManagers(ctx context.Context, all []*creation) {
 func (r *run) lookUpDeleted(ctx context.Context, all []*creation) {
 	requests := make([]request, len(all))
 	for i, n := range all {
-		requests[i] = r.c.build.findDeleted(r.c.anchor, n.Account.Anchor, []string{"id", r.c.anchor.outer(), "deletedDateTime"})
+		requests[i] = r.c.build.findDeleted(r.c.anchor, n.Account.Anchor, []string{"id", r.c.anchor.outer(), "deletedDateTime", "userType", "userPrincipalName"})
 	}
 	for i, reply := range r.c.all(ctx, requests) {
 		n := all[i]
@@ -170,7 +172,7 @@ func (r *run) lookUpDeleted(ctx context.Context, all []*creation) {
 		}
 		var last time.Time
 		for _, u := range users {
-			if at := u.GetDeletedDateTime(); at != nil && isID(*u.GetId()) && !at.Before(last) {
+			if at := u.GetDeletedDateTime(); at != nil && isID(*u.GetId()) && !at.Before(last) && !r.c.outsideUser(u) {
 				last, n.deleted = *at, *u.GetId()
 			}
 		}

@@ -43,7 +43,7 @@ func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (conne
 			return connectors.Completeness{}, err
 		}
 	}
-	out := &reading{c: c, sink: sink, accounts: map[string]bool{}}
+	out := c.reading(sink)
 	if s == nil {
 		var err error
 		if s, err = c.begin(ctx, out, now); err != nil {
@@ -54,7 +54,10 @@ func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (conne
 		if err := out.users(ctx); err != nil {
 			return connectors.Completeness{}, err
 		}
-		if err := c.newcomers(ctx, s, out.accounts); err != nil {
+		// Guests too: who was deleted and came back is in groups as well.
+		everybody := maps.Clone(out.accounts)
+		maps.Copy(everybody, out.guests)
+		if err := c.newcomers(ctx, s, everybody); err != nil {
 			return connectors.Completeness{}, err
 		}
 	}
@@ -76,7 +79,7 @@ func (c *Connector) readsAllUsers() bool { return c.manager || c.cfg.Licences }
 // begin reads everything. The links come first: what changes meanwhile comes
 // again.
 func (c *Connector) begin(ctx context.Context, out *reading, now time.Time) (*state, error) {
-	s := &state{Fit: c.fit(), Full: now, Users: map[string]connectors.Account{}, Groups: map[string]*knownGroup{}}
+	s := &state{Fit: c.fit(), Full: now, Users: map[string]knownUser{}, Groups: map[string]*knownGroup{}}
 	var err error
 	ignore := func(json.RawMessage) error { return nil }
 	if s.GroupsLink, err = c.changes(ctx, c.build.deltaGroups(append(slices.Clone(groupSelection), "members")), ignore); err != nil {
@@ -115,7 +118,7 @@ func (c *Connector) everybody(ctx context.Context, s *state) error {
 		models.CreateUserCollectionResponseFromDiscriminatorValue, func(u models.Userable) error {
 			a, err := c.account(u)
 			if err == nil {
-				s.Users[a.ID] = a
+				s.Users[a.ID] = knownUser{a, typeOf(u)}
 			}
 			return err
 		})
@@ -199,7 +202,9 @@ func (c *Connector) newcomers(ctx context.Context, s *state, now map[string]bool
 			back = append(back, id)
 		}
 	}
-	s.People = slices.Sorted(maps.Keys(now))
+	// Nobody is not the same as not known: nil would take who comes back for old.
+	s.People = slices.AppendSeq([]string{}, maps.Keys(now))
+	slices.Sort(s.People)
 	return c.rejoin(ctx, s, back)
 }
 

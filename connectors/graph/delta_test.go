@@ -84,6 +84,7 @@ func deltaLaw(t *testing.T, r *rapid.T, attributes []string) {
 	if slices.Contains(attributes, "manager") {
 		cfg.References, cfg.Licences = []string{"manager"}, true
 	}
+	cfg.Guests = rapid.Bool().Draw(r, "guests")
 	full := open(t, cfg)
 	cfg.Memory = &memory{}
 	delta := open(t, cfg)
@@ -115,7 +116,7 @@ func (w *world) change(r *rapid.T) {
 		}
 	}
 	group := func() int { return rapid.IntRange(0, len(w.groups)-1).Draw(r, "group") }
-	switch rapid.IntRange(0, 12).Draw(r, "kind") {
+	switch rapid.IntRange(0, 13).Draw(r, "kind") {
 	case 0, 1:
 		w.users = append(w.users, w.s.AddUser(fmt.Sprintf("u%d", len(w.users)), map[string]any{"jobTitle": "new"}))
 	case 2:
@@ -136,7 +137,8 @@ func (w *world) change(r *rapid.T) {
 		})
 	case 6:
 		live(func(id string) {
-			w.s.SetUser(id, map[string]any{"userPrincipalName": fmt.Sprintf("r%d@%s", rapid.IntRange(0, 1000).Draw(r, "name"), domain)})
+			ext := rapid.SampledFrom([]string{"", "", "#EXT#"}).Draw(r, "ext")
+			w.s.SetUser(id, map[string]any{"userPrincipalName": fmt.Sprintf("r%d%s@%s", rapid.IntRange(0, 1000).Draw(r, "name"), ext, domain)})
 		})
 	case 7, 8:
 		live(func(id string) { w.s.AddMembers(w.groups[group()], id) })
@@ -149,6 +151,13 @@ func (w *world) change(r *rapid.T) {
 			w.s.RemoveGroup(w.groups[i])
 			w.groups = slices.Delete(w.groups, i, i+1)
 		}
+	case 13: // from the premises, or from elsewhere altogether
+		live(func(id string) {
+			w.s.SetUser(id, rapid.SampledFrom([]map[string]any{
+				{"onPremisesSyncEnabled": true}, {"onPremisesSyncEnabled": false}, {"onPremisesSyncEnabled": nil},
+				{"userType": "Guest"}, {"userType": "Member"}, {"userType": nil},
+			}).Draw(r, "origin"))
+		})
 	case 12:
 		switch rapid.IntRange(0, 3).Draw(r, "rest") {
 		case 0:

@@ -178,6 +178,7 @@ const (
 	mailEnabled = "the group is a distribution list or a mail-enabled security group, which Graph cannot change"
 	noUnits     = "no licence of that kind is left: buy more or take one away"
 	noLocation  = "the user has no usage location, without which there are no licences: set usageLocation"
+	isGuest     = "the account is a guest's: say guests: true to manage those"
 	noAccount   = "there is no such account"
 )
 

@@ -341,6 +341,26 @@ func TestCheckNamesThePermission(t *testing.T) {
 	}
 }
 
+// TestCheckKnowsTheTenant that was meant, by its ID and by its domains.
+func TestCheckKnowsTheTenant(t *testing.T) {
+	t.Parallel()
+	const meant, other = "aaaaaaaa-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"
+	_, cfg := start(t, standin.Options{TenantID: meant, Domains: []string{domain, "kommun.onmicrosoft.test"}})
+	for tenant, right := range map[string]bool{
+		"": true, meant: true, strings.ToUpper(meant): true, "kommun.onmicrosoft.test": true, "KOMMUN.test": true,
+		other: false, "elsewhere.test": false, "common": false,
+	} {
+		cfg.TenantID = tenant
+		err := open(t, cfg).Check(t.Context())
+		if right && err != nil {
+			t.Errorf("%q: %v", tenant, err)
+		}
+		if !right && (connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "the application signs in to another tenant ("+meant+") than tenant_id says")) {
+			t.Errorf("%q: %v", tenant, err)
+		}
+	}
+}
+
 // TestErrorsAreClassed, named, and traced with Graph's ID of the request.
 func TestErrorsAreClassed(t *testing.T) {
 	t.Parallel()

@@ -55,6 +55,7 @@ var (
 	_ connectors.Connector       = (*Connector)(nil)
 	_ connectors.Matcher         = (*Connector)(nil)
 	_ connectors.SessionRevoker  = (*Connector)(nil)
+	_ connectors.NameChecker     = (*Connector)(nil)
 	_ connectors.MFAReader       = (*withMFA)(nil)
 	_ connectors.SingleMFAReader = (*withMFA)(nil)
 	_ connectors.PassIssuer      = (*withMFA)(nil)

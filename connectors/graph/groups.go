@@ -137,11 +137,11 @@ func unreadable(err error) bool {
 func (s *reading) emit(g group, members []member) error {
 	for _, m := range members {
 		id := m.id
-		if m.user && !s.accounts[id] {
-			continue // created or deleted while we read
-		}
-		if !m.user {
+		switch {
+		case !m.user || s.guests[id]:
 			id = ""
+		case !s.accounts[id]:
+			continue // created or deleted while we read
 		}
 		for _, name := range g.natives {
 			if err := s.sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {

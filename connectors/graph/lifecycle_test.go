@@ -11,7 +11,10 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/graph/standin"
 )
 
@@ -175,6 +178,69 @@ func TestSyncedUsers(t *testing.T) {
 	}
 	change.Attributes = map[string][]string{"usageLocation": {"SE"}}
 	apply(t, c, connectors.Applied, change)
+	if why := detail(t, c, on(connectors.DeleteAccount, id)); !strings.Contains(why, "synced from the directory on the premises") {
+		t.Errorf("delete: %q", why)
+	}
+}
+
+// TestSyncedUsersAreElsewhere: they are shown as mastered elsewhere, and get
+// and lose memberships, licences, sessions and passes like others.
+func TestSyncedUsersAreElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*graph.Config){
+		"in full": func(*graph.Config) {},
+		"users by delta": func(c *graph.Config) {
+			c.Memory, c.References, c.Attributes, c.Licences = &memory{}, nil, []string{"jobTitle"}, false
+		},
+		"groups by delta": func(c *graph.Config) { c.Memory = &memory{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, cfg := start(t, standin.Options{Licences: []standin.Licence{{SKU: "E3", Units: 1}, {SKU: "EMS", Units: 1}}})
+			cfg.Licences, cfg.UsageLocation = true, "NO"
+			prepare(&cfg)
+			s.AddGroup("staff", nil)
+			id := s.AddUser("anna", map[string]any{"onPremisesSyncEnabled": true})
+			cloud := s.AddUser("berit", map[string]any{"onPremisesSyncEnabled": false})
+			c := open(t, cfg)
+			elsewhere := func(want bool) {
+				t.Helper()
+				if got := snapshot(t, c); got.Accounts[id].Elsewhere != want || got.Accounts[cloud].Elsewhere || len(got.Accounts) != 2 {
+					t.Errorf("elsewhere: want %t of anna: %+v", want, got.Accounts)
+				}
+			}
+			elsewhere(true)
+			apply(t, c, connectors.Applied, joins(id, "staff"))
+			apply(t, c, connectors.AlreadySo, joins(id, "staff"))
+			apply(t, c, connectors.Applied, leaves(id, "staff"))
+			if cfg.Licences {
+				apply(t, c, connectors.Applied, joins(id, "licence:E3"), joins(id, "licence:EMS"))
+				if got := s.Licences(id); !slices.Equal(got, []string{"E3", "EMS"}) || s.User(id)["usageLocation"] != "NO" {
+					t.Errorf("licences %v in %v", got, s.User(id)["usageLocation"])
+				}
+				apply(t, c, connectors.Applied, leaves(id, "licence:E3"))
+				if why := detail(t, c, joins(cloud, "licence:E3")); !strings.Contains(why, "usage location") {
+					t.Errorf("the location of others is an attribute like any: %q", why)
+				}
+			}
+			ref := connectors.AccountRef{ID: id}
+			if out, err := c.(connectors.SessionRevoker).RevokeSessions(t.Context(), ref); err != nil || out.Status != connectors.Applied || s.Revoked(id) != 1 {
+				t.Errorf("revoke: %+v, %v", out, err)
+			}
+			if _, err := c.(connectors.PassIssuer).IssuePass(t.Context(), ref, time.Hour); err != nil || s.Passes(id) != 1 {
+				t.Errorf("a pass: %v", err)
+			}
+			s.SetMFA(id, true)
+			if enrolled, err := c.(connectors.SingleMFAReader).MFAEnrolledFor(t.Context(), ref); err != nil || !enrolled {
+				t.Errorf("enrolled %t, %v", enrolled, err)
+			}
+			// Null is how Graph says that a user is synced no longer.
+			s.SetUser(id, map[string]any{"onPremisesSyncEnabled": nil})
+			elsewhere(false)
+			s.SetUser(id, map[string]any{"onPremisesSyncEnabled": true})
+			elsewhere(true)
+		})
+	}
 }
 
 // TestValuesAsGraphGivesThemBack: what is the same to Graph is no change, and
@@ -535,20 +601,28 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// TestGuestsAndNames: everybody is in the snapshot, under the name that round
-// trips.
+// TestGuestsAndNames: with guests everybody is in the snapshot, under the name
+// that round trips.
 func TestGuestsAndNames(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Domains: []string{domain, "skola.kommun.test"}})
+	cfg.Guests = true
 	guest := s.AddUser("guest", map[string]any{"userType": "Guest", "userPrincipalName": "b_firma.test#EXT#@kommun.test"})
 	school := s.AddUser("x", map[string]any{"userPrincipalName": "x@skola.kommun.test"})
-	got := snapshot(t, open(t, cfg))
+	s.AddGroup("staff", nil)
+	first := open(t, cfg)
+	apply(t, first, connectors.Applied, joins(guest, "staff"))
+	got := snapshot(t, first)
 	if a := got.Accounts[guest]; a.Name != "b_firma.test#EXT#" || a.Anchor != "" {
 		t.Errorf("%+v", a)
 	}
 	if a := got.Accounts[school]; a.Name != "x@skola.kommun.test" {
 		t.Errorf("%+v", a)
 	}
+	if got.Members[connectors.Membership{Entitlement: "staff", AccountID: guest}] != 1 {
+		t.Errorf("members %v", got.Members)
+	}
+	apply(t, first, connectors.Applied, leaves(guest, "staff"), on(connectors.DisableAccount, guest))
 	cfg.Domain = ""
 	c := open(t, cfg)
 	if a := snapshot(t, c).Accounts[guest]; a.Name != "b_firma.test#EXT#@kommun.test" {
@@ -558,6 +632,193 @@ func TestGuestsAndNames(t *testing.T) {
 		t.Errorf("%q", why)
 	}
 	apply(t, c, connectors.Applied, creation("cecilia@skola.kommun.test", nil))
+}
+
+// TestGuestsAreOutside: without guests they are no accounts, in groups they are
+// nobody's, and no change is made of one, whatever it is.
+func TestGuestsAreOutside(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*graph.Config){
+		"in full": func(*graph.Config) {},
+		"users by delta": func(c *graph.Config) {
+			c.Memory, c.References, c.Attributes = &memory{}, nil, []string{"jobTitle"}
+		},
+		"groups by delta": func(c *graph.Config) { c.Memory, c.Licences = &memory{}, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, cfg := start(t, standin.Options{Licences: []standin.Licence{{SKU: "E3", Units: 9}}})
+			prepare(&cfg)
+			group := s.AddGroup("staff", nil)
+			anna := s.AddUser("anna", nil)
+			guest := s.AddUser("guest", map[string]any{
+				"userType": "guest", "usageLocation": "SE", "onPremisesExtensionAttributes": map[string]any{"extensionAttribute15": "behov-guest"},
+			})
+			invited := s.AddUser("invited", map[string]any{"userPrincipalName": "b_firma.test#ext#@kommun.test", "usageLocation": "SE"})
+			s.AddMembers(group, anna, guest)
+			s.GiveLicence(invited, "E3", false)
+			c := open(t, cfg)
+			members := func(e string, ids ...string) {
+				t.Helper()
+				got := snapshot(t, c)
+				want := map[connectors.Membership]int{}
+				for _, id := range ids {
+					want[connectors.Membership{Entitlement: e, AccountID: id}]++
+				}
+				if cfg.Licences {
+					want[connectors.Membership{Entitlement: "licence:E3"}] = 1
+				}
+				if fmt.Sprint(got.Members) != fmt.Sprint(want) {
+					t.Errorf("members %v, want %v", got.Members, want)
+				}
+				for _, id := range []string{anna, guest, invited} {
+					if _, shown := got.Accounts[id]; shown != (id == anna || slices.Contains(ids, id)) {
+						t.Errorf("%s is shown: %t", s.User(id)["displayName"], shown)
+					}
+				}
+			}
+			members("staff", anna, "")
+			update, rename, adopt := on(connectors.UpdateAccount, guest), on(connectors.RenameAccount, guest), on(connectors.AdoptAccount, invited)
+			update.Attributes, rename.Account.Name, adopt.Account.Anchor = map[string][]string{"jobTitle": {"boss"}}, "berit", "behov-b"
+			changes := []connectors.Change{
+				update, rename, adopt, on(connectors.DisableAccount, invited), on(connectors.DeleteAccount, guest), on(connectors.DeleteAccount, invited),
+				joins(invited, "staff"), leaves(guest, "staff"), creation("guest", nil),
+			}
+			if cfg.Licences {
+				changes = append(changes, joins(guest, "licence:E3"), leaves(invited, "licence:E3"))
+			}
+			for _, change := range changes {
+				if why := detail(t, c, change); !strings.Contains(why, "guests: true") {
+					t.Errorf("%s: %q", change.Op, why)
+				}
+			}
+			for _, r := range s.Requests() {
+				if r.Method != http.MethodGet && r.Path != "/$batch" {
+					t.Errorf("%s %s was sent", r.Method, r.Path)
+				}
+			}
+			// One of many at a time is refused, and the others are not.
+			berit := s.AddUser("berit", nil)
+			got := results(t, c, joins(berit, "staff"), joins(invited, "staff"))
+			if got[0].Status != connectors.Applied || got[1].Status != connectors.Refused {
+				t.Errorf("%+v", got)
+			}
+			s.RemoveUser(berit)
+			if why := detail(t, c, creation("b#EXT#", nil)); !strings.Contains(why, "guests: true") {
+				t.Errorf("%q", why)
+			}
+			// A guest can become a member, and back.
+			s.SetUser(guest, map[string]any{"userType": "Member"})
+			members("staff", anna, guest)
+			s.SetUser(guest, map[string]any{"userType": "Guest"})
+			members("staff", anna, "")
+		})
+	}
+}
+
+// TestGuestLookUpFails: nothing is done to whom we do not know to be no guest.
+func TestGuestLookUpFails(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	group, anna := s.AddGroup("staff", nil), s.AddUser("anna", nil)
+	s.Hook(func(r standin.Request) *standin.Fault {
+		if strings.HasPrefix(r.Query.Get("$filter"), "id in") {
+			return &standin.Fault{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "no"}
+		}
+		return nil
+	})
+	for _, r := range results(t, open(t, cfg), joins(anna, "staff"), on(connectors.DeleteAccount, anna)) {
+		if r.Err == nil {
+			t.Errorf("%+v, want an error", r)
+		}
+	}
+	if s.User(anna) == nil || len(s.Members(group)) > 0 {
+		t.Error("it was done all the same")
+	}
+}
+
+// TestDeletedGuestIsNotRestored: who has the person ID of a guest that was
+// deleted gets an account of their own.
+func TestDeletedGuestIsNotRestored(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	guest := s.AddUser("guest", map[string]any{"userType": "Guest", "onPremisesExtensionAttributes": map[string]any{"extensionAttribute15": "behov-anna"}})
+	s.RemoveUser(guest)
+	if got := apply(t, open(t, cfg), connectors.Applied, creation("anna", nil)); got[0].AccountID == guest {
+		t.Error("the guest was restored")
+	}
+}
+
+// TestNamesThatEntraRefuses are refused here, before they are sent, and in the
+// same way by the stand-in.
+func TestNamesThatEntraRefuses(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{})
+	c := open(t, cfg)
+	id := s.AddUser("berit", nil)
+	for name, word := range map[string]string{
+		"": "needs a name", "@kommun.test": "nothing before the @", ".": "dot", "..": "dot", "annalisa.": "dot", ".annalisa": "dot", "a..b": "dot",
+		"annalisa.@kommun.test": "dot", " ": "characters", "a b": "characters", "a ": "characters", "å": "characters", strings.Repeat("a", 65): "too long",
+	} {
+		rename := on(connectors.RenameAccount, id)
+		rename.Account.Name = name
+		for _, change := range []connectors.Change{creation(name, nil), rename} {
+			r := results(t, c, change)[0]
+			if r.Err != nil || r.Status != connectors.Refused || !strings.Contains(r.Detail, word) {
+				t.Errorf("%s %q: %+v, want %q", change.Op, name, r, word)
+			}
+		}
+	}
+	for _, r := range s.Requests() {
+		if r.Method != http.MethodGet {
+			t.Errorf("%s %s was sent", r.Method, r.Path)
+		}
+	}
+	apply(t, c, connectors.Applied, creation("a.n-n_a'", nil))
+}
+
+// TestTakenNames: those of anybody in the tenant, guests too, and not those of
+// deleted users, which Graph frees.
+func TestTakenNames(t *testing.T) {
+	t.Parallel()
+	s, cfg := start(t, standin.Options{MaxPage: 4, Domains: []string{domain, "skola.kommun.test"}})
+	s.AddUser("guest", map[string]any{"userType": "Guest"})
+	s.AddUser("O'Hara", nil)
+	s.AddUser("x", map[string]any{"userPrincipalName": "x@skola.kommun.test"})
+	s.RemoveUser(s.AddUser("gone", nil))
+	names := []string{"guest", "GUEST", "guest@kommun.test", "o'hara", "x", "X@skola.kommun.test", "gone", "free", "", "bad..name", "a b"}
+	want := map[string]bool{"guest": true, "GUEST": true, "guest@kommun.test": true, "o'hara": true, "X@skola.kommun.test": true}
+	for i := range 50 {
+		name := fmt.Sprintf("u%d", i)
+		names = append(names, name)
+		if i%2 == 0 {
+			s.AddUser(name, nil)
+			want[name] = true
+		}
+	}
+	c := open(t, cfg)
+	checker := c.(connectors.NameChecker)
+	got, err := checker.TakenNames(t.Context(), names)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	// A name that is said to be free can be had, and one that is taken cannot.
+	apply(t, c, connectors.Applied, creation("gone", nil))
+	if r := results(t, c, creation("guest", nil))[0]; r.Status != connectors.Refused || !strings.Contains(r.Detail, "taken") {
+		t.Errorf("%+v", r)
+	}
+	s.Hook(func(r standin.Request) *standin.Fault {
+		if strings.Contains(r.Query.Get("$filter"), "'u40@") {
+			return &standin.Fault{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "no"}
+		}
+		return nil
+	})
+	if got, err := checker.TakenNames(t.Context(), names); err == nil || got != nil {
+		t.Errorf("a look-up failed: %v, %v", got, err)
+	}
+	if got, err := checker.TakenNames(t.Context(), nil); err != nil || len(got) > 0 {
+		t.Errorf("of none: %v, %v", got, err)
+	}
 }
 
 // TestAmbiguousGroups show under their object IDs, and their name gives

@@ -16,8 +16,13 @@ import (
 func (r *run) bundles(ctx context.Context, lists [][]work) {
 	var open [][]work
 	var names []string
+	in := map[*connectors.Result]bool{}
+	for _, w := range r.inScope(ctx, slices.Concat(lists...)) {
+		in[w.result] = true
+	}
 	for _, todo := range lists {
-		if r.goesOn(ctx, todo) {
+		todo = slices.DeleteFunc(slices.Clone(todo), func(w work) bool { return !in[w.result] })
+		if len(todo) > 0 && r.goesOn(ctx, todo) {
 			open, names = append(open, todo), append(names, todo[0].Entitlement)
 		}
 	}
@@ -250,6 +255,7 @@ func (r *run) licences(ctx context.Context, todo []work) {
 		}
 		return refused(noAccount)
 	})
+	found = r.locate(ctx, found, people)
 	// Licences of one account one after the other: Graph refuses two changes
 	// at the same time.
 	var rounds [][]step
@@ -260,7 +266,7 @@ func (r *run) licences(ctx context.Context, todo []work) {
 		switch {
 		case slices.Contains(skusOf(p.user), sku.String()) == give:
 			w.end(alreadySo())
-		case give && p.user.GetUsageLocation() == nil:
+		case give && p.user.GetUsageLocation() == nil: // for synced users see locate
 			w.end(refused(noLocation))
 		default:
 			n := count[w.Account.ID]
@@ -274,4 +280,44 @@ func (r *run) licences(ctx context.Context, todo []work) {
 	for _, steps := range rounds {
 		r.perform(ctx, steps, func(s step, replies []reply) { s.work.end(outcome(s, replies)) })
 	}
+}
+
+// locate gives synced users that are to get a licence the configured usage
+// location when they have none. Nobody else writes their attributes from here,
+// and this one is the cloud's even so
+// (https://learn.microsoft.com/graph/api/user-assignlicense).
+func (r *run) locate(ctx context.Context, todo []work, people map[string]person) []work {
+	if r.c.cfg.UsageLocation == "" {
+		return todo
+	}
+	var ids []string
+	var requests []request
+	for _, w := range todo {
+		p := people[w.Account.ID]
+		if w.Op != connectors.AddMember || !p.Elsewhere || p.user.GetUsageLocation() != nil || slices.Contains(ids, w.Account.ID) {
+			continue
+		}
+		u := models.NewUser()
+		u.SetUsageLocation(&r.c.cfg.UsageLocation)
+		ids, requests = append(ids, w.Account.ID), append(requests, r.c.build.updateUser(p.ID, u))
+	}
+	ends := map[string]connectors.Result{}
+	for i, reply := range r.c.all(ctx, requests) {
+		r.note(reply.err)
+		switch {
+		case reply.err != nil:
+			ends[ids[i]] = failed(reply.err)
+		case reply.ok():
+			people[ids[i]].user.SetUsageLocation(&r.c.cfg.UsageLocation)
+		default:
+			ends[ids[i]] = reply.no("usageLocation")
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(todo), func(w work) bool {
+		end, ended := ends[w.Account.ID]
+		if ended && w.Op == connectors.AddMember {
+			w.end(end)
+		}
+		return ended && w.Op == connectors.AddMember
+	})
 }

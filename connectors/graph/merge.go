@@ -70,6 +70,12 @@ func (c *Connector) mergeUser(s *state, item json.RawMessage, unknown map[string
 	if change.has(properties["accountEnabled"]) && u.GetAccountEnabled() != nil {
 		a.Enabled = *u.GetAccountEnabled()
 	}
+	if change.has(properties["userType"]) {
+		a.Type = typeOf(u)
+	}
+	if change.has(properties["onPremisesSyncEnabled"]) {
+		a.Elsewhere = yes(u.GetOnPremisesSyncEnabled()) // null is no
+	}
 	if change.has(c.anchor) {
 		a.Anchor = strings.Join(c.anchor.get(u), "")
 	}
@@ -102,7 +108,7 @@ func (c *Connector) meet(ctx context.Context, s *state, unknown map[string]bool)
 		case p == nil:
 			return errResync // deleted since, or not everywhere yet
 		}
-		s.Users[ids[i]] = p.Account
+		s.Users[ids[i]] = knownUser{p.Account, typeOf(p.user)}
 	}
 	return nil
 }

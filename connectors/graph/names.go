@@ -29,8 +29,11 @@ func (c *Connector) upn(name string) (upn, why string) {
 		name += "@" + c.cfg.Domain
 	}
 	local, domain, _ := strings.Cut(name, "@")
-	if local == "" || len(local) > 64 || strings.Trim(local, permitted) != "" || strings.ContainsFunc(local, func(r rune) bool { return !strings.ContainsRune(permitted, r) }) || strings.HasSuffix(local, ".") {
-		return "", "the name has characters that a user principal name cannot have: A to Z, digits and ' . - _ ! # ^ ~ it can"
+	if why := badLocal(local); why != "" {
+		return "", why
+	}
+	if !c.cfg.Guests && isExternal(local) {
+		return "", "names with " + external + " are guests': say guests: true to manage those"
 	}
 	if domain == "" || len(domain) > 48 || strings.ContainsFunc(domain, func(r rune) bool {
 		return r != '.' && r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
@@ -38,6 +41,24 @@ func (c *Connector) upn(name string) (upn, why string) {
 		return "", "the name's domain is not one"
 	}
 	return name, ""
+}
+
+// badLocal says why a text cannot be what is before the @, or nothing. What
+// dots may not do is in
+// https://learn.microsoft.com/office/troubleshoot/office-suite-issues/username-contains-special-character.
+func badLocal(local string) string {
+	const longest = 64
+	switch {
+	case local == "":
+		return "the name has nothing before the @"
+	case strings.ContainsFunc(local, func(r rune) bool { return !strings.ContainsRune(permitted, r) }):
+		return "the name has characters that a user principal name cannot have: A to Z, digits and ' . - _ ! # ^ ~ it can"
+	case strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."):
+		return "the name begins or ends with a dot or has several in a row, which a user principal name cannot"
+	case len(local) > longest:
+		return "the name is too long: a user principal name has at most 64 characters before the @"
+	}
+	return ""
 }
 
 const permitted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'.-_!#^~"

@@ -71,7 +71,10 @@ func continued[P page[T], T any](ctx context.Context, c *Connector, first reques
 
 // userSelection is what is read of a user.
 func (c *Connector) userSelection() []string {
-	sel := []string{"id", "userPrincipalName", "accountEnabled", c.anchor.outer()}
+	sel := []string{"id", "userPrincipalName", "accountEnabled", "userType", "onPremisesSyncEnabled"}
+	if !slices.Contains(sel, c.anchor.outer()) {
+		sel = append(sel, c.anchor.outer())
+	}
 	for _, p := range c.attributes {
 		if !slices.Contains(sel, p.outer()) {
 			sel = append(sel, p.outer())
@@ -90,13 +93,16 @@ func (c *Connector) userExpansion() []string {
 	return nil
 }
 
-// account is what a user is to behov.
+// account is what a user is to behov. One that is synced from the premises is
+// mastered there, but for its memberships, licences and sessions
+// (https://learn.microsoft.com/graph/api/resources/user, onPremisesSyncEnabled).
 func (c *Connector) account(u models.Userable) (connectors.Account, error) {
 	if u.GetId() == nil || *u.GetId() == "" || u.GetUserPrincipalName() == nil || u.GetAccountEnabled() == nil {
 		return connectors.Account{}, connectors.Errorf(connectors.Permanent,
 			"graph: read users: a user comes without id, userPrincipalName or accountEnabled: grant the application permission User.Read.All")
 	}
-	a := connectors.Account{ID: *u.GetId(), Name: c.shortName(*u.GetUserPrincipalName()), Enabled: *u.GetAccountEnabled(), Attributes: map[string][]string{}}
+	a := connectors.Account{ID: *u.GetId(), Name: c.shortName(*u.GetUserPrincipalName()), Enabled: *u.GetAccountEnabled(),
+		Elsewhere: yes(u.GetOnPremisesSyncEnabled()), Attributes: map[string][]string{}}
 	if v := c.anchor.get(u); len(v) > 0 {
 		a.Anchor = v[0]
 	}
@@ -124,7 +130,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if c.cfg.Memory != nil {
 		return c.remembered(ctx, sink)
 	}
-	s := &reading{c: c, sink: sink, accounts: map[string]bool{}}
+	s := c.reading(sink)
 	if err := s.users(ctx); err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -150,11 +156,28 @@ type reading struct {
 	c        *Connector
 	sink     connectors.Sink
 	accounts map[string]bool
+	guests   map[string]bool // users that are no accounts in our scope
 	assigned []assignment
 	missed   []string // what could not be read, by object ID
 }
 
+func (c *Connector) reading(sink connectors.Sink) *reading {
+	return &reading{c: c, sink: sink, accounts: map[string]bool{}, guests: map[string]bool{}}
+}
+
+// assignment is a licence that somebody has; user is empty when that is nobody
+// in our scope.
 type assignment struct{ user, sku string }
+
+// user takes note of a user, and emits it when it is an account in our scope.
+func (s *reading) user(k knownUser) error {
+	if s.c.outside(k) {
+		s.guests[k.ID] = true
+		return nil
+	}
+	s.accounts[k.ID] = true
+	return s.sink.Account(k.Account)
+}
 
 func (s *reading) users(ctx context.Context) error {
 	return pages[models.UserCollectionResponseable](ctx, s.c, s.c.build.listUsers(s.c.userSelection(), s.c.userExpansion()),
@@ -163,14 +186,18 @@ func (s *reading) users(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if s.accounts[a.ID] {
+			if s.accounts[a.ID] || s.guests[a.ID] {
 				return nil // a list that changes while it is read may show one twice
 			}
-			s.accounts[a.ID] = true
-			for _, sku := range skusOf(u) {
-				s.assigned = append(s.assigned, assignment{a.ID, sku})
+			k := knownUser{a, typeOf(u)}
+			holder := a.ID
+			if s.c.outside(k) {
+				holder = ""
 			}
-			return s.sink.Account(a)
+			for _, sku := range skusOf(u) {
+				s.assigned = append(s.assigned, assignment{holder, sku})
+			}
+			return s.user(k)
 		})
 }
 

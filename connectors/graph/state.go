@@ -24,9 +24,16 @@ type state struct {
 	Full       time.Time
 	UsersLink  string
 	GroupsLink string
-	Users      map[string]connectors.Account // by ID; none when all are read each time
-	People     []string                      // the IDs of users that were there, when all are read each time
-	Groups     map[string]*knownGroup        // by ID
+	Users      map[string]knownUser   // by ID, guests too; none when all are read each time
+	People     []string               // the IDs of users that were there, when all are read each time
+	Groups     map[string]*knownGroup // by ID
+}
+
+// knownUser is a user with what decides whether it is in our scope: a guest can
+// become a member, and the change says no more than that.
+type knownUser struct {
+	connectors.Account
+	Type string // userType
 }
 
 // knownGroup is a group with its members: by ID, and whether each is a user.
@@ -40,7 +47,7 @@ type knownGroup struct {
 // fit is a fingerprint of what decides what a state has in it.
 func (c *Connector) fit() string {
 	text := strings.Join(append([]string{
-		"1", c.cfg.URL, c.cfg.TenantID, c.cfg.Domain, c.anchor.name, fmt.Sprint(c.manager), fmt.Sprint(c.cfg.Licences),
+		"2", c.cfg.URL, c.cfg.TenantID, c.cfg.Domain, c.anchor.name, fmt.Sprint(c.manager), fmt.Sprint(c.cfg.Licences),
 	}, slices.Sorted(slices.Values(c.cfg.Attributes))...), "\x00")
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
@@ -105,8 +112,7 @@ func (c *Connector) keep(ctx context.Context, s *state) error {
 func (s *reading) replay(known *state) error {
 	if !s.c.readsAllUsers() {
 		for _, id := range slices.Sorted(maps.Keys(known.Users)) {
-			s.accounts[id] = true
-			if err := s.sink.Account(known.Users[id]); err != nil {
+			if err := s.user(known.Users[id]); err != nil {
 				return err
 			}
 		}

@@ -219,7 +219,7 @@ var localPart = regexp.MustCompile(`^[A-Za-z0-9'._!#^~-]{1,64}$`)
 func (s *Server) checkUPN(upn string) string {
 	local, domain, ok := strings.Cut(upn, "@")
 	switch {
-	case !ok || !localPart.MatchString(local) || strings.HasSuffix(local, "."):
+	case !ok || !localPart.MatchString(local) || strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."):
 		return "Property userPrincipalName is invalid."
 	case !slices.ContainsFunc(s.opts.Domains, func(d string) bool { return strings.EqualFold(d, domain) }):
 		return "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization."

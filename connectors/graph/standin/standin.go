@@ -26,6 +26,9 @@ import (
 // Options say what tenant the stand-in is. The zero value is one with the
 // domain kommun.test, where the bearer token "token" may do anything.
 type Options struct {
+	// TenantID is the organization's ID. Default:
+	// 00000000-0000-4000-8000-000000000001.
+	TenantID string
 	// Domains are the verified domains. Default: kommun.test.
 	Domains []string
 	// Token is the bearer token that is accepted, next to those that the
@@ -90,6 +93,9 @@ type Server struct {
 func New(opts Options) *Server {
 	if len(opts.Domains) == 0 {
 		opts.Domains = []string{"kommun.test"}
+	}
+	if opts.TenantID == "" {
+		opts.TenantID = "00000000-0000-4000-8000-000000000001"
 	}
 	if opts.Token == "" {
 		opts.Token = "token"

@@ -327,7 +327,7 @@ func (s *Server) organization(q call, _ []string) answer {
 	for i, d := range s.opts.Domains {
 		domains = append(domains, object{"name": d, "isDefault": i == 0, "type": "Managed"})
 	}
-	org := object{"id": "11111111-2222-4333-8444-555555555555", "displayName": "Kommunen", "verifiedDomains": domains}
+	org := object{"id": s.opts.TenantID, "displayName": "Kommunen", "verifiedDomains": domains}
 	return s.list(q, listing{
 		resource: "organization", total: 1,
 		properties: func(n string) (property, bool) {
