@@ -34,6 +34,14 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 		return results
 	}
 	defer s.closeWith(ctx)()
+	if _, err := s.loadSchema(ctx); err != nil {
+		// What speaks against the configuration does so for every change.
+		fail(todo, err)
+		if ctx.Err() != nil {
+			c.abandon(nil, err)
+		}
+		return results
+	}
 	waves := split(todo)
 	for i, wave := range waves {
 		if err := ctx.Err(); err != nil {

@@ -274,10 +274,12 @@ func (a *alteration) adopt(ctx context.Context, anchor string) connectors.Result
 }
 
 // setState enables or disables the account, and moves it where it then
-// belongs: first what takes access away, last what gives it.
+// belongs: first what takes access away, last what gives it. Enabling an
+// account that has expired ends that, too, unless the mapping decides when it
+// expires: the two would then undo each other in every run.
 func (a *alteration) setState(ctx context.Context, enable bool) connectors.Result {
 	s := a.session
-	if enable && s.expired(a.entry) {
+	if enable && s.cfg.manages(expiresAttribute) && s.expired(a.entry) {
 		return refused("the account has expired: change its " + expiresAttribute)
 	}
 	to := s.home(a.entry.DN, enable)

@@ -38,6 +38,9 @@ func (c *Connector) Check(ctx context.Context) error {
 			return s.failure(ctx, "read "+base.key, err)
 		}
 	}
+	if err := c.anchorsAreOurs(ctx, s); err != nil {
+		return err
+	}
 	account, err := c.sample(ctx, s, s.cfg.PeopleDN, s.isAccount(), s.accountAttributes())
 	if err != nil {
 		return err
@@ -48,7 +51,7 @@ func (c *Connector) Check(ctx context.Context) error {
 		}
 		// Whether an anchor can be read shows only where one is; that it can
 		// be written shows on any account.
-		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.Attributes...)
+		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
 		if err := c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...); err != nil {
 			return err
 		}

@@ -68,8 +68,13 @@ type Config struct {
 	// entryUUID / objectGUID.
 	IDAttribute string `yaml:"id_attribute"`
 	// Attributes are the managed attributes, which a snapshot reads. Active
-	// Directory's accountExpires is read and written as an RFC 3339 time.
+	// Directory's accountExpires is read and written as an RFC 3339 time. What
+	// the connector itself or the server writes cannot be among them: the
+	// login name, the anchor, passwords, memberships, flags.
 	Attributes []string `yaml:"-"`
+	// ReadOnly are those of Attributes that are only read, to tell whose an
+	// account is: they may be ones that no mapping may write.
+	ReadOnly []string `yaml:"-"`
 	// References are those of them that hold the DNs of other accounts, such as
 	// manager.
 	References []string `yaml:"-"`
@@ -112,7 +117,9 @@ type Config struct {
 // ppolicy overlay and a policy with pwdLockout TRUE. In Active Directory it is
 // the flag ACCOUNTDISABLE of userAccountControl ([MS-ADTS] 2.2.16), whose other
 // flags stay; an account whose accountExpires has passed is shown as disabled,
-// too, and one that is locked after too many wrong passwords is not.
+// too, and one that is locked after too many wrong passwords is not. Enabling
+// an expired account makes it one that does not expire, unless accountExpires
+// is managed: then what is mapped decides, and enabling is refused.
 type Disable struct {
 	Attribute string `yaml:"attribute"`
 	Value     string `yaml:"value"`
@@ -151,7 +158,7 @@ func (c Config) withDefaults() Config {
 	if c.FirstPassword.Length == 0 {
 		c.FirstPassword.Length = 20
 	}
-	c.Attributes, c.References = slices.Clone(c.Attributes), slices.Clone(c.References)
+	c.Attributes, c.ReadOnly, c.References = slices.Clone(c.Attributes), slices.Clone(c.ReadOnly), slices.Clone(c.References)
 	for _, r := range c.References {
 		if !slices.ContainsFunc(c.Attributes, func(a string) bool { return strings.EqualFold(a, r) }) {
 			c.Attributes = append(c.Attributes, r)
@@ -205,7 +212,7 @@ func (c Config) validate() error {
 			add("%q is not the name of an attribute or object class", n)
 		}
 	}
-	for _, n := range slices.Concat(c.ObjectClasses, c.Attributes) {
+	for _, n := range slices.Concat(c.ObjectClasses, c.Attributes, c.ReadOnly) {
 		if !isDescriptor(n) {
 			add("%q is not the name of an attribute or object class", n)
 		}
@@ -221,6 +228,9 @@ func (c Config) validate() error {
 		add("disable: value is missing")
 	case strings.EqualFold(d.Attribute, flagsAttribute) && d.Value+d.Enabled != "":
 		add("disable: %s is a set of flags and takes no value", flagsAttribute)
+	}
+	if err := c.flavourFaults(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.MFAValue != "" && c.MFAAttribute == "" {
 		add("mfa_value without mfa_attribute")

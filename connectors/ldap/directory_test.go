@@ -47,7 +47,7 @@ func creations(prefix string, n int) []connectors.Change {
 	for i := range changes {
 		name := fmt.Sprintf("%s%05d", prefix, i)
 		changes[i] = connectors.Change{
-			Op: connectors.CreateAccount, Account: connectors.AccountRef{Name: name, Anchor: "anchor-" + name},
+			Op: connectors.CreateAccount, Account: connectors.AccountRef{Name: name, Anchor: "behov-" + name},
 			Attributes: attributes(name), Enabled: true,
 		}
 	}

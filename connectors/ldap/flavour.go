@@ -41,6 +41,15 @@ type flavour struct {
 	effectiveRights bool
 	// times are attributes that hold a time in the server's own form.
 	times []string
+	// unmanageable are attributes that no mapping may write here, folded, with
+	// what they are.
+	unmanageable map[string]string
+	// narrow are attributes that are too short for an anchor, folded, with how
+	// many characters they hold; nil when the schema does not tell either.
+	narrow map[string]int
+	// uniqueInDomain is set when a login name is unique in more than what is
+	// below people_dn.
+	uniqueInDomain bool
 	// loginNames says why a login name cannot be; nil when any can.
 	loginNames func(string) (why string)
 	// passwords sets the first password.
@@ -80,6 +89,9 @@ var flavours = map[string]*flavour{
 		primaryGroups:   true,
 		effectiveRights: true,
 		times:           []string{expiresAttribute},
+		unmanageable:    windowsUnmanageable,
+		narrow:          narrow,
+		uniqueInDomain:  true,
 		loginNames:      windowsName,
 		passwords:       unicodePassword{},
 		syntaxes:        windowsSyntaxes,

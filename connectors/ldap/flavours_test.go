@@ -52,14 +52,6 @@ func TestMembersInRanges(t *testing.T) {
 
 func rangingServer(t *testing.T, members int, broken string) (url string) {
 	t.Helper()
-	server, err := gldap.NewServer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux, err := gldap.NewMux()
-	if err != nil {
-		t.Fatal(err)
-	}
 	const each = 1500
 	dn := func(i int) string { return fmt.Sprintf("CN=p%d,OU=p,DC=kommun,DC=test", i) }
 	search := func(w *gldap.ResponseWriter, r *gldap.Request) {
@@ -109,6 +101,20 @@ func rangingServer(t *testing.T, members int, broken string) (url string) {
 			}
 			send("CN=all,OU=g,DC=kommun,DC=test", map[string][]string{"cn": {"all"}, name: values})
 		}
+	}
+	return serve(t, search)
+}
+
+// serve answers searches, and lets everybody sign in.
+func serve(t *testing.T, search gldap.HandlerFunc) (url string) {
+	t.Helper()
+	server, err := gldap.NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux, err := gldap.NewMux()
+	if err != nil {
+		t.Fatal(err)
 	}
 	bind := func(w *gldap.ResponseWriter, r *gldap.Request) {
 		_ = w.Write(r.NewBindResponse(gldap.WithResponseCode(gldap.ResultSuccess)))
@@ -293,7 +299,7 @@ func TestAdoptionAddsClasses(t *testing.T) {
 	c := open(t, cfg)
 	id := snapshot(t, c).accounts["old"].ID
 	adopt := ref(connectors.AdoptAccount, id)
-	adopt.Account.Anchor = "anchor-old"
+	adopt.Account.Anchor = "behov-old"
 	want(t, c, connectors.Applied, adopt)
 	want(t, c, connectors.AlreadySo, adopt)
 	want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
@@ -303,7 +309,7 @@ func TestAdoptionAddsClasses(t *testing.T) {
 	want(t, c, connectors.Applied, updating(id, "cn", "new", "newer"))
 	want(t, c, connectors.AlreadySo, updating(id, "cn", "newer", "new"))
 	want(t, c, connectors.Applied, renaming(id, "nytt"))
-	if a := snapshot(t, c).accounts["nytt"]; a.ID != id || a.Enabled || a.Anchor != "anchor-old" || len(a.Attributes["cn"]) != 2 {
+	if a := snapshot(t, c).accounts["nytt"]; a.ID != id || a.Enabled || a.Anchor != "behov-old" || len(a.Attributes["cn"]) != 2 {
 		t.Errorf("afterwards %+v", a)
 	}
 	if r := want(t, c, connectors.Refused, updating(id, "cn")); !strings.Contains(r.Detail, "cn names the entry") {

@@ -46,9 +46,10 @@ type Connector struct {
 const inFlight = 32
 
 var (
-	_ connectors.Connector = (*Connector)(nil)
-	_ connectors.MFAReader = (*Connector)(nil)
-	_ connectors.Matcher   = (*Connector)(nil)
+	_ connectors.Connector   = (*Connector)(nil)
+	_ connectors.MFAReader   = (*Connector)(nil)
+	_ connectors.Matcher     = (*Connector)(nil)
+	_ connectors.NameChecker = (*Connector)(nil)
 )
 
 // New returns a connector. It reads the certificate file, and contacts nobody.

@@ -17,6 +17,8 @@ type schema struct {
 	// known maps the names of attribute types and object classes, folded, to
 	// the first name of the same thing, which is the one the server uses.
 	known map[string]string
+	// oids maps the OIDs of attribute types to their first names.
+	oids map[string]string
 	// types are the definitions of attribute types, by the same names and by
 	// their OIDs.
 	types map[string]attributeType
@@ -55,7 +57,7 @@ func group1(r *regexp.Regexp, s string) string {
 }
 
 func newSchema(attributeTypes, objectClasses []string) *schema {
-	out := &schema{known: map[string]string{}, types: map[string]attributeType{}}
+	out := &schema{known: map[string]string{}, oids: map[string]string{}, types: map[string]attributeType{}}
 	for i, definition := range slices.Concat(attributeTypes, objectClasses) {
 		definition = described.ReplaceAllString(definition, "") // it may hold any of the words
 		names := namesOf(definition)
@@ -65,6 +67,9 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 		if i >= len(attributeTypes) {
 			continue
 		}
+		if len(names) > 0 {
+			out.oids[group1(oid, definition)] = names[0]
+		}
 		t := attributeType{group1(sup, definition), group1(equality, definition), group1(syntax, definition)}
 		for _, n := range append(names, group1(oid, definition)) {
 			out.types[strings.ToLower(n)] = t
@@ -73,17 +78,30 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 	return out
 }
 
-// loadSchema reads the schema once.
+// loadSchema reads the schema once, and says what speaks against the
+// configuration.
 func (s *session) loadSchema(ctx context.Context) (*schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.schema != nil {
-		return s.schema, nil
+		return s.schema, s.amiss
 	}
+	known, err := s.readSchema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	amiss, err := s.schemaFaults(ctx, known)
+	if err != nil {
+		return nil, err
+	}
+	s.schema, s.amiss = known, amiss
+	return known, amiss
+}
+
+func (s *session) readSchema(ctx context.Context) (*schema, error) {
 	where := s.said("subschemaSubentry")
 	if len(where) == 0 {
-		s.schema = newSchema(nil, nil)
-		return s.schema, nil
+		return newSchema(nil, nil), nil
 	}
 	sub, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: where[0], Scope: ldap.ScopeBaseObject, Filter: "(objectClass=subschema)", Attributes: []string{"attributeTypes", "objectClasses"},
@@ -98,8 +116,7 @@ func (s *session) loadSchema(ctx context.Context) (*schema, error) {
 			objectClasses = append(objectClasses, e.GetEqualFoldAttributeValues("objectClasses")...)
 		}
 	}
-	s.schema = newSchema(attributeTypes, objectClasses)
-	return s.schema, nil
+	return newSchema(attributeTypes, objectClasses), nil
 }
 
 // mustKnow says which of the names the server does not know. It answers a

@@ -20,6 +20,7 @@ type server struct {
 
 	mu     sync.Mutex
 	schema *schema // nil until it has been read
+	amiss  error   // what the schema says against cfg
 }
 
 // rootAttributes are what is read from the root DSE.
@@ -157,6 +158,9 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		disable = "needs the ppolicy overlay and a password policy with pwdLockout TRUE"
 	case strings.EqualFold(cfg.Disable.Attribute, flagsAttribute):
 		disable = "through the flag ACCOUNTDISABLE"
+		if !cfg.manages(expiresAttribute) {
+			disable += "; enabling an account whose accountExpires has passed makes it one that does not expire"
+		}
 	}
 	if cfg.Disable.MoveTo != "" {
 		disable += ", and moves to disable.move_to and back"

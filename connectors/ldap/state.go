@@ -53,10 +53,14 @@ func (v *server) newState(own map[string][]string, enabled bool) {
 	}
 }
 
-// changeState asks for an account to be enabled or disabled, unless it is.
+// changeState asks for an account to be enabled or disabled, unless it is. One
+// that has expired is not enabled before it expires no more.
 // Among flags it changes the one bit of the value that was read: were that
 // another by now, the server would find nothing to delete.
 func (v *server) changeState(request *ldap.ModifyRequest, e *ldap.Entry, enable bool) error {
+	if enable && v.expired(e) {
+		request.Replace(expiresAttribute, []string{"0"}) // never ([MS-ADA1] 2.3)
+	}
 	if v.disabled(e) != enable {
 		if _, readable := flags(e); !v.byFlag() || readable {
 			return nil

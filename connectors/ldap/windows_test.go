@@ -35,6 +35,11 @@ func TestActiveDirectory(t *testing.T) {
 		"userPrincipalName follows the login":    testUPN,
 		"groups by sAMAccountName":               testGroupsBySAM,
 		"values are compared as the server does": testWindowsMatching,
+		"attributes that cannot be managed":      testWindowsUnmanageable,
+		"an anchor that is too short":            testNarrowAnchor,
+		"an anchor in use":                       testAnchorInUse,
+		"names that are taken":                   testTakenNames,
+		"enabling an expired account":            testEnableExpired,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newDomain(t, s)) })
 	}
@@ -48,12 +53,12 @@ func testDetected(t *testing.T, d *domain) {
 	if err := c.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if note := c.Capabilities()[connectors.Disable].Note; note != "through the flag ACCOUNTDISABLE" {
+	if note := c.Capabilities()[connectors.Disable].Note; !strings.HasPrefix(note, "through the flag ACCOUNTDISABLE; enabling") || strings.Contains(note, "first connection") {
 		t.Errorf("after: %q", note)
 	}
 	cfg := d.config()
 	cfg.Flavour = ldap.ActiveDirectory
-	if note := open(t, cfg).Capabilities()[connectors.Disable].Note; note != "through the flag ACCOUNTDISABLE" {
+	if note := open(t, cfg).Capabilities()[connectors.Disable].Note; !strings.HasPrefix(note, "through the flag ACCOUNTDISABLE") {
 		t.Errorf("configured: %q", note)
 	}
 	cfg.Flavour = ldap.OpenLDAP
@@ -196,10 +201,10 @@ func testWindowsPasswords(t *testing.T, d *domain) {
 	cfg.FirstPassword.Keep = true
 	c := open(t, cfg)
 	id := applyAll(t, c, creations("pw", 1))[0]
-	if len(h.got["anchor-pw00000"]) != 1 {
+	if len(h.got["behov-pw00000"]) != 1 {
 		t.Fatalf("handed over: %d", len(h.got))
 	}
-	password := h.got["anchor-pw00000"][0]
+	password := h.got["behov-pw00000"][0]
 	signIn := func(dn, password string) error {
 		own := d.config()
 		own.BindDN, own.Password = dn, password
@@ -212,7 +217,7 @@ func testWindowsPasswords(t *testing.T, d *domain) {
 		t.Errorf("signing in with another: %v", err)
 	}
 	want(t, c, connectors.AlreadySo, creations("pw", 1)[0])
-	if len(h.got["anchor-pw00000"]) != 1 {
+	if len(h.got["behov-pw00000"]) != 1 {
 		t.Error("it was handed over again")
 	}
 	cfg.FirstPassword.Keep = false
@@ -267,7 +272,7 @@ func testNoRights(t *testing.T, d *domain) {
 	ids := applyAll(t, admin, creations("nr", 2))
 	d.addGroup(t, "g")
 	cfg = d.config()
-	cfg.BindDN, cfg.Password = d.entry(t, ids[0]).DN, h.got["anchor-nr00000"][0]
+	cfg.BindDN, cfg.Password = d.entry(t, ids[0]).DN, h.got["behov-nr00000"][0]
 	c := open(t, cfg)
 	err := c.Check(t.Context())
 	if connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "bind_dn the right") {
@@ -339,5 +344,146 @@ func testWindowsMatching(t *testing.T, d *domain) {
 	})
 	if got != wants {
 		t.Errorf("got %s, want %s", got, wants)
+	}
+}
+
+func testWindowsUnmanageable(t *testing.T, d *domain) {
+	cfg := d.config()
+	for _, attribute := range []string{
+		"sAMAccountName", "msDS-cloudExtensionAttribute1", "userAccountControl", "pwdLastSet", "unicodePwd", "objectGUID", "objectSid", "memberOf", "member",
+		"primaryGroupID", "adminCount", "lockoutTime", "servicePrincipalName", "sIDHistory", "nTSecurityDescriptor", "msDS-KeyCredentialLink", "altSecurityIdentities",
+	} {
+		cfg.Attributes = []string{"cn", attribute}
+		refusedEverywhere(t, cfg, "attribute "+attribute+" cannot be managed: it is ")
+	}
+	cfg.Attributes = []string{"cn", "sn", "sAMAccountName", "memberOf", "employeeNumber", "accountExpires"}
+	cfg.ReadOnly = []string{"samaccountname", "memberOf"}
+	c := open(t, cfg)
+	applyAll(t, c, creations("ro", 1))
+	if err := c.Check(t.Context()); err != nil { // nobody may write memberOf, and nobody has to
+		t.Errorf("attributes that are only read: %v", err)
+	}
+	if a := snapshot(t, c).accounts["ro00000"]; !slices.Equal(a.Attributes["sAMAccountName"], []string{"ro00000"}) {
+		t.Errorf("account %+v, want the login name among what is read", a)
+	}
+}
+
+func testNarrowAnchor(t *testing.T, d *domain) {
+	for anchor, holds := range map[string]int{"employeeID": 16, "c": 3, "title": 0, "employeeNumber": 0} {
+		cfg := d.config()
+		cfg.AnchorAttribute = anchor
+		if holds > 0 {
+			refusedEverywhere(t, cfg, fmt.Sprintf("anchor_attribute %s holds at most %d characters and the person's ID has 36: choose msDS-", anchor, holds))
+		} else if err := open(t, cfg).Check(t.Context()); err != nil {
+			t.Errorf("%s: %v", anchor, err)
+		}
+	}
+}
+
+func testAnchorInUse(t *testing.T, d *domain) {
+	cfg := d.config()
+	cfg.AnchorAttribute = "employeeNumber"
+	anchorInUse(t, open(t, cfg), func(name, anchor string) {
+		d.add(t, "CN="+name+","+d.people, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {name}, "employeeNumber": {anchor}})
+	})
+}
+
+func testTakenNames(t *testing.T, d *domain) {
+	const elsewhere = "CN=Eva Alm,CN=Users,"
+	d.add(t, elsewhere+d.BaseDN, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"evaalm"}, "userPrincipalName": {"evaupn@kommun.test"}})
+	t.Cleanup(func() {
+		if err := d.Dial().Del(goldap.NewDelRequest(elsewhere+d.BaseDN, nil)); err != nil {
+			t.Error(err)
+		}
+	})
+	d.add(t, "CN=role,"+d.groups, map[string][]string{"objectClass": {"group"}, "sAMAccountName": {"takengroup"}})
+	cfg := d.config()
+	c := open(t, cfg)
+	applyAll(t, c, creations("tn", 1))
+	create := creations("tn", 2)[1]
+	create.Account.Name = "evaalm"
+	create.Attributes["cn"] = []string{"Eva Alm"}
+	want(t, c, connectors.Refused, create) // which is why somebody asks
+	names := []string{"EvaAlm", "evaalm2", "tn00000", "takengroup", "evaupn", "", "*", "eva*", "a)(cn=*", `a\b`, "a\x00b", "åsa", "\xff", strings.Repeat("x", 300)}
+	for i := range 120 { // several requests
+		names = append(names, fmt.Sprintf("nobody%d", i))
+	}
+	names = append(names, "Administrator")
+	taken := func(c *ldap.Connector, names []string, wants ...string) {
+		t.Helper()
+		got, err := c.TakenNames(t.Context(), names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			if got[n] != slices.Contains(wants, n) {
+				t.Errorf("%q is taken: %t, want %t", n, got[n], !got[n])
+			}
+		}
+	}
+	taken(c, names, "EvaAlm", "tn00000", "takengroup", "Administrator")
+	taken(c, []string{"*"})
+	cfg.UPNSuffix = "Kommun.test"
+	taken(open(t, cfg), names, "EvaAlm", "tn00000", "takengroup", "Administrator", "evaupn")
+	cfg.Password = "another"
+	if _, err := open(t, cfg).TakenNames(t.Context(), names); connectors.ClassOf(err) != connectors.Permanent {
+		t.Errorf("without signing in: %v, want a permanent error", err)
+	}
+}
+
+// An account that has expired is shown as disabled: enabling it makes it an
+// account that can be used, or says who has to decide.
+func testEnableExpired(t *testing.T, d *domain) {
+	unmanaged := d.config()
+	managed, read := d.config(), d.config()
+	managed.Attributes = append(managed.Attributes, "accountExpires")
+	read.Attributes, read.ReadOnly = append(read.Attributes, "accountExpires"), []string{"AccountExpires"}
+	c := open(t, unmanaged)
+	id := applyAll(t, c, creations("ee", 1))[0]
+	expire := func(c *ldap.Connector, id string) {
+		t.Helper()
+		m := goldap.NewModifyRequest(d.entry(t, id).DN, nil)
+		m.Replace("accountExpires", []string{"130000000000000000"})
+		if err := d.Dial().Modify(m); err != nil {
+			t.Fatal(err)
+		}
+		if snapshot(t, c).accounts["ee00000"].Enabled {
+			t.Fatal("an expired account is enabled")
+		}
+	}
+	enabled := func(c *ldap.Connector, expires string) {
+		t.Helper()
+		if got := d.entry(t, id).GetAttributeValue("accountExpires"); got != expires || !snapshot(t, c).accounts["ee00000"].Enabled {
+			t.Errorf("expires %s, want %s; account %+v", got, expires, snapshot(t, c).accounts["ee00000"])
+		}
+	}
+	for _, cfg := range []ldap.Config{unmanaged, read} {
+		c := open(t, cfg)
+		expire(c, id)
+		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id))
+		enabled(c, "0")
+		want(t, c, connectors.AlreadySo, ref(connectors.EnableAccount, id))
+		want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
+		expire(c, id)
+		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id)) // both at once
+		enabled(c, "0")
+	}
+	c = open(t, managed)
+	expire(c, id)
+	want(t, c, connectors.Refused, ref(connectors.EnableAccount, id))
+	later := time.Now().AddDate(1, 0, 0).UTC().Truncate(time.Second)
+	results := c.Apply(t.Context(), []connectors.Change{updating(id, "accountExpires", later.Format(time.RFC3339)), ref(connectors.EnableAccount, id)})
+	for i, r := range results {
+		if r.Err != nil || r.Status == connectors.Refused {
+			t.Errorf("change %d: %+v", i, r)
+		}
+	}
+	enabled(c, strconv.FormatInt((later.Unix()+11644473600)*1e7, 10))
+	want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
+	expire(c, id)
+	applyAll(t, c, []connectors.Change{updating(id, "accountExpires"), ref(connectors.EnableAccount, id)})
+	enabled(c, "9223372036854775807")
+	if note := c.Capabilities()[connectors.Disable].Note; note != "through the flag ACCOUNTDISABLE" {
+		t.Errorf("managed: %q", note)
 	}
 }

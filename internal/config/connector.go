@@ -168,6 +168,7 @@ func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 		t.Memory.References = t.References()
 	case t.LDAP != nil:
 		t.LDAP.Attributes, t.LDAP.References, t.LDAP.Limits = t.read(), t.References(), y.Limits
+		t.LDAP.ReadOnly = slices.DeleteFunc(t.read(), func(name string) bool { _, managed := t.Attributes[name]; return managed })
 	case t.Graph != nil:
 		t.Graph.Attributes, t.Graph.References, t.Graph.Limits = t.read(), t.References(), y.Limits
 	case t.SCIM != nil:
