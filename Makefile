@@ -5,7 +5,7 @@ GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SKIPPED      := $(CURDIR)/.skipped
 
-.PHONY: build lint test test-short test-servers bench kill-long
+.PHONY: build lint test test-short test-servers bench kill-long year
 
 build:
 	go build -o behov ./cmd/behov
@@ -34,3 +34,7 @@ bench:
 # Hundreds of kills instead of the few of make test.
 kill-long:
 	BEHOV_KILLS=300 go test -timeout 60m -run TestKilledAtAnyInstant -v ./cmd/behov
+
+# A year of 6,000 people, day by day, against slapd, Samba and SCIM.
+year:
+	BEHOV_YEAR_PEOPLE=6000 go test -timeout 90m -run TestAYearInTheMunicipality -v ./internal/reconcile

@@ -47,7 +47,7 @@ and keeps an audit trail of who had access to what, when and why.`,
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.hrCommand(), a.planCommand(), a.applyCommand(),
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.suspendCommand(), a.serveCommand(), a.hrCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand())
 	return root
 }
@@ -171,7 +171,7 @@ func (a *app) person(ctx context.Context, i *installation, by string) (identity.
 }
 
 func (a *app) governance(i *installation) *governance.Governance {
-	return &governance.Governance{DB: i.db, Rules: i.config.Rules, Now: a.now, Zone: i.zone}
+	return &governance.Governance{DB: i.db, Config: i.config, Now: a.now}
 }
 
 func (a *app) printJSON(v any) error {

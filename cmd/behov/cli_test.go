@@ -77,7 +77,7 @@ func TestCheckNamesThePlace(t *testing.T) {
 	for _, args := range [][]string{{"check"}, {"check", "--json"}, {"plan"}, {"hr", "import", h.file("hr.csv")}} {
 		code, out, errs := h.run(args...)
 		lines := strings.Split(strings.TrimSpace(errs), "\n")
-		if code != exitError || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "policy.csv:13:14: rule teachers: there is no attribute r.sub.jobcode") || lines[1] != "behov: the configuration has 1 problem" {
+		if code != exitError || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "policy.csv:17:14: rule teachers: there is no attribute r.sub.jobcode") || lines[1] != "behov: the configuration has 1 problem" {
 			t.Errorf("behov %v: %d\n%s%s", args, code, out, errs)
 		}
 	}
@@ -115,7 +115,7 @@ func TestASavedPlanIsAppliedOnce(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	h := applied(t)
-	h.says([]string{"explain", "1004", "school:register"}, "Sven Öberg (1004)", "school:register: has\n", "employment E4", "rule teachers@", "policy.csv:13", "teachers keep the register")
+	h.says([]string{"explain", "1004", "school:register"}, "Sven Öberg (1004)", "school:register: has\n", "employment E4", "rule teachers@", "policy.csv:17", "teachers keep the register")
 	h.says([]string{"explain", "1004", "library:loans"}, "library:loans: has not\n", "nearest: rule librarians-half-time@", "fails  r.sub.percent >= 50   — percent is 25")
 	h.says([]string{"explain", "1005", "care:record"}, "care:record: waits", "MFA is demanded and not enrolled")
 	h.says([]string{"explain", "sven.oberg@example.org"}, "base:staff: has\n", "library:desk: has\n", "school:register: has\n")

@@ -34,7 +34,7 @@ login, e-mail address or ID.`,
 				return err
 			}
 			defer done()
-			facts, err := e.Facts(ctx, p)
+			standing, err := e.Standing(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ login, e-mail address or ID.`,
 			if err != nil {
 				return err
 			}
-			x := explainer{app: a, i: i, p: p, day: day, facts: facts, names: newNames(ctx, i.db), has: map[policy.EntitlementID]bool{}}
+			x := explainer{app: a, i: i, p: standing.Person, day: day, facts: standing.Facts, stage: standing.Stage, names: newNames(ctx, i.db), has: map[policy.EntitlementID]bool{}}
 			for _, interval := range has {
 				x.has[policy.EntitlementID(interval.Entitlement)] = true
 			}
@@ -61,6 +61,7 @@ type explainer struct {
 	p     identity.Person
 	day   identity.Date
 	facts policy.Facts
+	stage identity.Stage
 	names *names
 	has   map[policy.EntitlementID]bool
 }
@@ -69,6 +70,8 @@ type explainer struct {
 func (x explainer) state(g policy.Grant) string {
 	has := x.has[g.Entitlement]
 	switch {
+	case x.facts.Suspended != "":
+		return "may not use it"
 	case g.Gate == policy.Open && has:
 		return "has"
 	case g.Gate == policy.Open:
@@ -112,12 +115,17 @@ func (x explainer) heading() {
 		login = "masked" // it is made of the name
 	}
 	x.printf("%s, login %s, on %s\n", x.names.of(x.p.ID), login, x.day)
-	active := 0
+	x.printf("  %s: %s\n", x.stage.State, x.stage.Why)
+	for _, decided := range []string{x.facts.Suspended, prefixed("legal hold by ", x.facts.LegalHold)} {
+		if decided != "" {
+			x.printf("  %s\n", x.names.in(decided))
+		}
+	}
 	for _, e := range x.p.Employments {
 		state := ""
 		switch {
-		case e.Withdrawn:
-			state = ", withdrawn by HR"
+		case e.Withdrawn != "":
+			state = ", withdrawn by HR on " + string(e.Withdrawn)
 		case !e.ActiveOn(x.day) && e.Start > x.day:
 			state = ", not begun"
 		case !e.ActiveOn(x.day):
@@ -125,12 +133,19 @@ func (x explainer) heading() {
 		case e.OnLeave(x.day):
 			state = ", on leave"
 		}
-		if e.ActiveOn(x.day) {
-			active++
+		terms := e.On(max(x.day, e.Start))
+		unit := x.i.config.Rules.Units.Name(x.i.config.Rules.Units.On(x.day).Current(terms.Unit))
+		if x.p.Protected {
+			unit = "masked" // where somebody works tells where they are
 		}
-		x.printf("  %s: %s at %s, %g %%, %s to %s%s\n", x.employment(e.ID), orDash(e.JobTitle), orDash(x.i.config.Rules.Units.Name(e.Unit)), e.Percent, e.Start, orDash(string(e.End)), state)
+		x.printf("  %s: %s at %s, %g %%, %s to %s%s\n", x.employment(e.ID), orDash(terms.JobTitle), orDash(unit), terms.Percent, e.Start, orDash(string(e.End)), state)
+		for _, later := range e.Terms {
+			if later.From > x.day && !x.p.Protected {
+				x.printf("    from %s: %s at %s, %g %%\n", later.From, orDash(later.JobTitle), orDash(x.i.config.Rules.Units.Name(later.Unit)), later.Percent)
+			}
+		}
 	}
-	if active == 0 {
+	if len(x.p.Active(x.day)) == 0 {
 		x.printf("  No employment runs, so the rules give nothing.\n")
 	}
 }

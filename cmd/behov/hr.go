@@ -2,32 +2,46 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) hrCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "hr", Short: "Import what HR knows"}
-	var source string
+	var source, made string
 	imp := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Import a full export as CSV, one row for each employment",
-		Long: `Import a full export as CSV, one row for each employment. The export is compared
-with what is known, and what is new is recorded. Importing the same file twice
-changes nothing. A bad row is reported and left out, and whoever it is about
-stays as they are. An export in which too many running employments are missing
-is held whole until somebody releases it (behov hold).
+		Short: "Import an export as CSV, JSON or JSON Lines, one record for each employment",
+		Long: `Import an export as CSV, JSON or JSON Lines, one record for each employment. It is
+compared with what is known, and what is new is recorded; of a source with
+changes: true it is what changed, and not all there is. Importing the same file
+twice changes nothing. A bad row is reported and left out, and whoever it is
+about stays as they are. An export in which too many running employments are
+missing is held whole until somebody releases it (behov hold). An export that is
+older than what was imported last, by the date in its name or its own, is
+refused.
+
+With a column valid_from an employment may have several rows, each with what
+holds from that day; changed_at (an instant, or a number that grows) says which
+of two words is the later one. sponsor_id names who answers for a contract, main
+marks the employment that comes first, removed takes one back (changes only).
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
-Other names, delimiters, encodings and date formats are set in behov.yaml.`,
+Other names, and what is not found out by itself (format, delimiter, encoding,
+date format), are set in behov.yaml.`,
 		Example: "  behov hr import export.csv\n  behov hr import --source contractors - < contractors.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
@@ -35,9 +49,15 @@ Other names, delimiters, encodings and date formats are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
-			content, err := a.readFile(args[0])
+			content, when, err := a.readFile(args[0], i.zone)
 			if err != nil {
 				return err
+			}
+			stated := made != ""
+			if stated {
+				if when, stated = hr.ParseMade(made, a.now(), i.zone); !stated {
+					return fmt.Errorf("--made: %q is neither now nor a date, as 2026-11-23, nor an instant", made)
+				}
 			}
 			actor, err := a.actor(ctx, i, "")
 			if err != nil {
@@ -45,7 +65,11 @@ Other names, delimiters, encodings and date formats are set in behov.yaml.`,
 			}
 			p := newProgress(a.stderr)
 			importer := hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
-			report, err := importer.Import(ctx, args[0], content, s)
+			export, err := hr.Read(args[0], content, s, i.config.Attributes, i.config.Rules.Units, importer.Today())
+			if err != nil {
+				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
+			}
+			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), Made: when, Stated: stated, Export: export})
 			p.done()
 			if err != nil {
 				return err
@@ -54,7 +78,8 @@ Other names, delimiters, encodings and date formats are set in behov.yaml.`,
 		}),
 	}
 	imp.Flags().StringVar(&source, "source", "", "which of hr.sources the file is from (needed when there are several)")
-	cmd.AddCommand(imp)
+	imp.Flags().StringVar(&made, "made", "", "when the export was made, instead of what its name or its date says: now, a date, or an instant")
+	cmd.AddCommand(imp, a.pullCommand(), a.importsCommand())
 	return cmd
 }
 
@@ -70,11 +95,79 @@ func pickSource(c *config.Config, name string) (config.Source, error) {
 	return s, nil
 }
 
-func (a *app) readFile(name string) ([]byte, error) {
+// readFile returns what is in a file, and when it was made; of the standard
+// input nobody knows.
+func (a *app) readFile(name string, zone *time.Location) ([]byte, time.Time, error) {
 	if name == "-" {
-		return io.ReadAll(a.stdin)
+		content, err := io.ReadAll(a.stdin)
+		return content, time.Time{}, err
 	}
-	return os.ReadFile(name)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return content, hr.MadeAt(name, info.ModTime(), zone), nil
+}
+
+func (a *app) importsCommand() *cobra.Command {
+	var source string
+	var most int
+	var problems bool
+	cmd := &cobra.Command{
+		Use:     "imports",
+		Short:   "List what was imported, when, and what came of it",
+		Example: "  behov hr imports\n  behov hr imports --problems -n 1     the problems of the last one",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			all, err := i.db.Imports(ctx, source, most)
+			if err != nil {
+				return err
+			}
+			type entry struct {
+				store.Import
+				At       time.Time        `json:"at"`
+				Made     time.Time        `json:"made,omitzero"`
+				Problems []policy.Problem `json:"problems,omitempty"`
+			}
+			entries := make([]entry, len(all))
+			for k, x := range all {
+				entries[k] = entry{Import: x, At: x.At(), Made: x.Made()}
+				if x.Problems == "" {
+					continue
+				}
+				if err := json.Unmarshal([]byte(x.Problems), &entries[k].Problems); err != nil {
+					return fmt.Errorf("problems of import %s: %w", x.ID, err)
+				}
+			}
+			if a.json {
+				return a.printJSON(entries)
+			}
+			if len(entries) == 0 {
+				a.printf("Nothing was imported yet.\n")
+			}
+			for _, x := range entries {
+				when := ""
+				if !x.Made.IsZero() {
+					when = ", made " + x.Made.In(i.zone).Format("2006-01-02 15:04")
+				}
+				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(i.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
+				for _, p := range x.Problems {
+					if problems {
+						a.printf("  %s\n", p.Error())
+					}
+				}
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&source, "source", "", "only this source")
+	cmd.Flags().IntVarP(&most, "number", "n", 20, "how many at most")
+	cmd.Flags().BoolVar(&problems, "problems", false, "with their problems")
+	return cmd
 }
 
 func (a *app) printImport(file string, r *hr.Report) error {
@@ -86,8 +179,8 @@ func (a *app) printImport(file string, r *hr.Report) error {
 		for _, p := range r.Problems {
 			a.printf("%s\n", p.Error())
 		}
-		if len(r.Problems) > 0 {
-			a.printf("%s left out; the people concerned keep the access they have.\n", count(len(r.Problems), "problem", "problems"))
+		if n := errorsIn(r.Problems); n > 0 {
+			a.printf("%s left out; the people concerned keep the access they have.\n", count(n, "problem", "problems"))
 		}
 		if r.EndingsWait {
 			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
@@ -106,12 +199,18 @@ func (a *app) printImport(file string, r *hr.Report) error {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))
 		return nil
 	}
+	if r.Late > 0 {
+		defer a.printf("%s had effect before it was learnt: it takes effect at once, and both dates are in the audit trail.\n", count(r.Late, "event", "events"))
+	}
+	if r.Joined > 0 {
+		defer a.printf("%s of people known already, by their national identity number (behov people split undoes it).\n", count(r.Joined, "record was that", "records were those"))
+	}
 	var parts []string
 	for _, kind := range []struct {
 		kind      identity.Kind
 		one, many string
 	}{
-		{identity.PersonAdded, "new person", "new people"}, {identity.PersonChanged, "person changed", "people changed"},
+		{identity.PersonAdded, "new person", "new people"}, {identity.PersonJoined, "record joined", "records joined"}, {identity.PersonChanged, "person changed", "people changed"},
 		{identity.EmploymentAdded, "new employment", "new employments"}, {identity.EmploymentChanged, "employment changed", "employments changed"},
 		{identity.EmploymentWithdrawn, "employment withdrawn", "employments withdrawn"},
 	} {

@@ -37,9 +37,9 @@ func (n *names) of(id identity.PersonID) string {
 	return s
 }
 
-var actorPattern = regexp.MustCompile(`person:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
+var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
 
-// in replaces every "person:ID" in a text.
+// in replaces every "person:ID" and "person ID" in a text.
 func (n *names) in(text string) string {
 	return actorPattern.ReplaceAllStringFunc(text, func(m string) string {
 		return n.of(identity.PersonID(actorPattern.FindStringSubmatch(m)[1]))

@@ -150,13 +150,14 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
 	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
 	connectors.CreateAccount:  {"+", "account created", "accounts created"},
+	plan.PrepareAccount:       {"+", "account prepared", "accounts prepared"},
 	connectors.UpdateAccount:  {"~", "account updated", "accounts updated"},
 	connectors.AddMember:      {"+", "entitlement given", "entitlements given"},
 	connectors.EnableAccount:  {"+", "account enabled", "accounts enabled"},
 	connectors.DeleteAccount:  {"-", "account deleted", "accounts deleted"},
 }
 
-var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
+var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
 	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
@@ -247,6 +248,16 @@ func (a *planPrinter) print(p *plan.Plan) {
 			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, g.Reason)
 		}
 	}
+	if len(p.Handovers) > 0 {
+		a.printf("\nHanded over:\n")
+		for i, h := range p.Handovers {
+			if i == listed && !all {
+				a.printf("  … and %d more (--all)\n", len(p.Handovers)-i)
+				break
+			}
+			a.printf("  %s keeps %s until %s; %s\n", n.of(h.Person), h.Entitlement, h.Until, n.in(h.Reason))
+		}
+	}
 	a.printFindings(p.Findings, n, all)
 }
 
@@ -262,7 +273,7 @@ func (a *app) printSummary(p *plan.Plan) {
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}

@@ -134,7 +134,11 @@ func TestProtectedIdentityIsMasked(t *testing.T) {
 	h := newHousehold(t)
 	var said strings.Builder
 	for _, args := range []string{"hr import " + h.file("hr.csv"), "plan -o " + h.file("p"), "plan --json", "apply --yes", "explain 1008", "explain 1008 --json", "explain 1008 care:record",
-		"audit who-had base:staff", "audit who-had base:staff --json", "audit access 1008", "audit access 1008 --json", "review start --system school --by 1001", "review list", "review list --json", "plan --all"} {
+		"audit who-had base:staff", "audit who-had base:staff --json", "audit access 1008", "audit access 1008 --json", "review start --system school --by 1001", "review list", "review list --json", "plan --all",
+		"people list", "people list --json", "people show 1008", "people show 1008 --json", "people duplicates", "people protect 1008 --reason r", "people legal-hold 1008 --reason r",
+		"people merge 1008 1009 --reason r", "people split 1008 hr/1009 --reason r", "people apart 1008 1009 --reason r", "suspend 1008 --reason r", "suspend 1008 --lift --reason r --json",
+		"people erase 1008 --reason r --yes", "plan --values --all", "plan --as-of 2027-01-01 --values", "account list 1008", "hr imports --problems", "hold list", "mfa pass 1008 --reason r",
+		"account bind 1008 x --target directory --reason r", "audit verify", "explain nobody", "check", "connectors"} {
 		_, out, errs := h.run(strings.Fields(args)...)
 		said.WriteString(out + errs)
 	}

@@ -65,11 +65,12 @@ func (a *app) reviewListCommand() *cobra.Command {
 				Item     string          `json:"item"`
 				Name     string          `json:"name"`
 				Question any             `json:"question"`
+				Asked    string          `json:"asked,omitempty"`
 				Decision *store.Decision `json:"decision,omitempty"`
 			}
 			rows := []row{}
 			for _, item := range items {
-				r := row{Item: item.Name(), Name: n.of(identity.PersonID(item.Person)), Question: item}
+				r := row{Item: item.Name(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
 				if item.Decided != nil {
 					d := decisions[*item.Decided]
 					r.Decision = &d
@@ -86,14 +87,18 @@ func (a *app) reviewListCommand() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tDECIDED\tWHY")
+			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tASKED\tDECIDED\tWHY")
 			for _, r := range rows {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
 				if r.Decision != nil {
 					decided = r.Decision.Verdict + " by " + n.in(r.Decision.Maker)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, decided, n.in(item.Why))
+				asked := r.Asked
+				if asked == "" {
+					asked = "the owner"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, asked, decided, n.in(item.Why))
 			}
 			return w.Flush()
 		}),

@@ -18,8 +18,11 @@ type Action string
 
 // The actions.
 const (
-	HRImported    Action = "hr.imported"
-	HRHeld        Action = "hr.held"
+	HRImported Action = "hr.imported"
+	HRHeld     Action = "hr.held"
+	HRRefused  Action = "hr.refused"
+	// HRLate tells of something that had effect before it was recorded.
+	HRLate        Action = "hr.late"
 	RulesInUse    Action = "rules.in-use"
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"
@@ -34,6 +37,8 @@ const (
 	GrantReady   Action = "grant.ready"
 	// AccountBound tells that somebody said whose an account is.
 	AccountBound Action = "account.bound"
+	// PersonErased tells that what was known of a person is destroyed.
+	PersonErased Action = "person.erased"
 	// StepIntended is written before a target is touched, StepEnded after.
 	// Every step has one of each, in this order.
 	StepIntended Action = "step.intended"

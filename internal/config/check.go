@@ -22,7 +22,7 @@ func (l limitYAML) check(doc *document, at string) {
 var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // taken are names that conditions have and exports have not.
-var taken = []string{"type", "percent", "source", "on_leave"}
+var taken = []string{"type", "percent", "source", "on_leave", "works_meanwhile"}
 
 // checkAttributes refuses columns of the organisation's own that a rule could
 // not name, or that would hide one of behov's.

@@ -34,9 +34,15 @@ type Config struct {
 	Database string // as store.Open takes it
 	Key      string // reference to the master key
 	Login    *identity.Template
-	Sources  map[string]Source
-	Targets  []Target // sorted by name
-	Rules    *policy.Rules
+	// LoginProtected makes the login of people with protected identity.
+	LoginProtected *identity.Template
+	Lifecycle      identity.Lifecycle
+	// Main says which employment speaks for a person where a target does not.
+	Main       identity.MainRule
+	Precedence identity.Precedence
+	Sources    map[string]Source
+	Targets    []Target // sorted by name
+	Rules      *policy.Rules
 	// Attributes are the organisation's own HR columns.
 	Attributes []string
 }
@@ -45,14 +51,72 @@ type Config struct {
 type Source struct {
 	Name string
 	// Columns maps the canonical column names to those of the file.
-	Columns   map[string]string
+	Columns map[string]string
+	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding
+	// "utf-8", "iso-8859-1", "windows-1252" or one of utf-16; each is found out
+	// when it is empty.
+	Format    string
 	Delimiter rune
-	Encoding  string // "utf-8", "iso-8859-1" or "windows-1252"
+	Encoding  string
 	// DateLayout is as package time has them.
 	DateLayout string
 	// Constants are values for canonical columns that the file lacks.
 	Constants map[string]string
 	Shrink    Shrink
+	// Changes: what the source gives is what changed, and not all there is.
+	Changes bool
+	// Contracts says what the source's employments need.
+	Contracts Contracts
+	// Where it is read from, when it is: one of these at most.
+	File      string
+	Directory *Directory
+	HTTP      *Feed
+	SQL       *View
+	// SCIM: it is pushed to, over SCIM.
+	SCIM bool
+}
+
+// Directory is where a source puts its files.
+type Directory struct {
+	Path    string
+	Pattern string // as package path has them
+	// Archive is where files go that were read.
+	Archive string
+	// Settle is for how long a file must have been as it is, to be whole.
+	Settle time.Duration
+}
+
+// Feed is a source that is asked over HTTP.
+type Feed struct {
+	URL    string
+	Token  string // a reference
+	CAFile string
+	// Cursor is the query parameter that says how far we have read; empty for a
+	// feed that gives everything. Next is the field of an answer that says how to
+	// go on, a URL or a cursor, and Position the one that says where to begin
+	// the next time.
+	Cursor, Next, Position string
+	Timeout                time.Duration
+}
+
+// View is a source that is a query.
+type View struct {
+	Database string // as store.Open takes it, resolved
+	Query    string
+	// HighWater is the column by which it is read on, from Start the first time;
+	// empty for a full read.
+	HighWater, Start string
+}
+
+// Contracts says what a source of people who are not employed has to give.
+// The zero value is a source of employees.
+type Contracts struct {
+	// Sponsored: each contract has a sponsor, who is employed, and an end.
+	Sponsored bool
+	identity.Sponsorship
+	// DefaultDays after its start a contract without an end ends; none may end
+	// more than MostDays ahead.
+	DefaultDays, MostDays int
 }
 
 // Shrink says how much an export may shrink before it is held.
@@ -65,6 +129,7 @@ type Shrink struct {
 type Target struct {
 	Name       string
 	Account    AccountName
+	Main       identity.MainRule    // which employment speaks for a person here
 	Attributes map[string]Attribute // by the target's own attribute names
 	Adopt      []Claim              // how accounts that were there are told, the strongest first
 	Limit      plan.Limit           // how many people may lose something in a run
@@ -93,6 +158,9 @@ type FirstPassword struct {
 // AccountName says how accounts in a target are named.
 type AccountName struct {
 	Value *identity.Template
+	// Protected takes its place for people with protected identity; nil for
+	// none.
+	Protected *identity.Template
 	// Most is how many characters a name may have; zero is any number.
 	Most int
 	// Number is set when a name that is taken gets a number. Otherwise the
@@ -112,6 +180,10 @@ type Attribute struct {
 	OnCreate bool
 	// Manager is set when the value is the account of the person's manager.
 	Manager bool
+	// Protected takes the place of Value for people with protected identity, when
+	// Replaced is set; nil withholds the value.
+	Protected *identity.Template
+	Replaced  bool
 }
 
 // Claim is an attribute that tells whose an account is.

@@ -24,28 +24,23 @@ type fileYAML struct {
 	Database string `yaml:"database"`
 	Key      string `yaml:"key"`
 	Login    string `yaml:"login"`
-	Files    struct {
+	// LoginProtected is for people with protected identity.
+	LoginProtected string        `yaml:"login_protected"`
+	Lifecycle      lifecycleYAML `yaml:"lifecycle"`
+	Files          struct {
 		Catalogue string `yaml:"catalogue"`
 		Units     string `yaml:"units"`
 		Policy    string `yaml:"policy"`
 	} `yaml:"files"`
 	HR struct {
 		Attributes []string              `yaml:"attributes"`
+		Precedence map[string][]string   `yaml:"precedence"`
 		Sources    map[string]sourceYAML `yaml:"sources"`
 	} `yaml:"hr"`
 	MFA struct {
 		Target string `yaml:"target"`
 	} `yaml:"mfa"`
 	Targets map[string]targetYAML `yaml:"targets"`
-}
-
-type sourceYAML struct {
-	Columns    map[string]string `yaml:"columns"`
-	Delimiter  string            `yaml:"delimiter"`
-	Encoding   string            `yaml:"encoding"`
-	DateFormat string            `yaml:"date_format"`
-	Constants  map[string]string `yaml:"constants"`
-	Shrink     limitYAML         `yaml:"shrink_limit"`
 }
 
 type limitYAML struct {
@@ -59,6 +54,7 @@ type targetYAML struct {
 	SCIM       *scim.Config             `yaml:"scim"`
 	Graph      *graph.Config            `yaml:"graph"`
 	Name       nameYAML                 `yaml:"name"`
+	Main       string                   `yaml:"main_employment"`
 	Attributes map[string]attributeYAML `yaml:"attributes"`
 	Adopt      []map[string]string      `yaml:"adopt"`
 	Removal    limitYAML                `yaml:"removal_limit"`
@@ -93,26 +89,28 @@ type entitlementYAML struct {
 
 // The defaults of the blast-radius limits.
 const (
-	defaultPeople       = 5
-	defaultShare        = 0.10
-	defaultChanged      = 50
-	defaultChangedShare = 0.20
-	defaultShrinkRows   = 5
-	defaultShrinkShare  = 0.05
-	defaultLogin        = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
-	defaultTimezone     = "Europe/Stockholm"
-	defaultDatabase     = "sqlite:behov.db"
-	defaultKey          = "file:behov.key"
-	defaultSourceName   = "hr"
-	defaultDateFormat   = "YYYY-MM-DD"
-	encodingUTF8        = "utf-8"
-	encodingLatin1      = "iso-8859-1"
-	encodingWindows1252 = "windows-1252"
+	defaultPeople         = 5
+	defaultShare          = 0.10
+	defaultChanged        = 50
+	defaultChangedShare   = 0.20
+	defaultShrinkRows     = 5
+	defaultShrinkShare    = 0.05
+	defaultLogin          = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
+	defaultLoginProtected = `u{{last 7 .PersonID}}`
+	defaultTimezone       = "Europe/Stockholm"
+	defaultDatabase       = "sqlite:behov.db"
+	defaultKey            = "file:behov.key"
+	defaultSourceName     = "hr"
+	defaultDateFormat     = "YYYY-MM-DD"
+	encodingUTF8          = "utf-8"
+	encodingLatin1        = "iso-8859-1"
+	encodingWindows1252   = "windows-1252"
 )
 
 // Canonical are the columns of an HR export, by the names behov uses.
 var Canonical = []string{"person_id", "employment_id", "given_name", "family_name", "national_id", "email", "phone", "unit", "job_code", "job_title",
-	"employment_type", "employment_percent", "manager_id", "start_date", "end_date", "leave_start", "leave_end", "protected"}
+	"employment_type", "employment_percent", "manager_id", "start_date", "end_date", "leave_start", "leave_end", "protected",
+	"main", "valid_from", "sponsor_id", "changed_at", "removed"}
 
 type loader struct {
 	dir        string
@@ -153,21 +151,28 @@ func (l *loader) load() *Config {
 	if c.Login, err = identity.ParseTemplate(or(f.Login, defaultLogin)); err != nil {
 		doc.report("$.login", "%v", err)
 	}
+	if c.LoginProtected, err = identity.ParseTemplate(or(f.LoginProtected, defaultLoginProtected)); err != nil {
+		doc.report("$.login_protected", "%v", err)
+	}
+	l.lifecycle(doc, f.Lifecycle, c)
+	c.Precedence = l.precedence(doc, f.HR.Precedence, f.HR.Sources)
 	c.Key = or(f.Key, defaultKey)
 	if !isReference(c.Key) {
 		doc.report("$.key", "a secret must not stand in the configuration: write env:NAME or file:PATH")
 	}
-	c.Database = l.database(doc, or(f.Database, defaultDatabase))
+	c.Database = l.database(doc, "$.database", or(f.Database, defaultDatabase))
 	checkAttributes(doc, f.HR.Attributes)
 	for _, name := range sortedKeys(f.HR.Sources) {
-		c.Sources[name] = l.source(doc, name, f.HR.Sources[name])
+		s := l.source(doc, name, f.HR.Sources[name])
+		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
+		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
 	}
 	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {
-		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name))
+		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c.Main))
 	}
 	if len(c.Targets) == 0 {
 		doc.report("$.targets", "there is no target: behov init writes an example to start from")
@@ -187,19 +192,19 @@ func (l *loader) load() *Config {
 	source, problems := policy.Parse(policyFile, text)
 	l.problems = append(l.problems, problems...)
 	if len(catalogue.Entitlements) > 0 && known { // without these every rule would be wrong
-		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes)
+		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes, c.Lifecycle.Leave)
 		l.problems = append(l.problems, problems...)
 	}
 	return c
 }
 
 // database makes a SQLite file's path relative to the directory.
-func (l *loader) database(doc *document, s string) string {
+func (l *loader) database(doc *document, at, s string) string {
 	resolved := s
 	if isReference(s) {
 		var err error
 		if resolved, err = Resolve(l.dir, s); err != nil {
-			doc.report("$.database", "%v", err)
+			doc.report(at, "%v", err)
 			return ""
 		}
 	}
@@ -211,52 +216,16 @@ func (l *loader) database(doc *document, s string) string {
 	}
 	u, err := url.Parse(resolved)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		doc.report("$.database", `it must be "sqlite:FILE", "postgres://…", or a reference to such a URL`)
+		doc.report(at, `it must be "sqlite:FILE", "postgres://…", or a reference to such a URL`)
 		return ""
 	}
 	if hasPassword(u) && resolved == s {
-		doc.report("$.database", "a password must not stand in the configuration: write env:NAME or file:PATH and keep the whole URL there")
+		doc.report(at, "a password must not stand in the configuration: write env:NAME or file:PATH and keep the whole URL there")
 	}
 	return resolved
 }
 
-func (l *loader) source(doc *document, name string, s sourceYAML) Source {
-	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Delimiter: ',', Encoding: or(strings.ToLower(s.Encoding), encodingUTF8),
-		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
-	if r := []rune(s.Delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
-		out.Delimiter = r[0]
-	} else if len(r) > 0 {
-		doc.report(at+".delimiter", "%q must be one character and no quotation mark; a tab is written \"\\t\"", s.Delimiter)
-	}
-	switch out.Encoding {
-	case "latin-1", "latin1":
-		out.Encoding = encodingLatin1
-	case encodingUTF8, encodingLatin1, encodingWindows1252:
-	default:
-		doc.report(at+".encoding", "%q is not known: utf-8, iso-8859-1 and windows-1252 are", s.Encoding)
-	}
-	out.DateLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(s.DateFormat, defaultDateFormat))
-	if !strings.Contains(out.DateLayout, "2006") || !strings.Contains(out.DateLayout, "01") || !strings.Contains(out.DateLayout, "02") {
-		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", s.DateFormat)
-	}
-	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
-		if !slices.Contains(Canonical, column) {
-			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
-		}
-	}
-	checkColumns(doc, at, s)
-	s.Shrink.check(doc, at+".shrink_limit")
-	if s.Shrink.Number != nil {
-		out.Shrink.Rows = *s.Shrink.Number
-	}
-	if s.Shrink.Percent != nil {
-		out.Shrink.Share = *s.Shrink.Percent / 100
-	}
-	return out
-}
-
-func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Target {
+func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, main identity.MainRule) Target {
 	at := "$.targets." + quoteKey(name)
 	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
 		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}, Changes: plan.Limit{People: defaultChanged, Share: defaultChangedShare}}
@@ -279,6 +248,7 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool) Targ
 			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)
 		}
 	}
+	t.Main = mainRule(doc, at+".main_employment", y.Main, main)
 	l.mapping(doc, at, y, &t)
 	l.connector(doc, at, y, &t)
 	return t

@@ -13,6 +13,7 @@ import (
 // nameYAML is how accounts are named: a template, or that and more.
 type nameYAML struct {
 	Value     string `yaml:"value"`
+	Protected string `yaml:"protected"`
 	Most      int    `yaml:"max_length"`
 	Collision string `yaml:"collision"`
 	Rename    bool   `yaml:"rename"`
@@ -30,6 +31,9 @@ type attributeYAML struct {
 	Default   string `yaml:"default"`
 	Set       string `yaml:"set"`
 	Reference string `yaml:"reference"`
+	// Protected is the value for people with protected identity; empty withholds
+	// it, and nil leaves it as it is.
+	Protected *string `yaml:"protected"`
 }
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
@@ -63,6 +67,9 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 		return template
 	}
 	t.Account = AccountName{Value: parse(at+".name", "", or(y.Name.Value, defaultName)), Most: y.Name.Most, Rename: y.Name.Rename, Number: y.Name.Collision == "number"}
+	if y.Name.Protected != "" {
+		t.Account.Protected = parse(at+".name.protected", "", y.Name.Protected)
+	}
 	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
 		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
 	}
@@ -82,6 +89,12 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 		}
 		if !out.Manager {
 			out.Value = parse(at, fmt.Sprintf("attribute %s: ", name), a.Value)
+		}
+		if a.Protected != nil {
+			out.Replaced = true
+			if strings.TrimSpace(*a.Protected) != "" {
+				out.Protected = parse(at, fmt.Sprintf("attribute %s: protected: ", name), *a.Protected)
+			}
 		}
 		if a.Default != "" {
 			out.Default = parse(at, fmt.Sprintf("attribute %s: default: ", name), a.Default)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/behov/behov/internal/identity"
@@ -50,47 +51,75 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 	return out
 }
 
-// units reads the organisation tree: columns unit, parent, name.
+// unitColumns are those of the units file; the first three are needed.
+var unitColumns = []string{"unit", "parent", "name", "from", "until", "successor"}
+
+// units reads the organisation tree.
 func (l *loader) units(file string) *identity.Units {
 	units := &identity.Units{}
 	text, ok := l.read(file)
 	if !ok {
 		return units
 	}
+	problem := func(line, column int, format string, args ...any) {
+		l.problems = append(l.problems, policy.Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+	}
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comment = '#'
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
 	lines := map[string]int{}
+	columns := map[string]int{}
 	for first := true; ; first = false {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			p := policy.Problem{File: file, Text: err.Error()}
 			var pe *csv.ParseError
 			if errors.As(err, &pe) {
-				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
+				problem(pe.Line, pe.Column, "%v", pe.Err)
+			} else {
+				problem(0, 0, "%v", err)
 			}
-			l.problems = append(l.problems, p)
 			return units
 		}
 		line, _ := r.FieldPos(0)
 		if first {
-			if !slices.Equal(fields, []string{"unit", "parent", "name"}) {
-				l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: "the first line must be unit,parent,name"})
+			for i, name := range fields {
+				columns[strings.TrimSpace(name)] = i
+			}
+			if !slices.Equal(fields[:min(3, len(fields))], unitColumns[:3]) || slices.ContainsFunc(fields, func(name string) bool { return !slices.Contains(unitColumns, strings.TrimSpace(name)) }) {
+				problem(line, 0, "the first line must be unit,parent,name, and may go on with from, until and successor")
 				return units
 			}
 			continue
 		}
-		if len(fields) != 3 {
-			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: fmt.Sprintf("a unit has 3 fields (unit, parent, name), this line has %d", len(fields))})
+		if len(fields) != len(columns) {
+			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(columns), strings.Join(unitColumns[:len(columns)], ", "), len(fields))
 			continue
 		}
-		lines[strings.TrimSpace(fields[0])] = line
-		if err := units.Add(strings.TrimSpace(fields[0]), strings.TrimSpace(fields[1]), strings.TrimSpace(fields[2])); err != nil {
-			l.problems = append(l.problems, policy.Problem{File: file, Line: line, Text: err.Error()})
+		get := func(column string) string {
+			i, ok := columns[column]
+			if !ok {
+				return ""
+			}
+			return strings.TrimSpace(fields[i])
+		}
+		date := func(column string) identity.Date {
+			if get(column) == "" {
+				return ""
+			}
+			d, err := identity.ParseDate(time.DateOnly, get(column))
+			if err != nil {
+				_, at := r.FieldPos(columns[column])
+				problem(line, at, "column %s: %v", column, err)
+			}
+			return d
+		}
+		lines[get("unit")] = line
+		if err := units.Add(identity.Unit{ID: get("unit"), Parent: get("parent"), Name: get("name"), From: date("from"), Until: date("until"), Successor: get("successor")}); err != nil {
+			problem(line, 0, "%v", err)
 		}
 	}
 	if err := units.Check(); err != nil {

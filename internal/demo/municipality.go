@@ -75,7 +75,7 @@ func newMunicipality() *municipality {
 			given, family := givenNames[rng.IntN(len(givenNames))], familyName[rng.IntN(len(familyName))]
 			row := employment{
 				"person_id": fmt.Sprint(person), "given_name": given, "family_name": family,
-				"national_id": fmt.Sprintf("19%02d%02d%02d-%04d", 55+rng.IntN(45), 1+rng.IntN(12), 1+rng.IntN(28), rng.IntN(10000)),
+				"national_id": number(fmt.Sprintf("19%02d%02d%02d-%03d", 55+rng.IntN(45), 1+rng.IntN(12), 1+rng.IntN(28), rng.IntN(1000))),
 				"email":       fmt.Sprintf("%s.%s.%d@solvik.example", strings.ToLower(identity.ASCII(given)), strings.ToLower(identity.ASCII(family)), person),
 				"protected":   "no",
 			}
@@ -95,6 +95,18 @@ func newMunicipality() *municipality {
 	}
 	return m
 }
+
+// number puts the check digit behind a personal identity number without one.
+func number(without string) string {
+	for digit := range 10 {
+		if n := fmt.Sprint(without, digit); valid(n) {
+			return n
+		}
+	}
+	return without
+}
+
+func valid(number string) bool { _, ok := identity.NationalID(number, "2026-01-01"); return ok }
 
 // personal returns a new row with what is the same in all of a person's.
 func (m *municipality) personal(i int) employment {

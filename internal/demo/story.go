@@ -94,7 +94,7 @@ func (s *Story) open(ctx context.Context) error {
 		return errors.Join(err, s.db.Close())
 	}
 	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: targets, Now: time.Now, Actor: "behov", Progress: s.Progress}
-	s.govern = &governance.Governance{DB: s.db, Rules: c.Rules, Now: time.Now, Zone: c.Zone}
+	s.govern = &governance.Governance{DB: s.db, Config: c, Now: time.Now}
 	return nil
 }
 

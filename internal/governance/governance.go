@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
@@ -23,10 +24,9 @@ import (
 
 // Governance records decisions.
 type Governance struct {
-	DB    *store.DB
-	Rules *policy.Rules
-	Now   func() time.Time
-	Zone  *time.Location
+	DB     *store.DB
+	Config *config.Config
+	Now    func() time.Time
 }
 
 // ActorOf is how a person stands in the audit trail.
@@ -36,8 +36,8 @@ func ActorOf(p identity.PersonID) string { return "person:" + string(p) }
 // of its entitlements now, with the reasons as they are. It returns the
 // campaign's number and how many items it has.
 func (g *Governance) StartReview(ctx context.Context, system string, by identity.PersonID) (campaign int64, items []store.ReviewItem, err error) {
-	if _, ok := g.Rules.Catalogue.System(system); !ok {
-		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Rules))
+	if _, ok := g.Config.Rules.Catalogue.System(system); !ok {
+		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Config.Rules))
 	}
 	if err := g.mayDecide(ctx, by); err != nil {
 		return 0, nil, err
@@ -48,7 +48,7 @@ func (g *Governance) StartReview(ctx context.Context, system string, by identity
 	}
 	why := reasons{g: g, people: map[identity.PersonID][]policy.Grant{}}
 	for _, i := range intervals {
-		e, ok := g.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
+		e, ok := g.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
 		if !ok || e.System != system {
 			continue
 		}
@@ -63,7 +63,7 @@ func (g *Governance) StartReview(ctx context.Context, system string, by identity
 	}
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		campaign, err = tx.StartReview(ctx, system, ActorOf(by), now, items)
+		campaign, err = tx.StartReview(ctx, system, ActorOf(by), "", now, items)
 		tx.Audit(audit.Record{At: now, Actor: ActorOf(by), Action: audit.ReviewStarted, Reason: fmt.Sprintf("review %d of system %s with %d items", campaign, system, len(items))})
 		return err
 	})
@@ -94,11 +94,11 @@ func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement poli
 		if err != nil {
 			return "", err
 		}
-		facts, err := r.g.Facts(ctx, id)
+		standing, err := r.g.standing(ctx, p)
 		if err != nil {
 			return "", err
 		}
-		if grants, err = r.g.Rules.Decide(p, identity.DateOf(r.g.Now(), r.g.Zone), facts); err != nil {
+		if grants, err = r.g.Config.Rules.Decide(standing.Person, r.g.today(), standing.Facts); err != nil {
 			return "", err
 		}
 		r.people[id] = grants
@@ -115,30 +115,45 @@ func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement poli
 	return "no rule gives it: it was found in the target", nil
 }
 
-// Facts returns what is decided about a person; MFA is the targets' to say.
-func (g *Governance) Facts(ctx context.Context, id identity.PersonID) (policy.Facts, error) {
-	decisions, err := g.DB.ReviewDecisions(ctx, string(id))
-	if err != nil {
-		return policy.Facts{}, err
-	}
-	f := policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{}}
-	for _, d := range decisions {
-		f.Verdicts[policy.EntitlementID(d.Entitlement)] = reconcile.VerdictOf(d)
-	}
-	return f, nil
+func (g *Governance) today() identity.Date { return identity.DateOf(g.Now(), g.Config.Zone) }
+
+func (g *Governance) standing(ctx context.Context, p identity.Person) (reconcile.Standing, error) {
+	return reconcile.StandingOf(ctx, g.DB, g.Config, p, g.today())
 }
 
 // mayDecide says whether the person works here: nobody decides after their last
-// day, or before their first.
+// day, or before their first, or while they are suspended.
 func (g *Governance) mayDecide(ctx context.Context, by identity.PersonID) error {
 	p, err := g.DB.Person(ctx, by)
 	if err != nil {
 		return err
 	}
-	if len(p.Active(identity.DateOf(g.Now(), g.Zone))) == 0 {
+	standing, err := g.standing(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case standing.Facts.Suspended != "":
+		return errors.New("whoever decides must not be suspended")
+	case !standing.Works():
 		return errors.New("whoever decides must work here: the person named has no employment that runs")
 	}
 	return nil
+}
+
+// mayDecideOn is mayDecide for a decision about somebody: nobody decides about
+// themselves. A maker who is not known as a person is the operator.
+func (g *Governance) mayDecideOn(ctx context.Context, maker string, about identity.PersonID, reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	id, ok := strings.CutPrefix(maker, ActorOf(""))
+	if !ok {
+		return nil
+	}
+	if identity.PersonID(id) == about {
+		return ErrOwnAccess
+	}
+	return g.mayDecide(ctx, identity.PersonID(id))
 }
 
 // ErrOwnAccess is returned to whoever decides on their own access.

@@ -1,6 +1,8 @@
 package hr
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -8,131 +10,318 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Known is what is known of a source's people before an import.
-type Known struct {
-	People map[string]identity.Person // by the source's person key
-	// NationalIDChanged marks people whose number is not the one in the file.
-	NationalIDChanged map[string]bool
+// Subject is a person whom rows of an export are about.
+type Subject struct {
+	// Person is as known, with what each source says of them. Of somebody new
+	// it is the zero person.
+	Person identity.Person
+	// Rows are those of all the keys by which the source calls the person.
+	Rows []Row
+	// Joins is set when the rows of a key that is new are those of a person who
+	// is known already.
+	Joins map[string]bool
 }
 
-// Difference is what an export says that is new.
-type Difference struct {
-	Events []identity.Event
-	// Vanished are employments that run or will, and that the export no
-	// longer has.
-	Vanished []identity.EmploymentID
-	// Running counts the source's known employments that run or will.
-	Running int
+// differ says, as events, what an export says of a person that is new.
+type differ struct {
+	source string
+	full   bool // the export is all there is
+	today  identity.Date
+	now    time.Time
+	newID  func() string
+	// keep says of an employment, by the source's key, that it must not be
+	// withdrawn though the export lacks it.
+	keep   func(key string) bool
+	events []identity.Event
 }
 
-// Diff compares an export with what is known and says, as events, what is
-// new. Rows in any order give the same events, but for the IDs given to what
-// is new. People with a bad row are left out.
-func Diff(known Known, export *Export, source string, today identity.Date, now time.Time, newID func() string) Difference {
-	var d Difference
-	byPerson := map[string][]Row{}
-	for _, row := range export.Rows {
-		byPerson[row.PersonKey] = append(byPerson[row.PersonKey], row)
+// Diff compares what an export says of people with what is known and says, as
+// events, what is new. Subjects and rows in any order give the same events,
+// but for the IDs given to what is new. With full, the rows are all that the
+// source has, and a known employment without one is withdrawn, unless keep
+// says otherwise.
+func Diff(subjects []Subject, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
+	d := &differ{source: source, full: full, today: today, now: now, newID: newID, keep: keep}
+	subjects = slices.Clone(subjects)
+	slices.SortFunc(subjects, func(a, b Subject) int {
+		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
+	})
+	for _, s := range subjects {
+		d.subject(s)
 	}
-	owner := map[string]string{}
-	for key, p := range known.People {
-		for _, e := range p.Employments {
-			if e.Key.Source == source {
-				owner[e.Key.Key] = key
-			}
+	return d.events
+}
+
+// first is the smallest key of the person, for an order that does not depend
+// on the IDs given to them.
+func (s Subject) first() string {
+	key := ""
+	for _, r := range s.Rows {
+		if key == "" || r.PersonKey < key {
+			key = r.PersonKey
 		}
 	}
-	keys := make([]string, 0, len(byPerson)+len(known.People))
-	for key := range byPerson {
-		keys = append(keys, key)
+	return key
+}
+
+func (d *differ) event(e identity.Event) {
+	e.Source, e.Recorded = d.source, d.now
+	if e.Effective == "" {
+		e.Effective = d.today
 	}
-	for key := range known.People {
-		if byPerson[key] == nil {
+	d.events = append(d.events, e)
+}
+
+func (d *differ) subject(s Subject) {
+	p := s.Person
+	known := p.ID != ""
+	byKey := map[string][]Row{}
+	var keys []string
+	for _, r := range s.Rows {
+		if byKey[r.PersonKey] == nil {
+			keys = append(keys, r.PersonKey)
+		}
+		byKey[r.PersonKey] = append(byKey[r.PersonKey], r)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		p.ID = d.person(p, known, s.Joins[key], key, byKey[key])
+		known = true
+	}
+	d.employments(p, s.Rows)
+}
+
+// person says what is new of a person's own facts, and returns their ID.
+func (d *differ) person(p identity.Person, known, joins bool, key string, rows []Row) identity.PersonID {
+	newest := slices.MaxFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(b.Line, a.Line)) })
+	facts := newest.Person
+	e := identity.Event{Kind: identity.PersonChanged, Person: p.ID, Key: key, PersonFacts: &facts, Stamp: newest.Stamp}
+	i := slices.IndexFunc(p.Keys, func(k identity.Record) bool { return k.Source == d.source && k.Key == key })
+	switch {
+	case !known:
+		e.Kind, e.Person = identity.PersonAdded, identity.PersonID(d.newID())
+	case i < 0 || joins:
+		e.Kind = identity.PersonJoined
+	case p.Keys[i].Stamp > newest.Stamp || *p.Keys[i].Facts == facts:
+		return p.ID
+	}
+	d.event(e)
+	return e.Person
+}
+
+func (d *differ) employments(p identity.Person, rows []Row) {
+	byKey := map[string][]Row{}
+	for _, r := range rows {
+		byKey[r.EmploymentKey] = append(byKey[r.EmploymentKey], r)
+	}
+	known := map[string]identity.Employment{}
+	keys := make([]string, 0, len(byKey))
+	for _, e := range p.Employments {
+		if e.Key.Source == d.source {
+			known[e.Key.Key] = e
+			keys = append(keys, e.Key.Key)
+		}
+	}
+	for key := range byKey {
+		if _, ok := known[key]; !ok {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		rows := byPerson[key]
-		slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.EmploymentKey, b.EmploymentKey) })
-		w := worker{d: &d, source: source, today: today, now: now, newID: newID, untouched: export.BadPeople[key]}
-		person, ok := known.People[key]
-		w.person(key, person, ok, rows, known.NationalIDChanged[key], owner, export)
+		e, is := known[key]
+		switch {
+		case len(byKey[key]) > 0:
+			d.employment(p.ID, key, e, is, byKey[key])
+		case d.full && e.Withdrawn == "" && !d.keep(key):
+			d.event(identity.Event{Kind: identity.EmploymentWithdrawn, Person: p.ID, Employment: e.ID, Key: key})
+		}
 	}
-	return d
 }
 
-type worker struct {
-	d         *Difference
-	source    string
-	today     identity.Date
-	now       time.Time
-	newID     func() string
-	untouched bool
-}
-
-func (w worker) event(e identity.Event) {
-	if w.untouched {
+func (d *differ) employment(person identity.PersonID, key string, e identity.Employment, known bool, rows []Row) {
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(a.ValidFrom, b.ValidFrom), cmp.Compare(a.Line, b.Line))
+	})
+	facts, withdrawn := e.EmploymentFacts, e.Withdrawn
+	moved := known && e.PersonKey != rows[len(rows)-1].PersonKey // from one of the person's records to another
+	if d.full {
+		facts, withdrawn = d.whole(e, rows), ""
+	} else {
+		for _, r := range rows {
+			facts, withdrawn = d.part(facts, withdrawn, r)
+		}
+	}
+	if facts.EndSaid = e.EndSaid; facts.End != e.End {
+		facts.EndSaid = ""
+		if facts.End != "" {
+			facts.EndSaid = d.today
+		}
+	}
+	event := identity.Event{Kind: identity.EmploymentChanged, Person: person, Employment: e.ID, Key: key, PersonKey: rows[len(rows)-1].PersonKey, EmploymentFacts: &facts}
+	switch {
+	case !known:
+		event.Kind, event.Employment, event.Effective = identity.EmploymentAdded, identity.EmploymentID(d.newID()), min(d.today, facts.Start)
+	case e.Withdrawn == withdrawn && e.Equal(facts) && !moved:
 		return
+	case !e.Equal(facts):
+		event.Effective = min(d.today, difference(e.EmploymentFacts, facts))
+		if e.Withdrawn != "" && withdrawn == "" {
+			event.Effective = min(event.Effective, e.Withdrawn)
+		}
+	case e.Withdrawn != "" && withdrawn == "": // it is back
+		event.Effective = min(d.today, e.Withdrawn)
 	}
-	e.Source, e.Recorded = w.source, w.now
-	if e.Effective == "" {
-		e.Effective = w.today
+	if !known || moved || !e.Equal(facts) || e.Withdrawn != "" && withdrawn == "" {
+		d.event(event)
 	}
-	w.d.Events = append(w.d.Events, e)
+	if withdrawn != "" && (!known || withdrawn != e.Withdrawn || !e.Equal(facts)) {
+		d.event(identity.Event{Kind: identity.EmploymentWithdrawn, Person: person, Employment: event.Employment, Key: key, Effective: withdrawn})
+	}
 }
 
-func (w worker) person(key string, p identity.Person, known bool, rows []Row, nationalIDChanged bool, owner map[string]string, export *Export) {
-	if len(rows) > 0 {
-		facts := rows[0].Person
-		switch before := p.PersonFacts; {
-		case !known:
-			p.ID = identity.PersonID(w.newID())
-			w.event(identity.Event{Kind: identity.PersonAdded, Person: p.ID, Key: key, PersonFacts: &facts})
-		default:
-			before.NationalID = facts.NationalID // compared by keyed hash
-			if before != facts || nationalIDChanged {
-				w.event(identity.Event{Kind: identity.PersonChanged, Person: p.ID, PersonFacts: &facts})
+// whole returns what the rows of a full export say of an employment. Terms
+// that do not say from which day they hold do so from the day on which they
+// are learnt: what was before stays as it was.
+func (d *differ) whole(e identity.Employment, rows []Row) identity.EmploymentFacts {
+	last := rows[len(rows)-1]
+	f := identity.EmploymentFacts{Start: last.Start, End: last.End, SponsorKey: last.SponsorKey, Stamp: last.Stamp}
+	for _, r := range rows {
+		if r.Leave.Start != "" && !slices.Contains(f.Leaves, r.Leave) {
+			f.Leaves = append(f.Leaves, r.Leave)
+		}
+	}
+	sortLeaves(f.Leaves)
+	if rows[0].ValidFrom == "" {
+		f.Terms = d.revised(e, last)
+		return f
+	}
+	for _, r := range rows {
+		t := r.Terms
+		t.From = r.ValidFrom
+		f.Terms = identity.Put(f.Terms, t)
+	}
+	return f
+}
+
+func sortLeaves(leaves []identity.Leave) {
+	slices.SortFunc(leaves, func(a, b identity.Leave) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
+}
+
+// revised returns the terms of an employment of which a source tells only
+// those of today.
+func (d *differ) revised(e identity.Employment, r Row) []identity.Terms {
+	begins := r.Start
+	if e.Start != "" {
+		begins = max(begins, e.Start)
+	}
+	if len(e.Terms) == 0 || d.today <= begins {
+		return []identity.Terms{r.Terms}
+	}
+	past := slices.DeleteFunc(slices.Clone(e.Terms), func(t identity.Terms) bool { return t.From > d.today })
+	if len(past) == 0 {
+		return []identity.Terms{r.Terms}
+	}
+	if current := past[len(past)-1]; current.Same(r.Terms) {
+		if len(past) == len(e.Terms) {
+			return e.Terms
+		}
+		return past
+	}
+	t := r.Terms
+	t.From = d.today
+	return identity.Put(past, t)
+}
+
+// part returns the facts with what a row of changes says. What the source said
+// later stands, in whatever order it comes.
+func (d *differ) part(f identity.EmploymentFacts, withdrawn identity.Date, r Row) (identity.EmploymentFacts, identity.Date) {
+	fresh := f.Start == ""
+	if fresh || r.Stamp >= f.Stamp {
+		f.Start, f.End, f.SponsorKey, f.Stamp = r.Start, r.End, r.SponsorKey, r.Stamp
+		f.Leaves = nil
+		if r.Leave.Start != "" {
+			f.Leaves = []identity.Leave{r.Leave}
+		}
+		switch {
+		case !r.Removed:
+			withdrawn = ""
+		case r.ValidFrom != "":
+			withdrawn = r.ValidFrom
+		case withdrawn == "":
+			withdrawn = d.today
+		}
+	}
+	t := r.Terms
+	switch {
+	case r.Removed: // what is taken back says nothing of its terms
+		return f, withdrawn
+	case r.ValidFrom != "":
+		t.From = r.ValidFrom
+	case len(f.Terms) > 0:
+		if f.On(max(d.today, f.Start)).Same(t) {
+			return f, withdrawn
+		}
+		if d.today > f.Start {
+			t.From = d.today
+		}
+	}
+	f.Terms = identity.Put(f.Terms, t)
+	return f, withdrawn
+}
+
+// difference returns the first day on which two sets of facts about one
+// employment differ.
+func difference(a, b identity.EmploymentFacts) identity.Date {
+	var days []identity.Date
+	day := func(differ bool, of ...identity.Date) {
+		for _, d := range of {
+			if differ && d != "" {
+				days = append(days, d)
 			}
 		}
 	}
-	employments := map[string]identity.Employment{}
-	for _, e := range p.Employments {
-		if e.Key.Source == w.source {
-			employments[e.Key.Key] = e
+	day(a.Start != b.Start, a.Start, b.Start)
+	if a.End != b.End {
+		for _, end := range []identity.Date{a.End, b.End} {
+			if end != "" {
+				days = append(days, end.AddDays(1))
+			}
 		}
 	}
-	seen := map[string]bool{}
-	for _, row := range rows {
-		seen[row.EmploymentKey] = true
-		facts := row.Employment
-		e, ok := employments[row.EmploymentKey]
-		switch {
-		case !ok && owner[row.EmploymentKey] != "":
-			// Import has reported it: the employment is somebody else's.
-		case !ok:
-			w.event(identity.Event{Kind: identity.EmploymentAdded, Person: p.ID, Employment: identity.EmploymentID(w.newID()), Key: row.EmploymentKey,
-				Effective: min(w.today, facts.Start), EmploymentFacts: &facts})
-		case e.Withdrawn || !e.Equal(facts):
-			w.event(identity.Event{Kind: identity.EmploymentChanged, Person: p.ID, Employment: e.ID, EmploymentFacts: &facts})
+	for _, l := range a.Leaves {
+		day(!slices.Contains(b.Leaves, l), l.Start)
+	}
+	for _, l := range b.Leaves {
+		day(!slices.Contains(a.Leaves, l), l.Start)
+	}
+	for _, pair := range [][2][]identity.Terms{{a.Terms, b.Terms}, {b.Terms, a.Terms}} {
+		for _, t := range pair[0] {
+			if !slices.ContainsFunc(pair[1], func(u identity.Terms) bool { return u.From == t.From && u.Same(t) }) {
+				day(true, max(t.From, b.Start))
+			}
 		}
 	}
-	for _, e := range p.Employments {
-		if e.Key.Source != w.source || e.Withdrawn {
-			continue
-		}
-		running := e.End == "" || e.End >= w.today
-		if running {
-			w.d.Running++
-		}
-		if seen[e.Key.Key] || export.BadEmployments[e.Key.Key] || w.untouched {
-			continue
-		}
-		if running {
-			w.d.Vanished = append(w.d.Vanished, e.ID)
-		}
-		if export.Unattributed == 0 {
-			w.event(identity.Event{Kind: identity.EmploymentWithdrawn, Person: p.ID, Employment: e.ID})
-		}
+	if len(days) == 0 {
+		return b.Start
 	}
+	return slices.Min(days)
+}
+
+// text is everything a row says, for a hash of it.
+func (r Row) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %q %q %q %q %q %q %t %q %q %q %q %q %q %q %t", r.PersonKey, r.EmploymentKey, r.Person.GivenName, r.Person.FamilyName, r.Person.NationalID, r.Person.Email,
+		r.Person.Phone, r.Person.Protected, r.Start, r.End, r.Leave.Start, r.Leave.End, r.SponsorKey, r.ValidFrom, r.Stamp, r.Removed)
+	t := r.Terms
+	fmt.Fprintf(&b, " %q %q %q %q %v %q %t", t.Unit, t.JobCode, t.JobTitle, t.Type, t.Percent, t.ManagerKey, t.Main)
+	names := make([]string, 0, len(t.Attributes))
+	for name := range t.Attributes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&b, " %q=%q", name, t.Attributes[name])
+	}
+	return b.String()
 }

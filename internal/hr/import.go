@@ -1,10 +1,16 @@
 package hr
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,12 +27,21 @@ const HoldKind = "hr-import"
 
 // Report is what an import did.
 type Report struct {
-	Source   string           `json:"source"`
+	Source string `json:"source"`
+	// Name is the file's, or says where it was read from.
+	Name string `json:"name"`
+	// Refused says why nothing of it was read; empty when it was.
+	Refused  string           `json:"refused,omitempty"`
 	Rows     int              `json:"rows"`
 	Problems []policy.Problem `json:"problems,omitempty"`
 	// Counts has the number of events of each kind.
 	Counts map[identity.Kind]int `json:"counts"`
 	Events int                   `json:"events"`
+	// Late counts events that had effect before they were learnt.
+	Late int `json:"late,omitempty"`
+	// Joined counts records that were found to be those of people known
+	// already, by their national identity number.
+	Joined int `json:"joined,omitempty"`
 	// EndingsWait is true when rows could not be attributed, so that no
 	// employment was ended.
 	EndingsWait bool `json:"endings_wait,omitempty"`
@@ -34,196 +49,539 @@ type Report struct {
 	Held *store.Hold `json:"held,omitempty"`
 }
 
-// Importer imports exports into a database.
+// Importer imports what HR sources give into a database.
 type Importer struct {
 	DB     *store.DB
 	Config *config.Config
 	Now    func() time.Time
 	Actor  string // as audit.Record.Actor
-	// Progress, when set, is told how many of how many people are done.
+	// Progress, when set, is told how many of how many events are recorded.
 	Progress func(done, total int)
 }
 
-// Import imports a full export of a source. Bad rows are in the report; an
-// error means that nothing went in.
+// Delivery is what a source gave at once.
+type Delivery struct {
+	Source config.Source
+	Name   string // of the file, or of what it was read from
+	// Hash is SHA-256 of what was read, in hex.
+	Hash string
+	// Made is when the source made it, UTC; the zero time when nobody knows.
+	// Stated: somebody says so, and it is no guess from a file's date.
+	Made   time.Time
+	Stated bool
+	Export *Export
+	// Position is, of sources that are read on from where they were, how far
+	// this goes; nil for others.
+	Position *store.Position
+}
+
+// OldError is returned for what is older than what went in before.
+type OldError struct{ Text string }
+
+func (e *OldError) Error() string { return e.Text }
+
+// Today is the organisation's date.
+func (im *Importer) Today() identity.Date { return identity.DateOf(im.Now(), im.Config.Zone) }
+
+// Import imports a file. Bad rows are in the report; an error means that
+// nothing went in.
 func (im *Importer) Import(ctx context.Context, file string, content []byte, source config.Source) (*Report, error) {
-	export, err := Read(file, content, source, im.Config.Attributes, im.Config.Rules.Units)
+	export, err := Read(file, content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
 		return nil, err
 	}
+	return im.Deliver(ctx, Delivery{Source: source, Name: file, Hash: HashOf(content), Export: export})
+}
+
+// holdDigest names what a source gave.
+func holdDigest(source, hash string) string {
+	sum := sha256.Sum256([]byte(source + "\x00" + hash))
+	return hex.EncodeToString(sum[:8])
+}
+
+// HashOf is SHA-256 in hex.
+func HashOf(content []byte) string {
 	sum := sha256.Sum256(content)
-	hash := hex.EncodeToString(sum[:])
-	// A release is for this file from this source, and for nothing else.
-	held := sha256.Sum256(append([]byte(source.Name+"\x00"), content...))
-	digest := hex.EncodeToString(held[:8])
-	now := im.Now()
+	return hex.EncodeToString(sum[:])
+}
+
+// Deliver imports what a source gave.
+func (im *Importer) Deliver(ctx context.Context, d Delivery) (*Report, error) {
+	// A release is for this content from this source, and for nothing else.
+	digest := holdDigest(d.Source.Name, d.Hash)
 	decision, err := im.DB.HoldDecision(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	released := decision != nil && decision.Verdict == store.Release
-	report := &Report{Source: source.Name, Rows: export.Read, Counts: map[identity.Kind]int{}}
-	err = im.DB.Write(ctx, func(tx *store.Tx) error {
-		known, err := im.known(ctx, tx, export, source.Name, file)
+	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: decision != nil && decision.Verdict == store.Release,
+		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
+		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: "done"}}
+	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
+		var old *OldError
+		if errors.As(err, &old) {
+			return nil, errors.Join(err, im.Refuse(ctx, d.Source, d.Name, d.Hash, err))
+		}
+		return nil, err
+	}
+	return run.report, nil
+}
+
+// Refuse records that nothing of what a source gave was read, and why.
+func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {
+	var p policy.Problem
+	if !errors.As(why, &p) {
+		p = policy.Problem{File: name, Text: why.Error()}
+	}
+	problems, err := json.Marshal([]policy.Problem{p})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	now := im.Now()
+	return im.DB.Write(ctx, func(tx *store.Tx) error {
+		id := uuid.Must(uuid.NewV7()).String()
+		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
+		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: "refused", Problems: string(problems)}, time.Time{}, now)
+	})
+}
+
+// run is one import.
+type run struct {
+	*Importer
+	Delivery
+	now      time.Time
+	today    identity.Date
+	digest   string
+	released bool
+	report   *Report
+	record   store.Import
+
+	byEmployment, byPerson []int32 // the export's rows, sorted
+
+	said      map[string]store.Said // by the source's key of the employment
+	hashes    map[string][]byte     // of what the export says, where it is new
+	subjects  []*Subject
+	joined    []joined
+	badPeople map[identity.PersonID]bool // who stay as they are
+}
+
+func (r *run) in(ctx context.Context, tx *store.Tx) error {
+	if err := r.old(ctx, tx); err != nil {
+		return err
+	}
+	last, err := tx.LastImport(ctx, r.Source.Name)
+	if err != nil {
+		return err
+	}
+	if err := r.compare(ctx, tx); err != nil {
+		return err
+	}
+	if why := r.suspicious(last); why != "" && !r.released {
+		return r.hold(ctx, tx, why)
+	}
+	if r.released {
+		if err := tx.EndHold(ctx, r.digest); err != nil {
+			return err
+		}
+	}
+	subjects := make([]Subject, 0, len(r.subjects))
+	for _, s := range r.subjects {
+		subjects = append(subjects, *s)
+	}
+	events := Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keeps)
+	events = append(events, r.protect()...)
+	if err := r.logins(ctx, tx, events); err != nil {
+		return err
+	}
+	if err := r.events(ctx, tx, events); err != nil {
+		return err
+	}
+	if err := tx.SetSaid(ctx, r.Source.Name, r.hashes); err != nil {
+		return err
+	}
+	if r.Position != nil {
+		if err := tx.SetPosition(ctx, r.Source.Name, *r.Position, r.now); err != nil {
+			return err
+		}
+	}
+	r.tell(tx, events, last == nil)
+	if err := r.decide(ctx, tx); err != nil {
+		return err
+	}
+	return r.close(ctx, tx)
+}
+
+// old refuses what is older than what went in before.
+func (r *run) old(ctx context.Context, tx *store.Tx) error {
+	if r.Export.Partial {
+		return nil // changes bear their own order
+	}
+	newest, same, err := tx.Newest(ctx, r.Source.Name, r.Hash)
+	if err != nil {
+		return err
+	}
+	last, err := tx.LastImport(ctx, r.Source.Name)
+	if err != nil || last == nil || last.FileHash == r.Hash {
+		return err
+	}
+	zone := r.Config.Zone
+	const instead = "; if it is what holds now, say so: --made now"
+	switch {
+	case !r.Made.IsZero() && r.Made.Before(newest):
+		return &OldError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
+			r.Name, r.Made.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
+	case same != nil && !r.Stated:
+		return &OldError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
+			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
+	}
+	return nil
+}
+
+// compare finds out what is new, and loads those whom it is about.
+func (r *run) compare(ctx context.Context, tx *store.Tx) error {
+	r.index()
+	var only []string // of changes; of a full export everything is compared
+	if r.Export.Partial {
+		only = []string{}
+		for _, row := range r.Export.Rows {
+			only = append(only, row.EmploymentKey)
+		}
+	}
+	var err error
+	if r.said, err = tx.Said(ctx, r.Source.Name, only); err != nil {
+		return err
+	}
+	r.hashes = map[string][]byte{}
+	concerned := map[string]bool{} // person keys
+	rows := r.Export.Rows
+	for i, j := 0, 0; i < len(r.byEmployment); i = j {
+		key := rows[r.byEmployment[i]].EmploymentKey
+		for j = i; j < len(r.byEmployment) && rows[r.byEmployment[j]].EmploymentKey == key; j++ {
+		}
+		hash, err := r.hash(r.byEmployment[i:j])
 		if err != nil {
 			return err
 		}
-		d := Diff(known, export, source.Name, identity.DateOf(now, im.Config.Zone), now, func() string { return uuid.Must(uuid.NewV7()).String() })
-		report.Problems = export.Problems
-		report.EndingsWait = export.Unattributed > 0
-		record := store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: source.Name, FileHash: hash, Rows: export.Read, BadRows: export.Read - len(export.Rows), Status: "done"}
-		why := emptied(known, export, source)
-		if allowed := max(source.Shrink.Rows, int(source.Shrink.Share*float64(d.Running))); len(d.Vanished) > allowed {
-			why = fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", len(d.Vanished), d.Running, allowed)
+		if said, ok := r.said[key]; ok && bytes.Equal(said.Hash[:], hash) {
+			continue
 		}
-		if why != "" && !released {
-			report.Held = &store.Hold{Digest: digest, Kind: HoldKind, Subject: source.Name, Why: why}
-			record.Status = "held"
-			if err := tx.RaiseHold(ctx, *report.Held, im.Actor, now); err != nil {
-				return err
-			}
-			tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRHeld, Target: source.Name,
-				Reason: fmt.Sprintf("import %s held: %s", record.ID, report.Held.Why)})
-			return tx.RecordImport(ctx, record, now)
-		}
-		if released {
-			if err := tx.EndHold(ctx, digest); err != nil {
-				return err
-			}
-		}
-		if err := im.logins(ctx, tx, d.Events); err != nil {
-			return err
-		}
-		if err := im.record(ctx, tx, record.ID, d.Events); err != nil {
-			return err
-		}
-		for _, e := range d.Events {
-			report.Counts[e.Kind]++
-		}
-		report.Events = len(d.Events)
-		record.Events = len(d.Events)
-		if report.Events > 0 || record.BadRows > 0 {
-			tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRImported, Target: source.Name,
-				Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", record.ID, hash, record.Rows, record.BadRows, record.Events)})
-		}
-		return tx.RecordImport(ctx, record, now)
-	})
-	if err != nil {
-		return nil, err
+		r.hashes[key] = hash
+		concerned[rows[r.byEmployment[i]].PersonKey] = true
 	}
-	return report, nil
-}
-
-// emptied says which column has no value in any row of the export although
-// people are known to have one: more likely a column that was lost or renamed
-// than a fact about everybody. Without it a lost end_date would bring leavers
-// back, and a lost protected would unmask everyone.
-func emptied(known Known, export *Export, source config.Source) string {
-	had := map[string]int{}
-	note := func(column, value string) {
-		if value != "" {
-			had[column]++
+	for key := range r.Export.Protected {
+		if r.Export.BadPeople[key] {
+			concerned[key] = true
 		}
 	}
-	for _, p := range known.People {
-		note("email", p.Email)
-		note("phone", p.Phone)
-		if p.Protected {
-			note("protected", "yes")
-		}
-		for _, e := range p.Employments {
-			if e.Key.Source != source.Name || e.Withdrawn {
+	loaded := map[identity.PersonID]*Subject{}
+	if !r.Export.Partial {
+		for key, said := range r.said {
+			if said.Withdrawn || loaded[said.Person] != nil || len(r.rowsOfEmployment(key)) > 0 {
 				continue
 			}
-			for column, value := range map[string]string{"unit": e.Unit, "job_code": e.JobCode, "job_title": e.JobTitle, "employment_type": e.Type, "manager_id": e.ManagerKey,
-				"end_date": string(e.End), "leave_start": string(e.LeaveStart), "leave_end": string(e.LeaveEnd)} {
-				note(column, value)
+			p, err := tx.PersonWithRecords(ctx, said.Person)
+			if err != nil {
+				return err
 			}
-			if e.Percent != 0 {
-				note("employment_percent", "some")
-			}
+			loaded[p.ID] = &Subject{Person: p}
 		}
 	}
-	for _, column := range config.Canonical {
-		if _, constant := source.Constants[column]; !constant && had[column] > 0 && export.Filled[column] == 0 {
-			return fmt.Sprintf("no row has a value in the column %s, and %d are known to have one; was the column lost or renamed?", column, had[column])
-		}
-	}
-	return ""
+	return r.load(ctx, tx, concerned, loaded)
 }
 
-// record records events in batches, so that there is progress to tell.
-func (im *Importer) record(ctx context.Context, tx *store.Tx, importID string, events []identity.Event) error {
-	const batch = 500
-	for done := 0; done < len(events); done += batch {
-		end := min(done+batch, len(events))
-		if err := tx.RecordEvents(ctx, importID, events[done:end]); err != nil {
-			return err
+// index sorts the rows by employment and by person, without copying them.
+func (r *run) index() {
+	rows := r.Export.Rows
+	sorted := func(key func(Row) string) []int32 {
+		order := make([]int32, len(rows))
+		for i := range order {
+			order[i] = int32(i)
 		}
-		if im.Progress != nil {
-			im.Progress(end, len(events))
+		slices.SortFunc(order, func(a, b int32) int { return cmp.Or(strings.Compare(key(rows[a]), key(rows[b])), cmp.Compare(a, b)) })
+		return order
+	}
+	r.byEmployment, r.byPerson = sorted(employmentKey), sorted(personKey)
+}
+
+func employmentKey(r Row) string { return r.EmploymentKey }
+func personKey(r Row) string     { return r.PersonKey }
+
+func (r *run) rowsOfEmployment(key string) []Row { return r.among(r.byEmployment, key, employmentKey) }
+func (r *run) rowsOf(person string) []Row        { return r.among(r.byPerson, person, personKey) }
+
+// among returns the rows with the key, in the order of the file.
+func (r *run) among(order []int32, key string, of func(Row) string) []Row {
+	i, _ := slices.BinarySearchFunc(order, key, func(at int32, key string) int { return strings.Compare(of(r.Export.Rows[at]), key) })
+	var rows []Row
+	for ; i < len(order) && of(r.Export.Rows[order[i]]) == key; i++ {
+		rows = append(rows, r.Export.Rows[order[i]])
+	}
+	return rows
+}
+
+// hash is of everything that rows say of one employment and who has it.
+func (r *run) hash(rows []int32) ([]byte, error) {
+	texts := make([]string, len(rows))
+	for i, at := range rows {
+		texts[i] = r.Export.Rows[at].text()
+	}
+	slices.Sort(texts)
+	return r.DB.HashRow(strings.Join(texts, "\n"))
+}
+
+// load makes subjects of the people whom something new is said of.
+func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool, loaded map[identity.PersonID]*Subject) error {
+	sorted := make([]string, 0, len(concerned))
+	for key := range concerned {
+		sorted = append(sorted, key)
+	}
+	slices.Sort(sorted)
+	var fresh []string
+	for _, key := range sorted {
+		if len(r.rowsOf(key)) == 0 && !r.Export.BadPeople[key] {
+			continue
+		}
+		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})
+		switch {
+		case err != nil:
+			return err
+		case !known && len(r.rowsOf(key)) > 0:
+			fresh = append(fresh, key)
+		case !known:
+		case loaded[p.ID] == nil:
+			loaded[p.ID] = &Subject{Person: p}
+		}
+	}
+	for _, s := range loaded {
+		for _, k := range s.Person.Keys {
+			if k.Source == r.Source.Name {
+				s.Rows = append(s.Rows, r.rowsOf(k.Key)...)
+			}
+		}
+	}
+	newcomers, err := r.identify(ctx, tx, fresh, loaded)
+	if err != nil {
+		return err
+	}
+	for _, s := range loaded {
+		r.subjects = append(r.subjects, s)
+	}
+	r.subjects = append(r.subjects, newcomers...)
+	slices.SortFunc(r.subjects, func(a, b *Subject) int {
+		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
+	})
+	r.badPeople = map[identity.PersonID]bool{}
+	for _, s := range r.subjects {
+		r.check(s)
+	}
+	for _, s := range r.subjects {
+		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
+		s.Rows = slices.DeleteFunc(s.Rows, func(row Row) bool { return r.Export.BadPeople[row.PersonKey] })
+	}
+	for key, hash := range r.hashes {
+		if hash != nil && r.bad(key) {
+			delete(r.hashes, key)
 		}
 	}
 	return nil
 }
 
-// known loads what is known of the source's people, and reports rows that
-// claim somebody else's employment.
-func (im *Importer) known(ctx context.Context, tx *store.Tx, export *Export, source, file string) (Known, error) {
-	known := Known{People: map[string]identity.Person{}, NationalIDChanged: map[string]bool{}}
-	owner := map[string]string{}
-	for p, err := range tx.People(ctx, store.AnyPerson) {
-		if err != nil {
-			return known, err
+// bad says whether the employment is one of somebody who stays as they are.
+func (r *run) bad(employment string) bool {
+	for person := range r.Export.BadPeople {
+		if slices.ContainsFunc(r.rowsOf(person), func(row Row) bool { return row.EmploymentKey == employment }) {
+			return true
 		}
-		for _, key := range p.Keys {
-			if key.Source != source {
+	}
+	return false
+}
+
+// check reports rows that cannot be what they say.
+func (r *run) check(s *Subject) {
+	for _, row := range s.Rows {
+		if r.Export.BadPeople[row.PersonKey] {
+			continue
+		}
+		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
+			r.problem(row, "employment_id %s is known as somebody else's: the row is left out and both stay as they are", row.EmploymentKey)
+			r.Export.BadEmployments[row.EmploymentKey] = true
+			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
+			continue
+		}
+		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
+		if i < 0 || s.Person.Keys[i].Facts == nil {
+			continue
+		}
+		// A number can be corrected, and people change their names; both at once
+		// is more likely somebody else under a number used again.
+		before := s.Person.Keys[i].Facts
+		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
+			before.GivenName != row.Person.GivenName && before.FamilyName != row.Person.FamilyName {
+			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
+			r.Export.BadPeople[row.PersonKey] = true
+		}
+	}
+}
+
+func (r *run) problem(row Row, format string, args ...any) {
+	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf("person_id %s: ", row.PersonKey) + fmt.Sprintf(format, args...)})
+}
+
+// keeps says whether an employment that the export lacks stays as it is.
+func (r *run) keeps(key string) bool {
+	if r.Export.Unattributed > 0 || r.Export.BadEmployments[key] {
+		return true
+	}
+	return r.badPeople[r.said[key].Person]
+}
+
+// suspicious says why the export looks broken; empty when it does not.
+func (r *run) suspicious(last *store.Import) string {
+	if r.Export.Partial {
+		return ""
+	}
+	running, vanished := 0, 0
+	for key, said := range r.said {
+		if said.Withdrawn || said.Last != "" && said.Last < r.today {
+			continue
+		}
+		running++
+		if !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
+			vanished++
+		}
+	}
+	if allowed := max(r.Source.Shrink.Rows, int(r.Source.Shrink.Share*float64(running))); vanished > allowed {
+		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
+	}
+	return r.emptied(last)
+}
+
+// emptied says which column has no value in any row of the export although
+// many had one in the last: more likely a column that was lost or renamed than
+// a fact about everybody. Without it a lost end_date would bring leavers back,
+// and a lost protected would unmask everyone.
+func (r *run) emptied(last *store.Import) string {
+	if last == nil || last.Filled == "" {
+		return ""
+	}
+	had := map[string]int{}
+	if err := json.Unmarshal([]byte(last.Filled), &had); err != nil {
+		return "what the last import had cannot be read: " + err.Error()
+	}
+	had["end_date"] = 0 // of those that the export still lists
+	for _, row := range r.Export.Rows {
+		if r.said[row.EmploymentKey].Last != "" {
+			had["end_date"]++
+		}
+	}
+	for _, column := range config.Canonical {
+		// The last leave of the year may end; that nobody has a unit any more is no
+		// coincidence.
+		_, there := r.Export.Filled[column]
+		few := there && had[column] <= r.Source.Shrink.Rows && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
+		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
+			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed?", column, had[column])
+		}
+	}
+	return ""
+}
+
+// protect marks the people whose rows are bad and say that their identity is
+// protected: that must not wait for a date to be corrected.
+func (r *run) protect() []identity.Event {
+	var events []identity.Event
+	for _, s := range r.subjects {
+		for _, k := range s.Person.Keys {
+			if k.Source != r.Source.Name || !r.Export.BadPeople[k.Key] || !r.Export.Protected[k.Key] || k.Facts.Protected {
 				continue
 			}
-			known.People[key.Key] = p
-			for _, e := range p.Employments {
-				if e.Key.Source == source {
-					owner[e.Key.Key] = key.Key
-				}
-			}
+			facts := *k.Facts
+			facts.Protected = true
+			events = append(events, identity.Event{Source: r.Source.Name, Kind: identity.PersonChanged, Person: s.Person.ID, Key: k.Key, PersonFacts: &facts, Stamp: k.Stamp, Effective: r.today, Recorded: r.now})
 		}
 	}
-	hashes, err := tx.NationalIDHashes(ctx)
+	return events
+}
+
+// hold keeps everything out until somebody has looked.
+func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
+	r.report.Held = &store.Hold{Digest: r.digest, Kind: HoldKind, Subject: r.Source.Name, Why: why}
+	r.record.Status = "held"
+	if err := tx.RaiseHold(ctx, *r.report.Held, r.Actor, r.now); err != nil {
+		return err
+	}
+	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s held: %s", r.record.ID, why)})
+	return r.close(ctx, tx)
+}
+
+// close records the import itself.
+func (r *run) close(ctx context.Context, tx *store.Tx) error {
+	r.report.Problems = r.Export.Problems
+	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
+	r.report.EndingsWait = r.Export.Unattributed > 0 && !r.Export.Partial
+	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
+	filled, err := json.Marshal(r.Export.Filled)
 	if err != nil {
-		return known, err
+		return fmt.Errorf("import: %w", err)
 	}
-	for _, row := range export.Rows {
-		if of, ok := owner[row.EmploymentKey]; ok && of != row.PersonKey {
-			export.Problems = append(export.Problems, policy.Problem{File: file, Line: row.Line,
-				Text: fmt.Sprintf("person_id %s: employment_id %s is known as that of person_id %s: the row is left out and both stay as they are", row.PersonKey, row.EmploymentKey, of)})
-			export.BadPeople[row.PersonKey], export.BadPeople[of] = true, true
+	r.record.Filled = string(filled)
+	if len(r.report.Problems) > 0 {
+		problems, err := json.Marshal(r.report.Problems[:min(len(r.report.Problems), remembered)])
+		if err != nil {
+			return fmt.Errorf("import: %w", err)
 		}
-		if p, ok := known.People[row.PersonKey]; ok {
-			hash, err := tx.HashNationalID(row.Person.NationalID)
-			if err != nil {
-				return known, err
-			}
-			changed := hash != hashes[p.ID]
-			known.NationalIDChanged[row.PersonKey] = changed
-			// A number can be corrected, and people change their names; both
-			// at once is more likely somebody else under a number used again.
-			if changed && hash != "" && hashes[p.ID] != "" && row.Person.GivenName != p.GivenName && row.Person.FamilyName != p.FamilyName && !export.BadPeople[row.PersonKey] {
-				export.Problems = append(export.Problems, policy.Problem{File: file, Line: row.Line,
-					Text: fmt.Sprintf("person_id %s: the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports", row.PersonKey)})
-				export.BadPeople[row.PersonKey] = true
-			}
+		r.record.Problems = string(problems)
+	}
+	return tx.RecordImport(ctx, r.record, r.Made, r.now)
+}
+
+// remembered is how many problems of an import are kept.
+const remembered = 1000
+
+// events records events in batches, so that there is progress to tell.
+func (r *run) events(ctx context.Context, tx *store.Tx, events []identity.Event) error {
+	const batch = 500
+	for done := 0; done < len(events); done += batch {
+		end := min(done+batch, len(events))
+		if err := tx.RecordEvents(ctx, r.record.ID, r.Config.Precedence, events[done:end]); err != nil {
+			return err
+		}
+		if r.Progress != nil {
+			r.Progress(end, len(events))
 		}
 	}
-	return known, nil
+	return nil
+}
+
+// tell counts what happened and writes it into the audit trail: the import,
+// and everything that had effect before it was learnt, with both dates.
+func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
+	for _, e := range events {
+		r.report.Counts[e.Kind]++
+		if e.Effective >= r.today || first {
+			continue
+		}
+		r.report.Late++
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRLate, Person: string(e.Person), Target: r.Source.Name,
+			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
+	}
+	r.report.Events, r.record.Events = len(events), len(events)
+	if bad := r.Export.Read - len(r.Export.Rows); len(events) > 0 || bad > 0 {
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRImported, Target: r.Source.Name,
+			Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", r.record.ID, r.Hash, r.Export.Read, bad, len(events))})
+	}
 }
 
 // logins gives every new person a login.
-func (im *Importer) logins(ctx context.Context, tx *store.Tx, events []identity.Event) error {
+func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event) error {
 	for i, e := range events {
 		if e.Kind != identity.PersonAdded {
 			continue
 		}
-		base, err := im.Config.Login.Execute(identity.View{PersonFacts: *e.PersonFacts, PersonID: e.Person})
+		template := r.Config.Login
+		if e.PersonFacts.Protected && r.Config.LoginProtected != nil {
+			template = r.Config.LoginProtected
+		}
+		base, err := template.Execute(identity.View{PersonFacts: *e.PersonFacts, PersonID: e.Person})
 		if err != nil {
 			return fmt.Errorf("login of person %s: %w", e.Person, err)
 		}

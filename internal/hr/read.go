@@ -7,31 +7,37 @@
 package hr
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding/charmap"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
 
-// Row is one line of an export: one employment and the person who has it.
+// Row is what a source says of one employment, and of the person who has it.
 type Row struct {
-	Line          int
+	Line          int // or record, from 1
 	PersonKey     string
 	EmploymentKey string
 	Person        identity.PersonFacts
-	Employment    identity.EmploymentFacts
+	Start, End    identity.Date
+	Leave         identity.Leave // the zero leave is none
+	SponsorKey    string
+	// ValidFrom is the day from which the terms hold; empty when the source does
+	// not say, and then it is the day on which they are learnt.
+	ValidFrom identity.Date
+	Terms     identity.Terms // without From
+	// Stamp orders what the source said; empty when it does not say.
+	Stamp string
+	// Removed: the source takes the employment back.
+	Removed bool
 }
 
 // Export is what a file says.
@@ -48,94 +54,90 @@ type Export struct {
 	Unattributed int
 	// Filled counts, for each canonical column, the rows that have a value.
 	Filled map[string]int
+	// Protected are the people of whom any row says that their identity is, also
+	// one that is bad otherwise.
+	Protected map[string]bool
+	// Partial: the rows are what changed, and not all there is.
+	Partial bool
 }
 
 // required are the columns without which a file is no HR export.
 var required = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
 
-// Read reads a full export. Problems of rows are in the Export; the error is
-// about the whole file, which then says nothing at all.
-func Read(file string, content []byte, source config.Source, attributes []string, units *identity.Units) (*Export, error) {
-	text, err := decode(file, content, source.Encoding)
+// Read reads what a file of a source says: CSV, JSON or JSON Lines. Problems of
+// rows are in the Export; the error is about the whole file, which then says
+// nothing at all.
+func Read(file string, content []byte, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
+	text, warning, err := decode(file, content, source.Encoding)
 	if err != nil {
 		return nil, err
 	}
-	r := csv.NewReader(bytes.NewReader(text))
-	r.Comma = source.Delimiter
-	r.FieldsPerRecord = -1
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, policy.Problem{File: file, Text: "the file is empty: an export has a line of column names and a row for each employment"}
-	}
+	s, err := open(file, text, source.Format, source.Delimiter)
 	if err != nil {
-		return nil, policy.Problem{File: file, Line: 1, Text: "the line of column names cannot be read: " + err.Error()}
+		return nil, err
 	}
-	p := parser{file: file, source: source, units: units, export: &Export{BadPeople: map[string]bool{}, BadEmployments: map[string]bool{}, Filled: map[string]int{}}}
+	export, err := read(file, s, source, attributes, units, today)
+	if err == nil && warning != nil {
+		export.Problems = append([]policy.Problem{*warning}, export.Problems...)
+	}
+	return export, err
+}
+
+// read makes rows of a sheet's records.
+func read(file string, s sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
+	p := parser{file: file, sheet: s, texts: map[string]string{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
+		Protected: map[string]bool{}, Filled: map[string]int{}}}
+	header, err := s.header()
+	if err != nil {
+		return nil, err
+	}
+	fields, line, err := s.next()
+	if len(header) == 0 && errors.Is(err, io.EOF) {
+		if source.Changes {
+			return p.export, nil // nothing has changed
+		}
+		return nil, policy.Problem{File: file, Text: "there is no record in it: an export has one for each employment"}
+	}
 	if err := p.header(header, attributes); err != nil {
 		return nil, err
 	}
-	for {
-		fields, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	p.export.Rows = make([]Row, 0, s.most())
+	for ; !errors.Is(err, io.EOF); fields, line, err = s.next() {
 		p.export.Read++
-		if err != nil {
-			line, column, text := 0, 0, err.Error()
-			var pe *csv.ParseError
-			if errors.As(err, &pe) {
-				line, column, text = pe.StartLine, pe.Column, pe.Err.Error()
-			}
+		var bad *recordError
+		switch {
+		case errors.As(err, &bad):
 			p.export.Unattributed++
-			p.problem(line, column, "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", text)
-			continue
+			p.problem(bad.line, bad.column, "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.text)
+		case err != nil:
+			return nil, policy.Problem{File: file, Text: "it cannot be read on: " + err.Error()}
+		default:
+			p.row(line, fields)
 		}
-		p.row(r, fields)
 	}
 	p.doubles()
 	return p.export, nil
 }
 
-// decode brings a file to UTF-8 without a byte order mark.
-func decode(file string, content []byte, encoding string) ([]byte, error) {
-	switch encoding {
-	case "iso-8859-1":
-		return charmap.ISO8859_1.NewDecoder().Bytes(content)
-	case "windows-1252":
-		return charmap.Windows1252.NewDecoder().Bytes(content)
-	}
-	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(content) {
-		line, rest := 1, content
-		for len(rest) > 0 {
-			r, size := utf8.DecodeRune(rest)
-			if r == utf8.RuneError && size <= 1 {
-				break
-			}
-			if r == '\n' {
-				line++
-			}
-			rest = rest[size:]
-		}
-		return nil, policy.Problem{File: file, Line: line, Text: "the file is not UTF-8: set hr.sources.NAME.encoding to iso-8859-1 or windows-1252, or export it as UTF-8"}
-	}
-	return content, nil
-}
-
 type parser struct {
-	file      string
-	source    config.Source
-	units     *identity.Units
-	export    *Export
-	columns   map[string]int // canonical name → field
-	names     map[string]string
-	free      map[string]int // own attributes → field
-	byEmploym map[string]int // employment → index of its row
+	file    string
+	sheet   sheet
+	source  config.Source
+	today   identity.Date
+	units   *identity.Units
+	export  *Export
+	columns map[string]int // canonical name → field
+	names   map[string]string
+	free    map[string]int    // own attributes → field
+	warned  map[string]bool   // people whose number is not one
+	texts   map[string]string // what many rows say alike
 }
 
 func (p *parser) header(header []string, attributes []string) error {
-	p.columns, p.names, p.free, p.byEmploym = map[string]int{}, map[string]string{}, map[string]int{}, map[string]int{}
+	if slices.ContainsFunc(header, isData) { // which must not be told as a column's name
+		return policy.Problem{File: p.file, Line: 1, Text: "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own"}
+	}
+	p.columns, p.names, p.free, p.warned = map[string]int{}, map[string]string{}, map[string]int{}, map[string]bool{}
 	at := map[string]int{}
 	for i, name := range header {
 		name = strings.TrimSpace(name)
@@ -155,6 +157,7 @@ func (p *parser) header(header []string, attributes []string) error {
 		if i, ok := at[name]; ok {
 			p.columns[canonical] = i
 			p.names[canonical] = name
+			p.export.Filled[canonical] = 0
 		} else if name != canonical {
 			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %s", name, p.source.Name, canonical, strings.Join(header, ", "))}
 		}
@@ -164,7 +167,7 @@ func (p *parser) header(header []string, attributes []string) error {
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
 			text := fmt.Sprintf("there is no column %s; there are %s", canonical, strings.Join(header, ", "))
 			if len(header) == 1 {
-				text += fmt.Sprintf(" (is %q the right delimiter?)", p.source.Delimiter)
+				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
 			}
 			return policy.Problem{File: p.file, Line: 1, Text: text + ": map it under hr.sources." + p.source.Name + ".columns"}
 		}
@@ -177,6 +180,11 @@ func (p *parser) header(header []string, attributes []string) error {
 	return nil
 }
 
+func (p *parser) warn(line int, person, format string, args ...any) {
+	p.problem(line, 0, person, format, args...)
+	p.export.Problems[len(p.export.Problems)-1].Warning = true
+}
+
 func (p *parser) problem(line, column int, person, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if person != "" {
@@ -185,9 +193,9 @@ func (p *parser) problem(line, column int, person, format string, args ...any) {
 	p.export.Problems = append(p.export.Problems, policy.Problem{File: p.file, Line: line, Column: column, Text: text})
 }
 
-// row reads one row. Every bad field of it is reported.
-func (p *parser) row(r *csv.Reader, fields []string) {
-	line, _ := r.FieldPos(0)
+// row reads one row. Every bad field of it is reported, without what is in it
+// when that is personal.
+func (p *parser) row(line int, fields []string) {
 	row := Row{Line: line}
 	bad := false
 	get := func(column string) string {
@@ -200,27 +208,32 @@ func (p *parser) row(r *csv.Reader, fields []string) {
 		}
 		return p.source.Constants[column]
 	}
+	protected := isYes(get("protected")) || !isNo(get("protected"))
 	fail := func(column, format string, args ...any) {
 		bad = true
 		at := 0
 		if i, ok := p.columns[column]; ok && i < len(fields) {
-			_, at = r.FieldPos(i)
+			at = p.sheet.column(i)
 		}
-		name := or(p.names[column], column)
-		p.problem(line, at, strings.Clone(row.PersonKey), "column %s: %s", name, fmt.Sprintf(format, args...))
+		text := fmt.Sprintf(format, args...)
+		if protected && len(args) > 0 {
+			text = "it is wrong; what it says is not shown, as the identity is protected"
+		}
+		p.problem(line, at, strings.Clone(row.PersonKey), "column %s: %s", or(p.names[column], column), text)
 	}
 	date := func(column string) identity.Date {
 		v := get(column)
 		if v == "" {
 			return ""
 		}
-		d, err := identity.ParseDate(p.source.DateLayout, v)
+		d, err := parseDate(p.source.DateLayout, v)
 		if err != nil {
 			fail(column, "%v", err)
 		}
-		return d
+		return identity.Date(p.intern(string(d)))
 	}
 	clone := func(column string) string { return strings.Clone(get(column)) }
+	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
 
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
 	for column, i := range p.columns {
@@ -241,19 +254,37 @@ func (p *parser) row(r *csv.Reader, fields []string) {
 			fail(column, "it is empty")
 		}
 	}
-	row.Person = identity.PersonFacts{GivenName: clone("given_name"), FamilyName: clone("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}
-	row.Employment = identity.EmploymentFacts{Unit: clone("unit"), JobCode: clone("job_code"), JobTitle: clone("job_title"), Type: clone("employment_type"), ManagerKey: clone("manager_id"),
-		Start: date("start_date"), End: date("end_date"), LeaveStart: date("leave_start"), LeaveEnd: date("leave_end")}
+	row.Person = identity.PersonFacts{GivenName: common("given_name"), FamilyName: common("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}
+	if n, ok := identity.NationalID(row.Person.NationalID, p.today); ok {
+		row.Person.NationalID = n
+	} else if row.Person.NationalID != "" && !p.warned[row.PersonKey] {
+		p.warned[row.PersonKey] = true
+		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and tells nobody from anybody else", or(p.names["national_id"], "national_id"))
+	}
+	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
+	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
+	row.Leave = identity.Leave{Start: date("leave_start"), End: date("leave_end")}
 	if get("start_date") == "" {
 		fail("start_date", "it is empty")
 	}
-	if e := row.Employment; e.End != "" && e.End < e.Start {
-		fail("end_date", "%s is before the start, %s", e.End, e.Start)
+	if row.End != "" && row.End < row.Start {
+		fail("end_date", "%s is before the start, %s", row.End, row.Start)
 	}
-	if e := row.Employment; e.LeaveEnd != "" && e.LeaveEnd < e.LeaveStart {
-		fail("leave_end", "%s is before the leave's start, %s", e.LeaveEnd, e.LeaveStart)
+	if row.Leave.End != "" && row.Leave.End < row.Leave.Start {
+		fail("leave_end", "%s is before the leave's start, %s", row.Leave.End, row.Leave.Start)
 	}
-	if u := row.Employment.Unit; u != "" && len(p.units.IDs()) > 0 && !p.units.Has(u) {
+	if row.Leave.Start == "" && row.Leave.End != "" {
+		fail("leave_start", "the leave has an end and no start")
+	}
+	p.contract(&row, fail)
+	if v := get("changed_at"); v != "" {
+		var err error
+		if row.Stamp, err = stamp(v); err != nil {
+			fail("changed_at", "%v", err)
+		}
+		row.Terms.Stamp = row.Stamp
+	}
+	if u := row.Terms.Unit; u != "" && p.units.Len() > 0 && !p.units.Has(u) {
 		fail("unit", "there is no unit %q: add it to the units file, or correct it in HR; the person stays as they are until then", u)
 	}
 	if v := get("employment_percent"); v != "" {
@@ -261,28 +292,114 @@ func (p *parser) row(r *csv.Reader, fields []string) {
 		if err != nil || percent < 0 || percent > 100 {
 			fail("employment_percent", "%q is no number from 0 to 100", v)
 		}
-		row.Employment.Percent = percent
+		row.Terms.Percent = percent
 	}
-	switch v := strings.ToLower(get("protected")); v {
-	case "", "0", "false", "no", "n", "nej":
-	case "1", "true", "yes", "y", "ja", "j":
-		row.Person.Protected = true
-	default:
-		fail("protected", "%q is neither yes nor no", v)
+	yes := func(column string) bool {
+		v := get(column)
+		if !isYes(v) && !isNo(v) {
+			fail(column, "it is neither yes nor no")
+		}
+		return isYes(v)
 	}
+	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
 	for name, i := range p.free {
 		if i < len(fields) && strings.TrimSpace(fields[i]) != "" {
-			if row.Employment.Attributes == nil {
-				row.Employment.Attributes = map[string]string{}
+			if row.Terms.Attributes == nil {
+				row.Terms.Attributes = map[string]string{}
 			}
-			row.Employment.Attributes[name] = strings.Clone(strings.TrimSpace(fields[i]))
+			row.Terms.Attributes[name] = strings.Clone(strings.TrimSpace(fields[i]))
 		}
+	}
+	if row.Person.Protected && row.PersonKey != "" {
+		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	if bad {
 		p.bad(row)
 		return
 	}
 	p.export.Rows = append(p.export.Rows, row)
+}
+
+// contract checks what only contracts that need a sponsor have.
+func (p *parser) contract(row *Row, fail func(column, format string, args ...any)) {
+	c := p.source.Contracts
+	if !c.Sponsored || row.Start == "" {
+		return
+	}
+	if row.SponsorKey == "" {
+		fail("sponsor_id", "it is empty: somebody employed has to answer for a contract")
+	}
+	if row.End == "" {
+		row.End = row.Start.AddDays(c.DefaultDays)
+	}
+	if most := max(row.Start, p.today).AddDays(c.MostDays); row.End > most {
+		fail("end_date", "%s is more than %d days ahead: end it by %s, and prolong it when it is still needed", row.End, c.MostDays, most)
+	}
+}
+
+// stamp brings an instant or a running number into a form that sorts.
+func stamp(v string) (string, error) {
+	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
+		return fmt.Sprintf("n%020d", n), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", time.DateOnly} {
+		if t, err := time.Parse(layout, v); err == nil {
+			return t.UTC().Format("t20060102150405.000000000"), nil
+		}
+	}
+	return "", errors.New("it is neither an instant, as 2026-11-23T14:00:00Z, nor a whole number that grows")
+}
+
+// isData says whether a column's name is none, but a date, a number or an
+// address.
+func isData(name string) bool {
+	_, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
+	digits := 0
+	for _, r := range name {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return err == nil || digits >= 6 || strings.Contains(name, "@")
+}
+
+// intern returns the one copy of a text that many rows share.
+func (p *parser) intern(v string) string {
+	if v == "" {
+		return ""
+	}
+	if same, ok := p.texts[v]; ok {
+		return same
+	}
+	v = strings.Clone(v)
+	p.texts[v] = v
+	return v
+}
+
+func isYes(v string) bool {
+	return slices.Contains([]string{"1", "true", "yes", "y", "ja", "j"}, strings.ToLower(v))
+}
+
+func isNo(v string) bool {
+	return slices.Contains([]string{"", "0", "false", "no", "n", "nej"}, strings.ToLower(v))
+}
+
+// parseDate reads a date in the source's format. Where the source names none,
+// the forms that ISO 8601 has for a day are taken, also with a time behind.
+func parseDate(layout, v string) (identity.Date, error) {
+	d, err := identity.ParseDate(layout, v)
+	if err == nil || layout != time.DateOnly {
+		return d, err
+	}
+	if len(v) == 8 {
+		if d, e := identity.ParseDate("20060102", v); e == nil {
+			return d, nil
+		}
+	}
+	if day, rest, ok := strings.Cut(v, "T"); ok && len(day) == 10 && strings.Trim(rest, "0123456789:.+-Z") == "" {
+		return identity.ParseDate(layout, day)
+	}
+	return "", fmt.Errorf("%w: hr.sources.NAME.date_format says how yours are written", err)
 }
 
 func columnsOf(m map[string]int) []int {
@@ -306,39 +423,75 @@ func (p *parser) bad(row Row) {
 	}
 }
 
-// doubles takes out employments that are there twice and say different
-// things, and drops exact repetitions.
+// doubles takes out rows that say different things of the same, and drops
+// exact repetitions. An employment may have several rows when each holds from
+// another day.
 func (p *parser) doubles() {
-	var kept []Row
-	wrong := map[string]bool{}
-	for _, row := range p.export.Rows {
-		i, ok := p.byEmploym[row.EmploymentKey]
-		if !ok {
-			p.byEmploym[row.EmploymentKey] = len(kept)
-			kept = append(kept, row)
-			continue
-		}
-		first := kept[i]
-		if first.PersonKey == row.PersonKey && first.Person == row.Person && first.Employment.Equal(row.Employment) {
-			continue
-		}
-		p.problem(row.Line, 0, row.PersonKey, "employment_id %s is in line %d too and says otherwise: both rows are left out", row.EmploymentKey, first.Line)
-		wrong[row.EmploymentKey] = true
-		p.bad(first)
-		p.bad(row)
+	type slot struct {
+		employment string
+		from       identity.Date
+		stamp      string // of changes, which may tell one after the other
 	}
-	kept = slices.DeleteFunc(kept, func(r Row) bool { return wrong[r.EmploymentKey] })
-	people := map[string]Row{}
-	for _, row := range kept {
-		first, ok := people[row.PersonKey]
+	rows := p.export.Rows
+	kept := rows[:0]
+	at, first := make(map[slot]int, len(rows)), make(map[string]int, len(rows)) // indexes into kept
+	wrong := map[string]bool{}
+	clash := func(a, b Row, format string, args ...any) {
+		p.problem(b.Line, 0, b.PersonKey, "employment_id %s is in line %d too and says otherwise: %s", b.EmploymentKey, a.Line, fmt.Sprintf(format, args...))
+		wrong[b.EmploymentKey] = true
+		p.bad(a)
+		p.bad(b)
+	}
+	for _, row := range rows {
+		s := slot{employment: row.EmploymentKey, from: row.ValidFrom}
+		if p.export.Partial {
+			s.stamp = row.Stamp
+		}
+		same, twice := at[s]
+		before, again := first[row.EmploymentKey]
+		again = again && (!p.export.Partial || kept[before].Stamp == row.Stamp)
+		switch {
+		case twice && kept[same].says(row):
+			continue
+		case twice:
+			clash(kept[same], row, "all its rows are left out")
+		case again && kept[before].differs(row):
+			clash(kept[before], row, "rows of one employment that hold from different days have one person, one start and one end; all are left out")
+		case again && (row.ValidFrom == "") != (kept[before].ValidFrom == "") && !p.export.Partial:
+			clash(kept[before], row, "either all rows of an employment have a valid_from, or there is one; all are left out")
+		}
+		at[s] = len(kept)
+		if _, ok := first[row.EmploymentKey]; !ok {
+			first[row.EmploymentKey] = len(kept)
+		}
+		kept = append(kept, row)
+	}
+	if len(wrong) > 0 {
+		kept = slices.DeleteFunc(kept, func(r Row) bool { return wrong[r.EmploymentKey] })
+	}
+	people := make(map[string]int, len(kept))
+	for i, row := range kept {
+		of, ok := people[row.PersonKey]
 		if !ok {
-			people[row.PersonKey] = row
-		} else if first.Person != row.Person && !p.export.BadPeople[row.PersonKey] {
+			people[row.PersonKey] = i
+		} else if first := kept[of]; first.Person != row.Person && first.Stamp == row.Stamp && !p.export.BadPeople[row.PersonKey] {
 			p.problem(row.Line, 0, row.PersonKey, "the person's own columns differ from those in line %d: the person stays as they are until both say the same", first.Line)
 			p.export.BadPeople[row.PersonKey] = true
 		}
 	}
 	p.export.Rows = kept
+}
+
+// differs says whether two rows of one employment differ in what does not
+// change from one day to the next.
+func (r Row) differs(s Row) bool {
+	return r.PersonKey != s.PersonKey || r.Start != s.Start || r.End != s.End || r.SponsorKey != s.SponsorKey
+}
+
+// says whether two rows say the same.
+func (r Row) says(s Row) bool {
+	return r.PersonKey == s.PersonKey && r.Person == s.Person && r.Start == s.Start && r.End == s.End && r.Leave == s.Leave && r.SponsorKey == s.SponsorKey &&
+		r.Removed == s.Removed && r.Stamp == s.Stamp && r.Terms.Same(s.Terms)
 }
 
 func or(s, otherwise string) string {

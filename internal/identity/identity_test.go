@@ -46,7 +46,7 @@ func TestDateOfIsLocal(t *testing.T) {
 }
 
 func TestEmploymentOnADay(t *testing.T) {
-	e := identity.Employment{EmploymentFacts: identity.EmploymentFacts{Start: "2026-03-01", End: "2026-06-30", LeaveStart: "2026-05-01", LeaveEnd: "2026-05-31"}}
+	e := identity.Employment{EmploymentFacts: identity.EmploymentFacts{Start: "2026-03-01", End: "2026-06-30", Leaves: []identity.Leave{{Start: "2026-05-01", End: "2026-05-31"}}}}
 	for day, want := range map[identity.Date][2]bool{
 		"2026-02-28": {false, false}, "2026-03-01": {true, false}, "2026-05-01": {true, true}, "2026-05-31": {true, true},
 		"2026-06-01": {true, false}, "2026-06-30": {true, false}, "2026-07-01": {false, false},
@@ -55,29 +55,32 @@ func TestEmploymentOnADay(t *testing.T) {
 			t.Errorf("on %s active and on leave are %v, want %v", day, got, want)
 		}
 	}
-	e.Withdrawn = true
-	if e.ActiveOn("2026-03-02") {
-		t.Error("a withdrawn employment runs")
+	e.Withdrawn = "2026-04-01"
+	if e.ActiveOn("2026-04-01") || !e.ActiveOn("2026-03-31") || !e.Ran("2026-04-01") || e.Last() != "2026-03-31" {
+		t.Error("a withdrawn employment runs until it was withdrawn")
+	}
+	if e.Withdrawn = "2026-02-01"; e.ActiveOn("2026-03-02") || e.Ran("2026-03-02") {
+		t.Error("one that was withdrawn before it began never ran")
 	}
 }
 
 func TestMainEmployment(t *testing.T) {
 	employment := func(id string, percent float64, start, end identity.Date) identity.Employment {
-		return identity.Employment{ID: identity.EmploymentID(id), EmploymentFacts: identity.EmploymentFacts{Percent: percent, Start: start, End: end}}
+		return identity.Employment{ID: identity.EmploymentID(id), EmploymentFacts: identity.EmploymentFacts{Terms: []identity.Terms{{Percent: percent}}, Start: start, End: end}}
 	}
 	p := identity.Person{Employments: []identity.Employment{
 		employment("a", 25, "2020-01-01", ""), employment("b", 75, "2019-01-01", "2026-05-01"), employment("c", 75, "2021-01-01", "2026-05-01"),
 	}}
 	for day, want := range map[identity.Date]identity.EmploymentID{"2026-05-01": "c", "2026-05-02": "a"} {
-		if got, _ := p.Main(day); got.ID != want {
+		if got, _ := p.Main(day, identity.LargestPercent); got.ID != want {
 			t.Errorf("main on %s is %s, want %s", day, got.ID, want)
 		}
 	}
 	ended := identity.Person{Employments: p.Employments[1:]}
-	if got, ok := ended.Main("2027-01-01"); !ok || got.End != "2026-05-01" {
+	if got, ok := ended.Main("2027-01-01", identity.LargestPercent); !ok || got.End != "2026-05-01" {
 		t.Errorf("after all have ended main is %+v, want one that ended last", got)
 	}
-	if _, ok := (identity.Person{}).Main("2027-01-01"); ok {
+	if _, ok := (identity.Person{}).Main("2027-01-01", identity.LargestPercent); ok {
 		t.Error("somebody without employments has a main one")
 	}
 }
@@ -121,51 +124,53 @@ func TestFoldForgetsOrder(t *testing.T) {
 			e := identity.Event{Seq: int64(i + 2), Source: "hr", Person: "p", Effective: rapid.SampledFrom(dates).Draw(t, "effective")}
 			switch e.Kind = rapid.SampledFrom([]identity.Kind{identity.PersonChanged, identity.EmploymentChanged, identity.EmploymentWithdrawn}).Draw(t, "kind"); e.Kind {
 			case identity.PersonChanged:
-				e.PersonFacts = &identity.PersonFacts{GivenName: fmt.Sprint(i)}
+				e.Key, e.PersonFacts = "1", &identity.PersonFacts{GivenName: fmt.Sprint(i)}
 			default:
 				e.Employment = identity.EmploymentID(rapid.SampledFrom([]string{"e1", "e2"}).Draw(t, "employment"))
-				e.EmploymentFacts = &identity.EmploymentFacts{Unit: fmt.Sprint(i), Start: dates[0]}
+				e.EmploymentFacts = &identity.EmploymentFacts{Terms: []identity.Terms{{Unit: fmt.Sprint(i)}}, Start: dates[0]}
 			}
 			events = append(events, e)
 		}
-		day := rapid.SampledFrom(dates).Draw(t, "day")
-		want := identity.Fold(identity.Person{}, events, day)
+		want := identity.Fold(identity.Person{}, events)
 		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)).Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-		if got := identity.Fold(identity.Person{}, events, day); !reflect.DeepEqual(got, want) {
+		if got := identity.Fold(identity.Person{}, events); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got\n%+v\nwant\n%+v", got, want)
-		}
-		for _, e := range events {
-			if e.Effective > day && want.Version == e.Seq {
-				t.Fatalf("an event of %s took effect on %s", e.Effective, day)
-			}
 		}
 	})
 }
 
 func TestUnits(t *testing.T) {
-	var u identity.Units
-	for _, row := range [][2]string{{"top", ""}, {"a", "top"}, {"a1", "a"}, {"b", "top"}} {
-		if err := u.Add(row[0], row[1], ""); err != nil {
-			t.Fatal(err)
+	tree := func(rows ...identity.Unit) (*identity.Units, error) {
+		var u identity.Units
+		for _, row := range rows {
+			if err := u.Add(row); err != nil {
+				return nil, err
+			}
 		}
+		return &u, u.Check()
 	}
-	if err := u.Check(); err != nil {
+	u, err := tree(identity.Unit{ID: "top"}, identity.Unit{ID: "a", Parent: "top"}, identity.Unit{ID: "a1", Parent: "a", Until: "2026-12-31"},
+		identity.Unit{ID: "a1", Parent: "b", From: "2027-01-01", Until: "2027-06-30", Successor: "b"}, identity.Unit{ID: "b", Parent: "top"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	for pair, want := range map[[2]string]bool{{"a1", "top"}: true, {"a1", "a"}: true, {"a1", "a1"}: true, {"a", "a1"}: false, {"b", "a"}: false, {"x", "top"}: false, {"x", "x"}: true, {"", "top"}: false} {
-		if got := u.Under(pair[0], pair[1]); got != want {
+	for pair, want := range map[[2]string]bool{{"a1", "top"}: true, {"a1", "a"}: true, {"a1", "b"}: false, {"a1", "a1"}: true, {"a", "a1"}: false, {"b", "a"}: false, {"x", "top"}: false, {"x", "x"}: true, {"", "top"}: false} {
+		if got := u.On("2026-12-31").Under(pair[0], pair[1]); got != want {
 			t.Errorf("Under(%v) = %t", pair, got)
 		}
 	}
-	for name, rows := range map[string][][2]string{"below itself": {{"a", "b"}, {"b", "a"}}, "no such parent": {{"a", "nowhere"}}, "twice": {{"a", ""}, {"a", ""}}} {
-		var u identity.Units
-		var err error
-		for _, row := range rows {
-			if e := u.Add(row[0], row[1], ""); e != nil {
-				err = e
-			}
-		}
-		if e := u.Check(); err == nil && e == nil {
+	if moved := u.On("2027-01-01"); moved.Under("a1", "a") || !moved.Under("a1", "b") {
+		t.Error("a unit that moved lies where it lay")
+	}
+	if closed := u.On("2027-07-01"); closed.Has("a1") || closed.Current("a1") != "b" || closed.Current("a") != "a" || closed.Current("x") != "x" {
+		t.Error("what is left in a closed unit belongs to its successor")
+	}
+	for name, rows := range map[string][]identity.Unit{
+		"below itself": {{ID: "a", Parent: "b"}, {ID: "b", Parent: "a"}}, "no such parent": {{ID: "a", Parent: "nowhere"}}, "twice": {{ID: "a"}, {ID: "a"}},
+		"parent closed": {{ID: "p", Until: "2026-12-31"}, {ID: "a", Parent: "p"}}, "ends before it begins": {{ID: "a", From: "2026-02-01", Until: "2026-01-01"}},
+		"no such successor": {{ID: "a", Until: "2026-12-31", Successor: "b"}}, "overlap": {{ID: "a", Until: "2026-12-31"}, {ID: "a", From: "2026-12-31"}},
+	} {
+		if _, err := tree(rows...); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -178,7 +183,7 @@ func TestInstantsOfTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := identity.View{EmploymentFacts: identity.EmploymentFacts{Start: "2026-03-29", End: "2026-10-24"}, Zone: stockholm}
+	v := identity.View{Start: "2026-03-29", End: "2026-10-24", Zone: stockholm}
 	for text, want := range map[string]string{"{{.Begins}}": "2026-03-28T23:00:00Z", "{{.Ends}}": "2026-10-24T22:00:00Z"} {
 		template, err := identity.ParseTemplate(text)
 		if err != nil {

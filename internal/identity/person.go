@@ -7,6 +7,7 @@
 package identity
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -37,111 +38,77 @@ type PersonFacts struct {
 	Protected bool `json:"protected,omitempty"`
 }
 
-// EmploymentFacts is what HR says of one employment. Dates are civil dates,
-// the last day included.
-type EmploymentFacts struct {
-	Unit       string  `json:"unit,omitempty"`
-	JobCode    string  `json:"job_code,omitempty"`
-	JobTitle   string  `json:"job_title,omitempty"`
-	Type       string  `json:"type,omitempty"`
-	Percent    float64 `json:"percent,omitempty"`
-	ManagerKey string  `json:"manager_key,omitempty"` // the source's key of the manager
-	Start      Date    `json:"start"`
-	End        Date    `json:"end,omitempty"`
-	LeaveStart Date    `json:"leave_start,omitempty"`
-	LeaveEnd   Date    `json:"leave_end,omitempty"`
-	// Attributes are the organisation's own columns, by name.
-	Attributes map[string]string `json:"attributes,omitempty"`
+// Record is what one HR source has on a person.
+type Record struct {
+	SourceKey
+	// Facts is what it says; nil where only the key was read.
+	Facts *PersonFacts
+	// Stamp orders what the source said; empty when it does not say.
+	Stamp string
 }
 
-// Equal says whether two sets of facts say the same.
-func (f EmploymentFacts) Equal(g EmploymentFacts) bool {
-	if len(f.Attributes) != len(g.Attributes) {
-		return false
-	}
-	for k, v := range f.Attributes {
-		if w, ok := g.Attributes[k]; !ok || w != v {
-			return false
+// Precedence says which source's word counts for each of a person's facts,
+// the first that says anything: by the column's name, and under "" for those
+// that have none of their own. Sources that are not listed come last, in the
+// order of their names.
+type Precedence map[string][]string
+
+// Merge makes one set of facts of what several records say. Whoever is
+// protected in one of them is protected.
+func (r Precedence) Merge(records []Record) PersonFacts {
+	pick := func(column string, of func(PersonFacts) string) string {
+		order := r[column]
+		if order == nil {
+			order = r[""]
 		}
+		rank := func(source string) int {
+			if i := slices.Index(order, source); i >= 0 {
+				return i
+			}
+			return len(order)
+		}
+		best := -1
+		for i, k := range records {
+			if k.Facts == nil || of(*k.Facts) == "" {
+				continue
+			}
+			if best < 0 || cmp.Or(cmp.Compare(rank(k.Source), rank(records[best].Source)), strings.Compare(k.Source, records[best].Source),
+				-strings.Compare(k.Stamp, records[best].Stamp), -strings.Compare(k.Key, records[best].Key)) < 0 {
+				best = i
+			}
+		}
+		if best < 0 {
+			return ""
+		}
+		return of(*records[best].Facts)
 	}
-	return f.Unit == g.Unit && f.JobCode == g.JobCode && f.JobTitle == g.JobTitle &&
-		f.Type == g.Type && f.Percent == g.Percent && f.ManagerKey == g.ManagerKey &&
-		f.Start == g.Start && f.End == g.End && f.LeaveStart == g.LeaveStart && f.LeaveEnd == g.LeaveEnd
-}
-
-// Employment is one of a person's employments.
-type Employment struct {
-	ID  EmploymentID
-	Key SourceKey
-	EmploymentFacts
-	// Withdrawn is true once HR no longer lists the employment.
-	Withdrawn bool
-}
-
-// ActiveOn says whether the employment runs on the day. A leave of absence
-// does not end it.
-func (e Employment) ActiveOn(day Date) bool {
-	return !e.Withdrawn && covers(e.Start, e.End, day)
-}
-
-// OnLeave says whether the person is on leave from the employment on the day.
-func (e Employment) OnLeave(day Date) bool {
-	return e.LeaveStart != "" && covers(e.LeaveStart, e.LeaveEnd, day)
+	f := PersonFacts{
+		GivenName:  pick("given_name", func(f PersonFacts) string { return f.GivenName }),
+		FamilyName: pick("family_name", func(f PersonFacts) string { return f.FamilyName }),
+		NationalID: pick("national_id", func(f PersonFacts) string { return f.NationalID }),
+		Email:      pick("email", func(f PersonFacts) string { return f.Email }),
+		Phone:      pick("phone", func(f PersonFacts) string { return f.Phone }),
+	}
+	for _, k := range records {
+		f.Protected = f.Protected || k.Facts != nil && k.Facts.Protected
+	}
+	return f
 }
 
 // Person is a person as known.
 type Person struct {
 	ID   PersonID
-	Keys []SourceKey
+	Keys []Record
+	// PersonFacts is what Merge makes of what the records say.
 	PersonFacts
 	// Login is the name the person signs in with everywhere, given once and
 	// never to anyone else.
-	Login       string
+	Login string
+	// MergedInto is whose this person's records turned out to be.
+	MergedInto  PersonID
 	Employments []Employment // sorted by ID
 	// Version is the sequence of the last event that concerned the person.
 	Version int64
-}
-
-// Active returns the employments that run on the day.
-func (p Person) Active(day Date) []Employment {
-	var active []Employment
-	for _, e := range p.Employments {
-		if e.ActiveOn(day) {
-			active = append(active, e)
-		}
-	}
-	return active
-}
-
-// Main returns the employment that gives the person their title, unit and
-// manager on the day: of the active ones the one with the largest percent,
-// then the latest start, then the smallest ID. Without an active one it is
-// the one that ended last. False when the person has no employment at all.
-func (p Person) Main(day Date) (Employment, bool) {
-	candidates := p.Active(day)
-	if len(candidates) > 0 {
-		return slices.MinFunc(candidates, func(a, b Employment) int {
-			switch {
-			case a.Percent != b.Percent:
-				if a.Percent > b.Percent {
-					return -1
-				}
-				return 1
-			case a.Start != b.Start:
-				return strings.Compare(string(b.Start), string(a.Start))
-			}
-			return strings.Compare(string(a.ID), string(b.ID))
-		}), true
-	}
-	if len(p.Employments) == 0 {
-		return Employment{}, false
-	}
-	return slices.MinFunc(p.Employments, func(a, b Employment) int {
-		if a.End != b.End {
-			return strings.Compare(string(b.End), string(a.End))
-		}
-		return strings.Compare(string(a.ID), string(b.ID))
-	}), true
 }
 
 // Name returns the person's name for display, masked when the identity is
@@ -159,6 +126,7 @@ type Kind string
 // The kinds of event.
 const (
 	PersonAdded         Kind = "person-added"
+	PersonJoined        Kind = "person-joined" // another record of somebody known
 	PersonChanged       Kind = "person-changed"
 	EmploymentAdded     Kind = "employment-added"
 	EmploymentChanged   Kind = "employment-changed"
@@ -174,37 +142,34 @@ type Event struct {
 	Kind       Kind
 	Person     PersonID
 	Employment EmploymentID // empty on events of the person
-	// Key is what the source calls the person, on PersonAdded, or the
-	// employment, on EmploymentAdded.
-	Key string
-	// Effective is the civil date from which it holds.
+	// Key is what the source calls the person or the employment; PersonKey, on
+	// events of an employment, what it calls the person.
+	Key       string
+	PersonKey string
+	// Effective is the first civil date on which it makes a difference; it may
+	// lie long before the day on which it was recorded.
 	Effective Date
 	// Recorded is the instant at which we learnt it, UTC.
 	Recorded time.Time
+	// Stamp orders what the source said of a person; empty when it does not say.
+	Stamp string
 	// Login is set on PersonAdded.
 	Login           string
 	PersonFacts     *PersonFacts
 	EmploymentFacts *EmploymentFacts
 }
 
-// Fold applies the events of one person that are effective by the day to what
-// was known before, in order of effective date and then of recording, and
-// returns the person. Events of other people must not be among them.
-func Fold(before Person, events []Event, day Date) Person {
+// Fold applies the events of one person to what was known before, in the order
+// of recording, and returns the person. Events of other people must not be
+// among them. What it returns is known today: As of which day it holds, the
+// dates of the employments say.
+func Fold(before Person, events []Event) Person {
 	p := before
 	p.Keys = slices.Clone(before.Keys)
 	p.Employments = slices.Clone(before.Employments)
 	ordered := slices.Clone(events)
-	slices.SortStableFunc(ordered, func(a, b Event) int {
-		if a.Effective != b.Effective {
-			return strings.Compare(string(a.Effective), string(b.Effective))
-		}
-		return int(a.Seq - b.Seq)
-	})
+	slices.SortStableFunc(ordered, func(a, b Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	for _, e := range ordered {
-		if e.Effective > day {
-			continue
-		}
 		p.apply(e)
 	}
 	slices.SortFunc(p.Employments, func(a, b Employment) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -214,23 +179,30 @@ func Fold(before Person, events []Event, day Date) Person {
 func (p *Person) apply(e Event) {
 	p.Version = max(p.Version, e.Seq)
 	switch e.Kind {
-	case PersonAdded:
-		p.ID, p.Login, p.PersonFacts = e.Person, e.Login, *e.PersonFacts
-		p.Keys = append(p.Keys, SourceKey{Source: e.Source, Key: e.Key})
-	case PersonChanged:
-		p.PersonFacts = *e.PersonFacts
+	case PersonAdded, PersonJoined, PersonChanged:
+		if e.Kind == PersonAdded {
+			p.ID, p.Login = e.Person, e.Login
+		}
+		i := slices.IndexFunc(p.Keys, func(k Record) bool { return k.Source == e.Source && k.Key == e.Key })
+		if i < 0 {
+			p.Keys = append(p.Keys, Record{SourceKey: SourceKey{Source: e.Source, Key: e.Key}})
+			i = len(p.Keys) - 1
+		}
+		p.Keys[i].Facts, p.Keys[i].Stamp = e.PersonFacts, e.Stamp
 	case EmploymentAdded, EmploymentChanged:
-		i := slices.IndexFunc(p.Employments, func(x Employment) bool { return x.ID == e.Employment })
+		i := p.employment(e.Employment)
 		if i < 0 {
 			p.Employments = append(p.Employments, Employment{ID: e.Employment, Key: SourceKey{Source: e.Source, Key: e.Key}})
 			i = len(p.Employments) - 1
 		}
-		p.Employments[i].EmploymentFacts = *e.EmploymentFacts
-		p.Employments[i].Withdrawn = false
+		p.Employments[i].EmploymentFacts, p.Employments[i].PersonKey, p.Employments[i].Withdrawn = *e.EmploymentFacts, e.PersonKey, ""
 	case EmploymentWithdrawn:
-		i := slices.IndexFunc(p.Employments, func(x Employment) bool { return x.ID == e.Employment })
-		if i >= 0 {
-			p.Employments[i].Withdrawn = true
+		if i := p.employment(e.Employment); i >= 0 {
+			p.Employments[i].Withdrawn = e.Effective
 		}
 	}
+}
+
+func (p *Person) employment(id EmploymentID) int {
+	return slices.IndexFunc(p.Employments, func(x Employment) bool { return x.ID == id })
 }

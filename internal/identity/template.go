@@ -17,7 +17,7 @@ import (
 
 // Template makes a login or an attribute value from a person and the
 // employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N.
+// functions: ascii, lower, upper, first N, last N.
 type Template struct {
 	t *template.Template
 }
@@ -25,9 +25,11 @@ type Template struct {
 // View is what a template sees: {{.GivenName}}, {{.Login}}, {{.Unit}} …
 type View struct {
 	PersonFacts
-	EmploymentFacts
-	Login    string
-	PersonID PersonID
+	Terms
+	Start, End           Date
+	LeaveStart, LeaveEnd Date // of the leave that is or comes next
+	Login                string
+	PersonID             PersonID
 	// Key is what HR calls the person: the employee number. Keys are those of
 	// each source, by its name.
 	Key  string
@@ -63,10 +65,11 @@ func (v View) instant(d Date, days int) string {
 // unknown field is an error here and not later.
 func ParseTemplate(text string) (*Template, error) {
 	t, err := template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
-		"ascii": ASCII,
-		"lower": strings.ToLower,
-		"upper": strings.ToUpper,
-		"first": first,
+		"ascii": func(v any) string { return ASCII(fmt.Sprint(v)) },
+		"lower": func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
+		"upper": func(v any) string { return strings.ToUpper(fmt.Sprint(v)) },
+		"first": func(n int, v any) string { return first(n, fmt.Sprint(v)) },
+		"last":  func(n int, v any) string { return last(n, fmt.Sprint(v)) },
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
@@ -108,7 +111,7 @@ func (t *Template) Execute(v View) (string, error) {
 }
 
 // ViewOn returns what templates see of the person on the day.
-func (p Person) ViewOn(day Date) View {
+func (p Person) ViewOn(day Date, rule MainRule) View {
 	v := View{PersonFacts: p.PersonFacts, Login: p.Login, PersonID: p.ID}
 	if len(p.Keys) > 0 {
 		v.Key = p.Keys[0].Key
@@ -117,8 +120,17 @@ func (p Person) ViewOn(day Date) View {
 	for _, k := range p.Keys {
 		v.Keys[k.Source] = k.Key
 	}
-	if e, ok := p.Main(day); ok {
-		v.EmploymentFacts = e.EmploymentFacts
+	e, ok := p.Main(day, rule)
+	if !ok {
+		return v
+	}
+	v.Start, v.End = e.Start, e.Last()
+	v.Terms = e.On(max(day, e.Start))
+	for _, l := range e.Leaves {
+		if l.End == "" || l.End >= day {
+			v.LeaveStart, v.LeaveEnd = l.Start, l.End
+			break
+		}
 	}
 	return v
 }
@@ -129,6 +141,11 @@ func first(n int, s string) string {
 		runes = runes[:n]
 	}
 	return string(runes)
+}
+
+func last(n int, s string) string {
+	runes := []rune(s)
+	return string(runes[max(0, len(runes)-n):])
 }
 
 // letters that do not decompose into a base letter and a mark.

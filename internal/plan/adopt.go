@@ -22,6 +22,7 @@ type Claim struct {
 // disabled on purpose. Nothing is matched in a target that was not read
 // completely: a second account may be in the part that was not seen.
 func (t *Target) Correlate(people []Person) {
+	t.later = map[identity.PersonID]bool{}
 	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]string{}
 	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts {
 		return
@@ -50,6 +51,7 @@ func (t *Target) Correlate(people []Person) {
 				t.unclear[p.ID] = fmt.Sprintf("one account could be this person's by %s, or that of %d others: write the right person's ID into its anchor attribute; none is made until then", by[p.ID], len(who)-1)
 			}
 		case who[0].Accounts[t.Name].NotYet:
+			t.later[who[0].ID] = true
 		case who[0].NoNeed == "" && !a.Enabled && !a.Elsewhere:
 			t.unclear[who[0].ID] = fmt.Sprintf("the account that is this person's by %s is disabled, perhaps on purpose: enable it in the target, and it is adopted; none is made until then", by[who[0].ID])
 		default:

@@ -31,6 +31,21 @@ type Person struct {
 	// NoNeed says for people why the person needs nothing, when no employment
 	// runs; empty when one does.
 	NoNeed string
+	// Suspended names the decision by which nothing of the person may be used,
+	// from now on and whatever the limits; Closed says why else no account of
+	// the person may be used, though they need what they have. Either leaves
+	// memberships as they are. Empty when they may.
+	Suspended, Closed string
+	// Prepare: the person begins soon. Grants are those of the first day, and
+	// accounts that are not there are made, disabled and empty.
+	Prepare bool
+	// KeepMemberships: the last employment ended a short while ago; accounts are
+	// disabled and memberships stay.
+	KeepMemberships bool
+	// Delete says why the person's accounts are deleted; empty when they are not.
+	Delete string
+	// Warnings are told as findings.
+	Warnings []string
 	// Accounts holds what an account of the person would look like in each
 	// target, by the target's name.
 	Accounts map[string]Account
@@ -88,13 +103,15 @@ type Target struct {
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
-	// Sessions, Adopts and Renames say whether the target can end sessions,
-	// write an anchor into an account, and give it another name.
-	Sessions, Adopts, Renames bool
+	// Sessions, Adopts, Renames and Deletes say whether the target can end
+	// sessions, write an anchor into an account, give it another name, and
+	// delete it.
+	Sessions, Adopts, Renames, Deletes bool
 
 	adopted map[identity.PersonID]string // account IDs, filled in by Correlate
 	adopter map[string]identity.PersonID
 	unclear map[identity.PersonID]string // why nobody's account was adopted
+	later   map[identity.PersonID]bool   // whose account is adopted on their first day
 }
 
 // Access is a person's entitlement.
@@ -122,7 +139,7 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}}
+		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				b.catalogue = append(b.catalogue, e)
@@ -130,12 +147,16 @@ func Build(in Input) (*Plan, error) {
 		}
 		b.findings(people)
 		for _, person := range people {
+			b.suspended[person.ID] = person.Suspended != ""
 			b.person(person)
 		}
 		b.refer()
 		b.finish()
 	}
 	slices.SortStableFunc(p.Steps, compareSteps)
+	slices.SortStableFunc(p.Handovers, func(a, b Handover) int {
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Entitlement, b.Entitlement))
+	})
 	slices.SortStableFunc(p.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Text, b.Text))
 	})
@@ -148,6 +169,9 @@ func compareSteps(a, b Step) int {
 }
 
 func (p *Plan) waiting(person Person) {
+	for _, text := range person.Warnings {
+		p.Findings = append(p.Findings, Finding{Kind: Ending, Person: person.ID, Text: text})
+	}
 	if person.Undecided != "" {
 		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Text: person.Undecided + "; nothing of this person's access is changed"})
 		return
@@ -170,7 +194,8 @@ type builder struct {
 	created   map[identity.PersonID]string
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
-	claiming  bool                       // accounts that were there are adopted
+	suspended map[identity.PersonID]bool
+	claiming  bool // accounts that were there are adopted
 }
 
 // person plans one person in the target.
@@ -179,16 +204,19 @@ func (b *builder) person(p Person) {
 	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		b.enabled++
 	}
-	if p.Undecided != "" {
+	if p.Undecided != "" && p.Suspended == "" {
 		return
 	}
 	grants := map[policy.EntitlementID]policy.Grant{}
 	for _, g := range p.Grants {
 		grants[g.Entitlement] = g
 	}
-	wanted, why := b.wantsAccount(grants, own != nil)
+	wanted, why := b.wantsAccount(grants, own)
 	if p.NoNeed != "" {
 		why = p.NoNeed
+	}
+	if p.Closed != "" || p.Suspended != "" {
+		why = cmp.Or(p.Suspended, p.Closed)
 	}
 	switch {
 	case own == nil && len(others) == 0 && wanted:
@@ -203,7 +231,7 @@ func (b *builder) person(p Person) {
 		adoption := b.anchor(p, *own)
 		n := len(b.steps)
 		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
-		b.former[p.ID] = !wanted && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions })
+		b.former[p.ID] = !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions })
 	}
 	for _, a := range others {
 		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
@@ -252,7 +280,7 @@ func (b *builder) dependent(on string, f func()) {
 
 // wantsAccount says whether the person should have an account here, and why
 // or why not.
-func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, exists bool) (wanted bool, why string) {
+func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why string) {
 	why = "nothing in this target is needed any more"
 	for _, e := range b.catalogue {
 		g, ok := grants[e.ID]
@@ -260,7 +288,8 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, exi
 			continue
 		}
 		waits := g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown
-		if g.Gate == policy.Open || waits && b.t.MFA || exists && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept) {
+		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.t.Observed.Member(own.ID, e.Native))
+		if g.Gate == policy.Open || waits && b.t.MFA || stays {
 			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
 		}
 		if g.GateReason != "" {
@@ -279,8 +308,12 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 	case desired.Bad != "" || desired.BadName != "":
 		b.find(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
 		return
+	case p.Suspended != "" || p.Closed != "" || p.Prepare && b.t.later[p.ID]:
+		return
 	case b.t.unclear[p.ID] != "":
 		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: b.t.unclear[p.ID]})
+		return
+	case !complete && bound != "" && p.Prepare:
 		return
 	case !complete && bound != "":
 		// It is there, as far as we know; we only did not see it.
@@ -295,11 +328,17 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
 		return
 	}
-	b.step(Step{Op: connectors.CreateAccount, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
+	op := connectors.CreateAccount
+	if p.Prepare {
+		op, why = PrepareAccount, p.NoNeed
+	}
+	b.step(Step{Op: op, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
 	id := b.steps[len(b.steps)-1].ID
 	b.created[p.ID] = id
 	b.referring = append(b.referring, referring{person: p, dependsOn: id})
-	b.addAll(p.ID, grants, "", []string{id})
+	if !p.Prepare {
+		b.addAll(p.ID, grants, "", []string{id})
+	}
 }
 
 func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
@@ -312,7 +351,8 @@ func (b *builder) addAll(person identity.PersonID, grants map[policy.Entitlement
 
 // change plans an account that is there.
 func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	if !wanted && a.Enabled {
+	usable := wanted && !p.Prepare && p.Closed == "" && p.Suspended == ""
+	if !usable && a.Enabled {
 		if b.t.Sessions {
 			b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
 		}
@@ -324,10 +364,28 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 		b.update(p, a)
 		b.referring = append(b.referring, referring{person: p, account: a})
 	}
-	if wanted {
-		if a.Enabled {
-			b.adopt(p.ID, AccountAccess, why)
+	if usable && a.Enabled {
+		b.adopt(p.ID, AccountAccess, why)
+	}
+	n := len(b.steps)
+	b.access(p, grants, a, wanted, why)
+	switch {
+	case usable && !a.Enabled && !a.Elsewhere:
+		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
+	case p.Delete != "" && !a.Enabled && !a.Elsewhere && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
+		var after []string
+		for _, s := range b.steps[n:] {
+			after = append(after, s.ID)
 		}
+		b.step(Step{Op: connectors.DeleteAccount, Person: p.ID, AccountID: a.ID, Reason: p.Delete, Destructive: true, DependsOn: after})
+	}
+}
+
+// access plans what an account has.
+func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
+	suspended := p.Suspended != ""
+	if suspended && !a.Elsewhere || p.KeepMemberships {
+		return // the account cannot be used
 	}
 	for _, e := range b.catalogue {
 		if b.t.Observed.Ambiguous(e.Native) {
@@ -335,18 +393,19 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 		}
 		g, granted := grants[e.ID]
 		has := b.t.Observed.Member(a.ID, e.Native)
-		desired := granted && wanted && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
+		desired := granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
 		switch {
 		case desired && !has:
 			b.add(p.ID, e, g, a.ID, nil)
+		case has && suspended:
+			b.step(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: a.ID, Entitlement: e.ID, Native: e.Native, Reason: why, Destructive: true})
 		case has && !desired:
-			b.remove(p, e, g, granted, a.ID)
+			b.remove(p, e, g, granted && !p.Prepare, a.ID)
 		case has && g.Gate == policy.Open:
 			b.adopt(p.ID, e.ID, policy.Reasons(g.Reasons))
+		case has && g.Until != "":
+			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
 		}
-	}
-	if wanted && !a.Enabled && !a.Elsewhere {
-		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
 	}
 }
 
@@ -431,7 +490,7 @@ func (b *builder) keepDestructive(f func()) {
 	n, adopted, referring := len(b.steps), len(b.plan.Adopted), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
-		return !s.Destructive && s.Op != RevokeSessions || s.Op == connectors.UpdateAccount
+		return !s.Destructive && s.Op != RevokeSessions || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
 	})...)
 	b.plan.Adopted, b.referring = b.plan.Adopted[:adopted], b.referring[:referring]
 }
@@ -449,7 +508,9 @@ func (b *builder) fingerprints(attributes map[string][]string) map[string]string
 // wait, or on hold.
 func (b *builder) finish() {
 	slices.SortStableFunc(b.steps, compareSteps)
-	through := b.steps
+	// What somebody decided must end now waits for nobody and for no limit.
+	urgent, through := b.urgent()
+	b.plan.Steps = append(b.plan.Steps, urgent...)
 	if c := b.t.Observed.Completeness; !c.Complete {
 		var waits []Step
 		through, waits = split(through)
@@ -471,6 +532,18 @@ func (b *builder) finish() {
 		b.plan.Released = append(b.plan.Released, released)
 	}
 	b.plan.Steps = append(b.plan.Steps, through...)
+}
+
+// urgent separates the steps that close the accounts of suspended people.
+func (b *builder) urgent() (urgent, others []Step) {
+	for _, s := range b.steps {
+		if b.suspended[s.Person] && (s.Destructive || s.Op == RevokeSessions) && s.Op != connectors.UpdateAccount {
+			urgent = append(urgent, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	return urgent, others
 }
 
 // split separates what gives from what takes away.

@@ -76,7 +76,7 @@ func (b *builder) changes(s Step) bool {
 	switch s.Op {
 	case connectors.UpdateAccount, connectors.RenameAccount:
 		return s.AccountID != "" // of an account that is made now it is part of that
-	case connectors.CreateAccount:
+	case connectors.CreateAccount, PrepareAccount:
 		return b.claiming
 	}
 	return false

@@ -41,6 +41,8 @@ type Plan struct {
 	// Adopted is access that was there already and that a rule or a decision
 	// gives: from this plan on behov holds it for that reason.
 	Adopted []Adoption `json:"adopted,omitempty"`
+	// Handovers are what moved people keep for a while, and until when.
+	Handovers []Handover `json:"handovers,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -75,6 +77,10 @@ const (
 // connectors.Op because only some targets can.
 const RevokeSessions connectors.Op = "revoke-sessions"
 
+// PrepareAccount is the step that makes an account which cannot be used yet:
+// connectors.CreateAccount, disabled.
+const PrepareAccount connectors.Op = "prepare-account"
+
 // PhaseOf returns the phase in which a change is carried out.
 func PhaseOf(op connectors.Op) Phase {
 	switch op {
@@ -86,7 +92,7 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseDisable
 	case connectors.RemoveMember:
 		return PhaseRemove
-	case connectors.CreateAccount:
+	case connectors.CreateAccount, PrepareAccount:
 		return PhaseCreate
 	case connectors.UpdateAccount, connectors.RenameAccount:
 		return PhaseUpdate
@@ -162,6 +168,15 @@ type WaitingGrant struct {
 	Reason      string               `json:"reason"`
 }
 
+// Handover is what somebody keeps though no rule gives it any more.
+type Handover struct {
+	Target      string               `json:"target"`
+	Person      identity.PersonID    `json:"person"`
+	Entitlement policy.EntitlementID `json:"entitlement"`
+	Until       identity.Date        `json:"until"` // the last day
+	Reason      string               `json:"reason"`
+}
+
 // FindingKind says what was found.
 type FindingKind string
 
@@ -178,6 +193,7 @@ const (
 	NotDecided  FindingKind = "not-decided" // a person's access could not be worked out
 	Unreachable FindingKind = "unreachable" // a target could not be read
 	BadValue    FindingKind = "bad-value"   // an attribute could not be worked out
+	Ending      FindingKind = "ending"      // a contract, or its sponsor's employment, will end
 )
 
 // Finding is something a person should look at.
@@ -237,6 +253,11 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 	for _, a := range p.Adopted {
 		if a.Person == person {
 			one.Adopted = append(one.Adopted, a)
+		}
+	}
+	for _, h := range p.Handovers {
+		if h.Person == person {
+			one.Handovers = append(one.Handovers, h)
 		}
 	}
 	for _, f := range p.Findings {

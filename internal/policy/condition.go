@@ -16,7 +16,7 @@ import (
 const subject = "r_sub"
 
 // The attributes every employment has, by the names conditions use.
-var coreAttributes = []string{"unit", "job_code", "job_title", "type", "percent", "source", "on_leave", "protected"}
+var coreAttributes = []string{"unit", "job_code", "job_title", "type", "percent", "source", "on_leave", "works_meanwhile", "protected"}
 
 // schema is the attributes that conditions may mention, in a fixed order.
 type schema struct {
@@ -37,20 +37,31 @@ func zero(name string) any {
 	switch name {
 	case "percent":
 		return 0.0
-	case "on_leave", "protected":
+	case "on_leave", "works_meanwhile", "protected":
 		return false
 	}
 	return ""
 }
 
-// values returns the employment's attributes in the schema's order.
-func (s schema) values(p identity.Person, e identity.Employment, day identity.Date) []any {
+// values returns what the employment's attributes are on the day, in the
+// schema's order. A unit that was closed is the one that took over.
+func (s schema) values(p identity.Person, e identity.Employment, day identity.Date, tree *identity.Tree) []any {
 	v := make([]any, len(s.names))
-	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7] = e.Unit, e.JobCode, e.JobTitle, e.Type, e.Percent, e.Key.Source, e.OnLeave(day), p.Protected
+	terms := e.On(day)
+	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8] = tree.Current(terms.Unit), terms.JobCode, terms.JobTitle, terms.Type, terms.Percent, e.Key.Source,
+		e.OnLeave(day), worksMeanwhile(p, e, day), p.Protected
 	for i := len(coreAttributes); i < len(s.names); i++ {
-		v[i] = e.Attributes[s.names[i]]
+		v[i] = terms.Attributes[s.names[i]]
 	}
 	return v
+}
+
+// worksMeanwhile says whether the person is on leave from the employment and
+// works in another.
+func worksMeanwhile(p identity.Person, e identity.Employment, day identity.Date) bool {
+	return e.OnLeave(day) && slices.ContainsFunc(p.Employments, func(other identity.Employment) bool {
+		return other.ID != e.ID && other.ActiveOn(day) && !other.OnLeave(day)
+	})
 }
 
 // sub makes of values what Casbin is asked with.
@@ -88,7 +99,7 @@ func (p parameters) Get(name string) (any, error) {
 }
 
 // functions are those that conditions may call, beyond Casbin's own.
-func functions(units *identity.Units) map[string]govaluate.ExpressionFunction {
+func functions(tree *identity.Tree) map[string]govaluate.ExpressionFunction {
 	return map[string]govaluate.ExpressionFunction{
 		"under": func(args ...any) (any, error) {
 			if len(args) != 2 {
@@ -99,13 +110,13 @@ func functions(units *identity.Units) map[string]govaluate.ExpressionFunction {
 			if !ok1 || !ok2 {
 				return nil, errors.New("under takes two units as text")
 			}
-			return units.Under(unit, other), nil
+			return tree.Under(unit, other), nil
 		},
 	}
 }
 
-func compileCondition(text string, s schema, units *identity.Units) (*condition, error) {
-	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(text), functions(units))
+func compileCondition(text string, s schema, units *identity.Units, tree *identity.Tree) (*condition, error) {
+	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(text), functions(tree))
 	if err != nil {
 		return nil, fmt.Errorf("the condition does not compile: %w", err)
 	}

@@ -18,8 +18,8 @@ const (
 	MFAUnknown Gate = "mfa-unknown" // nobody could say: what is there stays, nothing is added
 	Revoked    Gate = "revoked"
 	Denied     Gate = "denied"
-	// Kept: no rule gives it, and somebody decided that it may stay where it
-	// is. It is not added where it is not.
+	// Kept: no rule gives it, and it may stay where it is: somebody decided so,
+	// or it is handed over. It is not added where it is not.
 	Kept Gate = "kept"
 )
 
@@ -53,6 +53,8 @@ type Grant struct {
 	Gate        Gate          `json:"gate"`
 	// GateReason says for people why the gate is not open.
 	GateReason string `json:"gate_reason,omitempty"`
+	// Until is the last day of a handover; empty on what has no end.
+	Until identity.Date `json:"until,omitempty"`
 }
 
 // Reasons joins reasons into one line, in which a rule that holds for several
@@ -88,6 +90,11 @@ const (
 type Facts struct {
 	MFA      MFA
 	Verdicts map[EntitlementID]Verdict
+	// Suspended names, for people, the decision by which nothing of the person
+	// may be used; empty when there is none.
+	Suspended string
+	// LegalHold names the decision by which nothing of the person is deleted.
+	LegalHold string
 }
 
 // Decide returns what the person's employments that run on the day give,
@@ -101,7 +108,7 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 		if !e.ActiveOn(day) {
 			continue
 		}
-		a := r.answer(r.schema.values(p, e, day))
+		a := r.answer(p, e, day)
 		if a.err != nil {
 			return nil, fmt.Errorf("employment %s: %w", e.ID, a.err)
 		}
@@ -123,10 +130,80 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 		grants = append(grants, r.gate(r.Catalogue.Entitlements[i], s.allow, s.deny, facts))
 	}
 	if len(p.Active(day)) > 0 {
+		given := map[int]bool{}
+		for i := range united {
+			given[i] = true
+		}
+		handed, err := r.handovers(p, day, facts, given)
+		if err != nil {
+			return nil, err
+		}
+		grants = append(grants, handed...)
 		grants = append(grants, verdictsAlone(facts, grants)...)
 	}
 	slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(string(a.Entitlement), string(b.Entitlement)) })
 	return grants, nil
+}
+
+// handovers returns what rules gave and give no more, to somebody who still
+// works here, and that they may keep for a while where they have it.
+func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, given map[int]bool) ([]Grant, error) {
+	if r.handover == 0 {
+		return nil, nil
+	}
+	type kept struct {
+		until  identity.Date
+		reason Reason
+	}
+	found := map[int]kept{}
+	for _, turn := range r.turns(p, day) {
+		before := turn.AddDays(-1)
+		for _, e := range p.Employments {
+			if !e.ActiveOn(before) || e.ActiveOn(day) && e.OnLeave(day) {
+				continue
+			}
+			a := r.answer(p, e, before)
+			if a.err != nil {
+				return nil, fmt.Errorf("employment %s on %s: %w", e.ID, before, a.err)
+			}
+			for _, g := range a.given {
+				if given[g.entitlement] || len(g.deny) > 0 {
+					continue
+				}
+				for i, reason := range r.reasons(g.allow, g.entitlement, e.ID) {
+					until := before.AddDays(r.rules[g.allow[i]].Handover)
+					if until >= day && until > found[g.entitlement].until {
+						found[g.entitlement] = kept{until, reason}
+					}
+				}
+			}
+		}
+	}
+	var grants []Grant
+	for i, k := range found {
+		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Gate: Kept, Until: k.until, GateReason: fmt.Sprintf("handed over until %s: it was given by %s", k.until, k.reason)}
+		if v, decided := facts.Verdicts[g.Entitlement]; decided && v.Revoke {
+			g.Gate, g.Until, g.GateReason = Revoked, "", "revoked by "+v.Text
+		}
+		grants = append(grants, g)
+	}
+	return grants, nil
+}
+
+// turns returns the days, as far back as any handover reaches, on which
+// something changed that rules may ask for.
+func (r *Rules) turns(p identity.Person, day identity.Date) []identity.Date {
+	after := day.AddDays(-r.handover - 1)
+	turns := p.Turns(after, day)
+	for _, u := range r.Units.All() {
+		for _, d := range []identity.Date{u.From, u.Until.AddDays(1)} {
+			if d > after && d <= day {
+				turns = append(turns, d)
+			}
+		}
+	}
+	slices.Sort(turns)
+	return slices.Compact(turns)
 }
 
 // verdictsAlone returns what decisions say of entitlements that no rule gives.

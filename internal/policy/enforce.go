@@ -18,8 +18,9 @@ type Enforcer struct {
 	rules  *Rules
 }
 
-// Enforcer returns a Casbin enforcer with the same model and policy.
-func (r *Rules) Enforcer() (*Enforcer, error) {
+// Enforcer returns a Casbin enforcer with the same model and policy, and the
+// organisation as it is on the day.
+func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	m, err := model.NewModelFromString(rules.Model)
 	if err != nil {
 		return nil, fmt.Errorf("model.conf: %w", err)
@@ -28,7 +29,7 @@ func (r *Rules) Enforcer() (*Enforcer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("casbin: %w", err)
 	}
-	for name, f := range functions(r.Units) {
+	for name, f := range functions(r.Units.On(day)) {
 		e.AddFunction(name, f)
 	}
 	// From the source as read, not from what was compiled of it: a mistake in
@@ -38,7 +39,7 @@ func (r *Rules) Enforcer() (*Enforcer, error) {
 		if rule.Deny {
 			effect = "deny"
 		}
-		if _, err := e.AddPolicy(rule.ID, rule.Condition, rule.Grants, effect, rule.Why); err != nil {
+		if _, err := e.AddPolicy(rule.ID, rule.effective(r.leave), rule.Grants, effect, rule.Why); err != nil {
 			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
 		}
 	}
@@ -55,6 +56,6 @@ func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day 
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
 	}
-	sub := e.rules.schema.sub(e.rules.schema.values(p, employment, day))
+	sub := e.rules.schema.sub(e.rules.schema.values(p, employment, day, e.rules.Units.On(day)))
 	return e.casbin.Enforce(sub, string(entitlement))
 }

@@ -15,7 +15,7 @@ import (
 const testDay = identity.Date("2026-05-04")
 
 var (
-	testUnits = []string{"kommun", "school", "school-a", "school-b", "care", "care-1"}
+	testUnits = []string{"kommun", "school", "school-a", "school-b", "school-c", "care", "care-1"}
 	testJobs  = []string{"1201", "2120", "3300"}
 	testTypes = []string{"permanent", "hourly"}
 )
@@ -23,8 +23,11 @@ var (
 func testTree(t testing.TB) *identity.Units {
 	t.Helper()
 	var u identity.Units
-	for _, row := range [][2]string{{"kommun", ""}, {"school", "kommun"}, {"school-a", "school"}, {"school-b", "school"}, {"care", "kommun"}, {"care-1", "care"}} {
-		if err := u.Add(row[0], row[1], ""); err != nil {
+	for _, unit := range []identity.Unit{{ID: "kommun"}, {ID: "school", Parent: "kommun"}, {ID: "school-a", Parent: "school"}, {ID: "care", Parent: "kommun"}, {ID: "care-1", Parent: "care"},
+		// The organisation changes: one school moves, and another is closed.
+		{ID: "school-b", Parent: "school", Until: "2026-05-03"}, {ID: "school-b", Parent: "care", From: "2026-05-04"},
+		{ID: "school-c", Parent: "school", Until: "2026-05-02", Successor: "school-a"}} {
+		if err := u.Add(unit); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,7 +60,9 @@ func genCondition(depth int) *rapid.Generator[string] {
 			}
 			return s
 		}
-		switch rapid.IntRange(0, 7).Draw(t, "kind") {
+		switch rapid.IntRange(0, 8).Draw(t, "kind") {
+		case 8:
+			return "r.sub.works_meanwhile"
 		case 0:
 			return "r.sub.job_code == '" + rapid.SampledFrom(testJobs).Draw(t, "job") + "'"
 		case 1:
@@ -106,10 +111,11 @@ func genWorld(tree *identity.Units) *rapid.Generator[world] {
 		}
 		for i := range rapid.IntRange(1, 10).Draw(t, "rules") {
 			effect := rapid.SampledFrom([]string{"allow", "allow", "allow", "deny"}).Draw(t, "effect")
-			fmt.Fprintf(&text, "p, rule%d, \"%s\", %s, %s, why\n", i, genCondition(2).Draw(t, "condition"), thing("grants", roles), effect)
+			fmt.Fprintf(&text, "p, rule%d, \"%s\", %s, %s, why, %s\n", i, genCondition(2).Draw(t, "condition"), thing("grants", roles), effect,
+				rapid.SampledFrom([]string{"", "leave=keep", "leave=end"}).Draw(t, "leave"))
 		}
 		source, problems := Parse("policy.csv", text.String())
-		rules, more := Compile(source, catalogue, tree, []string{"cost_centre"})
+		rules, more := Compile(source, catalogue, tree, []string{"cost_centre"}, rapid.SampledFrom(identity.LeaveRules).Draw(t, "leave rule"))
 		for _, p := range append(problems, more...) {
 			if !p.Warning {
 				t.Fatalf("%v in\n%s", p, text.String())
@@ -125,18 +131,25 @@ func genPerson() *rapid.Generator[identity.Person] {
 		p.Protected = rapid.Bool().Draw(t, "protected")
 		for i := range rapid.IntRange(0, 3).Draw(t, "employments") {
 			e := identity.Employment{ID: identity.EmploymentID(fmt.Sprint(p.ID, "-", i)), EmploymentFacts: identity.EmploymentFacts{
+				Start: rapid.SampledFrom([]identity.Date{"2026-01-01", testDay, "2026-05-05"}).Draw(t, "start"),
+				End:   rapid.SampledFrom([]identity.Date{"", testDay, "2026-05-03"}).Draw(t, "end"),
+			}}
+			terms := identity.Terms{
 				Unit:    rapid.SampledFrom(append([]string{"elsewhere", ""}, testUnits...)).Draw(t, "unit"),
 				JobCode: rapid.SampledFrom(testJobs).Draw(t, "job"),
 				Type:    rapid.SampledFrom(testTypes).Draw(t, "type"),
 				Percent: rapid.SampledFrom([]float64{0, 49.5, 50, 100}).Draw(t, "percent"),
-				Start:   rapid.SampledFrom([]identity.Date{"2026-01-01", testDay, "2026-05-05"}).Draw(t, "start"),
-				End:     rapid.SampledFrom([]identity.Date{"", testDay, "2026-05-03"}).Draw(t, "end"),
-			}}
+			}
 			if rapid.Bool().Draw(t, "leave") {
-				e.LeaveStart = "2026-05-01"
+				e.Leaves = []identity.Leave{{Start: "2026-05-01"}}
 			}
 			if rapid.Bool().Draw(t, "attribute") {
-				e.Attributes = map[string]string{"cost_centre": rapid.SampledFrom([]string{"10", "30"}).Draw(t, "cost")}
+				terms.Attributes = map[string]string{"cost_centre": rapid.SampledFrom([]string{"10", "30"}).Draw(t, "cost")}
+			}
+			e.Terms = []identity.Terms{terms}
+			if rapid.Bool().Draw(t, "moves") {
+				terms.From, terms.JobCode = rapid.SampledFrom([]identity.Date{testDay, "2026-05-05"}).Draw(t, "from"), testJobs[0]
+				e.Terms = append(e.Terms, terms)
 			}
 			p.Employments = append(p.Employments, e)
 		}
@@ -147,7 +160,7 @@ func genPerson() *rapid.Generator[identity.Person] {
 // disagreement asks Casbin about every person, employment and entitlement and
 // returns the first answer that differs from the fast path's.
 func disagreement(w world) error {
-	enforcer, err := w.rules.Enforcer()
+	enforcer, err := w.rules.Enforcer(testDay)
 	if err != nil {
 		return err
 	}
@@ -195,8 +208,13 @@ func TestPlantedMistakesAreCaught(t *testing.T) {
 			}
 		},
 		"an attribute forgotten in a condition's key": func(r *Rules) {
-			for _, c := range r.conditions {
+			for _, c := range slices.Concat(r.conditions...) {
 				c.mentions = nil
+			}
+		},
+		"the organisation of another day": func(r *Rules) {
+			for epoch := range r.conditions {
+				r.conditions[epoch] = r.conditions[0]
 			}
 		},
 		"deny read as allow": func(r *Rules) {
@@ -235,7 +253,7 @@ func BenchmarkDecide(b *testing.B) {
 			i, 1000+i%40, testUnits[i%len(testUnits)], i%3*40, i)
 	}
 	source, problems := Parse("policy.csv", text.String())
-	rules, more := Compile(source, testCatalogue(nRules), tree, nil)
+	rules, more := Compile(source, testCatalogue(nRules), tree, nil, identity.LeaveKeeps)
 	if len(problems)+len(more) > 0 {
 		b.Fatal(problems, more)
 	}
@@ -243,19 +261,19 @@ func BenchmarkDecide(b *testing.B) {
 	for i := range people {
 		p := identity.Person{ID: identity.PersonID(fmt.Sprint(i))}
 		for j := range 1 + i%3/2 {
-			p.Employments = append(p.Employments, identity.Employment{ID: identity.EmploymentID(fmt.Sprint(i, j)), EmploymentFacts: identity.EmploymentFacts{
-				Unit: testUnits[(i+j)%len(testUnits)], JobCode: fmt.Sprint(1000 + (i*7+j)%40), Percent: float64(i % 5 * 25), Start: "2026-01-01"}})
+			p.Employments = append(p.Employments, identity.Employment{ID: identity.EmploymentID(fmt.Sprint(i, j)), EmploymentFacts: identity.EmploymentFacts{Start: "2026-01-01", Terms: []identity.Terms{{
+				Unit: testUnits[(i+j)%len(testUnits)], JobCode: fmt.Sprint(1000 + (i*7+j)%40), Percent: float64(i % 5 * 25)}}}})
 		}
 		people[i] = p
 	}
-	enforcer, err := rules.Enforcer()
+	enforcer, err := rules.Enforcer(testDay)
 	if err != nil {
 		b.Fatal(err)
 	}
 	var fast, slow time.Duration
 	for b.Loop() {
 		start := time.Now()
-		fresh, _ := Compile(source, testCatalogue(nRules), tree, nil) // nothing remembered from the run before
+		fresh, _ := Compile(source, testCatalogue(nRules), tree, nil, identity.LeaveKeeps) // nothing remembered from the run before
 		for _, p := range people {
 			if _, err := fresh.Decide(p, testDay, Facts{}); err != nil {
 				b.Fatal(err)

@@ -76,31 +76,33 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
 		x.Grant = &grants[i]
 	}
-	// A grant without reasons is a denial, or a decision that no rule is behind.
+	// A grant without reasons is a denial, a handover, or a decision that no rule
+	// is behind.
 	if err := r.askCasbin(p, day, id, x.Grant != nil && len(x.Grant.Reasons) > 0); err != nil {
 		return x, err
 	}
+	tree := r.Units.On(day)
 	for _, e := range p.Employments {
 		if !e.ActiveOn(day) {
 			continue
 		}
 		x.NoEmployment = false
-		values := r.schema.values(p, e, day)
+		values := r.schema.values(p, e, day, tree)
 		for _, rule := range r.rules {
 			if !slices.ContainsFunc(rule.reach, func(y reached) bool { return y.entitlement == entitlement }) {
 				continue
 			}
-			x.Near = append(x.Near, r.near(rule, e.ID, values))
+			x.Near = append(x.Near, r.near(rule, e.ID, values, tree.Epoch))
 		}
 	}
 	slices.SortStableFunc(x.Near, func(a, b Near) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
 	return x, nil
 }
 
-func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values []any) Near {
+func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values []any, epoch int) Near {
 	n := Near{Rule: rule.ID, Version: rule.Version, Place: fmt.Sprintf("%s:%d", rule.File, rule.Line), Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
 	sub := r.schema.sub(values)
-	for _, c := range r.conditions[rule.condition].conjuncts {
+	for _, c := range r.conditions[epoch][rule.condition].conjuncts {
 		part := Part{Text: c.text}
 		part.Holds, _ = evaluate(c.expression, sub) // what cannot be evaluated does not hold; Decide reports it
 		n.Holds = n.Holds && part.Holds
@@ -120,7 +122,7 @@ func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values
 }
 
 func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID, expected bool) error {
-	enforcer, err := r.Enforcer()
+	enforcer, err := r.Enforcer(day)
 	if err != nil {
 		return err
 	}

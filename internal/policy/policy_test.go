@@ -13,7 +13,7 @@ func compile(t *testing.T, text string) (*Rules, []Problem) {
 	source, problems := Parse("policy.csv", text)
 	c := Catalogue{Entitlements: []Entitlement{
 		{ID: "mail:basic"}, {ID: "care:record", MFA: true}, {ID: "school:register"}}}
-	rules, more := Compile(source, c, testTree(t), []string{"cost_centre"})
+	rules, more := Compile(source, c, testTree(t), []string{"cost_centre"}, identity.LeaveKeeps)
 	return rules, append(problems, more...)
 }
 
@@ -54,8 +54,8 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 
 func nurse() identity.Person {
 	return identity.Person{ID: "p1", Employments: []identity.Employment{
-		{ID: "e1", EmploymentFacts: identity.EmploymentFacts{Unit: "care-1", JobCode: "3300", Percent: 75, Start: "2026-01-01"}},
-		{ID: "e2", EmploymentFacts: identity.EmploymentFacts{Unit: "school-a", JobCode: "2120", Percent: 25, Start: "2026-01-01", End: "2026-06-01"}},
+		{ID: "e1", EmploymentFacts: identity.EmploymentFacts{Start: "2026-01-01", Terms: []identity.Terms{{Unit: "care-1", JobCode: "3300", Percent: 75}}}},
+		{ID: "e2", EmploymentFacts: identity.EmploymentFacts{Start: "2026-01-01", End: "2026-06-01", Terms: []identity.Terms{{Unit: "school-a", JobCode: "2120", Percent: 25}}}},
 	}}
 }
 
@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("p, a, \"under(r.sub.unit, 'care') && r.sub.nothing\", mail:basic, deny, w")
 	f.Fuzz(func(t *testing.T, text string) {
 		source, _ := Parse("policy.csv", text)
-		rules, problems := Compile(source, Catalogue{Entitlements: []Entitlement{{ID: "mail:basic"}}}, testTree(t), nil)
+		rules, problems := Compile(source, Catalogue{Entitlements: []Entitlement{{ID: "mail:basic"}}}, testTree(t), nil, identity.LeaveKeeps)
 		if slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning }) {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -30,14 +31,16 @@ type Rules struct {
 
 	source     *Source
 	schema     schema
+	leave      identity.LeaveRule
+	handover   int // the longest of any rule, in days
 	rules      []compiledRule
-	conditions []*condition
-	mentioned  []int // what any condition mentions: the key of the answers
+	conditions [][]*condition // for each of the organisation's trees
+	mentioned  []int          // what any condition mentions: the key of the answers
 	bundles    map[string][]string
 
 	mu      sync.RWMutex
 	answers map[string]*answer
-	held    []map[string]bool // for each condition, what it gave by its own key
+	held    [][]map[string]bool // for each tree and condition, what it gave by its own key
 }
 
 type compiledRule struct {
@@ -64,12 +67,13 @@ type given struct {
 	deny        []int
 }
 
-// Compile checks a policy against everything it refers to and compiles it.
+// Compile checks a policy against everything it refers to and compiles it. It
+// needs to know what a leave of absence does where a rule does not say.
 // Problems are returned with the rules; with a problem that is more than a
 // warning the rules must not be used.
-func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttributes []string) (*Rules, []Problem) {
+func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttributes []string, leave identity.LeaveRule) (*Rules, []Problem) {
 	catalogue.Sort()
-	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), bundles: map[string][]string{}, answers: map[string]*answer{}}
+	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), leave: leave, bundles: map[string][]string{}, answers: map[string]*answer{}}
 	var problems []Problem
 	report := func(line, column int, warning bool, format string, args ...any) {
 		problems = append(problems, Problem{File: s.File, Line: line, Column: column, Warning: warning, Text: fmt.Sprintf(format, args...)})
@@ -94,35 +98,56 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			report(m.line, 0, false, "%v", err)
 		}
 	}
+	trees := units.Trees()
+	r.conditions = make([][]*condition, len(trees))
 	compiled := map[string]int{}
 	for _, rule := range s.Rules {
 		if err := known(rule.Grants); err != nil {
 			report(rule.Line, 0, false, "rule %s: %v", rule.ID, err)
 			continue
 		}
-		at, ok := compiled[rule.Condition]
+		text := rule.effective(leave)
+		at, ok := compiled[text]
 		if !ok {
-			c, err := compileCondition(rule.Condition, r.schema, units)
+			all, err := compileFor(trees, text, r.schema, units)
 			if err != nil {
 				report(rule.Line, rule.column, false, "rule %s: %v", rule.ID, err)
 				continue
 			}
-			at = len(r.conditions)
-			compiled[rule.Condition] = at
-			r.conditions = append(r.conditions, c)
-			r.mentioned = append(r.mentioned, c.mentions...)
+			at = len(r.conditions[0])
+			compiled[text] = at
+			for epoch, c := range all {
+				r.conditions[epoch] = append(r.conditions[epoch], c)
+			}
+			r.mentioned = append(r.mentioned, all[0].mentions...)
 		}
+		r.handover = max(r.handover, rule.Handover)
 		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: r.reach(rule.Grants)})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
-	r.held = make([]map[string]bool, len(r.conditions))
-	for i := range r.held {
-		r.held[i] = map[string]bool{}
+	r.held = make([][]map[string]bool, len(trees))
+	for epoch := range trees {
+		for range r.conditions[epoch] {
+			r.held[epoch] = append(r.held[epoch], map[string]bool{})
+		}
 	}
 	problems = append(problems, r.unreachable(s)...)
 	r.Digest = r.digest()
 	return r, problems
+}
+
+// compileFor compiles a condition for each tree.
+func compileFor(trees []*identity.Tree, text string, s schema, units *identity.Units) ([]*condition, error) {
+	all := make([]*condition, len(trees))
+	for i, tree := range trees {
+		c, err := compileCondition(text, s, units, tree)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+	}
+	return all, nil
 }
 
 // reach returns the entitlements behind a name, as Casbin's role manager
@@ -187,8 +212,9 @@ func (r *Rules) digest() string {
 	for _, e := range r.Catalogue.Entitlements {
 		fmt.Fprintf(h, "%q %q %q %q %t %t\n", e.ID, e.System, e.Target, e.Native, e.MFA, e.Authoritative)
 	}
-	for _, id := range r.Units.IDs() {
-		fmt.Fprintf(h, "%q %q\n", id, r.Units.Parent(id))
+	fmt.Fprintf(h, "%q\n", r.leave)
+	for _, u := range r.Units.All() {
+		fmt.Fprintf(h, "%q %q %q %q %q\n", u.ID, u.Parent, u.From, u.Until, u.Successor)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -203,16 +229,18 @@ func suggest(name string, c Catalogue) string {
 	return ""
 }
 
-// answer returns what an employment with the values gives.
-func (r *Rules) answer(values []any) *answer {
-	key := keyOf(values, r.mentioned)
+// answer returns what the employment gives on the day.
+func (r *Rules) answer(p identity.Person, e identity.Employment, day identity.Date) *answer {
+	tree := r.Units.On(day)
+	values := r.schema.values(p, e, day, tree)
+	key := strconv.Itoa(tree.Epoch) + "/" + keyOf(values, r.mentioned)
 	r.mu.RLock()
 	a := r.answers[key]
 	r.mu.RUnlock()
 	if a != nil {
 		return a
 	}
-	a = r.work(values)
+	a = r.work(values, tree.Epoch)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers[key] = a
@@ -238,13 +266,13 @@ func keyOf(values []any, mentioned []int) string {
 
 // work evaluates every condition on the values and gathers what the rules
 // that hold give and forbid.
-func (r *Rules) work(values []any) *answer {
-	holds := make([]bool, len(r.conditions))
+func (r *Rules) work(values []any, epoch int) *answer {
+	holds := make([]bool, len(r.conditions[epoch]))
 	var sub map[string]any
-	for i, c := range r.conditions {
+	for i, c := range r.conditions[epoch] {
 		key := keyOf(values, c.mentions)
 		r.mu.RLock()
-		held, ok := r.held[i][key]
+		held, ok := r.held[epoch][i][key]
 		r.mu.RUnlock()
 		if !ok {
 			if sub == nil {
@@ -255,7 +283,7 @@ func (r *Rules) work(values []any) *answer {
 				return &answer{err: fmt.Errorf("condition %q: %w", c.text, err)}
 			}
 			r.mu.Lock()
-			r.held[i][key] = held
+			r.held[epoch][i][key] = held
 			r.mu.Unlock()
 		}
 		holds[i] = held

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // Rule is a policy line.
@@ -17,12 +20,71 @@ type Rule struct {
 	Grants    string // an entitlement, or a role
 	Deny      bool
 	Why       string // for people
+	// Handover is for how many days whoever moves on keeps what the rule gave.
+	Handover int
+	// Leave says what a leave of absence does to what the rule gives; empty is
+	// what the configuration says.
+	Leave LeaveOption
 	// Version changes with the line's text, the texts of its role's bundle
 	// not included.
 	Version string
 	File    string
 	Line    int
 	column  int // where the condition begins
+}
+
+// LeaveOption is a rule's own word on leave.
+type LeaveOption string
+
+// The options.
+const (
+	LeaveKeep LeaveOption = "keep" // given during leave, too
+	LeaveEnd  LeaveOption = "end"  // not given during leave
+)
+
+// effective is the condition with what the rule, or the configuration, says
+// about leave.
+func (r Rule) effective(leave identity.LeaveRule) string {
+	extra := ""
+	switch {
+	case r.Deny || r.Leave == LeaveKeep:
+	case r.Leave == LeaveEnd || leave == identity.LeaveReduces:
+		extra = "!r.sub.on_leave"
+	case leave == identity.LeaveSuspends:
+		extra = "!r.sub.works_meanwhile"
+	}
+	switch {
+	case extra == "":
+		return r.Condition
+	case strings.ContainsAny(r.Condition, "|?"):
+		return "(" + r.Condition + ") && " + extra
+	}
+	return r.Condition + " && " + extra
+}
+
+// options reads "handover=14 leave=end".
+func (r *Rule) options(text string) error {
+	for _, word := range strings.Fields(text) {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "handover":
+			days, err := strconv.Atoi(value)
+			if err != nil || days < 1 || days > 365 {
+				return fmt.Errorf("handover=%s: it is a number of days, from 1 to 365", value)
+			}
+			if r.Deny {
+				return errors.New("handover: a rule that denies gives nothing to hand over")
+			}
+			r.Handover = days
+		case "leave":
+			if r.Leave = LeaveOption(value); r.Leave != LeaveKeep && r.Leave != LeaveEnd {
+				return fmt.Errorf("leave=%s: it is keep or end", value)
+			}
+		default:
+			return fmt.Errorf("%q is no option: there are handover=DAYS and leave=keep|end", word)
+		}
+	}
+	return nil
 }
 
 // membership is a grouping line: a role holds an entitlement or another role.
@@ -43,7 +105,7 @@ type Source struct {
 const rolePrefix = "role:"
 
 // Parse reads a policy in Casbin's CSV: lines "p, id, condition, grants,
-// allow|deny, why" and "g, role:a, entitlement or role". Lines that begin
+// allow|deny, why", where a seventh field may hold options, and "g, role:a, entitlement or role". Lines that begin
 // with # are comments. A line that is wrong is reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
 	s := &Source{File: file, Text: text}
@@ -76,8 +138,8 @@ func Parse(file, text string) (*Source, []Problem) {
 		}
 		switch fields[0] {
 		case "p":
-			if len(fields) != 6 {
-				report(0, "a rule has 6 fields (p, id, condition, grants, allow|deny, why), this line has %d; put a condition with commas or quotes in \"…\"", len(fields))
+			if len(fields) != 6 && len(fields) != 7 {
+				report(0, "a rule has 6 fields (p, id, condition, grants, allow|deny, why) and may have a seventh with options, this line has %d; put a condition with commas or quotes in \"…\"", len(fields))
 				continue
 			}
 			if at, ok := ids[fields[1]]; ok || fields[1] == "" {
@@ -90,8 +152,15 @@ func Parse(file, text string) (*Source, []Problem) {
 			}
 			ids[fields[1]] = line
 			_, column := r.FieldPos(2)
-			s.Rules = append(s.Rules, Rule{ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
-				Version: version(fields), File: file, Line: line, column: column})
+			rule := Rule{ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
+				Version: version(fields), File: file, Line: line, column: column}
+			if len(fields) == 7 {
+				if err := rule.options(fields[6]); err != nil {
+					report(6, "rule %s: %v", rule.ID, err)
+					continue
+				}
+			}
+			s.Rules = append(s.Rules, rule)
 		case "g":
 			if len(fields) != 3 {
 				report(0, "a grouping line has 3 fields (g, role, what it holds), this line has %d", len(fields))

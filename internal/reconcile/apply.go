@@ -62,6 +62,19 @@ type Undone struct {
 	Detail  string    `json:"detail"`
 }
 
+// tell adds what became of a step, and says whether it was done.
+func (r *Result) tell(s plan.Step, outcome, detail string) bool {
+	r.Outcomes[outcome]++
+	done := outcome == audit.Applied || outcome == audit.AlreadySo
+	switch {
+	case !done:
+		r.Undone = append(r.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
+	case detail != "":
+		r.Notes = append(r.Notes, Undone{Step: s, Outcome: outcome, Detail: detail})
+	}
+	return done
+}
+
 // Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
 func (r *Result) Err() error {
 	parts := []string{}
@@ -102,14 +115,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			result.Outcomes[outcome]++
-			ended[s.ID] = outcome == audit.Applied || outcome == audit.AlreadySo
-			if ended[s.ID] && detail != "" {
-				result.Notes = append(result.Notes, Undone{Step: s, Outcome: outcome, Detail: detail})
-			}
-			if outcome != audit.Applied && outcome != audit.AlreadySo {
-				result.Undone = append(result.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
-			}
+			ended[s.ID] = result.tell(s, outcome, detail)
 			e.progress("apply", done, len(p.Steps))
 		}
 		wg.Go(func() {
@@ -236,8 +242,11 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	desired := r.world.accounts[s.Person][s.Target]
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
 	switch s.Op {
-	case connectors.CreateAccount, connectors.UpdateAccount:
-		a.change.Enabled = true
+	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
+		a.change.Enabled = s.Op != plan.PrepareAccount
+		if s.Op == plan.PrepareAccount {
+			a.change.Op = connectors.CreateAccount
+		}
 		why := r.values(&a, desired)
 		return a, why
 	case connectors.RenameAccount:
@@ -246,6 +255,11 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 		}
 	}
 	return a, ""
+}
+
+// creates says whether a step makes an account.
+func creates(op connectors.Op) bool {
+	return op == connectors.CreateAccount || op == plan.PrepareAccount
 }
 
 // values fills in what the change writes, or says why it cannot.
@@ -267,7 +281,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 			}
 			values = []string{id}
 		}
-		if a.step.Op != connectors.CreateAccount || len(values) > 0 {
+		if !creates(a.step.Op) || len(values) > 0 {
 			a.change.Attributes[name] = values
 		}
 	}
@@ -318,7 +332,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				continue
 			}
 			v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
-			if a.step.Op == connectors.CreateAccount || a.step.Op == connectors.RenameAccount {
+			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
 				v.Account = a.change.Account.Name
 			}
 			if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
@@ -345,7 +359,7 @@ func (r *targetRun) takeNames(ctx context.Context, attempts []attempt) ([]attemp
 	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
 		rest = rest[:0]
 		for _, a := range attempts {
-			if a.step.Op == connectors.CreateAccount || a.step.Op == connectors.RenameAccount {
+			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
 				var taken *store.NameTaken
 				err := tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
 				if errors.As(err, &taken) {
@@ -506,7 +520,7 @@ func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountI
 	switch s.Op {
 	case connectors.AdoptAccount:
 		return tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
-	case connectors.CreateAccount:
+	case connectors.CreateAccount, plan.PrepareAccount:
 		if accountID != "" {
 			return tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
 		}

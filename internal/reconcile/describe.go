@@ -17,11 +17,12 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
 	w.freshNames = map[string]map[identity.PersonID]string{}
 	byKey := map[identity.SourceKey]identity.PersonID{}
+	tree := e.Config.Rules.Units.On(w.day)
 	for i, p := range w.people {
 		people[i].Accounts = make(map[string]plan.Account, len(e.Config.Targets))
 		w.accounts[p.ID] = people[i].Accounts
 		for _, key := range p.Keys {
-			byKey[key] = p.ID
+			byKey[key.SourceKey] = p.ID
 		}
 	}
 	for t, c := range e.Config.Targets {
@@ -37,11 +38,12 @@ func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) e
 			return err
 		}
 		for i, p := range w.people {
-			view := p.ViewOn(w.day)
+			view := p.ViewOn(w.day, c.Main)
+			view.Unit = tree.Current(view.Unit)
 			view.Zone = e.Config.Zone
 			a := people[i].Accounts[c.Name]
 			view.Account = a.Name
-			boss, known := manager(p, w.day, byKey)
+			boss, known := manager(p, w.day, c.Main, byKey)
 			attributes(&a, c, view, boss, known)
 			people[i].Accounts[c.Name] = a
 		}
@@ -61,8 +63,8 @@ func (e *Engine) nameAll(ctx context.Context, w *world, c config.Target, names *
 			if a.Name, err = names.current(p.ID); err != nil {
 				return err
 			}
-			if people[i].NoNeed == "" && e.concerns(c.Name, people[i]) {
-				if a.Name, err = names.choose(p.ID, a.Name, p.ViewOn(w.day)); err != nil {
+			if (people[i].NoNeed == "" || people[i].Prepare) && e.concerns(c.Name, people[i]) {
+				if a.Name, err = names.choose(p.ID, a.Name, p.ViewOn(w.day, c.Main)); err != nil {
 					a.BadName = err.Error()
 				}
 			}
@@ -90,7 +92,7 @@ func (e *Engine) claims(w *world, c config.Target, people []plan.Person) error {
 		a := people[i].Accounts[c.Name]
 		a.NotYet = people[i].NoNeed != "" && !hasBegun(p, w.day)
 		for _, claim := range c.Adopt {
-			value, err := claim.Value.Execute(p.ViewOn(w.day))
+			value, err := claim.Value.Execute(p.ViewOn(w.day, c.Main))
 			if err != nil {
 				return fmt.Errorf("target %s: adopt: %s: %w", c.Name, claim.Attribute, err)
 			}
@@ -118,12 +120,16 @@ func (e *Engine) concerns(target string, p plan.Person) bool {
 
 // manager returns who the person's manager is, of the employment that speaks
 // for them. It is not known when HR names somebody it does not list.
-func manager(p identity.Person, day identity.Date, byKey map[identity.SourceKey]identity.PersonID) (id identity.PersonID, known bool) {
-	main, ok := p.Main(day)
-	if !ok || main.ManagerKey == "" {
+func manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey map[identity.SourceKey]identity.PersonID) (id identity.PersonID, known bool) {
+	main, ok := p.Main(day, rule)
+	if !ok {
 		return "", true
 	}
-	id, known = byKey[identity.SourceKey{Source: main.Key.Source, Key: main.ManagerKey}]
+	key := main.On(max(day, main.Start)).ManagerKey
+	if key == "" {
+		return "", true
+	}
+	id, known = byKey[identity.SourceKey{Source: main.Key.Source, Key: key}]
 	return id, known
 }
 
@@ -132,8 +138,12 @@ func attributes(a *plan.Account, c config.Target, view identity.View, manager id
 	a.Attributes = make(map[string][]string, len(c.Attributes))
 	for _, name := range c.AttributeNames() {
 		attribute := c.Attributes[name]
+		withheld := view.Protected && attribute.Replaced
 		if attribute.Manager {
-			if known {
+			if withheld {
+				manager = ""
+			}
+			if known || withheld {
 				if a.References == nil {
 					a.References = map[string]identity.PersonID{}
 				}
@@ -141,9 +151,16 @@ func attributes(a *plan.Account, c config.Target, view identity.View, manager id
 			}
 			continue
 		}
-		value, err := attribute.Value.Execute(view)
-		if err == nil && value == "" && attribute.Default != nil {
-			value, err = attribute.Default.Execute(view)
+		template, otherwise := attribute.Value, attribute.Default
+		if withheld {
+			template, otherwise = attribute.Protected, nil
+		}
+		value, err := "", error(nil)
+		if template != nil {
+			value, err = template.Execute(view)
+		}
+		if err == nil && value == "" && otherwise != nil {
+			value, err = otherwise.Execute(view)
 		}
 		switch {
 		case err != nil:

@@ -30,7 +30,7 @@ func gifted(t *testing.T) *house {
 // review answers for person 1's base:school.
 func (h *house) review(verdict string) {
 	h.t.Helper()
-	g := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	_, items, err := g.StartReview(h.t.Context(), "base", h.person("2"))
 	if err != nil {
 		h.t.Fatal(err)

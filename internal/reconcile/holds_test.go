@@ -11,7 +11,7 @@ import (
 
 func (h *house) decideHold(digest, verdict string) {
 	h.t.Helper()
-	g := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	if _, err := g.DecideHold(h.t.Context(), digest, verdict, "os-uid:0", "so it is"); err != nil {
 		h.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,12 +100,20 @@ func newHouse(t *testing.T) *house { return newHouseWith(t, configuration) }
 
 func newHouseWith(t *testing.T, configuration string) *house {
 	t.Helper()
+	return newHouseOf(t, map[string]string{"behov.yaml": configuration})
+}
+
+// newHouseOf has these files instead of the usual ones.
+func newHouseOf(t *testing.T, files map[string]string) *house {
+	t.Helper()
 	dir := t.TempDir()
 	key, err := seal.NewMaster()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rulesCSV, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
+	all := map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rulesCSV, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"}
+	maps.Copy(all, files)
+	for name, text := range all {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +163,13 @@ func (h *house) hire(rows ...string) {
 func (h *house) export(text string) {
 	h.t.Helper()
 	im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: time.Now, Actor: "behov"}
-	r, err := im.Import(h.t.Context(), "hr.csv", []byte(text), h.e.Config.Sources["hr"])
+	im.Now = h.e.Now
+	export, err := hr.Read("hr.csv", []byte(text), h.e.Config.Sources["hr"], h.e.Config.Attributes, h.e.Config.Rules.Units, im.Today())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	// HR may say again what it said before.
+	r, err := im.Deliver(h.t.Context(), hr.Delivery{Source: h.e.Config.Sources["hr"], Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Stated: true, Export: export})
 	if err != nil || len(r.Problems) > 0 || r.Held != nil {
 		h.t.Fatalf("import: %+v, %v", r, err)
 	}

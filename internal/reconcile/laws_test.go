@@ -274,7 +274,7 @@ func TestAReleaseIsUsedUp(t *testing.T) {
 	// be held by the import.
 	in := []string{"1 school T", "2 school T", "3 school T", "4 school T 2020-12-31"}
 	out := []string{"1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31"}
-	govern := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	govern := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	h.hire(in...)
 	h.settledRun()
 	for round := range 2 {
@@ -305,7 +305,7 @@ func TestAReviewDecisionHolds(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
-	govern := governance.Governance{DB: h.e.DB, Rules: h.e.Config.Rules, Now: time.Now, Zone: time.UTC}
+	govern := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	owner, err := h.e.DB.FindPerson(t.Context(), "2")
 	if err != nil {
 		t.Fatal(err)
@@ -482,7 +482,7 @@ func TestWhatTheConfigurationForgets(t *testing.T) {
 	h.hire("1 school T")
 	h.settledRun()
 	var units identity.Units
-	if err := units.Add("library", "", ""); err != nil {
+	if err := units.Add(identity.Unit{ID: "library"}); err != nil {
 		t.Fatal(err)
 	}
 	tree := h.e.Config.Rules.Units
@@ -496,7 +496,7 @@ func TestWhatTheConfigurationForgets(t *testing.T) {
 	smaller := policy.Catalogue{Entitlements: slices.DeleteFunc(slices.Clone(whole.Catalogue.Entitlements), func(x policy.Entitlement) bool { return x.ID == "lib:library" })}
 	source, _ := policy.Parse("policy.csv", strings.Replace(rulesCSV, "p, library", "# ", 1))
 	var problems []policy.Problem
-	if h.e.Config.Rules, problems = policy.Compile(source, smaller, tree, nil); len(problems) > 0 {
+	if h.e.Config.Rules, problems = policy.Compile(source, smaller, tree, nil, identity.LeaveKeeps); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	r = h.settledRun()

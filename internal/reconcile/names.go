@@ -57,7 +57,11 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 	if current != "" && !n.how.Rename {
 		return current, nil
 	}
-	base, err := n.how.Value.Execute(view)
+	template := n.how.Value
+	if view.Protected && n.how.Protected != nil {
+		template = n.how.Protected
+	}
+	base, err := template.Execute(view)
 	if err != nil {
 		return current, fmt.Errorf("name: %w", err)
 	}

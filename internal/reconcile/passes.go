@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,12 @@ import (
 // pass that cannot be recorded is withdrawn again. Nobody without a running
 // employment gets one.
 func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Duration, reason string) (connectors.Pass, error) {
-	if why := noNeed(p, identity.DateOf(e.Now(), e.Config.Zone)); why != "" {
-		return connectors.Pass{}, fmt.Errorf("no pass for person %s: %s", p.ID, why)
+	standing, err := StandingOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
+	if err != nil {
+		return connectors.Pass{}, err
+	}
+	if !standing.Works() {
+		return connectors.Pass{}, fmt.Errorf("no pass for person %s: %s", p.ID, cmp.Or(standing.Facts.Suspended, standing.Stage.Why))
 	}
 	t, issuer, account, err := e.passes(ctx, p)
 	if err != nil {

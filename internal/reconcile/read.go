@@ -22,7 +22,10 @@ type world struct {
 	heads          store.Heads
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
-	targets        []plan.Target // in the configuration's order
+	stages         map[identity.PersonID]identity.Stage
+	unclear        map[identity.PersonID]error    // whose employments could not be worked out
+	warnings       map[identity.PersonID][]string // what will end
+	targets        []plan.Target                  // in the configuration's order
 	open           map[string][]store.OpenStep
 	fingerprintKey []byte
 	accounts       map[identity.PersonID]map[string]plan.Account // filled in by decide
@@ -32,7 +35,8 @@ type world struct {
 }
 
 func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
-	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{}, open: map[string][]store.OpenStep{}}
+	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{}, stages: map[identity.PersonID]identity.Stage{},
+		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, open: map[string][]store.OpenStep{}}
 	if w.day == "" {
 		w.day = identity.DateOf(e.Now(), e.Config.Zone)
 	}
@@ -54,6 +58,7 @@ func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
 			e.progress("read people", len(w.people), 0)
 		}
 	}
+	e.sponsors(w)
 	if err := e.readTargets(ctx, w); err != nil {
 		return nil, err
 	}
@@ -78,6 +83,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 		}
 		can := connector.Capabilities()
 		t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can
+		t.Deletes = can[connectors.Delete].Can
 		_, t.Sessions = connector.(connectors.SessionRevoker)
 		g.Go(func() error {
 			observed := plan.NewObserved()
@@ -163,7 +169,32 @@ func (e *Engine) readFacts(ctx context.Context, w *world) error {
 		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
 		w.facts[id] = f
 	}
+	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
+		decisions, err := e.DB.PersonDecisions(ctx, kind, "")
+		if err != nil {
+			return err
+		}
+		for _, d := range decisions {
+			f := w.facts[identity.PersonID(d.Person)]
+			Stand(&f, d)
+			w.facts[identity.PersonID(d.Person)] = f
+		}
+	}
 	return e.readMFA(ctx, w)
+}
+
+// Stand adds to the facts what a decision about a person as a whole says.
+func Stand(f *policy.Facts, d store.Decision) {
+	if d.Verdict == store.Lift {
+		return
+	}
+	text := fmt.Sprintf("decision %d by %s: %s", d.Seq, d.Maker, d.Reason)
+	switch d.Kind {
+	case store.SuspensionDecision:
+		f.Suspended = "suspended by " + text
+	case store.LegalHoldDecision:
+		f.LegalHold = text
+	}
 }
 
 // VerdictOf says what a review decision means to policy.
@@ -209,64 +240,88 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 func (e *Engine) decide(ctx context.Context, w *world) ([]plan.Person, error) {
 	people := make([]plan.Person, len(w.people))
 	for i, p := range w.people {
-		desired := plan.Person{ID: p.ID, NoNeed: noNeed(p, w.day)}
-		grants, err := e.Config.Rules.Decide(p, w.day, w.facts[p.ID])
+		facts := w.facts[p.ID]
+		stage := e.Config.Lifecycle.StageOf(p, w.day, facts.LegalHold != "")
+		w.stages[p.ID] = stage
+		desired := plan.Person{ID: p.ID, Suspended: facts.Suspended, Warnings: w.warnings[p.ID]}
+		day := e.stand(&desired, stage, w.day)
+		var err error
+		desired.Grants, err = e.Config.Rules.Decide(p, day, facts)
 		if err == nil {
-			err = e.knownUnits(p, w.day)
+			err = e.knownUnits(p, day)
+		}
+		if err == nil {
+			err = w.unclear[p.ID]
 		}
 		if err != nil {
 			desired.Undecided = err.Error()
 		}
-		desired.Grants = grants
 		people[i] = desired
 	}
 	return people, e.describe(ctx, w, people)
 }
 
+// stand says what a person's state means for their accounts, and returns the
+// day whose needs count.
+func (e *Engine) stand(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
+	l := e.Config.Lifecycle
+	switch s.State {
+	case identity.Working:
+		return day
+	case identity.OnLeave:
+		if l.Leave == identity.LeaveSuspends {
+			p.Closed = s.Why
+		}
+		return day
+	}
+	p.NoNeed = s.Why
+	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
+	switch s.State {
+	case identity.PreHire, identity.Between:
+		if s.Next.AddDays(-l.Prepare) <= day {
+			p.Prepare = true
+			return s.Next
+		}
+	case identity.Retained, identity.ToErase:
+		p.Delete = s.Why
+	}
+	return day
+}
+
 // knownUnits says whether every unit that a person works in is in the tree. A
-// unit that was renamed or forgotten there must not take anyone's access.
+// unit that was closed or forgotten there must not take anyone's access.
 func (e *Engine) knownUnits(p identity.Person, day identity.Date) error {
-	units := e.Config.Rules.Units
-	if units.Len() == 0 {
+	if e.Config.Rules.Units.Len() == 0 {
 		return nil
 	}
+	tree := e.Config.Rules.Units.On(day)
 	for _, employment := range p.Active(day) {
-		if employment.Unit != "" && !units.Has(employment.Unit) {
-			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", employment.Unit)
+		unit := tree.Current(employment.On(day).Unit)
+		switch {
+		case unit == "" || tree.Has(unit):
+		case e.Config.Rules.Units.Has(unit):
+			return fmt.Errorf("the unit %q of an employment is closed on %s: name its successor in the units file, or move the employment in HR", unit, day)
+		default:
+			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", unit)
 		}
 	}
 	return nil
 }
 
-// noNeed says why a person needs nothing on the day; empty when an employment
-// runs.
-func noNeed(p identity.Person, day identity.Date) string {
-	if len(p.Active(day)) > 0 {
-		return ""
+// Standing is StandingOf for today, with what the target says about the
+// person's enrolment for MFA. A target that cannot say leaves that unknown.
+func (e *Engine) Standing(ctx context.Context, p identity.Person) (Standing, error) {
+	s, err := StandingOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
+	if err != nil {
+		return s, err
 	}
-	last, ok := p.Main(day)
-	switch {
-	case !ok:
-		return "no employment is known"
-	case last.Withdrawn:
-		return "no employment runs: HR no longer lists the last one"
-	case last.Start > day:
-		return fmt.Sprintf("no employment runs yet: the next one starts on %s", last.Start)
-	}
-	return fmt.Sprintf("no employment runs: the last one ended on %s", last.End)
+	s.Facts.MFA, err = e.enrolment(ctx, p)
+	return s, err
 }
 
-// Facts returns what is decided about one person, and whether they are
-// enrolled for MFA. A target that cannot say leaves that unknown.
-func (e *Engine) Facts(ctx context.Context, p identity.Person) (policy.Facts, error) {
-	decisions, err := e.DB.ReviewDecisions(ctx, string(p.ID))
-	if err != nil {
-		return policy.Facts{}, err
-	}
-	f := policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{}}
-	for _, d := range decisions {
-		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
-	}
+// enrolment says whether one person is enrolled for MFA.
+func (e *Engine) enrolment(ctx context.Context, p identity.Person) (policy.MFA, error) {
+	state := policy.MFA("")
 	for _, t := range e.Config.Targets {
 		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
 		if !t.MFA || !ok {
@@ -274,13 +329,13 @@ func (e *Engine) Facts(ctx context.Context, p identity.Person) (policy.Facts, er
 		}
 		accounts, err := e.DB.Accounts(ctx, t.Name)
 		if err != nil {
-			return f, err
+			return state, err
 		}
 		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && accounts[string(p.ID)] != "" {
 			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: accounts[string(p.ID)], Anchor: string(p.ID)}); err == nil {
-				f.MFA = policy.NotEnrolled
+				state = policy.NotEnrolled
 				if yes {
-					f.MFA = policy.Enrolled
+					state = policy.Enrolled
 				}
 			}
 			continue
@@ -292,10 +347,10 @@ func (e *Engine) Facts(ctx context.Context, p identity.Person) (policy.Facts, er
 		})
 		switch {
 		case found:
-			f.MFA = policy.Enrolled
+			state = policy.Enrolled
 		case err == nil && completeness.Complete:
-			f.MFA = policy.NotEnrolled
+			state = policy.NotEnrolled
 		}
 	}
-	return f, nil
+	return state, nil
 }

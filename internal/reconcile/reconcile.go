@@ -41,7 +41,8 @@ type Options struct {
 }
 
 // Run brings the targets to the desired state, once: read, decide, plan and
-// guard, apply, record. What a stopped run left open is settled first.
+// guard, apply, record. What a stopped run left open is settled first, and
+// people whose time is over are erased last.
 func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	unlock, err := e.DB.Lock(ctx, "apply")
 	if err != nil {
@@ -62,7 +63,11 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	if err := e.recordSeen(ctx, world, p); err != nil {
 		return nil, err
 	}
-	return e.apply(ctx, world, p)
+	result, err := e.apply(ctx, world, p)
+	if err != nil {
+		return result, err
+	}
+	return result, e.erase(ctx, world)
 }
 
 // Plan says what Run would do. It changes nobody's access; of a plan for today

@@ -32,6 +32,10 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		}
 		drift = append(drift, found...)
 	}
+	movers, err := e.movers(ctx, w, p)
+	if err != nil {
+		return err
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		fresh, err := tx.RecordRules(ctx, e.Config.Rules.Digest, e.Config.Rules.Text, now)
 		if err != nil {
@@ -51,6 +55,9 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			if err := tx.EndHold(ctx, digest); err != nil {
 				return err
 			}
+		}
+		if err := e.recordMovers(ctx, tx, movers); err != nil {
+			return err
 		}
 		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
 	})

@@ -51,7 +51,7 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 // untold says what got lost with the answer to a creation: the first password.
 func (e *Engine) untold(target string, op connectors.Op, outcome string) string {
 	t, ok := e.Config.Target(target)
-	if !ok || op != connectors.CreateAccount || outcome != audit.Applied || t.FirstPassword.Directory == "" && len(t.FirstPassword.Command) == 0 {
+	if !ok || !creates(op) || outcome != audit.Applied || t.FirstPassword.Directory == "" && len(t.FirstPassword.Command) == 0 {
 		return ""
 	}
 	return "its first password may never have been handed over: set another one"
@@ -86,7 +86,7 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 	a := accounts[0]
 	done := false
 	switch s.Op {
-	case connectors.CreateAccount:
+	case connectors.CreateAccount, plan.PrepareAccount:
 		done = true
 	case connectors.UpdateAccount:
 		done = true

@@ -49,7 +49,7 @@ func (v *Values) Account(s plan.Step) string {
 	if v.protected[s.Person] || t.Observed == nil {
 		return ""
 	}
-	if s.Op == connectors.CreateAccount || s.Op == connectors.RenameAccount {
+	if creates(s.Op) || s.Op == connectors.RenameAccount {
 		return v.accounts[s.Person][s.Target].Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)

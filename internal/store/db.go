@@ -75,7 +75,7 @@ func (db *DB) openSQLite(file string) error {
 	// Pragmas stand in the DSN so that every pooled connection has them.
 	// synchronous(FULL): an intent must survive a power cut. secure_delete:
 	// an erased name must not linger in free pages.
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-65536)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-16384)"}}
 	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + q.Encode()
 	if db.write, err = sqlx.Open("sqlite", base+"&_txlock=immediate"); err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -119,6 +119,7 @@ type Tx struct {
 	tx      *sqlx.Tx
 	db      *DB
 	keys    map[string]*seal.PersonKey
+	logins  map[string]int // how many of a base this transaction knows to be taken
 	records []pendingRecord
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,6 +22,20 @@ const (
 	ReviewDecision DecisionKind = "review"
 	// HoldDecision is about a hold's digest: "release" or "reject".
 	HoldDecision DecisionKind = "hold"
+	// RecordDecision is about whose a record of an HR source is; the subject is
+	// "source/key": "join", "split" or "apart". Of two people it is "merge" or
+	// "apart", and the subject is the other person.
+	RecordDecision DecisionKind = "record"
+	// SuspensionDecision takes everything from a person at once: "suspend" or
+	// "lift".
+	SuspensionDecision DecisionKind = "suspension"
+	// ProtectionDecision marks a protected identity by hand: "protect" or
+	// "lift".
+	ProtectionDecision DecisionKind = "protection"
+	// LegalHoldDecision keeps whatever would be deleted: "hold" or "lift".
+	LegalHoldDecision DecisionKind = "legal-hold"
+	// ErasureDecision is about a person who is erased: "erase".
+	ErasureDecision DecisionKind = "erasure"
 )
 
 // The verdicts.
@@ -29,6 +44,15 @@ const (
 	Revoke  = "revoke"
 	Release = "release"
 	Reject  = "reject"
+	Join    = "join"
+	Split   = "split"
+	Merge   = "merge"
+	Apart   = "apart"
+	Suspend = "suspend"
+	Protect = "protect"
+	Retain  = "hold"
+	Lift    = "lift"
+	Erase   = "erase"
 )
 
 // Decision is what a person said.
@@ -65,7 +89,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 // record is the decision as it stands in the audit trail.
 func (d Decision) record() audit.Record {
 	return audit.Record{At: d.At(), Actor: d.Maker, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
-		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, d.Subject, d.Reason)}
+		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict), d.Reason)}
 }
 
 // ReviewDecisions returns the newest review decision on each person's
@@ -76,6 +100,28 @@ func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, e
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`,
 		string(ReviewDecision), person)
 	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
+}
+
+// PersonDecisions returns the newest decision of a kind that is about a person
+// as a whole, for each person; of one person when given.
+func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
+	var all []Decision
+	err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, string(kind), person)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
+}
+
+// Decisions returns all decisions of a kind, the oldest first; of one person
+// when given.
+func (db *DB) Decisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
+	var all []Decision
+	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision WHERE kind = $1 AND ($2 = '' OR person_id = $2) ORDER BY seq`, string(kind), person); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
@@ -171,20 +217,25 @@ type ReviewItem struct {
 	Entitlement string `db:"entitlement" json:"entitlement"`
 	Why         string `db:"why" json:"why"` // the reasons for the access when the review began
 	Decided     *int64 `db:"decision" json:"decision,omitempty"`
+	// Reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
+	// system.
+	Reviewer string `db:"reviewer" json:"reviewer,omitempty"`
 }
 
 // Name is how people call the item: campaign-number.
 func (i ReviewItem) Name() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
 
-// StartReview records a campaign with its items and returns its number.
-func (tx *Tx) StartReview(ctx context.Context, system, by string, at time.Time, items []ReviewItem) (int64, error) {
+// StartReview records a campaign with its items and returns its number. The
+// reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
+// system.
+func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at time.Time, items []ReviewItem) (int64, error) {
 	var campaign int64
 	// The head row's lock keeps two campaigns from getting the same number.
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET decision_seq = decision_seq + 0 WHERE id = 1`); err != nil {
 		return 0, fmt.Errorf("review campaign: %w", err)
 	}
-	if err := tx.tx.GetContext(ctx, &campaign, `INSERT INTO review_campaign (id, system, started_by, started_us)
-		SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3 FROM review_campaign RETURNING id`, system, by, micros(at)); err != nil {
+	if err := tx.tx.GetContext(ctx, &campaign, `INSERT INTO review_campaign (id, system, started_by, started_us, reviewer)
+		SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM review_campaign RETURNING id`, system, by, micros(at), reviewer); err != nil {
 		return 0, fmt.Errorf("review campaign: %w", err)
 	}
 	for n, item := range items {
@@ -200,7 +251,8 @@ func (tx *Tx) StartReview(ctx context.Context, system, by string, at time.Time, 
 // with the decision made on each.
 func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, map[int64]Decision, error) {
 	var items []ReviewItem
-	if err := db.read.SelectContext(ctx, &items, `SELECT * FROM review_item WHERE ($1 = 0 OR campaign_id = $1) ORDER BY campaign_id, number`, campaign); err != nil {
+	if err := db.read.SelectContext(ctx, &items, `SELECT i.*, c.reviewer FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id
+		WHERE ($1 = 0 OR i.campaign_id = $1) ORDER BY i.campaign_id, i.number`, campaign); err != nil {
 		return nil, nil, fmt.Errorf("read review items: %w", err)
 	}
 	var decisions []Decision
@@ -217,7 +269,7 @@ func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, ma
 // ReviewItem returns one item.
 func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewItem, error) {
 	var item ReviewItem
-	err := db.read.GetContext(ctx, &item, `SELECT * FROM review_item WHERE campaign_id = $1 AND number = $2`, campaign, number)
+	err := db.read.GetContext(ctx, &item, `SELECT i.*, c.reviewer FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id WHERE i.campaign_id = $1 AND i.number = $2`, campaign, number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return item, fmt.Errorf("there is no review item %d-%d: see behov review list", campaign, number)
 	}

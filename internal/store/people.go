@@ -39,41 +39,47 @@ type personRow struct {
 	Email      string `db:"email"`
 	Phone      string `db:"phone"`
 	Protected  bool   `db:"protected"`
+	ByHand     bool   `db:"protected_by_hand"`
 	Login      string `db:"login"`
+	MergedInto string `db:"merged_into"`
 	Version    int64  `db:"version"`
 }
 
-type employmentRow struct {
-	ID         string  `db:"id"`
-	Person     string  `db:"person_id"`
-	Source     string  `db:"source"`
-	Key        string  `db:"key"`
-	Unit       string  `db:"unit"`
-	JobCode    string  `db:"job_code"`
-	JobTitle   string  `db:"job_title"`
-	Type       string  `db:"type"`
-	Percent    float64 `db:"percent"`
-	ManagerKey string  `db:"manager_key"`
-	Start      string  `db:"start_date"`
-	End        string  `db:"end_date"`
-	LeaveStart string  `db:"leave_start"`
-	LeaveEnd   string  `db:"leave_end"`
-	Attributes string  `db:"attributes"`
-	Withdrawn  bool    `db:"withdrawn"`
+func (r personRow) person() identity.Person {
+	return identity.Person{ID: identity.PersonID(r.ID), Login: r.Login, Version: r.Version, MergedInto: identity.PersonID(r.MergedInto), PersonFacts: identity.PersonFacts{
+		GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected || r.ByHand}}
 }
+
+type employmentRow struct {
+	ID         string `db:"id"`
+	Person     string `db:"person_id"`
+	Source     string `db:"source"`
+	Key        string `db:"key"`
+	PersonKey  string `db:"person_key"`
+	Start      string `db:"start_date"`
+	End        string `db:"end_date"`
+	EndSaid    string `db:"end_said"`
+	Leaves     string `db:"leaves"`
+	Terms      string `db:"terms"`
+	SponsorKey string `db:"sponsor_key"`
+	Stamp      string `db:"stamp"`
+	Withdrawn  string `db:"withdrawn_from"`
+}
+
+const employmentColumns = `id, person_id, source, key, person_key, start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, withdrawn_from`
 
 func (r employmentRow) employment() (identity.Employment, error) {
 	e := identity.Employment{
-		ID: identity.EmploymentID(r.ID), Key: identity.SourceKey{Source: r.Source, Key: r.Key}, Withdrawn: r.Withdrawn,
-		EmploymentFacts: identity.EmploymentFacts{
-			Unit: r.Unit, JobCode: r.JobCode, JobTitle: r.JobTitle, Type: r.Type, Percent: r.Percent, ManagerKey: r.ManagerKey,
-			Start: identity.Date(r.Start), End: identity.Date(r.End), LeaveStart: identity.Date(r.LeaveStart), LeaveEnd: identity.Date(r.LeaveEnd),
-		},
+		ID: identity.EmploymentID(r.ID), Key: identity.SourceKey{Source: r.Source, Key: r.Key}, PersonKey: r.PersonKey, Withdrawn: identity.Date(r.Withdrawn),
+		EmploymentFacts: identity.EmploymentFacts{Start: identity.Date(r.Start), End: identity.Date(r.End), EndSaid: identity.Date(r.EndSaid), SponsorKey: r.SponsorKey, Stamp: r.Stamp},
 	}
-	if r.Attributes != "" {
-		if err := json.Unmarshal([]byte(r.Attributes), &e.Attributes); err != nil {
-			return e, fmt.Errorf("attributes of employment %s: %w", r.ID, err)
+	if r.Leaves != "" {
+		if err := json.Unmarshal([]byte(r.Leaves), &e.Leaves); err != nil {
+			return e, fmt.Errorf("leaves of employment %s: %w", r.ID, err)
 		}
+	}
+	if err := json.Unmarshal([]byte(r.Terms), &e.Terms); err != nil {
+		return e, fmt.Errorf("terms of employment %s: %w", r.ID, err)
 	}
 	return e, nil
 }
@@ -97,44 +103,11 @@ const peoplePage = 2000
 func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID, yield func(identity.Person) bool) error {
 	after := ""
 	for {
-		var page []personRow
-		if err := sqlx.SelectContext(ctx, q, &page, `SELECT id, given_name, family_name, email, phone, protected, login, version FROM person
-			WHERE id > $1 AND ($2 = '' OR id = $2) ORDER BY id LIMIT $3`, after, string(only), peoplePage); err != nil {
+		page, err := peopleWhere(ctx, q, `id > $1 AND ($2 = '' OR id = $2) ORDER BY id LIMIT $3`, after, string(only), peoplePage)
+		if err != nil || len(page) == 0 {
 			return err
 		}
-		if len(page) == 0 {
-			return nil
-		}
-		last := page[len(page)-1].ID
-		var keys []struct {
-			Person string `db:"person_id"`
-			Source string `db:"source"`
-			Key    string `db:"key"`
-		}
-		if err := sqlx.SelectContext(ctx, q, &keys, `SELECT person_id, source, key FROM person_source_key
-			WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, source, key`, page[0].ID, last); err != nil {
-			return err
-		}
-		var employments []employmentRow
-		if err := sqlx.SelectContext(ctx, q, &employments, `SELECT * FROM employment
-			WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, id`, page[0].ID, last); err != nil {
-			return err
-		}
-		for _, r := range page {
-			p := identity.Person{ID: identity.PersonID(r.ID), Login: r.Login, Version: r.Version, PersonFacts: identity.PersonFacts{
-				GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected}}
-			for len(keys) > 0 && keys[0].Person == r.ID {
-				p.Keys = append(p.Keys, identity.SourceKey{Source: keys[0].Source, Key: keys[0].Key})
-				keys = keys[1:]
-			}
-			for len(employments) > 0 && employments[0].Person == r.ID {
-				e, err := employments[0].employment()
-				if err != nil {
-					return err
-				}
-				p.Employments = append(p.Employments, e)
-				employments = employments[1:]
-			}
+		for _, p := range page {
 			if !yield(p) {
 				return nil
 			}
@@ -142,8 +115,71 @@ func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.Person
 		if only != AnyPerson || len(page) < peoplePage {
 			return nil
 		}
-		after = last
+		after = string(page[len(page)-1].ID)
 	}
+}
+
+// peopleWhere reads people, sorted by ID, with their keys and employments.
+func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args ...any) ([]identity.Person, error) {
+	var rows []personRow
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone, protected, protected_by_hand, login, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return fill(ctx, q, rows)
+}
+
+// fill reads the keys and employments of people who are sorted by ID and of
+// whom none between the first and the last is missing.
+func fill(ctx context.Context, q sqlx.QueryerContext, rows []personRow) ([]identity.Person, error) {
+	first, last := rows[0].ID, rows[len(rows)-1].ID
+	var keys []struct {
+		Person string `db:"person_id"`
+		Source string `db:"source"`
+		Key    string `db:"key"`
+	}
+	if err := sqlx.SelectContext(ctx, q, &keys, `SELECT person_id, source, key FROM person_source_key
+		WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, source, key`, first, last); err != nil {
+		return nil, err
+	}
+	var employments []employmentRow
+	if err := sqlx.SelectContext(ctx, q, &employments, `SELECT `+employmentColumns+` FROM employment
+		WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, id`, first, last); err != nil {
+		return nil, err
+	}
+	people := make([]identity.Person, len(rows))
+	for i, r := range rows {
+		p := r.person()
+		for ; len(keys) > 0 && keys[0].Person == r.ID; keys = keys[1:] {
+			p.Keys = append(p.Keys, identity.Record{SourceKey: identity.SourceKey{Source: keys[0].Source, Key: keys[0].Key}})
+		}
+		for ; len(employments) > 0 && employments[0].Person == r.ID; employments = employments[1:] {
+			e, err := employments[0].employment()
+			if err != nil {
+				return nil, err
+			}
+			p.Employments = append(p.Employments, e)
+		}
+		people[i] = p
+	}
+	return people, nil
+}
+
+// some reads the people that a query names, each by themselves: they lie
+// scattered among all.
+func some(ctx context.Context, q sqlx.QueryerContext, query string, args ...any) ([]identity.Person, error) {
+	var ids []string
+	if err := sqlx.SelectContext(ctx, q, &ids, query, args...); err != nil {
+		return nil, err
+	}
+	var people []identity.Person
+	for _, id := range ids {
+		one, err := peopleWhere(ctx, q, `id = $1`, id)
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, one...)
+	}
+	return people, nil
 }
 
 // Person returns one person as known.
@@ -175,45 +211,13 @@ func (db *DB) FindPerson(ctx context.Context, ref string) (identity.Person, erro
 	return db.Person(ctx, identity.PersonID(ids[0]))
 }
 
-// NationalIDHashes returns the keyed hash of every known national identity
-// number, by person.
-func (tx *Tx) NationalIDHashes(ctx context.Context) (map[identity.PersonID]string, error) {
-	rows, err := tx.tx.QueryContext(ctx, `SELECT id, national_id_hash FROM person WHERE national_id_hash IS NOT NULL`)
-	if err != nil {
-		return nil, fmt.Errorf("read hashes: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // reading
-	hashes := map[identity.PersonID]string{}
-	for rows.Next() {
-		var id string
-		var hash []byte
-		if err := rows.Scan(&id, &hash); err != nil {
-			return nil, fmt.Errorf("read hashes: %w", err)
-		}
-		hashes[identity.PersonID(id)] = string(hash)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read hashes: %w", err)
-	}
-	return hashes, nil
-}
-
-// HashNationalID returns the keyed hash under which a number is known; empty
-// for the empty number.
-func (tx *Tx) HashNationalID(number string) (string, error) {
-	if number == "" {
-		return "", nil
-	}
-	hash, err := tx.db.master.Hash(nationalIDContext, number)
-	return string(hash), err
-}
-
 // TakeLogin gives the person a login made of the base that nobody has or had,
 // for good: base, or base2, base3 … Numbers are taken in order and never given
 // back, so the first free one is found in steps that double and then halve.
 func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
 	const most = 1 << 30
-	taken, free := 0, 1 // every number to taken is taken, as far as we know
+	taken := tx.logins[base] // every number to taken is taken, as far as we know
+	free := taken + 1
 	for free < most {
 		is, err := tx.loginTaken(ctx, base, free)
 		if err != nil {
@@ -236,6 +240,10 @@ func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.Person
 			free = middle
 		}
 	}
+	if tx.logins == nil {
+		tx.logins = map[string]int{}
+	}
+	tx.logins[base] = free
 	login := identity.LoginCandidate(base, free)
 	hash, err := tx.db.master.Hash("login", login)
 	if err != nil {
@@ -263,13 +271,15 @@ func (tx *Tx) loginTaken(ctx context.Context, base string, n int) (bool, error) 
 type eventPayload struct {
 	Key        string                    `json:"key,omitempty"`
 	Login      string                    `json:"login,omitempty"`
+	Stamp      string                    `json:"stamp,omitempty"`
+	PersonKey  string                    `json:"person_key,omitempty"`
 	Person     *identity.PersonFacts     `json:"person,omitempty"`
 	Employment *identity.EmploymentFacts `json:"employment,omitempty"`
 }
 
 // RecordEvents records HR events of an import in the order given and brings
 // what is known of the people concerned up to date.
-func (tx *Tx) RecordEvents(ctx context.Context, importID string, events []identity.Event) error {
+func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence identity.Precedence, events []identity.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -291,7 +301,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, events []identi
 		if err != nil {
 			return err
 		}
-		payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Person: e.PersonFacts, Employment: e.EmploymentFacts})
+		payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts})
 		if err != nil {
 			return fmt.Errorf("event payload: %w", err)
 		}
@@ -303,7 +313,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, events []identi
 			string(e.Effective), micros(e.Recorded), sealed); err != nil {
 			return fmt.Errorf("HR event %d: %w", e.Seq, err)
 		}
-		if err := tx.project(ctx, e); err != nil {
+		if err := tx.project(ctx, precedence, e); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
 	}
@@ -311,70 +321,172 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, events []identi
 }
 
 // project writes what an event says into the identity tables.
-func (tx *Tx) project(ctx context.Context, e identity.Event) error {
-	exec := func(query string, args ...any) error {
-		_, err := tx.tx.ExecContext(ctx, query, args...)
-		return err
-	}
+func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e identity.Event) error {
 	switch e.Kind {
-	case identity.PersonAdded, identity.PersonChanged:
-		f := *e.PersonFacts
-		sealed, hash, err := tx.sealNationalID(ctx, e.Person, f.NationalID)
+	case identity.PersonAdded:
+		f := e.PersonFacts // of a single record nothing has to be merged
+		sealed, err := tx.sealNationalID(ctx, e.Person, f.NationalID)
 		if err != nil {
 			return err
 		}
-		if e.Kind == identity.PersonChanged {
-			return exec(`UPDATE person SET given_name = $2, family_name = $3, email = $4, phone = $5, national_id_sealed = $6, national_id_hash = $7,
-				protected = $8, version = $9 WHERE id = $1`, string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Seq)
-		}
-		if err := exec(`INSERT INTO person (id, given_name, family_name, email, phone, national_id_sealed, national_id_hash, protected, login, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, e.Seq); err != nil {
+		hash, err := tx.hashNationalID(f.NationalID)
+		if err != nil {
 			return err
 		}
-		return exec(`INSERT INTO person_source_key (source, key, person_id) VALUES ($1, $2, $3)`, e.Source, e.Key, string(e.Person))
+		if err := tx.exec(ctx, `INSERT INTO person (id, given_name, family_name, email, phone, national_id_sealed, national_id_hash, protected, login, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, e.Seq); err != nil {
+			return err
+		}
+		return tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: f, Stamp: e.Stamp})
+	case identity.PersonJoined, identity.PersonChanged:
+		if err := tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}); err != nil {
+			return err
+		}
+		if err := tx.remerge(ctx, precedence, e.Person); err != nil {
+			return err
+		}
 	case identity.EmploymentAdded, identity.EmploymentChanged:
-		f := *e.EmploymentFacts
-		attributes := ""
-		if len(f.Attributes) > 0 {
-			b, err := json.Marshal(f.Attributes)
-			if err != nil {
-				return err
-			}
-			attributes = string(b)
-		}
-		args := []any{string(e.Employment), f.Unit, f.JobCode, f.JobTitle, f.Type, f.Percent, f.ManagerKey,
-			string(f.Start), string(f.End), string(f.LeaveStart), string(f.LeaveEnd), attributes, false}
-		query := `UPDATE employment SET unit = $2, job_code = $3, job_title = $4, type = $5, percent = $6, manager_key = $7,
-			start_date = $8, end_date = $9, leave_start = $10, leave_end = $11, attributes = $12, withdrawn = $13 WHERE id = $1`
-		if e.Kind == identity.EmploymentAdded {
-			args = append(args, string(e.Person), e.Source, e.Key)
-			query = `INSERT INTO employment (id, unit, job_code, job_title, type, percent, manager_key, start_date, end_date, leave_start, leave_end,
-				attributes, withdrawn, person_id, source, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
-		}
-		if err := exec(query, args...); err != nil {
+		if err := tx.putEmployment(ctx, e); err != nil {
 			return err
 		}
 	case identity.EmploymentWithdrawn:
-		if err := exec(`UPDATE employment SET withdrawn = $2 WHERE id = $1`, string(e.Employment), true); err != nil {
+		if err := tx.exec(ctx, `UPDATE employment SET withdrawn_from = $2, said = NULL WHERE id = $1`, string(e.Employment), string(e.Effective)); err != nil {
 			return err
 		}
 	}
-	return exec(`UPDATE person SET version = $2 WHERE id = $1`, string(e.Person), e.Seq)
+	return tx.exec(ctx, `UPDATE person SET version = $2 WHERE id = $1`, string(e.Person), e.Seq)
 }
 
-func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, number string) (sealed, hash []byte, err error) {
+func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := tx.tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (tx *Tx) putEmployment(ctx context.Context, e identity.Event) error {
+	f := *e.EmploymentFacts
+	terms, err := json.Marshal(f.Terms)
+	if err != nil {
+		return err
+	}
+	leaves := ""
+	if len(f.Leaves) > 0 {
+		b, err := json.Marshal(f.Leaves)
+		if err != nil {
+			return err
+		}
+		leaves = string(b)
+	}
+	args := []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.EndSaid)}
+	if e.Kind == identity.EmploymentChanged {
+		return tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = NULL WHERE id = $1`, args...)
+	}
+	return tx.exec(ctx, `INSERT INTO employment (id, start_date, end_date, leaves, terms, sponsor_key, stamp, person_key, end_said, person_id, source, key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, append(args, string(e.Person), e.Source, e.Key)...)
+}
+
+// putRecord keeps what a source says of a person.
+func (tx *Tx) putRecord(ctx context.Context, person identity.PersonID, r identity.Record) error {
+	sealed, err := tx.sealNationalID(ctx, person, r.Facts.NationalID)
+	if err != nil {
+		return err
+	}
+	return tx.exec(ctx, `INSERT INTO person_source_key (source, key, person_id, given_name, family_name, email, phone, national_id_sealed, protected, stamp)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (source, key) DO UPDATE SET person_id = excluded.person_id, given_name = excluded.given_name, family_name = excluded.family_name, email = excluded.email,
+		phone = excluded.phone, national_id_sealed = excluded.national_id_sealed, protected = excluded.protected, stamp = excluded.stamp`,
+		r.Source, r.Key, string(person), r.Facts.GivenName, r.Facts.FamilyName, r.Facts.Email, r.Facts.Phone, sealed, r.Facts.Protected, r.Stamp)
+}
+
+// remerge makes the person's own row of what their records say.
+func (tx *Tx) remerge(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
+	records, err := tx.Records(ctx, person)
+	if err != nil {
+		return err
+	}
+	f := precedence.Merge(records)
+	sealed, err := tx.sealNationalID(ctx, person, f.NationalID)
+	if err != nil {
+		return err
+	}
+	hash, err := tx.hashNationalID(f.NationalID)
+	if err != nil {
+		return err
+	}
+	return tx.exec(ctx, `UPDATE person SET given_name = $2, family_name = $3, email = $4, phone = $5, national_id_sealed = $6, national_id_hash = $7, protected = $8 WHERE id = $1`,
+		string(person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected)
+}
+
+// Records returns what each source says of a person, opened.
+func (tx *Tx) Records(ctx context.Context, person identity.PersonID) ([]identity.Record, error) {
+	var rows []struct {
+		Source     string `db:"source"`
+		Key        string `db:"key"`
+		GivenName  string `db:"given_name"`
+		FamilyName string `db:"family_name"`
+		Email      string `db:"email"`
+		Phone      string `db:"phone"`
+		Sealed     []byte `db:"national_id_sealed"`
+		Protected  bool   `db:"protected"`
+		Stamp      string `db:"stamp"`
+	}
+	if err := tx.tx.SelectContext(ctx, &rows, `SELECT source, key, given_name, family_name, email, phone, national_id_sealed, protected, stamp
+		FROM person_source_key WHERE person_id = $1 ORDER BY source, key`, string(person)); err != nil {
+		return nil, fmt.Errorf("records of person %s: %w", person, err)
+	}
+	records := make([]identity.Record, len(rows))
+	for i, r := range rows {
+		f := identity.PersonFacts{GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected}
+		if r.Sealed != nil {
+			key, err := tx.key(ctx, string(person))
+			if err != nil {
+				return nil, err
+			}
+			number, err := key.Open(nationalIDContext, r.Sealed)
+			if err != nil {
+				return nil, err
+			}
+			f.NationalID = string(number)
+		}
+		records[i] = identity.Record{SourceKey: identity.SourceKey{Source: r.Source, Key: r.Key}, Facts: &f, Stamp: r.Stamp}
+	}
+	return records, nil
+}
+
+func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, number string) ([]byte, error) {
 	if number == "" {
-		return nil, nil, nil
+		return nil, nil
 	}
 	key, err := tx.key(ctx, string(person))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if sealed, err = key.Seal(nationalIDContext, []byte(number)); err != nil {
-		return nil, nil, fmt.Errorf("seal a national ID: %w", err)
+	sealed, err := key.Seal(nationalIDContext, []byte(number))
+	if err != nil {
+		return nil, fmt.Errorf("seal a national ID: %w", err)
 	}
-	hash, err = tx.db.master.Hash(nationalIDContext, number)
-	return sealed, hash, err
+	return sealed, nil
+}
+
+// hashNationalID returns the keyed hash by which people are told to be the
+// same; nil for what is no number in its one form.
+func (tx *Tx) hashNationalID(number string) ([]byte, error) {
+	if identity.Born(number) == "" {
+		return nil, nil
+	}
+	return tx.db.master.Hash(nationalIDContext, number)
+}
+
+// PeopleWithNationalID returns who has the number, which is in its one form.
+func (tx *Tx) PeopleWithNationalID(ctx context.Context, number string) ([]identity.Person, error) {
+	hash, err := tx.hashNationalID(number)
+	if err != nil || hash == nil {
+		return nil, err
+	}
+	people, err := some(ctx, tx.tx, `SELECT id FROM person WHERE national_id_hash = $1 AND merged_into = '' ORDER BY id`, hash)
+	if err != nil {
+		return nil, fmt.Errorf("people by national ID: %w", err)
+	}
+	return people, nil
 }
 
 // Events streams the recorded events of a person in their order, opened.
@@ -411,6 +523,7 @@ func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.
 		}
 		e.Kind, e.Employment, e.Effective, e.Recorded = identity.Kind(kind), identity.EmploymentID(employment), identity.Date(effective), instant(recorded)
 		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts = payload.Key, payload.Login, payload.Person, payload.Employment
+		e.Stamp, e.PersonKey = payload.Stamp, payload.PersonKey
 		events = append(events, e)
 	}
 	if err := rows.Err(); err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -153,41 +152,6 @@ func (tx *Tx) RecordRules(ctx context.Context, digest, content string, at time.T
 	}
 	n, err := res.RowsAffected()
 	return n == 1, err
-}
-
-// Import is the record of one HR import.
-type Import struct {
-	ID       string `db:"id" json:"id"`
-	Source   string `db:"source" json:"source"`
-	FileHash string `db:"file_hash" json:"file_hash"`
-	Rows     int    `db:"rows" json:"rows"`
-	BadRows  int    `db:"bad_rows" json:"bad_rows"`
-	Events   int    `db:"events" json:"events"`
-	Status   string `db:"status" json:"status"` // "done" or "held"
-	Recorded int64  `db:"recorded_us" json:"-"`
-}
-
-// RecordImport records an HR import.
-func (tx *Tx) RecordImport(ctx context.Context, i Import, at time.Time) error {
-	i.Recorded = micros(at)
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hr_import (id, source, file_hash, rows, bad_rows, events, status, recorded_us)
-		VALUES (:id, :source, :file_hash, :rows, :bad_rows, :events, :status, :recorded_us)`, i); err != nil {
-		return fmt.Errorf("HR import: %w", err)
-	}
-	return nil
-}
-
-// LastImport returns the newest import of a source that went in, or nil.
-func (db *DB) LastImport(ctx context.Context, source string) (*Import, error) {
-	var i Import
-	err := db.read.GetContext(ctx, &i, `SELECT * FROM hr_import WHERE source = $1 AND status = 'done' ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read HR imports: %w", err)
-	}
-	return &i, nil
 }
 
 // GivenAccess returns the access in a target that behov gave or adopted and

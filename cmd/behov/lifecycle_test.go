@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// withDirectory makes the household's HR source a directory that is watched.
+func withDirectory(t *testing.T) *household {
+	t.Helper()
+	h := newHousehold(t)
+	if err := os.Mkdir(h.file("inbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 5}", "      shrink_limit: {number: 5, percent: 5}\n      directory: inbox\n      settle: 10ms")
+	return h
+}
+
+func (h *household) drop(name string) {
+	h.t.Helper()
+	content, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(h.dir, "inbox", name), content, 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestPull(t *testing.T) {
+	h := withDirectory(t)
+	h.says([]string{"hr", "pull"}, "Nothing new.")
+	h.drop("hr-2026-11-01.csv")
+	h.says([]string{"hr", "pull", "hr"}, "hr, hr-2026-11-01.csv: ", "10 new people, 11 new employments")
+	h.says([]string{"hr", "imports"}, "hr  done: 11 rows, 0 bad, 21 events, made 2026-11-01")
+	h.edit("hr.csv", "1004,E5,Sven,Öberg", "1004,E55,Sven,Öberg")
+	h.drop("hr-2026-10-01.csv")
+	code, out, errs := h.run("hr", "pull")
+	if code != exitError || !strings.Contains(errs, "was refused") || strings.Contains(out, "new") {
+		t.Errorf("an older one: %d, %s%s", code, out, errs)
+	}
+	h.says([]string{"hr", "imports", "--problems", "-n", "1"}, "refused", "before what was imported last")
+	h.fails("there is no source", "hr", "pull", "nowhere")
+	plain := newHousehold(t)
+	plain.fails("no source says where it is read from", "hr", "pull")
+}
+
+// safeBuffer is written to by one goroutine and read by another.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// TestServe: what HR puts into the directory is in the targets by itself.
+func TestServe(t *testing.T) {
+	h := withDirectory(t)
+	var out, errs safeBuffer
+	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now}
+	root := a.root()
+	root.SetArgs([]string{"-c", h.dir, "serve", "--every", "1s", "--apply"})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	h.drop("hr.csv")
+	deadline := time.Now().Add(20 * time.Second)
+	for !strings.Contains(out.String(), "accounts created") && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	if err := <-done; err != nil || !strings.Contains(out.String(), "10 accounts created") {
+		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
+	}
+	h.says([]string{"plan"}, "nothing to do")
+	h.fails("not more often than every second", "serve", "--every", "1ms")
+}
+
+func TestSuspend(t *testing.T) {
+	h := applied(t)
+	h.fails("a decision needs a reason", "suspend", "1004")
+	h.fails("nobody decides on their own access", "suspend", "1001", "--reason", "r", "--by", "1001")
+	h.says([]string{"suspend", "1004", "--reason", "dismissed", "--by", "1001"}, "Decided: suspension of Sven Öberg", "Closed at once: 1 applied", "Nothing to do.")
+	h.says([]string{"explain", "1004"}, "suspended by decision 1 by Karin Lindqvist", "may not use it")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.says([]string{"plan"}, "nothing to do")
+	h.says([]string{"people", "show", "1004"}, "suspended by decision 1")
+	h.fails("whoever decides must not be suspended", "suspend", "1005", "--reason", "r", "--by", "1004")
+	h.says([]string{"suspend", "1004", "--lift", "--reason", "a mistake", "--by", "1001"}, "Decided: suspension")
+	h.says([]string{"apply", "--yes"}, "1 account enabled")
+	h.fails("there is no suspension of this person to lift", "suspend", "1004", "--lift", "--reason", "r")
+}
+
+func TestPeople(t *testing.T) {
+	h := applied(t)
+	h.says([]string{"people", "list"}, "10 active", "Sven Öberg (1004)", "an employment runs")
+	h.says([]string{"people", "list", "--state", "on-leave"}, "10 active")
+	h.says([]string{"people", "duplicates"}, "Nobody looks like somebody else.")
+	h.says([]string{"people", "legal-hold", "1004", "--reason", "an investigation", "--by", "1001"}, "legal-hold")
+	h.fails("that holds already", "people", "legal-hold", "1004", "--reason", "again")
+	h.fails("nobody is erased who works here", "people", "erase", "1004", "--reason", "r", "--yes")
+	h.fails("it cannot be undone", "people", "erase", "1004", "--reason", "r")
+	h.fails("it is the only record the person has", "people", "split", "1004", "hr/1004", "--reason", "r")
+	h.says([]string{"people", "merge", "1004", "1007", "--reason", "the same man", "--by", "1001"}, "record merge")
+	h.says([]string{"people", "show", "1007"}, "records: hr/1004, hr/1007")
+	h.says([]string{"people", "split", "1004", "hr/1007", "--reason", "two after all", "--by", "1001"}, "The record is Ali Karimi (1007)'s now.")
+	h.says([]string{"plan"}, "nothing to do")
+	h.ok("audit", "verify")
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) peopleCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "people",
+		Short: "See people and their state, and decide who is who",
+		Long: `See people and the state they are in, and decide who is who. HR's word is taken
+for what it says of a person; whether two records are one person's, whether an
+identity is protected, and what must not be deleted can be decided here. Each
+decision is in the audit trail and can be undone.`,
+	}
+	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(),
+		a.aboutPersonCommand("protect PERSON", "Mask a protected identity, whatever HR says (--lift leaves it to HR again)",
+			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
+				return a.governance(i).Protect(ctx, p, lift, maker, reason)
+			}),
+		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
+			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
+				return a.governance(i).HoldLegally(ctx, p, lift, maker, reason)
+			}),
+		a.eraseCommand())
+	return cmd
+}
+
+// stood is a person with where they stand.
+type stood struct {
+	Person identity.PersonID `json:"person"`
+	Name   string            `json:"name"`
+	identity.Stage
+	Suspended string `json:"suspended,omitempty"`
+}
+
+func (a *app) peopleListCommand() *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List people and their state",
+		Long: `List people and their state today: known, pre-hire (an employment begins soon, and
+accounts are prepared), active, on-leave, between-employments, ended (accounts
+are kept, disabled), retained (accounts are deleted), to-erase.`,
+		Example: "  behov people list --state on-leave\n  behov people list --json",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			rows, counts := []stood{}, map[string]int{}
+			n := newNames(ctx, i.db)
+			day := identity.DateOf(a.now(), i.zone)
+			for p, err := range i.db.People(ctx, store.AnyPerson) {
+				if err != nil {
+					return err
+				}
+				s, err := reconcile.StandingOf(ctx, i.db, i.config, p, day)
+				if err != nil {
+					return err
+				}
+				counts[string(s.Stage.State)]++
+				if state == "" || state == string(s.Stage.State) {
+					rows = append(rows, stood{p.ID, n.of(p.ID), s.Stage, s.Facts.Suspended})
+				}
+			}
+			if a.json {
+				return a.printJSON(rows)
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			for k, r := range rows {
+				if k == 200 && state == "" {
+					fmt.Fprintf(w, "… and %d more: --state says which, --json lists all\n", len(rows)-k)
+					break
+				}
+				why := r.Why
+				if r.Suspended != "" {
+					why = n.in(r.Suspended)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.State, why)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			var parts []string
+			for _, k := range sortedKeys(counts) {
+				parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
+			}
+			a.printf("%s\n", strings.Join(parts, ", "))
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&state, "state", "", "only those in this state")
+	return cmd
+}
+
+func (a *app) peopleShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show PERSON",
+		Short:   "Show where a person stands: state, records, employments, decisions",
+		Example: "  behov people show 1004",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			day := identity.DateOf(a.now(), i.zone)
+			s, err := reconcile.StandingOf(ctx, i.db, i.config, p, day)
+			if err != nil {
+				return err
+			}
+			n := newNames(ctx, i.db)
+			var records []string
+			for _, k := range p.Keys {
+				records = append(records, k.Source+"/"+k.Key)
+			}
+			if a.json {
+				employments := s.Person.Employments
+				if p.Protected {
+					employments = nil
+				}
+				return a.printJSON(map[string]any{"person": p.ID, "name": n.of(p.ID), "protected": p.Protected, "records": records, "stage": s.Stage,
+					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments})
+			}
+			x := explainer{app: a, i: i, p: s.Person, day: day, facts: s.Facts, stage: s.Stage, names: n}
+			x.heading()
+			a.printf("  records: %s\n  ID %s\n", strings.Join(records, ", "), p.ID)
+			if p.MergedInto != "" {
+				a.printf("  found to be %s\n", n.of(p.MergedInto))
+			}
+			if s.Unclear != nil {
+				a.printf("  nothing is changed: %v\n", s.Unclear)
+			}
+			return nil
+		}),
+	}
+}
+
+func (a *app) duplicatesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "duplicates",
+		Short: "List people who may be one, for somebody to decide",
+		Long: `List people who may be one: the same national identity number and different
+names, the same address, the same name and day of birth. Two records with the
+same number and a name in common are joined when they come in; whatever is
+weaker is a question, and this is where it is asked.`,
+		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			found, err := i.db.Duplicates(ctx)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(found)
+			}
+			if len(found) == 0 {
+				a.printf("Nobody looks like somebody else.\n")
+			}
+			n := newNames(ctx, i.db)
+			for _, d := range found {
+				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), d.Why, d.A, d.B, d.A, d.B)
+			}
+			return nil
+		}),
+	}
+}
+
+func (a *app) mergeCommand() *cobra.Command {
+	return a.twoPeopleCommand("merge PERSON OTHER", "Say that two people are one: the other's records become the person's",
+		`The employments of both are one person's from now on. The accounts that the
+other had are closed as a leaver's are; the person's own stay. behov people
+split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001",
+		func(ctx context.Context, i *installation, p, other identity.Person, maker, reason string) (store.Decision, error) {
+			return a.governance(i).Merge(ctx, p, other, maker, reason)
+		})
+}
+
+func (a *app) apartCommand() *cobra.Command {
+	return a.twoPeopleCommand("apart PERSON OTHER", "Say that two people who look like one are two", "Nobody is asked about them again.",
+		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001",
+		func(ctx context.Context, i *installation, p, other identity.Person, maker, reason string) (store.Decision, error) {
+			return a.governance(i).Apart(ctx, p, other, maker, reason)
+		})
+}
+
+func (a *app) twoPeopleCommand(use, short, long, example string, decide func(context.Context, *installation, identity.Person, identity.Person, string, string) (store.Decision, error)) *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			other, err := i.db.FindPerson(ctx, args[1])
+			if err != nil {
+				return err
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := decide(ctx, i, p, other, maker, reason)
+			return a.decided(ctx, i, d, err)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) splitCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "split PERSON SOURCE/KEY",
+		Short: "Say that a record is not the person's",
+		Long: `Say that a record of an HR source, as behov people show lists them, is not the
+person's. It becomes the one's it was before a merge, or a new person's; its
+employments go with it, and the next import does not join them again.`,
+		Example: "  behov people split 1004 contractors/C-77 --reason \"a typing error in the number\" --by 1001",
+		Args:    cobra.ExactArgs(2),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			source, key, ok := strings.Cut(args[1], "/")
+			if !ok {
+				return fmt.Errorf("%q is no record: they look like hr/1004", args[1])
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			other, d, err := a.governance(i).Split(ctx, p, identity.SourceKey{Source: source, Key: key}, maker, reason)
+			if err != nil {
+				return err
+			}
+			if !a.json {
+				a.printf("The record is %s's now.\n", newNames(ctx, i.db).of(other))
+			}
+			return a.decided(ctx, i, d, nil)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) aboutPersonCommand(use, short, example string, decide func(context.Context, *installation, identity.Person, bool, string, string) (store.Decision, error)) *cobra.Command {
+	var reason, by string
+	var lift bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := decide(ctx, i, p, lift, maker, reason)
+			return a.decided(ctx, i, d, err)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().BoolVar(&lift, "lift", false, "end it")
+	return cmd
+}
+
+// decided prints a decision about a person.
+func (a *app) decided(ctx context.Context, i *installation, d store.Decision, err error) error {
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(d)
+	}
+	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i.db).of(identity.PersonID(d.Person)))
+	return nil
+}
+
+func (a *app) eraseCommand() *cobra.Command {
+	var reason, by string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "erase PERSON",
+		Short: "Destroy what is known of somebody who has left",
+		Long: `Destroy everything personal that behov knows of somebody who has left and whose
+accounts are gone. What they had access to stays in the audit trail, of somebody
+whom nobody can name. It cannot be undone. lifecycle.erase_after_days does the
+same by itself.`,
+		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if !yes {
+				return errors.New("it cannot be undone: look at behov people show first, then say --yes")
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			if err := a.governance(i).Erase(ctx, p, maker, reason); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"erased": p.ID})
+			}
+			a.printf("Erased: %s. What they had stays in the trail under that ID.\n", p.ID)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().BoolVar(&yes, "yes", false, "really")
+	return cmd
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) suspendCommand() *cobra.Command {
+	var reason, by string
+	var lift bool
+	cmd := &cobra.Command{
+		Use:   "suspend PERSON",
+		Short: "Take everything from a person now, without waiting for HR",
+		Long: `Disable every account of a person and end their sessions, now: whatever HR says,
+whatever is held, and whatever the limits are. It stays so, also when HR lists
+the person at the next import, until somebody lifts it: memberships are kept,
+and come back into use then. A target that does not answer is tried again by
+every apply. Nobody suspends themselves, or lifts their own suspension.
+
+Exit status: 0 everything is closed, 1 something is not (it is said what).`,
+		Example: "  behov suspend 1004 --reason \"dismissed today\" --by 1001\n  behov suspend 1004 --lift --reason \"it was a misunderstanding\" --by 1001",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).Suspend(ctx, p, lift, maker, reason)
+			var already *governance.AlreadyError
+			if err != nil && !errors.As(err, &already) {
+				return err
+			}
+			n := newNames(ctx, i.db)
+			if !a.json {
+				a.printf("Decided: %s of %s (decision %d).\n", d.Kind, n.of(p.ID), d.Seq)
+			}
+			if lift {
+				if a.json {
+					return a.printJSON(d)
+				}
+				a.printf("Behov apply brings back what the rules give.\n")
+				return nil
+			}
+			return a.close(ctx, i, p, d, n)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().BoolVar(&lift, "lift", false, "end the suspension")
+	return cmd
+}
+
+// close carries a suspension out: first what behov knows, then what only a
+// reading of the targets shows.
+func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *names) error {
+	e, done, err := a.engine(ctx, i)
+	if err != nil {
+		return err
+	}
+	defer done()
+	standing, err := e.Standing(ctx, p)
+	if err != nil {
+		return err
+	}
+	e.Actor = d.Maker
+	first, err := e.Close(ctx, p, standing.Facts.Suspended)
+	if err != nil {
+		return err
+	}
+	e.Actor, err = a.actor(ctx, i, "")
+	if err != nil {
+		return err
+	}
+	if !a.json {
+		a.printf("Closed at once: %s.\n", orNothing(outcomes(first.Outcomes)))
+	}
+	second, err := e.Run(ctx, reconcile.Options{Person: p.ID})
+	if errors.Is(err, store.ErrLocked) {
+		second, err = nil, nil
+		if !a.json {
+			a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")
+		}
+	}
+	if err != nil {
+		return errors.Join(err, first.Err())
+	}
+	if a.json {
+		return errors.Join(a.printJSON(map[string]any{"decision": d, "closed": first, "run": second}), first.Err(), second.Err())
+	}
+	if second == nil {
+		return first.Err()
+	}
+	a.printResult(second, n)
+	return errors.Join(first.Err(), second.Err())
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing, as behov knows no account"
+	}
+	return s
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"slices"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// lifecycleYAML is what the states of a person mean.
+type lifecycleYAML struct {
+	Prepare         *int   `yaml:"prepare_days"`
+	Leave           string `yaml:"leave"`
+	KeepMemberships *int   `yaml:"keep_memberships_days"`
+	DeleteAfter     *int   `yaml:"delete_after_days"`
+	EraseAfter      *int   `yaml:"erase_after_days"`
+	Warn            *int   `yaml:"warn_days"`
+	Main            string `yaml:"main_employment"`
+}
+
+// contractsYAML is what a source of people who are not employed has to give.
+type contractsYAML struct {
+	Sponsors    string `yaml:"sponsors"`
+	Default     *int   `yaml:"default_days"`
+	Most        *int   `yaml:"most_days"`
+	SponsorLeft string `yaml:"sponsor_left"`
+}
+
+// The defaults of the lifecycle, in days.
+const (
+	defaultPrepare  = 7
+	defaultDelete   = 365
+	defaultWarn     = 14
+	defaultContract = 90
+	longestContract = 365
+)
+
+func (l *loader) lifecycle(doc *document, y lifecycleYAML, c *Config) {
+	days := func(name string, v *int, otherwise int) int {
+		if v == nil {
+			return otherwise
+		}
+		if *v < 0 || *v > 36500 {
+			doc.report("$.lifecycle."+name, "it is a number of days, from 0")
+		}
+		return *v
+	}
+	c.Lifecycle = identity.Lifecycle{
+		Prepare: days("prepare_days", y.Prepare, defaultPrepare), KeepMemberships: days("keep_memberships_days", y.KeepMemberships, 0),
+		DeleteAfter: days("delete_after_days", y.DeleteAfter, defaultDelete), EraseAfter: days("erase_after_days", y.EraseAfter, 0), Warn: days("warn_days", y.Warn, defaultWarn),
+		Leave: identity.LeaveRule(or(y.Leave, string(identity.LeaveKeeps))),
+	}
+	if !slices.Contains(identity.LeaveRules, c.Lifecycle.Leave) {
+		doc.report("$.lifecycle.leave", "%q is not known: keep (a leave changes nothing; the default), suspend (accounts are disabled meanwhile) and reduce (what the employment gives ends meanwhile) are", y.Leave)
+	}
+	if f := c.Lifecycle; f.DeleteAfter > 0 && f.KeepMemberships > f.DeleteAfter {
+		doc.report("$.lifecycle.keep_memberships_days", "memberships cannot stay longer than the accounts, which are deleted after %d days", f.DeleteAfter)
+	}
+	if f := c.Lifecycle; f.EraseAfter > 0 && (f.DeleteAfter == 0 || f.EraseAfter < f.DeleteAfter) {
+		doc.report("$.lifecycle.erase_after_days", "nobody is erased before their accounts are deleted: delete_after_days comes first")
+	}
+	c.Main = mainRule(doc, "$.lifecycle.main_employment", y.Main, identity.LargestPercent)
+}
+
+func mainRule(doc *document, at, text string, otherwise identity.MainRule) identity.MainRule {
+	rule := identity.MainRule(or(text, string(otherwise)))
+	if !slices.Contains(identity.MainRules, rule) {
+		doc.report(at, "%q is not known: largest-percent (the default), latest-start and earliest-start are; what HR marks in the column main comes first in any case", text)
+	}
+	return rule
+}
+
+// contracts reads what a source of people who are not employed has to give.
+func (l *loader) contracts(doc *document, at, name string, y *contractsYAML, sources map[string]sourceYAML) Contracts {
+	if y == nil {
+		return Contracts{}
+	}
+	out := Contracts{Sponsored: true, DefaultDays: defaultContract, MostDays: longestContract, Sponsorship: identity.Sponsorship{In: y.Sponsors, HandOver: y.SponsorLeft != "end"}}
+	if y.Default != nil {
+		out.DefaultDays = *y.Default
+	}
+	if y.Most != nil {
+		out.MostDays = *y.Most
+	}
+	if other, ok := sources[y.Sponsors]; !ok || y.Sponsors == name || other.Contracts != nil {
+		doc.report(at+".sponsors", "it names the source under hr.sources that knows the sponsors, who are employed; %q does not", y.Sponsors)
+	}
+	if !slices.Contains([]string{"", "hand-over", "end"}, y.SponsorLeft) {
+		doc.report(at+".sponsor_left", "%q is not known: hand-over (to the sponsor's manager; the default) and end are", y.SponsorLeft)
+	}
+	if out.MostDays < 1 || out.MostDays > longestContract {
+		doc.report(at+".most_days", "it is a number of days, from 1 to %d", longestContract)
+	}
+	if out.DefaultDays < 1 || out.DefaultDays > out.MostDays {
+		doc.report(at+".default_days", "it is a number of days, from 1 to %d", out.MostDays)
+	}
+	return out
+}
+
+// precedence reads whose word counts.
+func (l *loader) precedence(doc *document, y map[string][]string, sources map[string]sourceYAML) identity.Precedence {
+	columns := []string{"given_name", "family_name", "national_id", "email", "phone"}
+	out := identity.Precedence{}
+	for _, column := range sortedKeys(y) {
+		key := column
+		if column == "default" {
+			key = ""
+		} else if !slices.Contains(columns, column) {
+			doc.report("$.hr.precedence."+quoteKey(column), "there is no such column of a person: default, given_name, family_name, national_id, email and phone are; whoever is protected in one source is protected")
+		}
+		for _, name := range y[column] {
+			if _, ok := sources[name]; !ok {
+				doc.report("$.hr.precedence."+quoteKey(column), "there is no source %q under hr.sources", name)
+			}
+		}
+		out[key] = y[column]
+	}
+	return out
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// sourceYAML is an HR source.
+type sourceYAML struct {
+	Columns    map[string]string `yaml:"columns"`
+	Format     string            `yaml:"format"`
+	Delimiter  string            `yaml:"delimiter"`
+	Encoding   string            `yaml:"encoding"`
+	DateFormat string            `yaml:"date_format"`
+	Constants  map[string]string `yaml:"constants"`
+	Shrink     limitYAML         `yaml:"shrink_limit"`
+	Contracts  *contractsYAML    `yaml:"contracts"`
+	Changes    bool              `yaml:"changes"`
+	File       string            `yaml:"file"`
+	Directory  string            `yaml:"directory"`
+	Pattern    string            `yaml:"pattern"`
+	Archive    string            `yaml:"archive"`
+	Settle     time.Duration     `yaml:"settle"`
+	HTTP       *struct {
+		URL      string        `yaml:"url"`
+		Token    string        `yaml:"token"`
+		CAFile   string        `yaml:"ca_file"`
+		Cursor   string        `yaml:"cursor"`
+		Next     string        `yaml:"next"`
+		Position string        `yaml:"position"`
+		Timeout  time.Duration `yaml:"timeout"`
+	} `yaml:"http"`
+	SQL *struct {
+		Database  string `yaml:"database"`
+		Query     string `yaml:"query"`
+		HighWater string `yaml:"high_water"`
+		Start     string `yaml:"start"`
+	} `yaml:"sql"`
+	SCIM bool `yaml:"scim"`
+}
+
+var (
+	formats   = []string{"csv", "json", "jsonl"}
+	encodings = []string{"utf-8", "iso-8859-1", "windows-1252", "utf-16", "utf-16le", "utf-16be"}
+)
+
+const (
+	defaultSettle  = 2 * time.Second
+	defaultTimeout = 30 * time.Second
+)
+
+func (l *loader) source(doc *document, name string, s sourceYAML) Source {
+	at := "$.hr.sources." + quoteKey(name)
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Format: strings.ToLower(s.Format), Encoding: strings.ToLower(s.Encoding), Changes: s.Changes,
+		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
+	if r := []rune(s.Delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
+		out.Delimiter = r[0]
+	} else if len(r) > 0 {
+		doc.report(at+".delimiter", "%q must be one character and no quotation mark; a tab is written \"\\t\"", s.Delimiter)
+	}
+	if out.Encoding == "latin-1" || out.Encoding == "latin1" {
+		out.Encoding = "iso-8859-1"
+	}
+	if out.Encoding != "" && !slices.Contains(encodings, out.Encoding) {
+		doc.report(at+".encoding", "%q is not known: %s are; without it is found out", s.Encoding, strings.Join(encodings, ", "))
+	}
+	if out.Format != "" && !slices.Contains(formats, out.Format) {
+		doc.report(at+".format", "%q is not known: %s are; without it is found out", s.Format, strings.Join(formats, ", "))
+	}
+	out.DateLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(s.DateFormat, defaultDateFormat))
+	if !strings.Contains(out.DateLayout, "2006") || !strings.Contains(out.DateLayout, "01") || !strings.Contains(out.DateLayout, "02") {
+		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", s.DateFormat)
+	}
+	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
+		if !slices.Contains(Canonical, column) {
+			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
+		}
+	}
+	checkColumns(doc, at, s)
+	s.Shrink.check(doc, at+".shrink_limit")
+	if s.Shrink.Number != nil {
+		out.Shrink.Rows = *s.Shrink.Number
+	}
+	if s.Shrink.Percent != nil {
+		out.Shrink.Share = *s.Shrink.Percent / 100
+	}
+	l.origin(doc, at, s, &out)
+	return out
+}
+
+// origin reads where a source is read from.
+func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
+	origins := 0
+	for _, is := range []bool{s.File != "", s.Directory != "", s.HTTP != nil, s.SQL != nil, s.SCIM} {
+		if is {
+			origins++
+		}
+	}
+	if origins > 1 {
+		doc.report(at, "a source has at most one of file, directory, http, sql and scim")
+		return
+	}
+	if s.Directory == "" && (s.Pattern != "" || s.Archive != "" || s.Settle != 0) {
+		doc.report(at, "pattern, archive and settle say how a directory is read, and there is none")
+	}
+	switch {
+	case s.File != "":
+		out.File = l.file(s.File)
+	case s.Directory != "":
+		out.Directory = &Directory{Path: l.file(s.Directory), Pattern: or(s.Pattern, "*"), Settle: s.Settle, Archive: l.file(s.Archive)}
+		if out.Directory.Archive == "" {
+			out.Directory.Archive = path.Join(out.Directory.Path, "archive")
+		}
+		if s.Settle == 0 {
+			out.Directory.Settle = defaultSettle
+		}
+		if _, err := path.Match(out.Directory.Pattern, ""); err != nil || s.Settle < 0 {
+			doc.report(at, "the pattern %q is not well formed (* stands for anything), or settle is negative", s.Pattern)
+		}
+	case s.HTTP != nil:
+		l.feed(doc, at+".http", s, out)
+	case s.SQL != nil:
+		l.view(doc, at+".sql", s, out)
+	case s.SCIM:
+		out.SCIM, out.Changes = true, true
+	}
+}
+
+func (l *loader) feed(doc *document, at string, s sourceYAML, out *Source) {
+	out.HTTP = &Feed{URL: s.HTTP.URL, Token: s.HTTP.Token, CAFile: l.file(s.HTTP.CAFile), Cursor: s.HTTP.Cursor, Next: or(s.HTTP.Next, "next"), Position: or(s.HTTP.Position, "cursor"), Timeout: s.HTTP.Timeout}
+	u, err := url.Parse(s.HTTP.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) || u.User != nil {
+		doc.report(at+".url", "it must be https://HOST/…, without a name and password in it")
+	}
+	if s.HTTP.Token != "" && !isReference(s.HTTP.Token) {
+		doc.report(at+".token", "a secret must not stand in the configuration: write env:NAME or file:PATH")
+	}
+	if s.HTTP.Timeout < 0 {
+		doc.report(at+".timeout", "it must not be negative")
+	}
+	if s.HTTP.Timeout == 0 {
+		out.HTTP.Timeout = defaultTimeout
+	}
+	if s.HTTP.Cursor != "" && !s.Changes {
+		doc.report(at+".cursor", "only a source that gives what changed is read on from where it was: say changes: true, or leave the cursor out")
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (l *loader) view(doc *document, at string, s sourceYAML, out *Source) {
+	out.SQL = &View{Query: strings.TrimSpace(s.SQL.Query), HighWater: s.SQL.HighWater, Start: s.SQL.Start, Database: l.database(doc, at+".database", s.SQL.Database)}
+	if first, _, _ := strings.Cut(strings.ToLower(out.SQL.Query), " "); first != "select" && first != "with" {
+		doc.report(at+".query", "it must be one SELECT, with a column for each of behov's or those under columns")
+	}
+	if strings.Contains(strings.TrimSuffix(out.SQL.Query, ";"), ";") {
+		doc.report(at+".query", "it must be one statement")
+	}
+	if named := strings.Contains(out.SQL.Query, ":high_water"); named != (s.SQL.HighWater != "") || named && (!s.Changes || s.SQL.Start == "") {
+		doc.report(at, "reading on takes four things: high_water, the column that grows; start, where it begins (0, or 1970-01-01); WHERE … >= :high_water in the query; and changes: true")
+	}
+}

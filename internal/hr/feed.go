@@ -1,0 +1,280 @@
+package hr
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/connectors/transport"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+const (
+	maxBody  = 256 << 20
+	maxPages = 10_000
+	tries    = 4
+	// maxWait is how long a feed may ask us to wait before it is asked the next
+	// time round.
+	maxWait = 30 * time.Second
+)
+
+// feed is one reading of a source over HTTP.
+type feed struct {
+	*Importer
+	source config.Source
+	client *http.Client
+	token  string
+	before store.Position
+	pages  []page
+	etag   string
+	cursor string
+}
+
+type page struct {
+	content []byte
+	json    bool
+}
+
+// pullFeed asks a source over HTTP: for everything, or for what changed since
+// it was last asked. What breaks off says nothing at all, and is asked again
+// from where it was.
+func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Report, error) {
+	fail := func(err error) ([]*Report, error) { return nil, fmt.Errorf("source %s: %w", source.Name, err) }
+	tls, err := transport.TLS(source.HTTP.CAFile)
+	if err != nil {
+		return fail(err)
+	}
+	f := &feed{Importer: im, source: source, client: transport.Client(tls, source.HTTP.Timeout, 1)}
+	if f.token, err = config.Resolve(im.Config.Dir, source.HTTP.Token); err != nil {
+		return fail(fmt.Errorf("http.token: %w", err))
+	}
+	if f.before, err = im.DB.Position(ctx, source.Name); err != nil {
+		return nil, err
+	}
+	changed, err := f.read(ctx)
+	if err != nil || !changed {
+		if err != nil {
+			return fail(err)
+		}
+		return nil, nil
+	}
+	sum := sha256.New()
+	for _, p := range f.pages {
+		sum.Write(p.content)
+	}
+	hash := hex.EncodeToString(sum.Sum(nil))
+	if held, err := im.held(ctx, source, hash); err != nil || held {
+		return nil, err
+	}
+	name := f.server()
+	export, err := f.export(name)
+	if err != nil {
+		return []*Report{{Source: source.Name, Name: name, Refused: err.Error()}}, im.Refuse(ctx, source, name, hash, err)
+	}
+	if export.Partial && export.Read == 0 && (f.cursor == "" || f.cursor == f.before.Position) && f.etag == f.before.ETag {
+		return nil, nil
+	}
+	last, err := f.DB.LastImport(ctx, source.Name)
+	if err != nil || !export.Partial && last != nil && last.FileHash == hash {
+		return nil, err
+	}
+	position := store.Position{Position: f.cursor, ETag: f.etag}
+	if position.Position == "" {
+		position.Position = f.before.Position
+	}
+	report, err := im.Deliver(ctx, Delivery{Source: source, Name: name, Hash: hash, Made: im.Now(), Stated: true, Export: export, Position: &position})
+	if err != nil {
+		return nil, err
+	}
+	return []*Report{report}, nil
+}
+
+// server is what the feed is called in messages: the host, for a URL may have
+// more in it than everybody should see.
+func (f *feed) server() string {
+	u, err := url.Parse(f.source.HTTP.URL)
+	if err != nil {
+		return f.source.Name
+	}
+	return u.Host
+}
+
+// read reads all pages; false when nothing has changed.
+func (f *feed) read(ctx context.Context) (bool, error) {
+	at, err := url.Parse(f.source.HTTP.URL)
+	if err != nil {
+		return false, errors.New("http.url is none")
+	}
+	if f.source.HTTP.Cursor != "" && f.before.Position != "" {
+		at = with(at, f.source.HTTP.Cursor, f.before.Position)
+	}
+	seen := map[string]bool{}
+	for n := 0; ; n++ {
+		if seen[at.String()] || n == maxPages {
+			return false, errors.New("the feed's pages go round in circles: nothing of it was read")
+		}
+		seen[at.String()] = true
+		changed, err := f.page(ctx, at, n == 0)
+		if err != nil || !changed {
+			return false, err
+		}
+		next, err := f.next(at)
+		if err != nil || next == nil {
+			return err == nil, err
+		}
+		at = next
+	}
+}
+
+func with(u *url.URL, parameter, value string) *url.URL {
+	out := *u
+	q := out.Query()
+	q.Set(parameter, value)
+	out.RawQuery = q.Encode()
+	return &out
+}
+
+// page fetches one page, again for as long as the server would rather answer
+// later.
+func (f *feed) page(ctx context.Context, at *url.URL, first bool) (changed bool, err error) {
+	for try := 1; ; try++ {
+		wait, changed, err := f.fetch(ctx, at, first)
+		if err == nil || wait == 0 || try == tries || wait > maxWait {
+			return changed, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(wait * time.Duration(try)):
+		}
+	}
+}
+
+// fetch asks once. An error with a wait is worth another try.
+func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Duration, changed bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return 0, false, errors.New("http.url is none")
+	}
+	r.Header.Set("Accept", "application/json, application/x-ndjson, text/csv")
+	if f.token != "" {
+		r.Header.Set("Authorization", "Bearer "+f.token)
+	}
+	if first && f.before.ETag != "" {
+		r.Header.Set("If-None-Match", f.before.ETag)
+	}
+	res, err := f.client.Do(r)
+	if err != nil {
+		return time.Second, false, transport.Broken(ctx, "reading HR's feed", f.server(), f.source.HTTP.Timeout, err)
+	}
+	defer res.Body.Close() //nolint:errcheck // reading
+	switch {
+	case res.StatusCode == http.StatusNotModified && first:
+		return 0, false, nil
+	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
+		return max(time.Second, transport.RetryAfter(res.Header.Get("Retry-After"), f.Now())), false, fmt.Errorf("%s answered %s", f.server(), res.Status)
+	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
+		return 0, false, fmt.Errorf("%s answered %s: is http.token right?", f.server(), res.Status)
+	case res.StatusCode != http.StatusOK:
+		return 0, false, fmt.Errorf("%s answered %s", f.server(), res.Status)
+	}
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return time.Second, false, transport.Broken(ctx, "reading HR's feed", f.server(), f.source.HTTP.Timeout, err)
+	}
+	if len(content) > maxBody {
+		return 0, false, fmt.Errorf("%s answered with more than %d MB", f.server(), maxBody>>20)
+	}
+	if first {
+		f.etag = res.Header.Get("ETag")
+	}
+	start := bytes.TrimLeft(content, " \t\r\n\xef\xbb\xbf")
+	if f.source.Format == "" && looksLike(start) == "html" {
+		return 0, false, fmt.Errorf("%s answered with a web page: is http.url right, and is there somebody to sign in?", f.server())
+	}
+	f.pages = append(f.pages, page{content, len(start) > 0 && (start[0] == '{' || start[0] == '[') && f.source.Format != "jsonl" && looksLike(start) == "json"})
+	return 0, true, nil
+}
+
+// next says where the page after the last one is; nil when there is none. It
+// notes how far we have come.
+func (f *feed) next(at *url.URL) (*url.URL, error) {
+	last := f.pages[len(f.pages)-1]
+	if !last.json {
+		return nil, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(last.content, &fields); err != nil {
+		return nil, nil //nolint:nilerr // an array has no fields, and what is broken is told when it is read
+	}
+	text := func(name string) string {
+		raw := strings.TrimSpace(string(fields[name]))
+		var s string
+		if json.Unmarshal([]byte(raw), &s) == nil {
+			return s
+		}
+		if raw == "null" || raw == "false" {
+			return ""
+		}
+		return raw // a number
+	}
+	if position := text(f.source.HTTP.Position); position != "" && f.source.HTTP.Cursor != "" {
+		f.cursor = position
+	}
+	next := text(f.source.HTTP.Next)
+	switch {
+	case next == "":
+		return nil, nil
+	case strings.HasPrefix(next, "/") || strings.Contains(next, "://"):
+		u, err := at.Parse(next)
+		if err != nil || u.Host != at.Host || u.Scheme != at.Scheme {
+			return nil, fmt.Errorf("the feed's next page is on another server than %s: nothing of it was read", f.server())
+		}
+		return u, nil
+	case f.source.HTTP.Cursor == "":
+		return nil, fmt.Errorf("the feed goes on at a cursor, and http.cursor does not say which parameter takes it")
+	}
+	empty := newRecords()
+	if err := empty.addJSON("", last.content); err == nil && len(empty.rows) == 0 {
+		return nil, nil // it names a cursor, and has nothing more
+	}
+	f.cursor = next
+	return with(at, f.source.HTTP.Cursor, next), nil
+}
+
+// export makes one export of all pages.
+func (f *feed) export(name string) (*Export, error) {
+	if len(f.pages) == 1 {
+		return Read(name, f.pages[0].content, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())
+	}
+	all := newRecords()
+	for n, p := range f.pages {
+		text, _, err := decode(name, p.content, f.source.Encoding)
+		if err != nil {
+			return nil, err
+		}
+		before := len(all.rows)
+		if err := all.addJSON(fmt.Sprintf("%s, page %d", name, n+1), text); err != nil {
+			var p policy.Problem
+			if errors.As(err, &p) {
+				return nil, p
+			}
+			return nil, err
+		}
+		for i := range all.rows[before:] {
+			all.rows[before+i].line = before + i + 1 // the record's number among all
+		}
+	}
+	return read(name, all, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())
+}

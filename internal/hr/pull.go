@@ -1,0 +1,210 @@
+package hr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/store"
+)
+
+// Pull reads what a source has that is new, wherever the configuration says
+// that it is read from, and imports it. It returns a report for each delivery,
+// and none when there is nothing new.
+func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, error) {
+	switch {
+	case source.File != "":
+		return im.pullFile(ctx, source)
+	case source.Directory != nil:
+		return im.pullDirectory(ctx, source)
+	case source.HTTP != nil:
+		return im.pullFeed(ctx, source)
+	case source.SQL != nil:
+		return im.pullView(ctx, source)
+	case source.SCIM:
+		return nil, fmt.Errorf("source %s is pushed to, over SCIM: behov serve listens", source.Name)
+	}
+	return nil, fmt.Errorf("source %s says not where it is read from: behov hr import FILE reads a file, or give it a file, a directory, http or sql under hr.sources", source.Name)
+}
+
+// pullFile reads a file that HR writes over again and again.
+func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Report, error) {
+	content, info, err := whole(ctx, source.File, 0)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", source.Name, err)
+	}
+	last, err := im.DB.LastImport(ctx, source.Name)
+	if err != nil || last != nil && last.FileHash == HashOf(content) {
+		return nil, err
+	}
+	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
+		return nil, err
+	}
+	report, err := im.file(ctx, source, source.File, content, info)
+	if report == nil {
+		return nil, err
+	}
+	return []*Report{report}, err
+}
+
+// file imports a file. What cannot be read is refused, and that is no error: it
+// is recorded, and stands in the report.
+func (im *Importer) file(ctx context.Context, source config.Source, name string, content []byte, info os.FileInfo) (*Report, error) {
+	hash := HashOf(content)
+	export, err := Read(filepath.Base(name), content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
+	if err != nil {
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: err.Error()}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
+	}
+	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, Made: MadeAt(name, info.ModTime(), im.Config.Zone), Export: export})
+	var old *OldError
+	if errors.As(err, &old) {
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: old.Error()}, nil
+	}
+	return report, err
+}
+
+// held says whether this very content is held and nobody has decided on it.
+func (im *Importer) held(ctx context.Context, source config.Source, hash string) (bool, error) {
+	holds, err := im.DB.Holds(ctx)
+	if err != nil {
+		return false, err
+	}
+	digest := holdDigest(source.Name, hash)
+	return slices.ContainsFunc(holds, func(h store.HoldState) bool {
+		return h.Digest == digest && (h.Decision == nil || h.Decision.Verdict != store.Release)
+	}), nil
+}
+
+// whole reads a file once it has been as it is for a while.
+func whole(ctx context.Context, name string, settle time.Duration) ([]byte, os.FileInfo, error) {
+	for {
+		before, err := os.Stat(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if wait := settle - time.Since(before.ModTime()); wait > 0 && wait <= settle {
+			select {
+			case <-ctx.Done():
+				return nil, nil, ctx.Err()
+			case <-time.After(wait):
+			}
+			continue
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		after, err := os.Stat(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) && int64(len(content)) == after.Size() {
+			return content, after, nil
+		}
+	}
+}
+
+// waiting is a file in a source's directory.
+type waiting struct {
+	name string
+	made time.Time
+}
+
+// pullDirectory takes up the files in a directory, the oldest first. A file is
+// moved to the archive after what it says is committed: should we be stopped
+// in between it is read again, and says nothing new.
+func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]*Report, error) {
+	d := source.Directory
+	entries, err := os.ReadDir(d.Path)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", source.Name, err)
+	}
+	var files []waiting
+	for _, e := range entries {
+		match, err := path.Match(d.Pattern, e.Name())
+		if err != nil || !match || !e.Type().IsRegular() || unfinished(e.Name()) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // gone meanwhile
+		}
+		files = append(files, waiting{e.Name(), MadeAt(e.Name(), info.ModTime(), im.Config.Zone)})
+	}
+	slices.SortFunc(files, func(a, b waiting) int {
+		if c := a.made.Compare(b.made); c != 0 {
+			return c
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	var reports []*Report
+	for _, f := range files {
+		report, err := im.pickUp(ctx, source, f.name)
+		if report != nil {
+			reports = append(reports, report)
+		}
+		if err != nil {
+			return reports, fmt.Errorf("source %s: %s: %w", source.Name, f.name, err)
+		}
+		if report != nil && report.Held != nil {
+			break // what is newer must not overtake what is held
+		}
+	}
+	return reports, nil
+}
+
+// unfinished says whether a name is one that is given to files while they are
+// written.
+func unfinished(name string) bool {
+	return strings.HasPrefix(name, ".") || slices.Contains([]string{".tmp", ".part", ".filepart", ".partial", ".crdownload"}, strings.ToLower(filepath.Ext(name)))
+}
+
+func (im *Importer) pickUp(ctx context.Context, source config.Source, name string) (*Report, error) {
+	d := source.Directory
+	file := filepath.Join(d.Path, name)
+	content, info, err := whole(ctx, file, d.Settle)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
+		return nil, err
+	}
+	report, err := im.file(ctx, source, file, content, info)
+	switch {
+	case err != nil, report.Held != nil:
+		return report, err
+	case report.Refused == "":
+		return report, im.archive(file, d.Archive)
+	}
+	refused := filepath.Join(d.Archive, "refused")
+	if err := im.archive(file, refused); err != nil {
+		return report, err
+	}
+	return report, os.WriteFile(filepath.Join(refused, name+".problem.txt"), []byte(report.Refused+"\n"), 0o600)
+}
+
+// archive moves a file. One that has the name already stays, and this one gets
+// the time in front of its own.
+func (im *Importer) archive(file, dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	to := filepath.Join(dir, filepath.Base(file))
+	if _, err := os.Lstat(to); err == nil {
+		to = filepath.Join(dir, im.Now().UTC().Format("20060102T150405.000000000Z-")+filepath.Base(file))
+	}
+	if err := os.Rename(file, to); err != nil {
+		return fmt.Errorf("archive (it must be on the same file system): %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package hr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/store"
+)
+
+// pullView runs a source's query. With a high-water mark it reads on from the
+// largest value that it saw; rows that have just that value are read again, as
+// there may be more of them now, and say nothing new.
+func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Report, error) {
+	before, err := im.DB.Position(ctx, source.Name)
+	if err != nil {
+		return nil, err
+	}
+	from := before.Position
+	if from == "" {
+		from = source.SQL.Start
+	}
+	s, highest, err := queried(ctx, source.SQL, from)
+	if err != nil {
+		// What a database says may have a password or a row in it.
+		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, err)
+	}
+	sum := sha256.New()
+	for _, row := range s.rows {
+		fmt.Fprintf(sum, "%q\n", row.fields)
+	}
+	hash := hex.EncodeToString(sum.Sum(nil))
+	last, err := im.DB.LastImport(ctx, source.Name)
+	if err != nil || last != nil && last.FileHash == hash {
+		return nil, err
+	}
+	if held, err := im.held(ctx, source, hash); err != nil || held {
+		return nil, err
+	}
+	name := "query of " + source.Name
+	export, err := read(name, s, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
+	if err != nil {
+		return []*Report{{Source: source.Name, Name: name, Refused: err.Error()}}, im.Refuse(ctx, source, name, hash, err)
+	}
+	d := Delivery{Source: source, Name: name, Hash: hash, Made: im.Now(), Stated: true, Export: export}
+	if source.SQL.HighWater != "" {
+		d.Position = &store.Position{Position: highest}
+	}
+	report, err := im.Deliver(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return []*Report{report}, nil
+}
+
+// queried returns a query's rows, and the largest value of the column by which
+// it is read on.
+func queried(ctx context.Context, v *config.View, from string) (s *records, highest string, err error) {
+	driver, dsn := "pgx", v.Database
+	if file, ok := strings.CutPrefix(v.Database, "sqlite:"); ok {
+		driver, dsn = "sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)"
+	}
+	db, err := sqlx.Open(driver, dsn)
+	if err != nil {
+		return nil, "", errors.New("the database's URL is none")
+	}
+	defer db.Close() //nolint:errcheck // reading
+	query, args := v.Query, []any{}
+	if v.HighWater != "" {
+		query, args = strings.ReplaceAll(query, ":high_water", "$1"), []any{from}
+	}
+	// The statement is the configuration's own; its one value is a parameter.
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = rows.Close() }()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, "", err
+	}
+	s, highest = newRecords(), from
+	for rows.Next() {
+		values, err := sqlx.SliceScan(rows)
+		if err != nil {
+			return nil, "", err
+		}
+		row := namedRow{line: len(s.rows) + 1}
+		for i, name := range names {
+			text := textOf(values[i])
+			s.set(&row, name, text)
+			if name == v.HighWater && larger(text, highest) {
+				highest = text
+			}
+		}
+		s.rows = append(s.rows, row)
+	}
+	for _, name := range names {
+		if _, ok := s.index[name]; !ok { // of a query without rows
+			s.index[name] = len(s.names)
+			s.names = append(s.names, name)
+		}
+	}
+	return s, highest, rows.Err()
+}
+
+// textOf writes a database's value as an export would.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return string(v)
+	case time.Time:
+		if v.Equal(v.Truncate(24*time.Hour)) && v.Location() == time.UTC {
+			return v.Format(time.DateOnly)
+		}
+		return v.UTC().Format(time.RFC3339Nano)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// larger compares numbers as numbers, and everything else as text.
+func larger(a, b string) bool {
+	x, err1 := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	if err1 == nil && err2 == nil {
+		return x > y
+	}
+	return a > b
+}

@@ -1,0 +1,267 @@
+package identity
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Terms are what an employment is like from a day on, until the next terms.
+type Terms struct {
+	// From is the first day; empty on an employment's first terms, which hold
+	// from its beginning.
+	From       Date    `json:"from,omitempty"`
+	Unit       string  `json:"unit,omitempty"`
+	JobCode    string  `json:"job_code,omitempty"`
+	JobTitle   string  `json:"job_title,omitempty"`
+	Type       string  `json:"type,omitempty"`
+	Percent    float64 `json:"percent,omitempty"`
+	ManagerKey string  `json:"manager_key,omitempty"` // the source's key of the manager
+	// Main is HR's own mark of the employment that comes first.
+	Main bool `json:"main,omitempty"`
+	// Attributes are the organisation's own columns, by name.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Stamp orders what the source said of the same day; empty when it does not
+	// say.
+	Stamp string `json:"stamp,omitempty"`
+}
+
+// Same says whether two terms say the same of the employment, whatever the
+// day from which and the stamp with which they say it.
+func (t Terms) Same(u Terms) bool {
+	return t.Unit == u.Unit && t.JobCode == u.JobCode && t.JobTitle == u.JobTitle && t.Type == u.Type && t.Percent == u.Percent &&
+		t.ManagerKey == u.ManagerKey && t.Main == u.Main && maps.Equal(t.Attributes, u.Attributes)
+}
+
+// Leave is a leave of absence, the last day included; without an end it goes
+// on.
+type Leave struct {
+	Start Date `json:"start"`
+	End   Date `json:"end,omitempty"`
+}
+
+// EmploymentFacts is what HR says of one employment. Dates are civil dates,
+// the last day included.
+type EmploymentFacts struct {
+	Start Date `json:"start"`
+	End   Date `json:"end,omitempty"`
+	// EndSaid is the day on which we learnt of the end: what cannot be undone
+	// waits from then on, however long ago the end is.
+	EndSaid Date    `json:"end_said,omitempty"`
+	Leaves  []Leave `json:"leaves,omitempty"` // sorted by start
+	Terms   []Terms `json:"terms"`            // sorted by From, never empty
+	// SponsorKey is, on contracts that need a sponsor, their source's key of
+	// who answers for the person.
+	SponsorKey string `json:"sponsor_key,omitempty"`
+	// Stamp orders what the source said of the dates, as Terms.Stamp.
+	Stamp string `json:"stamp,omitempty"`
+}
+
+// Equal says whether two sets of facts say the same, whenever we learnt it.
+func (f EmploymentFacts) Equal(g EmploymentFacts) bool {
+	return f.Start == g.Start && f.End == g.End && f.SponsorKey == g.SponsorKey && f.Stamp == g.Stamp && slices.Equal(f.Leaves, g.Leaves) &&
+		slices.EqualFunc(f.Terms, g.Terms, func(a, b Terms) bool { return a.From == b.From && a.Stamp == b.Stamp && a.Same(b) })
+}
+
+// On returns the terms of the day: the last that began by then, or the first
+// of all.
+func (f EmploymentFacts) On(day Date) Terms {
+	for _, t := range slices.Backward(f.Terms) {
+		if t.From <= day {
+			return t
+		}
+	}
+	if len(f.Terms) == 0 {
+		return Terms{}
+	}
+	return f.Terms[0]
+}
+
+// Put returns the terms with others in their place: those of the same day are
+// replaced, unless they bear a later stamp.
+func Put(terms []Terms, t Terms) []Terms {
+	i, found := slices.BinarySearchFunc(terms, t.From, func(u Terms, from Date) int { return cmp.Compare(u.From, from) })
+	switch {
+	case !found:
+		return slices.Insert(slices.Clone(terms), i, t)
+	case terms[i].Stamp > t.Stamp:
+		return terms
+	}
+	out := slices.Clone(terms)
+	out[i] = t
+	return out
+}
+
+// Employment is one of a person's employments.
+type Employment struct {
+	ID  EmploymentID
+	Key SourceKey
+	// PersonKey is what the source calls the person who has it.
+	PersonKey string
+	EmploymentFacts
+	// Withdrawn is the day from which HR no longer lists the employment; empty
+	// while it does.
+	Withdrawn Date
+	// Cut says for people why the employment ends earlier than HR says; empty
+	// when it does not.
+	Cut string
+}
+
+// Last is the last day of the employment, before the day on which HR took it
+// back; empty when it has none. Of one that never began it lies before Start.
+func (e Employment) Last() Date {
+	if e.Withdrawn == "" {
+		return e.End
+	}
+	before := e.Withdrawn.AddDays(-1)
+	if e.End != "" && e.End < before {
+		return e.End
+	}
+	return before
+}
+
+// Ran says whether there is a day on which the employment ran, by the day.
+func (e Employment) Ran(day Date) bool {
+	return e.Start <= day && (e.Last() == "" || e.Last() >= e.Start)
+}
+
+// ActiveOn says whether the employment runs on the day. A leave of absence
+// does not end it.
+func (e Employment) ActiveOn(day Date) bool { return covers(e.Start, e.Last(), day) }
+
+// OnLeave says whether the person is on leave from the employment on the day.
+func (e Employment) OnLeave(day Date) bool {
+	return slices.ContainsFunc(e.Leaves, func(l Leave) bool { return covers(l.Start, l.End, day) })
+}
+
+// Active returns the employments that run on the day.
+func (p Person) Active(day Date) []Employment {
+	var active []Employment
+	for _, e := range p.Employments {
+		if e.ActiveOn(day) {
+			active = append(active, e)
+		}
+	}
+	return active
+}
+
+// MainRule says which of several employments gives a person their title, unit
+// and manager. One from which the person is on leave comes after one from
+// which they are not, and HR's own mark comes before everything else.
+type MainRule string
+
+// The rules. Where one does not tell, the next one in this order does, and at
+// last the smallest ID.
+const (
+	LargestPercent MainRule = "largest-percent"
+	LatestStart    MainRule = "latest-start"
+	EarliestStart  MainRule = "earliest-start"
+)
+
+// MainRules lists them.
+var MainRules = []MainRule{LargestPercent, LatestStart, EarliestStart}
+
+// Main returns the employment that speaks for the person on the day. When
+// none runs it is the next one that will, and when there is none the one that
+// ended last. False when the person has no employment at all.
+func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
+	if candidates := p.Active(day); len(candidates) > 0 {
+		return slices.MinFunc(candidates, func(a, b Employment) int { return compareMain(a, b, day, rule) }), true
+	}
+	if next, ok := p.Next(day); ok {
+		candidates := p.Active(next)
+		return slices.MinFunc(candidates, func(a, b Employment) int { return compareMain(a, b, next, rule) }), true
+	}
+	if len(p.Employments) == 0 {
+		return Employment{}, false
+	}
+	return slices.MinFunc(p.Employments, func(a, b Employment) int {
+		return cmp.Or(strings.Compare(string(b.Last()), string(a.Last())), strings.Compare(string(a.ID), string(b.ID)))
+	}), true
+}
+
+func compareMain(a, b Employment, day Date, rule MainRule) int {
+	x, y := a.On(day), b.On(day)
+	percent, latest := cmp.Compare(y.Percent, x.Percent), cmp.Compare(b.Start, a.Start)
+	by := []int{percent, latest}
+	switch rule {
+	case LatestStart:
+		by = []int{latest, percent}
+	case EarliestStart:
+		by = []int{-latest, percent}
+	}
+	return cmp.Or(truth(y.Main)-truth(x.Main), truth(a.OnLeave(day))-truth(b.OnLeave(day)), cmp.Or(by...), strings.Compare(string(a.ID), string(b.ID)))
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Next returns the first day after the day on which an employment of the
+// person begins, as far as is known.
+func (p Person) Next(day Date) (Date, bool) {
+	next := Date("")
+	for _, e := range p.Employments {
+		if e.Start > day && e.Ran(e.Start) && (next == "" || e.Start < next) {
+			next = e.Start
+		}
+	}
+	return next, next != ""
+}
+
+// Ended returns the last day of the employments that have ended by the day;
+// false when none of them ever ran.
+func (p Person) Ended(day Date) (Date, bool) {
+	last := Date("")
+	for _, e := range p.Employments {
+		if e.Ran(day) && e.Last() != "" && e.Last() < day {
+			last = max(last, e.Last())
+		}
+	}
+	return last, last != ""
+}
+
+// learnt returns the last day on which we learnt of the end of an employment
+// that has ended by the day.
+func (p Person) learnt(day Date) Date {
+	learnt := Date("")
+	for _, e := range p.Employments {
+		if e.Ran(day) && e.Last() != "" && e.Last() < day {
+			learnt = max(learnt, e.EndSaid, e.Withdrawn)
+		}
+	}
+	return learnt
+}
+
+// Turns returns the days after one and up to another on which something about
+// the person's employments changed, sorted: the first day of each change.
+func (p Person) Turns(after, until Date) []Date {
+	var turns []Date
+	turn := func(d Date) {
+		if d > after && d <= until {
+			turns = append(turns, d)
+		}
+	}
+	next := func(d Date) {
+		if d != "" {
+			turn(d.AddDays(1))
+		}
+	}
+	for _, e := range p.Employments {
+		turn(e.Start)
+		next(e.Last())
+		for _, t := range e.Terms {
+			turn(t.From)
+		}
+		for _, l := range e.Leaves {
+			turn(l.Start)
+			next(l.End)
+		}
+	}
+	slices.Sort(turns)
+	return slices.Compact(turns)
+}

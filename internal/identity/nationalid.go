@@ -1,0 +1,99 @@
+package identity
+
+import (
+	"strings"
+	"time"
+)
+
+// NationalID returns a Swedish personal identity number or coordination number
+// in its one form of twelve digits, and whether it is one: the day exists and
+// the check digit is right (Skatteverket, SKV 704 and SKV 707). It takes
+// 19121212-1212, 191212121212, 121212-1212 and, of whoever has turned a
+// hundred, 121212+1212; the century of a number without one is that of the
+// latest birth by the day given.
+func NationalID(s string, day Date) (string, bool) {
+	digits, hundred := make([]byte, 0, 12), false
+	for i, r := range s {
+		switch {
+		case r >= '0' && r <= '9':
+			digits = append(digits, byte(r))
+		case r == ' ' || r == '-' && i == len(s)-5:
+		case r == '+' && i == len(s)-5:
+			hundred = true
+		default:
+			return "", false
+		}
+	}
+	if len(digits) == 10 {
+		digits = append(century(digits, day, hundred), digits...)
+	} else if hundred {
+		return "", false
+	}
+	if len(digits) != 12 || !luhn(digits[2:]) {
+		return "", false
+	}
+	if _, ok := birth(string(digits)); !ok {
+		return "", false
+	}
+	return string(digits), true
+}
+
+// century returns the first two digits of the year of birth.
+func century(digits []byte, day Date, hundred bool) []byte {
+	if len(day) < 4 {
+		return []byte("19")
+	}
+	first := day[:2]
+	if born, ok := birth(string(first) + string(digits)); !ok || born > day {
+		first = centuryBefore(first)
+	}
+	if hundred {
+		first = centuryBefore(first)
+	}
+	return []byte(first)
+}
+
+func centuryBefore(c Date) Date {
+	t, err := time.Parse("2006", string(c)+"00")
+	if err != nil {
+		return c
+	}
+	return Date(t.AddDate(-100, 0, 0).Format("2006")[:2])
+}
+
+// birth returns the day of birth in a number of twelve digits. A coordination
+// number has sixty added to the day.
+func birth(number string) (Date, bool) {
+	day := []byte(number[:8])
+	if day[6] >= '6' {
+		day[6] -= 6
+	}
+	t, err := time.Parse("20060102", string(day))
+	if err != nil {
+		return "", false
+	}
+	return Date(t.Format(time.DateOnly)), true
+}
+
+// Born returns the day of birth that a number in its one form tells; empty
+// when it is none.
+func Born(number string) Date {
+	if len(number) != 12 || strings.Trim(number, "0123456789") != "" {
+		return ""
+	}
+	day, _ := birth(number)
+	return day
+}
+
+// luhn says whether the last of ten digits is the check digit of the others.
+func luhn(digits []byte) bool {
+	sum := 0
+	for i, d := range digits {
+		n := int(d - '0')
+		if i%2 == 0 {
+			n *= 2
+		}
+		sum += n/10 + n%10
+	}
+	return sum%10 == 0
+}

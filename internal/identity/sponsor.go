@@ -1,0 +1,82 @@
+package identity
+
+import "fmt"
+
+// Sponsorship says which contracts need a sponsor, and what becomes of one
+// whose sponsor has left. The zero value needs none.
+type Sponsorship struct {
+	// In is the HR source that knows the sponsors.
+	In string
+	// HandOver passes a contract on to the sponsor's manager. Otherwise, and
+	// where nobody is there to take over, it ends with the sponsor's employment.
+	HandOver bool
+}
+
+// Lookup finds a person by what an HR source calls them.
+type Lookup func(SourceKey) (Person, bool)
+
+// Sponsor says who answers for a contract on a day: the zero person for nobody,
+// and then the last day on which somebody did. An unknown sponsor
+// is an error: then nothing of the contract is changed.
+func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Person, until Date, err error) {
+	p, ok := find(SourceKey{Source: s.In, Key: e.SponsorKey})
+	if !ok {
+		return Person{}, "", fmt.Errorf("employment %s has the sponsor %q, whom %s does not know: correct the sponsor in its source", e.Key.Key, e.SponsorKey, s.In)
+	}
+	seen := map[PersonID]bool{}
+	for {
+		if len(p.Active(day)) > 0 {
+			return p, "", nil
+		}
+		if next, coming := p.Next(day); coming && until == "" && next <= e.Start {
+			return p, "", nil // they begin together
+		}
+		last, ended := p.Ended(day)
+		if !ended {
+			last = e.Start.AddDays(-1)
+		}
+		until = max(until, last)
+		seen[p.ID] = true
+		manager, ok := s.manager(p, last, find)
+		if !s.HandOver || !ok || seen[manager.ID] {
+			return Person{}, until, nil
+		}
+		p = manager
+	}
+}
+
+// manager returns the manager of a person's last employment.
+func (s Sponsorship) manager(p Person, last Date, find Lookup) (Person, bool) {
+	for _, e := range p.Employments {
+		if e.Last() == last && e.On(last).ManagerKey != "" {
+			return find(SourceKey{Source: e.Key.Source, Key: e.On(last).ManagerKey})
+		}
+	}
+	return Person{}, false
+}
+
+// Cut returns the person with the contracts ended whose sponsor left and that
+// nobody took over. A contract whose sponsor is not known is an error, and
+// stays as it is.
+func (s Sponsorship) Cut(p Person, source string, day Date, find Lookup) (Person, error) {
+	cloned := false
+	for i, e := range p.Employments {
+		if e.Key.Source != source || !e.Ran(day) {
+			continue
+		}
+		_, until, err := s.Sponsor(e, day, find)
+		if err != nil {
+			return p, err
+		}
+		if until == "" || e.Last() != "" && e.Last() <= until {
+			continue
+		}
+		if !cloned {
+			p.Employments = append([]Employment(nil), p.Employments...)
+			cloned = true
+		}
+		p.Employments[i].End = until
+		p.Employments[i].Cut = fmt.Sprintf("the contract's sponsor left on %s and nobody took over", until)
+	}
+	return p, nil
+}

@@ -1,0 +1,118 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+// mover is somebody who works elsewhere than the last run saw, and what they
+// still have that no rule gives.
+type mover struct {
+	person   identity.PersonID
+	position string
+	why      string
+	reviewer identity.PersonID
+	items    []store.ReviewItem
+}
+
+// movers compares where everybody works with where the last run saw them. It
+// compares states and waits for no event, so that no move is missed, however
+// late it is recorded and however often a run was stopped.
+func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, error) {
+	if w.only != "" {
+		return nil, nil
+	}
+	before, err := e.DB.PersonPositions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byKey := map[identity.SourceKey]identity.PersonID{}
+	for _, person := range w.people {
+		for _, k := range person.Keys {
+			byKey[k.SourceKey] = person.ID
+		}
+	}
+	var all []mover
+	for _, person := range w.people {
+		main, ok := person.Main(w.day, e.Config.Main)
+		if !ok || !main.ActiveOn(w.day) || main.OnLeave(w.day) {
+			continue // whoever is away has not moved
+		}
+		terms := main.On(w.day)
+		m := mover{person: person.ID, position: terms.Unit + "|" + terms.JobCode}
+		was, known := before[string(person.ID)]
+		if known && was == m.position {
+			continue
+		}
+		if known {
+			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.day)
+			if boss, ok := manager(person, w.day, e.Config.Main, byKey); ok && boss != person.ID {
+				m.reviewer = boss
+			}
+			if m.items, err = e.leftOver(ctx, w, p, m); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// leftOver lists what a mover keeps though no rule gives it and nothing ends
+// it.
+func (e *Engine) leftOver(ctx context.Context, w *world, p *plan.Plan, m mover) ([]store.ReviewItem, error) {
+	person := w.people[slices.IndexFunc(w.people, func(x identity.Person) bool { return x.ID == m.person })]
+	grants, err := e.Config.Rules.Decide(person, w.day, w.facts[person.ID])
+	if err != nil {
+		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding
+	}
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Person: string(m.person), Open: true})
+	if err != nil {
+		return nil, err
+	}
+	var items []store.ReviewItem
+	for _, i := range intervals {
+		given := slices.ContainsFunc(grants, func(g policy.Grant) bool {
+			return string(g.Entitlement) == i.Entitlement && (len(g.Reasons) > 0 || g.Until != "")
+		})
+		ends := slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
+			return s.Person == m.person && string(s.Entitlement) == i.Entitlement && s.Op == connectors.RemoveMember
+		})
+		if i.Entitlement != audit.Account && !given && !ends {
+			items = append(items, store.ReviewItem{Person: string(m.person), Entitlement: i.Entitlement, Why: m.why})
+		}
+	}
+	return items, nil
+}
+
+// recordMovers notes where people work now, and asks a mover's new manager
+// about what is left over.
+func (e *Engine) recordMovers(ctx context.Context, tx *store.Tx, movers []mover) error {
+	for _, m := range movers {
+		if err := tx.SetPersonPosition(ctx, string(m.person), m.position); err != nil {
+			return err
+		}
+		if len(m.items) == 0 {
+			continue
+		}
+		reviewer := ""
+		if m.reviewer != "" {
+			reviewer = "person:" + string(m.reviewer)
+		}
+		campaign, err := tx.StartReview(ctx, "", e.Actor, reviewer, e.Now(), m.items)
+		if err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.ReviewStarted, Person: string(m.person),
+			Reason: fmt.Sprintf("review %d of a mover, with %d items: %s", campaign, len(m.items), m.why)})
+	}
+	return nil
+}

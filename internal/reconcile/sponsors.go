@@ -1,0 +1,103 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+)
+
+// sponsors ends contracts whose sponsor has left and that nobody took over,
+// and warns of what will end. A contract whose sponsor is not known stays as
+// it is.
+func (e *Engine) sponsors(w *world) {
+	var sources []config.Source
+	for _, s := range e.Config.Sources {
+		if s.Contracts.Sponsored {
+			sources = append(sources, s)
+		}
+	}
+	if len(sources) == 0 {
+		return
+	}
+	slices.SortFunc(sources, func(a, b config.Source) int { return compareText(a.Name, b.Name) })
+	byKey := map[identity.SourceKey]identity.Person{}
+	for _, p := range w.people {
+		for _, k := range p.Keys {
+			byKey[k.SourceKey] = p
+		}
+	}
+	find := func(key identity.SourceKey) (identity.Person, bool) { p, ok := byKey[key]; return p, ok }
+	for i, p := range w.people {
+		for _, source := range sources {
+			cut, err := source.Contracts.Cut(p, source.Name, w.day, find)
+			if err != nil {
+				w.unclear[p.ID] = err
+				continue
+			}
+			w.people[i], p = cut, cut
+			w.warnings[p.ID] = append(w.warnings[p.ID], e.warn(p, source, w.day, find)...)
+		}
+	}
+}
+
+func compareText(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// warn says what of a person's contracts will end soon, and whose they are
+// now when the sponsor has left.
+func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
+	var warnings []string
+	soon := day.AddDays(e.Config.Lifecycle.Warn)
+	for _, c := range p.Employments {
+		if c.Key.Source != source.Name || !c.ActiveOn(day) {
+			continue
+		}
+		if c.Last() != "" && c.Last() <= soon {
+			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Key, c.Last(), source.Name))
+		}
+		named, ok := find(identity.SourceKey{Source: source.Contracts.In, Key: c.SponsorKey})
+		if !ok {
+			continue
+		}
+		now, _, err := source.Contracts.Sponsor(c, day, find)
+		if err != nil || now.ID == "" {
+			continue // said elsewhere
+		}
+		if now.ID != named.ID {
+			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Key, now.ID, source.Name))
+		}
+		last := leaves(now, day, soon)
+		if last == "" || c.Last() != "" && c.Last() <= last {
+			continue
+		}
+		next, _, err := source.Contracts.Sponsor(c, last.AddDays(1), find)
+		switch {
+		case err != nil:
+		case next.ID != "":
+			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s; person %s, the manager, does then: name a new sponsor in %s", c.Key.Key, last, next.ID, source.Name))
+		default:
+			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s, and nobody takes over: the access ends then, unless a new sponsor is named in %s", c.Key.Key, last, source.Name))
+		}
+	}
+	return warnings
+}
+
+// leaves returns the last day of somebody who works now and will not on some
+// day soon; empty for somebody who stays.
+func leaves(p identity.Person, day, soon identity.Date) identity.Date {
+	for _, turn := range p.Turns(day, soon.AddDays(1)) {
+		if len(p.Active(turn)) == 0 {
+			return turn.AddDays(-1)
+		}
+	}
+	return ""
+}

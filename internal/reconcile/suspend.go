@@ -1,0 +1,64 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+)
+
+// Close disables a suspended person's accounts at once and ends their
+// sessions: those that behov knows, by the targets' own IDs, without reading
+// any target and without waiting for a run that is under way. A Run for the
+// person afterwards sees to what Close could not know. An account that a
+// target masters elsewhere is left to that Run, too.
+func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Result, error) {
+	result := &Result{Plan: &plan.Plan{}, Outcomes: map[string]int{}, Down: map[string]string{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	errs := make([]error, len(e.Config.Targets))
+	for i, c := range e.Config.Targets {
+		accounts, err := e.DB.Accounts(ctx, c.Name)
+		if err != nil {
+			return nil, err
+		}
+		id := accounts[string(p.ID)]
+		if id == "" {
+			continue
+		}
+		steps := []plan.Step{{ID: c.Name + " sessions", Target: c.Name, Person: p.ID, Op: plan.RevokeSessions, AccountID: id, Reason: why},
+			{ID: c.Name + " disable", Target: c.Name, Person: p.ID, Op: connectors.DisableAccount, AccountID: id, Reason: why, Destructive: true}}
+		if _, able := e.Targets[c.Name].(connectors.SessionRevoker); !able {
+			steps = steps[1:]
+		}
+		result.Plan.Steps = append(result.Plan.Steps, steps...)
+		run := &targetRun{engine: e, world: &world{}, target: plan.Target{Name: c.Name, Observed: plan.NewObserved()}, steps: steps, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}}
+		run.report = func(s plan.Step, outcome, detail string) {
+			mu.Lock()
+			defer mu.Unlock()
+			result.tell(s, outcome, detail)
+		}
+		wg.Go(func() {
+			down, err := run.all(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[i] = err
+			if down != "" {
+				result.Down[c.Name] = down
+			}
+		})
+	}
+	wg.Wait()
+	slices.SortFunc(result.Undone, func(a, b Undone) int { return strings.Compare(a.Step.ID, b.Step.ID) })
+	for _, err := range errs {
+		if err != nil {
+			return result, fmt.Errorf("suspend person %s: %w", p.ID, err)
+		}
+	}
+	return result, nil
+}

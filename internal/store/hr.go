@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Import is a record of one import.
+type Import struct {
+	ID       string `db:"id" json:"id"`
+	Source   string `db:"source" json:"source"`
+	FileHash string `db:"file_hash" json:"file_hash"` // SHA-256, in hex
+	Rows     int    `db:"rows" json:"rows"`
+	BadRows  int    `db:"bad_rows" json:"bad_rows"`
+	Events   int    `db:"events" json:"events"`
+	Status   string `db:"status" json:"status"` // "done", "held" or "refused"
+	Recorded int64  `db:"recorded_us" json:"-"`
+	MadeUS   int64  `db:"made_us" json:"-"`
+	// Filled is JSON: for each column, how many rows had a value. Problems is
+	// JSON, too.
+	Filled   string `db:"filled" json:"-"`
+	Problems string `db:"problems" json:"-"`
+}
+
+// At is when it was recorded, UTC.
+func (i Import) At() time.Time { return instant(i.Recorded) }
+
+// Made is when the source made what was imported, UTC; the zero time when
+// nobody knows.
+func (i Import) Made() time.Time { return instant(i.MadeUS) }
+
+// RecordImport records an import.
+func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) error {
+	i.Recorded, i.MadeUS = micros(at), micros(made)
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hr_import (id, source, file_hash, rows, bad_rows, events, status, recorded_us, made_us, filled, problems)
+		VALUES (:id, :source, :file_hash, :rows, :bad_rows, :events, :status, :recorded_us, :made_us, :filled, :problems)`, i); err != nil {
+		return fmt.Errorf("HR import: %w", err)
+	}
+	return nil
+}
+
+// LastImport returns the newest import of a source that went in, or nil.
+func (db *DB) LastImport(ctx context.Context, source string) (*Import, error) {
+	return lastImport(ctx, db.read, source)
+}
+
+// LastImport is DB.LastImport as the transaction sees it.
+func (tx *Tx) LastImport(ctx context.Context, source string) (*Import, error) {
+	return lastImport(ctx, tx.tx, source)
+}
+
+func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Import, error) {
+	var i Import
+	err := sqlx.GetContext(ctx, q, &i, `SELECT * FROM hr_import WHERE source = $1 AND status = 'done' ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read HR imports: %w", err)
+	}
+	return &i, nil
+}
+
+// Newest returns when the newest of what a source ever gave was made, and the
+// last import that had this very content, if any.
+func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, same *Import, err error) {
+	var us int64
+	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(made_us), 0) FROM hr_import WHERE source = $1 AND status = 'done'`, source); err != nil {
+		return made, nil, fmt.Errorf("read HR imports: %w", err)
+	}
+	var i Import
+	err = tx.tx.GetContext(ctx, &i, `SELECT * FROM hr_import WHERE source = $1 AND status = 'done' AND file_hash = $2 ORDER BY recorded_us DESC, id DESC LIMIT 1`, source, hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return instant(us), nil, nil
+	}
+	if err != nil {
+		return made, nil, fmt.Errorf("read HR imports: %w", err)
+	}
+	return instant(us), &i, nil
+}
+
+// Imports returns the newest imports, of one source or of all, the newest
+// first.
+func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, error) {
+	all := []Import{}
+	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM hr_import WHERE ($1 = '' OR source = $1) ORDER BY recorded_us DESC, id DESC LIMIT $2`, source, most); err != nil {
+		return nil, fmt.Errorf("read HR imports: %w", err)
+	}
+	return all, nil
+}
+
+// Said is what a source said last of an employment: enough to see whether it
+// says anything new.
+type Said struct {
+	ID     identity.EmploymentID
+	Person identity.PersonID
+	// Hash is of what it said; the zero hash when that is not known.
+	Hash [32]byte
+	// Withdrawn is set when the source no longer lists it.
+	Withdrawn bool
+	// Last is the last day; empty when there is none.
+	Last identity.Date
+}
+
+// Said returns what a source said last, by its key of the employment: of all
+// its employments, or of those with the keys.
+func (tx *Tx) Said(ctx context.Context, source string, keys []string) (map[string]Said, error) {
+	said := map[string]Said{}
+	read := func(where string, args ...any) error {
+		rows, err := tx.tx.QueryContext(ctx, `SELECT key, id, person_id, said, end_date, withdrawn_from FROM employment WHERE source = $1`+where, append([]any{source}, args...)...)
+		if err != nil {
+			return fmt.Errorf("read employments: %w", err)
+		}
+		defer rows.Close() //nolint:errcheck // reading
+		for rows.Next() {
+			var key, id, person, end, withdrawn string
+			var hash sql.RawBytes
+			if err := rows.Scan(&key, &id, &person, &hash, &end, &withdrawn); err != nil {
+				return fmt.Errorf("read employments: %w", err)
+			}
+			one := Said{ID: identity.EmploymentID(id), Person: identity.PersonID(person), Withdrawn: withdrawn != "", Last: identity.Date(end)}
+			copy(one.Hash[:], hash)
+			said[key] = one
+		}
+		return rows.Err()
+	}
+	if keys == nil {
+		return said, read("")
+	}
+	for _, key := range keys {
+		if err := read(" AND key = $2", key); err != nil {
+			return nil, err
+		}
+	}
+	return said, nil
+}
+
+// SetSaid notes what a source says of an employment now.
+func (tx *Tx) SetSaid(ctx context.Context, source string, hashes map[string][]byte) error {
+	update, err := tx.tx.PrepareContext(ctx, `UPDATE employment SET said = $3 WHERE source = $1 AND key = $2`)
+	if err != nil {
+		return fmt.Errorf("note employments: %w", err)
+	}
+	defer update.Close() //nolint:errcheck // closed with the transaction at the latest
+	for key, hash := range hashes {
+		if _, err := update.ExecContext(ctx, source, key, hash); err != nil {
+			return fmt.Errorf("note employments: %w", err)
+		}
+	}
+	return nil
+}
+
+// HashRow returns a keyed hash of what a source says.
+func (db *DB) HashRow(text string) ([]byte, error) { return db.master.Hash("employment.said", text) }
+
+// PersonByKey returns whom a source calls by the key, with what each source
+// says of them; false for nobody.
+func (tx *Tx) PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error) {
+	return tx.oneWithRecords(ctx, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
+}
+
+// PersonWithRecords returns a person with what each source says of them.
+func (tx *Tx) PersonWithRecords(ctx context.Context, id identity.PersonID) (identity.Person, error) {
+	p, found, err := tx.oneWithRecords(ctx, `SELECT id FROM person WHERE id = $1`, string(id))
+	if err == nil && !found {
+		return p, fmt.Errorf("no person %s", id)
+	}
+	return p, err
+}
+
+func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (identity.Person, bool, error) {
+	people, err := some(ctx, tx.tx, query, args...)
+	if err != nil || len(people) == 0 {
+		return identity.Person{}, false, err
+	}
+	people[0].Keys, err = tx.Records(ctx, people[0].ID)
+	return people[0], err == nil, err
+}
+
+// PersonByKey returns whom a source calls by the key; false for nobody.
+func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error) {
+	people, err := some(ctx, db.read, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
+	if err != nil || len(people) == 0 {
+		return identity.Person{}, false, err
+	}
+	return people[0], true, nil
+}
+
+// Position is how far a source that gives changes has been read.
+type Position struct {
+	Position string `db:"position"`
+	ETag     string `db:"etag"`
+}
+
+// Position returns how far a source has been read; the zero value when it
+// never was.
+func (db *DB) Position(ctx context.Context, source string) (Position, error) {
+	var p Position
+	err := db.read.GetContext(ctx, &p, `SELECT position, etag FROM hr_position WHERE source = $1`, source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("position of source %s: %w", source, err)
+	}
+	return p, nil
+}
+
+// SetPosition notes how far a source has been read, in the transaction that
+// records what was read.
+func (tx *Tx) SetPosition(ctx context.Context, source string, p Position, at time.Time) error {
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO hr_position (source, position, etag, moved_us) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (source) DO UPDATE SET position = excluded.position, etag = excluded.etag, moved_us = excluded.moved_us`,
+		source, p.Position, p.ETag, micros(at)); err != nil {
+		return fmt.Errorf("position of source %s: %w", source, err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Apart says whether somebody decided that a record is not the person's.
+func (tx *Tx) Apart(ctx context.Context, person identity.PersonID, key identity.SourceKey) (bool, error) {
+	if person == "" {
+		return false, nil
+	}
+	var verdicts []string
+	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND subject = $3 ORDER BY seq DESC LIMIT 1`,
+		string(RecordDecision), string(person), key.Source+"/"+key.Key); err != nil {
+		return false, fmt.Errorf("read decisions: %w", err)
+	}
+	return len(verdicts) > 0 && verdicts[0] != Join && verdicts[0] != Merge, nil
+}
+
+// MoveRecord gives a source's record, and the employments that came with it,
+// to another person. Both people are merged anew from what they have then.
+func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, key identity.SourceKey, from, to identity.PersonID) error {
+	records, err := tx.Records(ctx, from)
+	if err != nil {
+		return err
+	}
+	moved := false
+	for _, r := range records {
+		if r.SourceKey != key {
+			continue
+		}
+		moved = true
+		if err := tx.putRecord(ctx, to, r); err != nil { // sealed anew, with the other's key
+			return fmt.Errorf("move record %s of %s: %w", key.Key, key.Source, err)
+		}
+	}
+	if !moved {
+		return fmt.Errorf("person %s has no record %s of %s", from, key.Key, key.Source)
+	}
+	if err := tx.exec(ctx, `UPDATE person_source_key SET formerly = $3 WHERE source = $1 AND key = $2`, key.Source, key.Key, string(from)); err != nil {
+		return fmt.Errorf("move record: %w", err)
+	}
+	if err := tx.exec(ctx, `UPDATE employment SET person_id = $1 WHERE source = $2 AND person_key = $3 AND person_id = $4`, string(to), key.Source, key.Key, string(from)); err != nil {
+		return fmt.Errorf("move employments: %w", err)
+	}
+	for _, p := range []identity.PersonID{from, to} {
+		if err := tx.remergeIfAny(ctx, precedence, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Formerly returns whose a record was before it was moved; empty when it never
+// was, or when they are erased.
+func (db *DB) Formerly(ctx context.Context, key identity.SourceKey) (identity.PersonID, error) {
+	var ids []string
+	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person_source_key k JOIN person p ON p.id = k.formerly WHERE k.source = $1 AND k.key = $2`, key.Source, key.Key); err != nil {
+		return "", fmt.Errorf("record %s of %s: %w", key.Key, key.Source, err)
+	}
+	if len(ids) == 0 {
+		return "", nil
+	}
+	return identity.PersonID(ids[0]), nil
+}
+
+// remergeIfAny merges a person anew, unless they have no record left: then what
+// they were called stays, for whoever looks at what became of them.
+func (tx *Tx) remergeIfAny(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
+	var n int
+	if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(*) FROM person_source_key WHERE person_id = $1`, string(person)); err != nil {
+		return fmt.Errorf("records of person %s: %w", person, err)
+	}
+	if n == 0 {
+		// The number is the other's now, by which people are told to be the same.
+		return tx.exec(ctx, `UPDATE person SET national_id_sealed = NULL, national_id_hash = NULL WHERE id = $1`, string(person))
+	}
+	return tx.remerge(ctx, precedence, person)
+}
+
+// SetMerged notes whose a person's records turned out to be; empty for their
+// own.
+func (tx *Tx) SetMerged(ctx context.Context, person, into identity.PersonID) error {
+	return tx.exec(ctx, `UPDATE person SET merged_into = $2 WHERE id = $1`, string(person), string(into))
+}
+
+// AddPerson makes a person without any record, who signs in with the login.
+func (tx *Tx) AddPerson(ctx context.Context, id identity.PersonID, login string) error {
+	return tx.exec(ctx, `INSERT INTO person (id, given_name, family_name, email, phone, protected, login, version) VALUES ($1, '', '', '', '', $2, $3, 0)`, string(id), false, login)
+}
+
+// SetProtected marks a person's identity as protected, whatever HR says.
+func (tx *Tx) SetProtected(ctx context.Context, person identity.PersonID, protected bool) error {
+	return tx.exec(ctx, `UPDATE person SET protected_by_hand = $2 WHERE id = $1`, string(person), protected)
+}
+
+// ErasePerson deletes everything personal about a person: their rows, and the
+// key without which what is sealed cannot be read. The trail keeps its shape,
+// and the names they had stay theirs.
+func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID) error {
+	for _, table := range []string{"scim_resource", "employment", "person_source_key", "person_position", "account", "waiting_grant", "person_key"} {
+		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE person_id = $1`, string(person)); err != nil {
+			return fmt.Errorf("erase person %s: %s: %w", person, table, err)
+		}
+	}
+	delete(tx.keys, string(person))
+	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
+}
+
+// Duplicate is two people who may be one.
+type Duplicate struct {
+	A   identity.PersonID `json:"a"`
+	B   identity.PersonID `json:"b"`
+	Why string            `json:"why"`
+}
+
+// Duplicates returns pairs of people who may be one, by what they have in
+// common: the number, the address, or the name and the day of birth.
+func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
+	var rows []struct {
+		A     string `db:"a"`
+		B     string `db:"b"`
+		Which string `db:"why"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'the same national identity number' AS why FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
+			WHERE a.merged_into = '' AND b.merged_into = ''
+		UNION ALL SELECT a.id, b.id, 'the same e-mail address' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
+			WHERE a.email <> '' AND a.merged_into = '' AND b.merged_into = ''
+		UNION ALL SELECT a.id, b.id, 'the same name' FROM person a JOIN person b ON a.family_name = b.family_name AND a.given_name = b.given_name AND a.id < b.id
+			WHERE a.family_name <> '' AND a.merged_into = '' AND b.merged_into = ''
+		ORDER BY 1, 2, 3`); err != nil {
+		return nil, fmt.Errorf("duplicates: %w", err)
+	}
+	decided, err := db.Decisions(ctx, RecordDecision, "")
+	if err != nil {
+		return nil, err
+	}
+	apart := map[[2]string]bool{}
+	for _, d := range decided {
+		if !strings.Contains(d.Subject, "/") {
+			apart[[2]string{d.Person, d.Subject}] = d.Verdict == Apart
+			apart[[2]string{d.Subject, d.Person}] = d.Verdict == Apart
+		}
+	}
+	why := map[[2]string][]string{}
+	var order [][2]string
+	for _, r := range rows {
+		pair := [2]string{r.A, r.B}
+		if apart[pair] {
+			continue
+		}
+		if why[pair] == nil {
+			order = append(order, pair)
+		}
+		why[pair] = append(why[pair], r.Which)
+	}
+	births := map[string]identity.Date{}
+	found := []Duplicate{}
+	for _, pair := range order {
+		reasons := why[pair]
+		if len(reasons) == 1 && reasons[0] == "the same name" {
+			// A name alone is many people's; with the day of birth it is a question.
+			a, err := db.born(ctx, births, pair[0])
+			if err != nil {
+				return nil, err
+			}
+			b, err := db.born(ctx, births, pair[1])
+			if err != nil {
+				return nil, err
+			}
+			if a == "" || a != b {
+				continue
+			}
+			reasons = []string{"the same name and day of birth"}
+		}
+		found = append(found, Duplicate{A: identity.PersonID(pair[0]), B: identity.PersonID(pair[1]), Why: strings.Join(reasons, ", ")})
+	}
+	return found, nil
+}
+
+// born returns the day of birth in a person's number.
+func (db *DB) born(ctx context.Context, known map[string]identity.Date, person string) (identity.Date, error) {
+	if day, ok := known[person]; ok {
+		return day, nil
+	}
+	var sealed []byte
+	if err := db.read.GetContext(ctx, &sealed, `SELECT national_id_sealed FROM person WHERE id = $1`, person); err != nil {
+		return "", fmt.Errorf("person %s: %w", person, err)
+	}
+	known[person] = ""
+	if sealed == nil {
+		return "", nil
+	}
+	key, err := loadKey(ctx, db.read, db.master, person)
+	if err != nil {
+		return "", fmt.Errorf("key of person %s: %w", person, err)
+	}
+	number, err := key.Open(nationalIDContext, sealed)
+	if err != nil {
+		return "", err
+	}
+	known[person] = identity.Born(string(number))
+	return known[person], nil
+}
