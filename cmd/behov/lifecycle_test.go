@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +92,88 @@ func TestServe(t *testing.T) {
 	}
 	h.says([]string{"plan"}, "nothing to do")
 	h.fails("not more often than every second", "serve", "--every", "1ms")
+}
+
+// TestPushed: whom another platform pushes has an account, and has none when
+// it says that they are gone.
+func TestPushed(t *testing.T) {
+	h := newHousehold(t)
+	h.fails("is not pushed to", "token", "make", "hr", "--name", "Entra ID")
+	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 5}", "      scim: true")
+	h.fails("there is no source", "token", "make", "nowhere", "--name", "x")
+	h.fails("say who will have it", "token", "make", "hr")
+	h.says([]string{"token", "list"}, "There are no tokens.")
+	token := strings.TrimSpace(h.ok("token", "make", "hr", "--name", "Entra ID"))
+	h.fails("belong together", "serve", "--listen", "127.0.0.1:0", "--cert", "x")
+	h.fails("without a certificate only on a loopback address", "serve", "--listen", "0.0.0.0:0")
+
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs safeBuffer
+	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, now: time.Now}
+	root := a.root()
+	root.SetArgs([]string{"-c", h.dir, "serve", "--every", "1s", "--apply", "--listen", address})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	send := func(method, path, body string) (status int, id string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/scim/v2"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/scim+json")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return 0, ""
+		}
+		defer func() { _ = res.Body.Close() }()
+		var o struct {
+			ID     string `json:"id"`
+			Detail string `json:"detail"`
+		}
+		if err := json.NewDecoder(res.Body).Decode(&o); err != nil {
+			t.Error(err)
+		}
+		if o.Detail != "" {
+			t.Log(o.Detail)
+		}
+		return res.StatusCode, o.ID
+	}
+	wait := func(is func() bool) {
+		for deadline := time.Now().Add(20 * time.Second); !is() && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	wait(func() bool { status, _ := send("GET", "/Users", ""); return status == http.StatusOK })
+	status, id := send("POST", "/Users", `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "eva", "externalId": "2001", "name": {"givenName": "Eva", "familyName": "Ny"},
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "library"}}`)
+	if status != http.StatusCreated {
+		t.Fatalf("POST: %d", status)
+	}
+	wait(func() bool { return strings.Contains(out.String(), "1 account created") })
+	if status, _ := send("PATCH", "/Users/"+id, `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]}`); status != http.StatusOK {
+		t.Errorf("PATCH: %d", status)
+	}
+	wait(func() bool { return strings.Contains(out.String(), "1 account disabled") })
+	stop()
+	if err := <-done; err != nil || !strings.Contains(out.String(), "1 account created") || !strings.Contains(out.String(), "1 account disabled") {
+		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
+	}
+	list := h.ok("token", "list")
+	if strings.Contains(list, token) || !strings.Contains(list, "Entra ID") {
+		t.Error(list)
+	}
+	h.fails("say why", "token", "revoke", "x")
+	h.fails("there is no token x", "token", "revoke", "x", "--reason", "r")
+	h.says([]string{"token", "revoke", strings.Fields(strings.Split(list, "\n")[1])[0], "--reason", "done"}, "Revoked.")
+	h.ok("audit", "verify")
 }
 
 func TestSuspend(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -93,31 +94,79 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 	return exit(exitHeld)
 }
 
+// service is how behov serve runs.
+type service struct {
+	every     time.Duration
+	apply     bool
+	listen    string // empty for nowhere
+	cert, key string
+}
+
 func (a *app) serveCommand() *cobra.Command {
-	var every time.Duration
-	var apply bool
+	var s service
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Read HR sources again and again, and apply what they say",
+		Short: "Read HR sources again and again, be pushed to, and apply what follows",
 		Long: `Read every HR source that says where it is read from again and again, and with
 --apply bring the targets to the desired state when something is new, and when
 a day begins. What is held waits for a release, and a source or a target that
-does not answer is asked again the next time. It ends when it is interrupted.`,
-		Example: "  behov serve --every 30s --apply",
+does not answer is asked again the next time. It ends when it is interrupted.
+
+With --listen, sources that say scim: true are pushed to over SCIM 2.0, at
+/scim/v2, with a token that behov token make made. Without a certificate only a
+loopback address is listened on, for a proxy beside it that encrypts.
+
+A pushed user is an employment: externalId (or employeeNumber, or userName) says
+whose, the enterprise extension's department is the unit, title and userType are
+the job's, manager is another user. What SCIM has no name for is in the extension
+urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
+startDate, endDate, jobCode, percent, nationalId, protected and more. A user who
+is not active has ended yesterday; a deleted one never began.`,
+		Example: "  behov serve --every 30s --apply\n  behov serve --apply --listen :8443 --cert behov.crt --cert-key behov-crt.key",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
-			if every < time.Second {
+			switch {
+			case s.every < time.Second:
 				return errors.New("--every: not more often than every second")
+			case (s.cert == "") != (s.key == ""):
+				return errors.New("--cert and --cert-key belong together")
+			case s.listen == "" && s.cert != "":
+				return errors.New("--cert is for --listen")
 			}
-			return a.serve(ctx, i, every, apply)
+			return a.serve(ctx, i, s)
 		}),
 	}
-	cmd.Flags().DurationVar(&every, "every", time.Minute, "how often the sources are read")
-	cmd.Flags().BoolVar(&apply, "apply", false, "apply what follows")
+	cmd.Flags().DurationVar(&s.every, "every", time.Minute, "how often the sources are read")
+	cmd.Flags().BoolVar(&s.apply, "apply", false, "apply what follows")
+	cmd.Flags().StringVar(&s.listen, "listen", "", "HOST:PORT on which sources are pushed to")
+	cmd.Flags().StringVar(&s.cert, "cert", "", "file with the certificate, in PEM")
+	cmd.Flags().StringVar(&s.key, "cert-key", "", "file with the certificate's key, in PEM")
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, i *installation, every time.Duration, apply bool) error {
+// serve reads and listens until ctx ends, or until it cannot listen.
+func (a *app) serve(ctx context.Context, i *installation, s service) error {
+	if s.listen == "" {
+		a.follow(ctx, i, s.every, s.apply)
+		return nil
+	}
+	// A push is nobody's at the keyboard.
+	h, err := server.New(&hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: "behov"}, i.config.Sources)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	followed := make(chan struct{})
+	go func() { defer close(followed); a.follow(ctx, i, s.every, s.apply) }()
+	err = server.Serve(ctx, s.listen, s.cert, s.key, h)
+	stop()
+	<-followed
+	return err
+}
+
+// follow reads the sources again and again, and applies what is new.
+func (a *app) follow(ctx context.Context, i *installation, every time.Duration, apply bool) {
 	var sources []config.Source
 	for _, name := range sortedKeys(i.config.Sources) {
 		if s := i.config.Sources[name]; pullable(s) {
@@ -147,7 +196,7 @@ func (a *app) serve(ctx context.Context, i *installation, every time.Duration, a
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}

@@ -22,7 +22,10 @@ const (
 	HRHeld     Action = "hr.held"
 	HRRefused  Action = "hr.refused"
 	// HRLate tells of something that had effect before it was recorded.
-	HRLate        Action = "hr.late"
+	HRLate Action = "hr.late"
+	// TokenMade and TokenRevoked tell of who may push to an HR source.
+	TokenMade     Action = "token.made"
+	TokenRevoked  Action = "token.revoked"
 	RulesInUse    Action = "rules.in-use"
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"

@@ -73,6 +73,9 @@ type Delivery struct {
 	// Position is, of sources that are read on from where they were, how far
 	// this goes; nil for others.
 	Position *store.Position
+	// With, when set, is done in the transaction of the import, after it; an
+	// error undoes both.
+	With func(tx *store.Tx) error
 }
 
 // OldError is returned for what is older than what went in before.
@@ -206,6 +209,11 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	r.tell(tx, events, last == nil)
 	if err := r.decide(ctx, tx); err != nil {
 		return err
+	}
+	if r.With != nil {
+		if err := r.With(tx); err != nil {
+			return err
+		}
 	}
 	return r.close(ctx, tx)
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,10 +49,46 @@ func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, ke
 	if err := tx.exec(ctx, `UPDATE employment SET person_id = $1 WHERE source = $2 AND person_key = $3 AND person_id = $4`, string(to), key.Source, key.Key, string(from)); err != nil {
 		return fmt.Errorf("move employments: %w", err)
 	}
+	if err := tx.moveResource(ctx, key, from, to); err != nil {
+		return err
+	}
 	for _, p := range []identity.PersonID{from, to} {
 		if err := tx.remergeIfAny(ctx, precedence, p); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// moveResource seals what was pushed of a person, if something was, with
+// another's key.
+func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to identity.PersonID) error {
+	var was []byte
+	err := tx.tx.GetContext(ctx, &was, `SELECT sealed FROM scim_resource WHERE source = $1 AND key = $2`, of.Source, of.Key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read a SCIM resource: %w", err)
+	}
+	before, err := tx.key(ctx, string(from))
+	if err != nil {
+		return err
+	}
+	body, err := before.Open(scimContext, was)
+	if err != nil {
+		return err
+	}
+	after, err := tx.key(ctx, string(to))
+	if err != nil {
+		return err
+	}
+	sealed, err := after.Seal(scimContext, body)
+	if err != nil {
+		return fmt.Errorf("seal a SCIM resource: %w", err)
+	}
+	if err := tx.exec(ctx, `UPDATE scim_resource SET person_id = $3, sealed = $4 WHERE source = $1 AND key = $2`, of.Source, of.Key, string(to), sealed); err != nil {
+		return fmt.Errorf("SCIM resource: %w", err)
 	}
 	return nil
 }

@@ -345,3 +345,101 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 	search(false, "19700101")
 	search(false, "gota@example.org")
 }
+
+// TestTokens: a token is known by its hash, for its source, until it is revoked.
+func TestTokens(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		token, kept, err := db.MakeToken(ctx, "Entra ID", "idp", "person:q", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := func(token string, at time.Time) string {
+			source, ok, err := db.TokenSource(ctx, token, at)
+			if err != nil || ok != (source != "") {
+				t.Fatal(source, ok, err)
+			}
+			return source
+		}
+		if got := source(token, now.Add(time.Hour)); got != "idp" {
+			t.Errorf("the token is for %q", got)
+		}
+		all, err := db.Tokens(ctx)
+		if err != nil || len(all) != 1 || all[0].Name != "Entra ID" || !all[0].Made().Equal(now) || !all[0].Used().Equal(now.Add(time.Hour)) || !all[0].Revoked().IsZero() || bytes.Contains(all[0].Hash, []byte(token)) {
+			t.Errorf("%+v, %v", all, err)
+		}
+		if got := source(token+"x", now) + source("", now); got != "" {
+			t.Errorf("a wrong token is for %q", got)
+		}
+		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err == nil {
+			t.Error("it is revoked twice")
+		}
+		if got := source(token, now); got != "" {
+			t.Error("a revoked token is for", got)
+		}
+		if s, err := db.VerifyAudit(ctx); err != nil || s.Records != 2 {
+			t.Errorf("%+v, %v; want two records", s, err)
+		}
+	})
+}
+
+// TestResources: what was pushed follows the record when that is moved, and is
+// gone when the person is erased.
+func TestResources(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		var ids []identity.PersonID
+		for n := range 2 {
+			events := hire(n)
+			ids = append(ids, events[0].Person)
+			write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "i", nil, events) })
+		}
+		put := func(id, key, name, external string, p identity.PersonID) error {
+			return db.Write(ctx, func(tx *store.Tx) error {
+				return tx.PutResource(ctx, store.SCIMResource{Source: "hr", ID: id, Key: key, Person: p, Body: []byte(`{"family":"Hemligstam"}`), Version: 1, Made: now, Changed: now}, name, external)
+			})
+		}
+		if err := put("a", "1000", "Eva", "x", ids[0]); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range [][2]string{{"1001", "eVA"}, {"1000", "bo"}} {
+			if err := put("b", c[0], c[1], "", ids[1]); !errors.Is(err, store.ErrNameTaken) {
+				t.Errorf("%v: %v", c, err)
+			}
+		}
+		find := func() string {
+			byName, err := db.ResourcesNamed(ctx, "hr", "EVA")
+			if err != nil {
+				t.Fatal(err)
+			}
+			byID, err := db.ResourcesOf(ctx, "hr", "x")
+			if err != nil || len(byID) != len(byName) {
+				t.Fatal(byID, byName, err)
+			}
+			if len(byName) == 0 {
+				return ""
+			}
+			return string(byName[0].Person) + string(byName[0].Body) + byName[0].Key
+		}
+		const body = `{"family":"Hemligstam"}1000`
+		if got := find(); got != string(ids[0])+body {
+			t.Error(got)
+		}
+		write(t, db, func(tx *store.Tx) error {
+			return tx.MoveRecord(ctx, nil, identity.SourceKey{Source: "hr", Key: "1000"}, ids[0], ids[1])
+		})
+		if got := find(); got != string(ids[1])+body {
+			t.Errorf("moved: %s", got)
+		}
+		if _, err := db.Resource(ctx, "other", "a"); !errors.Is(err, store.ErrNoResource) {
+			t.Errorf("in another source: %v", err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.ErasePerson(ctx, ids[1]) })
+		if got := find(); got != "" {
+			t.Errorf("erased: %s", got)
+		}
+	})
+}

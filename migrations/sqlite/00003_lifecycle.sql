@@ -75,19 +75,24 @@ CREATE TABLE api_token (
     revoked_us BIGINT NOT NULL DEFAULT 0
 );
 
--- What was pushed to a source over SCIM, as it was pushed, sealed. name_hash
--- is that of the userName, which is one resource's only.
+-- What was pushed to a source over SCIM, as it was pushed, sealed. key is what
+-- the source called the person by when they came; the hashes are those of
+-- userName, which is one resource's only, and of externalId.
 CREATE TABLE scim_resource (
-    source     TEXT NOT NULL,
-    id         TEXT NOT NULL,
-    person_id  TEXT NOT NULL,
-    name_hash  BLOB NOT NULL,
-    sealed     BLOB NOT NULL,
-    version    BIGINT NOT NULL,
-    made_us    BIGINT NOT NULL,
-    changed_us BIGINT NOT NULL,
-    PRIMARY KEY (source, id)
+    source        TEXT NOT NULL,
+    id            TEXT NOT NULL,
+    key           TEXT NOT NULL,
+    person_id     TEXT NOT NULL,
+    name_hash     BLOB NOT NULL,
+    external_hash BLOB,
+    sealed        BLOB NOT NULL,
+    version       BIGINT NOT NULL,
+    made_us       BIGINT NOT NULL,
+    changed_us    BIGINT NOT NULL,
+    PRIMARY KEY (source, id),
+    UNIQUE (source, key)
 );
+CREATE INDEX scim_resource_external ON scim_resource (source, external_hash);
 CREATE UNIQUE INDEX scim_resource_name ON scim_resource (source, name_hash);
 
 -- Where each person was seen to work by the last run: a change is a move.

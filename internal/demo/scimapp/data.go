@@ -11,6 +11,8 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
 	"github.com/google/uuid"
+
+	"github.com/behov/behov/internal/scimtype"
 )
 
 // data is everything the service keeps.
@@ -33,6 +35,15 @@ type resource struct {
 	id                string
 	attributes        map[string]any
 	created, modified time.Time
+}
+
+// kind is what the collection's resources are like.
+func (c *collection) kind() scimtype.Type {
+	t := scimtype.Type{Schema: c.schema}
+	if c.extension.ID != "" {
+		t.Extensions = []schema.Schema{c.extension}
+	}
+	return t
 }
 
 func newData() *data {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/behov/behov/internal/scimtype"
 )
 
 // handler implements scim.ResourceHandler for one type of resource.
@@ -70,7 +72,7 @@ func (h *handler) Patch(r *http.Request, id string, operations []scim.PatchOpera
 	}
 	changed, err := h.data.change(h.of, id, func(attributes map[string]any) (map[string]any, error) {
 		for _, o := range operations {
-			if err := h.of.patch(attributes, o); err != nil {
+			if err := h.of.kind().Patch(attributes, o); err != nil {
 				return nil, err
 			}
 		}
@@ -128,24 +130,11 @@ func plain(err error) error {
 func normal(attributes map[string]any) map[string]any {
 	out := map[string]any{}
 	for name, v := range attributes {
-		if !empty(v) {
+		if !scimtype.Empty(v) {
 			out[name] = clone(v)
 		}
 	}
 	return out
-}
-
-// empty says whether a value is none (RFC 7643 §2.5).
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }
 
 // body reads the request's body again; the library leaves it there.

@@ -9,6 +9,8 @@ import (
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
+
+	"github.com/behov/behov/internal/scimtype"
 )
 
 // The library ignores attributes that it does not know. A client that sends
@@ -61,14 +63,14 @@ func (h *handler) strictPatch(r *http.Request, operations []scim.PatchOperation)
 		if o.Path == nil || sent.Operations[i].Value == nil {
 			continue
 		}
-		attribute, _, err := h.of.attribute(o.Path.AttributePath.URI(), o.Path.AttributePath.AttributeName)
+		attribute, _, err := h.of.kind().Attribute(o.Path.AttributePath.URI(), o.Path.AttributePath.AttributeName)
 		if err != nil {
 			return err
 		}
 		if o.Path.SubAttributeName() != "" || o.Path.AttributePath.SubAttributeName() != "" || !attribute.HasSubAttributes() {
 			continue
 		}
-		for _, v := range listOf(sent.Operations[i].Value) {
+		for _, v := range scimtype.ListOf(sent.Operations[i].Value) {
 			if err := known(attribute.SubAttributes(), v); err != nil {
 				return err
 			}
@@ -97,35 +99,11 @@ func known(attributes schema.Attributes, object any) error {
 		if !a.HasSubAttributes() {
 			continue
 		}
-		for _, v := range listOf(value) {
+		for _, v := range scimtype.ListOf(value) {
 			if err := known(a.SubAttributes(), v); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// attribute finds an attribute by its name, and the schema's URN when it is
-// the extension's.
-func (c *collection) attribute(urn, name string) (a schema.CoreAttribute, extension string, err error) {
-	switch {
-	case urn == "" || strings.EqualFold(urn, c.schema.ID):
-		if a, ok := c.schema.Attributes.ContainsAttribute(name); ok {
-			return a, "", nil
-		}
-	case strings.EqualFold(urn, c.extension.ID):
-		if a, ok := c.extension.Attributes.ContainsAttribute(name); ok {
-			return a, c.extension.ID, nil
-		}
-	}
-	return schema.CoreAttribute{}, "", fmt.Errorf("no attribute %s: %w", name, scimerrors.ScimErrorInvalidPath)
-}
-
-// listOf returns a list's elements, or the one value.
-func listOf(v any) []any {
-	if list, ok := v.([]any); ok {
-		return list
-	}
-	return []any{v}
 }

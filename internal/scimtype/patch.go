@@ -1,4 +1,10 @@
-package scimapp
+// Package scimtype is what behov's two SCIM services have in common: how a
+// PATCH changes a resource's attributes, and how a filter is held against them
+// (RFC 7644 §3.5.2 and §3.4.2.2).
+//
+// It must never keep anything, and never accept an attribute that the type does
+// not have.
+package scimtype
 
 import (
 	"fmt"
@@ -11,10 +17,11 @@ import (
 	"github.com/scim2/filter-parser/v2"
 )
 
-// patch carries out one operation of a PATCH (RFC 7644 §3.5.2).
-func (c *collection) patch(attributes map[string]any, o scim.PatchOperation) error {
+// Patch changes a resource's attributes as the operation says. They may be
+// changed in part when it fails.
+func (t Type) Patch(attributes map[string]any, o scim.PatchOperation) error {
 	if o.Path != nil {
-		return c.patchPath(attributes, o.Op, *o.Path, o.Value)
+		return t.patchPath(attributes, o.Op, *o.Path, o.Value)
 	}
 	values, ok := o.Value.(map[string]any)
 	if !ok || o.Op == scim.PatchOperationRemove {
@@ -25,15 +32,15 @@ func (c *collection) patch(attributes map[string]any, o scim.PatchOperation) err
 		if err != nil {
 			return scimerrors.ScimErrorInvalidPath
 		}
-		if err := c.patchPath(attributes, o.Op, path, value); err != nil {
+		if err := t.patchPath(attributes, o.Op, path, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *collection) patchPath(attributes map[string]any, op string, path filter.Path, value any) error {
-	a, extension, err := c.attribute(path.AttributePath.URI(), path.AttributePath.AttributeName)
+func (t Type) patchPath(attributes map[string]any, op string, path filter.Path, value any) error {
+	a, extension, err := t.Attribute(path.AttributePath.URI(), path.AttributePath.AttributeName)
 	if err != nil {
 		return err
 	}
@@ -51,7 +58,7 @@ func (c *collection) patchPath(attributes map[string]any, op string, path filter
 	}
 	switch {
 	case path.ValueExpression != nil:
-		return patchMatching(in, op, a, path.ValueExpression, sub, value)
+		return t.patchMatching(in, op, a, path.ValueExpression, sub, value)
 	case sub == "":
 		return patchWhole(in, op, a, value)
 	case a.MultiValued():
@@ -79,7 +86,7 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 		delete(in, name)
 	case a.MultiValued() && op == scim.PatchOperationAdd:
 		have, _ := in[name].([]any)
-		for _, v := range listOf(value) {
+		for _, v := range ListOf(value) {
 			if !slices.ContainsFunc(have, func(h any) bool { return reflect.DeepEqual(h, v) }) {
 				have = append(have, v)
 			}
@@ -102,14 +109,14 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 }
 
 // patchMatching changes those of an attribute's values that pass a filter.
-func patchMatching(in map[string]any, op string, a schema.CoreAttribute, expression filter.Expression, sub string, value any) error {
+func (t Type) patchMatching(in map[string]any, op string, a schema.CoreAttribute, expression filter.Expression, sub string, value any) error {
 	name := a.Name()
 	have, _ := in[name].([]any)
 	var kept []any
 	found := false
 	for _, v := range have {
 		element, _ := v.(map[string]any)
-		ok, err := matches(expression, element)
+		ok, err := Matches(expression, element)
 		if err != nil {
 			return err
 		}
@@ -126,7 +133,14 @@ func patchMatching(in map[string]any, op string, a schema.CoreAttribute, express
 		kept = append(kept, v)
 	}
 	if !found && op != scim.PatchOperationRemove {
-		return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorNoTarget)
+		element := t.made(expression)
+		if element == nil {
+			return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorNoTarget)
+		}
+		if err := patchElement(element, op, a, sub, value); err != nil {
+			return err
+		}
+		kept = append(kept, element)
 	}
 	in[name] = kept
 	prune(in, name)
@@ -143,7 +157,7 @@ func patchElement(element map[string]any, op string, a schema.CoreAttribute, sub
 	}
 	// The library wraps the one value in a list, as if it were for the whole
 	// attribute.
-	values := listOf(value)
+	values := ListOf(value)
 	v, ok := values[0].(map[string]any)
 	if !ok || len(values) != 1 {
 		return scimerrors.ScimErrorInvalidValue
@@ -169,7 +183,17 @@ func object(in map[string]any, name string) map[string]any {
 
 // prune removes what is left without a value.
 func prune(in map[string]any, name string) {
-	if empty(in[name]) {
+	if Empty(in[name]) {
 		delete(in, name)
 	}
+}
+
+// made returns the element that an expression describes, for types that make
+// one where there is none: Entra ID writes emails[type eq "work"].value so.
+func (t Type) made(expression filter.Expression) map[string]any {
+	e, ok := expression.(*filter.AttributeExpression)
+	if !ok || !t.Makes || e.Operator != filter.EQ || e.AttributePath.SubAttribute != nil {
+		return nil
+	}
+	return map[string]any{e.AttributePath.AttributeName: e.CompareValue}
 }

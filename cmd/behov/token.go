@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Let an HR system or another identity platform push people",
+		Long: `Make and revoke the tokens with which an HR system or another identity platform
+pushes people over SCIM 2.0 (behov serve --listen) to a source that says
+scim: true under hr.sources. A token is shown once, when it is made; behov keeps
+only what it takes to know it again. It is for one source, and whoever has it
+can say who works here: treat it as a password.`,
+	}
+	cmd.AddCommand(a.tokenMakeCommand(), a.tokenListCommand(), a.tokenRevokeCommand())
+	return cmd
+}
+
+func (a *app) tokenMakeCommand() *cobra.Command {
+	var name, by string
+	cmd := &cobra.Command{
+		Use:     "make SOURCE",
+		Short:   "Make a token for a source, and print it this once",
+		Example: "  behov token make idp --name \"Entra ID\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			s, ok := i.config.Sources[args[0]]
+			switch {
+			case !ok:
+				return fmt.Errorf("there is no source %q under hr.sources", args[0])
+			case !s.SCIM:
+				return fmt.Errorf("the source %q is not pushed to: say scim: true under hr.sources.%s", args[0], args[0])
+			case strings.TrimSpace(name) == "":
+				return errors.New("say who will have it: --name \"Entra ID\"")
+			}
+			actor, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			token, t, err := i.db.MakeToken(ctx, name, s.Name, actor, a.now())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]string{"id": t.ID, "name": t.Name, "source": t.Source, "token": token})
+			}
+			a.printf("%s\n", token)
+			fmt.Fprintf(a.stderr, "Token %s for source %s. It is not shown again; behov token revoke %s ends it.\n", t.ID, t.Source, t.ID)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&name, "name", "", "who will have it")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) tokenListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the tokens, who has them, and when they were last used",
+		Example: "  behov token list",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			all, err := i.db.Tokens(ctx)
+			if err != nil {
+				return err
+			}
+			type shown struct {
+				store.Token
+				Made    time.Time  `json:"made"`
+				Used    *time.Time `json:"used"`
+				Revoked *time.Time `json:"revoked"`
+			}
+			instant := func(t time.Time) *time.Time {
+				if t.IsZero() {
+					return nil
+				}
+				return &t
+			}
+			if a.json {
+				rows := []shown{}
+				for _, t := range all {
+					rows = append(rows, shown{t, t.Made(), instant(t.Used()), instant(t.Revoked())})
+				}
+				return a.printJSON(rows)
+			}
+			if len(all) == 0 {
+				a.printf("There are no tokens.\n")
+				return nil
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tSOURCE\tNAME\tMADE\tUSED\tREVOKED")
+			for _, t := range all {
+				at := func(instant time.Time) string {
+					if instant.IsZero() {
+						return "-"
+					}
+					return instant.In(i.zone).Format("2006-01-02 15:04")
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Made()), at(t.Used()), at(t.Revoked()))
+			}
+			return w.Flush()
+		}),
+	}
+}
+
+func (a *app) tokenRevokeCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     "revoke ID",
+		Short:   "End a token for good",
+		Example: "  behov token revoke 0199a1b2-… --reason \"the supplier's contract ended\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return errors.New("say why: --reason \"…\"")
+			}
+			actor, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			if err := i.db.RevokeToken(ctx, args[0], actor, reason, a.now()); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]string{"revoked": args[0]})
+			}
+			a.printf("Revoked. Whoever has it is refused from now on.\n")
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}

@@ -1,0 +1,174 @@
+package scimtype
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/elimity-com/scim/schema"
+	"github.com/scim2/filter-parser/v2"
+)
+
+// Type is what resources of a kind are like.
+type Type struct {
+	Schema     schema.Schema
+	Extensions []schema.Schema
+	// Makes: a change to an element of a list that is not there makes it.
+	Makes bool
+}
+
+// Attribute finds an attribute by the schema it is named with, the core one
+// when that is empty. The extension is empty for one of the core.
+func (t Type) Attribute(urn, name string) (a schema.CoreAttribute, extension string, err error) {
+	if urn == "" || strings.EqualFold(urn, t.Schema.ID) {
+		if a, ok := t.Schema.Attributes.ContainsAttribute(name); ok {
+			return a, "", nil
+		}
+	}
+	for _, e := range t.Extensions {
+		if strings.EqualFold(urn, e.ID) {
+			if a, ok := e.Attributes.ContainsAttribute(name); ok {
+				return a, e.ID, nil
+			}
+		}
+	}
+	return schema.CoreAttribute{}, "", fmt.Errorf("no attribute %s: %w", name, scimerrors.ScimErrorInvalidPath)
+}
+
+// Empty says whether a value is none (RFC 7643 §2.5).
+func Empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// ListOf returns a list, or the one value in one.
+func ListOf(v any) []any {
+	if list, ok := v.([]any); ok {
+		return list
+	}
+	return []any{v}
+}
+
+// Matches holds a filter against attributes. What it does not understand is an
+// error, and never a match or none.
+func Matches(e filter.Expression, in map[string]any) (bool, error) {
+	switch e := e.(type) {
+	case *filter.LogicalExpression:
+		left, err := Matches(e.Left, in)
+		if err != nil {
+			return false, err
+		}
+		right, err := Matches(e.Right, in)
+		if e.Operator == filter.AND {
+			return left && right, err
+		}
+		return left || right, err
+	case *filter.NotExpression:
+		is, err := Matches(e.Expression, in)
+		return !is, err
+	case *filter.AttributeExpression:
+		return compare(values(in, e.AttributePath), e)
+	case *filter.ValuePath:
+		for _, v := range ListOf(field(in, e.AttributePath.URI(), e.AttributePath.AttributeName)) {
+			element, _ := v.(map[string]any)
+			if is, err := Matches(e.ValueFilter, element); is || err != nil {
+				return is, err
+			}
+		}
+		return false, nil
+	}
+	return false, scimerrors.ScimErrorInvalidFilter
+}
+
+// field returns the attribute, however it is capitalised.
+func field(in map[string]any, urn, name string) any {
+	for key, v := range in {
+		if urn != "" && strings.EqualFold(key, urn) {
+			extension, _ := v.(map[string]any)
+			return field(extension, "", name)
+		}
+	}
+	for key, v := range in {
+		if strings.EqualFold(key, name) {
+			return v
+		}
+	}
+	return nil
+}
+
+// values returns all values that a path reaches.
+func values(in map[string]any, path filter.AttributePath) []any {
+	var found []any
+	for _, v := range ListOf(field(in, path.URI(), path.AttributeName)) {
+		element, complex := v.(map[string]any)
+		switch sub := path.SubAttributeName(); {
+		case v == nil:
+		case !complex:
+			found = append(found, v)
+		case sub == "":
+			found = append(found, element["value"])
+		default:
+			found = append(found, field(element, "", sub))
+		}
+	}
+	return found
+}
+
+func compare(have []any, e *filter.AttributeExpression) (bool, error) {
+	want := e.CompareValue
+	if text, ok := want.(string); ok { // the parser leaves escapes as they are
+		var s string
+		if err := json.Unmarshal([]byte(`"`+text+`"`), &s); err != nil {
+			return false, scimerrors.ScimErrorInvalidFilter
+		}
+		want = s
+	}
+	for _, v := range have {
+		is, err := one(v, want, e)
+		if is || err != nil {
+			return is, err
+		}
+	}
+	return e.Operator == filter.NE && len(have) == 0, nil
+}
+
+func one(v, want any, e *filter.AttributeExpression) (bool, error) {
+	if e.Operator == filter.PR {
+		return !Empty(v), nil
+	}
+	text, ok1 := v.(string)
+	wanted, ok2 := want.(string)
+	if !ok1 || !ok2 {
+		switch e.Operator {
+		case filter.EQ:
+			return fmt.Sprint(v) == fmt.Sprint(want) && v != nil, nil
+		case filter.NE:
+			return fmt.Sprint(v) != fmt.Sprint(want), nil
+		}
+		return false, scimerrors.ScimErrorInvalidFilter
+	}
+	if name := e.AttributePath.AttributeName; !strings.EqualFold(name, "externalId") && !strings.EqualFold(name, "id") {
+		text, wanted = strings.ToLower(text), strings.ToLower(wanted)
+	}
+	switch e.Operator {
+	case filter.EQ:
+		return text == wanted, nil
+	case filter.NE:
+		return text != wanted, nil
+	case filter.CO:
+		return strings.Contains(text, wanted), nil
+	case filter.SW:
+		return strings.HasPrefix(text, wanted), nil
+	case filter.EW:
+		return strings.HasSuffix(text, wanted), nil
+	}
+	return false, scimerrors.ScimErrorInvalidFilter
+}

@@ -1,0 +1,191 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/scimtype"
+	"github.com/behov/behov/internal/store"
+)
+
+// fields says a user in the words of an HR export, so that it is read and
+// checked as every other source is.
+func (u *users) fields(r *http.Request, key string, d document) (map[string]string, error) {
+	a := view(d.Attributes)
+	enterprise, own, name := a.object(enterpriseURN), a.object(EmploymentURN), a.object("name")
+	f := map[string]string{
+		"person_id": key, "employment_id": employmentOf(key, d.Attributes),
+		"given_name": first(name.text("givenName"), a.text("displayName"), a.text("userName")), "family_name": first(name.text("familyName"), "–"),
+		"email": a.primary("emails"), "phone": a.primary("phoneNumbers"), "national_id": own.text("nationalId"),
+		"unit": enterprise.text("department"), "job_code": own.text("jobCode"), "job_title": a.text("title"), "employment_type": first(own.text("type"), a.text("userType")), "employment_percent": own.text("percent"),
+		"start_date": first(own.text("startDate"), string(d.Pushed)), "end_date": own.text("endDate"), "leave_start": own.text("leaveStart"), "leave_end": own.text("leaveEnd"),
+		"valid_from": own.text("validFrom"), "sponsor_id": own.text("sponsor"), "protected": yesNo(own["protected"]), "changed_at": u.stamp(),
+	}
+	if boss := enterprise.object("manager").text("value"); boss != "" {
+		f["manager_id"] = boss
+		if kept, err := u.im.DB.Resource(r.Context(), u.source.Name, boss); err == nil {
+			f["manager_id"] = kept.Key
+		} else if !errors.Is(err, store.ErrNoResource) {
+			return nil, internal(err)
+		}
+	}
+	for _, column := range u.im.Config.Attributes {
+		f[column] = own.text(column)
+	}
+	if d.Ended == "" {
+		return f, nil
+	}
+	// Not active: it is over, on the day before it was said or when it was to end.
+	if f["start_date"] > string(d.Ended) {
+		f["removed"], f["valid_from"] = "yes", string(u.im.Today()) // it never began
+	} else if f["end_date"] == "" || f["end_date"] > string(d.Ended) {
+		f["end_date"] = string(d.Ended)
+	}
+	return f, nil
+}
+
+// names are what SCIM calls the columns, for whoever reads what is wrong with
+// what they sent.
+func names(taken []string) map[string]string {
+	names := map[string]string{"person_id": "externalId", "employment_id": "employmentId", "given_name": "givenName", "family_name": "familyName", "email": "emails", "phone": "phoneNumbers",
+		"national_id": "nationalId", "unit": "department", "job_code": "jobCode", "job_title": "title", "employment_type": "userType", "employment_percent": "percent", "manager_id": "manager",
+		"start_date": "startDate", "end_date": "endDate", "leave_start": "leaveStart", "leave_end": "leaveEnd", "valid_from": "validFrom", "sponsor_id": "sponsor"}
+	for column, name := range names {
+		if slices.Contains(taken, name) {
+			delete(names, column)
+		}
+	}
+	return names
+}
+
+// stamp is later than every stamp before it.
+func (u *users) stamp() string {
+	now := u.im.Now().UTC()
+	if !now.After(u.last) {
+		now = u.last.Add(time.Nanosecond)
+	}
+	u.last = now
+	return now.Format(time.RFC3339Nano)
+}
+
+// errRefused undoes a delivery of which something could not be taken.
+var errRefused = errors.New("refused")
+
+// deliver imports one employment, and does what belongs to it in the same
+// transaction. What cannot be taken is the client's error, and nothing of it
+// is kept.
+func (u *users) deliver(r *http.Request, fields map[string]string, with func(*store.Tx, identity.PersonID) error) (*hr.Report, error) {
+	row := map[string]string{}
+	for _, name := range u.names {
+		row[name] = ""
+	}
+	for column, v := range fields {
+		row[first(u.names[column], column)] = v
+	}
+	content, err := json.Marshal(row)
+	if err != nil {
+		return nil, internal(err)
+	}
+	s := config.Source{Name: u.source.Name, Changes: true, Format: "jsonl", DateLayout: time.DateOnly, Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants}
+	export, err := hr.Read("scim", content, s, u.im.Config.Attributes, u.im.Config.Rules.Units, u.im.Today())
+	if err != nil {
+		return nil, invalid(err.Error())
+	}
+	report, err := u.im.Deliver(r.Context(), hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), Made: u.im.Now(), Stated: true, Export: export, With: func(tx *store.Tx) error {
+		if said(export) != "" {
+			return errRefused
+		}
+		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: fields["person_id"]})
+		if err != nil || !known {
+			return errors.Join(err, errRefused)
+		}
+		return with(tx, p.ID)
+	}})
+	switch {
+	case errors.Is(err, store.ErrNameTaken):
+		return nil, uniqueness()
+	case errors.Is(err, errRefused):
+		return nil, invalid(first(said(export), "the user could not be taken"))
+	case err != nil:
+		return nil, internal(err)
+	}
+	return report, nil
+}
+
+// said is what an export's problems say, but for warnings.
+func said(export *hr.Export) string {
+	var all []string
+	for _, p := range export.Problems {
+		if !p.Warning {
+			all = append(all, p.Text)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// keyOf is what a source calls a new user by.
+func keyOf(attributes map[string]any) string {
+	a := view(attributes)
+	return first(a.text("externalId"), a.object(enterpriseURN).text("employeeNumber"), a.text("userName"))
+}
+
+func employmentOf(key string, attributes map[string]any) string {
+	return first(view(attributes).object(EmploymentURN).text("employmentId"), key)
+}
+
+// view reads attributes without minding what is missing.
+type view map[string]any
+
+func (v view) text(name string) string {
+	switch t := v[name].(type) {
+	case string:
+		return strings.TrimSpace(t)
+	case nil, map[string]any, []any:
+		return ""
+	default:
+		return fmt.Sprint(t)
+	}
+}
+
+func (v view) object(name string) view {
+	o, _ := v[name].(map[string]any)
+	return o
+}
+
+// primary returns the value that is marked as primary, or the first.
+func (v view) primary(name string) string {
+	found := ""
+	for _, x := range scimtype.ListOf(v[name]) {
+		element, _ := x.(map[string]any)
+		text := view(element).text("value")
+		if is, _ := element["primary"].(bool); is && text != "" {
+			return text
+		}
+		found = first(found, text)
+	}
+	return found
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func yesNo(v any) string {
+	if is, _ := v.(bool); is {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,300 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elimity-com/scim"
+	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/elimity-com/scim/optional"
+	"github.com/google/uuid"
+	"github.com/scim2/filter-parser/v2"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/scimtype"
+	"github.com/behov/behov/internal/store"
+)
+
+// users answers for the users of one source. What is pushed is kept as it was
+// pushed, and becomes an HR event in the same transaction: either both happen
+// or neither.
+type users struct {
+	im     *hr.Importer
+	source config.Source
+	kind   scimtype.Type
+	names  map[string]string // of columns
+
+	mu   sync.Mutex // what is read is changed before anybody else reads it
+	last time.Time  // the newest stamp
+}
+
+// document is what is kept of a user.
+type document struct {
+	Attributes map[string]any `json:"attributes"`
+	// Pushed is the day on which the user first came, and Ended the last day
+	// before active became false.
+	Pushed identity.Date `json:"pushed"`
+	Ended  identity.Date `json:"ended,omitempty"`
+}
+
+const maxPage = 200
+
+func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes)}
+	service, err := scim.NewServer(&scim.ServerArgs{
+		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
+			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that behov token make made", Primary: true}}},
+		ResourceTypes: []scim.ResourceType{{ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: u.kind.Schema,
+			SchemaExtensions: []scim.SchemaExtension{{Schema: u.kind.Extensions[0]}, {Schema: u.kind.Extensions[1]}}, Handler: u}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return understood(located(service)), nil
+}
+
+// Create implements scim.ResourceHandler (RFC 7644 §3.3).
+func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := u.im.Now()
+	a := normal(attributes)
+	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Key: keyOf(a), Made: now}
+	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
+}
+
+// Get implements scim.ResourceHandler (RFC 7644 §3.4.1).
+func (u *users) Get(r *http.Request, id string) (scim.Resource, error) {
+	kept, d, err := u.read(r, id)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	return answer(kept, d), nil
+}
+
+func (u *users) read(r *http.Request, id string) (store.SCIMResource, document, error) {
+	kept, err := u.im.DB.Resource(r.Context(), u.source.Name, id)
+	if errors.Is(err, store.ErrNoResource) {
+		return kept, document{}, scimerrors.ScimErrorResourceNotFound(id)
+	}
+	if err != nil {
+		return kept, document{}, internal(err)
+	}
+	d, err := opened(kept)
+	return kept, d, err
+}
+
+func opened(kept store.SCIMResource) (document, error) {
+	var d document
+	if err := json.Unmarshal(kept.Body, &d); err != nil {
+		return d, internal(err)
+	}
+	return d, nil
+}
+
+// internal hides what went wrong with us: it may have a value in it.
+func internal(error) error {
+	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "Something went wrong here; nothing was changed."}
+}
+
+func answer(kept store.SCIMResource, d document) scim.Resource {
+	made, changed := kept.Made, kept.Changed
+	return scim.Resource{ID: kept.ID, Attributes: d.Attributes, Meta: scim.Meta{Created: &made, LastModified: &changed, Version: version(kept)}}
+}
+
+func version(kept store.SCIMResource) string { return fmt.Sprintf(`W/"%d"`, kept.Version) }
+
+// GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). What one userName or
+// one externalId is asked for is looked up; everything else is searched.
+func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Page, error) {
+	var expression filter.Expression
+	if params.FilterValidator != nil {
+		expression = params.FilterValidator.GetFilter()
+	}
+	candidates, err := u.candidates(r, expression)
+	if err != nil {
+		return scim.Page{}, internal(err)
+	}
+	page := scim.Page{Resources: []scim.Resource{}}
+	for _, kept := range candidates {
+		d, err := opened(kept)
+		if err != nil {
+			return page, err
+		}
+		if expression != nil {
+			searched := map[string]any{"id": kept.ID}
+			for k, v := range d.Attributes {
+				searched[k] = v
+			}
+			is, err := scimtype.Matches(expression, searched)
+			if err != nil {
+				return page, plain(err)
+			}
+			if !is {
+				continue
+			}
+		}
+		page.TotalResults++
+		if page.TotalResults >= max(params.StartIndex, 1) && len(page.Resources) < min(params.Count, maxPage) {
+			page.Resources = append(page.Resources, answer(kept, d))
+		}
+	}
+	return page, nil
+}
+
+// candidates are those among whom a filter's matches are.
+func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMResource, error) {
+	if a, ok := e.(*filter.AttributeExpression); ok && a.Operator == filter.EQ && a.AttributePath.SubAttribute == nil {
+		text, _ := a.CompareValue.(string)
+		switch strings.ToLower(a.AttributePath.AttributeName) {
+		case "username":
+			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text)
+		case "externalid":
+			return u.im.DB.ResourcesOf(r.Context(), u.source.Name, text)
+		case "id":
+			one, err := u.im.DB.Resource(r.Context(), u.source.Name, text)
+			if errors.Is(err, store.ErrNoResource) {
+				return nil, nil
+			}
+			return []store.SCIMResource{one}, err
+		}
+	}
+	return u.im.DB.Resources(r.Context(), u.source.Name)
+}
+
+// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1).
+func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
+	return u.change(r, id, func(map[string]any) (map[string]any, error) { return normal(attributes), nil })
+}
+
+// Patch implements scim.ResourceHandler (RFC 7644 §3.5.2).
+func (u *users) Patch(r *http.Request, id string, operations []scim.PatchOperation) (scim.Resource, error) {
+	return u.change(r, id, func(attributes map[string]any) (map[string]any, error) {
+		for _, o := range operations {
+			if err := u.kind.Patch(attributes, o); err != nil {
+				return nil, err
+			}
+		}
+		return attributes, nil
+	})
+}
+
+func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[string]any, error)) (scim.Resource, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept, d, err := u.read(r, id)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != version(kept) {
+		return scim.Resource{}, scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
+	}
+	employment := employmentOf(kept.Key, d.Attributes)
+	if d.Attributes, err = f(d.Attributes); err != nil {
+		return scim.Resource{}, plain(err)
+	}
+	if employmentOf(kept.Key, d.Attributes) != employment {
+		if d.Ended == "" {
+			// The one before would go on for ever, with nobody to end it.
+			e := scimerrors.ScimErrorMutability
+			e.Detail = "employmentId: it stays while the user is active; end this employment first (active false), or push another user for another employment"
+			return scim.Resource{}, e
+		}
+		d.Pushed = u.im.Today()
+	}
+	return u.keep(r, kept, d)
+}
+
+// Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source takes the
+// employment back.
+func (u *users) Delete(r *http.Request, id string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept, d, err := u.read(r, id)
+	if err != nil {
+		return err
+	}
+	fields, err := u.fields(r, kept.Key, d)
+	if err != nil {
+		return err
+	}
+	fields["removed"], fields["valid_from"] = "yes", string(u.im.Today())
+	_, err = u.deliver(r, fields, func(tx *store.Tx, _ identity.PersonID) error {
+		return tx.DeleteResource(r.Context(), kept.Source, kept.ID)
+	})
+	return err
+}
+
+// keep records what a user's attributes say as HR's word, and keeps them.
+func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
+	if _, set := d.Attributes["active"]; !set {
+		d.Attributes["active"] = true
+	}
+	delete(d.Attributes, "password") // never kept, and nobody signs in here
+	if active, _ := d.Attributes["active"].(bool); active {
+		d.Ended = ""
+	} else if d.Ended == "" {
+		d.Ended = u.im.Today().AddDays(-1)
+	}
+	name, _ := d.Attributes["userName"].(string)
+	if strings.TrimSpace(name) == "" {
+		return scim.Resource{}, invalid("userName: it is empty")
+	}
+	body, err := json.Marshal(d)
+	if err != nil {
+		return scim.Resource{}, internal(err)
+	}
+	fields, err := u.fields(r, kept.Key, d)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.im.Now()
+	_, err = u.deliver(r, fields, func(tx *store.Tx, person identity.PersonID) error {
+		kept.Person = person
+		return tx.PutResource(r.Context(), kept, name, view(d.Attributes).text("externalId"))
+	})
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	return answer(kept, d), nil
+}
+
+func invalid(detail string) error {
+	e := scimerrors.ScimErrorInvalidValue
+	e.Detail = detail
+	return e
+}
+
+// plain gives the library its own errors without anything around them: a
+// wrapped one loses its type.
+func plain(err error) error {
+	var value scimerrors.ScimError
+	var pointer *scimerrors.ScimError
+	switch {
+	case errors.As(err, &value):
+		return value
+	case errors.As(err, &pointer):
+		return *pointer
+	}
+	return err
+}
+
+// normal leaves out what is nothing, and what behov says itself.
+func normal(attributes map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, v := range attributes {
+		if !scimtype.Empty(v) && !strings.EqualFold(name, "id") && !strings.EqualFold(name, "meta") && !strings.EqualFold(name, "schemas") {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func uniqueness() error { return scimerrors.ScimErrorUniqueness }

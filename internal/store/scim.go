@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+const scimContext = "scim_resource.sealed"
+
+// SCIMResource is what was pushed to a source, as it was pushed.
+type SCIMResource struct {
+	Source string
+	ID     string
+	// Key is what the source called the person by when they came. It stays, so
+	// that whoever is renumbered stays who they are.
+	Key     string
+	Person  identity.PersonID
+	Body    []byte // opened
+	Version int64
+	Made    time.Time
+	Changed time.Time
+}
+
+type scimRow struct {
+	Source    string `db:"source"`
+	ID        string `db:"id"`
+	Key       string `db:"key"`
+	Person    string `db:"person_id"`
+	Sealed    []byte `db:"sealed"`
+	Version   int64  `db:"version"`
+	MadeUS    int64  `db:"made_us"`
+	ChangedUS int64  `db:"changed_us"`
+}
+
+// ErrNameTaken is returned for a userName, or a key, that another resource has.
+var ErrNameTaken = errors.New("another resource has this userName or is of the same person")
+
+// ErrNoResource is returned for a resource that is not there.
+var ErrNoResource = errors.New("there is no such resource")
+
+// PutResource keeps a resource, sealed with the person's key. Its userName is
+// one resource's only, however it is capitalised, and so is its key.
+func (tx *Tx) PutResource(ctx context.Context, r SCIMResource, userName, externalID string) error {
+	name, err := tx.db.scimHash("userName", r.Source, strings.ToLower(userName))
+	if err != nil {
+		return err
+	}
+	var external []byte
+	if externalID != "" {
+		if external, err = tx.db.scimHash("externalId", r.Source, externalID); err != nil {
+			return err
+		}
+	}
+	var taken int
+	if err := tx.tx.GetContext(ctx, &taken, `SELECT COUNT(*) FROM scim_resource WHERE source = $1 AND (name_hash = $2 OR key = $3) AND id <> $4`, r.Source, name, r.Key, r.ID); err != nil {
+		return fmt.Errorf("SCIM resource: %w", err)
+	}
+	if taken > 0 {
+		return ErrNameTaken
+	}
+	key, err := tx.key(ctx, string(r.Person))
+	if err != nil {
+		return err
+	}
+	sealed, err := key.Seal(scimContext, r.Body)
+	if err != nil {
+		return fmt.Errorf("seal a SCIM resource: %w", err)
+	}
+	if err := tx.exec(ctx, `INSERT INTO scim_resource (source, id, key, person_id, name_hash, external_hash, sealed, version, made_us, changed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (source, id) DO UPDATE SET person_id = excluded.person_id, name_hash = excluded.name_hash, external_hash = excluded.external_hash, sealed = excluded.sealed, version = excluded.version, changed_us = excluded.changed_us`,
+		r.Source, r.ID, r.Key, string(r.Person), name, external, sealed, r.Version, micros(r.Made), micros(r.Changed)); err != nil {
+		return fmt.Errorf("SCIM resource: %w", err)
+	}
+	return nil
+}
+
+// DeleteResource forgets a resource.
+func (tx *Tx) DeleteResource(ctx context.Context, source, id string) error {
+	return tx.exec(ctx, `DELETE FROM scim_resource WHERE source = $1 AND id = $2`, source, id)
+}
+
+func (db *DB) scimHash(attribute, source, value string) ([]byte, error) {
+	hash, err := db.master.Hash("scim."+attribute, source+"\x00"+value)
+	if err != nil {
+		return nil, fmt.Errorf("SCIM resource: %w", err)
+	}
+	return hash, nil
+}
+
+// Resource returns a resource by its ID, or ErrNoResource.
+func (db *DB) Resource(ctx context.Context, source, id string) (SCIMResource, error) {
+	all, err := db.resources(ctx, `source = $1 AND id = $2`, source, id)
+	if err != nil || len(all) == 0 {
+		return SCIMResource{}, errors.Join(err, ErrNoResource)
+	}
+	return all[0], nil
+}
+
+// ResourcesNamed returns the resource with the userName, if there is one.
+func (db *DB) ResourcesNamed(ctx context.Context, source, userName string) ([]SCIMResource, error) {
+	hash, err := db.scimHash("userName", source, strings.ToLower(userName))
+	if err != nil {
+		return nil, err
+	}
+	return db.resources(ctx, `source = $1 AND name_hash = $2`, source, hash)
+}
+
+// ResourcesOf returns the resources with the externalId.
+func (db *DB) ResourcesOf(ctx context.Context, source, externalID string) ([]SCIMResource, error) {
+	hash, err := db.scimHash("externalId", source, externalID)
+	if err != nil {
+		return nil, err
+	}
+	return db.resources(ctx, `source = $1 AND external_hash = $2`, source, hash)
+}
+
+// Resources returns all resources of a source, in the order in which they were
+// made.
+func (db *DB) Resources(ctx context.Context, source string) ([]SCIMResource, error) {
+	return db.resources(ctx, `source = $1`, source)
+}
+
+func (db *DB) resources(ctx context.Context, where string, args ...any) ([]SCIMResource, error) {
+	var rows []scimRow
+	if err := sqlx.SelectContext(ctx, db.read, &rows, `SELECT source, id, key, person_id, sealed, version, made_us, changed_us FROM scim_resource WHERE `+where+` ORDER BY made_us, id`, args...); err != nil {
+		return nil, fmt.Errorf("read SCIM resources: %w", err)
+	}
+	all := make([]SCIMResource, 0, len(rows))
+	for _, r := range rows {
+		key, err := loadKey(ctx, db.read, db.master, r.Person)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // they are erased
+		}
+		if err != nil {
+			return nil, fmt.Errorf("key of person %s: %w", r.Person, err)
+		}
+		body, err := key.Open(scimContext, r.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, SCIMResource{Source: r.Source, ID: r.ID, Key: r.Key, Person: identity.PersonID(r.Person), Body: body, Version: r.Version, Made: instant(r.MadeUS), Changed: instant(r.ChangedUS)})
+	}
+	return all, nil
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/internal/audit"
+)
+
+// Token lets somebody push to an HR source. The token itself is nowhere.
+type Token struct {
+	ID        string `db:"id" json:"id"`
+	Name      string `db:"name" json:"name"` // who has it, for people
+	Source    string `db:"source" json:"source"`
+	Hash      []byte `db:"hash" json:"-"`
+	MadeUS    int64  `db:"made_us" json:"-"`
+	UsedUS    int64  `db:"used_us" json:"-"`
+	RevokedUS int64  `db:"revoked_us" json:"-"`
+}
+
+// Made is when it was made, UTC.
+func (t Token) Made() time.Time { return instant(t.MadeUS) }
+
+// Used is when it was last used, UTC and give or take a minute; zero for never.
+func (t Token) Used() time.Time { return instant(t.UsedUS) }
+
+// Revoked is when it was revoked, UTC; zero for never.
+func (t Token) Revoked() time.Time { return instant(t.RevokedUS) }
+
+// MakeToken makes a token and returns it, this once. It has 256 bits by chance,
+// so a plain hash is enough to know it by.
+func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now time.Time) (token string, t Token, err error) {
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		return "", t, fmt.Errorf("make a token: %w", err)
+	}
+	token = "behov_" + base64.RawURLEncoding.EncodeToString(raw)
+	sum := sha256.Sum256([]byte(token))
+	t = Token{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Source: source, Hash: sum[:], MadeUS: micros(now)}
+	err = db.Write(ctx, func(tx *Tx) error {
+		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenMade, Target: source, Reason: "token " + t.ID + ": " + name})
+		return tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us) VALUES ($1, $2, $3, $4, $5)`, t.ID, name, source, t.Hash, t.MadeUS)
+	})
+	if err != nil {
+		return "", t, fmt.Errorf("make a token: %w", err)
+	}
+	return token, t, nil
+}
+
+// Tokens returns all tokens, the oldest first.
+func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
+	all := []Token{}
+	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM api_token ORDER BY made_us, id`); err != nil {
+		return nil, fmt.Errorf("read tokens: %w", err)
+	}
+	return all, nil
+}
+
+// RevokeToken ends a token for good.
+func (db *DB) RevokeToken(ctx context.Context, id, actor, reason string, now time.Time) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		res, err := tx.tx.ExecContext(ctx, `UPDATE api_token SET revoked_us = $2 WHERE id = $1 AND revoked_us = 0`, id, micros(now))
+		if err != nil {
+			return fmt.Errorf("revoke a token: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, fmt.Errorf("there is no token %s that could be revoked", id))
+		}
+		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenRevoked, Reason: "token " + id + ": " + reason})
+		return nil
+	})
+}
+
+// TokenSource returns which source the bearer of a token may push to; false
+// for a token that was never made, or was revoked.
+func (db *DB) TokenSource(ctx context.Context, token string, now time.Time) (source string, ok bool, err error) {
+	sum := sha256.Sum256([]byte(token))
+	var t Token
+	err = db.read.GetContext(ctx, &t, `SELECT * FROM api_token WHERE hash = $1`, sum[:])
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("read tokens: %w", err)
+	}
+	if subtle.ConstantTimeCompare(t.Hash, sum[:]) != 1 || t.RevokedUS != 0 {
+		return "", false, nil
+	}
+	if now.Sub(t.Used()) > time.Minute { // for whoever wonders whether it is in use
+		if _, err := db.write.ExecContext(ctx, `UPDATE api_token SET used_us = $2 WHERE id = $1`, t.ID, micros(now)); err != nil {
+			return "", false, fmt.Errorf("note a token's use: %w", err)
+		}
+	}
+	return t.Source, true, nil
+}
