@@ -23,7 +23,7 @@ for what it says of a person; whether two records are one person's, whether an
 identity is protected, and what must not be deleted can be decided here. Each
 decision is in the audit trail and can be undone.`,
 	}
-	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(),
+	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(), a.mainCommand(),
 		a.aboutPersonCommand("protect PERSON", "Mask a protected identity, whatever HR says (--lift leaves it to HR again)",
 			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
 				return a.governance(i).Protect(ctx, p, lift, maker, reason)
@@ -253,6 +253,52 @@ employments go with it, and the next import does not join them again.`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) mainCommand() *cobra.Command {
+	var reason, by string
+	var lift bool
+	cmd := &cobra.Command{
+		Use:   "main PERSON EMPLOYMENT",
+		Short: "Say which employment gives a person's title, unit and manager (--lift leaves it to the rule)",
+		Long: `Say which of a person's employments gives their title, unit and manager in the
+targets, by HR's employment_id as behov people show lists it. It holds while that
+employment runs, whatever main_employment in behov.yaml and HR's own mark say.
+What the person may do does not change: every employment gives what it needs.`,
+		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			p, err := i.db.FindPerson(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if lift == (len(args) == 2) {
+				return errors.New("name an employment, or --lift")
+			}
+			var chosen identity.EmploymentID
+			for _, e := range p.Employments {
+				if !lift && (e.Key.Key == args[1] || e.Key.Source+"/"+e.Key.Key == args[1]) {
+					if chosen != "" {
+						return fmt.Errorf("several sources call an employment %s: say SOURCE/%s", args[1], args[1])
+					}
+					chosen = e.ID
+				}
+			}
+			if !lift && chosen == "" {
+				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i.db).of(p.ID), args[1], args[0])
+			}
+			maker, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).Main(ctx, p, chosen, maker, reason)
+			return a.decided(ctx, i, d, err)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().BoolVar(&lift, "lift", false, "leave it to the rule again")
 	return cmd
 }
 

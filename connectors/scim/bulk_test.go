@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/behov/behov/connectors"
@@ -19,7 +20,7 @@ import (
 // that does not. It keeps to its limits, and may lose some of its answers.
 type bulkService struct {
 	most     int
-	requests int
+	requests atomic.Int32
 	lose     func(i int) bool // the answer to the i-th operation of a request
 }
 
@@ -37,7 +38,7 @@ func (b *bulkService) serve(w http.ResponseWriter, r *http.Request, real http.Ha
 }
 
 func (b *bulkService) bulk(w http.ResponseWriter, r *http.Request, real http.Handler) {
-	b.requests++
+	b.requests.Add(1)
 	var body bytes.Buffer
 	_, _ = body.ReadFrom(r.Body)
 	var asked struct {
@@ -111,8 +112,8 @@ func TestBulk(t *testing.T) {
 				}
 				ids = append(ids, r.AccountID)
 			}
-			if service.requests == 0 || service.requests > 5 {
-				t.Errorf("%d Bulk requests", service.requests)
+			if service.requests.Load() == 0 || service.requests.Load() > 5 {
+				t.Errorf("%d Bulk requests", service.requests.Load())
 			}
 			n := 0
 			for _, r := range f.requests() {
@@ -165,15 +166,15 @@ func TestBulkThatDoesNotWork(t *testing.T) {
 		service := &bulkService{most: 1000}
 		c := open(t, newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 			if strings.HasSuffix(r.URL.Path, "/Bulk") {
-				service.requests++
+				service.requests.Add(1)
 				w.WriteHeader(status)
 				return
 			}
 			service.serve(w, r, real)
 		}).config())
 		create(t, c, crowd(20)...)
-		if s, _ := snapshot(t, c); len(s.accounts) != 20 || service.requests == 0 || service.requests > 10 {
-			t.Errorf("%d: %d accounts, %d Bulk requests", status, len(s.accounts), service.requests)
+		if s, _ := snapshot(t, c); len(s.accounts) != 20 || service.requests.Load() == 0 || service.requests.Load() > 10 {
+			t.Errorf("%d: %d accounts, %d Bulk requests", status, len(s.accounts), service.requests.Load())
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"github.com/behov/behov/internal/config"
 )
 
@@ -69,7 +71,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
 		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
 		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no id`},
-		{"units' first line", "units.csv", "unit,parent,name", "id,parent,name", `units.csv:1: the first line must be unit,parent,name`},
+		{"units' first line", "units.csv", "unit,parent,name", "id,parent,name", `units.csv:1: there is no column "id" of a unit: the first line is unit,parent,name`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := example(t)
@@ -157,5 +159,66 @@ func TestWhoseNumberItIs(t *testing.T) {
 		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) {
 			t.Errorf("%s: %v", text, problems)
 		}
+	}
+}
+
+// HR's own export of the units is read as HR writes it, and what is wrong with
+// it is told at its place.
+func TestUnitsFromHR(t *testing.T) {
+	const settings = "  units: {file: enheter.csv, columns: {unit: ENHET, parent: ÖVERENHET, name: BENÄMNING, until: TOM}, date_format: DD.MM.YYYY}\n  sources:\n"
+	write := func(dir, name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	export := "KOD;BENÄMNING;ENHET;ÖVERENHET;TOM\n"
+	own, err := os.ReadFile(filepath.Join(example(t), "units.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(own)) {
+		if f := strings.Split(strings.TrimSpace(line), ","); len(f) >= 3 && f[0] != "unit" && !strings.HasPrefix(line, "#") {
+			export += "7;" + f[2] + ";" + f[0] + ";" + f[1] + ";\n"
+		}
+	}
+	latin, err := charmap.Windows1252.NewEncoder().String(export + "7;Närarkivet;nararkiv;office;31.12.2025\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"as it is", latin, ""},
+		{"a column lost", strings.Replace(export, "ÖVERENHET", "OVER", 1), "enheter.csv:1: there is no column ÖVERENHET; there are KOD, BENÄMNING"},
+		{"a date", export + "7;x;x;office;2025-12-31\n", `enheter.csv:13:14: column TOM: "2025-12-31" is not a date`},
+		{"a parent that is not there", export + "7;x;x;moon;\n", `enheter.csv:13: unit "x" lies under "moon"`},
+		{"a web page", "<html>", "enheter.csv: it is a web page"},
+	} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "  sources:\n", settings)
+		edit(t, dir, "behov.yaml", "  units: units.csv ", "  # units: ")
+		write(dir, "enheter.csv", c.text)
+		loaded, problems := config.Load(dir)
+		if c.want != "" {
+			if loaded != nil || !strings.HasPrefix(problems[len(problems)-1].Error(), c.want) {
+				t.Errorf("%s: %v", c.name, problems)
+			}
+			continue
+		}
+		if loaded == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Error(), "Set hr.units.encoding") {
+			t.Fatalf("%s: %v", c.name, problems)
+		}
+		if u := loaded.Rules.Units; u.Name("nararkiv") != "Närarkivet" || u.Name("office") == "office" {
+			t.Errorf("%s: %q, %q", c.name, u.Name("nararkiv"), u.Name("office"))
+		}
+	}
+	dir := example(t)
+	edit(t, dir, "behov.yaml", "  sources:\n", strings.Replace(settings, "unit: ENHET", "enhet: ENHET", 1))
+	if _, problems := config.Load(dir); len(problems) < 2 || !strings.Contains(problems[1].Error(), `there is no column "enhet" to map`) {
+		t.Error(problems)
+	}
+	dir = example(t)
+	edit(t, dir, "behov.yaml", "  sources:\n", settings)
+	if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(problems[0].Error(), "the units come from hr.units") {
+		t.Error(problems)
 	}
 }

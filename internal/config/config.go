@@ -192,6 +192,22 @@ type Claim struct {
 	Value     *identity.Template
 }
 
+// Reads says whether anything that is made for the target has the field of
+// identity.View in it.
+func (t Target) Reads(field string) bool {
+	for _, a := range t.Attributes {
+		if a.Value.Reads(field) || a.Default.Reads(field) || a.Protected.Reads(field) {
+			return true
+		}
+	}
+	for _, c := range t.Adopt {
+		if c.Value.Reads(field) {
+			return true
+		}
+	}
+	return t.Account.Value.Reads(field) || t.Account.Protected.Reads(field)
+}
+
 // AttributeNames returns the names of the attributes that are managed in the
 // target, sorted.
 func (t Target) AttributeNames() []string { return sortedKeys(t.Attributes) }

@@ -36,6 +36,7 @@ type fileYAML struct {
 		Attributes []string              `yaml:"attributes"`
 		Precedence map[string][]string   `yaml:"precedence"`
 		Sources    map[string]sourceYAML `yaml:"sources"`
+		Units      *unitsYAML            `yaml:"units"`
 	} `yaml:"hr"`
 	MFA struct {
 		Target string `yaml:"target"`
@@ -181,8 +182,8 @@ func (l *loader) load() *Config {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
 	before := len(l.problems)
-	units := l.units(or(f.Files.Units, "units.csv"))
-	known := len(l.problems) == before
+	units := l.units(doc, f.Files.Units, f.HR.Units)
+	known := !slices.ContainsFunc(l.problems[before:], func(p policy.Problem) bool { return !p.Warning })
 	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
 	policyFile := or(f.Files.Policy, "policy.csv")
 	text, ok := l.read(policyFile)

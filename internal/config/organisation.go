@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/sheet"
 )
 
 func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
@@ -51,69 +51,128 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 	return out
 }
 
-// unitColumns are those of the units file; the first three are needed.
+// unitsYAML is HR's own export of the units.
+type unitsYAML struct {
+	File       string            `yaml:"file"`
+	Columns    map[string]string `yaml:"columns"`
+	Format     string            `yaml:"format"`
+	Delimiter  string            `yaml:"delimiter"`
+	Encoding   string            `yaml:"encoding"`
+	DateFormat string            `yaml:"date_format"`
+}
+
+// unitColumns are those of the units file; the first two are needed.
 var unitColumns = []string{"unit", "parent", "name", "from", "until", "successor"}
 
-// units reads the organisation tree.
-func (l *loader) units(file string) *identity.Units {
-	units := &identity.Units{}
-	text, ok := l.read(file)
-	if !ok {
-		return units
+const ownUnits = "units.csv"
+
+// units reads the organisation tree, from a file of our own or from HR's.
+func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units {
+	if y == nil {
+		file := or(own, ownUnits)
+		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, time.DateOnly)
 	}
+	const at = "$.hr.units"
+	if own != "" {
+		doc.report("$.files.units", "the units come from hr.units: say one of them")
+	}
+	if y.File == "" {
+		doc.report(at, "file is missing: where HR's export of the units is")
+		return &identity.Units{}
+	}
+	layout := layoutOf(doc, at, y.Format, y.Encoding, y.Delimiter)
+	for _, column := range sortedKeys(y.Columns) {
+		if !slices.Contains(unitColumns, column) {
+			doc.report(at+".columns", "there is no column %q to map: there are %s", column, strings.Join(unitColumns, ", "))
+		}
+	}
+	columns := map[string]string{}
+	for _, column := range unitColumns {
+		columns[column] = or(y.Columns[column], column)
+	}
+	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
+}
+
+// unitsFrom reads units. Without names for the columns they are ours, and
+// others are mistakes; HR's file may have more than we need.
+func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates string) *identity.Units {
+	units := &identity.Units{}
 	problem := func(line, column int, format string, args ...any) {
 		l.problems = append(l.problems, policy.Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
 	}
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comment = '#'
-	r.FieldsPerRecord = -1
-	r.TrimLeadingSpace = true
-	lines := map[string]int{}
+	content, ok := l.content(file)
+	if !ok {
+		return units
+	}
+	s, warning, err := sheet.Open(file, content, layout)
+	if warning != nil {
+		l.problems = append(l.problems, *warning)
+	}
+	var header []string
+	if err == nil {
+		header, err = s.Header()
+	}
+	if err != nil {
+		var p policy.Problem
+		if !errors.As(err, &p) {
+			p = policy.Problem{File: file, Text: err.Error()}
+		}
+		l.problems = append(l.problems, p)
+		return units
+	}
 	columns := map[string]int{}
-	for first := true; ; first = false {
-		fields, err := r.Read()
+	for i, name := range header {
+		name = strings.TrimSpace(name)
+		_, twice := columns[name]
+		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
+			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
+			return units
+		}
+		columns[name] = i
+	}
+	at := func(column string) (int, bool) {
+		i, ok := columns[or(names[column], column)]
+		return i, ok
+	}
+	for _, column := range unitColumns {
+		_, there := at(column)
+		if _, mapped := names[column]; !there && (column == "unit" || column == "parent" || mapped && names[column] != column) {
+			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), strings.Join(header, ", "))
+			return units
+		}
+	}
+	lines := map[string]int{}
+	for {
+		fields, line, err := s.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			var pe *csv.ParseError
-			if errors.As(err, &pe) {
-				problem(pe.Line, pe.Column, "%v", pe.Err)
-			} else {
-				problem(0, 0, "%v", err)
-			}
-			return units
-		}
-		line, _ := r.FieldPos(0)
-		if first {
-			for i, name := range fields {
-				columns[strings.TrimSpace(name)] = i
-			}
-			if !slices.Equal(fields[:min(3, len(fields))], unitColumns[:3]) || slices.ContainsFunc(fields, func(name string) bool { return !slices.Contains(unitColumns, strings.TrimSpace(name)) }) {
-				problem(line, 0, "the first line must be unit,parent,name, and may go on with from, until and successor")
-				return units
-			}
+		var bad *sheet.RecordError
+		switch {
+		case errors.As(err, &bad):
+			problem(bad.Line, bad.Column, "the unit cannot be read: %s", bad.Text)
 			continue
-		}
-		if len(fields) != len(columns) {
-			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(columns), strings.Join(unitColumns[:len(columns)], ", "), len(fields))
+		case err != nil:
+			problem(0, 0, "%v", err)
+			return units
+		case len(fields) != len(header):
+			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), strings.Join(header, ", "), len(fields))
 			continue
 		}
 		get := func(column string) string {
-			i, ok := columns[column]
-			if !ok {
-				return ""
+			if i, ok := at(column); ok {
+				return strings.TrimSpace(fields[i])
 			}
-			return strings.TrimSpace(fields[i])
+			return ""
 		}
 		date := func(column string) identity.Date {
 			if get(column) == "" {
 				return ""
 			}
-			d, err := identity.ParseDate(time.DateOnly, get(column))
+			d, err := identity.ParseDate(dates, get(column))
 			if err != nil {
-				_, at := r.FieldPos(columns[column])
-				problem(line, at, "column %s: %v", column, err)
+				i, _ := at(column)
+				problem(line, s.Column(i), "column %s: %v", or(names[column], column), err)
 			}
 			return d
 		}
@@ -133,7 +192,7 @@ func (l *loader) units(file string) *identity.Units {
 	return units
 }
 
-func (l *loader) read(file string) (string, bool) {
+func (l *loader) content(file string) ([]byte, bool) {
 	b, err := os.ReadFile(l.file(file))
 	if err != nil {
 		text := err.Error()
@@ -141,6 +200,14 @@ func (l *loader) read(file string) (string, bool) {
 			text = "there is no such file in " + l.dir + `: "behov init DIR" writes a configuration to start from, -c DIR names another directory`
 		}
 		l.problems = append(l.problems, policy.Problem{File: file, Text: text})
+		return nil, false
+	}
+	return b, true
+}
+
+func (l *loader) read(file string) (string, bool) {
+	b, ok := l.content(file)
+	if !ok {
 		return "", false
 	}
 	text := strings.TrimPrefix(string(b), "\ufeff") // some editors put it there

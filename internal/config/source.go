@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/behov/behov/internal/sheet"
 )
 
 // sourceYAML is an HR source.
@@ -43,10 +45,7 @@ type sourceYAML struct {
 	SCIM bool `yaml:"scim"`
 }
 
-var (
-	formats   = []string{"csv", "json", "jsonl"}
-	encodings = []string{"utf-8", "iso-8859-1", "windows-1252", "utf-16", "utf-16le", "utf-16be"}
-)
+var formats = []string{"csv", "json", "jsonl"}
 
 const (
 	defaultSettle  = 2 * time.Second
@@ -55,26 +54,11 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Format: strings.ToLower(s.Format), Encoding: strings.ToLower(s.Encoding), Changes: s.Changes,
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes,
 		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
-	if r := []rune(s.Delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
-		out.Delimiter = r[0]
-	} else if len(r) > 0 {
-		doc.report(at+".delimiter", "%q must be one character and no quotation mark; a tab is written \"\\t\"", s.Delimiter)
-	}
-	if out.Encoding == "latin-1" || out.Encoding == "latin1" {
-		out.Encoding = "iso-8859-1"
-	}
-	if out.Encoding != "" && !slices.Contains(encodings, out.Encoding) {
-		doc.report(at+".encoding", "%q is not known: %s are; without it is found out", s.Encoding, strings.Join(encodings, ", "))
-	}
-	if out.Format != "" && !slices.Contains(formats, out.Format) {
-		doc.report(at+".format", "%q is not known: %s are; without it is found out", s.Format, strings.Join(formats, ", "))
-	}
-	out.DateLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(s.DateFormat, defaultDateFormat))
-	if !strings.Contains(out.DateLayout, "2006") || !strings.Contains(out.DateLayout, "01") || !strings.Contains(out.DateLayout, "02") {
-		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", s.DateFormat)
-	}
+	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
+	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
+	out.DateLayout = dateLayout(doc, at, s.DateFormat)
 	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
 		if !slices.Contains(Canonical, column) {
 			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
@@ -90,6 +74,35 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	}
 	l.origin(doc, at, s, &out)
 	return out
+}
+
+// layoutOf reads how a file is written.
+func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layout {
+	out := sheet.Layout{Setting: strings.TrimPrefix(at, "$."), Format: strings.ToLower(format), Encoding: strings.ToLower(encoding)}
+	if r := []rune(delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
+		out.Delimiter = r[0]
+	} else if len(r) > 0 {
+		doc.report(at+".delimiter", "%q must be one character and no quotation mark; a tab is written \"\\t\"", delimiter)
+	}
+	if out.Encoding == "latin-1" || out.Encoding == "latin1" {
+		out.Encoding = "iso-8859-1"
+	}
+	if known := sheet.Encodings(); out.Encoding != "" && !slices.Contains(known, out.Encoding) {
+		doc.report(at+".encoding", "%q is not known: %s are; without it is found out", encoding, strings.Join(known, ", "))
+	}
+	if out.Format != "" && !slices.Contains(formats, out.Format) {
+		doc.report(at+".format", "%q is not known: %s are; without it is found out", format, strings.Join(formats, ", "))
+	}
+	return out
+}
+
+// dateLayout reads how dates are written, as package time has it.
+func dateLayout(doc *document, at, format string) string {
+	layout := strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(format, defaultDateFormat))
+	if !strings.Contains(layout, "2006") || !strings.Contains(layout, "01") || !strings.Contains(layout, "02") {
+		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", format)
+	}
+	return layout
 }
 
 // origin reads where a source is read from.

@@ -34,6 +34,33 @@ func (g *Governance) Protect(ctx context.Context, p identity.Person, lift bool, 
 	})
 }
 
+// Main says which employment speaks for a person while it runs, whatever the
+// rule and HR's mark; none, the empty one, leaves it to them again.
+func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.EmploymentID, maker, reason string) (store.Decision, error) {
+	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
+		return store.Decision{}, err
+	}
+	verdict := store.Main
+	switch {
+	case e == p.MainEmployment && e != "":
+		return store.Decision{}, errors.New("that employment speaks for the person by a decision already")
+	case e == p.MainEmployment:
+		return store.Decision{}, errors.New("there is no decision on which employment speaks for the person")
+	case e == "":
+		verdict = store.Lift
+	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
+		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
+	}
+	var d store.Decision
+	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		if d, err = tx.Decide(ctx, store.Decision{Kind: store.MainDecision, Verdict: verdict, Person: string(p.ID), Subject: string(e), Maker: maker, Reason: reason}, g.Now()); err != nil {
+			return err
+		}
+		return tx.SetMain(ctx, p.ID, e)
+	})
+	return d, err
+}
+
 // decideOn records a decision about a person as a whole. One that says what
 // holds already is refused, so that nobody believes to have changed something.
 func (g *Governance) decideOn(ctx context.Context, p identity.Person, kind store.DecisionKind, verdict string, lift bool, maker, reason string, with func(*store.Tx) error) (store.Decision, error) {

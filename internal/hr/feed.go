@@ -16,7 +16,7 @@ import (
 
 	"github.com/behov/behov/connectors/transport"
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/sheet"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -200,10 +200,10 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 		f.etag = res.Header.Get("ETag")
 	}
 	start := bytes.TrimLeft(content, " \t\r\n\xef\xbb\xbf")
-	if f.source.Format == "" && looksLike(start) == "html" {
+	if f.source.Format == "" && sheet.LooksLike(start) == "html" {
 		return 0, false, fmt.Errorf("%s answered with a web page: is http.url right, and is there somebody to sign in?", f.server())
 	}
-	f.pages = append(f.pages, page{content, len(start) > 0 && (start[0] == '{' || start[0] == '[') && f.source.Format != "jsonl" && looksLike(start) == "json"})
+	f.pages = append(f.pages, page{content, len(start) > 0 && (start[0] == '{' || start[0] == '[') && f.source.Format != "jsonl" && sheet.LooksLike(start) == "json"})
 	return 0, true, nil
 }
 
@@ -245,8 +245,8 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 	case f.source.HTTP.Cursor == "":
 		return nil, fmt.Errorf("the feed goes on at a cursor, and http.cursor does not say which parameter takes it")
 	}
-	empty := newRecords()
-	if err := empty.addJSON("", last.content); err == nil && len(empty.rows) == 0 {
+	empty := sheet.NewRecords()
+	if err := empty.AddJSON("", last.content, layout(f.source)); err == nil && empty.Most() == 0 {
 		return nil, nil // it names a cursor, and has nothing more
 	}
 	f.cursor = next
@@ -258,22 +258,10 @@ func (f *feed) export(name string) (*Export, error) {
 	if len(f.pages) == 1 {
 		return Read(name, f.pages[0].content, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())
 	}
-	all := newRecords()
+	all := sheet.NewRecords()
 	for n, p := range f.pages {
-		text, _, err := decode(name, p.content, f.source.Encoding)
-		if err != nil {
+		if err := all.AddJSON(fmt.Sprintf("%s, page %d", name, n+1), p.content, layout(f.source)); err != nil {
 			return nil, err
-		}
-		before := len(all.rows)
-		if err := all.addJSON(fmt.Sprintf("%s, page %d", name, n+1), text); err != nil {
-			var p policy.Problem
-			if errors.As(err, &p) {
-				return nil, p
-			}
-			return nil, err
-		}
-		for i := range all.rows[before:] {
-			all.rows[before+i].line = before + i + 1 // the record's number among all
 		}
 	}
 	return read(name, all, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())

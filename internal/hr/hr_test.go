@@ -217,7 +217,7 @@ func TestFilesThatAreNoExport(t *testing.T) {
 		{"empty", "", "hr.csv: the file is empty"},
 		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id; there are a, b"},
 		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `is hr.sources.hr.delimiter right?`},
-		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.NAME.encoding"},
+		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.hr.encoding"},
 		{"column twice", "person_id," + header, `hr.csv:1: the column "person_id" is there twice`},
 	} {
 		f := newFixture(t)

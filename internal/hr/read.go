@@ -19,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/sheet"
 )
 
 // Row is what a source says of one employment, and of the person who has it.
@@ -68,11 +69,7 @@ var required = []string{"person_id", "employment_id", "given_name", "family_name
 // rows are in the Export; the error is about the whole file, which then says
 // nothing at all.
 func Read(file string, content []byte, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
-	text, warning, err := decode(file, content, source.Encoding)
-	if err != nil {
-		return nil, err
-	}
-	s, err := open(file, text, source.Format, source.Delimiter)
+	s, warning, err := sheet.Open(file, content, layout(source))
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +80,20 @@ func Read(file string, content []byte, source config.Source, attributes []string
 	return export, err
 }
 
+// layout is how a source writes.
+func layout(s config.Source) sheet.Layout {
+	return sheet.Layout{Setting: "hr.sources." + s.Name, Format: s.Format, Encoding: s.Encoding, Delimiter: s.Delimiter}
+}
+
 // read makes rows of a sheet's records.
-func read(file string, s sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
+func read(file string, s sheet.Sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
 	p := parser{file: file, sheet: s, texts: map[string]string{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
 		Protected: map[string]bool{}, Filled: map[string]int{}}}
-	header, err := s.header()
+	header, err := s.Header()
 	if err != nil {
 		return nil, err
 	}
-	fields, line, err := s.next()
+	fields, line, err := s.Next()
 	if len(header) == 0 && errors.Is(err, io.EOF) {
 		if source.Changes {
 			return p.export, nil // nothing has changed
@@ -101,14 +103,14 @@ func read(file string, s sheet, source config.Source, attributes []string, units
 	if err := p.header(header, attributes); err != nil {
 		return nil, err
 	}
-	p.export.Rows = make([]Row, 0, s.most())
-	for ; !errors.Is(err, io.EOF); fields, line, err = s.next() {
+	p.export.Rows = make([]Row, 0, s.Most())
+	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		p.export.Read++
-		var bad *recordError
+		var bad *sheet.RecordError
 		switch {
 		case errors.As(err, &bad):
 			p.export.Unattributed++
-			p.problem(bad.line, bad.column, "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.text)
+			p.problem(bad.Line, bad.Column, "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.Text)
 		case err != nil:
 			return nil, policy.Problem{File: file, Text: "it cannot be read on: " + err.Error()}
 		default:
@@ -121,7 +123,7 @@ func read(file string, s sheet, source config.Source, attributes []string, units
 
 type parser struct {
 	file    string
-	sheet   sheet
+	sheet   sheet.Sheet
 	source  config.Source
 	today   identity.Date
 	units   *identity.Units
@@ -213,7 +215,7 @@ func (p *parser) row(line int, fields []string) {
 		bad = true
 		at := 0
 		if i, ok := p.columns[column]; ok && i < len(fields) {
-			at = p.sheet.column(i)
+			at = p.sheet.Column(i)
 		}
 		text := fmt.Sprintf(format, args...)
 		if protected && len(args) > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/sheet"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -34,8 +35,8 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, err)
 	}
 	sum := sha256.New()
-	for _, row := range s.rows {
-		fmt.Fprintf(sum, "%q\n", row.fields)
+	for fields := range s.All() {
+		fmt.Fprintf(sum, "%q\n", fields)
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
 	last, err := im.DB.LastImport(ctx, source.Name)
@@ -63,7 +64,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 
 // queried returns a query's rows, and the largest value of the column by which
 // it is read on.
-func queried(ctx context.Context, v *config.View, from string) (s *records, highest string, err error) {
+func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records, highest string, err error) {
 	driver, dsn := "pgx", v.Database
 	if file, ok := strings.CutPrefix(v.Database, "sqlite:"); ok {
 		driver, dsn = "sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)"
@@ -87,27 +88,23 @@ func queried(ctx context.Context, v *config.View, from string) (s *records, high
 	if err != nil {
 		return nil, "", err
 	}
-	s, highest = newRecords(), from
+	s, highest = sheet.NewRecords(), from
 	for rows.Next() {
 		values, err := sqlx.SliceScan(rows)
 		if err != nil {
 			return nil, "", err
 		}
-		row := namedRow{line: len(s.rows) + 1}
+		fields := make([]string, len(names))
 		for i, name := range names {
-			text := textOf(values[i])
-			s.set(&row, name, text)
-			if name == v.HighWater && larger(text, highest) {
-				highest = text
+			fields[i] = textOf(values[i])
+			if name == v.HighWater && larger(fields[i], highest) {
+				highest = fields[i]
 			}
 		}
-		s.rows = append(s.rows, row)
+		s.Add(names, fields)
 	}
-	for _, name := range names {
-		if _, ok := s.index[name]; !ok { // of a query without rows
-			s.index[name] = len(s.names)
-			s.names = append(s.names, name)
-		}
+	for _, name := range names { // of a query without rows
+		s.Name(name)
 	}
 	return s, highest, rows.Err()
 }

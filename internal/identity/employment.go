@@ -148,7 +148,8 @@ func (p Person) Active(day Date) []Employment {
 
 // MainRule says which of several employments gives a person their title, unit
 // and manager. One from which the person is on leave comes after one from
-// which they are not, and HR's own mark comes before everything else.
+// which they are not, HR's own mark comes before that, and what a person
+// decided (Person.MainEmployment) before everything else.
 type MainRule string
 
 // The rules. Where one does not tell, the next one in this order does, and at
@@ -167,11 +168,11 @@ var MainRules = []MainRule{LargestPercent, LatestStart, EarliestStart}
 // ended last. False when the person has no employment at all.
 func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
 	if candidates := p.Active(day); len(candidates) > 0 {
-		return slices.MinFunc(candidates, func(a, b Employment) int { return compareMain(a, b, day, rule) }), true
+		return slices.MinFunc(candidates, func(a, b Employment) int { return p.compareMain(a, b, day, rule) }), true
 	}
 	if next, ok := p.Next(day); ok {
 		candidates := p.Active(next)
-		return slices.MinFunc(candidates, func(a, b Employment) int { return compareMain(a, b, next, rule) }), true
+		return slices.MinFunc(candidates, func(a, b Employment) int { return p.compareMain(a, b, next, rule) }), true
 	}
 	if len(p.Employments) == 0 {
 		return Employment{}, false
@@ -181,7 +182,7 @@ func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
 	}), true
 }
 
-func compareMain(a, b Employment, day Date, rule MainRule) int {
+func (p Person) compareMain(a, b Employment, day Date, rule MainRule) int {
 	x, y := a.On(day), b.On(day)
 	percent, latest := cmp.Compare(y.Percent, x.Percent), cmp.Compare(b.Start, a.Start)
 	by := []int{percent, latest}
@@ -191,7 +192,7 @@ func compareMain(a, b Employment, day Date, rule MainRule) int {
 	case EarliestStart:
 		by = []int{-latest, percent}
 	}
-	return cmp.Or(truth(y.Main)-truth(x.Main), truth(a.OnLeave(day))-truth(b.OnLeave(day)), cmp.Or(by...), strings.Compare(string(a.ID), string(b.ID)))
+	return cmp.Or(truth(b.ID == p.MainEmployment)-truth(a.ID == p.MainEmployment), truth(y.Main)-truth(x.Main), truth(a.OnLeave(day))-truth(b.OnLeave(day)), cmp.Or(by...), strings.Compare(string(a.ID), string(b.ID)))
 }
 
 func truth(b bool) int {

@@ -104,6 +104,9 @@ type Person struct {
 	// Login is the name the person signs in with everywhere, given once and
 	// never to anyone else.
 	Login string
+	// MainEmployment speaks for the person whatever the rule, while it runs, as
+	// somebody decided; empty when nobody did.
+	MainEmployment EmploymentID
 	// MergedInto is whose this person's records turned out to be.
 	MergedInto  PersonID
 	Employments []Employment // sorted by ID

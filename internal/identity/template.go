@@ -19,7 +19,13 @@ import (
 // employment that speaks for them. It is Go's text/template with a few
 // functions: ascii, lower, upper, first N, last N.
 type Template struct {
-	t *template.Template
+	t    *template.Template
+	text string
+}
+
+// Reads says whether the template has the field in it.
+func (t *Template) Reads(field string) bool {
+	return t != nil && regexp.MustCompile(`\.`+regexp.QuoteMeta(field)+`\b`).MatchString(t.text)
 }
 
 // View is what a template sees: {{.GivenName}}, {{.Login}}, {{.Unit}} …
@@ -77,7 +83,7 @@ func ParseTemplate(text string) (*Template, error) {
 	if err := t.Execute(&bytes.Buffer{}, View{}); err != nil {
 		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
 	}
-	return &Template{t: t}, nil
+	return &Template{t: t, text: text}, nil
 }
 
 var unknownField = regexp.MustCompile(`can't evaluate field (\w+)`)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -56,6 +58,15 @@ func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
 		w.people = append(w.people, p)
 		if len(w.people)%1000 == 0 {
 			e.progress("read people", len(w.people), 0)
+		}
+	}
+	if slices.ContainsFunc(e.Config.Targets, func(t config.Target) bool { return t.Reads("NationalID") }) {
+		numbers, err := e.DB.NationalIDs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for i := range w.people {
+			w.people[i].NationalID = numbers[w.people[i].ID]
 		}
 	}
 	e.sponsors(w)

@@ -558,6 +558,38 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 	if a, b := r.account(r.one, "1").Attributes["unit"], r.account(r.two, "1").Attributes["unit"]; a[0] != "school" || b[0] != "library" {
 		t.Errorf("units are %v and %v", a, b)
 	}
+	// Somebody says otherwise, and then leaves it to the rules again.
+	p := r.standing("1").Person
+	i := slices.IndexFunc(p.Employments, func(e identity.Employment) bool { return e.Key.Key == "E2" })
+	for _, c := range []struct {
+		employment identity.EmploymentID
+		unit       string
+	}{{p.Employments[i].ID, "library"}, {"", "school"}} {
+		if _, err := r.govern().Main(t.Context(), r.standing("1").Person, c.employment, "os-uid:0", "asked"); err != nil {
+			t.Fatal(err)
+		}
+		r.expect("1", identity.Working, atSchool+" two/account two/lib:library")
+		if got := r.account(r.one, "1").Attributes["unit"]; got[0] != c.unit {
+			t.Errorf("decided: unit %v, not %s", got, c.unit)
+		}
+	}
+	if _, err := r.govern().Main(t.Context(), p, "other", "os-uid:0", "asked"); err == nil {
+		t.Error("somebody else's employment speaks for them")
+	}
+}
+
+// A number is sealed at rest, and still written where a template says so, and
+// accounts are known by it.
+func TestANationalNumberIsWrittenWhereATemplateSaysSo(t *testing.T) {
+	c := strings.Replace(realConfiguration, `mail: "{{.Email}}"`, `mail: "{{.Email}}", employeeID: "{{.NationalID}}"`, 1)
+	r := &reality{house: newHouseOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
+	r.on("2026-06-01").HR("1 E1 national_id=19811218-9876", "2 E2 given_name=Other").expect("2", identity.Working, atSchool)
+	if got := r.account(r.one, "1").Attributes["employeeID"]; len(got) != 1 || got[0] != "198112189876" {
+		t.Errorf("employeeID is %v", got)
+	}
+	if got := r.account(r.one, "2").Attributes["employeeID"]; len(got) != 0 {
+		t.Errorf("employeeID of somebody without a number is %v", got)
+	}
 }
 
 func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {

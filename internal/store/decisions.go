@@ -34,6 +34,9 @@ const (
 	ProtectionDecision DecisionKind = "protection"
 	// LegalHoldDecision keeps whatever would be deleted: "hold" or "lift".
 	LegalHoldDecision DecisionKind = "legal-hold"
+	// MainDecision says which employment, the subject, speaks for a person:
+	// "main" or "lift".
+	MainDecision DecisionKind = "main-employment"
 	// ErasureDecision is about a person who is erased: "erase".
 	ErasureDecision DecisionKind = "erasure"
 )
@@ -51,6 +54,7 @@ const (
 	Suspend = "suspend"
 	Protect = "protect"
 	Retain  = "hold"
+	Main    = "main"
 	Lift    = "lift"
 	Erase   = "erase"
 )

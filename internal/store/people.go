@@ -41,12 +41,13 @@ type personRow struct {
 	Protected  bool   `db:"protected"`
 	ByHand     bool   `db:"protected_by_hand"`
 	Login      string `db:"login"`
+	Main       string `db:"main_employment"`
 	MergedInto string `db:"merged_into"`
 	Version    int64  `db:"version"`
 }
 
 func (r personRow) person() identity.Person {
-	return identity.Person{ID: identity.PersonID(r.ID), Login: r.Login, Version: r.Version, MergedInto: identity.PersonID(r.MergedInto), PersonFacts: identity.PersonFacts{
+	return identity.Person{ID: identity.PersonID(r.ID), Login: r.Login, Version: r.Version, MainEmployment: identity.EmploymentID(r.Main), MergedInto: identity.PersonID(r.MergedInto), PersonFacts: identity.PersonFacts{
 		GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected || r.ByHand}}
 }
 
@@ -122,7 +123,7 @@ func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.Person
 // peopleWhere reads people, sorted by ID, with their keys and employments.
 func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args ...any) ([]identity.Person, error) {
 	var rows []personRow
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone, protected, protected_by_hand, login, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone, protected, protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return fill(ctx, q, rows)
@@ -188,6 +189,32 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 		return p, err
 	}
 	return identity.Person{}, fmt.Errorf("no person %s", id)
+}
+
+// NationalIDs opens everybody's national identity number, of those who have
+// one. It is for whoever writes them somewhere, and nobody else.
+func (db *DB) NationalIDs(ctx context.Context) (map[identity.PersonID]string, error) {
+	var rows []struct {
+		ID      string `db:"id"`
+		Sealed  []byte `db:"national_id_sealed"`
+		Wrapped []byte `db:"wrapped"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL`); err != nil {
+		return nil, fmt.Errorf("read national IDs: %w", err)
+	}
+	numbers := make(map[identity.PersonID]string, len(rows))
+	for _, r := range rows {
+		key, err := db.master.OpenPersonKey(r.ID, r.Wrapped)
+		if err != nil {
+			return nil, err
+		}
+		number, err := key.Open(nationalIDContext, r.Sealed)
+		if err != nil {
+			return nil, fmt.Errorf("national ID of person %s: %w", r.ID, err)
+		}
+		numbers[identity.PersonID(r.ID)] = string(number)
+	}
+	return numbers, nil
 }
 
 // ErrNoPerson is returned when a reference names nobody.

@@ -136,6 +136,12 @@ func (tx *Tx) SetProtected(ctx context.Context, person identity.PersonID, protec
 	return tx.exec(ctx, `UPDATE person SET protected_by_hand = $2 WHERE id = $1`, string(person), protected)
 }
 
+// SetMain says which employment speaks for a person, whatever the rule; empty
+// leaves it to the rule.
+func (tx *Tx) SetMain(ctx context.Context, person identity.PersonID, e identity.EmploymentID) error {
+	return tx.exec(ctx, `UPDATE person SET main_employment = $2 WHERE id = $1`, string(person), string(e))
+}
+
 // ErasePerson deletes everything personal about a person: their rows, and the
 // key without which what is sealed cannot be read. The trail keeps its shape,
 // and the names they had stay theirs.

@@ -14,9 +14,10 @@ UPDATE person_source_key SET
     email = (SELECT p.email FROM person p WHERE p.id = person_id), phone = (SELECT p.phone FROM person p WHERE p.id = person_id),
     national_id_sealed = (SELECT p.national_id_sealed FROM person p WHERE p.id = person_id), protected = (SELECT p.protected FROM person p WHERE p.id = person_id);
 
--- Protected by a decision, whatever HR says; and whose record this turned out
--- to be.
+-- Protected by a decision, whatever HR says; which employment speaks for the
+-- person by a decision; and whose record this turned out to be.
 ALTER TABLE person ADD COLUMN protected_by_hand BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE person ADD COLUMN main_employment TEXT NOT NULL DEFAULT '';
 ALTER TABLE person ADD COLUMN merged_into TEXT NOT NULL DEFAULT '';
 
 -- An employment is what it is like from a day on, and the dates it has: terms

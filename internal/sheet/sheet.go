@@ -1,4 +1,9 @@
-package hr
+// Package sheet reads tables as people and systems export them: CSV however it
+// is delimited and encoded, JSON, JSON Lines. What is not said is found out.
+//
+// It must never guess where a guess could be wrong without anybody seeing it,
+// and never put what is in a field into an error.
+package sheet
 
 import (
 	"bytes"
@@ -7,56 +12,73 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sort"
 	"strings"
 
 	"github.com/behov/behov/internal/policy"
 )
 
-// sheet is what every kind of source comes down to: column names, and records
+// Sheet is what every kind of file comes down to: column names, and records
 // with a field for each.
-type sheet interface {
-	// header returns the names of the columns; the error is about the whole
+type Sheet interface {
+	// Header returns the names of the columns; the error is about the whole
 	// file.
-	header() ([]string, error)
-	// next returns the next record, whose fields are good until the one after
-	// it, and its line. A *recordError is about this record, io.EOF the end.
-	next() (fields []string, line int, err error)
-	// most is at least how many records there are.
-	most() int
-	// column returns where in its line the last record's field begins, from 1;
+	Header() ([]string, error)
+	// Next returns the next record, whose fields are good until the one after
+	// it, and its line. A *RecordError is about this record, io.EOF the end.
+	Next() (fields []string, line int, err error)
+	// Most is at least how many records there are.
+	Most() int
+	// Column returns where in its line the last record's field begins, from 1;
 	// zero where there is no such thing.
-	column(field int) int
+	Column(field int) int
 }
 
-// recordError is a record that cannot be read at all.
-type recordError struct {
-	line, column int
-	text         string
+// RecordError is a record that cannot be read at all.
+type RecordError struct {
+	Line, Column int
+	Text         string
 }
 
-func (e *recordError) Error() string { return e.text }
+func (e *RecordError) Error() string { return e.Text }
 
-// open makes a sheet of a file's text, which is CSV, JSON or JSON Lines, as the
-// source says or as it looks.
-func open(file string, text []byte, format string, delimiter rune) (sheet, error) {
-	start := bytes.TrimLeft(text, " \t\r\n")
+// Layout is how a file is written. What is empty is found out.
+type Layout struct {
+	Setting   string // where the configuration says it, as hr.sources.hr; empty for nowhere
+	Format    string // "csv", "json" or "jsonl"
+	Encoding  string // one of Encodings
+	Delimiter rune
+	Comment   rune // lines that begin with it are none; zero for no such thing
+}
+
+// Open makes a sheet of a file. The warning is about the whole file, and so is
+// the error, which is a policy.Problem.
+func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
+	text, warning, err := l.decode(file, content)
+	if err != nil {
+		return nil, nil, err
+	}
+	format := l.Format
 	if format == "" {
-		format = looksLike(start)
+		format = LooksLike(text)
 	}
 	switch format {
 	case "json":
-		s := newRecords()
-		return s, s.addJSON(file, text)
+		s := NewRecords()
+		return s, warning, s.addJSON(file, text)
 	case "jsonl":
-		return readJSONLines(file, text), nil
+		return readJSONLines(text), warning, nil
 	case "html":
-		return nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched?"}
+		return nil, nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched?"}
 	}
-	return newCSV(file, text, delimiter), nil
+	return newCSV(file, text, l), warning, nil
 }
 
-func looksLike(start []byte) string {
+// LooksLike says what a text is that nobody says: csv, json, jsonl, or html,
+// which is no export at all.
+func LooksLike(text []byte) string {
+	start := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf")
 	if len(start) == 0 {
 		return "csv"
 	}
@@ -82,11 +104,12 @@ type csvSheet struct {
 	lines int
 }
 
-func newCSV(file string, text []byte, delimiter rune) *csvSheet {
+func newCSV(file string, text []byte, l Layout) *csvSheet {
 	r := csv.NewReader(bytes.NewReader(text))
-	r.Comma = delimiter
-	if delimiter == 0 {
-		r.Comma = delimiterOf(text)
+	r.Comment = l.Comment
+	r.TrimLeadingSpace = l.Comment != 0 // people write comments, and line fields up
+	if r.Comma = l.Delimiter; r.Comma == 0 {
+		r.Comma = delimiterOf(text, l.Comment)
 	}
 	r.FieldsPerRecord = -1
 	r.ReuseRecord = true
@@ -94,8 +117,11 @@ func newCSV(file string, text []byte, delimiter rune) *csvSheet {
 }
 
 // delimiterOf finds out what separates the names of the columns.
-func delimiterOf(text []byte) rune {
-	line, _, _ := bytes.Cut(text, []byte("\n"))
+func delimiterOf(text []byte, comment rune) rune {
+	line, text, _ := bytes.Cut(text, []byte("\n"))
+	for comment != 0 && len(text) > 0 && (bytes.HasPrefix(line, []byte(string(comment))) || len(bytes.TrimSpace(line)) == 0) {
+		line, text, _ = bytes.Cut(text, []byte("\n"))
+	}
 	best, most := ',', 0
 	for _, d := range ",;\t|" {
 		n, quoted := 0, false
@@ -114,7 +140,7 @@ func delimiterOf(text []byte) rune {
 	return best
 }
 
-func (s *csvSheet) header() ([]string, error) {
+func (s *csvSheet) Header() ([]string, error) {
 	header, err := s.r.Read()
 	switch {
 	case errors.Is(err, io.EOF):
@@ -125,12 +151,12 @@ func (s *csvSheet) header() ([]string, error) {
 	return append([]string(nil), header...), nil
 }
 
-func (s *csvSheet) next() ([]string, int, error) {
+func (s *csvSheet) Next() ([]string, int, error) {
 	fields, err := s.r.Read()
 	var pe *csv.ParseError
 	switch {
 	case errors.As(err, &pe):
-		return nil, 0, &recordError{line: pe.StartLine, column: pe.Column, text: pe.Err.Error()}
+		return nil, 0, &RecordError{Line: pe.StartLine, Column: pe.Column, Text: pe.Err.Error()}
 	case err != nil:
 		return nil, 0, err
 	}
@@ -138,13 +164,14 @@ func (s *csvSheet) next() ([]string, int, error) {
 	return fields, line, nil
 }
 
-func (s *csvSheet) most() int { return s.lines }
+func (s *csvSheet) Most() int { return s.lines }
 
-func (s *csvSheet) column(field int) int { _, at := s.r.FieldPos(field); return at }
+func (s *csvSheet) Column(field int) int { _, at := s.r.FieldPos(field); return at }
 
-// records is a sheet of records that name their fields themselves, so that
-// what columns there are is known when all have been read.
-type records struct {
+// Records is a sheet of records that name their fields themselves, so that
+// what columns there are is known when all have been read. Lines are the
+// records' numbers, but for those of a file.
+type Records struct {
 	names []string
 	index map[string]int
 	rows  []namedRow
@@ -154,28 +181,71 @@ type records struct {
 type namedRow struct {
 	line   int
 	fields []string
-	err    *recordError
+	err    *RecordError
 }
 
-func newRecords() *records { return &records{index: map[string]int{}} }
+// NewRecords returns a sheet without records.
+func NewRecords() *Records { return &Records{index: map[string]int{}} }
 
-// set gives the record that is being read a field.
-func (s *records) set(row *namedRow, name, value string) {
-	i, ok := s.index[name]
-	if !ok {
-		i = len(s.names)
-		s.index[name] = i
+// Name names a column, which is there even when no record has it.
+func (s *Records) Name(name string) {
+	if _, ok := s.index[name]; !ok {
+		s.index[name] = len(s.names)
 		s.names = append(s.names, name)
 	}
+}
+
+// Add adds a record, by the names of its fields.
+func (s *Records) Add(names, fields []string) {
+	row := namedRow{line: len(s.rows) + 1}
+	for i, name := range names {
+		s.set(&row, name, fields[i])
+	}
+	s.rows = append(s.rows, row)
+}
+
+// All are the fields of the records, without moving on.
+func (s *Records) All() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for _, row := range s.rows {
+			if !yield(row.fields) {
+				return
+			}
+		}
+	}
+}
+
+// AddJSON adds the records of a file of JSON, as one page of several.
+func (s *Records) AddJSON(file string, content []byte, l Layout) error {
+	text, _, err := l.decode(file, content)
+	if err != nil {
+		return err
+	}
+	before := len(s.rows)
+	if err := s.addJSON(file, text); err != nil {
+		return err
+	}
+	for i := range s.rows[before:] {
+		s.rows[before+i].line = before + i + 1
+	}
+	return nil
+}
+
+// set gives the record that is being read a field.
+func (s *Records) set(row *namedRow, name, value string) {
+	s.Name(name)
+	i := s.index[name]
 	for len(row.fields) <= i {
 		row.fields = append(row.fields, "")
 	}
 	row.fields[i] = value
 }
 
-func (s *records) header() ([]string, error) { return s.names, nil }
+// Header implements Sheet.
+func (s *Records) Header() ([]string, error) { return s.names, nil }
 
-func (s *records) next() ([]string, int, error) {
+// Next implements Sheet.
+func (s *Records) Next() ([]string, int, error) {
 	if s.at == len(s.rows) {
 		return nil, 0, io.EOF
 	}
@@ -190,13 +260,15 @@ func (s *records) next() ([]string, int, error) {
 	return row.fields, row.line, nil
 }
 
-func (s *records) most() int { return len(s.rows) }
+// Most implements Sheet: it is how many there are.
+func (s *Records) Most() int { return len(s.rows) }
 
-func (s *records) column(int) int { return 0 }
+// Column implements Sheet: records that name their fields have none.
+func (s *Records) Column(int) int { return 0 }
 
 // addJSON reads an array of objects, or an object with one array in it. A file
 // that breaks off says nothing at all.
-func (s *records) addJSON(file string, text []byte) error {
+func (s *Records) addJSON(file string, text []byte) error {
 	problem := func(offset int64, format string, args ...any) error {
 		return policy.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Text: fmt.Sprintf(format, args...)}
 	}
@@ -212,7 +284,7 @@ func (s *records) addJSON(file string, text []byte) error {
 		var wrong *json.UnmarshalTypeError
 		switch err := d.Decode(&fields); {
 		case errors.As(err, &wrong):
-			row.err = &recordError{line: row.line, text: "it is no object with a field for each column"}
+			row.err = &RecordError{Line: row.line, Text: "it is no object with a field for each column"}
 		case err != nil:
 			return problem(d.InputOffset(), "the file breaks off or is no JSON after this: nothing of it was read")
 		default:
@@ -284,8 +356,8 @@ func (c *lineCounter) at(offset int64) int {
 
 // readJSONLines reads a record on each line; what is wrong with one is about
 // that one.
-func readJSONLines(_ string, text []byte) sheet {
-	s := newRecords()
+func readJSONLines(text []byte) Sheet {
+	s := NewRecords()
 	for n := 1; len(text) > 0; n++ {
 		var one []byte
 		one, text, _ = bytes.Cut(text, []byte("\n"))
@@ -297,7 +369,7 @@ func readJSONLines(_ string, text []byte) sheet {
 		d.UseNumber()
 		var fields map[string]any
 		if err := d.Decode(&fields); err != nil || d.More() || fields == nil {
-			row.err = &recordError{line: n, text: "it is no JSON object"}
+			row.err = &RecordError{Line: n, Text: "it is no JSON object"}
 		} else {
 			s.flatten(&row, "", fields)
 		}
@@ -307,7 +379,7 @@ func readJSONLines(_ string, text []byte) sheet {
 }
 
 // flatten puts what is in an object under dotted names: name.given.
-func (s *records) flatten(row *namedRow, prefix string, fields map[string]any) {
+func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any) {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
