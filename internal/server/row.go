@@ -23,11 +23,15 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 	enterprise, own, name := a.object(enterpriseURN), a.object(EmploymentURN), a.object("name")
 	f := map[string]string{
 		"person_id": key, "employment_id": employmentOf(key, d.Attributes),
-		"given_name": first(name.text("givenName"), a.text("displayName"), a.text("userName")), "family_name": first(name.text("familyName"), "–"),
+		"given_name": name.text("givenName"), "family_name": name.text("familyName"),
 		"email": a.primary("emails"), "phone": a.primary("phoneNumbers"), "national_id": own.text("nationalId"),
 		"unit": enterprise.text("department"), "job_code": own.text("jobCode"), "job_title": a.text("title"), "employment_type": first(own.text("type"), a.text("userType")), "employment_percent": own.text("percent"),
 		"start_date": first(own.text("startDate"), string(d.Pushed)), "end_date": own.text("endDate"), "leave_start": own.text("leaveStart"), "leave_end": own.text("leaveEnd"),
 		"valid_from": own.text("validFrom"), "sponsor_id": own.text("sponsor"), "protected": yesNo(own["protected"]), "changed_at": u.stamp(),
+	}
+	// Some give a display name only, in the order in which it is spoken.
+	if words := strings.Fields(a.text("displayName")); f["given_name"] == "" && f["family_name"] == "" && len(words) > 1 {
+		f["given_name"], f["family_name"] = strings.Join(words[:len(words)-1], " "), words[len(words)-1]
 	}
 	if boss := enterprise.object("manager").text("value"); boss != "" {
 		f["manager_id"] = boss

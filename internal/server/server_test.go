@@ -354,6 +354,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"too many percent", "POST", strings.Replace(user(2), `"75"`, `"750"`, 1), 400, "invalidValue", "column percent"},
 		{"no user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org",`, "", 1), 400, "invalidValue", ""},
 		{"a blank user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": " "`, 1), 400, "invalidValue", "userName"},
+		{"no name", "POST", strings.Replace(user(2), `"givenName": "Åsa", "familyName": "Ek"`, `"formatted": "Åsa"`, 1), 400, "invalidValue", "column givenName"},
 		{"no JSON", "POST", "{oops", 400, "invalidSyntax", "JSON"},
 		{"a list", "POST", "[]", 400, "invalidSyntax", "JSON"},
 		{"the same user name", "POST", strings.Replace(user(2), "asa.ek2@", "ASA.ek@", 1), 409, "uniqueness", ""},
@@ -517,6 +518,15 @@ func TestTokens(t *testing.T) {
 	}
 	s.token = good
 	s.must(http.StatusOK, "GET", "/Users", "")
+}
+
+// Some platforms know a display name only.
+func TestADisplayNameIsAName(t *testing.T) {
+	s := newService(t)
+	s.push(`{"schemas": ["` + core + `"], "userName": "bo", "displayName": "Bo Erik Ek"}`)
+	if got := s.people(today); !strings.HasPrefix(got, "bo Bo Erik Ek <>") {
+		t.Error(got)
+	}
 }
 
 // A protected address is marked as such on the first push, and later.
