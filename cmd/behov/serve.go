@@ -116,8 +116,8 @@ With --listen, sources that say scim: true are pushed to over SCIM 2.0, at
 /scim/v2, with a token that behov token make made. Without a certificate only a
 loopback address is listened on, for a proxy beside it that encrypts.
 
-A pushed user is an employment: externalId (or employeeNumber, or userName) says
-whose, the enterprise extension's department is the unit, title and userType are
+A pushed user is an employment: externalId (or employeeNumber) says whose. Let it
+be a number: it is shown where names are masked, and an address is not taken. The enterprise extension's department is the unit, title and userType are
 the job's, manager is another user. What SCIM has no name for is in the extension
 urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
 startDate, endDate, jobCode, percent, nationalId, protected and more. A user who

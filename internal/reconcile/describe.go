@@ -16,14 +16,11 @@ import (
 func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) error {
 	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
 	w.freshNames = map[string]map[identity.PersonID]string{}
-	byKey := map[identity.SourceKey]identity.PersonID{}
+	byKey := w.byKey()
 	tree := e.Config.Rules.Units.On(w.day)
 	for i, p := range w.people {
 		people[i].Accounts = make(map[string]plan.Account, len(e.Config.Targets))
 		w.accounts[p.ID] = people[i].Accounts
-		for _, key := range p.Keys {
-			byKey[key.SourceKey] = p.ID
-		}
 	}
 	for t, c := range e.Config.Targets {
 		if err := e.claims(w, c, people); err != nil {

@@ -34,12 +34,7 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 	if err != nil {
 		return nil, err
 	}
-	byKey := map[identity.SourceKey]identity.PersonID{}
-	for _, person := range w.people {
-		for _, k := range person.Keys {
-			byKey[k.SourceKey] = person.ID
-		}
-	}
+	byKey := w.byKey()
 	var all []mover
 	for _, person := range w.people {
 		main, ok := person.Main(w.day, e.Config.Main)
@@ -57,7 +52,7 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 			if boss, ok := manager(person, w.day, e.Config.Main, byKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
-			if m.items, err = e.leftOver(ctx, w, p, m); err != nil {
+			if m.items, err = e.leftOver(ctx, w, p, person, m.why); err != nil {
 				return nil, err
 			}
 		}
@@ -68,13 +63,12 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 
 // leftOver lists what a mover keeps though no rule gives it and nothing ends
 // it.
-func (e *Engine) leftOver(ctx context.Context, w *world, p *plan.Plan, m mover) ([]store.ReviewItem, error) {
-	person := w.people[slices.IndexFunc(w.people, func(x identity.Person) bool { return x.ID == m.person })]
+func (e *Engine) leftOver(ctx context.Context, w *world, p *plan.Plan, person identity.Person, why string) ([]store.ReviewItem, error) {
 	grants, err := e.Config.Rules.Decide(person, w.day, w.facts[person.ID])
 	if err != nil {
 		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding
 	}
-	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Person: string(m.person), Open: true})
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Person: string(person.ID), Open: true})
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +78,10 @@ func (e *Engine) leftOver(ctx context.Context, w *world, p *plan.Plan, m mover) 
 			return string(g.Entitlement) == i.Entitlement && (len(g.Reasons) > 0 || g.Until != "")
 		})
 		ends := slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
-			return s.Person == m.person && string(s.Entitlement) == i.Entitlement && s.Op == connectors.RemoveMember
+			return s.Person == person.ID && string(s.Entitlement) == i.Entitlement && s.Op == connectors.RemoveMember
 		})
 		if i.Entitlement != audit.Account && !given && !ends {
-			items = append(items, store.ReviewItem{Person: string(m.person), Entitlement: i.Entitlement, Why: m.why})
+			items = append(items, store.ReviewItem{Person: string(person.ID), Entitlement: i.Entitlement, Why: why})
 		}
 	}
 	return items, nil

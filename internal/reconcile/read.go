@@ -36,6 +36,17 @@ type world struct {
 	notes          []Undone                                      // on what was settled
 }
 
+// byKey says who is meant by what the sources call people.
+func (w *world) byKey() map[identity.SourceKey]identity.PersonID {
+	byKey := make(map[identity.SourceKey]identity.PersonID, len(w.people))
+	for _, p := range w.people {
+		for _, k := range p.Keys {
+			byKey[k.SourceKey] = p.ID
+		}
+	}
+	return byKey
+}
+
 func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
 	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{}, stages: map[identity.PersonID]identity.Stage{},
 		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, open: map[string][]store.OpenStep{}}

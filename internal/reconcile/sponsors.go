@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -21,7 +22,7 @@ func (e *Engine) sponsors(w *world) {
 	if len(sources) == 0 {
 		return
 	}
-	slices.SortFunc(sources, func(a, b config.Source) int { return compareText(a.Name, b.Name) })
+	slices.SortFunc(sources, func(a, b config.Source) int { return strings.Compare(a.Name, b.Name) })
 	byKey := map[identity.SourceKey]identity.Person{}
 	for _, p := range w.people {
 		for _, k := range p.Keys {
@@ -40,16 +41,6 @@ func (e *Engine) sponsors(w *world) {
 			w.warnings[p.ID] = append(w.warnings[p.ID], e.warn(p, source, w.day, find)...)
 		}
 	}
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // warn says what of a person's contracts will end soon, and whose they are

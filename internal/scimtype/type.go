@@ -2,6 +2,7 @@ package scimtype
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,6 +35,20 @@ func (t Type) Attribute(urn, name string) (a schema.CoreAttribute, extension str
 		}
 	}
 	return schema.CoreAttribute{}, "", fmt.Errorf("no attribute %s: %w", name, scimerrors.ScimErrorInvalidPath)
+}
+
+// Plain returns the SCIM error inside an error: of one that is wrapped the
+// library sees neither status nor type.
+func Plain(err error) error {
+	var value scimerrors.ScimError
+	var pointer *scimerrors.ScimError
+	switch {
+	case errors.As(err, &value):
+		return value
+	case errors.As(err, &pointer):
+		return *pointer
+	}
+	return err
 }
 
 // Empty says whether a value is none (RFC 7643 §2.5).

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
 // fail answers with an error as RFC 7644 §3.12 has it.
 func fail(w http.ResponseWriter, status int, kind, detail string) {
-	body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"}, "status": http.StatusText(status), "detail": detail}
-	body["status"] = jsonNumber(status)
+	body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"}, "status": strconv.Itoa(status), "detail": detail}
 	if kind != "" {
 		body["scimType"] = kind
 	}
@@ -24,8 +24,6 @@ func fail(w http.ResponseWriter, status int, kind, detail string) {
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // the client may be gone
 }
-
-func jsonNumber(n int) string { b, _ := json.Marshal(n); return string(b) }
 
 // located makes the library's relative locations absolute, and says in a
 // header where what was made is, which the library forgets (RFC 7644 §3.3).

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	scimerrors "github.com/elimity-com/scim/errors"
+
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -108,14 +110,17 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 			return errRefused
 		}
 		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: fields["person_id"]})
-		if err != nil || !known {
-			return errors.Join(err, errRefused)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return errRefused
 		}
 		return with(tx, p.ID)
 	}})
 	switch {
 	case errors.Is(err, store.ErrNameTaken):
-		return nil, uniqueness()
+		return nil, scimerrors.ScimErrorUniqueness
 	case errors.Is(err, errRefused):
 		return nil, invalid(first(said(export), "the user could not be taken"))
 	case err != nil:
@@ -135,10 +140,17 @@ func said(export *hr.Export) string {
 	return strings.Join(all, "; ")
 }
 
-// keyOf is what a source calls a new user by.
-func keyOf(attributes map[string]any) string {
+// keyOf is what a source calls a new user by: a number, or else the ID that we
+// give them. A key is shown where names are masked, so that an address is none,
+// and neither is userName.
+func keyOf(id string, attributes map[string]any) string {
 	a := view(attributes)
-	return first(a.text("externalId"), a.object(enterpriseURN).text("employeeNumber"), a.text("userName"))
+	for _, key := range []string{a.text("externalId"), a.object(enterpriseURN).text("employeeNumber")} {
+		if key != "" && !strings.Contains(key, "@") {
+			return key
+		}
+	}
+	return id
 }
 
 func employmentOf(key string, attributes map[string]any) string {

@@ -11,8 +11,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -68,11 +70,12 @@ func authorized(im *hr.Importer, services map[string]http.Handler) http.Handler 
 	})
 }
 
-// recovered answers 500 where a handler panics, without saying why.
+// recovered answers 500 where a handler panics, and logs where.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if recover() != nil {
+			if recover() != nil { // what it says may be a value of somebody's
+				slog.Error("a request panicked", "method", r.Method, "stack", string(debug.Stack()))
 				fail(w, http.StatusInternalServerError, "", "Something went wrong here.")
 			}
 		}()

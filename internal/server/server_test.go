@@ -524,7 +524,21 @@ func TestTokens(t *testing.T) {
 func TestADisplayNameIsAName(t *testing.T) {
 	s := newService(t)
 	s.push(`{"schemas": ["` + core + `"], "userName": "bo", "displayName": "Bo Erik Ek"}`)
-	if got := s.people(today); !strings.HasPrefix(got, "bo Bo Erik Ek <>") {
+	if got := s.people(today); !strings.Contains(got, " Bo Erik Ek <>") || strings.HasPrefix(got, "bo") {
+		t.Error(got)
+	}
+}
+
+// A key is shown where names are masked: what may be a name is none.
+func TestAnAddressIsNobodysKey(t *testing.T) {
+	s := newService(t)
+	s.push(strings.Replace(asa, `"1001"`, `"asa.ek@example.org"`, 2))
+	if got := s.people(today); strings.HasPrefix(got, "asa") {
+		t.Error(got)
+	}
+	again := newService(t)
+	again.push(strings.Replace(asa, `"1001"`, `"asa.ek@example.org"`, 1))
+	if got := again.people(today); !strings.HasPrefix(got, "1001 ") {
 		t.Error(got)
 	}
 }

@@ -66,7 +66,8 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	defer u.mu.Unlock()
 	now := u.im.Now()
 	a := normal(attributes)
-	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Key: keyOf(a), Made: now}
+	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
+	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
 }
 
@@ -135,7 +136,7 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 			}
 			is, err := scimtype.Matches(expression, searched)
 			if err != nil {
-				return page, plain(err)
+				return page, scimtype.Plain(err)
 			}
 			if !is {
 				continue
@@ -198,7 +199,7 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	}
 	employment := employmentOf(kept.Key, d.Attributes)
 	if d.Attributes, err = f(d.Attributes); err != nil {
-		return scim.Resource{}, plain(err)
+		return scim.Resource{}, scimtype.Plain(err)
 	}
 	if employmentOf(kept.Key, d.Attributes) != employment {
 		if d.Ended == "" {
@@ -272,20 +273,6 @@ func invalid(detail string) error {
 	return e
 }
 
-// plain gives the library its own errors without anything around them: a
-// wrapped one loses its type.
-func plain(err error) error {
-	var value scimerrors.ScimError
-	var pointer *scimerrors.ScimError
-	switch {
-	case errors.As(err, &value):
-		return value
-	case errors.As(err, &pointer):
-		return *pointer
-	}
-	return err
-}
-
 // normal leaves out what is nothing, and what behov says itself.
 func normal(attributes map[string]any) map[string]any {
 	out := map[string]any{}
@@ -296,5 +283,3 @@ func normal(attributes map[string]any) map[string]any {
 	}
 	return out
 }
-
-func uniqueness() error { return scimerrors.ScimErrorUniqueness }

@@ -98,8 +98,11 @@ func (db *DB) scimHash(attribute, source, value string) ([]byte, error) {
 // Resource returns a resource by its ID, or ErrNoResource.
 func (db *DB) Resource(ctx context.Context, source, id string) (SCIMResource, error) {
 	all, err := db.resources(ctx, `source = $1 AND id = $2`, source, id)
-	if err != nil || len(all) == 0 {
-		return SCIMResource{}, errors.Join(err, ErrNoResource)
+	switch {
+	case err != nil:
+		return SCIMResource{}, err // which must not look as if it were not there
+	case len(all) == 0:
+		return SCIMResource{}, ErrNoResource
 	}
 	return all[0], nil
 }

@@ -434,6 +434,11 @@ func TestResources(t *testing.T) {
 		if got := find(); got != string(ids[1])+body {
 			t.Errorf("moved: %s", got)
 		}
+		broken, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := db.Resource(broken, "hr", "a"); err == nil || errors.Is(err, store.ErrNoResource) {
+			t.Errorf("a database that cannot be asked: %v", err)
+		}
 		if _, err := db.Resource(ctx, "other", "a"); !errors.Is(err, store.ErrNoResource) {
 			t.Errorf("in another source: %v", err)
 		}

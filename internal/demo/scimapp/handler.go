@@ -3,7 +3,6 @@ package scimapp
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -22,7 +21,7 @@ type handler struct {
 
 func (h *handler) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	if err := h.strict(r); err != nil {
-		return scim.Resource{}, plain(err)
+		return scim.Resource{}, scimtype.Plain(err)
 	}
 	created, err := h.data.create(h.of, normal(attributes))
 	return h.answer(r, created, err)
@@ -41,7 +40,7 @@ func (h *handler) GetAll(r *http.Request, params scim.ListRequestParams) (scim.P
 	}
 	total, found, err := h.data.list(h.of, params.StartIndex, params.Count, match)
 	if err != nil {
-		return scim.Page{}, plain(err)
+		return scim.Page{}, scimtype.Plain(err)
 	}
 	page := scim.Page{TotalResults: total, Resources: []scim.Resource{}}
 	for _, f := range found {
@@ -56,19 +55,19 @@ func (h *handler) GetAll(r *http.Request, params scim.ListRequestParams) (scim.P
 
 func (h *handler) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	if err := h.strict(r); err != nil {
-		return scim.Resource{}, plain(err)
+		return scim.Resource{}, scimtype.Plain(err)
 	}
 	changed, err := h.data.change(h.of, id, func(map[string]any) (map[string]any, error) { return normal(attributes), nil })
 	return h.answer(r, changed, err)
 }
 
 func (h *handler) Delete(_ *http.Request, id string) error {
-	return plain(h.data.remove(h.of, id))
+	return scimtype.Plain(h.data.remove(h.of, id))
 }
 
 func (h *handler) Patch(r *http.Request, id string, operations []scim.PatchOperation) (scim.Resource, error) {
 	if err := h.strictPatch(r, operations); err != nil {
-		return scim.Resource{}, plain(err)
+		return scim.Resource{}, scimtype.Plain(err)
 	}
 	changed, err := h.data.change(h.of, id, func(attributes map[string]any) (map[string]any, error) {
 		for _, o := range operations {
@@ -85,7 +84,7 @@ func (h *handler) Patch(r *http.Request, id string, operations []scim.PatchOpera
 // does not want (RFC 7644 §3.9).
 func (h *handler) answer(r *http.Request, found *resource, err error) (scim.Resource, error) {
 	if err != nil {
-		return scim.Resource{}, plain(err)
+		return scim.Resource{}, scimtype.Plain(err)
 	}
 	query := r.URL.Query()
 	only, without := names(query.Get("attributes")), names(query.Get("excludedAttributes"))
@@ -110,20 +109,6 @@ func names(list string) map[string]bool {
 		}
 	}
 	return out
-}
-
-// plain returns the SCIM error inside an error: of one that is wrapped the
-// library sees neither status nor type.
-func plain(err error) error {
-	var value scimerrors.ScimError
-	var pointer *scimerrors.ScimError
-	switch {
-	case errors.As(err, &value):
-		return value
-	case errors.As(err, &pointer):
-		return *pointer
-	}
-	return err
 }
 
 // normal returns validated attributes without those that have no value.

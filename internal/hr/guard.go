@@ -1,0 +1,129 @@
+package hr
+
+// What keeps an export out that is old, broken or half, and people as they are
+// whose rows cannot be read.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// old refuses what is older than what went in before.
+func (r *run) old(ctx context.Context, tx *store.Tx) error {
+	if r.Export.Partial {
+		return nil // changes bear their own order
+	}
+	newest, same, err := tx.Newest(ctx, r.Source.Name, r.Hash)
+	if err != nil {
+		return err
+	}
+	last, err := tx.LastImport(ctx, r.Source.Name)
+	if err != nil || last == nil || last.FileHash == r.Hash {
+		return err
+	}
+	zone := r.Config.Zone
+	const instead = "; if it is what holds now, say so: --made now"
+	switch {
+	case !r.Made.IsZero() && r.Made.Before(newest):
+		return &OldError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
+			r.Name, r.Made.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
+	case same != nil && !r.Stated:
+		return &OldError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
+			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
+	}
+	return nil
+}
+
+// keeps says whether an employment that the export lacks stays as it is.
+func (r *run) keeps(key string) bool {
+	if r.Export.Unattributed > 0 || r.Export.BadEmployments[key] {
+		return true
+	}
+	return r.badPeople[r.said[key].Person]
+}
+
+// suspicious says why the export looks broken; empty when it does not.
+func (r *run) suspicious(last *store.Import) string {
+	if r.Export.Partial {
+		return ""
+	}
+	running, vanished := 0, 0
+	for key, said := range r.said {
+		if said.Withdrawn || said.Last != "" && said.Last < r.today {
+			continue
+		}
+		running++
+		if !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
+			vanished++
+		}
+	}
+	if allowed := max(r.Source.Shrink.Rows, int(r.Source.Shrink.Share*float64(running))); vanished > allowed {
+		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
+	}
+	return r.emptied(last)
+}
+
+// emptied says which column has no value in any row of the export although
+// many had one in the last: more likely a column that was lost or renamed than
+// a fact about everybody. Without it a lost end_date would bring leavers back,
+// and a lost protected would unmask everyone.
+func (r *run) emptied(last *store.Import) string {
+	if last == nil || last.Filled == "" {
+		return ""
+	}
+	had := map[string]int{}
+	if err := json.Unmarshal([]byte(last.Filled), &had); err != nil {
+		return "what the last import had cannot be read: " + err.Error()
+	}
+	had["end_date"] = 0 // of those that the export still lists
+	for _, row := range r.Export.Rows {
+		if r.said[row.EmploymentKey].Last != "" {
+			had["end_date"]++
+		}
+	}
+	for _, column := range config.Canonical {
+		// The last leave of the year may end; that nobody has a unit any more is no
+		// coincidence.
+		_, there := r.Export.Filled[column]
+		few := there && had[column] <= r.Source.Shrink.Rows && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
+		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
+			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed?", column, had[column])
+		}
+	}
+	return ""
+}
+
+// protect marks the people whose rows are bad and say that their identity is
+// protected: that must not wait for a date to be corrected.
+func (r *run) protect() []identity.Event {
+	var events []identity.Event
+	for _, s := range r.subjects {
+		for _, k := range s.Person.Keys {
+			if k.Source != r.Source.Name || !r.Export.BadPeople[k.Key] || !r.Export.Protected[k.Key] || k.Facts.Protected {
+				continue
+			}
+			facts := *k.Facts
+			facts.Protected = true
+			events = append(events, identity.Event{Source: r.Source.Name, Kind: identity.PersonChanged, Person: s.Person.ID, Key: k.Key, PersonFacts: &facts, Stamp: k.Stamp, Effective: r.today, Recorded: r.now})
+		}
+	}
+	return events
+}
+
+// hold keeps everything out until somebody has looked.
+func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
+	r.report.Held = &store.Hold{Digest: r.digest, Kind: HoldKind, Subject: r.Source.Name, Why: why}
+	r.record.Status = "held"
+	if err := tx.RaiseHold(ctx, *r.report.Held, r.Actor, r.now); err != nil {
+		return err
+	}
+	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s held: %s", r.record.ID, why)})
+	return r.close(ctx, tx)
+}
