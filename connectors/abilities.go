@@ -78,3 +78,14 @@ type NameChecker interface {
 	// TakenNames returns those of the names that are taken, as they were given.
 	TakenNames(ctx context.Context, names []string) (map[string]bool, error)
 }
+
+// AccountReader is the optional ability to read a few accounts without reading
+// the target as a whole.
+type AccountReader interface {
+	// ReadAccounts streams into sink the accounts that the references name, by
+	// ID, by anchor or by login name, by whichever of these is not empty; of
+	// the entitlements named, by Entitlement.Name, those that exist; and the
+	// memberships of the one in the other. It may stream more than it was
+	// asked for. Like a snapshot it is complete only when it saw all of that.
+	ReadAccounts(ctx context.Context, accounts []AccountRef, entitlements []string, sink Sink) (Completeness, error)
+}

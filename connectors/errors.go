@@ -42,6 +42,15 @@ func Errorf(class Class, format string, args ...any) *Error {
 	return &Error{Class: class, Err: fmt.Errorf(format, args...)}
 }
 
+// After returns how long the target asked us to wait; zero when it did not.
+func After(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.After
+	}
+	return 0
+}
+
 // ClassOf returns the class of err: its own when it is or wraps an [Error],
 // RetryLater for a cancelled or expired context, Permanent otherwise. For nil
 // it returns the empty class.

@@ -90,6 +90,7 @@ func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 		{"repetition", repetitionTests},
 		{"members", memberTests},
 		{"snapshot", snapshotTests},
+		{"few accounts", fewTests},
 		{"text", textTests},
 		{"faults", faultTests},
 	} {

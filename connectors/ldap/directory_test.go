@@ -271,6 +271,7 @@ func TestGroupNames(t *testing.T) {
 	if s := snapshot(t, c); len(s.members[two]) != 1 || len(s.members[one]) != 0 {
 		t.Errorf("members %v", s.members)
 	}
+	alike(t, c, []string{id}, one, two, "twice", "plain", "none", "cn=none,"+sub)
 	// A group that moved is found again.
 	if err := tree.Dial().ModifyDN(goldap.NewModifyDNRequest(plain, "cn=plain", true, sub)); err != nil {
 		t.Fatal(err)
@@ -278,6 +279,8 @@ func TestGroupNames(t *testing.T) {
 	applyAll(t, c, memberships(connectors.AddMember, "plain", []string{id}))
 	cfg := tree.config()
 	cfg.GroupNames = "dn"
+	alike(t, c, []string{id}, one, two, "twice", "plain", plain, "cn=plain,"+sub)
+	alike(t, open(t, cfg), []string{id}, one, two, "twice", "plain", plain, "cn=plain,"+sub)
 	if s := snapshot(t, open(t, cfg)); !slices.Contains(s.members["cn=plain,"+sub], id) || s.entitlements["plain"] {
 		t.Errorf("by DN: %v", s.members)
 	}

@@ -57,19 +57,27 @@ func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, erro
 	return done, nil
 }
 
-// group emits one group and its members.
-func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
+// emitGroup emits a group, and that its name is ambiguous when it is.
+func (r *reading) emitGroup(e *ldap.Entry) (name string, err error) {
 	s := r.session
-	name := r.groupName(e)
+	name = r.groupName(e)
 	r.groups[name] = e.DN
 	if err := r.sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
-		return err
+		return name, err
 	}
 	if plain := naming(e, s.groupAttribute()); s.cfg.GroupNames != "dn" && plain != "" && plain != name && !r.shared[plain] {
 		r.shared[plain] = true
-		if err := r.sink.Entitlement(connectors.Entitlement{Name: plain, Ambiguous: true}); err != nil {
-			return err
-		}
+		return name, r.sink.Entitlement(connectors.Entitlement{Name: plain, Ambiguous: true})
+	}
+	return name, nil
+}
+
+// group emits one group and its members.
+func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
+	s := r.session
+	name, err := r.emitGroup(e)
+	if err != nil {
+		return err
 	}
 	members := &membersOf{reading: r, name: name, dn: e.DN}
 	if err := members.read(ctx, e); err != nil {

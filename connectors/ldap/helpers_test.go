@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/conformance"
@@ -81,5 +85,58 @@ func faults(cfg ldap.Config) []conformance.Fault {
 			}
 			c.CAFile = files.CA
 		})},
+	}
+}
+
+// excerpt is what of a reading concerns some accounts and entitlements.
+type excerpt struct {
+	ids, names   []string
+	Accounts     map[string]connectors.Account
+	Entitlements map[connectors.Entitlement]bool
+	Members      map[connectors.Membership]bool
+}
+
+func (x *excerpt) Account(a connectors.Account) error {
+	if slices.Contains(x.ids, a.ID) {
+		x.Accounts[a.ID] = a
+	}
+	return nil
+}
+
+func (x *excerpt) Entitlement(e connectors.Entitlement) error {
+	if slices.Contains(x.names, e.Name) {
+		x.Entitlements[e] = true
+	}
+	return nil
+}
+
+func (x *excerpt) Membership(m connectors.Membership) error {
+	if slices.Contains(x.ids, m.AccountID) && slices.Contains(x.names, m.Entitlement) {
+		x.Members[m] = true
+	}
+	return nil
+}
+
+// alike checks that some accounts and entitlements, read by themselves, are as
+// a snapshot has them.
+func alike(t *testing.T, c connectors.Connector, ids []string, names ...string) {
+	t.Helper()
+	read := func(read func(connectors.Sink) (connectors.Completeness, error)) *excerpt {
+		x := &excerpt{ids: ids, names: names, Accounts: map[string]connectors.Account{}, Entitlements: map[connectors.Entitlement]bool{}, Members: map[connectors.Membership]bool{}}
+		if done, err := read(x); err != nil || !done.Complete {
+			t.Fatalf("reading: %+v %v", done, err)
+		}
+		return x
+	}
+	var refs []connectors.AccountRef
+	for _, id := range ids {
+		refs = append(refs, connectors.AccountRef{ID: id})
+	}
+	whole := read(func(s connectors.Sink) (connectors.Completeness, error) { return c.Snapshot(t.Context(), s) })
+	few := read(func(s connectors.Sink) (connectors.Completeness, error) {
+		return c.(connectors.AccountReader).ReadAccounts(t.Context(), refs, names, s)
+	})
+	if diff := cmp.Diff(whole, few, cmpopts.IgnoreUnexported(excerpt{})); diff != "" || len(few.Accounts) != len(ids) {
+		t.Errorf("a snapshot, and the same read by itself: %s", diff)
 	}
 }

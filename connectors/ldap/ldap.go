@@ -50,6 +50,8 @@ var (
 	_ connectors.MFAReader   = (*Connector)(nil)
 	_ connectors.Matcher     = (*Connector)(nil)
 	_ connectors.NameChecker = (*Connector)(nil)
+
+	_ connectors.AccountReader = (*Connector)(nil)
 )
 
 // New returns a connector. It reads the certificate file, and contacts nobody.

@@ -187,6 +187,7 @@ func testPrimaryGroup(t *testing.T, d *domain) {
 	if got := snapshot(t, c).members["primary"]; len(got) != 2 || !slices.Contains(got, ids[0]) || !slices.Contains(got, ids[1]) {
 		t.Errorf("members %v, want both", got)
 	}
+	alike(t, c, ids, "primary", "outer")
 	want(t, c, connectors.AlreadySo, memberships(connectors.AddMember, "primary", ids[:1])[0])
 	results := c.Apply(t.Context(), memberships(connectors.RemoveMember, "primary", ids))
 	if results[0].Status != connectors.Refused || !strings.Contains(results[0].Detail, "primary group") || results[1].Status != connectors.Applied {

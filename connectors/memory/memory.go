@@ -41,8 +41,10 @@ type Connector struct {
 }
 
 var (
-	_ connectors.Connector = (*Connector)(nil)
-	_ connectors.MFAReader = (*Connector)(nil)
+	_ connectors.Connector       = (*Connector)(nil)
+	_ connectors.MFAReader       = (*Connector)(nil)
+	_ connectors.SingleMFAReader = (*Connector)(nil)
+	_ connectors.AccountReader   = (*Connector)(nil)
 )
 
 // New returns a connector. It reads the file when there is one, and writes
@@ -88,6 +90,11 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
+	return s.emit(ctx, sink)
+}
+
+// emit shows everything, sorted.
+func (s *state) emit(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
 	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
 		if err := ctx.Err(); err != nil {
 			return connectors.Completeness{}, err
@@ -113,6 +120,41 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 		}
 	}
 	return connectors.Completeness{Complete: true}, nil
+}
+
+// ReadAccounts implements connectors.AccountReader.
+func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
+	few := newState(nil)
+	err := c.look(ctx, func(s *state) {
+		for _, ref := range refs {
+			for _, id := range []string{ref.ID, s.byAnchor[ref.Anchor], s.byName[ref.Name]} {
+				if a, ok := s.accounts[id]; ok {
+					few.accounts[id] = a
+				}
+			}
+		}
+		for _, name := range entitlements {
+			if s.members[name] == nil {
+				continue
+			}
+			few.members[name] = map[string]bool{}
+			for id := range few.accounts {
+				if s.members[name][id] {
+					few.members[name][id] = true
+				}
+			}
+		}
+	})
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	return few.emit(ctx, sink)
+}
+
+// MFAEnrolledFor implements connectors.SingleMFAReader.
+func (c *Connector) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (enrolled bool, err error) {
+	err = c.look(ctx, func(s *state) { enrolled = s.accounts[account.ID].mfa })
+	return enrolled, err
 }
 
 // MFAEnrolled implements connectors.MFAReader.
@@ -159,6 +201,24 @@ func (c *Connector) Put(a connectors.Account, mfa bool) (string, error) {
 	a.ID = cmp.Or(a.ID, uuid.NewString())
 	err := c.write(context.Background(), func(s *state) { s.put(account{Account: a, mfa: mfa}) })
 	return a.ID, err
+}
+
+// look lets f see the state while nobody changes it.
+func (c *Connector) look(ctx context.Context, f func(*state)) error {
+	if c.cfg.File != "" {
+		s, err := c.read(ctx)
+		if err == nil {
+			f(s)
+		}
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c.state)
+	return nil
 }
 
 // read returns a state that nobody changes any more.

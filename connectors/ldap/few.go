@@ -1,0 +1,178 @@
+package ldap
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/connectors"
+)
+
+// ReadAccounts implements connectors.AccountReader. Groups are asked for an
+// account, and never read with all their members.
+func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
+	s, err := c.dial(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	defer s.close()
+	defer s.closeWith(ctx)()
+	r := &reading{
+		Connector: c, session: s, sink: sink,
+		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
+		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
+	}
+	if r.schema, err = s.loadSchema(ctx); err == nil {
+		err = r.schema.mustKnow(s.essentials()...)
+	}
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	accounts, err := r.few(ctx, refs)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	groups, err := r.fewGroups(ctx, entitlements)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	if err := r.memberships(ctx, accounts, groups); err != nil {
+		return connectors.Completeness{}, err
+	}
+	return connectors.Completeness{Complete: true}, ctx.Err()
+}
+
+// few emits the accounts that are referred to, and returns their entries.
+func (r *reading) few(ctx context.Context, refs []connectors.AccountRef) ([]*ldap.Entry, error) {
+	s := r.session
+	var filters []string
+	for _, ref := range refs {
+		if filter, ok := s.idFilter(ref.ID); ok && ref.ID != "" {
+			filters = append(filters, filter)
+		}
+		if ref.Anchor != "" {
+			filters = append(filters, equals(s.cfg.AnchorAttribute, ref.Anchor))
+		}
+		if ref.Name != "" {
+			filters = append(filters, equals(s.cfg.NameAttribute, ref.Name))
+		}
+	}
+	var found []*ldap.Entry
+	seen := map[string]bool{}
+	for chunk := range slices.Chunk(filters, lookupTerms) {
+		err := r.lookup(ctx, s, chunk, s.accountAttributes(), func(e *ldap.Entry) error {
+			id, err := s.idOf(e)
+			if err == nil && !seen[id] {
+				seen[id] = true
+				found = append(found, e)
+				r.cache.setAccount(id, e.DN)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, r.accountPage(ctx, found, s.attributeNames(r.schema))
+}
+
+// fewGroups emits the groups that have one of the names, and returns their
+// names by folded DN, and by number where accounts have primary groups. Other
+// groups of the same name it counts: then it is ambiguous, as in a snapshot.
+func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[string]string, err error) {
+	s := r.session
+	attributes := []string{s.groupAttribute()}
+	if s.flavour.primaryGroups {
+		attributes = append(attributes, sidAttribute)
+	}
+	plain := map[string]bool{}
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		plain[name] = true
+		if !below(name, s.cfg.GroupsDN) {
+			continue
+		}
+		result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: name, Scope: ldap.ScopeBaseObject, Filter: s.isGroup(), Attributes: attributes})
+		if err != nil && !is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax) {
+			return nil, s.failure(ctx, "find a group", err)
+		}
+		for _, e := range result.Entries {
+			if name := naming(e, s.groupAttribute()); name != "" {
+				plain[name] = true
+			}
+		}
+	}
+	var found []*ldap.Entry
+	seen := map[string]bool{}
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(plain)), lookupTerms) {
+		var filters []string
+		for _, name := range chunk {
+			filters = append(filters, equals(s.groupAttribute(), name))
+		}
+		q := search{"find groups", s.cfg.GroupsDN, allOf(s.isGroup(), anyOf(filters)), attributes, accountPage}
+		if err := r.find(ctx, s, q, func(e *ldap.Entry) error {
+			if !seen[e.DN] {
+				seen[e.DN] = true
+				r.named[fold(naming(e, s.groupAttribute()))]++
+				found = append(found, e)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	groups = map[string]string{}
+	for _, e := range found {
+		name, err := r.emitGroup(e)
+		if err != nil {
+			return nil, err
+		}
+		groups[foldDN(e.DN)] = name
+		if number := rid(e.GetEqualFoldAttributeValue(sidAttribute)); s.flavour.primaryGroups && number != "" {
+			groups[primaryAttribute+"="+number] = name
+		}
+	}
+	return groups, nil
+}
+
+// memberships emits which of the groups accounts are in.
+func (r *reading) memberships(ctx context.Context, accounts []*ldap.Entry, groups map[string]string) error {
+	s := r.session
+	if len(groups) == 0 {
+		return nil
+	}
+	has := make([][]string, len(accounts))
+	errs := make([]error, len(accounts))
+	r.sideBySide(len(accounts), func(i int) {
+		e := accounts[i]
+		if name, ok := groups[primaryAttribute+"="+e.GetEqualFoldAttributeValue(primaryAttribute)]; ok {
+			has[i] = append(has[i], name)
+		}
+		q := search{"find an account's groups", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.cfg.MemberAttribute, s.memberValue(e))), []string{"1.1"}, accountPage}
+		errs[i] = r.find(ctx, s, q, func(group *ldap.Entry) error {
+			if name, ok := groups[foldDN(group.DN)]; ok && !slices.Contains(has[i], name) {
+				has[i] = append(has[i], name)
+			}
+			return nil
+		})
+	})
+	if err := first(errs); err != nil {
+		return err
+	}
+	for i, e := range accounts {
+		id, err := s.idOf(e)
+		if err != nil {
+			return err
+		}
+		for _, name := range has[i] {
+			if err := r.sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
