@@ -31,7 +31,7 @@ func (a *app) accountListCommand() *cobra.Command {
 			}
 			known := map[string]string{}
 			for _, t := range i.config.Targets {
-				accounts, err := i.db.Accounts(ctx, t.Name)
+				accounts, err := i.db.Accounts(ctx, t.Name, nil)
 				if err != nil {
 					return err
 				}

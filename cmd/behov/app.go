@@ -18,7 +18,6 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
-	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -30,6 +29,8 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	now    func() time.Time
+	// patience is for how long a run waits for another one to be done.
+	patience time.Duration
 }
 
 func (a *app) root() *cobra.Command {
@@ -48,7 +49,7 @@ and keeps an audit trail of who had access to what, when and why.`,
 	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.suspendCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
-		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand())
+		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand())
 	return root
 }
 
@@ -66,13 +67,9 @@ func (a *app) open(ctx context.Context) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := config.Resolve(c.Dir, c.Key)
+	master, err := masterKey(c)
 	if err != nil {
-		return nil, fmt.Errorf("the key that personal values are sealed with (key: %s): %w; behov init makes one for a new installation", c.Key, err)
-	}
-	master, err := seal.ParseMaster([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", c.Key, err)
+		return nil, err
 	}
 	db, err := store.Open(ctx, c.Database, master)
 	if err != nil {
@@ -111,6 +108,9 @@ func (a *app) opened(f func(ctx context.Context, i *installation, args []string)
 		if err != nil {
 			return err
 		}
+		if err := a.banner(cmd.Context(), i); err != nil {
+			return errors.Join(err, i.db.Close())
+		}
 		return errors.Join(f(cmd.Context(), i, args), i.db.Close())
 	}
 }
@@ -126,7 +126,7 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 		return nil, nil, err
 	}
 	p := newProgress(a.stderr)
-	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show}
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show, Eager: true, Patience: a.patience}
 	return e, func() { p.done(); closeTargets(targets) }, nil
 }
 

@@ -135,7 +135,7 @@ func TestExplainADecisionWithoutARule(t *testing.T) {
 	if _, err := target.Snapshot(t.Context(), observed); err != nil {
 		t.Fatal(err)
 	}
-	for _, account := range observed.Accounts {
+	for account := range observed.All() {
 		if account.Name == "amihad" {
 			target.Apply(t.Context(), []connectors.Change{{Op: connectors.AddMember, Account: connectors.AccountRef{ID: account.ID}, Entitlement: "library-desk"}})
 		}
@@ -197,6 +197,7 @@ func TestHolds(t *testing.T) {
 		t.Fatalf("%d, %s", code, out)
 	}
 	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
+	h.says([]string{"hold", "show", digest[:6]}, digest, ", until ", "8 accounts disabled", "Karin Lindqvist (1001)", "- disable account", "ended")
 	h.fails("0 holds are named", "hold", "release", "ffffffffffffffff", "--reason", "r")
 	h.fails(`0 holds are named ""`, "hold", "release", "", "--reason", "r")
 	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ")

@@ -1,10 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -36,19 +45,68 @@ func (a *app) holdCommand() *cobra.Command {
 			}
 			n := newNames(ctx, i.db)
 			for _, h := range shown {
-				a.printf("%s  %s of %s, since %s\n  %s\n", h.Digest, h.Kind, h.Subject, h.At().In(i.zone).Format("2006-01-02 15:04:05"), h.Why)
-				if d := h.Decision; d != nil {
-					a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
-				}
+				a.printHold(i, n, h)
 			}
 			return nil
 		}),
 	}
 	list.Flags().BoolVar(&all, "all", false, "list what is decided, too")
-	cmd.AddCommand(list,
+	cmd.AddCommand(list, a.showHoldCommand(),
 		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
 		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
 	return cmd
+}
+
+func (a *app) showHoldCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "show DIGEST",
+		Short:   "Show what a hold would do if it was released",
+		Example: "  behov hold show 3f9c2a",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			h, err := a.governance(i).Hold(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(struct {
+					store.HoldState
+					Would json.RawMessage `json:"would"`
+				}{h, json.RawMessage(cmp.Or(h.Body, "null"))})
+			}
+			n := newNames(ctx, i.db)
+			a.printHold(i, n, h)
+			if h.Kind == store.ImportHold {
+				var counts map[identity.Kind]int
+				if err := json.Unmarshal([]byte(h.Body), &counts); err != nil {
+					return fmt.Errorf("hold %s: %w", h.Digest, err)
+				}
+				for _, kind := range slices.Sorted(maps.Keys(counts)) {
+					a.printf("  %d × %s\n", counts[kind], kind)
+				}
+				return nil
+			}
+			var steps []plan.Step
+			if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
+				return fmt.Errorf("hold %s: %w", h.Digest, err)
+			}
+			a.printf("  %s for %s.\n", stepCounts(steps), count(len(people(steps)), "person", "people"))
+			printer := planPrinter{app: a, names: n, values: &reconcile.Values{}, all: all}
+			printer.printSteps(steps)
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "list everybody, however many")
+	return cmd
+}
+
+func (a *app) printHold(i *installation, n *names, h store.HoldState) {
+	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
+	a.printf("%s  %s of %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
+	if d := h.Decision; d != nil {
+		a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
+	}
 }
 
 func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {

@@ -188,10 +188,9 @@ func TestKilledAtAnyInstant(t *testing.T) {
 	checkNothingTwice(t, log)
 }
 
-// compareWithDirectory holds the access intervals against the directory.
-func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
+// openStore opens the database of an installation.
+func openStore(t *testing.T, dir string) *store.DB {
 	t.Helper()
-	ctx := context.Background()
 	c, problems := config.Load(dir)
 	if c == nil {
 		t.Fatal(problems)
@@ -204,11 +203,19 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(ctx, c.Database, master)
+	db, err := store.Open(t.Context(), c.Database, master)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// compareWithDirectory holds the access intervals against the directory.
+func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
+	t.Helper()
+	ctx := context.Background()
+	db := openStore(t, dir)
 	logins := map[string]string{}
 	for p, err := range db.People(ctx, store.AnyPerson) {
 		if err != nil {

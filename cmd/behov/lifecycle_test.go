@@ -83,11 +83,11 @@ func TestServe(t *testing.T) {
 	go func() { done <- root.ExecuteContext(ctx) }()
 	h.drop("hr.csv")
 	deadline := time.Now().Add(20 * time.Second)
-	for !strings.Contains(out.String(), "accounts created") && time.Now().Before(deadline) {
+	for !strings.Contains(errs.String(), "create-account=10") && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	stop()
-	if err := <-done; err != nil || !strings.Contains(out.String(), "10 accounts created") {
+	if err := <-done; err != nil || !strings.Contains(errs.String(), "create-account=10") {
 		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
 	}
 	h.says([]string{"plan"}, "nothing to do")
@@ -157,13 +157,13 @@ func TestPushed(t *testing.T) {
 	if status != http.StatusCreated {
 		t.Fatalf("POST: %d", status)
 	}
-	wait(func() bool { return strings.Contains(out.String(), "1 account created") })
+	wait(func() bool { return strings.Contains(errs.String(), "create-account=1") })
 	if status, _ := send("PATCH", "/Users/"+id, `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "Replace", "path": "active", "value": "False"}]}`); status != http.StatusOK {
 		t.Errorf("PATCH: %d", status)
 	}
-	wait(func() bool { return strings.Contains(out.String(), "1 account disabled") })
+	wait(func() bool { return strings.Contains(errs.String(), "disable-account=1") })
 	stop()
-	if err := <-done; err != nil || !strings.Contains(out.String(), "1 account created") || !strings.Contains(out.String(), "1 account disabled") {
+	if err := <-done; err != nil || !strings.Contains(errs.String(), "create-account=1") || !strings.Contains(errs.String(), "disable-account=1") {
 		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
 	}
 	list := h.ok("token", "list")

@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/server"
-	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/service"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -94,124 +100,138 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 	return exit(exitHeld)
 }
 
-// service is how behov serve runs.
-type service struct {
+// serving is how behov serve runs.
+type serving struct {
 	every     time.Duration
 	apply     bool
 	listen    string // empty for nowhere
+	metrics   string // empty for nowhere
 	cert, key string
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	var s service
+	var s serving
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Read HR sources again and again, be pushed to, and apply what follows",
-		Long: `Read every HR source that says where it is read from again and again, and with
---apply bring the targets to the desired state when something is new, and when
-a day begins. What is held waits for a release, and a source or a target that
-does not answer is asked again the next time. It ends when it is interrupted.
+		Short: "Run as a service: read HR, be pushed to, and keep the targets as they should be",
+		Long: `Run until interrupted. HR sources that say where they are read from are read on
+their schedules (every: 5m under the source, else --every). With --apply, what HR
+or a decision says of a person is in the targets within a second; everybody in a
+target is looked at on its schedule (reconcile_every under the target, else every
+hour), when a day begins, and when behov starts. What is held waits for a
+release. A source or a target that does not answer is asked again, and so is
+whatever could not be done.
 
-With --listen, sources that say scim: true are pushed to over SCIM 2.0, at
-/scim/v2, with a token that behov token make made. Without a certificate only a
-loopback address is listened on, for a proxy beside it that encrypts.
+Several may serve one PostgreSQL database: they share the work, and when one dies
+another takes it up. On SQLite one serves, and other commands work beside it.
+
+With --listen, /health says that the process lives and /ready that it works, and
+sources that say scim: true are pushed to over SCIM 2.0, at /scim/v2, with a
+token that behov token make made. Without a certificate only a loopback address
+is listened on, for a proxy beside it that encrypts.
+
+A new version of the configuration, the rules or the certificate is taken up when
+its files have been still for a few seconds, or at once on SIGHUP. One with a
+problem is refused, and the log says where it is; the old one is kept. Each that
+was in use is recorded.
 
 A pushed user is an employment: externalId (or employeeNumber) says whose. Let it
 be a number: it is shown where names are masked, and an address is not taken. The enterprise extension's department is the unit, title and userType are
 the job's, manager is another user. What SCIM has no name for is in the extension
 urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
 startDate, endDate, jobCode, percent, nationalId, protected and more. A user who
-is not active has ended yesterday; a deleted one never began.`,
+is not active has ended yesterday; a deleted one never began.
+
+With --metrics, Prometheus reads what is done, what is open, held, failed or late
+there; no person is named. Who is told by mail or over a webhook when something is
+held, a step failed for good or HR is silent stands under alerts in behov.yaml. Traces
+from an HR event to the targets go where OTEL_EXPORTER_OTLP_ENDPOINT says.
+
+The log is on standard error, one line for each thing, with --json as JSON. It
+names people by opaque ID only.`,
 		Example: "  behov serve --every 30s --apply\n  behov serve --apply --listen :8443 --cert behov.crt --cert-key behov-crt.key",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
 			switch {
+			case s.listen != "" && s.listen == s.metrics:
+				return errors.New("--metrics must be another address than --listen")
 			case s.every < time.Second:
 				return errors.New("--every: not more often than every second")
 			case (s.cert == "") != (s.key == ""):
 				return errors.New("--cert and --cert-key belong together")
-			case s.listen == "" && s.cert != "":
-				return errors.New("--cert is for --listen")
+			case s.listen == "" && s.metrics == "" && s.cert != "":
+				return errors.New("--cert is for --listen and --metrics")
 			}
 			return a.serve(ctx, i, s)
 		}),
 	}
-	cmd.Flags().DurationVar(&s.every, "every", time.Minute, "how often the sources are read")
+	cmd.Flags().DurationVar(&s.every, "every", time.Minute, "how often a source is read that does not say it itself")
 	cmd.Flags().BoolVar(&s.apply, "apply", false, "apply what follows")
-	cmd.Flags().StringVar(&s.listen, "listen", "", "HOST:PORT on which sources are pushed to")
+	cmd.Flags().StringVar(&s.listen, "listen", "", "HOST:PORT on which sources are pushed to, and health is asked for")
+	cmd.Flags().StringVar(&s.metrics, "metrics", "", "HOST:PORT on which Prometheus reads /metrics")
 	cmd.Flags().StringVar(&s.cert, "cert", "", "file with the certificate, in PEM")
 	cmd.Flags().StringVar(&s.key, "cert-key", "", "file with the certificate's key, in PEM")
 	return cmd
 }
 
-// serve reads and listens until ctx ends, or until it cannot listen.
-func (a *app) serve(ctx context.Context, i *installation, s service) error {
-	if s.listen == "" {
-		a.follow(ctx, i, s.every, s.apply)
-		return nil
+// loadAgain loads the configuration with every problem in one error.
+func (a *app) loadAgain() (*config.Config, error) {
+	c, problems := config.Load(a.dir)
+	if c != nil {
+		return c, nil
 	}
-	// A push is nobody's at the keyboard.
-	h, err := server.New(&hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: "behov"}, i.config.Sources)
+	var errs []error
+	for _, p := range problems {
+		if !p.Warning {
+			errs = append(errs, p)
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// serve serves and listens until ctx ends, or until it cannot.
+func (a *app) serve(ctx context.Context, i *installation, s serving) error {
+	var handler slog.Handler = slog.NewTextHandler(a.stderr, nil)
+	if a.json {
+		handler = slog.NewJSONHandler(a.stderr, nil)
+	}
+	sent, err := traces(ctx)
 	if err != nil {
 		return err
+	}
+	defer sent()
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
+		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}
+	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
+		return server.New(importer, c.Sources, service.Ready)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	followed := make(chan struct{})
-	go func() { defer close(followed); a.follow(ctx, i, s.every, s.apply) }()
-	err = server.Serve(ctx, s.listen, s.cert, s.key, h)
-	stop()
-	<-followed
+	served := make(chan error, 1)
+	go func() {
+		defer stop()
+		served <- service.Run(ctx)
+	}()
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", service.Metrics())
+	var listening []chan error
+	for address, h := range map[string]http.Handler{s.listen: service, s.metrics: metrics} {
+		if address == "" {
+			continue
+		}
+		done := make(chan error, 1)
+		listening = append(listening, done)
+		go func() {
+			defer stop()
+			done <- server.Serve(ctx, address, s.cert, s.key, h, slog.New(handler))
+		}()
+	}
+	err = <-served
+	for _, done := range listening {
+		err = errors.Join(err, <-done)
+	}
 	return err
-}
-
-// follow reads the sources again and again, and applies what is new.
-func (a *app) follow(ctx context.Context, i *installation, every time.Duration, apply bool) {
-	var sources []config.Source
-	for _, name := range sortedKeys(i.config.Sources) {
-		if s := i.config.Sources[name]; pullable(s) {
-			sources = append(sources, s)
-		}
-	}
-	applied := struct {
-		heads store.Heads
-		day   string
-	}{}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		if len(sources) > 0 {
-			if err := a.pull(ctx, i, sources); err != nil && ctx.Err() == nil {
-				fmt.Fprintln(a.stderr, "behov:", err)
-			}
-		}
-		heads, err := i.db.Heads(ctx)
-		day := a.now().In(i.zone).Format(time.DateOnly)
-		if err == nil && apply && (heads.Events != applied.heads.Events || heads.Decisions != applied.heads.Decisions || day != applied.day) {
-			if err := a.applyOnce(ctx, i); err == nil {
-				applied.heads, applied.day = heads, day
-			} else if ctx.Err() == nil {
-				fmt.Fprintln(a.stderr, "behov:", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (a *app) applyOnce(ctx context.Context, i *installation) error {
-	e, done, err := a.engine(ctx, i)
-	if err != nil {
-		return err
-	}
-	defer done()
-	r, err := e.Run(ctx, reconcile.Options{})
-	if err != nil {
-		return err
-	}
-	a.printResult(r, newNames(ctx, i.db))
-	return r.Err()
 }

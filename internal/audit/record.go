@@ -24,11 +24,14 @@ const (
 	// HRLate tells of something that had effect before it was recorded.
 	HRLate Action = "hr.late"
 	// TokenMade and TokenRevoked tell of who may push to an HR source.
-	TokenMade     Action = "token.made"
-	TokenRevoked  Action = "token.revoked"
-	RulesInUse    Action = "rules.in-use"
+	TokenMade    Action = "token.made"
+	TokenRevoked Action = "token.revoked"
+	RulesInUse   Action = "rules.in-use"
+	// ConfigInUse names a version of the configuration that a service took up.
+	ConfigInUse   Action = "config.in-use"
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"
+	HoldExpired   Action = "hold.expired"
 	ReviewStarted Action = "review.started"
 	// PassIssued and PassWithdrawn tell of temporary access passes, with which
 	// somebody signs in once to enrol for MFA.
@@ -40,12 +43,17 @@ const (
 	GrantReady   Action = "grant.ready"
 	// AccountBound tells that somebody said whose an account is.
 	AccountBound Action = "account.bound"
+	// DatabaseCopied begins the trail of a copy: a backup that was restored, or
+	// an installation that moved to another database.
+	DatabaseCopied Action = "database.copied"
 	// PersonErased tells that what was known of a person is destroyed.
 	PersonErased Action = "person.erased"
 	// StepIntended is written before a target is touched, StepEnded after.
 	// Every step has one of each, in this order.
 	StepIntended Action = "step.intended"
 	StepEnded    Action = "step.ended"
+	// StepParked tells that a step failed so often that it waits for a person.
+	StepParked Action = "step.parked"
 	// AccessFound and AccessGone tell of access that came or went behind our
 	// back, as a snapshot showed.
 	AccessFound Action = "drift.found"

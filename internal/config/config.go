@@ -7,6 +7,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,11 +42,15 @@ type Config struct {
 	// Main says which employment speaks for a person where a target does not.
 	Main       identity.MainRule
 	Precedence identity.Precedence
-	Sources    map[string]Source
-	Targets    []Target // sorted by name
-	Rules      *policy.Rules
+	// HoldsExpire is how long after it was raised a hold ends.
+	HoldsExpire time.Duration
+	Alerts      Alerts
+	Sources     map[string]Source
+	Targets     []Target // sorted by name
+	Rules       *policy.Rules
 	// Attributes are the organisation's own HR columns.
 	Attributes []string
+	Files      []Read // everything that it was read from
 }
 
 // Source is an HR source.
@@ -63,6 +69,8 @@ type Source struct {
 	// Constants are values for canonical columns that the file lacks.
 	Constants map[string]string
 	Shrink    Shrink
+	// Every is how often it is read; zero leaves it to the service.
+	Every time.Duration
 	// Changes: what the source gives is what changed, and not all there is.
 	Changes bool
 	// Contracts says what the source's employments need.
@@ -135,7 +143,12 @@ type Target struct {
 	Limit      plan.Limit           // how many people may lose something in a run
 	Changes    plan.Limit           // how many people's accounts may be changed in a run
 	Ignore     []string
-	MFA        bool // this target says who is enrolled
+	// Reconcile is how often the service looks at everybody; zero leaves it to
+	// the service.
+	Reconcile time.Duration
+	// Report: what somebody changes in the target is reported and left.
+	Report bool
+	MFA    bool // this target says who is enrolled
 	// FirstPassword says who is told the first password of a new account.
 	FirstPassword FirstPassword
 	// One of these is set.
@@ -237,6 +250,32 @@ func (c *Config) Target(name string) (Target, bool) {
 		return Target{}, false
 	}
 	return c.Targets[i], true
+}
+
+// Read is a file that the configuration was read from.
+type Read struct {
+	Path    string
+	Content []byte
+}
+
+// Text is what all files of the configuration say, one after another. There is
+// no secret in it.
+func (c *Config) Text() string {
+	var b strings.Builder
+	for _, f := range c.Files {
+		name, err := filepath.Rel(c.Dir, f.Path)
+		if err != nil {
+			name = f.Path
+		}
+		fmt.Fprintf(&b, "==> %s <==\n%s\n", name, f.Content)
+	}
+	return b.String()
+}
+
+// Digest names what all files of the configuration say.
+func (c *Config) Digest() string {
+	sum := sha256.Sum256([]byte(c.Text()))
+	return hex.EncodeToString(sum[:])
 }
 
 // Resolve returns the secret behind a reference: env:NAME is an environment

@@ -41,7 +41,11 @@ type fileYAML struct {
 	MFA struct {
 		Target string `yaml:"target"`
 	} `yaml:"mfa"`
+	Holds struct {
+		ExpireDays *int `yaml:"expire_days"`
+	} `yaml:"holds"`
 	Targets map[string]targetYAML `yaml:"targets"`
+	Alerts  alertsYAML            `yaml:"alerts"`
 }
 
 type limitYAML struct {
@@ -61,6 +65,8 @@ type targetYAML struct {
 	Removal    limitYAML                `yaml:"removal_limit"`
 	Changes    limitYAML                `yaml:"change_limit"`
 	Ignore     []string                 `yaml:"ignore"`
+	Drift      string                   `yaml:"drift"`
+	Reconcile  time.Duration            `yaml:"reconcile_every"`
 	Limits     limit.Limits             `yaml:"limits"`
 	Password   struct {
 		Directory string   `yaml:"directory"`
@@ -102,6 +108,7 @@ const (
 	defaultDatabase       = "sqlite:behov.db"
 	defaultKey            = "file:behov.key"
 	defaultSourceName     = "hr"
+	defaultHoldDays       = 7
 	defaultDateFormat     = "YYYY-MM-DD"
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
@@ -118,6 +125,7 @@ type loader struct {
 	sources    []string // the names of HR sources
 	attributes []string // HR's own columns
 	problems   []policy.Problem
+	files      []Read
 }
 
 // Load reads the configuration in a directory and everything it names. All
@@ -126,6 +134,9 @@ type loader struct {
 func Load(dir string) (*Config, []policy.Problem) {
 	l := &loader{dir: dir}
 	c := l.load()
+	if c != nil {
+		c.Files = l.files
+	}
 	slices.SortStableFunc(l.problems, func(a, b policy.Problem) int {
 		if a.File != b.File {
 			return strings.Compare(a.File, b.File)
@@ -156,6 +167,14 @@ func (l *loader) load() *Config {
 		doc.report("$.login_protected", "%v", err)
 	}
 	l.lifecycle(doc, f.Lifecycle, c)
+	days := defaultHoldDays
+	if f.Holds.ExpireDays != nil {
+		if days = *f.Holds.ExpireDays; days < 1 {
+			doc.report("$.holds.expire_days", "it must be a day or more")
+		}
+	}
+	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
+	c.Alerts = l.alerts(doc, f.Alerts)
 	c.Precedence = l.precedence(doc, f.HR.Precedence, f.HR.Sources)
 	c.Key = or(f.Key, defaultKey)
 	if !isReference(c.Key) {
@@ -249,10 +268,26 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, main
 			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)
 		}
 	}
+	switch y.Drift {
+	case "", "repair":
+	case "report":
+		t.Report = true
+	default:
+		doc.report(at+".drift", "%q is neither repair nor report: what somebody changes in the target is made as it should be, or reported and left", y.Drift)
+	}
+	t.Reconcile = every(doc, at+".reconcile_every", y.Reconcile)
 	t.Main = mainRule(doc, at+".main_employment", y.Main, main)
 	l.mapping(doc, at, y, &t)
 	l.connector(doc, at, y, &t)
 	return t
+}
+
+// every checks how often something is done.
+func every(doc *document, at string, d time.Duration) time.Duration {
+	if d != 0 && d < time.Second {
+		doc.report(at, "%s is too often: not more than every second, as in 30s, 5m or 1h", d)
+	}
+	return d
 }
 
 func isReference(s string) bool {

@@ -202,6 +202,7 @@ func (l *loader) content(file string) ([]byte, bool) {
 		l.problems = append(l.problems, policy.Problem{File: file, Text: text})
 		return nil, false
 	}
+	l.files = append(l.files, Read{Path: l.file(file), Content: b})
 	return b, true
 }
 

@@ -22,6 +22,7 @@ type sourceYAML struct {
 	Shrink     limitYAML         `yaml:"shrink_limit"`
 	Contracts  *contractsYAML    `yaml:"contracts"`
 	Changes    bool              `yaml:"changes"`
+	Every      time.Duration     `yaml:"every"`
 	File       string            `yaml:"file"`
 	Directory  string            `yaml:"directory"`
 	Pattern    string            `yaml:"pattern"`
@@ -56,6 +57,7 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	at := "$.hr.sources." + quoteKey(name)
 	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes,
 		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
+	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
 	out.DateLayout = dateLayout(doc, at, s.DateFormat)
@@ -162,6 +164,9 @@ func (l *loader) feed(doc *document, at string, s sourceYAML, out *Source) {
 		doc.report(at+".cursor", "only a source that gives what changed is read on from where it was: say changes: true, or leave the cursor out")
 	}
 }
+
+// Loopback says whether a host is this machine.
+func Loopback(host string) bool { return loopback(host) }
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

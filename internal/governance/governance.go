@@ -7,6 +7,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,6 +198,24 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by id
 	return d, err
 }
 
+// Hold returns the hold whose digest begins so; it must be one.
+func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, error) {
+	holds, err := g.DB.Holds(ctx)
+	if err != nil {
+		return store.HoldState{}, err
+	}
+	var match []store.HoldState
+	for _, h := range holds {
+		if strings.HasPrefix(h.Digest, digest) && digest != "" {
+			match = append(match, h)
+		}
+	}
+	if len(match) != 1 {
+		return store.HoldState{}, fmt.Errorf("%d holds are named %q: see behov hold list", len(match), digest)
+	}
+	return match[0], nil
+}
+
 // DecideHold releases or rejects a hold, for exactly what its digest names.
 func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, reason string) (store.Decision, error) {
 	if strings.TrimSpace(reason) == "" {
@@ -207,23 +226,88 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, rea
 			return store.Decision{}, err
 		}
 	}
-	holds, err := g.DB.Holds(ctx)
+	hold, err := g.Hold(ctx, digest)
 	if err != nil {
 		return store.Decision{}, err
-	}
-	var match []store.HoldState
-	for _, h := range holds {
-		if strings.HasPrefix(h.Digest, digest) && digest != "" {
-			match = append(match, h)
-		}
-	}
-	if len(match) != 1 {
-		return store.Decision{}, fmt.Errorf("%d holds are named %q: see behov hold list", len(match), digest)
 	}
 	var d store.Decision
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: match[0].Digest, Maker: maker, Reason: reason}, now)
+		d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: hold.Digest, Maker: maker, Reason: reason}, now)
+		return err
+	})
+	return d, err
+}
+
+// DecideSteps says of failing steps, by their keys or how those begin, that they
+// are to be tried again, or given up.
+func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict, maker, reason string) ([]store.FailingStep, error) {
+	if verdict == store.GiveUp && strings.TrimSpace(reason) == "" {
+		return nil, errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	by, isPerson := strings.CutPrefix(maker, ActorOf(""))
+	if isPerson {
+		if err := g.mayDecide(ctx, identity.PersonID(by)); err != nil {
+			return nil, err
+		}
+	}
+	var decided []store.FailingStep
+	now := g.Now()
+	err := g.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, key := range keys {
+			f, err := tx.FailingStep(ctx, key)
+			if err != nil {
+				return err
+			}
+			if verdict == store.GiveUp && isPerson && f.Person == by {
+				return ErrOwnAccess
+			}
+			next := time.Time{}
+			if f.State = store.GivenUp; verdict == store.Retry {
+				f.State, f.Tries, next = store.Trying, 0, now
+			}
+			if err := tx.PutFailingStep(ctx, f, next); err != nil {
+				return err
+			}
+			if _, err := tx.Decide(ctx, store.Decision{Kind: store.StepDecision, Verdict: verdict, Person: f.Person, Subject: f.Key, Maker: maker,
+				Reason: cmp.Or(strings.TrimSpace(reason), "tried again")}, now); err != nil {
+				return err
+			}
+			decided = append(decided, f)
+		}
+		return nil
+	})
+	return decided, err
+}
+
+// Pause stops changes to a target, or to all when it is store.EveryTarget; with
+// Resume as verdict it lets them go on.
+func (g *Governance) Pause(ctx context.Context, target, verdict, maker, reason string) (store.Decision, error) {
+	var d store.Decision
+	if strings.TrimSpace(reason) == "" {
+		return d, errors.New("a decision needs a reason: --reason \"…\"")
+	}
+	if _, ok := g.Config.Target(target); !ok && target != store.EveryTarget {
+		return d, fmt.Errorf("there is no target %q", target)
+	}
+	if by, isPerson := strings.CutPrefix(maker, ActorOf("")); isPerson {
+		if err := g.mayDecide(ctx, identity.PersonID(by)); err != nil {
+			return d, err
+		}
+	}
+	pauses, err := g.DB.Pauses(ctx)
+	if err != nil {
+		return d, err
+	}
+	before, paused := pauses[target]
+	switch {
+	case !paused && verdict == store.Resume:
+		return d, errors.New("that is not paused")
+	case paused && before.Verdict == verdict:
+		return before, &AlreadyError{Decision: before}
+	}
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		d, err = tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: target, Maker: maker, Reason: reason}, g.Now())
 		return err
 	})
 	return d, err

@@ -234,7 +234,7 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
 	}
 	for _, t := range g.Config.Targets {
-		accounts, err := g.DB.Accounts(ctx, t.Name)
+		accounts, err := g.DB.Accounts(ctx, t.Name, nil)
 		if err != nil {
 			return err
 		}

@@ -119,7 +119,11 @@ func (r *run) protect() []identity.Event {
 
 // hold keeps everything out until somebody has looked.
 func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
-	r.report.Held = &store.Hold{Digest: r.digest, Kind: HoldKind, Subject: r.Source.Name, Why: why}
+	body, err := json.Marshal(r.report.Counts)
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", r.digest, err)
+	}
+	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 	r.record.Status = "held"
 	if err := tx.RaiseHold(ctx, *r.report.Held, r.Actor, r.now); err != nil {
 		return err

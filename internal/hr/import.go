@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
@@ -21,9 +25,6 @@ import (
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 )
-
-// HoldKind is the kind of hold that an import raises.
-const HoldKind = "hr-import"
 
 // Report is what an import did.
 type Report struct {
@@ -109,9 +110,19 @@ func HashOf(content []byte) string {
 }
 
 // Deliver imports what a source gave.
-func (im *Importer) Deliver(ctx context.Context, d Delivery) (*Report, error) {
+func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, err error) {
+	ctx, span := tracer.Start(ctx, "hr.import", trace.WithAttributes(attribute.String("behov.source", d.Source.Name), attribute.Int("behov.rows", d.Export.Read)))
+	defer func() {
+		if err != nil {
+			span.SetStatus(codes.Error, "not imported")
+		}
+		span.End()
+	}()
 	// A release is for this content from this source, and for nothing else.
 	digest := holdDigest(d.Source.Name, d.Hash)
+	if err := im.DB.ExpireHolds(ctx, im.Now().Add(-im.Config.HoldsExpire), im.Actor, im.Now()); err != nil {
+		return nil, err
+	}
 	decision, err := im.DB.HoldDecision(ctx, digest)
 	if err != nil {
 		return nil, err
@@ -128,6 +139,8 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (*Report, error) {
 	}
 	return run.report, nil
 }
+
+var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
 
 // Refuse records that nothing of what a source gave was read, and why.
 func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {

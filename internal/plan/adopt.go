@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/behov/behov/connectors"
@@ -21,16 +22,18 @@ type Claim struct {
 // also an account that a stronger claim says is another's, and one that was
 // disabled on purpose. Nothing is matched in a target that was not read
 // completely: a second account may be in the part that was not seen.
-func (t *Target) Correlate(people []Person) {
+//
+// Of people it needs the claims, and whether they have a need.
+func (t *Target) Correlate(people iter.Seq[Person]) {
 	t.later = map[identity.PersonID]bool{}
 	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]string{}
-	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts {
+	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts || len(t.Claims) == 0 {
 		return
 	}
-	free := t.free(people)
+	free := t.free()
 	claimants := map[string][]Person{}   // by account
 	by := map[identity.PersonID]string{} // the claim's attribute
-	for _, p := range people {
+	for p := range people {
 		if own, others := t.Owned(p.ID); own != nil || len(others) > 0 {
 			continue
 		}
@@ -112,22 +115,13 @@ func (t *Target) claim(attribute string, values []string) string {
 }
 
 // free returns the accounts that nobody owns, by every claim that is made.
-func (t *Target) free(people []Person) map[string][]string {
-	attributes := map[string]bool{}
-	for _, p := range people {
-		for _, c := range p.Accounts[t.Name].Claims {
-			attributes[c.Attribute] = true
-		}
-	}
+func (t *Target) free() map[string][]string {
 	free := map[string][]string{}
-	if len(attributes) == 0 {
-		return free
-	}
-	for _, a := range t.Observed.Accounts {
+	for a := range t.Observed.All() {
 		if a.Anchor != "" || t.Bound.person[a.ID] != "" || t.ignored(a.Name) {
 			continue
 		}
-		for attribute := range attributes {
+		for _, attribute := range t.Claims {
 			for _, v := range t.valuesOf(a, attribute) {
 				key := t.claim(attribute, []string{v})
 				if n := len(free[key]); n == 0 || free[key][n-1] != a.ID {

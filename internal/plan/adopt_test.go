@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/behov/behov/connectors"
@@ -52,9 +53,9 @@ func TestCorrelate(t *testing.T) {
 		{"half read", []connectors.Account{account("1", "x", "7")}, person("7", "z"), true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Adopts: true}
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}}
 			target.Observed.Completeness.Complete = !c.incomplete
-			target.Correlate([]plan.Person{c.person})
+			target.Correlate(slices.Values([]plan.Person{c.person}))
 			got := ""
 			if own, _ := target.Owned("p"); own != nil {
 				got = own.ID
@@ -70,9 +71,9 @@ func TestCorrelate(t *testing.T) {
 // them has not begun.
 func TestTwoClaimOne(t *testing.T) {
 	for _, begun := range []bool{true, false} {
-		target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
+		target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
 		claims := []plan.Claim{{Attribute: "mail", Value: "Shared@x"}}
-		target.Correlate([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotYet: !begun}}}})
+		target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotYet: !begun}}}}))
 		for _, person := range []identity.PersonID{"p", "q"} {
 			if own, _ := target.Owned(person); own != nil {
 				t.Errorf("%s gets it", person)
@@ -84,9 +85,9 @@ func TestTwoClaimOne(t *testing.T) {
 // TestARecreatedAccountIsAdopted: an account that somebody deleted and made
 // again is told by the same rules as one that was there before.
 func TestARecreatedAccountIsAdopted(t *testing.T) {
-	target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}
+	target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}
 	target.Bound.Bind("p", "1")
-	target.Correlate([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: "7"}}}}}})
+	target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: "7"}}}}}}))
 	if own, _ := target.Owned("p"); own == nil || own.ID != "2" {
 		t.Errorf("got %+v", own)
 	}
@@ -112,9 +113,9 @@ func TestWhatIsHeld(t *testing.T) {
 		{"one is made though there may be one", nil, person("p", "p", claim), 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Adopts: true, Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}, References: map[string]bool{"boss": true}}
-			target.Correlate([]plan.Person{c.person})
-			p := build(t, plan.Input{Catalogue: &catalogue, People: []plan.Person{c.person}, Targets: []plan.Target{target}})
+			target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}, References: map[string]bool{"boss": true}}
+			target.Correlate(slices.Values([]plan.Person{c.person}))
+			p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{c.person}), Targets: []plan.Target{target}})
 			held := 0
 			for _, h := range p.Holds {
 				held += len(h.Steps)

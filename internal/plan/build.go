@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -16,12 +17,17 @@ import (
 type Input struct {
 	Basis     Basis // Targets is filled in by Build
 	Catalogue *policy.Catalogue
-	People    []Person
-	Targets   []Target
+	// People is everybody, sorted by ID. It is read once, and nobody of it is
+	// kept.
+	People  iter.Seq[Person]
+	Targets []Target
 	// FingerprintKey keeps fingerprints from being guessed.
 	FingerprintKey []byte
 	// Released are the digests of holds that somebody released.
 	Released map[string]bool
+	// Few: People are not everybody, and targets show no more than their
+	// accounts. Then the plan does only what one for everybody would surely do.
+	Few bool
 }
 
 // Person is a person with what is desired for them.
@@ -93,7 +99,10 @@ type Target struct {
 	// Given holds the access that behov gave and has not taken back, with the
 	// reason it was given for; what is observed and not in it came behind our
 	// back.
-	Given map[Access]string
+	Given Given
+	// Claims are the attributes by which accounts that were there are told as
+	// people's.
+	Claims []string
 	// Ignore are patterns (as package path has them) of the names of accounts
 	// that are left alone on purpose.
 	Ignore []string
@@ -103,6 +112,23 @@ type Target struct {
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
+	// Population is how many people have a usable account, and Lately who lost
+	// something a short while ago, where People are few: the limits count both.
+	Population int
+	Lately     map[identity.PersonID]bool
+	// Paused says by which decision nothing is changed here; empty when there is
+	// none. LeaversGo: the access of people without any employment ends all the
+	// same.
+	Paused    string
+	LeaversGo bool
+	// Parked are the keys of steps that failed and are not to be tried in this
+	// run, with the reason.
+	Parked map[string]string
+	// Report: what somebody changed in the target behind our back is reported and
+	// left; otherwise it is made as it should be. Left is what was left before,
+	// and Unsure what a step that was stopped may have given or not.
+	Report       bool
+	Left, Unsure map[Access]bool
 	// Sessions, Adopts, Renames and Deletes say whether the target can end
 	// sessions, write an anchor into an account, give it another name, and
 	// delete it.
@@ -114,24 +140,14 @@ type Target struct {
 	later   map[identity.PersonID]bool   // whose account is adopted on their first day
 }
 
-// Access is a person's entitlement.
-type Access struct {
-	Person      identity.PersonID
-	Entitlement policy.EntitlementID
-}
-
 // Build makes the plan.
 func Build(in Input) (*Plan, error) {
 	p := &Plan{Basis: in.Basis, Steps: []Step{}}
 	p.Basis.Targets = map[string]string{}
-	people := slices.Clone(in.People)
-	slices.SortFunc(people, func(a, b Person) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	targets := slices.Clone(in.Targets)
 	slices.SortFunc(targets, func(a, b Target) int { return strings.Compare(a.Name, b.Name) })
 
-	for _, person := range people {
-		p.waiting(person)
-	}
+	var builders []*builder
 	for _, t := range targets {
 		if t.Observed == nil {
 			p.Basis.Targets[t.Name] = ""
@@ -139,19 +155,32 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := builder{in: in, t: t, plan: p, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}}
+		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				b.catalogue = append(b.catalogue, e)
 			}
 		}
-		b.findings(people)
-		for _, person := range people {
-			b.suspended[person.ID] = person.Suspended != ""
+		builders = append(builders, b)
+	}
+	var people []identity.PersonID
+	for person := range in.People {
+		if n := len(people); n > 0 && people[n-1] >= person.ID {
+			return nil, fmt.Errorf("person %s comes after person %s", person.ID, people[n-1])
+		}
+		people = append(people, person.ID)
+		p.waiting(person)
+		for _, b := range builders {
 			b.person(person)
+		}
+	}
+	for _, b := range builders {
+		if !in.Few {
+			b.findings(people)
 		}
 		b.refer()
 		b.finish()
+		p.append(b.plan)
 	}
 	slices.SortStableFunc(p.Steps, compareSteps)
 	slices.SortStableFunc(p.Handovers, func(a, b Handover) int {
@@ -161,6 +190,20 @@ func Build(in Input) (*Plan, error) {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Text, b.Text))
 	})
 	return p, p.seal()
+}
+
+// append adds what one target's plan says.
+func (p *Plan) append(of *Plan) {
+	p.Steps = append(p.Steps, of.Steps...)
+	p.Holds = append(p.Holds, of.Holds...)
+	p.Released = append(p.Released, of.Released...)
+	p.Waits = append(p.Waits, of.Waits...)
+	p.Parked = append(p.Parked, of.Parked...)
+	p.Later = append(p.Later, of.Later...)
+	p.Adopted = append(p.Adopted, of.Adopted...)
+	p.Handovers = append(p.Handovers, of.Handovers...)
+	p.Left = append(p.Left, of.Left...)
+	p.Findings = append(p.Findings, of.Findings...)
 }
 
 func compareSteps(a, b Step) int {
@@ -187,7 +230,7 @@ func (p *Plan) waiting(person Person) {
 type builder struct {
 	in        Input
 	t         Target
-	plan      *Plan
+	plan      *Plan // what concerns this target
 	catalogue []policy.Entitlement
 	steps     []Step
 	enabled   int // people with a usable account
@@ -195,12 +238,23 @@ type builder struct {
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
 	suspended map[identity.PersonID]bool
-	claiming  bool // accounts that were there are adopted
+	leavers   map[identity.PersonID]bool // who has no employment any more
+	claiming  bool                       // accounts that were there are adopted
 }
 
 // person plans one person in the target.
 func (b *builder) person(p Person) {
+	if p.Suspended != "" {
+		b.suspended[p.ID] = true
+	}
+	if p.NoNeed != "" && !p.Prepare {
+		b.leavers[p.ID] = true
+	}
 	own, others := b.t.Owned(p.ID)
+	if b.in.Few && (b.t.adopted[p.ID] != "" || b.t.unclear[p.ID] != "" || b.t.later[p.ID]) {
+		b.later(p.ID, "an account that was there may be this person's, and perhaps somebody else's")
+		return
+	}
 	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		b.enabled++
 	}
@@ -231,7 +285,9 @@ func (b *builder) person(p Person) {
 		adoption := b.anchor(p, *own)
 		n := len(b.steps)
 		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
-		b.former[p.ID] = !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions })
+		if !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions }) {
+			b.former[p.ID] = true
+		}
 	}
 	for _, a := range others {
 		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
@@ -303,7 +359,7 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own
 func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
 	desired := p.Accounts[b.t.Name]
 	b.claiming = b.claiming || len(desired.Claims) > 0
-	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.account[p.ID]
+	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.Of(p.ID)
 	switch {
 	case desired.Bad != "" || desired.BadName != "":
 		b.find(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
@@ -328,6 +384,9 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
 		return
 	}
+	if b.left(p.ID, AccountAccess, "", "the account was deleted") {
+		return
+	}
 	op := connectors.CreateAccount
 	if p.Prepare {
 		op, why = PrepareAccount, p.NoNeed
@@ -335,7 +394,7 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 	b.step(Step{Op: op, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
 	id := b.steps[len(b.steps)-1].ID
 	b.created[p.ID] = id
-	b.referring = append(b.referring, referring{person: p, dependsOn: id})
+	b.refers(referring{person: p.ID, desired: desired.References, dependsOn: id})
 	if !p.Prepare {
 		b.addAll(p.ID, grants, "", []string{id})
 	}
@@ -362,7 +421,7 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 	}
 	if wanted && !a.Elsewhere {
 		b.update(p, a)
-		b.referring = append(b.referring, referring{person: p, account: a})
+		b.refers(referring{person: p.ID, desired: p.Accounts[b.t.Name].References, account: a})
 	}
 	if usable && a.Enabled {
 		b.adopt(p.ID, AccountAccess, why)
@@ -370,6 +429,7 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 	n := len(b.steps)
 	b.access(p, grants, a, wanted, why)
 	switch {
+	case usable && !a.Enabled && !a.Elsewhere && b.left(p.ID, AccountAccess, a.ID, "the account was disabled"):
 	case usable && !a.Enabled && !a.Elsewhere:
 		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
 	case p.Delete != "" && !a.Enabled && !a.Elsewhere && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
@@ -440,14 +500,32 @@ const NameAttribute = "login name"
 
 // adopt notes access that is there and that behov did not give.
 func (b *builder) adopt(person identity.PersonID, entitlement policy.EntitlementID, reason string) {
-	if _, ours := b.t.Given[Access{Person: person, Entitlement: entitlement}]; !ours {
+	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
 		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason})
 	}
+}
+
+// left says whether access that should be there is not given again, as somebody
+// took it away in the target.
+func (b *builder) left(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
+	access := Access{Person: person, Entitlement: entitlement}
+	_, ours := b.t.Given.Reason(access)
+	if !b.t.Report || b.t.Unsure[access] || !ours && !b.t.Left[access] {
+		return false
+	}
+	if b.t.Observed.Completeness.Complete { // otherwise it may be there, not seen
+		b.plan.Left = append(b.plan.Left, Left{Target: b.t.Name, Person: person, Entitlement: entitlement})
+		b.find(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Text: what + " in the target behind our back, and is left so (drift: report)"})
+	}
+	return true
 }
 
 func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
 		return // said once, as a finding
+	}
+	if b.left(person, e.ID, accountID, "it was taken away") {
+		return
 	}
 	b.step(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
 }
@@ -456,7 +534,7 @@ func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.G
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
 func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
-	given, ours := b.t.Given[Access{Person: p.ID, Entitlement: e.ID}]
+	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
 	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {
 	case granted && g.GateReason != "":
@@ -466,6 +544,9 @@ func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted
 	case !ours && !e.Authoritative:
 		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
 			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
+		return
+	case !ours && b.t.Report:
+		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back, and is left there (drift: report)"})
 		return
 	case !ours:
 		reason = "drift: it was given in the target and no rule, request or decision gives it"
@@ -487,12 +568,12 @@ func (b *builder) find(f Finding) {
 
 // keepDestructive runs f and drops everything of it that gives something.
 func (b *builder) keepDestructive(f func()) {
-	n, adopted, referring := len(b.steps), len(b.plan.Adopted), len(b.referring)
+	n, adopted, left, referring := len(b.steps), len(b.plan.Adopted), len(b.plan.Left), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
 		return !s.Destructive && s.Op != RevokeSessions || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
 	})...)
-	b.plan.Adopted, b.referring = b.plan.Adopted[:adopted], b.referring[:referring]
+	b.plan.Adopted, b.plan.Left, b.referring = b.plan.Adopted[:adopted], b.plan.Left[:left], b.referring[:referring]
 }
 
 // fingerprints hides values behind a keyed hash.
@@ -508,18 +589,32 @@ func (b *builder) fingerprints(attributes map[string][]string) map[string]string
 // wait, or on hold.
 func (b *builder) finish() {
 	slices.SortStableFunc(b.steps, compareSteps)
+	b.park()
 	// What somebody decided must end now waits for nobody and for no limit.
 	urgent, through := b.urgent()
 	b.plan.Steps = append(b.plan.Steps, urgent...)
 	if c := b.t.Observed.Completeness; !c.Complete {
 		var waits []Step
 		through, waits = split(through)
-		if len(waits) > 0 {
+		if len(waits) > 0 && b.in.Few {
+			b.later("", c.Why)
+		} else if len(waits) > 0 {
 			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
+		}
+	}
+	if b.t.Paused != "" {
+		var waits []Step
+		through, waits = b.pause(through)
+		if len(waits) > 0 {
+			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: b.t.Paused, Steps: waits})
 		}
 	}
 	through, holds := b.guard(through)
 	for _, hold := range holds {
+		if b.in.Few {
+			b.later("", hold.Why)
+			continue
+		}
 		if !b.in.Released[hold.Digest] {
 			b.plan.Holds = append(b.plan.Holds, hold)
 			continue
@@ -532,6 +627,46 @@ func (b *builder) finish() {
 		b.plan.Released = append(b.plan.Released, released)
 	}
 	b.plan.Steps = append(b.plan.Steps, through...)
+}
+
+// park takes out the steps that are not to be tried, and what depends on them.
+func (b *builder) park() {
+	if len(b.t.Parked) == 0 {
+		return
+	}
+	parked := map[string]bool{}
+	var rest []Step
+	for _, s := range b.steps { // a step comes after those it depends on
+		why, is := b.t.Parked[s.Key()]
+		if !is && slices.ContainsFunc(s.DependsOn, func(id string) bool { return parked[id] }) {
+			why, is = "it depends on a step that failed", true
+		}
+		if !is {
+			rest = append(rest, s)
+			continue
+		}
+		parked[s.ID] = true
+		b.plan.Parked = append(b.plan.Parked, Parked{Why: why, Step: s})
+	}
+	b.steps = rest
+}
+
+// pause separates what goes on while the target is paused from what waits.
+func (b *builder) pause(steps []Step) (through, waits []Step) {
+	for _, s := range steps {
+		takes := s.Destructive && s.Op != connectors.UpdateAccount || s.Op == RevokeSessions
+		if b.t.LeaversGo && takes && b.leavers[s.Person] {
+			through = append(through, s)
+		} else {
+			waits = append(waits, s)
+		}
+	}
+	return through, waits
+}
+
+// later leaves something to a plan for everybody.
+func (b *builder) later(person identity.PersonID, why string) {
+	b.plan.Later = append(b.plan.Later, Later{Target: b.t.Name, Person: person, Why: why})
 }
 
 // urgent separates the steps that close the accounts of suspended people.

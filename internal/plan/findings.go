@@ -8,19 +8,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
 
 // findings lists what is in the target and not ours, and what should be there
 // and is not.
-func (b *builder) findings(people []Person) {
-	known := make(map[string]bool, len(people))
-	for _, p := range people {
-		known[string(p.ID)] = true
+func (b *builder) findings(people []identity.PersonID) {
+	known := func(person identity.PersonID) bool {
+		_, is := slices.BinarySearch(people, person)
+		return is
 	}
-	for _, a := range b.t.Observed.Accounts {
+	for a := range b.t.Observed.All() {
 		switch {
-		case known[a.Anchor], known[string(b.t.Bound.person[a.ID])], b.t.adopts(a.ID), b.t.ignored(a.Name):
+		case known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
 			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
 		case !personID.MatchString(a.Anchor):
@@ -67,7 +68,7 @@ func (b *builder) memberships(accountID string) string {
 // in the catalogue any more.
 func (b *builder) abandoned() {
 	counts := map[policy.EntitlementID]int{}
-	for access := range b.t.Given {
+	for access := range b.t.Given.All() {
 		if access.Entitlement == AccountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
 			continue
 		}

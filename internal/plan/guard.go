@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/behov/behov/connectors"
@@ -42,8 +43,12 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		through = rest
 		holds = append(holds, Hold{Digest: holdDigest(b.t.Name, these), Target: b.t.Name, Why: why, Steps: these})
 	}
-	count := func(counts func(Step) bool) int {
-		people := map[identity.PersonID]bool{}
+	population := max(b.enabled, b.t.Population)
+	count := func(counts func(Step) bool, before map[identity.PersonID]bool) int {
+		people := maps.Clone(before)
+		if people == nil {
+			people = map[identity.PersonID]bool{}
+		}
 		for _, s := range through {
 			if counts(s) {
 				people[s.Person] = true
@@ -54,17 +59,17 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 	through = steps
 
 	former := func(s Step) bool { return b.former[s.Person] }
-	if n := count(former); n > 0 {
+	if n := count(former, nil); n > 0 {
 		hold(fmt.Sprintf("accounts that were there before behov are those of %d people who need none here any more, and would be closed", n), former)
 	}
 	takes := func(s Step) bool { return s.Destructive || s.Op == RevokeSessions }
-	if n := count(func(s Step) bool { return takes(s) }); !b.t.Limit.Allows(n, b.enabled) {
+	if n := count(takes, b.t.Lately); !b.t.Limit.Allows(n, population) && slices.ContainsFunc(through, takes) {
 		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s; without a release at most %d may lose something at a time",
-			n, b.enabled, b.t.Name, b.t.Limit.most(b.enabled)), takes)
+			n, population, b.t.Name, b.t.Limit.most(population)), takes)
 	}
-	if n := count(b.changes); !b.t.Changes.Allows(n, b.enabled) {
+	if n := count(b.changes, nil); !b.t.Changes.Allows(n, population) {
 		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s; without a release it may be %d at a time",
-			n, b.enabled, b.t.Name, b.t.Changes.most(b.enabled)), b.changes)
+			n, population, b.t.Name, b.t.Changes.most(population)), b.changes)
 	}
 	return through, holds
 }

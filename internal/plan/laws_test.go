@@ -166,19 +166,26 @@ type world struct {
 
 func (w *world) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
-	in.People = slices.Clone(w.people)
+	in.People = slices.Values(w.people)
 	for _, t := range w.targets {
-		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: w.given[t.name], Bound: bindings(w.bound[t.name]), Limit: w.limit, Changes: plan.Limit{People: 1000}, Ignore: []string{"svc-*"},
+		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: given(w.given[t.name]), Claims: []string{"number"}, Bound: bindings(w.bound[t.name]), Limit: w.limit, Changes: plan.Limit{People: 1000}, Ignore: []string{"svc-*"},
 			Adopts: true, Renames: true, References: map[string]bool{"boss": true}})
 	}
 	if order != nil {
-		order.Shuffle(len(in.People), func(i, j int) { in.People[i], in.People[j] = in.People[j], in.People[i] })
 		order.Shuffle(len(in.Targets), func(i, j int) { in.Targets[i], in.Targets[j] = in.Targets[j], in.Targets[i] })
 	}
 	for i := range in.Targets {
 		in.Targets[i].Correlate(in.People)
 	}
 	return in
+}
+
+func given(m map[plan.Access]string) plan.Given {
+	var g plan.Given
+	for access, reason := range m { // in any order
+		g.Add(access, reason)
+	}
+	return g
 }
 
 func bindings(m map[identity.PersonID]string) plan.Bindings {

@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -12,23 +15,62 @@ import (
 )
 
 // Observed is a target as a snapshot showed it. It is a connectors.Sink; call
-// Done when the snapshot has ended.
+// Done when the snapshot has ended, and ask it only then.
+//
+// A target may have hundreds of thousands of accounts of which nobody looks at
+// more than one at a time, so each is kept packed, in one string.
 type Observed struct {
-	Accounts     []connectors.Account // sorted by ID
 	Completeness connectors.Completeness
 	Digest       string
 
-	byAnchor     map[string][]int
-	byName       map[string]int
+	accounts []packed // sorted by ID
+	byAnchor []int32  // those with an anchor, sorted by it
+	byName   []int32  // sorted by name, in lower case
+
+	attributes   table // names
+	natives      table // names of entitlements that somebody is a member of
 	entitlements map[string]bool
 	ambiguous    map[string]bool
-	members      map[string]map[string]bool // account ID → entitlements
-	total        int
+	memberships  []membership // until Done
+	members      []int32      // natives, of one account after another
+	membersOf    []int32      // where an account's begin in members; one more than accounts
+}
+
+// packed is an account: all strings are parts of one.
+type packed struct {
+	id, anchor, name   string
+	attributes         string // see pack
+	enabled, elsewhere bool
+}
+
+type membership struct {
+	account string
+	native  int32
+}
+
+// table numbers strings in the order in which they come.
+type table struct {
+	names  []string
+	number map[string]int32
+}
+
+func (t *table) of(name string) int32 {
+	n, ok := t.number[name]
+	if !ok {
+		if t.number == nil {
+			t.number = map[string]int32{}
+		}
+		n = int32(len(t.names))
+		name = strings.Clone(name)
+		t.names = append(t.names, name)
+		t.number[name] = n
+	}
+	return n
 }
 
 // NewObserved returns an Observed that has seen nothing.
 func NewObserved() *Observed {
-	return &Observed{entitlements: map[string]bool{}, ambiguous: map[string]bool{}, members: map[string]map[string]bool{}}
+	return &Observed{entitlements: map[string]bool{}, ambiguous: map[string]bool{}}
 }
 
 // Account implements connectors.Sink.
@@ -36,8 +78,56 @@ func (o *Observed) Account(a connectors.Account) error {
 	if a.ID == "" {
 		return fmt.Errorf("the target gave an account without an ID")
 	}
-	o.Accounts = append(o.Accounts, a)
+	o.accounts = append(o.accounts, o.pack(a))
 	return nil
+}
+
+// pack writes an account into one string: ID, anchor, name, and of each
+// attribute its number, how many values it has, and each with its length.
+func (o *Observed) pack(a connectors.Account) packed {
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, a.ID...), a.Anchor...), a.Name...)
+	for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
+		values := a.Attributes[name]
+		b = binary.AppendUvarint(b, uint64(o.attributes.of(name)))
+		b = binary.AppendUvarint(b, uint64(len(values)))
+		for _, v := range values {
+			b = binary.AppendUvarint(b, uint64(len(v)))
+			b = append(b, v...)
+		}
+	}
+	s := string(b)
+	i, j := len(a.ID), len(a.ID)+len(a.Anchor)
+	k := j + len(a.Name)
+	return packed{id: s[:i], anchor: s[i:j], name: s[j:k], attributes: s[k:], enabled: a.Enabled, elsewhere: a.Elsewhere}
+}
+
+func (o *Observed) account(i int32) connectors.Account {
+	p := o.accounts[i]
+	a := connectors.Account{ID: p.id, Anchor: p.anchor, Name: p.name, Enabled: p.enabled, Elsewhere: p.elsewhere, Attributes: map[string][]string{}}
+	rest := p.attributes
+	next := func() int {
+		n, shift := uint64(0), 0
+		for i := range len(rest) {
+			n |= uint64(rest[i]&0x7f) << shift
+			shift += 7
+			if rest[i] < 0x80 {
+				rest = rest[i+1:]
+				break
+			}
+		}
+		return int(n)
+	}
+	for rest != "" {
+		name := o.attributes.names[next()]
+		values := make([]string, next())
+		for i := range values {
+			n := next()
+			values[i], rest = rest[:n], rest[n:]
+		}
+		a.Attributes[name] = values
+	}
+	return a
 }
 
 // Entitlement implements connectors.Sink.
@@ -55,34 +145,58 @@ func (o *Observed) Membership(m connectors.Membership) error {
 	if m.AccountID == "" {
 		return nil // not one of our accounts
 	}
-	if o.members[m.AccountID] == nil {
-		o.members[m.AccountID] = map[string]bool{}
-	}
-	if !o.members[m.AccountID][m.Entitlement] {
-		o.total++
-	}
-	o.members[m.AccountID][m.Entitlement] = true
+	o.memberships = append(o.memberships, membership{account: m.AccountID, native: o.natives.of(m.Entitlement)})
 	return nil
 }
 
 // Done ends the snapshot: it sorts what came and computes the digest.
 func (o *Observed) Done(c connectors.Completeness) {
 	o.Completeness = c
-	slices.SortFunc(o.Accounts, func(a, b connectors.Account) int { return strings.Compare(a.ID, b.ID) })
-	o.byAnchor, o.byName = make(map[string][]int, len(o.Accounts)), make(map[string]int, len(o.Accounts))
-	h := sha256.New()
-	fmt.Fprintf(h, "complete=%t\n", c.Complete)
-	for i, a := range o.Accounts {
-		if a.Anchor != "" {
-			o.byAnchor[a.Anchor] = append(o.byAnchor[a.Anchor], i)
+	slices.SortStableFunc(o.accounts, func(a, b packed) int { return strings.Compare(a.id, b.id) })
+	for i, a := range o.accounts {
+		if a.anchor != "" {
+			o.byAnchor = append(o.byAnchor, int32(i))
 		}
-		o.byName[strings.ToLower(a.Name)] = i
+		o.byName = append(o.byName, int32(i))
+	}
+	slices.SortStableFunc(o.byAnchor, func(i, j int32) int { return strings.Compare(o.accounts[i].anchor, o.accounts[j].anchor) })
+	slices.SortStableFunc(o.byName, func(i, j int32) int { return compareFold(o.accounts[i].name, o.accounts[j].name) })
+	o.join()
+	o.Digest = o.digest()
+}
+
+// join puts memberships with their accounts.
+func (o *Observed) join() {
+	slices.SortFunc(o.memberships, func(a, b membership) int {
+		return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(o.natives.names[a.native], o.natives.names[b.native]))
+	})
+	o.memberships = slices.Compact(o.memberships)
+	o.membersOf = make([]int32, 0, len(o.accounts)+1)
+	rest := o.memberships
+	for _, a := range o.accounts {
+		o.membersOf = append(o.membersOf, int32(len(o.members)))
+		for len(rest) > 0 && rest[0].account < a.id {
+			rest = rest[1:]
+		}
+		for n := 0; n < len(rest) && rest[n].account == a.id; n++ {
+			o.members = append(o.members, rest[n].native)
+		}
+	}
+	o.membersOf = append(o.membersOf, int32(len(o.members)))
+	o.memberships = nil
+}
+
+func (o *Observed) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "complete=%t\n", o.Completeness.Complete)
+	for i := range o.accounts {
+		a := o.account(int32(i))
 		fmt.Fprintf(h, "a %q %q %q %t %t\n", a.ID, a.Anchor, a.Name, a.Enabled, a.Elsewhere)
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 			fmt.Fprintf(h, " %q %q\n", name, sorted(a.Attributes[name]))
 		}
-		for _, e := range slices.Sorted(maps.Keys(o.members[a.ID])) {
-			fmt.Fprintf(h, " m %q\n", e)
+		for _, n := range o.members[o.membersOf[i]:o.membersOf[i+1]] {
+			fmt.Fprintf(h, " m %q\n", o.natives.names[n])
 		}
 	}
 	for _, e := range slices.Sorted(maps.Keys(o.entitlements)) {
@@ -91,38 +205,62 @@ func (o *Observed) Done(c connectors.Completeness) {
 	for _, e := range slices.Sorted(maps.Keys(o.ambiguous)) {
 		fmt.Fprintf(h, "several %q\n", e)
 	}
-	o.Digest = hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// All returns every account, sorted by ID.
+func (o *Observed) All() iter.Seq[connectors.Account] {
+	return func(yield func(connectors.Account) bool) {
+		for i := range o.accounts {
+			if !yield(o.account(int32(i))) {
+				return
+			}
+		}
+	}
 }
 
 // Of returns the accounts that carry the anchor.
 func (o *Observed) Of(anchor string) []connectors.Account {
 	var accounts []connectors.Account
-	for _, i := range o.byAnchor[anchor] {
-		accounts = append(accounts, o.Accounts[i])
+	i, _ := slices.BinarySearchFunc(o.byAnchor, anchor, func(i int32, anchor string) int { return strings.Compare(o.accounts[i].anchor, anchor) })
+	for ; i < len(o.byAnchor) && o.accounts[o.byAnchor[i]].anchor == anchor; i++ {
+		accounts = append(accounts, o.account(o.byAnchor[i]))
 	}
 	return accounts
 }
 
 // ByID returns the account with the native ID.
 func (o *Observed) ByID(id string) (connectors.Account, bool) {
-	i, ok := slices.BinarySearchFunc(o.Accounts, id, func(a connectors.Account, id string) int { return strings.Compare(a.ID, id) })
+	i, ok := o.index(id)
 	if !ok {
 		return connectors.Account{}, false
 	}
-	return o.Accounts[i], true
+	return o.account(i), true
+}
+
+func (o *Observed) index(id string) (int32, bool) {
+	i, ok := slices.BinarySearchFunc(o.accounts, id, func(a packed, id string) int { return strings.Compare(a.id, id) })
+	return int32(i), ok
 }
 
 // Named returns the account with the login name, however it is capitalised.
 func (o *Observed) Named(name string) (connectors.Account, bool) {
-	i, ok := o.byName[strings.ToLower(name)]
+	i, ok := slices.BinarySearchFunc(o.byName, name, func(i int32, name string) int { return compareFold(o.accounts[i].name, name) })
 	if !ok {
 		return connectors.Account{}, false
 	}
-	return o.Accounts[i], true
+	return o.account(o.byName[i]), true
 }
 
+// compareFold compares names however they are capitalised.
+func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+
 // Member says whether the account has the entitlement, by its native name.
-func (o *Observed) Member(accountID, native string) bool { return o.members[accountID][native] }
+func (o *Observed) Member(accountID, native string) bool {
+	n, known := o.natives.number[native]
+	i, seen := o.index(accountID)
+	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
+}
 
 // Exists says whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool { return o.entitlements[native] }
@@ -134,7 +272,7 @@ func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[native] }
 func (o *Observed) Entitlements() []string { return slices.Sorted(maps.Keys(o.entitlements)) }
 
 // Size returns the number of accounts, and of memberships that accounts have.
-func (o *Observed) Size() (accounts, memberships int) { return len(o.Accounts), o.total }
+func (o *Observed) Size() (accounts, memberships int) { return len(o.accounts), len(o.members) }
 
 func sorted(s []string) []string {
 	if slices.IsSorted(s) {

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 )
@@ -9,25 +12,52 @@ import (
 // What behov noted when it created an account is stronger than the anchor in
 // it, which others can change. The zero value is ready to use.
 type Bindings struct {
-	account map[identity.PersonID]string
-	person  map[string]identity.PersonID
+	accounts []binding // sorted by person
+	person   map[string]identity.PersonID
+}
+
+type binding struct {
+	person  identity.PersonID
+	account string
 }
 
 // Bind notes that the account is the person's.
 func (b *Bindings) Bind(person identity.PersonID, accountID string) {
-	if b.account == nil {
-		b.account, b.person = map[identity.PersonID]string{}, map[string]identity.PersonID{}
+	if b.person == nil {
+		b.person = map[string]identity.PersonID{}
 	}
-	b.account[person], b.person[accountID] = accountID, person
+	b.person[accountID] = person
+	if i, found := b.find(person); found {
+		b.accounts[i].account = accountID
+	} else { // who mostly come in their order
+		b.accounts = slices.Insert(b.accounts, i, binding{person, accountID})
+	}
+}
+
+func (b *Bindings) find(person identity.PersonID) (int, bool) {
+	return find(b.accounts, func(b binding) int { return cmp.Compare(b.person, person) })
+}
+
+// find is a binary search that looks at the end first.
+func find[T any](sorted []T, compare func(T) int) (int, bool) {
+	if n := len(sorted); n == 0 || compare(sorted[n-1]) < 0 {
+		return n, false
+	}
+	return slices.BinarySearchFunc(sorted, 0, func(t T, _ int) int { return compare(t) })
 }
 
 // Of returns the ID of the person's account, empty when none is noted.
-func (b *Bindings) Of(person identity.PersonID) string { return b.account[person] }
+func (b *Bindings) Of(person identity.PersonID) string {
+	if i, found := b.find(person); found {
+		return b.accounts[i].account
+	}
+	return ""
+}
 
 // Owned returns the person's account in the target, nil when none is seen,
 // and others that say they are the person's and are not known to be.
 func (t *Target) Owned(person identity.PersonID) (own *connectors.Account, others []connectors.Account) {
-	bound := t.Bound.account[person]
+	bound := t.Bound.Of(person)
 	for _, a := range t.Observed.Of(string(person)) {
 		switch owner, ok := t.Bound.person[a.ID]; {
 		case a.ID == bound:

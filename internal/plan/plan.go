@@ -36,6 +36,11 @@ type Plan struct {
 	Released []Released `json:"released,omitempty"`
 	// Waits are steps that wait for a complete reading of their target.
 	Waits []Wait `json:"waits,omitempty"`
+	// Parked are steps that failed before, and those that depend on them: they
+	// are not tried in this run.
+	Parked []Parked `json:"parked,omitempty"`
+	// Later is what a plan for few people leaves to one for everybody.
+	Later []Later `json:"later,omitempty"`
 	// Waiting are grants whose gate is not open.
 	Waiting []WaitingGrant `json:"waiting,omitempty"`
 	// Adopted is access that was there already and that a rule or a decision
@@ -43,6 +48,9 @@ type Plan struct {
 	Adopted []Adoption `json:"adopted,omitempty"`
 	// Handovers are what moved people keep for a while, and until when.
 	Handovers []Handover `json:"handovers,omitempty"`
+	// Left is access that is needed, was taken away in the target behind our
+	// back, and is left so.
+	Left []Left `json:"left,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -129,6 +137,13 @@ type Step struct {
 	DependsOn []string `json:"depends_on,omitempty"`
 }
 
+// Left is access that is not given again.
+type Left struct {
+	Target      string               `json:"target"`
+	Person      identity.PersonID    `json:"person"`
+	Entitlement policy.EntitlementID `json:"entitlement"` // or AccountAccess
+}
+
 // Adoption is access that was there, and why it may stay.
 type Adoption struct {
 	Target      string               `json:"target"`
@@ -158,6 +173,19 @@ type Wait struct {
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Steps  []Step `json:"steps"`
+}
+
+// Parked is a step that is not tried in this run.
+type Parked struct {
+	Why  string `json:"why"`
+	Step Step   `json:"step"`
+}
+
+// Later is left to a plan for everybody, which sees what one for few does not.
+type Later struct {
+	Target string            `json:"target"`
+	Person identity.PersonID `json:"person,omitempty"`
+	Why    string            `json:"why"`
 }
 
 // WaitingGrant is a grant whose gate is not open.
@@ -245,6 +273,11 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Waits = append(one.Waits, w)
 		}
 	}
+	for _, s := range p.Parked {
+		if s.Step.Person == person {
+			one.Parked = append(one.Parked, s)
+		}
+	}
 	for _, g := range p.Waiting {
 		if g.Person == person {
 			one.Waiting = append(one.Waiting, g)
@@ -258,6 +291,11 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 	for _, h := range p.Handovers {
 		if h.Person == person {
 			one.Handovers = append(one.Handovers, h)
+		}
+	}
+	for _, l := range p.Left {
+		if l.Person == person {
+			one.Left = append(one.Left, l)
 		}
 	}
 	for _, f := range p.Findings {
@@ -296,6 +334,17 @@ func hashOf(v any) (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// Key names the change that the step makes for the person, whether the account
+// is there already or not; a step with other values has another key.
+func (s Step) Key() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement)
+	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
+		fmt.Fprintf(h, " %q %q", name, s.Attributes[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func stepID(s Step) string {

@@ -49,23 +49,35 @@ func Referred(person identity.PersonID) string { return "person:" + string(perso
 // referring is an account whose references are compared when it is known who
 // else gets one.
 type referring struct {
-	person    Person
+	person    identity.PersonID
+	desired   map[string]identity.PersonID
 	account   connectors.Account // the zero value when it is to be created
 	dependsOn string             // the step that creates or adopts it, if any
 }
 
-// refer plans references between accounts. Whom an account refers to may get
-// theirs only now.
+// refers notes that an account refers to others. Whom it refers to may get
+// theirs only now, and so it is compared when everybody was seen; unless it
+// shows already that nothing is to be changed.
+func (b *builder) refers(r referring) {
+	for name, to := range r.desired {
+		values, creation, known := b.reference(to)
+		if !known || creation != "" || !b.t.Same(name, values, r.account.Attributes[name]) {
+			b.referring = append(b.referring, r)
+			return
+		}
+	}
+}
+
+// refer plans references between accounts.
 func (b *builder) refer() {
 	for _, r := range b.referring {
-		desired := r.person.Accounts[b.t.Name].References
 		after, before := map[string][]string{}, map[string][]string{}
 		var dependsOn []string
 		if r.dependsOn != "" {
 			dependsOn = []string{r.dependsOn}
 		}
-		for _, name := range slices.Sorted(maps.Keys(desired)) {
-			values, creation, known := b.reference(desired[name])
+		for _, name := range slices.Sorted(maps.Keys(r.desired)) {
+			values, creation, known := b.reference(r.desired[name])
 			if !known || b.t.Same(name, values, r.account.Attributes[name]) {
 				continue
 			}
@@ -77,7 +89,7 @@ func (b *builder) refer() {
 		if len(after) == 0 {
 			continue
 		}
-		b.step(Step{Op: connectors.UpdateAccount, Person: r.person.ID, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
+		b.step(Step{Op: connectors.UpdateAccount, Person: r.person, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
 			Reason: "HR says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", "), DependsOn: dependsOn})
 	}
 }

@@ -161,7 +161,7 @@ func TestAnAdoptedAccountIsKnownByItsID(t *testing.T) {
 	if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range o.Accounts {
+	for a := range o.All() {
 		if a.Enabled {
 			t.Errorf("the leaver's account %s can be used", a.Name)
 		}

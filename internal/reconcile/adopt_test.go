@@ -157,7 +157,7 @@ func TestALeaverFromBeforeIsFound(t *testing.T) {
 	if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range o.Accounts {
+	for a := range o.All() {
 		if a.Enabled != (a.Name == "y") || (a.Anchor != "") != (a.Name == "x") {
 			t.Errorf("%+v", a)
 		}
@@ -246,7 +246,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 	if got := ops(); len(got) > 0 {
 		t.Errorf("then: %v", got)
 	}
-	bound, err := h.e.DB.Accounts(t.Context(), "one")
+	bound, err := h.e.DB.Accounts(t.Context(), "one", nil)
 	if err != nil || bound[string(h.person("1"))] != id {
 		t.Errorf("bound %v, %v", bound, err)
 	}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
@@ -26,6 +29,9 @@ import (
 const (
 	notTried = "not-tried"
 	unknown  = "unknown"
+	// leftToOthers: something new is known of the person, or another run has
+	// their account to itself. Whoever that is sees to it.
+	leftToOthers = "left-to-another-run"
 )
 
 const (
@@ -53,6 +59,10 @@ type Result struct {
 	// Down names targets that stopped answering; their steps are taken up by
 	// the next run.
 	Down map[string]string `json:"down,omitempty"`
+	// After is how long those asked us to wait, as far as they did.
+	After map[string]time.Duration `json:"-"`
+	// Ended counts what became of the steps in each target.
+	Ended map[string]map[string]int `json:"-"`
 }
 
 // Undone is a step that was not done, or not as quietly as it should.
@@ -65,8 +75,16 @@ type Undone struct {
 // tell adds what became of a step, and says whether it was done.
 func (r *Result) tell(s plan.Step, outcome, detail string) bool {
 	r.Outcomes[outcome]++
+	if r.Ended == nil {
+		r.Ended = map[string]map[string]int{}
+	}
+	if r.Ended[s.Target] == nil {
+		r.Ended[s.Target] = map[string]int{}
+	}
+	r.Ended[s.Target][outcome]++
 	done := outcome == audit.Applied || outcome == audit.AlreadySo
 	switch {
+	case outcome == leftToOthers:
 	case !done:
 		r.Undone = append(r.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
 	case detail != "":
@@ -98,14 +116,15 @@ func (r *Result) Err() error {
 // apply carries out a plan, every target by itself, so that one that fails
 // does not delay the others.
 func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, error) {
-	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, Settled: w.settled, Notes: w.notes}
+	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, After: map[string]time.Duration{}, Settled: w.settled, Notes: w.notes}
 	var mu sync.Mutex
 	done := 0
 	ended := map[string]bool{} // steps that were done
 	var wg sync.WaitGroup
 	errs := make([]error, len(w.targets))
 	for i, t := range w.targets {
-		run := &targetRun{engine: e, world: w, target: t, plan: p.Digest, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}}
+		run := newTargetRun(e, w, t)
+		run.plan = p.Digest
 		for _, s := range p.Steps {
 			if s.Target == t.Name {
 				run.steps = append(run.steps, s)
@@ -124,7 +143,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			defer mu.Unlock()
 			errs[i] = err
 			if down != "" {
-				result.Down[t.Name] = down
+				result.Down[t.Name], result.After[t.Name] = down, run.after
 			}
 		})
 	}
@@ -153,6 +172,8 @@ func (e *Engine) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bo
 	})
 }
 
+var tracer = otel.Tracer("github.com/behov/behov/internal/reconcile")
+
 // targetRun carries out the steps of one target.
 type targetRun struct {
 	engine   *Engine
@@ -163,6 +184,15 @@ type targetRun struct {
 	report   func(s plan.Step, outcome, detail string)
 	ended    map[string]bool // steps that were done
 	accounts map[identity.PersonID]string
+	left     map[identity.PersonID]string // who is left to others, and why
+	after    time.Duration                // how long the target asked us to wait
+	putOff   int                          // how many batches it wanted to do later, in a row
+	// urgent steps are taken whatever else is going on.
+	urgent bool
+}
+
+func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
+	return &targetRun{engine: e, world: w, target: t, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped
@@ -194,8 +224,17 @@ type attempt struct {
 
 // batch commits the intent, touches the target, and commits the outcome.
 func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, err error) {
+	held, err := r.lock(ctx, steps)
+	defer held.unlock()
+	if err != nil {
+		return "", err
+	}
 	var attempts []attempt
 	for _, s := range steps {
+		if r.left[s.Person] != "" {
+			r.report(s, leftToOthers, r.left[s.Person])
+			continue
+		}
 		a, why := r.prepare(s)
 		if why != "" {
 			r.report(s, notTried, why)
@@ -203,14 +242,8 @@ func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, 
 		}
 		attempts = append(attempts, a)
 	}
-	if attempts, err = r.takeNames(ctx, attempts); err != nil {
-		return "", err
-	}
-	if len(attempts) == 0 {
-		return "", nil
-	}
 	began := r.engine.Now()
-	if err := r.intend(ctx, attempts, began); err != nil {
+	if attempts, err = r.intend(ctx, attempts, began); err != nil || len(attempts) == 0 {
 		return "", err
 	}
 	results := r.touch(ctx, attempts)
@@ -219,12 +252,36 @@ func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, 
 	if err := r.end(context.WithoutCancel(ctx), attempts, results, began); err != nil {
 		return "", err
 	}
+	return r.down(results), nil
+}
+
+// patience is how many batches in a row a target may want to do later without
+// saying when: with one it may be the steps' fault.
+const patience = 3
+
+// down says why the target does not answer, or will do nothing now; empty when
+// neither is so.
+func (r *targetRun) down(results []connectors.Result) string {
+	later := 0
+	after := time.Duration(0)
 	for _, res := range results {
-		if connectors.ClassOf(res.Err) == connectors.TargetDown {
-			return res.Err.Error(), nil
+		switch connectors.ClassOf(res.Err) {
+		case connectors.TargetDown:
+			return res.Err.Error()
+		case connectors.RetryLater:
+			later++
+			after = max(after, connectors.After(res.Err))
 		}
 	}
-	return "", nil
+	if later < len(results) {
+		r.putOff = 0
+		return ""
+	}
+	if r.putOff++; after == 0 && r.putOff < patience {
+		return ""
+	}
+	r.after = after
+	return results[0].Err.Error()
 }
 
 // prepare makes of a step the change to ask for, or says why it cannot.
@@ -239,7 +296,7 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	if accountID == "" {
 		accountID = r.accounts[s.Person]
 	}
-	desired := r.world.accounts[s.Person][s.Target]
+	desired := r.engine.accountOf(r.world, s.Person, s.Target)
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
 	switch s.Op {
 	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
@@ -317,73 +374,149 @@ type valueChange struct {
 	After   map[string][]string `json:"after,omitempty"`
 }
 
-func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) error {
-	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
-		open := make([]store.OpenStep, len(attempts))
-		for i, a := range attempts {
-			body, err := json.Marshal(a.step)
-			if err != nil {
-				return fmt.Errorf("step %s: %w", a.step.ID, err)
+// intend commits that the attempts are about to be made, and returns those that
+// are: not of people of whom something new is known by now, and not with a name
+// that is or was somebody else's.
+func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
+	var kept []attempt
+	why := map[string]string{} // by attempt, why it is not made
+	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		touched, err := r.touched(ctx, tx, attempts)
+		if err != nil {
+			return err
+		}
+		if stopped, err := r.pausedSince(ctx, tx); err != nil {
+			return err
+		} else if stopped != "" {
+			for _, a := range attempts {
+				why[a.id] = stopped
 			}
-			open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
-			record := r.record(a, audit.StepIntended, at)
-			if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
-				tx.Audit(record)
+			return nil
+		}
+		for _, a := range attempts {
+			if touched[a.step.Person] {
+				r.left[a.step.Person] = "something new is known of the person since this was planned"
 				continue
 			}
-			v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
-			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
-				v.Account = a.change.Account.Name
-			}
-			if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
-				for name := range a.change.Attributes {
-					if account.Attributes[name] != nil {
-						v.Before[name] = account.Attributes[name]
-					}
-				}
-			}
-			if err := tx.AuditSealed(record, v); err != nil {
-				return err
-			}
-		}
-		return tx.IntendSteps(ctx, open, at)
-	})
-}
-
-// takeNames registers the names that accounts get, so that nobody else ever
-// gets them, and returns the attempts without those whose name is or was
-// somebody else's.
-func (r *targetRun) takeNames(ctx context.Context, attempts []attempt) ([]attempt, error) {
-	var rest []attempt
-	refused := map[string]*store.NameTaken{}
-	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
-		rest = rest[:0]
-		for _, a := range attempts {
 			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
 				var taken *store.NameTaken
 				err := tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
 				if errors.As(err, &taken) {
-					refused[a.id] = taken
+					// Others took it since this was planned; another is found.
+					tx.Enqueue(store.PeopleJob{People: []string{string(a.step.Person)}, Target: r.target.Name})
+					why[a.id] = "the name is or was another person's in this target, and names are never given to somebody else"
 					continue
 				}
 				if err != nil {
 					return err
 				}
 			}
-			rest = append(rest, a)
+			kept = append(kept, a)
 		}
-		return nil
+		return r.recordIntents(ctx, tx, kept, at)
 	})
+	if err != nil {
+		return nil, err
+	}
 	for _, a := range attempts {
-		if taken := refused[a.id]; taken != nil {
-			r.report(a.step, notTried, "the name is or was another person's in this target, and names are never given to somebody else")
+		if left := r.left[a.step.Person]; left != "" {
+			r.report(a.step, leftToOthers, left)
+		} else if why[a.id] != "" {
+			r.report(a.step, notTried, why[a.id])
 		}
 	}
-	return rest, err
+	return kept, nil
+}
+
+// pausedSince says whether somebody paused the target since this was planned.
+func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, err error) {
+	if r.urgent {
+		return "", nil
+	}
+	pauses, err := tx.Pauses(ctx)
+	for _, d := range []store.Decision{pauses[store.EveryTarget], pauses[r.target.Name]} {
+		if d.Seq > r.world.heads.Decisions {
+			why = fmt.Sprintf("paused by decision %d", d.Seq)
+		}
+	}
+	return why, err
+}
+
+// touched returns of whom something is known that the plan did not know.
+func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
+	if r.urgent {
+		return nil, nil
+	}
+	settled := map[identity.PersonID]bool{}
+	for _, s := range r.world.stopped[r.target.Name] {
+		settled[identity.PersonID(s.Person)] = true
+	}
+	var ours, others store.Few // whom nobody else touched since what stopped was settled, and before
+	for _, a := range attempts {
+		if r.world.lock != nil || settled[a.step.Person] {
+			ours = append(ours, a.step.Person)
+		} else {
+			others = append(others, a.step.Person)
+		}
+	}
+	since := r.world.heads
+	touched, err := tx.Touched(ctx, r.target.Name, unique(others), since, r.plan)
+	if err != nil || len(ours) == 0 {
+		return touched, err
+	}
+	since.Audit = r.world.settledAt
+	more, err := tx.Touched(ctx, r.target.Name, unique(ours), since, r.plan)
+	maps.Copy(touched, more)
+	return touched, err
+}
+
+func unique(people store.Few) store.Few {
+	if len(people) == 0 {
+		return store.Few{}
+	}
+	slices.Sort(people)
+	return slices.Compact(people)
+}
+
+func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) error {
+	open := make([]store.OpenStep, len(attempts))
+	for i, a := range attempts {
+		body, err := json.Marshal(a.step)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", a.step.ID, err)
+		}
+		open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
+		record := r.record(a, audit.StepIntended, at)
+		if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
+			tx.Audit(record)
+			continue
+		}
+		v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
+		if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
+			v.Account = a.change.Account.Name
+		}
+		if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
+			for name := range a.change.Attributes {
+				if account.Attributes[name] != nil {
+					v.Before[name] = account.Attributes[name]
+				}
+			}
+		}
+		if err := tx.AuditSealed(record, v); err != nil {
+			return err
+		}
+	}
+	return tx.IntendSteps(ctx, open, at)
 }
 
 // touch asks the target, and asks again for what it would rather do later.
 func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.Result {
+	ctx, span := tracer.Start(ctx, "target.apply", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("behov.target", r.target.Name),
+		attribute.String("behov.op", string(attempts[0].step.Op)), attribute.Int("behov.steps", len(attempts))))
+	defer span.End()
+	if len(attempts) == 1 {
+		span.SetAttributes(attribute.String("behov.person", string(attempts[0].step.Person)))
+	}
 	results := make([]connectors.Result, len(attempts))
 	todo := make([]int, len(attempts))
 	for i := range todo {
@@ -488,7 +621,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			}
 			tx.Audit(record)
 		}
-		return nil
+		return r.noteFailures(ctx, tx, attempts, results, at)
 	})
 	if err != nil {
 		return err

@@ -13,11 +13,11 @@ import (
 // Bind records that an account in a target is a person's, because somebody
 // says so. The account must be there, and nobody else's.
 func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID, reason string) error {
-	unlock, err := e.DB.Lock(ctx, "apply")
+	lock, err := e.lockTargets(ctx, []string{target})
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Unlock()
 	connector := e.Targets[target]
 	if connector == nil {
 		return fmt.Errorf("target %s is not connected", target)
@@ -32,7 +32,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID,
 	if !ok {
 		return fmt.Errorf("there is no account with the ID %q in target %s", accountID, target)
 	}
-	bound, err := e.DB.Accounts(ctx, target)
+	bound, err := e.DB.Accounts(ctx, target, nil)
 	if err != nil {
 		return err
 	}

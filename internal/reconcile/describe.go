@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/behov/behov/internal/config"
@@ -11,93 +12,223 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// describe works out what each person's account looks like in each target, and
-// finds those that were there before behov.
-func (e *Engine) describe(ctx context.Context, w *world, people []plan.Person) error {
-	w.accounts = make(map[identity.PersonID]map[string]plan.Account, len(w.people))
-	w.freshNames = map[string]map[identity.PersonID]string{}
-	byKey := w.byKey()
-	tree := e.Config.Rules.Units.On(w.day)
-	for i, p := range w.people {
-		people[i].Accounts = make(map[string]plan.Account, len(e.Config.Targets))
-		w.accounts[p.ID] = people[i].Accounts
-	}
-	for t, c := range e.Config.Targets {
-		if err := e.claims(w, c, people); err != nil {
-			return err
+// everybody works out what everyone needs and what their accounts look like,
+// one person after another: of a hundred thousand there is never more than one
+// in memory. It ends early when the context does.
+func (e *Engine) everybody(ctx context.Context, w *world) iter.Seq[plan.Person] {
+	return func(yield func(plan.Person) bool) {
+		for i, p := range w.people {
+			if i%1000 == 0 {
+				e.progress("plan", i, len(w.people))
+			}
+			desired := e.needs(w, p)
+			desired.Accounts = make(map[string]plan.Account, len(w.configs))
+			for t := range w.configs {
+				desired.Accounts[w.configs[t].Name] = e.account(w, t, p)
+			}
+			if ctx.Err() != nil || !yield(desired) {
+				return
+			}
 		}
-		w.targets[t].Correlate(people)
-		names, err := e.newNaming(ctx, w.targets[t], c.Account)
+	}
+}
+
+// needs works out what a person needs.
+func (e *Engine) needs(w *world, p identity.Person) plan.Person {
+	facts := w.facts[p.ID]
+	desired := plan.Person{ID: p.ID, Suspended: facts.Suspended, Warnings: w.warnings[p.ID]}
+	day := e.stand(&desired, e.stage(w, p), w.day)
+	var err error
+	desired.Grants, err = e.Config.Rules.Decide(p, day, facts)
+	if err == nil {
+		err = e.knownUnits(p, day)
+	}
+	if err == nil {
+		err = w.unclear[p.ID]
+	}
+	if err != nil {
+		desired.Undecided = err.Error()
+	}
+	return desired
+}
+
+// stage says where a person stands.
+func (e *Engine) stage(w *world, p identity.Person) identity.Stage {
+	return e.Config.Lifecycle.StageOf(p, w.day, w.facts[p.ID].LegalHold != "")
+}
+
+// stand says what a person's state means for their accounts, and returns the
+// day whose needs count.
+func (e *Engine) stand(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
+	l := e.Config.Lifecycle
+	switch s.State {
+	case identity.Working:
+		return day
+	case identity.OnLeave:
+		if l.Leave == identity.LeaveSuspends {
+			p.Closed = s.Why
+		}
+		return day
+	}
+	p.NoNeed = s.Why
+	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
+	switch s.State {
+	case identity.PreHire, identity.Between:
+		if s.Next.AddDays(-l.Prepare) <= day {
+			p.Prepare = true
+			return s.Next
+		}
+	case identity.Retained, identity.ToErase:
+		p.Delete = s.Why
+	}
+	return day
+}
+
+// knownUnits says whether every unit that a person works in is in the tree. A
+// unit that was closed or forgotten there must not take anyone's access.
+func (e *Engine) knownUnits(p identity.Person, day identity.Date) error {
+	if e.Config.Rules.Units.Len() == 0 {
+		return nil
+	}
+	tree := e.Config.Rules.Units.On(day)
+	for _, employment := range p.Active(day) {
+		unit := tree.Current(employment.On(day).Unit)
+		switch {
+		case unit == "" || tree.Has(unit):
+		case e.Config.Rules.Units.Has(unit):
+			return fmt.Errorf("the unit %q of an employment is closed on %s: name its successor in the units file, or move the employment in HR", unit, day)
+		default:
+			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", unit)
+		}
+	}
+	return nil
+}
+
+// chosen is the name that an account gets, or why none.
+type chosen struct{ name, bad string }
+
+// nameAccounts finds the accounts that were there before behov, and chooses the
+// names of those that get one. Both need a look at everybody before anybody is
+// planned.
+func (e *Engine) nameAccounts(ctx context.Context, w *world) error {
+	w.freshNames = map[string]map[identity.PersonID]string{}
+	w.names = map[string]map[identity.PersonID]chosen{}
+	for t, c := range w.configs {
+		w.targets[t].Correlate(e.claimants(w, t))
+		names, err := e.newNaming(ctx, w, w.targets[t], c.Account)
 		if err != nil {
 			return err
 		}
-		if err := e.nameAll(ctx, w, c, names, people); err != nil {
+		if w.names[c.Name], err = e.nameAll(ctx, w, t, names); err != nil {
 			return err
-		}
-		for i, p := range w.people {
-			view := p.ViewOn(w.day, c.Main)
-			view.Unit = tree.Current(view.Unit)
-			view.Zone = e.Config.Zone
-			a := people[i].Accounts[c.Name]
-			view.Account = a.Name
-			boss, known := manager(p, w.day, c.Main, byKey)
-			attributes(&a, c, view, boss, known)
-			people[i].Accounts[c.Name] = a
 		}
 		w.freshNames[c.Name] = names.fresh
 	}
 	return nil
 }
 
-// nameAll chooses the names of all accounts, again for as long as the target
+// claimants are people with what they claim in a target.
+func (e *Engine) claimants(w *world, t int) iter.Seq[plan.Person] {
+	return func(yield func(plan.Person) bool) {
+		for _, p := range w.people {
+			desired := plan.Person{ID: p.ID}
+			e.stand(&desired, e.stage(w, p), w.day)
+			var a plan.Account
+			e.claims(w, w.configs[t], p, &a)
+			desired.Accounts = map[string]plan.Account{w.configs[t].Name: a}
+			if !yield(desired) {
+				return
+			}
+		}
+	}
+}
+
+// nameAll chooses the names that accounts get, again for as long as the target
 // says that one is taken where we do not see it.
-func (e *Engine) nameAll(ctx context.Context, w *world, c config.Target, names *naming, people []plan.Person) error {
+func (e *Engine) nameAll(ctx context.Context, w *world, t int, names *naming) (map[identity.PersonID]chosen, error) {
+	c := w.configs[t]
+	all := map[identity.PersonID]chosen{}
 	for range maxRounds {
-		for i, p := range w.people {
-			a := people[i].Accounts[c.Name]
-			a.Rename, a.BadName = c.Account.Rename, ""
-			var err error
-			if a.Name, err = names.current(p.ID); err != nil {
-				return err
+		for _, p := range w.people {
+			current, err := names.current(ctx, p.ID)
+			if err != nil {
+				return nil, err
 			}
-			if (people[i].NoNeed == "" || people[i].Prepare) && e.concerns(c.Name, people[i]) {
-				if a.Name, err = names.choose(p.ID, a.Name, p.ViewOn(w.day, c.Main)); err != nil {
-					a.BadName = err.Error()
-				}
+			if current != "" && !c.Account.Rename {
+				continue
 			}
-			people[i].Accounts[c.Name] = a
+			if desired := e.needs(w, p); desired.NoNeed != "" && !desired.Prepare || !e.concerns(c.Name, desired) {
+				continue
+			}
+			a := chosen{}
+			if a.name, err = names.choose(ctx, p.ID, current, p.ViewOn(w.day, c.Main)); err != nil {
+				a.bad = err.Error()
+			}
+			all[p.ID] = a
 		}
 		again, err := names.check(ctx, e.Targets[c.Name])
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		if err != nil || !again {
-			return nil //nolint:nilerr // what cannot be asked the target itself says, by refusing the name
+			return all, nil //nolint:nilerr // what cannot be asked the target itself says, by refusing the name
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // maxRounds is how often names are chosen again.
 const maxRounds = 20
 
+// accountOf is what a person's account in a target looks like; of somebody
+// unknown, like nothing.
+func (e *Engine) accountOf(w *world, person identity.PersonID, target string) plan.Account {
+	t := slices.IndexFunc(w.configs, func(c config.Target) bool { return c.Name == target })
+	p, known := w.person(person)
+	if t < 0 || !known {
+		return plan.Account{}
+	}
+	return e.account(w, t, p)
+}
+
+// account works out what a person's account in a target looks like.
+func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
+	c := w.configs[t]
+	a := plan.Account{Rename: c.Account.Rename}
+	e.claims(w, c, p, &a)
+	if chosen, ok := w.names[c.Name][p.ID]; ok {
+		a.Name, a.BadName = chosen.name, chosen.bad
+	} else if w.targets[t].Observed != nil {
+		if own, _ := w.targets[t].Owned(p.ID); own != nil {
+			a.Name = own.Name
+		}
+	}
+	view := p.ViewOn(w.day, c.Main)
+	view.Unit = e.Config.Rules.Units.On(w.day).Current(view.Unit)
+	view.Zone = e.Config.Zone
+	view.Account = a.Name
+	boss, known := manager(p, w.day, c.Main, w.byKey)
+	attributes(&a, c, view, boss, known)
+	return a
+}
+
 // claims works out by what an account that was there would be told as the
 // person's. Of somebody who has not begun yet it is adopted only on the first
 // day: until then it may be needed for something that HR does not know.
-func (e *Engine) claims(w *world, c config.Target, people []plan.Person) error {
-	for i, p := range w.people {
-		a := people[i].Accounts[c.Name]
-		a.NotYet = people[i].NoNeed != "" && !hasBegun(p, w.day)
-		for _, claim := range c.Adopt {
-			value, err := claim.Value.Execute(p.ViewOn(w.day, c.Main))
-			if err != nil {
-				return fmt.Errorf("target %s: adopt: %s: %w", c.Name, claim.Attribute, err)
-			}
-			a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
-		}
-		people[i].Accounts[c.Name] = a
+func (e *Engine) claims(w *world, c config.Target, p identity.Person, a *plan.Account) {
+	if len(c.Adopt) == 0 {
+		return
 	}
-	return nil
+	var desired plan.Person
+	e.stand(&desired, e.stage(w, p), w.day)
+	a.NotYet = desired.NoNeed != "" && !hasBegun(p, w.day)
+	for _, claim := range c.Adopt {
+		value, err := claim.Value.Execute(p.ViewOn(w.day, c.Main))
+		if err != nil {
+			a.Bad = fmt.Sprintf("adopt: %s: %v", claim.Attribute, err)
+		}
+		a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
+	}
 }
 
 // hasBegun says whether any employment of the person has begun, be it over or

@@ -106,3 +106,56 @@ func TestDriftIsToldOnce(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// With drift: report, what somebody takes away in the target is reported and
+// left, for as long as it is needed; what HR and rules say goes on.
+func TestDriftThatIsReported(t *testing.T) {
+	h := newHouse(t)
+	h.e.Config.Targets[0].Report = true
+	h.hire("1 library T", "2 school T", "3 school T 2090-01-01")
+	h.settledRun()
+	id := h.accounts(h.one, h.person("1"))[0].ID
+	const without = "one/account two/account two/lib:library"
+	h.behind(h.one, connectors.RemoveMember, id, "staff")
+	for range 3 {
+		if r := h.settledRun(); h.has("1") != without || !finding(r.Plan, plan.Drift, h.person("1")) || h.told(audit.AccessGone) != 1 {
+			t.Fatalf("left: has %s, findings %+v", h.has("1"), r.Plan.Findings)
+		}
+	}
+	// A look at few leaves it, too.
+	if _, err := h.e.RunFew(t.Context(), store.Few{h.person("1")}, nil); err != nil || h.has("1") != without {
+		t.Errorf("looked at alone: %v, has %s", err, h.has("1"))
+	}
+	// What is new is given all the same.
+	h.hire("1 school T", "2 school T", "3 school T 2090-01-01")
+	if h.settledRun(); h.has("1") != "one/account one/base:school two/account" && h.has("1") != "one/account one/base:school two/account two/lib:library" {
+		t.Errorf("after a move: %s", h.has("1"))
+	}
+	// Somebody who leaves and comes back gets it.
+	h.hire("1 school T 2020-12-31", "2 school T", "3 school T 2090-01-01")
+	h.settledRun()
+	h.hire("1 library T", "2 school T", "3 school T 2090-01-01")
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("back again: %s", h.has("1"))
+	}
+	// Put back by hand, and taken away again, it is told anew.
+	h.behind(h.one, connectors.RemoveMember, id, "staff")
+	h.settledRun()
+	h.behind(h.one, connectors.AddMember, id, "staff")
+	if r := h.settledRun(); h.has("1") != usual || finding(r.Plan, plan.Drift, h.person("1")) {
+		t.Errorf("put back: %s, %+v", h.has("1"), r.Plan.Findings)
+	}
+	h.behind(h.one, connectors.DisableAccount, id, "")
+	h.behind(h.one, connectors.AddMember, id, "secret") // which its owner declared authoritative
+	if h.settledRun(); h.has("1") != "one/base:secret one/base:staff two/account two/lib:library" {
+		t.Errorf("disabled, and a gift: %s", h.has("1"))
+	}
+	// And when it is to be repaired it is.
+	h.e.Config.Targets[0].Report = false
+	if h.settledRun(); h.has("1") != usual {
+		t.Errorf("repaired: %s", h.has("1"))
+	}
+	if left, err := h.e.DB.LeftAccess(t.Context(), "one", nil); err != nil || len(left) > 0 {
+		t.Errorf("still left: %v %v", left, err)
+	}
+}

@@ -32,9 +32,11 @@ type scripted struct {
 	refuse     string                                      // Apply does nothing and refuses with it
 	mfaBroken  bool
 	calls      int
+	snapshots  int
 }
 
 func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	s.snapshots++
 	if s.snapshot != nil {
 		return connectors.Completeness{}, s.snapshot
 	}
@@ -42,6 +44,16 @@ func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connecto
 		return connectors.Completeness{Why: "it broke off"}, nil
 	}
 	return s.Connector.Snapshot(ctx, sink)
+}
+
+func (s *scripted) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
+	if s.snapshot != nil {
+		return connectors.Completeness{}, s.snapshot
+	}
+	if s.incomplete {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.ReadAccounts(ctx, refs, entitlements, sink)
 }
 
 func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
@@ -144,7 +156,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 			h.two = s
 		}
 	}
-	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov"}
+	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov", Eager: true}
 	return h
 }
 

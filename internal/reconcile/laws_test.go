@@ -101,7 +101,7 @@ func TestIntentBeforeAct(t *testing.T) {
 	touched := false
 	h.one.before = func(changes []connectors.Change) {
 		touched = true
-		open, err := h.e.DB.OpenSteps(context.Background(), "one")
+		open, err := h.e.DB.OpenSteps(context.Background(), "one", nil)
 		if err != nil || len(open) != len(changes) {
 			t.Errorf("%d changes arrive, and %d intents are committed (%v)", len(changes), len(open), err)
 		}
@@ -168,7 +168,7 @@ func accountID(t *testing.T, s *scripted) string {
 	if _, err := s.Connector.Snapshot(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	return o.Accounts[0].ID
+	return slices.Collect(o.All())[0].ID
 }
 
 // Law 8: one failing target does not delay the other.
@@ -230,7 +230,7 @@ func TestMFA(t *testing.T) {
 		if _, err := h.one.Connector.Snapshot(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.one.Put(o.Accounts[0], enrolled); err != nil {
+		if _, err := h.one.Put(slices.Collect(o.All())[0], enrolled); err != nil {
 			t.Fatal(err)
 		}
 	}

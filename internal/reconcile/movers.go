@@ -27,14 +27,13 @@ type mover struct {
 // compares states and waits for no event, so that no move is missed, however
 // late it is recorded and however often a run was stopped.
 func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, error) {
-	if w.only != "" {
+	if e.partial(w) {
 		return nil, nil
 	}
 	before, err := e.DB.PersonPositions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	byKey := w.byKey()
 	var all []mover
 	for _, person := range w.people {
 		main, ok := person.Main(w.day, e.Config.Main)
@@ -49,7 +48,7 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 		}
 		if known {
 			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.day)
-			if boss, ok := manager(person, w.day, e.Config.Main, byKey); ok && boss != person.ID {
+			if boss, ok := manager(person, w.day, e.Config.Main, w.byKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
 			if m.items, err = e.leftOver(ctx, w, p, person, m.why); err != nil {

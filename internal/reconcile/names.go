@@ -30,13 +30,16 @@ type naming struct {
 	fresh map[identity.PersonID]string
 }
 
-func (e *Engine) newNaming(ctx context.Context, t plan.Target, how config.AccountName) (*naming, error) {
-	names, err := e.DB.AccountNames(ctx, t.Name)
+func (e *Engine) newNaming(ctx context.Context, w *world, t plan.Target, how config.AccountName) (*naming, error) {
+	names, err := e.DB.AccountName(t.Name), error(nil)
+	if w.few == nil {
+		names, err = e.DB.AccountNames(ctx, t.Name)
+	}
 	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, elsewhere: map[string]bool{}, asked: map[string]bool{}, fresh: map[identity.PersonID]string{}}, err
 }
 
 // current returns the name that the person's account has, empty without one.
-func (n *naming) current(person identity.PersonID) (string, error) {
+func (n *naming) current(ctx context.Context, person identity.PersonID) (string, error) {
 	if n.target.Observed == nil {
 		return "", nil
 	}
@@ -44,7 +47,7 @@ func (n *naming) current(person identity.PersonID) (string, error) {
 	if own == nil {
 		return "", nil
 	}
-	owner, err := n.names.Owner(own.Name)
+	owner, err := n.names.Owner(ctx, own.Name)
 	if err == nil && owner == "" {
 		n.fresh[person] = own.Name
 	}
@@ -53,7 +56,7 @@ func (n *naming) current(person identity.PersonID) (string, error) {
 
 // choose returns the name of the person's account: the one it has, or the one
 // it gets.
-func (n *naming) choose(person identity.PersonID, current string, view identity.View) (string, error) {
+func (n *naming) choose(ctx context.Context, person identity.PersonID, current string, view identity.View) (string, error) {
 	if current != "" && !n.how.Rename {
 		return current, nil
 	}
@@ -74,7 +77,7 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 		if n.how.Most > 0 && utf8.RuneCountInString(name) > n.how.Most {
 			break // there is no room for another number
 		}
-		free, err := n.free(name, current, person)
+		free, err := n.free(ctx, name, current, person)
 		if err != nil {
 			return "", err
 		}
@@ -96,7 +99,7 @@ func (n *naming) choose(person identity.PersonID, current string, view identity.
 const maxNames = 10_000
 
 // free says whether the person may have the name.
-func (n *naming) free(name, current string, person identity.PersonID) (bool, error) {
+func (n *naming) free(ctx context.Context, name, current string, person identity.PersonID) (bool, error) {
 	if current != "" && strings.EqualFold(name, current) {
 		return true, nil
 	}
@@ -106,7 +109,7 @@ func (n *naming) free(name, current string, person identity.PersonID) (bool, err
 	if p, ok := n.planned[strings.ToLower(name)]; ok && p != person {
 		return false, nil
 	}
-	owner, err := n.names.Owner(name)
+	owner, err := n.names.Owner(ctx, name)
 	return owner == "" || owner == string(person), err
 }
 

@@ -75,11 +75,10 @@ func (e *Engine) passes(ctx context.Context, p identity.Person) (config.Target, 
 		if !ok {
 			return t, nil, none, fmt.Errorf("target %s says who is enrolled for MFA, and its kind has no temporary access passes", t.Name)
 		}
-		accounts, err := e.DB.Accounts(ctx, t.Name)
+		id, err := e.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
 			return t, nil, none, err
 		}
-		id := accounts[string(p.ID)]
 		if id == "" {
 			return t, nil, none, fmt.Errorf("person %s has no account in target %s that behov knows: run behov apply first", p.ID, t.Name)
 		}

@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -19,85 +21,145 @@ import (
 
 // world is everything a run is decided from, as read at its beginning.
 type world struct {
-	day            identity.Date
-	only           identity.PersonID
+	day  identity.Date
+	only identity.PersonID
+	// few are all that was read, and asked for; nil when everybody was.
+	few            store.Few
+	configs        []config.Target
 	heads          store.Heads
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
-	stages         map[identity.PersonID]identity.Stage
-	unclear        map[identity.PersonID]error    // whose employments could not be worked out
-	warnings       map[identity.PersonID][]string // what will end
-	targets        []plan.Target                  // in the configuration's order
-	open           map[string][]store.OpenStep
+	unclear        map[identity.PersonID]error              // whose employments could not be worked out
+	warnings       map[identity.PersonID][]string           // what will end
+	byKey          map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
+	targets        []plan.Target                            // as configs
+	stopped        map[string][]store.OpenStep              // by target, what stopped runs left open: nobody else is at it
+	locks          []*store.Lock                            // of the people whose that is
+	lock           *store.Lock                              // of few people; nobody else touches them
+	settledAt      int64                                    // the trail's end when that was settled
+	open           map[string]int                           // by target, how many steps are open
+	failing        []store.FailingStep
 	fingerprintKey []byte
-	accounts       map[identity.PersonID]map[string]plan.Account // filled in by decide
-	freshNames     map[string]map[identity.PersonID]string       // by target, filled in by decide
-	settled        map[string]int                                // by outcome, filled in by settle
-	notes          []Undone                                      // on what was settled
+	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
+	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
+	settled        map[string]int                          // by outcome, filled in by settle
+	notes          []Undone                                // on what was settled
 }
 
-// byKey says who is meant by what the sources call people.
-func (w *world) byKey() map[identity.SourceKey]identity.PersonID {
-	byKey := make(map[identity.SourceKey]identity.PersonID, len(w.people))
-	for _, p := range w.people {
-		for _, k := range p.Keys {
-			byKey[k.SourceKey] = p.ID
-		}
+// partial says whether the world is not everybody in every target.
+func (e *Engine) partial(w *world) bool {
+	return w.only != "" || w.few != nil || len(w.configs) < len(e.Config.Targets)
+}
+
+// person returns somebody of the world by ID.
+func (w *world) person(id identity.PersonID) (identity.Person, bool) {
+	i, found := slices.BinarySearchFunc(w.people, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
+	if !found {
+		return identity.Person{}, false
 	}
-	return byKey
+	return w.people[i], true
 }
 
-func (e *Engine) read(ctx context.Context, o Options) (*world, error) {
-	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{}, stages: map[identity.PersonID]identity.Stage{},
-		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, open: map[string][]store.OpenStep{}}
+// id returns a person's ID in the memory that it has already.
+func (w *world) id(of string) identity.PersonID {
+	if p, ok := w.person(identity.PersonID(of)); ok {
+		return p.ID
+	}
+	return identity.PersonID(of)
+}
+
+// newWorld is the beginning of every world. The heads come first: what is
+// recorded while we read makes the plan's basis old, never new.
+func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
+	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
+		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
 	if w.day == "" {
 		w.day = identity.DateOf(e.Now(), e.Config.Zone)
 	}
+	for _, c := range e.Config.Targets {
+		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
+			w.configs = append(w.configs, c)
+		}
+	}
+	if o.Targets != nil && len(w.configs) < len(o.Targets) {
+		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
+	}
 	var err error
-	// The heads first: what is recorded while we read makes the plan's basis
-	// old, never new.
 	if w.heads, err = e.DB.Heads(ctx); err != nil {
 		return nil, err
 	}
-	if w.fingerprintKey, err = e.DB.FingerprintKey(); err != nil {
+	w.fingerprintKey, err = e.DB.FingerprintKey()
+	return w, err
+}
+
+// read reads everything. To settle what stopped runs left open it locks the
+// people whose that is, before it reads the targets; call unlock afterwards.
+func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, error) {
+	w, err := e.newWorld(ctx, o)
+	if err != nil {
 		return nil, err
 	}
+	n, err := e.DB.CountPeople(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.people = make([]identity.Person, 0, n)
 	for p, err := range e.DB.People(ctx, store.AnyPerson) {
 		if err != nil {
 			return nil, err
 		}
 		w.people = append(w.people, p)
+		for _, k := range p.Keys {
+			w.byKey[k.SourceKey] = p.ID
+		}
 		if len(w.people)%1000 == 0 {
 			e.progress("read people", len(w.people), 0)
 		}
 	}
-	if slices.ContainsFunc(e.Config.Targets, func(t config.Target) bool { return t.Reads("NationalID") }) {
-		numbers, err := e.DB.NationalIDs(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for i := range w.people {
-			w.people[i].NationalID = numbers[w.people[i].ID]
-		}
-	}
-	e.sponsors(w)
-	if err := e.readTargets(ctx, w); err != nil {
+	if err := e.readNumbers(ctx, w); err != nil {
 		return nil, err
 	}
+	e.sponsors(w)
+	if settling {
+		if err := e.lockStopped(ctx, w); err != nil {
+			return w, err
+		}
+	}
+	if err := e.readTargets(ctx, w); err != nil {
+		return w, err
+	}
 	return w, e.readFacts(ctx, w)
+}
+
+// readNumbers opens national identity numbers, where somebody writes them.
+func (e *Engine) readNumbers(ctx context.Context, w *world) error {
+	if !slices.ContainsFunc(w.configs, func(t config.Target) bool { return t.Reads("NationalID") }) {
+		return nil
+	}
+	numbers, err := e.DB.NationalIDs(ctx, w.few)
+	if err != nil {
+		return err
+	}
+	for i := range w.people {
+		w.people[i].NationalID = numbers[w.people[i].ID]
+	}
+	return nil
 }
 
 // readTargets takes a snapshot of every target side by side. A target that
 // cannot be read is planned without; the others go on.
 func (e *Engine) readTargets(ctx context.Context, w *world) error {
-	w.targets = make([]plan.Target, len(e.Config.Targets))
+	w.targets = make([]plan.Target, len(w.configs))
 	var mu sync.Mutex
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
-	for i, c := range e.Config.Targets {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Changes: c.Changes, Ignore: c.Ignore, MFA: c.MFA, Given: map[plan.Access]string{}, References: map[string]bool{}}
+	for i, c := range w.configs {
+		t := plan.Target{Name: c.Name, Limit: c.Limit, Changes: c.Changes, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, Left: map[plan.Access]bool{}, Unsure: map[plan.Access]bool{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
+		}
+		for _, claim := range c.Adopt {
+			t.Claims = append(t.Claims, claim.Attribute)
 		}
 		connector := e.Targets[c.Name]
 		if connector == nil {
@@ -109,7 +171,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 		_, t.Sessions = connector.(connectors.SessionRevoker)
 		g.Go(func() error {
 			observed := plan.NewObserved()
-			completeness, err := connector.Snapshot(gctx, observed)
+			completeness, err := e.observe(gctx, w, c, observed)
 			switch {
 			case err != nil && ctx.Err() != nil:
 				return ctx.Err()
@@ -126,7 +188,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			e.progress("read targets", done, len(e.Config.Targets))
+			e.progress("read targets", done, len(w.configs))
 			return nil
 		})
 	}
@@ -143,25 +205,20 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 
 // readRecorded reads what we know of a target ourselves.
 func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
-	bound, err := e.DB.Accounts(ctx, t.Name)
+	if err := e.readBound(ctx, w, t); err != nil {
+		return err
+	}
+	for given, err := range e.DB.GivenAccess(ctx, t.Name, w.few) {
+		if err != nil {
+			return err
+		}
+		t.Given.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
+	}
+	open, err := e.DB.OpenSteps(ctx, t.Name, w.few)
 	if err != nil {
 		return err
 	}
-	for person, native := range bound {
-		t.Bound.Bind(identity.PersonID(person), native)
-	}
-	given, err := e.DB.GivenAccess(ctx, t.Name)
-	if err != nil {
-		return err
-	}
-	for key, reason := range given {
-		t.Given[plan.Access{Person: identity.PersonID(key.Person), Entitlement: policy.EntitlementID(key.Entitlement)}] = reason
-	}
-	open, err := e.DB.OpenSteps(ctx, t.Name)
-	if err != nil {
-		return err
-	}
-	w.open[t.Name] = open
+	w.open[t.Name] = len(open)
 	for _, o := range open {
 		var s plan.Step
 		if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
@@ -169,11 +226,22 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 		}
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.
+		t.Unsure[plan.Access{Person: s.Person, Entitlement: cmp.Or(s.Entitlement, plan.AccountAccess)}] = true
 		if s.Op == connectors.AddMember {
-			t.Given[plan.Access{Person: s.Person, Entitlement: s.Entitlement}] = s.Reason
+			t.Given.Add(plan.Access{Person: s.Person, Entitlement: s.Entitlement}, s.Reason)
 		}
 	}
-	return nil
+	left, err := e.DB.LeftAccess(ctx, t.Name, w.few)
+	if err != nil {
+		return err
+	}
+	for _, k := range left {
+		t.Left[plan.Access{Person: identity.PersonID(k.Person), Entitlement: policy.EntitlementID(k.Entitlement)}] = true
+	}
+	if err := e.readPause(ctx, t); err != nil {
+		return err
+	}
+	return e.readFailing(ctx, w, t)
 }
 
 // readFacts reads decisions, and who is enrolled for MFA.
@@ -224,9 +292,21 @@ func VerdictOf(d store.Decision) policy.Verdict {
 	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: fmt.Sprintf("decision %d by %s: %s", d.Seq, d.Maker, d.Reason)}
 }
 
+// readMFA reads who is enrolled. Where the target that says so is not among
+// those of the world, whose an account is we know from what we noted.
 func (e *Engine) readMFA(ctx context.Context, w *world) error {
-	for _, t := range w.targets {
-		if !t.MFA || t.Observed == nil {
+	for _, c := range e.Config.Targets {
+		if !c.MFA {
+			continue
+		}
+		t := plan.Target{Name: c.Name, Observed: plan.NewObserved()}
+		t.Observed.Done(connectors.Completeness{Complete: true})
+		if i := slices.IndexFunc(w.targets, func(t plan.Target) bool { return t.Name == c.Name }); i >= 0 {
+			t = w.targets[i]
+		} else if err := e.readBound(ctx, w, &t); err != nil {
+			return err
+		}
+		if t.Observed == nil {
 			continue
 		}
 		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
@@ -247,84 +327,12 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 			if whole {
 				state = policy.NotEnrolled
 			}
-			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] {
+			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.Of(p.ID)] {
 				state = policy.Enrolled
 			}
 			f := w.facts[p.ID]
 			f.MFA = state
 			w.facts[p.ID] = f
-		}
-	}
-	return nil
-}
-
-// decide works out what everyone needs, and what their accounts look like.
-func (e *Engine) decide(ctx context.Context, w *world) ([]plan.Person, error) {
-	people := make([]plan.Person, len(w.people))
-	for i, p := range w.people {
-		facts := w.facts[p.ID]
-		stage := e.Config.Lifecycle.StageOf(p, w.day, facts.LegalHold != "")
-		w.stages[p.ID] = stage
-		desired := plan.Person{ID: p.ID, Suspended: facts.Suspended, Warnings: w.warnings[p.ID]}
-		day := e.stand(&desired, stage, w.day)
-		var err error
-		desired.Grants, err = e.Config.Rules.Decide(p, day, facts)
-		if err == nil {
-			err = e.knownUnits(p, day)
-		}
-		if err == nil {
-			err = w.unclear[p.ID]
-		}
-		if err != nil {
-			desired.Undecided = err.Error()
-		}
-		people[i] = desired
-	}
-	return people, e.describe(ctx, w, people)
-}
-
-// stand says what a person's state means for their accounts, and returns the
-// day whose needs count.
-func (e *Engine) stand(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
-	l := e.Config.Lifecycle
-	switch s.State {
-	case identity.Working:
-		return day
-	case identity.OnLeave:
-		if l.Leave == identity.LeaveSuspends {
-			p.Closed = s.Why
-		}
-		return day
-	}
-	p.NoNeed = s.Why
-	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
-	switch s.State {
-	case identity.PreHire, identity.Between:
-		if s.Next.AddDays(-l.Prepare) <= day {
-			p.Prepare = true
-			return s.Next
-		}
-	case identity.Retained, identity.ToErase:
-		p.Delete = s.Why
-	}
-	return day
-}
-
-// knownUnits says whether every unit that a person works in is in the tree. A
-// unit that was closed or forgotten there must not take anyone's access.
-func (e *Engine) knownUnits(p identity.Person, day identity.Date) error {
-	if e.Config.Rules.Units.Len() == 0 {
-		return nil
-	}
-	tree := e.Config.Rules.Units.On(day)
-	for _, employment := range p.Active(day) {
-		unit := tree.Current(employment.On(day).Unit)
-		switch {
-		case unit == "" || tree.Has(unit):
-		case e.Config.Rules.Units.Has(unit):
-			return fmt.Errorf("the unit %q of an employment is closed on %s: name its successor in the units file, or move the employment in HR", unit, day)
-		default:
-			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", unit)
 		}
 	}
 	return nil
@@ -349,12 +357,12 @@ func (e *Engine) enrolment(ctx context.Context, p identity.Person) (policy.MFA, 
 		if !t.MFA || !ok {
 			continue
 		}
-		accounts, err := e.DB.Accounts(ctx, t.Name)
+		account, err := e.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
 			return state, err
 		}
-		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && accounts[string(p.ID)] != "" {
-			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: accounts[string(p.ID)], Anchor: string(p.ID)}); err == nil {
+		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && account != "" {
+			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: account, Anchor: string(p.ID)}); err == nil {
 				state = policy.NotEnrolled
 				if yes {
 					state = policy.Enrolled
@@ -364,7 +372,7 @@ func (e *Engine) enrolment(ctx context.Context, p identity.Person) (policy.MFA, 
 		}
 		found := false
 		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
-			found = found || accountID == accounts[string(p.ID)]
+			found = found || accountID == account
 			return nil
 		})
 		switch {

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -29,6 +32,10 @@ type Engine struct {
 	Targets map[string]connectors.Connector // by the configuration's names
 	Now     func() time.Time
 	Actor   string // as audit.Record.Actor
+	// Eager runs try what failed before also when it is not due: somebody waits.
+	Eager bool
+	// Patience is for how long a run waits for another one to be done.
+	Patience time.Duration
 	// Progress, when set, is told how far a stage has come. It is called from
 	// several goroutines, one at a time.
 	Progress func(stage string, done, total int)
@@ -36,20 +43,24 @@ type Engine struct {
 
 // Options narrow a run.
 type Options struct {
-	AsOf   identity.Date     // the zero date is today
-	Person identity.PersonID // nobody else's access is planned; empty for everyone
+	AsOf    identity.Date     // the zero date is today
+	Person  identity.PersonID // nobody else's access is planned; empty for everyone
+	Targets []string          // no other target is read or written; nil for all
 }
 
 // Run brings the targets to the desired state, once: read, decide, plan and
 // guard, apply, record. What a stopped run left open is settled first, and
 // people whose time is over are erased last.
 func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
-	unlock, err := e.DB.Lock(ctx, "apply")
+	ctx, span := tracer.Start(ctx, "run", trace.WithAttributes(attribute.StringSlice("behov.targets", o.Targets)))
+	defer span.End()
+	lock, err := e.lockTargets(ctx, o.Targets)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	world, err := e.read(ctx, o)
+	defer lock.Unlock()
+	world, err := e.read(ctx, o, true)
+	defer world.unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +78,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return result, err
 	}
-	return result, e.erase(ctx, world)
+	return result, errors.Join(e.noteTargets(ctx, world), e.erase(ctx, world))
 }
 
 // Plan says what Run would do. It changes nobody's access; of a plan for today
@@ -78,7 +89,7 @@ func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
 }
 
 func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, error) {
-	world, err := e.read(ctx, o)
+	world, err := e.read(ctx, o, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,12 +113,13 @@ func (e *Engine) RunSaved(ctx context.Context, saved *plan.Plan) (*Result, error
 	if err := saved.Verify(); err != nil {
 		return nil, err
 	}
-	unlock, err := e.DB.Lock(ctx, "apply")
+	lock, err := e.lockTargets(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	world, err := e.read(ctx, Options{Person: identity.PersonID(saved.Basis.Person)})
+	defer lock.Unlock()
+	world, err := e.read(ctx, Options{Person: identity.PersonID(saved.Basis.Person)}, true)
+	defer world.unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -163,25 +175,37 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	people, err := e.decide(ctx, w)
-	if err != nil {
+	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
 	p, err := plan.Build(plan.Input{
 		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions},
 		Catalogue:      &e.Config.Rules.Catalogue,
-		People:         people,
+		People:         e.everybody(ctx, w),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Released:       released,
+		Few:            w.few != nil,
 	})
-	if err != nil || w.only == "" {
-		return p, err
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
+	case w.only != "":
+		return p.Only(w.only)
 	}
-	return p.Only(w.only)
+	// What is left to others is not looked at any further.
+	for _, l := range p.Later {
+		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
+	}
+	return p, nil
 }
 
 func (e *Engine) released(ctx context.Context) (map[string]bool, error) {
+	if err := e.DB.ExpireHolds(ctx, e.Now().Add(-e.Config.HoldsExpire), e.Actor, e.Now()); err != nil {
+		return nil, err
+	}
 	holds, err := e.DB.Holds(ctx)
 	if err != nil {
 		return nil, err

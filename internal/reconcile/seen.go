@@ -2,8 +2,12 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -44,11 +48,24 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		if fresh {
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
 		}
-		tx.Audit(drift...)
+		// What others did since we looked is not drift, and what they bound is
+		// bound.
+		touched, err := e.touchedSince(ctx, tx, w, p)
+		if err != nil {
+			return err
+		}
+		for _, r := range drift {
+			if !touched[r.Target][identity.PersonID(r.Person)] {
+				tx.Audit(r)
+			}
+		}
 		for _, a := range p.Adopted {
+			if touched[a.Target][a.Person] {
+				continue
+			}
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: string(a.Person), Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
 		}
-		if err := e.bindSeen(ctx, tx, w, p); err != nil {
+		if err := e.bindSeen(ctx, tx, w, p, touched); err != nil {
 			return err
 		}
 		for _, digest := range past {
@@ -59,15 +76,88 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		if err := e.recordMovers(ctx, tx, movers); err != nil {
 			return err
 		}
+		if err := e.recordLeft(ctx, tx, w, p, touched); err != nil {
+			return err
+		}
+		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
+			return err
+		}
 		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
 	})
+}
+
+// recordLeft notes what is left as somebody made it in a target, and forgets
+// what is not needed any more, is there again, or is to be repaired.
+func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
+	now := map[plan.Left]bool{}
+	for _, l := range p.Left {
+		now[l] = true
+		if touched[l.Target][l.Person] {
+			continue
+		}
+		if err := tx.Leave(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}, e.Now()); err != nil {
+			return err
+		}
+	}
+	unclear := map[identity.PersonID]bool{}
+	for _, f := range p.Findings {
+		unclear[f.Person] = unclear[f.Person] || f.Kind == plan.NotDecided
+	}
+	for _, l := range p.Later {
+		unclear[l.Person] = true
+	}
+	for _, t := range w.targets {
+		for access := range t.Left {
+			l := plan.Left{Target: t.Name, Person: access.Person, Entitlement: access.Entitlement}
+			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !e.seesAll(w, t.Name, l.Person) {
+				continue
+			}
+			if err := tx.NoLongerLeft(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// noteTargets notes what a run over everybody saw of the targets.
+func (e *Engine) noteTargets(ctx context.Context, w *world) error {
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, t := range w.targets {
+			if t.Observed == nil {
+				continue
+			}
+			if err := tx.SetTargetState(ctx, t.Name, t.Observed.Completeness.Why, e.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// touchedSince returns, by target, of whom something is known by now that the
+// world does not show.
+func (e *Engine) touchedSince(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) (map[string]map[identity.PersonID]bool, error) {
+	since := w.heads
+	if w.lock != nil {
+		since.Audit = w.settledAt
+	}
+	touched := map[string]map[identity.PersonID]bool{}
+	for _, t := range w.targets {
+		of, err := tx.Touched(ctx, t.Name, w.few, since, p.Digest)
+		if err != nil {
+			return nil, err
+		}
+		touched[t.Name] = of
+	}
+	return touched, nil
 }
 
 // bindSeen notes by the target's own ID the accounts that are known by their
 // anchor only: others can change that. An incomplete reading may lack a second
 // account with the same anchor, and binds nobody. It also notes the names that
 // people's accounts have.
-func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
 	held := map[identity.PersonID]bool{}
 	for _, h := range p.Holds {
 		for _, s := range h.Steps {
@@ -87,7 +177,7 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.P
 			own, _ := t.Owned(p.ID)
 			bound := t.Bound.Of(p.ID)
 			switch {
-			case own == nil, bound == own.ID:
+			case own == nil, bound == own.ID, touched[t.Name][p.ID]:
 				continue
 			case own.Elsewhere && !held[p.ID]: // which cannot be marked
 			case own.Anchor != string(p.ID) || bound != "":
@@ -105,7 +195,7 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.P
 // changed, and so has its digest. A target that could not be read says nothing
 // about its holds, and neither does a plan for one person.
 func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]string, error) {
-	if w.only != "" {
+	if w.only != "" || w.few != nil {
 		return nil, nil
 	}
 	holds, err := e.DB.Holds(ctx)
@@ -131,19 +221,24 @@ func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]strin
 	}
 	var past []string
 	for _, h := range holds {
-		if h.Kind == planHold && !current[h.Digest] && !current[h.Subject] {
+		here := slices.ContainsFunc(w.targets, func(t plan.Target) bool { return t.Name == h.Subject })
+		if _, configured := e.Config.Target(h.Subject); configured && !here {
+			continue // which this run says nothing about
+		}
+		if h.Kind == store.PlanHold && !current[h.Digest] && !current[h.Subject] {
 			past = append(past, h.Digest)
 		}
 	}
 	return past, nil
 }
 
-// planHold is the kind of hold that a plan raises.
-const planHold = "plan"
-
 func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, p *plan.Plan) error {
 	for _, h := range p.Holds {
-		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: planHold, Subject: h.Target, Why: h.Why}, e.Actor, e.Now()); err != nil {
+		body, err := json.Marshal(h.Steps)
+		if err != nil {
+			return fmt.Errorf("hold %s: %w", h.Digest, err)
+		}
+		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why, Body: string(body)}, e.Actor, e.Now()); err != nil {
 			return err
 		}
 	}
@@ -159,6 +254,9 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 	}
 	waits := map[key]bool{}
 	for _, g := range p.Waiting {
+		if !e.covers(w, g.Person, g.Entitlement) {
+			continue
+		}
 		k := key{string(g.Person), string(g.Entitlement)}
 		waits[k] = true
 		if known[k] {
@@ -171,7 +269,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 	}
 	for _, g := range before {
 		k := key{g.Person, g.Entitlement}
-		if waits[k] || w.only != "" && string(w.only) != g.Person {
+		if waits[k] || !e.covers(w, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
 			continue
 		}
 		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
@@ -182,77 +280,92 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 	return nil
 }
 
+// covers says whether the world shows a person's entitlement. What is in no
+// target any more, every world does.
+func (e *Engine) covers(w *world, person identity.PersonID, entitlement policy.EntitlementID) bool {
+	if w.only != "" && w.only != person || w.few != nil && !slices.Contains(w.few, person) {
+		return false
+	}
+	of, ok := e.Config.Rules.Catalogue.Entitlement(entitlement)
+	return !ok || slices.ContainsFunc(w.targets, func(t plan.Target) bool { return t.Name == of.Target })
+}
+
 // drift compares what the trail says people have in a target with what was
-// observed.
+// observed, one person after another.
 func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Record, error) {
 	if t.Observed == nil {
 		return nil, nil
 	}
-	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Target: t.Name, Open: true})
-	if err != nil {
-		return nil, err
-	}
-	recorded := make(map[audit.Key]bool, len(intervals))
-	for _, i := range intervals {
-		recorded[i.Key] = true
-	}
 	var records []audit.Record
-	record := func(action audit.Action, key audit.Key, reason string) {
-		records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: key.Person, Target: key.Target, Entitlement: key.Entitlement, Reason: reason})
+	compare := func(person string, recorded []string) {
+		seen := e.seen(t, identity.PersonID(person))
+		record := func(action audit.Action, entitlement, reason string) {
+			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
+		}
+		for _, entitlement := range seen {
+			if !slices.Contains(recorded, entitlement) {
+				record(audit.AccessFound, entitlement, "it was seen in the target and behov did not give it")
+			}
+		}
+		for _, entitlement := range recorded {
+			if t.Observed.Completeness.Complete && !slices.Contains(seen, entitlement) && e.visible(t, entitlement) {
+				record(audit.AccessGone, entitlement, "it is no longer in the target and behov did not take it away")
+			}
+		}
 	}
-	seen := map[audit.Key]bool{}
+	done := make(map[string]bool, len(w.people)/8) // who has anything in the trail
+	person, recorded := "", []string{}
+	next := func(id string) {
+		if person != "" {
+			compare(person, recorded)
+			done[person] = true
+		}
+		person, recorded = id, recorded[:0]
+	}
+	for access, err := range e.DB.OpenAccess(ctx, t.Name, w.few) {
+		if err != nil {
+			return nil, err
+		}
+		if access.Person != person {
+			next(string(w.id(access.Person)))
+		}
+		recorded = append(recorded, access.Entitlement)
+	}
+	next("")
 	for _, p := range w.people {
-		own, others := t.Owned(p.ID)
-		if own != nil {
-			others = append(others, *own)
-		}
-		for _, a := range others {
-			key := audit.Key{Person: string(p.ID), Target: t.Name, Entitlement: audit.Account}
-			if a.Enabled {
-				seen[key] = true
-			}
-			for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
-				if entitlement.Target == t.Name && t.Observed.Member(a.ID, entitlement.Native) {
-					key.Entitlement = string(entitlement.ID)
-					seen[key] = true
-				}
-			}
-		}
-		for _, key := range keysOf(seen, string(p.ID), t.Name, e.Config.Rules.Catalogue) {
-			if !recorded[key] {
-				record(audit.AccessFound, key, "it was seen in the target and behov did not give it")
-			}
-		}
-	}
-	if t.Observed.Completeness.Complete {
-		for _, i := range intervals {
-			if !seen[i.Key] && e.visible(t, i.Key) {
-				record(audit.AccessGone, i.Key, "it is no longer in the target and behov did not take it away")
-			}
+		if !done[string(p.ID)] {
+			compare(string(p.ID), nil)
 		}
 	}
 	return records, nil
 }
 
+// seen returns what a person was seen to have in a target: the account first,
+// and then in the catalogue's order.
+func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
+	own, others := t.Owned(person)
+	if own != nil {
+		others = append(others, *own)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	var seen []string
+	if slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
+		seen = append(seen, audit.Account)
+	}
+	for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
+		if entitlement.Target == t.Name && slices.ContainsFunc(others, func(a connectors.Account) bool { return t.Observed.Member(a.ID, entitlement.Native) }) {
+			seen = append(seen, string(entitlement.ID))
+		}
+	}
+	return seen
+}
+
 // visible says whether a snapshot can show the access at all: of what is not
 // in the catalogue any more, or has a name that several have, nobody knows
 // whether it is still there.
-func (e *Engine) visible(t plan.Target, key audit.Key) bool {
-	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(key.Entitlement))
-	return key.Entitlement == audit.Account || ok && entitlement.Target == key.Target && !t.Observed.Ambiguous(entitlement.Native)
-}
-
-// keysOf returns a person's keys among those seen, the account first and then
-// in the catalogue's order.
-func keysOf(seen map[audit.Key]bool, person, target string, c policy.Catalogue) []audit.Key {
-	var keys []audit.Key
-	if k := (audit.Key{Person: person, Target: target, Entitlement: audit.Account}); seen[k] {
-		keys = append(keys, k)
-	}
-	for _, entitlement := range c.Entitlements {
-		if k := (audit.Key{Person: person, Target: target, Entitlement: string(entitlement.ID)}); seen[k] {
-			keys = append(keys, k)
-		}
-	}
-	return keys
+func (e *Engine) visible(t plan.Target, name string) bool {
+	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
+	return name == audit.Account || ok && entitlement.Target == t.Name && !t.Observed.Ambiguous(entitlement.Native)
 }

@@ -16,12 +16,25 @@ import (
 // What a snapshot cannot show stays open until one does.
 func (e *Engine) settle(ctx context.Context, w *world) error {
 	w.settled = map[string]int{}
+	if err := e.settleStopped(ctx, w); err != nil {
+		return err
+	}
+	heads, err := e.DB.Heads(ctx)
+	w.settledAt = heads.Audit
+	w.unlock()
+	return err
+}
+
+func (e *Engine) settleStopped(ctx context.Context, w *world) error {
+	if len(w.stopped) == 0 {
+		return nil
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, t := range w.targets {
 			if t.Observed == nil {
 				continue
 			}
-			for _, open := range w.open[t.Name] {
+			for _, open := range w.stopped[t.Name] {
 				var s plan.Step
 				if err := json.Unmarshal([]byte(open.Body), &s); err != nil {
 					return fmt.Errorf("open step %s: %w", open.ID, err)
@@ -32,6 +45,11 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 				}
 				if err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
 					return err
+				}
+				if outcome == audit.Applied {
+					if err := tx.ForgetFailingStep(ctx, s.Key()); err != nil {
+						return err
+					}
 				}
 				told := s.Reason + settledBecause(open.Detail)
 				if note := e.untold(t.Name, s.Op, outcome); note != "" {

@@ -121,7 +121,7 @@ func TestABusyTargetIsNotAskedForever(t *testing.T) {
 		if waited := time.Since(began); h.one.calls != 4 || waited != 30*time.Second {
 			t.Errorf("asked %d times in %s", h.one.calls, waited)
 		}
-		if r.Outcomes["unknown"] != 1 || r.Outcomes["not-tried"] != 2 || r.Undone[0].Step.Target != "one" || r.Down["one"] != "" {
+		if r.Outcomes["unknown"] != 1 || r.Undone[0].Step.Target != "one" || r.Down["one"] != "busy" || r.After["one"] != 10*time.Second {
 			t.Errorf("outcomes %v, undone %+v, down %v", r.Outcomes, r.Undone, r.Down)
 		}
 		h.one.answer = nil
@@ -157,7 +157,7 @@ func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
 	if h.one.calls != 2 || !strings.Contains(r.Down["one"], "reset by peer") || r.Outcomes["unknown"] != 2 {
 		t.Errorf("%d calls, down %v, outcomes %v", h.one.calls, r.Down, r.Outcomes)
 	}
-	open, err := h.e.DB.OpenSteps(t.Context(), "one")
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
 	if err != nil || len(open) != 2 {
 		t.Errorf("%d steps are open, %v", len(open), err)
 	}
@@ -211,7 +211,7 @@ func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
 		t.Errorf("error is %v, %d calls", err, h.one.calls)
 	}
 	h.one.answer = nil
-	open, err := h.e.DB.OpenSteps(t.Context(), "one")
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
 	if err != nil || len(open) > 0 || len(h.accounts(h.one, h.person("1"))) != 1 {
 		t.Errorf("open %+v, %v", open, err)
 	}

@@ -23,11 +23,10 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 	var wg sync.WaitGroup
 	errs := make([]error, len(e.Config.Targets))
 	for i, c := range e.Config.Targets {
-		accounts, err := e.DB.Accounts(ctx, c.Name)
+		id, err := e.DB.AccountOf(ctx, c.Name, p.ID)
 		if err != nil {
 			return nil, err
 		}
-		id := accounts[string(p.ID)]
 		if id == "" {
 			continue
 		}
@@ -37,7 +36,8 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 			steps = steps[1:]
 		}
 		result.Plan.Steps = append(result.Plan.Steps, steps...)
-		run := &targetRun{engine: e, world: &world{}, target: plan.Target{Name: c.Name, Observed: plan.NewObserved()}, steps: steps, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}}
+		run := newTargetRun(e, &world{}, plan.Target{Name: c.Name, Observed: plan.NewObserved()})
+		run.steps, run.urgent = steps, true
 		run.report = func(s plan.Step, outcome, detail string) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -14,9 +14,9 @@ import (
 // personal, stand in no plan, and are kept nowhere. Of people with protected
 // identity there are none.
 type Values struct {
-	accounts  map[identity.PersonID]map[string]plan.Account
-	targets   map[string]plan.Target
-	protected map[identity.PersonID]bool
+	engine  *Engine
+	world   *world
+	targets map[string]plan.Target
 }
 
 // ValueChange is one attribute's old and new values.
@@ -32,25 +32,27 @@ func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, e
 	if err != nil {
 		return p, nil, err
 	}
-	v := &Values{accounts: w.accounts, targets: map[string]plan.Target{}, protected: map[identity.PersonID]bool{}}
+	v := &Values{engine: e, world: w, targets: map[string]plan.Target{}}
 	for _, t := range w.targets {
 		v.targets[t.Name] = t
 	}
-	for _, person := range w.people {
-		v.protected[person.ID] = person.Protected
-	}
 	return p, v, nil
+}
+
+func (v *Values) protected(person identity.PersonID) bool {
+	p, ok := v.world.person(person)
+	return ok && p.Protected
 }
 
 // Account returns the login name of the account that a step is about: the one
 // it has, or, when it is created or renamed, the one it gets.
 func (v *Values) Account(s plan.Step) string {
 	t := v.targets[s.Target]
-	if v.protected[s.Person] || t.Observed == nil {
+	if t.Observed == nil || v.protected(s.Person) {
 		return ""
 	}
 	if creates(s.Op) || s.Op == connectors.RenameAccount {
-		return v.accounts[s.Person][s.Target].Name
+		return v.engine.accountOf(v.world, s.Person, s.Target).Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)
 	return a.Name
@@ -60,18 +62,18 @@ func (v *Values) Account(s plan.Step) string {
 // attributes.
 func (v *Values) Changes(s plan.Step) []ValueChange {
 	t := v.targets[s.Target]
-	if v.protected[s.Person] || t.Observed == nil {
+	if t.Observed == nil || v.protected(s.Person) {
 		return nil
 	}
 	now, _ := t.Observed.ByID(s.AccountID)
-	desired := v.accounts[s.Person][s.Target]
+	desired := v.engine.accountOf(v.world, s.Person, s.Target)
 	var all []ValueChange
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		c := ValueChange{Attribute: name, Before: now.Attributes[name], After: desired.Attributes[name]}
 		if person, refers := desired.References[name]; refers {
 			c.Before, c.After = v.names(t, c.Before), nil
 			if person != "" {
-				c.After = []string{v.accounts[person][s.Target].Name}
+				c.After = []string{v.engine.accountOf(v.world, person, s.Target).Name}
 			}
 		}
 		if name == plan.NameAttribute {

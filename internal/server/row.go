@@ -72,11 +72,12 @@ func names(taken []string) map[string]string {
 	return names
 }
 
-// stamp is later than every stamp before it.
+// stamp is later than every stamp before it, to the microsecond, as the
+// database keeps it. Whoever asks for one is alone.
 func (u *users) stamp() string {
-	now := u.im.Now().UTC()
+	now := u.im.Now().UTC().Truncate(time.Microsecond)
 	if !now.After(u.last) {
-		now = u.last.Add(time.Nanosecond)
+		now = u.last.Add(time.Microsecond)
 	}
 	u.last = now
 	return now.Format(time.RFC3339Nano)

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,8 +29,9 @@ const (
 )
 
 // New returns the handler of everything: SCIM at /scim/v2 for the sources that
-// are pushed to.
-func New(im *hr.Importer, sources map[string]config.Source) (http.Handler, error) {
+// are pushed to, /health for whoever asks whether the process lives, and /ready
+// for whoever asks whether it works, which ready says.
+func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {
 		if !s.SCIM {
@@ -43,6 +45,15 @@ func New(im *hr.Importer, sources map[string]config.Source) (http.Handler, error
 	}
 	mux := http.NewServeMux()
 	mux.Handle(scimPath+"/", recovered(authorized(im, services)))
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		// Why it is not stands in the log: the answer is for anybody.
+		if err := ready(r.Context()); err != nil {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n")
+	})
 	return mux, nil
 }
 
@@ -85,9 +96,11 @@ func recovered(next http.Handler) http.Handler {
 
 // Serve listens on an address until ctx ends, and then lets what is under way
 // come to its end. Without a certificate it listens on loopback addresses only.
-func Serve(ctx context.Context, address, certFile, keyFile string, h http.Handler) error {
+// A new certificate in the same files is taken up; one that does not fit is not.
+func Serve(ctx context.Context, address, certFile, keyFile string, h http.Handler, log *slog.Logger) error {
+	pair := &certificate{certFile: certFile, keyFile: keyFile, log: log}
 	if certFile != "" {
-		if _, err := tls.LoadX509KeyPair(certFile, keyFile); err != nil {
+		if err := pair.load(); err != nil {
 			return fmt.Errorf("certificate: %w", err)
 		}
 	}
@@ -103,10 +116,11 @@ func Serve(ctx context.Context, address, certFile, keyFile string, h http.Handle
 		return fmt.Errorf("listen: %w", err)
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
 	done := make(chan error, 1)
 	go func() {
 		if certFile != "" {
-			done <- s.ServeTLS(l, certFile, keyFile)
+			done <- s.ServeTLS(l, "", "")
 			return
 		}
 		done <- s.Serve(l)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -40,8 +42,10 @@ type service struct {
 	file  string
 	url   string
 	token string
-	mu    sync.Mutex
-	now   time.Time
+	// second serves the same from beside, and returns where.
+	second func() string
+	mu     sync.Mutex
+	now    time.Time
 }
 
 func newService(t testing.TB) *service {
@@ -73,13 +77,27 @@ func newService(t testing.TB) *service {
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
 			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
-	h, err := server.New(im, c.Sources)
+	h, err := server.New(im, c.Sources, ready)
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(h)
 	t.Cleanup(web.Close)
 	s.url = web.URL + "/scim/v2"
+	s.second = func() string { // another process that serves the same database, as far as that can be told
+		db, err := store.Open(context.Background(), "sqlite:"+s.file, master)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		h, err := server.New(&hr.Importer{DB: db, Config: c, Now: s.clock, Actor: "behov"}, c.Sources, ready)
+		if err != nil {
+			t.Fatal(err)
+		}
+		web := httptest.NewServer(h)
+		t.Cleanup(web.Close)
+		return web.URL + "/scim/v2"
+	}
 	s.token = s.makeToken("idp")
 	return s
 }
@@ -714,15 +732,42 @@ func FuzzFilter(f *testing.F) {
 // Without a certificate behov answers to nobody but the machine itself.
 func TestServeOnlyAtHome(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:0", "127.0.0.1"} {
-		if err := server.Serve(context.Background(), address, "", "", http.NotFoundHandler()); err == nil {
+		if err := server.Serve(context.Background(), address, "", "", http.NotFoundHandler(), slog.Default()); err == nil {
 			t.Errorf("%s is listened on", address)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(ctx, "127.0.0.1:0", "", "", http.NotFoundHandler()) }()
+	go func() { done <- server.Serve(ctx, "127.0.0.1:0", "", "", http.NotFoundHandler(), slog.Default()) }()
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func ready(context.Context) error { return nil }
+
+// TestHealth: anybody may ask whether behov lives and works, and is told no
+// more than that.
+func TestHealth(t *testing.T) {
+	works := errors.New("the password of the database is wrong")
+	h, err := server.New(nil, nil, func(context.Context) error { return works })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	if code, body := ask("/health"); code != http.StatusOK || body != "alive\n" {
+		t.Errorf("health: %d %s", code, body)
+	}
+	if code, body := ask("/ready"); code != http.StatusServiceUnavailable || body != "not ready\n" {
+		t.Errorf("ready, when it is not: %d %s", code, body)
+	}
+	works = nil
+	if code, body := ask("/ready"); code != http.StatusOK || body != "ready\n" {
+		t.Errorf("ready: %d %s", code, body)
 	}
 }

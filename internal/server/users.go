@@ -31,8 +31,36 @@ type users struct {
 	kind   scimtype.Type
 	names  map[string]string // of columns
 
-	mu   sync.Mutex // what is read is changed before anybody else reads it
+	mu   sync.Mutex // held by whoever is alone, among those of this process
 	last time.Time  // the newest stamp
+}
+
+// patience is for how long a push waits for those before it.
+const patience = 10 * time.Second
+
+// alone waits until nobody else changes the source's users, in this process or
+// in another that serves the same database: what is read is changed before
+// anybody else reads it. Call done afterwards.
+func (u *users) alone(r *http.Request) (done func(), err error) {
+	u.mu.Lock()
+	lock, err := u.im.DB.LockWithin(r.Context(), patience, "scim "+u.source.Name)
+	if err == nil {
+		var newest time.Time
+		if newest, err = u.im.DB.ResourcesChanged(r.Context(), u.source.Name); newest.After(u.last) {
+			u.last = newest
+		}
+	}
+	if err != nil {
+		if lock != nil {
+			lock.Unlock()
+		}
+		u.mu.Unlock()
+		return nil, scimerrors.ScimError{Status: http.StatusServiceUnavailable, Detail: "Others are at it, or the database does not answer; try again."}
+	}
+	return func() {
+		lock.Unlock()
+		u.mu.Unlock()
+	}, nil
 }
 
 // document is what is kept of a user.
@@ -62,8 +90,11 @@ func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
 
 // Create implements scim.ResourceHandler (RFC 7644 §3.3).
 func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	done, err := u.alone(r)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	defer done()
 	now := u.im.Now()
 	a := normal(attributes)
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
@@ -188,8 +219,11 @@ func (u *users) Patch(r *http.Request, id string, operations []scim.PatchOperati
 }
 
 func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[string]any, error)) (scim.Resource, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	done, err := u.alone(r)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	defer done()
 	kept, d, err := u.read(r, id)
 	if err != nil {
 		return scim.Resource{}, err
@@ -216,8 +250,11 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 // Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source takes the
 // employment back.
 func (u *users) Delete(r *http.Request, id string) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	done, err := u.alone(r)
+	if err != nil {
+		return err
+	}
+	defer done()
 	kept, d, err := u.read(r, id)
 	if err != nil {
 		return err
@@ -256,7 +293,7 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.im.Now()
+	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.last // the stamp of fields
 	_, err = u.deliver(r, fields, func(tx *store.Tx, person identity.PersonID) error {
 		kept.Person = person
 		return tx.PutResource(r.Context(), kept, name, view(d.Attributes).text("externalId"))

@@ -34,6 +34,9 @@ type DB struct {
 	master      *seal.Master
 	postgres    bool
 	file        string // SQLite
+	locks       locks
+	jobs        jobInserter
+	migrated    []string
 }
 
 // Open opens the database named by a URL, "sqlite:FILE" or
@@ -53,6 +56,9 @@ func Open(ctx context.Context, databaseURL string, master *seal.Master) (*DB, er
 	}
 	if err != nil {
 		return nil, err
+	}
+	if db.jobs, err = db.newJobInserter(); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -87,7 +93,14 @@ func (db *DB) openSQLite(file string) error {
 	return nil
 }
 
+// migrate brings the schema up to date; of several that begin at the same time
+// one does it, and the others wait.
 func (db *DB) migrate(ctx context.Context) error {
+	lock, err := db.LockWithin(ctx, time.Minute, "migrate")
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	dialect, dir := goose.DialectSQLite3, "sqlite"
 	if db.postgres {
 		dialect, dir = goose.DialectPostgres, "postgres"
@@ -100,14 +113,32 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	done, err := provider.Up(ctx)
+	if err != nil {
 		return fmt.Errorf("bring the database's schema up to date: %w", err)
 	}
-	return nil
+	for _, m := range done {
+		db.migrated = append(db.migrated, filepath.Base(m.Source.Path))
+	}
+	return db.migrateJobs(ctx)
+}
+
+// Migrated returns the migrations that were carried out when the database was
+// opened. Each keeps the version of behov before it running.
+func (db *DB) Migrated() []string { return db.migrated }
+
+// SchemaVersion returns the number of the last migration that was carried out;
+// a later version of behov may have carried out more than this one knows.
+func (db *DB) SchemaVersion(ctx context.Context) (version int64, err error) {
+	if err := db.read.GetContext(ctx, &version, `SELECT MAX(version_id) FROM goose_db_version WHERE is_applied`); err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return version, nil
 }
 
 // Close closes the database.
 func (db *DB) Close() error {
+	db.locks.close()
 	if db.read != db.write {
 		return errors.Join(db.read.Close(), db.write.Close())
 	}
@@ -121,6 +152,9 @@ type Tx struct {
 	keys    map[string]*seal.PersonKey
 	logins  map[string]int // how many of a base this transaction knows to be taken
 	records []pendingRecord
+	changed map[string]bool // people whom what was recorded is about
+	last    string          // the event or decision that was recorded last
+	jobs    []Job
 }
 
 // Write runs f in a transaction, commits it when f returns nil and rolls it
@@ -133,6 +167,9 @@ func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	}
 	tx := &Tx{tx: sqlTx, db: db, keys: map[string]*seal.PersonKey{}}
 	if err := f(tx); err != nil {
+		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
+	}
+	if err := tx.flushJobs(ctx); err != nil {
 		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
 	}
 	if err := tx.flushAudit(ctx); err != nil {

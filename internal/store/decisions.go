@@ -37,6 +37,12 @@ const (
 	// MainDecision says which employment, the subject, speaks for a person:
 	// "main" or "lift".
 	MainDecision DecisionKind = "main-employment"
+	// StepDecision is about a failing step, the subject is its key: "retry" or
+	// "give-up".
+	StepDecision DecisionKind = "step"
+	// PauseDecision stops changes to a target, the subject, or to all, "*":
+	// "pause", "pause-except-leavers" or "resume".
+	PauseDecision DecisionKind = "pause"
 	// ErasureDecision is about a person who is erased: "erase".
 	ErasureDecision DecisionKind = "erasure"
 )
@@ -57,6 +63,12 @@ const (
 	Main    = "main"
 	Lift    = "lift"
 	Erase   = "erase"
+	Retry   = "retry"
+	GiveUp  = "give-up"
+	Pause   = "pause"
+	Resume  = "resume"
+	// PauseExceptLeavers lets the access of people without any employment end.
+	PauseExceptLeavers = "pause-except-leavers"
 )
 
 // Decision is what a person said.
@@ -87,7 +99,37 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 		return d, fmt.Errorf("decision: %w", err)
 	}
 	tx.Audit(d.record())
+	because := fmt.Sprintf("decision %d", d.Seq)
+	if d.Person != "" {
+		tx.concerns(d.Person, because)
+	}
+	switch {
+	case d.Kind == HoldDecision:
+		return d, tx.enqueueHeld(ctx, d.Subject, because)
+	case d.Kind == PauseDecision && d.Subject == EveryTarget:
+		tx.Enqueue(RunJob{Because: because})
+	case d.Kind == PauseDecision:
+		tx.Enqueue(RunJob{Target: d.Subject, Because: because})
+	}
 	return d, nil
+}
+
+// enqueueHeld has somebody look at what a hold is about.
+func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
+	var h Hold
+	err := tx.tx.GetContext(ctx, &h, `SELECT * FROM hold WHERE digest = $1`, digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", digest, err)
+	}
+	if h.Kind == PlanHold {
+		tx.Enqueue(RunJob{Target: h.Subject, Because: because})
+	} else {
+		tx.Enqueue(PullJob{Source: h.Subject})
+	}
+	return nil
 }
 
 // record is the decision as it stands in the audit trail.
@@ -131,12 +173,44 @@ func (db *DB) Decisions(ctx context.Context, kind DecisionKind, person string) (
 	return all, nil
 }
 
+// EveryTarget is the subject of a decision about all targets.
+const EveryTarget = "*"
+
+// Pauses returns the decisions by which targets are paused now: by target, or
+// EveryTarget for all.
+func (db *DB) Pauses(ctx context.Context) (map[string]Decision, error) { return pauses(ctx, db.read) }
+
+// Pauses is DB.Pauses as the transaction sees it.
+func (tx *Tx) Pauses(ctx context.Context) (map[string]Decision, error) { return pauses(ctx, tx.tx) }
+
+func pauses(ctx context.Context, q sqlx.QueryerContext) (map[string]Decision, error) {
+	var all []Decision
+	err := sqlx.SelectContext(ctx, q, &all, `SELECT * FROM decision d WHERE kind = $1 AND verdict <> $2
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.subject = d.subject AND n.seq > d.seq)`, string(PauseDecision), Resume)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	paused := map[string]Decision{}
+	for _, d := range all {
+		paused[d.Subject] = d
+	}
+	return paused, nil
+}
+
+// The kinds of hold.
+const (
+	PlanHold   = "plan"
+	ImportHold = "hr-import"
+)
+
 // Hold is something that waits for a person's decision.
 type Hold struct {
-	Digest   string `db:"digest" json:"digest"`
-	Kind     string `db:"kind" json:"kind"`       // "plan" or "hr-import"
-	Subject  string `db:"subject" json:"subject"` // the target, or the HR source
-	Why      string `db:"why" json:"why"`
+	Digest  string `db:"digest" json:"digest"`
+	Kind    string `db:"kind" json:"kind"`       // "plan" or "hr-import"
+	Subject string `db:"subject" json:"subject"` // the target, or the HR source
+	Why     string `db:"why" json:"why"`
+	// Body says what it would do, as JSON without personal values.
+	Body     string `db:"body" json:"-"`
 	RaisedUS int64  `db:"raised_us" json:"-"`
 	// After is the last decision made before the hold was raised: only a
 	// later one can be about it.
@@ -149,14 +223,15 @@ func (h Hold) At() time.Time { return instant(h.RaisedUS) }
 // RaiseHold records a hold, with its audit record, unless it is known.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time) error {
 	h.RaisedUS = micros(at)
-	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, raised_us, after_decision)
-		SELECT :digest, :kind, :subject, :why, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
+	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
+		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
 	if err != nil {
 		return fmt.Errorf("hold: %w", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
+	tx.Enqueue(AlertJob{About: HeldAlert, Subject: h.Digest})
 	tx.Audit(audit.Record{At: at, Actor: actor, Action: audit.HoldRaised, Target: h.Subject, Reason: h.Kind + " " + h.Digest + ": " + h.Why})
 	return nil
 }
@@ -168,6 +243,28 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 		return fmt.Errorf("hold %s: %w", digest, err)
 	}
 	return nil
+}
+
+// ExpireHolds ends the holds that were raised before an instant, whether
+// somebody decided on them or not: should the same come up again it is held
+// anew, and waits for a decision of its own.
+func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
+	var old []Hold
+	if err := db.read.SelectContext(ctx, &old, `SELECT * FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		for _, h := range old {
+			var gone []string
+			if err := tx.tx.SelectContext(ctx, &gone, `DELETE FROM hold WHERE digest = $1 AND raised_us = $2 RETURNING digest`, h.Digest, h.RaisedUS); err != nil {
+				return fmt.Errorf("hold %s: %w", h.Digest, err)
+			}
+			if len(gone) > 0 {
+				tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.HoldExpired, Target: h.Subject, Reason: h.Kind + " " + h.Digest + " was raised on " + h.At().Format(time.RFC3339)})
+			}
+		}
+		return nil
+	})
 }
 
 // HoldState is a hold and the decision on it, if there is one.

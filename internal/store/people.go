@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -25,6 +26,14 @@ const AnyPerson identity.PersonID = ""
 // People streams people as known, sorted by ID: everyone, or one.
 func (db *DB) People(ctx context.Context, only identity.PersonID) iter.Seq2[identity.Person, error] {
 	return people(ctx, db.read, only)
+}
+
+// CountPeople returns how many people are known.
+func (db *DB) CountPeople(ctx context.Context) (n int, err error) {
+	if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM person`); err != nil {
+		return 0, fmt.Errorf("count people: %w", err)
+	}
+	return n, nil
 }
 
 // People is DB.People as the transaction sees it.
@@ -82,6 +91,7 @@ func (r employmentRow) employment() (identity.Employment, error) {
 	if err := json.Unmarshal([]byte(r.Terms), &e.Terms); err != nil {
 		return e, fmt.Errorf("terms of employment %s: %w", r.ID, err)
 	}
+	e.Terms = slices.Clone(e.Terms) // JSON leaves room for four, and most have one
 	return e, nil
 }
 
@@ -102,13 +112,14 @@ func people(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID) 
 const peoplePage = 2000
 
 func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID, yield func(identity.Person) bool) error {
-	after := ""
+	after, once := "", oneOfEach{}
 	for {
 		page, err := peopleWhere(ctx, q, `id > $1 AND ($2 = '' OR id = $2) ORDER BY id LIMIT $3`, after, string(only), peoplePage)
 		if err != nil || len(page) == 0 {
 			return err
 		}
 		for _, p := range page {
+			once.ofPerson(p)
 			if !yield(p) {
 				return nil
 			}
@@ -117,6 +128,29 @@ func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.Person
 			return nil
 		}
 		after = string(page[len(page)-1].ID)
+	}
+}
+
+// ofPerson makes people share what most say alike.
+func (o oneOfEach) ofPerson(p identity.Person) {
+	for i := range p.Keys {
+		o.of(&p.Keys[i].Source)
+	}
+	for i := range p.Employments {
+		e := &p.Employments[i]
+		o.of(&e.Key.Source)
+		for _, d := range []*identity.Date{&e.Start, &e.End, &e.EndSaid} {
+			o.of((*string)(d))
+		}
+		for _, k := range p.Keys {
+			if k.Key == e.PersonKey {
+				e.PersonKey = k.Key
+			}
+		}
+		for j := range e.Terms {
+			t := &e.Terms[j]
+			o.of((*string)(&t.From), &t.Unit, &t.JobCode, &t.JobTitle, &t.Type)
+		}
 	}
 }
 
@@ -191,15 +225,16 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 	return identity.Person{}, fmt.Errorf("no person %s", id)
 }
 
-// NationalIDs opens everybody's national identity number, of those who have
-// one. It is for whoever writes them somewhere, and nobody else.
-func (db *DB) NationalIDs(ctx context.Context) (map[identity.PersonID]string, error) {
+// NationalIDs opens people's national identity numbers, of those who have one.
+// It is for whoever writes them somewhere, and nobody else.
+func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]string, error) {
 	var rows []struct {
 		ID      string `db:"id"`
 		Sealed  []byte `db:"national_id_sealed"`
 		Wrapped []byte `db:"wrapped"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL`); err != nil {
+	where, args := of.among("p.id", nil)
+	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read national IDs: %w", err)
 	}
 	numbers := make(map[identity.PersonID]string, len(rows))
@@ -343,6 +378,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 		if err := tx.project(ctx, precedence, e); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
+		tx.concerns(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
 	}
 	return nil
 }

@@ -43,6 +43,16 @@ type scimRow struct {
 // ErrNameTaken is returned for a userName, or a key, that another resource has.
 var ErrNameTaken = errors.New("another resource has this userName or is of the same person")
 
+// ResourcesChanged returns when a source's users were changed last; the zero
+// time when it has none.
+func (db *DB) ResourcesChanged(ctx context.Context, source string) (time.Time, error) {
+	var us int64
+	if err := db.read.GetContext(ctx, &us, `SELECT COALESCE(MAX(changed_us), 0) FROM scim_resource WHERE source = $1`, source); err != nil {
+		return time.Time{}, fmt.Errorf("read pushed users: %w", err)
+	}
+	return instant(us), nil
+}
+
 // ErrNoResource is returned for a resource that is not there.
 var ErrNoResource = errors.New("there is no such resource")
 

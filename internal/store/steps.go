@@ -2,13 +2,16 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 )
 
 // OpenStep is a step that was intended and not yet seen to end.
@@ -26,10 +29,11 @@ type OpenStep struct {
 // Intended is when the step was intended, UTC.
 func (s OpenStep) Intended() time.Time { return instant(s.IntendedUS) }
 
-// OpenSteps returns the open steps of a target, oldest first.
-func (db *DB) OpenSteps(ctx context.Context, target string) ([]OpenStep, error) {
+// OpenSteps returns the open steps of people in a target, oldest first.
+func (db *DB) OpenSteps(ctx context.Context, target string, of Few) ([]OpenStep, error) {
 	var steps []OpenStep
-	if err := db.read.SelectContext(ctx, &steps, `SELECT * FROM open_step WHERE target = $1 ORDER BY id`, target); err != nil {
+	where, args := of.among("person_id", []any{target})
+	if err := db.read.SelectContext(ctx, &steps, `SELECT * FROM open_step WHERE target = $1 AND `+where+` ORDER BY id`, args...); err != nil {
 		return nil, fmt.Errorf("read open steps: %w", err)
 	}
 	return steps, nil
@@ -71,25 +75,62 @@ func (tx *Tx) EndStep(ctx context.Context, id string) error {
 	return nil
 }
 
-// Accounts returns the native ID of each person's account in a target.
-func (db *DB) Accounts(ctx context.Context, target string) (map[string]string, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT person_id, native_id FROM account WHERE target = $1`, target)
-	if err != nil {
-		return nil, fmt.Errorf("read accounts: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // reading
-	accounts := map[string]string{}
-	for rows.Next() {
-		var person, native string
-		if err := rows.Scan(&person, &native); err != nil {
-			return nil, fmt.Errorf("read accounts: %w", err)
+// Accounts returns the native ID of the account in a target of each of the
+// people who has one there.
+func (db *DB) Accounts(ctx context.Context, target string, of Few) (map[string]string, error) {
+	return collect(db.EachAccount(ctx, target, of))
+}
+
+// Account is a person's account in a target, by the target's own ID.
+type Account struct{ Person, Native string }
+
+// EachAccount is Accounts, sorted by person, one after another.
+func (db *DB) EachAccount(ctx context.Context, target string, of Few) iter.Seq2[Account, error] {
+	where, args := of.among("person_id", []any{target})
+	return db.accounts(ctx, where, args)
+}
+
+func collect(accounts iter.Seq2[Account, error]) (map[string]string, error) {
+	all := map[string]string{}
+	for a, err := range accounts {
+		if err != nil {
+			return nil, err
 		}
-		accounts[person] = native
+		all[a.Person] = a.Native
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read accounts: %w", err)
+	return all, nil
+}
+
+// AccountOf returns the native ID of a person's account in a target, empty
+// without one.
+func (db *DB) AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error) {
+	accounts, err := db.Accounts(ctx, target, Few{person})
+	return accounts[string(person)], err
+}
+
+// AccountOwners returns, by person, whose some accounts in a target are.
+func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
+	f := make(Few, len(native))
+	for i, id := range native {
+		f[i] = identity.PersonID(id)
 	}
-	return accounts, nil
+	where, args := f.among("native_id", []any{target})
+	return collect(db.accounts(ctx, where, args))
+}
+
+func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[Account, error] {
+	return func(yield func(Account, error) bool) {
+		eachRow(ctx, db.read, `SELECT person_id, native_id FROM account WHERE target = $1 AND `+where+` ORDER BY person_id`, args, func(rows *sql.Rows, err error) bool {
+			var a Account
+			if err == nil {
+				err = rows.Scan(&a.Person, &a.Native)
+			}
+			if err != nil {
+				return yield(a, fmt.Errorf("read accounts: %w", err))
+			}
+			return yield(a, nil)
+		})
+	}
 }
 
 // BindAccount notes which account in a target is the person's.
@@ -154,29 +195,120 @@ func (tx *Tx) RecordRules(ctx context.Context, digest, content string, at time.T
 	return n == 1, err
 }
 
-// GivenAccess returns the access in a target that behov gave or adopted and
-// that has not ended, with the reason; what was only found there is not among
-// it.
-func (db *DB) GivenAccess(ctx context.Context, target string) (map[audit.Key]string, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT i.person_id, i.target, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
-		WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3)`, target, string(audit.StepEnded), string(audit.AccessAdopted))
+// GivenAccess is access that behov gave, and why.
+type GivenAccess struct {
+	Person, Entitlement string
+	Reason              string
+}
+
+// GivenAccess returns the access of people in a target that behov gave or
+// adopted, and has not taken back, sorted by person and entitlement. What was
+// seen only, and what was bound only, is not in it.
+func (db *DB) GivenAccess(ctx context.Context, target string, of Few) iter.Seq2[GivenAccess, error] {
+	return func(yield func(GivenAccess, error) bool) {
+		where, args := of.among("i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
+		once := oneOfEach{}
+		eachRow(ctx, db.read, `SELECT i.person_id, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
+			WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3) AND `+where+` ORDER BY i.person_id, i.entitlement`, args, func(rows *sql.Rows, err error) bool {
+			var g GivenAccess
+			if err == nil {
+				err = rows.Scan(&g.Person, &g.Entitlement, &g.Reason)
+			}
+			if err != nil {
+				return yield(g, fmt.Errorf("read access: %w", err))
+			}
+			once.of(&g.Entitlement, &g.Reason)
+			return yield(g, nil)
+		})
+	}
+}
+
+// LeftAccess returns what was taken away in a target behind our back and is left
+// so.
+func (db *DB) LeftAccess(ctx context.Context, target string, of Few) ([]audit.Key, error) {
+	where, args := of.among("person_id", []any{target})
+	var rows []struct {
+		Person      string `db:"person_id"`
+		Entitlement string `db:"entitlement"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, entitlement FROM left_access WHERE target = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
+		return nil, fmt.Errorf("read what is left so: %w", err)
+	}
+	keys := make([]audit.Key, len(rows))
+	for i, r := range rows {
+		keys[i] = audit.Key{Person: r.Person, Target: target, Entitlement: r.Entitlement}
+	}
+	return keys, nil
+}
+
+// Leave notes that access is left as somebody made it in the target.
+func (tx *Tx) Leave(ctx context.Context, k audit.Key, at time.Time) error {
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO left_access (target, person_id, entitlement, since_us) VALUES ($1, $2, $3, $4) ON CONFLICT (target, person_id, entitlement) DO NOTHING`,
+		k.Target, k.Person, k.Entitlement, micros(at)); err != nil {
+		return fmt.Errorf("leave access: %w", err)
+	}
+	return nil
+}
+
+// NoLongerLeft forgets that it is.
+func (tx *Tx) NoLongerLeft(ctx context.Context, k audit.Key) error {
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM left_access WHERE target = $1 AND person_id = $2 AND entitlement = $3`, k.Target, k.Person, k.Entitlement); err != nil {
+		return fmt.Errorf("leave access: %w", err)
+	}
+	return nil
+}
+
+// OpenAccess returns the access that people have in a target by the audit
+// trail, whoever gave it, sorted by person.
+func (db *DB) OpenAccess(ctx context.Context, target string, of Few) iter.Seq2[audit.Key, error] {
+	return func(yield func(audit.Key, error) bool) {
+		where, args := of.among("person_id", []any{target})
+		once := oneOfEach{}
+		eachRow(ctx, db.read, `SELECT person_id, entitlement FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
+			k := audit.Key{Target: target}
+			if err == nil {
+				err = rows.Scan(&k.Person, &k.Entitlement)
+			}
+			if err != nil {
+				return yield(k, fmt.Errorf("read access: %w", err))
+			}
+			once.of(&k.Entitlement)
+			return yield(k, nil)
+		})
+	}
+}
+
+// eachRow reads the rows of a query one by one, and ends with the first error.
+func eachRow(ctx context.Context, q sqlx.QueryerContext, query string, args []any, each func(rows *sql.Rows, err error) bool) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read access: %w", err)
+		each(nil, err)
+		return
 	}
 	defer rows.Close() //nolint:errcheck // reading
-	given := map[audit.Key]string{}
 	for rows.Next() {
-		var k audit.Key
-		var reason string
-		if err := rows.Scan(&k.Person, &k.Target, &k.Entitlement, &reason); err != nil {
-			return nil, fmt.Errorf("read access: %w", err)
+		if !each(rows, nil) {
+			return
 		}
-		given[k] = reason
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read access: %w", err)
+		each(nil, err)
 	}
-	return given, nil
+}
+
+// oneOfEach keeps one string of those that are the same: of what few say of
+// many.
+type oneOfEach map[string]string
+
+func (o oneOfEach) of(all ...*string) {
+	for _, s := range all {
+		one, ok := o[*s]
+		if !ok {
+			one = *s
+			o[one] = one
+		}
+		*s = one
+	}
 }
 
 // FingerprintKey returns the key of the fingerprints that plans carry in place

@@ -36,7 +36,12 @@ func newMaster(t *testing.T) *seal.Master {
 
 func open(t *testing.T, url string) *store.DB {
 	t.Helper()
-	db, err := store.Open(context.Background(), url, newMaster(t))
+	return openWith(t, url, newMaster(t))
+}
+
+func openWith(t *testing.T, url string, master *seal.Master) *store.DB {
+	t.Helper()
+	db, err := store.Open(context.Background(), url, master)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +55,13 @@ func open(t *testing.T, url string) *store.DB {
 
 // onBoth runs a test on an empty SQLite and on an empty PostgreSQL database.
 func onBoth(t *testing.T, f func(t *testing.T, db *store.DB)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, open(t, "sqlite:"+filepath.Join(t.TempDir(), "behov.db"))) })
-	t.Run("postgres", func(t *testing.T) { f(t, open(t, testenv.StartPostgres(t).Database())) })
+	onBothURLs(t, func(t *testing.T, url string) { f(t, open(t, url)) })
+}
+
+// onBothURLs gives the test the URL of an empty database.
+func onBothURLs(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "behov.db")) })
+	t.Run("postgres", func(t *testing.T) { f(t, testenv.StartPostgres(t).Database()) })
 }
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC)
@@ -257,7 +267,7 @@ func TestAStepEndsOnce(t *testing.T) {
 		write(t, db, func(tx *store.Tx) error {
 			return tx.IntendSteps(ctx, []store.OpenStep{{ID: "s", Target: "t", Person: "p", Body: "{}", Plan: "d"}}, now)
 		})
-		open, err := db.OpenSteps(ctx, "t")
+		open, err := db.OpenSteps(ctx, "t", nil)
 		if err != nil || len(open) != 1 || !open[0].Intended().Equal(now) {
 			t.Errorf("open steps are %+v, %v", open, err)
 		}
@@ -265,25 +275,6 @@ func TestAStepEndsOnce(t *testing.T) {
 		if err := db.Write(ctx, func(tx *store.Tx) error { return tx.EndStep(ctx, "s") }); err == nil {
 			t.Error("a step ended twice")
 		}
-	})
-}
-
-func TestOneAtATime(t *testing.T) {
-	onBoth(t, func(t *testing.T, db *store.DB) {
-		ctx := context.Background()
-		unlock, err := db.Lock(ctx, "apply")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.Lock(ctx, "apply"); !errors.Is(err, store.ErrLocked) {
-			t.Errorf("a second lock gives %v", err)
-		}
-		unlock()
-		unlock, err = db.Lock(ctx, "apply")
-		if err != nil {
-			t.Fatalf("after unlocking: %v", err)
-		}
-		unlock()
 	})
 }
 

@@ -13,10 +13,13 @@ import (
 type Names struct {
 	db     *DB
 	target string
-	owner  map[string]string // by hash
+	owner  map[string]string // by hash; nil when it is not read
 }
 
-// AccountNames returns the register of names in a target.
+// AccountName returns the register of names in a target, to be asked for few.
+func (db *DB) AccountName(target string) *Names { return &Names{db: db, target: target} }
+
+// AccountNames returns the register of names in a target, read as a whole.
 func (db *DB) AccountNames(ctx context.Context, target string) (*Names, error) {
 	n := &Names{db: db, target: target, owner: map[string]string{}}
 	rows, err := db.read.QueryContext(ctx, `SELECT name_hash, person_id FROM account_name WHERE target = $1`, target)
@@ -40,9 +43,17 @@ func (db *DB) AccountNames(ctx context.Context, target string) (*Names, error) {
 
 // Owner returns whose the name is or was, however it is capitalised; empty
 // when it never was anybody's.
-func (n *Names) Owner(name string) (string, error) {
+func (n *Names) Owner(ctx context.Context, name string) (string, error) {
 	hash, err := n.db.nameHash(n.target, name)
-	return n.owner[string(hash)], err
+	if err != nil || n.owner != nil {
+		return n.owner[string(hash)], err
+	}
+	var owner string
+	err = n.db.read.GetContext(ctx, &owner, `SELECT person_id FROM account_name WHERE target = $1 AND name_hash = $2`, n.target, hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read account names: %w", err)
+	}
+	return owner, nil
 }
 
 func (db *DB) nameHash(target, name string) ([]byte, error) {

@@ -81,7 +81,7 @@ func TestAccountNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]string{"åsa": "p1", "nobody": ""} {
-			if got, err := names.Owner(name); err != nil || got != want {
+			if got, err := names.Owner(t.Context(), name); err != nil || got != want {
 				t.Errorf("%s is %q's, want %q, %v", name, got, want, err)
 			}
 		}

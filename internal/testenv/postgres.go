@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,6 +23,34 @@ type Postgres struct {
 	t    testing.TB
 	port int
 	made atomic.Int32
+
+	mu    sync.Mutex
+	proc  *process
+	again func() (*process, error) // starts it once more, on the same data
+}
+
+// Address is where it listens.
+func (p *Postgres) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+
+// Crash ends it without any shutdown, as a machine does that loses power;
+// Restart starts it again.
+func (p *Postgres) Crash() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proc.stop(syscall.SIGQUIT)
+}
+
+// Restart starts it again after Crash.
+func (p *Postgres) Restart() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	proc, err := p.again()
+	if err != nil {
+		p.t.Fatalf("start PostgreSQL again: %v", err)
+	}
+	p.proc = proc
 }
 
 // StartPostgres starts a PostgreSQL server on a free loopback port and stops
@@ -49,19 +78,22 @@ func StartPostgres(t testing.TB) *Postgres {
 	}
 	for try := 0; ; try++ {
 		p := &Postgres{t: t, port: FreePort(t)}
-		cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(p.port), "-k", dir, "-h", "127.0.0.1", "-F")
-		cmd.SysProcAttr = as
-		cmd.Dir = dir
-		proc, err := run(cmd)
-		if err == nil {
-			err = proc.await(30*time.Second, func(ctx context.Context) error { return p.exec(ctx, "SELECT 1") })
+		p.again = func() (*process, error) {
+			cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(p.port), "-k", dir, "-h", "127.0.0.1", "-F")
+			cmd.SysProcAttr = as
+			cmd.Dir = dir
+			proc, err := run(cmd)
+			if err == nil {
+				err = proc.await(30*time.Second, func(ctx context.Context) error { return p.exec(ctx, "SELECT 1") })
+			}
+			if err != nil && proc != nil {
+				proc.stop(syscall.SIGKILL)
+			}
+			return proc, err
 		}
-		if err == nil {
-			t.Cleanup(func() { proc.stop(syscall.SIGINT) })
+		if p.proc, err = p.again(); err == nil {
+			t.Cleanup(func() { p.proc.stop(syscall.SIGINT) })
 			return p
-		}
-		if proc != nil {
-			proc.stop(syscall.SIGKILL)
 		}
 		if try == 3 || !portTaken(err) {
 			t.Fatal(err)

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/seal"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) dbCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "db", Short: "Bring the database's schema up to date; move to another database"}
+	cmd.AddCommand(a.migrateCommand(), a.copyCommand())
+	return cmd
+}
+
+func (a *app) migrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database's schema up to date",
+		Long: `Bring the database's schema up to date. Every other command does so by itself;
+this one is for whoever wants to see it done, before the new version serves.
+
+The version before goes on working on the new schema, so that several that serve
+one database are upgraded one after another.`,
+		Example: "  behov db migrate",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			version, err := i.db.SchemaVersion(ctx)
+			if err != nil {
+				return err
+			}
+			done := i.db.Migrated()
+			if a.json {
+				return a.printJSON(map[string]any{"version": version, "migrated": done})
+			}
+			for _, name := range done {
+				a.printf("did %s\n", name)
+			}
+			a.printf("The schema is at version %d.\n", version)
+			return nil
+		}),
+	}
+}
+
+func (a *app) copyCommand() *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use:   "copy --to URL",
+		Short: "Copy everything into another, empty database",
+		Long: `Copy everything that behov knows into another database, which must be empty:
+from SQLite to PostgreSQL, or the other way. The rows are counted on both sides
+and the copy's audit trail is verified. Stop behov serve first; what is recorded
+meanwhile makes the copy fail, and nothing of it stays.
+
+The database that is copied from is left as it is. Write the new one under
+database in behov.yaml, and go on. Of several that go on with both, nobody knows
+any more what is so: do not.`,
+		Example: "  behov db copy --to \"postgres://behov@db.example.org/behov?sslmode=verify-full\"\n  behov db copy --to env:BEHOV_DATABASE     where the URL holds a password",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			if to == "" {
+				return errors.New("say where to: --to postgres://… or --to sqlite:FILE")
+			}
+			to, err := databaseNamed(i.config, to)
+			if err != nil {
+				return fmt.Errorf("--to: %w", err)
+			}
+			if to == i.config.Database {
+				return errors.New("--to: that is the database it would be copied from")
+			}
+			master, err := masterKey(i.config)
+			if err != nil {
+				return err
+			}
+			db, err := store.Open(ctx, to, master)
+			if err != nil {
+				return fmt.Errorf("--to: %w", err)
+			}
+			copied, err := a.copy(ctx, i, i.db, db, i.config.Database, true)
+			if err := errors.Join(err, db.Close()); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(copied)
+			}
+			a.printCopied(copied)
+			a.printf("Now write %s under database in behov.yaml, and use no more what was there before.\n", withoutPassword(to))
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "the other database: postgres://USER@HOST/NAME, sqlite:FILE, or env:NAME or file:PATH of what says so")
+	return cmd
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write everything into one file, while behov goes on",
+		Long: `Write everything that behov knows into one new file, as of one instant, verified:
+people, decisions, the audit trail, and whatever was under way. What it works
+with goes on meanwhile. The file is an SQLite database, whatever the database is.
+
+Names and addresses stand in it in the clear; national identity numbers and HR's
+own records are sealed with the key file (key in behov.yaml), without which the
+backup is worth little. Keep both, and not together.`,
+		Example: "  behov backup /backup/behov-2026-11-24.db\n  behov backup \"/backup/behov-$(date +%F).db\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			file := args[0]
+			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+				return errors.Join(fmt.Errorf("%s is there already, and is not written over", file), err)
+			}
+			dir, err := os.MkdirTemp(filepath.Dir(file), ".behov-backup-")
+			if err != nil {
+				return fmt.Errorf("backup: %w", err)
+			}
+			defer os.RemoveAll(dir) //nolint:errcheck // what is left there is in nobody's way
+			master, err := masterKey(i.config)
+			if err != nil {
+				return err
+			}
+			whole := filepath.Join(dir, "backup.db")
+			db, err := store.Open(ctx, "sqlite:"+whole, master)
+			if err != nil {
+				return err
+			}
+			copied, err := a.copy(ctx, i, i.db, db, i.config.Database, false)
+			if err := errors.Join(err, db.Close()); err != nil {
+				return err
+			}
+			if err := moveInto(whole, file); err != nil {
+				return fmt.Errorf("backup: %w", err)
+			}
+			if a.json {
+				return a.printJSON(copied)
+			}
+			a.printCopied(copied)
+			a.printf("It is in %s. Keep the key file (%s) as well, elsewhere.\n", file, i.config.Key)
+			return nil
+		}),
+	}
+}
+
+// databaseNamed resolves a reference to a database's URL, which may hold a
+// password.
+func databaseNamed(c *config.Config, ref string) (string, error) {
+	if strings.HasPrefix(ref, "env:") || strings.HasPrefix(ref, "file:") {
+		return config.Resolve(c.Dir, ref)
+	}
+	return ref, nil
+}
+
+// moveInto gives a file that is on disk another name, unless there is one.
+func moveInto(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Make a new database of a backup, and go on from there",
+		Long: `Make of the database in behov.yaml, which must be a new one, what a backup holds.
+The audit trail is verified, and goes on with a record that says which backup it
+was. behov then knows no more of what happened since: the next plan compares what
+HR says with what is in the targets, and says what it found there. Import HR's
+newest file, look at the plan, and apply it.`,
+		Example: "  behov restore /backup/behov-2026-11-24.db && behov plan",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			master, err := masterKey(i.config)
+			if err != nil {
+				return err
+			}
+			// The backup stays as it is: opening one of an older version changes
+			// it.
+			dir, err := os.MkdirTemp(i.config.Dir, ".behov-restore-")
+			if err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			defer os.RemoveAll(dir) //nolint:errcheck // what is left there is in nobody's way
+			file := filepath.Join(dir, "backup.db")
+			if err := copyFile(args[0], file); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			backup, err := store.Open(ctx, "sqlite:"+file, master)
+			if err != nil {
+				return fmt.Errorf("%s is no backup of behov: %w", args[0], err)
+			}
+			copied, err := a.copy(ctx, i, backup, i.db, "backup "+filepath.Base(args[0]), false)
+			if err := errors.Join(err, backup.Close()); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(copied)
+			}
+			a.printCopied(copied)
+			a.printf("Import HR's newest file, and look at what the targets have become since:\n  behov plan\n")
+			return nil
+		}),
+	}
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // reading
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// copy copies one database into the other.
+func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, name string, still bool) (store.Copied, error) {
+	actor, err := a.actor(ctx, i, "")
+	if err != nil {
+		return store.Copied{}, err
+	}
+	p := newProgress(a.stderr)
+	defer p.done()
+	return to.CopyFrom(ctx, from, store.Copying{From: withoutPassword(name), Actor: actor, At: a.now(), Still: still, Progress: p.show})
+}
+
+func (a *app) printCopied(c store.Copied) {
+	a.printf("Copied %s, %s and %s, with whatever belongs to them; the trail verifies.\n",
+		count(int(c.Rows["person"]), "person", "people"), count(int(c.Rows["hr_event"]), "HR event", "HR events"), count(int(c.Rows["audit_record"]), "audit record", "audit records"))
+}
+
+// withoutPassword leaves the password out of a database's URL.
+func withoutPassword(database string) string {
+	if u, err := url.Parse(database); err == nil && u.User != nil && !strings.HasPrefix(database, "sqlite:") {
+		u.User = url.User(u.User.Username())
+		return u.String()
+	}
+	return database
+}
+
+func masterKey(c *config.Config) (*seal.Master, error) {
+	text, err := config.Resolve(c.Dir, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the key that personal values are sealed with (key: %s): %w; behov init makes one for a new installation", c.Key, err)
+	}
+	master, err := seal.ParseMaster([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", c.Key, err)
+	}
+	return master, nil
+}

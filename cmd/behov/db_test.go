@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/testenv"
+)
+
+// TestBackupAndRestore: a backup is made, more happens, the database is lost;
+// what was restored knows what it knew, and brings everybody to where HR says
+// they should be by now.
+func TestBackupAndRestore(t *testing.T) {
+	h := applied(t)
+	h.ok("review", "start", "--system", "library", "--by", "1006")
+	h.ok("review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
+	backup := filepath.Join(t.TempDir(), "behov backup.db")
+	h.says([]string{"backup", backup}, "Copied 10 people, 21 HR events", "the trail verifies", "behov.key")
+	h.fails("is there already", "backup", backup)
+	before, err := os.ReadFile(backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(backup), ".behov*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+
+	// What the backup does not know: somebody is hired, somebody leaves.
+	h.edit("hr.csv", "1004,E5,Sven,Öberg", "1099,E99,Nya,Nilsson")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	for _, name := range []string{"behov.db", "behov.db-wal", "behov.db-shm"} {
+		_ = os.Remove(h.file(name))
+	}
+	h.fails("nobody is known", "explain", "1004")
+	for _, name := range []string{"behov.db", "behov.db-wal", "behov.db-shm"} {
+		_ = os.Remove(h.file(name))
+	}
+	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan")
+	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {
+		t.Errorf("the backup was changed: %v", err)
+	}
+	h.fails("must be a new one", "restore", backup)
+	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "access", "1004"}, "library")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	h.says([]string{"plan"}, "nothing to do")
+	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"explain", "1099"}, "has")
+	h.fails("no backup of behov", "restore", h.file("hr.csv"))
+}
+
+// TestMoveToPostgreSQL: what began on SQLite goes on, on PostgreSQL.
+func TestMoveToPostgreSQL(t *testing.T) {
+	h := applied(t)
+	url := testenv.StartPostgres(t).Database()
+	t.Setenv("BEHOV_TEST_DATABASE", url)
+	h.fails("say where to", "db", "copy")
+	h.fails("BEHOV_NOWHERE is not set", "db", "copy", "--to", "env:BEHOV_NOWHERE")
+	h.fails("copied from", "db", "copy", "--to", "sqlite:"+h.file("behov.db"))
+	h.says([]string{"db", "copy", "--to", "env:BEHOV_TEST_DATABASE"}, "Copied 10 people", "under database in behov.yaml")
+	h.edit("behov.yaml", "database: sqlite:behov.db", "database: env:BEHOV_TEST_DATABASE")
+	if err := os.Remove(h.file("behov.db")); err != nil {
+		t.Fatal(err)
+	}
+	h.says([]string{"plan"}, "nothing to do")
+	h.says([]string{"audit", "who-had", "school:register"}, "Sven Öberg (1004)")
+	h.edit("hr.csv", "1004,E5,Sven,Öberg", "1099,E99,Nya,Nilsson")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	h.says([]string{"plan"}, "nothing to do")
+	h.says([]string{"audit", "verify"}, "is whole")
+	var said struct {
+		Version  int64
+		Migrated []string
+	}
+	if err := json.Unmarshal([]byte(h.ok("db", "migrate", "--json")), &said); err != nil || said.Version < 4 || len(said.Migrated) > 0 {
+		t.Errorf("%+v %v", said, err)
+	}
+	backup := filepath.Join(t.TempDir(), "b.db")
+	h.says([]string{"backup", backup}, "Copied 11 people")
+	if out := h.ok("db", "copy", "--to", "sqlite:"+h.file("again.db"), "--json"); !strings.Contains(out, `"person": 11`) {
+		t.Error(out)
+	}
+}

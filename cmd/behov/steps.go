@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) stepsCommand() *cobra.Command {
+	var target string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "steps",
+		Short: "See the steps that targets refused or failed to do, try them again, or give them up",
+		Long: `List the steps that a target refused or failed to do, each with what it said. They
+are tried again by behov serve, later each time; after eight tries a step is
+parked until somebody has looked: correct what is wrong, and retry it, or give it
+up. What takes something away is tried once a day all the same.
+
+Exit status: 0 none is parked, 3 some are, 1 error.`,
+		Example: `  behov steps
+  behov steps retry --target ad            the service account has its rights back
+  behov steps give-up 3f9c2a --reason "the application is gone" --by 1001`,
+		Args: cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			return a.listSteps(ctx, i, target, all)
+		}),
+	}
+	cmd.Flags().StringVar(&target, "target", "", "in this target only")
+	cmd.Flags().BoolVar(&all, "all", false, "list what was given up, too")
+	cmd.AddCommand(a.retryCommand(), a.giveUpCommand())
+	return cmd
+}
+
+// failingStep is a failing step as it is shown.
+type failingStep struct {
+	store.FailingStep
+	Name  string    `json:"name"`
+	Step  plan.Step `json:"step"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Next  time.Time `json:"next,omitzero"`
+}
+
+func (a *app) listSteps(ctx context.Context, i *installation, target string, all bool) error {
+	if _, ok := i.config.Target(target); target != "" && !ok {
+		return fmt.Errorf("there is no target %q", target)
+	}
+	failing, err := i.db.FailingSteps(ctx, target, nil)
+	if err != nil {
+		return err
+	}
+	n := newNames(ctx, i.db)
+	shown := []failingStep{}
+	parked := 0
+	for _, f := range failing {
+		if f.State == store.Parked {
+			parked++
+		}
+		if f.State == store.GivenUp && !all {
+			continue
+		}
+		s := failingStep{FailingStep: f, Name: n.of(identity.PersonID(f.Person)), First: f.First(), Last: f.Last(), Next: f.Next()}
+		if err := json.Unmarshal([]byte(f.Body), &s.Step); err != nil {
+			return fmt.Errorf("failing step %s: %w", f.Key, err)
+		}
+		shown = append(shown, s)
+	}
+	if a.json {
+		err = a.printJSON(shown)
+	} else {
+		a.printFailing(i, shown)
+	}
+	if parked > 0 {
+		return errors.Join(err, exit(exitHeld))
+	}
+	return err
+}
+
+func (a *app) printFailing(i *installation, steps []failingStep) {
+	if len(steps) == 0 {
+		a.printf("No step is failing.\n")
+		return
+	}
+	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04") }
+	for _, s := range steps {
+		what := "tried " + count(s.Tries, "time", "times")
+		switch {
+		case s.State == store.GivenUp:
+			what += ", given up"
+		case s.State == store.Parked && s.NextUS > 0:
+			what += ", PARKED, tried once a day"
+		case s.State == store.Parked:
+			what += ", PARKED"
+		default:
+			what += ", again at " + at(s.Next)
+		}
+		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, s.Name, stepText(s.Step), s.Outcome, what, at(s.First), s.Detail)
+	}
+}
+
+func (a *app) retryCommand() *cobra.Command {
+	var target, reason, by string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "retry [KEY...]",
+		Short: "Have failing steps tried again, from the beginning",
+		Long: `Have failing steps tried again: those whose keys are given, those in a target, or
+all. behov serve does it at once; without it, the next behov apply.`,
+		Example: "  behov steps retry 3f9c2a\n  behov steps retry --target ad\n  behov steps retry --all",
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if (len(args) > 0) == (all || target != "") || all && target != "" {
+				return errors.New("say which: keys, --target or --all")
+			}
+			if all || target != "" {
+				failing, err := i.db.FailingSteps(ctx, target, nil)
+				if err != nil {
+					return err
+				}
+				for _, f := range failing {
+					if f.State != store.GivenUp {
+						args = append(args, f.Key)
+					}
+				}
+			}
+			return a.decideSteps(ctx, i, args, store.Retry, by, reason)
+		}),
+	}
+	cmd.Flags().StringVar(&target, "target", "", "all in this target")
+	cmd.Flags().BoolVar(&all, "all", false, "all")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) giveUpCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "give-up KEY...",
+		Short: "Say that failing steps are not to be done",
+		Long: `Say that failing steps are not to be done. Each stays so until somebody retries it,
+or until it is another step: with other values, or in another account.`,
+		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			return a.decideSteps(ctx, i, args, store.GiveUp, by, reason)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict, by, reason string) error {
+	maker, err := a.actor(ctx, i, by)
+	if err != nil {
+		return err
+	}
+	decided, err := a.governance(i).DecideSteps(ctx, keys, verdict, maker, reason)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(decided)
+	}
+	a.printf("Decided: %s, %s.\n", verdict, count(len(decided), "step", "steps"))
+	return nil
+}

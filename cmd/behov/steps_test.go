@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// TestSteps: failing steps are listed, retried, or given up by somebody who
+// says why.
+func TestSteps(t *testing.T) {
+	h := applied(t)
+	h.says([]string{"steps"}, "No step is failing.")
+	h.fails("there is no target", "steps", "--target", "nowhere")
+	h.fails("say which", "steps", "retry")
+	h.fails("say which", "steps", "retry", "ff", "--all")
+	h.fails("no failing step has this key", "steps", "retry", "ff")
+	db := openStore(t, h.dir)
+	person, err := db.FindPerson(t.Context(), "1004")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := plan.Step{ID: "x", Target: "directory", Person: person.ID, Op: connectors.AddMember, Entitlement: "library:desk", Reason: "r"}
+	body, err := json.Marshal(step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+	for key, state := range map[string]store.StepState{"aa11": store.Parked, "bb22": store.Trying} {
+		if err := db.Write(t.Context(), func(tx *store.Tx) error {
+			f, err := tx.Failed(t.Context(), store.FailingStep{Key: key, Target: "directory", Person: string(person.ID), Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
+			f.State = state
+			return errors.Join(err, tx.PutFailingStep(t.Context(), f, at.Add(time.Hour)))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, _ := h.run("steps")
+	if code != exitHeld || !strings.Contains(out, "aa11  Sven Öberg (1004), library:desk in directory: refused\n  tried 1 time, PARKED") || !strings.Contains(out, "bb22") || !strings.Contains(out, "again at 2026-11-24 10:00") {
+		t.Errorf("%d, %s", code, out)
+	}
+	h.fails("a decision needs a reason", "steps", "give-up", "aa")
+	h.fails("nobody decides on their own access", "steps", "give-up", "aa", "--reason", "r", "--by", "1004")
+	h.says([]string{"steps", "give-up", "aa", "--reason", "the desk is closed", "--by", "1006"}, "Decided: give-up, 1 step.")
+	if out := h.ok("steps"); strings.Contains(out, "aa11") {
+		t.Errorf("what was given up is listed: %s", out)
+	}
+	h.says([]string{"steps", "--all"}, "given up")
+	h.says([]string{"steps", "retry", "--target", "directory"}, "Decided: retry, 1 step.")
+	h.says([]string{"steps", "retry", "aa11"}, "Decided: retry, 1 step.")
+	var shown []struct {
+		Key   string `json:"key"`
+		State string `json:"state"`
+		Tries int    `json:"tries"`
+	}
+	if err := json.Unmarshal([]byte(h.ok("steps", "--json")), &shown); err != nil || len(shown) != 2 || shown[0].State != "trying" || shown[0].Tries != 0 {
+		t.Errorf("%+v %v", shown, err)
+	}
+	h.ok("apply", "--yes") // which does not need them
+	h.says([]string{"steps"}, "No step is failing.")
+	h.says([]string{"audit", "verify"}, "is whole")
+}
+
+// TestPause: nothing is changed while changes are paused, and everybody is
+// told.
+func TestPause(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.fails("a decision needs a reason", "pause")
+	h.fails("there is no target", "pause", "nowhere", "--reason", "r")
+	h.fails("that is not paused", "resume", "--reason", "r")
+	loud := func(want string, args ...string) string {
+		t.Helper()
+		_, out, errs := h.run(args...)
+		if !strings.Contains(errs, want) {
+			t.Errorf("behov %s does not say %q: %s", strings.Join(args, " "), want, errs)
+		}
+		return out
+	}
+	loud("*** PAUSED: EVERY target", "pause", "--reason", "the rules are wrong")
+	h.says([]string{"pause", "--reason", "again"}, "Decided: pause *")
+	if out := loud("the rules are wrong. To go on: behov resume ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
+		t.Error(out)
+	}
+	loud("*** PAUSED", "people", "list")
+	h.says([]string{"resume", "--reason", "they are right"}, "Decided: resume *")
+	loud("*** PAUSED: target directory, except for leavers", "pause", "directory", "--except-leavers", "--reason", "it moves")
+	h.ok("resume", "directory", "--reason", "it moved")
+	h.ok("apply", "--yes")
+	h.ok("pause", "--except-leavers", "--reason", "r")
+	var d struct {
+		Verdict string `json:"verdict"`
+	}
+	if err := json.Unmarshal([]byte(h.ok("resume", "--reason", "r", "--json")), &d); err != nil || d.Verdict != "resume" {
+		t.Errorf("%+v %v", d, err)
+	}
+	h.says([]string{"plan"}, "nothing to do")
+	h.ok("audit", "verify")
+}
+
+// TestAHoldExpires: who does not decide in time is asked anew.
+func TestAHoldExpires(t *testing.T) {
+	h := applied(t)
+	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.run("plan")
+	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
+	h.ok("hold", "release", digest, "--reason", "it is so")
+	h.now = func() time.Time { return time.Now().AddDate(0, 0, 8) }
+	if code, out, _ := h.run("apply", "--yes"); code != exitHeld || !strings.Contains(out, "HELD in directory") {
+		t.Errorf("eight days after it was held: %d %s", code, out)
+	}
+	h.says([]string{"hold", "list"}, digest)
+	h.says([]string{"audit", "verify"}, "is whole")
+}

@@ -1,0 +1,105 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Alerts says who is told of what a person should look at soon. The zero value
+// tells nobody.
+type Alerts struct {
+	Email   *Email
+	Webhook *Webhook
+	// Silent is for how long nothing new may come from an HR source.
+	Silent time.Duration
+}
+
+// Email is where alerts are sent by mail.
+type Email struct {
+	From   string
+	To     []string
+	Host   string
+	Port   int
+	User   string // empty without authentication
+	Secret string // a reference to the password
+}
+
+// Webhook is where alerts are posted as CloudEvents 1.0.
+type Webhook struct {
+	URL   string
+	Token string // a reference to a bearer token; empty without
+}
+
+type alertsYAML struct {
+	Silent time.Duration `yaml:"silent_after"`
+	Email  *struct {
+		From     string   `yaml:"from"`
+		To       []string `yaml:"to"`
+		Server   string   `yaml:"server"`
+		User     string   `yaml:"user"`
+		Password string   `yaml:"password"`
+	} `yaml:"email"`
+	Webhook *struct {
+		URL   string `yaml:"url"`
+		Token string `yaml:"token"`
+	} `yaml:"webhook"`
+}
+
+// defaultSilent is longer than a weekend with a holiday beside it.
+const defaultSilent = 4 * 24 * time.Hour
+
+func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
+	const at = "$.alerts"
+	a := Alerts{Silent: defaultSilent}
+	if y.Silent != 0 {
+		if a.Silent = y.Silent; y.Silent < time.Minute {
+			doc.report(at+".silent_after", "it must be a minute or more, as in 26h or 96h")
+		}
+	}
+	secret := func(place, ref string) {
+		if ref != "" && !isReference(ref) {
+			doc.report(place, "a secret must not stand in the configuration: write env:NAME or file:PATH")
+		}
+	}
+	if e := y.Email; e != nil {
+		at := at + ".email"
+		out := &Email{From: e.From, To: e.To, User: e.User, Secret: e.Password}
+		for _, address := range append([]string{e.From}, e.To...) {
+			if _, err := mail.ParseAddress(address); err != nil {
+				doc.report(at, "%q is no e-mail address: from has one, and to has one or more", address)
+			}
+		}
+		if len(e.To) == 0 {
+			doc.report(at+".to", "say who gets the mail")
+		}
+		host, port, err := net.SplitHostPort(e.Server)
+		n, portErr := strconv.Atoi(port)
+		if err != nil || portErr != nil || host == "" {
+			doc.report(at+".server", "it must be HOST:PORT, as in smtp.example.org:587")
+		}
+		out.Host, out.Port = host, n
+		secret(at+".password", e.Password)
+		if (e.User == "") != (e.Password == "") {
+			doc.report(at, "user and password belong together")
+		}
+		a.Email = out
+	}
+	if w := y.Webhook; w != nil {
+		at := at + ".webhook"
+		u, err := url.Parse(w.URL)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			doc.report(at+".url", "it must be https://HOST/PATH")
+		case u.Scheme == "http" && !loopback(u.Hostname()):
+			doc.report(at+".url", "it must be https://: what is sent says who may lose what")
+		case hasPassword(u):
+			doc.report(at+".url", "a secret must not stand in the configuration: write it under token, as env:NAME or file:PATH")
+		}
+		secret(at+".token", w.Token)
+		a.Webhook = &Webhook{URL: w.URL, Token: w.Token}
+	}
+	return a
+}

@@ -1,0 +1,63 @@
+package plan
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// Given is access in a target that behov gave and has not taken back, each with
+// the reason it was given for. The zero value is none.
+type Given struct {
+	rows []given // sorted by person, and then by entitlement
+	// Entitlements and reasons are few, and people many.
+	entitlements, reasons table
+}
+
+type given struct {
+	person              identity.PersonID
+	entitlement, reason int32 // in the tables
+}
+
+// Access is a person's entitlement.
+type Access struct {
+	Person      identity.PersonID
+	Entitlement policy.EntitlementID
+}
+
+// Add notes access. It is fast when access comes in its order.
+func (g *Given) Add(a Access, reason string) {
+	i, found := g.find(a)
+	if !found {
+		g.rows = slices.Insert(g.rows, i, given{person: a.Person, entitlement: g.entitlements.of(string(a.Entitlement))})
+	}
+	g.rows[i].reason = g.reasons.of(reason)
+}
+
+// Reason returns why the access was given, and whether it was.
+func (g *Given) Reason(a Access) (string, bool) {
+	if i, found := g.find(a); found {
+		return g.reasons.names[g.rows[i].reason], true
+	}
+	return "", false
+}
+
+// All returns all access.
+func (g *Given) All() iter.Seq[Access] {
+	return func(yield func(Access) bool) {
+		for _, row := range g.rows {
+			if !yield(Access{Person: row.person, Entitlement: policy.EntitlementID(g.entitlements.names[row.entitlement])}) {
+				return
+			}
+		}
+	}
+}
+
+func (g *Given) find(a Access) (int, bool) {
+	return find(g.rows, func(row given) int {
+		return cmp.Or(cmp.Compare(row.person, a.Person), cmp.Compare(g.entitlements.names[row.entitlement], string(a.Entitlement)))
+	})
+}

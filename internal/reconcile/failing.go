@@ -1,0 +1,220 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// What becomes of a step that its target refused or failed to do, while it does
+// others: it is tried again, later each time, and in the end parked until a
+// person has looked at it. What takes something away is tried once a day all
+// the same: somebody who has left must not stay because a target once said no.
+const (
+	mostTries    = 8
+	firstRetry   = 10 * time.Second
+	longestRetry = 4 * time.Hour
+	parkedRetry  = 24 * time.Hour
+)
+
+// retryAfter is how long a step waits after so many failures: four times as
+// long each time, and a fifth more or less.
+func retryAfter(tries int, asked time.Duration) time.Duration {
+	d := firstRetry
+	for range tries - 1 {
+		d = min(d*4, longestRetry)
+	}
+	d = time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
+	return max(d, asked)
+}
+
+// readFailing reads which steps failed before, and which of them are not tried
+// in this run.
+func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) error {
+	failing, err := e.DB.FailingSteps(ctx, t.Name, w.few)
+	if err != nil {
+		return err
+	}
+	for _, f := range failing {
+		w.failing = append(w.failing, f)
+		due := f.NextUS > 0 && !f.Next().After(e.Now())
+		why := fmt.Sprintf("it failed %d times, last with: %s", f.Tries, f.Detail)
+		switch {
+		case due, f.State == store.Trying && e.Eager:
+			continue
+		case f.State == store.GivenUp:
+			why = "somebody gave it up: behov steps list --all says who, and why"
+		case f.State == store.Parked:
+			why += "; it waits for somebody to look: behov steps retry " + f.Key
+		default:
+			why += "; it is tried again at " + f.Next().In(e.Config.Zone).Format("15:04 on 2006-01-02")
+		}
+		if t.Parked == nil {
+			t.Parked = map[string]string{}
+		}
+		t.Parked[f.Key] = why
+	}
+	return nil
+}
+
+// readPause reads whether changes to the target are paused.
+func (e *Engine) readPause(ctx context.Context, t *plan.Target) error {
+	pauses, err := e.DB.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	all, everything := pauses[store.EveryTarget]
+	one, this := pauses[t.Name]
+	t.LeaversGo = true
+	for _, d := range []store.Decision{all, one} {
+		if d.Seq == 0 {
+			continue
+		}
+		t.Paused = fmt.Sprintf("paused by decision %d of %s: %s", d.Seq, d.Maker, d.Reason)
+		t.LeaversGo = t.LeaversGo && d.Verdict == store.PauseExceptLeavers
+	}
+	t.LeaversGo = t.LeaversGo && (everything || this)
+	return nil
+}
+
+// forgetFailing forgets the failing steps that are not needed any more, of the
+// targets and people that the plan shows as a whole.
+func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+	if len(w.failing) == 0 {
+		return nil
+	}
+	needed := map[string]bool{}
+	keep := func(steps []plan.Step) {
+		for _, s := range steps {
+			needed[s.Key()] = true
+		}
+	}
+	keep(p.Steps)
+	for _, s := range p.Parked {
+		needed[s.Step.Key()] = true
+	}
+	for _, h := range p.Holds {
+		keep(h.Steps)
+	}
+	for _, x := range p.Waits {
+		keep(x.Steps)
+	}
+	later := map[identity.PersonID]bool{}
+	for _, l := range p.Later {
+		later[l.Person] = true
+	}
+	for _, f := range w.failing {
+		person := identity.PersonID(f.Person)
+		if needed[f.Key] || later[person] || later[""] || !e.seesAll(w, f.Target, person) {
+			continue
+		}
+		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seesAll says whether the world shows everything that a person has in a
+// target.
+func (e *Engine) seesAll(w *world, target string, person identity.PersonID) bool {
+	if w.only != "" && w.only != person {
+		return false
+	}
+	for _, t := range w.targets {
+		if t.Name == target {
+			return t.Observed != nil && t.Observed.Completeness.Complete && w.unclear[person] == nil
+		}
+	}
+	return false
+}
+
+// noteFailures notes, of a batch, the steps that failed by themselves, and has
+// somebody look at their people again in time. When none was answered, and the
+// target says when it will, it is the target's trouble and not theirs.
+func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
+	failed := map[string]bool{} // by attempt
+	answered := false
+	for i, a := range attempts {
+		answered = answered || results[i].Err == nil || connectors.After(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
+		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
+	}
+	again := time.Time{}
+	var people []string
+	for i, a := range attempts {
+		if answered && connectors.ClassOf(results[i].Err) == connectors.RetryLater {
+			failed[a.id] = true
+		}
+		if !failed[a.id] {
+			if results[i].Err == nil && r.failedBefore(a.step) {
+				if err := tx.ForgetFailingStep(ctx, a.step.Key()); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		next, err := r.noteFailure(ctx, tx, a, results[i], at)
+		if err != nil {
+			return err
+		}
+		people = append(people, string(a.step.Person))
+		if again.IsZero() || next.After(again) {
+			again = next
+		}
+	}
+	if len(people) > 0 {
+		tx.Enqueue(store.PeopleJob{People: people, Target: r.target.Name, At: time.Now().Add(again.Sub(at))})
+	}
+	return nil
+}
+
+func (r *targetRun) failedBefore(s plan.Step) bool {
+	for _, f := range r.world.failing {
+		if f.Key == s.Key() {
+			return true
+		}
+	}
+	return false
+}
+
+// parkedTogether is for how long parked steps are collected before somebody is
+// told.
+const parkedTogether = 10 * time.Second
+
+// noteFailure notes that a step failed once more, and returns when it is tried
+// again.
+func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, res connectors.Result, at time.Time) (time.Time, error) {
+	body, err := json.Marshal(a.step)
+	if err != nil {
+		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
+	}
+	outcome, detail := outcomeOf(res)
+	f, err := tx.Failed(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
+	if err != nil {
+		return at, err
+	}
+	next := at.Add(retryAfter(f.Tries, connectors.After(res.Err)))
+	if f.Tries < mostTries {
+		return next, tx.PutFailingStep(ctx, f, next)
+	}
+	next = time.Time{}
+	if a.step.Destructive || a.step.Op == plan.RevokeSessions {
+		next = at.Add(parkedRetry)
+	}
+	if f.State == store.Trying {
+		f.State = store.Parked
+		tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: a.step.Target, At: time.Now().Add(parkedTogether)})
+		tx.Audit(audit.Record{At: at, Actor: r.engine.Actor, Action: audit.StepParked, Person: string(a.step.Person), Target: a.step.Target, Entitlement: string(a.step.Entitlement),
+			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s was tried %d times and waits for somebody to look: %s", f.Key, f.Tries, detail)})
+	}
+	return next, tx.PutFailingStep(ctx, f, next)
+}

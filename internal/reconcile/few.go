@@ -1,0 +1,237 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+const (
+	// fewPatience is for how long somebody waits whose account another run
+	// touches: longer than a batch should take.
+	fewPatience = 10 * time.Second
+	// lately is for how long what people lost in a target counts against its
+	// limit, when they are looked at a few at a time.
+	lately = time.Hour
+)
+
+// Done is what became of some people in a target.
+type Done struct {
+	Target string
+	Result *Result // nil when it was not begun
+	Err    error
+}
+
+// RunFew brings what some people have to the desired state, in some targets or,
+// with nil, in all: what Run does, without reading what is not about them, and
+// each target by itself. What only a look at everybody can decide it leaves to
+// Run, and says so in the plan: what is over a limit, who may own an account
+// that was there.
+func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([]Done, error) {
+	sponsored, err := e.DB.SponsoredBy(ctx, few)
+	if err != nil {
+		return nil, err
+	}
+	folk, err := e.newWorld(ctx, Options{Targets: targets})
+	if err != nil {
+		return nil, err
+	}
+	folk.few = slices.Compact(slices.Sorted(slices.Values(slices.Concat(few, sponsored))))
+	if err := e.readFew(ctx, folk); err != nil {
+		return nil, err
+	}
+	if len(folk.people) == 0 {
+		return nil, nil
+	}
+	done := make([]Done, len(folk.configs))
+	var wg sync.WaitGroup
+	for i, c := range folk.configs {
+		wg.Go(func() {
+			result, err := e.fewIn(ctx, folk, c)
+			done[i] = Done{Target: c.Name, Result: result, Err: err}
+		})
+	}
+	wg.Wait()
+	return done, nil
+}
+
+// readFew reads the people and what is decided about them.
+func (e *Engine) readFew(ctx context.Context, w *world) error {
+	people, err := e.DB.PeopleAmong(ctx, w.few)
+	if err != nil {
+		return err
+	}
+	w.few = w.few[:0]
+	for _, p := range people {
+		standing, err := StandingOf(ctx, e.DB, e.Config, p, w.day)
+		if err != nil {
+			return err
+		}
+		if standing.Unclear != nil {
+			w.unclear[p.ID] = standing.Unclear
+		}
+		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.MFA }) {
+			if standing.Facts.MFA, err = e.enrolment(ctx, p); err != nil {
+				return err
+			}
+		}
+		w.few = append(w.few, p.ID)
+		w.people = append(w.people, standing.Person)
+		w.facts[p.ID] = standing.Facts
+		for _, k := range p.Keys {
+			w.byKey[k.SourceKey] = p.ID
+		}
+	}
+	for _, p := range w.people {
+		for _, employment := range p.Employments {
+			for _, terms := range employment.Terms {
+				key := identity.SourceKey{Source: employment.Key.Source, Key: terms.ManagerKey}
+				if _, known := w.byKey[key]; known || key.Key == "" {
+					continue
+				}
+				boss, ok, err := e.DB.PersonByKey(ctx, key)
+				if err != nil {
+					return err
+				}
+				if ok {
+					w.byKey[key] = boss.ID
+				}
+			}
+		}
+	}
+	return e.readNumbers(ctx, w)
+}
+
+// fewIn is Run for few people in one target. It has them to itself from before
+// it looks until it is done.
+func (e *Engine) fewIn(ctx context.Context, folk *world, c config.Target) (*Result, error) {
+	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.few))))
+	defer span.End()
+	lock, err := e.DB.LockWithin(ctx, fewPatience, personLocks(c.Name, folk.few)...)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	w := *folk
+	w.failing = nil
+	w.configs, w.lock, w.open = []config.Target{c}, lock, map[string]int{}
+	heads, err := e.DB.Heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.settledAt = heads.Audit // nobody else touches them from here on
+	open, err := e.DB.OpenSteps(ctx, c.Name, w.few)
+	if err != nil {
+		return nil, err
+	}
+	w.stopped = map[string][]store.OpenStep{c.Name: open}
+	if err := e.readTargets(ctx, &w); err != nil {
+		return nil, err
+	}
+	if err := e.settle(ctx, &w); err != nil {
+		return nil, err
+	}
+	p, err := e.plan(ctx, &w)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.recordSeen(ctx, &w, p); err != nil {
+		return nil, err
+	}
+	return e.apply(ctx, &w, p)
+}
+
+// observe reads a target: as a whole, or what it has of few people.
+func (e *Engine) observe(ctx context.Context, w *world, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
+	connector := e.Targets[c.Name]
+	reader, able := connector.(connectors.AccountReader)
+	if w.few == nil || !able {
+		return connector.Snapshot(ctx, sink)
+	}
+	bound, err := e.DB.Accounts(ctx, c.Name, w.concerned())
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	var refs []connectors.AccountRef
+	for _, person := range w.concerned() {
+		if bound[string(person)] == "" && len(c.Adopt) > 0 && slices.Contains(w.few, person) {
+			// Theirs may be any that was there.
+			return connector.Snapshot(ctx, sink)
+		}
+		refs = append(refs, connectors.AccountRef{ID: bound[string(person)], Anchor: string(person)})
+	}
+	var names []string
+	for _, of := range e.Config.Rules.Catalogue.Entitlements {
+		if of.Target == c.Name {
+			names = append(names, of.Native)
+		}
+	}
+	return reader.ReadAccounts(ctx, refs, names, sink)
+}
+
+// concerned are few people and those whom their accounts may refer to; nil is
+// everybody.
+func (w *world) concerned() store.Few {
+	if w.few == nil {
+		return nil
+	}
+	all := slices.Clone(w.few)
+	for _, id := range w.byKey {
+		all = append(all, id)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// readBound reads whose the accounts in a target are.
+func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error {
+	if w.few != nil && t.Observed != nil {
+		var seen []string
+		for a := range t.Observed.All() {
+			seen = append(seen, a.ID)
+		}
+		owners, err := e.owners(ctx, t.Name, seen)
+		if err != nil {
+			return err
+		}
+		for person, native := range owners {
+			t.Bound.Bind(identity.PersonID(person), native)
+		}
+	}
+	for bound, err := range e.DB.EachAccount(ctx, t.Name, w.concerned()) {
+		if err != nil {
+			return err
+		}
+		t.Bound.Bind(w.id(bound.Person), bound.Native)
+	}
+	if w.few == nil {
+		return nil
+	}
+	states, err := e.DB.TargetStates(ctx)
+	if err != nil {
+		return err
+	}
+	t.Population = states[t.Name].Enabled
+	t.Lately, err = e.DB.LostSince(ctx, t.Name, e.Now().Add(-lately))
+	return err
+}
+
+// owners returns whose some accounts are, or, of many, whose any are.
+func (e *Engine) owners(ctx context.Context, target string, accounts []string) (map[string]string, error) {
+	const many = 1000
+	if len(accounts) > many {
+		return e.DB.Accounts(ctx, target, nil)
+	}
+	return e.DB.AccountOwners(ctx, target, accounts)
+}

@@ -1,0 +1,278 @@
+package reconcile_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// ids returns the people whom the keys name.
+func (h *house) ids(keys ...string) store.Few {
+	h.t.Helper()
+	var few store.Few
+	for _, key := range keys {
+		p, err := h.e.DB.FindPerson(h.t.Context(), key)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		few = append(few, p.ID)
+	}
+	return few
+}
+
+// few looks at the people whom the keys name, which must go well, and returns
+// what is left to a run for everybody.
+func (h *house) few(keys ...string) []plan.Later {
+	h.t.Helper()
+	done, err := h.e.RunFew(h.t.Context(), h.ids(keys...), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var later []plan.Later
+	for _, d := range done {
+		if d.Err != nil || d.Result.Err() != nil {
+			h.t.Fatalf("%s: %v, %+v", d.Target, d.Err, d.Result)
+		}
+		later = append(later, d.Result.Plan.Later...)
+	}
+	return later
+}
+
+// nothingToDo says that a plan for everybody is empty.
+func (h *house) nothingToDo() {
+	h.t.Helper()
+	p, err := h.e.Plan(h.t.Context(), reconcile.Options{})
+	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
+		h.t.Errorf("there is still to do: %v %v %v", opsOf(p.Steps), p.Holds, err)
+	}
+}
+
+// TestFewAreRead: what concerns one person is done without reading everybody.
+func TestFewAreRead(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 library T")
+	h.settledRun()
+	before := h.one.snapshots + h.two.snapshots
+	h.hire("1 school T", "2 library T", "3 library T 2020-12-31", "4 school T")
+	if later := h.few("2", "3", "4"); len(later) > 0 {
+		t.Errorf("left to others: %v", later)
+	}
+	if n := h.one.snapshots + h.two.snapshots - before; n != 0 {
+		t.Errorf("targets were read as a whole %d times", n)
+	}
+	for key, want := range map[string]string{"1": everything, "2": "one/account one/base:staff two/account two/lib:library", "3": "", "4": everything} {
+		if got := h.has(key); got != want {
+			t.Errorf("%s has %q, want %q", key, got, want)
+		}
+	}
+	h.nothingToDo()
+}
+
+// Law 4: who loses something one at a time counts as who loses it at once, for
+// an hour; what is over the limit is left to a run for everybody, which holds
+// it or not.
+func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 school T", "6 school T")
+	for _, key := range []string{"1", "2"} {
+		if later := h.few(key); len(later) > 0 || h.has(key) != "" {
+			t.Errorf("%s: %v, has %s", key, later, h.has(key))
+		}
+	}
+	later := h.few("3")
+	if len(later) != 2 || !strings.Contains(later[0].Why, "3 of the 6 people") || h.has("3") != everything {
+		t.Errorf("the third: %v, has %s", later, h.has("3"))
+	}
+	if holds, err := h.e.DB.Holds(t.Context()); err != nil || len(holds) > 0 {
+		t.Errorf("holds are for a run that sees everybody: %v %v", holds, err)
+	}
+	now := time.Now().Add(2 * time.Hour)
+	h.e.Now = func() time.Time { return now }
+	if later := h.few("3"); len(later) > 0 || h.has("3") != "" {
+		t.Errorf("two hours later: %v, has %s", later, h.has("3"))
+	}
+}
+
+// Nothing is adopted on the strength of one person's claims: others may have
+// the same.
+func TestFewAdoptNothing(t *testing.T) {
+	h := newHouseWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}], `, 1))
+	if _, err := h.one.Put(connectors.Account{Name: "anna", Enabled: true, Attributes: map[string][]string{"mail": {"1@x"}}}, false); err != nil {
+		t.Fatal(err)
+	}
+	h.hire("1 school T", "2 school T")
+	if later := h.few("1"); len(later) != 1 || later[0].Target != "one" {
+		t.Errorf("left to others: %v", later)
+	}
+	if got := h.has("1"); got != "two/account two/lib:library" {
+		t.Errorf("has %q", got)
+	}
+	if later := h.few("2"); len(later) > 0 || h.has("2") != everything {
+		t.Errorf("whom nobody could be taken for: %v, has %s", later, h.has("2"))
+	}
+	h.settledRun()
+	if got := h.has("1"); got != everything {
+		t.Errorf("after a run for everybody 1 has %q", got)
+	}
+}
+
+// What a plan did not know: HR, or a decision, said something new of a person
+// after the plan was made and before their turn came. Then it is not done.
+func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
+	h := newHouse(t)
+	h.e.Config.Targets = h.e.Config.Targets[:1]
+	h.hire("1 school T", "2 school T")
+	h.one.before = func(changes []connectors.Change) {
+		if changes[0].Op == connectors.CreateAccount {
+			h.one.before = nil
+			h.hire("1 library T", "2 school T")
+		}
+	}
+	r := h.settledRun()
+	if n := r.Outcomes["left-to-another-run"]; n != 2 {
+		t.Errorf("outcomes %v: both memberships of 1 were planned on old facts", r.Outcomes)
+	}
+	if got := h.has("1") + h.has("2"); got != "one/accountone/account one/base:school one/base:staff" {
+		t.Errorf("they have %q", got)
+	}
+	h.few("1")
+	if got := h.has("1"); got != "one/account one/base:staff" {
+		t.Errorf("1 has %q", got)
+	}
+	h.nothingToDo()
+}
+
+// A run for everybody that read a person before others brought them up to date
+// does not do it again.
+func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	other := *h.e
+	h.e.Progress = func(stage string, done, total int) {
+		if stage != "read targets" || done < total {
+			return
+		}
+		h.e.Progress = nil
+		if did, err := other.RunFew(t.Context(), h.ids("1"), nil); err != nil || did[0].Err != nil || did[0].Result.Outcomes[audit.Applied] != 3 {
+			t.Errorf("a person nobody is at: %v, %+v", err, did[0].Result)
+		}
+	}
+	r := h.settledRun()
+	if r.Outcomes[audit.Applied] != 5 || r.Outcomes["left-to-another-run"] != 5 || r.Outcomes[audit.AlreadySo] != 0 {
+		t.Errorf("outcomes %v", r.Outcomes)
+	}
+	if got := h.has("1"); got != everything {
+		t.Errorf("1 has %q", got)
+	}
+	h.nothingToDo()
+}
+
+// TestEverythingAtOnce: runs for everybody and for few at the same time, of
+// the same people, do nothing twice and leave nothing undone.
+func TestEverythingAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.e.Patience = time.Minute
+	rows := []string{}
+	for _, key := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
+		rows = append(rows, key+" school T")
+	}
+	var calls sync.Map
+	twice := func(name string) func(r connectors.Result) connectors.Result {
+		return func(r connectors.Result) connectors.Result {
+			if r.Status == connectors.AlreadySo {
+				calls.Store(name, r)
+			}
+			return r
+		}
+	}
+	h.one.answer, h.two.answer = twice("one"), twice("two")
+	h.hire(rows...)
+	few := h.ids("1", "2", "3", "4", "5", "6", "7", "8")
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			if n%4 == 0 {
+				if _, err := h.e.Run(t.Context(), reconcile.Options{}); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			done, err := h.e.RunFew(t.Context(), slices.Clone(few[n%3:n%3+5]), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, d := range done {
+				if d.Err != nil {
+					t.Error(d.Err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	h.settledRun()
+	h.nothingToDo()
+	calls.Range(func(name, r any) bool { t.Errorf("%v was asked for what was already so: %+v", name, r); return true })
+	for _, key := range []string{"1", "5", "8"} {
+		if got := h.has(key); got != everything {
+			t.Errorf("%s has %q", key, got)
+		}
+	}
+	intents := map[string]int{}
+	for _, r := range records(t, h) {
+		if r.Action == audit.StepIntended {
+			intents[r.Person+" "+r.Target+" "+r.Op+" "+r.Entitlement]++
+		}
+	}
+	for what, n := range intents {
+		if n > 1 {
+			t.Errorf("%s was intended %d times", what, n)
+		}
+	}
+}
+
+// TestStoppedRunsAreSettledByFew: what a stopped run left open of a person is
+// found out when somebody looks at them, and not what another run is at.
+func TestStoppedRunsAreSettledByFew(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.one.answer = func(connectors.Result) connectors.Result {
+		return connectors.Result{Err: connectors.Errorf(connectors.Permanent, "no usable answer")}
+	}
+	h.run()
+	h.one.answer = nil
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
+	if err != nil || len(open) != 2 {
+		t.Fatalf("open: %v %v", open, err)
+	}
+	h.few("1")
+	if got := h.has("1"); got != everything {
+		t.Errorf("1 has %q", got)
+	}
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 1 || identity.PersonID(open[0].Person) != h.ids("2")[0] {
+		t.Errorf("open: %v", open)
+	}
+	lock, err := h.e.DB.Lock(t.Context(), `touch "one" `+string(h.ids("2")[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.run()
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 1 {
+		t.Errorf("a step that somebody is at was settled: %v", open)
+	}
+	lock.Unlock()
+	h.settledRun()
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 0 || h.has("2") != everything {
+		t.Errorf("open: %v, has %s", open, h.has("2"))
+	}
+}

@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// What excludes what: one run at a time plans everybody in a target, and one
+// at a time touches a person's account in it, whichever process it is in.
+
+// lockTargets waits until nobody else plans everybody in the targets; nil is
+// all of them.
+func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
+	if targets == nil {
+		for _, t := range e.Config.Targets {
+			targets = append(targets, t.Name)
+		}
+	}
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = "plan " + t
+	}
+	return e.DB.LockWithin(ctx, e.Patience, names...)
+}
+
+func personLock(target string, person identity.PersonID) string {
+	return fmt.Sprintf("touch %q %s", target, person)
+}
+
+func personLocks(target string, people []identity.PersonID) []string {
+	names := make([]string, len(people))
+	for i, id := range people {
+		names[i] = personLock(target, id)
+	}
+	return names
+}
+
+// lockStopped finds what stopped runs left open, and locks the people whose it
+// is. What somebody is at is not stopped.
+func (e *Engine) lockStopped(ctx context.Context, w *world) error {
+	w.stopped = map[string][]store.OpenStep{}
+	for _, c := range w.configs {
+		open, err := e.DB.OpenSteps(ctx, c.Name, w.few)
+		if err != nil {
+			return err
+		}
+		ours := map[string]bool{}
+		for _, s := range open {
+			if _, asked := ours[s.Person]; asked {
+				continue
+			}
+			lock, err := e.DB.Lock(ctx, personLock(c.Name, identity.PersonID(s.Person)))
+			if err != nil && !errors.Is(err, store.ErrLocked) {
+				return err
+			}
+			if ours[s.Person] = err == nil; err == nil {
+				w.locks = append(w.locks, lock)
+			}
+		}
+		// Again: somebody may have ended one before we had the lock.
+		if open, err = e.DB.OpenSteps(ctx, c.Name, w.few); err != nil {
+			return err
+		}
+		for _, s := range open {
+			if ours[s.Person] {
+				w.stopped[c.Name] = append(w.stopped[c.Name], s)
+			}
+		}
+	}
+	return nil
+}
+
+// unlock gives back what lockStopped locked.
+func (w *world) unlock() {
+	if w == nil {
+		return
+	}
+	for _, l := range w.locks {
+		l.Unlock()
+	}
+	w.locks = nil
+}
+
+// locks are those of the people in a batch.
+type locks []*store.Lock
+
+func (l locks) unlock() {
+	for _, one := range l {
+		one.Unlock()
+	}
+}
+
+// urgentPatience is for how long what must be done now waits for its turn.
+const urgentPatience = 2 * time.Second
+
+// lock makes sure that nobody else touches the people of a batch until it is
+// done. Whom another run touches it leaves to that one.
+func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) {
+	if r.world.lock != nil {
+		return nil, r.world.lock.Held(ctx)
+	}
+	var people store.Few
+	for _, s := range steps {
+		if r.left[s.Person] == "" {
+			people = append(people, s.Person)
+		}
+	}
+	people = unique(people)
+	patience := time.Duration(0)
+	if r.urgent {
+		patience = urgentPatience
+	}
+	db := r.engine.DB
+	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
+	switch {
+	case err == nil:
+		return locks{all}, nil
+	case r.urgent && errors.Is(err, store.ErrLocked):
+		return nil, nil
+	case !errors.Is(err, store.ErrLocked):
+		return nil, err
+	}
+	var held locks
+	for _, id := range people {
+		one, err := db.Lock(ctx, personLock(r.target.Name, id))
+		switch {
+		case err == nil:
+			held = append(held, one)
+		case errors.Is(err, store.ErrLocked):
+			r.left[id] = "another run is at this person's account"
+		default:
+			return held, err
+		}
+	}
+	return held, nil
+}

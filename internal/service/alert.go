@@ -1,0 +1,231 @@
+package service
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/wneessen/go-mail"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/store"
+)
+
+const (
+	byEmail   = "email"
+	byWebhook = "webhook"
+	// sending is for how long a server may take to accept an alert.
+	sending = 30 * time.Second
+)
+
+// alert is what somebody is told. It names nobody but by opaque ID.
+type alert struct {
+	About   string    `json:"about"`
+	Subject string    `json:"subject"`
+	Title   string    `json:"title"`
+	Text    string    `json:"text"`
+	What    string    `json:"what_to_do"`
+	At      time.Time `json:"at"`
+}
+
+// alertWorker tells somebody.
+type alertWorker struct {
+	river.WorkerDefaults[store.AlertJob]
+	service *Service
+}
+
+// Work implements river.Worker. One job becomes one for each way of sending, so
+// that one that fails does not send the others again.
+func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) error {
+	s := w.service
+	g, done := s.use()
+	defer done()
+	c := g.config.Alerts
+	if job.Args.Channel == "" {
+		var each []store.Job
+		one := job.Args
+		one.ID = uuid.Must(uuid.NewV7()).String()
+		if c.Email != nil {
+			one.Channel = byEmail
+			each = append(each, one)
+		}
+		if c.Webhook != nil {
+			one.Channel = byWebhook
+			each = append(each, one)
+		}
+		if len(each) == 0 {
+			return nil
+		}
+		return s.enqueue(ctx, each...)
+	}
+	a, err := s.alert(ctx, g.config, job.Args)
+	if err != nil || a == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sending)
+	defer cancel()
+	switch {
+	case job.Args.Channel == byEmail && c.Email != nil:
+		err = sendEmail(ctx, g.config, job.Args.ID, *a)
+	case job.Args.Channel == byWebhook && c.Webhook != nil:
+		err = post(ctx, g.config, job.Args.ID, *a)
+	}
+	if err == nil {
+		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Args.Channel)
+	}
+	return err
+}
+
+// alert finds out what there is to say; nil when it is over.
+func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob) (*alert, error) {
+	a := &alert{About: of.About, Subject: of.Subject, At: s.Now().UTC()}
+	switch of.About {
+	case store.HeldAlert:
+		holds, err := s.DB.Holds(ctx)
+		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == of.Subject })
+		if err != nil || i < 0 || holds[i].Decision != nil {
+			return nil, err
+		}
+		a.Title = "Held: " + holds[i].Subject
+		a.Text = holds[i].Why
+		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
+	case store.ParkedAlert:
+		figures, err := s.DB.Figures(ctx)
+		if err != nil || figures.Parked[of.Subject] == 0 {
+			return nil, err
+		}
+		a.Title = "Steps failed: " + of.Subject
+		a.Text = fmt.Sprintf("In target %s %d steps failed so often that they are not tried any more.", of.Subject, figures.Parked[of.Subject])
+		a.What = "See why with \"behov steps\", and try them again or give them up."
+	case store.SilentAlert:
+		figures, err := s.DB.Figures(ctx)
+		heard := figures.Heard[of.Subject]
+		if err != nil || s.Now().Sub(heard) < c.Alerts.Silent {
+			return nil, err
+		}
+		a.Title = "HR is silent: " + of.Subject
+		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
+		a.What = "See with \"behov hr imports\" what came last, and ask whoever makes the export."
+	default:
+		return nil, nil
+	}
+	return a, nil
+}
+
+// sendEmail sends a mail. The same alert has the same Message-ID, however often
+// it is sent.
+func sendEmail(ctx context.Context, c *config.Config, id string, a alert) error {
+	e := c.Alerts.Email
+	m := mail.NewMsg()
+	if err := errors.Join(m.From(e.From), m.To(e.To...)); err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	m.Subject("behov: " + a.Title)
+	m.SetMessageIDWithValue(id + "@behov")
+	m.SetBodyString(mail.TypeTextPlain, a.Text+"\n\n"+a.What+"\n")
+	options := []mail.Option{mail.WithPort(e.Port), mail.WithTimeout(sending), mail.WithTLSPortPolicy(mail.TLSMandatory)}
+	if config.Loopback(e.Host) {
+		options = append(options, mail.WithTLSPortPolicy(mail.TLSOpportunistic))
+	}
+	options = append(options, mail.WithPort(e.Port)) // which a policy changes
+	if e.User != "" {
+		password, err := config.Resolve(c.Dir, e.Secret)
+		if err != nil {
+			return fmt.Errorf("mail: %w", err)
+		}
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.User), mail.WithPassword(password))
+	}
+	client, err := mail.NewClient(e.Host, options...)
+	if err == nil {
+		err = client.DialAndSendWithContext(ctx, m)
+	}
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	return nil
+}
+
+// cloudEvent is an event in the structured JSON format (CloudEvents 1.0.2,
+// JSON event format 1.0.2 §3.2).
+type cloudEvent struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Data            alert     `json:"data"`
+}
+
+// post posts an event (HTTP 1.1 Web Hooks for Event Delivery §2).
+func post(ctx context.Context, c *config.Config, id string, a alert) error {
+	hook := c.Alerts.Webhook
+	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + a.About, Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
+	if hook.Token != "" {
+		token, err := config.Resolve(c.Dir, hook.Token)
+		if err != nil {
+			return fmt.Errorf("webhook: %w", err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := (&http.Client{Timeout: sending}).Do(r)
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	if err := answer.Body.Close(); err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("webhook: it answered %s", answer.Status)
+	}
+	return nil
+}
+
+// watchWorker looks whether HR is silent.
+type watchWorker struct {
+	river.WorkerDefaults[store.WatchJob]
+	service *Service
+}
+
+// Work implements river.Worker. A source from which nothing ever came has not
+// begun yet; one that is pushed to is silent when there is nothing to say.
+func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) error {
+	s := w.service
+	g, done := s.use()
+	defer done()
+	figures, err := s.DB.Figures(ctx)
+	if err != nil {
+		return err
+	}
+	var jobs []store.Job
+	for name, source := range g.config.Sources {
+		heard := figures.Heard[name]
+		if pullable(source) && !heard.IsZero() && s.Now().Sub(heard) >= g.config.Alerts.Silent {
+			jobs = append(jobs, store.AlertJob{About: store.SilentAlert, Subject: name})
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	slices.SortFunc(jobs, func(a, b store.Job) int {
+		return cmp.Compare(a.(store.AlertJob).Subject, b.(store.AlertJob).Subject)
+	})
+	return s.enqueue(ctx, jobs...)
+}

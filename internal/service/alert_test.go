@@ -1,0 +1,235 @@
+package service_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
+)
+
+// postbox is a mail server and a webhook that keep what they get.
+type postbox struct {
+	mu     sync.Mutex
+	mails  []string
+	events []map[string]any
+	broken int // how many requests the webhook refuses first
+}
+
+// NewSession implements smtp.Backend.
+func (p *postbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &mailSession{postbox: p}, nil }
+
+type mailSession struct {
+	*postbox
+	to []string
+}
+
+func (m *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (m *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	m.to = append(m.to, to)
+	return nil
+}
+func (m *mailSession) Reset()        { m.to = nil }
+func (m *mailSession) Logout() error { return nil }
+func (m *mailSession) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mails = append(m.mails, strings.Join(m.to, ",")+"\n"+string(b))
+	return err
+}
+
+func (p *postbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var event map[string]any
+	err := json.NewDecoder(r.Body).Decode(&event)
+	switch {
+	case r.Header.Get("Authorization") != "Bearer s3cret" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/cloudevents+json") || err != nil:
+		http.Error(w, "no", http.StatusForbidden)
+	case p.broken > 0:
+		p.broken--
+		http.Error(w, "later", http.StatusServiceUnavailable)
+	default:
+		p.events = append(p.events, event)
+	}
+}
+
+// got says whether a mail and an event say something, and how many there are.
+func (p *postbox) got(text, kind string) (mails, events int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.mails {
+		if strings.Contains(m, text) {
+			mails++
+		}
+	}
+	for _, e := range p.events {
+		if e["type"] == kind {
+			events++
+		}
+	}
+	return mails, events
+}
+
+// openPostbox starts the servers.
+func openPostbox(t *testing.T) (p *postbox, smtpAddress, hook string) {
+	t.Helper()
+	p = &postbox{}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := smtp.NewServer(p)
+	go func() { _ = mail.Serve(l) }()
+	web := httptest.NewServer(p)
+	t.Cleanup(func() {
+		web.Close()
+		_ = mail.Close()
+	})
+	return p, l.Addr().String(), web.URL
+}
+
+// TestAlerts: somebody is told of what is held, of steps that failed for good
+// and of an HR source that is silent, once, by mail and over the webhook, also
+// when that is down at first; and the metrics say the same.
+func TestAlerts(t *testing.T) {
+	onBoth(t, func(t *testing.T, town *town) {
+		p, mail, hook := openPostbox(t)
+		p.broken = 1
+		t.Setenv("BEHOV_TEST_HOOK", "s3cret")
+		text := strings.Replace(configuration, "one: {removal_limit: {number: 99}", "one: {removal_limit: {number: 0, percent: 0}", 1) + fmt.Sprintf(`
+hr: {sources: {hr: {file: export.csv, every: 1h}}}
+alerts:
+  silent_after: 72h
+  email: {from: behov@example.org, to: [iam@example.org, boss@example.org], server: %q}
+  webhook: {url: %q, token: env:BEHOV_TEST_HOOK}
+`, mail, hook)
+		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		town.config = town.load()
+		town.hr("1 school", "2 library")
+		// The next import is long ago.
+		later := func() time.Time { return time.Now().Add(100 * time.Hour) }
+		var served *service.Service
+		stop := town.serve(func(s *service.Service) { served, s.Now = s, later })
+		told := func(what, text, kind string) {
+			t.Helper()
+			town.until(what, 60*time.Second, func() bool {
+				mails, events := p.got(text, kind)
+				return mails > 0 && events > 0
+			})
+			if mails, events := p.got(text, kind); mails != 1 || events != 1 {
+				t.Errorf("%s: %d mails and %d events", what, mails, events)
+			}
+		}
+		told("HR is silent", "HR is silent: hr", "behov.silent")
+		town.until("everybody is there", 20*time.Second, func() bool { return town.has("1", "one") == "account staff school" })
+		town.hr("1 school 2020-12-31")
+		told("it is held", "Held: one", "behov.held")
+		p.mu.Lock()
+		if all := strings.Join(p.mails, ""); !strings.Contains(all, "iam@example.org,boss@example.org") || !strings.Contains(all, "behov hold show") || strings.Contains(all, "Given1") {
+			t.Errorf("the mails: %s", all)
+		}
+		for _, e := range p.events {
+			if e["specversion"] != "1.0" || e["id"] == "" || e["source"] != "/behov" || e["datacontenttype"] != "application/json" {
+				t.Errorf("the event: %v", e)
+			}
+		}
+		p.mu.Unlock()
+		if err := testutil.ScrapeAndCompare(serveMetrics(t, served), strings.NewReader(`
+# HELP behov_holds What is held (behov hold), by the target or HR source.
+# TYPE behov_holds gauge
+behov_holds{subject="hr"} 0
+behov_holds{subject="one"} 1
+behov_holds{subject="two"} 0
+# HELP behov_target_up Whether the target answered this process when it last asked.
+# TYPE behov_target_up gauge
+behov_target_up{target="one"} 1
+behov_target_up{target="two"} 1
+`), "behov_holds", "behov_target_up"); err != nil {
+			t.Error(err)
+		}
+		scraped := scrape(t, served)
+		for _, want := range []string{`behov_steps_total{outcome="applied",target="one"} 5`, `behov_job_seconds_count{job="run",result="done"}`, `behov_oldest_unfinished_step_seconds{target="two"} 0`, "behov_hr_seconds_since_import{source=\"hr\"} 360", "go_goroutines"} {
+			if !strings.Contains(scraped, want) {
+				t.Errorf("the metrics lack %s:\n%s", want, scraped)
+			}
+		}
+		stop()
+	})
+}
+
+// TestParkedIsTold: what a target refuses again and again waits for a person,
+// and somebody is told of all of it at once.
+func TestParkedIsTold(t *testing.T) {
+	town := newTown(t, "")
+	p, mail, _ := openPostbox(t)
+	text := configuration + fmt.Sprintf("alerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	town.config = town.load()
+	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
+		for range 3 {
+			tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: "one"})
+		}
+		for n := range 2 {
+			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: fmt.Sprint("p", n), Body: "{}", Outcome: "refused", Detail: "no"}
+			f, err := tx.Failed(context.Background(), f, time.Now())
+			if err != nil {
+				return err
+			}
+			f.State = store.Parked
+			if err := tx.PutFailingStep(context.Background(), f, time.Time{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	stop := town.serve(func(s *service.Service) { s.Apply = false })
+	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
+	time.Sleep(time.Second)
+	if mails, _ := p.got("Steps failed", ""); mails != 1 {
+		t.Errorf("%d mails", mails)
+	}
+	stop()
+}
+
+func serveMetrics(t *testing.T, s *service.Service) string {
+	t.Helper()
+	web := httptest.NewServer(s.Metrics())
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+func scrape(t *testing.T, s *service.Service) string {
+	t.Helper()
+	r, err := http.Get(serveMetrics(t, s)) //nolint:noctx // a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

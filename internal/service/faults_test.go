@@ -1,0 +1,376 @@
+package service_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	goldap "github.com/go-ldap/ldap/v3"
+	"github.com/rs/zerolog"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/testenv"
+)
+
+// wire is a proxy between behov and something that it talks to.
+type wire struct {
+	t     *testing.T
+	proxy *toxiproxy.Proxy
+}
+
+func newWire(t *testing.T, upstream string) *wire {
+	t.Helper()
+	zerolog.SetGlobalLevel(zerolog.Disabled)
+	w := &wire{t: t, proxy: toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "wire", fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)), upstream)}
+	if err := w.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.proxy.Stop)
+	return w
+}
+
+// suffers puts a fault on the wire, in toxiproxy's own words, until heals.
+func (w *wire) suffers(toxic string) {
+	w.t.Helper()
+	for _, stream := range []string{"upstream", "downstream"} {
+		if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": %q, "stream": %q, "toxicity": 1, %s}`, stream, stream, toxic))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *wire) heals() { w.proxy.Toxics.ResetToxics(context.Background()) }
+
+// fault is what goes wrong, and how it is over.
+type fault struct {
+	name       string
+	begin, end func()
+	says       string // what the log says of it; empty when nobody has to notice
+}
+
+// remoteTown is a town whose target one is real and far away: around is how the
+// service reaches it, straight how the test does.
+type remoteTown struct {
+	*town
+	around, straight func() connectors.Connector
+}
+
+func newRemoteTown(t *testing.T, url, attributes string) *remoteTown {
+	t.Helper()
+	town := &remoteTown{town: newTown(t, url)}
+	text := strings.Replace(configuration, "one: {", "one: {attributes: {"+attributes+"}, reconcile_every: 5s, ", 1)
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	town.config = town.load()
+	return town
+}
+
+// newDirectoryTown's target is a directory behind a wire.
+func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *wire) {
+	t.Helper()
+	town := newRemoteTown(t, url, `cn: "{{.GivenName}}", sn: "{{.FamilyName}}"`)
+	slapd := testenv.StartSlapd(t)
+	for _, name := range []string{"staff", "school"} {
+		dn := "cn=" + name + "," + slapd.GroupsDN
+		r := goldap.NewAddRequest(dn, nil)
+		r.Attribute("objectClass", []string{"groupOfNames"})
+		r.Attribute("member", []string{dn})
+		if err := slapd.Dial().Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newWire(t, strings.TrimPrefix(slapd.URL, "ldap://"))
+	reach := func(url string) func() connectors.Connector {
+		return func() connectors.Connector {
+			c, err := ldap.New(ldap.Config{URL: url, BindDN: slapd.BindDN, Password: slapd.Password, Plaintext: true, PeopleDN: slapd.PeopleDN, GroupsDN: slapd.GroupsDN,
+				Timeout: 2 * time.Second, Attributes: []string{"cn", "sn"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+	}
+	town.around, town.straight = reach("ldap://"+w.proxy.Listen), reach(slapd.URL)
+	return town, slapd, w
+}
+
+// front stands before an HTTP service, and answers in its place while answer is
+// set.
+type front struct {
+	mu     sync.Mutex
+	answer func(w http.ResponseWriter, pass http.Handler, r *http.Request)
+	pass   http.Handler
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	answer := f.answer
+	f.mu.Unlock()
+	if answer == nil {
+		f.pass.ServeHTTP(w, r)
+		return
+	}
+	answer(w, f.pass, r)
+}
+
+func (f *front) answers(answer func(w http.ResponseWriter, pass http.Handler, r *http.Request)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+// newAppTown's target is a SCIM service behind a front.
+func newAppTown(t *testing.T) (*remoteTown, *front) {
+	t.Helper()
+	town := newRemoteTown(t, "", `name.givenName: "{{.GivenName}}", name.familyName: "{{.FamilyName}}"`)
+	server := testenv.SCIMMY(t)
+	at, err := url.Parse(server.Service())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"staff", "school"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at.String()+"/Groups", strings.NewReader(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"`+name+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+server.Token)
+		r.Header.Set("Content-Type", "application/scim+json")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil || answer.StatusCode != http.StatusCreated {
+			t.Fatal(answer, err)
+		}
+		_ = answer.Body.Close()
+	}
+	f := &front{pass: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: at.Scheme, Host: at.Host})}
+	web := httptest.NewServer(f)
+	t.Cleanup(web.Close)
+	reach := func(base string) func() connectors.Connector {
+		return func() connectors.Connector {
+			c, err := scim.New(scim.Config{URL: base, Token: server.Token, Plaintext: true, Timeout: 2 * time.Second, Attributes: []string{"name.givenName", "name.familyName"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+	}
+	town.around, town.straight = reach(web.URL+at.Path), reach(at.String())
+	return town, f
+}
+
+func (town *remoteTown) serve() (stop func()) {
+	return town.town.serve(func(s *service.Service) {
+		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
+			return map[string]connectors.Connector{"one": town.around(), "two": town.targets["two"]}, nil
+		}
+	})
+}
+
+// desired says whether the targets are as they should be, and the trail whole.
+func (town *remoteTown) desired(why *string) bool {
+	direct := town.straight()
+	defer func() { _ = direct.Close() }()
+	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: map[string]connectors.Connector{"one": direct, "two": town.targets["two"]}, Now: time.Now, Actor: "test"}
+	p, err := e.Plan(context.Background(), reconcile.Options{})
+	if err != nil {
+		*why = err.Error()
+		return false
+	}
+	s, err := town.db.VerifyAudit(context.Background())
+	*why = fmt.Sprintf("steps %v, holds %v, parked %v, open %v, %v", p.Steps, p.Holds, p.Parked, s.OpenSteps, err)
+	unreadable := false
+	for _, f := range p.Findings {
+		unreadable = unreadable || f.Kind == plan.Unreachable
+	}
+	return !unreadable && len(p.Steps)+len(p.Holds)+len(p.Parked)+len(s.OpenSteps) == 0 && err == nil
+}
+
+// endure has people come, move and go before, during and after a fault. What
+// has nothing to do with the fault goes on meanwhile, and afterwards everything
+// is as if it had never been.
+func (town *remoteTown) endure(t *testing.T, f fault, n int) {
+	t.Helper()
+	key := func(i int) string { return fmt.Sprint(100*n + i) }
+	var rows []string
+	for i := range 12 {
+		rows = append(rows, key(i)+" school")
+	}
+	town.hr(rows...)
+	why := ""
+	town.until("what was before "+f.name, 60*time.Second, func() bool { return town.desired(&why) })
+	said := len(town.log.String())
+	f.begin()
+	healed := sync.OnceFunc(f.end)
+	defer healed()
+	town.hr(key(0)+" library", key(1)+" school 2020-12-31", key(20)+" school", key(21)+" library")
+	if f.says != "" {
+		town.until("the other target goes on", 30*time.Second, func() bool {
+			return town.has(key(20), "two") == "account library" && town.has(key(1), "two") == ""
+		})
+		town.until(fmt.Sprintf("the log says %q", f.says), 40*time.Second, func() bool { return strings.Contains(town.log.String()[said:], f.says) })
+	} else {
+		time.Sleep(2 * time.Second)
+	}
+	healed()
+	town.hr(key(2)+" library", key(22)+" school")
+	for deadline := time.Now().Add(90 * time.Second); !town.desired(&why); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s: %s", f.name, why)
+		}
+	}
+}
+
+// TestATargetsFaults: whatever happens between us and a directory, nothing is
+// lost, the other target goes on, and whoever looks is told.
+func TestATargetsFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs servers")
+	}
+	town, slapd, wire := newDirectoryTown(t, "")
+	stop := town.serve()
+	thaw := func() {}
+	const silent = "target does not answer"
+	for n, f := range []fault{
+		{name: "latency", begin: func() { wire.suffers(`"type": "latency", "attributes": {"latency": 300, "jitter": 200}`) }, end: wire.heals},
+		{name: "connections that are reset", begin: func() { wire.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: wire.heals, says: silent},
+		{name: "connections that are reset now and then", begin: func() { wire.suffers(`"type": "reset_peer", "attributes": {"timeout": 40}`) }, end: wire.heals},
+		{name: "connections that are half open", begin: func() { wire.suffers(`"type": "timeout", "attributes": {"timeout": 0}`) }, end: wire.heals, says: silent},
+		{name: "hardly any bandwidth", begin: func() { wire.suffers(`"type": "bandwidth", "attributes": {"rate": 1}`) }, end: wire.heals},
+		{name: "answers that break off", begin: func() { wire.suffers(`"type": "limit_data", "attributes": {"bytes": 900}`) }, end: wire.heals, says: silent},
+		{name: "answers in small pieces", begin: func() {
+			wire.suffers(`"type": "slicer", "attributes": {"average_size": 3, "size_variation": 2, "delay": 100}`)
+		}, end: wire.heals},
+		{name: "nobody who listens", begin: wire.proxy.Stop, end: func() {
+			if err := wire.proxy.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}, says: silent},
+		{name: "a server that was killed", begin: slapd.Kill, end: slapd.Restart, says: silent},
+		{name: "a server that hangs", begin: func() { thaw = slapd.Freeze() }, end: func() { thaw() }, says: silent},
+	} {
+		began := time.Now()
+		town.endure(t, f, n+1)
+		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
+	}
+	stop()
+}
+
+// TestAServicesFaults: a service over HTTP that answers what it should not.
+func TestAServicesFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs servers")
+	}
+	town, front := newAppTown(t)
+	stop := town.serve()
+	always := func(status int, kind, body string, headers ...string) func() {
+		return func() {
+			front.answers(func(w http.ResponseWriter, _ http.Handler, _ *http.Request) {
+				w.Header().Set("Content-Type", kind)
+				for i := 0; i+1 < len(headers); i += 2 {
+					w.Header().Set(headers[i], headers[i+1])
+				}
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			})
+		}
+	}
+	passes := func() { front.answers(nil) }
+	const silent, scimJSON = "target does not answer", "application/scim+json"
+	for n, f := range []fault{
+		{name: "too many requests", begin: always(http.StatusTooManyRequests, scimJSON, "{}", "Retry-After", "1"), end: passes, says: silent},
+		{name: "service unavailable", begin: always(http.StatusServiceUnavailable, "text/plain", "later"), end: passes, says: silent},
+		{name: "a page for people", begin: always(http.StatusOK, "text/html", "<html><body>We are working on it.</body></html>"), end: passes, says: silent},
+		{name: "garbage", begin: always(http.StatusOK, scimJSON, "{\"Resources\": [{\"id\": 7, ]"), end: passes, says: silent},
+		{name: "nothing at all", begin: always(http.StatusOK, scimJSON, ""), end: passes, says: silent},
+		{name: "answers that get lost", begin: func() {
+			n := 0
+			var mu sync.Mutex
+			front.answers(func(w http.ResponseWriter, pass http.Handler, r *http.Request) {
+				mu.Lock()
+				n++
+				lost := n%3 == 0 && r.Method != http.MethodGet
+				mu.Unlock()
+				if !lost {
+					pass.ServeHTTP(w, r)
+					return
+				}
+				pass.ServeHTTP(httptest.NewRecorder(), r) // it is done, and nobody hears of it
+				panic(http.ErrAbortHandler)
+			})
+		}, end: passes},
+	} {
+		began := time.Now()
+		town.endure(t, f, n+1)
+		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
+	}
+	stop()
+}
+
+// TestTheDatabasesFaults: PostgreSQL is slow, cut off, restarted and crashes
+// under a service that goes on.
+func TestTheDatabasesFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs servers")
+	}
+	server := testenv.StartPostgres(t)
+	direct := server.Database()
+	database := newWire(t, server.Address())
+	town, _, _ := newDirectoryTown(t, direct)
+	town.url = strings.Replace(direct, server.Address(), database.proxy.Listen, 1)
+	stop := town.serve()
+	for n, f := range []fault{
+		{name: "latency", begin: func() { database.suffers(`"type": "latency", "attributes": {"latency": 20, "jitter": 20}`) }, end: database.heals},
+		{name: "connections that are reset", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: database.heals},
+		{name: "connections that are reset now and then", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 100}`) }, end: database.heals},
+		{name: "nobody who listens", begin: database.proxy.Stop, end: func() {
+			if err := database.proxy.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{name: "a crash and a restart", begin: func() {
+			server.Crash()
+			server.Restart()
+			for n := 0; n < 10; n++ { // the test's own connections broke as well
+				if _, err := town.db.Heads(t.Context()); err != nil {
+					n = 0
+				}
+			}
+		}, end: func() {}},
+	} {
+		began := time.Now()
+		town.endure(t, f, n+1)
+		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
+	}
+	// River may have lost what became of a job; then it is done again.
+	raw, err := sql.Open("pgx", direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = raw.Close() }()
+	began := time.Now()
+	running := 0
+	town.until("no job is taken for under way that nobody is at", 90*time.Second, func() bool {
+		err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE state = 'running'`).Scan(&running)
+		return err == nil && running == 0
+	})
+	t.Logf("jobs are whole after %s", time.Since(began).Round(time.Second))
+	stop()
+}

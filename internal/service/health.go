@@ -1,0 +1,65 @@
+package service
+
+import (
+	"sync"
+	"time"
+)
+
+// health keeps book of which targets answer: one that does not is left alone
+// for a while, longer each time, and then asked again by one job. It is this
+// process's own: what another finds out it finds out for itself.
+type health struct {
+	mu      sync.Mutex
+	targets map[string]*outage
+}
+
+type outage struct {
+	failures int
+	until    time.Time
+}
+
+const (
+	firstOutage = 2 * time.Second
+	mostOutage  = 5 * time.Minute
+)
+
+// down returns until when the target is left alone; the zero time when it may
+// be asked.
+func (h *health) down(target string, now time.Time) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o := h.targets[target]
+	// A clock that was set back leaves nobody alone for longer than that.
+	if o == nil || !now.Before(o.until) || o.until.Sub(now) > 2*mostOutage {
+		return time.Time{}
+	}
+	return o.until
+}
+
+// failed notes that the target did not answer, or asked us to come back after
+// some time, and returns until when it is left alone.
+func (h *health) failed(target string, now time.Time, after time.Duration) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.targets == nil {
+		h.targets = map[string]*outage{}
+	}
+	o := h.targets[target]
+	if o == nil {
+		o = &outage{}
+		h.targets[target] = o
+	}
+	if now.Before(o.until) {
+		return o.until // others found out at the same time
+	}
+	o.failures++
+	o.until = now.Add(min(max(backoff(o.failures, firstOutage, mostOutage), after), 2*mostOutage))
+	return o.until
+}
+
+// answered notes that the target answered.
+func (h *health) answered(target string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.targets, target)
+}

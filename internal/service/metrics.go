@@ -1,0 +1,158 @@
+package service
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// metrics are what a process counts of its own work. What the database knows is
+// asked for when somebody looks, and is the same from every process. Nothing
+// names a person.
+type metrics struct {
+	service  *Service
+	registry *prometheus.Registry
+	steps    *prometheus.CounterVec
+	jobs     *prometheus.HistogramVec
+	waits    *prometheus.HistogramVec
+}
+
+// Metrics returns what Prometheus reads.
+func (s *Service) Metrics() http.Handler {
+	return promhttp.HandlerFor(s.measured().registry, promhttp.HandlerOpts{})
+}
+
+// measured returns the metrics, which are made when first asked for.
+func (s *Service) measured() *metrics {
+	s.measuring.Do(func() {
+		buckets := []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
+		m := &metrics{service: s, registry: prometheus.NewRegistry(),
+			steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "behov_steps_total", Help: "Steps that ended here, by target and outcome."}, []string{"target", "outcome"}),
+			jobs:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_seconds", Help: "How long jobs took, by kind and whether they are to be done again.", Buckets: buckets}, []string{"job", "result"}),
+			waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_wait_seconds", Help: "How long after they were due jobs were taken up.", Buckets: buckets}, []string{"job"}),
+		}
+		m.registry.MustRegister(m.steps, m.jobs, m.waits, &figures{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		s.metrics = m
+	})
+	return s.metrics
+}
+
+// count counts what became of a run's steps.
+func (m *metrics) count(r *reconcile.Result) {
+	for target, outcomes := range r.Ended {
+		for outcome, n := range outcomes {
+			m.steps.WithLabelValues(target, outcome).Add(float64(n))
+		}
+	}
+}
+
+// Work implements rivertype.WorkerMiddleware: it measures every job, and makes
+// it part of the trace that caused it.
+func (m *metrics) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
+	m.service.active.Store(job.ID, true)
+	defer m.service.active.Delete(job.ID)
+	began := time.Now()
+	m.waits.WithLabelValues(job.Kind).Observe(max(0, began.Sub(job.ScheduledAt).Seconds()))
+	ctx, span := tracer.Start(store.CausedBy(ctx, job.Metadata), "job "+job.Kind, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.Int64("behov.job", job.ID)))
+	defer span.End()
+	err := work(ctx)
+	result := "done"
+	if err != nil {
+		result = "again"
+	}
+	m.jobs.WithLabelValues(job.Kind, result).Observe(time.Since(began).Seconds())
+	return err
+}
+
+var tracer = otel.Tracer("github.com/behov/behov/internal/service")
+
+// IsMiddleware implements rivertype.Middleware.
+func (m *metrics) IsMiddleware() bool { return true }
+
+// figures is what the database knows, as Prometheus wants it.
+type figures struct{ service *Service }
+
+func description(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("behov_"+name, help, labels, nil)
+}
+
+var (
+	oldestStep    = description("oldest_unfinished_step_seconds", "Age of the oldest step that was intended and has not ended; 0 without one.", "target")
+	failingSteps  = description("failing_steps", "Steps that failed and are tried again.", "target")
+	parkedSteps   = description("parked_steps", "Steps that failed so often that they wait for a person (behov steps).", "target")
+	targetUp      = description("target_up", "Whether the target answered this process when it last asked.", "target")
+	holds         = description("holds", "What is held (behov hold), by the target or HR source.", "subject")
+	hrSilence     = description("hr_seconds_since_import", "How long ago something new came from an HR source.", "source")
+	auditRecords  = description("audit_records", "The number of the audit trail's last record.")
+	configRefused = description("configuration_refused", "Whether the configuration's newest version is refused and the one before in use.")
+	paused        = description("paused", "Whether somebody paused the target.", "target")
+	unreadable    = description("database_unreadable", "Whether the database could not be asked for the figures.")
+)
+
+// Describe implements prometheus.Collector.
+func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, unreadable} {
+		descriptions <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *figures) Collect(all chan<- prometheus.Metric) {
+	s := f.service
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		all <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	g := s.current.Load()
+	if g == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	gauge(configRefused, truth(s.Refused() != nil))
+	now, err := s.DB.Figures(ctx)
+	pauses, pausesErr := s.DB.Pauses(ctx)
+	if err != nil || pausesErr != nil {
+		gauge(unreadable, 1)
+		return
+	}
+	gauge(unreadable, 0)
+	for _, t := range g.config.Targets {
+		age := 0.0
+		if at := now.Oldest[t.Name]; !at.IsZero() {
+			age = s.Now().Sub(at).Seconds()
+		}
+		gauge(oldestStep, age, t.Name)
+		gauge(failingSteps, float64(now.Failing[t.Name]), t.Name)
+		gauge(parkedSteps, float64(now.Parked[t.Name]), t.Name)
+		gauge(holds, float64(now.Holds[t.Name]), t.Name)
+		gauge(targetUp, truth(s.health.down(t.Name, s.Now()).IsZero()), t.Name)
+		_, this := pauses[t.Name]
+		_, every := pauses[store.EveryTarget]
+		gauge(paused, truth(this || every), t.Name)
+	}
+	for name := range g.config.Sources {
+		gauge(holds, float64(now.Holds[name]), name)
+		if at := now.Heard[name]; !at.IsZero() {
+			gauge(hrSilence, s.Now().Sub(at).Seconds(), name)
+		}
+	}
+	gauge(auditRecords, float64(now.Heads.Audit))
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,121 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/store"
+)
+
+// reload takes up a new version of the configuration and its rules when the
+// files have changed and lie still. A version with a problem is refused, once
+// and loudly, and the old one kept.
+func (s *Service) reload(ctx context.Context, now bool) {
+	if s.Load == nil {
+		return
+	}
+	old := s.current.Load()
+	stamp := stampOf(old.config.Files)
+	switch {
+	case stamp == s.seen && !now:
+		return
+	case stamp != s.writing && !now: // somebody may still be at it
+		s.writing = stamp
+		return
+	}
+	s.seen, s.writing = stamp, stamp
+	if err := s.replace(ctx, old); err != nil {
+		s.Log.Error("the new configuration is refused and the old one kept", "error", err)
+		s.refused.Store(&err)
+		return
+	}
+	s.refused.Store(nil)
+}
+
+// Refused says why the configuration's newest version is not in use; nil when
+// it is.
+func (s *Service) Refused() error {
+	if err := s.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *Service) replace(ctx context.Context, old *generation) error {
+	c, err := s.Load()
+	switch {
+	case err != nil:
+		return err
+	case c.Digest() == old.config.Digest():
+		s.seen = stampOf(c.Files)
+		if s.Refused() != nil {
+			s.Log.Info("the files say again what is in use", "version", c.Digest())
+		}
+		return nil
+	case c.Database != old.config.Database || c.Key != old.config.Key:
+		return errors.New("another database or another key: start behov anew for that")
+	}
+	g, err := s.newGeneration(c)
+	if err != nil {
+		return err
+	}
+	if err := s.record(ctx, c, true); err != nil {
+		s.retire(g)
+		return err
+	}
+	s.current.Store(g)
+	s.seen = stampOf(c.Files)
+	s.writing = s.seen
+	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
+	s.retired.Go(func() { s.retire(old) })
+	s.client.PeriodicJobs().Clear()
+	s.client.PeriodicJobs().AddMany(s.schedule(c))
+	return s.enqueue(ctx, store.RunJob{Because: "configuration " + c.Digest()})
+}
+
+// record keeps the text of the configuration when it is new, and records that
+// it is in use when it is new or takes another's place.
+func (s *Service) record(ctx context.Context, c *config.Config, changed bool) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		fresh, err := tx.RecordRules(ctx, c.Digest(), c.Text(), s.Now())
+		if fresh || changed {
+			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
+		}
+		return err
+	})
+}
+
+// stampOf changes when one of the files does.
+func stampOf(files []config.Read) string {
+	var b strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f.Path)
+		if err != nil {
+			fmt.Fprintf(&b, "%s gone\n", f.Path)
+			continue
+		}
+		fmt.Fprintf(&b, "%s %d %d\n", f.Path, info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String()
+}
+
+// ServeHTTP passes a request on to what Listen made of the configuration in use.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.current.Load() == nil {
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+		return
+	}
+	g, done := s.use()
+	defer done()
+	if g.handler == nil {
+		http.NotFound(w, r)
+		return
+	}
+	g.handler.ServeHTTP(w, r)
+}

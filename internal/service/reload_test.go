@@ -1,0 +1,77 @@
+package service_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/service"
+)
+
+// TestNewRules: a new version is taken up while we serve, a broken one is
+// refused and the old one kept, and every version is recorded.
+func TestNewRules(t *testing.T) {
+	onBoth(t, func(t *testing.T, town *town) {
+		var served *service.Service
+		again := make(chan os.Signal)
+		stop := town.serve(func(s *service.Service) {
+			served, s.Again = s, again
+			s.Load = func() (*config.Config, error) {
+				c, problems := config.Load(town.dir)
+				if c == nil {
+					return nil, problems[0]
+				}
+				return c, nil
+			}
+		})
+		write := func(name, text string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		town.hr("1 school", "2 library")
+		town.until("everybody is there", 20*time.Second, func() bool { return town.has("2", "one") == "account staff" })
+
+		write("policy.csv", rules+"p, more, \"r.sub.unit == 'library'\", base:school, allow, also the library\n")
+		town.until("the new rule", 30*time.Second, func() bool { return town.has("2", "one") == "account staff school" })
+
+		write("policy.csv", rules+"p, broken, \"r.sub.nothing == \", base:school, allow, oh\n")
+		again <- os.Interrupt
+		town.until("it is refused", 30*time.Second, func() bool { return served.Refused() != nil })
+		if !strings.Contains(served.Refused().Error(), "policy.csv:4") {
+			t.Errorf("refused: %v", served.Refused())
+		}
+		town.hr("3 library")
+		town.until("the old rules go on", 20*time.Second, func() bool { return town.has("3", "one") == "account staff school" })
+
+		write("behov.yaml", configuration+"database: sqlite:elsewhere.db\n")
+		write("policy.csv", rules)
+		again <- os.Interrupt
+		town.until("another database is refused", 30*time.Second, func() bool {
+			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "another database")
+		})
+		write("behov.yaml", configuration)
+		town.until("the first rules", 30*time.Second, func() bool { return town.has("3", "one") == "account staff" && served.Refused() == nil })
+		stop()
+		town.config = town.load()
+		town.whole()
+		versions := 0
+		for r, err := range town.db.Records(context.Background(), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Action == audit.ConfigInUse {
+				versions++
+			}
+		}
+		if versions != 3 { // the last is the first once more
+			t.Errorf("%d versions of the configuration are recorded", versions)
+		}
+	})
+}

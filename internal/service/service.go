@@ -1,0 +1,315 @@
+// Package service runs behov for years: it reads HR's sources on their
+// schedules, looks at whoever an HR event or a decision is about within a
+// second, at everybody in a target on its schedule and when a day begins, and
+// tries again what did not work. Several processes may serve one database; they
+// share the work through it, and what one leaves when it dies another takes up.
+//
+// What has to be done is never known by a job alone: a job says that somebody
+// has to look, and what is found then is worked out from the database and the
+// targets. The package must never decide about anybody's access, and never
+// touch a target itself.
+package service
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// Actor is who the service is in the audit trail.
+const Actor = "behov"
+
+// Service is one process that serves.
+type Service struct {
+	DB     *store.DB
+	Config *config.Config
+	Now    func() time.Time
+	Log    *slog.Logger
+	// Every is how often a source is read that does not say it itself.
+	Every time.Duration
+	// Apply: targets are changed. Otherwise HR is read, and that is all.
+	Apply bool
+	// Connect connects the targets of a configuration.
+	Connect func(*config.Config) (map[string]connectors.Connector, error)
+	// Load, when set, loads the configuration anew: when its files have changed,
+	// and when Again receives something.
+	Load  func() (*config.Config, error)
+	Again <-chan os.Signal
+	// Listen, when set, makes what is answered over HTTP.
+	Listen func(*config.Config, *hr.Importer) (http.Handler, error)
+
+	id      string
+	client  *river.Client[*sql.Tx]
+	current atomic.Pointer[generation]
+	health  health
+	working atomic.Bool
+	retired sync.WaitGroup
+	refused atomic.Pointer[error]
+
+	active sync.Map      // IDs of the jobs that we are at
+	idle   map[int64]int // by ID, how often in a row nobody was seen to be at a job of ours; watch's
+
+	measuring sync.Once
+	metrics   *metrics
+	// seen and writing are stamps of the configuration's files: as they were
+	// loaded, and as they were when last looked at.
+	seen, writing string
+}
+
+// generation is a configuration and what was made from it.
+type generation struct {
+	config  *config.Config
+	engine  *reconcile.Engine
+	hr      *hr.Importer
+	handler http.Handler
+	// using is read-locked by the jobs that work with it.
+	using sync.RWMutex
+}
+
+const (
+	// peoplePoll is how often we ask for people to look at: the most that an HR
+	// event waits before somebody takes it up.
+	peoplePoll = 25 * time.Millisecond
+	otherPoll  = 500 * time.Millisecond
+	// stopPatience is for how long jobs may end by themselves when the service
+	// is told to stop.
+	stopPatience = 20 * time.Second
+	// keptFor is for how long jobs that are done can be looked at.
+	keptFor = time.Hour
+	// tries is as many as a job can have: a job is given up by nobody.
+	tries = 1 << 14
+)
+
+// Run serves until ctx ends, and then until what is under way has ended.
+func (s *Service) Run(ctx context.Context) error {
+	s.id = "behov-" + uuid.Must(uuid.NewV7()).String()
+	alive, err := s.DB.Lock(ctx, aliveLock(s.id))
+	if err != nil {
+		return err
+	}
+	defer alive.Unlock()
+	g, err := s.newGeneration(s.Config)
+	if err != nil {
+		return err
+	}
+	s.current.Store(g)
+	s.seen = stampOf(s.Config.Files)
+	s.writing = s.seen
+	defer func() {
+		s.retire(s.current.Load())
+		s.retired.Wait()
+	}()
+	if err := s.record(ctx, s.Config, false); err != nil {
+		return err
+	}
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	s.working.Store(true)
+	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
+	err = s.watch(ctx, alive)
+	s.working.Store(false)
+	return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+}
+
+// Ready says whether the service takes up work.
+func (s *Service) Ready(ctx context.Context) error {
+	if !s.working.Load() {
+		return errors.New("not serving")
+	}
+	_, err := s.DB.Heads(ctx)
+	return err
+}
+
+func (s *Service) newGeneration(c *config.Config) (*generation, error) {
+	targets, err := s.Connect(c)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{config: c,
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: Actor},
+		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: Actor}}
+	if s.Listen != nil {
+		if g.handler, err = s.Listen(c, g.hr); err != nil {
+			return nil, errors.Join(err, reconcile.Disconnect(targets))
+		}
+	}
+	return g, nil
+}
+
+// use returns the generation in use; call done afterwards.
+func (s *Service) use() (g *generation, done func()) {
+	for {
+		g := s.current.Load()
+		g.using.RLock()
+		if s.current.Load() == g {
+			return g, g.using.RUnlock
+		}
+		g.using.RUnlock() // it was retired in between
+	}
+}
+
+// retire closes what a generation has open, when nobody uses it any more.
+func (s *Service) retire(g *generation) {
+	g.using.Lock()
+	defer g.using.Unlock()
+	if err := reconcile.Disconnect(g.engine.Targets); err != nil {
+		s.Log.Warn("closing the targets", "error", err)
+	}
+}
+
+// start begins to work on jobs.
+func (s *Service) start(ctx context.Context) error {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &peopleWorker{service: s})
+	river.AddWorker(workers, &runWorker{service: s})
+	river.AddWorker(workers, &pullWorker{service: s})
+	river.AddWorker(workers, &alertWorker{service: s})
+	river.AddWorker(workers, &watchWorker{service: s})
+	client, err := river.NewClient(s.DB.JobDriver(), &river.Config{
+		ID:      s.id,
+		Workers: workers,
+		Queues: map[string]river.QueueConfig{
+			store.QueuePeople: {MaxWorkers: 10, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll},
+			store.QueueRuns:   {MaxWorkers: 2, FetchPollInterval: otherPoll},
+			store.QueueHR:     {MaxWorkers: 4, FetchPollInterval: otherPoll},
+			store.QueueAlerts: {MaxWorkers: 2, FetchPollInterval: otherPoll},
+		},
+		FetchCooldown:               peoplePoll,
+		FetchPollInterval:           otherPoll,
+		JobTimeout:                  -1,
+		MaxAttempts:                 tries,
+		RescueStuckJobsAfter:        24 * time.Hour, // the dead are found by watch
+		CompletedJobRetentionPeriod: keptFor,
+		RetryPolicy:                 again{},
+		Middleware:                  []rivertype.Middleware{s.measured()},
+		ErrorHandler:                &troubles{log: s.Log},
+		Logger:                      slog.New(seldom{s.Log.Handler(), &said{last: map[string]time.Time{}}}),
+	})
+	if err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	s.client = client
+	client.PeriodicJobs().AddMany(s.schedule(s.current.Load().config))
+	// Work goes on when ctx ends: stop says for how long.
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	// Not even the schedule is waited for.
+	first := []store.Job{store.RunJob{Because: "start of " + s.id}, store.WatchJob{}}
+	for _, source := range s.current.Load().config.Sources {
+		if pullable(source) {
+			first = append(first, store.PullJob{Source: source.Name})
+		}
+	}
+	return s.enqueue(ctx, first...)
+}
+
+// stop lets what is under way end, for a while, and then cancels it. What is
+// cancelled is taken up again by whoever serves next.
+func (s *Service) stop(ctx context.Context) error {
+	patient, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	err := s.client.Stop(patient)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.Log.Warn("stopping what is still under way")
+		err = s.client.StopAndCancel(ctx)
+	}
+	s.Log.Info("stopped", "service", s.id)
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) enqueue(ctx context.Context, jobs ...store.Job) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		tx.Enqueue(jobs...)
+		return nil
+	})
+}
+
+// again says when a job is tried again that failed: soon at first, and every
+// few minutes in the end.
+type again struct{}
+
+// NextRetry implements river.ClientRetryPolicy.
+func (again) NextRetry(job *rivertype.JobRow) time.Time {
+	return time.Now().Add(backoff(job.Attempt, time.Second, 5*time.Minute))
+}
+
+// troubles logs what went wrong with a job.
+type troubles struct{ log *slog.Logger }
+
+// HandleError implements river.ErrorHandler.
+func (t *troubles) HandleError(_ context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	t.log.Error("a job failed and is tried again", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "error", err)
+	return nil
+}
+
+// HandlePanic implements river.ErrorHandler.
+func (t *troubles) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	t.log.Error("a job panicked and is tried again", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "panic", value, "trace", trace)
+	return nil
+}
+
+// seldom passes on warnings and errors of River, and of those that are alike
+// one in half a minute: without a database it has the same to say forty times a
+// second.
+type seldom struct {
+	slog.Handler
+	said *said
+}
+
+type said struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+const saidAgain = 30 * time.Second
+
+// Enabled implements slog.Handler.
+func (s seldom) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && s.Handler.Enabled(ctx, l)
+}
+
+// Handle implements slog.Handler.
+func (s seldom) Handle(ctx context.Context, r slog.Record) error {
+	s.said.mu.Lock()
+	again := time.Since(s.said.last[r.Message]) < saidAgain
+	if !again {
+		s.said.last[r.Message] = time.Now()
+	}
+	s.said.mu.Unlock()
+	if again {
+		return nil
+	}
+	return s.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (s seldom) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return seldom{s.Handler.WithAttrs(attrs), s.said}
+}
+
+// WithGroup implements slog.Handler.
+func (s seldom) WithGroup(name string) slog.Handler {
+	return seldom{s.Handler.WithGroup(name), s.said}
+}

@@ -1,0 +1,61 @@
+package service_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+)
+
+// TestTrace: one trace leads from an HR event to what was asked of the targets.
+func TestTrace(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
+	town := newTown(t, "")
+	stop := town.serve(nil)
+	town.until("it is quiet", 20*time.Second, func() bool {
+		return slices.ContainsFunc(spans.GetSpans(), func(s tracetest.SpanStub) bool { return s.Name == "run" })
+	})
+	spans.Reset()
+	town.hr("1 school")
+	town.until("the person is there", 20*time.Second, func() bool {
+		return town.has("1", "one") == "account staff school" && town.has("1", "two") == "account library"
+	})
+	stop()
+	all := map[string]tracetest.SpanStub{}
+	for _, s := range spans.GetSpans() {
+		all[s.SpanContext.SpanID().String()] = s
+	}
+	targets := map[string]bool{}
+	for _, s := range all {
+		if s.Name != "target.apply" {
+			continue
+		}
+		var path []string
+		for at := s; ; {
+			path = append(path, at.Name)
+			parent, ok := all[at.Parent.SpanID().String()]
+			if !ok {
+				break
+			}
+			if parent.SpanContext.TraceID() != s.SpanContext.TraceID() {
+				t.Errorf("another trace: %s", parent.Name)
+			}
+			at = parent
+		}
+		if !slices.Equal(path, []string{"target.apply", "target.few", "job people", "hr.import"}) {
+			t.Errorf("the path is %v", path)
+		}
+		for _, a := range s.Attributes {
+			if a.Key == "behov.target" {
+				targets[a.Value.AsString()] = true
+			}
+		}
+	}
+	if len(targets) != 2 {
+		t.Errorf("traces of %v", targets)
+	}
+}

@@ -1,0 +1,228 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// soon is when somebody looks again at what another run was at.
+const soon = time.Second
+
+// backoff is how long to wait before the n-th repetition: four times as long
+// each time, a fifth more or less so that not all come back at once.
+func backoff(n int, first, most time.Duration) time.Duration {
+	d := first
+	for range n - 1 {
+		if d *= 4; d >= most {
+			d = most
+			break
+		}
+	}
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
+}
+
+// peopleWorker looks at some people.
+type peopleWorker struct {
+	river.WorkerDefaults[store.PeopleJob]
+	service *Service
+}
+
+// Work implements river.Worker.
+func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]) error {
+	s := w.service
+	if !s.Apply {
+		return nil
+	}
+	g, done := s.use()
+	defer done()
+	var few store.Few
+	for _, id := range job.Args.People {
+		few = append(few, identity.PersonID(id))
+	}
+	var later []store.Job
+	targets := []string{}
+	for _, t := range g.config.Targets {
+		if job.Args.Target != "" && t.Name != job.Args.Target {
+			continue
+		}
+		if until := s.health.down(t.Name, s.Now()); !until.IsZero() {
+			later = append(later, job.Args.In(t.Name, until))
+			continue
+		}
+		targets = append(targets, t.Name)
+	}
+	var results []reconcile.Done
+	if len(targets) > 0 {
+		var err error
+		if results, err = g.engine.RunFew(ctx, few, targets); err != nil {
+			return err
+		}
+	}
+	for _, d := range results {
+		again := s.judge(d.Target, d.Result, d.Err)
+		if again > 0 {
+			later = append(later, job.Args.In(d.Target, time.Now().Add(again)))
+		}
+		if d.Result == nil {
+			continue
+		}
+		s.tell("looked at people", d.Target, d.Result)
+		if len(d.Result.Plan.Later) > 0 {
+			basis := d.Result.Plan.Basis
+			later = append(later, store.RunJob{Target: d.Target, Because: fmt.Sprintf("what looking at few left, of HR event %d and decision %d", basis.Events, basis.Decisions)})
+		}
+	}
+	if len(later) == 0 {
+		return nil
+	}
+	return s.enqueue(ctx, later...)
+}
+
+// judge says when a target has to be looked at again, zero for not before its
+// schedule says so, and keeps book of which targets answer.
+func (s *Service) judge(target string, r *reconcile.Result, err error) time.Duration {
+	why, after := "", time.Duration(0)
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return backoff(1, soon, soon)
+	case err != nil:
+		s.Log.Error("looking at a target failed", "target", target, "error", err)
+		return backoff(2, soon, time.Minute)
+	case r.Down[target] != "":
+		why, after = r.Down[target], r.After[target]
+	default:
+		for _, f := range r.Plan.Findings {
+			if f.Kind == plan.Unreachable && f.Target == target {
+				why = f.Text
+			}
+		}
+	}
+	if why == "" {
+		s.health.answered(target)
+		return 0
+	}
+	until := s.health.failed(target, s.Now(), after)
+	s.Log.Warn("target does not answer", "target", target, "why", why, "asked_again", until)
+	return until.Sub(s.Now())
+}
+
+// tell logs what a run did, when it did something.
+func (s *Service) tell(what, target string, r *reconcile.Result) {
+	s.measured().count(r)
+	if len(r.Outcomes)+len(r.Settled)+len(r.Plan.Holds) == 0 {
+		return
+	}
+	ops := map[string]int{}
+	for _, step := range r.Plan.Steps {
+		ops[string(step.Op)]++
+	}
+	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Settled), "holds", len(r.Plan.Holds))
+	for _, u := range r.Undone {
+		s.Log.Warn("a step was not done", "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
+	}
+}
+
+func counts(name string, of map[string]int) slog.Attr {
+	var attrs []any
+	for _, k := range slices.Sorted(maps.Keys(of)) {
+		attrs = append(attrs, slog.Int(k, of[k]))
+	}
+	return slog.Group(name, attrs...)
+}
+
+// runWorker looks at everybody.
+type runWorker struct {
+	river.WorkerDefaults[store.RunJob]
+	service *Service
+}
+
+// Work implements river.Worker.
+func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) error {
+	s := w.service
+	if !s.Apply {
+		return nil
+	}
+	g, done := s.use()
+	defer done()
+	o := reconcile.Options{}
+	if t := job.Args.Target; t != "" {
+		if _, ok := g.config.Target(t); !ok {
+			return nil // it is not configured any more
+		}
+		if until := s.health.down(t, s.Now()); !until.IsZero() {
+			return river.JobSnooze(max(0, until.Sub(s.Now())))
+		}
+		o.Targets = []string{t}
+	}
+	began := time.Now()
+	r, err := g.engine.Run(ctx, o)
+	if errors.Is(err, store.ErrLocked) {
+		return river.JobSnooze(soon)
+	}
+	if err != nil {
+		return err
+	}
+	s.tell("looked at everybody", job.Args.Target, r)
+	s.Log.Debug("run", "target", job.Args.Target, "because", job.Args.Because, "took", time.Since(began))
+	for _, t := range g.config.Targets {
+		if o.Targets != nil && t.Name != job.Args.Target {
+			continue
+		}
+		again := s.judge(t.Name, r, nil)
+		switch {
+		case again > 0 && o.Targets != nil:
+			return river.JobSnooze(again)
+		case again > 0:
+			if err := s.enqueue(ctx, store.RunJob{Target: t.Name, Because: job.Args.Because, At: time.Now().Add(again)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pullWorker reads a source.
+type pullWorker struct {
+	river.WorkerDefaults[store.PullJob]
+	service *Service
+}
+
+// Work implements river.Worker. A source that cannot be read is read again when
+// its schedule says so.
+func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) error {
+	s := w.service
+	g, done := s.use()
+	defer done()
+	source, ok := g.config.Sources[job.Args.Source]
+	if !ok || !pullable(source) {
+		return nil
+	}
+	reports, err := g.hr.Pull(ctx, source)
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("a source could not be read", "source", source.Name, "error", err)
+	}
+	for _, r := range reports {
+		switch {
+		case r.Refused != "":
+			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", r.Refused)
+		case r.Held != nil:
+			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
+		default:
+			s.Log.Info("imported", "source", r.Source, "name", r.Name, "rows", r.Rows, "events", r.Events, "problems", len(r.Problems))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/audit"
+)
+
+// tables are all that hold our state, each after those that it refers to. What
+// is waiting to be done (River's own tables) is not state: it is worked out
+// again from what is here.
+var tables = []string{
+	"person", "person_source_key", "person_key", "person_position", "employment", "login_register",
+	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource",
+	"decision", "review_campaign", "review_item", "hold", "waiting_grant",
+	"account", "account_name", "connector_memory", "target_state", "left_access", "open_step", "failing_step",
+	"rules_version", "audit_record", "access_interval", "head",
+}
+
+// Copied says what was copied.
+type Copied struct {
+	Rows map[string]int64 `json:"rows"` // by table
+	Head int64            `json:"head"` // the audit trail's last record
+}
+
+// Copying says how a copy is made.
+type Copying struct {
+	// From names the other database for people, Actor who copies it, and At is
+	// when: both stand in the copy's audit trail.
+	From, Actor string
+	At          time.Time
+	// Still: what is written to the other database meanwhile makes it fail.
+	// Otherwise the copy is of one instant.
+	Still bool
+	// Progress, when set, is told how many rows of a table are copied.
+	Progress func(table string, done, total int)
+}
+
+// ErrNotEmpty is returned for a database that something is in already.
+var ErrNotEmpty = errors.New("there is something in the database already: it must be a new one")
+
+// CopyFrom makes an empty database what another one is: the same rows, counted,
+// and an audit trail that verifies with the same head, in one transaction. Both
+// have the same master key. In the copy it is recorded where it comes from.
+func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, error) {
+	progress := how.Progress
+	if progress == nil {
+		progress = func(string, int, int) {}
+	}
+	c := Copied{Rows: map[string]int64{}}
+	source, err := other.read.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: other.snapshotIsolation()})
+	if err != nil {
+		return c, fmt.Errorf("copy: %w", err)
+	}
+	defer source.Rollback() //nolint:errcheck // reading
+	var hash []byte
+	if err := source.QueryRowxContext(ctx, `SELECT audit_idx, audit_hash FROM head`).Scan(&c.Head, &hash); err != nil {
+		return c, fmt.Errorf("copy: %w", err)
+	}
+	err = db.Write(ctx, func(tx *Tx) error {
+		if err := tx.empty(ctx); err != nil {
+			return err
+		}
+		for _, table := range tables {
+			n, err := tx.copyTable(ctx, source, table, progress)
+			if err != nil {
+				return fmt.Errorf("copy %s: %w", table, err)
+			}
+			c.Rows[table] = n
+		}
+		if err := tx.keyFits(ctx); err != nil {
+			return err
+		}
+		if !how.Still {
+			return nil
+		}
+		now, err := other.Heads(ctx)
+		if err == nil && now.Audit != c.Head {
+			err = errors.New("something was recorded while it was copied: stop whatever works with it (behov serve), and begin again")
+		}
+		return err
+	})
+	if err != nil {
+		return c, err
+	}
+	progress("verify", 0, 0)
+	summary, err := db.VerifyAudit(ctx)
+	if err == nil && (summary.Records != c.Head || !bytes.Equal(summary.Head, hash)) {
+		err = fmt.Errorf("the trail ends with record %d and not with %d", summary.Records, c.Head)
+	}
+	if err != nil {
+		return c, fmt.Errorf("the copy does not verify and must not be used: %w", err)
+	}
+	return c, db.Write(ctx, func(tx *Tx) error {
+		tx.Audit(audit.Record{At: how.At, Actor: how.Actor, Action: audit.DatabaseCopied, Reason: fmt.Sprintf("from %s, which ended with record %d (%x)", how.From, c.Head, hash)})
+		return nil
+	})
+}
+
+// empty fails when anything was ever written.
+func (tx *Tx) empty(ctx context.Context) error {
+	for _, table := range tables {
+		var any bool
+		if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM `+table+`)`); err != nil {
+			return fmt.Errorf("copy: %w", err)
+		}
+		if any && table != "head" {
+			return ErrNotEmpty
+		}
+	}
+	var h Heads
+	if err := tx.tx.GetContext(ctx, &h, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
+		return fmt.Errorf("copy: %w", err)
+	}
+	if h != (Heads{}) {
+		return ErrNotEmpty
+	}
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM head`); err != nil {
+		return fmt.Errorf("copy: %w", err)
+	}
+	return nil
+}
+
+// copyTable copies a table's rows, many with each statement, and counts them on
+// both sides.
+func (tx *Tx) copyTable(ctx context.Context, source *sqlx.Tx, table string, progress func(string, int, int)) (int64, error) {
+	var total, copied int64
+	if err := source.GetContext(ctx, &total, `SELECT COUNT(*) FROM `+table); err != nil {
+		return 0, err
+	}
+	rows, err := source.QueryxContext(ctx, `SELECT * FROM `+table)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	columns, err := rows.Columns()
+	if err != nil {
+		return 0, err
+	}
+	truths, err := tx.truths(ctx, table)
+	if err != nil {
+		return 0, err
+	}
+	// Both databases take more parameters than that in a statement.
+	most := max(1, 10_000/len(columns))
+	var values []any
+	flush := func() error {
+		if len(values) == 0 {
+			return nil
+		}
+		_, err := tx.tx.ExecContext(ctx, insertMany(table, columns, len(values)/len(columns)), values...)
+		copied += int64(len(values) / len(columns))
+		values = values[:0]
+		progress("copy "+table, int(copied), int(total))
+		return err
+	}
+	for rows.Next() {
+		row, err := rows.SliceScan()
+		if err != nil {
+			return 0, err
+		}
+		for i, column := range columns {
+			if n, number := row[i].(int64); number && truths[column] {
+				row[i] = n != 0
+			}
+		}
+		if values = append(values, row...); len(values) >= most*len(columns) {
+			if err := flush(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := errors.Join(rows.Err(), flush()); err != nil {
+		return 0, err
+	}
+	var now int64
+	if err := tx.tx.GetContext(ctx, &now, `SELECT COUNT(*) FROM `+table); err != nil {
+		return 0, err
+	}
+	if now != total || copied != total {
+		return 0, fmt.Errorf("%d rows became %d", total, now)
+	}
+	return total, nil
+}
+
+// truths returns which of a table's columns hold true or false: SQLite has
+// numbers for that.
+func (tx *Tx) truths(ctx context.Context, table string) (map[string]bool, error) {
+	rows, err := tx.tx.QueryContext(ctx, `SELECT * FROM `+table+` WHERE 1 = 0`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, err
+	}
+	truths := map[string]bool{}
+	for _, t := range types {
+		truths[t.Name()] = strings.HasPrefix(t.DatabaseTypeName(), "BOOL")
+	}
+	return truths, rows.Err()
+}
+
+// insertMany is a statement that inserts so many rows. The names are our own.
+func insertMany(table string, columns []string, rows int) string {
+	all := make([]string, rows)
+	for i := range all {
+		row := make([]string, len(columns))
+		for j := range row {
+			row[j] = fmt.Sprintf("$%d", i*len(columns)+j+1)
+		}
+		all[i] = "(" + strings.Join(row, ", ") + ")"
+	}
+	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES " + strings.Join(all, ", ")
+}
+
+// keyFits says whether what is sealed opens with our master key.
+func (tx *Tx) keyFits(ctx context.Context) error {
+	var person string
+	err := tx.tx.GetContext(ctx, &person, `SELECT person_id FROM person_key LIMIT 1`)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = loadKey(ctx, tx.tx, tx.db.master, person)
+	}
+	if err != nil {
+		return fmt.Errorf("it was sealed with another key file: use the one that belongs to it: %w", err)
+	}
+	return nil
+}
+
+// Tables returns the tables that the database has besides those of its jobs
+// and of its own migrations.
+func (db *DB) Tables(ctx context.Context) ([]string, error) {
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if db.postgres {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+	}
+	var all []string
+	if err := db.read.SelectContext(ctx, &all, query); err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		return strings.HasPrefix(name, "river_") || strings.HasPrefix(name, "goose_")
+	}), nil
+}
+
+// CopiedTables returns the tables that a copy has.
+func CopiedTables() []string { return slices.Clone(tables) }

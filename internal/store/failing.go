@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// StepState is where a step stands that a target refused or failed to do.
+type StepState string
+
+// The states of a failing step.
+const (
+	// Trying: it is tried again by itself.
+	Trying StepState = "trying"
+	// Parked: it was tried often enough, and waits for a person.
+	Parked StepState = "parked"
+	// GivenUp: somebody said that it is not to be done.
+	GivenUp StepState = "given-up"
+)
+
+// FailingStep is a step that a target refused or failed to do.
+type FailingStep struct {
+	Key     string    `db:"key" json:"key"` // names exactly this change
+	Target  string    `db:"target" json:"target"`
+	Person  string    `db:"person_id" json:"person"`
+	Body    string    `db:"body" json:"-"` // the plan's step, as JSON
+	Tries   int       `db:"tries" json:"tries"`
+	FirstUS int64     `db:"first_us" json:"-"`
+	LastUS  int64     `db:"last_us" json:"-"`
+	NextUS  int64     `db:"next_us" json:"-"`
+	Outcome string    `db:"outcome" json:"outcome"`
+	Detail  string    `db:"detail" json:"detail"`
+	State   StepState `db:"state" json:"state"`
+}
+
+// First is when it first failed, UTC.
+func (f FailingStep) First() time.Time { return instant(f.FirstUS) }
+
+// Last is when it failed last, UTC.
+func (f FailingStep) Last() time.Time { return instant(f.LastUS) }
+
+// Next is when it is tried again, UTC; the zero time is not before somebody
+// says so.
+func (f FailingStep) Next() time.Time { return instant(f.NextUS) }
+
+// FailingSteps returns the failing steps in a target, or in all when it is
+// empty, of some people or of everybody; the oldest first.
+func (db *DB) FailingSteps(ctx context.Context, target string, of Few) ([]FailingStep, error) {
+	steps := []FailingStep{}
+	where, args := of.among("person_id", []any{target})
+	if err := db.read.SelectContext(ctx, &steps, `SELECT * FROM failing_step WHERE ($1 = '' OR target = $1) AND `+where+` ORDER BY first_us, key`, args...); err != nil {
+		return nil, fmt.Errorf("read failing steps: %w", err)
+	}
+	return steps, nil
+}
+
+// ErrNoStep is returned when a key names no failing step.
+var ErrNoStep = errors.New("no failing step has this key: see behov steps")
+
+// FailingStep returns the failing step whose key begins so; it must be one.
+func (tx *Tx) FailingStep(ctx context.Context, key string) (FailingStep, error) {
+	var steps []FailingStep
+	err := tx.tx.SelectContext(ctx, &steps, `SELECT * FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
+	switch {
+	case err != nil:
+		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)
+	case key == "" || len(steps) == 0:
+		return FailingStep{}, fmt.Errorf("%w (%q)", ErrNoStep, key)
+	case len(steps) > 1:
+		return FailingStep{}, fmt.Errorf("several failing steps begin with %q: give more of the key", key)
+	}
+	return steps[0], nil
+}
+
+// PutFailingStep notes how a step failed, or what becomes of it.
+func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time) error {
+	f.NextUS = micros(next)
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO failing_step (key, target, person_id, body, tries, first_us, last_us, next_us, outcome, detail, state)
+		VALUES (:key, :target, :person_id, :body, :tries, :first_us, :last_us, :next_us, :outcome, :detail, :state)
+		ON CONFLICT (key) DO UPDATE SET body = excluded.body, tries = excluded.tries, last_us = excluded.last_us, next_us = excluded.next_us,
+			outcome = excluded.outcome, detail = excluded.detail, state = excluded.state`, f); err != nil {
+		return fmt.Errorf("failing step %s: %w", f.Key, err)
+	}
+	return nil
+}
+
+// Failed counts one more failure at an instant, and returns the step as it then
+// stands; a new one is being tried.
+func (tx *Tx) Failed(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
+	var before FailingStep
+	err := tx.tx.GetContext(ctx, &before, `SELECT * FROM failing_step WHERE key = $1`, f.Key)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return f, fmt.Errorf("read failing steps: %w", err)
+	}
+	f.FirstUS, f.LastUS, f.Tries, f.State = micros(at), micros(at), 1, Trying
+	if err == nil {
+		f.FirstUS, f.Tries, f.State = before.FirstUS, before.Tries+1, before.State
+	}
+	return f, nil
+}
+
+// ForgetFailingStep forgets a step that was done, or is not needed any more.
+func (tx *Tx) ForgetFailingStep(ctx context.Context, key string) error {
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM failing_step WHERE key = $1`, key); err != nil {
+		return fmt.Errorf("failing step %s: %w", key, err)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Job says that somebody has to look at something. It is committed with the
+// state that makes it necessary, and says nothing that the state does not: a
+// job that is lost, or done twice, changes nothing but when it is done.
+type Job interface {
+	river.JobArgs
+	river.JobArgsWithInsertOpts
+}
+
+// The queues of jobs.
+const (
+	QueuePeople = "people" // what should be in the targets within a second
+	QueueRuns   = "runs"
+	QueueHR     = "hr"
+	QueueAlerts = "alerts"
+)
+
+// PeopleJob looks at some people, in a target or in all.
+type PeopleJob struct {
+	People []string `json:"people"`
+	Target string   `json:"target,omitempty"`
+	// Try counts how often it was put off; At is when it is due, when not at
+	// once.
+	Try int       `json:"try,omitempty"`
+	At  time.Time `json:"-"`
+}
+
+// In is the job once more, for one target and another time.
+func (j PeopleJob) In(target string, at time.Time) PeopleJob {
+	return PeopleJob{People: j.People, Target: target, Try: j.Try + 1, At: at}
+}
+
+// Kind implements river.JobArgs.
+func (PeopleJob) Kind() string { return "people" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (j PeopleJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueuePeople, ScheduledAt: j.At}
+}
+
+// RunJob looks at everybody, in a target or in all.
+type RunJob struct {
+	Target string `json:"target,omitempty"`
+	// Because makes jobs for the same reason one.
+	Because string    `json:"because"`
+	At      time.Time `json:"-"`
+}
+
+// Kind implements river.JobArgs.
+func (RunJob) Kind() string { return "run" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (j RunJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueRuns, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+}
+
+// PullJob reads a source.
+type PullJob struct {
+	Source string `json:"source"`
+}
+
+// Kind implements river.JobArgs.
+func (PullJob) Kind() string { return "pull" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (PullJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueHR, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+}
+
+// Unfinished are the states of a job that is still to be done, or under way.
+var Unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+
+// fewPeople is for how many people looking at them one by one is less work
+// than looking at everybody.
+const fewPeople = 500
+
+// jobInserter inserts jobs in a transaction of ours.
+type jobInserter interface {
+	InsertManyFastTx(ctx context.Context, tx *sql.Tx, params []river.InsertManyParams) (int, error)
+}
+
+// JobDriver is what River needs to work on this database.
+func (db *DB) JobDriver() riverdriver.Driver[*sql.Tx] {
+	if db.postgres {
+		return riverdatabasesql.New(db.write.DB)
+	}
+	return riversqlite.New(db.write.DB)
+}
+
+func (db *DB) newJobInserter() (jobInserter, error) {
+	client, err := river.NewClient(db.JobDriver(), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	return client, nil
+}
+
+// migrateJobs brings River's own tables up to date.
+func (db *DB) migrateJobs(ctx context.Context) error {
+	m, err := rivermigrate.New(db.JobDriver(), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("bring the schema of the jobs up to date: %w", err)
+	}
+	return nil
+}
+
+// traced makes of a job a part of the trace that caused it (W3C Trace Context).
+func traced(ctx context.Context) (*river.InsertOpts, error) {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	if len(carrier) == 0 {
+		return nil, nil
+	}
+	metadata, err := json.Marshal(carrier)
+	if err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
+	}
+	return &river.InsertOpts{Metadata: metadata}, nil
+}
+
+// CausedBy returns a context that belongs to the trace in a job's metadata.
+func CausedBy(ctx context.Context, metadata []byte) context.Context {
+	carrier := propagation.MapCarrier{}
+	if json.Unmarshal(metadata, &carrier) != nil { // which is others', too
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, carrier)
+}
+
+// Enqueue inserts a job when the transaction commits.
+func (tx *Tx) Enqueue(jobs ...Job) { tx.jobs = append(tx.jobs, jobs...) }
+
+// concerns notes that what the transaction records is about a person, so that
+// somebody looks at them.
+func (tx *Tx) concerns(person, because string) {
+	tx.last = because
+	if tx.changed == nil {
+		tx.changed = map[string]bool{}
+	}
+	tx.changed[person] = true
+}
+
+func (tx *Tx) flushJobs(ctx context.Context) error {
+	switch n := len(tx.changed); {
+	case n > fewPeople:
+		tx.Enqueue(RunJob{Because: tx.last})
+	case n > 0:
+		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed))})
+	}
+	if len(tx.jobs) == 0 {
+		return nil
+	}
+	because, err := traced(ctx)
+	if err != nil {
+		return err
+	}
+	params := make([]river.InsertManyParams, len(tx.jobs))
+	for i, j := range tx.jobs {
+		params[i] = river.InsertManyParams{Args: j, InsertOpts: because}
+	}
+	if _, err := tx.db.jobs.InsertManyFastTx(ctx, tx.tx.Tx, params); err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	return nil
+}
+
+// What alerts are about.
+const (
+	HeldAlert   = "held"   // Subject is the hold's digest
+	ParkedAlert = "parked" // Subject is the target
+	SilentAlert = "silent" // Subject is the HR source
+)
+
+// AlertJob tells somebody of something that a person should look at soon. What
+// there is to say is found out when it is sent.
+type AlertJob struct {
+	About   string `json:"about"`
+	Subject string `json:"subject"`
+	// Channel is how it is sent; empty before it is said how.
+	Channel string `json:"channel,omitempty"`
+	// ID is the same however often it is sent.
+	ID string    `json:"id,omitempty"`
+	At time.Time `json:"-"`
+}
+
+// Kind implements river.JobArgs.
+func (AlertJob) Kind() string { return "alert" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts. Of the same nobody is told
+// twice within an hour, and of an HR source's silence within a day.
+func (j AlertJob) InsertOpts() river.InsertOpts {
+	period := time.Hour
+	if j.About == SilentAlert {
+		period = 24 * time.Hour
+	}
+	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: period}}
+}
+
+// WatchJob looks whether anybody has to be told of an HR source's silence.
+type WatchJob struct{}
+
+// Kind implements river.JobArgs.
+func (WatchJob) Kind() string { return "watch" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (WatchJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueAlerts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+}

@@ -1,0 +1,100 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/riverqueue/river"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+var spaces = regexp.MustCompile(`([:,]) `) // as PostgreSQL writes JSON
+
+// jobs lists the jobs that are to be done, as "kind arguments".
+func jobs(t *testing.T, db *store.DB) []string {
+	t.Helper()
+	client, err := river.NewClient(db.JobDriver(), &river.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := client.JobList(t.Context(), river.NewJobListParams().First(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, j := range list.Jobs {
+		all = append(all, fmt.Sprintf("%s %s %s", j.Queue, j.Kind, j.EncodedArgs))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func hireMany(t *testing.T, db *store.DB, from, to int) {
+	t.Helper()
+	write(t, db, func(tx *store.Tx) error {
+		var events []identity.Event
+		for n := from; n < to; n++ {
+			events = append(events, hire(n)...)
+		}
+		return tx.RecordEvents(t.Context(), "i", nil, events)
+	})
+}
+
+// TestJobsComeWithTheState: whoever an HR event or a decision is about is to
+// be looked at, and the job is there when the event is, and not otherwise.
+func TestJobsComeWithTheState(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		broken := errors.New("broken")
+		if err := db.Write(t.Context(), func(tx *store.Tx) error {
+			return errors.Join(tx.RecordEvents(t.Context(), "i", nil, hire(1)), broken)
+		}); !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+		if got := jobs(t, db); len(got) > 0 {
+			t.Errorf("of a transaction that was rolled back there is %v", got)
+		}
+		hireMany(t, db, 1, 3)
+		hireMany(t, db, 3, 4)
+		hireMany(t, db, 1000, 1501)
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d1", Kind: store.PlanHold, Subject: "ad"}, "behov", now)
+		})
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d2", Kind: store.ImportHold, Subject: "hr"}, "behov", now)
+		})
+		for _, d := range []store.Decision{{Kind: store.HoldDecision, Subject: "d1", Verdict: store.Release}, {Kind: store.HoldDecision, Subject: "d2", Verdict: store.Release},
+			{Kind: store.SuspensionDecision, Person: "0197-person-001", Verdict: store.Suspend}} {
+			for range 2 {
+				write(t, db, func(tx *store.Tx) error { _, err := tx.Decide(t.Context(), d, now); return err })
+			}
+		}
+		want := []string{
+			`alerts alert {"about": "held", "subject": "d1"}`,
+			`alerts alert {"about": "held", "subject": "d2"}`,
+			`hr pull {"source": "hr"}`, // once for two decisions
+			`people people {"people": ["0197-person-001", "0197-person-002"]}`,
+			`people people {"people": ["0197-person-001"]}`,
+			`people people {"people": ["0197-person-001"]}`,
+			`people people {"people": ["0197-person-003"]}`,
+			`runs run {"because": "HR event 1008"}`,
+			`runs run {"target": "ad", "because": "decision 1"}`,
+			`runs run {"target": "ad", "because": "decision 2"}`,
+		}
+		compact := func(list []string) []string {
+			var out []string
+			for _, s := range list {
+				out = append(out, spaces.ReplaceAllString(s, "$1"))
+			}
+			slices.Sort(out)
+			return out
+		}
+		if got := compact(jobs(t, db)); !slices.Equal(got, compact(want)) {
+			t.Errorf("got  %q\nwant %q", got, compact(want))
+		}
+	})
+}
