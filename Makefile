@@ -19,10 +19,17 @@ lint:
 	$(GOLANGCI_LINT) run ./...
 	@sh internal/testenv/vulncheck.sh $(GOVULNCHECK)
 
-# Everything, against real servers. With CI=true a suite whose server is
-# missing fails; otherwise it says that it did not run, and why.
+# What of the suites on SQLite does not run once more on PostgreSQL: it does by
+# itself, or it is about something else and takes its time.
+ON_POSTGRES   := ./internal/hr ./internal/server ./internal/reconcile ./cmd/behov
+ONCE          := 'Killed|Replicas|AYear|FourKinds|Story|TenThousand|Readme|Planted|Notices'
+
+# Everything, against real servers, and what works on a database on both. With
+# CI=true a suite whose server is missing fails; otherwise it says that it did
+# not run, and why.
 test: test-servers
-	@rm -f $(SKIPPED); BEHOV_SKIPPED=$(SKIPPED) go test -race $(NO_RACE) -timeout 20m ./...; status=$$?; \
+	@rm -f $(SKIPPED); export BEHOV_SKIPPED=$(SKIPPED); go test -race $(NO_RACE) -timeout 20m ./...; status=$$?; \
+	echo "On PostgreSQL:"; BEHOV_TEST_ON=postgres go test -skip $(ONCE) -timeout 20m $(ON_POSTGRES) || status=1; \
 	if [ -s $(SKIPPED) ]; then echo "DID NOT RUN:"; sort $(SKIPPED); rm -f $(SKIPPED); fi; exit $$status
 
 # What needs no server, within a minute once built.

@@ -32,13 +32,9 @@ func TestBackupAndRestore(t *testing.T) {
 	h.edit("hr.csv", "1004,E5,Sven,Öberg", "1099,E99,Nya,Nilsson")
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
-	for _, name := range []string{"behov.db", "behov.db-wal", "behov.db-shm"} {
-		_ = os.Remove(h.file(name))
-	}
+	h.loseDatabase()
 	h.fails("nobody is known", "explain", "1004")
-	for _, name := range []string{"behov.db", "behov.db-wal", "behov.db-shm"} {
-		_ = os.Remove(h.file(name))
-	}
+	h.loseDatabase()
 	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan")
 	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {
 		t.Errorf("the backup was changed: %v", err)
@@ -54,8 +50,21 @@ func TestBackupAndRestore(t *testing.T) {
 	h.fails("no backup of behov", "restore", h.file("hr.csv"))
 }
 
+// loseDatabase leaves the household with a database in which nothing is.
+func (h *household) loseDatabase() {
+	h.t.Helper()
+	if testenv.OnPostgres() {
+		h.moveTo(testenv.Database(h.t))
+		return
+	}
+	for _, name := range []string{"behov.db", "behov.db-wal", "behov.db-shm"} {
+		_ = os.Remove(h.file(name))
+	}
+}
+
 // TestMoveToPostgreSQL: what began on SQLite goes on, on PostgreSQL.
 func TestMoveToPostgreSQL(t *testing.T) {
+	t.Setenv("BEHOV_TEST_ON", "sqlite") // whatever the others are on
 	h := applied(t)
 	url := testenv.StartPostgres(t).Database()
 	t.Setenv("BEHOV_TEST_DATABASE", url)

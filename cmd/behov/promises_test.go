@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"os"
@@ -11,20 +12,46 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 // household is an initialised example in which commands are run in process.
 type household struct {
 	t   *testing.T
 	dir string
 	now func() time.Time
+	url string // of the database, when it is not the usual one
 }
 
 func newHousehold(t *testing.T) *household {
 	t.Helper()
 	h := &household{t: t, dir: filepath.Join(t.TempDir(), "k"), now: time.Now}
 	h.ok("init", h.dir)
+	if testenv.OnPostgres() {
+		h.moveTo(testenv.Database(t))
+	}
 	return h
+}
+
+// moveTo makes another database the household's.
+func (h *household) moveTo(url string) {
+	h.t.Helper()
+	if err := os.WriteFile(h.file("database.url"), []byte(url), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.url == "" {
+		h.edit("behov.yaml", "database: sqlite:behov.db", "database: file:database.url")
+	}
+	h.url = url
+}
+
+// database is the household's database behind behov's back.
+func (h *household) database() *sql.DB {
+	h.t.Helper()
+	return testenv.Raw(h.t, cmp.Or(h.url, "sqlite:"+h.file("behov.db")))
 }
 
 func (h *household) run(args ...string) (code int, stdout, stderr string) {
@@ -191,11 +218,7 @@ func TestTamperingIsFound(t *testing.T) {
 	h.ok("apply", "--yes")
 	h.ok("review", "start", "--system", "school", "--by", "1001")
 	h.ok("review", "decide", "1-1", "revoke", "--reason", "r", "--by", "1001")
-	db, err := sql.Open("sqlite", h.file("behov.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := h.database()
 	for name, change := range map[string][2]string{
 		"a reason":          {`UPDATE audit_record SET reason = reason || 'x' WHERE idx = 5`, `UPDATE audit_record SET reason = substr(reason, 1, length(reason) - 1) WHERE idx = 5`},
 		"a person":          {`UPDATE audit_record SET entitlement = 'finance:ledger' WHERE idx = 9 AND entitlement = ''`, `UPDATE audit_record SET entitlement = '' WHERE idx = 9 AND entitlement = 'finance:ledger'`},

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +18,10 @@ import (
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 const header = "person_id,employment_id,given_name,family_name,unit,job_code,employment_percent,start_date,end_date,protected\n"
 
@@ -58,7 +61,7 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "behov.db"), master)
+	db, err := store.Open(context.Background(), testenv.Database(t), master)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,10 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 // scripted is a memory target that can be told to misbehave.
 type scripted struct {
@@ -138,6 +141,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Database = testenv.Database(t)
 	db, err := store.Open(t.Context(), c.Database, master)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -112,14 +111,7 @@ func TestIntentBeforeAct(t *testing.T) {
 	}
 	calls := h.one.calls
 	h.hire("1 library T")
-	raw, err := sql.Open("sqlite", strings.TrimPrefix(h.e.Config.Database, "sqlite:"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = raw.Close() }()
-	if _, err := raw.Exec(`CREATE TRIGGER full BEFORE INSERT ON open_step BEGIN SELECT RAISE(ABORT, 'disk full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	h.noRoom("INSERT", "open_step")
 	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "disk full") || h.one.calls != calls {
 		t.Errorf("when the intent cannot be committed: error %v, %d calls", err, h.one.calls-calls)
 	}

@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // brokenOff is a target whose reading shows what it shows and then breaks off.
@@ -104,14 +104,21 @@ func (h *house) put(s *scripted, a connectors.Account) string {
 // raw is the database without the rules of the store.
 func (h *house) raw(statement string) {
 	h.t.Helper()
-	db, err := sql.Open("sqlite", strings.TrimPrefix(h.e.Config.Database, "sqlite:"))
-	if err != nil {
+	if _, err := testenv.Raw(h.t, h.e.Config.Database).ExecContext(h.t.Context(), statement); err != nil {
 		h.t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(h.t.Context(), statement); err != nil {
-		h.t.Fatal(err)
+}
+
+// noRoom makes what would be done to a table fail, until room is made again.
+func (h *house) noRoom(done, table string) (room func()) {
+	h.t.Helper()
+	if !testenv.OnPostgres() {
+		h.raw(`CREATE TRIGGER no_room BEFORE ` + done + ` ON ` + table + ` BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+		return func() { h.raw(`DROP TRIGGER no_room`) }
 	}
+	h.raw(`CREATE FUNCTION no_room() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$ LANGUAGE plpgsql`)
+	h.raw(`CREATE TRIGGER no_room BEFORE ` + done + ` ON ` + table + ` FOR EACH ROW EXECUTE FUNCTION no_room()`)
+	return func() { h.raw(`DROP TRIGGER no_room ON ` + table) }
 }
 
 // told counts the records of an action.

@@ -172,14 +172,14 @@ func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
 func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
-	h.raw(`CREATE TRIGGER full BEFORE DELETE ON open_step BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	room := h.noRoom("DELETE", "open_step")
 	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Fatalf("error is %v", err)
 	}
 	if h.one.calls != 1 {
 		t.Errorf("the target was asked %d times with a disk that is full", h.one.calls)
 	}
-	h.raw(`DROP TRIGGER full`)
+	room()
 	again := 0
 	h.one.before = func(changes []connectors.Change) {
 		for _, c := range changes {

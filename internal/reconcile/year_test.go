@@ -111,6 +111,7 @@ targets:
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Database = testenv.Database(t)
 	db, err := store.Open(t.Context(), c.Database, master)
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,10 @@ import (
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 const (
 	enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -37,11 +40,11 @@ const (
 
 // service is behov as those see it who push to it.
 type service struct {
-	t     testing.TB
-	db    *store.DB
-	file  string
-	url   string
-	token string
+	t        testing.TB
+	db       *store.DB
+	database string
+	url      string
+	token    string
 	// second serves the same from beside, and returns where.
 	second func() string
 	mu     sync.Mutex
@@ -58,8 +61,9 @@ func newService(t testing.TB) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, file: filepath.Join(t.TempDir(), "behov.db"), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	if s.db, err = store.Open(context.Background(), "sqlite:"+s.file, master); err != nil {
+	database := testenv.Database(t)
+	s := &service{t: t, database: database, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	if s.db, err = store.Open(context.Background(), database, master); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.db.Close() })
@@ -85,7 +89,7 @@ func newService(t testing.TB) *service {
 	t.Cleanup(web.Close)
 	s.url = web.URL + "/scim/v2"
 	s.second = func() string { // another process that serves the same database, as far as that can be told
-		db, err := store.Open(context.Background(), "sqlite:"+s.file, master)
+		db, err := store.Open(context.Background(), database, master)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +282,11 @@ func TestReadBack(t *testing.T) {
 	if got := s.must(http.StatusOK, "GET", "/Users/"+id, ""); got["title"] != nil {
 		t.Errorf("title: %v", got["title"])
 	}
-	files, err := filepath.Glob(s.file + "*")
+	file, is := strings.CutPrefix(s.database, "sqlite:")
+	if !is {
+		return
+	}
+	files, err := filepath.Glob(file + "*")
 	if err != nil {
 		t.Fatal(err)
 	}

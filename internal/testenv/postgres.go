@@ -21,6 +21,7 @@ import (
 // Postgres is a PostgreSQL server of the test's own.
 type Postgres struct {
 	t    testing.TB
+	dir  string
 	port int
 	made atomic.Int32
 
@@ -57,6 +58,23 @@ func (p *Postgres) Restart() {
 // it when the test ends. Any password is accepted, from this machine only.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
+	p := startPostgres(t)
+	t.Cleanup(p.end)
+	return p
+}
+
+// end stops it, and leaves nothing of it.
+func (p *Postgres) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proc.stop(syscall.SIGINT)
+	_ = os.RemoveAll(p.dir)
+}
+
+// startPostgres starts a server that goes on until somebody ends it. When it
+// cannot, it ends the test.
+func startPostgres(t testing.TB) *Postgres {
+	t.Helper()
 	matches, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	for _, m := range matches {
 		t.Setenv("PATH", os.Getenv("PATH")+":"+m)
@@ -67,7 +85,6 @@ func StartPostgres(t testing.TB) *Postgres {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	as := notRoot(t, dir)
 	data := filepath.Join(dir, "data")
 	cmd := exec.Command(initdb, "-D", data, "-A", "trust", "-U", "behov", "-E", "UTF8", "--no-sync", "--locale=C")
@@ -77,7 +94,7 @@ func StartPostgres(t testing.TB) *Postgres {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	for try := 0; ; try++ {
-		p := &Postgres{t: t, port: FreePort(t)}
+		p := &Postgres{t: t, dir: dir, port: FreePort(t)}
 		p.again = func() (*process, error) {
 			cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(p.port), "-k", dir, "-h", "127.0.0.1", "-F")
 			cmd.SysProcAttr = as
@@ -92,10 +109,10 @@ func StartPostgres(t testing.TB) *Postgres {
 			return proc, err
 		}
 		if p.proc, err = p.again(); err == nil {
-			t.Cleanup(func() { p.proc.stop(syscall.SIGINT) })
 			return p
 		}
 		if try == 3 || !portTaken(err) {
+			_ = os.RemoveAll(dir)
 			t.Fatal(err)
 		}
 	}
