@@ -64,6 +64,7 @@ type fault struct {
 	name       string
 	begin, end func()
 	says       string // what the log says of it; empty when nobody has to notice
+	everywhere bool   // nothing goes on meanwhile
 }
 
 // remoteTown is a town whose target one is real and far away: around is how the
@@ -176,8 +177,11 @@ func newAppTown(t *testing.T) (*remoteTown, *front) {
 	return town, f
 }
 
-func (town *remoteTown) serve() (stop func()) {
+func (town *remoteTown) serve(with func(*service.Service)) (stop func()) {
 	return town.town.serve(func(s *service.Service) {
+		if with != nil {
+			with(s)
+		}
 		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
 			return map[string]connectors.Connector{"one": town.around(), "two": town.targets["two"]}, nil
 		}
@@ -222,9 +226,11 @@ func (town *remoteTown) endure(t *testing.T, f fault, n int) {
 	defer healed()
 	town.hr(key(0)+" library", key(1)+" school 2020-12-31", key(20)+" school", key(21)+" library")
 	if f.says != "" {
-		town.until("the other target goes on", 30*time.Second, func() bool {
-			return town.has(key(20), "two") == "account library" && town.has(key(1), "two") == ""
-		})
+		if !f.everywhere {
+			town.until("the other target goes on", 30*time.Second, func() bool {
+				return town.has(key(20), "two") == "account library" && town.has(key(1), "two") == ""
+			})
+		}
 		town.until(fmt.Sprintf("the log says %q", f.says), 40*time.Second, func() bool { return strings.Contains(town.log.String()[said:], f.says) })
 	} else {
 		time.Sleep(2 * time.Second)
@@ -245,7 +251,7 @@ func TestATargetsFaults(t *testing.T) {
 		t.Skip("it needs servers")
 	}
 	town, slapd, wire := newDirectoryTown(t, "")
-	stop := town.serve()
+	stop := town.serve(nil)
 	thaw := func() {}
 	const silent = "target does not answer"
 	for n, f := range []fault{
@@ -279,7 +285,7 @@ func TestAServicesFaults(t *testing.T) {
 		t.Skip("it needs servers")
 	}
 	town, front := newAppTown(t)
-	stop := town.serve()
+	stop := town.serve(nil)
 	always := func(status int, kind, body string, headers ...string) func() {
 		return func() {
 			front.answers(func(w http.ResponseWriter, _ http.Handler, _ *http.Request) {
@@ -335,32 +341,79 @@ func TestTheDatabasesFaults(t *testing.T) {
 	database := newWire(t, server.Address())
 	town, _, _ := newDirectoryTown(t, direct)
 	town.url = strings.Replace(direct, server.Address(), database.proxy.Listen, 1)
-	stop := town.serve()
+	var served *service.Service
+	stop := town.serve(func(s *service.Service) { served = s })
+	const broke = "the connection to the database broke"
 	for n, f := range []fault{
 		{name: "latency", begin: func() { database.suffers(`"type": "latency", "attributes": {"latency": 20, "jitter": 20}`) }, end: database.heals},
-		{name: "connections that are reset", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: database.heals},
+		{name: "connections that are reset", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: database.heals, says: broke, everywhere: true},
 		{name: "connections that are reset now and then", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 100}`) }, end: database.heals},
+		{name: "connections that are half open", begin: func() {
+			database.suffers(`"type": "timeout", "attributes": {"timeout": 0}`)
+			if err := served.Ready(t.Context()); err == nil {
+				t.Error("it says that it is ready, and nobody answers it")
+			}
+		}, end: database.heals, says: broke, everywhere: true},
 		{name: "nobody who listens", begin: database.proxy.Stop, end: func() {
 			if err := database.proxy.Start(); err != nil {
 				t.Fatal(err)
 			}
-		}},
+		}, says: broke, everywhere: true},
 		{name: "a crash and a restart", begin: func() {
 			server.Crash()
 			server.Restart()
-			for n := 0; n < 10; n++ { // the test's own connections broke as well
-				if _, err := town.db.Heads(t.Context()); err != nil {
-					n = 0
-				}
-			}
-		}, end: func() {}},
+			town.connectAgain()
+		}, end: func() {}, says: broke},
 	} {
 		began := time.Now()
 		town.endure(t, f, n+1)
 		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
 	}
-	// River may have lost what became of a job; then it is done again.
-	raw, err := sql.Open("pgx", direct)
+	town.jobsEnd(direct)
+	stop()
+}
+
+// TestTheDatabaseFailsOver: the server with the database is lost, and its
+// standby takes over.
+func TestTheDatabaseFailsOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs servers")
+	}
+	first := testenv.StartPostgres(t)
+	standby := first.Standby()
+	either := first.Either(first.Database(), standby)
+	town, _, _ := newDirectoryTown(t, either)
+	var served *service.Service
+	stop := town.serve(func(s *service.Service) { served = s })
+	town.endure(t, fault{name: "a failover", begin: func() {
+		first.Crash()
+		town.until("it says that it is not ready", 30*time.Second, func() bool { return served.Ready(t.Context()) != nil })
+		standby.Promote()
+		town.connectAgain()
+	}, end: func() {}, says: "the connection to the database broke"}, 1)
+	town.jobsEnd(either)
+	stop()
+}
+
+// connectAgain waits until the test's own connections, which broke as well, are
+// whole.
+func (town *town) connectAgain() {
+	town.t.Helper()
+	whole := 0
+	town.until("the database is back", 60*time.Second, func() bool {
+		if _, err := town.db.Heads(town.t.Context()); err != nil {
+			whole = -1
+		}
+		whole++
+		return whole > 10
+	})
+}
+
+// jobsEnd waits until no job is taken for under way: River may have lost what
+// became of one, and then it is done again.
+func (town *town) jobsEnd(url string) {
+	t := town.t
+	raw, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,5 +425,4 @@ func TestTheDatabasesFaults(t *testing.T) {
 		return err == nil && running == 0
 	})
 	t.Logf("jobs are whole after %s", time.Since(began).Round(time.Second))
-	stop()
 }

@@ -129,11 +129,15 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
 }
 
-// Ready says whether the service takes up work.
+// Ready says whether the service takes up work. A database that does not answer
+// soon does not answer.
 func (s *Service) Ready(ctx context.Context) error {
+	const soon = 3 * time.Second
 	if !s.working.Load() {
 		return errors.New("not serving")
 	}
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
 	_, err := s.DB.Heads(ctx)
 	return err
 }

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // PostgreSQL
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // SQLite
@@ -49,7 +48,7 @@ func Open(ctx context.Context, databaseURL string, master *seal.Master) (*DB, er
 		err = db.openSQLite(file)
 	} else if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
 		db.postgres = true
-		db.write, err = sqlx.Open("pgx", databaseURL)
+		db.write, err = openPostgres(databaseURL)
 		db.read = db.write
 	} else {
 		return nil, errors.New(`the database must be "sqlite:FILE" or "postgres://…"`)

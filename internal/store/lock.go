@@ -95,7 +95,9 @@ func (l *Lock) Held(ctx context.Context) error {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if l.since == l.of.session && l.of.conn != nil {
-		l.of.broken(l.of.conn.PingContext(patient(ctx)))
+		asking, done := patient(ctx)
+		defer done()
+		l.of.broken(l.of.conn.PingContext(asking))
 	}
 	if l.since != l.of.session {
 		return ErrLockLost
@@ -117,8 +119,11 @@ func (l *Lock) Unlock() {
 }
 
 // patient keeps an impatient caller from breaking the connection on which
-// everybody's locks are.
-func patient(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+// everybody's locks are, and a server that does not answer from keeping
+// everybody waiting.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), silence)
+}
 
 // take takes the keys where other processes see it: all or none.
 func (db *DB) take(ctx context.Context, keys []int64) error {
@@ -146,7 +151,9 @@ func (db *DB) take(ctx context.Context, keys []int64) error {
 		}
 	}
 	var got int
-	if err := l.conn.QueryRowContext(patient(ctx), `SELECT COUNT(*) FROM unnest($1::bigint[]) k WHERE pg_try_advisory_lock(k)`, keys).Scan(&got); err != nil {
+	asking, done := patient(ctx)
+	defer done()
+	if err := l.conn.QueryRowContext(asking, `SELECT COUNT(*) FROM unnest($1::bigint[]) k WHERE pg_try_advisory_lock(k)`, keys).Scan(&got); err != nil {
 		l.broken(err)
 		return fmt.Errorf("lock: %w", err)
 	}
@@ -179,7 +186,9 @@ func (l *locks) release(ctx context.Context, keys []int64) {
 		}
 		return
 	}
-	_, err := l.conn.ExecContext(patient(ctx), `SELECT pg_advisory_unlock(k) FROM unnest($1::bigint[]) k`, keys)
+	asking, done := patient(ctx)
+	defer done()
+	_, err := l.conn.ExecContext(asking, `SELECT pg_advisory_unlock(k) FROM unnest($1::bigint[]) k`, keys)
 	l.broken(err)
 }
 

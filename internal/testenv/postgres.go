@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,14 +21,15 @@ import (
 
 // Postgres is a PostgreSQL server of the test's own.
 type Postgres struct {
-	t    testing.TB
-	dir  string
-	port int
-	made atomic.Int32
+	t      testing.TB
+	dir    string
+	server string // the program
+	as     *syscall.SysProcAttr
+	port   int
+	made   atomic.Int32
 
-	mu    sync.Mutex
-	proc  *process
-	again func() (*process, error) // starts it once more, on the same data
+	mu   sync.Mutex
+	proc *process
 }
 
 // Address is where it listens.
@@ -47,7 +49,7 @@ func (p *Postgres) Restart() {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	proc, err := p.again()
+	proc, err := p.start()
 	if err != nil {
 		p.t.Fatalf("start PostgreSQL again: %v", err)
 	}
@@ -85,37 +87,94 @@ func startPostgres(t testing.TB) *Postgres {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as := notRoot(t, dir)
-	data := filepath.Join(dir, "data")
-	cmd := exec.Command(initdb, "-D", data, "-A", "trust", "-U", "behov", "-E", "UTF8", "--no-sync", "--locale=C")
-	cmd.SysProcAttr = as
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+	p := &Postgres{t: t, dir: dir, as: notRoot(t, dir), server: server}
+	if err := p.command(initdb, "-D", p.data(), "-A", "trust", "-U", "behov", "-E", "UTF8", "--no-sync", "--locale=C"); err != nil {
+		t.Fatalf("initdb: %v", err)
 	}
+	p.begin()
+	return p
+}
+
+func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+
+// command runs one of PostgreSQL's programs as the server's user.
+func (p *Postgres) command(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = p.as
+	cmd.Dir = p.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// begin starts it on a free port.
+func (p *Postgres) begin() {
+	p.t.Helper()
+	var err error
 	for try := 0; ; try++ {
-		p := &Postgres{t: t, dir: dir, port: FreePort(t)}
-		p.again = func() (*process, error) {
-			cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(p.port), "-k", dir, "-h", "127.0.0.1", "-F")
-			cmd.SysProcAttr = as
-			cmd.Dir = dir
-			proc, err := run(cmd)
-			if err == nil {
-				err = proc.await(30*time.Second, func(ctx context.Context) error { return p.exec(ctx, "SELECT 1") })
-			}
-			if err != nil && proc != nil {
-				proc.stop(syscall.SIGKILL)
-			}
-			return proc, err
-		}
-		if p.proc, err = p.again(); err == nil {
-			return p
+		p.port = FreePort(p.t)
+		if p.proc, err = p.start(); err == nil {
+			return
 		}
 		if try == 3 || !portTaken(err) {
-			_ = os.RemoveAll(dir)
-			t.Fatal(err)
+			_ = os.RemoveAll(p.dir)
+			p.t.Fatal(err)
 		}
 	}
+}
+
+// start starts it on its port and its data.
+func (p *Postgres) start() (*process, error) {
+	cmd := exec.Command(p.server, "-D", p.data(), "-p", strconv.Itoa(p.port), "-k", p.dir, "-h", "127.0.0.1", "-F")
+	cmd.SysProcAttr = p.as
+	cmd.Dir = p.dir
+	proc, err := run(cmd)
+	if err == nil {
+		err = proc.await(30*time.Second, func(ctx context.Context) error { return p.exec(ctx, "SELECT 1") })
+	}
+	if err != nil && proc != nil {
+		proc.stop(syscall.SIGKILL)
+	}
+	return proc, err
+}
+
+// Standby starts a server that follows this one. What this one says is
+// committed is there as well (synchronous_commit = on).
+func (p *Postgres) Standby() *Postgres {
+	p.t.Helper()
+	copies := Need(p.t, "pg_basebackup", "apt-get install postgresql")
+	dir, err := os.MkdirTemp("", "behov-postgres-")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s := &Postgres{t: p.t, dir: dir, as: notRoot(p.t, dir), server: p.server}
+	if err := s.command(copies, "-D", s.data(), "-d", p.url("postgres"), "-R", "-X", "stream", "-c", "fast", "--no-sync"); err != nil {
+		p.t.Fatalf("copy PostgreSQL: %v", err)
+	}
+	s.begin()
+	p.t.Cleanup(s.end)
+	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if err := p.exec(context.Background(), statement); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// Promote makes of a standby a server that is written to.
+func (p *Postgres) Promote() {
+	p.t.Helper()
+	if err := p.exec(context.Background(), "SELECT pg_promote()"); err != nil {
+		p.t.Fatalf("promote: %v", err)
+	}
+}
+
+// Either is the URL of a database that is asked for on this server or another,
+// whichever is written to.
+func (p *Postgres) Either(database string, other *Postgres) string {
+	return strings.Replace(database, p.Address(), p.Address()+","+other.Address(), 1) + "&target_session_attrs=read-write"
 }
 
 // notRoot gives the directory to the user postgres when the test is root, and

@@ -1,0 +1,4 @@
+package store
+
+// Dialer connects to PostgreSQL.
+var Dialer = dialer

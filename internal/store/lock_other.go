@@ -1,8 +1,0 @@
-//go:build !linux
-
-package store
-
-import "golang.org/x/sys/unix"
-
-// Locks belong to the process.
-const setLockCommand = unix.F_SETLK

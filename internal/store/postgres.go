@@ -1,0 +1,40 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+)
+
+// silence is for how long a server may say nothing at all before a connection
+// to it counts as dead: when its machine loses power nobody closes it, and a
+// standby may long have taken over.
+const silence = 15 * time.Second
+
+// dialer connects to PostgreSQL.
+var dialer = net.Dialer{
+	Timeout:         silence,
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 3, Interval: silence / 3, Count: 2},
+	Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = giveUpAfter(fd, silence) })
+		return errors.Join(err, failed)
+	},
+}
+
+// openPostgres opens a PostgreSQL database. Its URL may name several servers, of
+// which the one that is written to is taken (target_session_attrs=read-write).
+func openPostgres(url string) (*sqlx.DB, error) {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err) // which says it without the password
+	}
+	c.DialFunc, c.ConnectTimeout = dialer.DialContext, min(c.ConnectTimeout, silence)
+	return sqlx.NewDb(stdlib.OpenDB(*c), "pgx"), nil
+}
