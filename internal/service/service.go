@@ -217,13 +217,17 @@ func (s *Service) start(ctx context.Context) error {
 		return fmt.Errorf("jobs: %w", err)
 	}
 	// Not even the schedule is waited for.
+	ctx = context.WithoutCancel(ctx)
 	first := []store.Job{store.RunJob{Because: "start of " + s.id}, store.WatchJob{}}
 	for _, source := range s.current.Load().config.Sources {
 		if pullable(source) {
 			first = append(first, store.PullJob{Source: source.Name})
 		}
 	}
-	return s.enqueue(ctx, first...)
+	if err := s.enqueue(ctx, first...); err != nil {
+		return errors.Join(err, s.stop(ctx))
+	}
+	return nil
 }
 
 // stop lets what is under way end, for a while, and then cancels it. What is
