@@ -170,6 +170,9 @@ func newTown(t testing.TB, url string) *town {
 		}
 		town.targets[c.Name] = &target{Connector: m, done: map[string]int{}}
 	}
+	if town.url == "" {
+		town.url = "sqlite:" + filepath.Join(town.dir, "behov.db")
+	}
 	town.db = town.open()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -190,11 +193,7 @@ func (town *town) load() *config.Config {
 
 func (town *town) open() *store.DB {
 	town.t.Helper()
-	url := town.url
-	if url == "" {
-		url = "sqlite:" + filepath.Join(town.dir, "behov.db")
-	}
-	db, err := store.Open(context.Background(), url, town.master)
+	db, err := store.Open(context.Background(), town.url, town.master)
 	if err != nil {
 		town.t.Fatal(err)
 	}

@@ -170,7 +170,7 @@ func (db *DB) Records(ctx context.Context, person string) iter.Seq2[audit.Record
 
 func records(ctx context.Context, q sqlx.QueryerContext, person string) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
-		rows, err := q.QueryxContext(ctx, `SELECT * FROM audit_record WHERE ($1 = '' OR person_id = $1) ORDER BY idx`, person)
+		rows, err := q.QueryxContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE ($1 = '' OR person_id = $1) ORDER BY idx`, person)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 			return
@@ -195,7 +195,7 @@ func records(ctx context.Context, q sqlx.QueryerContext, person string) iter.Seq
 // Record returns one record of the trail.
 func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
 	var r recordRow
-	if err := db.read.GetContext(ctx, &r, `SELECT * FROM audit_record WHERE idx = $1`, index); err != nil {
+	if err := db.read.GetContext(ctx, &r, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE idx = $1`, index); err != nil {
 		return audit.Record{}, fmt.Errorf("audit record %d: %w", index, err)
 	}
 	return r.record(), nil
@@ -324,7 +324,7 @@ func decisionKey(r audit.Record) string {
 
 func compareDecisions(ctx context.Context, q sqlx.QueryerContext, recorded map[string]bool) error {
 	var stored []Decision
-	if err := sqlx.SelectContext(ctx, q, &stored, `SELECT * FROM decision ORDER BY seq`); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &stored, `SELECT `+columns[Decision]("")+` FROM decision ORDER BY seq`); err != nil {
 		return fmt.Errorf("read decisions: %w", err)
 	}
 	for _, d := range stored {

@@ -117,7 +117,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 // enqueueHeld has somebody look at what a hold is about.
 func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	var h Hold
-	err := tx.tx.GetContext(ctx, &h, `SELECT * FROM hold WHERE digest = $1`, digest)
+	err := tx.tx.GetContext(ctx, &h, `SELECT `+columns[Hold]("")+` FROM hold WHERE digest = $1`, digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -142,7 +142,7 @@ func (d Decision) record() audit.Record {
 // entitlement, in no particular order; of one person when given.
 func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, error) {
 	var all []Decision
-	err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
+	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`,
 		string(ReviewDecision), person)
 	if err != nil {
@@ -155,7 +155,7 @@ func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, e
 // as a whole, for each person; of one person when given.
 func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
 	var all []Decision
-	err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
+	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, string(kind), person)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
@@ -167,7 +167,7 @@ func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person str
 // when given.
 func (db *DB) Decisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
 	var all []Decision
-	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM decision WHERE kind = $1 AND ($2 = '' OR person_id = $2) ORDER BY seq`, string(kind), person); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND ($2 = '' OR person_id = $2) ORDER BY seq`, string(kind), person); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
@@ -185,7 +185,7 @@ func (tx *Tx) Pauses(ctx context.Context) (map[string]Decision, error) { return 
 
 func pauses(ctx context.Context, q sqlx.QueryerContext) (map[string]Decision, error) {
 	var all []Decision
-	err := sqlx.SelectContext(ctx, q, &all, `SELECT * FROM decision d WHERE kind = $1 AND verdict <> $2
+	err := sqlx.SelectContext(ctx, q, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND verdict <> $2
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.subject = d.subject AND n.seq > d.seq)`, string(PauseDecision), Resume)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
@@ -250,7 +250,7 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 // anew, and waits for a decision of its own.
 func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
 	var old []Hold
-	if err := db.read.SelectContext(ctx, &old, `SELECT * FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
+	if err := db.read.SelectContext(ctx, &old, `SELECT `+columns[Hold]("")+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
@@ -276,7 +276,7 @@ type HoldState struct {
 // Holds returns what is held, newest first, with the newest decision on each.
 func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	var holds []Hold
-	if err := db.read.SelectContext(ctx, &holds, `SELECT * FROM hold ORDER BY raised_us DESC, digest`); err != nil {
+	if err := db.read.SelectContext(ctx, &holds, `SELECT `+columns[Hold]("")+` FROM hold ORDER BY raised_us DESC, digest`); err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
 	states := make([]HoldState, len(holds))
@@ -299,7 +299,7 @@ func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error
 
 func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
 	var d Decision
-	err := sqlx.GetContext(ctx, q, &d, `SELECT d.* FROM decision d JOIN hold h ON h.digest = d.subject
+	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
 		WHERE d.kind = $1 AND d.subject = $2 AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -322,6 +322,8 @@ type ReviewItem struct {
 	// system.
 	Reviewer string `db:"reviewer" json:"reviewer,omitempty"`
 }
+
+const reviewItemColumns = `i.campaign_id, i.number, i.person_id, i.entitlement, i.why, i.decision, c.reviewer`
 
 // Name is how people call the item: campaign-number.
 func (i ReviewItem) Name() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
@@ -352,12 +354,12 @@ func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at t
 // with the decision made on each.
 func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, map[int64]Decision, error) {
 	var items []ReviewItem
-	if err := db.read.SelectContext(ctx, &items, `SELECT i.*, c.reviewer FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id
+	if err := db.read.SelectContext(ctx, &items, `SELECT `+reviewItemColumns+` FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id
 		WHERE ($1 = 0 OR i.campaign_id = $1) ORDER BY i.campaign_id, i.number`, campaign); err != nil {
 		return nil, nil, fmt.Errorf("read review items: %w", err)
 	}
 	var decisions []Decision
-	if err := db.read.SelectContext(ctx, &decisions, `SELECT d.* FROM decision d JOIN review_item i ON i.decision = d.seq WHERE ($1 = 0 OR i.campaign_id = $1)`, campaign); err != nil {
+	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN review_item i ON i.decision = d.seq WHERE ($1 = 0 OR i.campaign_id = $1)`, campaign); err != nil {
 		return nil, nil, fmt.Errorf("read decisions: %w", err)
 	}
 	bySeq := map[int64]Decision{}
@@ -370,7 +372,7 @@ func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, ma
 // ReviewItem returns one item.
 func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewItem, error) {
 	var item ReviewItem
-	err := db.read.GetContext(ctx, &item, `SELECT i.*, c.reviewer FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id WHERE i.campaign_id = $1 AND i.number = $2`, campaign, number)
+	err := db.read.GetContext(ctx, &item, `SELECT `+reviewItemColumns+` FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id WHERE i.campaign_id = $1 AND i.number = $2`, campaign, number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return item, fmt.Errorf("there is no review item %d-%d: see behov review list", campaign, number)
 	}

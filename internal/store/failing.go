@@ -53,7 +53,7 @@ func (f FailingStep) Next() time.Time { return instant(f.NextUS) }
 func (db *DB) FailingSteps(ctx context.Context, target string, of Few) ([]FailingStep, error) {
 	steps := []FailingStep{}
 	where, args := of.among("person_id", []any{target})
-	if err := db.read.SelectContext(ctx, &steps, `SELECT * FROM failing_step WHERE ($1 = '' OR target = $1) AND `+where+` ORDER BY first_us, key`, args...); err != nil {
+	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE ($1 = '' OR target = $1) AND `+where+` ORDER BY first_us, key`, args...); err != nil {
 		return nil, fmt.Errorf("read failing steps: %w", err)
 	}
 	return steps, nil
@@ -65,7 +65,7 @@ var ErrNoStep = errors.New("no failing step has this key: see behov steps")
 // FailingStep returns the failing step whose key begins so; it must be one.
 func (tx *Tx) FailingStep(ctx context.Context, key string) (FailingStep, error) {
 	var steps []FailingStep
-	err := tx.tx.SelectContext(ctx, &steps, `SELECT * FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
+	err := tx.tx.SelectContext(ctx, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
 	switch {
 	case err != nil:
 		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)
@@ -93,7 +93,7 @@ func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time)
 // stands; a new one is being tried.
 func (tx *Tx) Failed(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
 	var before FailingStep
-	err := tx.tx.GetContext(ctx, &before, `SELECT * FROM failing_step WHERE key = $1`, f.Key)
+	err := tx.tx.GetContext(ctx, &before, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE key = $1`, f.Key)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return f, fmt.Errorf("read failing steps: %w", err)
 	}

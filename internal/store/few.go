@@ -119,7 +119,7 @@ func (s TargetState) Read() time.Time { return instant(s.ReadUS) }
 // TargetStates returns what was last seen of each target that was ever read.
 func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) {
 	var rows []TargetState
-	if err := db.read.SelectContext(ctx, &rows, `SELECT * FROM target_state`); err != nil {
+	if err := db.read.SelectContext(ctx, &rows, `SELECT `+columns[TargetState]("")+` FROM target_state`); err != nil {
 		return nil, fmt.Errorf("read what was seen of the targets: %w", err)
 	}
 	states := map[string]TargetState{}

@@ -58,7 +58,7 @@ func (tx *Tx) LastImport(ctx context.Context, source string) (*Import, error) {
 
 func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Import, error) {
 	var i Import
-	err := sqlx.GetContext(ctx, q, &i, `SELECT * FROM hr_import WHERE source = $1 AND status = 'done' ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
+	err := sqlx.GetContext(ctx, q, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND status = 'done' ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -76,7 +76,7 @@ func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, 
 		return made, nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	var i Import
-	err = tx.tx.GetContext(ctx, &i, `SELECT * FROM hr_import WHERE source = $1 AND status = 'done' AND file_hash = $2 ORDER BY recorded_us DESC, id DESC LIMIT 1`, source, hash)
+	err = tx.tx.GetContext(ctx, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND status = 'done' AND file_hash = $2 ORDER BY recorded_us DESC, id DESC LIMIT 1`, source, hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return instant(us), nil, nil
 	}
@@ -90,7 +90,7 @@ func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, 
 // first.
 func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, error) {
 	all := []Import{}
-	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM hr_import WHERE ($1 = '' OR source = $1) ORDER BY recorded_us DESC, id DESC LIMIT $2`, source, most); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Import]("")+` FROM hr_import WHERE ($1 = '' OR source = $1) ORDER BY recorded_us DESC, id DESC LIMIT $2`, source, most); err != nil {
 		return nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	return all, nil

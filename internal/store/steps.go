@@ -33,7 +33,7 @@ func (s OpenStep) Intended() time.Time { return instant(s.IntendedUS) }
 func (db *DB) OpenSteps(ctx context.Context, target string, of Few) ([]OpenStep, error) {
 	var steps []OpenStep
 	where, args := of.among("person_id", []any{target})
-	if err := db.read.SelectContext(ctx, &steps, `SELECT * FROM open_step WHERE target = $1 AND `+where+` ORDER BY id`, args...); err != nil {
+	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[OpenStep]("")+` FROM open_step WHERE target = $1 AND `+where+` ORDER BY id`, args...); err != nil {
 		return nil, fmt.Errorf("read open steps: %w", err)
 	}
 	return steps, nil
@@ -161,7 +161,7 @@ type WaitingGrant struct {
 // WaitingGrants returns the grants known to wait.
 func (db *DB) WaitingGrants(ctx context.Context) ([]WaitingGrant, error) {
 	var all []WaitingGrant
-	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM waiting_grant ORDER BY person_id, entitlement`); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant ORDER BY person_id, entitlement`); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
 	return all, nil

@@ -59,7 +59,7 @@ func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now tim
 // Tokens returns all tokens, the oldest first.
 func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
 	all := []Token{}
-	if err := db.read.SelectContext(ctx, &all, `SELECT * FROM api_token ORDER BY made_us, id`); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Token]("")+` FROM api_token ORDER BY made_us, id`); err != nil {
 		return nil, fmt.Errorf("read tokens: %w", err)
 	}
 	return all, nil
@@ -85,7 +85,7 @@ func (db *DB) RevokeToken(ctx context.Context, id, actor, reason string, now tim
 func (db *DB) TokenSource(ctx context.Context, token string, now time.Time) (source string, ok bool, err error) {
 	sum := sha256.Sum256([]byte(token))
 	var t Token
-	err = db.read.GetContext(ctx, &t, `SELECT * FROM api_token WHERE hash = $1`, sum[:])
+	err = db.read.GetContext(ctx, &t, `SELECT `+columns[Token]("")+` FROM api_token WHERE hash = $1`, sum[:])
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}

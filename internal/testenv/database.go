@@ -62,7 +62,7 @@ func Raw(t testing.TB, url string) *sql.DB {
 	t.Helper()
 	driver, name := "pgx", url
 	if file, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		driver, name = "sqlite", file
+		driver, name = "sqlite", "file:"+file+"?_pragma=busy_timeout(10000)"
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
