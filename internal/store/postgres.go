@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,9 +18,18 @@ import (
 // standby may long have taken over.
 const silence = 15 * time.Second
 
+const (
+	// connecting is for how long one server may take to let us in, before the
+	// next one that the URL names is asked; unless the URL says it
+	// (connect_timeout).
+	connecting = 5 * time.Second
+	// idle is how many connections wait for the next job: those beyond are closed
+	// after each, and made anew.
+	idle = 16
+)
+
 // dialer connects to PostgreSQL.
 var dialer = net.Dialer{
-	Timeout:         silence,
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 3, Interval: silence / 3, Count: 2},
 	Control: func(_, _ string, c syscall.RawConn) error {
 		var failed error
@@ -35,6 +45,9 @@ func openPostgres(url string) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err) // which says it without the password
 	}
-	c.DialFunc, c.ConnectTimeout = dialer.DialContext, min(c.ConnectTimeout, silence)
-	return sqlx.NewDb(stdlib.OpenDB(*c), "pgx"), nil
+	c.DialFunc, c.ConnectTimeout = dialer.DialContext, cmp.Or(c.ConnectTimeout, connecting)
+	db := sqlx.NewDb(stdlib.OpenDB(*c), "pgx")
+	db.SetMaxIdleConns(idle)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
 }
