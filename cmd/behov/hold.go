@@ -65,7 +65,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Example: "  behov hold show 3f9c2a",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			h, err := a.governance(i).Hold(ctx, args[0])
+			h, err := a.governance(i).HoldBody(ctx, args[0])
 			if err != nil {
 				return err
 			}

@@ -216,6 +216,15 @@ func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, 
 	return match[0], nil
 }
 
+// HoldBody is Hold with what it would do.
+func (g *Governance) HoldBody(ctx context.Context, digest string) (store.HoldState, error) {
+	h, err := g.Hold(ctx, digest)
+	if err == nil {
+		h.Body, err = g.DB.HoldBody(ctx, h.Digest)
+	}
+	return h, err
+}
+
 // DecideHold releases or rejects a hold, for exactly what its digest names.
 func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, reason string) (store.Decision, error) {
 	if strings.TrimSpace(reason) == "" {

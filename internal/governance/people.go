@@ -221,6 +221,10 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
 		return err
 	}
+	heads, err := g.DB.Heads(ctx)
+	if err != nil {
+		return err
+	}
 	standing, err := g.standing(ctx, p)
 	if err != nil {
 		return err
@@ -234,15 +238,27 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
 	}
 	for _, t := range g.Config.Targets {
-		accounts, err := g.DB.Accounts(ctx, t.Name, nil)
+		account, err := g.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
 			return err
 		}
-		if accounts[string(p.ID)] != "" {
+		if account != "" {
 			return fmt.Errorf("the person still has an account in %s: nobody could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
 		}
 	}
 	return g.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Still(ctx); err != nil {
+			return err
+		}
+		for _, t := range g.Config.Targets {
+			touched, err := tx.Touched(ctx, t.Name, store.Few{p.ID}, heads, "")
+			if err != nil {
+				return err
+			}
+			if touched[p.ID] {
+				return errors.New("something new is known of the person since you asked: look again")
+			}
+		}
 		if _, err := tx.Decide(ctx, store.Decision{Kind: store.ErasureDecision, Verdict: store.Erase, Person: string(p.ID), Maker: maker, Reason: reason}, g.Now()); err != nil {
 			return err
 		}

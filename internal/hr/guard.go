@@ -125,7 +125,7 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	}
 	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 	r.record.Status = "held"
-	if err := tx.RaiseHold(ctx, *r.report.Held, r.Actor, r.now); err != nil {
+	if err := tx.RaiseHold(ctx, *r.report.Held, nil, r.Actor, r.now); err != nil {
 		return err
 	}
 	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s held: %s", r.record.ID, why)})

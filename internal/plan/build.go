@@ -112,10 +112,17 @@ type Target struct {
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
-	// Population is how many people have a usable account, and Lately who lost
-	// something a short while ago, where People are few: the limits count both.
+	// Population is how many people have a usable account, where People are few.
 	Population int
-	Lately     map[identity.PersonID]bool
+	// Lost and Changed are who lost something, and whose account was changed, a
+	// short while ago and without a release: the limits count them.
+	Lost, Changed map[identity.PersonID]bool
+	// Held are, where People are few, the keys of steps that are held, each with
+	// the digest of the hold: they are for whoever decides on it.
+	Held map[string]string
+	// Unrevoked are people whose sessions could not be ended when their accounts
+	// were closed.
+	Unrevoked map[identity.PersonID]bool
 	// Paused says by which decision nothing is changed here; empty when there is
 	// none. LeaversGo: the access of people without any employment ends all the
 	// same.
@@ -285,7 +292,7 @@ func (b *builder) person(p Person) {
 		adoption := b.anchor(p, *own)
 		n := len(b.steps)
 		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
-		if !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], func(s Step) bool { return s.Destructive || s.Op == RevokeSessions }) {
+		if !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], Step.Takes) {
 			b.former[p.ID] = true
 		}
 	}
@@ -411,13 +418,11 @@ func (b *builder) addAll(person identity.PersonID, grants map[policy.Entitlement
 // change plans an account that is there.
 func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
 	usable := wanted && !p.Prepare && p.Closed == "" && p.Suspended == ""
-	if !usable && a.Enabled {
-		if b.t.Sessions {
-			b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
-		}
-		if !a.Elsewhere {
-			b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
-		}
+	if !usable && b.t.Sessions && (a.Enabled || b.t.Unrevoked[p.ID]) {
+		b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
+	}
+	if !usable && a.Enabled && !a.Elsewhere {
+		b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
 	}
 	if wanted && !a.Elsewhere {
 		b.update(p, a)
@@ -571,7 +576,7 @@ func (b *builder) keepDestructive(f func()) {
 	n, adopted, left, referring := len(b.steps), len(b.plan.Adopted), len(b.plan.Left), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
-		return !s.Destructive && s.Op != RevokeSessions || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
+		return !s.Takes() || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
 	})...)
 	b.plan.Adopted, b.plan.Left, b.referring = b.plan.Adopted[:adopted], b.plan.Left[:left], b.referring[:referring]
 }
@@ -593,6 +598,7 @@ func (b *builder) finish() {
 	// What somebody decided must end now waits for nobody and for no limit.
 	urgent, through := b.urgent()
 	b.plan.Steps = append(b.plan.Steps, urgent...)
+	through = b.held(through)
 	if c := b.t.Observed.Completeness; !c.Complete {
 		var waits []Step
 		through, waits = split(through)
@@ -651,10 +657,29 @@ func (b *builder) park() {
 	b.steps = rest
 }
 
+// held takes out what is held, and what depends on it: whoever decides on the
+// hold decides on all of it.
+func (b *builder) held(steps []Step) (through []Step) {
+	waits := map[string]string{} // by step, the digest of the hold
+	for _, s := range steps {    // a step comes after those it depends on
+		digest := b.t.Held[s.Key()]
+		for _, id := range s.DependsOn {
+			digest = cmp.Or(digest, waits[id])
+		}
+		if digest == "" {
+			through = append(through, s)
+			continue
+		}
+		waits[s.ID] = digest
+		b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "it is held: behov hold show " + digest, Steps: []Step{s}})
+	}
+	return through
+}
+
 // pause separates what goes on while the target is paused from what waits.
 func (b *builder) pause(steps []Step) (through, waits []Step) {
 	for _, s := range steps {
-		takes := s.Destructive && s.Op != connectors.UpdateAccount || s.Op == RevokeSessions
+		takes := s.Takes() && s.Op != connectors.UpdateAccount
 		if b.t.LeaversGo && takes && b.leavers[s.Person] {
 			through = append(through, s)
 		} else {
@@ -672,7 +697,7 @@ func (b *builder) later(person identity.PersonID, why string) {
 // urgent separates the steps that close the accounts of suspended people.
 func (b *builder) urgent() (urgent, others []Step) {
 	for _, s := range b.steps {
-		if b.suspended[s.Person] && (s.Destructive || s.Op == RevokeSessions) && s.Op != connectors.UpdateAccount {
+		if b.suspended[s.Person] && s.Takes() && s.Op != connectors.UpdateAccount {
 			urgent = append(urgent, s)
 		} else {
 			others = append(others, s)
@@ -684,7 +709,7 @@ func (b *builder) urgent() (urgent, others []Step) {
 // split separates what gives from what takes away.
 func split(steps []Step) (gives, takes []Step) {
 	for _, s := range steps {
-		if s.Destructive || s.Op == RevokeSessions {
+		if s.Takes() {
 			takes = append(takes, s)
 		} else {
 			gives = append(gives, s)

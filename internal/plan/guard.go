@@ -62,29 +62,31 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 	if n := count(former, nil); n > 0 {
 		hold(fmt.Sprintf("accounts that were there before behov are those of %d people who need none here any more, and would be closed", n), former)
 	}
-	takes := func(s Step) bool { return s.Destructive || s.Op == RevokeSessions }
-	if n := count(takes, b.t.Lately); !b.t.Limit.Allows(n, population) && slices.ContainsFunc(through, takes) {
-		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s; without a release at most %d may lose something at a time",
-			n, population, b.t.Name, b.t.Limit.most(population)), takes)
+	if n := count(Step.Takes, b.t.Lost); !b.t.Limit.Allows(n, population) && slices.ContainsFunc(through, Step.Takes) {
+		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s%s; without a release at most %d may lose something at a time",
+			n, population, b.t.Name, lately(b.t.Lost), b.t.Limit.most(population)), Step.Takes)
 	}
-	if n := count(b.changes, nil); !b.t.Changes.Allows(n, population) {
-		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s; without a release it may be %d at a time",
-			n, population, b.t.Name, b.t.Changes.most(population)), b.changes)
+	if n := count(b.changes, b.t.Changed); !b.t.Changes.Allows(n, population) && slices.ContainsFunc(through, b.changes) {
+		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s%s; without a release it may be %d at a time",
+			n, population, b.t.Name, lately(b.t.Changed), b.t.Changes.most(population)), b.changes)
 	}
 	return through, holds
+}
+
+// lately says how many of those a limit counts were earlier.
+func lately(before map[identity.PersonID]bool) string {
+	if len(before) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", with the %d of the last hour", len(before))
 }
 
 // changes says whether a step is one of those that a wrong mapping or a wrong
 // rule of adoption makes in masses: an account that is there gets other values
 // or another name, or one is made though there may be one already.
 func (b *builder) changes(s Step) bool {
-	switch s.Op {
-	case connectors.UpdateAccount, connectors.RenameAccount:
-		return s.AccountID != "" // of an account that is made now it is part of that
-	case connectors.CreateAccount, PrepareAccount:
-		return b.claiming
-	}
-	return false
+	made := s.Op == connectors.CreateAccount || s.Op == PrepareAccount
+	return s.Changes() || made && b.claiming // what is changed of an account that is made now is part of that
 }
 
 // holdDigest names exactly these changes to exactly these accounts.

@@ -63,6 +63,9 @@ type Basis struct {
 	Decisions int64             `json:"decisions"` // sequence of the last decision
 	Targets   map[string]string `json:"targets"`   // digest of each target's snapshot
 	Person    string            `json:"person,omitempty"`
+	// Few: it is not everybody's. What one for everybody plans is another plan,
+	// though it says the same.
+	Few bool `json:"few,omitempty"`
 }
 
 // Phase orders steps: a leaver's access ends before a joiner's begins.
@@ -334,6 +337,15 @@ func hashOf(v any) (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// Takes says whether the step takes something away.
+func (s Step) Takes() bool { return s.Destructive || s.Op == RevokeSessions }
+
+// Changes says whether the step gives an account that was there other values or
+// another name.
+func (s Step) Changes() bool {
+	return (s.Op == connectors.UpdateAccount || s.Op == connectors.RenameAccount) && s.AccountID != ""
 }
 
 // Key names the change that the step makes for the person, whether the account

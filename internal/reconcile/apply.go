@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -125,6 +127,11 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 	for i, t := range w.targets {
 		run := newTargetRun(e, w, t)
 		run.plan = p.Digest
+		for _, r := range p.Released {
+			for _, id := range r.Steps {
+				run.released[id] = true
+			}
+		}
 		for _, s := range p.Steps {
 			if s.Target == t.Name {
 				run.steps = append(run.steps, s)
@@ -138,7 +145,8 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			e.progress("apply", done, len(p.Steps))
 		}
 		wg.Go(func() {
-			down, err := run.all(ctx)
+			var down string
+			err := guarded(func() (err error) { down, err = run.all(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err
@@ -180,6 +188,7 @@ type targetRun struct {
 	world    *world
 	target   plan.Target
 	plan     string
+	released map[string]bool // steps that somebody released
 	steps    []plan.Step
 	report   func(s plan.Step, outcome, detail string)
 	ended    map[string]bool // steps that were done
@@ -192,7 +201,7 @@ type targetRun struct {
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
+	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped
@@ -547,7 +556,46 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 	return results
 }
 
-func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
+func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
+	if err := guarded(func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
+		// What was done before it panicked nobody knows: a snapshot shows it.
+		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
+		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
+	}
+	return results
+}
+
+// guarded makes of a panic an error: a connector that is defective must not end
+// the process, and everybody else's work with it.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("its connector is defective: %v, at %s", v, where())
+		}
+	}()
+	return f()
+}
+
+// where says where a panic came from, in one line.
+func where() string {
+	frames := runtime.CallersFrames(callers())
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
+}
+
+func callers() []uintptr {
+	pcs := make([]uintptr, 32)
+	return pcs[:runtime.Callers(4, pcs)]
+}
+
+func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
 	if attempts[which[0]].step.Op == plan.RevokeSessions {
 		revoker, ok := connector.(connectors.SessionRevoker)
 		results := make([]connectors.Result, len(which))
@@ -595,6 +643,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 
 func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
 	at := r.engine.Now()
+	ended := make([]bool, len(attempts)) // by somebody else
 	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
 		for i, a := range attempts {
 			outcome, detail := outcomeOf(results[i])
@@ -608,8 +657,13 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			if outcome == audit.Refused {
 				accountID = ""
 			}
-			if err := endStep(ctx, tx, a.id, a.step, accountID, outcome); err != nil {
+			open, err := endStep(ctx, tx, a.id, a.step, accountID, outcome)
+			if err != nil {
 				return err
+			}
+			if !open { // our connection broke, and somebody took us for dead
+				ended[i] = true
+				continue
 			}
 			record := r.record(a, audit.StepEnded, at)
 			record.Outcome, record.Began = outcome, began
@@ -621,6 +675,9 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			}
 			tx.Audit(record)
 		}
+		if err := r.count(ctx, tx, attempts, results, at); err != nil {
+			return err
+		}
 		return r.noteFailures(ctx, tx, attempts, results, at)
 	})
 	if err != nil {
@@ -628,6 +685,9 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 	}
 	for i, a := range attempts {
 		outcome, detail := outcomeOf(results[i])
+		if ended[i] {
+			outcome, detail = leftToOthers, "another run found out what became of it"
+		}
 		if outcome == audit.Applied || outcome == audit.AlreadySo {
 			r.ended[a.step.ID] = true
 			if id := results[i].AccountID; id != "" {
@@ -642,23 +702,41 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 	return nil
 }
 
-// endStep closes an open step and notes or forgets whose account is whose.
-func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string) error {
-	if err := tx.EndStep(ctx, id); err != nil {
-		return err
+// count notes what of a batch counts against the target's limits: not what
+// somebody released, and not what must be done now whatever the limits.
+func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
+	var lost, changed store.Few
+	for i, a := range attempts {
+		outcome, _ := outcomeOf(results[i])
+		if outcome != audit.Applied && outcome != "" || r.urgent || r.released[a.step.ID] || r.world.facts[a.step.Person].Suspended != "" {
+			continue
+		}
+		if a.step.Takes() {
+			lost = append(lost, a.step.Person)
+		}
+		if a.step.Changes() {
+			changed = append(changed, a.step.Person)
+		}
 	}
-	if outcome != audit.Applied && outcome != audit.AlreadySo {
-		return nil
+	return errors.Join(tx.Count(ctx, r.target.Name, store.LossCounts, unique(lost), at, at.Add(-lately)),
+		tx.Count(ctx, r.target.Name, store.ChangeCounts, unique(changed), at, at.Add(-lately)))
+}
+
+// endStep closes an open step and notes or forgets whose account is whose. It
+// says whether the step was open.
+func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string) (open bool, err error) {
+	if open, err = tx.EndStep(ctx, id); err != nil || !open || outcome != audit.Applied && outcome != audit.AlreadySo {
+		return open, err
 	}
 	switch s.Op {
 	case connectors.AdoptAccount:
-		return tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
+		err = tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
 	case connectors.CreateAccount, plan.PrepareAccount:
 		if accountID != "" {
-			return tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
+			err = tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
 		}
 	case connectors.DeleteAccount:
-		return tx.ForgetAccount(ctx, s.Target, string(s.Person))
+		err = tx.ForgetAccount(ctx, s.Target, string(s.Person))
 	}
-	return nil
+	return open, err
 }

@@ -18,6 +18,12 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID,
 		return err
 	}
 	defer lock.Unlock()
+	// Whoever is at the person's account now knows nothing of this yet.
+	person, err := e.DB.LockWithin(ctx, max(e.Patience, fewPatience), personLock(target, p.ID))
+	if err != nil {
+		return err
+	}
+	defer person.Unlock()
 	connector := e.Targets[target]
 	if connector == nil {
 		return fmt.Errorf("target %s is not connected", target)
@@ -45,6 +51,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID,
 		return fmt.Errorf("the account says that it belongs to %q: empty its anchor attribute first", account.Anchor)
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		tx.Enqueue(store.PeopleJob{People: []string{string(p.ID)}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.AccountBound, Person: string(p.ID), Target: target, Reason: reason + " (account " + accountID + ")"})
 		return tx.BindAccount(ctx, target, string(p.ID), accountID)
 	})

@@ -2,7 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -10,7 +13,8 @@ import (
 )
 
 // erase destroys what is known of people whose time is over, once every target
-// has been read completely and none has an account of theirs.
+// has been read completely and none has an account of theirs. Of whom something
+// new is known since, or whom another run is at, it leaves to the next run.
 func (e *Engine) erase(ctx context.Context, w *world) error {
 	if e.partial(w) {
 		return nil
@@ -27,8 +31,30 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 	if len(gone) == 0 {
 		return nil
 	}
+	var few store.Few
+	for _, p := range gone {
+		lock, err := e.lockEverywhere(ctx, p.ID)
+		if errors.Is(err, store.ErrLocked) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer lock.Unlock()
+		few = append(few, p.ID)
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Still(ctx); err != nil {
+			return err
+		}
+		touched, err := e.touchedAnywhere(ctx, tx, w, unique(few))
+		if err != nil {
+			return err
+		}
 		for _, p := range gone {
+			if touched[p.ID] || !slices.Contains(few, p.ID) {
+				continue
+			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
 				Reason: fmt.Sprintf("%s; erased %d days later", e.stage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
 			if err := tx.ErasePerson(ctx, p.ID); err != nil {
@@ -37,6 +63,29 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 		}
 		return nil
 	})
+}
+
+// lockEverywhere keeps every other run from a person's accounts.
+func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (*store.Lock, error) {
+	var names []string
+	for _, t := range e.Config.Targets {
+		names = append(names, personLock(t.Name, person))
+	}
+	return e.DB.Lock(ctx, names...)
+}
+
+// touchedAnywhere returns of whom something is known by now, in any target, that
+// the world does not show.
+func (e *Engine) touchedAnywhere(ctx context.Context, tx *store.Tx, w *world, people store.Few) (map[identity.PersonID]bool, error) {
+	touched := map[identity.PersonID]bool{}
+	for _, t := range w.targets {
+		of, err := tx.Touched(ctx, t.Name, people, w.heads, "")
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(touched, of)
+	}
+	return touched, nil
 }
 
 // anywhere says whether a person has, or may have, an account in any target.

@@ -46,6 +46,16 @@ func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) erro
 	}
 	for _, f := range failing {
 		w.failing = append(w.failing, f)
+		var s plan.Step
+		if err := json.Unmarshal([]byte(f.Body), &s); err != nil {
+			return fmt.Errorf("failing step %s: %w", f.Key, err)
+		}
+		if s.Op == plan.RevokeSessions {
+			if t.Unrevoked == nil {
+				t.Unrevoked = map[identity.PersonID]bool{}
+			}
+			t.Unrevoked[s.Person] = true
+		}
 		due := f.NextUS > 0 && !f.Next().After(e.Now())
 		why := fmt.Sprintf("it failed %d times, last with: %s", f.Tries, f.Detail)
 		switch {
@@ -148,8 +158,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		answered = answered || results[i].Err == nil || connectors.After(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
 		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
 	}
-	again := time.Time{}
-	var people []string
+	again := map[time.Time][]string{} // by when, whom somebody has to look at
 	for i, a := range attempts {
 		if answered && connectors.ClassOf(results[i].Err) == connectors.RetryLater {
 			failed[a.id] = true
@@ -166,13 +175,13 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		if err != nil {
 			return err
 		}
-		people = append(people, string(a.step.Person))
-		if again.IsZero() || next.After(again) {
-			again = next
+		if !next.IsZero() {
+			due := next.Truncate(together).Add(together)
+			again[due] = append(again[due], string(a.step.Person))
 		}
 	}
-	if len(people) > 0 {
-		tx.Enqueue(store.PeopleJob{People: people, Target: r.target.Name, At: time.Now().Add(again.Sub(at))})
+	for due, people := range again {
+		tx.Enqueue(store.PeopleJob{People: people, Target: r.target.Name, At: time.Now().Add(due.Sub(at))})
 	}
 	return nil
 }
@@ -185,6 +194,9 @@ func (r *targetRun) failedBefore(s plan.Step) bool {
 	}
 	return false
 }
+
+// together is how far apart steps may be due that are tried again in one go.
+const together = 5 * time.Second
 
 // parkedTogether is for how long parked steps are collected before somebody is
 // told.

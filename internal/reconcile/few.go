@@ -21,8 +21,8 @@ const (
 	// fewPatience is for how long somebody waits whose account another run
 	// touches: longer than a batch should take.
 	fewPatience = 10 * time.Second
-	// lately is for how long what people lost in a target counts against its
-	// limit, when they are looked at a few at a time.
+	// lately is for how long what people lost in a target, or what was changed,
+	// counts against its limits: who goes one at a time goes as well.
 	lately = time.Hour
 )
 
@@ -58,7 +58,8 @@ func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([
 	var wg sync.WaitGroup
 	for i, c := range folk.configs {
 		wg.Go(func() {
-			result, err := e.fewIn(ctx, folk, c)
+			var result *Result
+			err := guarded(func() (err error) { result, err = e.fewIn(ctx, folk, c); return err })
 			done[i] = Done{Target: c.Name, Result: result, Err: err}
 		})
 	}
@@ -215,15 +216,23 @@ func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error 
 		}
 		t.Bound.Bind(w.id(bound.Person), bound.Native)
 	}
-	if w.few == nil {
-		return nil
-	}
-	states, err := e.DB.TargetStates(ctx)
-	if err != nil {
+	return nil
+}
+
+// readLimits reads what counts against the target's limits already.
+func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) (err error) {
+	since := e.Now().Add(-lately)
+	if t.Lost, err = e.DB.Counted(ctx, t.Name, store.LossCounts, since); err != nil {
 		return err
 	}
+	if t.Changed, err = e.DB.Counted(ctx, t.Name, store.ChangeCounts, since); err != nil || w.few == nil {
+		return err
+	}
+	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.few); err != nil {
+		return err
+	}
+	states, err := e.DB.TargetStates(ctx)
 	t.Population = states[t.Name].Enabled
-	t.Lately, err = e.DB.LostSince(ctx, t.Name, e.Now().Add(-lately))
 	return err
 }
 

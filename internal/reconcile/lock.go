@@ -118,6 +118,9 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
+	if store.TooMany(err) {
+		all, err = db.LockWithin(ctx, fewPatience, personLocks(r.target.Name, people)...)
+	}
 	switch {
 	case err == nil:
 		return locks{all}, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +27,7 @@ type world struct {
 	// few are all that was read, and asked for; nil when everybody was.
 	few            store.Few
 	configs        []config.Target
+	began          time.Time
 	heads          store.Heads
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
@@ -71,10 +73,10 @@ func (w *world) id(of string) identity.PersonID {
 // newWorld is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
-	w := &world{day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
+	w := &world{began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
 		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
 	if w.day == "" {
-		w.day = identity.DateOf(e.Now(), e.Config.Zone)
+		w.day = identity.DateOf(w.began, e.Config.Zone)
 	}
 	for _, c := range e.Config.Targets {
 		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
@@ -171,7 +173,8 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 		_, t.Sessions = connector.(connectors.SessionRevoker)
 		g.Go(func() error {
 			observed := plan.NewObserved()
-			completeness, err := e.observe(gctx, w, c, observed)
+			var completeness connectors.Completeness
+			err := guarded(func() (err error) { completeness, err = e.observe(gctx, w, c, observed); return err })
 			switch {
 			case err != nil && ctx.Err() != nil:
 				return ctx.Err()
@@ -206,6 +209,9 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 // readRecorded reads what we know of a target ourselves.
 func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
 	if err := e.readBound(ctx, w, t); err != nil {
+		return err
+	}
+	if err := e.readLimits(ctx, w, t); err != nil {
 		return err
 	}
 	for given, err := range e.DB.GivenAccess(ctx, t.Name, w.few) {
@@ -360,6 +366,10 @@ func (e *Engine) enrolment(ctx context.Context, p identity.Person) (policy.MFA, 
 		account, err := e.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
 			return state, err
+		}
+		if account == "" { // in which nobody can be enrolled
+			state = policy.NotEnrolled
+			continue
 		}
 		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && account != "" {
 			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: account, Anchor: string(p.ID)}); err == nil {

@@ -179,7 +179,7 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		return nil, err
 	}
 	p, err := plan.Build(plan.Input{
-		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions},
+		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions, Few: w.few != nil},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.everybody(ctx, w),
 		Targets:        w.targets,

@@ -20,7 +20,7 @@ import (
 // to wait, holds.
 func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 	now := e.Now()
-	waiting, err := e.DB.WaitingGrants(ctx)
+	waiting, err := e.DB.WaitingGrants(ctx, w.few)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		return err
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		fresh, err := tx.RecordRules(ctx, e.Config.Rules.Digest, e.Config.Rules.Text, now)
+		fresh, err := tx.UseVersion(ctx, "rules", e.Config.Rules.Digest, e.Config.Rules.Text, now)
 		if err != nil {
 			return err
 		}
@@ -122,14 +122,20 @@ func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan
 
 // noteTargets notes what a run over everybody saw of the targets.
 func (e *Engine) noteTargets(ctx context.Context, w *world) error {
+	if w.only != "" {
+		return nil
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, t := range w.targets {
 			if t.Observed == nil {
 				continue
 			}
-			if err := tx.SetTargetState(ctx, t.Name, t.Observed.Completeness.Why, e.Now()); err != nil {
+			if err := tx.SetTargetState(ctx, t.Name, t.Observed.Completeness.Why, w.began, w.heads); err != nil {
 				return err
 			}
+		}
+		if !e.partial(w) {
+			return tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.heads)
 		}
 		return nil
 	})
@@ -238,7 +244,11 @@ func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, p *plan.Plan) err
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", h.Digest, err)
 		}
-		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why, Body: string(body)}, e.Actor, e.Now()); err != nil {
+		steps := make([]store.HoldStep, len(h.Steps))
+		for i, s := range h.Steps {
+			steps[i] = store.HoldStep{Key: s.Key(), Person: s.Person}
+		}
+		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why, Body: string(body)}, steps, e.Actor, e.Now()); err != nil {
 			return err
 		}
 	}

@@ -43,8 +43,10 @@ func (e *Engine) settleStopped(ctx context.Context, w *world) error {
 				if outcome == "" {
 					continue
 				}
-				if err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
+				if ours, err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
 					return err
+				} else if !ours {
+					continue
 				}
 				if outcome == audit.Applied {
 					if err := tx.ForgetFailingStep(ctx, s.Key()); err != nil {

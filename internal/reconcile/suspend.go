@@ -44,7 +44,8 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 			result.tell(s, outcome, detail)
 		}
 		wg.Go(func() {
-			down, err := run.all(ctx)
+			var down string
+			err := guarded(func() (err error) { down, err = run.all(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err

@@ -11,6 +11,26 @@ import (
 type health struct {
 	mu      sync.Mutex
 	targets map[string]*outage
+	inside  map[string]int // how many people's jobs are in a target now
+}
+
+// enter says whether another job may be at people in the target now; call leave
+// when it is done.
+func (h *health) enter(target string) (leave func(), in bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.inside == nil {
+		h.inside = map[string]int{}
+	}
+	if h.inside[target] >= inTarget {
+		return nil, false
+	}
+	h.inside[target]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.inside[target]--
+	}, true
 }
 
 type outage struct {

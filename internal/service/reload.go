@@ -65,7 +65,7 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	if err != nil {
 		return err
 	}
-	if err := s.record(ctx, c, true); err != nil {
+	if err := s.record(ctx, c); err != nil {
 		s.retire(g)
 		return err
 	}
@@ -73,6 +73,14 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
+	for name, queue := range s.queues(c) {
+		if !s.queued[name] {
+			if err := s.client.Queues().Add(name, queue); err != nil {
+				return fmt.Errorf("jobs: %w", err)
+			}
+			s.queued[name] = true
+		}
+	}
 	s.retired.Go(func() { s.retire(old) })
 	s.client.PeriodicJobs().Clear()
 	s.client.PeriodicJobs().AddMany(s.schedule(c))
@@ -80,11 +88,11 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 }
 
 // record keeps the text of the configuration when it is new, and records that
-// it is in use when it is new or takes another's place.
-func (s *Service) record(ctx context.Context, c *config.Config, changed bool) error {
+// it is in use when another was before.
+func (s *Service) record(ctx context.Context, c *config.Config) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		fresh, err := tx.RecordRules(ctx, c.Digest(), c.Text(), s.Now())
-		if fresh || changed {
+		changed, err := tx.UseVersion(ctx, "configuration", c.Digest(), c.Text(), s.Now())
+		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
 		}
 		return err

@@ -2,6 +2,8 @@ package service
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -11,9 +13,19 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// defaultReconcile is how often everybody is looked at in a target that does
-// not say it itself.
-const defaultReconcile = time.Hour
+const (
+	// defaultReconcile is how often everybody is looked at in a target that does
+	// not say it itself.
+	defaultReconcile = time.Hour
+	// watchingHR is how often we look whether HR is silent.
+	watchingHR = 10 * time.Minute
+	// wholeAfter is how long after a day's beginning all targets are looked at in
+	// one run: those that look at each have been before.
+	wholeAfter = 5 * time.Minute
+	// ahead is how far a clock may be ahead of ours that noted when a target was
+	// read; beyond, ours was set back.
+	ahead = time.Minute
+)
 
 // schedule is what is done without an event. One of the processes that serve a
 // database sees to it.
@@ -27,37 +39,45 @@ func (s *Service) schedule(c *config.Config) []*river.PeriodicJob {
 			return store.PullJob{Source: source.Name}, nil
 		}, nil))
 	}
-	for _, t := range c.Targets {
-		jobs = append(jobs, river.NewPeriodicJob(river.PeriodicInterval(cmp.Or(t.Reconcile, defaultReconcile)), func() (river.JobArgs, *river.InsertOpts) {
-			return store.RunJob{Target: t.Name, Because: "schedule"}, nil
-		}, nil))
-	}
-	jobs = append(jobs, river.NewPeriodicJob(midnight{c.Zone}, func() (river.JobArgs, *river.InsertOpts) {
-		return store.RunJob{Because: "day " + string(identity.DateOf(s.Now(), c.Zone))}, nil
-	}, nil))
-	jobs = append(jobs, river.NewPeriodicJob(river.PeriodicInterval(watchingHR), func() (river.JobArgs, *river.InsertOpts) {
+	return append(jobs, river.NewPeriodicJob(river.PeriodicInterval(watchingHR), func() (river.JobArgs, *river.InsertOpts) {
 		return store.WatchJob{}, nil
 	}, nil))
-	return jobs
 }
 
-// watchingHR is how often we look whether HR is silent.
-const watchingHR = 10 * time.Minute
-
-// midnight is when each day begins in the organisation's time zone.
-type midnight struct{ zone *time.Location }
-
-// Next implements river.PeriodicSchedule. A day begins at its first instant,
-// which is not 00:00 everywhere (RFC 5545 says nothing of it; Go's time.Date
-// moves a time that a change of clocks leaves out).
-func (m midnight) Next(after time.Time) time.Time {
-	today := identity.DateOf(after, m.zone)
-	y, month, d := after.In(m.zone).Date()
-	next := time.Date(y, month, d+1, 0, 0, 0, 0, m.zone)
-	for identity.DateOf(next, m.zone) <= today { // the zone left out midnight
-		next = next.Add(time.Minute)
+// due has everybody looked at in the targets in which nobody did today, or for
+// as long as they say. It asks what was done, and not when a clock struck: what
+// was missed while nobody served, or the database was away, is done afterwards.
+func (s *Service) due(ctx context.Context) error {
+	if !s.Apply {
+		return nil
 	}
-	return next
+	c := s.current.Load().config
+	states, err := s.DB.TargetStates(ctx)
+	if err != nil {
+		return err
+	}
+	now := s.Now()
+	today := identity.DateOf(now, c.Zone)
+	is := func(target string, every time.Duration) bool {
+		read := states[target].Read()
+		return identity.DateOf(read, c.Zone) < today || every > 0 && now.Sub(read) >= every || read.Sub(now) > ahead
+	}
+	since := func(target string) string {
+		return fmt.Sprintf("%s, and last at %s", today, states[target].Read().Format(time.RFC3339Nano))
+	}
+	var jobs []store.Job
+	for _, t := range c.Targets {
+		if is(t.Name, cmp.Or(t.Reconcile, defaultReconcile)) {
+			jobs = append(jobs, store.RunJob{Target: t.Name, Day: today, Because: since(t.Name)})
+		}
+	}
+	if is(store.EveryTarget, 0) {
+		jobs = append(jobs, store.RunJob{Whole: true, Day: today, Because: since(store.EveryTarget), At: time.Now().Add(wholeAfter)})
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	return s.enqueue(ctx, jobs...)
 }
 
 func pullable(s config.Source) bool {

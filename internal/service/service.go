@@ -56,6 +56,7 @@ type Service struct {
 	Listen func(*config.Config, *hr.Importer) (http.Handler, error)
 
 	id      string
+	alive   *store.Lock // for as long as which nobody takes up what we are at
 	client  *river.Client[*sql.Tx]
 	current atomic.Pointer[generation]
 	health  health
@@ -63,8 +64,9 @@ type Service struct {
 	retired sync.WaitGroup
 	refused atomic.Pointer[error]
 
-	active sync.Map      // IDs of the jobs that we are at
-	idle   map[int64]int // by ID, how often in a row nobody was seen to be at a job of ours; watch's
+	queued map[string]bool // the queues that we work on; watch's
+	active sync.Map        // IDs of the jobs that we are at
+	idle   map[int64]int   // by ID, how often in a row nobody was seen to be at a job of ours; watch's
 
 	measuring sync.Once
 	metrics   *metrics
@@ -88,23 +90,26 @@ const (
 	// event waits before somebody takes it up.
 	peoplePoll = 25 * time.Millisecond
 	otherPoll  = 500 * time.Millisecond
+	// inTarget is at how many people's jobs we are at once in one target. What is
+	// more waits for it in a queue of the target's own, so that a slow one delays
+	// nobody but those who wait for it.
+	inTarget = 4
 	// stopPatience is for how long jobs may end by themselves when the service
 	// is told to stop.
 	stopPatience = 20 * time.Second
-	// keptFor is for how long jobs that are done can be looked at.
-	keptFor = time.Hour
-	// tries is as many as a job can have: a job is given up by nobody.
-	tries = 1 << 14
+	// keptFor is for how long jobs that are done can be looked at: longer than
+	// nobody is told the same twice.
+	keptFor = 25 * time.Hour
 )
 
 // Run serves until ctx ends, and then until what is under way has ended.
 func (s *Service) Run(ctx context.Context) error {
 	s.id = "behov-" + uuid.Must(uuid.NewV7()).String()
-	alive, err := s.DB.Lock(ctx, aliveLock(s.id))
-	if err != nil {
+	var err error
+	if s.alive, err = s.DB.Lock(ctx, aliveLock(s.id)); err != nil {
 		return err
 	}
-	defer alive.Unlock()
+	defer func() { s.alive.Unlock() }() // when nothing is under way any more
 	g, err := s.newGeneration(s.Config)
 	if err != nil {
 		return err
@@ -116,7 +121,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.retire(s.current.Load())
 		s.retired.Wait()
 	}()
-	if err := s.record(ctx, s.Config, false); err != nil {
+	if err := s.record(ctx, s.Config); err != nil {
 		return err
 	}
 	if err := s.start(ctx); err != nil {
@@ -124,9 +129,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.working.Store(true)
 	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
-	err = s.watch(ctx, alive)
+	s.watch(ctx)
 	s.working.Store(false)
-	return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+	return s.stop(context.WithoutCancel(ctx))
 }
 
 // Ready says whether the service takes up work. A database that does not answer
@@ -162,7 +167,9 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 func (s *Service) use() (g *generation, done func()) {
 	for {
 		g := s.current.Load()
-		g.using.RLock()
+		if !g.using.TryRLock() { // it is being retired
+			continue
+		}
 		if s.current.Load() == g {
 			return g, g.using.RUnlock
 		}
@@ -187,19 +194,19 @@ func (s *Service) start(ctx context.Context) error {
 	river.AddWorker(workers, &pullWorker{service: s})
 	river.AddWorker(workers, &alertWorker{service: s})
 	river.AddWorker(workers, &watchWorker{service: s})
+	queues := s.queues(s.current.Load().config)
+	s.queued = map[string]bool{}
+	for name := range queues {
+		s.queued[name] = true
+	}
 	client, err := river.NewClient(s.DB.JobDriver(), &river.Config{
-		ID:      s.id,
-		Workers: workers,
-		Queues: map[string]river.QueueConfig{
-			store.QueuePeople: {MaxWorkers: 10, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll},
-			store.QueueRuns:   {MaxWorkers: 2, FetchPollInterval: otherPoll},
-			store.QueueHR:     {MaxWorkers: 4, FetchPollInterval: otherPoll},
-			store.QueueAlerts: {MaxWorkers: 2, FetchPollInterval: otherPoll},
-		},
+		ID:                          s.id,
+		Workers:                     workers,
+		Queues:                      queues,
 		FetchCooldown:               peoplePoll,
 		FetchPollInterval:           otherPoll,
 		JobTimeout:                  -1,
-		MaxAttempts:                 tries,
+		MaxAttempts:                 store.Tries,
 		RescueStuckJobsAfter:        24 * time.Hour, // the dead are found by watch
 		CompletedJobRetentionPeriod: keptFor,
 		RetryPolicy:                 again{},
@@ -218,7 +225,7 @@ func (s *Service) start(ctx context.Context) error {
 	}
 	// Not even the schedule is waited for.
 	ctx = context.WithoutCancel(ctx)
-	first := []store.Job{store.RunJob{Because: "start of " + s.id}, store.WatchJob{}}
+	first := []store.Job{store.RunJob{Because: "start"}, store.WatchJob{}}
 	for _, source := range s.current.Load().config.Sources {
 		if pullable(source) {
 			first = append(first, store.PullJob{Source: source.Name})
@@ -229,6 +236,27 @@ func (s *Service) start(ctx context.Context) error {
 	}
 	return nil
 }
+
+// queues are those that this process works on. One that applies nothing leaves
+// people and runs to the others.
+func (s *Service) queues(c *config.Config) map[string]river.QueueConfig {
+	all := map[string]river.QueueConfig{
+		store.QueueHR:     {MaxWorkers: 4, FetchPollInterval: otherPoll},
+		store.QueueAlerts: {MaxWorkers: 2, FetchPollInterval: otherPoll},
+	}
+	if !s.Apply {
+		return all
+	}
+	all[store.QueuePeople] = river.QueueConfig{MaxWorkers: 40, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll}
+	all[store.QueueRuns] = river.QueueConfig{MaxWorkers: 1, FetchPollInterval: otherPoll}
+	for _, t := range c.Targets {
+		all[store.QueueOf(t.Name)] = inQueueOfTarget
+	}
+	return all
+}
+
+// inQueueOfTarget: everybody at most once at a time, and some people beside it.
+var inQueueOfTarget = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: time.Second}
 
 // stop lets what is under way end, for a while, and then cancels it. What is
 // cancelled is taken up again by whoever serves next.

@@ -127,6 +127,7 @@ type town struct {
 	db      *store.DB
 	targets map[string]*target
 	log     *safeBuffer
+	now     func() time.Time // the services' clock, and HR's
 }
 
 // safeBuffer is written to by many.
@@ -149,7 +150,7 @@ func (s *safeBuffer) String() string {
 
 func newTown(t testing.TB, url string) *town {
 	t.Helper()
-	town := &town{t: t, dir: t.TempDir(), url: url, targets: map[string]*target{}, log: &safeBuffer{}}
+	town := &town{t: t, dir: t.TempDir(), url: url, targets: map[string]*target{}, log: &safeBuffer{}, now: time.Now}
 	key, err := seal.NewMaster()
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +211,7 @@ func onBoth(t *testing.T, f func(t *testing.T, town *town)) {
 // serve starts a service, and returns what stops it.
 func (town *town) serve(with func(*service.Service)) (stop func()) {
 	town.t.Helper()
-	s := &service.Service{DB: town.open(), Config: town.config, Now: time.Now, Every: time.Minute, Apply: true,
+	s := &service.Service{DB: town.open(), Config: town.config, Now: town.now, Every: time.Minute, Apply: true,
 		Log:     slog.New(slog.NewTextHandler(town.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connect: func(*config.Config) (map[string]connectors.Connector, error) { return town.connectors(), nil }}
 	if with != nil {
@@ -259,7 +260,7 @@ func (town *town) hr(rows ...string) {
 	}
 	source := town.config.Sources["hr"]
 	source.Changes = true // each import is about those it names
-	im := hr.Importer{DB: town.db, Config: town.config, Now: time.Now, Actor: "behov"}
+	im := hr.Importer{DB: town.db, Config: town.config, Now: town.now, Actor: "behov"}
 	r, err := im.Import(context.Background(), "hr.csv", []byte(text.String()), source)
 	if err != nil || len(r.Problems) > 0 || r.Held != nil {
 		town.t.Fatalf("import: %+v %v", r, err)
@@ -297,7 +298,7 @@ func (town *town) has(key, name string) string {
 // for twice, and that the trail verifies.
 func (town *town) whole() {
 	town.t.Helper()
-	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: town.connectors(), Now: time.Now, Actor: "test"}
+	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: town.connectors(), Now: town.now, Actor: "test"}
 	p, err := e.Plan(context.Background(), reconcile.Options{})
 	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
 		town.t.Errorf("there is still to do: %v %v", p, err)

@@ -19,28 +19,31 @@ const watching = 2 * time.Second
 
 func aliveLock(id string) string { return "alive " + id }
 
-// watch takes up what processes left that died, and new versions of the
-// configuration, until ctx ends. Whether one is dead its lock says, and no
+// watch takes up what processes left that died, what is due, and new versions of
+// the configuration, until ctx ends. Whether one is dead its lock says, and no
 // clock.
-func (s *Service) watch(ctx context.Context, alive *store.Lock) error {
+func (s *Service) watch(ctx context.Context) {
 	tick := time.NewTicker(watching)
 	defer tick.Stop()
 	for {
-		if err := alive.Held(ctx); err != nil {
+		if err := s.alive.Held(ctx); err != nil {
 			// The others take us for dead, and what we were at for theirs. Our
 			// runs find out by their own locks.
 			s.Log.Warn("the connection to the database broke", "error", err)
+			s.alive.Unlock()
 			if again, err := s.DB.Lock(ctx, aliveLock(s.id)); err == nil {
-				alive = again
+				s.alive = again
 			}
 		}
 		if err := s.takeUp(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what others left failed", "error", err)
 		}
+		if err := s.due(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("looking for what is due failed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
-			alive.Unlock()
-			return nil
+			return
 		case <-tick.C:
 			s.reload(ctx, false)
 		case <-s.Again:
@@ -51,31 +54,50 @@ func (s *Service) watch(ctx context.Context, alive *store.Lock) error {
 
 // takeUp makes the jobs of dead processes available again.
 func (s *Service) takeUp(ctx context.Context) error {
-	list, err := s.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
+	left, err := s.underWay(ctx)
 	if err != nil {
-		return fmt.Errorf("list jobs: %w", err)
-	}
-	left := map[string][]*rivertype.JobRow{}
-	for _, j := range list.Jobs {
-		if n := len(j.AttemptedBy); n > 0 {
-			left[j.AttemptedBy[n-1]] = append(left[j.AttemptedBy[n-1]], j)
-		}
+		return err
 	}
 	errs := []error{s.releaseOwn(ctx, left[s.id])}
 	delete(left, s.id)
-	for id, jobs := range left {
+	for id := range left {
 		dead, err := s.DB.Lock(ctx, aliveLock(id))
 		if errors.Is(err, store.ErrLocked) {
 			continue
 		}
 		if err == nil {
-			s.Log.Warn("a process died, and its work is taken up", "service", id, "jobs", len(jobs))
-			err = s.release(ctx, jobs)
+			err = s.releaseOf(ctx, id)
 			dead.Unlock()
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// releaseOf makes a dead process's jobs available again: those that are still
+// under way, now that nobody can end them any more.
+func (s *Service) releaseOf(ctx context.Context, id string) error {
+	left, err := s.underWay(ctx)
+	if err != nil || len(left[id]) == 0 {
+		return err
+	}
+	s.Log.Warn("a process died, and its work is taken up", "service", id, "jobs", len(left[id]))
+	return s.release(ctx, left[id])
+}
+
+// underWay returns the jobs that somebody is at, or was, by who that is.
+func (s *Service) underWay(ctx context.Context) (map[string][]*rivertype.JobRow, error) {
+	list, err := s.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	of := map[string][]*rivertype.JobRow{}
+	for _, j := range list.Jobs {
+		if n := len(j.AttemptedBy); n > 0 {
+			of[j.AttemptedBy[n-1]] = append(of[j.AttemptedBy[n-1]], j)
+		}
+	}
+	return of, nil
 }
 
 // releaseOwn makes those of our own jobs available again that we are not at:
@@ -107,18 +129,25 @@ const idleLooks = 15
 
 func (s *Service) release(ctx context.Context, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
-	p := &riverdriver.JobRescueManyParams{}
+	var errs []error
 	for _, j := range jobs {
-		// It may have been done in between, by nobody but the dead one.
 		trouble, err := json.Marshal(rivertype.AttemptError{At: now, Attempt: max(j.Attempt, 0), Error: "the process that was at it died"})
 		if err != nil {
 			return fmt.Errorf("take up job %d: %w", j.ID, err)
 		}
-		p.ID, p.Error, p.FinalizedAt = append(p.ID, j.ID), append(p.Error, trouble), append(p.FinalizedAt, nil)
-		p.ScheduledAt, p.State = append(p.ScheduledAt, now), append(p.State, string(rivertype.JobStateAvailable))
+		// Perhaps it died of it: what kills one after another is not hurried.
+		due, state := now, rivertype.JobStateAvailable
+		if j.Attempt > manyDeaths {
+			due, state = now.Add(backoff(j.Attempt-manyDeaths, time.Second, 5*time.Minute)), rivertype.JobStateScheduled
+		}
+		if _, err := s.DB.JobDriver().GetExecutor().JobRescueMany(ctx, &riverdriver.JobRescueManyParams{ID: []int64{j.ID}, Error: [][]byte{trouble},
+			FinalizedAt: []*time.Time{nil}, ScheduledAt: []time.Time{due}, State: []string{string(state)}}); err != nil {
+			errs = append(errs, fmt.Errorf("take up job %d: %w", j.ID, err))
+		}
 	}
-	if _, err := s.DB.JobDriver().GetExecutor().JobRescueMany(ctx, p); err != nil {
-		return fmt.Errorf("take up jobs: %w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
+
+// manyDeaths is how often a job is begun before it may be what a process died
+// of.
+const manyDeaths = 3

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -59,8 +59,16 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 			continue
 		}
 		if until := s.health.down(t.Name, s.Now()); !until.IsZero() {
-			later = append(later, job.Args.In(t.Name, until))
+			later = append(later, job.Args.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
 			continue
+		}
+		if job.Args.Target == "" {
+			leave, in := s.health.enter(t.Name)
+			if !in {
+				later = append(later, job.Args.In(t.Name, time.Time{}))
+				continue
+			}
+			defer leave()
 		}
 		targets = append(targets, t.Name)
 	}
@@ -73,6 +81,9 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	}
 	for _, d := range results {
 		again := s.judge(d.Target, d.Result, d.Err)
+		if d.Err != nil && again > 0 {
+			again = max(again, backoff(job.Args.Try, soon, 5*time.Minute))
+		}
 		if again > 0 {
 			later = append(later, job.Args.In(d.Target, time.Now().Add(again)))
 		}
@@ -82,7 +93,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		s.tell("looked at people", d.Target, d.Result)
 		if len(d.Result.Plan.Later) > 0 {
 			basis := d.Result.Plan.Basis
-			later = append(later, store.RunJob{Target: d.Target, Because: fmt.Sprintf("what looking at few left, of HR event %d and decision %d", basis.Events, basis.Decisions)})
+			later = append(later, store.RunJob{Target: d.Target, Because: "what looking at few left", Events: basis.Events, Decisions: basis.Decisions})
 		}
 	}
 	if len(later) == 0 {
@@ -157,6 +168,15 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	}
 	g, done := s.use()
 	defer done()
+	if job.Args.Day > identity.DateOf(s.Now(), g.config.Zone) {
+		return river.JobSnooze(soon) // another's clock is ahead of ours
+	}
+	if job.Args.Target == "" && !job.Args.Whole {
+		return s.each(ctx, g.config, job.Args)
+	}
+	if known, err := s.known(ctx, job.Args); err != nil || known {
+		return err
+	}
 	o := reconcile.Options{}
 	if t := job.Args.Target; t != "" {
 		if _, ok := g.config.Target(t); !ok {
@@ -192,6 +212,27 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 		}
 	}
 	return nil
+}
+
+// each makes of a look at everybody one in each target: one that is slow delays
+// no other.
+func (s *Service) each(ctx context.Context, c *config.Config, job store.RunJob) error {
+	var jobs []store.Job
+	for _, t := range c.Targets {
+		job.Target = t.Name
+		jobs = append(jobs, job)
+	}
+	return s.enqueue(ctx, jobs...)
+}
+
+// known says whether a run that began since has seen what the job is about.
+func (s *Service) known(ctx context.Context, job store.RunJob) (bool, error) {
+	if job.Events == 0 {
+		return false, nil
+	}
+	states, err := s.DB.TargetStates(ctx)
+	at := states[job.Target]
+	return at.Events >= job.Events && at.Decisions >= job.Decisions, err
 }
 
 // pullWorker reads a source.

@@ -170,7 +170,8 @@ func (db *DB) Records(ctx context.Context, person string) iter.Seq2[audit.Record
 
 func records(ctx context.Context, q sqlx.QueryerContext, person string) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
-		rows, err := q.QueryxContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE ($1 = '' OR person_id = $1) ORDER BY idx`, person)
+		where, args := ofOne(person, nil)
+		rows, err := q.QueryxContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 			return

@@ -21,9 +21,9 @@ import (
 var tables = []string{
 	"person", "person_source_key", "person_key", "person_position", "employment", "login_register",
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource",
-	"decision", "review_campaign", "review_item", "hold", "waiting_grant",
-	"account", "account_name", "connector_memory", "target_state", "left_access", "open_step", "failing_step",
-	"rules_version", "audit_record", "access_interval", "head",
+	"decision", "review_campaign", "review_item", "hold", "hold_step", "waiting_grant",
+	"account", "account_name", "connector_memory", "target_state", "counted_step", "left_access", "open_step", "failing_step",
+	"rules_version", "version_in_use", "audit_record", "access_interval", "head",
 }
 
 // Copied says what was copied.

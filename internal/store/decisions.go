@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 )
 
 // DecisionKind says what was decided about.
@@ -117,7 +118,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 // enqueueHeld has somebody look at what a hold is about.
 func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	var h Hold
-	err := tx.tx.GetContext(ctx, &h, `SELECT `+columns[Hold]("")+` FROM hold WHERE digest = $1`, digest)
+	err := tx.tx.GetContext(ctx, &h, `SELECT `+holdColumns+` FROM hold WHERE digest = $1`, digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -138,13 +139,22 @@ func (d Decision) record() audit.Record {
 		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict), d.Reason)}
 }
 
+// ofOne is a condition on a person, or none for the empty one: a statement with
+// both in it finds no index on SQLite.
+func ofOne(person string, args []any) (string, []any) {
+	if person == "" {
+		return Few(nil).among("person_id", args)
+	}
+	return Few{identity.PersonID(person)}.among("person_id", args)
+}
+
 // ReviewDecisions returns the newest review decision on each person's
 // entitlement, in no particular order; of one person when given.
 func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, error) {
 	var all []Decision
-	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
-		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`,
-		string(ReviewDecision), person)
+	where, args := ofOne(person, []any{string(ReviewDecision)})
+	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
@@ -155,8 +165,9 @@ func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, e
 // as a whole, for each person; of one person when given.
 func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
 	var all []Decision
-	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND ($2 = '' OR person_id = $2)
-		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, string(kind), person)
+	where, args := ofOne(person, []any{string(kind)})
+	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
@@ -167,7 +178,8 @@ func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person str
 // when given.
 func (db *DB) Decisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
 	var all []Decision
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND ($2 = '' OR person_id = $2) ORDER BY seq`, string(kind), person); err != nil {
+	where, args := ofOne(person, []any{string(kind)})
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND `+where+` ORDER BY seq`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
@@ -209,7 +221,8 @@ type Hold struct {
 	Kind    string `db:"kind" json:"kind"`       // "plan" or "hr-import"
 	Subject string `db:"subject" json:"subject"` // the target, or the HR source
 	Why     string `db:"why" json:"why"`
-	// Body says what it would do, as JSON without personal values.
+	// Body says what it would do, as JSON without personal values. It may be
+	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS int64  `db:"raised_us" json:"-"`
 	// After is the last decision made before the hold was raised: only a
@@ -220,8 +233,16 @@ type Hold struct {
 // At is when it was first raised, UTC.
 func (h Hold) At() time.Time { return instant(h.RaisedUS) }
 
-// RaiseHold records a hold, with its audit record, unless it is known.
-func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time) error {
+const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, after_decision`
+
+// HoldStep is a step that is held.
+type HoldStep struct {
+	Key    string
+	Person identity.PersonID
+}
+
+// RaiseHold records a hold of steps, with its audit record, unless it is known.
+func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
 	h.RaisedUS = micros(at)
 	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
 		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
@@ -231,6 +252,11 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time)
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
+	for _, s := range steps {
+		if err := tx.exec(ctx, `INSERT INTO hold_step (digest, key, person_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, h.Digest, s.Key, string(s.Person)); err != nil {
+			return fmt.Errorf("hold: %w", err)
+		}
+	}
 	tx.Enqueue(AlertJob{About: HeldAlert, Subject: h.Digest})
 	tx.Audit(audit.Record{At: at, Actor: actor, Action: audit.HoldRaised, Target: h.Subject, Reason: h.Kind + " " + h.Digest + ": " + h.Why})
 	return nil
@@ -239,8 +265,10 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, actor string, at time.Time)
 // EndHold forgets a hold that went through. The release is used up with it:
 // should the same be held again, it waits for a decision of its own.
 func (tx *Tx) EndHold(ctx context.Context, digest string) error {
-	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM hold WHERE digest = $1`, digest); err != nil {
-		return fmt.Errorf("hold %s: %w", digest, err)
+	for _, table := range []string{"hold_step", "hold"} {
+		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE digest = $1`, digest); err != nil {
+			return fmt.Errorf("hold %s: %w", digest, err)
+		}
 	}
 	return nil
 }
@@ -250,7 +278,7 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 // anew, and waits for a decision of its own.
 func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
 	var old []Hold
-	if err := db.read.SelectContext(ctx, &old, `SELECT `+columns[Hold]("")+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
+	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
@@ -260,6 +288,9 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 				return fmt.Errorf("hold %s: %w", h.Digest, err)
 			}
 			if len(gone) > 0 {
+				if err := tx.EndHold(ctx, h.Digest); err != nil {
+					return err
+				}
 				tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.HoldExpired, Target: h.Subject, Reason: h.Kind + " " + h.Digest + " was raised on " + h.At().Format(time.RFC3339)})
 			}
 		}
@@ -276,7 +307,7 @@ type HoldState struct {
 // Holds returns what is held, newest first, with the newest decision on each.
 func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	var holds []Hold
-	if err := db.read.SelectContext(ctx, &holds, `SELECT `+columns[Hold]("")+` FROM hold ORDER BY raised_us DESC, digest`); err != nil {
+	if err := db.read.SelectContext(ctx, &holds, `SELECT `+holdColumns+` FROM hold ORDER BY raised_us DESC, digest`); err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
 	states := make([]HoldState, len(holds))
@@ -289,6 +320,15 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 		states[i].Decision = d
 	}
 	return states, nil
+}
+
+// HoldBody returns what a hold would do, as JSON without personal values.
+func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
+	var body string
+	if err := db.read.GetContext(ctx, &body, `SELECT body FROM hold WHERE digest = $1`, digest); err != nil {
+		return "", fmt.Errorf("hold %s: %w", digest, err)
+	}
+	return body, nil
 }
 
 // HoldDecision returns the newest decision on a hold, or nil when there is no

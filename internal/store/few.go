@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jmoiron/sqlx"
-
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
@@ -64,8 +62,9 @@ func (db *DB) SponsoredBy(ctx context.Context, f Few) (Few, error) {
 }
 
 // Touched returns those of the people whom something happened to since the
-// heads were read: an HR event, a decision, or a step in the target that
-// another plan made. What was planned for them then may be wrong now.
+// heads were read: an HR event, a decision, a step in the target that another
+// plan made or is about to make, or somebody who said whose an account is. What
+// was planned for them then may be wrong now.
 func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, plan string) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	if f != nil && len(f) == 0 {
@@ -97,11 +96,22 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		}
 	}
 	if now.Audit > since.Audit {
-		if err := ask(`SELECT DISTINCT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action = $3 AND plan <> $4`, since.Audit, target, string(audit.StepEnded), plan); err != nil {
+		if err := ask(`SELECT DISTINCT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6`,
+			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), plan); err != nil {
 			return nil, err
 		}
 	}
 	return touched, nil
+}
+
+// Still keeps everybody else from recording an HR event or a decision until the
+// transaction ends, and returns where the sequences stand.
+func (tx *Tx) Still(ctx context.Context) (Heads, error) {
+	var h Heads
+	if err := tx.tx.GetContext(ctx, &h, `UPDATE head SET event_seq = event_seq WHERE id = 1 RETURNING event_seq, decision_seq, audit_idx`); err != nil {
+		return h, fmt.Errorf("read the heads: %w", err)
+	}
+	return h, nil
 }
 
 // TargetState is what the last run over everybody saw of a target.
@@ -109,14 +119,18 @@ type TargetState struct {
 	Target  string `db:"target" json:"target"`
 	Enabled int    `db:"enabled" json:"enabled"` // people with a usable account
 	ReadUS  int64  `db:"read_us" json:"-"`
+	// Events and Decisions are where the sequences stood when it began.
+	Events    int64 `db:"event_seq" json:"events"`
+	Decisions int64 `db:"decision_seq" json:"decisions"`
 	// Missed says why it was not seen as a whole; empty when it was.
 	Missed string `db:"missed" json:"missed,omitempty"`
 }
 
-// Read is when the target was read, UTC.
+// Read is when the run began that read the target, UTC.
 func (s TargetState) Read() time.Time { return instant(s.ReadUS) }
 
-// TargetStates returns what was last seen of each target that was ever read.
+// TargetStates returns what was last seen of each target that was ever read;
+// under EveryTarget, of the last run that read all of them.
 func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) {
 	var rows []TargetState
 	if err := db.read.SelectContext(ctx, &rows, `SELECT `+columns[TargetState]("")+` FROM target_state`); err != nil {
@@ -129,29 +143,71 @@ func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) 
 	return states, nil
 }
 
-// SetTargetState notes when a target was read, what was missed of it, and how
-// many people have a usable account there now, as the trail has it.
-func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, read time.Time) error {
-	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO target_state (target, missed, read_us, enabled)
-		SELECT $1, $2, $3, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $4 AND until_us IS NULL
-		ON CONFLICT (target) DO UPDATE SET enabled = excluded.enabled, read_us = excluded.read_us, missed = excluded.missed`,
-		target, missed, micros(read), audit.Account); err != nil {
+// SetTargetState notes when the run began that read a target, what it knew, what
+// was missed, and how many people have a usable account there now, as the trail
+// has it.
+func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began time.Time, knew Heads) error {
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO target_state (target, missed, read_us, event_seq, decision_seq, enabled)
+		SELECT $1, $2, $3, $4, $5, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $6 AND until_us IS NULL
+		ON CONFLICT (target) DO UPDATE SET enabled = excluded.enabled, read_us = excluded.read_us, event_seq = excluded.event_seq, decision_seq = excluded.decision_seq, missed = excluded.missed`,
+		target, missed, micros(began), knew.Events, knew.Decisions, audit.Account); err != nil {
 		return fmt.Errorf("note what was seen of target %s: %w", target, err)
 	}
 	return nil
 }
 
-// LostSince returns who lost something in a target since an instant, by a step
-// of ours.
-func (db *DB) LostSince(ctx context.Context, target string, since time.Time) (map[identity.PersonID]bool, error) {
+// What counts against a target's limits.
+const (
+	LossCounts   = "loss"
+	ChangeCounts = "change"
+)
+
+// Count notes that something was done to people in a target that counts against
+// its limits, and forgets what was done before an instant.
+func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, forget time.Time) error {
+	if len(people) == 0 {
+		return nil
+	}
+	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND kind = $2 AND at_us < $3`, target, kind, micros(forget)); err != nil {
+		return fmt.Errorf("count what was done in target %s: %w", target, err)
+	}
+	for _, id := range people {
+		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
+			return fmt.Errorf("count what was done in target %s: %w", target, err)
+		}
+	}
+	return nil
+}
+
+// Counted returns to whom something was done in a target since an instant that
+// counts against its limits.
+func (db *DB) Counted(ctx context.Context, target, kind string, since time.Time) (map[identity.PersonID]bool, error) {
 	var ids []identity.PersonID
-	if err := sqlx.SelectContext(ctx, db.read, &ids, `SELECT DISTINCT i.person_id FROM access_interval i JOIN audit_record r ON r.idx = i.until_record
-		WHERE i.target = $1 AND i.until_us >= $2 AND r.action = $3`, target, micros(since), string(audit.StepEnded)); err != nil {
-		return nil, fmt.Errorf("read who lost access: %w", err)
+	if err := db.read.SelectContext(ctx, &ids, `SELECT person_id FROM counted_step WHERE target = $1 AND kind = $2 AND at_us >= $3`, target, kind, micros(since)); err != nil {
+		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
-	lost := make(map[identity.PersonID]bool, len(ids))
+	counted := make(map[identity.PersonID]bool, len(ids))
 	for _, id := range ids {
-		lost[id] = true
+		counted[id] = true
 	}
-	return lost, nil
+	return counted, nil
+}
+
+// HeldSteps returns the steps of some people in a target that are held: by the
+// step's key, the digest of the hold.
+func (db *DB) HeldSteps(ctx context.Context, target string, of Few) (map[string]string, error) {
+	var rows []struct {
+		Key    string `db:"key"`
+		Digest string `db:"digest"`
+	}
+	where, args := of.among("s.person_id", []any{target, PlanHold})
+	if err := db.read.SelectContext(ctx, &rows, `SELECT s.key, s.digest FROM hold_step s JOIN hold h ON h.digest = s.digest WHERE h.subject = $1 AND h.kind = $2 AND `+where, args...); err != nil {
+		return nil, fmt.Errorf("read what is held in target %s: %w", target, err)
+	}
+	held := map[string]string{}
+	for _, r := range rows {
+		held[r.Key] = r.Digest
+	}
+	return held, nil
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,6 +19,8 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // Job says that somebody has to look at something. It is committed with the
@@ -27,6 +31,9 @@ type Job interface {
 	river.JobArgsWithInsertOpts
 }
 
+// Tries is as many as a job can have: a job is given up by nobody.
+const Tries = 1 << 14
+
 // The queues of jobs.
 const (
 	QueuePeople = "people" // what should be in the targets within a second
@@ -34,6 +41,13 @@ const (
 	QueueHR     = "hr"
 	QueueAlerts = "alerts"
 )
+
+// QueueOf is the queue of a target's own.
+func QueueOf(target string) string {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, target) // which never fails
+	return fmt.Sprintf("target-%016x", h.Sum64())
+}
 
 // PeopleJob looks at some people, in a target or in all.
 type PeopleJob struct {
@@ -55,15 +69,28 @@ func (PeopleJob) Kind() string { return "people" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (j PeopleJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueuePeople, ScheduledAt: j.At}
+	queue := QueuePeople
+	if j.Target != "" {
+		queue = QueueOf(j.Target)
+	}
+	return river.InsertOpts{Queue: queue, ScheduledAt: j.At}
 }
 
-// RunJob looks at everybody, in a target or in all.
+// RunJob looks at everybody, in a target, or in each by itself.
 type RunJob struct {
 	Target string `json:"target,omitempty"`
+	// Whole looks at all targets in one run, as only then it is seen who has
+	// moved, and who has nothing anywhere any more.
+	Whole bool `json:"whole,omitempty"`
 	// Because makes jobs for the same reason one.
-	Because string    `json:"because"`
-	At      time.Time `json:"-"`
+	Because string `json:"because"`
+	// Day, when set, is the day that it is about: whose clock is behind waits.
+	Day identity.Date `json:"day,omitempty"`
+	// Events and Decisions, when set, are what it is about: a run that knew of
+	// them has done it.
+	Events    int64     `json:"events,omitempty"`
+	Decisions int64     `json:"decisions,omitempty"`
+	At        time.Time `json:"-"`
 }
 
 // Kind implements river.JobArgs.
@@ -71,7 +98,11 @@ func (RunJob) Kind() string { return "run" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (j RunJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueRuns, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	queue := QueueRuns
+	if j.Target != "" {
+		queue = QueueOf(j.Target)
+	}
+	return river.InsertOpts{Queue: queue, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
 }
 
 // PullJob reads a source.
@@ -90,9 +121,14 @@ func (PullJob) InsertOpts() river.InsertOpts {
 // Unfinished are the states of a job that is still to be done, or under way.
 var Unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
 
-// fewPeople is for how many people looking at them one by one is less work
-// than looking at everybody.
-const fewPeople = 500
+const (
+	// fewPeople is for how many people looking at them one by one is less work
+	// than looking at everybody.
+	fewPeople = 500
+	// atOnce is how many of them are one job: it has all of them to itself while
+	// it is at it.
+	atOnce = 50
+)
 
 // jobInserter inserts jobs in a transaction of ours.
 type jobInserter interface {
@@ -108,7 +144,7 @@ func (db *DB) JobDriver() riverdriver.Driver[*sql.Tx] {
 }
 
 func (db *DB) newJobInserter() (jobInserter, error) {
-	client, err := river.NewClient(db.JobDriver(), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	client, err := river.NewClient(db.JobDriver(), &river.Config{MaxAttempts: Tries, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
@@ -168,7 +204,9 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	case n > fewPeople:
 		tx.Enqueue(RunJob{Because: tx.last})
 	case n > 0:
-		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed))})
+		for people := range slices.Chunk(slices.Sorted(maps.Keys(tx.changed)), atOnce) {
+			tx.Enqueue(PeopleJob{People: people})
+		}
 	}
 	if len(tx.jobs) == 0 {
 		return nil

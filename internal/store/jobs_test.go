@@ -62,10 +62,10 @@ func TestJobsComeWithTheState(t *testing.T) {
 		hireMany(t, db, 3, 4)
 		hireMany(t, db, 1000, 1501)
 		write(t, db, func(tx *store.Tx) error {
-			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d1", Kind: store.PlanHold, Subject: "ad"}, "behov", now)
+			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d1", Kind: store.PlanHold, Subject: "ad"}, nil, "behov", now)
 		})
 		write(t, db, func(tx *store.Tx) error {
-			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d2", Kind: store.ImportHold, Subject: "hr"}, "behov", now)
+			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d2", Kind: store.ImportHold, Subject: "hr"}, nil, "behov", now)
 		})
 		for _, d := range []store.Decision{{Kind: store.HoldDecision, Subject: "d1", Verdict: store.Release}, {Kind: store.HoldDecision, Subject: "d2", Verdict: store.Release},
 			{Kind: store.SuspensionDecision, Person: "0197-person-001", Verdict: store.Suspend}} {
@@ -82,8 +82,8 @@ func TestJobsComeWithTheState(t *testing.T) {
 			`people people {"people": ["0197-person-001"]}`,
 			`people people {"people": ["0197-person-003"]}`,
 			`runs run {"because": "HR event 1008"}`,
-			`runs run {"target": "ad", "because": "decision 1"}`,
-			`runs run {"target": "ad", "because": "decision 2"}`,
+			store.QueueOf("ad") + ` run {"target": "ad", "because": "decision 1"}`,
+			store.QueueOf("ad") + ` run {"target": "ad", "because": "decision 2"}`,
 		}
 		compact := func(list []string) []string {
 			var out []string

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -11,11 +12,24 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sys/unix"
 )
 
 // ErrLocked is returned when somebody else holds a lock.
 var ErrLocked = errors.New("another behov is at it on this database; wait until it is done")
+
+// errTooMany is an ErrLocked: this process holds as many locks as it may.
+var errTooMany = fmt.Errorf("too many accounts are being worked on at once: %w", ErrLocked)
+
+// TooMany says whether a lock was not given as this process has too many: it is
+// nobody else's, and soon to be had.
+func TooMany(err error) bool { return errors.Is(err, errTooMany) }
+
+// mostLocks is how many locks a process may hold in PostgreSQL, which keeps all
+// of everybody's in shared memory: max_locks_per_transaction × max_connections,
+// 6,400 of them unless somebody configured it.
+const mostLocks = 1500
 
 // ErrLockLost is returned for a lock that was held, and is not any more: the
 // connection that held it broke, and somebody else may have it now.
@@ -27,15 +41,16 @@ var ErrLockLost = errors.New("the connection to the database broke, and with it 
 type Lock struct {
 	of    *locks
 	keys  []int64
-	since int // the session in which it was taken
+	since int  // the session in which it was taken
+	given bool // back
 }
 
 // locks is what a process holds on one database: with SQLite, bytes of a file
 // beside it; with PostgreSQL, advisory locks of one connection.
 type locks struct {
 	mu      sync.Mutex
-	held    map[int64]bool
-	session int // counts the connections that were lost
+	held    map[int64]bool // also those of connections that were lost, until they are given back: we know whom we are at
+	session int            // counts the connections that were lost
 	file    *os.File
 	conn    *sql.Conn
 }
@@ -59,6 +74,9 @@ func (db *DB) Lock(ctx context.Context, names ...string) (*Lock, error) {
 		if l.of.held[key] {
 			return nil, ErrLocked
 		}
+	}
+	if db.postgres && len(l.of.held) > 0 && len(l.of.held)+len(l.keys) > mostLocks {
+		return nil, errTooMany
 	}
 	if err := db.take(ctx, l.keys); err != nil {
 		return nil, err
@@ -109,10 +127,13 @@ func (l *Lock) Held(ctx context.Context) error {
 func (l *Lock) Unlock() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	if l.since != l.of.session {
+	if l.given {
 		return
 	}
-	l.of.release(context.Background(), l.keys)
+	l.given = true
+	if l.since == l.of.session {
+		l.of.release(context.Background(), l.keys)
+	}
 	for _, key := range l.keys {
 		delete(l.of.held, key)
 	}
@@ -144,27 +165,51 @@ func (db *DB) take(ctx context.Context, keys []int64) error {
 		}
 		return nil
 	}
+	asking, done := patient(ctx)
+	defer done()
 	if l.conn == nil {
-		if l.conn, err = db.write.Conn(ctx); err != nil {
+		if l.conn, err = db.write.Conn(asking); err != nil {
 			l.conn = nil
 			return fmt.Errorf("lock: %w", err)
 		}
 	}
-	var got int
-	asking, done := patient(ctx)
-	defer done()
-	if err := l.conn.QueryRowContext(asking, `SELECT COUNT(*) FROM unnest($1::bigint[]) k WHERE pg_try_advisory_lock(k)`, keys).Scan(&got); err != nil {
+	got, err := tryLock(asking, l.conn, keys)
+	var refused *pgconn.PgError
+	switch {
+	case errors.As(err, &refused) && refused.Code == outOfMemory:
+		l.release(ctx, keys) // those that it gave before it ran out
+		return errTooMany
+	case err != nil:
 		l.broken(err)
 		return fmt.Errorf("lock: %w", err)
 	}
-	if got < len(keys) {
-		// Which ones we got it does not say; what was held before is not among
-		// them, and giving back what we did not get does nothing.
-		l.release(ctx, keys)
+	if len(got) < len(keys) {
+		l.release(ctx, got)
 		return ErrLocked
 	}
 	return nil
 }
+
+// tryLock returns those of the keys that it locked.
+func tryLock(ctx context.Context, conn *sql.Conn, keys []int64) (got []int64, err error) {
+	rows, err := conn.QueryContext(ctx, `SELECT k FROM unnest($1::bigint[]) k WHERE pg_try_advisory_lock(k)`, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	for rows.Next() {
+		var key int64
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		got = append(got, key)
+	}
+	return got, rows.Err()
+}
+
+// outOfMemory is what PostgreSQL says when it has no room for more locks
+// (errcodes, 53200).
+const outOfMemory = "53200"
 
 // setLock locks or unlocks one byte of the file, without waiting.
 func setLock(f *os.File, kind int16, key int64) error {
@@ -192,14 +237,15 @@ func (l *locks) release(ctx context.Context, keys []int64) {
 	l.broken(err)
 }
 
-// broken throws away a connection that failed, and with it every lock.
+// broken throws away a connection that failed, and with it every lock: the
+// server, if there is one, must not keep what nobody knows of any more.
 func (l *locks) broken(err error) {
 	if err == nil || l.conn == nil {
 		return
 	}
-	_ = l.conn.Raw(func(any) error { return sql.ErrConnDone }) // it is being thrown away
+	_ = l.conn.Raw(func(any) error { return driver.ErrBadConn }) // by which the pool closes it
 	_ = l.conn.Close()
-	l.conn, l.held = nil, nil
+	l.conn = nil
 	l.session++
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,5 +133,95 @@ func TestManyLockers(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// TestMoreLocksThanThereIsRoomFor: whoever wants more than PostgreSQL, or we,
+// have room for is told that somebody else has them, nothing breaks, and all are
+// to be had again when they were given back.
+func TestMoreLocksThanThereIsRoomFor(t *testing.T) {
+	url := testenv.StartPostgres(t).Database()
+	master := newMaster(t)
+	var held []*store.Lock
+	full := 0
+	for p := range 12 { // processes
+		db := openWith(t, url, master)
+		alive, err := db.Lock(t.Context(), fmt.Sprint("alive ", p))
+		if err != nil && !store.TooMany(err) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			held = append(held, alive)
+		}
+		for i := range 4 {
+			var names []string
+			for j := range 499 {
+				names = append(names, fmt.Sprint(p, i, j))
+			}
+			l, err := db.Lock(t.Context(), names...)
+			if store.TooMany(err) {
+				full++
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, l)
+		}
+	}
+	if full < 12 {
+		t.Errorf("only %d of 12 × 4 were refused", full)
+	}
+	for _, l := range held {
+		if err := l.Held(t.Context()); err != nil {
+			t.Errorf("a lock that was held: %v", err)
+		}
+		l.Unlock()
+	}
+	db := openWith(t, url, master)
+	for i := range 3 {
+		var names []string
+		for j := range 499 {
+			names = append(names, fmt.Sprint(0, i, j))
+		}
+		if _, err := db.Lock(t.Context(), names...); err != nil {
+			t.Errorf("everything was given back, and: %v", err)
+		}
+	}
+}
+
+// TestAServerThatSaysNothing lets nobody wait for long.
+func TestAServerThatSaysNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			if _, err := l.Accept(); err != nil { // and not a word
+				return
+			}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := store.Open(ctx, "postgres://x@"+l.Addr().String()+"/x?sslmode=disable", newMaster(t)); err == nil || ctx.Err() != nil {
+		t.Errorf("it ended with %v, %v", err, ctx.Err())
+	}
+}
+
+// TestNoJobIsGivenUp: it has as many tries as there can be.
+func TestNoJobIsGivenUp(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		db := open(t, url)
+		write(t, db, func(tx *store.Tx) error {
+			tx.Enqueue(store.PeopleJob{People: []string{"x"}}, store.RunJob{Because: "y"}, store.PullJob{Source: "z"})
+			return nil
+		})
+		fewest := 0
+		if err := testenv.Raw(t, url).QueryRowContext(t.Context(), `SELECT MIN(max_attempts) FROM river_job`).Scan(&fewest); err != nil || fewest < store.Tries {
+			t.Errorf("%d tries, %v", fewest, err)
+		}
 	})
 }

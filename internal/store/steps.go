@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -62,17 +61,15 @@ func (tx *Tx) NoteDetail(ctx context.Context, id, detail string) error {
 	return nil
 }
 
-// EndStep forgets an open step; its end stands in the audit trail. It fails
-// when the step is not open, so that no step can end twice.
-func (tx *Tx) EndStep(ctx context.Context, id string) error {
+// EndStep forgets an open step; its end stands in the audit trail. It says
+// whether the step was open: no step ends twice.
+func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `DELETE FROM open_step WHERE id = $1`, id)
 	if err != nil {
-		return fmt.Errorf("end step %s: %w", id, err)
+		return false, fmt.Errorf("end step %s: %w", id, err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(fmt.Errorf("step %s is not open: somebody else ended it", id), err)
-	}
-	return nil
+	n, err := res.RowsAffected()
+	return n == 1, err
 }
 
 // Accounts returns the native ID of the account in a target of each of the
@@ -158,10 +155,11 @@ type WaitingGrant struct {
 	Gate        string `db:"gate"`
 }
 
-// WaitingGrants returns the grants known to wait.
-func (db *DB) WaitingGrants(ctx context.Context) ([]WaitingGrant, error) {
+// WaitingGrants returns the grants of people that are known to wait.
+func (db *DB) WaitingGrants(ctx context.Context, of Few) ([]WaitingGrant, error) {
 	var all []WaitingGrant
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant ORDER BY person_id, entitlement`); err != nil {
+	where, args := of.among("person_id", nil)
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
 	return all, nil
@@ -184,15 +182,22 @@ func (tx *Tx) ClearWaiting(ctx context.Context, person, entitlement string) erro
 	return nil
 }
 
-// RecordRules keeps the text of a version of the rules, once. It says whether
-// the version is new.
-func (tx *Tx) RecordRules(ctx context.Context, digest, content string, at time.Time) (bool, error) {
-	res, err := tx.tx.ExecContext(ctx, `INSERT INTO rules_version (digest, content, recorded_us) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`, digest, content, micros(at))
+// UseVersion notes which version of the rules, or of the configuration, is in
+// use, and keeps its text, once. It says whether another was in use before.
+func (tx *Tx) UseVersion(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
+	res, err := tx.tx.ExecContext(ctx, `INSERT INTO version_in_use (kind, digest) VALUES ($1, $2)
+		ON CONFLICT (kind) DO UPDATE SET digest = excluded.digest WHERE version_in_use.digest <> excluded.digest`, kind, digest)
 	if err != nil {
-		return false, fmt.Errorf("rules version: %w", err)
+		return false, fmt.Errorf("version of the %s: %w", kind, err)
 	}
 	n, err := res.RowsAffected()
-	return n == 1, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if err := tx.exec(ctx, `INSERT INTO rules_version (digest, content, recorded_us) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`, digest, content, micros(at)); err != nil {
+		return false, fmt.Errorf("version of the %s: %w", kind, err)
+	}
+	return true, nil
 }
 
 // GivenAccess is access that behov gave, and why.

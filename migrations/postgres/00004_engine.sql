@@ -17,20 +17,44 @@ CREATE TABLE failing_step (
 CREATE INDEX failing_step_person ON failing_step (target, person_id);
 
 -- What the last run over everybody saw of a target: how many people have a
--- usable account there, when it was read, and what was missed (empty for
--- nothing).
+-- usable account there, when it began and what of HR and of decisions it knew,
+-- and what was missed (empty for nothing). The target * is all of them in one
+-- run.
 CREATE TABLE target_state (
-    target  TEXT PRIMARY KEY,
-    enabled BIGINT NOT NULL,
-    read_us BIGINT NOT NULL,
-    missed  TEXT NOT NULL
+    target       TEXT PRIMARY KEY,
+    enabled      BIGINT NOT NULL,
+    read_us      BIGINT NOT NULL,
+    event_seq    BIGINT NOT NULL,
+    decision_seq BIGINT NOT NULL,
+    missed       TEXT NOT NULL
 );
 
--- Who lost something lately.
-CREATE INDEX access_interval_until ON access_interval (target, until_us);
+-- What was done in a target of late and counts against its limits: whose
+-- something was taken away (kind 'loss'), whose account was changed ('change').
+CREATE TABLE counted_step (
+    target    TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    at_us     BIGINT NOT NULL,
+    PRIMARY KEY (target, kind, person_id)
+);
 
--- What a hold would do, as JSON without personal values.
+-- The versions that are in use: of the rules, of the configuration.
+CREATE TABLE version_in_use (
+    kind   TEXT PRIMARY KEY,
+    digest TEXT NOT NULL
+);
+
+-- What a hold would do, as JSON without personal values; and the steps of it,
+-- by person.
 ALTER TABLE hold ADD COLUMN body TEXT NOT NULL DEFAULT '';
+CREATE TABLE hold_step (
+    digest    TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    PRIMARY KEY (digest, key)
+);
+CREATE INDEX hold_step_person ON hold_step (person_id);
 
 -- The newest decision on what is no person.
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
@@ -45,7 +69,9 @@ DROP INDEX employment_sponsor;
 DROP INDEX open_step_person;
 DROP INDEX account_native;
 DROP INDEX decision_subject;
+DROP TABLE hold_step;
 ALTER TABLE hold DROP COLUMN body;
-DROP INDEX access_interval_until;
+DROP TABLE version_in_use;
+DROP TABLE counted_step;
 DROP TABLE target_state;
 DROP TABLE failing_step;

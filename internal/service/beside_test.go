@@ -1,0 +1,97 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/service"
+)
+
+// TestAReplicaThatAppliesNothing leaves the work to the one that does.
+func TestAReplicaThatAppliesNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, town *town) {
+		town.serve(func(s *service.Service) { s.Apply = false })
+		town.serve(nil)
+		for i := range 10 {
+			town.hr(fmt.Sprintf("%d school", i))
+			time.Sleep(30 * time.Millisecond)
+		}
+		for i := range 10 {
+			town.until(fmt.Sprint(i, " is there"), 20*time.Second, func() bool { return town.has(fmt.Sprint(i), "one") != "" })
+		}
+	})
+}
+
+// slow is a target that takes its time.
+type slow struct {
+	*target
+	by time.Duration
+}
+
+func (s slow) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	time.Sleep(s.by)
+	return s.target.Snapshot(ctx, sink)
+}
+
+func (s slow) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
+	time.Sleep(s.by)
+	return s.target.ReadAccounts(ctx, refs, entitlements, sink)
+}
+
+// TestASlowTarget delays nobody who waits for another.
+func TestASlowTarget(t *testing.T) {
+	town := newTown(t, "")
+	town.serve(func(s *service.Service) {
+		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
+			return map[string]connectors.Connector{"one": slow{town.targets["one"], 3 * time.Second}, "two": town.targets["two"]}, nil
+		}
+	})
+	const people = 30
+	for i := range people {
+		town.hr(fmt.Sprintf("%d school", i))
+	}
+	began := time.Now()
+	town.until("everybody is in the quick one", 60*time.Second, func() bool { return town.targets["two"].count() == 2*people })
+	quick := time.Since(began)
+	town.until("everybody is in the slow one", 120*time.Second, func() bool { return town.targets["one"].count() == 3*people })
+	t.Logf("the quick one after %s, the slow one after %s", quick, time.Since(began))
+	if slowly := time.Since(began); quick > slowly/2 {
+		t.Errorf("the quick one took %s, and the slow one %s", quick, slowly)
+	}
+}
+
+// TestEveryVersionInUseIsRecorded: also one that was in use before another.
+func TestEveryVersionInUseIsRecorded(t *testing.T) {
+	town := newTown(t, "")
+	var want []string
+	for _, n := range []string{"99", "98", "98", "99"} {
+		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(strings.Replace(configuration, "99", n, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		town.config = town.load()
+		if said := "configuration " + town.config.Digest(); len(want) == 0 || want[len(want)-1] != said {
+			want = append(want, said)
+		}
+		town.serve(nil)()
+	}
+	var got []string
+	for r, err := range town.db.Records(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Action == audit.ConfigInUse {
+			got = append(got, r.Reason)
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("recorded %v, in use were %v", got, want)
+	}
+}
