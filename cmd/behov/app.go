@@ -108,8 +108,10 @@ func (a *app) opened(f func(ctx context.Context, i *installation, args []string)
 		if err != nil {
 			return err
 		}
-		if err := a.banner(cmd.Context(), i); err != nil {
-			return errors.Join(err, i.db.Close())
+		if cmd.Name() != "serve" { // whose log says it, and names nobody
+			if err := a.banner(cmd.Context(), i); err != nil {
+				return errors.Join(err, i.db.Close())
+			}
 		}
 		return errors.Join(f(cmd.Context(), i, args), i.db.Close())
 	}
@@ -153,6 +155,16 @@ func (a *app) actor(ctx context.Context, i *installation, by string) (string, er
 		}
 	}
 	return fmt.Sprintf("os-uid:%d", os.Getuid()), nil
+}
+
+// namedActor is actor for what only a named person decides: whoever is logged in
+// as nobody that HR knows must say who they are.
+func (a *app) namedActor(ctx context.Context, i *installation, by string) (string, error) {
+	actor, err := a.actor(ctx, i, by)
+	if err == nil && !governance.IsPerson(actor) {
+		_, err = a.person(ctx, i, by)
+	}
+	return actor, err
 }
 
 // person finds who decides; unlike actor it accepts nobody unknown.

@@ -108,7 +108,7 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), u.Detail)
 	}
 	for _, h := range r.Plan.Holds {
-		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, h.Digest)
+		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, h.Digest)
 	}
 	for _, w := range r.Plan.Waits {
 		a.printf("WAITING in %s: %s.\n", w.Target, w.Why)

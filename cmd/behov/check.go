@@ -54,6 +54,9 @@ has what the catalogue names. Nothing is changed.`,
 			if err != nil {
 				return err
 			}
+			if err := c.Alerts.Secrets(c.Dir); err != nil {
+				return fmt.Errorf("behov.yaml: %w", err)
+			}
 			if !offline {
 				for _, t := range c.Targets {
 					only := *c

@@ -21,7 +21,7 @@ func (h *household) fails(want string, args ...string) {
 	code, out, errs := h.run(args...)
 	line := strings.TrimSuffix(errs, "\n")
 	if code != exitError || !strings.Contains(line, want) || strings.Contains(line, "\n") || !strings.HasPrefix(line, "behov: ") {
-		h.t.Errorf("behov %s: exit status %d\n%s%s\nwant one line with %q", strings.Join(args, " "), code, out, errs, want)
+		h.t.Errorf("behov %s: exit status %d\n%s%q\nwant one line with %q", strings.Join(args, " "), code, out, errs, want)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestReviews(t *testing.T) {
 
 func TestHolds(t *testing.T) {
 	h := applied(t)
-	h.says([]string{"hold", "list"}, "Nothing is held.")
+	h.says([]string{"hold", "list"}, "Nothing waits for a decision.")
 	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
 	h.ok("hr", "import", h.file("hr.csv"))
 	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "HELD in directory: it would take something from 8 of the 10 people") {
@@ -198,17 +198,19 @@ func TestHolds(t *testing.T) {
 	}
 	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
 	h.says([]string{"hold", "show", digest[:6]}, digest, ", until ", "8 accounts disabled", "Karin Lindqvist (1001)", "- disable account", "ended")
-	h.fails("0 holds are named", "hold", "release", "ffffffffffffffff", "--reason", "r")
-	h.fails(`0 holds are named ""`, "hold", "release", "", "--reason", "r")
-	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ")
-	h.says([]string{"hold", "reject", digest, "--reason", "no"}, "It stays held.")
-	h.says([]string{"hold", "list"}, "Nothing is held.")
+	h.fails("say who decides", "hold", "release", digest, "--reason", "r")
+	h.fails("nobody is known", "hold", "release", digest, "--reason", "r", "--by", "7777")
+	h.fails("nothing is held whose digest begins with", "hold", "release", "ffffffffffffffff", "--reason", "r", "--by", "1008")
+	h.fails(`nothing is held whose digest begins with ""`, "hold", "release", "", "--reason", "r", "--by", "1008")
+	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ", "--by", "1008")
+	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "It stays held.")
+	h.says([]string{"hold", "list"}, "Nothing waits for a decision.", "1 hold was rejected and stays held")
 	h.says([]string{"hold", "list", "--all"}, "reject by ")
 	if code, _, _ := h.run("apply", "--yes"); code != exitHeld {
 		t.Errorf("rejected, apply exits with %d", code)
 	}
 	h.says([]string{"audit", "who-had", "base:staff"}, "Karin Lindqvist")
-	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so"}, "It goes through at the next apply")
+	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so", "--by", "1008"}, "It goes through at the next apply")
 	h.ok("apply", "--yes")
 	if out := h.ok("audit", "who-had", "base:staff"); strings.Contains(out, "Karin Lindqvist") {
 		t.Errorf("released, and still: %s", out)

@@ -83,6 +83,11 @@ any more what is so: do not.`,
 			if err != nil {
 				return err
 			}
+			sole, err := i.db.LockSole(ctx)
+			if err != nil {
+				return err
+			}
+			defer sole.Unlock()
 			db, err := store.Open(ctx, to, master)
 			if err != nil {
 				return fmt.Errorf("--to: %w", err)
@@ -260,7 +265,7 @@ func withoutPassword(database string) string {
 func masterKey(c *config.Config) (*seal.Master, error) {
 	text, err := config.Resolve(c.Dir, c.Key)
 	if err != nil {
-		return nil, fmt.Errorf("the key that personal values are sealed with (key: %s): %w; behov init makes one for a new installation", c.Key, err)
+		return nil, fmt.Errorf("the key that personal values are sealed with (key: %s): %w; it was made by behov init with the installation: find it, and do not make another", c.Key, err)
 	}
 	master, err := seal.ParseMaster([]byte(text))
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 )
@@ -47,6 +49,9 @@ login, e-mail address or ID.`,
 			for _, interval := range has {
 				x.has[policy.EntitlementID(interval.Entitlement)] = true
 			}
+			if x.failing, err = i.db.FailingSteps(ctx, "", store.Few{p.ID}); err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				return x.everything()
 			}
@@ -64,6 +69,21 @@ type explainer struct {
 	stage identity.Stage
 	names *names
 	has   map[policy.EntitlementID]bool
+	// failing are the person's steps that a target did not do.
+	failing []store.FailingStep
+}
+
+// failed returns the step that stands between the person and an entitlement,
+// if any: its own, or one on the account.
+func (x explainer) failed(id policy.EntitlementID) (store.FailingStep, bool) {
+	of, _ := x.i.config.Rules.Catalogue.Entitlement(id)
+	for _, f := range x.failing {
+		var s plan.Step
+		if json.Unmarshal([]byte(f.Body), &s) == nil && s.Target == of.Target && !s.Takes() && !s.Changes() && (s.Entitlement == "" || s.Entitlement == id) {
+			return f, true
+		}
+	}
+	return store.FailingStep{}, false
 }
 
 // state says in a word how a grant stands.
@@ -75,7 +95,16 @@ func (x explainer) state(g policy.Grant) string {
 	case g.Gate == policy.Open && has:
 		return "has"
 	case g.Gate == policy.Open:
-		return "gets at the next apply"
+		f, failed := x.failed(g.Entitlement)
+		switch {
+		case !failed:
+			return "gets at the next apply"
+		case f.State == store.GivenUp:
+			return fmt.Sprintf("should have; somebody gave up the step that gives it (behov steps --all: %s)", f.Key)
+		case f.State == store.Parked:
+			return fmt.Sprintf("should have, and does not get it: %s; it was tried %d times and waits for somebody to look (behov steps: %s)", f.Detail, f.Tries, f.Key)
+		}
+		return fmt.Sprintf("should have, and has not got it yet: %s; it is tried again (behov steps: %s)", f.Detail, f.Key)
 	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
 		return "keeps"
 	case has:

@@ -31,7 +31,11 @@ func (a *app) holdCommand() *cobra.Command {
 				return err
 			}
 			shown := []store.HoldState{}
+			rejected := 0
 			for _, h := range holds {
+				if h.Decision != nil && h.Decision.Verdict == store.Reject {
+					rejected++
+				}
 				if all || h.Decision == nil {
 					shown = append(shown, h)
 				}
@@ -40,7 +44,10 @@ func (a *app) holdCommand() *cobra.Command {
 				return a.printJSON(shown)
 			}
 			if len(shown) == 0 {
-				a.printf("Nothing is held.\n")
+				a.printf("Nothing waits for a decision.\n")
+				if rejected > 0 {
+					a.printf("%s rejected and stays held: behov hold list --all\n", count(rejected, "hold was", "holds were"))
+				}
 				return nil
 			}
 			n := newNames(ctx, i.db)
@@ -50,7 +57,7 @@ func (a *app) holdCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	list.Flags().BoolVar(&all, "all", false, "list what is decided, too")
+	list.Flags().BoolVar(&all, "all", false, "list what is decided and still held, too")
 	cmd.AddCommand(list, a.showHoldCommand(),
 		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
 		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
@@ -78,14 +85,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 			n := newNames(ctx, i.db)
 			a.printHold(i, n, h)
 			if h.Kind == store.ImportHold {
-				var counts map[identity.Kind]int
-				if err := json.Unmarshal([]byte(h.Body), &counts); err != nil {
-					return fmt.Errorf("hold %s: %w", h.Digest, err)
-				}
-				for _, kind := range slices.Sorted(maps.Keys(counts)) {
-					a.printf("  %d × %s\n", counts[kind], kind)
-				}
-				return nil
+				return a.printHeldImport(n, h, all)
 			}
 			var steps []plan.Step
 			if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
@@ -101,6 +101,25 @@ func (a *app) showHoldCommand() *cobra.Command {
 	return cmd
 }
 
+// printHeldImport says what HR would have said of whom.
+func (a *app) printHeldImport(n *names, h store.HoldState, all bool) error {
+	var would map[identity.Kind][]identity.PersonID
+	if err := json.Unmarshal([]byte(h.Body), &would); err != nil {
+		return fmt.Errorf("hold %s: %w", h.Digest, err)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(would)) {
+		a.printf("  %s of %s:\n", kind, count(len(would[kind]), "person", "people"))
+		for i, id := range would[kind] {
+			if i == listed && !all {
+				a.printf("    … and %d more (--all)\n", len(would[kind])-i)
+				break
+			}
+			a.printf("    %s\n", n.of(id))
+		}
+	}
+	return nil
+}
+
 func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
 	a.printf("%s  %s of %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
@@ -114,10 +133,10 @@ func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:     verb + " DIGEST",
 		Short:   short,
-		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\"",
+		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			maker, err := a.actor(ctx, i, by)
+			maker, err := a.namedActor(ctx, i, by)
 			if err != nil {
 				return err
 			}

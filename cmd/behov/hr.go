@@ -188,7 +188,7 @@ func (a *app) printImport(file string, r *hr.Report) error {
 	}
 	if r.Held != nil {
 		if !a.json {
-			a.printf("Held: %s.\nNothing of %s was imported, and nobody's access changes. If the file is right:\n  behov hold release %s --reason \"…\"\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
+			a.printf("Held: %s.\nNothing of %s was imported, and nobody's access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
 		}
 		return exit(exitHeld)
 	}

@@ -69,7 +69,11 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 	if a.json {
 		return a.printJSON(d)
 	}
-	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, d.Subject, d.Seq)
+	what := "target " + d.Subject
+	if d.Subject == store.EveryTarget {
+		what = "every target"
+	}
+	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, what, d.Seq)
 	if already == nil && verdict != store.Resume {
 		return a.banner(ctx, i)
 	}

@@ -231,12 +231,22 @@ func (a *planPrinter) print(p *plan.Plan) {
 	a.printSummary(p)
 	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
-		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\"\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
+		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
 		a.printSteps(h.Steps)
 	}
 	for _, w := range p.Waits {
 		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why, stepCounts(w.Steps))
 		a.printSteps(w.Steps)
+	}
+	if stuck := p.Stuck(); len(stuck) > 0 {
+		a.printf("\nFAILED before, and not tried now: %s. Look at them with behov steps.\n", count(len(stuck), "step", "steps"))
+		for i, s := range stuck {
+			if i == listed && !all {
+				a.printf("  … and %d more (--all)\n", len(stuck)-i)
+				break
+			}
+			a.printf("  %s: %s; %s\n", n.of(s.Step.Person), stepText(s.Step), s.Why)
+		}
 	}
 	if len(p.Waiting) > 0 {
 		a.printf("\nWaiting grants:\n")
@@ -273,7 +283,7 @@ func (a *app) printSummary(p *plan.Plan) {
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Stuck()), "step failed before", "steps failed before"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}

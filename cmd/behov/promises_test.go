@@ -131,7 +131,7 @@ func TestExitStatuses(t *testing.T) {
 	want(exitHeld, "apply", h.file("p"))
 	digest := strings.Fields(held[strings.Index(held, "hold release ")+len("hold release "):])[0]
 	want(exitError, "hold", "release", digest)
-	want(0, "hold", "release", digest, "--reason", "so it is")
+	want(0, "hold", "release", digest, "--reason", "so it is", "--by", "1008")
 	if out := want(exitError, "apply", h.file("p")); !strings.Contains(out, "1 decisions were made") {
 		t.Errorf("after the release the old plan says %s", out)
 	}

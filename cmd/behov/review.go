@@ -11,7 +11,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-const byHelp = "who decides: an HR person_id, login or e-mail address (default $BEHOV_BY)"
+const byHelp = "who decides: an HR person_id, login or e-mail address (default $BEHOV_BY, or whose login you have here)"
 
 func (a *app) reviewCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "review", Short: "Review who has what in a system, and decide"}

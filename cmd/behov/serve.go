@@ -210,23 +210,35 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", service.Metrics())
+	listeners := map[*server.Listener]http.Handler{}
+	for _, each := range []struct {
+		flag, address string
+		h             http.Handler
+	}{{"--listen", s.listen, service}, {"--metrics", s.metrics, metrics}} {
+		if each.address == "" {
+			continue
+		}
+		l, err := server.Listen(ctx, each.address, s.cert, s.key, slog.New(handler))
+		if err != nil {
+			return fmt.Errorf("%s: %w", each.flag, err)
+		}
+		defer l.Close() //nolint:errcheck // it is closed already when it was served on
+		listeners[l] = each.h
+	}
 	served := make(chan error, 1)
 	go func() {
 		defer stop()
 		served <- service.Run(ctx)
 	}()
-	metrics := http.NewServeMux()
-	metrics.Handle("GET /metrics", service.Metrics())
 	var listening []chan error
-	for address, h := range map[string]http.Handler{s.listen: service, s.metrics: metrics} {
-		if address == "" {
-			continue
-		}
+	for l, h := range listeners {
 		done := make(chan error, 1)
 		listening = append(listening, done)
 		go func() {
 			defer stop()
-			done <- server.Serve(ctx, address, s.cert, s.key, h, slog.New(handler))
+			done <- l.Serve(ctx, h)
 		}()
 	}
 	err = <-served

@@ -120,6 +120,9 @@ all. behov serve does it at once; without it, the next behov apply.`,
 			if (len(args) > 0) == (all || target != "") || all && target != "" {
 				return errors.New("say which: keys, --target or --all")
 			}
+			if _, known := i.config.Target(target); target != "" && !known {
+				return fmt.Errorf("there is no target %q", target)
+			}
 			if all || target != "" {
 				failing, err := i.db.FailingSteps(ctx, target, nil)
 				if err != nil {

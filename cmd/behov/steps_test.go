@@ -84,12 +84,12 @@ func TestPause(t *testing.T) {
 		return out
 	}
 	loud("*** PAUSED: EVERY target", "pause", "--reason", "the rules are wrong")
-	h.says([]string{"pause", "--reason", "again"}, "Decided: pause *")
+	h.says([]string{"pause", "--reason", "the rules are wrong"}, "Decided: pause every target")
 	if out := loud("the rules are wrong. To go on: behov resume ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
 		t.Error(out)
 	}
 	loud("*** PAUSED", "people", "list")
-	h.says([]string{"resume", "--reason", "they are right"}, "Decided: resume *")
+	h.says([]string{"resume", "--reason", "they are right"}, "Decided: resume every target")
 	loud("*** PAUSED: target directory, except for leavers", "pause", "directory", "--except-leavers", "--reason", "it moves")
 	h.ok("resume", "directory", "--reason", "it moved")
 	h.ok("apply", "--yes")
@@ -111,7 +111,7 @@ func TestAHoldExpires(t *testing.T) {
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.run("plan")
 	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
-	h.ok("hold", "release", digest, "--reason", "it is so")
+	h.ok("hold", "release", digest, "--reason", "it is so", "--by", "1008")
 	h.now = func() time.Time { return time.Now().AddDate(0, 0, 8) }
 	if code, out, _ := h.run("apply", "--yes"); code != exitHeld || !strings.Contains(out, "HELD in directory") {
 		t.Errorf("eight days after it was held: %d %s", code, out)

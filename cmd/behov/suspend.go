@@ -43,7 +43,11 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 			}
 			n := newNames(ctx, i.db)
 			if !a.json {
-				a.printf("Decided: %s of %s (decision %d).\n", d.Kind, n.of(p.ID), d.Seq)
+				what := "suspended"
+				if lift {
+					what = "no longer suspended"
+				}
+				a.printf("Decided: %s is %s (decision %d).\n", n.of(p.ID), what, d.Seq)
 			}
 			if lift {
 				if a.json {

@@ -79,12 +79,13 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 }
 
 // loadSchema reads the schema once, and says what speaks against the
-// configuration.
+// configuration. A schema that lacks something is read again: somebody may have
+// added it.
 func (s *session) loadSchema(ctx context.Context) (*schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.schema != nil {
-		return s.schema, s.amiss
+	if s.schema != nil && s.amiss == nil {
+		return s.schema, nil
 	}
 	known, err := s.readSchema(ctx)
 	if err != nil {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/mail"
 	"net/url"
@@ -91,8 +93,9 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 		at := at + ".webhook"
 		u, err := url.Parse(w.URL)
 		switch {
+		case isReference(w.URL): // what it names is looked at when it is used
 		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-			doc.report(at+".url", "it must be https://HOST/PATH")
+			doc.report(at+".url", "it must be https://HOST/PATH; or env:NAME or file:PATH, when whoever knows the address may post there")
 		case u.Scheme == "http" && !loopback(u.Hostname()):
 			doc.report(at+".url", "it must be https://: what is sent says who may lose what")
 		case hasPassword(u):
@@ -102,4 +105,43 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 		a.Webhook = &Webhook{URL: w.URL, Token: w.Token}
 	}
 	return a
+}
+
+// Address is where it posts to, resolved.
+func (w *Webhook) Address(dir string) (string, error) {
+	if !isReference(w.URL) {
+		return w.URL, nil
+	}
+	address, err := Resolve(dir, w.URL)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+		return "", fmt.Errorf("%s names no https://HOST/PATH", w.URL)
+	}
+	return address, nil
+}
+
+// Secrets says whether the secrets that alerts need are to be had.
+func (a Alerts) Secrets(dir string) error {
+	var errs []error
+	look := func(place, ref string) {
+		if ref == "" {
+			return
+		}
+		if _, err := Resolve(dir, ref); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", place, err))
+		}
+	}
+	if a.Email != nil {
+		look("alerts.email.password", a.Email.Secret)
+	}
+	if a.Webhook != nil {
+		look("alerts.webhook.token", a.Webhook.Token)
+		if _, err := a.Webhook.Address(dir); err != nil {
+			errs = append(errs, fmt.Errorf("alerts.webhook.url: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }

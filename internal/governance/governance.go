@@ -33,6 +33,9 @@ type Governance struct {
 // ActorOf is how a person stands in the audit trail.
 func ActorOf(p identity.PersonID) string { return "person:" + string(p) }
 
+// IsPerson says whether an actor is a person whom HR knows.
+func IsPerson(actor string) bool { return strings.HasPrefix(actor, ActorOf("")) }
+
 // StartReview begins a review of a system: one item for everybody who has one
 // of its entitlements now, with the reasons as they are. It returns the
 // campaign's number and how many items it has.
@@ -210,8 +213,12 @@ func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, 
 			match = append(match, h)
 		}
 	}
-	if len(match) != 1 {
-		return store.HoldState{}, fmt.Errorf("%d holds are named %q: see behov hold list", len(match), digest)
+	switch len(match) {
+	case 0:
+		return store.HoldState{}, fmt.Errorf("nothing is held whose digest begins with %q: see behov hold list", digest)
+	case 1:
+	default:
+		return store.HoldState{}, fmt.Errorf("%d holds begin with %q: give more of the digest", len(match), digest)
 	}
 	return match[0], nil
 }
@@ -312,7 +319,7 @@ func (g *Governance) Pause(ctx context.Context, target, verdict, maker, reason s
 	switch {
 	case !paused && verdict == store.Resume:
 		return d, errors.New("that is not paused")
-	case paused && before.Verdict == verdict:
+	case paused && before.Verdict == verdict && before.Reason == reason:
 		return before, &AlreadyError{Decision: before}
 	}
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {

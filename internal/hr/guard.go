@@ -29,7 +29,7 @@ func (r *run) old(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	zone := r.Config.Zone
-	const instead = "; if it is what holds now, say so: --made now"
+	const instead = "; if it is what holds now, say so: behov hr import --made now"
 	switch {
 	case !r.Made.IsZero() && r.Made.Before(newest):
 		return &OldError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
@@ -94,7 +94,7 @@ func (r *run) emptied(last *store.Import) string {
 		_, there := r.Export.Filled[column]
 		few := there && had[column] <= r.Source.Shrink.Rows && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
 		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
-			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed?", column, had[column])
+			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed", column, had[column])
 		}
 	}
 	return ""
@@ -119,7 +119,13 @@ func (r *run) protect() []identity.Event {
 
 // hold keeps everything out until somebody has looked.
 func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
-	body, err := json.Marshal(r.report.Counts)
+	would := map[identity.Kind][]identity.PersonID{}
+	for _, e := range r.diff() {
+		if ids := would[e.Kind]; len(ids) == 0 || ids[len(ids)-1] != e.Person {
+			would[e.Kind] = append(ids, e.Person)
+		}
+	}
+	body, err := json.Marshal(would)
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", r.digest, err)
 	}

@@ -203,7 +203,7 @@ func TestALostColumnIsHeld(t *testing.T) {
 		f.load(full)
 		before := f.state()
 		r := f.load(file)
-		if r.Held == nil || !strings.Contains(r.Held.Why, "was the column lost or renamed?") || f.state() != before {
+		if r.Held == nil || !strings.Contains(r.Held.Why, "was the column lost or renamed") || f.state() != before {
 			t.Errorf("%s: %+v, %s", name, r, f.state())
 		}
 	}

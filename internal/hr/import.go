@@ -155,6 +155,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	now := im.Now()
 	return im.DB.Write(ctx, func(tx *store.Tx) error {
 		id := uuid.Must(uuid.NewV7()).String()
+		tx.Enqueue(store.AlertJob{About: store.RefusedAlert, Subject: source.Name})
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
 		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: "refused", Problems: string(problems)}, time.Time{}, now)
 	})
@@ -199,12 +200,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	subjects := make([]Subject, 0, len(r.subjects))
-	for _, s := range r.subjects {
-		subjects = append(subjects, *s)
-	}
-	events := Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keeps)
-	events = append(events, r.protect()...)
+	events := append(r.diff(), r.protect()...)
 	if err := r.logins(ctx, tx, events); err != nil {
 		return err
 	}
@@ -229,6 +225,15 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return r.close(ctx, tx)
+}
+
+// diff returns what the export says that is new.
+func (r *run) diff() []identity.Event {
+	subjects := make([]Subject, 0, len(r.subjects))
+	for _, s := range r.subjects {
+		subjects = append(subjects, *s)
+	}
+	return Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keeps)
 }
 
 // compare finds out what is new, and loads those whom it is about.

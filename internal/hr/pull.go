@@ -47,6 +47,11 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
 		return nil, err
 	}
+	// What was refused is, until it is another file; that was said.
+	newest, err := im.DB.Imports(ctx, source.Name, 1)
+	if err != nil || len(newest) > 0 && newest[0].Status == "refused" && newest[0].FileHash == HashOf(content) {
+		return nil, err
+	}
 	report, err := im.file(ctx, source, source.File, content, info)
 	if report == nil {
 		return nil, err

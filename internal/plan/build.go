@@ -129,8 +129,9 @@ type Target struct {
 	Paused    string
 	LeaversGo bool
 	// Parked are the keys of steps that failed and are not to be tried in this
-	// run, with the reason.
-	Parked map[string]string
+	// run, with the reason; GivenUp those of them that somebody gave up.
+	Parked  map[string]string
+	GivenUp map[string]bool
 	// Report: what somebody changed in the target behind our back is reported and
 	// left; otherwise it is made as it should be. Left is what was left before,
 	// and Unsure what a step that was stopped may have given or not.
@@ -640,19 +641,25 @@ func (b *builder) park() {
 	if len(b.t.Parked) == 0 {
 		return
 	}
-	parked := map[string]bool{}
+	parked, givenUp := map[string]bool{}, map[string]bool{}
 	var rest []Step
 	for _, s := range b.steps { // a step comes after those it depends on
 		why, is := b.t.Parked[s.Key()]
-		if !is && slices.ContainsFunc(s.DependsOn, func(id string) bool { return parked[id] }) {
-			why, is = "it depends on a step that failed", true
+		if is && b.t.GivenUp[s.Key()] {
+			givenUp[s.ID] = true
+		}
+		for _, id := range s.DependsOn {
+			if !is && parked[id] {
+				why, is = "it depends on a step that failed", true
+				givenUp[s.ID] = givenUp[id]
+			}
 		}
 		if !is {
 			rest = append(rest, s)
 			continue
 		}
 		parked[s.ID] = true
-		b.plan.Parked = append(b.plan.Parked, Parked{Why: why, Step: s})
+		b.plan.Parked = append(b.plan.Parked, Parked{Why: why, Step: s, GivenUp: givenUp[s.ID]})
 	}
 	b.steps = rest
 }

@@ -182,6 +182,20 @@ type Wait struct {
 type Parked struct {
 	Why  string `json:"why"`
 	Step Step   `json:"step"`
+	// GivenUp: somebody said that it is not to be done.
+	GivenUp bool `json:"given_up,omitempty"`
+}
+
+// Stuck returns the steps that are not tried in this run and that nobody gave
+// up.
+func (p *Plan) Stuck() []Parked {
+	var stuck []Parked
+	for _, s := range p.Parked {
+		if !s.GivenUp {
+			stuck = append(stuck, s)
+		}
+	}
+	return stuck
 }
 
 // Later is left to a plan for everybody, which sees what one for few does not.
@@ -250,7 +264,7 @@ const (
 // Status says whether there is something to do, or something that is held.
 func (p *Plan) Status() Status {
 	switch {
-	case len(p.Holds) > 0 || len(p.Waits) > 0:
+	case len(p.Holds) > 0 || len(p.Waits) > 0 || len(p.Stuck()) > 0:
 		return Held
 	case len(p.Steps) > 0:
 		return Changes

@@ -72,6 +72,12 @@ func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) erro
 			t.Parked = map[string]string{}
 		}
 		t.Parked[f.Key] = why
+		if f.State == store.GivenUp {
+			if t.GivenUp == nil {
+				t.GivenUp = map[string]bool{}
+			}
+			t.GivenUp[f.Key] = true
+		}
 	}
 	return nil
 }

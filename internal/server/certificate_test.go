@@ -6,12 +6,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"testing"
 	"time"
 
-	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -30,7 +28,7 @@ func TestNewCertificate(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- server.Serve(ctx, address, first.Cert, first.Key, http.NotFoundHandler(), slog.Default())
+		done <- serve(ctx, address, first.Cert, first.Key, slog.Default())
 	}()
 	shown := func() []byte {
 		t.Helper()

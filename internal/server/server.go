@@ -94,45 +94,59 @@ func recovered(next http.Handler) http.Handler {
 	})
 }
 
-// Serve listens on an address until ctx ends, and then lets what is under way
-// come to its end. Without a certificate it listens on loopback addresses only.
-// A new certificate in the same files is taken up; one that does not fit is not.
-func Serve(ctx context.Context, address, certFile, keyFile string, h http.Handler, log *slog.Logger) error {
+// Listener is an address that is listened on, and nobody is answered on yet.
+type Listener struct {
+	listener net.Listener
+	pair     *certificate
+}
+
+// Listen listens on an address. Without a certificate it must be a loopback
+// address. A new certificate in the same files is taken up; one that does not
+// fit is not.
+func Listen(ctx context.Context, address, certFile, keyFile string, log *slog.Logger) (*Listener, error) {
 	pair := &certificate{certFile: certFile, keyFile: keyFile, log: log}
 	if certFile != "" {
 		if err := pair.load(); err != nil {
-			return fmt.Errorf("certificate: %w", err)
+			return nil, fmt.Errorf("certificate: %w", err)
 		}
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("listen on %s: it must be HOST:PORT", address)
+		return nil, fmt.Errorf("listen on %s: it must be HOST:PORT", address)
 	}
 	if ip := net.ParseIP(host); certFile == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("listen on %s: without a certificate only on a loopback address, behind a proxy that encrypts; or give a certificate and its key", address)
+		return nil, fmt.Errorf("listen on %s: without a certificate only on a loopback address, behind a proxy that encrypts; or give a certificate and its key", address)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return nil, fmt.Errorf("listen: %w", err)
 	}
+	return &Listener{listener: l, pair: pair}, nil
+}
+
+// Close listens no more, where nobody was answered.
+func (l *Listener) Close() error { return l.listener.Close() }
+
+// Serve answers until ctx ends, and then lets what is under way come to its end.
+func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: l.pair.get}
 	done := make(chan error, 1)
 	go func() {
-		if certFile != "" {
-			done <- s.ServeTLS(l, "", "")
+		if l.pair.certFile != "" {
+			done <- s.ServeTLS(l.listener, "", "")
 			return
 		}
-		done <- s.Serve(l)
+		done <- s.Serve(l.listener)
 	}()
 	select {
 	case err := <-done:
-		return fmt.Errorf("listen on %s: %w", address, err)
+		return fmt.Errorf("listen on %s: %w", l.listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
-	err = s.Shutdown(wait)
+	err := s.Shutdown(wait)
 	if serving := <-done; !errors.Is(serving, http.ErrServerClosed) {
 		err = errors.Join(err, serving)
 	}

@@ -740,13 +740,13 @@ func FuzzFilter(f *testing.F) {
 // Without a certificate behov answers to nobody but the machine itself.
 func TestServeOnlyAtHome(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:0", "127.0.0.1"} {
-		if err := server.Serve(context.Background(), address, "", "", http.NotFoundHandler(), slog.Default()); err == nil {
+		if err := serve(context.Background(), address, "", "", slog.Default()); err == nil {
 			t.Errorf("%s is listened on", address)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(ctx, "127.0.0.1:0", "", "", http.NotFoundHandler(), slog.Default()) }()
+	go func() { done <- serve(ctx, "127.0.0.1:0", "", "", slog.Default()) }()
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -778,4 +778,13 @@ func TestHealth(t *testing.T) {
 	if code, body := ask("/ready"); code != http.StatusOK || body != "ready\n" {
 		t.Errorf("ready: %d %s", code, body)
 	}
+}
+
+// serve listens and answers that there is nothing.
+func serve(ctx context.Context, address, cert, key string, log *slog.Logger) error {
+	l, err := server.Listen(ctx, address, cert, key, log)
+	if err != nil {
+		return err
+	}
+	return l.Serve(ctx, http.NotFoundHandler())
 }

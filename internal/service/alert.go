@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -50,6 +51,17 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 	defer done()
 	c := g.config.Alerts
 	if job.Args.Channel == "" {
+		told, err := s.DB.Told(ctx, job.Args.About, job.Args.Subject)
+		if err != nil {
+			return err
+		}
+		// Not dropped: what there is to say then is said then.
+		if wait := told.Add(toldAgain(job.Args.About)).Sub(s.Now()); wait > 0 && wait <= toldAgain(job.Args.About) {
+			return river.JobSnooze(wait)
+		}
+		if a, err := s.alert(ctx, g.config, job.Args); err != nil || a == nil {
+			return err
+		}
 		var each []store.Job
 		one := job.Args
 		one.ID = uuid.Must(uuid.NewV7()).String()
@@ -64,7 +76,10 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 		if len(each) == 0 {
 			return nil
 		}
-		return s.enqueue(ctx, each...)
+		return s.DB.Write(ctx, func(tx *store.Tx) error {
+			tx.Enqueue(each...)
+			return tx.Tell(ctx, job.Args.About, job.Args.Subject, s.Now())
+		})
 	}
 	a, err := s.alert(ctx, g.config, job.Args)
 	if err != nil || a == nil {
@@ -82,6 +97,17 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Args.Channel)
 	}
 	return err
+}
+
+// toldAgain is how long after somebody was told of something they are told again.
+func toldAgain(about string) time.Duration {
+	switch about {
+	case store.HeldAlert:
+		return 0
+	case store.SilentAlert:
+		return 24 * time.Hour
+	}
+	return time.Hour
 }
 
 // alert finds out what there is to say; nil when it is over.
@@ -114,6 +140,14 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "HR is silent: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov hr imports\" what came last, and ask whoever makes the export."
+	case store.RefusedAlert:
+		last, err := s.DB.Imports(ctx, of.Subject, 1)
+		if err != nil || len(last) == 0 || last[0].Status != "refused" {
+			return nil, err
+		}
+		a.Title = "HR refused: " + of.Subject
+		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
+		a.What = "See why with \"behov hr imports --problems\", and ask whoever makes the export."
 	default:
 		return nil, nil
 	}
@@ -173,9 +207,13 @@ func post(ctx context.Context, c *config.Config, id string, a alert) error {
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
+	address, err := hook.Address(c.Dir)
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("webhook: its address is none")
 	}
 	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	if hook.Token != "" {
@@ -186,6 +224,10 @@ func post(ctx context.Context, c *config.Config, id string, a alert) error {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := (&http.Client{Timeout: sending}).Do(r)
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err // the address may be a secret
+	}
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}

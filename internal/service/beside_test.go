@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,21 +15,35 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestAReplicaThatAppliesNothing leaves the work to the one that does.
 func TestAReplicaThatAppliesNothing(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
-		town.serve(func(s *service.Service) { s.Apply = false })
-		town.serve(nil)
-		for i := range 10 {
-			town.hr(fmt.Sprintf("%d school", i))
-			time.Sleep(30 * time.Millisecond)
-		}
-		for i := range 10 {
-			town.until(fmt.Sprint(i, " is there"), 20*time.Second, func() bool { return town.has(fmt.Sprint(i), "one") != "" })
-		}
-	})
+	town := newTown(t, testenv.StartPostgres(t).Database())
+	town.serve(func(s *service.Service) { s.Apply = false })
+	town.serve(nil)
+	for i := range 10 {
+		town.hr(fmt.Sprintf("%d school", i))
+		time.Sleep(30 * time.Millisecond)
+	}
+	for i := range 10 {
+		town.until(fmt.Sprint(i, " is there"), 20*time.Second, func() bool { return town.has(fmt.Sprint(i), "one") != "" })
+	}
+}
+
+// TestOneServesOnSQLite: a second one says so, and so does who would copy the
+// database away from under the first.
+func TestOneServesOnSQLite(t *testing.T) {
+	town := newTown(t, "")
+	stop := town.serve(nil)
+	second := &service.Service{DB: town.open(), Config: town.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	if err := second.Run(t.Context()); !errors.Is(err, store.ErrServed) {
+		t.Errorf("a second one: %v", err)
+	}
+	stop()
+	town.serve(nil)
 }
 
 // slow is a target that takes its time.

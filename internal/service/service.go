@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,9 +65,10 @@ type Service struct {
 	retired sync.WaitGroup
 	refused atomic.Pointer[error]
 
-	queued map[string]bool // the queues that we work on; watch's
-	active sync.Map        // IDs of the jobs that we are at
-	idle   map[int64]int   // by ID, how often in a row nobody was seen to be at a job of ours; watch's
+	paused map[string]store.Decision // as last told; watch's
+	queued map[string]bool           // the queues that we work on; watch's
+	active sync.Map                  // IDs of the jobs that we are at
+	idle   map[int64]int             // by ID, how often in a row nobody was seen to be at a job of ours; watch's
 
 	measuring sync.Once
 	metrics   *metrics
@@ -97,15 +99,19 @@ const (
 	// stopPatience is for how long jobs may end by themselves when the service
 	// is told to stop.
 	stopPatience = 20 * time.Second
-	// keptFor is for how long jobs that are done can be looked at: longer than
-	// nobody is told the same twice.
-	keptFor = 25 * time.Hour
+	// keptFor is for how long jobs that are done can be looked at.
+	keptFor = time.Hour
 )
 
 // Run serves until ctx ends, and then until what is under way has ended.
 func (s *Service) Run(ctx context.Context) error {
 	s.id = "behov-" + uuid.Must(uuid.NewV7()).String()
-	var err error
+	// SQLite is one machine's: a second process would only be in the way.
+	sole, err := s.DB.LockSole(ctx)
+	if err != nil {
+		return err
+	}
+	defer sole.Unlock()
 	if s.alive, err = s.DB.Lock(ctx, aliveLock(s.id)); err != nil {
 		return err
 	}
@@ -328,6 +334,9 @@ func (s seldom) Enabled(ctx context.Context, l slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (s seldom) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "jobexecutor.") {
+		return nil // that a job failed we say ourselves
+	}
 	s.said.mu.Lock()
 	again := time.Since(s.said.last[r.Message]) < saidAgain
 	if !again {

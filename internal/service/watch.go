@@ -41,6 +41,9 @@ func (s *Service) watch(ctx context.Context) {
 		if err := s.due(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is due failed", "error", err)
 		}
+		if err := s.tellPauses(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("looking for what is paused failed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -50,6 +53,26 @@ func (s *Service) watch(ctx context.Context) {
 			s.reload(ctx, true)
 		}
 	}
+}
+
+// tellPauses logs what was paused or resumed since it was last asked.
+func (s *Service) tellPauses(ctx context.Context) error {
+	now, err := s.DB.Pauses(ctx)
+	if err != nil {
+		return err
+	}
+	for subject, d := range now {
+		if s.paused[subject].Seq != d.Seq {
+			s.Log.Warn("PAUSED: nothing is changed", "target", subject, "decision", d.Seq, "by", d.Maker, "except_leavers", d.Verdict == store.PauseExceptLeavers)
+		}
+	}
+	for subject := range s.paused {
+		if _, still := now[subject]; !still {
+			s.Log.Info("resumed", "target", subject)
+		}
+	}
+	s.paused = now
+	return nil
 }
 
 // takeUp makes the jobs of dead processes available again.

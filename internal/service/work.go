@@ -141,8 +141,19 @@ func (s *Service) tell(what, target string, r *reconcile.Result) {
 		ops[string(step.Op)]++
 	}
 	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Settled), "holds", len(r.Plan.Holds))
+	// What is alike is told a few times, and then counted.
+	const told = 10
+	alike := map[string]int{}
 	for _, u := range r.Undone {
-		s.Log.Warn("a step was not done", "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
+		why := u.Outcome + " " + u.Detail
+		if alike[why]++; alike[why] <= told {
+			s.Log.Warn("a step was not done", "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
+		}
+	}
+	for _, why := range slices.Sorted(maps.Keys(alike)) {
+		if n := alike[why] - told; n > 0 {
+			s.Log.Warn("more steps were not done", "target", target, "steps", n, "outcome_and_detail", why)
+		}
 	}
 }
 

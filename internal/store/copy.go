@@ -22,7 +22,7 @@ var tables = []string{
 	"person", "person_source_key", "person_key", "person_position", "employment", "login_register",
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource",
 	"decision", "review_campaign", "review_item", "hold", "hold_step", "waiting_grant",
-	"account", "account_name", "connector_memory", "target_state", "counted_step", "left_access", "open_step", "failing_step",
+	"account", "account_name", "connector_memory", "alert_told", "target_state", "counted_step", "left_access", "open_step", "failing_step",
 	"rules_version", "version_in_use", "audit_record", "access_interval", "head",
 }
 
@@ -252,7 +252,7 @@ func (db *DB) Tables(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	return slices.DeleteFunc(all, func(name string) bool {
-		return strings.HasPrefix(name, "river_") || strings.HasPrefix(name, "goose_")
+		return strings.HasPrefix(name, "river_") || strings.HasPrefix(name, "goose_") || name == "master_key" // each its own
 	}), nil
 }
 

@@ -9,7 +9,9 @@ package store
 
 import (
 	"context"
+	"crypto/subtle"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,6 +62,9 @@ func Open(ctx context.Context, databaseURL string, master *seal.Master) (*DB, er
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := db.knowKey(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -114,12 +119,41 @@ func (db *DB) migrate(ctx context.Context) error {
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("bring the database's schema up to date: %w", err)
+		return fmt.Errorf("bring the schema of the database %s up to date: %w", db.file, err)
 	}
 	for _, m := range done {
 		db.migrated = append(db.migrated, filepath.Base(m.Source.Path))
 	}
 	return db.migrateJobs(ctx)
+}
+
+// knowKey notes the master key of a new database, and refuses another one
+// afterwards: what is sealed with it nobody could open who has the right one.
+func (db *DB) knowKey(ctx context.Context) error {
+	sum, err := db.master.Hash("master.print", "")
+	if err != nil {
+		return err
+	}
+	mine, noted := hex.EncodeToString(sum), ""
+	err = db.read.GetContext(ctx, &noted, `SELECT print FROM master_key`)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = db.Write(ctx, func(tx *Tx) error {
+			if err := tx.keyFits(ctx); err != nil { // it may be older than this
+				return err
+			}
+			if err := tx.exec(ctx, `INSERT INTO master_key (id, print) VALUES (1, $1) ON CONFLICT DO NOTHING`, mine); err != nil {
+				return err
+			}
+			return tx.tx.GetContext(ctx, &noted, `SELECT print FROM master_key`)
+		})
+	}
+	if err == nil && subtle.ConstantTimeCompare([]byte(noted), []byte(mine)) != 1 {
+		err = errors.New("what is in it was sealed with another key file: use the one that belongs to it")
+	}
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
 }
 
 // Migrated returns the migrations that were carried out when the database was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -227,9 +228,10 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 
 // What alerts are about.
 const (
-	HeldAlert   = "held"   // Subject is the hold's digest
-	ParkedAlert = "parked" // Subject is the target
-	SilentAlert = "silent" // Subject is the HR source
+	HeldAlert    = "held"    // Subject is the hold's digest
+	ParkedAlert  = "parked"  // Subject is the target
+	SilentAlert  = "silent"  // Subject is the HR source
+	RefusedAlert = "refused" // Subject is the HR source
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What
@@ -247,14 +249,29 @@ type AlertJob struct {
 // Kind implements river.JobArgs.
 func (AlertJob) Kind() string { return "alert" }
 
-// InsertOpts implements river.JobArgsWithInsertOpts. Of the same nobody is told
-// twice within an hour, and of an HR source's silence within a day.
+// InsertOpts implements river.JobArgsWithInsertOpts.
 func (j AlertJob) InsertOpts() river.InsertOpts {
-	period := time.Hour
-	if j.About == SilentAlert {
-		period = 24 * time.Hour
+	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+}
+
+// Told returns when somebody was last told of something; the zero time for
+// never.
+func (db *DB) Told(ctx context.Context, about, subject string) (time.Time, error) {
+	var us int64
+	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_told WHERE about = $1 AND subject = $2`, about, subject)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("read who was told: %w", err)
 	}
-	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: period}}
+	return instant(us), nil
+}
+
+// Tell notes that somebody is told of something.
+func (tx *Tx) Tell(ctx context.Context, about, subject string, at time.Time) error {
+	if err := tx.exec(ctx, `INSERT INTO alert_told (about, subject, at_us) VALUES ($1, $2, $3)
+		ON CONFLICT (about, subject) DO UPDATE SET at_us = excluded.at_us`, about, subject, micros(at)); err != nil {
+		return fmt.Errorf("note who is told: %w", err)
+	}
+	return nil
 }
 
 // WatchJob looks whether anybody has to be told of an HR source's silence.

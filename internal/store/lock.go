@@ -91,6 +91,23 @@ func (db *DB) Lock(ctx context.Context, names ...string) (*Lock, error) {
 	return l, nil
 }
 
+// ErrServed is returned when a behov serve has the database to itself.
+var ErrServed = errors.New("a behov serve is working with this SQLite database: one does; stop it first")
+
+// LockSole takes what one service at a time has on a SQLite database, or returns
+// ErrServed. On PostgreSQL any number may serve, and it takes nothing that
+// another could want.
+func (db *DB) LockSole(ctx context.Context) (*Lock, error) {
+	if db.postgres {
+		return db.Lock(ctx)
+	}
+	l, err := db.Lock(ctx, "serve")
+	if errors.Is(err, ErrLocked) {
+		return nil, ErrServed
+	}
+	return l, err
+}
+
 // LockWithin is Lock, and waits for so long for what somebody else holds.
 func (db *DB) LockWithin(ctx context.Context, wait time.Duration, names ...string) (*Lock, error) {
 	const often = 10 * time.Millisecond

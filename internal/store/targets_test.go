@@ -51,11 +51,21 @@ func TestMemoryIsSealed(t *testing.T) {
 			t.Errorf("%s holds it in the clear", name)
 		}
 	}
-	// Another key file opens nothing, and that is no error: it is a cache.
-	again := open(t, "sqlite:"+file)
-	if got, err := again.Memory("entra", time.Now).Load(t.Context()); err != nil || got != nil {
-		t.Errorf("with another key it is %q, %v", got, err)
-	}
+}
+
+// TestAnotherKeyFileIsRefused, before anything is sealed with it that nobody
+// could open who has the right one.
+func TestAnotherKeyFileIsRefused(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		right := newMaster(t)
+		if err := openWith(t, url, right).Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open(t.Context(), url, newMaster(t)); err == nil || !strings.Contains(err.Error(), "another key file") {
+			t.Errorf("with another key: %v", err)
+		}
+		openWith(t, url, right)
+	})
 }
 
 // A name is one person's for good in a target, however it is capitalised.

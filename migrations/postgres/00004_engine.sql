@@ -45,6 +45,20 @@ CREATE TABLE version_in_use (
     digest TEXT NOT NULL
 );
 
+-- By which master key what is sealed here is sealed: a keyed hash of it.
+CREATE TABLE master_key (
+    id    BIGINT PRIMARY KEY CHECK (id = 1),
+    print TEXT NOT NULL
+);
+
+-- What somebody was told last of what alerts are about, and when.
+CREATE TABLE alert_told (
+    about   TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    at_us   BIGINT NOT NULL,
+    PRIMARY KEY (about, subject)
+);
+
 -- What a hold would do, as JSON without personal values; and the steps of it,
 -- by person.
 ALTER TABLE hold ADD COLUMN body TEXT NOT NULL DEFAULT '';
@@ -71,6 +85,8 @@ DROP INDEX account_native;
 DROP INDEX decision_subject;
 DROP TABLE hold_step;
 ALTER TABLE hold DROP COLUMN body;
+DROP TABLE alert_told;
+DROP TABLE master_key;
 DROP TABLE version_in_use;
 DROP TABLE counted_step;
 DROP TABLE target_state;
