@@ -67,6 +67,59 @@ func TestSteps(t *testing.T) {
 	h.says([]string{"audit", "verify"}, "is whole")
 }
 
+// TestParkedIsSeen: what waits for somebody to look is said by whatever says what
+// there is to do.
+func TestParkedIsSeen(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	_, out, _ := h.run("plan", "--json")
+	var p plan.Plan
+	if err := json.Unmarshal([]byte(out), &p); err != nil {
+		t.Fatal(err)
+	}
+	db := openStore(t, h.dir)
+	for _, s := range p.Steps {
+		if s.Op != connectors.AddMember {
+			continue
+		}
+		body, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Write(t.Context(), func(tx *store.Tx) error {
+			return tx.PutFailingStep(t.Context(), store.FailingStep{Key: s.Key(), Target: s.Target, Person: string(s.Person), Body: string(body), Tries: 8, Outcome: "refused", Detail: "insufficient access", State: store.Parked}, time.Time{})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out, errs := h.run("apply", "--yes"); code != exitHeld || !strings.Contains(out, "steps failed before") {
+		t.Errorf("apply: %d %s%s", code, out, errs)
+	}
+	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "FAILED before, and not tried now") || !strings.Contains(out, "Sven Öberg (1004): school:register in directory; it failed 8 times, last with: insufficient access; it waits for somebody to look: behov steps retry") {
+		t.Errorf("plan: %d %s", code, out)
+	}
+	h.says([]string{"explain", "1004", "school:register"}, "does not get it: insufficient access; it was tried 8 times")
+	h.ok("steps", "give-up", parkedKeys(t, h)[0], "--reason", "r")
+	h.ok("steps", "retry", "--all")
+	h.ok("apply", "--yes")
+	if code, out, _ := h.run("plan"); code != 0 || strings.Contains(out, "FAILED") {
+		t.Errorf("one is given up, the others are done: %d %s", code, out)
+	}
+}
+
+func parkedKeys(t *testing.T, h *household) (keys []string) {
+	t.Helper()
+	_, out, _ := h.run("steps", "--json")
+	var shown []store.FailingStep
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range shown {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
 // TestPause: nothing is changed while changes are paused, and everybody is
 // told.
 func TestPause(t *testing.T) {

@@ -18,8 +18,10 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // postbox is a mail server and a webhook that keep what they get.
@@ -210,6 +212,62 @@ func TestParkedIsTold(t *testing.T) {
 	if mails, _ := p.got("Steps failed", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
 	}
+	// What is parked soon afterwards is not told at once, and not forgotten.
+	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
+		tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: "one"})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	raw := testenv.Raw(t, town.url)
+	town.until("it is put off", 20*time.Second, func() bool {
+		n := 0
+		err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'alert' AND state = 'scheduled'`).Scan(&n)
+		return err == nil && n == 1
+	})
+	if mails, _ := p.got("Steps failed", ""); mails != 1 {
+		t.Errorf("%d mails", mails)
+	}
+	stop()
+}
+
+// TestRefusedIsToldOnce: an export that cannot be read is refused, recorded and
+// told of once, however often it is looked at, until there is another one.
+func TestRefusedIsToldOnce(t *testing.T) {
+	town := newTown(t, "")
+	p, mail, _ := openPostbox(t)
+	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	export := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(town.dir, "export.csv"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	export("this is no export")
+	town.config = town.load()
+	stop := town.serve(nil)
+	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
+	time.Sleep(3 * time.Second)
+	refused := 0
+	for r, err := range town.db.Records(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Action == audit.HRRefused {
+			refused++
+		}
+	}
+	if mails, _ := p.got("HR refused", ""); mails != 1 || refused != 1 {
+		t.Errorf("%d mails, and %d records", mails, refused)
+	}
+	export("person_id,employment_id,given_name,family_name,unit,start_date\n1,E1,Given1,Family1,school,2020-01-01\n")
+	town.until("another one goes in", 20*time.Second, func() bool {
+		p, err := town.db.FindPerson(t.Context(), "1")
+		return err == nil && p.GivenName == "Given1"
+	})
 	stop()
 }
 
