@@ -115,8 +115,12 @@ func (r *run) change(ctx context.Context, todo []work) {
 	}
 	r.perform(ctx, steps, func(s step, replies []reply) {
 		result := outcome(s, replies)
-		if s.work.Op == connectors.AdoptAccount && result.Status == connectors.Applied {
-			r.c.remember(s.work.Account.ID, s.work.Account.Anchor) // a filter may not find it yet
+		switch { // a filter may not find it yet
+		case result.Status != connectors.Applied:
+		case s.work.Op == connectors.AdoptAccount:
+			r.c.remember(s.work.Account.ID, s.work.Account.Anchor)
+		case s.work.Op == connectors.RenameAccount:
+			r.c.rememberName(s.work.Account.ID, r.c.longName(s.work.Account.Name))
 		}
 		s.work.end(result)
 	})

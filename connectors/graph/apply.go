@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -162,6 +163,30 @@ func (c *Connector) idOf(anchor string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ids[anchor]
+}
+
+// naming is who got a name, and when.
+type naming struct {
+	id string
+	at time.Time
+}
+
+// rememberName keeps whom a name was given to here: a filter may not find it
+// yet.
+func (c *Connector) rememberName(id, upn string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.tidied) > time.Minute { // and not for each of thousands
+		maps.DeleteFunc(c.names, func(_ string, n naming) bool { return time.Since(n.at) > fresh })
+		c.tidied = time.Now()
+	}
+	c.names[strings.ToLower(upn)] = naming{id, time.Now()}
+}
+
+func (c *Connector) idNamed(upn string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.names[strings.ToLower(upn)].id
 }
 
 // waits are the pauses before a request about a new account is repeated that

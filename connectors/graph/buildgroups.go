@@ -2,6 +2,10 @@ package graph
 
 import (
 	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
@@ -39,6 +43,62 @@ func (b *builder) listMembers(id string) request {
 		QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: ptr(int32(pageSize))},
 	})
 	return b.request("read a group's members", info, err)
+}
+
+// groupsWhere looks for groups by IDs or names, in as few requests as Graph's
+// limit of maxIn and a URL of reasonable length allow. in is supported wherever
+// eq is (https://learn.microsoft.com/graph/aad-advanced-queries), but what its
+// list is made of is parsed: a name with more than letters, digits and a few
+// marks is asked for by itself.
+func (b *builder) groupsWhere(property string, values []string) []request {
+	const longest = 1500
+	var filters, quoted []string
+	length := 0
+	flush := func() {
+		if len(quoted) > 0 {
+			filters = append(filters, property+" in ("+strings.Join(quoted, ",")+")")
+		}
+		quoted, length = nil, 0
+	}
+	for _, v := range values {
+		if !isPlain(v) {
+			filters = append(filters, property+" eq "+quote(v))
+			continue
+		}
+		size := len(url.QueryEscape(v))
+		if len(quoted) == maxIn || length+size > longest {
+			flush()
+		}
+		quoted, length = append(quoted, quote(v)), length+size
+	}
+	flush()
+	var requests []request
+	for _, filter := range filters {
+		info, err := b.groups().ToGetRequestInformation(context.Background(), &groups.GroupsRequestBuilderGetRequestConfiguration{
+			QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{
+				Select: append(slices.Clone(groupSelection), "visibility"), Filter: ptr(filter), Top: ptr(int32(pageSize)),
+			},
+		})
+		requests = append(requests, b.request("look up groups", info, err))
+	}
+	return requests
+}
+
+func isPlain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" -_.:", r)
+	})
+}
+
+// memberOf reads what a user is itself a member of: groups, administrative
+// units and roles. A cast to groups only would need ConsistencyLevel: eventual,
+// and come from an index that lags behind
+// (https://learn.microsoft.com/graph/api/user-list-memberof).
+func (b *builder) memberOf(id string) request {
+	info, err := b.user(id).MemberOf().ToGetRequestInformation(context.Background(), &users.ItemMemberOfRequestBuilderGetRequestConfiguration{
+		QueryParameters: &users.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: ptr(int32(pageSize))},
+	})
+	return b.request("read a user's memberships", info, err)
 }
 
 // listMemberOf reads the groups that a user is in itself.

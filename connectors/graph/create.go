@@ -63,6 +63,9 @@ func (r *run) create(ctx context.Context, todo []work) {
 	}
 	// From here on the accounts are there, whatever else becomes of them.
 	all = slices.DeleteFunc(all, func(n *creation) bool { return !n.open() })
+	for _, n := range all {
+		r.c.rememberName(n.id, n.upn)
+	}
 	r.handOver(ctx, all)
 	r.setManagers(ctx, all)
 	for _, n := range all {

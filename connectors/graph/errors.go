@@ -67,6 +67,8 @@ func needs(q request) string {
 		permission = "LicenseAssignment.Read.All"
 	case strings.Contains(path, "/organization"):
 		permission = "Organization.Read.All"
+	case strings.Contains(path, "/memberOf"):
+		permission = "GroupMember.Read.All or Directory.Read.All"
 	case strings.Contains(path, "/groups") && read:
 		permission = "GroupMember.Read.All"
 	case strings.Contains(path, "/groups"):

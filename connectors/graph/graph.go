@@ -40,9 +40,12 @@ type Connector struct {
 
 	sleep func(context.Context, time.Duration) error
 
-	mu   sync.Mutex
-	made map[string]time.Time // accounts that were created here a short while ago, by ID
-	ids  map[string]string    // and their IDs by anchor
+	mu    sync.Mutex
+	made  map[string]time.Time // accounts that were created here a short while ago, by ID
+	ids   map[string]string    // and their IDs by anchor
+	names map[string]naming    // whom names were given to here a short while ago, by user principal name in lower case
+
+	tidied time.Time // when names last lost those that are old
 
 	delta sync.Mutex // one reading at a time uses the memory
 }
@@ -56,6 +59,7 @@ var (
 	_ connectors.Matcher         = (*Connector)(nil)
 	_ connectors.SessionRevoker  = (*Connector)(nil)
 	_ connectors.NameChecker     = (*Connector)(nil)
+	_ connectors.AccountReader   = (*Connector)(nil)
 	_ connectors.MFAReader       = (*withMFA)(nil)
 	_ connectors.SingleMFAReader = (*withMFA)(nil)
 	_ connectors.PassIssuer      = (*withMFA)(nil)
@@ -92,7 +96,7 @@ func open(cfg Config) (*Connector, error) {
 		cfg: cfg, http: transport.Client(t, cfg.Timeout, parallel), sleep: sleep,
 		writes: limit.New(cfg.Limits, parallel),
 		slots:  limit.New(limit.Limits{Concurrent: cfg.Limits.Concurrent}, parallel),
-		made:   map[string]time.Time{}, ids: map[string]string{},
+		made:   map[string]time.Time{}, ids: map[string]string{}, names: map[string]naming{},
 	}
 	if c.credential, err = credential(cfg, c.http); err != nil {
 		return nil, err

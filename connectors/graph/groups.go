@@ -18,10 +18,14 @@ type group struct {
 	Synced  bool     `json:"synced,omitempty"`
 	Mail    bool     `json:"mail,omitempty"`
 	natives []string // the entitlements it is, in a reading
+	hidden  bool     // who is in it is hidden (visibility), where that was asked for
 }
 
 func groupOf(g models.Groupable) group {
 	out := group{Types: g.GetGroupTypes(), Synced: yes(g.GetOnPremisesSyncEnabled()), Mail: yes(g.GetMailEnabled())}
+	if v := g.GetVisibility(); v != nil {
+		out.hidden = strings.EqualFold(*v, "HiddenMembership")
+	}
 	if id := g.GetId(); id != nil {
 		out.ID = *id
 	}

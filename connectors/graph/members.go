@@ -55,6 +55,10 @@ type found struct {
 	err   error
 }
 
+// canBeName says whether a group may have such a name, of at most 256
+// characters (https://learn.microsoft.com/graph/api/resources/group).
+func canBeName(name string) bool { return name != "" && len(name) <= 256*4 && utf8.ValidString(name) }
+
 const noGroup = "there is no group of that name"
 
 // groups looks groups up, by object ID or by name.
@@ -66,7 +70,7 @@ func (r *run) groups(ctx context.Context, names []string) []found {
 		switch {
 		case isID(name):
 			requests, owner = append(requests, r.c.build.getGroup(name)), append(owner, i)
-		case name == "" || len(name) > 256*4 || !utf8.ValidString(name) || r.c.cfg.GroupNames == byID:
+		case !canBeName(name) || r.c.cfg.GroupNames == byID:
 			out[i].why = noGroup
 		default:
 			requests, owner = append(requests, r.c.build.findGroups(name)), append(owner, i)

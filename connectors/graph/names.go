@@ -16,17 +16,23 @@ func (c *Connector) shortName(upn string) string {
 	return upn
 }
 
+// longName is a login name with the configured domain, whatever its rules.
+func (c *Connector) longName(name string) string {
+	if strings.Contains(name, "@") || c.cfg.Domain == "" {
+		return name
+	}
+	return name + "@" + c.cfg.Domain
+}
+
 // upn is the user principal name of a login name, or why there is none.
 // Graph's own rule is
 // https://learn.microsoft.com/graph/api/resources/user (userPrincipalName).
 func (c *Connector) upn(name string) (upn, why string) {
-	switch {
-	case name == "":
+	if name == "" {
 		return "", "an account needs a name"
-	case !strings.Contains(name, "@") && c.cfg.Domain == "":
+	}
+	if name = c.longName(name); !strings.Contains(name, "@") {
 		return "", "the name has no domain: give it one, or set domain"
-	case !strings.Contains(name, "@"):
-		name += "@" + c.cfg.Domain
 	}
 	local, domain, _ := strings.Cut(name, "@")
 	if why := badLocal(local); why != "" {

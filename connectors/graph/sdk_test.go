@@ -41,6 +41,7 @@ var kinds = []sent{
 	{method: "DELETE", path: "/users/{}/manager/$ref"},
 	{method: "POST", path: "/users/{}/revokeSignInSessions"},
 	{method: "POST", path: "/users/{}/assignLicense", body: users.CreateItemAssignLicensePostRequestBodyFromDiscriminatorValue},
+	{method: "GET", path: "/users/{}/memberOf", selects: models.CreateDirectoryObjectFromDiscriminatorValue, options: strings.Fields(list)},
 	{method: "GET", path: "/users/{}/memberOf/graph.group", selects: models.CreateGroupFromDiscriminatorValue, options: strings.Fields(list)},
 	{method: "GET", path: "/users/{}/authentication/methods", options: []string{"$skiptoken"}},
 	{method: "GET", path: "/users/{}/authentication/temporaryAccessPassMethods", options: []string{"$skiptoken"}},
@@ -270,6 +271,7 @@ func everything(t *testing.T, s *standin.Server, c connectors.Connector) {
 		connectors.Change{Op: connectors.RenameAccount, Account: connectors.AccountRef{ID: id, Name: "annika"}},
 		connectors.Change{Op: connectors.AdoptAccount, Account: connectors.AccountRef{ID: foreign, Anchor: "behov-foreign"}})
 	snapshot(t, c)
+	few(t, c, []connectors.AccountRef{{ID: id, Anchor: "behov-anna", Name: "annika"}}, "staff", group, "licence:E3")
 	apply(t, c, connectors.AlreadySo, member(connectors.AddMember, id, group))
 	apply(t, c, connectors.Applied,
 		member(connectors.RemoveMember, id, group), member(connectors.RemoveMember, id, "licence:E3"),

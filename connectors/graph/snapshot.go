@@ -186,19 +186,24 @@ func (s *reading) users(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if s.accounts[a.ID] || s.guests[a.ID] {
-				return nil // a list that changes while it is read may show one twice
-			}
-			k := knownUser{a, typeOf(u)}
-			holder := a.ID
-			if s.c.outside(k) {
-				holder = ""
-			}
-			for _, sku := range skusOf(u) {
-				s.assigned = append(s.assigned, assignment{holder, sku})
-			}
-			return s.user(k)
+			return s.person(person{a, u})
 		})
+}
+
+// person takes note of a user that was read, and of the licences it has.
+func (s *reading) person(p person) error {
+	if s.accounts[p.ID] || s.guests[p.ID] {
+		return nil // a list that changes while it is read may show one twice
+	}
+	k := knownUser{p.Account, typeOf(p.user)}
+	holder := p.ID
+	if s.c.outside(k) {
+		holder = ""
+	}
+	for _, sku := range skusOf(p.user) {
+		s.assigned = append(s.assigned, assignment{holder, sku})
+	}
+	return s.user(k)
 }
 
 func (s *reading) completeness() connectors.Completeness {

@@ -156,6 +156,13 @@ func (s *Server) AddOther(group, id, kind string) {
 	s.groups[group].log[id] = s.tick()
 }
 
+// AddUnit puts a user into an administrative unit.
+func (s *Server) AddUnit(user, unit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users[user].units = append(s.users[user].units, unit)
+}
+
 // Members returns a group's members that are live users.
 func (s *Server) Members(group string) []string {
 	s.mu.Lock()

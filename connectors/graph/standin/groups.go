@@ -31,7 +31,50 @@ func (s *Server) listMemberOf(q call, args []string) answer {
 	if u == nil {
 		return notFound(args[0])
 	}
-	return s.list(q, s.groupListing(slices.DeleteFunc(s.sortedGroups(), func(g *group) bool { return !g.members[u.id] })))
+	return s.list(q, s.groupListing(s.groupsOf(u)))
+}
+
+// groupsOf are the groups that a user is known to be in.
+func (s *Server) groupsOf(u *user) []*group {
+	return slices.DeleteFunc(s.sortedGroups(), func(g *group) bool { return !g.members[u.id] || s.conceals(g) })
+}
+
+// conceals says whether a group's members are not for us to know.
+func (s *Server) conceals(g *group) bool {
+	return g.props["visibility"] == "HiddenMembership" && !s.opts.ReadsHidden
+}
+
+// entry is an object of any type in a list.
+type entry struct {
+	id, kind string
+	order    int64
+}
+
+func objects(all []entry) listing {
+	return listing{
+		resource: "directoryObject", total: len(all),
+		properties: func(n string) (property, bool) { return property{}, n == "id" },
+		item: func(i int, _ []string, _ string) object {
+			return object{"@odata.type": "#microsoft.graph." + all[i].kind, "id": all[i].id}
+		},
+		key: func(i int) int64 { return int64(i) },
+	}
+}
+
+// listEveryMemberOf lists administrative units as well.
+func (s *Server) listEveryMemberOf(q call, args []string) answer {
+	u := s.find(args[0])
+	if u == nil {
+		return notFound(args[0])
+	}
+	var all []entry
+	for _, id := range u.units {
+		all = append(all, entry{id: id, kind: "administrativeUnit"})
+	}
+	for _, g := range s.groupsOf(u) {
+		all = append(all, entry{id: g.id, kind: "group"})
+	}
+	return s.list(q, objects(all))
 }
 
 func (s *Server) getGroup(q call, args []string) answer {
@@ -51,9 +94,8 @@ func (s *Server) listMembers(q call, args []string) answer {
 	if g == nil {
 		return notFound(args[0])
 	}
-	type entry struct {
-		id, kind string
-		order    int64
+	if s.conceals(g) {
+		return fail(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 	}
 	var all []entry
 	for _, id := range s.liveMembers(g) {
@@ -63,14 +105,7 @@ func (s *Server) listMembers(q call, args []string) answer {
 		all = append(all, entry{id, kind, 0})
 	}
 	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.id, b.id)) })
-	return s.list(q, listing{
-		resource: "directoryObject", total: len(all),
-		properties: func(n string) (property, bool) { return property{}, n == "id" },
-		item: func(i int, _ []string, _ string) object {
-			return object{"@odata.type": "#microsoft.graph." + all[i].kind, "id": all[i].id}
-		},
-		key: func(i int) int64 { return int64(i) },
-	})
+	return s.list(q, objects(all))
 }
 
 // closed says why a group's members cannot be changed through Graph.

@@ -110,6 +110,10 @@ func options(q call, l listing) (top int, sel []string, expand string, problem *
 			return no(badRequest("Could not find a property named '%s' on type 'microsoft.graph.%s'.", name, l.resource))
 		}
 	}
+	if q.Query.Has("$expand") && eventual(q) {
+		// https://learn.microsoft.com/graph/aad-advanced-queries
+		return no(fail(http.StatusBadRequest, "Request_UnsupportedQuery", "$expand is not supported with ConsistencyLevel: eventual."))
+	}
 	if expand = q.Query.Get("$expand"); q.Query.Has("$expand") && !slices.Contains(l.expand, expand) {
 		return no(badRequest("Parsing OData Select and Expand failed: '%s'.", expand))
 	}

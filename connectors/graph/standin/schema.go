@@ -95,6 +95,7 @@ var groupProperties = map[string]property{
 	"mailNickname":          {max: 64, filter: true},
 	"securityEnabled":       {kind: boolean},
 	"membershipRule":        {max: 3072},
+	"visibility":            {max: 20},
 	"isAssignableToRole":    {kind: boolean, readOnly: true},
 	"onPremisesSyncEnabled": {kind: boolean, readOnly: true},
 }

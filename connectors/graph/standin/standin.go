@@ -39,6 +39,11 @@ type Options struct {
 	ClientID, ClientSecret string
 	// ReadOnly: the application has no permission to write.
 	ReadOnly bool
+	// ReadsHidden: the application has Member.Read.Hidden. Without it the
+	// members of a group with visibility HiddenMembership cannot be read, and
+	// what a user is a member of leaves such groups out without a word
+	// (https://learn.microsoft.com/graph/api/user-list-memberof).
+	ReadsHidden bool
 	// PageSize is how many objects a page has when $top is left out. Default:
 	// 100, as Graph's.
 	PageSize int

@@ -210,8 +210,12 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s %s: %+v", step.method, step.path, got)
 		}
 	}
-	got := n.ask("GET", "/v1.0/users?$filter=onPremisesExtensionAttributes/extensionAttribute1%20eq%20'X'&$count=true&$expand=manager($select=id)", "", "ConsistencyLevel: eventual")
-	if len(got.values()) != 1 || got.body["@odata.count"] != 1.0 || got.values()[0].(map[string]any)["manager"].(map[string]any)["id"] != boss {
+	got := n.ask("GET", "/v1.0/users?$filter=onPremisesExtensionAttributes/extensionAttribute1%20eq%20'X'&$count=true", "", "ConsistencyLevel: eventual")
+	if len(got.values()) != 1 || got.body["@odata.count"] != 1.0 {
+		t.Errorf("%+v", got)
+	}
+	got = n.ask("GET", "/v1.0/users?$filter=id%20eq%20'"+id+"'&$expand=manager($select=id)", "")
+	if len(got.values()) != 1 || got.values()[0].(map[string]any)["manager"].(map[string]any)["id"] != boss {
 		t.Errorf("%+v", got)
 	}
 	if m := n.Members(group); len(m) != 1 || m[0] != id {
@@ -448,5 +452,44 @@ func TestLicences(t *testing.T) {
 	n.GiveLicence(anna, "E3", true)
 	if take(anna) != 400 {
 		t.Error("an inherited licence was taken away")
+	}
+}
+
+// TestMemberships: groups and administrative units, in pages, without the
+// groups that are hidden, whose members cannot be read either.
+func TestMemberships(t *testing.T) {
+	t.Parallel()
+	for may, want := range map[bool]int{true: 5, false: 4} {
+		s := serve(t, standin.Options{ReadsHidden: may})
+		id := s.AddUser("anna", nil)
+		for i := range 3 {
+			s.AddMembers(s.AddGroup(fmt.Sprint("g", i), nil), id)
+		}
+		hidden := s.AddGroup("7B", map[string]any{"visibility": "HiddenMembership"})
+		s.AddMembers(hidden, id)
+		s.AddUnit(id, "00000000-0000-4000-8000-000000000200")
+		got := 0
+		for next := "/v1.0/users/" + id + "/memberOf?$select=id&$top=2"; next != ""; {
+			r := s.ask("GET", next, "")
+			got += len(r.values())
+			next, _ = r.body["@odata.nextLink"].(string)
+		}
+		if got != want {
+			t.Errorf("hidden ones %t: %d memberships, want %d", may, got, want)
+		}
+		if r := s.ask("GET", "/v1.0/groups/"+hidden+"/members", ""); (r.status == 200) != may {
+			t.Errorf("hidden ones %t: members %d", may, r.status)
+		}
+		for path, code := range map[string]string{
+			"/v1.0/users/nobody/memberOf":                                    "Request_ResourceNotFound",
+			"/v1.0/users/" + id + "/memberOf?$select=displayName":            "Request_BadRequest",
+			"/v1.0/users?$expand=manager($select=id)&$count=true":            "Request_UnsupportedQuery",
+			"/v1.0/groups?$filter=visibility%20eq%20'Private'&$select=id":    "Request_UnsupportedQuery",
+			"/v1.0/groups?$select=id,visibility,theme&$filter=id%20eq%20'x'": "Request_BadRequest",
+		} {
+			if r := s.ask("GET", path, "", "ConsistencyLevel: eventual"); r.code() != code {
+				t.Errorf("%s: %d %s, want %s", path, r.status, r.code(), code)
+			}
+		}
 	}
 }

@@ -23,6 +23,7 @@ type user struct {
 	mfa       bool
 	methods   []method
 	revoked   int      // how often sessions were
+	units     []string // administrative units it is in
 	inherited []string // SKUs that come from a group
 
 	changed map[string]int64 // property: when it last changed

@@ -34,6 +34,7 @@ var paths = func() []pattern {
 	add(`/users/{}/authentication/methods`, verbs{"GET": (*Server).listMethods})
 	add(`/users/{}/authentication/temporaryAccessPassMethods`, verbs{"GET": (*Server).listPasses, "POST": (*Server).createPass})
 	add(`/users/{}/authentication/temporaryAccessPassMethods/{}`, verbs{"DELETE": (*Server).deletePass})
+	add(`/users/{}/memberOf`, verbs{"GET": (*Server).listEveryMemberOf})
 	add(`/users/{}/memberOf/(?:microsoft\.)?graph\.group`, verbs{"GET": (*Server).listMemberOf})
 	add(`/groups`, verbs{"GET": (*Server).listGroups})
 	add(`/groups/{}`, verbs{"GET": (*Server).getGroup, "PATCH": (*Server).patchGroup})
