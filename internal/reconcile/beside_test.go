@@ -409,3 +409,36 @@ func TestADefectiveConnector(t *testing.T) {
 		}
 	}
 }
+
+// Jobs that nobody takes up, as nobody serves, do not pile up: a run over
+// everybody has done what they are about, and not what came while it ran.
+func TestJobsOfThePastAreForgotten(t *testing.T) {
+	h := newHouse(t)
+	jobs := func() (n int) {
+		t.Helper()
+		if err := testenv.Raw(t, h.e.Config.Database).QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE queue IN ('people', 'runs')`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	h.hire("1 school T")
+	h.hire("1 library T")
+	if n := jobs(); n != 2 {
+		t.Fatalf("%d jobs", n)
+	}
+	h.read(func(*reconcile.Engine) { h.hire("1 school T") })
+	h.run()
+	if n := jobs(); n != 1 {
+		t.Errorf("%d jobs, and one is about what the run did not know", n)
+	}
+	h.one.snapshot = connectors.Errorf(connectors.TargetDown, "nobody answers")
+	h.run()
+	if n := jobs(); n != 1 {
+		t.Errorf("%d jobs after a run that could not read one target", n)
+	}
+	h.one.snapshot = nil
+	h.settledRun()
+	if n := jobs(); n != 0 {
+		t.Errorf("%d jobs in the end", n)
+	}
+}

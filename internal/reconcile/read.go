@@ -29,6 +29,7 @@ type world struct {
 	configs        []config.Target
 	began          time.Time
 	heads          store.Heads
+	lastJob        int64 // that was inserted before it began
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
 	unclear        map[identity.PersonID]error              // whose employments could not be worked out
@@ -87,6 +88,9 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
 	}
 	var err error
+	if w.lastJob, err = e.DB.LastJob(ctx); err != nil {
+		return nil, err
+	}
 	if w.heads, err = e.DB.Heads(ctx); err != nil {
 		return nil, err
 	}

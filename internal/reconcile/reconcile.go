@@ -78,7 +78,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return result, err
 	}
-	return result, errors.Join(e.noteTargets(ctx, world), e.erase(ctx, world))
+	return result, errors.Join(e.noteTargets(ctx, world, result), e.erase(ctx, world))
 }
 
 // Plan says what Run would do. It changes nobody's access; of a plan for today

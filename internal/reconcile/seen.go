@@ -121,9 +121,13 @@ func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan
 }
 
 // noteTargets notes what a run over everybody saw of the targets.
-func (e *Engine) noteTargets(ctx context.Context, w *world) error {
+func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 	if w.only != "" {
 		return nil
+	}
+	whole := len(r.Down) == 0 // every target did what it was asked for
+	for _, t := range w.targets {
+		whole = whole && t.Observed != nil && t.Observed.Completeness.Complete
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, t := range w.targets {
@@ -134,10 +138,13 @@ func (e *Engine) noteTargets(ctx context.Context, w *world) error {
 				return err
 			}
 		}
-		if !e.partial(w) {
-			return tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.heads)
+		if e.partial(w) {
+			return nil
 		}
-		return nil
+		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.heads); err != nil || !whole {
+			return err
+		}
+		return tx.ForgetJobs(ctx, w.lastJob)
 	})
 }
 

@@ -226,6 +226,24 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	return nil
 }
 
+// LastJob returns the number of the job that was inserted last.
+func (db *DB) LastJob(ctx context.Context) (last int64, err error) {
+	if err := db.read.GetContext(ctx, &last, `SELECT COALESCE(MAX(id), 0) FROM river_job`); err != nil {
+		return 0, fmt.Errorf("jobs: %w", err)
+	}
+	return last, nil
+}
+
+// ForgetJobs forgets the jobs up to a number that nobody has taken up and that
+// say that somebody has to look: a run that began afterwards has looked at
+// everybody everywhere. Where nobody serves they would be kept for ever.
+func (tx *Tx) ForgetJobs(ctx context.Context, upTo int64) error {
+	if err := tx.exec(ctx, `DELETE FROM river_job WHERE id <= $1 AND queue IN ($2, $3) AND state = $4`, upTo, QueuePeople, QueueRuns, string(rivertype.JobStateAvailable)); err != nil {
+		return fmt.Errorf("jobs: %w", err)
+	}
+	return nil
+}
+
 // What alerts are about.
 const (
 	HeldAlert    = "held"    // Subject is the hold's digest
