@@ -42,9 +42,9 @@ test-servers:
 bench:
 	go test -run '^$$' -bench . -benchtime 3x ./...
 
-# Hundreds of kills instead of the few of make test.
+# Hundreds of kills instead of the few of make test; three replicas for minutes.
 kill-long:
-	BEHOV_KILLS=300 go test -timeout 60m -run KilledAtAnyInstant -v ./cmd/behov
+	BEHOV_KILLS=300 BEHOV_REPLICA_SECONDS=300 go test -timeout 60m -run 'KilledAtAnyInstant|Replicas' -v ./cmd/behov
 
 # An hour of municipal days, as fast as they go: memory and goroutines are flat.
 soak:

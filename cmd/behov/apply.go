@@ -23,7 +23,7 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: `Carry out a plan saved by behov plan -o, if the world still matches what it was
 made from; otherwise say what moved. Without a file and with --yes, plan and
 apply at once. What is held stays held. Exit status: 0 done, 3 done and
-something is held, 1 error or some steps were not done.`,
+something is held or failed for good, 1 error or some steps were not done.`,
 		Example: "  behov apply monday.plan\n  behov apply --yes\n  behov apply --yes --person 1004     nobody else: to begin with a few",
 		Args:    cobra.MaximumNArgs(1),
 		PreRunE: func(_ *cobra.Command, args []string) error {

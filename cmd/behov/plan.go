@@ -27,7 +27,7 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show what would change, and why",
 		Long: `Read HR's facts, the decisions and every target, and show what would change and
 why. Nothing is changed. Exit status: 0 nothing to do, 2 changes, 3 something
-is held, 1 error.`,
+is held or failed for good, 1 error.`,
 		Example: `  behov plan
   behov plan --as-of 2027-01-01     what will change by then, as far as HR knows today
   behov plan --person 1004 --values

@@ -29,7 +29,7 @@ type world struct {
 	configs        []config.Target
 	began          time.Time
 	heads          store.Heads
-	lastJob        int64 // that was inserted before it began
+	lastJob        int64             // that was inserted before it began
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
 	unclear        map[identity.PersonID]error              // whose employments could not be worked out

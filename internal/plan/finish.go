@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+)
+
+// finish puts the target's steps where they belong: into the plan, or to
+// wait, or on hold.
+func (b *builder) finish() {
+	slices.SortStableFunc(b.steps, compareSteps)
+	b.park()
+	// What somebody decided must end now waits for nobody and for no limit.
+	urgent, through := b.urgent()
+	b.plan.Steps = append(b.plan.Steps, urgent...)
+	through = b.held(through)
+	if c := b.t.Observed.Completeness; !c.Complete {
+		var waits []Step
+		through, waits = split(through)
+		if len(waits) > 0 && b.in.Few {
+			b.later("", c.Why)
+		} else if len(waits) > 0 {
+			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
+		}
+	}
+	if b.t.Paused != "" {
+		var waits []Step
+		through, waits = b.pause(through)
+		if len(waits) > 0 {
+			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: b.t.Paused, Steps: waits})
+		}
+	}
+	through, holds := b.guard(through)
+	for _, hold := range holds {
+		if b.in.Few {
+			b.later("", hold.Why)
+			continue
+		}
+		if !b.in.Released[hold.Digest] {
+			b.plan.Holds = append(b.plan.Holds, hold)
+			continue
+		}
+		through = append(through, hold.Steps...)
+		released := Released{Digest: hold.Digest}
+		for _, s := range hold.Steps {
+			released.Steps = append(released.Steps, s.ID)
+		}
+		b.plan.Released = append(b.plan.Released, released)
+	}
+	b.plan.Steps = append(b.plan.Steps, through...)
+}
+
+// park takes out the steps that are not to be tried, and what depends on them.
+func (b *builder) park() {
+	if len(b.t.Parked) == 0 {
+		return
+	}
+	parked, givenUp := map[string]bool{}, map[string]bool{}
+	var rest []Step
+	for _, s := range b.steps { // a step comes after those it depends on
+		why, is := b.t.Parked[s.Key()]
+		if is && b.t.GivenUp[s.Key()] {
+			givenUp[s.ID] = true
+		}
+		for _, id := range s.DependsOn {
+			if !is && parked[id] {
+				why, is = "it depends on a step that failed", true
+				givenUp[s.ID] = givenUp[id]
+			}
+		}
+		if !is {
+			rest = append(rest, s)
+			continue
+		}
+		parked[s.ID] = true
+		b.plan.Parked = append(b.plan.Parked, Parked{Why: why, Step: s, GivenUp: givenUp[s.ID]})
+	}
+	b.steps = rest
+}
+
+// held takes out what is held, and what depends on it: whoever decides on the
+// hold decides on all of it.
+func (b *builder) held(steps []Step) (through []Step) {
+	waits := map[string]string{} // by step, the digest of the hold
+	for _, s := range steps {    // a step comes after those it depends on
+		digest := b.t.Held[s.Key()]
+		for _, id := range s.DependsOn {
+			digest = cmp.Or(digest, waits[id])
+		}
+		if digest == "" {
+			through = append(through, s)
+			continue
+		}
+		waits[s.ID] = digest
+		b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "it is held: behov hold show " + digest, Steps: []Step{s}})
+	}
+	return through
+}
+
+// pause separates what goes on while the target is paused from what waits.
+func (b *builder) pause(steps []Step) (through, waits []Step) {
+	for _, s := range steps {
+		takes := s.Takes() && s.Op != connectors.UpdateAccount
+		if b.t.LeaversGo && takes && b.leavers[s.Person] {
+			through = append(through, s)
+		} else {
+			waits = append(waits, s)
+		}
+	}
+	return through, waits
+}
+
+// later leaves something to a plan for everybody.
+func (b *builder) later(person identity.PersonID, why string) {
+	b.plan.Later = append(b.plan.Later, Later{Target: b.t.Name, Person: person, Why: why})
+}
+
+// urgent separates the steps that close the accounts of suspended people.
+func (b *builder) urgent() (urgent, others []Step) {
+	for _, s := range b.steps {
+		if b.suspended[s.Person] && s.Takes() && s.Op != connectors.UpdateAccount {
+			urgent = append(urgent, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	return urgent, others
+}
+
+// split separates what gives from what takes away.
+func split(steps []Step) (gives, takes []Step) {
+	for _, s := range steps {
+		if s.Takes() {
+			takes = append(takes, s)
+		} else {
+			gives = append(gives, s)
+		}
+	}
+	return gives, takes
+}

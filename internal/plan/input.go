@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"iter"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// Input is everything a plan is made from.
+type Input struct {
+	Basis     Basis // Targets is filled in by Build
+	Catalogue *policy.Catalogue
+	// People is everybody, sorted by ID. It is read once, and nobody of it is
+	// kept.
+	People  iter.Seq[Person]
+	Targets []Target
+	// FingerprintKey keeps fingerprints from being guessed.
+	FingerprintKey []byte
+	// Released are the digests of holds that somebody released.
+	Released map[string]bool
+	// Few: People are not everybody, and targets show no more than their
+	// accounts. Then the plan does only what one for everybody would surely do.
+	Few bool
+}
+
+// Person is a person with what is desired for them.
+type Person struct {
+	ID     identity.PersonID
+	Grants []policy.Grant // sorted by entitlement
+	// NoNeed says for people why the person needs nothing, when no employment
+	// runs; empty when one does.
+	NoNeed string
+	// Suspended names the decision by which nothing of the person may be used,
+	// from now on and whatever the limits; Closed says why else no account of
+	// the person may be used, though they need what they have. Either leaves
+	// memberships as they are. Empty when they may.
+	Suspended, Closed string
+	// Prepare: the person begins soon. Grants are those of the first day, and
+	// accounts that are not there are made, disabled and empty.
+	Prepare bool
+	// KeepMemberships: the last employment ended a short while ago; accounts are
+	// disabled and memberships stay.
+	KeepMemberships bool
+	// Delete says why the person's accounts are deleted; empty when they are not.
+	Delete string
+	// Warnings are told as findings.
+	Warnings []string
+	// Accounts holds what an account of the person would look like in each
+	// target, by the target's name.
+	Accounts map[string]Account
+	// Undecided says why the person's access could not be worked out; then
+	// nothing of it is changed.
+	Undecided string
+}
+
+// Account is what a person's account should look like.
+type Account struct {
+	Name string
+	// Rename is set when an account with another name gets this one.
+	Rename     bool
+	Attributes map[string][]string
+	// OnCreate names attributes that are set on a new account and then left
+	// alone.
+	OnCreate map[string]bool
+	// References holds, by attribute, whose account it refers to; empty for
+	// nobody's.
+	References map[string]identity.PersonID
+	// Claims are what tells an account that was there before behov as this
+	// person's, the strongest first.
+	Claims []Claim
+	// NotYet is set for somebody who has not begun: nothing is adopted for
+	// them, and nobody else gets what might be theirs.
+	NotYet bool
+	// Bad says which attribute could not be worked out, and why; BadName why
+	// there is no name to give.
+	Bad     string
+	BadName string
+}
+
+// Target is a target as observed, with what we know of it.
+type Target struct {
+	Name string
+	// Observed is nil when the target could not be read; Unread says why.
+	Observed *Observed
+	Unread   string
+	// Bound notes whose account is whose.
+	Bound Bindings
+	// Matching says how the target compares the values of an attribute.
+	Matching map[string]connectors.Matching
+	// References are attributes whose values are account IDs.
+	References map[string]bool
+	// Given holds the access that behov gave and has not taken back, with the
+	// reason it was given for; what is observed and not in it came behind our
+	// back.
+	Given Given
+	// Claims are the attributes by which accounts that were there are told as
+	// people's.
+	Claims []string
+	// Ignore are patterns (as package path has them) of the names of accounts
+	// that are left alone on purpose.
+	Ignore []string
+	// Limit bounds who loses something in one run, Changes whose account is
+	// changed.
+	Limit, Changes Limit
+	// MFA is true on the target that says who is enrolled: a grant that
+	// waits for enrolment is reason enough for an account there.
+	MFA bool
+	// Population is how many people have a usable account, where People are few.
+	Population int
+	// Lost and Changed are who lost something, and whose account was changed, a
+	// short while ago and without a release: the limits count them.
+	Lost, Changed map[identity.PersonID]bool
+	// Held are, where People are few, the keys of steps that are held, each with
+	// the digest of the hold: they are for whoever decides on it.
+	Held map[string]string
+	// Unrevoked are people whose sessions could not be ended when their accounts
+	// were closed.
+	Unrevoked map[identity.PersonID]bool
+	// Paused says by which decision nothing is changed here; empty when there is
+	// none. LeaversGo: the access of people without any employment ends all the
+	// same.
+	Paused    string
+	LeaversGo bool
+	// Parked are the keys of steps that failed and are not to be tried in this
+	// run, with the reason; GivenUp those of them that somebody gave up.
+	Parked  map[string]string
+	GivenUp map[string]bool
+	// Report: what somebody changed in the target behind our back is reported and
+	// left; otherwise it is made as it should be. Left is what was left before,
+	// and Unsure what a step that was stopped may have given or not.
+	Report       bool
+	Left, Unsure map[Access]bool
+	// Sessions, Adopts, Renames and Deletes say whether the target can end
+	// sessions, write an anchor into an account, give it another name, and
+	// delete it.
+	Sessions, Adopts, Renames, Deletes bool
+
+	adopted map[identity.PersonID]string // account IDs, filled in by Correlate
+	adopter map[string]identity.PersonID
+	unclear map[identity.PersonID]string // why nobody's account was adopted
+	later   map[identity.PersonID]bool   // whose account is adopted on their first day
+}

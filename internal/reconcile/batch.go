@@ -1,0 +1,355 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// targetRun carries out the steps of one target.
+type targetRun struct {
+	engine   *Engine
+	world    *world
+	target   plan.Target
+	plan     string
+	released map[string]bool // steps that somebody released
+	steps    []plan.Step
+	report   func(s plan.Step, outcome, detail string)
+	ended    map[string]bool // steps that were done
+	accounts map[identity.PersonID]string
+	left     map[identity.PersonID]string // who is left to others, and why
+	after    time.Duration                // how long the target asked us to wait
+	putOff   int                          // how many batches it wanted to do later, in a row
+	// urgent steps are taken whatever else is going on.
+	urgent bool
+}
+
+func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
+	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
+}
+
+// all carries out every step in its order. It returns why the target stopped
+// answering, if it did; an error is ours and not the target's.
+func (r *targetRun) all(ctx context.Context) (down string, err error) {
+	for rest := r.steps; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && n < batchSize && plan.PhaseOf(rest[n].Op) == plan.PhaseOf(rest[0].Op) {
+			n++
+		}
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("stopped before %d of %d steps in %s: %w", len(rest), len(r.steps), r.target.Name, ctx.Err())
+		}
+		if down, err = r.batch(ctx, rest[:n]); down != "" || err != nil {
+			return down, err
+		}
+		rest = rest[n:]
+	}
+	return "", nil
+}
+
+// attempt is a step on its way: its own name in the audit trail, and the
+// change that the connector is asked for.
+type attempt struct {
+	id     string
+	step   plan.Step
+	change connectors.Change
+}
+
+// batch commits the intent, touches the target, and commits the outcome.
+func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, err error) {
+	held, err := r.lock(ctx, steps)
+	defer held.unlock()
+	if err != nil {
+		return "", err
+	}
+	var attempts []attempt
+	for _, s := range steps {
+		if r.left[s.Person] != "" {
+			r.report(s, leftToOthers, r.left[s.Person])
+			continue
+		}
+		a, why := r.prepare(s)
+		if why != "" {
+			r.report(s, notTried, why)
+			continue
+		}
+		attempts = append(attempts, a)
+	}
+	began := r.engine.Now()
+	if attempts, err = r.intend(ctx, attempts, began); err != nil || len(attempts) == 0 {
+		return "", err
+	}
+	results := r.touch(ctx, attempts)
+	// The outcome is recorded even when somebody is impatient: what was done
+	// was done.
+	if err := r.end(context.WithoutCancel(ctx), attempts, results, began); err != nil {
+		return "", err
+	}
+	return r.down(results), nil
+}
+
+// patience is how many batches in a row a target may want to do later without
+// saying when: with one it may be the steps' fault.
+const patience = 3
+
+// down says why the target does not answer, or will do nothing now; empty when
+// neither is so.
+func (r *targetRun) down(results []connectors.Result) string {
+	later := 0
+	after := time.Duration(0)
+	for _, res := range results {
+		switch connectors.ClassOf(res.Err) {
+		case connectors.TargetDown:
+			return res.Err.Error()
+		case connectors.RetryLater:
+			later++
+			after = max(after, connectors.After(res.Err))
+		}
+	}
+	if later < len(results) {
+		r.putOff = 0
+		return ""
+	}
+	if r.putOff++; after == 0 && r.putOff < patience {
+		return ""
+	}
+	r.after = after
+	return results[0].Err.Error()
+}
+
+// prepare makes of a step the change to ask for, or says why it cannot.
+func (r *targetRun) prepare(s plan.Step) (attempt, string) {
+	for _, id := range s.DependsOn {
+		if !r.ended[id] {
+			return attempt{}, "a step that it depends on was not done"
+		}
+	}
+	a := attempt{id: uuid.Must(uuid.NewV7()).String(), step: s}
+	accountID := s.AccountID
+	if accountID == "" {
+		accountID = r.accounts[s.Person]
+	}
+	desired := r.engine.accountOf(r.world, s.Person, s.Target)
+	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
+	switch s.Op {
+	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
+		a.change.Enabled = s.Op != plan.PrepareAccount
+		if s.Op == plan.PrepareAccount {
+			a.change.Op = connectors.CreateAccount
+		}
+		why := r.values(&a, desired)
+		return a, why
+	case connectors.RenameAccount:
+		if !r.planned(s, plan.NameAttribute, []string{desired.Name}) {
+			return attempt{}, "the name is not the one that was planned"
+		}
+	}
+	return a, ""
+}
+
+// creates says whether a step makes an account.
+func creates(op connectors.Op) bool {
+	return op == connectors.CreateAccount || op == plan.PrepareAccount
+}
+
+// values fills in what the change writes, or says why it cannot.
+func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
+	a.change.Attributes = map[string][]string{}
+	for name := range a.step.Attributes {
+		values := desired.Attributes[name]
+		person, refers := desired.References[name]
+		if refers && person != "" {
+			values = []string{plan.Referred(person)}
+		}
+		if !r.planned(a.step, name, values) {
+			return "the value of " + name + " is not the one that was planned"
+		}
+		if refers && person != "" {
+			id := r.accountOf(person)
+			if id == "" {
+				return "the account that " + name + " refers to is not there"
+			}
+			values = []string{id}
+		}
+		if !creates(a.step.Op) || len(values) > 0 {
+			a.change.Attributes[name] = values
+		}
+	}
+	return ""
+}
+
+// planned says whether the value is the one that the step names.
+func (r *targetRun) planned(s plan.Step, attribute string, values []string) bool {
+	return r.target.Fingerprint(r.world.fingerprintKey, attribute, values) == s.Attributes[attribute]
+}
+
+// accountOf returns the ID of a person's account, one created in this run
+// included.
+func (r *targetRun) accountOf(person identity.PersonID) string {
+	if id := r.accounts[person]; id != "" {
+		return id
+	}
+	if own, _ := r.target.Owned(person); own != nil {
+		return own.ID
+	}
+	return ""
+}
+
+func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
+	return audit.Record{At: at, Actor: r.engine.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
+		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Step: a.id}
+}
+
+// valueChange is what an intent says, sealed, of the values it writes.
+type valueChange struct {
+	Account string              `json:"account,omitempty"`
+	Before  map[string][]string `json:"before,omitempty"`
+	After   map[string][]string `json:"after,omitempty"`
+}
+
+// intend commits that the attempts are about to be made, and returns those that
+// are: not of people of whom something new is known by now, and not with a name
+// that is or was somebody else's.
+func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
+	var kept []attempt
+	why := map[string]string{} // by attempt, why it is not made
+	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		touched, err := r.touched(ctx, tx, attempts)
+		if err != nil {
+			return err
+		}
+		if stopped, err := r.pausedSince(ctx, tx); err != nil {
+			return err
+		} else if stopped != "" {
+			for _, a := range attempts {
+				why[a.id] = stopped
+			}
+			return nil
+		}
+		for _, a := range attempts {
+			if touched[a.step.Person] {
+				r.left[a.step.Person] = "something new is known of the person since this was planned"
+				continue
+			}
+			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
+				var taken *store.NameTaken
+				err := tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+				if errors.As(err, &taken) {
+					// Others took it since this was planned; another is found.
+					tx.Enqueue(store.PeopleJob{People: []string{string(a.step.Person)}, Target: r.target.Name})
+					why[a.id] = "the name is or was another person's in this target, and names are never given to somebody else"
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
+			kept = append(kept, a)
+		}
+		return r.recordIntents(ctx, tx, kept, at)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range attempts {
+		if left := r.left[a.step.Person]; left != "" {
+			r.report(a.step, leftToOthers, left)
+		} else if why[a.id] != "" {
+			r.report(a.step, notTried, why[a.id])
+		}
+	}
+	return kept, nil
+}
+
+// pausedSince says whether somebody paused the target since this was planned.
+func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, err error) {
+	if r.urgent {
+		return "", nil
+	}
+	pauses, err := tx.Pauses(ctx)
+	for _, d := range []store.Decision{pauses[store.EveryTarget], pauses[r.target.Name]} {
+		if d.Seq > r.world.heads.Decisions {
+			why = fmt.Sprintf("paused by decision %d", d.Seq)
+		}
+	}
+	return why, err
+}
+
+// touched returns of whom something is known that the plan did not know.
+func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
+	if r.urgent {
+		return nil, nil
+	}
+	settled := map[identity.PersonID]bool{}
+	for _, s := range r.world.stopped[r.target.Name] {
+		settled[identity.PersonID(s.Person)] = true
+	}
+	var ours, others store.Few // whom nobody else touched since what stopped was settled, and before
+	for _, a := range attempts {
+		if r.world.lock != nil || settled[a.step.Person] {
+			ours = append(ours, a.step.Person)
+		} else {
+			others = append(others, a.step.Person)
+		}
+	}
+	since := r.world.heads
+	touched, err := tx.Touched(ctx, r.target.Name, unique(others), since, r.plan)
+	if err != nil || len(ours) == 0 {
+		return touched, err
+	}
+	since.Audit = r.world.settledAt
+	more, err := tx.Touched(ctx, r.target.Name, unique(ours), since, r.plan)
+	maps.Copy(touched, more)
+	return touched, err
+}
+
+func unique(people store.Few) store.Few {
+	if len(people) == 0 {
+		return store.Few{}
+	}
+	slices.Sort(people)
+	return slices.Compact(people)
+}
+
+func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) error {
+	open := make([]store.OpenStep, len(attempts))
+	for i, a := range attempts {
+		body, err := json.Marshal(a.step)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", a.step.ID, err)
+		}
+		open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
+		record := r.record(a, audit.StepIntended, at)
+		if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
+			tx.Audit(record)
+			continue
+		}
+		v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
+		if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
+			v.Account = a.change.Account.Name
+		}
+		if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {
+			for name := range a.change.Attributes {
+				if account.Attributes[name] != nil {
+					v.Before[name] = account.Attributes[name]
+				}
+			}
+		}
+		if err := tx.AuditSealed(record, v); err != nil {
+			return err
+		}
+	}
+	return tx.IntendSteps(ctx, open, at)
+}

@@ -1,0 +1,131 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// outcomeOf says how a result stands in the audit trail. The empty outcome is
+// that of a step of which nobody knows whether it was done: whatever an error
+// says, the target may have done it. It stays open until a snapshot shows.
+func outcomeOf(res connectors.Result) (outcome, detail string) {
+	if res.Err != nil {
+		return "", res.Err.Error()
+	}
+	switch res.Status {
+	case connectors.Applied:
+		return audit.Applied, res.Detail
+	case connectors.AlreadySo:
+		return audit.AlreadySo, ""
+	case connectors.Refused:
+		return audit.Refused, res.Detail
+	}
+	return "", fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
+}
+
+func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
+	at := r.engine.Now()
+	ended := make([]bool, len(attempts)) // by somebody else
+	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		for i, a := range attempts {
+			outcome, detail := outcomeOf(results[i])
+			if outcome == "" {
+				if err := tx.NoteDetail(ctx, a.id, detail); err != nil {
+					return err
+				}
+				continue
+			}
+			accountID := results[i].AccountID
+			if outcome == audit.Refused {
+				accountID = ""
+			}
+			open, err := endStep(ctx, tx, a.id, a.step, accountID, outcome)
+			if err != nil {
+				return err
+			}
+			if !open { // our connection broke, and somebody took us for dead
+				ended[i] = true
+				continue
+			}
+			record := r.record(a, audit.StepEnded, at)
+			record.Outcome, record.Began = outcome, began
+			switch {
+			case detail != "" && outcome == audit.Applied:
+				record.Reason += "; " + detail
+			case detail != "":
+				record.Reason = detail
+			}
+			tx.Audit(record)
+		}
+		if err := r.count(ctx, tx, attempts, results, at); err != nil {
+			return err
+		}
+		return r.noteFailures(ctx, tx, attempts, results, at)
+	})
+	if err != nil {
+		return err
+	}
+	for i, a := range attempts {
+		outcome, detail := outcomeOf(results[i])
+		if ended[i] {
+			outcome, detail = leftToOthers, "another run found out what became of it"
+		}
+		if outcome == audit.Applied || outcome == audit.AlreadySo {
+			r.ended[a.step.ID] = true
+			if id := results[i].AccountID; id != "" {
+				r.accounts[a.step.Person] = id
+			}
+		}
+		if outcome == "" {
+			outcome = unknown
+		}
+		r.report(a.step, outcome, detail)
+	}
+	return nil
+}
+
+// count notes what of a batch counts against the target's limits: not what
+// somebody released, and not what must be done now whatever the limits.
+func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
+	var lost, changed store.Few
+	for i, a := range attempts {
+		outcome, _ := outcomeOf(results[i])
+		if outcome != audit.Applied && outcome != "" || r.urgent || r.released[a.step.ID] || r.world.facts[a.step.Person].Suspended != "" {
+			continue
+		}
+		if a.step.Takes() {
+			lost = append(lost, a.step.Person)
+		}
+		if a.step.Changes() {
+			changed = append(changed, a.step.Person)
+		}
+	}
+	return errors.Join(tx.Count(ctx, r.target.Name, store.LossCounts, unique(lost), at, at.Add(-lately)),
+		tx.Count(ctx, r.target.Name, store.ChangeCounts, unique(changed), at, at.Add(-lately)))
+}
+
+// endStep closes an open step and notes or forgets whose account is whose. It
+// says whether the step was open.
+func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string) (open bool, err error) {
+	if open, err = tx.EndStep(ctx, id); err != nil || !open || outcome != audit.Applied && outcome != audit.AlreadySo {
+		return open, err
+	}
+	switch s.Op {
+	case connectors.AdoptAccount:
+		err = tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
+	case connectors.CreateAccount, plan.PrepareAccount:
+		if accountID != "" {
+			err = tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
+		}
+	case connectors.DeleteAccount:
+		err = tx.ForgetAccount(ctx, s.Target, string(s.Person))
+	}
+	return open, err
+}

@@ -1,0 +1,123 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/plan"
+)
+
+// touch asks the target, and asks again for what it would rather do later.
+func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.Result {
+	ctx, span := tracer.Start(ctx, "target.apply", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("behov.target", r.target.Name),
+		attribute.String("behov.op", string(attempts[0].step.Op)), attribute.Int("behov.steps", len(attempts))))
+	defer span.End()
+	if len(attempts) == 1 {
+		span.SetAttributes(attribute.String("behov.person", string(attempts[0].step.Person)))
+	}
+	results := make([]connectors.Result, len(attempts))
+	todo := make([]int, len(attempts))
+	for i := range todo {
+		todo[i] = i
+	}
+	connector := r.engine.Targets[r.target.Name]
+	for try := 0; len(todo) > 0; try++ {
+		var again []int
+		pause := time.Duration(0)
+		for i, res := range r.ask(ctx, connector, attempts, todo) {
+			results[todo[i]] = res
+			var e *connectors.Error
+			if errors.As(res.Err, &e) && e.Class == connectors.RetryLater {
+				again = append(again, todo[i])
+				pause = max(pause, e.After, time.Second<<try)
+			}
+		}
+		todo = again
+		if len(todo) == 0 || try == retries || pause > maxPause {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return results
+		case <-time.After(pause):
+		}
+	}
+	return results
+}
+
+func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
+	if err := guarded(func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
+		// What was done before it panicked nobody knows: a snapshot shows it.
+		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
+		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
+	}
+	return results
+}
+
+// guarded makes of a panic an error: a connector that is defective must not end
+// the process, and everybody else's work with it.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("its connector is defective: %v, at %s", v, where())
+		}
+	}()
+	return f()
+}
+
+// where says where a panic came from, in one line.
+func where() string {
+	frames := runtime.CallersFrames(callers())
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
+}
+
+func callers() []uintptr {
+	pcs := make([]uintptr, 32)
+	return pcs[:runtime.Callers(4, pcs)]
+}
+
+func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
+	if attempts[which[0]].step.Op == plan.RevokeSessions {
+		revoker, ok := connector.(connectors.SessionRevoker)
+		results := make([]connectors.Result, len(which))
+		for i, n := range which {
+			if !ok {
+				results[i].Err = connectors.Errorf(connectors.Permanent, "target %s cannot end sessions", r.target.Name)
+				continue
+			}
+			results[i].Outcome, results[i].Err = revoker.RevokeSessions(ctx, attempts[n].change.Account)
+		}
+		return results
+	}
+	changes := make([]connectors.Change, len(which))
+	for i, n := range which {
+		changes[i] = attempts[n].change
+	}
+	results := connector.Apply(ctx, changes)
+	if len(results) != len(changes) {
+		err := connectors.Errorf(connectors.Permanent, "target %s answered %d changes with %d results: its connector is defective", r.target.Name, len(changes), len(results))
+		results = make([]connectors.Result, len(changes))
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
