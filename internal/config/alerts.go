@@ -117,7 +117,7 @@ func (w *Webhook) Address(dir string) (string, error) {
 		return "", err
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return "", fmt.Errorf("%s names no https://HOST/PATH", w.URL)
 	}
 	return address, nil
