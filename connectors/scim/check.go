@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -14,8 +13,7 @@ import (
 // Check implements connectors.Connector. Rights to write are not tried: SCIM
 // has no way to ask without writing.
 func (c *Connector) Check(ctx context.Context) error {
-	known, err := c.ask(ctx)
-	if err != nil {
+	if _, err := c.ask(ctx); err != nil {
 		return err
 	}
 	if err := c.checkTypes(ctx); err != nil {
@@ -25,21 +23,9 @@ func (c *Connector) Check(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []string{users, groups} {
-		doing := "read " + kind
-		query := url.Values{"startIndex": {"1"}, "count": {"1"}}
-		if known.cursor {
-			query = url.Values{"cursor": {""}, "count": {"1"}}
-		}
-		a, err := c.send(ctx, request{doing: doing, path: kind, query: query})
+		p, err := c.first(ctx, kind, 1)
 		if err != nil {
 			return err
-		}
-		if a.status != http.StatusOK {
-			return c.unexpected(doing, a)
-		}
-		p, err := parsePage(a.body)
-		if err != nil {
-			return connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, c.cfg.URL, err)
 		}
 		if kind == users && len(p.resources) > 0 {
 			if _, err := c.account(p.resources[0]); err != nil {

@@ -118,10 +118,46 @@ func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
 	if err != nil {
 		return page{}, false, connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, l.c.cfg.URL, err)
 	}
-	if l.start == 1 && l.kind == users {
-		l.c.filters.saw(p)
+	if l.start == 1 && l.query.Get("filter") == "" {
+		l.c.saw(l.kind, p)
 	}
 	return p, false, nil
+}
+
+// saw takes note of what a first page has to tell.
+func (c *Connector) saw(kind string, p page) {
+	if kind == users {
+		c.filters.saw(p)
+	} else {
+		c.bundles.saw(p)
+	}
+}
+
+// first reads so many of the first resources of a type.
+func (c *Connector) first(ctx context.Context, kind string, count int) (page, error) {
+	known, err := c.ask(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	query := url.Values{"count": {strconv.Itoa(count)}}
+	if known.cursor {
+		query.Set("cursor", "")
+	} else {
+		query.Set("startIndex", "1")
+	}
+	doing := "read " + kind
+	a, err := c.send(ctx, request{doing: doing, path: kind, query: query})
+	if err != nil {
+		return page{}, err
+	}
+	if a.status != http.StatusOK {
+		return page{}, c.unexpected(doing, a)
+	}
+	p, err := parsePage(a.body)
+	if err != nil {
+		return page{}, connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, c.cfg.URL, err)
+	}
+	return p, nil
 }
 
 // byID reads one resource; nil when there is none with that ID.

@@ -42,6 +42,21 @@ func (f *filters) judge(works bool) {
 	f.works, f.broken = works, !works
 }
 
+// known returns what was found out, and an externalId to find it out with.
+func (f *filters) known() (works, broken bool, sample string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.works, f.broken, f.sample
+}
+
+// doubt takes back what was believed of the filters: they did not find an
+// account that is there.
+func (f *filters) doubt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.works = false
+}
+
 // filterable says whether a value is one that every service reads in a filter
 // as we write it: there are some that do not know escapes.
 func filterable(v string) bool {
@@ -153,13 +168,9 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 	works, broken, sample, total := f.works, f.broken, f.sample, f.total
 	f.mu.Unlock()
 	if !works && !broken && sample != "" {
-		found, ok, err := l.c.filtered(ctx, users, "externalId", sample)
-		if err != nil {
+		var err error
+		if works, err = l.c.tryFilter(ctx, sample); err != nil {
 			return err
-		}
-		// The sample's account may be gone by now: that says nothing.
-		if works = ok && len(found) > 0; works || !ok {
-			f.judge(works)
 		}
 	}
 	// An account takes two lookups, a page brings many.
@@ -169,6 +180,19 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 	var err error
 	l.x, err = l.c.readIndex(ctx)
 	return err
+}
+
+// tryFilter looks whether a filter on externalId finds an account that has the
+// anchor. That may be gone by now: not to be found says nothing.
+func (c *Connector) tryFilter(ctx context.Context, anchor string) (works bool, err error) {
+	found, ok, err := c.filtered(ctx, users, "externalId", anchor)
+	if err != nil {
+		return false, err
+	}
+	if works = ok && len(found) > 0; works || !ok {
+		c.filters.judge(works)
+	}
+	return works, nil
 }
 
 // find returns the accounts with the anchor, and those with the name; either

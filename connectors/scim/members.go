@@ -222,6 +222,7 @@ func (r *run) read(ctx context.Context, g *group) error {
 	if err != nil {
 		return connectors.Errorf(connectors.Permanent, "scim: group %s: %w", g.id, err)
 	}
+	r.c.bundles.sawMembers(g.id, list)
 	g.members = make(map[string]bool, len(list))
 	for _, m := range list {
 		if !m.group {

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -144,6 +145,13 @@ type member struct {
 	group bool // it is a group itself
 }
 
+// refersTo returns the ID of the resource that a value refers to (RFC 7643
+// §2.4), the empty string when there is none.
+func (r resource) refersTo() string {
+	ref := text(r.field("$ref"))
+	return cmp.Or(text(r.field("value")), ref[strings.LastIndex(ref, "/")+1:])
+}
+
 // members returns a group's members, each once. listed is false when the
 // service did not say.
 func (r resource) members() (out []member, listed bool, err error) {
@@ -159,10 +167,7 @@ func (r resource) members() (out []member, listed bool, err error) {
 	for _, e := range list {
 		o := asObject(e)
 		ref := text(o.field("$ref"))
-		m := member{id: text(o.field("value"))}
-		if m.id == "" {
-			m.id = ref[strings.LastIndex(ref, "/")+1:]
-		}
+		m := member{id: o.refersTo()}
 		if m.id == "" {
 			return nil, false, errors.New("a member of a group has no value")
 		}

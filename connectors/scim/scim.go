@@ -4,6 +4,7 @@
 //
 // Services differ, and so it believes an answer only as far as it can see it
 // come true. It must never take a list that ended early for a whole one, never
+// take for absent what a filter did not find that has found nothing yet, never
 // take a page that is not SCIM for an answer, never ask for the removal of
 // members without saying which, and never put a value into a filter or a URL
 // unescaped, nor one that is personal into an error.
@@ -34,6 +35,7 @@ type Connector struct {
 	booleans atomic.Bool
 	service  service
 	filters  filters
+	bundles  bundles
 }
 
 // withMFA is a Connector that can tell who is enrolled. A type of its own, so
@@ -44,9 +46,10 @@ type withMFA struct {
 }
 
 var (
-	_ connectors.Connector = (*Connector)(nil)
-	_ connectors.Matcher   = (*Connector)(nil)
-	_ connectors.MFAReader = (*withMFA)(nil)
+	_ connectors.Connector     = (*Connector)(nil)
+	_ connectors.Matcher       = (*Connector)(nil)
+	_ connectors.AccountReader = (*Connector)(nil)
+	_ connectors.MFAReader     = (*withMFA)(nil)
 )
 
 // New returns a connector, which is a connectors.MFAReader when mfa_attribute

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/behov/behov/connectors"
@@ -16,26 +17,30 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 		return connectors.Completeness{Why: "the service did not say how it compares values"}, err
 	}
 	accounts := map[string]bool{}
+	own := newTally()
 	people, err := c.list(ctx, users, nil, func(r resource) error {
 		a, err := c.account(r)
 		if err != nil {
 			return err
 		}
 		accounts[a.ID] = true
+		own.user(r)
 		return sink.Account(a)
 	})
 	if err != nil {
 		return people, err
 	}
-	count := map[string]int{}
+	count, isGroup := map[string]int{}, map[string]bool{}
 	_, err = c.list(ctx, groups, url.Values{"excludedAttributes": {"members"}}, func(g resource) error {
 		count[text(g.field("displayName"))]++
+		isGroup[g.id()] = true
 		return nil
 	})
 	if err != nil {
 		return connectors.Completeness{Why: "Groups could not be read"}, err
 	}
-	told := map[string]bool{}
+	c.bundles.sawNames(count)
+	told, nested := map[string]bool{}, false
 	bundles, err := c.list(ctx, groups, nil, func(g resource) error {
 		name := text(g.field("displayName"))
 		ambiguous := count[name] > 1
@@ -50,12 +55,17 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 		if err != nil {
 			return err
 		}
+		own.group(g.id(), members, accounts)
+		nested = nested || slices.ContainsFunc(members, func(m member) bool { return m.group || !accounts[m.id] && isGroup[m.id] })
+		c.bundles.sawMembers(g.id(), members)
 		return emit(sink, name, members, accounts)
 	})
 	if err != nil {
 		return bundles, err
 	}
-	return both(people, bundles), nil
+	whole := both(people, bundles)
+	c.bundles.sawAll(whole.Complete && own.agree(), nested)
+	return whole, nil
 }
 
 // account is what a User is to behov.
