@@ -220,13 +220,13 @@ func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error 
 }
 
 // readLimits reads what counts against the target's limits already.
-func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) (err error) {
-	since := e.Now().Add(-lately)
-	if t.Lost, err = e.DB.Counted(ctx, t.Name, store.LossCounts, since); err != nil {
+func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) error {
+	counted, err := e.DB.Counted(ctx, t.Name, e.Now().Add(-lately))
+	if err != nil {
 		return err
 	}
-	if t.Changed, err = e.DB.Counted(ctx, t.Name, store.ChangeCounts, since); err != nil || w.few == nil {
-		return err
+	if t.Lost, t.Changed = counted[store.LossCounts], counted[store.ChangeCounts]; w.few == nil {
+		return nil
 	}
 	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.few); err != nil {
 		return err

@@ -88,9 +88,6 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
 	}
 	var err error
-	if w.lastJob, err = e.DB.LastJob(ctx); err != nil {
-		return nil, err
-	}
 	if w.heads, err = e.DB.Heads(ctx); err != nil {
 		return nil, err
 	}
@@ -101,10 +98,17 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 // read reads everything. To settle what stopped runs left open it locks the
 // people whose that is, before it reads the targets; call unlock afterwards.
 func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, error) {
+	// Before anything else: whom something is known of since the world's heads is
+	// left to the job that came with it.
+	lastJob, err := e.DB.LastJob(ctx)
+	if err != nil {
+		return nil, err
+	}
 	w, err := e.newWorld(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	w.lastJob = lastJob
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
 		return nil, err

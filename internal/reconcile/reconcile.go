@@ -171,9 +171,12 @@ func differences(saved, now *plan.Plan) []string {
 
 // plan decides what everyone needs and compares it with what is there.
 func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
-	released, err := e.released(ctx)
-	if err != nil {
-		return nil, err
+	var released map[string]bool // of which a plan for few does nothing
+	if w.few == nil {
+		var err error
+		if released, err = e.released(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err

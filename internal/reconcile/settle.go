@@ -26,7 +26,11 @@ func (e *Engine) settle(ctx context.Context, w *world) error {
 }
 
 func (e *Engine) settleStopped(ctx context.Context, w *world) error {
-	if len(w.stopped) == 0 {
+	n := 0
+	for _, open := range w.stopped {
+		n += len(open)
+	}
+	if n == 0 {
 		return nil
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {

@@ -180,16 +180,19 @@ func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, fo
 	return nil
 }
 
-// Counted returns to whom something was done in a target since an instant that
-// counts against its limits.
-func (db *DB) Counted(ctx context.Context, target, kind string, since time.Time) (map[identity.PersonID]bool, error) {
-	var ids []identity.PersonID
-	if err := db.read.SelectContext(ctx, &ids, `SELECT person_id FROM counted_step WHERE target = $1 AND kind = $2 AND at_us >= $3`, target, kind, micros(since)); err != nil {
+// Counted returns, by kind, to whom something was done in a target since an
+// instant that counts against its limits.
+func (db *DB) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	var rows []struct {
+		Kind   string            `db:"kind"`
+		Person identity.PersonID `db:"person_id"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
-	counted := make(map[identity.PersonID]bool, len(ids))
-	for _, id := range ids {
-		counted[id] = true
+	counted := map[string]map[identity.PersonID]bool{LossCounts: {}, ChangeCounts: {}}
+	for _, r := range rows {
+		counted[r.Kind][r.Person] = true
 	}
 	return counted, nil
 }
