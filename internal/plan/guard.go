@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Limit says how many people something may happen to in one target in one run
-// before a person is asked: the larger of a number and a share of those who
-// have a usable account there.
+// Limit says how many people something may happen to in one target, in one run
+// and a while before it, until a person is asked: the larger of a number and a
+// share of those who have a usable account there.
 type Limit struct {
 	People int
 	Share  float64 // 0.1 is a tenth
