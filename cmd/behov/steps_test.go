@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -171,4 +174,36 @@ func TestAHoldExpires(t *testing.T) {
 	}
 	h.says([]string{"hold", "list"}, digest)
 	h.says([]string{"audit", "verify"}, "is whole")
+}
+
+// TestTheLogNamesNobody: what a service logs is for many eyes, also while
+// changes are paused by somebody for a reason.
+func TestTheLogNamesNobody(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("pause", "--reason", "because of Sven", "--by", "1001")
+	var errs bytes.Buffer
+	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs, now: h.now}
+	root := a.root()
+	root.SetArgs([]string{"-c", h.dir, "serve", "--apply", "--json"})
+	root.SetOut(io.Discard)
+	root.SetErr(&errs)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if err := root.ExecuteContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(errs.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("this is no JSON: %s", line)
+		}
+		for _, name := range []string{"Karin", "Lindqvist", "Sven", "1001"} {
+			if strings.Contains(line, name) {
+				t.Errorf("%q is in the log: %s", name, line)
+			}
+		}
+	}
+	if !strings.Contains(errs.String(), "PAUSED") {
+		t.Errorf("the log does not say that everything is paused: %s", errs.String())
+	}
 }
