@@ -24,11 +24,15 @@ lint:
 ON_POSTGRES   := ./internal/hr ./internal/server ./internal/reconcile ./cmd/behov
 ONCE          := 'Killed|Replicas|AYear|FourKinds|Story|TenThousand|Readme|Planted|Notices'
 
-# Everything, against real servers, and what works on a database on both. With
+# Everything, against real servers, what is about there being many at its full
+# size without the race detector, and what works on a database on both. With
 # CI=true a suite whose server is missing fails; otherwise it says that it did
 # not run, and why.
 test: test-servers
 	@rm -f $(SKIPPED); export BEHOV_SKIPPED=$(SKIPPED); go test -race $(NO_RACE) -timeout 20m ./...; status=$$?; \
+	echo "At full size:"; go test -run TestTenThousandMembers ./connectors/ldap || status=1; \
+	go test -run TestConformanceScimapp/members/very_many ./connectors/scim || status=1; \
+	go test -run 'TheModelSays|OrderOfArrival' ./internal/reconcile || status=1; \
 	echo "On PostgreSQL:"; BEHOV_TEST_ON=postgres go test -skip $(ONCE) -timeout 20m $(ON_POSTGRES) || status=1; \
 	if [ -s $(SKIPPED) ]; then echo "DID NOT RUN:"; sort $(SKIPPED); rm -f $(SKIPPED); fi; exit $$status
 

@@ -36,7 +36,7 @@ func TestConformanceScimapp(t *testing.T) {
 		t.Cleanup(func() { removals += wantNamedRemovals(t, front.requests()) })
 		f := fixture(t, front.url, front.real, testToken)
 		f.RefusedAttribute, f.RefusedValue = "x509Certificates", "this is not base64!"
-		f.Faults, f.Large = faults(t, front.real), 10_000
+		f.Faults, f.Large = faults(t, front.real), testenv.Many(10_000)
 		return f
 	})
 	if removals == 0 {

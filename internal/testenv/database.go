@@ -28,9 +28,12 @@ var shared struct {
 // Main runs the tests of a package that uses Database, and ends what they share.
 // Call it from TestMain, and exit with what it returns.
 func Main(m *testing.M) int {
-	// Properties hold of both alike; there a new database takes its time.
-	if checks := flag.Lookup("rapid.checks"); OnPostgres() && checks != nil {
+	// Properties hold of both alike, and with the race detector or without: fewer
+	// cases where each takes its time.
+	if checks := flag.Lookup("rapid.checks"); checks != nil && OnPostgres() {
 		_ = checks.Value.Set("10") // which is a number
+	} else if checks != nil && Race {
+		_ = checks.Value.Set("25")
 	}
 	code := m.Run()
 	shared.mu.Lock()
