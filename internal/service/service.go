@@ -90,7 +90,7 @@ type generation struct {
 const (
 	// peoplePoll is how often we ask for people to look at: the most that an HR
 	// event waits before somebody takes it up.
-	peoplePoll = 25 * time.Millisecond
+	peoplePoll = 15 * time.Millisecond
 	otherPoll  = 500 * time.Millisecond
 	// inTarget is at how many people's jobs we are at once in one target. What is
 	// more waits for it in a queue of the target's own, so that a slow one delays
