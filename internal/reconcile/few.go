@@ -39,6 +39,24 @@ type Done struct {
 // Run, and says so in the plan: what is over a limit, who may own an account
 // that was there.
 func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([]Done, error) {
+	done, err := e.EachFew(ctx, few, targets)
+	if err != nil {
+		return nil, err
+	}
+	var all []Done
+	for d := range done {
+		all = append(all, d)
+	}
+	place := func(d Done) int {
+		return slices.IndexFunc(e.Config.Targets, func(t config.Target) bool { return t.Name == d.Target })
+	}
+	slices.SortFunc(all, func(a, b Done) int { return place(a) - place(b) })
+	return all, nil
+}
+
+// EachFew is RunFew, and what became of the people in a target comes when that
+// target is done, however long the others take.
+func (e *Engine) EachFew(ctx context.Context, few store.Few, targets []string) (<-chan Done, error) {
 	sponsored, err := e.DB.SponsoredBy(ctx, few)
 	if err != nil {
 		return nil, err
@@ -52,18 +70,21 @@ func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([
 		return nil, err
 	}
 	if len(folk.people) == 0 {
-		return nil, nil
+		folk.configs = nil
 	}
-	done := make([]Done, len(folk.configs))
+	done := make(chan Done, len(folk.configs)) // nobody waits for who listens
 	var wg sync.WaitGroup
-	for i, c := range folk.configs {
+	for _, c := range folk.configs {
 		wg.Go(func() {
 			var result *Result
 			err := guarded(func() (err error) { result, err = e.fewIn(ctx, folk, c); return err })
-			done[i] = Done{Target: c.Name, Result: result, Err: err}
+			done <- Done{Target: c.Name, Result: result, Err: err}
 		})
 	}
-	wg.Wait()
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
 	return done, nil
 }
 

@@ -69,18 +69,20 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 		s.retire(g)
 		return err
 	}
+	for name, queue := range s.queues(c) {
+		if s.queued[name] {
+			continue
+		}
+		if err := s.client.Queues().Add(name, queue); err != nil {
+			s.retire(g)
+			return fmt.Errorf("jobs: %w", err)
+		}
+		s.queued[name] = true
+	}
 	s.current.Store(g)
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
-	for name, queue := range s.queues(c) {
-		if !s.queued[name] {
-			if err := s.client.Queues().Add(name, queue); err != nil {
-				return fmt.Errorf("jobs: %w", err)
-			}
-			s.queued[name] = true
-		}
-	}
 	s.retired.Go(func() { s.retire(old) })
 	s.client.PeriodicJobs().Clear()
 	s.client.PeriodicJobs().AddMany(s.schedule(c))

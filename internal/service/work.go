@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -54,6 +55,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	}
 	var later []store.Job
 	targets := []string{}
+	leave := map[string]func(){}
 	for _, t := range g.config.Targets {
 		if job.Args.Target != "" && t.Name != job.Args.Target {
 			continue
@@ -63,23 +65,27 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 			continue
 		}
 		if job.Args.Target == "" {
-			leave, in := s.health.enter(t.Name)
+			out, in := s.health.enter(t.Name)
 			if !in {
 				later = append(later, job.Args.In(t.Name, time.Time{}))
 				continue
 			}
-			defer leave()
+			leave[t.Name] = sync.OnceFunc(out)
+			defer leave[t.Name]()
 		}
 		targets = append(targets, t.Name)
 	}
-	var results []reconcile.Done
-	if len(targets) > 0 {
-		var err error
-		if results, err = g.engine.RunFew(ctx, few, targets); err != nil {
-			return err
-		}
+	if len(targets) == 0 && len(later) > 0 {
+		return s.enqueue(ctx, later...)
 	}
-	for _, d := range results {
+	ended, err := g.engine.EachFew(ctx, few, targets)
+	if err != nil {
+		return err
+	}
+	for d := range ended {
+		if out := leave[d.Target]; out != nil {
+			out() // others may be at it, however long the other targets take
+		}
 		again := s.judge(d.Target, d.Result, d.Err)
 		if d.Err != nil && again > 0 {
 			again = max(again, backoff(job.Args.Try, soon, 5*time.Minute))
