@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -62,17 +61,14 @@ func (s *Service) due(ctx context.Context) error {
 		read := states[target].Read()
 		return identity.DateOf(read, c.Zone) < today || every > 0 && now.Sub(read) >= every || read.Sub(now) > ahead
 	}
-	since := func(target string) string {
-		return fmt.Sprintf("%s, and last at %s", today, states[target].Read().Format(time.RFC3339Nano))
-	}
 	var jobs []store.Job
 	for _, t := range c.Targets {
 		if is(t.Name, cmp.Or(t.Reconcile, defaultReconcile)) {
-			jobs = append(jobs, store.RunJob{Target: t.Name, Day: today, Because: since(t.Name)})
+			jobs = append(jobs, store.RunJob{Target: t.Name, Because: "due", Day: today, Last: states[t.Name].ReadUS})
 		}
 	}
 	if is(store.EveryTarget, 0) {
-		jobs = append(jobs, store.RunJob{Whole: true, Day: today, Because: since(store.EveryTarget), At: time.Now().Add(wholeAfter)})
+		jobs = append(jobs, store.RunJob{Whole: true, Because: "due", Day: today, Last: states[store.EveryTarget].ReadUS, At: time.Now().Add(wholeAfter)})
 	}
 	if len(jobs) == 0 {
 		return nil

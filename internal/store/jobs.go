@@ -85,8 +85,11 @@ type RunJob struct {
 	Whole bool `json:"whole,omitempty"`
 	// Because makes jobs for the same reason one.
 	Because string `json:"because"`
-	// Day, when set, is the day that it is about: whose clock is behind waits.
-	Day identity.Date `json:"day,omitempty"`
+	// Day, when set, is the day on which it was due: whose clock is behind waits.
+	// Last is when a run was that had to be followed by another then, as
+	// TargetState.ReadUS: one that was since has done it.
+	Day  identity.Date `json:"day,omitempty"`
+	Last int64         `json:"last,omitempty"`
 	// Events and Decisions, when set, are what it is about: a run that knew of
 	// them has done it.
 	Events    int64     `json:"events,omitempty"`
