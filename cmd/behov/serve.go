@@ -144,7 +144,7 @@ is not active has ended yesterday; a deleted one never began.
 
 With --metrics, Prometheus reads what is done, what is open, held, failed or late
 there; no person is named. Who is told by mail or over a webhook when something is
-held, a step failed for good or HR is silent stands under alerts in behov.yaml. Traces
+held, a step failed for good or HR is silent or refused stands under alerts in behov.yaml. Traces
 from an HR event to the targets go where OTEL_EXPORTER_OTLP_ENDPOINT says.
 
 The log is on standard error, one line for each thing, with --json as JSON. It

@@ -29,7 +29,7 @@ type world struct {
 	configs        []config.Target
 	began          time.Time
 	heads          store.Heads
-	lastJob        int64             // that was inserted before it began
+	waitingJobs    []int64           // that were there before it began
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
 	unclear        map[identity.PersonID]error              // whose employments could not be worked out
@@ -100,7 +100,7 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, error) {
 	// Before anything else: whom something is known of since the world's heads is
 	// left to the job that came with it.
-	lastJob, err := e.DB.LastJob(ctx)
+	waiting, err := e.DB.WaitingJobs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 	if err != nil {
 		return nil, err
 	}
-	w.lastJob = lastJob
+	w.waitingJobs = waiting
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
 		return nil, err

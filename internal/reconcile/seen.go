@@ -144,7 +144,7 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.heads); err != nil || !whole {
 			return err
 		}
-		return tx.ForgetJobs(ctx, w.lastJob)
+		return tx.ForgetJobs(ctx, w.waitingJobs)
 	})
 }
 

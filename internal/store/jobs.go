@@ -229,20 +229,24 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	return nil
 }
 
-// LastJob returns the number of the job that was inserted last.
-func (db *DB) LastJob(ctx context.Context) (last int64, err error) {
-	if err := db.read.GetContext(ctx, &last, `SELECT COALESCE(MAX(id), 0) FROM river_job`); err != nil {
-		return 0, fmt.Errorf("jobs: %w", err)
+// WaitingJobs returns the numbers of the jobs that nobody has taken up yet and
+// that say that somebody has to look, wherever that is.
+func (db *DB) WaitingJobs(ctx context.Context) (ids []int64, err error) {
+	if err := db.read.SelectContext(ctx, &ids, `SELECT id FROM river_job WHERE queue IN ($1, $2) AND state = $3`, QueuePeople, QueueRuns, string(rivertype.JobStateAvailable)); err != nil {
+		return nil, fmt.Errorf("jobs: %w", err)
 	}
-	return last, nil
+	return ids, nil
 }
 
-// ForgetJobs forgets the jobs up to a number that nobody has taken up and that
-// say that somebody has to look: a run that began afterwards has looked at
-// everybody everywhere. Where nobody serves they would be kept for ever.
-func (tx *Tx) ForgetJobs(ctx context.Context, upTo int64) error {
-	if err := tx.exec(ctx, `DELETE FROM river_job WHERE id <= $1 AND queue IN ($2, $3) AND state = $4`, upTo, QueuePeople, QueueRuns, string(rivertype.JobStateAvailable)); err != nil {
-		return fmt.Errorf("jobs: %w", err)
+// ForgetJobs forgets those of the jobs that nobody has taken up: a run that began
+// when they were there has looked at everybody everywhere. Where nobody serves
+// they would be kept for ever. They are named one by one, and not by how far
+// their numbers go: a number is given before what it is about is committed.
+func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {
+	for _, id := range ids {
+		if err := tx.exec(ctx, `DELETE FROM river_job WHERE id = $1 AND state = $2`, id, string(rivertype.JobStateAvailable)); err != nil {
+			return fmt.Errorf("jobs: %w", err)
+		}
 	}
 	return nil
 }

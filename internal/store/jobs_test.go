@@ -98,3 +98,38 @@ func TestJobsComeWithTheState(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyJobsThatWereThereAreForgotten: a job's number is given before what it
+// is about is committed; one that comes to light later is kept, whatever its
+// number is.
+func TestOnlyJobsThatWereThereAreForgotten(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		put := func(person string) {
+			write(t, db, func(tx *store.Tx) error {
+				tx.Enqueue(store.PeopleJob{People: []string{person}})
+				return nil
+			})
+		}
+		waiting := func() []int64 {
+			t.Helper()
+			ids, err := db.WaitingJobs(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ids
+		}
+		put("1")
+		put("2")
+		put("3")
+		all := waiting()
+		if len(all) != 3 {
+			t.Fatalf("%d jobs", len(all))
+		}
+		seen := []int64{all[0], all[2]} // the second was not committed yet
+		write(t, db, func(tx *store.Tx) error { return tx.ForgetJobs(ctx, seen) })
+		if left := waiting(); len(left) != 1 || left[0] != all[1] {
+			t.Errorf("left are %v of %v", left, all)
+		}
+	})
+}
