@@ -51,12 +51,12 @@ type failingStep struct {
 }
 
 func (a *app) listSteps(ctx context.Context, i *installation, target string, all bool) error {
-	if _, ok := i.config.Target(target); target != "" && !ok {
-		return fmt.Errorf("there is no target %q", target)
-	}
 	failing, err := i.db.FailingSteps(ctx, target, nil)
 	if err != nil {
 		return err
+	}
+	if _, ok := i.config.Target(target); target != "" && !ok && len(failing) == 0 {
+		return fmt.Errorf("there is no target %q", target)
 	}
 	n := newNames(ctx, i.db)
 	shown := []failingStep{}

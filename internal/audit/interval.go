@@ -42,6 +42,8 @@ const (
 	Reopens
 	// ClosesAll closes every interval of the person in the target.
 	ClosesAll
+	// ClosesTarget closes every interval in the target, whoever's.
+	ClosesTarget
 )
 
 // EffectOf says which interval a record opens or closes. It is the only place
@@ -55,6 +57,8 @@ func EffectOf(r Record) (Key, Effect) {
 		return key, Closes
 	case AccessAdopted:
 		return key, Reopens
+	case TargetRetired:
+		return key, ClosesTarget
 	case StepEnded:
 		if r.Outcome != Applied && r.Outcome != AlreadySo {
 			return key, NoEffect
@@ -107,9 +111,9 @@ func (p *Projection) Add(r Record) {
 		p.begin(key, r)
 	case Closes:
 		p.close(key, r)
-	case ClosesAll:
+	case ClosesAll, ClosesTarget:
 		for k := range p.open {
-			if k.Person == key.Person && k.Target == key.Target {
+			if k.Target == key.Target && (effect == ClosesTarget || k.Person == key.Person) {
 				p.close(k, r)
 			}
 		}

@@ -61,6 +61,9 @@ const (
 	// AccessAdopted tells that a rule or a decision gives what was found: from
 	// then on behov holds it for that reason, and takes it when that ends.
 	AccessAdopted Action = "access.adopted"
+	// TargetRetired tells that somebody said that a target is not looked after
+	// any more: who has what there is not known from then on.
+	TargetRetired Action = "target.retired"
 )
 
 // The outcomes of StepEnded.
@@ -71,6 +74,9 @@ const (
 	// NotDone: the target gave no usable answer, and a later complete
 	// snapshot shows that the step did not happen.
 	NotDone = "not-done"
+	// NotKnown: the target was retired before anybody saw what became of the
+	// step.
+	NotKnown = "not-known"
 )
 
 // Account stands in place of an entitlement in records and intervals that are

@@ -90,8 +90,18 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 }
 
 // record keeps the text of the configuration when it is new, and records that
-// it is in use when another was before.
+// it is in use when another was before. It logs what is left of targets that are
+// not in it.
 func (s *Service) record(ctx context.Context, c *config.Config) error {
+	known, err := s.DB.KnownTargets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		if _, configured := c.Target(k.Target); !configured {
+			s.Log.Warn("a target is not in the configuration and something is left of it: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
+		}
+	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.UseVersion(ctx, "configuration", c.Digest(), c.Text(), s.Now())
 		if changed {

@@ -117,6 +117,10 @@ func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 			WHERE person_id = $1 AND target = $2 AND until_us IS NULL`,
 			key.Person, key.Target, micros(r.At), r.Index)
 		return err
+	case audit.ClosesTarget:
+		_, err := tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $2, until_record = $3 WHERE target = $1 AND until_us IS NULL`,
+			key.Target, micros(r.At), r.Index)
+		return err
 	}
 	return nil
 }

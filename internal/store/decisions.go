@@ -44,6 +44,9 @@ const (
 	// PauseDecision stops changes to a target, the subject, or to all, "*":
 	// "pause", "pause-except-leavers" or "resume".
 	PauseDecision DecisionKind = "pause"
+	// TargetDecision is about a target, the subject, that is not in the
+	// configuration any more: "retire".
+	TargetDecision DecisionKind = "target"
 	// ErasureDecision is about a person who is erased: "erase".
 	ErasureDecision DecisionKind = "erasure"
 )
@@ -68,6 +71,7 @@ const (
 	GiveUp  = "give-up"
 	Pause   = "pause"
 	Resume  = "resume"
+	Retire  = "retire"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers = "pause-except-leavers"
 )

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/store"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "See where HR's sources and the targets stand, and what waits for a person",
+		Long: `Say of each HR source when something new came, of each target when it was read
+whole and what is open, failing, parked, held or paused there, and what is left
+of targets that are not in the configuration any more. It asks the database
+only; behov check asks the targets.
+
+Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
+		Example: "  behov status\n  behov status --json",
+		Args:    cobra.NoArgs,
+		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+			s, err := a.status(ctx, i)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				err = a.printJSON(s)
+			} else {
+				a.printStatus(i, s)
+			}
+			if s.Waits {
+				return errors.Join(err, exit(exitHeld))
+			}
+			return err
+		}),
+	}
+}
+
+// standing is where an installation stands.
+type standing struct {
+	Database string         `json:"database"`
+	Records  int64          `json:"audit_records"`
+	Sources  []sourceStatus `json:"hr_sources"`
+	Targets  []targetStatus `json:"targets"`
+	// Left is what is kept of targets that are not in the configuration.
+	Left []store.Known `json:"not_configured"`
+	// Waiting is how often somebody has to look at a person or at everybody, and
+	// nobody has taken it up.
+	Waiting int `json:"waiting"`
+	// Waits: something waits for a person.
+	Waits bool `json:"waits_for_a_person"`
+}
+
+type sourceStatus struct {
+	Name string    `json:"name"`
+	Last time.Time `json:"last,omitzero"`
+	Held int       `json:"held"`
+}
+
+type targetStatus struct {
+	Name    string    `json:"name"`
+	Read    time.Time `json:"read,omitzero"`
+	Missed  string    `json:"missed,omitempty"`
+	Enabled int       `json:"enabled"` // people with a usable account
+	// Oldest is when the oldest step was intended that has not ended.
+	Oldest  time.Time       `json:"oldest_open_step,omitzero"`
+	Failing int             `json:"failing"`
+	Parked  int             `json:"parked"`
+	Held    int             `json:"held"`
+	Paused  *store.Decision `json:"paused,omitempty"`
+}
+
+func (a *app) status(ctx context.Context, i *installation) (standing, error) {
+	s := standing{Database: "SQLite", Sources: []sourceStatus{}, Targets: []targetStatus{}}
+	if strings.HasPrefix(i.config.Database, "postgres") {
+		s.Database = "PostgreSQL"
+	}
+	figures, err1 := i.db.Figures(ctx)
+	states, err2 := i.db.TargetStates(ctx)
+	pauses, err3 := i.db.Pauses(ctx)
+	holds, err4 := i.db.Holds(ctx)
+	waiting, err5 := i.db.WaitingJobs(ctx)
+	left, err6 := a.governance(i).LeftBehind(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		return s, err
+	}
+	held := map[string]int{}
+	for _, h := range holds {
+		if h.Decision == nil {
+			held[h.Subject]++
+		}
+	}
+	s.Records, s.Waiting, s.Left = figures.Heads.Audit, len(waiting), append([]store.Known{}, left...)
+	for _, name := range sortedKeys(i.config.Sources) {
+		s.Sources = append(s.Sources, sourceStatus{Name: name, Last: figures.Heard[name], Held: held[name]})
+		s.Waits = s.Waits || held[name] > 0
+	}
+	for _, t := range i.config.Targets {
+		state := states[t.Name]
+		one := targetStatus{Name: t.Name, Missed: state.Missed, Enabled: state.Enabled, Oldest: figures.Oldest[t.Name], Failing: figures.Failing[t.Name], Parked: figures.Parked[t.Name], Held: held[t.Name]}
+		if state.ReadUS != 0 {
+			one.Read = state.Read()
+		}
+		for _, subject := range []string{store.EveryTarget, t.Name} {
+			if d, paused := pauses[subject]; paused {
+				one.Paused = &d
+			}
+		}
+		s.Targets = append(s.Targets, one)
+		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil
+	}
+	s.Waits = s.Waits || len(s.Left) > 0
+	return s, nil
+}
+
+func (a *app) printStatus(i *installation, s standing) {
+	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04") }
+	row := func(kind, name, text string, more ...string) {
+		a.printf("%-9s %-14s %s\n", kind, name, text)
+		for _, m := range more {
+			a.printf("%25s%s\n", "", m)
+		}
+	}
+	row("Database", s.Database, count(int(s.Records), "record", "records")+" in the audit trail")
+	for _, h := range s.Sources {
+		text := "nothing came yet"
+		if !h.Last.IsZero() {
+			text = "something new came last at " + at(h.Last)
+		}
+		var more []string
+		if h.Held > 0 {
+			more = append(more, fmt.Sprintf("%s HELD: behov hold list", count(h.Held, "import is", "imports are")))
+		}
+		row("HR source", h.Name, text, more...)
+	}
+	for _, t := range s.Targets {
+		text := "was never read whole"
+		switch {
+		case t.Read.IsZero():
+		case t.Missed != "":
+			text = "was read at " + at(t.Read) + ", but not whole: " + t.Missed
+		default:
+			text = "was read whole at " + at(t.Read)
+		}
+		if t.Enabled > 0 {
+			text += "; " + count(t.Enabled, "person has a usable account", "people have a usable account")
+		}
+		var more []string
+		if t.Paused != nil {
+			more = append(more, "PAUSED since "+at(t.Paused.At())+": "+t.Paused.Reason)
+		}
+		if !t.Oldest.IsZero() {
+			more = append(more, "a step is under way, or its end not known, since "+at(t.Oldest))
+		}
+		if t.Parked > 0 {
+			more = append(more, count(t.Parked, "step is", "steps are")+" PARKED: behov steps --target "+t.Name)
+		}
+		if t.Failing > 0 {
+			more = append(more, count(t.Failing, "step fails and is", "steps fail and are")+" tried again: behov steps --target "+t.Name)
+		}
+		if t.Held > 0 {
+			more = append(more, "something is HELD: behov hold list")
+		}
+		row("Target", t.Name, text, more...)
+	}
+	for _, k := range s.Left {
+		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", left(k), "when it does not come back: behov target retire "+k.Target)
+	}
+	if s.Waiting > 0 {
+		row("Waiting", "", fmt.Sprintf("%s to look at somebody, or everybody, not done yet: behov serve --apply does it, or behov apply", count(s.Waiting, "reason", "reasons")))
+	}
+}
+
+// left says what is kept of a target.
+func left(k store.Known) string {
+	text := fmt.Sprintf("%s, %s", count(k.Accounts, "account", "accounts"), count(k.Access, "access", "accesses")+" that people have")
+	if k.Open > 0 {
+		text += ", " + count(k.Open, "step whose end is", "steps whose ends are") + " not known"
+	}
+	if k.Failing > 0 {
+		text += ", " + count(k.Failing, "failing step", "failing steps")
+	}
+	return text
+}

@@ -1,0 +1,73 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// Retire ends what is known of a target that is not in the configuration any
+// more, by somebody's decision: steps of which nobody saw the end end as not
+// known, and so does all access there. Nothing is changed in the target itself.
+// It fails with store.ErrLocked while somebody is at it.
+func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (store.Decision, error) {
+	if _, ok := e.Config.Target(target); ok {
+		return d, fmt.Errorf("target %s is in the configuration: take it out first, of every process's", target)
+	}
+	running, err := e.lockTargets(ctx, []string{target})
+	if err != nil {
+		return d, retiring(target, err)
+	}
+	defer running.Unlock()
+	open, err := e.DB.OpenSteps(ctx, target, nil)
+	if err != nil {
+		return d, err
+	}
+	people := make(store.Few, len(open))
+	for i, s := range open {
+		people[i] = identity.PersonID(s.Person)
+	}
+	touching, err := e.DB.LockWithin(ctx, e.Patience, personLocks(target, unique(people))...)
+	if err != nil {
+		return d, retiring(target, err)
+	}
+	defer touching.Unlock()
+	err = e.DB.Write(ctx, func(tx *store.Tx) error {
+		if d, err = tx.Decide(ctx, d, e.Now()); err != nil {
+			return err
+		}
+		for _, o := range open {
+			var s plan.Step
+			if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
+				return fmt.Errorf("open step %s: %w", o.ID, err)
+			}
+			ours, err := tx.EndStep(ctx, o.ID)
+			if err != nil {
+				return err
+			}
+			if !ours {
+				continue
+			}
+			tx.Audit(audit.Record{At: e.Now(), Began: o.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: o.Person, Target: target,
+				Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: o.Plan, Step: o.ID, Outcome: audit.NotKnown,
+				Reason: s.Reason + " (the target was retired before anybody saw what became of it)"})
+		}
+		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.TargetRetired, Target: target,
+			Reason: fmt.Sprintf("decision %d: %s; who has what there is not known from here on", d.Seq, d.Reason)})
+		return tx.ForgetTarget(ctx, target)
+	})
+	return d, err
+}
+
+func retiring(target string, err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("somebody is at target %s still: is it out of every process's configuration? %w", target, err)
+	}
+	return err
+}
