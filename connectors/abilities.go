@@ -89,3 +89,16 @@ type AccountReader interface {
 	// asked for. Like a snapshot it is complete only when it saw all of that.
 	ReadAccounts(ctx context.Context, accounts []AccountRef, entitlements []string, sink Sink) (Completeness, error)
 }
+
+// AccountFinder is the optional ability to find accounts by what they have in
+// attributes, without reading the target as a whole: whether somebody who is
+// new has one already.
+type AccountFinder interface {
+	// FindAccounts streams into sink, without memberships, every account that
+	// has one of the login names, however that is capitalised, or one of the
+	// values in the attribute, by attribute: also those that the target compares
+	// as unlike and Matching as alike. It may stream more. Like a snapshot it is
+	// complete only when none can be missing: a target that cannot be asked so
+	// is read as a whole.
+	FindAccounts(ctx context.Context, names []string, values map[string][]string, sink Sink) (Completeness, error)
+}

@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +45,14 @@ func (r *runner) few(refs []connectors.AccountRef, entitlements []string, want .
 	}
 }
 
+// matching says how the target compares an attribute.
+func (r *runner) matching(attribute string) connectors.Matching {
+	if m, ok := r.Connector.(connectors.Matcher); ok {
+		return m.Matching()[attribute]
+	}
+	return connectors.MatchExact
+}
+
 var fewTests = []test{
 	{"some accounts are as in a snapshot", func(r *runner) {
 		if _, ok := r.Connector.(connectors.AccountReader); !ok {
@@ -67,6 +77,55 @@ var fewTests = []test{
 		r.few(all, both, ids...)
 		r.expect(connectors.Applied, member(connectors.RemoveMember, ids[0], both[0]), change(connectors.DeleteAccount, ids[1]))
 		r.few([]connectors.AccountRef{{ID: ids[0]}, {ID: ids[1], Anchor: anchor("few0001")}}, both, ids[0], ids[1])
+	}},
+	{"accounts are found by what they have", func(r *runner) {
+		finder, ok := r.Connector.(connectors.AccountFinder)
+		if !ok {
+			r.Skip("it is no AccountFinder")
+		}
+		r.needs(connectors.Update)
+		texts := append(slices.Clone(awkward), "another", " 1004", "2004 ")
+		ids := r.create(many("found", len(texts))...)
+		var changes []connectors.Change
+		for i, text := range texts {
+			changes = append(changes, update(ids[i], r.Text, text))
+		}
+		r.apply(changes...) // some targets refuse some of them
+		whole := r.snapshot()
+		find := func(value string) *state {
+			r.Helper()
+			got := newState()
+			c, err := finder.FindAccounts(r.ctx, nil, map[string][]string{r.Text: {"nobody has this", value}}, got)
+			if err != nil || !c.Complete {
+				r.Fatalf("FindAccounts %q: %v, complete %t %s", value, err, c.Complete, c.Why)
+			}
+			return got
+		}
+		how := r.matching(r.Text)
+		for i, text := range texts {
+			has := whole.accounts[ids[i]].Attributes[r.Text]
+			for _, value := range []string{text, strings.ToUpper(strings.TrimSpace(text))} {
+				if !how.Same([]string{value}, has) {
+					continue // it was refused, or has no other form that is the same
+				}
+				if diff := cmp.Diff(whole.accounts[ids[i]], find(value).accounts[ids[i]]); diff != "" {
+					r.Errorf("%q, looked for as %q, in a snapshot and found: %s", text, value, diff)
+				}
+			}
+		}
+		got := newState()
+		if c, err := finder.FindAccounts(r.ctx, []string{"nobody", "*", "FOUND0000", "found0001"}, nil, got); err != nil || !c.Complete || got.accounts[ids[0]].ID == "" || got.accounts[ids[1]].ID == "" {
+			r.Errorf("FindAccounts by name: %v, complete %t", err, c.Complete)
+		}
+		got = newState()
+		if c, err := finder.FindAccounts(r.ctx, nil, nil, got); err != nil || !c.Complete {
+			r.Errorf("FindAccounts of nothing: %v, complete %t", err, c.Complete)
+		}
+		ctx, cancel := context.WithCancel(r.ctx)
+		cancel()
+		if c, err := finder.FindAccounts(ctx, []string{"anna"}, nil, newState()); err == nil || c.Complete {
+			r.Errorf("FindAccounts after a cancellation: %v, complete %t; want an error", err, c.Complete)
+		}
 	}},
 	{"some accounts, and a cancelled context", func(r *runner) {
 		reader, ok := r.Connector.(connectors.AccountReader)

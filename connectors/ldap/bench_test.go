@@ -131,6 +131,30 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "ratio")
 }
 
+// BenchmarkFind asks whether somebody who is new has an account already, where
+// there are 6,000: what one look-up costs, as a share of reading them all.
+func BenchmarkFind(b *testing.B) {
+	const n = 6000
+	tree := benchServer(b, false)
+	tree.tool(b, "ldapadd", "-f", ldif(b, tree.people, entries("a", n)))
+	c := openB(b, tree.config())
+	var few, all time.Duration
+	for range b.N {
+		sink := &counting{}
+		begin := time.Now()
+		if done, err := c.FindAccounts(b.Context(), []string{"anna"}, map[string][]string{"mail": {"a00042@kommun.test"}}, sink); err != nil || !done.Complete || sink.n != 1 {
+			b.Fatalf("%v, %+v, %d accounts", err, done, sink.n)
+		}
+		few += time.Since(begin)
+		begin = time.Now()
+		read(b, c, n)
+		all += time.Since(begin)
+	}
+	b.ReportMetric(float64(few.Milliseconds())/float64(b.N), "ms/find")
+	b.ReportMetric(float64(all.Milliseconds())/float64(b.N), "ms/snapshot")
+	b.ReportMetric(few.Seconds()/all.Seconds(), "ratio")
+}
+
 func openB(t testing.TB, cfg ldap.Config) *ldap.Connector {
 	t.Helper()
 	c, err := ldap.New(cfg)

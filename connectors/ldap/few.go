@@ -19,14 +19,7 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	r := &reading{
-		Connector: c, session: s, sink: sink,
-		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
-		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
-	}
-	if r.schema, err = s.loadSchema(ctx); err == nil {
-		err = r.schema.mustKnow(s.essentials()...)
-	}
+	r, err := c.reading(ctx, s, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -44,6 +37,20 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	return connectors.Completeness{Complete: true}, ctx.Err()
 }
 
+// reading is the beginning of one.
+func (c *Connector) reading(ctx context.Context, s *session, sink connectors.Sink) (*reading, error) {
+	r := &reading{
+		Connector: c, session: s, sink: sink,
+		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
+		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
+	}
+	var err error
+	if r.schema, err = s.loadSchema(ctx); err == nil {
+		err = r.schema.mustKnow(s.essentials()...)
+	}
+	return r, err
+}
+
 // few emits the accounts that are referred to, and returns their entries.
 func (r *reading) few(ctx context.Context, refs []connectors.AccountRef) ([]*ldap.Entry, error) {
 	s := r.session
@@ -59,6 +66,13 @@ func (r *reading) few(ctx context.Context, refs []connectors.AccountRef) ([]*lda
 			filters = append(filters, equals(s.cfg.NameAttribute, ref.Name))
 		}
 	}
+	return r.found(ctx, filters)
+}
+
+// found emits the accounts that any of the filters finds, and returns their
+// entries.
+func (r *reading) found(ctx context.Context, filters []string) ([]*ldap.Entry, error) {
+	s := r.session
 	var found []*ldap.Entry
 	seen := map[string]bool{}
 	for chunk := range slices.Chunk(filters, lookupTerms) {

@@ -37,6 +37,15 @@ var windowsSyntaxes = map[string]string{
 // matching returns how an attribute's values are compared, by its own
 // definition or those it inherits from.
 func (s *schema) matching(attribute string, syntaxes map[string]string) connectors.Matching {
+	if m, forgives := equalityRules[s.rule(attribute, syntaxes)]; forgives {
+		return m
+	}
+	return connectors.MatchExact
+}
+
+// rule returns by which rule an attribute's values are compared, empty when the
+// schema has none.
+func (s *schema) rule(attribute string, syntaxes map[string]string) string {
 	attribute, _, _ = strings.Cut(strings.ToLower(attribute), ";")
 	for range 10 { // definitions that inherit from each other would never end
 		t, ok := s.types[attribute]
@@ -44,15 +53,12 @@ func (s *schema) matching(attribute string, syntaxes map[string]string) connecto
 		if rule == "" {
 			rule = strings.ToLower(syntaxes[t.syntax])
 		}
-		if m, forgives := equalityRules[rule]; forgives {
-			return m
-		}
 		if !ok || rule != "" || t.sup == "" {
-			break
+			return rule
 		}
 		attribute = t.sup
 	}
-	return connectors.MatchExact
+	return ""
 }
 
 // matching returns how the values of an attribute are compared as behov sees

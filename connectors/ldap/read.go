@@ -120,15 +120,8 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	}
 	defer s.close()
 	defer s.closeWith(ctx)()
-	r := &reading{
-		Connector: c, session: s, sink: sink,
-		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
-		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
-	}
-	if r.schema, err = s.loadSchema(ctx); err != nil {
-		return connectors.Completeness{}, err
-	}
-	if err := r.schema.mustKnow(s.essentials()...); err != nil {
+	r, err := c.reading(ctx, s, sink)
+	if err != nil {
 		return connectors.Completeness{}, err
 	}
 	accounts, err := r.readAccounts(ctx)

@@ -151,6 +151,31 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	return few.emit(ctx, sink)
 }
 
+// FindAccounts implements connectors.AccountFinder.
+func (c *Connector) FindAccounts(ctx context.Context, names []string, values map[string][]string, sink connectors.Sink) (connectors.Completeness, error) {
+	few := newState(nil)
+	has := func(values, wanted []string) bool {
+		return slices.ContainsFunc(values, func(v string) bool {
+			return slices.ContainsFunc(wanted, func(w string) bool { return connectors.MatchIgnoreCase.Same([]string{v}, []string{w}) })
+		})
+	}
+	err := c.look(ctx, func(s *state) {
+		for id, a := range s.accounts {
+			found := has([]string{a.Name}, names)
+			for attribute, wanted := range values {
+				found = found || has(a.Attributes[attribute], wanted)
+			}
+			if found {
+				few.accounts[id] = a
+			}
+		}
+	})
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	return few.emit(ctx, sink)
+}
+
 // MFAEnrolledFor implements connectors.SingleMFAReader.
 func (c *Connector) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (enrolled bool, err error) {
 	err = c.look(ctx, func(s *state) { enrolled = s.accounts[account.ID].mfa })

@@ -187,19 +187,64 @@ func (e *Engine) observe(ctx context.Context, w *world, c config.Target, sink co
 	}
 	var refs []connectors.AccountRef
 	for _, person := range w.concerned() {
-		if bound[string(person)] == "" && len(c.Adopt) > 0 && slices.Contains(w.few, person) {
-			// Theirs may be any that was there.
-			return connector.Snapshot(ctx, sink)
-		}
 		refs = append(refs, connectors.AccountRef{ID: bound[string(person)], Anchor: string(person)})
 	}
-	var names []string
-	for _, of := range e.Config.Rules.Catalogue.Entitlements {
-		if of.Target == c.Name {
-			names = append(names, of.Native)
+	once := distinct{sink, map[string]bool{}}
+	if names, values := e.claimed(w, c, bound); len(names)+len(values) > 0 {
+		// Theirs may be one that was there.
+		finder, able := connector.(connectors.AccountFinder)
+		if !able {
+			return connector.Snapshot(ctx, sink)
+		}
+		if found, err := finder.FindAccounts(ctx, names, values, once); err != nil || !found.Complete {
+			return found, err
 		}
 	}
-	return reader.ReadAccounts(ctx, refs, names, sink)
+	var entitlements []string
+	for _, of := range e.Config.Rules.Catalogue.Entitlements {
+		if of.Target == c.Name {
+			entitlements = append(entitlements, of.Native)
+		}
+	}
+	return reader.ReadAccounts(ctx, refs, entitlements, once)
+}
+
+// claimed returns by what an account would be told as somebody's who is not
+// known to have one: login names, and values by attribute.
+func (e *Engine) claimed(w *world, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
+	values = map[string][]string{}
+	for _, p := range w.people {
+		if bound[string(p.ID)] != "" {
+			continue
+		}
+		var a plan.Account
+		e.claims(w, c, p, &a)
+		for _, claim := range a.Claims {
+			switch {
+			case claim.Value == "":
+			case claim.Attribute == plan.NameAttribute:
+				names = append(names, claim.Value)
+			default:
+				values[claim.Attribute] = append(values[claim.Attribute], claim.Value)
+			}
+		}
+	}
+	return names, values
+}
+
+// distinct passes on every account once.
+type distinct struct {
+	connectors.Sink
+	seen map[string]bool
+}
+
+// Account implements connectors.Sink.
+func (d distinct) Account(a connectors.Account) error {
+	if d.seen[a.ID] {
+		return nil
+	}
+	d.seen[a.ID] = a.ID != ""
+	return d.Sink.Account(a)
 }
 
 // concerned are few people and those whom their accounts may refer to; nil is

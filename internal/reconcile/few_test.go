@@ -121,9 +121,40 @@ func TestFewAdoptNothing(t *testing.T) {
 	if later := h.few("2"); len(later) > 0 || h.has("2") != everything {
 		t.Errorf("whom nobody could be taken for: %v, has %s", later, h.has("2"))
 	}
+	if h.one.snapshots > 0 {
+		t.Errorf("the target was read as a whole %d times", h.one.snapshots)
+	}
 	h.settledRun()
 	if got := h.has("1"); got != everything {
 		t.Errorf("after a run for everybody 1 has %q", got)
+	}
+}
+
+// An account that was there is found by its login name as well, and an answer
+// that may lack one makes nobody a second account.
+func TestFewFindAccounts(t *testing.T) {
+	h := newHouseWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}, {name: "u{{.Key}}"}], `, 1))
+	if _, err := h.one.Put(connectors.Account{Name: "U2", Enabled: true}, false); err != nil {
+		t.Fatal(err)
+	}
+	h.hire("1 school T", "2 school T")
+	h.one.findIncomplete = true
+	if h.few("1"); h.has("1") != "two/account two/lib:library" {
+		t.Errorf("after an incomplete answer 1 has %s", h.has("1"))
+	}
+	h.one.findIncomplete = false
+	if later := h.few("1"); len(later) > 0 || h.has("1") != everything {
+		t.Errorf("%v, 1 has %s", later, h.has("1"))
+	}
+	if later := h.few("2"); len(later) != 1 || later[0].Target != "one" {
+		t.Errorf("2 has an account by that name: %v", later)
+	}
+	if h.one.snapshots > 0 {
+		t.Errorf("the target was read as a whole %d times", h.one.snapshots)
+	}
+	h.settledRun()
+	if got := h.has("2"); got != everything {
+		t.Errorf("after a run for everybody 2 has %q", got)
 	}
 }
 

@@ -36,6 +36,15 @@ type scripted struct {
 	mfaBroken  bool
 	calls      int
 	snapshots  int
+	// findIncomplete: FindAccounts finds nothing, and says that it may not have.
+	findIncomplete bool
+}
+
+func (s *scripted) FindAccounts(ctx context.Context, names []string, values map[string][]string, sink connectors.Sink) (connectors.Completeness, error) {
+	if s.findIncomplete {
+		return connectors.Completeness{Why: "it broke off"}, nil
+	}
+	return s.Connector.FindAccounts(ctx, names, values, sink)
 }
 
 func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
