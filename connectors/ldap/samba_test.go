@@ -111,7 +111,7 @@ func domainFixture(t *testing.T, d *domain) conformance.Fixture {
 		Multi:            "url",
 		Reference:        "manager",
 		Faults:           faults(cfg),
-		Large:            1000,
+		Large:            600, // more than one batch; TestTenThousandMembers has more
 		RefusedAttribute: "initials",
 		RefusedValue:     "longer than the six characters it takes",
 		StrictNames:      true,
