@@ -1,0 +1,141 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
+)
+
+// Law 4: those who are looked at beside each other count together: what another
+// run has begun and not ended yet is among what people lost.
+func TestTheLimitHoldsBesideOthers(t *testing.T) {
+	h := newHouse(t) // two may lose something
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 school T", "6 school T")
+	other := *h.e
+	h.one.before = func([]connectors.Change) {
+		h.one.before = nil
+		d, err := other.RunFew(t.Context(), h.ids("3", "4"), []string{"one"})
+		if err != nil || d[0].Err != nil {
+			t.Error(err, d)
+		}
+	}
+	if _, err := h.e.RunFew(t.Context(), h.ids("1", "2"), []string{"one"}); err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for _, key := range []string{"1", "2", "3", "4"} {
+		if h.has(key) == "two/account two/lib:library" {
+			lost++
+		}
+	}
+	if lost > 2 {
+		t.Errorf("%d lost something in one, and 2 may", lost)
+	}
+}
+
+// Whoever leaves is not kept by a hold that was about something else: HR took
+// back what was held, and the next run for everybody has not seen that yet.
+func TestAHoldOfThePastKeepsNobody(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "9 school T 2020-12-31")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 school T", "9 school T 2020-12-31")
+	h.run() // holds it
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "9 school T 2020-12-31")
+	h.few("1", "2", "3")
+	h.hire("1 school T", "2 school T 2020-12-31", "3 school T", "4 school T", "5 school T", "9 school T 2020-12-31")
+	if later := h.few("2"); len(later) == 0 && h.has("2") != "" {
+		t.Errorf("2 has left and has %q, and it is left to nobody", h.has("2"))
+	}
+}
+
+// Whom a run leaves to another one, because that one is at their account, is
+// looked at again: the other may have begun before the day did.
+func TestWhoIsLeftToAnotherRunIsLookedAtAgain(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31")
+	lock, err := h.e.DB.Lock(t.Context(), fmt.Sprintf("touch %q %s", "one", h.ids("1")[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.run()
+	lock.Unlock()
+	var n int
+	if err := testenv.Raw(t, h.e.Config.Database).QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'people'`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if h.has("1") == "" || n == 0 {
+		t.Errorf("1 has %q, and %d jobs say that somebody has to look", h.has("1"), n)
+	}
+}
+
+// What the process itself is short of is waited for: nobody else sees to it.
+func TestTooManyLocksAreWaitedFor(t *testing.T) {
+	if !testenv.OnPostgres() {
+		t.Setenv("BEHOV_TEST_ON", "postgres")
+	}
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	var names []string
+	for i := range 1490 {
+		names = append(names, fmt.Sprint("somebody ", i))
+	}
+	lock, err := h.e.DB.Lock(t.Context(), names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := h.e.DB.Lock(t.Context(), "a", "b", "c", "d", "e", "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer few.Unlock()
+	time.AfterFunc(15*time.Second, lock.Unlock)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T", "7 school T")
+	h.settledRun()
+	for _, key := range []string{"1", "7"} {
+		if h.has(key) != everything {
+			t.Errorf("%s has %q", key, h.has(key))
+		}
+	}
+}
+
+// What somebody gives up while it is tried is not tried again.
+func TestGivenUpWhileItIsTried(t *testing.T) {
+	h := newHouse(t)
+	now := time.Now()
+	h.e.Now = func() time.Time { return now }
+	h.hire("1 school T")
+	h.one.refuse = "no"
+	h.run()
+	failing := h.failing()
+	if len(failing) != 1 {
+		t.Fatalf("failing: %+v", failing)
+	}
+	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
+	h.one.before = func([]connectors.Change) {
+		h.one.before = nil
+		if _, err := g.DecideSteps(t.Context(), []string{failing[0].Key}, store.GiveUp, "os-uid:0", "not needed"); err != nil {
+			t.Error(err)
+		}
+	}
+	h.run()
+	h.e.Eager = false
+	now = now.Add(24 * time.Hour)
+	calls := h.one.calls
+	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if f := h.failing(); len(f) != 1 || f[0].State != store.GivenUp || f[0].NextUS != 0 || h.one.calls != calls {
+		t.Errorf("given up, and then tried %d times: %+v", h.one.calls-calls, f)
+	}
+}
