@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,7 +135,8 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 			if t.Observed == nil {
 				continue
 			}
-			if err := tx.SetTargetState(ctx, t.Name, t.Observed.Completeness.Why, w.began, w.heads); err != nil {
+			// Whoever asks whether it was done must hear that it was not.
+			if err := tx.SetTargetState(ctx, t.Name, cmp.Or(t.Observed.Completeness.Why, r.Down[t.Name]), w.began, w.heads); err != nil {
 				return err
 			}
 		}

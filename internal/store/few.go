@@ -122,7 +122,8 @@ type TargetState struct {
 	// Events and Decisions are where the sequences stood when it began.
 	Events    int64 `db:"event_seq" json:"events"`
 	Decisions int64 `db:"decision_seq" json:"decisions"`
-	// Missed says why it was not seen as a whole; empty when it was.
+	// Missed says why it was not seen as a whole, or why not everything was done
+	// there; empty when it was.
 	Missed string `db:"missed" json:"missed,omitempty"`
 }
 
