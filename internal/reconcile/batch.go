@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type targetRun struct {
 	ended    map[string]bool // steps that were done
 	accounts map[identity.PersonID]string
 	left     map[identity.PersonID]string // who is left to others, and why
+	again    map[identity.PersonID]bool   // of them, whom these may see with older eyes
 	after    time.Duration                // how long the target asked us to wait
 	putOff   int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
@@ -37,7 +39,7 @@ type targetRun struct {
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
+	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped
@@ -56,8 +58,33 @@ func (r *targetRun) all(ctx context.Context) (down string, err error) {
 		}
 		rest = rest[n:]
 	}
-	return "", nil
+	return "", r.lookAgain(ctx)
 }
+
+// lookAgain has somebody look, soon, at those whom a run for everybody left to
+// runs that may have begun before what it knew, or before the day did.
+func (r *targetRun) lookAgain(ctx context.Context) error {
+	if len(r.again) == 0 {
+		return nil
+	}
+	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.again)), leftAtOnce) {
+			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(leftFor)}
+			for _, id := range some {
+				job.People = append(job.People, string(id))
+			}
+			tx.Enqueue(job)
+		}
+		return nil
+	})
+}
+
+const (
+	// leftFor is when somebody looks again at those who were left to others.
+	leftFor = 2 * time.Second
+	// leftAtOnce is how many of them are one job.
+	leftAtOnce = 50
+)
 
 // attempt is a step on its way: its own name in the audit trail, and the
 // change that the connector is asked for.
@@ -306,6 +333,13 @@ func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attemp
 	}
 	since := r.world.heads
 	touched, err := tx.Touched(ctx, r.target.Name, unique(others), since, r.plan)
+	if err == nil && len(touched) > 0 {
+		// An event or a decision has its own job; what another run did has none.
+		since := store.Heads{Events: math.MaxInt64, Decisions: math.MaxInt64, Audit: since.Audit}
+		var steps map[identity.PersonID]bool
+		steps, err = tx.Touched(ctx, r.target.Name, slices.Collect(maps.Keys(touched)), since, r.plan)
+		maps.Copy(r.again, steps)
+	}
 	if err != nil || len(ours) == 0 {
 		return touched, err
 	}

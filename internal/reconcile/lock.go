@@ -118,7 +118,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
-	if store.TooMany(err) {
+	for store.TooMany(err) { // nobody else sees to them; we hold nothing that others wait for
 		all, err = db.LockWithin(ctx, fewPatience, personLocks(r.target.Name, people)...)
 	}
 	switch {
@@ -136,7 +136,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 		case err == nil:
 			held = append(held, one)
 		case errors.Is(err, store.ErrLocked):
-			r.left[id] = "another run is at this person's account"
+			r.left[id], r.again[id] = "another run is at this person's account", true
 		default:
 			return held, err
 		}

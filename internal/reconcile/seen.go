@@ -136,7 +136,11 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 				continue
 			}
 			// Whoever asks whether it was done must hear that it was not.
-			if err := tx.SetTargetState(ctx, t.Name, cmp.Or(t.Observed.Completeness.Why, r.Down[t.Name]), w.began, w.heads); err != nil {
+			missed := cmp.Or(t.Observed.Completeness.Why, r.Down[t.Name])
+			if n := r.Ended[t.Name][leftToOthers]; n > 0 {
+				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
+			}
+			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.heads); err != nil {
 				return err
 			}
 		}
