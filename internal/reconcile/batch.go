@@ -285,6 +285,17 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			kept = append(kept, a)
 		}
+		beyond, err := r.beyond(ctx, tx, kept, at)
+		if err != nil {
+			return err
+		}
+		if len(beyond) > 0 {
+			tx.Enqueue(store.RunJob{Target: r.target.Name, Because: "what looking at few left", Events: r.world.heads.Events, Decisions: r.world.heads.Decisions})
+			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
+		}
+		for id := range beyond {
+			r.left[id] = "more people lose something, or are changed, than may at a time"
+		}
 		return r.recordIntents(ctx, tx, kept, at)
 	})
 	if err != nil {

@@ -143,6 +143,9 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.heads); err != nil {
 				return err
 			}
+			if err := tx.ForgetCounted(ctx, t.Name, e.Now().Add(-lately)); err != nil {
+				return err
+			}
 		}
 		if e.partial(w) {
 			return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
@@ -163,15 +165,9 @@ const (
 	ChangeCounts = "change"
 )
 
-// Count notes that something was done to people in a target that counts against
-// its limits, and forgets what was done before an instant.
-func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, forget time.Time) error {
-	if len(people) == 0 {
-		return nil
-	}
-	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND kind = $2 AND at_us < $3`, target, kind, micros(forget)); err != nil {
-		return fmt.Errorf("count what was done in target %s: %w", target, err)
-	}
+// Count notes that something is done to people in a target that counts against
+// its limits.
+func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at time.Time) error {
 	for _, id := range people {
 		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
@@ -181,14 +177,31 @@ func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, fo
 	return nil
 }
 
+// ForgetCounted forgets what was done in a target before an instant.
+func (tx *Tx) ForgetCounted(ctx context.Context, target string, before time.Time) error {
+	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND at_us < $2`, target, micros(before)); err != nil {
+		return fmt.Errorf("count what was done in target %s: %w", target, err)
+	}
+	return nil
+}
+
 // Counted returns, by kind, to whom something was done in a target since an
 // instant that counts against its limits.
 func (db *DB) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return counted(ctx, db.read, target, since)
+}
+
+// Counted is DB.Counted as the transaction sees it.
+func (tx *Tx) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return counted(ctx, tx.tx, target, since)
+}
+
+func counted(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
 	var rows []struct {
 		Kind   string            `db:"kind"`
 		Person identity.PersonID `db:"person_id"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
 	counted := map[string]map[identity.PersonID]bool{LossCounts: {}, ChangeCounts: {}}
