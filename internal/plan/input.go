@@ -115,6 +115,9 @@ type Target struct {
 	// Held are, where People are few, the keys of steps that are held, each with
 	// the digest of the hold: they are for whoever decides on it.
 	Held map[string]string
+	// Anew are, where People are few, those about whom more is known than the last
+	// run for everybody knew: what is held of theirs may be of the past.
+	Anew map[identity.PersonID]bool
 	// Unrevoked are people whose sessions could not be ended when their accounts
 	// were closed.
 	Unrevoked map[identity.PersonID]bool

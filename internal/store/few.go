@@ -88,12 +88,12 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		return nil, fmt.Errorf("read the heads: %w", err)
 	}
 	if now.Events > since.Events {
-		if err := ask(`SELECT DISTINCT person_id FROM hr_event WHERE seq > $1`, since.Events); err != nil {
+		if err := ask(eventsSince, since.Events); err != nil {
 			return nil, err
 		}
 	}
 	if now.Decisions > since.Decisions {
-		if err := ask(`SELECT DISTINCT person_id FROM decision WHERE seq > $1`, since.Decisions); err != nil {
+		if err := ask(decisionsSince, since.Decisions); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +104,28 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		}
 	}
 	return touched, nil
+}
+
+const (
+	eventsSince    = `SELECT DISTINCT person_id FROM hr_event WHERE seq > $1`
+	decisionsSince = `SELECT DISTINCT person_id FROM decision WHERE seq > $1`
+)
+
+// Anew returns those of the people about whom HR said something, or somebody
+// decided something, that a run which knew of so much did not know.
+func (db *DB) Anew(ctx context.Context, f Few, events, decisions int64) (map[identity.PersonID]bool, error) {
+	anew := map[identity.PersonID]bool{}
+	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
+		where, args := f.among("person_id", []any{seq})
+		var ids []identity.PersonID
+		if err := db.read.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
+			return nil, fmt.Errorf("read what is new: %w", err)
+		}
+		for _, id := range ids {
+			anew[id] = true
+		}
+	}
+	return anew, nil
 }
 
 // Still keeps everybody else from recording an HR event or a decision until the
