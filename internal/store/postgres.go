@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -28,6 +29,19 @@ const (
 	idle = 16
 )
 
+// found has the server find out as soon as we do that nobody is there any more,
+// when our machine loses power: until then it keeps our locks, and the others
+// wait. By itself it asks after two hours. A transaction of which nothing is
+// heard for long keeps everybody from recording anything. The URL may say
+// otherwise.
+var found = map[string]string{
+	"tcp_keepalives_idle":                 strconv.Itoa(int((silence / 3).Seconds())),
+	"tcp_keepalives_interval":             strconv.Itoa(int((silence / 3).Seconds())),
+	"tcp_keepalives_count":                "2",
+	"tcp_user_timeout":                    strconv.Itoa(int(silence.Milliseconds())),
+	"idle_in_transaction_session_timeout": strconv.Itoa(int((2 * time.Minute).Milliseconds())),
+}
+
 // dialer connects to PostgreSQL.
 var dialer = net.Dialer{
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 3, Interval: silence / 3, Count: 2},
@@ -46,6 +60,9 @@ func openPostgres(url string) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("database: %w", err) // which says it without the password
 	}
 	c.DialFunc, c.ConnectTimeout = dialer.DialContext, cmp.Or(c.ConnectTimeout, connecting)
+	for name, value := range found {
+		c.RuntimeParams[name] = cmp.Or(c.RuntimeParams[name], value)
+	}
 	db := sqlx.NewDb(stdlib.OpenDB(*c), "pgx")
 	db.SetMaxIdleConns(idle)
 	db.SetConnMaxIdleTime(time.Minute)
