@@ -1,11 +1,14 @@
 package reconcile_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -138,4 +141,79 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 	if f := h.failing(); len(f) != 1 || f[0].State != store.GivenUp || f[0].NextUS != 0 || h.one.calls != calls {
 		t.Errorf("given up, and then tried %d times: %+v", h.one.calls-calls, f)
 	}
+}
+
+// beside does f in a transaction that has begun to write, and has not ended,
+// when g begins; neither may end the other.
+func (h *house) beside(f, more func(tx *store.Tx) error, g func() error) {
+	h.t.Helper()
+	began, done := make(chan bool), make(chan error, 1)
+	go func() {
+		done <- h.e.DB.Write(context.Background(), func(tx *store.Tx) error {
+			if err := f(tx); err != nil {
+				return err
+			}
+			close(began)
+			time.Sleep(500 * time.Millisecond)
+			return more(tx)
+		})
+	}()
+	<-began
+	if err := errors.Join(g(), <-done); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// Several steps are decided on while one of them fails once more: neither waits
+// for the other for ever.
+func TestStepsAreDecidedOnBesideARun(t *testing.T) {
+	if !testenv.OnPostgres() {
+		t.Setenv("BEHOV_TEST_ON", "postgres")
+	}
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.one.refuse = "no"
+	h.run()
+	failing := h.failing()
+	if len(failing) != 2 {
+		t.Fatalf("failing: %+v", failing)
+	}
+	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
+	h.beside(func(tx *store.Tx) error {
+		f, err := tx.Failed(context.Background(), failing[1], time.Now())
+		return errors.Join(err, tx.PutFailingStep(context.Background(), f, time.Now()))
+	}, func(tx *store.Tx) error {
+		tx.Audit(audit.Record{At: time.Now(), Actor: "behov", Action: audit.StepEnded})
+		return nil
+	}, func() error {
+		_, err := g.DecideSteps(context.Background(), []string{failing[0].Key, failing[1].Key}, store.Retry, "os-uid:0", "")
+		return err
+	})
+}
+
+// Two people are found to be one while HR says something of one of them.
+func TestPeopleAreMergedBesideAnImport(t *testing.T) {
+	if !testenv.OnPostgres() {
+		t.Setenv("BEHOV_TEST_ON", "postgres")
+	}
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := h.e.DB.FindPerson(t.Context(), "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
+	h.beside(func(tx *store.Tx) error { // as an import begins
+		_, err := tx.Still(context.Background())
+		return err
+	}, func(tx *store.Tx) error {
+		return tx.SetProtected(context.Background(), two.ID, true)
+	}, func() error {
+		_, err := g.Merge(context.Background(), one, two, "os-uid:0", "they are one")
+		return err
+	})
 }

@@ -74,16 +74,16 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 				return err
 			}
 		}
-		if err := e.recordMovers(ctx, tx, movers); err != nil {
-			return err
-		}
 		if err := e.recordLeft(ctx, tx, w, p, touched); err != nil {
 			return err
 		}
 		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
 			return err
 		}
-		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
+		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p)); err != nil {
+			return err
+		}
+		return e.recordMovers(ctx, tx, movers) // last, as from here on nobody else records anything
 	})
 }
 
