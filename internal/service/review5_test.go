@@ -2,6 +2,9 @@ package service_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -9,8 +12,10 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // stops is a target that can be read, and does not answer what it is asked for.
@@ -55,4 +60,62 @@ func TestATargetStopsWhenADayBegins(t *testing.T) {
 		stopped.Store(false)
 		town.until("who left is out", 25*time.Second, func() bool { return town.has("1", "one") == "" })
 	})
+}
+
+// lazy is a target that takes its time.
+type lazy struct{ *target }
+
+func (s lazy) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	time.Sleep(50 * time.Millisecond)
+	return s.target.Apply(ctx, changes)
+}
+
+// TestManyTargetsShareTheConnections: with as many targets as a municipality
+// has, PostgreSQL has room left for whoever else comes.
+func TestManyTargetsShareTheConnections(t *testing.T) {
+	const many = 32
+	server := testenv.StartPostgres(t)
+	town := newTown(t, server.Database())
+	var targets, systems, policy strings.Builder
+	targets.WriteString("targets:\n")
+	systems.WriteString("systems:\n")
+	for n := range many {
+		fmt.Fprintf(&targets, "  t%d: {removal_limit: {number: 9999}, memory: {groups: [g]}}\n", n)
+		fmt.Fprintf(&systems, "  s%d:\n    target: t%d\n    entitlements: {e%d: {}}\n", n, n, n)
+		fmt.Fprintf(&policy, "p, r%d, true, s%d:e%d, allow, everybody\n", n, n, n)
+	}
+	for name, text := range map[string]string{"behov.yaml": targets.String(), "catalogue.yaml": systems.String(), "policy.csv": policy.String()} {
+		if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	town.config = town.load()
+	connected := map[string]connectors.Connector{}
+	for _, c := range town.config.Targets {
+		m, err := memory.New(*c.Memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		connected[c.Name] = lazy{&target{Connector: m, done: map[string]int{}}}
+	}
+	town.serve(func(s *service.Service) {
+		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) { return connected, nil }
+	})
+	raw := testenv.Raw(t, town.url)
+	for n := range 60 {
+		town.hr(fmt.Sprintf("%d school", 2*n), fmt.Sprintf("%d school", 2*n+1))
+	}
+	most := 0
+	for range 100 {
+		var n int
+		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend'`).Scan(&n); err != nil {
+			t.Errorf("nobody else gets in: %v", err)
+		}
+		most = max(most, n)
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Logf("at most %d connections", most)
+	if log := town.log.String(); strings.Contains(log, "53300") || most > 80 {
+		t.Errorf("%d connections, of 100 that PostgreSQL has; refused %d times", most, strings.Count(log, "53300"))
+	}
 }

@@ -27,6 +27,10 @@ const (
 	// idle is how many connections wait for the next job: those beyond are closed
 	// after each, and made anew.
 	idle = 16
+	// most is how many connections a process has: PostgreSQL takes a hundred unless
+	// somebody configured it, and there are other processes, and people with
+	// commands. Whoever needs one more waits for it, and must not hold one.
+	most = 24
 )
 
 // found has the server find out as soon as we do that nobody is there any more,
@@ -65,6 +69,7 @@ func openPostgres(url string) (*sqlx.DB, error) {
 	}
 	db := sqlx.NewDb(stdlib.OpenDB(*c), "pgx")
 	db.SetMaxIdleConns(idle)
+	db.SetMaxOpenConns(most)
 	db.SetConnMaxIdleTime(time.Minute)
 	return db, nil
 }
