@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -118,4 +119,36 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 	if log := town.log.String(); strings.Contains(log, "53300") || most > 80 {
 		t.Errorf("%d connections, of 100 that PostgreSQL has; refused %d times", most, strings.Count(log, "53300"))
 	}
+}
+
+// TestADeadLeaderLeadsNobody: what is due later, and the schedule, are seen to by
+// one of the processes. That the one which did so before died, and the clock went
+// back since, keeps nobody from taking that over.
+func TestADeadLeaderLeadsNobody(t *testing.T) {
+	town := newTown(t, "")
+	town.serve(nil)() // which leaves the tables as they are
+	raw := testenv.Raw(t, town.url)
+	if _, err := raw.ExecContext(t.Context(), `INSERT INTO river_leader (elected_at, expires_at, leader_id, name) VALUES (datetime('now', '+1 hour'), datetime('now', '+1 hour', '+15 seconds'), 'behov-dead', 'default')`); err != nil {
+		t.Fatal(err)
+	}
+	town.serve(nil)
+	town.hr("1 school")
+	town.until("1 is there", 10*time.Second, func() bool { return town.has("1", "one") != "" })
+	p, err := town.db.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
+		tx.Enqueue(store.PeopleJob{People: []string{string(p.ID)}, Target: "two", At: time.Now().Add(8 * time.Second)})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	town.until("what was due later is done", 30*time.Second, func() bool {
+		var n int
+		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'people' AND state <> 'completed'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == 0
+	})
 }
