@@ -152,3 +152,57 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 		return n == 0
 	})
 }
+
+// stuck is a target that is read slowly.
+type stuck struct {
+	*target
+	until chan bool
+}
+
+func (s stuck) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	select {
+	case <-s.until:
+	case <-ctx.Done():
+	}
+	return s.target.Snapshot(ctx, sink)
+}
+
+// TestASlowTargetKeepsNoOtherFromARun: while everybody is looked at in all
+// targets at once, which waits for the slowest, what somebody released in another
+// one goes through.
+func TestASlowTargetKeepsNoOtherFromARun(t *testing.T) {
+	town := newTown(t, "")
+	until := make(chan bool)
+	var slow atomic.Bool
+	town.serve(func(s *service.Service) {
+		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
+			return map[string]connectors.Connector{"one": maybe{stuck{town.targets["one"], until}, &slow}, "two": town.targets["two"]}, nil
+		}
+	})
+	t.Cleanup(func() { close(until) })
+	town.until("the first looks at everybody are over", 10*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
+	slow.Store(true)
+	enqueue := func(j store.Job) {
+		t.Helper()
+		if err := town.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(j); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueue(store.RunJob{Whole: true, Because: "due"})
+	time.Sleep(2 * time.Second)
+	enqueue(store.RunJob{Target: "two", Because: "decision 1"})
+	town.until("two is looked at", 20*time.Second, func() bool { return strings.Contains(town.log.String(), `because="decision 1"`) })
+}
+
+// maybe is stuck when it is told to be.
+type maybe struct {
+	stuck
+	slow *atomic.Bool
+}
+
+func (m maybe) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+	if m.slow.Load() {
+		return m.stuck.Snapshot(ctx, sink)
+	}
+	return m.target.Snapshot(ctx, sink)
+}
