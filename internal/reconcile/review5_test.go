@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,4 +217,21 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 		_, err := g.Merge(context.Background(), one, two, "os-uid:0", "they are one")
 		return err
 	})
+}
+
+// A target that was taken out of the configuration keeps the accounts that behov
+// made there, also those of people who leave: somebody is told.
+func TestATargetThatWasTakenOutIsTold(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.settledRun()
+	h.e.Config.Targets = h.e.Config.Targets[:1]
+	h.hire("1 school T 2020-12-31", "2 school T")
+	r := h.run()
+	for _, f := range r.Plan.Findings {
+		if f.Target == "two" && strings.Contains(f.Text, "2 accounts") {
+			return
+		}
+	}
+	t.Errorf("1 has %q, and the plan says %v", h.has("1"), r.Plan.Findings)
 }
