@@ -20,6 +20,9 @@ type Input struct {
 	FingerprintKey []byte
 	// Released are the digests of holds that somebody released.
 	Released map[string]bool
+	// Removed are targets that are not configured any more, with how many accounts
+	// there are known.
+	Removed map[string]int
 	// Few: People are not everybody, and targets show no more than their
 	// accounts. Then the plan does only what one for everybody would surely do.
 	Few bool
