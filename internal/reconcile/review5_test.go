@@ -235,3 +235,33 @@ func TestATargetThatWasTakenOutIsTold(t *testing.T) {
 	}
 	t.Errorf("1 has %q, and the plan says %v", h.has("1"), r.Plan.Findings)
 }
+
+// A release that is taken back while it is carried out ends with the batch that
+// is under way.
+func TestAReleaseIsTakenBack(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T")
+	h.run()
+	holds, err := h.e.DB.Holds(t.Context())
+	if err != nil || len(holds) != 2 {
+		t.Fatalf("holds %v, %v", holds, err)
+	}
+	for _, hold := range holds {
+		h.decideHold(hold.Digest, store.Release)
+	}
+	var asked []connectors.Op
+	h.one.before = func(changes []connectors.Change) {
+		if asked = append(asked, changes[0].Op); len(asked) > 1 {
+			return
+		}
+		for _, hold := range holds {
+			h.decideHold(hold.Digest, store.Reject)
+		}
+	}
+	h.run()
+	if len(asked) != 1 {
+		t.Errorf("rejected during the first batch, and these were carried out: %v", asked)
+	}
+}
