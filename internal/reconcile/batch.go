@@ -25,7 +25,7 @@ type targetRun struct {
 	world    *world
 	target   plan.Target
 	plan     string
-	released map[string]bool // steps that somebody released
+	released map[string]string // steps that somebody released, and the hold's digest
 	steps    []plan.Step
 	report   func(s plan.Step, outcome, detail string)
 	ended    map[string]bool // steps that were done
@@ -39,7 +39,7 @@ type targetRun struct {
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
+	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped
@@ -265,7 +265,15 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			return nil
 		}
+		takenBack, err := r.takenBack(ctx, tx, attempts)
+		if err != nil {
+			return err
+		}
 		for _, a := range attempts {
+			if takenBack[r.released[a.step.ID]] {
+				why[a.id] = "its release was taken back"
+				continue
+			}
 			if touched[a.step.Person] {
 				r.left[a.step.Person] = "something new is known of the person since this was planned"
 				continue
@@ -323,6 +331,24 @@ func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, 
 		}
 	}
 	return why, err
+}
+
+// takenBack returns the holds, among those that the attempts were released from,
+// whose release does not hold any more.
+func (r *targetRun) takenBack(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
+	takenBack := map[string]bool{}
+	for _, a := range attempts {
+		digest := r.released[a.step.ID]
+		if _, asked := takenBack[digest]; asked || digest == "" {
+			continue
+		}
+		d, err := tx.HoldDecision(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		takenBack[digest] = d == nil || d.Verdict != store.Release
+	}
+	return takenBack, nil
 }
 
 // touched returns of whom something is known that the plan did not know.

@@ -111,7 +111,7 @@ func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt,
 // whatever the limits.
 func (r *targetRun) counting(attempts []attempt) (lost, changed store.Few) {
 	for _, a := range attempts {
-		if r.urgent || r.released[a.step.ID] || r.world.facts[a.step.Person].Suspended != "" {
+		if r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
 			continue
 		}
 		if a.step.Takes() {
