@@ -61,31 +61,6 @@ func (r *targetRun) all(ctx context.Context) (down string, err error) {
 	return "", r.lookAgain(ctx)
 }
 
-// lookAgain has somebody look, soon, at those whom a run for everybody left to
-// runs that may have begun before what it knew, or before the day did.
-func (r *targetRun) lookAgain(ctx context.Context) error {
-	if len(r.again) == 0 {
-		return nil
-	}
-	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
-		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.again)), leftAtOnce) {
-			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(leftFor)}
-			for _, id := range some {
-				job.People = append(job.People, string(id))
-			}
-			tx.Enqueue(job)
-		}
-		return nil
-	})
-}
-
-const (
-	// leftFor is when somebody looks again at those who were left to others.
-	leftFor = 2 * time.Second
-	// leftAtOnce is how many of them are one job.
-	leftAtOnce = 50
-)
-
 // attempt is a step on its way: its own name in the audit trail, and the
 // change that the connector is asked for.
 type attempt struct {
