@@ -285,11 +285,14 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict, ma
 			if err := tx.PutFailingStep(ctx, f, next); err != nil {
 				return err
 			}
+			decided = append(decided, f)
+		}
+		// Only then: a run has its steps first, too, and the trail's end last.
+		for _, f := range decided {
 			if _, err := tx.Decide(ctx, store.Decision{Kind: store.StepDecision, Verdict: verdict, Person: f.Person, Subject: f.Key, Maker: maker,
 				Reason: cmp.Or(strings.TrimSpace(reason), "tried again")}, now); err != nil {
 				return err
 			}
-			decided = append(decided, f)
 		}
 		return nil
 	})

@@ -118,6 +118,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, make
 	}
 	var d store.Decision
 	err := g.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
+			return err
+		}
 		for _, k := range from.Keys {
 			if err := tx.MoveRecord(ctx, g.Config.Precedence, k.SourceKey, from.ID, into.ID); err != nil {
 				return err
@@ -155,6 +158,9 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	var d store.Decision
 	other := before
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Still(ctx); err != nil {
+			return err
+		}
 		if other == "" {
 			other = identity.PersonID(uuid.Must(uuid.NewV7()).String())
 			if err := g.newcomer(ctx, tx, p, key, other); err != nil {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/config"
@@ -31,8 +34,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	}
 	s, highest, err := queried(ctx, source.SQL, from)
 	if err != nil {
-		// What a database says may have a password or a row in it.
-		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, err)
+		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, discreet(err))
 	}
 	sum := sha256.New()
 	for fields := range s.All() {
@@ -62,14 +64,46 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	return []*Report{report}, nil
 }
 
+// discreet leaves out what a database says of a query that failed: it may be
+// what stands in a row. Of a connection that could not be made it says why.
+func discreet(err error) error {
+	var connecting *pgconn.ConnectError
+	var said *pgconn.PgError
+	if errors.As(err, &connecting) || !errors.As(err, &said) {
+		return err
+	}
+	return fmt.Errorf("the database says SQLSTATE %s: run it by hand to see of which row", said.Code)
+}
+
+const (
+	// letIn is for how long HR's database may take to let us in, and answering for
+	// how long a query may take: the source is not read again before.
+	letIn     = 15 * time.Second
+	answering = 10 * time.Minute
+)
+
+// openView opens the database of a view.
+func openView(database string) (*sqlx.DB, error) {
+	if file, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		return sqlx.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)")
+	}
+	c, err := pgx.ParseConfig(database)
+	if err != nil {
+		return nil, err
+	}
+	c.ConnectTimeout = min(c.ConnectTimeout, letIn)
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = letIn
+	}
+	return sqlx.NewDb(stdlib.OpenDB(*c), "pgx"), nil
+}
+
 // queried returns a query's rows, and the largest value of the column by which
 // it is read on.
 func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records, highest string, err error) {
-	driver, dsn := "pgx", v.Database
-	if file, ok := strings.CutPrefix(v.Database, "sqlite:"); ok {
-		driver, dsn = "sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)&_pragma=query_only(1)"
-	}
-	db, err := sqlx.Open(driver, dsn)
+	ctx, cancel := context.WithTimeout(ctx, answering)
+	defer cancel()
+	db, err := openView(v.Database)
 	if err != nil {
 		return nil, "", errors.New("the database's URL is none")
 	}

@@ -54,6 +54,9 @@ func Build(in Input) (*Plan, error) {
 		b.finish()
 		p.append(b.plan)
 	}
+	for name, n := range in.Removed {
+		p.Findings = append(p.Findings, Finding{Kind: Unmanaged, Target: name, Text: fmt.Sprintf("the target is not configured any more and behov knows %d accounts there: nothing of them is changed, also when people leave; put it back under targets, or see to them by hand", n)})
+	}
 	slices.SortStableFunc(p.Steps, compareSteps)
 	slices.SortStableFunc(p.Handovers, func(a, b Handover) int {
 		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Entitlement, b.Entitlement))

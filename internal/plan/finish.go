@@ -95,6 +95,10 @@ func (b *builder) held(steps []Step) (through []Step) {
 			continue
 		}
 		waits[s.ID] = digest
+		if b.t.Anew[s.Person] {
+			b.later("", "it is held, perhaps for what is no longer so: behov hold show "+digest)
+			continue
+		}
 		b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "it is held: behov hold show " + digest, Steps: []Step{s}})
 	}
 	return through

@@ -20,6 +20,9 @@ type Input struct {
 	FingerprintKey []byte
 	// Released are the digests of holds that somebody released.
 	Released map[string]bool
+	// Removed are targets that are not configured any more, with how many accounts
+	// there are known.
+	Removed map[string]int
 	// Few: People are not everybody, and targets show no more than their
 	// accounts. Then the plan does only what one for everybody would surely do.
 	Few bool
@@ -115,6 +118,9 @@ type Target struct {
 	// Held are, where People are few, the keys of steps that are held, each with
 	// the digest of the hold: they are for whoever decides on it.
 	Held map[string]string
+	// Anew are, where People are few, those about whom more is known than the last
+	// run for everybody knew: what is held of theirs may be of the past.
+	Anew map[identity.PersonID]bool
 	// Unrevoked are people whose sessions could not be ended when their accounts
 	// were closed.
 	Unrevoked map[identity.PersonID]bool

@@ -121,7 +121,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 		run.plan = p.Digest
 		for _, r := range p.Released {
 			for _, id := range r.Steps {
-				run.released[id] = true
+				run.released[id] = r.Digest
 			}
 		}
 		for _, s := range p.Steps {

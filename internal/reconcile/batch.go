@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -24,12 +25,13 @@ type targetRun struct {
 	world    *world
 	target   plan.Target
 	plan     string
-	released map[string]bool // steps that somebody released
+	released map[string]string // steps that somebody released, and the hold's digest
 	steps    []plan.Step
 	report   func(s plan.Step, outcome, detail string)
 	ended    map[string]bool // steps that were done
 	accounts map[identity.PersonID]string
 	left     map[identity.PersonID]string // who is left to others, and why
+	again    map[identity.PersonID]bool   // of them, whom these may see with older eyes
 	after    time.Duration                // how long the target asked us to wait
 	putOff   int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
@@ -37,7 +39,7 @@ type targetRun struct {
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]bool{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}}
+	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped
@@ -56,7 +58,7 @@ func (r *targetRun) all(ctx context.Context) (down string, err error) {
 		}
 		rest = rest[n:]
 	}
-	return "", nil
+	return "", r.lookAgain(ctx)
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -238,7 +240,15 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			return nil
 		}
+		takenBack, err := r.takenBack(ctx, tx, attempts)
+		if err != nil {
+			return err
+		}
 		for _, a := range attempts {
+			if takenBack[r.released[a.step.ID]] {
+				why[a.id] = "its release was taken back"
+				continue
+			}
 			if touched[a.step.Person] {
 				r.left[a.step.Person] = "something new is known of the person since this was planned"
 				continue
@@ -257,6 +267,17 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				}
 			}
 			kept = append(kept, a)
+		}
+		beyond, err := r.beyond(ctx, tx, kept, at)
+		if err != nil {
+			return err
+		}
+		if len(beyond) > 0 {
+			tx.Enqueue(store.RunJob{Target: r.target.Name, Because: "what looking at few left", Events: r.world.heads.Events, Decisions: r.world.heads.Decisions})
+			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
+		}
+		for id := range beyond {
+			r.left[id] = "more people lose something, or are changed, than may at a time"
 		}
 		return r.recordIntents(ctx, tx, kept, at)
 	})
@@ -287,6 +308,24 @@ func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, 
 	return why, err
 }
 
+// takenBack returns the holds, among those that the attempts were released from,
+// whose release does not hold any more.
+func (r *targetRun) takenBack(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
+	takenBack := map[string]bool{}
+	for _, a := range attempts {
+		digest := r.released[a.step.ID]
+		if _, asked := takenBack[digest]; asked || digest == "" {
+			continue
+		}
+		d, err := tx.HoldDecision(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		takenBack[digest] = d == nil || d.Verdict != store.Release
+	}
+	return takenBack, nil
+}
+
 // touched returns of whom something is known that the plan did not know.
 func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
 	if r.urgent {
@@ -306,6 +345,13 @@ func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attemp
 	}
 	since := r.world.heads
 	touched, err := tx.Touched(ctx, r.target.Name, unique(others), since, r.plan)
+	if err == nil && len(touched) > 0 {
+		// An event or a decision has its own job; what another run did has none.
+		since := store.Heads{Events: math.MaxInt64, Decisions: math.MaxInt64, Audit: since.Audit}
+		var steps map[identity.PersonID]bool
+		steps, err = tx.Touched(ctx, r.target.Name, slices.Collect(maps.Keys(touched)), since, r.plan)
+		maps.Copy(r.again, steps)
+	}
 	if err != nil || len(ours) == 0 {
 		return touched, err
 	}

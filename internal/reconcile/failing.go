@@ -56,7 +56,7 @@ func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) erro
 			}
 			t.Unrevoked[s.Person] = true
 		}
-		due := f.NextUS > 0 && !f.Next().After(e.Now())
+		due := f.State != store.GivenUp && f.NextUS > 0 && !f.Next().After(e.Now())
 		why := fmt.Sprintf("it failed %d times, last with: %s", f.Tries, f.Detail)
 		switch {
 		case due, f.State == store.Trying && e.Eager:
@@ -219,6 +219,9 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 	f, err := tx.Failed(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
 	if err != nil {
 		return at, err
+	}
+	if f.State == store.GivenUp { // while it was tried
+		return time.Time{}, tx.PutFailingStep(ctx, f, time.Time{})
 	}
 	next := at.Add(retryAfter(f.Tries, connectors.After(res.Err)))
 	if f.Tries < mostTries {

@@ -298,7 +298,13 @@ func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) error
 		return err
 	}
 	states, err := e.DB.TargetStates(ctx)
-	t.Population = states[t.Name].Enabled
+	if err != nil {
+		return err
+	}
+	last := states[t.Name]
+	if t.Population = last.Enabled; len(t.Held) > 0 {
+		t.Anew, err = e.DB.Anew(ctx, w.few, last.Events, last.Decisions)
+	}
 	return err
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/internal/identity"
@@ -118,7 +120,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
-	if store.TooMany(err) {
+	for store.TooMany(err) { // nobody else sees to them; we hold nothing that others wait for
 		all, err = db.LockWithin(ctx, fewPatience, personLocks(r.target.Name, people)...)
 	}
 	switch {
@@ -136,10 +138,35 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 		case err == nil:
 			held = append(held, one)
 		case errors.Is(err, store.ErrLocked):
-			r.left[id] = "another run is at this person's account"
+			r.left[id], r.again[id] = "another run is at this person's account", true
 		default:
 			return held, err
 		}
 	}
 	return held, nil
 }
+
+// lookAgain has somebody look, soon, at those whom a run for everybody left to
+// runs that may have begun before what it knew, or before the day did.
+func (r *targetRun) lookAgain(ctx context.Context) error {
+	if len(r.again) == 0 {
+		return nil
+	}
+	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.again)), leftAtOnce) {
+			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(leftFor)}
+			for _, id := range some {
+				job.People = append(job.People, string(id))
+			}
+			tx.Enqueue(job)
+		}
+		return nil
+	})
+}
+
+const (
+	// leftFor is when somebody looks again at those who were left to others.
+	leftFor = 2 * time.Second
+	// leftAtOnce is how many of them are one job.
+	leftAtOnce = 50
+)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -91,13 +93,25 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 	return nil
 }
 
-// count notes what of a batch counts against the target's limits: not what
-// somebody released, and not what must be done now whatever the limits.
+// count notes what of a batch counts against the target's limits.
 func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
-	var lost, changed store.Few
+	var done []attempt
 	for i, a := range attempts {
-		outcome, _ := outcomeOf(results[i])
-		if outcome != audit.Applied && outcome != "" || r.urgent || r.released[a.step.ID] || r.world.facts[a.step.Person].Suspended != "" {
+		if outcome, _ := outcomeOf(results[i]); outcome == audit.Applied || outcome == "" {
+			done = append(done, a)
+		}
+	}
+	lost, changed := r.counting(done)
+	return errors.Join(tx.Count(ctx, r.target.Name, store.LossCounts, lost, at),
+		tx.Count(ctx, r.target.Name, store.ChangeCounts, changed, at))
+}
+
+// counting returns whom the attempts are about that count against the target's
+// limits: not those that somebody released, and not what must be done now
+// whatever the limits.
+func (r *targetRun) counting(attempts []attempt) (lost, changed store.Few) {
+	for _, a := range attempts {
+		if r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
 			continue
 		}
 		if a.step.Takes() {
@@ -107,8 +121,43 @@ func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt,
 			changed = append(changed, a.step.Person)
 		}
 	}
-	return errors.Join(tx.Count(ctx, r.target.Name, store.LossCounts, unique(lost), at, at.Add(-lately)),
-		tx.Count(ctx, r.target.Name, store.ChangeCounts, unique(changed), at, at.Add(-lately)))
+	return unique(lost), unique(changed)
+}
+
+// beyond returns those of few people for whom the target's limits leave no room
+// any more: others began beside this since it was planned. One at a time asks,
+// and notes whom it lets through before anybody knows how it ends, so that the
+// next one sees them. Whoever is counted already may go on.
+func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
+	lost, changed := r.counting(attempts)
+	if r.world.few == nil || len(lost)+len(changed) == 0 {
+		return nil, nil
+	}
+	if _, err := tx.Still(ctx); err != nil {
+		return nil, err
+	}
+	counted, err := tx.Counted(ctx, r.target.Name, at.Add(-lately))
+	if err != nil {
+		return nil, err
+	}
+	beyond := map[identity.PersonID]bool{}
+	for _, of := range []struct {
+		kind   string
+		people store.Few
+		limit  plan.Limit
+	}{{store.LossCounts, lost, r.target.Limit}, {store.ChangeCounts, changed, r.target.Changes}} {
+		fresh := slices.DeleteFunc(of.people, func(id identity.PersonID) bool { return counted[of.kind][id] })
+		if of.limit.Allows(len(counted[of.kind])+len(fresh), max(r.target.Population, len(r.world.few))) {
+			if err := tx.Count(ctx, r.target.Name, of.kind, fresh, at); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, id := range fresh {
+			beyond[id] = true
+		}
+	}
+	return beyond, nil
 }
 
 // endStep closes an open step and notes or forgets whose account is whose. It

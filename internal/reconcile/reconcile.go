@@ -181,7 +181,12 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
+	removed, err := e.Removed(ctx, w.few != nil || w.only != "")
+	if err != nil {
+		return nil, err
+	}
 	p, err := plan.Build(plan.Input{
+		Removed:        removed,
 		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions, Few: w.few != nil},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.everybody(ctx, w),
@@ -203,6 +208,19 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
 	}
 	return p, nil
+}
+
+// Removed returns the targets that are not configured any more, with how many
+// accounts are known there; none to a plan for few.
+func (e *Engine) Removed(ctx context.Context, few bool) (map[string]int, error) {
+	if few {
+		return nil, nil
+	}
+	counts, err := e.DB.CountAccounts(ctx)
+	for _, t := range e.Config.Targets {
+		delete(counts, t.Name)
+	}
+	return counts, err
 }
 
 func (e *Engine) released(ctx context.Context) (map[string]bool, error) {

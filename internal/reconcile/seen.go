@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,16 +74,16 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 				return err
 			}
 		}
-		if err := e.recordMovers(ctx, tx, movers); err != nil {
-			return err
-		}
 		if err := e.recordLeft(ctx, tx, w, p, touched); err != nil {
 			return err
 		}
 		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
 			return err
 		}
-		return errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p))
+		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p)); err != nil {
+			return err
+		}
+		return e.recordMovers(ctx, tx, movers) // last, as from here on nobody else records anything
 	})
 }
 
@@ -134,7 +135,15 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 			if t.Observed == nil {
 				continue
 			}
-			if err := tx.SetTargetState(ctx, t.Name, t.Observed.Completeness.Why, w.began, w.heads); err != nil {
+			// Whoever asks whether it was done must hear that it was not.
+			missed := cmp.Or(t.Observed.Completeness.Why, r.Down[t.Name])
+			if n := r.Ended[t.Name][leftToOthers]; n > 0 {
+				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
+			}
+			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.heads); err != nil {
+				return err
+			}
+			if err := tx.ForgetCounted(ctx, t.Name, e.Now().Add(-lately)); err != nil {
 				return err
 			}
 		}

@@ -83,6 +83,9 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
+	if err := s.tellRemoved(ctx, g); err != nil {
+		s.Log.Error("looking for accounts in targets that are gone failed", "error", err)
+	}
 	s.retired.Go(func() { s.retire(old) })
 	s.client.PeriodicJobs().Clear()
 	s.client.PeriodicJobs().AddMany(s.schedule(c))

@@ -81,7 +81,7 @@ func (s *Service) takeUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{s.releaseOwn(ctx, left[s.id])}
+	errs := []error{s.releaseOwn(ctx, left[s.id]), s.depose(ctx)}
 	delete(left, s.id)
 	for id := range left {
 		dead, err := s.DB.Lock(ctx, aliveLock(id))
@@ -95,6 +95,32 @@ func (s *Service) takeUp(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// depose lets another process lead when the one that does is dead: only the
+// leader begins what is due later, and its time is a clock's, which may have
+// gone back since.
+func (s *Service) depose(ctx context.Context) error {
+	jobs := s.DB.JobDriver().GetExecutor()
+	leader, err := jobs.LeaderGetElectedLeader(ctx, &riverdriver.LeaderGetElectedLeaderParams{})
+	if errors.Is(err, rivertype.ErrNotFound) || err == nil && leader.LeaderID == s.id {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("who leads: %w", err)
+	}
+	dead, err := s.DB.Lock(ctx, aliveLock(leader.LeaderID))
+	if errors.Is(err, store.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dead.Unlock()
+	if _, err := jobs.LeaderResign(ctx, &riverdriver.LeaderResignParams{LeaderID: leader.LeaderID, LeadershipTopic: "river_leadership"}); err != nil {
+		return fmt.Errorf("who leads: %w", err)
+	}
+	return nil
 }
 
 // releaseOf makes a dead process's jobs available again: those that are still

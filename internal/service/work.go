@@ -243,13 +243,16 @@ func (s *Service) each(ctx context.Context, c *config.Config, job store.RunJob) 
 	return s.enqueue(ctx, jobs...)
 }
 
-// known says whether a run has seen what the job is about.
+// known says whether a run has seen what the job is about, and could do it.
 func (s *Service) known(ctx context.Context, job store.RunJob) (bool, error) {
 	if job.Events == 0 && job.Day == "" {
 		return false, nil
 	}
 	states, err := s.DB.TargetStates(ctx)
 	at := states[cmp.Or(job.Target, store.EveryTarget)]
+	if at.Missed != "" {
+		return false, err
+	}
 	if job.Day != "" {
 		return at.ReadUS != job.Last, err
 	}

@@ -341,6 +341,11 @@ func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error
 	return holdDecision(ctx, db.read, digest)
 }
 
+// HoldDecision is DB.HoldDecision as the transaction sees it.
+func (tx *Tx) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+	return holdDecision(ctx, tx.tx, digest)
+}
+
 func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
 	var d Decision
 	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject

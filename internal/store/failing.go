@@ -90,10 +90,11 @@ func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time)
 }
 
 // Failed counts one more failure at an instant, and returns the step as it then
-// stands; a new one is being tried.
+// stands; a new one is being tried. What somebody decides about it at the same
+// time is decided before or after that.
 func (tx *Tx) Failed(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
 	var before FailingStep
-	err := tx.tx.GetContext(ctx, &before, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE key = $1`, f.Key)
+	err := tx.tx.GetContext(ctx, &before, `UPDATE failing_step SET tries = tries WHERE key = $1 RETURNING `+columns[FailingStep](""), f.Key)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return f, fmt.Errorf("read failing steps: %w", err)
 	}

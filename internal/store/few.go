@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
@@ -86,12 +88,12 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		return nil, fmt.Errorf("read the heads: %w", err)
 	}
 	if now.Events > since.Events {
-		if err := ask(`SELECT DISTINCT person_id FROM hr_event WHERE seq > $1`, since.Events); err != nil {
+		if err := ask(eventsSince, since.Events); err != nil {
 			return nil, err
 		}
 	}
 	if now.Decisions > since.Decisions {
-		if err := ask(`SELECT DISTINCT person_id FROM decision WHERE seq > $1`, since.Decisions); err != nil {
+		if err := ask(decisionsSince, since.Decisions); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +104,28 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		}
 	}
 	return touched, nil
+}
+
+const (
+	eventsSince    = `SELECT DISTINCT person_id FROM hr_event WHERE seq > $1`
+	decisionsSince = `SELECT DISTINCT person_id FROM decision WHERE seq > $1`
+)
+
+// Anew returns those of the people about whom HR said something, or somebody
+// decided something, that a run which knew of so much did not know.
+func (db *DB) Anew(ctx context.Context, f Few, events, decisions int64) (map[identity.PersonID]bool, error) {
+	anew := map[identity.PersonID]bool{}
+	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
+		where, args := f.among("person_id", []any{seq})
+		var ids []identity.PersonID
+		if err := db.read.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
+			return nil, fmt.Errorf("read what is new: %w", err)
+		}
+		for _, id := range ids {
+			anew[id] = true
+		}
+	}
+	return anew, nil
 }
 
 // Still keeps everybody else from recording an HR event or a decision until the
@@ -122,7 +146,8 @@ type TargetState struct {
 	// Events and Decisions are where the sequences stood when it began.
 	Events    int64 `db:"event_seq" json:"events"`
 	Decisions int64 `db:"decision_seq" json:"decisions"`
-	// Missed says why it was not seen as a whole; empty when it was.
+	// Missed says why it was not seen as a whole, or why not everything was done
+	// there; empty when it was.
 	Missed string `db:"missed" json:"missed,omitempty"`
 }
 
@@ -162,15 +187,9 @@ const (
 	ChangeCounts = "change"
 )
 
-// Count notes that something was done to people in a target that counts against
-// its limits, and forgets what was done before an instant.
-func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, forget time.Time) error {
-	if len(people) == 0 {
-		return nil
-	}
-	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND kind = $2 AND at_us < $3`, target, kind, micros(forget)); err != nil {
-		return fmt.Errorf("count what was done in target %s: %w", target, err)
-	}
+// Count notes that something is done to people in a target that counts against
+// its limits.
+func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at time.Time) error {
 	for _, id := range people {
 		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
@@ -180,14 +199,31 @@ func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at, fo
 	return nil
 }
 
+// ForgetCounted forgets what was done in a target before an instant.
+func (tx *Tx) ForgetCounted(ctx context.Context, target string, before time.Time) error {
+	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND at_us < $2`, target, micros(before)); err != nil {
+		return fmt.Errorf("count what was done in target %s: %w", target, err)
+	}
+	return nil
+}
+
 // Counted returns, by kind, to whom something was done in a target since an
 // instant that counts against its limits.
 func (db *DB) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return counted(ctx, db.read, target, since)
+}
+
+// Counted is DB.Counted as the transaction sees it.
+func (tx *Tx) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return counted(ctx, tx.tx, target, since)
+}
+
+func counted(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
 	var rows []struct {
 		Kind   string            `db:"kind"`
 		Person identity.PersonID `db:"person_id"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
 	counted := map[string]map[identity.PersonID]bool{LossCounts: {}, ChangeCounts: {}}

@@ -274,9 +274,10 @@ type AlertJob struct {
 // Kind implements river.JobArgs.
 func (AlertJob) Kind() string { return "alert" }
 
-// InsertOpts implements river.JobArgsWithInsertOpts.
+// InsertOpts implements river.JobArgsWithInsertOpts. It is tried until it is sent
+// or there is nothing to say any more: a mail server may be away for a night.
 func (j AlertJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
 }
 
 // Told returns when somebody was last told of something; the zero time for

@@ -554,12 +554,6 @@ func (tx *Tx) PeopleWithNationalID(ctx context.Context, number string) ([]identi
 
 // Events streams the recorded events of a person in their order, opened.
 func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.Event, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT seq, source, kind, employment_id, effective, recorded_us, payload_sealed
-		FROM hr_event WHERE person_id = $1 ORDER BY seq`, string(person))
-	if err != nil {
-		return nil, fmt.Errorf("read HR events: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // reading
 	key, err := loadKey(ctx, db.read, db.master, string(person))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // nothing was ever sealed for the person, or they are erased
@@ -567,6 +561,12 @@ func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.
 	if err != nil {
 		return nil, fmt.Errorf("key of person %s: %w", person, err)
 	}
+	rows, err := db.read.QueryContext(ctx, `SELECT seq, source, kind, employment_id, effective, recorded_us, payload_sealed
+		FROM hr_event WHERE person_id = $1 ORDER BY seq`, string(person))
+	if err != nil {
+		return nil, fmt.Errorf("read HR events: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // reading
 	var events []identity.Event
 	for rows.Next() {
 		var kind, employment, effective string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -26,7 +27,24 @@ const (
 	// idle is how many connections wait for the next job: those beyond are closed
 	// after each, and made anew.
 	idle = 16
+	// most is how many connections a process has: PostgreSQL takes a hundred unless
+	// somebody configured it, and there are other processes, and people with
+	// commands. Whoever needs one more waits for it, and must not hold one.
+	most = 24
 )
+
+// found has the server find out as soon as we do that nobody is there any more,
+// when our machine loses power: until then it keeps our locks, and the others
+// wait. By itself it asks after two hours. A transaction of which nothing is
+// heard for long keeps everybody from recording anything. The URL may say
+// otherwise.
+var found = map[string]string{
+	"tcp_keepalives_idle":                 strconv.Itoa(int((silence / 3).Seconds())),
+	"tcp_keepalives_interval":             strconv.Itoa(int((silence / 3).Seconds())),
+	"tcp_keepalives_count":                "2",
+	"tcp_user_timeout":                    strconv.Itoa(int(silence.Milliseconds())),
+	"idle_in_transaction_session_timeout": strconv.Itoa(int((2 * time.Minute).Milliseconds())),
+}
 
 // dialer connects to PostgreSQL.
 var dialer = net.Dialer{
@@ -46,8 +64,12 @@ func openPostgres(url string) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("database: %w", err) // which says it without the password
 	}
 	c.DialFunc, c.ConnectTimeout = dialer.DialContext, cmp.Or(c.ConnectTimeout, connecting)
+	for name, value := range found {
+		c.RuntimeParams[name] = cmp.Or(c.RuntimeParams[name], value)
+	}
 	db := sqlx.NewDb(stdlib.OpenDB(*c), "pgx")
 	db.SetMaxIdleConns(idle)
+	db.SetMaxOpenConns(most)
 	db.SetConnMaxIdleTime(time.Minute)
 	return db, nil
 }
