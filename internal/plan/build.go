@@ -55,7 +55,7 @@ func Build(in Input) (*Plan, error) {
 		p.append(b.plan)
 	}
 	for name, n := range in.Removed {
-		p.Findings = append(p.Findings, Finding{Kind: Unmanaged, Target: name, Text: fmt.Sprintf("the target is not configured any more and behov knows %d accounts there: nothing of them is changed, also when people leave; put it back under targets, or see to them by hand", n)})
+		p.Findings = append(p.Findings, Finding{Kind: Unmanaged, Target: name, Text: fmt.Sprintf("the target is not in the configuration any more and behov knows %d accounts there: nothing of them is changed, also when people leave; put it back under targets, or see to them by hand and say so: behov target retire", n)})
 	}
 	slices.SortStableFunc(p.Steps, compareSteps)
 	slices.SortStableFunc(p.Handovers, func(a, b Handover) int {

@@ -149,7 +149,7 @@ func TestFewLeaveChangesThatAreHeld(t *testing.T) {
 
 // Nobody is erased of whom something became known in the meantime.
 func TestErasureSeesWhatIsNew(t *testing.T) {
-	for _, what := range []string{"nothing", "a rehire", "a legal hold"} {
+	for i, what := range []string{"nothing", "a rehire", "a legal hold", "nothing", "a rehire", "a legal hold"} {
 		t.Run(what, func(t *testing.T) {
 			r := newReality(t, "delete_after_days: 100, erase_after_days: 200").HR(boss, "1 E1 end_date=2026-06-01", "2 E2 end_date=2026-06-01")
 			r.settledRun()
@@ -174,7 +174,11 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 					}
 				}
 			})
-			r.run()
+			if i < 3 {
+				r.run()
+			} else if _, err := r.e.Tidy(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := r.e.DB.Person(t.Context(), two); (err == nil) != (what != "nothing") {
 				t.Errorf("after %s: %v", what, err)
 			}

@@ -16,17 +16,21 @@ import (
 // What excludes what: one run at a time plans everybody in a target, and one
 // at a time touches a person's account in it, whichever process it is in.
 
+// everybody is the lock of whoever sees to what concerns all targets together.
+const everybody = "everybody"
+
 // lockTargets waits until nobody else plans everybody in the targets; nil is
-// all of them.
+// all of them, and what concerns them together.
 func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
+	var names []string
 	if targets == nil {
+		names = []string{everybody}
 		for _, t := range e.Config.Targets {
 			targets = append(targets, t.Name)
 		}
 	}
-	names := make([]string, len(targets))
-	for i, t := range targets {
-		names[i] = "plan " + t
+	for _, t := range targets {
+		names = append(names, "plan "+t)
 	}
 	return e.DB.LockWithin(ctx, e.Patience, names...)
 }

@@ -688,3 +688,40 @@ func TestAMoverTriggersAReviewByTheNewManagerOfWhatRulesDidNotGive(t *testing.T)
 		t.Error("asked twice")
 	}
 }
+
+// Where each target is looked at by itself, a look at all of them together
+// notes the movers, and changes nothing in any.
+func TestALookAtAllTargetsNotesMovers(t *testing.T) {
+	r := newReality(t, "").HR(boss, "8 E8 job_code=B", "1 E1 unit=school manager_id=8")
+	r.settledRun()
+	r.behind(r.one, connectors.AddMember, r.account(r.one, "1").ID, "secret")
+	for i, e := range r.e.Config.Rules.Catalogue.Entitlements {
+		if e.ID == "base:secret" {
+			r.e.Config.Rules.Catalogue.Entitlements = slices.Clone(r.e.Config.Rules.Catalogue.Entitlements)
+			r.e.Config.Rules.Catalogue.Entitlements[i].Authoritative = false
+		}
+	}
+	r.settledRun()
+	r.HR(boss, "8 E8 job_code=B", "1 E1 unit=library manager_id=9")
+	has, calls := r.has("1"), r.one.calls
+	for range 2 {
+		if _, err := r.e.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	items, _, err := r.e.DB.ReviewItems(t.Context(), 0)
+	if err != nil || len(items) != 1 || items[0].Entitlement != "base:secret" || items[0].Reviewer != governance.ActorOf(r.id("9")) {
+		t.Errorf("items %+v, %v", items, err)
+	}
+	if r.has("1") != has || r.one.calls != calls {
+		t.Errorf("1 has %s, and had %s; %d calls", r.has("1"), has, r.one.calls-calls)
+	}
+	for _, target := range []string{"one", "two"} {
+		if _, err := r.e.Run(t.Context(), reconcile.Options{Targets: []string{target}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again, _, _ := r.e.DB.ReviewItems(t.Context(), 0); len(again) != 1 || r.has("1") == has {
+		t.Errorf("%d items, 1 has %s", len(again), r.has("1"))
+	}
+}

@@ -81,6 +81,41 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	return result, errors.Join(e.noteTargets(ctx, world, result), e.erase(ctx, world))
 }
 
+// Tidy sees to what only a look at everybody in every target shows, and changes
+// nothing in them: it notes who moved and asks about what they have left over,
+// and erases people whose time is over. Nobody waits for it: it takes as long as
+// the slowest target.
+func (e *Engine) Tidy(ctx context.Context) (*plan.Plan, error) {
+	ctx, span := tracer.Start(ctx, "tidy")
+	defer span.End()
+	lock, err := e.DB.LockWithin(ctx, e.Patience, everybody)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	world, err := e.read(ctx, Options{}, false)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.plan(ctx, world)
+	if err != nil {
+		return nil, err
+	}
+	movers, err := e.movers(ctx, world, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.DB.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, "", world.began, world.heads); err != nil {
+			return err
+		}
+		return e.recordMovers(ctx, tx, movers)
+	}); err != nil {
+		return nil, err
+	}
+	return p, e.erase(ctx, world)
+}
+
 // Plan says what Run would do. It changes nobody's access; of a plan for today
 // it notes the holds, so that somebody can decide on them.
 func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
@@ -181,7 +216,7 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
-	removed, err := e.Removed(ctx, w.few != nil || w.only != "")
+	removed, err := e.removed(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -210,17 +245,20 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	return p, nil
 }
 
-// Removed returns the targets that are not configured any more, with how many
+// removed returns the targets that are not in the configuration, with how many
 // accounts are known there; none to a plan for few.
-func (e *Engine) Removed(ctx context.Context, few bool) (map[string]int, error) {
-	if few {
+func (e *Engine) removed(ctx context.Context, w *world) (map[string]int, error) {
+	if w.few != nil || w.only != "" {
 		return nil, nil
 	}
-	counts, err := e.DB.CountAccounts(ctx)
-	for _, t := range e.Config.Targets {
-		delete(counts, t.Name)
+	known, err := e.DB.KnownTargets(ctx)
+	accounts := map[string]int{}
+	for _, k := range known {
+		if _, configured := e.Config.Target(k.Target); !configured && k.Accounts > 0 {
+			accounts[k.Target] = k.Accounts
+		}
 	}
-	return counts, err
+	return accounts, err
 }
 
 func (e *Engine) released(ctx context.Context) (map[string]bool, error) {

@@ -83,9 +83,6 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
-	if err := s.tellRemoved(ctx, g); err != nil {
-		s.Log.Error("looking for accounts in targets that are gone failed", "error", err)
-	}
 	s.retired.Go(func() { s.retire(old) })
 	s.client.PeriodicJobs().Clear()
 	s.client.PeriodicJobs().AddMany(s.schedule(c))
@@ -102,7 +99,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 	}
 	for _, k := range known {
 		if _, configured := c.Target(k.Target); !configured {
-			s.Log.Warn("a target is not in the configuration and something is left of it: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
+			s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
 		}
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {

@@ -16,10 +16,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,9 +130,6 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.record(ctx, s.Config); err != nil {
 		return err
 	}
-	if err := s.tellRemoved(ctx, g); err != nil {
-		return err
-	}
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -172,15 +167,6 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		}
 	}
 	return g, nil
-}
-
-// tellRemoved logs what is left in targets that are not configured any more.
-func (s *Service) tellRemoved(ctx context.Context, g *generation) error {
-	removed, err := g.engine.Removed(ctx, false)
-	for _, name := range slices.Sorted(maps.Keys(removed)) {
-		s.Log.Warn("a target is not configured any more, and its accounts are left as they are, also those of people who leave", "target", name, "accounts", removed[name])
-	}
-	return err
 }
 
 // use returns the generation in use; call done afterwards.
@@ -268,7 +254,7 @@ func (s *Service) queues(c *config.Config) map[string]river.QueueConfig {
 		return all
 	}
 	all[store.QueuePeople] = river.QueueConfig{MaxWorkers: 40, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll}
-	all[store.QueueRuns] = river.QueueConfig{MaxWorkers: 1, FetchPollInterval: otherPoll}
+	all[store.QueueRuns] = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: otherPoll}
 	for _, t := range c.Targets {
 		all[store.QueueOf(t.Name)] = inQueueOfTarget
 	}

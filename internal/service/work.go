@@ -195,41 +195,54 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	if known, err := s.known(ctx, job.Args); err != nil || known {
 		return err
 	}
-	o := reconcile.Options{}
-	if t := job.Args.Target; t != "" {
-		if _, ok := g.config.Target(t); !ok {
-			return nil // it is not configured any more
-		}
-		if until := s.health.down(t, s.Now()); !until.IsZero() {
-			return river.JobSnooze(max(0, until.Sub(s.Now())))
-		}
-		o.Targets = []string{t}
+	if job.Args.Whole {
+		return s.tidy(ctx, g, job.Args)
+	}
+	t := job.Args.Target
+	if _, ok := g.config.Target(t); !ok {
+		return nil // it is not configured any more
+	}
+	if until := s.health.down(t, s.Now()); !until.IsZero() {
+		return river.JobSnooze(max(0, until.Sub(s.Now())))
 	}
 	began := time.Now()
-	r, err := g.engine.Run(ctx, o)
+	r, err := g.engine.Run(ctx, reconcile.Options{Targets: []string{t}})
 	if errors.Is(err, store.ErrLocked) {
 		return river.JobSnooze(soon)
 	}
 	if err != nil {
 		return err
 	}
-	s.tell("looked at everybody", job.Args.Target, r)
-	s.Log.Debug("run", "target", job.Args.Target, "because", job.Args.Because, "took", time.Since(began))
-	for _, t := range g.config.Targets {
-		if o.Targets != nil && t.Name != job.Args.Target {
-			continue
-		}
-		again := s.judge(t.Name, r, nil)
-		switch {
-		case again > 0 && o.Targets != nil:
-			return river.JobSnooze(again)
-		case again > 0:
-			if err := s.enqueue(ctx, store.RunJob{Target: t.Name, Because: job.Args.Because, At: time.Now().Add(again)}); err != nil {
-				return err
-			}
-		}
+	s.tell("looked at everybody", t, r)
+	s.Log.Debug("run", "target", t, "because", job.Args.Because, "took", time.Since(began))
+	if again := s.judge(t, r, nil); again > 0 {
+		return river.JobSnooze(again)
 	}
 	return nil
+}
+
+// tidy sees to what concerns all targets together. One that did not answer is
+// looked at when it does.
+func (s *Service) tidy(ctx context.Context, g *generation, job store.RunJob) error {
+	began := time.Now()
+	p, err := g.engine.Tidy(ctx)
+	if errors.Is(err, store.ErrLocked) {
+		return river.JobSnooze(soon)
+	}
+	if err != nil {
+		return err
+	}
+	s.Log.Debug("looked at all targets together", "because", job.Because, "took", time.Since(began))
+	var later []store.Job
+	for _, t := range g.config.Targets {
+		if again := s.judge(t.Name, &reconcile.Result{Plan: p}, nil); again > 0 {
+			later = append(later, store.RunJob{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
+		}
+	}
+	if len(later) == 0 {
+		return nil
+	}
+	return s.enqueue(ctx, later...)
 }
 
 // each makes of a look at everybody one in each target: one that is slow delays

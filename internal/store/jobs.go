@@ -80,8 +80,8 @@ func (j PeopleJob) InsertOpts() river.InsertOpts {
 // RunJob looks at everybody, in a target, or in each by itself.
 type RunJob struct {
 	Target string `json:"target,omitempty"`
-	// Whole looks at all targets in one run, as only then it is seen who has
-	// moved, and who has nothing anywhere any more.
+	// Whole looks at all targets together and changes nothing in them, as only
+	// then it is seen who has moved, and who has nothing anywhere any more.
 	Whole bool `json:"whole,omitempty"`
 	// Because makes jobs for the same reason one.
 	Because string `json:"because"`

@@ -105,23 +105,6 @@ func (db *DB) AccountOf(ctx context.Context, target string, person identity.Pers
 	return accounts[string(person)], err
 }
 
-// CountAccounts returns how many accounts behov knows in each target, those
-// included that are not configured any more.
-func (db *DB) CountAccounts(ctx context.Context) (map[string]int, error) {
-	var rows []struct {
-		Target string `db:"target"`
-		N      int    `db:"n"`
-	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT target, COUNT(*) AS n FROM account GROUP BY target`); err != nil {
-		return nil, fmt.Errorf("count accounts: %w", err)
-	}
-	counts := map[string]int{}
-	for _, r := range rows {
-		counts[r.Target] = r.N
-	}
-	return counts, nil
-}
-
 // AccountOwners returns, by person, whose some accounts in a target are.
 func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
 	f := make(Few, len(native))
