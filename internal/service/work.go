@@ -79,7 +79,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.EachFew(ctx, few, targets)
+	ended, err := g.engine.EachFew(ctx, few, job.Args.Together, targets)
 	if err != nil {
 		return err
 	}
