@@ -283,7 +283,11 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) er
 		case r.Held != nil:
 			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
 		default:
-			s.Log.Info("imported", "source", r.Source, "name", r.Name, "rows", r.Rows, "events", r.Events, "problems", len(r.Problems))
+			level := slog.LevelInfo
+			if len(r.Problems) > 0 {
+				level = slog.LevelWarn
+			}
+			s.Log.Log(ctx, level, "imported", "source", r.Source, "name", r.Name, "rows", r.Rows, "events", r.Events, "problems", len(r.Problems))
 		}
 	}
 	return nil

@@ -258,10 +258,11 @@ func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {
 
 // What alerts are about.
 const (
-	HeldAlert    = "held"    // Subject is the hold's digest
-	ParkedAlert  = "parked"  // Subject is the target
-	SilentAlert  = "silent"  // Subject is the HR source
-	RefusedAlert = "refused" // Subject is the HR source
+	HeldAlert    = "held"     // Subject is the hold's digest
+	ParkedAlert  = "parked"   // Subject is the target
+	SilentAlert  = "silent"   // Subject is the HR source
+	RefusedAlert = "refused"  // Subject is the HR source
+	LeftOutAlert = "left-out" // Subject is the HR source
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What
