@@ -36,6 +36,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	if err := knownCommand(root, args); err != nil {
+		return err
+	}
 	return root.ExecuteContext(ctx)
 }
 
