@@ -239,7 +239,7 @@ func copyFile(from, to string) error {
 
 // copy copies one database into the other.
 func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, name string, still bool) (store.Copied, error) {
-	actor, err := a.actor(ctx, i, "")
+	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return store.Copied{}, err
 	}

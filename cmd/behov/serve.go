@@ -57,7 +57,7 @@ func pullable(s config.Source) bool {
 // pull reads sources, each by itself: one that cannot be read does not keep
 // the others waiting.
 func (a *app) pull(ctx context.Context, i *installation, sources []config.Source) error {
-	actor, err := a.actor(ctx, i, "")
+	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return err
 	}

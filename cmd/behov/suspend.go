@@ -82,7 +82,7 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	if err != nil {
 		return err
 	}
-	e.Actor, err = a.actor(ctx, i, "")
+	e.Actor, err = a.doer(ctx, i)
 	if err != nil {
 		return err
 	}
