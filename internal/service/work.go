@@ -129,7 +129,9 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 		}
 	}
 	if why == "" {
-		s.health.answered(target)
+		if s.health.answered(target) {
+			s.Log.Info("target answers again", "target", target)
+		}
 		return 0
 	}
 	until := s.health.failed(target, s.Now(), after)
