@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,22 @@ and keeps an audit trail of who had access to what, when and why.`,
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.suspendCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand())
 	return root
+}
+
+// knownCommand refuses what is none of a group's commands, where cobra prints
+// the group's help and is content: behov hold relase in a script released
+// nothing and went well.
+func knownCommand(root *cobra.Command, args []string) error {
+	group, rest, err := root.Find(args)
+	if err != nil || group == root || group.Runnable() || group.ParseFlags(rest) != nil || len(group.Flags().Args()) == 0 {
+		return nil //nolint:nilerr // cobra says it
+	}
+	name, maybe := group.Flags().Arg(0), ""
+	group.SuggestionsMinimumDistance = 2
+	if like := group.SuggestionsFor(name); len(like) > 0 {
+		maybe = "; did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q%s", name, group.CommandPath(), maybe)
 }
 
 // installation is an opened configuration.
@@ -119,7 +136,7 @@ func (a *app) opened(f func(ctx context.Context, i *installation, args []string)
 
 // engine connects the targets. Call done when finished with them.
 func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine, done func(), err error) {
-	actor, err := a.actor(ctx, i, "")
+	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -139,13 +156,14 @@ func closeTargets(targets map[string]connectors.Connector) {
 // actor says who is at it: the person named with --by, else the person whose
 // login the operating system's user has, else that user by number.
 func (a *app) actor(ctx context.Context, i *installation, by string) (string, error) {
-	if by == "" {
+	given := by != ""
+	if !given {
 		by = os.Getenv("BEHOV_BY")
 	}
 	if by != "" {
 		p, err := i.db.FindPerson(ctx, by)
 		if err != nil {
-			return "", fmt.Errorf("who decides: %w", err)
+			return "", whoDecides(err, given)
 		}
 		return governance.ActorOf(p.ID), nil
 	}
@@ -154,7 +172,20 @@ func (a *app) actor(ctx context.Context, i *installation, by string) (string, er
 			return governance.ActorOf(p.ID), nil
 		}
 	}
-	return fmt.Sprintf("os-uid:%d", os.Getuid()), nil
+	return osUser(), nil
+}
+
+func osUser() string { return fmt.Sprintf("os-uid:%d", os.Getuid()) }
+
+// doer is actor for what is no decision. Whom the environment names for
+// decisions need not be known: the first import is made before HR has said who
+// anybody is.
+func (a *app) doer(ctx context.Context, i *installation) (string, error) {
+	actor, err := a.actor(ctx, i, "")
+	if errors.Is(err, store.ErrNoPerson) {
+		return osUser(), nil
+	}
+	return actor, err
 }
 
 // namedActor is actor for what only a named person decides: whoever is logged in
@@ -169,7 +200,8 @@ func (a *app) namedActor(ctx context.Context, i *installation, by string) (strin
 
 // person finds who decides; unlike actor it accepts nobody unknown.
 func (a *app) person(ctx context.Context, i *installation, by string) (identity.Person, error) {
-	if by == "" {
+	given := by != ""
+	if !given {
 		by = os.Getenv("BEHOV_BY")
 	}
 	if by == "" {
@@ -177,9 +209,17 @@ func (a *app) person(ctx context.Context, i *installation, by string) (identity.
 	}
 	p, err := i.db.FindPerson(ctx, by)
 	if err != nil {
-		return p, fmt.Errorf("who decides: %w", err)
+		return p, whoDecides(err, given)
 	}
 	return p, nil
+}
+
+// whoDecides says what is wrong with who was named, and where.
+func whoDecides(err error, given bool) error {
+	if given {
+		return fmt.Errorf("who decides: %w", err)
+	}
+	return fmt.Errorf("who decides, by the environment variable BEHOV_BY: %w", err)
 }
 
 func (a *app) governance(i *installation) *governance.Governance {

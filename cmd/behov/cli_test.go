@@ -46,6 +46,18 @@ func applied(t *testing.T) *household {
 	return h
 }
 
+// TestWhoDecidesNeedNotBeKnownToImport: BEHOV_BY in somebody's profile is no
+// reason for the first import to fail, nor for any other that decides nothing;
+// what decides says where the name is from.
+func TestWhoDecidesNeedNotBeKnownToImport(t *testing.T) {
+	t.Setenv("BEHOV_BY", "7777")
+	h := newHousehold(t)
+	h.says([]string{"hr", "import", h.file("hr.csv")}, "10 new people")
+	h.ok("apply", "--yes")
+	h.fails("who decides, by the environment variable BEHOV_BY: nobody is known by that (\"7777\")", "suspend", "1004", "--reason", "dismissed")
+	h.fails("who decides: nobody is known by that (\"8888\")", "suspend", "1004", "--reason", "dismissed", "--by", "8888")
+}
+
 func TestInitLeavesWhatIsThere(t *testing.T) {
 	h := newHousehold(t)
 	key, err := os.ReadFile(h.file("behov.key"))

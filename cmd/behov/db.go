@@ -186,7 +186,12 @@ func (a *app) restoreCommand() *cobra.Command {
 The audit trail is verified, and goes on with a record that says which backup it
 was. behov then knows no more of what happened since: the next plan compares what
 HR says with what is in the targets, and says what it found there. Import HR's
-newest file, look at the plan, and apply it.`,
+newest file, look at the plan, and apply it.
+
+Suspensions, pauses and other decisions made since the backup are not in it: make
+them again first. behov serve --apply would at once enable the accounts of whom
+somebody suspended since. Who was new since has another ID now, and an account
+with the former one is nobody's until its anchor attribute is emptied.`,
 		Example: "  behov restore /backup/behov-2026-11-24.db && behov plan",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
@@ -217,7 +222,8 @@ newest file, look at the plan, and apply it.`,
 				return a.printJSON(copied)
 			}
 			a.printCopied(copied)
-			a.printf("Import HR's newest file, and look at what the targets have become since:\n  behov plan\n")
+			a.printf("Import HR's newest file, and look at what the targets have become since:\n  behov plan\n" +
+				"Suspensions, pauses and other decisions made since the backup are not in it. Make them\nagain before behov apply or serve --apply, which would enable again whom somebody suspended.\n")
 			return nil
 		}),
 	}
@@ -239,7 +245,7 @@ func copyFile(from, to string) error {
 
 // copy copies one database into the other.
 func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, name string, still bool) (store.Copied, error) {
-	actor, err := a.actor(ctx, i, "")
+	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return store.Copied{}, err
 	}

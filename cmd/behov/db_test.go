@@ -35,7 +35,7 @@ func TestBackupAndRestore(t *testing.T) {
 	h.loseDatabase()
 	h.fails("nobody is known", "explain", "1004")
 	h.loseDatabase()
-	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan")
+	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan", "Suspensions, pauses and other decisions made since the backup are not in it")
 	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {
 		t.Errorf("the backup was changed: %v", err)
 	}

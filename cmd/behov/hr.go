@@ -59,7 +59,7 @@ date format), are set in behov.yaml.`,
 					return fmt.Errorf("--made: %q is neither now nor a date, as 2026-11-23, nor an instant", made)
 				}
 			}
-			actor, err := a.actor(ctx, i, "")
+			actor, err := a.doer(ctx, i)
 			if err != nil {
 				return err
 			}

@@ -191,6 +191,21 @@ func TestSuspend(t *testing.T) {
 	h.fails("there is no suspension of this person to lift", "suspend", "1004", "--lift", "--reason", "r")
 }
 
+// TestASuspensionThatClosesNothingSaysSo: whoever suspends somebody reads one
+// line in a hurry, and it must not begin with "closed".
+func TestASuspensionThatClosesNothingSaysSo(t *testing.T) {
+	for want, of := range map[string]map[string]int{
+		"Closed at once: nothing, as behov knows no account.\n":                                                              {},
+		"Closed at once: 2 applied, 1 already-so.\n":                                                                         {"applied": 2, "already-so": 1},
+		"NOT CLOSED: 1 unknown. It is tried again by behov serve, and by every behov apply.\n":                               {"unknown": 1},
+		"Closed at once: 1 applied.\nNOT CLOSED: 1 not-tried. It is tried again by behov serve, and by every behov apply.\n": {"applied": 1, "not-tried": 1},
+	} {
+		if got := closing(of); got != want {
+			t.Errorf("%v: %q, want %q", of, got, want)
+		}
+	}
+}
+
 func TestPeople(t *testing.T) {
 	h := applied(t)
 	h.says([]string{"people", "list"}, "10 active", "Sven Öberg (1004)", "an employment runs")

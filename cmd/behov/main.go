@@ -24,6 +24,9 @@ func main() {
 		debug.SetGCPercent(50)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// What is under way ends by itself after the first signal; the second one
+	// waits for nothing, and behov may be killed at any instant.
+	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status(err, os.Stderr))
@@ -36,6 +39,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	if err := knownCommand(root, args); err != nil {
+		return err
+	}
 	return root.ExecuteContext(ctx)
 }
 

@@ -57,7 +57,7 @@ func pullable(s config.Source) bool {
 // pull reads sources, each by itself: one that cannot be read does not keep
 // the others waiting.
 func (a *app) pull(ctx context.Context, i *installation, sources []config.Source) error {
-	actor, err := a.actor(ctx, i, "")
+	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -136,16 +136,18 @@ problem is refused, and the log says where it is; the old one is kept. Each that
 was in use is recorded.
 
 A pushed user is an employment: externalId (or employeeNumber) says whose. Let it
-be a number: it is shown where names are masked, and an address is not taken. The enterprise extension's department is the unit, title and userType are
-the job's, manager is another user. What SCIM has no name for is in the extension
+be a number: it is shown where names are masked, and an address is not taken. The
+enterprise extension's department is the unit, title and userType are the job's,
+manager is another user. What SCIM has no name for is in the extension
 urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
 startDate, endDate, jobCode, percent, nationalId, protected and more. A user who
 is not active has ended yesterday; a deleted one never began.
 
 With --metrics, Prometheus reads what is done, what is open, held, failed or late
 there; no person is named. Who is told by mail or over a webhook when something is
-held, a step failed for good or HR is silent or refused stands under alerts in behov.yaml. Traces
-from an HR event to the targets go where OTEL_EXPORTER_OTLP_ENDPOINT says.
+held, a step failed for good, or HR is silent, refused or mostly unusable stands
+under alerts in behov.yaml. Traces from an HR event to the targets go where
+OTEL_EXPORTER_OTLP_ENDPOINT says.
 
 The log is on standard error, one line for each thing, with --json as JSON. It
 names people by opaque ID only.`,

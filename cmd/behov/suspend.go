@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reconcile"
@@ -53,7 +55,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 				if a.json {
 					return a.printJSON(d)
 				}
-				a.printf("Behov apply brings back what the rules give.\n")
+				a.printf("What the rules give comes back with behov serve, or the next behov apply.\n")
 				return nil
 			}
 			return a.close(ctx, i, p, d, n)
@@ -82,12 +84,12 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	if err != nil {
 		return err
 	}
-	e.Actor, err = a.actor(ctx, i, "")
+	e.Actor, err = a.doer(ctx, i)
 	if err != nil {
 		return err
 	}
 	if !a.json {
-		a.printf("Closed at once: %s.\n", orNothing(outcomes(first.Outcomes)))
+		a.printf("%s", closing(first.Outcomes))
 	}
 	second, err := e.Run(ctx, reconcile.Options{Person: p.ID})
 	if errors.Is(err, store.ErrLocked) {
@@ -107,6 +109,25 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	}
 	a.printResult(second, n)
 	return errors.Join(first.Err(), second.Err())
+}
+
+// closing says what became of the accounts that behov knew.
+func closing(of map[string]int) (said string) {
+	closed, open := map[string]int{}, map[string]int{}
+	for outcome, n := range of {
+		if outcome == audit.Applied || outcome == audit.AlreadySo {
+			closed[outcome] = n
+		} else {
+			open[outcome] = n
+		}
+	}
+	if len(open) == 0 || len(closed) > 0 {
+		said = fmt.Sprintf("Closed at once: %s.\n", orNothing(outcomes(closed)))
+	}
+	if len(open) > 0 {
+		said += fmt.Sprintf("NOT CLOSED: %s. It is tried again by behov serve, and by every behov apply.\n", outcomes(open))
+	}
+	return said
 }
 
 func orNothing(s string) string {

@@ -432,6 +432,16 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.Export.Unattributed > 0 && !r.Export.Partial
 	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
+	for _, row := range r.Export.Rows {
+		if r.Export.BadPeople[row.PersonKey] {
+			r.record.BadRows++
+		}
+	}
+	// They take nobody's access, and so nothing is held; but who has left keeps
+	// theirs as long as nobody looks.
+	if allowed := max(r.Source.Shrink.Rows, int(r.Source.Shrink.Share*float64(r.Export.Read))); r.record.BadRows > allowed {
+		tx.Enqueue(store.AlertJob{About: store.LeftOutAlert, Subject: r.Source.Name})
+	}
 	filled, err := json.Marshal(r.Export.Filled)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)

@@ -57,16 +57,20 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		return len(people)
 	}
 	through = steps
+	together := 0
+	if b.in.Few {
+		together = b.in.Together
+	}
 
 	former := func(s Step) bool { return b.former[s.Person] }
 	if n := count(former, nil); n > 0 {
 		hold(fmt.Sprintf("accounts that were there before behov are those of %d people who need none here any more, and would be closed", n), former)
 	}
-	if n := count(Step.Takes, b.t.Lost); !b.t.Limit.Allows(n, population) && slices.ContainsFunc(through, Step.Takes) {
+	if n := count(Step.Takes, b.t.Lost); !b.t.Limit.Allows(max(n, together), population) && slices.ContainsFunc(through, Step.Takes) {
 		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s%s; without a release at most %d may lose something at a time",
 			n, population, b.t.Name, lately(b.t.Lost), b.t.Limit.most(population)), Step.Takes)
 	}
-	if n := count(b.changes, b.t.Changed); !b.t.Changes.Allows(n, population) && slices.ContainsFunc(through, b.changes) {
+	if n := count(b.changes, b.t.Changed); !b.t.Changes.Allows(max(n, together), population) && slices.ContainsFunc(through, b.changes) {
 		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s%s; without a release it may be %d at a time",
 			n, population, b.t.Name, lately(b.t.Changed), b.t.Changes.most(population)), b.changes)
 	}

@@ -26,6 +26,10 @@ type Input struct {
 	// Few: People are not everybody, and targets show no more than their
 	// accounts. Then the plan does only what one for everybody would surely do.
 	Few bool
+	// Together is of how many people they are some to whom something happened at
+	// once. What they lose, the others may lose as well: a limit that all of them
+	// would be over is not for their share to be under.
+	Together int
 }
 
 // Person is a person with what is desired for them.

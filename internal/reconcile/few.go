@@ -39,7 +39,7 @@ type Done struct {
 // Run, and says so in the plan: what is over a limit, who may own an account
 // that was there.
 func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([]Done, error) {
-	done, err := e.EachFew(ctx, few, targets)
+	done, err := e.EachFew(ctx, few, 0, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +55,9 @@ func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([
 }
 
 // EachFew is RunFew, and what became of the people in a target comes when that
-// target is done, however long the others take.
-func (e *Engine) EachFew(ctx context.Context, few store.Few, targets []string) (<-chan Done, error) {
+// target is done, however long the others take. They are some of those, together
+// so many, to whom something happened at once; 0 is that they are all.
+func (e *Engine) EachFew(ctx context.Context, few store.Few, together int, targets []string) (<-chan Done, error) {
 	sponsored, err := e.DB.SponsoredBy(ctx, few)
 	if err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func (e *Engine) EachFew(ctx context.Context, few store.Few, targets []string) (
 	if err != nil {
 		return nil, err
 	}
+	folk.together = together
 	folk.few = slices.Compact(slices.Sorted(slices.Values(slices.Concat(few, sponsored))))
 	if err := e.readFew(ctx, folk); err != nil {
 		return nil, err

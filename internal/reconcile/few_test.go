@@ -104,6 +104,39 @@ func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
 	}
 }
 
+// Law 4: of an import that is about many, each share may be within the limit
+// and all of them not: then nobody loses anything before somebody has looked.
+func TestFewOfManyAreJudgedWithThem(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T", "6 school T", "7 school T")
+	share := func(together int, keys ...string) (later []plan.Later) {
+		t.Helper()
+		done, err := h.e.EachFew(t.Context(), h.ids(keys...), together, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := range done {
+			if d.Err != nil || d.Result.Err() != nil {
+				t.Fatalf("%s: %v, %+v", d.Target, d.Err, d.Result)
+			}
+			later = append(later, d.Result.Plan.Later...)
+		}
+		return later
+	}
+	if later := share(5, "1", "7"); len(later) == 0 || h.has("1") != everything {
+		t.Errorf("one of five who may lose something: left %v, has %q", later, h.has("1"))
+	}
+	if h.has("7") != everything {
+		t.Errorf("who gets something waits for those who lose: %q", h.has("7"))
+	}
+	h.settledRun()
+	if holds, err := h.e.DB.Holds(t.Context()); err != nil || len(holds) == 0 || h.has("1") != everything || h.has("3") != everything {
+		t.Errorf("a run for everybody holds all of them: %v %v", holds, err)
+	}
+}
+
 // Nothing is adopted on the strength of one person's claims: others may have
 // the same.
 func TestFewAdoptNothing(t *testing.T) {

@@ -26,6 +26,7 @@ type world struct {
 	only identity.PersonID
 	// few are all that was read, and asked for; nil when everybody was.
 	few            store.Few
+	together       int // how many people, few among them, what happened is about
 	configs        []config.Target
 	began          time.Time
 	heads          store.Heads

@@ -229,6 +229,7 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		FingerprintKey: w.fingerprintKey,
 		Released:       released,
 		Few:            w.few != nil,
+		Together:       w.together,
 	})
 	switch {
 	case ctx.Err() != nil:

@@ -148,6 +148,15 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "HR refused: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems\", and ask whoever makes the export."
+	case store.LeftOutAlert:
+		last, err := s.DB.Imports(ctx, of.Subject, 1)
+		if err != nil || len(last) == 0 || last[0].BadRows == 0 {
+			return nil, err
+		}
+		a.Title = "HR rows left out: " + of.Subject
+		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
+			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
+		a.What = "See why with \"behov hr imports --problems -n 1\", and ask whoever makes the export."
 	default:
 		return nil, nil
 	}

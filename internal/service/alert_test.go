@@ -271,6 +271,51 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	stop()
 }
 
+// TestRowsLeftOutAreTold: an export of which most rows cannot be used takes
+// nobody's access and is held by nothing; somebody has to know that it does not
+// end anybody's either. A few bad rows are no alarm.
+func TestRowsLeftOutAreTold(t *testing.T) {
+	town := newTown(t, "")
+	p, mail, _ := openPostbox(t)
+	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	export := func(wrong int) {
+		t.Helper()
+		var b strings.Builder
+		b.WriteString("person_id,employment_id,given_name,family_name,unit,start_date\n")
+		for i := range 20 {
+			unit := "school"
+			if i < wrong {
+				unit = "SCHOOL"
+			}
+			fmt.Fprintf(&b, "%d,E%d,Given%d,Family%d,%s,2020-01-01\n", i, i, i, i, unit)
+		}
+		if err := os.WriteFile(filepath.Join(town.dir, "export.csv"), []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	export(3)
+	town.config = town.load()
+	stop := town.serve(nil)
+	in := func(bad int) func() bool {
+		return func() bool {
+			last, err := town.db.Imports(t.Context(), "hr", 1)
+			return err == nil && len(last) == 1 && last[0].Status == "done" && last[0].BadRows == bad
+		}
+	}
+	town.until("a few bad rows are left out", 20*time.Second, in(3))
+	time.Sleep(2 * time.Second)
+	if mails, _ := p.got("left out", ""); mails != 0 {
+		t.Errorf("%d mails because of three rows", mails)
+	}
+	export(20)
+	town.until("all rows are left out", 20*time.Second, in(20))
+	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR rows left out: hr", ""); return mails == 1 })
+	stop()
+}
+
 func serveMetrics(t *testing.T, s *service.Service) string {
 	t.Helper()
 	web := httptest.NewServer(s.Metrics())

@@ -78,8 +78,11 @@ func (h *health) failed(target string, now time.Time, after time.Duration) time.
 }
 
 // answered notes that the target answered.
-func (h *health) answered(target string) {
+// It says whether it did not before.
+func (h *health) answered(target string) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	_, again = h.targets[target]
 	delete(h.targets, target)
+	return again
 }

@@ -137,6 +137,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
 	s.watch(ctx)
 	s.working.Store(false)
+	s.Log.Info("stopping when what is under way has ended", "service", s.id, "at_most", stopPatience)
 	return s.stop(context.WithoutCancel(ctx))
 }
 

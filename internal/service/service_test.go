@@ -353,6 +353,11 @@ func TestATargetThatIsDown(t *testing.T) {
 			return town.has("1", "one") == "account staff school" && town.has("2", "one") == "account staff school" && town.has("3", "one") == "account staff"
 		})
 		stop()
+		for _, want := range []string{"target answers again", "stopping when what is under way has ended"} {
+			if n := strings.Count(town.log.String(), want); n != 1 {
+				t.Errorf("the log says %d times %q", n, want)
+			}
+		}
 		town.whole()
 	})
 }

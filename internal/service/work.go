@@ -79,7 +79,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.EachFew(ctx, few, targets)
+	ended, err := g.engine.EachFew(ctx, few, job.Args.Together, targets)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,9 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 		}
 	}
 	if why == "" {
-		s.health.answered(target)
+		if s.health.answered(target) {
+			s.Log.Info("target answers again", "target", target)
+		}
 		return 0
 	}
 	until := s.health.failed(target, s.Now(), after)
@@ -299,7 +301,11 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) er
 		case r.Held != nil:
 			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
 		default:
-			s.Log.Info("imported", "source", r.Source, "name", r.Name, "rows", r.Rows, "events", r.Events, "problems", len(r.Problems))
+			level := slog.LevelInfo
+			if len(r.Problems) > 0 {
+				level = slog.LevelWarn
+			}
+			s.Log.Log(ctx, level, "imported", "source", r.Source, "name", r.Name, "rows", r.Rows, "events", r.Events, "problems", len(r.Problems))
 		}
 	}
 	return nil

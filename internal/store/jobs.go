@@ -54,6 +54,9 @@ func QueueOf(target string) string {
 type PeopleJob struct {
 	People []string `json:"people"`
 	Target string   `json:"target,omitempty"`
+	// Together is how many people what was recorded is about, where several jobs
+	// look at them: what happens to all of them is judged as one.
+	Together int `json:"together,omitempty"`
 	// Try counts how often it was put off; At is when it is due, when not at
 	// once.
 	Try int       `json:"try,omitempty"`
@@ -62,7 +65,7 @@ type PeopleJob struct {
 
 // In is the job once more, for one target and another time.
 func (j PeopleJob) In(target string, at time.Time) PeopleJob {
-	return PeopleJob{People: j.People, Target: target, Try: j.Try + 1, At: at}
+	return PeopleJob{People: j.People, Target: target, Together: j.Together, Try: j.Try + 1, At: at}
 }
 
 // Kind implements river.JobArgs.
@@ -207,10 +210,12 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	switch n := len(tx.changed); {
 	case n > fewPeople:
 		tx.Enqueue(RunJob{Because: tx.last})
-	case n > 0:
+	case n > atOnce:
 		for people := range slices.Chunk(slices.Sorted(maps.Keys(tx.changed)), atOnce) {
-			tx.Enqueue(PeopleJob{People: people})
+			tx.Enqueue(PeopleJob{People: people, Together: n})
 		}
+	case n > 0:
+		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed))})
 	}
 	if len(tx.jobs) == 0 {
 		return nil
@@ -253,10 +258,11 @@ func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {
 
 // What alerts are about.
 const (
-	HeldAlert    = "held"    // Subject is the hold's digest
-	ParkedAlert  = "parked"  // Subject is the target
-	SilentAlert  = "silent"  // Subject is the HR source
-	RefusedAlert = "refused" // Subject is the HR source
+	HeldAlert    = "held"     // Subject is the hold's digest
+	ParkedAlert  = "parked"   // Subject is the target
+	SilentAlert  = "silent"   // Subject is the HR source
+	RefusedAlert = "refused"  // Subject is the HR source
+	LeftOutAlert = "left-out" // Subject is the HR source
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What

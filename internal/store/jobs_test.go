@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/riverqueue/river"
@@ -95,6 +96,23 @@ func TestJobsComeWithTheState(t *testing.T) {
 		}
 		if got := compact(jobs(t, db)); !slices.Equal(got, compact(want)) {
 			t.Errorf("got  %q\nwant %q", got, compact(want))
+		}
+	})
+}
+
+// TestSharesKnowOfHowManyTheyAre: what is judged by how many it happens to is
+// not judged by how many a job looks at.
+func TestSharesKnowOfHowManyTheyAre(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		hireMany(t, db, 1, 61)
+		got := jobs(t, db)
+		if len(got) != 2 {
+			t.Fatalf("%d jobs for 60 people", len(got))
+		}
+		for _, job := range got {
+			if !strings.Contains(spaces.ReplaceAllString(job, "$1"), `"together":60`) {
+				t.Errorf("a share does not know that they are 60: %s", job)
+			}
 		}
 	})
 }
