@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,8 @@ type Alerts struct {
 	Webhook *Webhook
 	// Silent is for how long nothing new may come from an HR source.
 	Silent time.Duration
+	// Away is for how long a target may not answer.
+	Away time.Duration
 }
 
 // Email is where alerts are sent by mail.
@@ -37,6 +40,7 @@ type Webhook struct {
 
 type alertsYAML struct {
 	Silent time.Duration `yaml:"silent_after"`
+	Away   time.Duration `yaml:"away_after"`
 	Email  *struct {
 		From     string   `yaml:"from"`
 		To       []string `yaml:"to"`
@@ -53,13 +57,17 @@ type alertsYAML struct {
 // defaultSilent is longer than a weekend with a holiday beside it.
 const defaultSilent = 4 * 24 * time.Hour
 
+// defaultAway is longer than a server takes to start anew.
+const defaultAway = 15 * time.Minute
+
 func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	const at = "$.alerts"
-	a := Alerts{Silent: defaultSilent}
-	if y.Silent != 0 {
-		if a.Silent = y.Silent; y.Silent < time.Minute {
-			doc.report(at+".silent_after", "it must be a minute or more, as in 26h or 96h")
-		}
+	a := Alerts{Silent: cmp.Or(y.Silent, defaultSilent), Away: cmp.Or(y.Away, defaultAway)}
+	if a.Silent < time.Minute {
+		doc.report(at+".silent_after", "it must be a minute or more, as in 26h or 96h")
+	}
+	if a.Away < time.Minute {
+		doc.report(at+".away_after", "it must be a minute or more, as in 15m or 2h")
 	}
 	secret := func(place, ref string) {
 		if ref != "" && !isReference(ref) {

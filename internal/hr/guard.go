@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
@@ -34,7 +35,8 @@ func (r *run) old(ctx context.Context, tx *store.Tx) error {
 	case !r.Made.IsZero() && r.Made.Before(newest):
 		return &OldError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
 			r.Name, r.Made.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
-	case same != nil && !r.Stated:
+	case same != nil && !r.Stated && !MadeAt(r.Name, time.Time{}, zone).After(newest):
+		// Unless its name says that HR found that to be so again.
 		return &OldError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
 			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
 	}

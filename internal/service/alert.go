@@ -106,6 +106,8 @@ func toldAgain(about string) time.Duration {
 		return 0
 	case store.SilentAlert:
 		return 24 * time.Hour
+	case store.AwayAlert:
+		return 6 * time.Hour
 	}
 	return time.Hour
 }
@@ -157,6 +159,17 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
 			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems -n 1\", and ask whoever makes the export."
+	case store.AwayAlert:
+		states, err := s.DB.TargetStates(ctx)
+		state := states[of.Subject]
+		// Perhaps somebody else than us found out, and it answers again.
+		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed == "" && s.Now().Sub(state.Read()) < c.Alerts.Away {
+			return nil, err
+		}
+		a.Title = "Does not answer: " + of.Subject
+		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Whoever leaves keeps their account there, and whoever begins has none.",
+			of.Subject, c.Alerts.Away, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
+		a.What = "See with \"behov check\" what it says. It is asked again all the time."
 	default:
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -226,6 +227,40 @@ func TestParkedIsTold(t *testing.T) {
 		return err == nil && n == 1
 	})
 	if mails, _ := p.got("Steps failed", ""); mails != 1 {
+		t.Errorf("%d mails", mails)
+	}
+	stop()
+}
+
+// TestAwayIsTold: of a target that does not answer for long somebody is told.
+func TestAwayIsTold(t *testing.T) {
+	town := newTown(t, "")
+	p, mail, _ := openPostbox(t)
+	text := configuration + fmt.Sprintf("alerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	town.config = town.load()
+	var ahead atomic.Int64
+	town.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	town.targets["one"].is(true)
+	stop := town.serve(nil)
+	town.hr("1 school")
+	town.until("it is found out", 20*time.Second, func() bool { return strings.Contains(town.log.String(), "target does not answer") })
+	time.Sleep(2 * time.Second)
+	if mails, _ := p.got("Does not answer", ""); mails != 0 {
+		t.Error("somebody is told at once")
+	}
+	ahead.Store(int64(20 * time.Minute))
+	town.until("somebody is told", 30*time.Second, func() bool {
+		mails, _ := p.got("Does not answer: one", "Target one has not answered")
+		return mails > 0
+	})
+	town.targets["one"].is(false)
+	town.until("it answers", 30*time.Second, func() bool {
+		return strings.Contains(town.log.String(), "target answers again") && town.has("1", "one") != ""
+	})
+	if mails, _ := p.got("Does not answer", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
 	}
 	stop()

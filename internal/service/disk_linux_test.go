@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -17,7 +18,8 @@ import (
 func TestADiskThatIsFull(t *testing.T) {
 	disk := testenv.SmallDisk(t, 8<<20)
 	town := newTown(t, "sqlite:"+filepath.Join(disk, "behov.db"))
-	stop := town.serve(nil)
+	var served *service.Service
+	stop := town.serve(func(s *service.Service) { served = s })
 	town.hr("1 school", "2 school")
 	town.until("everybody is there", 20*time.Second, func() bool { return town.has("2", "two") == "account library" })
 
@@ -34,7 +36,7 @@ func TestADiskThatIsFull(t *testing.T) {
 	_ = f.Close()
 	source := town.config.Sources["hr"]
 	source.Changes = true
-	im := hr.Importer{DB: town.db, Config: town.config, Now: time.Now, Actor: "behov"}
+	im := hr.Importer{DB: served.DB, Config: town.config, Now: time.Now, Actor: "behov"}
 	// What fits into the room that is left goes in, and the rest does not.
 	header := "person_id,employment_id,given_name,family_name,unit,start_date\n"
 	refused := false
@@ -49,11 +51,15 @@ func TestADiskThatIsFull(t *testing.T) {
 	if !refused {
 		t.Fatal("the disk is not full")
 	}
-	time.Sleep(3 * time.Second) // the service tries in vain
+	time.Sleep(time.Second) // the service tries in vain
+	if err := served.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("the disk is full, and the service is ready: %v", err)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	town.hr("1 library", "3 school")
+	town.until("it is ready", 30*time.Second, func() bool { return served.Ready(t.Context()) == nil })
 	town.until("it goes on", 60*time.Second, func() bool {
 		return town.has("1", "one") == "account staff" && town.has("3", "one") == "account staff school"
 	})

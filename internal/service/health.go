@@ -34,8 +34,8 @@ func (h *health) enter(target string) (leave func(), in bool) {
 }
 
 type outage struct {
-	failures int
-	until    time.Time
+	failures     int
+	since, until time.Time
 }
 
 const (
@@ -57,8 +57,8 @@ func (h *health) down(target string, now time.Time) time.Time {
 }
 
 // failed notes that the target did not answer, or asked us to come back after
-// some time, and returns until when it is left alone.
-func (h *health) failed(target string, now time.Time, after time.Duration) time.Time {
+// some time, and returns since when it has not, and until when it is left alone.
+func (h *health) failed(target string, now time.Time, after time.Duration) (since, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.targets == nil {
@@ -66,19 +66,18 @@ func (h *health) failed(target string, now time.Time, after time.Duration) time.
 	}
 	o := h.targets[target]
 	if o == nil {
-		o = &outage{}
+		o = &outage{since: now}
 		h.targets[target] = o
 	}
 	if now.Before(o.until) {
-		return o.until // others found out at the same time
+		return o.since, o.until // others found out at the same time
 	}
 	o.failures++
 	o.until = now.Add(min(max(backoff(o.failures, firstOutage, mostOutage), after), 2*mostOutage))
-	return o.until
+	return o.since, o.until
 }
 
-// answered notes that the target answered.
-// It says whether it did not before.
+// answered notes that the target answered, and says whether it did not before.
 func (h *health) answered(target string) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

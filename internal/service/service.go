@@ -141,18 +141,25 @@ func (s *Service) Run(ctx context.Context) error {
 	return s.stop(context.WithoutCancel(ctx))
 }
 
-// Ready says whether the service takes up work. A database that does not answer
-// soon does not answer.
+// Ready says whether the service takes up work, and can write down what it does.
+// A database that does not answer soon does not answer.
 func (s *Service) Ready(ctx context.Context) error {
 	const soon = 3 * time.Second
 	if !s.working.Load() {
 		return errors.New("not serving")
+	}
+	if err := s.DB.Unwritten(unwritten); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	_, err := s.DB.Heads(ctx)
 	return err
 }
+
+// unwritten is for how long a database that could not be written to is not taken
+// for one that can.
+const unwritten = 10 * time.Second
 
 func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 	targets, err := s.Connect(c)

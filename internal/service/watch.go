@@ -41,6 +41,9 @@ func (s *Service) watch(ctx context.Context) {
 		if err := s.due(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is due failed", "error", err)
 		}
+		if err := s.DB.CanWrite(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("the database cannot be written to", "error", err)
+		}
 		if err := s.tellPauses(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is paused failed", "error", err)
 		}

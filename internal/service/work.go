@@ -134,8 +134,13 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 		}
 		return 0
 	}
-	until := s.health.failed(target, s.Now(), after)
-	s.Log.Warn("target does not answer", "target", target, "why", why, "asked_again", until)
+	since, until := s.health.failed(target, s.Now(), after)
+	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
+	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Away {
+		if err := s.enqueue(context.Background(), store.AlertJob{About: store.AwayAlert, Subject: target}); err != nil {
+			s.Log.Error("nobody is told that a target does not answer", "target", target, "error", err)
+		}
+	}
 	return until.Sub(s.Now())
 }
 

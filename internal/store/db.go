@@ -19,11 +19,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // SQLite
+	"modernc.org/sqlite"
 
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/migrations"
@@ -38,6 +40,7 @@ type DB struct {
 	locks       locks
 	jobs        jobInserter
 	migrated    []string
+	unwritten   atomic.Pointer[unwritten]
 }
 
 // Open opens the database named by a URL, "sqlite:FILE" or
@@ -194,6 +197,53 @@ type Tx struct {
 // back otherwise. Audit records appended in it are linked into the chain last
 // of all, so that the chain's head is locked for as short as can be.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
+	err := db.writeOnce(ctx, f)
+	if fault(err) {
+		db.unwritten.Store(&unwritten{time.Now(), err})
+	}
+	return err
+}
+
+// unwritten is what could not be written down, and when.
+type unwritten struct {
+	at  time.Time
+	err error
+}
+
+// Unwritten returns why something could not be written down within so long, for
+// want of room or for another fault of the database; nil when nothing was.
+// Something small may find room where something large does not.
+func (db *DB) Unwritten(within time.Duration) error {
+	if u := db.unwritten.Load(); u != nil && time.Since(u.at) < within {
+		return u.err
+	}
+	return nil
+}
+
+// fault says whether an error is the database's own trouble: no room, no
+// permission, a disk that fails. Sources: sqlite.org/rescode.html, and PostgreSQL's
+// Appendix A for classes 53, 58 and read_only_sql_transaction.
+func fault(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff {
+		case 8, 10, 11, 13, 14, 26: // READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB
+			return true
+		}
+	}
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "58") || refused.Code == "25006")
+}
+
+// CanWrite writes something that changes nothing, and says why it cannot.
+func (db *DB) CanWrite(ctx context.Context) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Still(ctx)
+		return err
+	})
+}
+
+func (db *DB) writeOnce(ctx context.Context, f func(*Tx) error) error {
 	sqlTx, err := db.write.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)

@@ -263,6 +263,7 @@ const (
 	SilentAlert  = "silent"   // Subject is the HR source
 	RefusedAlert = "refused"  // Subject is the HR source
 	LeftOutAlert = "left-out" // Subject is the HR source
+	AwayAlert    = "away"     // Subject is the target
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What
