@@ -130,7 +130,12 @@ func (a *app) opened(f func(ctx context.Context, i *installation, args []string)
 				return errors.Join(err, i.db.Close())
 			}
 		}
-		return errors.Join(f(cmd.Context(), i, args), i.db.Close())
+		err = f(cmd.Context(), i, args)
+		var status exit
+		if i.db.Made() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
+			fmt.Fprintln(a.stderr, "A new, empty database was made. If there was one already: is the disk there on which it is?")
+		}
+		return errors.Join(err, i.db.Close())
 	}
 }
 

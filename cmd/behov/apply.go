@@ -90,7 +90,12 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 	if sum(r.Outcomes) == 0 {
 		a.printf("Nothing to do.\n")
 	} else {
-		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, stepCounts(r.Plan.Steps), outcomes(r.Outcomes))
+		undone := map[string]bool{}
+		for _, u := range r.Undone {
+			undone[u.Step.ID] = true
+		}
+		done := slices.DeleteFunc(slices.Clone(r.Plan.Steps), func(s plan.Step) bool { return undone[s.ID] })
+		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, cmp.Or(stepCounts(done), "nothing of it was done"), outcomes(r.Outcomes))
 	}
 	a.printSummary(r.Plan)
 	for i, done := range r.Notes {

@@ -188,11 +188,12 @@ was. behov then knows no more of what happened since: the next plan compares wha
 HR says with what is in the targets, and says what it found there. Import HR's
 newest file, look at the plan, and apply it.
 
-Suspensions, pauses and other decisions made since the backup are not in it: make
-them again first. behov serve --apply would at once enable the accounts of whom
-somebody suspended since. Who was new since has another ID now, and an account
-with the former one is nobody's until its anchor attribute is emptied.`,
-		Example: "  behov restore /backup/behov-2026-11-24.db && behov plan",
+Suspensions and other decisions made since the backup are not in it: whom somebody
+suspended since would be let in again. So every target is paused, until they are
+made again and somebody says behov resume. Who was new since has another ID now,
+and an account with the former one is nobody's until its anchor attribute is
+emptied.`,
+		Example: "  behov restore /backup/behov-2026-11-24.db\n  behov hr import hr.csv\n  behov plan\n  behov resume --reason \"what was decided since is decided again\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			master, err := masterKey(i.config)
@@ -218,15 +219,36 @@ with the former one is nobody's until its anchor attribute is emptied.`,
 			if err := errors.Join(err, backup.Close()); err != nil {
 				return err
 			}
+			if err := a.pauseRestored(ctx, i, filepath.Base(args[0])); err != nil {
+				return err
+			}
 			if a.json {
 				return a.printJSON(copied)
 			}
 			a.printCopied(copied)
 			a.printf("Import HR's newest file, and look at what the targets have become since:\n  behov plan\n" +
-				"Suspensions, pauses and other decisions made since the backup are not in it. Make them\nagain before behov apply or serve --apply, which would enable again whom somebody suspended.\n")
+				"Suspensions and other decisions made since the backup are not in it: make them again.\nUntil then every target is paused. To go on: behov resume --reason \"…\" --by YOU\n")
 			return nil
 		}),
 	}
+}
+
+// pauseRestored pauses every target: what was decided since the backup is not
+// known, and would be undone.
+func (a *app) pauseRestored(ctx context.Context, i *installation, backup string) error {
+	pauses, err := i.db.Pauses(ctx)
+	if _, paused := pauses[store.EveryTarget]; paused || err != nil {
+		return err
+	}
+	maker, err := a.doer(ctx, i)
+	if err != nil {
+		return err
+	}
+	return i.db.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.EveryTarget, Maker: maker,
+			Reason: "restored from " + backup + ": what was decided since is to be decided again"}, a.now())
+		return err
+	})
 }
 
 func copyFile(from, to string) error {

@@ -35,14 +35,18 @@ func TestBackupAndRestore(t *testing.T) {
 	h.loseDatabase()
 	h.fails("nobody is known", "explain", "1004")
 	h.loseDatabase()
-	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan", "Suspensions, pauses and other decisions made since the backup are not in it")
+	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan", "every target is paused")
 	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {
 		t.Errorf("the backup was changed: %v", err)
 	}
-	h.fails("must be a new one", "restore", backup)
 	h.says([]string{"audit", "verify"}, "is whole")
 	h.says([]string{"audit", "access", "1004"}, "library")
 	h.ok("hr", "import", h.file("hr.csv"))
+	if _, out, errs := h.run("apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(errs, "PAUSED: EVERY target") || !strings.Contains(errs, "restored from behov backup.db") {
+		t.Errorf("nothing goes on by itself: %s%s", out, errs)
+	}
+	h.ok("resume", "--reason", "there was nothing", "--by", "1006")
+	h.fails("must be a new one", "restore", backup)
 	h.ok("apply", "--yes")
 	h.says([]string{"plan"}, "nothing to do")
 	h.says([]string{"audit", "verify"}, "is whole")

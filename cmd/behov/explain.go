@@ -86,6 +86,25 @@ func (x explainer) failed(id policy.EntitlementID) (store.FailingStep, bool) {
 	return store.FailingStep{}, false
 }
 
+// stuck says why what the person has is still there, when it was to be taken.
+func (x explainer) stuck(id policy.EntitlementID) string {
+	of, _ := x.i.config.Rules.Catalogue.Entitlement(id)
+	for _, f := range x.failing {
+		var s plan.Step
+		if json.Unmarshal([]byte(f.Body), &s) != nil || !s.Takes() || s.Target != of.Target || s.Entitlement != "" && s.Entitlement != id {
+			continue
+		}
+		switch f.State {
+		case store.GivenUp:
+			return fmt.Sprintf("; somebody gave up the step that takes it (behov steps --all: %s)", f.Key)
+		case store.Parked:
+			return fmt.Sprintf("; taking it failed %d times and waits for somebody to look: %s (behov steps: %s)", f.Tries, f.Detail, f.Key)
+		}
+		return fmt.Sprintf("; taking it failed and is tried again: %s (behov steps: %s)", f.Detail, f.Key)
+	}
+	return ""
+}
+
 // state says in a word how a grant stands.
 func (x explainer) state(g policy.Grant) string {
 	has := x.has[g.Entitlement]
@@ -108,6 +127,9 @@ func (x explainer) state(g policy.Grant) string {
 	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
 		return "keeps"
 	case has:
+		if why := x.stuck(g.Entitlement); why != "" {
+			return "is to lose it" + why
+		}
 		return "loses at the next apply"
 	case g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown:
 		return "waits"
@@ -132,7 +154,7 @@ func (x explainer) everything() error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.has)) {
 		if !listed[id] {
-			x.printf("\n%s: has, and no rule, request or decision gives it\n", id)
+			x.printf("\n%s: has, and no rule, request or decision gives it%s\n", id, x.stuck(id))
 		}
 	}
 	return nil
@@ -221,7 +243,7 @@ func (x explainer) one(id policy.EntitlementID) error {
 			return nil
 		}
 	} else if x.has[id] {
-		x.printf("\n%s: has, and no rule, request or decision gives it\n", id)
+		x.printf("\n%s: has, and no rule, request or decision gives it%s\n", id, x.stuck(id))
 	} else {
 		x.printf("\n%s: has not\n", id)
 	}

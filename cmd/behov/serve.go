@@ -205,6 +205,9 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
+	if i.db.Made() {
+		slog.New(handler).Warn("a new, empty database was made: if there was one already, is the disk there on which it is?")
+	}
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -162,6 +163,11 @@ func (db *DB) knowKey(ctx context.Context) error {
 // Migrated returns the migrations that were carried out when the database was
 // opened. Each keeps the version of behov before it running.
 func (db *DB) Migrated() []string { return db.migrated }
+
+// Made says whether the database was new and empty when it was opened.
+func (db *DB) Made() bool {
+	return slices.ContainsFunc(db.migrated, func(m string) bool { return strings.HasPrefix(m, "00001_") })
+}
 
 // SchemaVersion returns the number of the last migration that was carried out;
 // a later version of behov may have carried out more than this one knows.
