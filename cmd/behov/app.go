@@ -41,9 +41,9 @@ func (a *app) root() *cobra.Command {
 		Long: `behov reads what HR knows, works out from rules which entitlements each person
 needs, brings the accounts and memberships in your directories to that state,
 and keeps an audit trail of who had access to what, when and why.`,
-		Example: `  behov demo                      see it work, on a made-up municipality
-  behov init mykommun             start a configuration of your own
-  behov -c mykommun plan          what would change, and why`,
+		Example: `  behov demo                      # see it work, on a made-up municipality
+  behov init mykommun             # start a configuration of your own
+  behov -c mykommun plan          # what would change, and why`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -49,7 +49,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Use:     "who-had ENTITLEMENT",
 		Short:   "List who had an entitlement at an instant (now, unless told)",
 		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
-		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     everybody with a usable account",
+		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everybody with a usable account",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())

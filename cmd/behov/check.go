@@ -46,7 +46,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
 mapping, and ask every target whether it answers, permits what behov needs, and
 has what the catalogue names. Nothing is changed.`,
-		Example: "  behov check\n  behov check --offline     without asking the targets, as in a CI job",
+		Example: "  behov check\n  behov check --offline     # without asking the targets, as in a CI job",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			var targets []policy.Problem

@@ -66,7 +66,7 @@ meanwhile makes the copy fail, and nothing of it stays.
 The database that is copied from is left as it is. Write the new one under
 database in behov.yaml, and go on. Of several that go on with both, nobody knows
 any more what is so: do not.`,
-		Example: "  behov db copy --to \"postgres://behov@db.example.org/behov?sslmode=verify-full\"\n  behov db copy --to env:BEHOV_DATABASE     where the URL holds a password",
+		Example: "  behov db copy --to \"postgres://behov@db.example.org/behov?sslmode=verify-full\"\n  behov db copy --to env:BEHOV_DATABASE     # where the URL holds a password",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
 			if to == "" {

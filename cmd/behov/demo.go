@@ -23,7 +23,7 @@ func (a *app) demoCommand() *cobra.Command {
 directory (LDAP) and a service (SCIM) that run inside this command and are
 spoken to over real sockets. Each step is checked in those targets. Afterwards
 they stay up, and so does the data, to be played with; Ctrl-C ends it.`,
-		Example: "  behov demo\n  behov demo --once     exit after the story, non-zero if a step did not come true",
+		Example: "  behov demo\n  behov demo --once     # exit after the story, non-zero if a step did not come true",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.demo(cmd.Context(), dir, once)

@@ -120,7 +120,7 @@ func (a *app) importsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "imports",
 		Short:   "List what was imported, when, and what came of it",
-		Example: "  behov hr imports\n  behov hr imports --problems -n 1     the problems of the last one",
+		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
 			all, err := i.db.Imports(ctx, source, most)

@@ -29,7 +29,7 @@ func (a *app) planCommand() *cobra.Command {
 why. Nothing is changed. Exit status: 0 nothing to do, 2 changes, 3 something
 is held or failed for good, 1 error.`,
 		Example: `  behov plan
-  behov plan --as-of 2027-01-01     what will change by then, as far as HR knows today
+  behov plan --as-of 2027-01-01     # what will change by then, as far as HR knows today
   behov plan --person 1004 --values
   behov plan -o monday.plan && behov apply monday.plan`,
 		Args: cobra.NoArgs,

@@ -27,7 +27,7 @@ up. What takes something away is tried once a day all the same.
 
 Exit status: 0 none is parked, 3 some are, 1 error.`,
 		Example: `  behov steps
-  behov steps retry --target ad            the service account has its rights back
+  behov steps retry --target ad            # the service account has its rights back
   behov steps give-up 3f9c2a --reason "the application is gone" --by 1001`,
 		Args: cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {

@@ -161,13 +161,13 @@ func (p *parser) header(header []string, attributes []string) error {
 			p.names[canonical] = name
 			p.export.Filled[canonical] = 0
 		} else if name != canonical {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %s", name, p.source.Name, canonical, strings.Join(header, ", "))}
+			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %s", name, p.source.Name, canonical, listed(header))}
 		}
 	}
 	for _, canonical := range required {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
-			text := fmt.Sprintf("there is no column %s; there are %s", canonical, strings.Join(header, ", "))
+			text := fmt.Sprintf("there is no column %s; there are %s", canonical, listed(header))
 			if len(header) == 1 {
 				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
 			}
@@ -180,6 +180,17 @@ func (p *parser) header(header []string, attributes []string) error {
 		}
 	}
 	return nil
+}
+
+// listed names columns, as far as anybody would read on: a file that is none may
+// have one of a megabyte.
+func listed(header []string) string {
+	const most = 1000
+	text := strings.Join(header, ", ")
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + fmt.Sprintf("… (%d columns)", len(header))
 }
 
 func (p *parser) warn(line int, person, format string, args ...any) {

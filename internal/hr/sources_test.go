@@ -87,6 +87,7 @@ var broken = []struct {
 	{"binary", "PK\x03\x04\x00\x00\x00\x00", "hr: the file has NUL bytes in it", true},
 	{"UTF-16 without a mark", string(utf16le(twoPeople)[2:]), "hr: the file has NUL bytes in it", true},
 	{"another language", "personnummer;anställning\n1;2\n", "hr:1: there is no column person_id; there are personnummer, anställning", true},
+	{"a column without end", "person_id;" + strings.Repeat("å", 100_000) + "\n1;2\n", "å… (2 columns)", true},
 	{"a column lost", strings.Replace(twoPeople, "start_date", "startdatum", 1), "hr:1: there is no column start_date", true},
 	{"a column twice", "unit," + header + "x,1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n", `hr:1: the column "unit" is there twice`, true},
 	{"JSON cut in the middle", asJSON[:len(asJSON)-60], "breaks off or is no JSON", true},
