@@ -61,7 +61,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		if job.Args.Target != "" && t.Name != job.Args.Target {
 			continue
 		}
-		if until := s.health.down(t.Name, s.Now()); !until.IsZero() {
+		if until := s.health.down(t.Name, s.Now()); !until.IsZero() && !job.Args.Asked {
 			later = append(later, job.Args.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
 			continue
 		}

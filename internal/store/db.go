@@ -195,6 +195,7 @@ type Tx struct {
 	logins  map[string]int // how many of a base this transaction knows to be taken
 	records []pendingRecord
 	changed map[string]bool // people whom what was recorded is about
+	asked   bool            // somebody asks for it, whatever a target said before
 	last    string          // the event or decision that was recorded last
 	jobs    []Job
 }

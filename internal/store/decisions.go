@@ -107,6 +107,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
 		tx.concerns(d.Person, because)
+		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
 	switch {
 	case d.Kind == HoldDecision:

@@ -57,6 +57,9 @@ type PeopleJob struct {
 	// Together is how many people what was recorded is about, where several jobs
 	// look at them: what happens to all of them is judged as one.
 	Together int `json:"together,omitempty"`
+	// Asked: somebody says that it is to be tried now, also in a target that did
+	// not answer.
+	Asked bool `json:"asked,omitempty"`
 	// Try counts how often it was put off; At is when it is due, when not at
 	// once.
 	Try int       `json:"try,omitempty"`
@@ -212,10 +215,10 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 		tx.Enqueue(RunJob{Because: tx.last})
 	case n > atOnce:
 		for people := range slices.Chunk(slices.Sorted(maps.Keys(tx.changed)), atOnce) {
-			tx.Enqueue(PeopleJob{People: people, Together: n})
+			tx.Enqueue(PeopleJob{People: people, Together: n, Asked: tx.asked})
 		}
 	case n > 0:
-		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed))})
+		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed)), Asked: tx.asked})
 	}
 	if len(tx.jobs) == 0 {
 		return nil
