@@ -63,9 +63,9 @@ from SQLite to PostgreSQL, or the other way. The rows are counted on both sides
 and the copy's audit trail is verified. Stop behov serve first; what is recorded
 meanwhile makes the copy fail, and nothing of it stays.
 
-The database that is copied from is left as it is. Write the new one under
-database in behov.yaml, and go on. Of several that go on with both, nobody knows
-any more what is so: do not.`,
+In the database that is copied from every target is paused, so that nobody goes on
+with both: then nobody knew any more what is so. Write the new one under database
+in behov.yaml, and go on with that. If it was only to try: behov resume.`,
 		Example: "  behov db copy --to \"postgres://behov@db.example.org/behov?sslmode=verify-full\"\n  behov db copy --to env:BEHOV_DATABASE     # where the URL holds a password",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
@@ -96,11 +96,14 @@ any more what is so: do not.`,
 			if err := errors.Join(err, db.Close()); err != nil {
 				return err
 			}
+			if err := a.pauseAll(ctx, i, "everything was copied to "+withoutPassword(to)+", to go on there"); err != nil {
+				return err
+			}
 			if a.json {
 				return a.printJSON(copied)
 			}
 			a.printCopied(copied)
-			a.printf("Now write %s under database in behov.yaml, and use no more what was there before.\n", withoutPassword(to))
+			a.printf("Now write %s under database in behov.yaml. In the one that was there before every target is paused.\n", withoutPassword(to))
 			return nil
 		}),
 	}
@@ -219,7 +222,7 @@ emptied.`,
 			if err := errors.Join(err, backup.Close()); err != nil {
 				return err
 			}
-			if err := a.pauseRestored(ctx, i, filepath.Base(args[0])); err != nil {
+			if err := a.pauseAll(ctx, i, "restored from "+filepath.Base(args[0])+": what was decided since is to be decided again"); err != nil {
 				return err
 			}
 			if a.json {
@@ -233,9 +236,8 @@ emptied.`,
 	}
 }
 
-// pauseRestored pauses every target: what was decided since the backup is not
-// known, and would be undone.
-func (a *app) pauseRestored(ctx context.Context, i *installation, backup string) error {
+// pauseAll pauses every target, unless somebody did already.
+func (a *app) pauseAll(ctx context.Context, i *installation, why string) error {
 	pauses, err := i.db.Pauses(ctx)
 	if _, paused := pauses[store.EveryTarget]; paused || err != nil {
 		return err
@@ -246,7 +248,7 @@ func (a *app) pauseRestored(ctx context.Context, i *installation, backup string)
 	}
 	return i.db.Write(ctx, func(tx *store.Tx) error {
 		_, err := tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.EveryTarget, Maker: maker,
-			Reason: "restored from " + backup + ": what was decided since is to be decided again"}, a.now())
+			Reason: why}, a.now())
 		return err
 	})
 }

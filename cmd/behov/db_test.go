@@ -76,9 +76,15 @@ func TestMoveToPostgreSQL(t *testing.T) {
 	h.fails("BEHOV_NOWHERE is not set", "db", "copy", "--to", "env:BEHOV_NOWHERE")
 	h.fails("copied from", "db", "copy", "--to", "sqlite:"+h.file("behov.db"))
 	h.says([]string{"db", "copy", "--to", "env:BEHOV_TEST_DATABASE"}, "Copied 10 people", "under database in behov.yaml")
+	if _, _, errs := h.run("plan"); !strings.Contains(errs, "PAUSED: EVERY target") || strings.Contains(errs, "secret") {
+		t.Errorf("nobody goes on with both: %s", errs)
+	}
 	h.edit("behov.yaml", "database: sqlite:behov.db", "database: env:BEHOV_TEST_DATABASE")
 	if err := os.Remove(h.file("behov.db")); err != nil {
 		t.Fatal(err)
+	}
+	if _, _, errs := h.run("plan"); strings.Contains(errs, "PAUSED") {
+		t.Errorf("the copy is paused: %s", errs)
 	}
 	h.says([]string{"plan"}, "nothing to do")
 	h.says([]string{"audit", "who-had", "school:register"}, "Sven Öberg (1004)")
