@@ -132,9 +132,14 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 		return nil, fmt.Errorf("source %s: %w", source.Name, err)
 	}
 	var files []waiting
+	var passedOver error
 	for _, e := range entries {
 		match, err := path.Match(d.Pattern, e.Name())
-		if err != nil || !match || !e.Type().IsRegular() || unfinished(e.Name()) {
+		if err != nil || !match || e.IsDir() || unfinished(e.Name()) {
+			continue
+		}
+		if !e.Type().IsRegular() {
+			passedOver = errors.Join(passedOver, fmt.Errorf("source %s: %s is no file of its own, and is not read: put the file itself there, and no link to it", source.Name, e.Name()))
 			continue
 		}
 		info, err := e.Info()
@@ -162,7 +167,7 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 			break // what is newer must not overtake what is held
 		}
 	}
-	return reports, nil
+	return reports, passedOver
 }
 
 // unfinished says whether a name is one that is given to files while they are

@@ -307,6 +307,19 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	if f.pulled(s, 1); f.state() != "9 New E9 school" || there("hr-2026-01-05.csv") {
 		t.Errorf("released: %s", f.state())
 	}
+	// What HR found to be so again it says under a later date.
+	put("hr-2026-02-01.csv", twoPeople)
+	if r := f.pulled(s, 1); r[0].Refused != "" || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library" {
+		t.Errorf("an earlier state again: %+v, %s", r[0], f.state())
+	}
+	// A link is not followed, and that is said; the rest is read.
+	if err := os.Symlink(filepath.Join(dir, "other.csv"), filepath.Join(dir, "hr-link.csv")); err != nil {
+		t.Fatal(err)
+	}
+	put("hr-2026-02-02.csv", strings.Replace(twoPeople, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1)+"\n")
+	if reports, err := f.im.Pull(t.Context(), s); err == nil || !strings.Contains(err.Error(), "hr-link.csv") || len(reports) != 1 || reports[0].Refused != "" {
+		t.Errorf("with a link beside it: %v %v", reports, err)
+	}
 }
 
 // A file that grows is read when it has ceased to.
