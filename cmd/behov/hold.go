@@ -124,7 +124,7 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
 	a.printf("%s  %s of %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
 	if d := h.Decision; d != nil {
-		a.printf("  %s by %s: %s\n", d.Verdict, n.in(d.Maker), d.Reason)
+		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.in(d.Maker), at(d.At()), d.Reason)
 	}
 }
 

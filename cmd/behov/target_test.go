@@ -40,8 +40,12 @@ func TestStatus(t *testing.T) {
 	if code != exitHeld || !strings.Contains(out, "1 import is HELD") || !strings.Contains(out, "PAUSED since") {
 		t.Errorf("%d %s", code, out)
 	}
+	var holds []struct{ Since time.Time }
+	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].Since) > time.Hour {
+		t.Errorf("whoever reads holds by program knows since when: %s", out)
+	}
 	var s standing
-	if _, out, _ = h.run("status", "--json"); json.Unmarshal([]byte(out), &s) != nil || s.Sources[0].Held != 1 || s.Targets[0].Paused == nil || !s.Waits {
+	if _, out, _ = h.run("status", "--json"); json.Unmarshal([]byte(out), &s) != nil || s.Sources[0].Held != 1 || s.Targets[0].Paused == nil || s.Targets[0].Paused.At().IsZero() || !s.Waits {
 		t.Errorf("%s", out)
 	}
 }

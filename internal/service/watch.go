@@ -66,7 +66,11 @@ func (s *Service) tellPauses(ctx context.Context) error {
 	}
 	for subject, d := range now {
 		if s.paused[subject].Seq != d.Seq {
-			s.Log.Warn("PAUSED: nothing is changed", "target", subject, "decision", d.Seq, "by", d.Maker, "except_leavers", d.Verdict == store.PauseExceptLeavers)
+			what := "PAUSED: nothing is changed"
+			if d.Verdict == store.PauseExceptLeavers {
+				what = "PAUSED: nothing is changed, but that the access of leavers ends"
+			}
+			s.Log.Warn(what, "target", subject, "decision", d.Seq, "by", d.Maker)
 		}
 	}
 	for subject := range s.paused {

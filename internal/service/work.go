@@ -161,7 +161,7 @@ func (s *Service) tell(what, target string, r *reconcile.Result) {
 	for _, u := range r.Undone {
 		why := u.Outcome + " " + u.Detail
 		if alike[why]++; alike[why] <= told {
-			s.Log.Warn("a step was not done", "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
+			s.Log.Warn("a step was not done", "key", u.Step.Key(), "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(alike)) {

@@ -325,6 +325,21 @@ func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, pe
 	return master.OpenPersonKey(person, wrapped)
 }
 
+// Micros is an instant as it is stored, in microseconds since 1970. In JSON it is
+// what RFC 3339 says, UTC.
+type Micros int64
+
+// MarshalJSON implements json.Marshaler.
+func (m Micros) MarshalJSON() ([]byte, error) { return instant(int64(m)).MarshalJSON() }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *Micros) UnmarshalJSON(text []byte) error {
+	var t time.Time
+	err := t.UnmarshalJSON(text)
+	*m = Micros(micros(t))
+	return err
+}
+
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -86,11 +86,11 @@ type Decision struct {
 	Subject     string       `db:"subject" json:"subject"`                   // the hold's digest, or the review item
 	Maker       string       `db:"maker" json:"maker"`                       // as audit.Record.Actor
 	Reason      string       `db:"reason" json:"reason"`
-	DecidedUS   int64        `db:"decided_us" json:"-"`
+	DecidedUS   Micros       `db:"decided_us" json:"at"`
 }
 
 // At is when it was decided, UTC.
-func (d Decision) At() time.Time { return instant(d.DecidedUS) }
+func (d Decision) At() time.Time { return instant(int64(d.DecidedUS)) }
 
 // Decide records a decision, with its audit record, and returns it with its
 // sequence number.
@@ -98,7 +98,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	if err := tx.tx.GetContext(ctx, &d.Seq, `UPDATE head SET decision_seq = decision_seq + 1 WHERE id = 1 RETURNING decision_seq`); err != nil {
 		return d, fmt.Errorf("decision sequence: %w", err)
 	}
-	d.DecidedUS = micros(at)
+	d.DecidedUS = Micros(micros(at))
 	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, reason, decided_us)
 		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :reason, :decided_us)`, d); err != nil {
 		return d, fmt.Errorf("decision: %w", err)
@@ -229,14 +229,14 @@ type Hold struct {
 	// Body says what it would do, as JSON without personal values. It may be
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
-	RaisedUS int64  `db:"raised_us" json:"-"`
+	RaisedUS Micros `db:"raised_us" json:"since"`
 	// After is the last decision made before the hold was raised: only a
 	// later one can be about it.
 	After int64 `db:"after_decision" json:"-"`
 }
 
 // At is when it was first raised, UTC.
-func (h Hold) At() time.Time { return instant(h.RaisedUS) }
+func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
 
 const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, after_decision`
 
@@ -248,7 +248,7 @@ type HoldStep struct {
 
 // RaiseHold records a hold of steps, with its audit record, unless it is known.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
-	h.RaisedUS = micros(at)
+	h.RaisedUS = Micros(micros(at))
 	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
 		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
 	if err != nil {
