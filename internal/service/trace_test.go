@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +17,15 @@ func TestTrace(t *testing.T) {
 	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
 	town := newTown(t, "")
 	stop := town.serve(nil)
-	town.until("it is quiet", 20*time.Second, func() bool {
-		return slices.ContainsFunc(spans.GetSpans(), func(s tracetest.SpanStub) bool { return s.Name == "run" })
+	town.until("the first looks at everybody are over", 20*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
+	town.until("their spans are", 20*time.Second, func() bool {
+		n := 0
+		for _, s := range spans.GetSpans() {
+			if s.Name == "job run" {
+				n++
+			}
+		}
+		return n >= 3 // one for each target, and one that made these
 	})
 	spans.Reset()
 	town.hr("1 school")
