@@ -257,7 +257,7 @@ func TestAwayIsTold(t *testing.T) {
 		return mails > 0
 	})
 	town.targets["one"].is(false)
-	town.until("it answers", 30*time.Second, func() bool {
+	town.until("it answers", 90*time.Second, func() bool {
 		return strings.Contains(town.log.String(), "target answers again") && town.has("1", "one") != ""
 	})
 	if mails, _ := p.got("Does not answer", ""); mails != 1 {
