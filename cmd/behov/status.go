@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -86,7 +87,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	pauses, err3 := i.db.Pauses(ctx)
 	holds, err4 := i.db.Holds(ctx)
 	waiting, err5 := i.db.WaitingJobs(ctx)
-	left, err6 := a.governance(i).LeftBehind(ctx)
+	left, err6 := reconcile.LeftBehind(ctx, i.db, i.config)
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return s, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/reconcile"
 )
 
 func (a *app) targetCommand() *cobra.Command {
@@ -60,7 +62,7 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 }
 
 func (a *app) wouldRetire(ctx context.Context, i *installation, target string) error {
-	all, err := a.governance(i).LeftBehind(ctx)
+	all, err := reconcile.LeftBehind(ctx, i.db, i.config)
 	if err != nil {
 		return err
 	}

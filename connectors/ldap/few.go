@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -13,16 +14,11 @@ import (
 // ReadAccounts implements connectors.AccountReader. Groups are asked for an
 // account, and never read with all their members.
 func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
-	s, err := c.dial(ctx)
+	r, end, err := c.begin(ctx, c.dial, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	defer s.close()
-	defer s.closeWith(ctx)()
-	r, err := c.reading(ctx, s, sink)
-	if err != nil {
-		return connectors.Completeness{}, err
-	}
+	defer end()
 	accounts, err := r.few(ctx, refs)
 	if err != nil {
 		return connectors.Completeness{}, err
@@ -37,18 +33,27 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	return connectors.Completeness{Complete: true}, ctx.Err()
 }
 
-// reading is the beginning of one.
-func (c *Connector) reading(ctx context.Context, s *session, sink connectors.Sink) (*reading, error) {
-	r := &reading{
+// begin connects, and begins a reading; call end when it is over.
+func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*session, error), sink connectors.Sink) (r *reading, end func(), err error) {
+	s, err := dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := s.closeWith(ctx)
+	end = sync.OnceFunc(func() { stop(); s.close() })
+	r = &reading{
 		Connector: c, session: s, sink: sink,
 		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
 		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
 	}
-	var err error
 	if r.schema, err = s.loadSchema(ctx); err == nil {
 		err = r.schema.mustKnow(s.essentials()...)
 	}
-	return r, err
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return r, end, nil
 }
 
 // few emits the accounts that are referred to, and returns their entries.

@@ -15,16 +15,12 @@ import (
 // which to compare an attribute finds nothing and says nothing (RFC 4511
 // §4.5.1.7): it is read as a whole.
 func (c *Connector) FindAccounts(ctx context.Context, names []string, values map[string][]string, sink connectors.Sink) (connectors.Completeness, error) {
-	s, err := c.dial(ctx)
+	r, end, err := c.begin(ctx, c.dial, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	defer s.close()
-	defer s.closeWith(ctx)()
-	r, err := c.reading(ctx, s, sink)
-	if err != nil {
-		return connectors.Completeness{}, err
-	}
+	defer end()
+	s := r.session
 	if len(names) > 0 {
 		values = maps.Clone(values)
 		if values == nil {
@@ -37,6 +33,7 @@ func (c *Connector) FindAccounts(ctx context.Context, names []string, values map
 		for _, v := range values[attribute] {
 			of, ok := s.finding(r.schema, attribute, v)
 			if !ok {
+				end() // it connects by itself
 				return c.Snapshot(ctx, sink)
 			}
 			filters = append(filters, of...)

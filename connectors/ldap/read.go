@@ -114,16 +114,11 @@ func (c *Connector) fetch(ctx context.Context, s *session, q search, cookie []by
 // Snapshot implements connectors.Connector. Accounts come first: members are
 // known by their DNs.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
-	s, err := c.dialReading(ctx)
+	r, end, err := c.begin(ctx, c.dialReading, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	defer s.close()
-	defer s.closeWith(ctx)()
-	r, err := c.reading(ctx, s, sink)
-	if err != nil {
-		return connectors.Completeness{}, err
-	}
+	defer end()
 	accounts, err := r.readAccounts(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err

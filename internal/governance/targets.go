@@ -12,15 +12,6 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// LeftBehind returns what is known of targets that are not in the configuration.
-func (g *Governance) LeftBehind(ctx context.Context) ([]store.Known, error) {
-	known, err := g.DB.KnownTargets(ctx)
-	return slices.DeleteFunc(known, func(k store.Known) bool {
-		_, configured := g.Config.Target(k.Target)
-		return configured
-	}), err
-}
-
 // Retire says that a target that is not in the configuration any more is not
 // looked after: what is known of it ends. The maker is a person.
 func (g *Governance) Retire(ctx context.Context, target, maker, reason string) (store.Decision, error) {
@@ -31,7 +22,7 @@ func (g *Governance) Retire(ctx context.Context, target, maker, reason string) (
 	if err := g.mayDecide(ctx, identity.PersonID(strings.TrimPrefix(maker, ActorOf("")))); err != nil {
 		return d, err
 	}
-	left, err := g.LeftBehind(ctx)
+	left, err := reconcile.LeftBehind(ctx, g.DB, g.Config)
 	if err != nil {
 		return d, err
 	}

@@ -16,15 +16,15 @@ import (
 // What excludes what: one run at a time plans everybody in a target, and one
 // at a time touches a person's account in it, whichever process it is in.
 
-// everybody is the lock of whoever sees to what concerns all targets together.
-const everybody = "everybody"
+// allTogether is the lock of whoever sees to what concerns all targets together.
+const allTogether = "all targets together"
 
 // lockTargets waits until nobody else plans everybody in the targets; nil is
 // all of them, and what concerns them together.
 func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
 	var names []string
 	if targets == nil {
-		names = []string{everybody}
+		names = []string{allTogether}
 		for _, t := range e.Config.Targets {
 			targets = append(targets, t.Name)
 		}

@@ -88,7 +88,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 func (e *Engine) Tidy(ctx context.Context) (*plan.Plan, error) {
 	ctx, span := tracer.Start(ctx, "tidy")
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, e.Patience, everybody)
+	lock, err := e.DB.LockWithin(ctx, e.Patience, allTogether)
 	if err != nil {
 		return nil, err
 	}
@@ -252,10 +252,10 @@ func (e *Engine) removed(ctx context.Context, w *world) (map[string]int, error) 
 	if w.few != nil || w.only != "" {
 		return nil, nil
 	}
-	known, err := e.DB.KnownTargets(ctx)
+	left, err := LeftBehind(ctx, e.DB, e.Config)
 	accounts := map[string]int{}
-	for _, k := range known {
-		if _, configured := e.Config.Target(k.Target); !configured && k.Accounts > 0 {
+	for _, k := range left {
+		if k.Accounts > 0 {
 			accounts[k.Target] = k.Accounts
 		}
 	}

@@ -5,12 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
+
+// LeftBehind returns what is known of targets that are not in the configuration,
+// sorted by name.
+func LeftBehind(ctx context.Context, db *store.DB, c *config.Config) ([]store.Known, error) {
+	known, err := db.KnownTargets(ctx)
+	return slices.DeleteFunc(known, func(k store.Known) bool {
+		_, configured := c.Target(k.Target)
+		return configured
+	}), err
+}
 
 // Retire ends what is known of a target that is not in the configuration any
 // more, by somebody's decision: steps of which nobody saw the end end as not

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -93,14 +94,12 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 // it is in use when another was before. It logs what is left of targets that are
 // not in it.
 func (s *Service) record(ctx context.Context, c *config.Config) error {
-	known, err := s.DB.KnownTargets(ctx)
+	left, err := reconcile.LeftBehind(ctx, s.DB, c)
 	if err != nil {
 		return err
 	}
-	for _, k := range known {
-		if _, configured := c.Target(k.Target); !configured {
-			s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
-		}
+	for _, k := range left {
+		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.UseVersion(ctx, "configuration", c.Digest(), c.Text(), s.Now())
