@@ -16,9 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
 	goldap "github.com/go-ldap/ldap/v3"
-	"github.com/rs/zerolog"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/ldap"
@@ -29,35 +27,6 @@ import (
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/testenv"
 )
-
-// wire is a proxy between behov and something that it talks to.
-type wire struct {
-	t     *testing.T
-	proxy *toxiproxy.Proxy
-}
-
-func newWire(t *testing.T, upstream string) *wire {
-	t.Helper()
-	zerolog.SetGlobalLevel(zerolog.Disabled)
-	w := &wire{t: t, proxy: toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "wire", fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t)), upstream)}
-	if err := w.proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.proxy.Stop)
-	return w
-}
-
-// suffers puts a fault on the wire, in toxiproxy's own words, until heals.
-func (w *wire) suffers(toxic string) {
-	w.t.Helper()
-	for _, stream := range []string{"upstream", "downstream"} {
-		if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": %q, "stream": %q, "toxicity": 1, %s}`, stream, stream, toxic))); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
-func (w *wire) heals() { w.proxy.Toxics.ResetToxics(context.Background()) }
 
 // fault is what goes wrong, and how it is over.
 type fault struct {
@@ -86,7 +55,7 @@ func newRemoteTown(t *testing.T, url, attributes string) *remoteTown {
 }
 
 // newDirectoryTown's target is a directory behind a wire.
-func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *wire) {
+func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *testenv.Wire) {
 	t.Helper()
 	town := newRemoteTown(t, url, `cn: "{{.GivenName}}", sn: "{{.FamilyName}}"`)
 	slapd := testenv.StartSlapd(t)
@@ -99,7 +68,7 @@ func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *w
 			t.Fatal(err)
 		}
 	}
-	w := newWire(t, strings.TrimPrefix(slapd.URL, "ldap://"))
+	w := testenv.NewWire(t, strings.TrimPrefix(slapd.URL, "ldap://"))
 	reach := func(url string) func() connectors.Connector {
 		return func() connectors.Connector {
 			c, err := ldap.New(ldap.Config{URL: url, BindDN: slapd.BindDN, Password: slapd.Password, Plaintext: true, PeopleDN: slapd.PeopleDN, GroupsDN: slapd.GroupsDN,
@@ -110,7 +79,7 @@ func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *w
 			return c
 		}
 	}
-	town.around, town.straight = reach("ldap://"+w.proxy.Listen), reach(slapd.URL)
+	town.around, town.straight = reach("ldap://"+w.Address()), reach(slapd.URL)
 	return town, slapd, w
 }
 
@@ -255,20 +224,16 @@ func TestATargetsFaults(t *testing.T) {
 	thaw := func() {}
 	const silent = "target does not answer"
 	for n, f := range []fault{
-		{name: "latency", begin: func() { wire.suffers(`"type": "latency", "attributes": {"latency": 300, "jitter": 200}`) }, end: wire.heals},
-		{name: "connections that are reset", begin: func() { wire.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: wire.heals, says: silent},
-		{name: "connections that are reset now and then", begin: func() { wire.suffers(`"type": "reset_peer", "attributes": {"timeout": 40}`) }, end: wire.heals},
-		{name: "connections that are half open", begin: func() { wire.suffers(`"type": "timeout", "attributes": {"timeout": 0}`) }, end: wire.heals, says: silent},
-		{name: "hardly any bandwidth", begin: func() { wire.suffers(`"type": "bandwidth", "attributes": {"rate": 1}`) }, end: wire.heals},
-		{name: "answers that break off", begin: func() { wire.suffers(`"type": "limit_data", "attributes": {"bytes": 900}`) }, end: wire.heals, says: silent},
+		{name: "latency", begin: func() { wire.Suffers(testenv.Trouble{Latency: 200 * time.Millisecond, Jitter: 300 * time.Millisecond}) }, end: wire.Heals},
+		{name: "connections that are reset", begin: func() { wire.Suffers(testenv.Trouble{Reset: true}) }, end: wire.Heals, says: silent},
+		{name: "connections that are reset now and then", begin: func() { wire.Suffers(testenv.Trouble{Reset: true, ResetAfter: 40 * time.Millisecond}) }, end: wire.Heals},
+		{name: "connections that are half open", begin: func() { wire.Suffers(testenv.Trouble{Silent: true}) }, end: wire.Heals, says: silent},
+		{name: "hardly any bandwidth", begin: func() { wire.Suffers(testenv.Trouble{Rate: 1000}) }, end: wire.Heals},
+		{name: "answers that break off", begin: func() { wire.Suffers(testenv.Trouble{Limit: 900}) }, end: wire.Heals, says: silent},
 		{name: "answers in small pieces", begin: func() {
-			wire.suffers(`"type": "slicer", "attributes": {"average_size": 3, "size_variation": 2, "delay": 100}`)
-		}, end: wire.heals},
-		{name: "nobody who listens", begin: wire.proxy.Stop, end: func() {
-			if err := wire.proxy.Start(); err != nil {
-				t.Fatal(err)
-			}
-		}, says: silent},
+			wire.Suffers(testenv.Trouble{Slice: 3, SliceDelay: 100 * time.Microsecond})
+		}, end: wire.Heals},
+		{name: "nobody who listens", begin: wire.Cut, end: wire.Mend, says: silent},
 		{name: "a server that was killed", begin: slapd.Kill, end: slapd.Restart, says: silent},
 		{name: "a server that hangs", begin: func() { thaw = slapd.Freeze() }, end: func() { thaw() }, says: silent},
 	} {
@@ -338,27 +303,25 @@ func TestTheDatabasesFaults(t *testing.T) {
 	}
 	server := testenv.StartPostgres(t)
 	direct := server.Database()
-	database := newWire(t, server.Address())
+	database := testenv.NewWire(t, server.Address())
 	town, _, _ := newDirectoryTown(t, direct)
-	town.url = strings.Replace(direct, server.Address(), database.proxy.Listen, 1)
+	town.url = strings.Replace(direct, server.Address(), database.Address(), 1)
 	var served *service.Service
 	stop := town.serve(func(s *service.Service) { served = s })
 	const broke = "the connection to the database broke"
 	for n, f := range []fault{
-		{name: "latency", begin: func() { database.suffers(`"type": "latency", "attributes": {"latency": 20, "jitter": 20}`) }, end: database.heals},
-		{name: "connections that are reset", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 0}`) }, end: database.heals, says: broke, everywhere: true},
-		{name: "connections that are reset now and then", begin: func() { database.suffers(`"type": "reset_peer", "attributes": {"timeout": 100}`) }, end: database.heals},
+		{name: "latency", begin: func() {
+			database.Suffers(testenv.Trouble{Latency: 10 * time.Millisecond, Jitter: 20 * time.Millisecond})
+		}, end: database.Heals},
+		{name: "connections that are reset", begin: func() { database.Suffers(testenv.Trouble{Reset: true}) }, end: database.Heals, says: broke, everywhere: true},
+		{name: "connections that are reset now and then", begin: func() { database.Suffers(testenv.Trouble{Reset: true, ResetAfter: 100 * time.Millisecond}) }, end: database.Heals},
 		{name: "connections that are half open", begin: func() {
-			database.suffers(`"type": "timeout", "attributes": {"timeout": 0}`)
+			database.Suffers(testenv.Trouble{Silent: true})
 			if err := served.Ready(t.Context()); err == nil {
 				t.Error("it says that it is ready, and nobody answers it")
 			}
-		}, end: database.heals, says: broke, everywhere: true},
-		{name: "nobody who listens", begin: database.proxy.Stop, end: func() {
-			if err := database.proxy.Start(); err != nil {
-				t.Fatal(err)
-			}
-		}, says: broke, everywhere: true},
+		}, end: database.Heals, says: broke, everywhere: true},
+		{name: "nobody who listens", begin: database.Cut, end: database.Mend, says: broke, everywhere: true},
 		{name: "a crash and a restart", begin: func() {
 			server.Crash()
 			server.Restart()
