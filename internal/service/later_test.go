@@ -153,6 +153,42 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 	})
 }
 
+// TestWhoWasPutOffOftenIsLookedAtSoon: that a target was away, or another run at
+// somebody, is no failure, after which one waits longer each time.
+func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
+	town := newTown(t, "")
+	town.serve(nil)
+	town.hr("1 school")
+	town.until("1 is there", 10*time.Second, func() bool { return town.has("1", "two") != "" })
+	p, err := town.db.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := town.open()
+	var lock *store.Lock
+	town.until("another process is at 1", 10*time.Second, func() bool {
+		lock, err = other.Lock(t.Context(), fmt.Sprintf("touch %q %s", "two", p.ID))
+		return err == nil
+	})
+	job := store.PeopleJob{People: []string{string(p.ID)}}
+	for range 9 {
+		job = job.In("two", time.Time{})
+	}
+	if err := town.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(job); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	raw := testenv.Raw(t, town.url)
+	waiting := func(state string) (n int) {
+		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'people' AND state LIKE $1 AND state <> 'completed'`, state).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	town.until("it waits until the other one is done", 30*time.Second, func() bool { return waiting("scheduled") > 0 })
+	lock.Unlock()
+	town.until("it is done", 10*time.Second, func() bool { return waiting("%") == 0 })
+}
+
 // stuck is a target that is read slowly.
 type stuck struct {
 	*target

@@ -3,6 +3,7 @@ package service_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -130,17 +131,22 @@ type town struct {
 	targets map[string]*target
 	log     *safeBuffer
 	now     func() time.Time // the services' clock, and HR's
+	todo    string           // when quiet looked last
 }
 
 // safeBuffer is written to by many.
 type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	most int // bytes that are kept, of the end; 0 is all
 }
 
 func (s *safeBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.most > 0 {
+		s.b.Next(max(0, s.b.Len()+len(p)-s.most))
+	}
 	return s.b.Write(p)
 }
 
@@ -179,7 +185,7 @@ func newTown(t testing.TB, url string) *town {
 	town.db = town.open()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(town.log.String())
+			t.Log(town.log.String(), town.jobs(), "\nto do:", town.todo)
 		}
 	})
 	return town
@@ -401,9 +407,33 @@ func TestATargetThatIsMended(t *testing.T) {
 	town.until("it is asked at once", 3*time.Second, func() bool { return town.has("1", "one") == "account staff" })
 }
 
+// jobs are those that wait, or are under way.
+func (town *town) jobs() string {
+	raw := testenv.Raw(town.t, town.url)
+	rows, err := raw.QueryContext(context.Background(), `SELECT id, kind, state, CAST(scheduled_at AS TEXT), CAST(args AS TEXT) FROM river_job WHERE finalized_at IS NULL ORDER BY scheduled_at LIMIT 100`)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = rows.Close() }()
+	all := fmt.Sprintf("jobs at %s:", time.Now().UTC())
+	for rows.Next() {
+		var id, kind, state, at, args string
+		if err := rows.Scan(&id, &kind, &state, &at, &args); err != nil {
+			return err.Error()
+		}
+		all += fmt.Sprintln("\n", id, kind, state, at, args)
+	}
+	return errors.Join(errors.New(all), rows.Err()).Error()
+}
+
 // quiet says whether there is nothing to do.
 func (town *town) quiet() bool {
 	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: town.connectors(), Now: time.Now, Actor: "test"}
 	p, err := e.Plan(context.Background(), reconcile.Options{})
-	return err == nil && len(p.Steps) == 0
+	if err != nil {
+		town.todo = err.Error()
+		return false
+	}
+	town.todo = fmt.Sprint(p.Steps)
+	return len(p.Steps) == 0
 }

@@ -34,7 +34,8 @@ func TestSoak(t *testing.T) {
 	var offset atomic.Int64
 	stop := town.serve(func(s *service.Service) {
 		s.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-		s.Log = slog.New(slog.DiscardHandler)
+		town.log.most = 1 << 18
+		s.Log = slog.New(slog.NewTextHandler(town.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	r := rand.New(rand.NewPCG(7, 7))
 	working := map[int]bool{}

@@ -88,11 +88,13 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 			out() // others may be at it, however long the other targets take
 		}
 		again := s.judge(d.Target, d.Result, d.Err)
-		if d.Err != nil && again > 0 {
-			again = max(again, backoff(job.Args.Try, soon, 5*time.Minute))
+		next := job.Args
+		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // whom another one is at we look at soon
+			next.Try++
+			again = max(again, backoff(next.Try, soon, 5*time.Minute))
 		}
 		if again > 0 {
-			later = append(later, job.Args.In(d.Target, time.Now().Add(again)))
+			later = append(later, next.In(d.Target, time.Now().Add(again)))
 		}
 		if d.Result == nil {
 			continue

@@ -60,15 +60,15 @@ type PeopleJob struct {
 	// Asked: somebody says that it is to be tried now, also in a target that did
 	// not answer.
 	Asked bool `json:"asked,omitempty"`
-	// Try counts how often it was put off; At is when it is due, when not at
-	// once.
+	// Try counts how often looking at them failed, and not how often it was put
+	// off; At is when it is due, when not at once.
 	Try int       `json:"try,omitempty"`
 	At  time.Time `json:"-"`
 }
 
 // In is the job once more, for one target and another time.
 func (j PeopleJob) In(target string, at time.Time) PeopleJob {
-	return PeopleJob{People: j.People, Target: target, Together: j.Together, Try: j.Try + 1, At: at}
+	return PeopleJob{People: j.People, Target: target, Together: j.Together, Try: j.Try, At: at}
 }
 
 // Kind implements river.JobArgs.
