@@ -132,14 +132,9 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	town.serve(nil)
-	town.hr("1 school")
-	town.until("1 is there", 10*time.Second, func() bool { return town.has("1", "one") != "" })
-	p, err := town.db.FindPerson(t.Context(), "1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	person := town.joins("1", "one")
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
-		tx.Enqueue(store.PeopleJob{People: []string{string(p.ID)}, Target: "two", At: time.Now().Add(8 * time.Second)})
+		tx.Enqueue(store.PeopleJob{People: []string{string(person)}, Target: "two", At: time.Now().Add(8 * time.Second)})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -158,19 +153,15 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 	town := newTown(t, "")
 	town.serve(nil)
-	town.hr("1 school")
-	town.until("1 is there", 10*time.Second, func() bool { return town.has("1", "two") != "" })
-	p, err := town.db.FindPerson(t.Context(), "1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	person := town.joins("1", "two")
 	other := town.open()
 	var lock *store.Lock
 	town.until("another process is at 1", 10*time.Second, func() bool {
-		lock, err = other.Lock(t.Context(), fmt.Sprintf("touch %q %s", "two", p.ID))
+		var err error
+		lock, err = other.Lock(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
 		return err == nil
 	})
-	job := store.PeopleJob{People: []string{string(p.ID)}}
+	job := store.PeopleJob{People: []string{string(person)}}
 	for range 9 {
 		job = job.In("two", time.Time{})
 	}

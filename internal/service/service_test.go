@@ -3,7 +3,6 @@ package service_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/seal"
@@ -377,13 +377,8 @@ var askedAgain = regexp.MustCompile(`asked_again=\S+`)
 func TestATargetThatIsMended(t *testing.T) {
 	town := newTown(t, "")
 	town.serve(nil)
-	town.hr("1 school")
-	town.until("1 is there", 10*time.Second, func() bool { return town.has("1", "one") != "" })
-	p, err := town.db.FindPerson(t.Context(), "1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	failing := store.FailingStep{Key: "k", Target: "one", Person: string(p.ID), Body: "{}", Outcome: "refused", Detail: "no"}
+	person := town.joins("1", "one")
+	failing := store.FailingStep{Key: "k", Target: "one", Person: string(person), Body: "{}", Outcome: "refused", Detail: "no"}
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error { return tx.PutFailingStep(t.Context(), failing, time.Time{}) }); err != nil {
 		t.Fatal(err)
 	}
@@ -407,23 +402,38 @@ func TestATargetThatIsMended(t *testing.T) {
 	town.until("it is asked at once", 3*time.Second, func() bool { return town.has("1", "one") == "account staff" })
 }
 
-// jobs are those that wait, or are under way.
+// jobs are those that wait, or are under way, for people to read.
 func (town *town) jobs() string {
-	raw := testenv.Raw(town.t, town.url)
-	rows, err := raw.QueryContext(context.Background(), `SELECT id, kind, state, CAST(scheduled_at AS TEXT), CAST(args AS TEXT) FROM river_job WHERE finalized_at IS NULL ORDER BY scheduled_at LIMIT 100`)
+	rows, err := testenv.Raw(town.t, town.url).QueryContext(context.Background(), `SELECT kind || ' ' || CAST(state AS TEXT) || ' ' || CAST(scheduled_at AS TEXT) || ' ' || CAST(args AS TEXT)
+		FROM river_job WHERE finalized_at IS NULL ORDER BY scheduled_at LIMIT 100`)
 	if err != nil {
 		return err.Error()
 	}
 	defer func() { _ = rows.Close() }()
-	all := fmt.Sprintf("jobs at %s:", time.Now().UTC())
+	all := []string{"jobs at " + time.Now().UTC().Format(time.DateTime)}
 	for rows.Next() {
-		var id, kind, state, at, args string
-		if err := rows.Scan(&id, &kind, &state, &at, &args); err != nil {
+		var job string
+		if err := rows.Scan(&job); err != nil {
 			return err.Error()
 		}
-		all += fmt.Sprintln("\n", id, kind, state, at, args)
+		all = append(all, job)
 	}
-	return errors.Join(errors.New(all), rows.Err()).Error()
+	if err := rows.Err(); err != nil {
+		all = append(all, err.Error())
+	}
+	return strings.Join(all, "\n")
+}
+
+// joins has HR tell of somebody, and waits until they are in a target.
+func (town *town) joins(key, target string) identity.PersonID {
+	town.t.Helper()
+	town.hr(key + " school")
+	town.until(key+" is there", 10*time.Second, func() bool { return town.has(key, target) != "" })
+	p, err := town.db.FindPerson(town.t.Context(), key)
+	if err != nil {
+		town.t.Fatal(err)
+	}
+	return p.ID
 }
 
 // quiet says whether there is nothing to do.

@@ -31,10 +31,10 @@ func TestSoak(t *testing.T) {
 	}
 	const people = 400
 	town := newTown(t, "")
+	town.log.most = 1 << 18
 	var offset atomic.Int64
 	stop := town.serve(func(s *service.Service) {
 		s.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-		town.log.most = 1 << 18
 		s.Log = slog.New(slog.NewTextHandler(town.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	r := rand.New(rand.NewPCG(7, 7))

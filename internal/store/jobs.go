@@ -68,7 +68,8 @@ type PeopleJob struct {
 
 // In is the job once more, for one target and another time.
 func (j PeopleJob) In(target string, at time.Time) PeopleJob {
-	return PeopleJob{People: j.People, Target: target, Together: j.Together, Try: j.Try, At: at}
+	j.Target, j.At, j.Asked = target, at, false
+	return j
 }
 
 // Kind implements river.JobArgs.

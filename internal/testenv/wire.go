@@ -27,8 +27,8 @@ type Wire struct {
 	carrying sync.WaitGroup
 }
 
-// Trouble is what goes wrong with a connection, in both directions. The zero
-// value is none.
+// Trouble is what goes wrong with a connection, in both directions: one thing at
+// a time. The zero value is nothing.
 type Trouble struct {
 	Latency, Jitter time.Duration // each piece comes so much later
 	Silent          bool          // nothing arrives, and nobody is told; when that is over the connection breaks

@@ -63,7 +63,7 @@ func TestWire(t *testing.T) {
 		{name: "reset", trouble: testenv.Trouble{Reset: true}, within: 10 * time.Second, ends: io.EOF},
 		{name: "reset later", trouble: testenv.Trouble{Reset: true, ResetAfter: 50 * time.Millisecond}, within: 10 * time.Second, least: 50 * time.Millisecond, ends: io.EOF},
 		{name: "bandwidth", trouble: testenv.Trouble{Rate: 2000}, within: 10 * time.Second, least: 250 * time.Millisecond, arrives: 500},
-		{name: "limit", trouble: testenv.Trouble{Limit: 120}, within: 10 * time.Second, arrives: 120, ends: io.EOF},
+		{name: "limit", trouble: testenv.Trouble{Limit: 120}, within: 10 * time.Second, arrives: 20, ends: io.EOF},
 		{name: "pieces", trouble: testenv.Trouble{Slice: 7, SliceDelay: time.Millisecond}, within: 10 * time.Second, least: 70 * time.Millisecond, arrives: 500},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -77,6 +77,11 @@ func TestWire(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Suffers(test.trouble)
+			if test.trouble.Limit > 0 { // what is below it comes through
+				if got, err := ask(c, text[:100], 10*time.Second); err != nil || !bytes.Equal(got, text[:100]) {
+					t.Errorf("below the limit: %q, %v", got, err)
+				}
+			}
 			began := time.Now()
 			got, err := ask(c, text, test.within)
 			if took := time.Since(began); took < test.least {
