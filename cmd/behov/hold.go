@@ -36,7 +36,7 @@ func (a *app) holdCommand() *cobra.Command {
 				if h.Decision != nil && h.Decision.Verdict == store.Reject {
 					rejected++
 				}
-				if all || h.Decision == nil {
+				if all || h.Decision == nil && h.Current() {
 					shown = append(shown, h)
 				}
 			}
@@ -57,10 +57,10 @@ func (a *app) holdCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	list.Flags().BoolVar(&all, "all", false, "list what is decided and still held, too")
+	list.Flags().BoolVar(&all, "all", false, "list what is decided and still held, and what is superseded, too")
 	cmd.AddCommand(list, a.showHoldCommand(),
-		a.decideHoldCommand("release", store.Release, "Let through exactly what a hold's digest names", "It goes through at the next apply, or import of the same file."),
-		a.decideHoldCommand("reject", store.Reject, "Say that what a hold's digest names must not go through", "It stays held."))
+		a.decideHoldCommand("release", store.Release, "Let through exactly the steps of a hold", "They go through at the next apply; a held import at the next import of the same file."),
+		a.decideHoldCommand("reject", store.Reject, "Say that the steps of a hold must not go through", "They stay undone."))
 	return cmd
 }
 
@@ -122,7 +122,11 @@ func (a *app) printHeldImport(n *names, h store.HoldState, all bool) error {
 
 func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
-	a.printf("%s  %s of %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
+	state := "current"
+	if !h.Current() {
+		state = "superseded at " + at(h.SupersededUS.Time()) + ": later plans have other steps"
+	}
+	a.printf("%s  %s of %s, %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
 	if d := h.Decision; d != nil {
 		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.in(d.Maker), at(d.At()), d.Reason)
 	}
@@ -130,17 +134,29 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 
 func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {
 	var reason, by string
+	var people []string
 	cmd := &cobra.Command{
-		Use:     verb + " DIGEST",
-		Short:   short,
-		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\" --by 1001",
+		Use:   verb + " DIGEST",
+		Short: short,
+		Long: short + ".\n" + `The decision is about the steps that behov hold show lists, each by itself: it
+stays with them when later plans have other steps besides, until they are done,
+are not needed any more, or the hold expires.`,
+		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\" --by 1001\n  behov hold " + verb + " 3f9c2a --person 1004 --person 1005 --reason \"these two have left\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			maker, err := a.namedActor(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, maker, reason)
+			var about []identity.PersonID
+			for _, name := range people {
+				p, err := i.db.FindPerson(ctx, name)
+				if err != nil {
+					return err
+				}
+				about = append(about, p.ID)
+			}
+			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, about, maker, reason)
 			if err != nil {
 				return err
 			}
@@ -153,5 +169,6 @@ func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Comman
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().StringSliceVar(&people, "person", nil, "only the steps of this person (may be given several times): an HR person_id, login, e-mail address or ID")
 	return cmd
 }

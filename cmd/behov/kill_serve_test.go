@@ -93,7 +93,7 @@ func servedInstallation(t *testing.T, url string) (dir string, slapd *testenv.Sl
 		t.Fatal(err)
 	}
 	// Slow enough that kills come while the directory is being changed.
-	slow := strings.Replace(string(text), "    removal_limit:", "    limits: {requests_per_second: 250, burst: 1}\n    removal_limit:", 1)
+	slow := strings.Replace(string(text), "    hold_above:", "    limits: {requests_per_second: 250, burst: 1}\n    hold_above:", 1)
 	slow += "\nhr: {sources: {hr: {file: hr.csv}}}\n"
 	if url != "" {
 		slow += "database: " + url + "\n"

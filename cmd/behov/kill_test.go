@@ -61,8 +61,7 @@ func ldapInstallation(t *testing.T, s *testenv.Slapd) string {
 		"units.csv": "unit,parent,name\nschool,,\nlibrary,,\n",
 		"behov.yaml": fmt.Sprintf(`targets:
   ldap:
-    removal_limit: {number: 100000}
-    change_limit: {number: 100000}
+    hold_above: {all: {number: 100000}}
     attributes: {sn: "{{.FamilyName}}", cn: "{{.GivenName}} {{.FamilyName}}", mail: "{{.Email}}"}
     ldap: {url: %q, ca_file: %q, start_tls: true, bind_dn: %q, password: file:ldap.password, people_dn: %q, groups_dn: %q}
 `, s.URL, s.CAFile, s.BindDN, s.PeopleDN, s.GroupsDN),

@@ -147,7 +147,7 @@ func (m *municipality) configure() {
 targets:
   ad:
     ignore: ["svc-*"]
-    removal_limit: {number: 50}
+    hold_above: {all: {number: 50}}
     adopt: [{employeeID: "{{.Key}}"}]
     name: {value: "{{.Login}}", max_length: 20, collision: number}
     attributes:
@@ -162,11 +162,11 @@ targets:
     limits: {requests_per_second: 500}
     ldap: {url: %q, ca_file: %q, bind_dn: %q, password: env:BEHOV_TEST_AD, people_dn: %q, groups_dn: %q, anchor_attribute: msDS-cloudExtensionAttribute1}
   openldap:
-    removal_limit: {number: 50}
+    hold_above: {all: {number: 50}}
     attributes: {cn: "{{.GivenName}} {{.FamilyName}}", sn: "{{.FamilyName}}", manager: {reference: manager}}
     ldap: {url: %q, plaintext: true, bind_dn: %q, password: env:BEHOV_TEST_LDAP, people_dn: %q, groups_dn: %q}
   app:
-    removal_limit: {number: 50}
+    hold_above: {all: {number: 50}}
     name: "{{.Login}}@kommun.test"
     attributes:
       name.givenName: "{{.GivenName}}"
@@ -174,7 +174,7 @@ targets:
       "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager": {reference: manager}
     scim: {url: %q, plaintext: true, token: env:BEHOV_TEST_SCIM}
   entra:
-    removal_limit: {number: 50}
+    hold_above: {all: {number: 50}}
     name: {value: "{{lower (ascii .GivenName)}}.{{lower (ascii .FamilyName)}}", rename: true, collision: number}
     attributes:
       displayName: "{{.GivenName}} {{.FamilyName}}"

@@ -45,6 +45,7 @@ var (
 	_ connectors.MFAReader       = (*Connector)(nil)
 	_ connectors.SingleMFAReader = (*Connector)(nil)
 	_ connectors.AccountReader   = (*Connector)(nil)
+	_ connectors.AccountLocator  = (*Connector)(nil)
 )
 
 // New returns a connector. It reads the file when there is one, and writes
@@ -174,6 +175,25 @@ func (c *Connector) FindAccounts(ctx context.Context, names []string, values map
 		return connectors.Completeness{}, err
 	}
 	return few.emit(ctx, sink)
+}
+
+// LocateAccounts implements connectors.AccountLocator. There is nowhere else in
+// the target than what Snapshot shows.
+func (c *Connector) LocateAccounts(ctx context.Context, accounts []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
+	s, err := c.read(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	for _, ref := range accounts {
+		for _, id := range slices.Compact([]string{ref.ID, s.byAnchor[ref.Anchor]}) {
+			if a, there := s.accounts[id]; there {
+				if err := found(connectors.Location{Account: a.Account, Place: "this target", InScope: true}); err != nil {
+					return connectors.Completeness{}, err
+				}
+			}
+		}
+	}
+	return connectors.Completeness{Complete: true}, nil
 }
 
 // MFAEnrolledFor implements connectors.SingleMFAReader.

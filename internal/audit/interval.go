@@ -22,6 +22,10 @@ type Interval struct {
 	SinceRecord int64
 	Until       time.Time // zero while it lasts
 	UntilRecord int64     // zero while it lasts
+	// UnseenSince is since when no reading of the target showed the access; zero
+	// while readings do. Whether it is still there is unknown.
+	UnseenSince  time.Time
+	UnseenRecord int64
 }
 
 // At says whether the interval holds at the instant. It includes its first
@@ -44,6 +48,9 @@ const (
 	ClosesAll
 	// ClosesTarget closes every interval in the target, whoever's.
 	ClosesTarget
+	// Unsees notes on an open interval that it is not seen, Sees that it is again.
+	Unsees
+	Sees
 )
 
 // EffectOf says which interval a record opens or closes. It is the only place
@@ -57,6 +64,10 @@ func EffectOf(r Record) (Key, Effect) {
 		return key, Closes
 	case AccessAdopted:
 		return key, Reopens
+	case AccessUnseen:
+		return key, Unsees
+	case AccessSeen:
+		return key, Sees
 	case TargetRetired:
 		return key, ClosesTarget
 	case StepEnded:
@@ -111,6 +122,14 @@ func (p *Projection) Add(r Record) {
 		p.begin(key, r)
 	case Closes:
 		p.close(key, r)
+	case Unsees:
+		if i := p.open[key]; i != nil && i.UnseenRecord == 0 {
+			i.UnseenSince, i.UnseenRecord = r.At, r.Index
+		}
+	case Sees:
+		if i := p.open[key]; i != nil {
+			i.UnseenSince, i.UnseenRecord = time.Time{}, 0
+		}
 	case ClosesAll, ClosesTarget:
 		for k := range p.open {
 			if k.Target == key.Target && (effect == ClosesTarget || k.Person == key.Person) {
@@ -120,7 +139,12 @@ func (p *Projection) Add(r Record) {
 	}
 }
 
+// begin opens an interval unless one is open. One that is not seen ends: what
+// opens now is other access, given anew.
 func (p *Projection) begin(key Key, r Record) {
+	if i := p.open[key]; i != nil && i.UnseenRecord != 0 {
+		p.close(key, r)
+	}
 	if p.open[key] == nil {
 		i := Opened(key, r)
 		p.open[key] = &i

@@ -58,6 +58,11 @@ const (
 	// back, as a snapshot showed.
 	AccessFound Action = "drift.found"
 	AccessGone  Action = "drift.gone"
+	// AccessUnseen tells of access that a complete reading does not show and does
+	// not show to have ended: its account is not among those that were read, or its
+	// entitlement is not. AccessSeen tells that it is shown again.
+	AccessUnseen Action = "access.not-seen"
+	AccessSeen   Action = "access.seen-again"
 	// AccessAdopted tells that a rule or a decision gives what was found: from
 	// then on behov holds it for that reason, and takes it when that ends.
 	AccessAdopted Action = "access.adopted"

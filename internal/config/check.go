@@ -1,6 +1,8 @@
 package config
 
 import (
+	"github.com/behov/behov/internal/plan"
+
 	"math"
 	"net/url"
 	"regexp"
@@ -73,4 +75,46 @@ func checkName(doc *document, at, what, name string) {
 	if name == "" || strings.ContainsAny(name, ": \t,") {
 		doc.report(at, "%q is no name for %s: one without colon, comma and space is", name, what)
 	}
+}
+
+// everyKind is the key under hold_above for the kinds that are not named.
+const everyKind = "all"
+
+// limits reads how many people each kind of step may concern. A kind that is not
+// named has the limit of all, and without that its default.
+func limits(doc *document, at string, y map[string]limitYAML) map[plan.Kind]plan.Limit {
+	all := map[plan.Kind]plan.Limit{}
+	for _, kind := range plan.Kinds {
+		set, named := y[string(kind)]
+		if !named {
+			set = y[everyKind]
+		}
+		all[kind] = set.limit(plan.DefaultLimit(kind))
+	}
+	for _, name := range sortedKeys(y) {
+		set, where := y[name], at+"."+quoteKey(name)
+		set.check(doc, where)
+		switch _, known := all[plan.Kind(name)]; {
+		case !known && name != everyKind:
+			doc.report(where, "%q is no kind of change: there are %v, and %s for those that are not named", name, plan.Kinds, everyKind)
+		case set.Number == nil && set.Percent == nil:
+			doc.report(where, "it says neither number nor percent")
+		}
+	}
+	return all
+}
+
+// limit returns what is set, or the default where nothing is.
+func (l limitYAML) limit(otherwise plan.Limit) plan.Limit {
+	if l.Number == nil && l.Percent == nil {
+		return otherwise
+	}
+	limit := plan.Limit{People: -1, Share: -1}
+	if l.Number != nil {
+		limit.People = *l.Number
+	}
+	if l.Percent != nil {
+		limit.Share = *l.Percent / 100
+	}
+	return limit
 }

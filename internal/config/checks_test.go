@@ -19,9 +19,9 @@ const ldapTarget = "    ldap:\n      url: ldaps://ldap.example.org\n      bind_d
 // load.
 func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, file, old, text, want string }{
-		{"negative limit", "behov.yaml", "removal_limit: {number: 5,", "removal_limit: {number: -5,", `behov.yaml:93:29: it must not be negative`},
-		{"more than everybody", "behov.yaml", "number: 5, percent: 10", "number: 5, percent: 1000", `behov.yaml:93:41: it must be between 0 and 100`},
-		{"no number", "behov.yaml", "number: 5, percent: 10", "number: 5, percent: .nan", `behov.yaml:93:41: it must be between 0 and 100`},
+		{"negative limit", "behov.yaml", "{number: 10,", "{number: -5,", `behov.yaml:94:37: it must not be negative`},
+		{"more than everybody", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: 1000", `behov.yaml:94:50: it must be between 0 and 100`},
+		{"no number", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: .nan", `behov.yaml:94:50: it must be between 0 and 100`},
 		{"negative shrinking", "behov.yaml", "number: 5, percent: 5}", "number: 5, percent: -5}", `behov.yaml:74:42: it must be between 0 and 100`},
 		{"own column hides one", "behov.yaml", "attributes: [cost_centre]", "attributes: [unit]", `behov.yaml:52:15: "unit" is one of behov's own`},
 		{"own column hides an attribute", "behov.yaml", "attributes: [cost_centre]", "attributes: [type]", `behov.yaml:52:15: "type" is one of behov's own`},
@@ -38,7 +38,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"the machine's time zone", "behov.yaml", "Europe/Stockholm", "Local", `behov.yaml:13:11: "Local" is no time zone`},
 		{"second document", "behov.yaml", "database:", "---\ndatabase:", `behov.yaml:18:1: a second document begins here`},
 		{"not UTF-8", "behov.yaml", "# Dates in HR", "# Dat\xe9s in HR", `behov.yaml:12: the file is not UTF-8`},
-		{"kind without settings", "behov.yaml", memoryTarget, "    ldap:\n", `behov.yaml:93:5: a target has exactly one of ldap, scim, graph and memory; this one has 0`},
+		{"kind without settings", "behov.yaml", memoryTarget, "    ldap:\n", `behov.yaml:94:5: a target has exactly one of ldap, scim, graph and memory; this one has 0`},
 		{"setting that is missing", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "      groups_dn: ou=groups\n", "", 1), `behov.yaml:110:7: groups_dn is missing`},
 		{"unencrypted", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "ldaps:", "ldap:", 1), `behov.yaml:110:7: the connection would not be encrypted`},
 		{"attribute that SCIM has not", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T}\n", `behov.yaml:109:12: attribute "cn" is not in the schema`},
@@ -135,7 +135,7 @@ func TestAllProblemsAreTold(t *testing.T) {
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "Europe/Stockholm", "Mars")
 	edit(t, dir, "behov.yaml", "  target: directory", "  target: nowhere")
-	edit(t, dir, "behov.yaml", "number: 5, percent: 10", "number: -1, percent: 101")
+	edit(t, dir, "behov.yaml", "number: 10, percent: 5", "number: -1, percent: 101")
 	edit(t, dir, "units.csv", "finance,office,Finance", "finance,nowhere,Finance")
 	_, problems := config.Load(dir)
 	var places []string
@@ -143,7 +143,7 @@ func TestAllProblemsAreTold(t *testing.T) {
 		place, _, _ := strings.Cut(p.Error(), ": ")
 		places = append(places, place)
 	}
-	if got, want := strings.Join(places, " "), "behov.yaml:13:11 behov.yaml:87:11 behov.yaml:93:29 behov.yaml:93:42 units.csv:4"; got != want {
+	if got, want := strings.Join(places, " "), "behov.yaml:13:11 behov.yaml:87:11 behov.yaml:94:37 behov.yaml:94:50 units.csv:4"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

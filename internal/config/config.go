@@ -140,9 +140,10 @@ type Target struct {
 	Main       identity.MainRule    // which employment speaks for a person here
 	Attributes map[string]Attribute // by the target's own attribute names
 	Adopt      []Claim              // how accounts that were there are told, the strongest first
-	Limit      plan.Limit           // how many people may lose something in a run
-	Changes    plan.Limit           // how many people's accounts may be changed in a run
-	Ignore     []string
+	// Limits says how many people steps of each kind may concern within an hour
+	// before they wait for a release.
+	Limits map[plan.Kind]plan.Limit
+	Ignore []string
 	// Reconcile is how often the service looks at everybody; zero leaves it to
 	// the service.
 	Reconcile time.Duration

@@ -14,7 +14,6 @@ import (
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 )
 
@@ -62,8 +61,7 @@ type targetYAML struct {
 	Main       string                   `yaml:"main_employment"`
 	Attributes map[string]attributeYAML `yaml:"attributes"`
 	Adopt      []map[string]string      `yaml:"adopt"`
-	Removal    limitYAML                `yaml:"removal_limit"`
-	Changes    limitYAML                `yaml:"change_limit"`
+	HoldAbove  map[string]limitYAML     `yaml:"hold_above"`
 	Ignore     []string                 `yaml:"ignore"`
 	Drift      string                   `yaml:"drift"`
 	Reconcile  time.Duration            `yaml:"reconcile_every"`
@@ -94,12 +92,8 @@ type entitlementYAML struct {
 	Authoritative bool   `yaml:"authoritative"`
 }
 
-// The defaults of the blast-radius limits.
+// The defaults.
 const (
-	defaultPeople         = 5
-	defaultShare          = 0.10
-	defaultChanged        = 50
-	defaultChangedShare   = 0.20
 	defaultShrinkRows     = 5
 	defaultShrinkShare    = 0.05
 	defaultLogin          = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
@@ -248,21 +242,7 @@ func (l *loader) database(doc *document, at, s string) string {
 func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, main identity.MainRule) Target {
 	at := "$.targets." + quoteKey(name)
 	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
-		Limit: plan.Limit{People: defaultPeople, Share: defaultShare}, Changes: plan.Limit{People: defaultChanged, Share: defaultChangedShare}}
-	y.Changes.check(doc, at+".change_limit")
-	if y.Changes.Number != nil {
-		t.Changes.People = *y.Changes.Number
-	}
-	if y.Changes.Percent != nil {
-		t.Changes.Share = *y.Changes.Percent / 100
-	}
-	y.Removal.check(doc, at+".removal_limit")
-	if y.Removal.Number != nil {
-		t.Limit.People = *y.Removal.Number
-	}
-	if y.Removal.Percent != nil {
-		t.Limit.Share = *y.Removal.Percent / 100
-	}
+		Limits: limits(doc, at+".hold_above", y.HoldAbove)}
 	for _, pattern := range y.Ignore {
 		if _, err := path.Match(pattern, ""); err != nil {
 			doc.report(at+".ignore", "the pattern %q is not well formed: * stands for anything", pattern)

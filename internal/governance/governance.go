@@ -201,60 +201,6 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by id
 	return d, err
 }
 
-// Hold returns the hold whose digest begins so; it must be one.
-func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, error) {
-	holds, err := g.DB.Holds(ctx)
-	if err != nil {
-		return store.HoldState{}, err
-	}
-	var match []store.HoldState
-	for _, h := range holds {
-		if strings.HasPrefix(h.Digest, digest) && digest != "" {
-			match = append(match, h)
-		}
-	}
-	switch len(match) {
-	case 0:
-		return store.HoldState{}, fmt.Errorf("nothing is held whose digest begins with %q: see behov hold list", digest)
-	case 1:
-	default:
-		return store.HoldState{}, fmt.Errorf("%d holds begin with %q: give more of the digest", len(match), digest)
-	}
-	return match[0], nil
-}
-
-// HoldBody is Hold with what it would do.
-func (g *Governance) HoldBody(ctx context.Context, digest string) (store.HoldState, error) {
-	h, err := g.Hold(ctx, digest)
-	if err == nil {
-		h.Body, err = g.DB.HoldBody(ctx, h.Digest)
-	}
-	return h, err
-}
-
-// DecideHold releases or rejects a hold, for exactly what its digest names.
-func (g *Governance) DecideHold(ctx context.Context, digest, verdict, maker, reason string) (store.Decision, error) {
-	if strings.TrimSpace(reason) == "" {
-		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
-	}
-	if id, ok := strings.CutPrefix(maker, ActorOf("")); ok {
-		if err := g.mayDecide(ctx, identity.PersonID(id)); err != nil {
-			return store.Decision{}, err
-		}
-	}
-	hold, err := g.Hold(ctx, digest)
-	if err != nil {
-		return store.Decision{}, err
-	}
-	var d store.Decision
-	now := g.Now()
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: hold.Digest, Maker: maker, Reason: reason}, now)
-		return err
-	})
-	return d, err
-}
-
 // DecideSteps says of failing steps, by their keys or how those begin, that they
 // are to be tried again, or given up.
 func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict, maker, reason string) ([]store.FailingStep, error) {

@@ -113,7 +113,7 @@ func TestWhatIsHeld(t *testing.T) {
 		{"one is made though there may be one", nil, person("p", "p", claim), 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, c.accounts), Limit: plan.Limit{People: 10}, References: map[string]bool{"boss": true}}
+			target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, c.accounts), Loading: true, Limits: changesAreHeld(), References: map[string]bool{"boss": true}}
 			target.Correlate(slices.Values([]plan.Person{c.person}))
 			p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{c.person}), Targets: []plan.Target{target}})
 			held := 0
@@ -136,4 +136,11 @@ func TestWhatIsHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// changesAreHeld lets nothing be changed or made without a release.
+func changesAreHeld() map[plan.Kind]plan.Limit {
+	l := atMost(10)
+	l[plan.KindChanges], l[plan.KindCreations] = plan.Limit{Share: -1}, plan.Limit{Share: -1}
+	return l
 }

@@ -27,7 +27,8 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{}}
+		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
+			closes: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				b.catalogue = append(b.catalogue, e)
@@ -115,6 +116,9 @@ type builder struct {
 	suspended map[identity.PersonID]bool
 	leavers   map[identity.PersonID]bool // who has no employment any more
 	claiming  bool                       // accounts that were there are adopted
+	closes    map[identity.PersonID]bool // whose account is closed by the steps
+	reopens   map[string]bool            // steps that enable what behov did not disable
+	vanished  map[identity.PersonID]bool // whose known account is gone
 }
 
 // person plans one person in the target.
@@ -147,7 +151,10 @@ func (b *builder) person(p Person) {
 	if p.Closed != "" || p.Suspended != "" {
 		why = cmp.Or(p.Suspended, p.Closed)
 	}
+	bound := b.t.Bound.Of(p.ID)
+	gone := own == nil && len(others) == 0 && bound != "" && b.t.Observed.Completeness.Complete
 	switch {
+	case gone && !b.vanish(p, bound, wanted, why):
 	case own == nil && len(others) == 0 && wanted:
 		b.join(p, grants, why)
 	case own == nil && len(others) == 1:
@@ -259,9 +266,6 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
 		return
 	}
-	if b.left(p.ID, AccountAccess, "", "the account was deleted") {
-		return
-	}
 	op := connectors.CreateAccount
 	if p.Prepare {
 		op, why = PrepareAccount, p.NoNeed
@@ -285,7 +289,7 @@ func (b *builder) addAll(person identity.PersonID, grants map[policy.Entitlement
 
 // change plans an account that is there.
 func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	usable := wanted && !p.Prepare && p.Closed == "" && p.Suspended == ""
+	usable := p.usable(wanted)
 	if !usable && b.t.Sessions && (a.Enabled || b.t.Unrevoked[p.ID]) {
 		b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
 	}
@@ -302,9 +306,8 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 	n := len(b.steps)
 	b.access(p, grants, a, wanted, why)
 	switch {
-	case usable && !a.Enabled && !a.Elsewhere && b.left(p.ID, AccountAccess, a.ID, "the account was disabled"):
 	case usable && !a.Enabled && !a.Elsewhere:
-		b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
+		b.enable(p, a, why)
 	case p.Delete != "" && !a.Enabled && !a.Elsewhere && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
 		var after []string
 		for _, s := range b.steps[n:] {
@@ -312,6 +315,60 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 		}
 		b.step(Step{Op: connectors.DeleteAccount, Person: p.ID, AccountID: a.ID, Reason: p.Delete, Destructive: true, DependsOn: after})
 	}
+}
+
+// usable reports whether the person's accounts are to be open.
+func (p Person) usable(wanted bool) bool {
+	return wanted && !p.Prepare && p.Closed == "" && p.Suspended == ""
+}
+
+// enable plans that an account is opened. What behov did not close is reported,
+// and its step waits for a decision: whoever disabled it in the target may have
+// had a reason that behov does not know.
+func (b *builder) enable(p Person, a connectors.Account, why string) {
+	b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
+	known := b.t.Bound.Known(p.ID)
+	if known.Closed && b.t.Bound.Of(p.ID) == a.ID {
+		return
+	}
+	s := b.steps[len(b.steps)-1]
+	b.reopens[s.ID] = true
+	since := "first seen now"
+	if known.DisabledSince != "" {
+		since = "seen since " + known.DisabledSince
+	}
+	text := "the account was disabled in the target, not by behov (" + since + "), and the person's work needs it; it stays disabled until a person decides: behov enable, or behov hold release"
+	if b.released(s) {
+		text = "the account was disabled in the target, not by behov (" + since + "), and a person released its enabling"
+	}
+	b.find(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: text})
+}
+
+// vanish plans for a person whose known account a complete snapshot does not
+// show, and says whether another one may be made: only when the target was
+// asked for it everywhere, and then a person has to release it. An account that
+// was moved is closed where it is when the person needs none.
+func (b *builder) vanish(p Person, bound string, wanted bool, why string) (again bool) {
+	located, found := b.t.Located[bound]
+	text := "the account that behov knows (" + bound + ") is not in the target any more"
+	switch {
+	case found && located.InScope: // it came after the snapshot, which is old
+		b.later(p.ID, "the account was not among those that were read, and is there now")
+		return false
+	case found:
+		text = "the account that behov knows was moved out of what behov reads in the target, to " + located.Place + ": move it back, or have behov read that part, too"
+		if !p.usable(wanted) && located.Account.Enabled {
+			b.change(p, nil, located.Account, false, why)
+			text += "; it is closed where it is"
+		}
+	case !b.t.Sought:
+		text += ", and could not be looked for elsewhere in it: no other is made until it has been"
+	case p.usable(wanted):
+		b.vanished[p.ID], again = true, true
+		text += "; another one is made only when a person releases it"
+	}
+	b.find(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Text: text})
+	return again
 }
 
 // access plans what an account has.

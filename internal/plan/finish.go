@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/behov/behov/connectors"
@@ -12,6 +11,7 @@ import (
 // wait, or on hold.
 func (b *builder) finish() {
 	slices.SortStableFunc(b.steps, compareSteps)
+	b.classify()
 	b.park()
 	// What somebody decided must end now waits for nobody and for no limit.
 	urgent, through := b.urgent()
@@ -37,20 +37,34 @@ func (b *builder) finish() {
 	for _, hold := range holds {
 		if b.in.Few {
 			b.later("", hold.Why)
-			continue
-		}
-		if !b.in.Released[hold.Digest] {
+		} else {
 			b.plan.Holds = append(b.plan.Holds, hold)
+		}
+	}
+	b.noteReleased(through)
+	b.plan.Steps = append(b.plan.Steps, through...)
+}
+
+// released reports whether a person released the step.
+func (b *builder) released(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Release }
+
+// noteReleased lists the steps that go through because they were released, by
+// hold.
+func (b *builder) noteReleased(steps []Step) {
+	at := map[string]int{}
+	for _, s := range steps {
+		d := b.t.Decided[s.Digest()]
+		if d.Verdict != Release {
 			continue
 		}
-		through = append(through, hold.Steps...)
-		released := Released{Digest: hold.Digest}
-		for _, s := range hold.Steps {
-			released.Steps = append(released.Steps, s.ID)
+		i, known := at[d.Hold]
+		if !known {
+			i = len(b.plan.Released)
+			at[d.Hold] = i
+			b.plan.Released = append(b.plan.Released, Released{Digest: d.Hold})
 		}
-		b.plan.Released = append(b.plan.Released, released)
+		b.plan.Released[i].Steps = append(b.plan.Released[i].Steps, s.ID)
 	}
-	b.plan.Steps = append(b.plan.Steps, through...)
 }
 
 // park takes out the steps that are not to be tried, and what depends on them.
@@ -81,25 +95,35 @@ func (b *builder) park() {
 	b.steps = rest
 }
 
-// held takes out what is held, and what depends on it: whoever decides on the
-// hold decides on all of it.
+// held takes out what was rejected, in a plan for few what is held, and what
+// depends on either: whoever decides on the hold decides on all of it.
 func (b *builder) held(steps []Step) (through []Step) {
-	waits := map[string]string{} // by step, the digest of the hold
-	for _, s := range steps {    // a step comes after those it depends on
-		digest := b.t.Held[s.Key()]
+	waits := map[string]Wait{} // by step
+	for _, s := range steps {  // a step comes after those it depends on
+		d, decided := b.t.Decided[s.Digest()]
+		digest, why := "", ""
+		switch {
+		case d.Verdict == Reject:
+			digest, why = d.Hold, "it was rejected: behov hold show "+d.Hold
+		case !decided && b.t.Held[s.Key()] != "":
+			digest = b.t.Held[s.Key()]
+			why = "it is held: behov hold show " + digest
+		}
 		for _, id := range s.DependsOn {
-			digest = cmp.Or(digest, waits[id])
+			if w, waits := waits[id]; waits && digest == "" {
+				digest, why = id, w.Why
+			}
 		}
 		if digest == "" {
 			through = append(through, s)
 			continue
 		}
-		waits[s.ID] = digest
+		waits[s.ID] = Wait{Target: b.t.Name, Why: why, Steps: []Step{s}}
 		if b.t.Anew[s.Person] {
-			b.later("", "it is held, perhaps for what is no longer so: behov hold show "+digest)
+			b.later("", "it is held, perhaps for what is no longer so; "+why)
 			continue
 		}
-		b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "it is held: behov hold show " + digest, Steps: []Step{s}})
+		b.plan.Waits = append(b.plan.Waits, waits[s.ID])
 	}
 	return through
 }

@@ -4,36 +4,23 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 )
 
-// Limit says how many people something may happen to in one target, in one run
-// and a while before it, until a person is asked: the larger of a number and a
-// share of those who have a usable account there.
-type Limit struct {
-	People int
-	Share  float64 // 0.1 is a tenth
-}
-
-// Allows says whether it may happen to n of a population.
-func (l Limit) Allows(n, population int) bool { return n <= l.most(population) }
-
-func (l Limit) most(population int) int {
-	return max(l.People, int(l.Share*float64(population)))
-}
-
-// guard holds what a person has to look at first. What gives access to those
-// who need it goes through.
+// guard holds what a person has to decide first: what is never done without a
+// decision, and what exceeds a limit. A released step goes through, unless it
+// depends on one that is held; it counts against the limit for the others, so
+// that what came later is held beside it. What gives access to the people who
+// need it goes through.
 func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
+	through = steps
 	hold := func(why string, held func(Step) bool) {
 		var rest, these []Step
 		ids := map[string]bool{}
 		for _, s := range through { // a step comes after those it depends on
-			if held(s) || slices.ContainsFunc(s.DependsOn, func(id string) bool { return ids[id] }) {
+			if held(s) && !b.released(s) || slices.ContainsFunc(s.DependsOn, func(id string) bool { return ids[id] }) {
 				these = append(these, s)
 				ids[s.ID] = true
 			} else {
@@ -43,54 +30,98 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		through = rest
 		holds = append(holds, Hold{Digest: holdDigest(b.t.Name, these), Target: b.t.Name, Why: why, Steps: these})
 	}
-	population := max(b.enabled, b.t.Population)
-	count := func(counts func(Step) bool, before map[identity.PersonID]bool) int {
-		people := maps.Clone(before)
-		if people == nil {
-			people = map[identity.PersonID]bool{}
-		}
+	concerned := func(counts func(Step) bool) map[identity.PersonID]bool {
+		people := map[identity.PersonID]bool{}
 		for _, s := range through {
 			if counts(s) {
 				people[s.Person] = true
 			}
 		}
-		return len(people)
+		return people
 	}
-	through = steps
-	together := 0
-	if b.in.Few {
-		together = b.in.Together
+	waiting := func(counts func(Step) bool) bool {
+		return slices.ContainsFunc(through, func(s Step) bool { return counts(s) && !b.released(s) })
 	}
-
-	former := func(s Step) bool { return b.former[s.Person] }
-	if n := count(former, nil); n > 0 {
-		hold(fmt.Sprintf("accounts that were there before behov are those of %d people who need none here any more, and would be closed", n), former)
+	for _, rule := range []struct {
+		why  string
+		held func(Step) bool
+	}{
+		{"accounts that were there before behov are those of %d people who need none here any more, and would be closed",
+			func(s Step) bool { return b.former[s.Person] }},
+		{"accounts of %d people were disabled in the target by someone else, and would be enabled: make sure that whoever disabled them agrees, then release them, or use behov enable",
+			func(s Step) bool { return b.reopens[s.ID] }},
+		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
+			func(s Step) bool { return s.Kind == KindCreations && b.vanished[s.Person] }},
+		{"a person released others of the same hold, and not these of %d people",
+			func(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }},
+	} {
+		held := func(s Step) bool { return rule.held(s) && !b.released(s) }
+		if n := len(concerned(held)); n > 0 {
+			hold(fmt.Sprintf(rule.why, n), held)
+		}
 	}
-	if n := count(Step.Takes, b.t.Lost); !b.t.Limit.Allows(max(n, together), population) && slices.ContainsFunc(through, Step.Takes) {
-		hold(fmt.Sprintf("it would take something from %d of the %d people who have an account in %s%s; without a release at most %d may lose something at a time",
-			n, population, b.t.Name, lately(b.t.Lost), b.t.Limit.most(population)), Step.Takes)
-	}
-	if n := count(b.changes, b.t.Changed); !b.t.Changes.Allows(max(n, together), population) && slices.ContainsFunc(through, b.changes) {
-		hold(fmt.Sprintf("it would change or make the accounts of %d people, of %d in %s%s; without a release it may be %d at a time",
-			n, population, b.t.Name, lately(b.t.Changed), b.t.Changes.most(population)), b.changes)
+	population := max(b.enabled, b.t.Population)
+	for _, kind := range Kinds {
+		limit := b.t.Limits[kind]
+		alone := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
+		counts := func(s Step) bool { return s.Kind == kind && !b.loads(s) && (!alone || s.Person == b.in.Only) }
+		now := concerned(counts)
+		if !waiting(counts) {
+			continue
+		}
+		earlier := b.t.Counted[kind]
+		n := len(earlier)
+		for id := range now {
+			if !earlier[id] {
+				n++
+			}
+		}
+		if !limit.Allows(max(n, b.together(kind)), population) {
+			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(earlier)), counts)
+		}
 	}
 	return through, holds
 }
 
-// lately says how many of those a limit counts were earlier.
-func lately(before map[identity.PersonID]bool) string {
-	if len(before) == 0 {
-		return ""
+// loads reports whether the step is part of the first load of a target: until a
+// run has once brought everything there, the accounts that behov creates, and
+// the values of those that it created, are new and not changes. KindCreations stay
+// limited where accounts are adopted: the right account may be there already.
+func (b *builder) loads(s Step) bool {
+	switch {
+	case !b.t.Loading:
+		return false
+	case s.Kind == KindCreations:
+		return !b.claiming
+	case s.Kind == KindChanges || s.Kind == KindRenames:
+		return b.t.Bound.Known(s.Person).Created
 	}
-	return fmt.Sprintf(", with the %d of the last hour", len(before))
+	return false
 }
 
-// changes says whether a step is one of those that a wrong mapping or a wrong
-// rule of adoption makes in masses: an account that is there gets other values
-// or another name, or one is made though there may be one already.
-func (b *builder) changes(s Step) bool {
-	made := s.Op == connectors.CreateAccount || s.Op == PrepareAccount
-	return s.Changes() || made && b.claiming // what is changed of an account that is made now is part of that
+// together returns how many people an import concerned of whom these are some:
+// what they lose the others may lose as well.
+func (b *builder) together(kind Kind) int {
+	if b.in.Few && (kind == KindDisables || kind == KindRemovals || kind == KindChanges) {
+		return b.in.Together
+	}
+	return 0
+}
+
+func exceeds(kind Kind, n, population, most int, target string, earlier int) string {
+	what := map[Kind]string{
+		KindDisables:  "it would close the accounts of %d people",
+		KindRemovals:  "it would take memberships from %d people",
+		KindEnables:   "it would enable the accounts of %d people",
+		KindCreations: "it would create accounts for %d people",
+		KindRenames:   "it would rename the accounts of %d people",
+		KindChanges:   "it would change the accounts of %d people",
+	}[kind]
+	why := fmt.Sprintf(what, n) + fmt.Sprintf(", where %d have an account in %s", population, target)
+	if earlier > 0 {
+		why += fmt.Sprintf(", the %d of the last hour included", earlier)
+	}
+	return why + fmt.Sprintf("; the limit for %s is %d at a time without a release", kind, most)
 }
 
 // holdDigest names exactly these changes to exactly these accounts.
@@ -98,7 +129,7 @@ func holdDigest(target string, steps []Step) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "hold %q\n", target)
 	for _, s := range steps {
-		fmt.Fprintf(h, "%s %q\n", s.ID, s.AccountID)
+		fmt.Fprintln(h, s.Digest())
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -18,8 +18,11 @@ type Input struct {
 	Targets []Target
 	// FingerprintKey keeps fingerprints from being guessed.
 	FingerprintKey []byte
-	// Released are the digests of holds that somebody released.
-	Released map[string]bool
+	// Only, when set, is the one person whose part of the plan is asked for. What
+	// creates or changes accounts is then limited for that person alone, so that an
+	// empty target can be begun with one; what takes away, or opens, is held where
+	// the whole plan would be: nobody goes past a limit one by one.
+	Only identity.PersonID
 	// Removed are targets that are not configured any more, with how many accounts
 	// there are known.
 	Removed map[string]int
@@ -108,17 +111,26 @@ type Target struct {
 	// Ignore are patterns (as package path has them) of the names of accounts
 	// that are left alone on purpose.
 	Ignore []string
-	// Limit bounds who loses something in one run, Changes whose account is
-	// changed.
-	Limit, Changes Limit
+	// Limits bound how many people a run may concern, by kind of step.
+	Limits map[Kind]Limit
+	// Loading: no run has ever brought everything to the target that belongs
+	// there.
+	Loading bool
+	// Decided are the steps that a person released or rejected, by Step.Digest.
+	Decided map[string]Decided
+	// Located are accounts that behov knows, by ID, that a complete snapshot does
+	// not show and that the target has outside of its scope. Sought: all accounts
+	// that are known and not shown were looked for in the whole target.
+	Located map[string]connectors.Location
+	Sought  bool
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
 	// Population is how many people have a usable account, where People are few.
 	Population int
-	// Lost and Changed are who lost something, and whose account was changed, a
-	// short while ago and without a release: the limits count them.
-	Lost, Changed map[identity.PersonID]bool
+	// Counted are the people who were concerned a short while ago and without a
+	// release, by kind: the limits count them.
+	Counted map[Kind]map[identity.PersonID]bool
 	// Held are, where People are few, the keys of steps that are held, each with
 	// the digest of the hold: they are for whoever decides on it.
 	Held map[string]string
@@ -152,3 +164,20 @@ type Target struct {
 	unclear map[identity.PersonID]string // why nobody's account was adopted
 	later   map[identity.PersonID]bool   // whose account is adopted on their first day
 }
+
+// Decided is a person's decision on a step that was held.
+type Decided struct {
+	Person  identity.PersonID
+	Hold    string // the digest of the hold of which it was decided
+	Verdict Verdict
+}
+
+// Verdict is what was decided on a step of a hold.
+type Verdict string
+
+// The verdicts.
+const (
+	Release  Verdict = "release"  // it goes through
+	Reject   Verdict = "reject"   // it is not done
+	Deferred Verdict = "deferred" // others of its hold were released, and it was not: it stays held
+)

@@ -161,14 +161,14 @@ type world struct {
 	targets []*target
 	given   map[string]map[plan.Access]string
 	bound   map[string]map[identity.PersonID]string
-	limit   plan.Limit
+	limit   int // how many people may lose something
 }
 
 func (w *world) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
 	in.People = slices.Values(w.people)
 	for _, t := range w.targets {
-		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: given(w.given[t.name]), Claims: []string{"number"}, Bound: bindings(w.bound[t.name]), Limit: w.limit, Changes: plan.Limit{People: 1000}, Ignore: []string{"svc-*"},
+		in.Targets = append(in.Targets, plan.Target{Name: t.name, Observed: t.observe(order), Given: given(w.given[t.name]), Claims: []string{"number"}, Bound: bindings(w.bound[t.name]), Limits: w.limits(), Ignore: []string{"svc-*"},
 			Adopts: true, Renames: true, References: map[string]bool{"boss": true}})
 	}
 	if order != nil {
@@ -209,7 +209,7 @@ func build(tb failer, in plan.Input) *plan.Plan {
 // nobody, groups of nobody, and access that came behind our back.
 func genWorld(complete bool) *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
-		w := &world{given: map[string]map[plan.Access]string{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: plan.Limit{People: 1000}}
+		w := &world{given: map[string]map[plan.Access]string{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
 		for _, name := range []string{"t1", "t2"} {
 			w.targets = append(w.targets, &target{name: name, accounts: map[string]connectors.Account{}, members: map[string]map[string]bool{"not-ours": {}}, complete: true, hidden: map[string]bool{}})
 		}
@@ -313,7 +313,7 @@ func TestLawSecondPlanIsEmpty(t *testing.T) {
 func TestLawDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world")
-		w.limit = plan.Limit{People: rapid.IntRange(0, 3).Draw(t, "limit")}
+		w.limit = rapid.IntRange(0, 3).Draw(t, "limit")
 		var first []byte
 		for seed := range uint64(4) {
 			p := build(t, w.input(rand.New(rand.NewPCG(seed, 1))))
@@ -384,37 +384,49 @@ func TestLawPartialReadsRemoveNothing(t *testing.T) {
 func TestLawBlastRadius(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(true).Draw(t, "world")
-		w.limit = plan.Limit{People: rapid.IntRange(0, 4).Draw(t, "limit")}
+		w.limit = rapid.IntRange(0, 4).Draw(t, "limit")
 		in := w.input(nil)
 		p := build(t, in)
 		for _, tt := range w.targets {
-			losing := map[identity.PersonID]bool{}
+			losing := map[plan.Kind]map[identity.PersonID]bool{plan.KindDisables: {}, plan.KindRemovals: {}}
 			for _, s := range p.Steps {
-				if s.Target == tt.name && s.Destructive {
-					losing[s.Person] = true
+				if s.Target == tt.name && s.Destructive && s.Op != connectors.UpdateAccount {
+					losing[s.Kind][s.Person] = true
 				}
 			}
-			if len(losing) > w.limit.People {
-				t.Fatalf("%d people lose something in %s, %d may", len(losing), tt.name, w.limit.People)
+			for kind, people := range losing {
+				if len(people) > w.limit {
+					t.Fatalf("%s of %d people in %s, the limit is %d", kind, len(people), tt.name, w.limit)
+				}
 			}
 		}
 		if len(p.Holds) == 0 {
 			return
 		}
 		hold := p.Holds[0]
-		in.Released = map[string]bool{hold.Digest: true}
+		decide(&in, hold.Steps, plan.Release)
 		released := build(t, in)
 		for _, s := range hold.Steps {
 			if !slices.ContainsFunc(released.Steps, func(x plan.Step) bool { return x.ID == s.ID }) {
 				t.Fatalf("released step %+v is not in the plan", s)
 			}
 		}
-		if len(released.Holds) != len(p.Holds)-1 || len(released.Steps) != len(p.Steps)+len(hold.Steps) {
-			t.Fatalf("the release of one hold let through something else")
+		for _, s := range released.Steps {
+			if !slices.ContainsFunc(append(slices.Clone(p.Steps), hold.Steps...), func(x plan.Step) bool { return x.ID == s.ID }) {
+				t.Fatalf("the release of one hold let through something else: %+v", s)
+			}
 		}
-		in.Released = map[string]bool{"another": true}
+		decide(&in, hold.Steps, plan.Reject)
+		for _, s := range build(t, in).Steps {
+			if slices.ContainsFunc(hold.Steps, func(x plan.Step) bool { return x.ID == s.ID }) {
+				t.Fatalf("rejected step %+v is in the plan", s)
+			}
+		}
+		other := hold.Steps[0]
+		other.AccountID += "x"
+		decide(&in, []plan.Step{other}, plan.Release)
 		if other := build(t, in); len(other.Holds) != len(p.Holds) {
-			t.Fatal("the release of another digest let a hold through")
+			t.Fatal("the release of another account's step let a hold through")
 		}
 	})
 }
@@ -573,4 +585,32 @@ type failer interface {
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
+}
+
+// limits bound what takes away; the rest may happen to everyone.
+func (w *world) limits() map[plan.Kind]plan.Limit {
+	l := atMost(1000)
+	l[plan.KindDisables], l[plan.KindRemovals] = plan.Limit{People: w.limit, Share: -1}, plan.Limit{People: w.limit, Share: -1}
+	return l
+}
+
+// atMost is one number for every kind.
+func atMost(n int) map[plan.Kind]plan.Limit {
+	l := map[plan.Kind]plan.Limit{}
+	for _, kind := range plan.Kinds {
+		l[kind] = plan.Limit{People: n, Share: -1}
+	}
+	return l
+}
+
+// decide has a person release or reject steps.
+func decide(in *plan.Input, steps []plan.Step, verdict plan.Verdict) {
+	for i := range in.Targets {
+		in.Targets[i].Decided = map[string]plan.Decided{}
+		for _, s := range steps {
+			if s.Target == in.Targets[i].Name {
+				in.Targets[i].Decided[s.Digest()] = plan.Decided{Person: s.Person, Hold: "h", Verdict: verdict}
+			}
+		}
+	}
 }

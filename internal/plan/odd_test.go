@@ -69,7 +69,7 @@ func TestOddAccounts(t *testing.T) {
 			if c.person.NoNeed == "" { // what it has is no reason to take it for known
 				members = append(members, connectors.Membership{Entitlement: "a", AccountID: second.ID})
 			}
-			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limit: plan.Limit{People: 10}, Changes: plan.Limit{People: 10}}
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limits: atMost(10)}
 			if c.bound != "" {
 				target.Bound.Bind("p", c.bound)
 			}
@@ -100,7 +100,7 @@ func TestOddAccounts(t *testing.T) {
 // nobody gets it and nobody loses it.
 func TestAmbiguousNameFreezesTheEntitlement(t *testing.T) {
 	o := observed(t, []connectors.Entitlement{{Name: "a", Ambiguous: true}, {Name: "b"}, {Name: "c"}}, []connectors.Account{{ID: "1", Anchor: "p", Name: "login", Enabled: true}})
-	target := plan.Target{Name: "t1", Observed: o, Limit: plan.Limit{People: 10}, Given: given(map[plan.Access]string{{Person: identity.PersonID("p"), Entitlement: "app:a"}: "r"})}
+	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]string{{Person: identity.PersonID("p"), Entitlement: "app:a"}: "r"})}
 	p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{teller}), Targets: []plan.Target{target}})
 	if len(p.Steps) > 0 || !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Ambiguous && f.Entitlement == "app:a" }) {
 		t.Errorf("steps %+v, findings %+v", p.Steps, p.Findings)

@@ -19,6 +19,19 @@ type Bindings struct {
 type binding struct {
 	person  identity.PersonID
 	account string
+	known   Known
+}
+
+// Known is what behov noted of an account that it knows.
+type Known struct {
+	// Created: behov created it; otherwise it was adopted or bound.
+	Created bool
+	// Closed: behov disabled it, or created it disabled, and has not seen it
+	// enabled since.
+	Closed bool
+	// DisabledSince says for people since when a run has found it disabled though
+	// behov did not disable it; empty when none has.
+	DisabledSince string
 }
 
 // Bind notes that the account is the person's.
@@ -30,8 +43,23 @@ func (b *Bindings) Bind(person identity.PersonID, accountID string) {
 	if i, found := b.find(person); found {
 		b.accounts[i].account = accountID
 	} else { // who mostly come in their order
-		b.accounts = slices.Insert(b.accounts, i, binding{person, accountID})
+		b.accounts = slices.Insert(b.accounts, i, binding{person: person, account: accountID})
 	}
+}
+
+// Note notes what is known of the person's account, which was bound before.
+func (b *Bindings) Note(person identity.PersonID, known Known) {
+	if i, found := b.find(person); found {
+		b.accounts[i].known = known
+	}
+}
+
+// Known returns what is known of the person's account.
+func (b *Bindings) Known(person identity.PersonID) Known {
+	if i, found := b.find(person); found {
+		return b.accounts[i].known
+	}
+	return Known{}
 }
 
 func (b *Bindings) find(person identity.PersonID) (int, bool) {

@@ -134,6 +134,8 @@ type Step struct {
 	Before map[string]string `json:"before,omitempty"`
 	// Reason says for people why.
 	Reason string `json:"reason"`
+	// Kind is which limit counts the step; empty when none does.
+	Kind Kind `json:"kind,omitempty"`
 	// Destructive steps take something away.
 	Destructive bool `json:"destructive,omitempty"`
 	// DependsOn are steps that must have been done.
@@ -165,7 +167,8 @@ type Hold struct {
 	Steps  []Step `json:"steps"`
 }
 
-// Released is a hold that somebody let through, and the IDs of its steps.
+// Released is a hold of which a person released steps, and the IDs of those
+// that are planned.
 type Released struct {
 	Digest string   `json:"digest"`
 	Steps  []string `json:"steps"`
@@ -239,6 +242,12 @@ const (
 	Unreachable FindingKind = "unreachable" // a target could not be read
 	BadValue    FindingKind = "bad-value"   // an attribute could not be worked out
 	Ending      FindingKind = "ending"      // a contract, or its sponsor's employment, will end
+	// Disabled: an account that should be open was disabled in the target, not by
+	// behov.
+	Disabled FindingKind = "disabled"
+	// Vanished: an account that behov knows is gone from the target, or moved out
+	// of what behov reads there.
+	Vanished FindingKind = "vanished"
 )
 
 // Finding is something a person should look at.
@@ -356,10 +365,12 @@ func hashOf(v any) (string, error) {
 // Takes says whether the step takes something away.
 func (s Step) Takes() bool { return s.Destructive || s.Op == RevokeSessions }
 
-// Changes says whether the step gives an account that was there other values or
-// another name.
-func (s Step) Changes() bool {
-	return (s.Op == connectors.UpdateAccount || s.Op == connectors.RenameAccount) && s.AccountID != ""
+// Digest names the step as a person reviews it: this change, with these values,
+// to this account of this person. It does not depend on what else is planned.
+func (s Step) Digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "step %q %q", s.Key(), s.AccountID)
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Key names the change that the step makes for the person, whether the account

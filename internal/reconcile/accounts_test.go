@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
 )
 
 func (h *house) login(key string) string {
@@ -128,12 +130,22 @@ func TestAnAccountThatReplacesAnother(t *testing.T) {
 	}
 }
 
-// An account that somebody deleted is made again, with all that belongs to it.
+// An account that was deleted in the target is made again, with all that belongs
+// to it, when a person has released that.
 func TestADeletedAccountIsMadeAgain(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.behind(h.one, connectors.DeleteAccount, h.accounts(h.one, h.person("1"))[0].ID, "")
+	for range 2 {
+		if r := h.settledRun(); len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 1 || !finding(r.Plan, plan.Vanished, h.person("1")) {
+			t.Fatalf("steps %v, holds %+v, findings %+v", opsOf(r.Plan.Steps), r.Plan.Holds, r.Plan.Findings)
+		}
+	}
+	if n := h.told(audit.AccessGone); n > 0 || h.told(audit.AccessUnseen) != 3 {
+		t.Errorf("%d accesses ended, %d are not seen", n, h.told(audit.AccessUnseen))
+	}
+	h.decideHold(h.settledRun().Plan.Holds[0].Digest, store.Release)
 	if h.settledRun(); h.has("1") != everything {
 		t.Errorf("has %s", h.has("1"))
 	}

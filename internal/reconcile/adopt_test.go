@@ -69,14 +69,14 @@ func TestAMoverLosesWhatCameInSpiteOfAnError(t *testing.T) {
 const adopting = `mfa: {target: one}
 targets:
   one:
-    removal_limit: {number: 9, percent: 0}
+    hold_above: {removals: {number: 9}, disables: {number: 9}}
     ignore: ["adm-*"]
     attributes: {mail: "{{.Email}}"}
     adopt:
       - number: "{{.Key}}"
       - name: "{{lower .GivenName}}"
     memory: {groups: [staff, school, secret]}
-  two: {removal_limit: {number: 2, percent: 0}, memory: {groups: [library]}}
+  two: {hold_above: {removals: {number: 2}, disables: {number: 2}}, memory: {groups: [library]}}
 `
 
 func foreign(name string, number ...string) connectors.Account {
@@ -278,7 +278,7 @@ func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 // Accounts are changed in masses only after somebody has looked.
 func TestMassesOfChangesAreHeld(t *testing.T) {
 	h := newHouse(t)
-	h.e.Config.Targets[0].Changes = plan.Limit{People: 1}
+	h.e.Config.Targets[0].Limits[plan.KindChanges] = plan.Limit{People: 1, Share: -1}
 	h.hire("1 school T", "2 school T", "3 school T")
 	if r := h.settledRun(); len(r.Plan.Holds) != 0 {
 		t.Errorf("new accounts are held: %+v", r.Plan.Holds)

@@ -87,6 +87,15 @@ func (r *Result) tell(s plan.Step, outcome, detail string) bool {
 	return done
 }
 
+// heldCreations reports whether accounts that belong in a target were not made:
+// its first load is not done.
+func (r *Result) heldCreations(target string) bool {
+	creates := func(s plan.Step) bool { return s.Target == target && s.Kind == plan.KindCreations }
+	return slices.ContainsFunc(r.Undone, func(u Undone) bool { return creates(u.Step) }) ||
+		slices.ContainsFunc(r.Plan.Holds, func(h plan.Hold) bool { return slices.ContainsFunc(h.Steps, creates) }) ||
+		slices.ContainsFunc(r.Plan.Waits, func(w plan.Wait) bool { return slices.ContainsFunc(w.Steps, creates) })
+}
+
 // Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
 func (r *Result) Err() error {
 	parts := []string{}
@@ -153,8 +162,8 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 	return result, errors.Join(errs...)
 }
 
-// endHolds uses up the releases of which something was carried out: what is
-// left of them has another digest, and needs another decision.
+// endHolds ends the holds of which every released step was done. What is left of
+// a release stays released.
 func (e *Engine) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bool) error {
 	if len(p.Released) == 0 {
 		return nil
@@ -164,7 +173,7 @@ func (e *Engine) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bo
 			if !slices.ContainsFunc(r.Steps, func(id string) bool { return ended[id] }) {
 				continue
 			}
-			if err := tx.EndHold(ctx, r.Digest); err != nil {
+			if err := tx.EndHoldIfDone(ctx, r.Digest); err != nil {
 				return err
 			}
 		}

@@ -245,7 +245,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			return err
 		}
 		for _, a := range attempts {
-			if takenBack[r.released[a.step.ID]] {
+			if takenBack[a.step.ID] {
 				why[a.id] = "its release was taken back"
 				continue
 			}
@@ -308,20 +308,25 @@ func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, 
 	return why, err
 }
 
-// takenBack returns the holds, among those that the attempts were released from,
-// whose release does not hold any more.
+// takenBack returns the steps among those that were planned as released whose
+// release was taken back, or has expired, since.
 func (r *targetRun) takenBack(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
+	var digests []string
+	for _, a := range attempts {
+		if r.released[a.step.ID] != "" {
+			digests = append(digests, a.step.Digest())
+		}
+	}
+	if len(digests) == 0 {
+		return nil, nil
+	}
+	released, err := tx.Released(ctx, digests)
+	if err != nil {
+		return nil, err
+	}
 	takenBack := map[string]bool{}
 	for _, a := range attempts {
-		digest := r.released[a.step.ID]
-		if _, asked := takenBack[digest]; asked || digest == "" {
-			continue
-		}
-		d, err := tx.HoldDecision(ctx, digest)
-		if err != nil {
-			return nil, err
-		}
-		takenBack[digest] = d == nil || d.Verdict != store.Release
+		takenBack[a.step.ID] = r.released[a.step.ID] != "" && !released[a.step.Digest()]
 	}
 	return takenBack, nil
 }

@@ -55,7 +55,7 @@ func benchHouse(b *testing.B, url string, people int) *reconcile.Engine {
 	if err != nil {
 		b.Fatal(err)
 	}
-	target := `{removal_limit: {percent: 100}, change_limit: {percent: 100}, attributes: {sn: "{{.FamilyName}}", mail: "{{.Email}}"}, memory: {groups: [%s]}}`
+	target := `{hold_above: {all: {number: 1000000}}, attributes: {sn: "{{.FamilyName}}", mail: "{{.Email}}"}, memory: {groups: [%s]}}`
 	for name, text := range map[string]string{
 		"behov.yaml":     "targets:\n  one: " + fmt.Sprintf(target, "staff, school, library") + "\n  two: " + fmt.Sprintf(target, "users, schoolmail") + "\n  three: " + fmt.Sprintf(target, "readers") + "\n",
 		"catalogue.yaml": benchCatalogue, "policy.csv": benchRules, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n",

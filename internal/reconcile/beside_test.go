@@ -109,7 +109,7 @@ func TestFewLeaveWhatIsHeld(t *testing.T) {
 
 // A wrong mapping that is held is not carried out person by person.
 func TestFewLeaveChangesThatAreHeld(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(configuration, "one: {", "one: {change_limit: {number: 2, percent: 0}, ", 1))
+	h := newHouseWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 2}, ", 1))
 	keys := []string{"1", "2", "3", "4", "5"}
 	rows := []string{}
 	for _, k := range keys {

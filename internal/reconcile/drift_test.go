@@ -152,8 +152,13 @@ func TestDriftThatIsReported(t *testing.T) {
 	}
 	// And when it is to be repaired it is.
 	h.e.Config.Targets[0].Report = false
+	r := h.settledRun()
+	if h.has("1") != "one/base:staff two/account two/lib:library" || !finding(r.Plan, plan.Disabled, h.person("1")) {
+		t.Errorf("repaired, but for what was disabled: %s, %+v", h.has("1"), r.Plan.Findings)
+	}
+	h.decideHold(r.Plan.Holds[0].Digest, store.Release)
 	if h.settledRun(); h.has("1") != usual {
-		t.Errorf("repaired: %s", h.has("1"))
+		t.Errorf("released: %s", h.has("1"))
 	}
 	if left, err := h.e.DB.LeftAccess(t.Context(), "one", nil); err != nil || len(left) > 0 {
 		t.Errorf("still left: %v %v", left, err)

@@ -283,6 +283,7 @@ func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error 
 			return err
 		}
 		t.Bound.Bind(w.id(bound.Person), bound.Native)
+		t.Bound.Note(w.id(bound.Person), e.known(bound))
 	}
 	return nil
 }
@@ -293,17 +294,29 @@ func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) error
 	if err != nil {
 		return err
 	}
-	if t.Lost, t.Changed = counted[store.LossCounts], counted[store.ChangeCounts]; w.few == nil {
-		return nil
+	t.Counted = map[plan.Kind]map[identity.PersonID]bool{}
+	for kind, people := range counted {
+		t.Counted[plan.Kind(kind)] = people
 	}
-	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.few); err != nil {
+	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.few)
+	if err != nil {
 		return err
+	}
+	t.Decided = make(map[string]plan.Decided, len(decisions))
+	for _, d := range decisions {
+		t.Decided[d.Step] = plan.Decided{Person: d.Person, Hold: d.Hold, Verdict: plan.Verdict(d.Verdict)}
 	}
 	states, err := e.DB.TargetStates(ctx)
 	if err != nil {
 		return err
 	}
 	last := states[t.Name]
+	if t.Loading = !last.Loaded(); w.few == nil {
+		return nil
+	}
+	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.few); err != nil {
+		return err
+	}
 	if t.Population = last.Enabled; len(t.Held) > 0 {
 		t.Anew, err = e.DB.Anew(ctx, w.few, last.Events, last.Decisions)
 	}

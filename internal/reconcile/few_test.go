@@ -91,7 +91,7 @@ func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
 		}
 	}
 	later := h.few("3")
-	if len(later) != 2 || !strings.Contains(later[0].Why, "3 of the 6 people") || h.has("3") != everything {
+	if len(later) != 2 || !strings.Contains(later[0].Why, "the accounts of 3 people, where 6 have an account") || h.has("3") != everything {
 		t.Errorf("the third: %v, has %s", later, h.has("3"))
 	}
 	if holds, err := h.e.DB.Holds(t.Context()); err != nil || len(holds) > 0 {
@@ -233,8 +233,8 @@ func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
 		}
 	}
 	r := h.settledRun()
-	if r.Outcomes[audit.Applied] != 5 || r.Outcomes["left-to-another-run"] != 5 || r.Outcomes[audit.AlreadySo] != 0 {
-		t.Errorf("outcomes %v", r.Outcomes)
+	if r.Outcomes[audit.Applied] != 5 || r.Outcomes[audit.AlreadySo] != 0 || finding(r.Plan, plan.Vanished, h.person("1")) {
+		t.Errorf("outcomes %v, findings %+v", r.Outcomes, r.Plan.Findings)
 	}
 	if got := h.has("1"); got != everything {
 		t.Errorf("1 has %q", got)

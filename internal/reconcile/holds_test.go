@@ -1,18 +1,23 @@
 package reconcile_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
 func (h *house) decideHold(digest, verdict string) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(h.t.Context(), digest, verdict, "os-uid:0", "so it is"); err != nil {
+	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, "os-uid:0", "so it is"); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -46,8 +51,8 @@ func TestAHoldIsRaisedOnce(t *testing.T) {
 	}
 }
 
-// Law 4: a release is for what its digest names. When something else came to
-// it, the whole is held again, under another digest.
+// Law 4: a release is for the steps that were reviewed. It stays with them when
+// others come to them, which are held, under another digest.
 func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
@@ -60,30 +65,130 @@ func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 	}
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 library T 2020-12-31")
 	r := h.settledRun()
-	if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 2 || old[r.Plan.Holds[0].Digest] || old[r.Plan.Holds[1].Digest] {
+	if len(r.Plan.Holds) != 2 || old[r.Plan.Holds[0].Digest] || old[r.Plan.Holds[1].Digest] {
 		t.Fatalf("steps %v, holds %+v", opsOf(r.Plan.Steps), r.Plan.Holds)
+	}
+	for _, hold := range r.Plan.Holds {
+		for _, s := range hold.Steps {
+			if s.Person != h.person("4") {
+				t.Errorf("held: %+v", s)
+			}
+		}
 	}
 	for _, hold := range h.holds() {
 		if old[hold.Digest] || hold.Decision != nil {
 			t.Errorf("still listed, or decided: %+v", hold)
 		}
 	}
-	if h.has("1") != everything || h.has("4") != everything {
-		t.Errorf("have %s and %s", h.has("1"), h.has("4"))
+	for _, key := range []string{"1", "2", "3"} {
+		if got := h.has(key); got != "" {
+			t.Errorf("%s was released, and has %s", key, got)
+		}
 	}
-	// One of the two is released: it goes through, the other stays held.
-	for _, hold := range r.Plan.Holds {
-		if hold.Target == "one" {
+	if h.has("4") != everything {
+		t.Errorf("4 came later, and has %s", h.has("4"))
+	}
+	// What was released is done, and counts no more: 4 alone is within the limit.
+	if r := h.settledRun(); len(r.Plan.Holds) != 0 || h.has("4") != "" {
+		t.Errorf("holds %+v, 4 has %s", r.Plan.Holds, h.has("4"))
+	}
+}
+
+// Law 4: a release survives what else HR says before it is carried out, and is
+// void when the step is not needed any more.
+func TestAReleaseSurvivesOtherChanges(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
+	p, err := h.e.Plan(t.Context(), reconcile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hold := range p.Holds {
+		h.decideHold(hold.Digest, store.Release)
+	}
+	// The daily import: 3 stays after all, and 6 begins.
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T", "4 school T", "5 library T 2020-12-31", "6 school T")
+	if r := h.settledRun(); len(r.Plan.Holds) != 0 || h.has("1")+h.has("2") != "" || h.has("3") != everything || h.has("6") != everything {
+		t.Errorf("holds %+v, they have %q %q %q %q", r.Plan.Holds, h.has("1"), h.has("2"), h.has("3"), h.has("6"))
+	}
+	// The release for 3 is not kept for another time.
+	decided, err := h.e.DB.StepDecisions(t.Context(), "one", nil)
+	if err != nil || len(decided) > 0 {
+		t.Errorf("still decided: %+v, %v", decided, err)
+	}
+	h.hire("3 school T 2020-12-31", "4 school T 2020-12-31", "6 school T 2020-12-31")
+	if r := h.settledRun(); len(r.Plan.Holds) != 2 || h.has("3") != everything {
+		t.Errorf("holds %+v, 3 has %s", r.Plan.Holds, h.has("3"))
+	}
+}
+
+// Law 4: a person may release what concerns some of those in a hold; the others
+// stay held, few as they are.
+func TestSomeOfAHoldAreReleased(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
+	for _, hold := range h.settledRun().Plan.Holds {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1"), h.person("2")}, "os-uid:0", "they have left"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("4")}, "os-uid:0", "so it is"); err == nil {
+			t.Error("a person who is not in the hold was released")
+		}
+	}
+	for range 3 {
+		r := h.settledRun()
+		if len(r.Plan.Holds) != 2 || h.has("1")+h.has("2") != "" || h.has("3") != everything {
+			t.Fatalf("holds %+v, they have %q %q %q", r.Plan.Holds, h.has("1"), h.has("2"), h.has("3"))
+		}
+	}
+	h.few("3") // alone, too
+	if h.has("3") != everything {
+		t.Fatalf("looked at alone, 3 has %q", h.has("3"))
+	}
+	for _, hold := range h.holds() {
+		if hold.Current() && hold.Decision == nil {
 			h.decideHold(hold.Digest, store.Release)
 		}
 	}
-	if r := h.settledRun(); len(r.Plan.Holds) != 1 || r.Plan.Holds[0].Target != "two" {
-		t.Errorf("holds are %+v", r.Plan.Holds)
+	if h.settledRun(); h.has("3") != "" || len(h.holds()) > 0 {
+		t.Errorf("released: 3 has %q, holds %+v", h.has("3"), h.holds())
 	}
-	for _, key := range []string{"1", "2", "3", "4"} {
-		if got := h.has(key); got != "two/account two/lib:library" {
-			t.Errorf("%s has %s", key, got)
+}
+
+// A hold that does not come up any more as it was is listed as such, and cannot
+// be decided on.
+func TestASupersededHold(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
+	planned := func() []string {
+		p, err := h.e.Plan(t.Context(), reconcile.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
+		var digests []string
+		for _, hold := range p.Holds {
+			digests = append(digests, hold.Digest)
+		}
+		return digests
+	}
+	old := planned()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 library T 2020-12-31")
+	now := planned()
+	for _, hold := range h.holds() {
+		if hold.Current() != slices.Contains(now, hold.Digest) || hold.Current() == slices.Contains(old, hold.Digest) {
+			t.Errorf("%+v: before %v, now %v", hold, old, now)
+		}
+	}
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
+	if _, err := g.DecideHold(t.Context(), old[0], store.Release, nil, "os-uid:0", "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+now[0]) {
+		t.Errorf("error is %v", err)
 	}
 }
 
@@ -98,8 +203,10 @@ func TestARejectedHoldStaysHeld(t *testing.T) {
 		digests = append(digests, hold.Digest)
 		h.decideHold(hold.Digest, store.Reject)
 	}
-	if r := h.settledRun(); len(r.Plan.Holds) != 2 || h.has("1") != everything {
-		t.Fatalf("rejected: holds %+v, has %s", r.Plan.Holds, h.has("1"))
+	for range 2 {
+		if r := h.settledRun(); len(r.Plan.Steps)+len(r.Plan.Holds) > 0 || r.Plan.Status() != plan.Held || h.has("1") != everything {
+			t.Fatalf("rejected: steps %v, holds %+v, has %s", opsOf(r.Plan.Steps), r.Plan.Holds, h.has("1"))
+		}
 	}
 	for _, digest := range digests {
 		h.decideHold(digest, store.Release)

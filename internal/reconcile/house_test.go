@@ -95,8 +95,8 @@ func (s *scripted) MFAEnrolled(ctx context.Context, emit func(string) error) (co
 
 const configuration = `mfa: {target: one}
 targets:
-  one: {removal_limit: {number: 2, percent: 0}, attributes: {mail: "{{.Email}}"}, memory: {groups: [staff, school, secret]}}
-  two: {removal_limit: {number: 2, percent: 0}, memory: {groups: [library]}}
+  one: {hold_above: {removals: {number: 2}, disables: {number: 2}}, attributes: {mail: "{{.Email}}"}, memory: {groups: [staff, school, secret]}}
+  two: {hold_above: {removals: {number: 2}, disables: {number: 2}}, memory: {groups: [library]}}
 `
 
 const catalogue = `systems:

@@ -276,7 +276,7 @@ func TestAReleaseIsUsedUp(t *testing.T) {
 			t.Fatalf("round %d: %d holds, has %s", round, len(r.Plan.Holds), h.has("1"))
 		}
 		for _, hold := range r.Plan.Holds {
-			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, "os-uid:0", "so it is"); err != nil {
+			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, nil, "os-uid:0", "so it is"); err != nil {
 				t.Fatal(err)
 			}
 		}

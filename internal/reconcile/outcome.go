@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			if outcome == audit.Refused {
 				accountID = ""
 			}
-			open, err := endStep(ctx, tx, a.id, a.step, accountID, outcome)
+			open, err := endStep(ctx, tx, a.id, a.step, accountID, outcome, at)
 			if err != nil {
 				return err
 			}
@@ -101,27 +100,31 @@ func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt,
 			done = append(done, a)
 		}
 	}
-	lost, changed := r.counting(done)
-	return errors.Join(tx.Count(ctx, r.target.Name, store.LossCounts, lost, at),
-		tx.Count(ctx, r.target.Name, store.ChangeCounts, changed, at))
-}
-
-// counting returns whom the attempts are about that count against the target's
-// limits: not those that somebody released, and not what must be done now
-// whatever the limits.
-func (r *targetRun) counting(attempts []attempt) (lost, changed store.Few) {
-	for _, a := range attempts {
-		if r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
-			continue
-		}
-		if a.step.Takes() {
-			lost = append(lost, a.step.Person)
-		}
-		if a.step.Changes() {
-			changed = append(changed, a.step.Person)
+	for kind, people := range r.counting(done) {
+		if err := tx.Count(ctx, r.target.Name, string(kind), people, at); err != nil {
+			return err
 		}
 	}
-	return unique(lost), unique(changed)
+	return nil
+}
+
+// counting returns, by kind, the people whose attempts count against the target's
+// limits: not what a person released, not the first load of a target, and not
+// what must be done now whatever the limits.
+func (r *targetRun) counting(attempts []attempt) map[plan.Kind]store.Few {
+	people := map[plan.Kind]store.Few{}
+	for _, a := range attempts {
+		kind := a.step.Kind
+		loads := r.target.Loading && (kind == plan.KindCreations || kind == plan.KindChanges || kind == plan.KindRenames)
+		if kind == "" || loads || r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
+			continue
+		}
+		people[kind] = append(people[kind], a.step.Person)
+	}
+	for kind := range people {
+		people[kind] = unique(people[kind])
+	}
+	return people
 }
 
 // beyond returns those of few people for whom the target's limits leave no room
@@ -129,8 +132,8 @@ func (r *targetRun) counting(attempts []attempt) (lost, changed store.Few) {
 // and notes whom it lets through before anybody knows how it ends, so that the
 // next one sees them. Whoever is counted already may go on.
 func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
-	lost, changed := r.counting(attempts)
-	if r.world.few == nil || len(lost)+len(changed) == 0 {
+	counting := r.counting(attempts)
+	if r.world.few == nil || len(counting) == 0 {
 		return nil, nil
 	}
 	if _, err := tx.Still(ctx); err != nil {
@@ -141,14 +144,11 @@ func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt
 		return nil, err
 	}
 	beyond := map[identity.PersonID]bool{}
-	for _, of := range []struct {
-		kind   string
-		people store.Few
-		limit  plan.Limit
-	}{{store.LossCounts, lost, r.target.Limit}, {store.ChangeCounts, changed, r.target.Changes}} {
-		fresh := slices.DeleteFunc(of.people, func(id identity.PersonID) bool { return counted[of.kind][id] })
-		if of.limit.Allows(len(counted[of.kind])+len(fresh), max(r.target.Population, len(r.world.few))) {
-			if err := tx.Count(ctx, r.target.Name, of.kind, fresh, at); err != nil {
+	for _, kind := range plan.Kinds {
+		earlier := counted[string(kind)]
+		fresh := slices.DeleteFunc(counting[kind], func(id identity.PersonID) bool { return earlier[id] })
+		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.world.few))) {
+			if err := tx.Count(ctx, r.target.Name, string(kind), fresh, at); err != nil {
 				return nil, err
 			}
 			continue
@@ -160,21 +160,40 @@ func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt
 	return beyond, nil
 }
 
-// endStep closes an open step and notes or forgets whose account is whose. It
-// says whether the step was open.
-func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string) (open bool, err error) {
+// endStep closes an open step, uses up a release of it, and notes what is known
+// of the account from then on. It says whether the step was open.
+//
+// An account that a target says was disabled already is not one that behov
+// disabled: it stays for whoever did to open it again.
+func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
 	if open, err = tx.EndStep(ctx, id); err != nil || !open || outcome != audit.Applied && outcome != audit.AlreadySo {
 		return open, err
 	}
+	if err := tx.ForgetStepDecision(ctx, s.Digest()); err != nil {
+		return open, err
+	}
+	target, person := s.Target, string(s.Person)
 	switch s.Op {
 	case connectors.AdoptAccount:
-		err = tx.BindAccount(ctx, s.Target, string(s.Person), s.AccountID)
+		err = tx.BindAccount(ctx, target, person, s.AccountID)
 	case connectors.CreateAccount, plan.PrepareAccount:
-		if accountID != "" {
-			err = tx.BindAccount(ctx, s.Target, string(s.Person), accountID)
+		if accountID == "" {
+			return open, nil
 		}
+		if err = tx.BindAccount(ctx, target, person, accountID); err == nil {
+			err = tx.AccountCreated(ctx, target, person, at)
+		}
+		if err == nil && s.Op == plan.PrepareAccount {
+			err = tx.AccountClosed(ctx, target, person, at)
+		}
+	case connectors.DisableAccount:
+		if outcome == audit.Applied {
+			err = tx.AccountClosed(ctx, target, person, at)
+		}
+	case connectors.EnableAccount:
+		err = tx.AccountOpen(ctx, target, person)
 	case connectors.DeleteAccount:
-		err = tx.ForgetAccount(ctx, s.Target, string(s.Person))
+		err = tx.ForgetAccount(ctx, target, person)
 	}
 	return open, err
 }

@@ -44,6 +44,7 @@ type world struct {
 	open           map[string]int                           // by target, how many steps are open
 	failing        []store.FailingStep
 	fingerprintKey []byte
+	holds          []plan.Hold                             // of the plan for everybody that was read, filled in by plan
 	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
 	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
 	settled        map[string]int                          // by outcome, filled in by settle
@@ -110,6 +111,9 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 		return nil, err
 	}
 	w.waitingJobs = waiting
+	if err := e.DB.ExpireHolds(ctx, e.Now().Add(-e.Config.HoldsExpire), e.Actor, e.Now()); err != nil {
+		return nil, err
+	}
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
 		return nil, err
@@ -165,7 +169,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range w.configs {
-		t := plan.Target{Name: c.Name, Limit: c.Limit, Changes: c.Changes, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, Left: map[plan.Access]bool{}, Unsure: map[plan.Access]bool{}, References: map[string]bool{}}
+		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, Left: map[plan.Access]bool{}, Unsure: map[plan.Access]bool{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
 		}
@@ -218,6 +222,9 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 // readRecorded reads what we know of a target ourselves.
 func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
 	if err := e.readBound(ctx, w, t); err != nil {
+		return err
+	}
+	if err := e.locate(ctx, w, t); err != nil {
 		return err
 	}
 	if err := e.readLimits(ctx, w, t); err != nil {

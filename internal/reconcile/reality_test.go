@@ -40,8 +40,8 @@ hr:
     hr: {}
     contractors: {contracts: {sponsors: hr}}
 targets:
-  one: {removal_limit: {number: 2, percent: 0}, attributes: {mail: "{{.Email}}", unit: "{{.Unit}}", title: {value: "{{.JobTitle}}", protected: "Employee"}, phone: {value: "{{.Phone}}", protected: ""}}, memory: {groups: [staff, school, secret]}}
-  two: {removal_limit: {number: 2, percent: 0}, main_employment: latest-start, attributes: {unit: "{{.Unit}}"}, memory: {groups: [library]}}
+  one: {hold_above: {removals: {number: 2}, disables: {number: 2}}, attributes: {mail: "{{.Email}}", unit: "{{.Unit}}", title: {value: "{{.JobTitle}}", protected: "Employee"}, phone: {value: "{{.Phone}}", protected: ""}}, memory: {groups: [staff, school, secret]}}
+  two: {hold_above: {removals: {number: 2}, disables: {number: 2}}, main_employment: latest-start, attributes: {unit: "{{.Unit}}"}, memory: {groups: [library]}}
 `
 
 // reality is a house whose days pass.

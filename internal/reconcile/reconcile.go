@@ -129,10 +129,21 @@ func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, er
 		return nil, nil, err
 	}
 	p, err := e.plan(ctx, world)
-	if err != nil || o.AsOf != "" || len(p.Holds) == 0 {
+	if err != nil || o.AsOf != "" {
 		return p, world, err
 	}
-	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error { return e.raiseHolds(ctx, tx, p) })
+	past, err := e.pastHolds(ctx, world, p)
+	if err != nil || len(world.holds)+len(past) == 0 {
+		return p, world, err
+	}
+	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error {
+		for _, digest := range past {
+			if err := tx.SupersedeHold(ctx, digest, e.Now()); err != nil {
+				return err
+			}
+		}
+		return e.raiseHolds(ctx, tx, world)
+	})
 }
 
 // Moved is returned when the world no longer matches a saved plan's basis.
@@ -206,13 +217,6 @@ func differences(saved, now *plan.Plan) []string {
 
 // plan decides what everyone needs and compares it with what is there.
 func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
-	var released map[string]bool // of which a plan for few does nothing
-	if w.few == nil {
-		var err error
-		if released, err = e.released(ctx); err != nil {
-			return nil, err
-		}
-	}
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
@@ -227,7 +231,7 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		People:         e.everybody(ctx, w),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
-		Released:       released,
+		Only:           w.only,
 		Few:            w.few != nil,
 		Together:       w.together,
 	})
@@ -236,7 +240,8 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, err
-	case w.only != "":
+	}
+	if w.holds = p.Holds; w.only != "" {
 		return p.Only(w.only)
 	}
 	// What is left to others is not looked at any further.
@@ -260,21 +265,6 @@ func (e *Engine) removed(ctx context.Context, w *world) (map[string]int, error) 
 		}
 	}
 	return accounts, err
-}
-
-func (e *Engine) released(ctx context.Context) (map[string]bool, error) {
-	if err := e.DB.ExpireHolds(ctx, e.Now().Add(-e.Config.HoldsExpire), e.Actor, e.Now()); err != nil {
-		return nil, err
-	}
-	holds, err := e.DB.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	released := map[string]bool{}
-	for _, h := range holds {
-		released[h.Digest] = h.Decision != nil && h.Decision.Verdict == store.Release
-	}
-	return released, nil
 }
 
 func (e *Engine) progress(stage string, done, total int) {

@@ -123,7 +123,7 @@ func TestAPreviewIsNotCarriedOut(t *testing.T) {
 // A plan for one person touches nobody else, whatever else there is to do.
 func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 	h := newHouse(t)
-	h.e.Config.Targets[0].Limit.People = 5
+	h.e.Config.Targets[0].Limits[plan.KindRemovals] = plan.Limit{People: 5, Share: -1}
 	h.hire("1 school T", "2 school S", "3 school T")
 	h.settledRun()
 	h.hire("1 library T", "2 library S", "3 school T 2020-12-31", "4 school S")

@@ -70,17 +70,17 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			return err
 		}
 		for _, digest := range past {
-			if err := tx.EndHold(ctx, digest); err != nil {
+			if err := errors.Join(tx.SupersedeHold(ctx, digest, now), tx.EndHoldIfDone(ctx, digest)); err != nil {
 				return err
 			}
 		}
-		if err := e.recordLeft(ctx, tx, w, p, touched); err != nil {
+		if err := errors.Join(e.recordLeft(ctx, tx, w, p, touched), e.recordStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {
 			return err
 		}
 		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
 			return err
 		}
-		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, p)); err != nil {
+		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, w)); err != nil {
 			return err
 		}
 		return e.recordMovers(ctx, tx, movers) // last, as from here on nobody else records anything
@@ -142,6 +142,11 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 			}
 			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.heads); err != nil {
 				return err
+			}
+			if missed == "" && !r.heldCreations(t.Name) {
+				if err := tx.SetLoaded(ctx, t.Name, w.began); err != nil {
+					return err
+				}
 			}
 			if err := tx.ForgetCounted(ctx, t.Name, e.Now().Add(-lately)); err != nil {
 				return err
@@ -224,7 +229,10 @@ func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	current := map[string]bool{}
+	current, err := e.DB.DecidedHolds(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, h := range p.Holds {
 		current[h.Digest] = true
 	}
@@ -254,8 +262,10 @@ func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]strin
 	return past, nil
 }
 
-func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, p *plan.Plan) error {
-	for _, h := range p.Holds {
+// raiseHolds notes the holds of a plan, of a plan for one person those of the
+// whole: a hold is decided on as it is.
+func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *world) error {
+	for _, h := range w.holds {
 		body, err := json.Marshal(h.Steps)
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", h.Digest, err)
@@ -323,24 +333,36 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		return nil, nil
 	}
 	var records []audit.Record
-	compare := func(person string, recorded []string) {
+	compare := func(person string, recorded []store.OpenAccess) {
 		seen := e.seen(t, identity.PersonID(person))
+		hidden := e.hidden(t, identity.PersonID(person))
 		record := func(action audit.Action, entitlement, reason string) {
 			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
 		}
 		for _, entitlement := range seen {
-			if !slices.Contains(recorded, entitlement) {
+			i := slices.IndexFunc(recorded, func(k store.OpenAccess) bool { return k.Entitlement == entitlement })
+			switch {
+			case i < 0:
 				record(audit.AccessFound, entitlement, "it was seen in the target and behov did not give it")
+			case recorded[i].Unseen:
+				record(audit.AccessSeen, entitlement, "it is seen in the target again")
 			}
 		}
-		for _, entitlement := range recorded {
-			if t.Observed.Completeness.Complete && !slices.Contains(seen, entitlement) && e.visible(t, entitlement) {
-				record(audit.AccessGone, entitlement, "it is no longer in the target and behov did not take it away")
+		for _, k := range recorded {
+			switch {
+			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
+			case !hidden && e.visible(t, k.Entitlement):
+				record(audit.AccessGone, k.Entitlement, "it is no longer in the target and behov did not take it away")
+			case k.Unseen:
+			case hidden:
+				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
+			default:
+				record(audit.AccessUnseen, k.Entitlement, "the entitlement is not seen in the target any more, or not known by this name: whether the access is still there is unknown")
 			}
 		}
 	}
 	done := make(map[string]bool, len(w.people)/8) // who has anything in the trail
-	person, recorded := "", []string{}
+	person, recorded := "", []store.OpenAccess{}
 	next := func(id string) {
 		if person != "" {
 			compare(person, recorded)
@@ -355,7 +377,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		if access.Person != person {
 			next(string(w.id(access.Person)))
 		}
-		recorded = append(recorded, access.Entitlement)
+		recorded = append(recorded, access)
 	}
 	next("")
 	for _, p := range w.people {
@@ -389,9 +411,16 @@ func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
 }
 
 // visible says whether a snapshot can show the access at all: of what is not
-// in the catalogue any more, or has a name that several have, nobody knows
-// whether it is still there.
+// in the catalogue any more, not in the target under the catalogue's name, or
+// has a name that several have, it is not known whether it is still there.
 func (e *Engine) visible(t plan.Target, name string) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
-	return name == audit.Account || ok && entitlement.Target == t.Name && !t.Observed.Ambiguous(entitlement.Native)
+	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native)
+}
+
+// hidden reports whether the account that behov knows as the person's is not
+// among those that were read: what it has is then unknown.
+func (e *Engine) hidden(t plan.Target, person identity.PersonID) bool {
+	own, others := t.Owned(person)
+	return own == nil && len(others) == 0 && t.Bound.Of(person) != ""
 }

@@ -47,7 +47,7 @@ func (e *Engine) settleStopped(ctx context.Context, w *world) error {
 				if outcome == "" {
 					continue
 				}
-				if ours, err := endStep(ctx, tx, open.ID, s, accountID, outcome); err != nil {
+				if ours, err := endStep(ctx, tx, open.ID, s, accountID, outcome, e.Now()); err != nil {
 					return err
 				} else if !ours {
 					continue

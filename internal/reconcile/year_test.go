@@ -89,7 +89,7 @@ func newYearEngine(t *testing.T) *reconcile.Engine {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	const all = "removal_limit: {percent: 100}, change_limit: {percent: 100}"
+	const all = "hold_above: {all: {number: 1000000}}"
 	for name, text := range map[string]string{"behov.key": string(key), "units.csv": yearUnitsCSV, "policy.csv": yearRules,
 		"catalogue.yaml": "systems:\n  ad: {target: ad, entitlements: {staff: {}, teachers: {}, nurses: {}}}\n  ldap: {target: openldap, entitlements: {culture: {}, desk: {}}}\n  app: {target: app, entitlements: {care: {}, record: {}}}\n",
 		"behov.yaml": fmt.Sprintf(`hr: {sources: {hr: {shrink_limit: {percent: 20}}}}

@@ -81,7 +81,7 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 	targets.WriteString("targets:\n")
 	systems.WriteString("systems:\n")
 	for n := range many {
-		fmt.Fprintf(&targets, "  t%d: {removal_limit: {number: 9999}, memory: {groups: [g]}}\n", n)
+		fmt.Fprintf(&targets, "  t%d: {hold_above: {all: {number: 9999}}, memory: {groups: [g]}}\n", n)
 		fmt.Fprintf(&systems, "  s%d:\n    target: t%d\n    entitlements: {e%d: {}}\n", n, n, n)
 		fmt.Fprintf(&policy, "p, r%d, true, s%d:e%d, allow, everybody\n", n, n, n)
 	}

@@ -107,6 +107,15 @@ func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 		return tx.openInterval(ctx, key, r)
 	case audit.Closes:
 		return tx.closeInterval(ctx, key, r)
+	case audit.Unsees:
+		_, err := tx.tx.ExecContext(ctx, `UPDATE access_interval SET unseen_us = $4, unseen_record = $5
+			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL AND unseen_us IS NULL`,
+			key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
+		return err
+	case audit.Sees:
+		_, err := tx.tx.ExecContext(ctx, `UPDATE access_interval SET unseen_us = NULL, unseen_record = NULL
+			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL`, key.Person, key.Target, key.Entitlement)
+		return err
 	case audit.Reopens:
 		if err := tx.closeInterval(ctx, key, r); err != nil {
 			return err
@@ -127,10 +136,27 @@ func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 
 func (tx *Tx) openInterval(ctx context.Context, key audit.Key, r audit.Record) error {
 	i := audit.Opened(key, r)
-	_, err := tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
-		key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
-	return err
+	for {
+		res, err := tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
+			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		// One is open. If it is not seen any more, what opens now is other access.
+		res, err = tx.tx.ExecContext(ctx, `UPDATE access_interval SET until_us = $4, until_record = $5
+			WHERE person_id = $1 AND target = $2 AND entitlement = $3 AND until_us IS NULL AND unseen_us IS NOT NULL`,
+			key.Person, key.Target, key.Entitlement, micros(r.At), r.Index)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 func (tx *Tx) closeInterval(ctx context.Context, key audit.Key, r audit.Record) error {
@@ -232,7 +258,7 @@ func (db *DB) Intervals(ctx context.Context, q IntervalQuery) ([]audit.Interval,
 }
 
 func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery) ([]audit.Interval, error) {
-	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record FROM access_interval WHERE 1 = 1`
+	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record FROM access_interval WHERE 1 = 1`
 	var args []any
 	where := func(condition string, value any) {
 		args = append(args, value)
@@ -265,11 +291,12 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	for rows.Next() {
 		var i audit.Interval
 		var since int64
-		var until, untilRecord sql.NullInt64
-		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord); err != nil {
+		var until, untilRecord, unseen, unseenRecord sql.NullInt64
+		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord); err != nil {
 			return nil, fmt.Errorf("read access intervals: %w", err)
 		}
 		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64
+		i.UnseenSince, i.UnseenRecord = instant(unseen.Int64), unseenRecord.Int64
 		all = append(all, i)
 	}
 	audit.SortIntervals(all)

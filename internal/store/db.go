@@ -329,6 +329,9 @@ func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, pe
 // what RFC 3339 says, UTC.
 type Micros int64
 
+// Time returns the instant, UTC; the zero time for 0.
+func (m Micros) Time() time.Time { return instant(int64(m)) }
+
 // MarshalJSON implements json.Marshaler.
 func (m Micros) MarshalJSON() ([]byte, error) { return instant(int64(m)).MarshalJSON() }
 

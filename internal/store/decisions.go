@@ -47,6 +47,9 @@ const (
 	// TargetDecision is about a target, the subject, that is not in the
 	// configuration any more: "retire".
 	TargetDecision DecisionKind = "target"
+	// EnableDecision lets a person's accounts be enabled that someone else than
+	// behov disabled: in the target that is the subject, or in all: "release".
+	EnableDecision DecisionKind = "enable"
 	// ErasureDecision is about a person who is erased: "erase".
 	ErasureDecision DecisionKind = "erasure"
 )
@@ -57,21 +60,23 @@ const (
 	Revoke  = "revoke"
 	Release = "release"
 	Reject  = "reject"
-	Join    = "join"
-	Split   = "split"
-	Merge   = "merge"
-	Apart   = "apart"
-	Suspend = "suspend"
-	Protect = "protect"
-	Retain  = "hold"
-	Main    = "main"
-	Lift    = "lift"
-	Erase   = "erase"
-	Retry   = "retry"
-	GiveUp  = "give-up"
-	Pause   = "pause"
-	Resume  = "resume"
-	Retire  = "retire"
+	// Deferred are steps of a hold of which others were released.
+	Deferred = "deferred"
+	Join     = "join"
+	Split    = "split"
+	Merge    = "merge"
+	Apart    = "apart"
+	Suspend  = "suspend"
+	Protect  = "protect"
+	Retain   = "hold"
+	Main     = "main"
+	Lift     = "lift"
+	Erase    = "erase"
+	Retry    = "retry"
+	GiveUp   = "give-up"
+	Pause    = "pause"
+	Resume   = "resume"
+	Retire   = "retire"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers = "pause-except-leavers"
 )
@@ -230,15 +235,21 @@ type Hold struct {
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"since"`
+	// SupersededUS is when a plan for everybody no longer had exactly this hold; 0
+	// while it is current.
+	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
 	// After is the last decision made before the hold was raised: only a
 	// later one can be about it.
 	After int64 `db:"after_decision" json:"-"`
 }
 
+// Current reports whether the newest plan for everybody has the hold.
+func (h Hold) Current() bool { return h.SupersededUS == 0 }
+
 // At is when it was first raised, UTC.
 func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
 
-const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, after_decision`
+const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, superseded_us, after_decision`
 
 // HoldStep is a step that is held.
 type HoldStep struct {
@@ -250,7 +261,7 @@ type HoldStep struct {
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
 	h.RaisedUS = Micros(micros(at))
 	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
-		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO NOTHING`, h)
+		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO UPDATE SET superseded_us = 0 WHERE hold.superseded_us <> 0`, h)
 	if err != nil {
 		return fmt.Errorf("hold: %w", err)
 	}
@@ -270,8 +281,8 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 // EndHold forgets a hold that went through. The release is used up with it:
 // should the same be held again, it waits for a decision of its own.
 func (tx *Tx) EndHold(ctx context.Context, digest string) error {
-	for _, table := range []string{"hold_step", "hold"} {
-		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE digest = $1`, digest); err != nil {
+	for _, where := range []string{"hold_step WHERE digest", "step_decision WHERE hold", "hold WHERE digest"} {
+		if err := tx.exec(ctx, `DELETE FROM `+where+` = $1`, digest); err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
 	}
@@ -283,7 +294,11 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 // anew, and waits for a decision of its own.
 func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
 	var old []Hold
-	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil || len(old) == 0 {
+	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	var decided int
+	if err := db.read.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE decided_us < $1`, micros(before)); err != nil || len(old)+decided == 0 {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
@@ -299,7 +314,7 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 				tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.HoldExpired, Target: h.Subject, Reason: h.Kind + " " + h.Digest + " was raised on " + h.At().Format(time.RFC3339)})
 			}
 		}
-		return nil
+		return tx.exec(ctx, `DELETE FROM step_decision WHERE decided_us < $1`, micros(before))
 	})
 }
 
@@ -336,8 +351,8 @@ func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
 	return body, nil
 }
 
-// HoldDecision returns the newest decision on a hold, or nil when there is no
-// such hold or nobody has decided on it.
+// HoldDecision returns the newest decision on a hold as a whole, or nil when
+// there is no such hold or nobody has decided on it.
 func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
 	return holdDecision(ctx, db.read, digest)
 }
@@ -350,7 +365,7 @@ func (tx *Tx) HoldDecision(ctx context.Context, digest string) (*Decision, error
 func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
 	var d Decision
 	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
-		WHERE d.kind = $1 AND d.subject = $2 AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
+		WHERE d.kind = $1 AND d.subject = $2 AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

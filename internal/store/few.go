@@ -149,7 +149,14 @@ type TargetState struct {
 	// Missed says why it was not seen as a whole, or why not everything was done
 	// there; empty when it was.
 	Missed string `db:"missed" json:"missed,omitempty"`
+	// LoadedUS is when a run first brought everything there that belongs there; 0
+	// until then.
+	LoadedUS int64 `db:"loaded_us" json:"-"`
 }
+
+// Loaded reports whether a run has ever brought everything to the target that
+// belongs there.
+func (s TargetState) Loaded() bool { return s.LoadedUS != 0 }
 
 // Read is when the run began that read the target, UTC.
 func (s TargetState) Read() time.Time { return instant(s.ReadUS) }
@@ -181,11 +188,14 @@ func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began t
 	return nil
 }
 
-// What counts against a target's limits.
-const (
-	LossCounts   = "loss"
-	ChangeCounts = "change"
-)
+// SetLoaded notes that everything was brought to a target that belongs there,
+// unless that was noted before.
+func (tx *Tx) SetLoaded(ctx context.Context, target string, at time.Time) error {
+	if err := tx.exec(ctx, `UPDATE target_state SET loaded_us = $2 WHERE target = $1 AND loaded_us = 0`, target, micros(at)); err != nil {
+		return fmt.Errorf("note that target %s is loaded: %w", target, err)
+	}
+	return nil
+}
 
 // Count notes that something is done to people in a target that counts against
 // its limits.
@@ -226,8 +236,11 @@ func counted(ctx context.Context, q sqlx.QueryerContext, target string, since ti
 	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
-	counted := map[string]map[identity.PersonID]bool{LossCounts: {}, ChangeCounts: {}}
+	counted := map[string]map[identity.PersonID]bool{}
 	for _, r := range rows {
+		if counted[r.Kind] == nil {
+			counted[r.Kind] = map[identity.PersonID]bool{}
+		}
 		counted[r.Kind][r.Person] = true
 	}
 	return counted, nil

@@ -78,8 +78,15 @@ func (db *DB) Accounts(ctx context.Context, target string, of Few) (map[string]s
 	return collect(db.EachAccount(ctx, target, of))
 }
 
-// Account is a person's account in a target, by the target's own ID.
-type Account struct{ Person, Native string }
+// Account is a person's account in a target, by the target's own ID, and what
+// behov knows of it.
+type Account struct {
+	Person, Native string
+	// Created and Closed are when behov created and disabled it, Disabled is when
+	// a run first found it disabled though behov had not disabled it; zero for
+	// never. UTC.
+	Created, Closed, Disabled time.Time
+}
 
 // EachAccount is Accounts, sorted by person, one after another.
 func (db *DB) EachAccount(ctx context.Context, target string, of Few) iter.Seq2[Account, error] {
@@ -117,10 +124,12 @@ func (db *DB) AccountOwners(ctx context.Context, target string, native []string)
 
 func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
-		eachRow(ctx, db.read, `SELECT person_id, native_id FROM account WHERE target = $1 AND `+where+` ORDER BY person_id`, args, func(rows *sql.Rows, err error) bool {
+		eachRow(ctx, db.read, `SELECT person_id, native_id, created_us, closed_us, disabled_us FROM account WHERE target = $1 AND `+where+` ORDER BY person_id`, args, func(rows *sql.Rows, err error) bool {
 			var a Account
+			var created, closed, disabled int64
 			if err == nil {
-				err = rows.Scan(&a.Person, &a.Native)
+				err = rows.Scan(&a.Person, &a.Native, &created, &closed, &disabled)
+				a.Created, a.Closed, a.Disabled = instant(created), instant(closed), instant(disabled)
 			}
 			if err != nil {
 				return yield(a, fmt.Errorf("read accounts: %w", err))
@@ -130,11 +139,41 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 	}
 }
 
-// BindAccount notes which account in a target is the person's.
+// BindAccount notes which account in a target is the person's. Of another
+// account than the one that was known nothing is known but that.
 func (tx *Tx) BindAccount(ctx context.Context, target, person, native string) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
-		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id`, target, person, native)
+		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0
+		WHERE account.native_id <> excluded.native_id`, target, person, native)
 	if err != nil {
+		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
+	}
+	return nil
+}
+
+// AccountCreated notes that behov created the person's account, which is bound.
+func (tx *Tx) AccountCreated(ctx context.Context, target, person string, at time.Time) error {
+	return tx.noteAccount(ctx, `created_us = $3`, target, person, at)
+}
+
+// AccountClosed notes that behov disabled the person's account, which is bound.
+func (tx *Tx) AccountClosed(ctx context.Context, target, person string, at time.Time) error {
+	return tx.noteAccount(ctx, `closed_us = $3, disabled_us = 0`, target, person, at)
+}
+
+// AccountDisabled notes that a run found the person's account disabled, which
+// behov did not disable.
+func (tx *Tx) AccountDisabled(ctx context.Context, target, person string, at time.Time) error {
+	return tx.noteAccount(ctx, `disabled_us = $3, closed_us = 0`, target, person, at)
+}
+
+// AccountOpen notes that the person's account is enabled.
+func (tx *Tx) AccountOpen(ctx context.Context, target, person string) error {
+	return tx.noteAccount(ctx, `closed_us = $3, disabled_us = $3`, target, person, time.Time{})
+}
+
+func (tx *Tx) noteAccount(ctx context.Context, set, target, person string, at time.Time) error {
+	if err := tx.exec(ctx, `UPDATE account SET `+set+` WHERE target = $1 AND person_id = $2`, target, person, micros(at)); err != nil {
 		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
 	}
 	return nil
@@ -263,16 +302,22 @@ func (tx *Tx) NoLongerLeft(ctx context.Context, k audit.Key) error {
 	return nil
 }
 
+// OpenAccess is access that lasts by the audit trail.
+type OpenAccess struct {
+	audit.Key
+	Unseen bool // readings of the target do not show it any more
+}
+
 // OpenAccess returns the access that people have in a target by the audit
 // trail, whoever gave it, sorted by person.
-func (db *DB) OpenAccess(ctx context.Context, target string, of Few) iter.Seq2[audit.Key, error] {
-	return func(yield func(audit.Key, error) bool) {
+func (db *DB) OpenAccess(ctx context.Context, target string, of Few) iter.Seq2[OpenAccess, error] {
+	return func(yield func(OpenAccess, error) bool) {
 		where, args := of.among("person_id", []any{target})
 		once := oneOfEach{}
-		eachRow(ctx, db.read, `SELECT person_id, entitlement FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
-			k := audit.Key{Target: target}
+		eachRow(ctx, db.read, `SELECT person_id, entitlement, unseen_us IS NOT NULL FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
+			k := OpenAccess{Key: audit.Key{Target: target}}
 			if err == nil {
-				err = rows.Scan(&k.Person, &k.Entitlement)
+				err = rows.Scan(&k.Person, &k.Entitlement, &k.Unseen)
 			}
 			if err != nil {
 				return yield(k, fmt.Errorf("read access: %w", err))

@@ -1,0 +1,132 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// locate looks for the accounts that behov knows and that a complete reading of
+// the target does not show, in all of the target: one that was moved is neither
+// gone nor to be made again. A target that cannot be searched, or does not
+// answer, leaves it unknown; then no account is made in place of one that was
+// not seen.
+func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
+	if t.Observed == nil || !t.Observed.Completeness.Complete {
+		return nil
+	}
+	var missing []connectors.AccountRef
+	sought := map[string]bool{}
+	for _, p := range w.people {
+		bound := t.Bound.Of(p.ID)
+		if own, others := t.Owned(p.ID); bound != "" && own == nil && len(others) == 0 {
+			missing = append(missing, connectors.AccountRef{ID: bound, Anchor: string(p.ID)})
+			sought[bound] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	locator, able := e.Targets[t.Name].(connectors.AccountLocator)
+	if !able {
+		return nil
+	}
+	t.Located = map[string]connectors.Location{}
+	var completeness connectors.Completeness
+	err := guarded(func() (err error) {
+		completeness, err = locator.LocateAccounts(ctx, missing, func(l connectors.Location) error {
+			if sought[l.Account.ID] {
+				t.Located[l.Account.ID] = l
+			}
+			return nil
+		})
+		return err
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	t.Sought = err == nil && completeness.Complete
+	return nil
+}
+
+// known is what a plan has to know of an account.
+func (e *Engine) known(a store.Account) plan.Known {
+	k := plan.Known{Created: !a.Created.IsZero(), Closed: !a.Closed.IsZero()}
+	if !a.Disabled.IsZero() {
+		k.DisabledSince = a.Disabled.In(e.Config.Zone).Format("2006-01-02 15:04")
+	}
+	return k
+}
+
+// recordStates notes which accounts were found disabled though behov had not
+// disabled them, and which were found enabled.
+func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touched map[string]map[identity.PersonID]bool, at time.Time) error {
+	for _, t := range w.targets {
+		if t.Observed == nil {
+			continue
+		}
+		for _, p := range w.people {
+			bound := t.Bound.Of(p.ID)
+			own, _ := t.Owned(p.ID)
+			if own == nil || own.ID != bound || own.Elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
+				continue
+			}
+			known := t.Bound.Known(p.ID)
+			var err error
+			switch {
+			case own.Enabled && (known.Closed || known.DisabledSince != ""):
+				err = tx.AccountOpen(ctx, t.Name, string(p.ID))
+			case !own.Enabled && !known.Closed && known.DisabledSince == "":
+				err = tx.AccountDisabled(ctx, t.Name, string(p.ID), at)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forgetDecided forgets the decisions on steps that are not planned any more, of
+// the targets and people that the plan shows as a whole: should the same come up
+// again, a person decides again.
+func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+	planned := map[string]bool{}
+	note := func(steps []plan.Step) {
+		for _, s := range steps {
+			planned[s.Digest()] = true
+		}
+	}
+	note(p.Steps)
+	for _, h := range p.Holds {
+		note(h.Steps)
+	}
+	for _, x := range p.Waits {
+		note(x.Steps)
+	}
+	for _, x := range p.Parked {
+		note([]plan.Step{x.Step})
+	}
+	later := map[identity.PersonID]bool{}
+	for _, l := range p.Later {
+		later[l.Person] = true
+	}
+	for _, t := range w.targets {
+		for _, step := range slices.Sorted(maps.Keys(t.Decided)) {
+			person := t.Decided[step].Person
+			if planned[step] || later[""] || later[person] || !e.seesAll(w, t.Name, person) {
+				continue
+			}
+			if err := tx.ForgetStepDecision(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

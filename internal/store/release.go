@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// StepVerdict is a person's decision on a step that is held. It names the step
+// by a digest of its own, so that it outlives what else changes in a plan.
+type StepVerdict struct {
+	Step    string            `db:"step"` // plan.Step.Digest
+	Hold    string            `db:"hold"` // the digest of the hold it was in
+	Target  string            `db:"target"`
+	Person  identity.PersonID `db:"person_id"`
+	Verdict string            `db:"verdict"` // Release, Reject or Deferred
+	// Decision is the sequence number of the decision.
+	Decision int64 `db:"decision"`
+}
+
+// StepDecisions returns the decisions on steps of people in a target.
+func (db *DB) StepDecisions(ctx context.Context, target string, of Few) ([]StepVerdict, error) {
+	var all []StepVerdict
+	where, args := of.among("person_id", []any{target})
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND `+where+` ORDER BY step`, args...); err != nil {
+		return nil, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
+	}
+	return all, nil
+}
+
+// DecideSteps notes a decision on steps of a hold; a later decision on a step
+// replaces an earlier one.
+func (tx *Tx) DecideSteps(ctx context.Context, steps []StepVerdict, at time.Time) error {
+	for _, s := range steps {
+		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold, verdict = excluded.verdict, decision = excluded.decision, decided_us = excluded.decided_us`,
+			s.Step, s.Hold, s.Target, string(s.Person), s.Verdict, s.Decision, micros(at)); err != nil {
+			return fmt.Errorf("decide on step %s: %w", s.Step, err)
+		}
+	}
+	return nil
+}
+
+// DeferSteps notes of the steps of which nothing is decided that others of their
+// hold were released, and they were not.
+func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time) error {
+	for _, s := range steps {
+		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (step) DO NOTHING`, s.Step, s.Hold, s.Target, string(s.Person), Deferred, s.Decision, micros(at)); err != nil {
+			return fmt.Errorf("decide on step %s: %w", s.Step, err)
+		}
+	}
+	return nil
+}
+
+// Released returns those of the steps, by their digests, that are released.
+func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, error) {
+	of := make(Few, len(steps))
+	for i, s := range steps {
+		of[i] = identity.PersonID(s)
+	}
+	released := map[string]bool{}
+	where, args := of.among("step", []any{Release})
+	var found []string
+	if err := tx.tx.SelectContext(ctx, &found, `SELECT step FROM step_decision WHERE verdict = $1 AND `+where, args...); err != nil {
+		return nil, fmt.Errorf("read released steps: %w", err)
+	}
+	for _, s := range found {
+		released[s] = true
+	}
+	return released, nil
+}
+
+// ForgetStepDecision forgets the decision on a step: it was done, or is not
+// planned any more.
+func (tx *Tx) ForgetStepDecision(ctx context.Context, step string) error {
+	if err := tx.exec(ctx, `DELETE FROM step_decision WHERE step = $1`, step); err != nil {
+		return fmt.Errorf("decision on step %s: %w", step, err)
+	}
+	return nil
+}
+
+// DecidedHolds returns the holds, by digest, of which steps are decided that are
+// not done yet.
+func (db *DB) DecidedHolds(ctx context.Context) (map[string]bool, error) {
+	var digests []string
+	if err := db.read.SelectContext(ctx, &digests, `SELECT DISTINCT hold FROM step_decision`); err != nil {
+		return nil, fmt.Errorf("read decisions on steps: %w", err)
+	}
+	holds := map[string]bool{}
+	for _, d := range digests {
+		holds[d] = true
+	}
+	return holds, nil
+}
+
+// EndHoldIfDone ends a hold when no step of it is decided and not done.
+func (tx *Tx) EndHoldIfDone(ctx context.Context, digest string) error {
+	var left int
+	if err := tx.tx.GetContext(ctx, &left, `SELECT COUNT(*) FROM step_decision WHERE hold = $1`, digest); err != nil {
+		return fmt.Errorf("hold %s: %w", digest, err)
+	}
+	if left > 0 {
+		return nil
+	}
+	return tx.EndHold(ctx, digest)
+}
+
+// SupersedeHold notes that a plan for everybody no longer has exactly this hold.
+func (tx *Tx) SupersedeHold(ctx context.Context, digest string, at time.Time) error {
+	if err := tx.exec(ctx, `UPDATE hold SET superseded_us = $2 WHERE digest = $1 AND superseded_us = 0`, digest, micros(at)); err != nil {
+		return fmt.Errorf("hold %s: %w", digest, err)
+	}
+	return nil
+}
