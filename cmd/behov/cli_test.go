@@ -205,7 +205,7 @@ func TestHolds(t *testing.T) {
 	h.says([]string{"hold", "list"}, "Nothing waits for a decision.")
 	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
 	h.ok("hr", "import", h.file("hr.csv"))
-	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "HELD in directory: it would take something from 8 of the 10 people") {
+	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "HELD in directory: it would close the accounts of 8 people, where 10 have an account in directory") {
 		t.Fatalf("%d, %s", code, out)
 	}
 	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
@@ -215,14 +215,14 @@ func TestHolds(t *testing.T) {
 	h.fails("nothing is held whose digest begins with", "hold", "release", "ffffffffffffffff", "--reason", "r", "--by", "1008")
 	h.fails(`nothing is held whose digest begins with ""`, "hold", "release", "", "--reason", "r", "--by", "1008")
 	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ", "--by", "1008")
-	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "It stays held.")
+	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "They stay undone.")
 	h.says([]string{"hold", "list"}, "Nothing waits for a decision.", "1 hold was rejected and stays held")
 	h.says([]string{"hold", "list", "--all"}, "reject by ")
 	if code, _, _ := h.run("apply", "--yes"); code != exitHeld {
 		t.Errorf("rejected, apply exits with %d", code)
 	}
 	h.says([]string{"audit", "who-had", "base:staff"}, "Karin Lindqvist")
-	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so", "--by", "1008"}, "It goes through at the next apply")
+	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so", "--by", "1008"}, "They go through at the next apply")
 	h.ok("apply", "--yes")
 	if out := h.ok("audit", "who-had", "base:staff"); strings.Contains(out, "Karin Lindqvist") {
 		t.Errorf("released, and still: %s", out)

@@ -112,8 +112,8 @@ func newModelHouse(t *testing.T, fail func(string, ...any), town model.Town) *mo
 	h := newHouseOf(t, map[string]string{"catalogue.yaml": modelCatalogue, "policy.csv": modelRules, "units.csv": modelUnits,
 		"behov.yaml": fmt.Sprintf(`lifecycle: {leave: %s, keep_memberships_days: %d, prepare_days: %d, delete_after_days: 0}
 targets:
-  one: {hold_above: {all: {number: 99}}, memory: {groups: [staff, school, secret]}}
-  two: {hold_above: {all: {number: 99}}, memory: {groups: [library, keys]}}
+  one: {hold_above: {all: {number: 9999}}, memory: {groups: [staff, school, secret]}}
+  two: {hold_above: {all: {number: 9999}}, memory: {groups: [library, keys]}}
 `, town.Leave, town.KeepDays, town.Prepare)})
 	s := h.e.Config.Sources["hr"]
 	s.Changes = true

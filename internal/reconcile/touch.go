@@ -31,14 +31,19 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 		todo[i] = i
 	}
 	connector := r.engine.Targets[r.target.Name]
+	unanswered := make([]bool, len(attempts))
 	for try := 0; len(todo) > 0; try++ {
 		var again []int
 		pause := time.Duration(0)
 		for i, res := range r.ask(ctx, connector, attempts, todo) {
+			if unanswered[todo[i]] && res.Status == connectors.AlreadySo {
+				res.Status = connectors.Applied // by the try of which the answer was lost
+			}
 			results[todo[i]] = res
 			var e *connectors.Error
 			if errors.As(res.Err, &e) && e.Class == connectors.RetryLater {
 				again = append(again, todo[i])
+				unanswered[todo[i]] = unanswered[todo[i]] || e.After == 0
 				pause = max(pause, e.After, time.Second<<try)
 			}
 		}

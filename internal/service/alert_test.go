@@ -115,7 +115,7 @@ func TestAlerts(t *testing.T) {
 		p, mail, hook := openPostbox(t)
 		p.broken = 1
 		t.Setenv("BEHOV_TEST_HOOK", "s3cret")
-		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 99}}", "one: {hold_above: {removals: {number: 0}, disables: {number: 0}}", 1) + fmt.Sprintf(`
+		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 9999}}", "one: {hold_above: {removals: {number: 0}, disables: {number: 0}}", 1) + fmt.Sprintf(`
 hr: {sources: {hr: {file: export.csv, every: 1h}}}
 alerts:
   silent_after: 72h

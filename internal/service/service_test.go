@@ -29,8 +29,8 @@ import (
 )
 
 const configuration = `targets:
-  one: {hold_above: {all: {number: 99}}, memory: {groups: [staff, school]}}
-  two: {hold_above: {all: {number: 99}}, memory: {groups: [library]}}
+  one: {hold_above: {all: {number: 9999}}, memory: {groups: [staff, school]}}
+  two: {hold_above: {all: {number: 9999}}, memory: {groups: [library]}}
 `
 
 const catalogue = `systems:
