@@ -50,9 +50,14 @@ type SessionRevoker interface {
 type Matcher interface {
 	// Matching returns, by attribute, how the target compares its values, as
 	// far as is known after a Snapshot or Check. Attributes that it does not
-	// name are compared exactly.
+	// name are compared exactly. Under EntitlementName it is how the names of
+	// entitlements are compared.
 	Matching() map[string]Matching
 }
+
+// EntitlementName stands among the attributes of Matching for the names of
+// entitlements.
+const EntitlementName = "entitlement name"
 
 // Handover receives the first password of a new account, once. A connector
 // that is configured with none tells it to nobody. An error means that it was

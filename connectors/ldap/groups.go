@@ -236,10 +236,7 @@ func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn,
 	var found []string
 	q := search{"find a group", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.groupAttribute(), name)), []string{s.groupAttribute()}, accountPage}
 	err = c.find(ctx, s, q, func(e *ldap.Entry) error {
-		// The server compares without case; configuration does not.
-		if naming(e, s.groupAttribute()) == name {
-			found = append(found, e.DN)
-		}
+		found = append(found, e.DN) // the server says which names are the same
 		return nil
 	})
 	if err != nil {

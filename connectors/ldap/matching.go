@@ -96,5 +96,9 @@ func (c *Connector) Matching() map[string]connectors.Matching {
 	for _, attribute := range v.cfg.Attributes {
 		out[attribute] = v.matching(v.schema, attribute)
 	}
+	out[connectors.EntitlementName] = v.matching(v.schema, v.groupAttribute())
+	if v.cfg.GroupNames == "dn" {
+		out[connectors.EntitlementName] = connectors.MatchDN
+	}
 	return out
 }

@@ -65,11 +65,15 @@ func (f *few) bundles(ctx context.Context, names []string) (map[string][]resourc
 	}
 	found = map[string][]resource{}
 	count := map[string]int{}
+	byKey := map[string][]string{}
+	for _, name := range names {
+		byKey[nameKey(name)] = append(byKey[nameKey(name)], name)
+	}
 	complete, err = f.c.list(ctx, groups, map[string][]string{"excludedAttributes": {"members"}}, func(g resource) error {
 		name := text(g.field("displayName"))
 		count[name]++
-		if _, wanted := slices.BinarySearch(names, name); wanted {
-			found[name] = append(found[name], g)
+		for _, wanted := range byKey[nameKey(name)] {
+			found[wanted] = append(found[wanted], g)
 		}
 		return nil
 	})

@@ -290,6 +290,10 @@ func (r *run) find(ctx context.Context, name string) (*group, string, error) {
 	return nil, "more than one group has that name: rename all but one", nil
 }
 
+// nameKey is the form that all names of groups share which are the same:
+// displayName is not caseExact (RFC 7643 §8.7.1).
+func nameKey(name string) string { return connectors.MatchIgnoreCase.Canonical([]string{name})[0] }
+
 func named(list []resource, name string) []resource {
-	return slices.DeleteFunc(slices.Clone(list), func(g resource) bool { return text(g.field("displayName")) != name })
+	return slices.DeleteFunc(slices.Clone(list), func(g resource) bool { return nameKey(text(g.field("displayName"))) != nameKey(name) })
 }

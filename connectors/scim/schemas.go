@@ -20,10 +20,11 @@ type rule struct {
 // Matching implements connectors.Matcher: from the service's own schemas once
 // they have been read (RFC 7643 §7), before that from the standard's.
 func (c *Connector) Matching() map[string]connectors.Matching {
-	all := make(map[string]connectors.Matching, len(c.attributes))
+	all := make(map[string]connectors.Matching, len(c.attributes)+1)
 	for _, p := range c.attributes {
 		all[p.text] = c.rule(p).matching
 	}
+	all[connectors.EntitlementName] = connectors.MatchIgnoreCase // displayName is not caseExact (RFC 7643 §4.2, §8.7.1)
 	return all
 }
 

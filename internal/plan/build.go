@@ -31,6 +31,7 @@ func Build(in Input) (*Plan, error) {
 			closes: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
+				e.Native = t.Observed.Spelling(e.Native)
 				b.catalogue = append(b.catalogue, e)
 			}
 		}

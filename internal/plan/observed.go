@@ -22,18 +22,22 @@ import (
 type Observed struct {
 	Completeness connectors.Completeness
 	Digest       string
+	// Names is how the target compares the names of entitlements. Set it before
+	// Done.
+	Names connectors.Matching
 
 	accounts []packed // sorted by ID
 	byAnchor []int32  // those with an anchor, sorted by it
 	byName   []int32  // sorted by name, in lower case
 
 	attributes   table // names
-	natives      table // names of entitlements that somebody is a member of
+	natives      table // names of entitlements that accounts are members of; from Done on in canonical form
 	entitlements map[string]bool
 	ambiguous    map[string]bool
-	memberships  []membership // until Done
-	members      []int32      // natives, of one account after another
-	membersOf    []int32      // where an account's begin in members; one more than accounts
+	spelling     map[string]string // by canonical form, the name of an entitlement as the target has it
+	memberships  []membership      // until Done
+	members      []int32           // natives, of one account after another
+	membersOf    []int32           // where an account's begin in members; one more than accounts
 }
 
 // packed is an account: all strings are parts of one.
@@ -152,6 +156,7 @@ func (o *Observed) Membership(m connectors.Membership) error {
 // Done ends the snapshot: it sorts what came and computes the digest.
 func (o *Observed) Done(c connectors.Completeness) {
 	o.Completeness = c
+	o.unify()
 	slices.SortStableFunc(o.accounts, func(a, b packed) int { return strings.Compare(a.id, b.id) })
 	for i, a := range o.accounts {
 		if a.anchor != "" {
@@ -163,6 +168,41 @@ func (o *Observed) Done(c connectors.Completeness) {
 	slices.SortStableFunc(o.byName, func(i, j int32) int { return compareFold(o.accounts[i].name, o.accounts[j].name) })
 	o.join()
 	o.Digest = o.digest()
+}
+
+// unify brings the names of entitlements to the form in which the target compares
+// them. Two entitlements whose names it holds equal are ambiguous.
+func (o *Observed) unify() {
+	o.spelling = make(map[string]string, len(o.entitlements))
+	for _, name := range slices.Sorted(maps.Keys(o.entitlements)) {
+		key := o.key(name)
+		if other, there := o.spelling[key]; there && other != name {
+			o.ambiguous[name] = true
+		}
+		o.spelling[key] = name
+	}
+	ambiguous := make(map[string]bool, len(o.ambiguous))
+	for name := range o.ambiguous {
+		ambiguous[o.key(name)] = true
+	}
+	o.ambiguous = ambiguous
+	var unified table
+	numbers := make([]int32, len(o.natives.names))
+	for i, name := range o.natives.names {
+		numbers[i] = unified.of(o.key(name))
+	}
+	for i := range o.memberships {
+		o.memberships[i].native = numbers[o.memberships[i].native]
+	}
+	o.natives = unified
+}
+
+// key is the form that all names share which the target holds equal.
+func (o *Observed) key(name string) string {
+	if o.Names == "" {
+		return name
+	}
+	return o.Names.Canonical([]string{name})[0]
 }
 
 // join puts memberships with their accounts.
@@ -257,16 +297,23 @@ func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), s
 
 // Member says whether the account has the entitlement, by its native name.
 func (o *Observed) Member(accountID, native string) bool {
-	n, known := o.natives.number[native]
+	n, known := o.natives.number[o.key(native)]
 	i, seen := o.index(accountID)
 	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
 }
 
 // Exists says whether the target has the entitlement.
-func (o *Observed) Exists(native string) bool { return o.entitlements[native] }
+func (o *Observed) Exists(native string) bool {
+	_, there := o.spelling[o.key(native)]
+	return there
+}
+
+// Spelling returns an entitlement's name as the target has it, or as given where
+// the target does not have it.
+func (o *Observed) Spelling(native string) string { return cmp.Or(o.spelling[o.key(native)], native) }
 
 // Ambiguous says whether several entitlements in the target have the name.
-func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[native] }
+func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.key(native)] }
 
 // Entitlements returns the native names of all entitlements, sorted.
 func (o *Observed) Entitlements() []string { return slices.Sorted(maps.Keys(o.entitlements)) }

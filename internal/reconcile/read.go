@@ -194,11 +194,12 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 			case err != nil:
 				t.Unread = err.Error()
 			default:
-				observed.Done(completeness)
-				t.Observed = observed
 				if m, ok := connector.(connectors.Matcher); ok {
 					t.Matching = m.Matching()
 				}
+				observed.Names = t.Matching[connectors.EntitlementName]
+				observed.Done(completeness)
+				t.Observed = observed
 			}
 			w.targets[i] = t
 			mu.Lock()
