@@ -25,6 +25,9 @@ func (a *app) lacks(ctx context.Context, c *config.Config, target string, connec
 	if !completeness.Complete {
 		return fmt.Errorf("it cannot be read completely: %s", completeness.Why)
 	}
+	if m, ok := connector.(connectors.Matcher); ok {
+		observed.Names = m.Matching()[connectors.EntitlementName]
+	}
 	observed.Done(completeness)
 	var missing []string
 	for _, e := range c.Rules.Catalogue.Entitlements {
@@ -45,11 +48,15 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Validate the configuration, the rules and the targets",
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
 mapping, and ask every target whether it answers, permits what behov needs, and
-has what the catalogue names. Nothing is changed.`,
+has what the catalogue names. No account of a person is changed. Where a kind of
+target can be tried, a throw-away account (behovcheck…) is made, signed in with,
+disabled, and deleted: a target in which a disabled account can still sign in
+counts as one that cannot disable accounts.`,
 		Example: "  behov check\n  behov check --offline     # without asking the targets, as in a CI job",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			var targets []policy.Problem
+			var proved []string
 			c, err := a.load()
 			if err != nil {
 				return err
@@ -67,6 +74,11 @@ has what the catalogue names. Nothing is changed.`,
 						err = connected[t.Name].Check(cmd.Context())
 						if err == nil {
 							err = a.lacks(cmd.Context(), c, t.Name, connected[t.Name])
+						}
+						if err == nil {
+							var said string
+							said, err = a.prove(cmd.Context(), t.Name, connected[t.Name])
+							proved = append(proved, said)
 						}
 						closeTargets(connected)
 						if err != nil {
@@ -94,6 +106,7 @@ has what the catalogue names. Nothing is changed.`,
 				if offline {
 					answer = "not asked"
 				}
+				a.printf("%s", strings.Join(proved, ""))
 				a.printf("All is well: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 					count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 			}

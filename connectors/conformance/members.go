@@ -3,6 +3,7 @@ package conformance
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,6 +84,31 @@ var memberTests = []test{
 		if diff := cmp.Diff(before, r.snapshot().entitlements); diff != "" {
 			r.Errorf("entitlements changed (-before +after):\n%s", diff)
 		}
+	})},
+	{"names are compared as the target compares them", withMembers(func(r *runner) {
+		id, e := r.create("anna")[0], r.Entitlements[0]
+		other := strings.ToUpper(e)
+		if other == e {
+			other = strings.ToLower(e)
+		}
+		r.snapshot() // a target may say only then how it compares
+		if !r.matching(connectors.EntitlementName).Same([]string{e}, []string{other}) {
+			r.expect(connectors.Refused, member(connectors.AddMember, id, other))
+			r.wantMembers(e)
+			return
+		}
+		r.expect(connectors.Applied, member(connectors.AddMember, id, other))
+		r.wantMembers(e, id)
+		r.expect(connectors.AlreadySo, member(connectors.AddMember, id, e))
+		if reader, ok := r.Connector.(connectors.AccountReader); ok {
+			got := newState()
+			c, err := reader.ReadAccounts(r.ctx, []connectors.AccountRef{{ID: id}}, []string{other}, got)
+			if err != nil || !c.Complete || len(got.entitlements) != 1 || len(got.members) != 1 {
+				r.Errorf("read by another spelling: %v %+v, %v %v", got.entitlements, got.members, c, err)
+			}
+		}
+		r.expect(connectors.Applied, member(connectors.RemoveMember, id, other))
+		r.wantMembers(e)
 	})},
 	{"members that are gone", withMembers(func(r *runner) {
 		r.needs(connectors.Delete)

@@ -126,6 +126,9 @@ type Disable struct {
 	// Enabled is the value of an enabled account; without it the attribute is
 	// removed.
 	Enabled string `yaml:"enabled"`
+	// EnforcedBy says for people what keeps disabled accounts out where the server
+	// itself does not: an application that reads the attribute.
+	EnforcedBy string `yaml:"enforced_by"`
 	// MoveTo, when set, is where disabled accounts are; an account that is
 	// enabled comes back to directly below people_dn.
 	MoveTo string `yaml:"move_to"`

@@ -26,7 +26,7 @@ type server struct {
 // rootAttributes are what is read from the root DSE.
 var rootAttributes = []string{
 	"subschemaSubentry", "supportedCapabilities", "supportedExtension",
-	"defaultNamingContext", "configurationNamingContext", "schemaNamingContext",
+	"namingContexts", "defaultNamingContext", "configurationNamingContext", "schemaNamingContext",
 }
 
 // settle asks the server what it is, once.

@@ -291,10 +291,11 @@ func (b *builder) addAll(person identity.PersonID, grants map[policy.Entitlement
 // change plans an account that is there.
 func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
 	usable := p.usable(wanted)
-	if !usable && b.t.Sessions && (a.Enabled || b.t.Unrevoked[p.ID]) {
+	open := a.Enabled || b.t.LetsIn != "" // though it is marked as disabled
+	if !usable && b.t.Sessions && (open || b.t.Unrevoked[p.ID]) {
 		b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
 	}
-	if !usable && a.Enabled && !a.Elsewhere {
+	if !usable && open && !a.Elsewhere {
 		b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
 	}
 	if wanted && !a.Elsewhere {

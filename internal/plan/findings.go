@@ -31,6 +31,11 @@ func (b *builder) findings(people []identity.PersonID) {
 		}
 	}
 	b.abandoned()
+	if b.t.LetsIn != "" {
+		b.find(Finding{Kind: LetsIn, Text: "ACCOUNTS CANNOT BE DISABLED HERE: " + b.t.LetsIn + "; then run behov check. Until then no disabled account counts as closed"})
+	} else if b.t.Unproven != "" {
+		b.find(Finding{Kind: LetsIn, Text: "nothing shows that a disabled account cannot sign in here: " + b.t.Unproven})
+	}
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true

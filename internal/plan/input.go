@@ -116,6 +116,10 @@ type Target struct {
 	// Loading: no run has ever brought everything to the target that belongs
 	// there.
 	Loading bool
+	// LetsIn says why an account that is disabled here can still sign in; empty
+	// when it cannot, or nothing shows that it can. Such a target counts as one
+	// that cannot disable accounts. Unproven says why it is not known.
+	LetsIn, Unproven string
 	// Decided are the steps that a person released or rejected, by Step.Digest.
 	Decided map[string]Decided
 	// Located are accounts that behov knows, by ID, that a complete snapshot does

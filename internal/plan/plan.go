@@ -245,6 +245,9 @@ const (
 	// Disabled: an account that should be open was disabled in the target, not by
 	// behov.
 	Disabled FindingKind = "disabled"
+	// LetsIn: an account that is disabled in the target can sign in all the same, or
+	// it is not known that it cannot.
+	LetsIn FindingKind = "lets-in"
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"

@@ -228,6 +228,9 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 	if err := e.locate(ctx, w, t); err != nil {
 		return err
 	}
+	if err := e.readProof(ctx, t); err != nil {
+		return err
+	}
 	if err := e.readLimits(ctx, w, t); err != nil {
 		return err
 	}

@@ -399,7 +399,7 @@ func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
 		return nil
 	}
 	var seen []string
-	if slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
+	if t.LetsIn != "" || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		seen = append(seen, audit.Account)
 	}
 	for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {

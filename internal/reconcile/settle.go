@@ -124,7 +124,7 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 	case connectors.EnableAccount:
 		done = a.Enabled
 	case connectors.DisableAccount:
-		done = !a.Enabled
+		done = !a.Enabled && t.LetsIn == ""
 	case connectors.AddMember:
 		done = t.Observed.Member(a.ID, s.Native)
 	case connectors.RemoveMember:

@@ -36,7 +36,11 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 			steps = steps[1:]
 		}
 		result.Plan.Steps = append(result.Plan.Steps, steps...)
-		run := newTargetRun(e, &world{}, plan.Target{Name: c.Name, Observed: plan.NewObserved()})
+		target := plan.Target{Name: c.Name, Observed: plan.NewObserved()}
+		if err := e.readProof(ctx, &target); err != nil {
+			return nil, err
+		}
+		run := newTargetRun(e, &world{}, target)
 		run.steps, run.urgent = steps, true
 		run.report = func(s plan.Step, outcome, detail string) {
 			mu.Lock()

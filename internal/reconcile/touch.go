@@ -117,6 +117,12 @@ func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector,
 		changes[i] = attempts[n].change
 	}
 	results := connector.Apply(ctx, changes)
+	for i := range results {
+		// An account that can sign in is not disabled, whatever it is marked as.
+		if r.target.LetsIn != "" && changes[min(i, len(changes)-1)].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
+			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.LetsIn}
+		}
+	}
 	if len(results) != len(changes) {
 		err := connectors.Errorf(connectors.Permanent, "target %s answered %d changes with %d results: its connector is defective", r.target.Name, len(changes), len(results))
 		results = make([]connectors.Result, len(changes))

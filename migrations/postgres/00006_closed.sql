@@ -41,7 +41,18 @@ CREATE TABLE step_decision (
 CREATE INDEX step_decision_person ON step_decision (target, person_id);
 CREATE INDEX step_decision_hold ON step_decision (hold);
 
+-- Whether a disabled account is shut out of a target, as it was last tried: by
+-- which way of disabling, with what verdict, and why.
+CREATE TABLE disable_proof (
+    target    TEXT PRIMARY KEY,
+    how       TEXT NOT NULL,
+    verdict   TEXT NOT NULL,
+    why       TEXT NOT NULL,
+    proved_us BIGINT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE disable_proof;
 DROP TABLE step_decision;
 ALTER TABLE hold DROP COLUMN superseded_us;
 DROP INDEX access_interval_unseen;

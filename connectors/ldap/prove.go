@@ -1,0 +1,227 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/connectors"
+)
+
+var _ connectors.DisableProver = (*Connector)(nil)
+
+// throwAway begins the login names of the accounts that a proof makes.
+const throwAway = "behovcheck"
+
+// ProveDisable implements connectors.DisableProver. Where no throw-away account
+// can be made it goes by what is known: Active Directory shuts a disabled
+// account out by definition (ACCOUNTDISABLE, [MS-ADTS] 2.2.16), and OpenLDAP
+// when its password policies say so (draft-behera-ldap-password-policy §5.2.11:
+// pwdLockout).
+func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, error) {
+	s, err := c.dial(ctx)
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	defer s.close()
+	defer s.closeWith(ctx)()
+	if by := c.given.Disable.EnforcedBy; by != "" {
+		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "the configuration says that it is enforced by " + by + " (disable.enforced_by)"}, nil
+	}
+	known, err := s.loadSchema(ctx)
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	t := &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
+	proof, err := t.run(ctx)
+	if err != nil || proof.Verdict != connectors.NotTried {
+		return proof, err
+	}
+	if s.byFlag() {
+		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
+	}
+	if !strings.EqualFold(s.cfg.Disable.Attribute, lockedAttribute) {
+		return proof, nil
+	}
+	return t.policies(ctx, proof)
+}
+
+// trial is one throw-away account.
+type trial struct {
+	*Connector
+	session      *session
+	schema       *schema
+	name, anchor string
+	dn, id       string
+	password     string
+}
+
+func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err error) {
+	not := func(format string, args ...any) (connectors.DisableProof, error) {
+		return connectors.DisableProof{Verdict: connectors.NotTried, Why: fmt.Sprintf(format, args...)}, nil
+	}
+	if why := t.session.flavour.passwords.ready(t.session); why != "" {
+		return not("no throw-away account can be made: %s", why)
+	}
+	why, err := t.create(ctx)
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if t.dn != "" {
+		defer func() {
+			if left := t.remove(context.WithoutCancel(ctx)); left != nil && err == nil {
+				err = fmt.Errorf("the throw-away account %s could not be deleted; delete it by hand: %w", t.dn, left)
+			}
+		}()
+	}
+	if why != "" {
+		return not("no throw-away account can be made: %s", why)
+	}
+	in, err := t.signsIn(ctx, t.dn)
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if !in {
+		return not("a throw-away account could not sign in even before it was disabled: the account in bind_dn may not set passwords, or the server wants something else besides")
+	}
+	if r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]; r.Err != nil || r.Status != connectors.Applied {
+		return not("a throw-away account could not be disabled: %s%s", r.Detail, errorText(r.Err))
+	}
+	entries, err := t.resolve(ctx, t.session, []string{t.id}, nil)
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if e := entries[t.id]; e != nil {
+		t.dn = e.DN // disabling may move it
+	}
+	if in, err = t.signsIn(ctx, t.dn); err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if in {
+		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
+	}
+	return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// advice says what to set so that a disabled account is shut out.
+func (t *trial) advice() string {
+	if strings.EqualFold(t.session.cfg.Disable.Attribute, lockedAttribute) {
+		return "set pwdLockout TRUE in the password policy that applies to accounts (ppolicy_default), or choose another way under disable"
+	}
+	return "the server does not enforce disable.attribute " + t.session.cfg.Disable.Attribute + ": choose another way under disable, or say under disable.enforced_by what enforces it"
+}
+
+// create makes the account with a password, and says why it cannot be.
+func (t *trial) create(ctx context.Context) (why string, err error) {
+	s := t.session
+	if t.password, err = newPassword(max(24, s.cfg.FirstPassword.Length), t.name); err != nil {
+		return "", err
+	}
+	b := &birth{Connector: t.Connector, session: s}
+	change := connectors.Change{Op: connectors.CreateAccount, Account: connectors.AccountRef{Name: t.name, Anchor: t.anchor}, Enabled: true, Attributes: map[string][]string{}}
+	mandatory := map[string]string{"sn": t.name, "cn": t.name} // of inetOrgPerson and its kind
+	if s.hasClass("posixAccount") {                            // RFC 2307 §4
+		mandatory["uidNumber"], mandatory["gidNumber"], mandatory["homeDirectory"] = "2147483000", "2147483000", "/nonexistent"
+	}
+	for name, value := range mandatory {
+		if t.schema.knows(name) && !strings.EqualFold(name, s.cfg.AnchorAttribute) {
+			change.Attributes[name] = []string{value}
+		}
+	}
+	request, why, err := b.request(change, t.name)
+	if err != nil || why != "" {
+		return why, err
+	}
+	own := map[string][]string{}
+	s.flavour.passwords.with(own, t.password, true)
+	for name, values := range own {
+		request.Attribute(name, values)
+	}
+	if err := s.add(ctx, request); err != nil {
+		r := s.answer(ctx, "create a throw-away account", err)
+		return r.Detail + errorText(r.Err), nil
+	}
+	t.dn = request.DN
+	if err := s.flavour.passwords.after(ctx, s, t.dn, t.password, true, true); err != nil {
+		return err.Error(), nil
+	}
+	e, err := t.readOne(ctx, s, t.dn, equals(s.cfg.AnchorAttribute, t.anchor), []string{s.cfg.IDAttribute})
+	if err != nil || e == nil {
+		return "it was made and cannot be read", err
+	}
+	if t.id, err = s.idOf(e); err == nil {
+		t.cache.setAccount(t.id, t.dn)
+	}
+	return "", err
+}
+
+func (v *server) hasClass(name string) bool {
+	for _, class := range v.cfg.ObjectClasses {
+		if strings.EqualFold(class, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// signsIn reports whether the account can sign in, on a connection of its own.
+func (t *trial) signsIn(ctx context.Context, dn string) (bool, error) {
+	other, err := t.connect(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	defer other.close()
+	defer other.closeWith(ctx)()
+	err = other.when(ctx, func() error { return other.conn.Bind(dn, t.password) })
+	if _, answered := code(err); err != nil && !answered {
+		return false, t.failure(ctx, "sign in as a throw-away account", err)
+	}
+	return err == nil, nil
+}
+
+// remove deletes the account, by the DN where it is.
+func (t *trial) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := t.session.del(ctx, ldap.NewDelRequest(t.dn, nil))
+	t.cache.setAccount(t.id, "")
+	if is(err, ldap.LDAPResultNoSuchObject) {
+		return nil
+	}
+	return err
+}
+
+// policies goes by what the password policies say, where nothing could be
+// tried.
+func (t *trial) policies(ctx context.Context, tried connectors.DisableProof) (connectors.DisableProof, error) {
+	read, lacking := 0, ""
+	for _, base := range t.session.contexts() {
+		q := search{"read the password policies", base, "(objectClass=pwdPolicy)", []string{"pwdLockout"}, accountPage}
+		if err := t.find(ctx, t.session, q, func(e *ldap.Entry) error {
+			if read++; !strings.EqualFold(e.GetEqualFoldAttributeValue("pwdLockout"), "TRUE") {
+				lacking = e.DN
+			}
+			return nil
+		}); err != nil {
+			return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+		}
+	}
+	switch {
+	case lacking != "":
+		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + lacking + " has no pwdLockout TRUE, and so a disabled account can sign in: set it; it was not tried, as " + tried.Why}, nil
+	case read > 0:
+		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "every password policy has pwdLockout TRUE; it was not tried, as " + tried.Why}, nil
+	}
+	return tried, nil
+}

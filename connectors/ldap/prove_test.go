@@ -1,0 +1,130 @@
+package ldap_test
+
+import (
+	"strings"
+	"testing"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/internal/testenv"
+)
+
+// A way of disabling is proved on the server itself, and one that lets a
+// disabled account in is found out. No throw-away account is left.
+func TestDisablingIsProved(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t)
+	lockout := func(value string) {
+		t.Helper()
+		m := goldap.NewModifyRequest("cn=policy,"+s.BaseDN, nil)
+		m.Replace("pwdLockout", []string{value})
+		if err := s.Dial().Modify(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name, lockout string
+		adapt         func(*ldap.Config)
+		want          connectors.ProofVerdict
+		why           string
+	}{
+		{"locked for good", "TRUE", func(*ldap.Config) {}, connectors.ShutsOut, "was refused"},
+		{"a policy without lockout", "FALSE", func(*ldap.Config) {}, connectors.LetsIn, "set pwdLockout TRUE"},
+		{"an attribute that nothing enforces", "TRUE", func(c *ldap.Config) {
+			c.ObjectClasses = []string{"inetOrgPerson", "behovPerson"}
+			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled"}
+		}, connectors.LetsIn, "does not enforce disable.attribute behovStatus"},
+		{"an attribute that an application enforces", "TRUE", func(c *ldap.Config) {
+			c.ObjectClasses = []string{"inetOrgPerson", "behovPerson"}
+			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled", EnforcedBy: "the portal"}
+		}, connectors.ShutsOut, "the portal"},
+		{"moved when disabled, named by cn", "TRUE", func(c *ldap.Config) {
+			c.RDNAttribute = "cn"
+			c.Disable.MoveTo = "ou=away," + c.PeopleDN
+		}, connectors.ShutsOut, "was refused"},
+		{"posix accounts", "TRUE", func(c *ldap.Config) { c.ObjectClasses = []string{"inetOrgPerson", "posixAccount"} }, connectors.ShutsOut, "was refused"},
+		{"by who may only read, with a policy that shuts out", "TRUE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.ShutsOut, "every password policy"},
+		{"by who may only read, with a policy that does not", "FALSE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.LetsIn, "cn=policy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lockout(c.lockout)
+			tree := newSubtree(t, s)
+			cfg := tree.config()
+			c.adapt(&cfg)
+			if to := cfg.Disable.MoveTo; to != "" {
+				tree.add(t, to, map[string][]string{"objectClass": {"organizationalUnit"}})
+			}
+			proof, err := open(t, cfg).ProveDisable(t.Context())
+			if err != nil || proof.Verdict != c.want || !strings.Contains(proof.Why, c.why) {
+				t.Errorf("%+v, %v; want %s, %s", proof, err, c.want, c.why)
+			}
+			r, err := s.Dial().Search(&goldap.SearchRequest{BaseDN: s.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(|(uid=behovcheck*)(cn=behovcheck*))"})
+			if err != nil || len(r.Entries) > 0 {
+				t.Errorf("left behind: %v, %v", r.Entries, err)
+			}
+		})
+	}
+}
+
+// Active Directory shuts a disabled account out; where no password can be set,
+// on a connection in plain text, it is so by definition.
+func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSamba(t)
+	d := newDomainOfOne(t, s)
+	proof, err := open(t, d.config()).ProveDisable(t.Context())
+	if err != nil || proof.Verdict != connectors.ShutsOut || !strings.Contains(proof.Why, "was refused") {
+		t.Errorf("%+v, %v", proof, err)
+	}
+	r, err := d.Dial().Search(&goldap.SearchRequest{BaseDN: d.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(sAMAccountName=behovcheck*)"})
+	if err != nil || len(r.Entries) > 0 {
+		t.Errorf("left behind: %v, %v", r.Entries, err)
+	}
+}
+
+// An account that was moved out of people_dn is found where it is, and can be
+// disabled there; one that is gone is not found.
+func TestAccountsAreLocated(t *testing.T) {
+	onBoth(t, func(t *testing.T, p place) {
+		cfg := p.config()
+		c := open(t, cfg)
+		ids := applyAll(t, c, creations("anna", 3))
+		elsewhere := strings.Replace(cfg.PeopleDN, "ou=p", "ou=elsewhere", 1)
+		elsewhere = strings.Replace(elsewhere, "OU=p", "OU=elsewhere", 1)
+		p.add(t, elsewhere, map[string][]string{"objectClass": {"organizationalUnit"}})
+		dn := p.entry(t, ids[0]).DN
+		rdn, _, _ := strings.Cut(dn, ",")
+		if err := p.Dial().ModifyDN(goldap.NewModifyDNRequest(dn, rdn, true, elsewhere)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Dial().Del(goldap.NewDelRequest(p.entry(t, ids[1]).DN, nil)); err != nil {
+			t.Fatal(err)
+		}
+		c = open(t, cfg) // which has seen nothing
+		found := map[string]connectors.Location{}
+		complete, err := c.LocateAccounts(t.Context(), []connectors.AccountRef{{ID: ids[0]}, {ID: ids[1]}, {ID: ids[2]}}, func(l connectors.Location) error {
+			found[l.Account.ID] = l
+			return nil
+		})
+		if err != nil || !complete.Complete || len(found) != 2 {
+			t.Fatalf("%+v, %+v, %v", found, complete, err)
+		}
+		if l := found[ids[0]]; l.InScope || !strings.Contains(strings.ToLower(l.Place), "ou=elsewhere") || !l.Account.Enabled || l.Account.Anchor == "" {
+			t.Errorf("the one that was moved: %+v", l)
+		}
+		if l := found[ids[2]]; !l.InScope {
+			t.Errorf("the one that is where it was: %+v", l)
+		}
+		want(t, c, connectors.Applied, ref(connectors.DisableAccount, ids[0]))
+		if _, err := c.LocateAccounts(t.Context(), []connectors.AccountRef{{ID: ids[0]}}, func(l connectors.Location) error {
+			if l.Account.Enabled {
+				t.Error("it was disabled, and is enabled")
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+}

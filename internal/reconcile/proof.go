@@ -1,0 +1,52 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// Prove tries whether a disabled account is shut out of a target, and notes what
+// it finds: until it is, the target counts as one that cannot disable accounts.
+// ok is false for a target of a kind that cannot be tried.
+func Prove(ctx context.Context, db *store.DB, target string, connector connectors.Connector, now time.Time) (proof connectors.DisableProof, ok bool, err error) {
+	prover, ok := connector.(connectors.DisableProver)
+	if !ok {
+		return proof, false, nil
+	}
+	if err := guarded(func() (err error) { proof, err = prover.ProveDisable(ctx); return err }); err != nil {
+		return proof, true, err
+	}
+	return proof, true, db.Write(ctx, func(tx *store.Tx) error {
+		return tx.SetDisableProof(ctx, store.DisableProof{Target: target, How: waysOfDisabling(connector), Verdict: string(proof.Verdict), Why: proof.Why}, now)
+	})
+}
+
+// waysOfDisabling says how the connector disables, so that a proof is not taken
+// for that of another way.
+func waysOfDisabling(c connectors.Connector) string { return c.Capabilities()[connectors.Disable].Note }
+
+// readProof reads whether a disabled account is shut out of the target. One that
+// can be tried and was not is told.
+func (e *Engine) readProof(ctx context.Context, t *plan.Target) error {
+	connector := e.Targets[t.Name]
+	if _, able := connector.(connectors.DisableProver); !able {
+		return nil
+	}
+	p, err := e.DB.DisableProof(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	switch verdict := connectors.ProofVerdict(p.Verdict); {
+	case verdict == "" || p.How != waysOfDisabling(connector):
+		t.Unproven = "it was not tried: run behov check"
+	case verdict == connectors.LetsIn:
+		t.LetsIn = p.Why
+	case verdict == connectors.NotTried:
+		t.Unproven = p.Why
+	}
+	return nil
+}

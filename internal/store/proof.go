@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DisableProof says whether a disabled account is shut out of a target, as it
+// was last tried.
+type DisableProof struct {
+	Target   string `db:"target" json:"target"`
+	How      string `db:"how" json:"how"`         // the way of disabling that was tried
+	Verdict  string `db:"verdict" json:"verdict"` // as connectors.ProofVerdict
+	Why      string `db:"why" json:"why"`
+	ProvedUS Micros `db:"proved_us" json:"at"`
+}
+
+// DisableProof returns what was last found out about a target's way of
+// disabling; the zero value when nothing was.
+func (db *DB) DisableProof(ctx context.Context, target string) (DisableProof, error) {
+	var p DisableProof
+	err := db.read.GetContext(ctx, &p, `SELECT `+columns[DisableProof]("")+` FROM disable_proof WHERE target = $1`, target)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return p, fmt.Errorf("read how target %s disables accounts: %w", target, err)
+	}
+	return p, nil
+}
+
+// SetDisableProof notes what was found out about a target's way of disabling.
+func (tx *Tx) SetDisableProof(ctx context.Context, p DisableProof, at time.Time) error {
+	if err := tx.exec(ctx, `INSERT INTO disable_proof (target, how, verdict, why, proved_us) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (target) DO UPDATE SET how = excluded.how, verdict = excluded.verdict, why = excluded.why, proved_us = excluded.proved_us`,
+		p.Target, p.How, p.Verdict, p.Why, micros(at)); err != nil {
+		return fmt.Errorf("note how target %s disables accounts: %w", p.Target, err)
+	}
+	return nil
+}
