@@ -160,7 +160,7 @@ func (c *withMFA) Capabilities() connectors.Capabilities {
 // case but keeps it, so that a new case in a title is a change; in names and
 // addresses it is none.
 func (c *Connector) Matching() map[string]connectors.Matching {
-	all := map[string]connectors.Matching{"userPrincipalName": connectors.MatchIgnoreCase, connectors.EntitlementName: connectors.MatchIgnoreCase}
+	all := map[string]connectors.Matching{"userPrincipalName": connectors.MatchIgnoreCase}
 	for _, p := range c.attributes {
 		all[p.name] = p.matching
 	}

@@ -78,10 +78,10 @@ func (c *Connector) groups(ctx context.Context) ([]group, error) {
 func (c *Connector) name(list []group) (ambiguous []string) {
 	count := map[string]int{}
 	for _, g := range list {
-		count[strings.ToLower(g.Name)]++
+		count[g.Name]++
 	}
 	for i, g := range list {
-		if c.cfg.GroupNames == byID || g.Name == "" || count[strings.ToLower(g.Name)] > 1 || isID(g.Name) || strings.HasPrefix(g.Name, licencePrefix) {
+		if c.cfg.GroupNames == byID || g.Name == "" || count[g.Name] > 1 || isID(g.Name) || strings.HasPrefix(g.Name, licencePrefix) {
 			list[i].natives = []string{g.ID}
 		} else {
 			list[i].natives = []string{g.Name}
@@ -91,9 +91,9 @@ func (c *Connector) name(list []group) (ambiguous []string) {
 		return nil
 	}
 	for _, g := range list {
-		if count[strings.ToLower(g.Name)] > 1 && g.Name != "" && !isID(g.Name) {
+		if count[g.Name] > 1 && g.Name != "" && !isID(g.Name) {
 			ambiguous = append(ambiguous, g.Name)
-			count[strings.ToLower(g.Name)] = 0
+			count[g.Name] = 0
 		}
 	}
 	return ambiguous

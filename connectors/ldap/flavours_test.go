@@ -328,7 +328,7 @@ func TestOpenLDAPMatching(t *testing.T) {
 	got := fmt.Sprint(c.Matching())
 	wants := fmt.Sprint(map[string]connectors.Matching{
 		"surname": connectors.MatchIgnoreCase, "telephoneNumber": connectors.MatchDigits, "jpegPhoto": connectors.MatchExact,
-		"createTimestamp": connectors.MatchTime, "labeledURI": connectors.MatchExact, "manager": connectors.MatchDN,
+		"createTimestamp": connectors.MatchTime, "labeledURI": connectors.MatchExact, "manager": connectors.MatchDN, connectors.EntitlementName: connectors.MatchIgnoreCase,
 	})
 	if got != wants {
 		t.Errorf("got %s, want %s", got, wants)

@@ -341,7 +341,7 @@ func testWindowsMatching(t *testing.T, d *domain) {
 	got := fmt.Sprint(c.Matching())
 	wants := fmt.Sprint(map[string]connectors.Matching{
 		"displayName": connectors.MatchIgnoreCase, "accountExpires": connectors.MatchTime, "msTSAllowLogon": connectors.MatchBoolean,
-		"whenCreated": connectors.MatchTime, "info": connectors.MatchIgnoreCase, "c": connectors.MatchIgnoreCase, "manager": connectors.MatchDN,
+		"whenCreated": connectors.MatchTime, "info": connectors.MatchIgnoreCase, "c": connectors.MatchIgnoreCase, "manager": connectors.MatchDN, connectors.EntitlementName: connectors.MatchIgnoreCase,
 	})
 	if got != wants {
 		t.Errorf("got %s, want %s", got, wants)

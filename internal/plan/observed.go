@@ -35,6 +35,7 @@ type Observed struct {
 	entitlements map[string]bool
 	ambiguous    map[string]bool
 	spelling     map[string]string // by canonical form, the name of an entitlement as the target has it
+	caseless     map[string]string // by the form without case, the same; empty when several have it
 	memberships  []membership      // until Done
 	members      []int32           // natives, of one account after another
 	membersOf    []int32           // where an account's begin in members; one more than accounts
@@ -173,13 +174,18 @@ func (o *Observed) Done(c connectors.Completeness) {
 // unify brings the names of entitlements to the form in which the target compares
 // them. Two entitlements whose names it holds equal are ambiguous.
 func (o *Observed) unify() {
-	o.spelling = make(map[string]string, len(o.entitlements))
+	o.spelling, o.caseless = make(map[string]string, len(o.entitlements)), make(map[string]string, len(o.entitlements))
 	for _, name := range slices.Sorted(maps.Keys(o.entitlements)) {
 		key := o.key(name)
 		if other, there := o.spelling[key]; there && other != name {
 			o.ambiguous[name] = true
 		}
 		o.spelling[key] = name
+		lower := connectors.MatchIgnoreCase.Canonical([]string{name})[0]
+		if _, several := o.caseless[lower]; several {
+			name = ""
+		}
+		o.caseless[lower] = name
 	}
 	ambiguous := make(map[string]bool, len(o.ambiguous))
 	for name := range o.ambiguous {
@@ -297,20 +303,27 @@ func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), s
 
 // Member says whether the account has the entitlement, by its native name.
 func (o *Observed) Member(accountID, native string) bool {
-	n, known := o.natives.number[o.key(native)]
+	n, known := o.natives.number[o.key(o.Spelling(native))]
 	i, seen := o.index(accountID)
 	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
 }
 
 // Exists says whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool {
-	_, there := o.spelling[o.key(native)]
+	_, there := o.spelling[o.key(o.Spelling(native))]
 	return there
 }
 
 // Spelling returns an entitlement's name as the target has it, or as given where
-// the target does not have it.
-func (o *Observed) Spelling(native string) string { return cmp.Or(o.spelling[o.key(native)], native) }
+// the target does not have it. Where the target tells names by their case, one
+// that it does not have is the only one that differs in nothing but case: it was
+// renamed so.
+func (o *Observed) Spelling(native string) string {
+	if name := o.spelling[o.key(native)]; name != "" || native == "" || o.ambiguous[o.key(native)] {
+		return cmp.Or(name, native)
+	}
+	return cmp.Or(o.caseless[connectors.MatchIgnoreCase.Canonical([]string{native})[0]], native)
+}
 
 // Ambiguous says whether several entitlements in the target have the name.
 func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.key(native)] }

@@ -1,0 +1,63 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// TestARenamedGroup: a group that was renamed in case only is the one that the
+// catalogue names, where the target ignores case and where it does not: a leaver
+// loses it, by the name that the target has.
+func TestARenamedGroup(t *testing.T) {
+	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", Target: "t1", Native: "library-desk"}}}
+	for _, c := range []struct {
+		name   string
+		how    connectors.Matching
+		groups []string
+		want   string // the group that is left; empty for none
+		kind   plan.FindingKind
+	}{
+		{"ignoring case", connectors.MatchIgnoreCase, []string{"Library-Desk"}, "Library-Desk", ""},
+		{"with more white space", connectors.MatchIgnoreCase, []string{"LIBRARY-DESK"}, "LIBRARY-DESK", ""},
+		{"telling case, and only one like it", connectors.MatchExact, []string{"Library-Desk"}, "Library-Desk", ""},
+		{"telling case, and several like it", connectors.MatchExact, []string{"Library-Desk", "Library-desk"}, "", plan.Missing},
+		{"telling case, and the very one beside another", connectors.MatchExact, []string{"Library-Desk", "library-desk"}, "library-desk", ""},
+		{"ignoring case, and two that are the same", connectors.MatchIgnoreCase, []string{"Library-Desk", "library-desk"}, "", plan.Ambiguous},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := plan.NewObserved()
+			o.Names = c.how
+			if err := o.Account(connectors.Account{ID: "1", Anchor: "p", Name: "p", Enabled: true}); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range c.groups {
+				if err := o.Entitlement(connectors.Entitlement{Name: g}); err != nil {
+					t.Fatal(err)
+				}
+				if err := o.Membership(connectors.Membership{Entitlement: g, AccountID: "1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o.Done(connectors.Completeness{Complete: true})
+			target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10)}
+			p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{{ID: identity.PersonID("p"), NoNeed: "no employment runs"}}), Targets: []plan.Target{target}})
+			got := ""
+			for _, s := range p.Steps {
+				if s.Op == connectors.RemoveMember {
+					got += s.Native
+				}
+			}
+			if got != c.want {
+				t.Errorf("left %q, want %q: %+v", got, c.want, p.Steps)
+			}
+			if c.kind != "" && !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == c.kind && f.Entitlement == "library:desk" }) {
+				t.Errorf("no finding %s: %+v", c.kind, p.Findings)
+			}
+		})
+	}
+}
