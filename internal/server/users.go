@@ -85,7 +85,7 @@ func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return understood(located(service)), nil
+	return u.understood(located(service)), nil
 }
 
 // Create implements scim.ResourceHandler (RFC 7644 §3.3).
@@ -97,6 +97,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	defer done()
 	now := u.im.Now()
 	a := normal(attributes)
+	restore(a, "active", true) // silence about active is a yes here only
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
@@ -201,9 +202,54 @@ func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMRe
 	return u.im.DB.Resources(r.Context(), u.source.Name)
 }
 
-// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1).
+// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1). A client that
+// leaves a whole extension out does not know it: what the extension said stays.
 func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
-	return u.change(r, id, func(map[string]any) (map[string]any, error) { return normal(attributes), nil })
+	return u.change(r, id, func(before map[string]any) (map[string]any, error) {
+		after := normal(attributes)
+		for _, e := range u.kind.Extensions {
+			if _, given := attributes[e.ID]; !given && before[e.ID] != nil {
+				after[e.ID] = before[e.ID]
+			}
+		}
+		if own, given := after[EmploymentURN].(map[string]any); given {
+			restore(own, "employmentId", view(before).object(EmploymentURN)["employmentId"])
+		}
+		return after, nil
+	})
+}
+
+// unsaid is what a change leaves as it was when it does not state it: nobody
+// becomes active, begins on another day or is unmasked by silence.
+type unsaid struct{ active, start, protected any }
+
+func unsaidIn(attributes map[string]any) unsaid {
+	own := view(attributes).object(EmploymentURN)
+	return unsaid{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
+}
+
+// restoreTo puts back into attributes what they do not state. The start belongs
+// to an employment: another employment has a start of its own.
+func (b unsaid) restoreTo(attributes map[string]any, sameEmployment bool) {
+	restore(attributes, "active", b.active)
+	own, _ := attributes[EmploymentURN].(map[string]any)
+	if own == nil {
+		own = map[string]any{}
+	}
+	restore(own, "protected", b.protected)
+	if sameEmployment {
+		restore(own, "startDate", b.start)
+	}
+	if len(own) > 0 {
+		attributes[EmploymentURN] = own
+	}
+}
+
+// restore sets a value that is not there to what it was, if it was anything.
+func restore(in map[string]any, name string, before any) {
+	if scimtype.Empty(in[name]) && before != nil {
+		in[name] = before
+	}
 }
 
 // Patch implements scim.ResourceHandler (RFC 7644 §3.5.2).
@@ -231,11 +277,13 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != version(kept) {
 		return scim.Resource{}, scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
 	}
-	employment := employmentOf(kept.Key, d.Attributes)
+	employment, before := employmentOf(kept.Key, d.Attributes), unsaidIn(d.Attributes)
 	if d.Attributes, err = f(d.Attributes); err != nil {
 		return scim.Resource{}, scimtype.Plain(err)
 	}
-	if employmentOf(kept.Key, d.Attributes) != employment {
+	another := employmentOf(kept.Key, d.Attributes) != employment
+	before.restoreTo(d.Attributes, !another)
+	if another {
 		if d.Ended == "" {
 			// The one before would go on for ever, with nobody to end it.
 			e := scimerrors.ScimErrorMutability
@@ -272,9 +320,6 @@ func (u *users) Delete(r *http.Request, id string) error {
 
 // keep records what a user's attributes say as HR's word, and keeps them.
 func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
-	if _, set := d.Attributes["active"]; !set {
-		d.Attributes["active"] = true
-	}
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
 	if active, _ := d.Attributes["active"].(bool); active {
 		d.Ended = ""
