@@ -104,7 +104,12 @@ type Feed struct {
 	// go on, a URL or a cursor, and Position the one that says where to begin
 	// the next time.
 	Cursor, Next, Position string
-	Timeout                time.Duration
+	// Page is the query parameter that takes the token of the next page, where
+	// an answer gives a token and no URL; empty for Cursor.
+	Page string
+	// Complete: each answer is all there is, whatever it says of more.
+	Complete bool
+	Timeout  time.Duration
 }
 
 // View is a source that is a query.
