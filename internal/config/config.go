@@ -58,9 +58,8 @@ type Source struct {
 	Name string
 	// Columns maps the canonical column names to those of the file.
 	Columns map[string]string
-	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding
-	// "utf-8", "iso-8859-1", "windows-1252" or one of utf-16; each is found out
-	// when it is empty.
+	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding one of
+	// sheet.Encodings; each is found out when it is empty.
 	Format    string
 	Delimiter rune
 	Encoding  string

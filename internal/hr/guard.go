@@ -53,6 +53,9 @@ func (r *run) keeps(key string) bool {
 
 // suspicious says why the export looks broken; empty when it does not.
 func (r *run) suspicious(last *store.Import) string {
+	if n := len(r.garbled); n >= manyGarbled {
+		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
+	}
 	if r.Export.Partial {
 		return ""
 	}

@@ -179,6 +179,7 @@ type run struct {
 	subjects  []*Subject
 	joined    []joined
 	badPeople map[identity.PersonID]bool // who stay as they are
+	garbled   []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) in(ctx context.Context, tx *store.Tx) error {
@@ -373,6 +374,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 	for _, s := range r.subjects {
 		r.check(s)
 	}
+	r.checkLetters()
 	for _, s := range r.subjects {
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
 		s.Rows = slices.DeleteFunc(s.Rows, func(row Row) bool { return r.Export.BadPeople[row.PersonKey] })

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -129,8 +130,10 @@ type parser struct {
 	units   *identity.Units
 	export  *Export
 	columns map[string]int // canonical name → field
+	read    []string       // the canonical names that the sheet has
 	names   map[string]string
 	free    map[string]int    // own attributes → field
+	own     []string          // those that the sheet has
 	warned  map[string]bool   // people whose number is not one
 	texts   map[string]string // what many rows say alike
 }
@@ -158,6 +161,7 @@ func (p *parser) header(header []string, attributes []string) error {
 		}
 		if i, ok := at[name]; ok {
 			p.columns[canonical] = i
+			p.read = append(p.read, canonical)
 			p.names[canonical] = name
 			p.export.Filled[canonical] = 0
 		} else if name != canonical {
@@ -177,6 +181,7 @@ func (p *parser) header(header []string, attributes []string) error {
 	for _, name := range attributes {
 		if i, ok := at[name]; ok {
 			p.free[name] = i
+			p.own = append(p.own, name)
 		}
 	}
 	return nil
@@ -225,7 +230,11 @@ func (p *parser) row(line int, fields []string) {
 	fail := func(column, format string, args ...any) {
 		bad = true
 		at := 0
-		if i, ok := p.columns[column]; ok && i < len(fields) {
+		i, ok := p.columns[column]
+		if !ok {
+			i, ok = p.free[column]
+		}
+		if ok && i < len(fields) {
 			at = p.sheet.Column(i)
 		}
 		text := fmt.Sprintf(format, args...)
@@ -248,13 +257,20 @@ func (p *parser) row(line int, fields []string) {
 	clone := func(column string) string { return strings.Clone(get(column)) }
 	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
 
+	unusable := p.unusable(fields)
+	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
-	for column, i := range p.columns {
-		if i < len(fields) && strings.ContainsFunc(fields[i], unicode.IsControl) {
-			fail(column, "it has a line break or another control character in it")
+	for _, column := range p.read {
+		if why := unusable[p.columns[column]]; why != "" {
+			fail(column, "%s", why)
 		}
 		if get(column) != "" {
 			p.export.Filled[column]++
+		}
+	}
+	for _, name := range p.own {
+		if why := unusable[p.free[name]]; why != "" {
+			fail(name, "%s", why)
 		}
 	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
@@ -263,7 +279,7 @@ func (p *parser) row(line int, fields []string) {
 		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
 	}
 	for _, column := range required[:4] {
-		if get(column) == "" {
+		if get(column) == "" && !lost(column) {
 			fail(column, "it is empty")
 		}
 	}
@@ -277,7 +293,7 @@ func (p *parser) row(line int, fields []string) {
 	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
 	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
 	row.Leave = identity.Leave{Start: date("leave_start"), End: date("leave_end")}
-	if get("start_date") == "" {
+	if get("start_date") == "" && !lost("start_date") {
 		fail("start_date", "it is empty")
 	}
 	if row.End != "" && row.End < row.Start {
@@ -331,6 +347,28 @@ func (p *parser) row(line int, fields []string) {
 		return
 	}
 	p.export.Rows = append(p.export.Rows, row)
+}
+
+// unusable says of fields why no value can be read from them, and empties those
+// whose characters were lost, so that what is left of them is nobody's.
+func (p *parser) unusable(fields []string) map[int]string {
+	var all map[int]string
+	why := func(i int, text string) {
+		if all == nil {
+			all = map[int]string{}
+		}
+		all[i] = text
+	}
+	for i, v := range fields {
+		switch {
+		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
+			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
+			fields[i] = ""
+		case strings.ContainsFunc(v, unicode.IsControl):
+			why(i, "it has a line break or another control character in it")
+		}
+	}
+	return all
 }
 
 // contract checks what only contracts that need a sponsor have.
