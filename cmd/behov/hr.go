@@ -170,7 +170,7 @@ func (a *app) importsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printImport(file string, r *hr.Report) error {
+func (a *app) printImport(file string, r *hr.Report) (err error) {
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err
@@ -185,6 +185,14 @@ func (a *app) printImport(file string, r *hr.Report) error {
 		if r.EndingsWait {
 			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
 		}
+	}
+	if h := r.EndingsHeld; h != nil {
+		defer func() {
+			if !a.json {
+				a.printf("Endings held: %s.\nIf the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Why, h.Digest)
+			}
+			err = errors.Join(err, exit(exitHeld))
+		}()
 	}
 	if r.Held != nil {
 		if !a.json {

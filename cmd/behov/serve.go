@@ -82,12 +82,12 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 			errs = append(errs, fmt.Errorf("source %s: %s was refused: %s", r.Source, r.Name, r.Refused))
 			continue
 		}
-		held = held || r.Held != nil
+		held = held || r.Held != nil || r.EndingsHeld != nil
 		if a.json {
 			continue
 		}
 		a.printf("%s, %s: ", r.Source, r.Name)
-		if err := a.printImport(r.Name, r); err != nil && r.Held == nil {
+		if err := a.printImport(r.Name, r); err != nil && r.Held == nil && r.EndingsHeld == nil {
 			errs = append(errs, err)
 		}
 	}

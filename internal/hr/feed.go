@@ -94,8 +94,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	if export.Partial && export.Read == 0 && (f.cursor == "" || f.cursor == f.before.Position) && f.etag == f.before.ETag {
 		return nil, nil
 	}
-	last, err := f.DB.LastImport(ctx, source.Name)
-	if err != nil || !export.Partial && last != nil && last.FileHash == hash {
+	if done, err := im.imported(ctx, source, hash); err != nil || !export.Partial && done {
 		return nil, err
 	}
 	position := store.Position{Position: f.cursor, ETag: f.etag}

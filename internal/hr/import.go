@@ -44,8 +44,9 @@ type Report struct {
 	// already, by their national identity number.
 	Joined int `json:"joined,omitempty"`
 	// EndingsWait is true when rows could not be attributed, so that no
-	// employment was ended.
-	EndingsWait bool `json:"endings_wait,omitempty"`
+	// employment was ended. EndingsHeld is set when one would have been.
+	EndingsWait bool        `json:"endings_wait,omitempty"`
+	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
 	// Held is set when nothing was imported.
 	Held *store.Hold `json:"held,omitempty"`
 }
@@ -103,6 +104,26 @@ func holdDigest(source, hash string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// endingsDigest names what an import of what a source gave would end.
+func endingsDigest(source, hash string) string { return holdDigest(source, hash+"\x00endings") }
+
+// released says whether a person let through what is held under the digest.
+func (im *Importer) released(ctx context.Context, digest string) (bool, error) {
+	decision, err := im.DB.HoldDecision(ctx, digest)
+	return decision != nil && decision.Verdict == store.Release, err
+}
+
+// imported says whether the source's last import was of this very content, and
+// nothing of it is left to take.
+func (im *Importer) imported(ctx context.Context, source config.Source, hash string) (bool, error) {
+	last, err := im.DB.LastImport(ctx, source.Name)
+	if err != nil || last == nil || last.FileHash != hash {
+		return false, err
+	}
+	released, err := im.released(ctx, endingsDigest(source.Name, hash))
+	return !released, err
+}
+
 // HashOf is SHA-256 in hex.
 func HashOf(content []byte) string {
 	sum := sha256.Sum256(content)
@@ -123,13 +144,18 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err := im.DB.ExpireHolds(ctx, im.Now().Add(-im.Config.HoldsExpire), im.Actor, im.Now()); err != nil {
 		return nil, err
 	}
-	decision, err := im.DB.HoldDecision(ctx, digest)
+	released, err := im.released(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: decision != nil && decision.Verdict == store.Release,
+	endings := endingsDigest(d.Source.Name, d.Hash)
+	endingsReleased, err := im.released(ctx, endings)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
-		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: "done"}}
+		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
 		var old *OldError
 		if errors.As(err, &old) {
@@ -157,7 +183,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 		id := uuid.Must(uuid.NewV7()).String()
 		tx.Enqueue(store.AlertJob{About: store.RefusedAlert, Subject: source.Name})
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
-		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: "refused", Problems: string(problems)}, time.Time{}, now)
+		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})
 }
 
@@ -169,8 +195,12 @@ type run struct {
 	today    identity.Date
 	digest   string
 	released bool
-	report   *Report
-	record   store.Import
+	// endings is the digest of what the import would end, endingsReleased that a
+	// person let it through.
+	endings         string
+	endingsReleased bool
+	report          *Report
+	record          store.Import
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
@@ -211,7 +241,13 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := tx.SetSaid(ctx, r.Source.Name, r.hashes); err != nil {
 		return err
 	}
+	if err := r.holdEndings(ctx, tx); err != nil {
+		return err
+	}
 	if r.Position != nil {
+		if r.report.EndingsHeld != nil {
+			r.Position.ETag = "" // released, it is read again
+		}
 		if err := tx.SetPosition(ctx, r.Source.Name, *r.Position, r.now); err != nil {
 			return err
 		}
@@ -432,7 +468,7 @@ func (r *run) problem(row Row, format string, args ...any) {
 func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
-	r.report.EndingsWait = r.Export.Unattributed > 0 && !r.Export.Partial
+	r.report.EndingsWait = r.endingsWait()
 	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
 	for _, row := range r.Export.Rows {
 		if r.Export.BadPeople[row.PersonKey] {

@@ -106,6 +106,9 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	}
 	p.export.Rows = make([]Row, 0, s.Most())
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
+		if err == nil && blank(fields) {
+			continue // as Excel leaves them: it is nobody's row, and nothing at all
+		}
 		p.export.Read++
 		var bad *sheet.RecordError
 		switch {
@@ -120,6 +123,11 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	}
 	p.doubles()
 	return p.export, nil
+}
+
+// blank says whether no field of a row has anything in it.
+func blank(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" })
 }
 
 type parser struct {

@@ -41,8 +41,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 		fmt.Fprintf(sum, "%q\n", fields)
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
-	last, err := im.DB.LastImport(ctx, source.Name)
-	if err != nil || last != nil && last.FileHash == hash {
+	if done, err := im.imported(ctx, source, hash); err != nil || done {
 		return nil, err
 	}
 	if held, err := im.held(ctx, source, hash); err != nil || held {
