@@ -37,7 +37,8 @@ refused.
 With a column valid_from an employment may have several rows, each with what
 holds from that day; changed_at (an instant, or a number that grows) says which
 of two words is the later one. sponsor_id names who answers for a contract, main
-marks the employment that comes first, removed takes one back (changes only).
+marks the employment that comes first, removed takes one back (changes only). An
+end_date on the day before start_date says that an employment never takes place.
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, and what is not found out by itself (format, delimiter, encoding,

@@ -445,6 +445,9 @@ func (r *run) check(s *Subject) {
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
 		}
+		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
+			continue
+		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
 			continue
@@ -458,6 +461,30 @@ func (r *run) check(s *Subject) {
 			r.Export.BadPeople[row.PersonKey] = true
 		}
 	}
+}
+
+// cancels says whether an end more than a day before the start cancels the
+// employment. It does while the employment has not begun: nobody has access
+// through it yet, and nobody is let in on a first day that HR has taken back.
+// Once it has begun the row is bad, and the person stays as they are.
+func (r *run) cancels(s *Subject, row Row) bool {
+	column := or(r.Source.Columns["end_date"], "end_date")
+	dates := fmt.Sprintf("%s is before the start, %s", row.End, row.Start)
+	if row.Person.Protected {
+		dates = "it is before the start"
+	}
+	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
+	})
+	if begun {
+		r.problem(row, "column %s: %s: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column, dates)
+		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	} else {
+		r.problem(row, "column %s: %s: it is taken for an employment that never takes place, as it has not begun", column, dates)
+		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
+	}
+	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn
+	return !begun
 }
 
 func (r *run) problem(row Row, format string, args ...any) {

@@ -40,7 +40,14 @@ type Row struct {
 	Stamp string
 	// Removed: the source takes the employment back.
 	Removed bool
+	// endColumn is where the end stands in its line, when it lies more than a day
+	// before the start.
+	endColumn int
 }
+
+// cancelled says whether the row says of an employment that it never takes
+// place: it ends before it starts, by convention on the day before.
+func (r Row) cancelled() bool { return r.End != "" && r.End < r.Start }
 
 // Export is what a file says.
 type Export struct {
@@ -304,8 +311,8 @@ func (p *parser) row(line int, fields []string) {
 	if get("start_date") == "" && !lost("start_date") {
 		fail("start_date", "it is empty")
 	}
-	if row.End != "" && row.End < row.Start {
-		fail("end_date", "%s is before the start, %s", row.End, row.Start)
+	if i, ok := p.columns["end_date"]; ok && i < len(fields) && row.cancelled() && row.End != row.Start.AddDays(-1) {
+		row.endColumn = p.sheet.Column(i)
 	}
 	if row.Leave.End != "" && row.Leave.End < row.Leave.Start {
 		fail("leave_end", "%s is before the leave's start, %s", row.Leave.End, row.Leave.Start)
