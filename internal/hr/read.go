@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -332,8 +333,8 @@ func (p *parser) row(line int, fields []string) {
 		fail("unit", "there is no unit %q: add it to the units file, or correct it in HR; the person stays as they are until then", u)
 	}
 	if v := get("employment_percent"); v != "" {
-		percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.ReplaceAll(v, ",", "."), "%"), 64)
-		if err != nil || percent < 0 || percent > 100 {
+		percent, ok := decimal(strings.TrimSpace(strings.TrimSuffix(v, "%")))
+		if !ok || percent > 100 {
 			fail("employment_percent", "%q is no number from 0 to 100", v)
 		}
 		row.Terms.Percent = percent
@@ -416,17 +417,29 @@ func stamp(v string) (string, error) {
 	return "", errors.New("it is neither an instant, as 2026-11-23T14:00:00Z, nor a whole number that grows")
 }
 
+// decimal reads a number of decimal digits, with a comma or a point in it or
+// none. A float is written in other ways, too (NaN, 1e3, 0x10); those are
+// mistakes here.
+func decimal(v string) (float64, bool) {
+	whole, fraction, parted := strings.Cut(strings.Replace(v, ",", ".", 1), ".")
+	if len(v) > 20 || whole == "" || parted && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(whole+"."+or(fraction, "0"), 64)
+	return n, err == nil
+}
+
 // isData says whether a column's name is none, but a date, a number or an
 // address.
 func isData(name string) bool {
-	_, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
+	number, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
 	digits := 0
 	for _, r := range name {
 		if unicode.IsDigit(r) {
 			digits++
 		}
 	}
-	return err == nil || digits >= 6 || strings.Contains(name, "@")
+	return err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) || digits >= 6 || strings.Contains(name, "@")
 }
 
 // intern returns the one copy of a text that many rows share.

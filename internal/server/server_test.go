@@ -378,6 +378,8 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"an unknown unit", "POST", strings.Replace(user(2), `"department": "school"`, `"department": "moon"`, 1), 400, "invalidValue", "column department"},
 		{"30 February", "POST", strings.Replace(user(2), "2026-01-01", "2026-02-30", 1), 400, "invalidValue", "column startDate"},
 		{"too many percent", "POST", strings.Replace(user(2), `"75"`, `"750"`, 1), 400, "invalidValue", "column percent"},
+		{"a percentage that is no number", "POST", strings.Replace(user(2), `"75"`, `"NaN"`, 1), 400, "invalidValue", "column percent"},
+		{"an infinite percentage", "PATCH", patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "Infinity"}`), 400, "invalidValue", "column percent"},
 		{"no user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org",`, "", 1), 400, "invalidValue", ""},
 		{"a blank user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": " "`, 1), 400, "invalidValue", "userName"},
 		{"no name", "POST", strings.Replace(user(2), `"givenName": "Åsa", "familyName": "Ek"`, `"formatted": "Åsa"`, 1), 400, "invalidValue", "column givenName"},

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/behov/behov/internal/policy"
@@ -378,6 +380,16 @@ func readJSONLines(text []byte) Sheet {
 	return s
 }
 
+// plainNumber writes a number without an exponent, where it has one that needs
+// none: some write 100 as 1E+2.
+func plainNumber(n json.Number) string {
+	f, err := n.Float64()
+	if !strings.ContainsAny(n.String(), "eE") || err != nil || math.Abs(f) > 1e15 || f != 0 && math.Abs(f) < 1e-6 {
+		return n.String()
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
 // flatten puts what is in an object under dotted names: name.given.
 func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any) {
 	names := make([]string, 0, len(fields))
@@ -397,6 +409,8 @@ func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any) {
 				parts = append(parts, fmt.Sprint(x))
 			}
 			s.set(row, prefix+name, strings.Join(parts, ","))
+		case json.Number:
+			s.set(row, prefix+name, plainNumber(v))
 		default:
 			s.set(row, prefix+name, fmt.Sprint(v))
 		}
