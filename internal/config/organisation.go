@@ -88,7 +88,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	}
 	columns := map[string]string{}
 	for _, column := range unitColumns {
-		columns[column] = or(y.Columns[column], column)
+		columns[column] = identity.CleanText(or(y.Columns[column], column))
 	}
 	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
 }
@@ -122,7 +122,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	}
 	columns := map[string]int{}
 	for i, name := range header {
-		name = strings.TrimSpace(name)
+		name = identity.CleanText(name)
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
 			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
@@ -155,13 +155,15 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		case err != nil:
 			problem(0, 0, "%v", err)
 			return units
+		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
+			continue // as Excel leaves them
 		case len(fields) != len(header):
 			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), strings.Join(header, ", "), len(fields))
 			continue
 		}
 		get := func(column string) string {
 			if i, ok := at(column); ok {
-				return strings.TrimSpace(fields[i])
+				return identity.CleanText(fields[i])
 			}
 			return ""
 		}
@@ -175,6 +177,10 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 				problem(line, s.Column(i), "column %s: %v", or(names[column], column), err)
 			}
 			return d
+		}
+		if i := slices.IndexFunc(fields, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) }); i >= 0 {
+			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8): correct it, or export it as UTF-8", header[i])
+			continue
 		}
 		lines[get("unit")] = line
 		if err := units.Add(identity.Unit{ID: get("unit"), Parent: get("parent"), Name: get("name"), From: date("from"), Until: date("until"), Successor: get("successor")}); err != nil {

@@ -275,6 +275,9 @@ func (r *run) diff() []identity.Event {
 
 // compare finds out what is new, and loads those whom it is about.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
+	if err := r.alias(ctx, tx); err != nil {
+		return err
+	}
 	r.index()
 	var only []string // of changes; of a full export everything is compared
 	if r.Export.Partial {
@@ -456,7 +459,7 @@ func (r *run) check(s *Subject) {
 		// is more likely somebody else under a number used again.
 		before := s.Person.Keys[i].Facts
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
-			before.GivenName != row.Person.GivenName && before.FamilyName != row.Person.FamilyName {
+			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
 			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
 			r.Export.BadPeople[row.PersonKey] = true
 		}

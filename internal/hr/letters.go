@@ -21,6 +21,7 @@ var readAs = []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1, charmap.
 // garbled says whether a text is what another one becomes when it is written in
 // one encoding and read in another, or when its letters are lost on the way.
 func garbled(before, now string) bool {
+	before = identity.CleanText(before)
 	if before == now || now == "" || !strings.ContainsFunc(before, beyondASCII) {
 		return false
 	}
@@ -54,7 +55,7 @@ func twiceEncoded(text string) bool {
 	}
 	return slices.ContainsFunc(readAs, func(e *charmap.Charmap) bool {
 		bytes, err := e.NewEncoder().String(text)
-		return err == nil && utf8.ValidString(bytes) && strings.ContainsFunc(bytes, beyondASCII)
+		return err == nil && utf8.ValidString(bytes) && strings.Contains(bytes, "\xc3") // with which å, ä, ö and é begin
 	})
 }
 

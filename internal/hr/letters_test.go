@@ -170,6 +170,7 @@ func TestGarbledLettersThatComeRightGoIn(t *testing.T) {
 		"†sa and ”berg": {strings.NewReplacer("Åsa", "†sa", "Öberg", "”berg", "Sjuksköterska", "Sjuksk”terska").Replace(lettered), lettered},
 		"other titles":  {lettered, strings.NewReplacer("Sjuksköterska", "Läkare", "Förskollärare", "Rektor", "Öberg", "Åström").Replace(lettered)},
 		"accents":       {strings.ReplaceAll(lettered, "Sjuksköterska", "Chauffor"), strings.ReplaceAll(lettered, "Sjuksköterska", "Chaufför")},
+		"quotes":        {lettered, strings.NewReplacer("Sjuksköterska", "Lärare –åk 1", "Förskollärare", "”Öppen” «å»").Replace(lettered)},
 		"in ASCII":      {lettered, strings.NewReplacer("Sjuksköterska", "Sjukskoterska", "Förskollärare", "Forskollarare").Replace(lettered)},
 	} {
 		f := newFixture(t)

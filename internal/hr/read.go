@@ -148,10 +148,12 @@ type parser struct {
 	columns map[string]int // canonical name → field
 	read    []string       // the canonical names that the sheet has
 	names   map[string]string
-	free    map[string]int    // own attributes → field
-	own     []string          // those that the sheet has
-	warned  map[string]bool   // people whose number is not one
-	texts   map[string]string // what many rows say alike
+	// constants are the values of columns that the sheet lacks.
+	constants map[string]string
+	free      map[string]int    // own attributes → field
+	own       []string          // those that the sheet has
+	warned    map[string]bool   // people whose number is not one
+	texts     map[string]string // what many rows say alike
 }
 
 func (p *parser) header(header []string, attributes []string) error {
@@ -160,8 +162,12 @@ func (p *parser) header(header []string, attributes []string) error {
 	}
 	p.columns, p.names, p.free, p.warned = map[string]int{}, map[string]string{}, map[string]int{}, map[string]bool{}
 	at := map[string]int{}
+	p.constants = map[string]string{}
+	for column, v := range p.source.Constants {
+		p.constants[column] = identity.CleanText(v)
+	}
 	for i, name := range header {
-		name = strings.TrimSpace(name)
+		name = identity.CleanText(name)
 		if lower := strings.ToLower(name); slices.Contains(config.Canonical, lower) {
 			name = lower // End_Date is end_date
 		}
@@ -172,7 +178,7 @@ func (p *parser) header(header []string, attributes []string) error {
 	}
 	for _, canonical := range config.Canonical {
 		name := canonical
-		if mapped := p.source.Columns[canonical]; mapped != "" {
+		if mapped := identity.CleanText(p.source.Columns[canonical]); mapped != "" {
 			name = mapped
 		}
 		if i, ok := at[name]; ok {
@@ -195,7 +201,7 @@ func (p *parser) header(header []string, attributes []string) error {
 		}
 	}
 	for _, name := range attributes {
-		if i, ok := at[name]; ok {
+		if i, ok := at[identity.CleanText(name)]; ok {
 			p.free[name] = i
 			p.own = append(p.own, name)
 		}
@@ -232,15 +238,12 @@ func (p *parser) problem(line, column int, person, format string, args ...any) {
 func (p *parser) row(line int, fields []string) {
 	row := Row{Line: line}
 	bad := false
+	unusable := p.unusable(fields)
 	get := func(column string) string {
-		i, ok := p.columns[column]
-		if !ok || i >= len(fields) {
-			return p.source.Constants[column]
+		if i, ok := p.columns[column]; ok && i < len(fields) && fields[i] != "" {
+			return fields[i]
 		}
-		if v := strings.TrimSpace(fields[i]); v != "" {
-			return v
-		}
-		return p.source.Constants[column]
+		return p.constants[column]
 	}
 	protected := isYes(get("protected")) || !isNo(get("protected"))
 	fail := func(column, format string, args ...any) {
@@ -273,7 +276,6 @@ func (p *parser) row(line int, fields []string) {
 	clone := func(column string) string { return strings.Clone(get(column)) }
 	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
 
-	unusable := p.unusable(fields)
 	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
 	for _, column := range p.read {
@@ -348,11 +350,11 @@ func (p *parser) row(line int, fields []string) {
 	}
 	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
 	for name, i := range p.free {
-		if i < len(fields) && strings.TrimSpace(fields[i]) != "" {
+		if i < len(fields) && fields[i] != "" {
 			if row.Terms.Attributes == nil {
 				row.Terms.Attributes = map[string]string{}
 			}
-			row.Terms.Attributes[name] = strings.Clone(strings.TrimSpace(fields[i]))
+			row.Terms.Attributes[name] = strings.Clone(fields[i])
 		}
 	}
 	if row.Person.Protected && row.PersonKey != "" {
@@ -365,8 +367,9 @@ func (p *parser) row(line int, fields []string) {
 	p.export.Rows = append(p.export.Rows, row)
 }
 
-// unusable says of fields why no value can be read from them, and empties those
-// whose characters were lost, so that what is left of them is nobody's.
+// unusable brings fields into the one form in which text is compared, and says
+// of those that no value can be read from why. It empties those whose characters
+// were lost, so that what is left of them is nobody's.
 func (p *parser) unusable(fields []string) map[int]string {
 	var all map[int]string
 	why := func(i int, text string) {
@@ -380,9 +383,11 @@ func (p *parser) unusable(fields []string) map[int]string {
 		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
 			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
 			fields[i] = ""
+			continue
 		case strings.ContainsFunc(v, unicode.IsControl):
 			why(i, "it has a line break or another control character in it")
 		}
+		fields[i] = identity.CleanText(v)
 	}
 	return all
 }

@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/scim2/filter-parser/v2"
 
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 )
@@ -44,6 +46,7 @@ func (u *users) understood(next http.Handler) http.Handler {
 			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
 			return
 		}
+		cleanText(body)
 		var ignored []string
 		if r.Method == http.MethodPatch {
 			ignored = dialects(u.kind, body)
@@ -69,6 +72,27 @@ func (u *users) understood(next http.Handler) http.Handler {
 		w.WriteHeader(answer.status)
 		_, _ = w.Write(answer.body.Bytes()) // the client may be gone
 	})
+}
+
+// cleanText brings every text in a body into the one form in which text is
+// compared. One with control characters in it stays as it is: it is refused
+// where that matters.
+func cleanText(v any) any {
+	switch v := v.(type) {
+	case string:
+		if !strings.ContainsFunc(v, unicode.IsControl) {
+			return identity.CleanText(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = cleanText(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = cleanText(v[key])
+		}
+	}
+	return v
 }
 
 // tellLost records a request that deactivates a user and was refused, with an

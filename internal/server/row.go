@@ -114,7 +114,11 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 		if said(export) != "" {
 			return errRefused
 		}
-		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: fields["person_id"]})
+		key := fields["person_id"]
+		if len(export.Rows) > 0 {
+			key = export.Rows[0].PersonKey // as it is stored
+		}
+		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: key})
 		if err != nil {
 			return err
 		}

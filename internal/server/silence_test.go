@@ -116,6 +116,31 @@ func TestAPutWithoutAnExtensionLeavesWhatItSays(t *testing.T) {
 	}
 }
 
+// TestPushedTextIsCleaned: what looks equal is equal, in keys, values and
+// filters, and a second push of it is no second user.
+func TestPushedTextIsCleaned(t *testing.T) {
+	s := newService(t)
+	s.push(asa)
+	want := s.people(today)
+	disguise := strings.NewReplacer("Åsa", "A\u030asa ", `"1001"`, `"1001\u200b"`, `"school"`, `"\ufeffschool\u00a0"`, `"Teacher"`, `"Teacher  "`, `"10"`, `"1\u00ad0"`, `asa.ek@example.org"`, `asa.ek@example.org\u200b"`)
+	again := newService(t)
+	id := again.push(disguise.Replace(asa))
+	if got := again.people(today); got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	again.must(http.StatusConflict, "POST", "/Users", disguise.Replace(asa))
+	again.must(http.StatusOK, "PUT", "/Users/"+id, asa)
+	again.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "title", "value": "Head\u00a0 teacher\u200b"}`))
+	if got := again.people(today); got != strings.Replace(want, "Teacher", "Head teacher", 1) {
+		t.Errorf("patched: %s", got)
+	}
+	for _, filter := range []string{"userName eq \"asa.ek@example.org\u200b\"", "externalId eq \"1001\u00ad\"", "name.givenName eq \"A\u030asa\"", "title eq \"head\u2003teacher\""} {
+		if got := again.names(filter, http.StatusOK); len(got) != 1 {
+			t.Errorf("%q finds %v", filter, got)
+		}
+	}
+}
+
 const strange = "urn:example:params:scim:schemas:extension:custom:2.0:User"
 
 // TestUnknownAttributesDoNotLoseADeactivation: what no schema has is ignored,

@@ -186,10 +186,19 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMResource, error) {
 	if a, ok := e.(*filter.AttributeExpression); ok && a.Operator == filter.EQ && a.AttributePath.SubAttribute == nil {
 		text, _ := a.CompareValue.(string)
+		clean := identity.CleanText(text)
 		switch strings.ToLower(a.AttributePath.AttributeName) {
 		case "username":
-			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text)
+			found, err := u.im.DB.ResourcesNamed(r.Context(), u.source.Name, clean)
+			if err != nil || len(found) > 0 || clean == text {
+				return found, err
+			}
+			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text) // as it was pushed before text was cleaned
 		case "externalid":
+			found, err := u.im.DB.ResourcesOf(r.Context(), u.source.Name, clean)
+			if err != nil || len(found) > 0 || clean == text {
+				return found, err
+			}
 			return u.im.DB.ResourcesOf(r.Context(), u.source.Name, text)
 		case "id":
 			one, err := u.im.DB.Resource(r.Context(), u.source.Name, text)
@@ -281,7 +290,7 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if d.Attributes, err = f(d.Attributes); err != nil {
 		return scim.Resource{}, scimtype.Plain(err)
 	}
-	another := employmentOf(kept.Key, d.Attributes) != employment
+	another := identity.CleanText(employmentOf(kept.Key, d.Attributes)) != identity.CleanText(employment)
 	before.restoreTo(d.Attributes, !another)
 	if another {
 		if d.Ended == "" {
@@ -327,7 +336,7 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		d.Ended = u.im.Today().AddDays(-1)
 	}
 	name, _ := d.Attributes["userName"].(string)
-	if strings.TrimSpace(name) == "" {
+	if identity.CleanText(name) == "" {
 		return scim.Resource{}, invalid("userName: it is empty")
 	}
 	body, err := json.Marshal(d)

@@ -204,6 +204,26 @@ func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 	return people[0], true, nil
 }
 
+// Keys returns the keys by which a source calls people, and those by which it
+// calls employments, sorted.
+func (tx *Tx) Keys(ctx context.Context, source string) (people, employments []string, err error) {
+	for table, keys := range map[string]*[]string{"person_source_key": &people, "employment": &employments} {
+		if err := tx.tx.SelectContext(ctx, keys, `SELECT key FROM `+table+` WHERE source = $1 ORDER BY key`, source); err != nil {
+			return nil, nil, fmt.Errorf("read keys: %w", err)
+		}
+	}
+	return people, employments, nil
+}
+
+// HasKeys says whether a source calls a person and an employment so.
+func (tx *Tx) HasKeys(ctx context.Context, source, person, employment string) (bool, error) {
+	var n int
+	if err := tx.tx.GetContext(ctx, &n, `SELECT (SELECT COUNT(*) FROM person_source_key WHERE source = $1 AND key = $2) + (SELECT COUNT(*) FROM employment WHERE source = $1 AND key = $3)`, source, person, employment); err != nil {
+		return false, fmt.Errorf("read keys: %w", err)
+	}
+	return n == 2, nil
+}
+
 // Position is how far a source that gives changes has been read.
 type Position struct {
 	Position string `db:"position"`
