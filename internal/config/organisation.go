@@ -142,8 +142,13 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		}
 	}
 	lines := map[string]int{}
+	before := len(l.problems)
 	for {
 		fields, line, err := s.Next()
+		if len(l.problems)-before > sheet.MostProblems {
+			problem(line, 0, "there are more than %d problems, and the rest was not read: is it an export of units at all?", sheet.MostProblems)
+			return units
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -76,6 +76,16 @@ func TestAUnitWithACutLetterIsNamed(t *testing.T) {
 	}
 }
 
+// TestUnitsWithTooManyProblemsAreNotReadOn: what is wrong with a file that is no
+// export of units costs little.
+func TestUnitsWithTooManyProblemsAreNotReadOn(t *testing.T) {
+	dir, export := hrUnits(t)
+	loaded, said := loadUnits(t, dir, export+strings.Repeat("office;x\n", 1<<19))
+	if loaded != nil || len(said) > 11_000 || !strings.Contains(strings.Join(said, "\n"), "there are more than 10000 problems") {
+		t.Errorf("%d problems", len(said))
+	}
+}
+
 // FuzzUnitsFromHR: whatever HR writes for units is read or said to be wrong, a
 // line for each thing, and what is read is clean.
 func FuzzUnitsFromHR(f *testing.F) {

@@ -418,22 +418,12 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
 		s.Rows = slices.DeleteFunc(s.Rows, func(row Row) bool { return r.Export.BadPeople[row.PersonKey] })
 	}
-	for key, hash := range r.hashes {
-		if hash != nil && r.bad(key) {
-			delete(r.hashes, key)
+	for person := range r.Export.BadPeople { // who stay as they are
+		for _, row := range r.rowsOf(person) {
+			delete(r.hashes, row.EmploymentKey)
 		}
 	}
 	return nil
-}
-
-// bad says whether the employment is one of somebody who stays as they are.
-func (r *run) bad(employment string) bool {
-	for person := range r.Export.BadPeople {
-		if slices.ContainsFunc(r.rowsOf(person), func(row Row) bool { return row.EmploymentKey == employment }) {
-			return true
-		}
-	}
-	return false
 }
 
 // check reports rows that cannot be what they say.

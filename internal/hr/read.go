@@ -71,6 +71,9 @@ type Export struct {
 	Partial bool
 }
 
+// mostField is how long a field may be, in characters.
+const mostField = 500
+
 // required are the columns without which a file is no HR export.
 var required = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
 
@@ -112,7 +115,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	if err := p.header(header, attributes); err != nil {
 		return nil, err
 	}
-	p.export.Rows = make([]Row, 0, s.Most())
+	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		if err == nil && blank(fields) {
 			continue // as Excel leaves them: it is nobody's row, and nothing at all
@@ -128,8 +131,17 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		default:
 			p.row(line, fields)
 		}
+		if p.errors > sheet.MostProblems {
+			break
+		}
 	}
 	p.doubles()
+	if p.errors > sheet.MostProblems {
+		return nil, policy.Problem{File: file, Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
+	}
+	if more := p.warnings - sheet.MostProblems; more > 0 {
+		p.export.Problems = append(p.export.Problems, policy.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
+	}
 	return p.export, nil
 }
 
@@ -154,6 +166,11 @@ type parser struct {
 	own       []string          // those that the sheet has
 	warned    map[string]bool   // people whose number is not one
 	texts     map[string]string // what many rows say alike
+	width     int               // how many columns the sheet has
+	// errors and warnings count the problems, first is the first of them that is
+	// no warning.
+	errors, warnings int
+	first            policy.Problem
 }
 
 func (p *parser) header(header []string, attributes []string) error {
@@ -172,7 +189,7 @@ func (p *parser) header(header []string, attributes []string) error {
 			name = lower // End_Date is end_date
 		}
 		if _, ok := at[name]; ok && name != "" {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", name)}
+			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", listed([]string{name}))}
 		}
 		at[name] = i
 	}
@@ -221,16 +238,31 @@ func listed(header []string) string {
 }
 
 func (p *parser) warn(line int, person, format string, args ...any) {
-	p.problem(line, 0, person, format, args...)
-	p.export.Problems[len(p.export.Problems)-1].Warning = true
+	if p.warnings++; p.warnings > sheet.MostProblems {
+		return // they are counted, and one is like the other
+	}
+	warning := p.said(line, 0, person, format, args...)
+	warning.Warning = true
+	p.export.Problems = append(p.export.Problems, warning)
 }
 
 func (p *parser) problem(line, column int, person, format string, args ...any) {
+	if p.errors++; p.errors > sheet.MostProblems {
+		return // nothing is imported
+	}
+	problem := p.said(line, column, person, format, args...)
+	if p.errors == 1 {
+		p.first = problem
+	}
+	p.export.Problems = append(p.export.Problems, problem)
+}
+
+func (p *parser) said(line, column int, person, format string, args ...any) policy.Problem {
 	text := fmt.Sprintf(format, args...)
 	if person != "" {
 		text = "person_id " + person + ": " + text
 	}
-	p.export.Problems = append(p.export.Problems, policy.Problem{File: p.file, Line: line, Column: column, Text: text})
+	return policy.Problem{File: p.file, Line: line, Column: column, Text: text}
 }
 
 // row reads one row. Every bad field of it is reported, without what is in it
@@ -368,8 +400,8 @@ func (p *parser) row(line int, fields []string) {
 }
 
 // unusable brings fields into the one form in which text is compared, and says
-// of those that no value can be read from why. It empties those whose characters
-// were lost, so that what is left of them is nobody's.
+// of those that no value can be read from why. It empties those that are too
+// long or whose characters were lost, so that what is left of them is nobody's.
 func (p *parser) unusable(fields []string) map[int]string {
 	var all map[int]string
 	why := func(i int, text string) {
@@ -378,8 +410,12 @@ func (p *parser) unusable(fields []string) map[int]string {
 		}
 		all[i] = text
 	}
-	for i, v := range fields {
+	for i, v := range fields[:min(len(fields), p.width)] {
 		switch {
+		case len(v) > mostField && utf8.RuneCountInString(v) > mostField:
+			why(i, fmt.Sprintf("it is longer than %d characters", mostField))
+			fields[i] = ""
+			continue
 		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
 			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
 			fields[i] = ""

@@ -381,6 +381,8 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"a percentage that is no number", "POST", strings.Replace(user(2), `"75"`, `"NaN"`, 1), 400, "invalidValue", "column percent"},
 		{"an infinite percentage", "PATCH", patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "Infinity"}`), 400, "invalidValue", "column percent"},
 		{"no user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org",`, "", 1), 400, "invalidValue", ""},
+		{"a user name without end", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": "`+strings.Repeat("x", 501)+`"`, 1), 400, "invalidValue", "userName"},
+		{"a name without end", "POST", strings.Replace(user(2), `"Åsa"`, `"`+strings.Repeat("å", 501)+`"`, 1), 400, "invalidValue", "longer than 500 characters"},
 		{"a blank user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": " "`, 1), 400, "invalidValue", "userName"},
 		{"no name", "POST", strings.Replace(user(2), `"givenName": "Åsa", "familyName": "Ek"`, `"formatted": "Åsa"`, 1), 400, "invalidValue", "column givenName"},
 		{"no JSON", "POST", "{oops", 400, "invalidSyntax", "JSON"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -72,7 +73,10 @@ type document struct {
 	Ended  identity.Date `json:"ended,omitempty"`
 }
 
-const maxPage = 200
+const (
+	maxPage  = 200
+	mostName = 500 // as the fields that are HR's
+)
 
 func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
 	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes)}
@@ -336,8 +340,11 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		d.Ended = u.im.Today().AddDays(-1)
 	}
 	name, _ := d.Attributes["userName"].(string)
-	if identity.CleanText(name) == "" {
+	switch {
+	case identity.CleanText(name) == "":
 		return scim.Resource{}, invalid("userName: it is empty")
+	case utf8.RuneCountInString(name) > mostName:
+		return scim.Resource{}, invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
 	}
 	body, err := json.Marshal(d)
 	if err != nil {
