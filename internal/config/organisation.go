@@ -123,12 +123,17 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	columns := map[string]int{}
 	for i, name := range header {
 		name = identity.CleanText(name)
+		header[i] = name // which is told
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
 			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
 			return units
 		}
 		columns[name] = i
+	}
+	all := strings.Join(header, ", ")
+	if len(all) > 1000 { // a file that is none may have one of a megabyte
+		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
 	at := func(column string) (int, bool) {
 		i, ok := columns[or(names[column], column)]
@@ -137,7 +142,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	for _, column := range unitColumns {
 		_, there := at(column)
 		if _, mapped := names[column]; !there && (column == "unit" || column == "parent" || mapped && names[column] != column) {
-			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), strings.Join(header, ", "))
+			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), all)
 			return units
 		}
 	}
@@ -163,7 +168,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
 			continue // as Excel leaves them
 		case len(fields) != len(header):
-			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), strings.Join(header, ", "), len(fields))
+			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), all, len(fields))
 			continue
 		}
 		get := func(column string) string {

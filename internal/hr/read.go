@@ -230,7 +230,7 @@ func (p *parser) header(header []string, attributes []string) error {
 // have one of a megabyte.
 func listed(header []string) string {
 	const most = 1000
-	text := strings.Join(header, ", ")
+	text := identity.CleanText(strings.Join(header, ", "))
 	if len(text) <= most {
 		return text
 	}
