@@ -84,7 +84,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 			}
 			n := newNames(ctx, i.db)
 			a.printHold(i, n, h)
-			if h.Kind == store.ImportHold {
+			if h.Kind == store.ImportHold || h.Kind == store.EndingsHold {
 				return a.printHeldImport(n, h, all)
 			}
 			var steps []plan.Step

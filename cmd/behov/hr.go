@@ -37,7 +37,8 @@ refused.
 With a column valid_from an employment may have several rows, each with what
 holds from that day; changed_at (an instant, or a number that grows) says which
 of two words is the later one. sponsor_id names who answers for a contract, main
-marks the employment that comes first, removed takes one back (changes only).
+marks the employment that comes first, removed takes one back (changes only). An
+end_date on the day before start_date says that an employment never takes place.
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, and what is not found out by itself (format, delimiter, encoding,
@@ -170,7 +171,7 @@ func (a *app) importsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printImport(file string, r *hr.Report) error {
+func (a *app) printImport(file string, r *hr.Report) (err error) {
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err
@@ -185,6 +186,14 @@ func (a *app) printImport(file string, r *hr.Report) error {
 		if r.EndingsWait {
 			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
 		}
+	}
+	if h := r.EndingsHeld; h != nil {
+		defer func() {
+			if !a.json {
+				a.printf("Endings held: %s.\nIf the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Why, h.Digest)
+			}
+			err = errors.Join(err, exit(exitHeld))
+		}()
 	}
 	if r.Held != nil {
 		if !a.json {

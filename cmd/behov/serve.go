@@ -82,12 +82,12 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 			errs = append(errs, fmt.Errorf("source %s: %s was refused: %s", r.Source, r.Name, r.Refused))
 			continue
 		}
-		held = held || r.Held != nil
+		held = held || r.Held != nil || r.EndingsHeld != nil
 		if a.json {
 			continue
 		}
 		a.printf("%s, %s: ", r.Source, r.Name)
-		if err := a.printImport(r.Name, r); err != nil && r.Held == nil {
+		if err := a.printImport(r.Name, r); err != nil && r.Held == nil && r.EndingsHeld == nil {
 			errs = append(errs, err)
 		}
 	}
@@ -141,7 +141,9 @@ enterprise extension's department is the unit, title and userType are the job's,
 manager is another user. What SCIM has no name for is in the extension
 urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
 startDate, endDate, jobCode, percent, nationalId, protected and more. A user who
-is not active has ended yesterday; a deleted one never began.
+is not active has ended yesterday; a deleted one never began. What a request does
+not state of active, startDate, protected or a whole extension stays as it was;
+attributes that no schema has are ignored, and the log names them.
 
 With --metrics, Prometheus reads what is done, what is open, held, failed or late
 there; no person is named. Who is told by mail or over a webhook when something is

@@ -58,9 +58,8 @@ type Source struct {
 	Name string
 	// Columns maps the canonical column names to those of the file.
 	Columns map[string]string
-	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding
-	// "utf-8", "iso-8859-1", "windows-1252" or one of utf-16; each is found out
-	// when it is empty.
+	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding one of
+	// sheet.Encodings; each is found out when it is empty.
 	Format    string
 	Delimiter rune
 	Encoding  string
@@ -104,7 +103,12 @@ type Feed struct {
 	// go on, a URL or a cursor, and Position the one that says where to begin
 	// the next time.
 	Cursor, Next, Position string
-	Timeout                time.Duration
+	// Page is the query parameter that takes the token of the next page, where
+	// an answer gives a token and no URL; empty for Cursor.
+	Page string
+	// Complete: each answer is all there is, whatever it says of more.
+	Complete bool
+	Timeout  time.Duration
 }
 
 // View is a source that is a query.

@@ -88,7 +88,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	}
 	columns := map[string]string{}
 	for _, column := range unitColumns {
-		columns[column] = or(y.Columns[column], column)
+		columns[column] = identity.CleanText(or(y.Columns[column], column))
 	}
 	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
 }
@@ -122,13 +122,18 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	}
 	columns := map[string]int{}
 	for i, name := range header {
-		name = strings.TrimSpace(name)
+		name = identity.CleanText(name)
+		header[i] = name // which is told
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
 			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
 			return units
 		}
 		columns[name] = i
+	}
+	all := strings.Join(header, ", ")
+	if len(all) > 1000 { // a file that is none may have one of a megabyte
+		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
 	at := func(column string) (int, bool) {
 		i, ok := columns[or(names[column], column)]
@@ -137,13 +142,18 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	for _, column := range unitColumns {
 		_, there := at(column)
 		if _, mapped := names[column]; !there && (column == "unit" || column == "parent" || mapped && names[column] != column) {
-			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), strings.Join(header, ", "))
+			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), all)
 			return units
 		}
 	}
 	lines := map[string]int{}
+	before := len(l.problems)
 	for {
 		fields, line, err := s.Next()
+		if len(l.problems)-before > sheet.MostProblems {
+			problem(line, 0, "there are more than %d problems, and the rest was not read: is it an export of units at all?", sheet.MostProblems)
+			return units
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -155,13 +165,15 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		case err != nil:
 			problem(0, 0, "%v", err)
 			return units
+		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
+			continue // as Excel leaves them
 		case len(fields) != len(header):
-			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), strings.Join(header, ", "), len(fields))
+			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), all, len(fields))
 			continue
 		}
 		get := func(column string) string {
 			if i, ok := at(column); ok {
-				return strings.TrimSpace(fields[i])
+				return identity.CleanText(fields[i])
 			}
 			return ""
 		}
@@ -175,6 +187,10 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 				problem(line, s.Column(i), "column %s: %v", or(names[column], column), err)
 			}
 			return d
+		}
+		if i := slices.IndexFunc(fields, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) }); i >= 0 {
+			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8): correct it, or export it as UTF-8", header[i])
+			continue
 		}
 		lines[get("unit")] = line
 		if err := units.Add(identity.Unit{ID: get("unit"), Parent: get("parent"), Name: get("name"), From: date("from"), Until: date("until"), Successor: get("successor")}); err != nil {

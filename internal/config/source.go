@@ -35,6 +35,8 @@ type sourceYAML struct {
 		Cursor   string        `yaml:"cursor"`
 		Next     string        `yaml:"next"`
 		Position string        `yaml:"position"`
+		Page     string        `yaml:"page"`
+		Complete bool          `yaml:"complete"`
 		Timeout  time.Duration `yaml:"timeout"`
 	} `yaml:"http"`
 	SQL *struct {
@@ -146,7 +148,7 @@ func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 }
 
 func (l *loader) feed(doc *document, at string, s sourceYAML, out *Source) {
-	out.HTTP = &Feed{URL: s.HTTP.URL, Token: s.HTTP.Token, CAFile: l.file(s.HTTP.CAFile), Cursor: s.HTTP.Cursor, Next: or(s.HTTP.Next, "next"), Position: or(s.HTTP.Position, "cursor"), Timeout: s.HTTP.Timeout}
+	out.HTTP = &Feed{URL: s.HTTP.URL, Token: s.HTTP.Token, CAFile: l.file(s.HTTP.CAFile), Cursor: s.HTTP.Cursor, Next: or(s.HTTP.Next, "next"), Position: or(s.HTTP.Position, "cursor"), Page: s.HTTP.Page, Complete: s.HTTP.Complete, Timeout: s.HTTP.Timeout}
 	u, err := url.Parse(s.HTTP.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) || u.User != nil {
 		doc.report(at+".url", "it must be https://HOST/…, without a name and password in it")
@@ -159,6 +161,9 @@ func (l *loader) feed(doc *document, at string, s sourceYAML, out *Source) {
 	}
 	if s.HTTP.Timeout == 0 {
 		out.HTTP.Timeout = defaultTimeout
+	}
+	if s.HTTP.Complete && (s.HTTP.Next != "" || s.HTTP.Page != "") {
+		doc.report(at+".complete", "an answer that is all there is has no next page: leave out next and page, or complete")
 	}
 	if s.HTTP.Cursor != "" && !s.Changes {
 		doc.report(at+".cursor", "only a source that gives what changed is read on from where it was: say changes: true, or leave the cursor out")

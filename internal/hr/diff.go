@@ -3,6 +3,7 @@ package hr
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -143,6 +144,8 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(a.ValidFrom, b.ValidFrom), cmp.Compare(a.Line, b.Line))
 	})
+	before := e.EmploymentFacts // as it was stored, perhaps by a version that did not clean it
+	e.EmploymentFacts = cleaned(before)
 	facts, withdrawn := e.EmploymentFacts, e.Withdrawn
 	moved := known && e.PersonKey != rows[len(rows)-1].PersonKey // from one of the person's records to another
 	if d.full {
@@ -163,6 +166,9 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	case !known:
 		event.Kind, event.Employment, event.Effective = identity.EmploymentAdded, identity.EmploymentID(d.newID()), min(d.today, facts.Start)
 	case e.Withdrawn == withdrawn && e.Equal(facts) && !moved:
+		if !before.Equal(facts) { // the same in other bytes
+			d.event(event)
+		}
 		return
 	case !e.Equal(facts):
 		event.Effective = min(d.today, difference(e.EmploymentFacts, facts))
@@ -178,6 +184,21 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	if withdrawn != "" && (!known || withdrawn != e.Withdrawn || !e.Equal(facts)) {
 		d.event(identity.Event{Kind: identity.EmploymentWithdrawn, Person: person, Employment: event.Employment, Key: key, Effective: withdrawn})
 	}
+}
+
+// cleaned returns facts with their text in the one form in which it is compared.
+// Keys stay as they are stored.
+func cleaned(f identity.EmploymentFacts) identity.EmploymentFacts {
+	f.Terms = slices.Clone(f.Terms)
+	for i, t := range f.Terms {
+		t.Unit, t.JobCode, t.JobTitle, t.Type = identity.CleanText(t.Unit), identity.CleanText(t.JobCode), identity.CleanText(t.JobTitle), identity.CleanText(t.Type)
+		t.Attributes = maps.Clone(t.Attributes)
+		for name, v := range t.Attributes {
+			t.Attributes[name] = identity.CleanText(v)
+		}
+		f.Terms[i] = t
+	}
+	return f
 }
 
 // whole returns what the rows of a full export say of an employment. Terms

@@ -11,11 +11,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/behov/behov/connectors/transport"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/sheet"
 	"github.com/behov/behov/internal/store"
 )
@@ -37,13 +37,16 @@ type feed struct {
 	token  string
 	before store.Position
 	pages  []page
+	size   int // of all pages, in bytes
+	total  int // records, as the feed says
 	etag   string
 	cursor string
 }
 
 type page struct {
 	content []byte
-	json    bool
+	format  string // as sheet.LooksLike has them
+	header  http.Header
 }
 
 // pullFeed asks a source over HTTP: for everything, or for what changed since
@@ -63,10 +66,11 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 		return nil, err
 	}
 	changed, err := f.read(ctx)
-	if err != nil || !changed {
-		if err != nil {
-			return fail(err)
-		}
+	var partly *IncompleteError
+	if err != nil && !errors.As(err, &partly) {
+		return fail(err)
+	}
+	if err == nil && !changed {
 		return nil, nil
 	}
 	sum := sha256.New()
@@ -78,15 +82,19 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 		return nil, err
 	}
 	name := f.server()
-	export, err := f.export(name)
+	var export *Export
+	if partly != nil {
+		err = policy.Problem{File: name, Text: partly.Text}
+	} else {
+		export, err = f.export(name)
+	}
 	if err != nil {
 		return []*Report{{Source: source.Name, Name: name, Refused: err.Error()}}, im.Refuse(ctx, source, name, hash, err)
 	}
 	if export.Partial && export.Read == 0 && (f.cursor == "" || f.cursor == f.before.Position) && f.etag == f.before.ETag {
 		return nil, nil
 	}
-	last, err := f.DB.LastImport(ctx, source.Name)
-	if err != nil || !export.Partial && last != nil && last.FileHash == hash {
+	if done, err := im.imported(ctx, source, hash); err != nil || !export.Partial && done {
 		return nil, err
 	}
 	position := store.Position{Position: f.cursor, ETag: f.etag}
@@ -131,6 +139,9 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 		}
 		next, err := f.next(at)
 		if err != nil || next == nil {
+			if n > 0 {
+				f.etag = "" // it is the first page's, and says nothing of the others
+			}
 			return err == nil, err
 		}
 		at = next
@@ -193,7 +204,7 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	if err != nil {
 		return time.Second, false, transport.Broken(ctx, "reading HR's feed", f.server(), f.source.HTTP.Timeout, err)
 	}
-	if len(content) > maxBody {
+	if f.size += len(content); f.size > maxBody {
 		return 0, false, fmt.Errorf("%s answered with more than %d MB", f.server(), maxBody>>20)
 	}
 	if first {
@@ -203,60 +214,98 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	if f.source.Format == "" && sheet.LooksLike(start) == "html" {
 		return 0, false, fmt.Errorf("%s answered with a web page: is http.url right, and is there somebody to sign in?", f.server())
 	}
-	f.pages = append(f.pages, page{content, len(start) > 0 && (start[0] == '{' || start[0] == '[') && f.source.Format != "jsonl" && sheet.LooksLike(start) == "json"})
+	format := f.source.Format
+	if format == "" {
+		format = sheet.LooksLike(start)
+	}
+	f.pages = append(f.pages, page{content, format, res.Header})
 	return 0, true, nil
 }
 
 // next says where the page after the last one is; nil when there is none. It
-// notes how far we have come.
+// notes how far we have come. Where a page says that there is more and not
+// where, or not where a feed can be followed to, the error is an
+// *IncompleteError.
 func (f *feed) next(at *url.URL) (*url.URL, error) {
 	last := f.pages[len(f.pages)-1]
-	if !last.json {
+	before := f.cursor
+	m := f.more(last)
+	if f.source.HTTP.Complete {
 		return nil, nil
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(last.content, &fields); err != nil {
-		return nil, nil //nolint:nilerr // an array has no fields, and what is broken is told when it is read
-	}
-	text := func(name string) string {
-		raw := strings.TrimSpace(string(fields[name]))
-		var s string
-		if json.Unmarshal([]byte(raw), &s) == nil {
-			return s
-		}
-		if raw == "null" || raw == "false" {
-			return ""
-		}
-		return raw // a number
-	}
-	if position := text(f.source.HTTP.Position); position != "" && f.source.HTTP.Cursor != "" {
-		f.cursor = position
-	}
-	next := text(f.source.HTTP.Next)
+	f.total = max(f.total, m.total)
+	parameter := or(f.source.HTTP.Page, f.source.HTTP.Cursor)
 	switch {
-	case next == "":
-		return nil, nil
-	case strings.HasPrefix(next, "/") || strings.Contains(next, "://"):
-		u, err := at.Parse(next)
+	case m.next != "" && last.format == "csv":
+		return nil, incomplete("the feed comes in pages (%q), and pages of CSV are not put together", m.nextName)
+	case m.next != "" && !m.isToken:
+		u, err := at.Parse(m.next)
 		if err != nil || u.Host != at.Host || u.Scheme != at.Scheme {
 			return nil, fmt.Errorf("the feed's next page is on another server than %s: nothing of it was read", f.server())
 		}
 		return u, nil
-	case f.source.HTTP.Cursor == "":
-		return nil, fmt.Errorf("the feed goes on at a cursor, and http.cursor does not say which parameter takes it")
+	case m.next != "" && f.empty(last):
+		return nil, nil // it names a token, and has nothing more
+	case m.next != "" && parameter == "":
+		return nil, incomplete("the feed goes on at a token (%q), and neither http.page nor http.cursor says which parameter takes it", m.nextName)
+	case m.next != "":
+		if f.source.HTTP.Page == "" {
+			f.cursor = m.next
+		}
+		return with(at, parameter, m.next), nil
+	case m.flag != "" && f.source.HTTP.Cursor != "" && f.cursor != "" && f.cursor != before:
+		return with(at, f.source.HTTP.Cursor, f.cursor), nil
+	case m.flag != "":
+		return nil, incomplete("the feed says that there is more (%q), and not where", m.flag)
+	case m.pages > len(f.pages):
+		return nil, incomplete("the feed says that there are %d pages, gave %d, and does not say where the next one is", m.pages, len(f.pages))
 	}
-	empty := sheet.NewRecords()
-	if err := empty.AddJSON("", last.content, layout(f.source)); err == nil && empty.Most() == 0 {
-		return nil, nil // it names a cursor, and has nothing more
+	return nil, nil
+}
+
+// more reads what a page says of what there is besides it.
+func (f *feed) more(p page) *more {
+	m := &more{}
+	var fields map[string]json.RawMessage
+	// An array has no fields, and what is broken is told when it is read.
+	if p.format == "json" && json.Unmarshal(bytes.TrimPrefix(p.content, []byte("\xef\xbb\xbf")), &fields) == nil {
+		if position := textIn(fields[f.source.HTTP.Position]); position != "" && f.source.HTTP.Cursor != "" {
+			f.cursor = position
+		}
+		m.read(fields, f.source.HTTP.Next, 3)
+		if cursor := textIn(fields["cursor"]); cursor != "" && m.next == "" && !f.source.Changes {
+			m.next, m.isToken, m.nextName = cursor, true, "cursor"
+		}
 	}
-	f.cursor = next
-	return with(at, f.source.HTTP.Cursor, next), nil
+	m.header(p.header)
+	return m
+}
+
+// empty says whether a page has no record.
+func (f *feed) empty(p page) bool {
+	s := sheet.NewRecords()
+	return p.format == "json" && s.AddJSON("", p.content, layout(f.source)) == nil && s.Most() == 0
 }
 
 // export makes one export of all pages.
 func (f *feed) export(name string) (*Export, error) {
+	export, err := f.joined(name)
+	if err == nil && f.total > export.Read {
+		return nil, policy.Problem{File: name, Text: incomplete("the feed says that there are %d records, and gave %d", f.total, export.Read).Error()}
+	}
+	return export, err
+}
+
+func (f *feed) joined(name string) (*Export, error) {
 	if len(f.pages) == 1 {
 		return Read(name, f.pages[0].content, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())
+	}
+	if f.pages[0].format == "jsonl" {
+		var all []byte
+		for _, p := range f.pages {
+			all = append(append(all, p.content...), '\n')
+		}
+		return Read(name, all, f.source, f.Config.Attributes, f.Config.Rules.Units, f.Today())
 	}
 	all := sheet.NewRecords()
 	for n, p := range f.pages {

@@ -45,14 +45,56 @@ func (r *run) old(ctx context.Context, tx *store.Tx) error {
 
 // keeps says whether an employment that the export lacks stays as it is.
 func (r *run) keeps(key string) bool {
-	if r.Export.Unattributed > 0 || r.Export.BadEmployments[key] {
+	if r.endingsWait() || r.Export.BadEmployments[key] {
 		return true
 	}
 	return r.badPeople[r.said[key].Person]
 }
 
+// endingsWait says whether there are rows that could be anybody's, so that
+// whoever the export lacks may be in it.
+func (r *run) endingsWait() bool {
+	return r.Export.Unattributed > 0 && !r.Export.Partial && !r.endingsReleased
+}
+
+// holdEndings holds what the import would end if no row of it could be
+// anybody's. What came in before takes no more endings: this is what holds now.
+func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
+	if r.Export.Partial {
+		return nil
+	}
+	var people []identity.PersonID
+	ending := 0
+	for key, said := range r.said {
+		if r.endingsWait() && !said.Withdrawn && (said.Last == "" || said.Last >= r.today) && !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
+			people = append(people, said.Person)
+			ending++
+		}
+	}
+	digest := ""
+	if ending > 0 {
+		digest = r.endings
+		slices.Sort(people)
+		body, err := json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentWithdrawn: slices.Compact(people)})
+		if err != nil {
+			return fmt.Errorf("hold %s: %w", digest, err)
+		}
+		why := fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.Export.Unattributed)
+		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.EndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
+		r.record.Status = store.ImportEndingsHeld
+		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s: endings held: %s", r.record.ID, why)})
+	}
+	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
+}
+
 // suspicious says why the export looks broken; empty when it does not.
 func (r *run) suspicious(last *store.Import) string {
+	if n := len(r.garbled); n >= manyGarbled {
+		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
+	}
 	if r.Export.Partial {
 		return ""
 	}
@@ -132,7 +174,7 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 		return fmt.Errorf("hold %s: %w", r.digest, err)
 	}
 	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
-	r.record.Status = "held"
+	r.record.Status = store.ImportHeld
 	if err := tx.RaiseHold(ctx, *r.report.Held, nil, r.Actor, r.now); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -367,19 +368,59 @@ func describe(events []identity.Event) []string {
 	return s
 }
 
+// readable checks what must hold of every row that goes through, in whatever
+// format it came.
+func readable(t *testing.T, export *hr.Export) {
+	t.Helper()
+	if len(export.Problems) > 20_002 {
+		t.Fatalf("%d problems", len(export.Problems))
+	}
+	for _, p := range export.Problems {
+		if len(p.Error()) > 8192 || strings.ContainsAny(p.Error(), "\r\n") {
+			t.Fatalf("it says %.200q", p.Error())
+		}
+	}
+	for _, row := range export.Rows {
+		if p := row.Terms.Percent; !(p >= 0 && p <= 100) {
+			t.Fatalf("%v percent", p)
+		}
+		for _, v := range []string{row.PersonKey, row.EmploymentKey, row.Person.GivenName, row.Person.FamilyName, row.Person.Email, row.Terms.Unit, row.Terms.JobTitle, row.Terms.ManagerKey, row.SponsorKey, row.Terms.Attributes["cost_centre"]} {
+			if v != identity.CleanText(v) || !utf8.ValidString(v) || utf8.RuneCountInString(v) > 500 {
+				t.Fatalf("%.200q went through", v)
+			}
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(twoPeople))
 	f.Add([]byte(header + `1,"E1,Åsa` + "\n"))
 	f.Add([]byte("\xef\xbb\xbf"))
+	for _, row := range []string{
+		"1,E1,\xc3sa,Ek,school,1,100,2020-01-01,,no", ",,,,,,,,,", ";;;", "1,E1,Åsa,Ek,school,1,NaN,2020-01-01,,no", "1,E1,Åsa,Ek,school,1,1e400,2020-01-01,,no", "1,E1,Åsa,Ek,school,1,100,2026-12-01,2026-11-30,no",
+		"1\u200b,E\u00a01,A\u030asa,Ek,school,1,100,2020-01-01,,no", "1,E1,Ã…sa,Ek,school,1,100,0000-01-01,9999-12-31,no", "1,E1," + strings.Repeat("å", 501) + ",Ek,school,1,100,2020-01-01,,no",
+	} {
+		f.Add([]byte(twoPeople + row + "\n"))
+		f.Add([]byte(header + strings.Repeat(row+"\n", 20)))
+	}
+	f.Add([]byte(header + strings.Repeat("1\n", 2000)))
 	u := units(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, encoding := range []string{"utf-8", "iso-8859-1"} {
+		for _, encoding := range []string{"utf-8", "iso-8859-1", ""} {
 			s := source
 			s.Encoding = encoding
+			begun := time.Now()
 			export, err := hr.Read("hr.csv", text, s, []string{"cost_centre"}, u, today)
+			if took := time.Since(begun); took > 5*time.Second {
+				t.Fatalf("it took %s", took)
+			}
 			if err != nil {
+				if len(err.Error()) > 8192 {
+					t.Fatalf("it says %d bytes", len(err.Error()))
+				}
 				continue
 			}
+			readable(t, export)
 			for _, row := range export.Rows {
 				if row.PersonKey == "" || row.EmploymentKey == "" || row.Start == "" {
 					t.Fatalf("a row without keys or start went through: %+v", row)

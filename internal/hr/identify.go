@@ -108,7 +108,7 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 // the facts.
 func (s *Subject) named(f identity.PersonFacts) bool {
 	same := func(g identity.PersonFacts) bool {
-		return strings.EqualFold(f.GivenName, g.GivenName) || strings.EqualFold(f.FamilyName, g.FamilyName)
+		return strings.EqualFold(f.GivenName, identity.CleanText(g.GivenName)) || strings.EqualFold(f.FamilyName, identity.CleanText(g.FamilyName))
 	}
 	return slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Facts != nil && same(*k.Facts) }) ||
 		slices.ContainsFunc(s.Rows, func(row Row) bool { return same(row.Person) })

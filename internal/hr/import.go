@@ -44,8 +44,9 @@ type Report struct {
 	// already, by their national identity number.
 	Joined int `json:"joined,omitempty"`
 	// EndingsWait is true when rows could not be attributed, so that no
-	// employment was ended.
-	EndingsWait bool `json:"endings_wait,omitempty"`
+	// employment was ended. EndingsHeld is set when one would have been.
+	EndingsWait bool        `json:"endings_wait,omitempty"`
+	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
 	// Held is set when nothing was imported.
 	Held *store.Hold `json:"held,omitempty"`
 }
@@ -103,6 +104,26 @@ func holdDigest(source, hash string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// endingsDigest names what an import of what a source gave would end.
+func endingsDigest(source, hash string) string { return holdDigest(source, hash+"\x00endings") }
+
+// released says whether a person let through what is held under the digest.
+func (im *Importer) released(ctx context.Context, digest string) (bool, error) {
+	decision, err := im.DB.HoldDecision(ctx, digest)
+	return decision != nil && decision.Verdict == store.Release, err
+}
+
+// imported says whether the source's last import was of this very content, and
+// nothing of it is left to take.
+func (im *Importer) imported(ctx context.Context, source config.Source, hash string) (bool, error) {
+	last, err := im.DB.LastImport(ctx, source.Name)
+	if err != nil || last == nil || last.FileHash != hash {
+		return false, err
+	}
+	released, err := im.released(ctx, endingsDigest(source.Name, hash))
+	return !released, err
+}
+
 // HashOf is SHA-256 in hex.
 func HashOf(content []byte) string {
 	sum := sha256.Sum256(content)
@@ -123,13 +144,18 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err := im.DB.ExpireHolds(ctx, im.Now().Add(-im.Config.HoldsExpire), im.Actor, im.Now()); err != nil {
 		return nil, err
 	}
-	decision, err := im.DB.HoldDecision(ctx, digest)
+	released, err := im.released(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: decision != nil && decision.Verdict == store.Release,
+	endings := endingsDigest(d.Source.Name, d.Hash)
+	endingsReleased, err := im.released(ctx, endings)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
-		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: "done"}}
+		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
 		var old *OldError
 		if errors.As(err, &old) {
@@ -157,7 +183,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 		id := uuid.Must(uuid.NewV7()).String()
 		tx.Enqueue(store.AlertJob{About: store.RefusedAlert, Subject: source.Name})
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
-		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: "refused", Problems: string(problems)}, time.Time{}, now)
+		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})
 }
 
@@ -169,8 +195,12 @@ type run struct {
 	today    identity.Date
 	digest   string
 	released bool
-	report   *Report
-	record   store.Import
+	// endings is the digest of what the import would end, endingsReleased that a
+	// person let it through.
+	endings         string
+	endingsReleased bool
+	report          *Report
+	record          store.Import
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
@@ -179,6 +209,7 @@ type run struct {
 	subjects  []*Subject
 	joined    []joined
 	badPeople map[identity.PersonID]bool // who stay as they are
+	garbled   []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) in(ctx context.Context, tx *store.Tx) error {
@@ -210,7 +241,13 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := tx.SetSaid(ctx, r.Source.Name, r.hashes); err != nil {
 		return err
 	}
+	if err := r.holdEndings(ctx, tx); err != nil {
+		return err
+	}
 	if r.Position != nil {
+		if r.report.EndingsHeld != nil {
+			r.Position.ETag = "" // released, it is read again
+		}
 		if err := tx.SetPosition(ctx, r.Source.Name, *r.Position, r.now); err != nil {
 			return err
 		}
@@ -238,6 +275,9 @@ func (r *run) diff() []identity.Event {
 
 // compare finds out what is new, and loads those whom it is about.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
+	if err := r.alias(ctx, tx); err != nil {
+		return err
+	}
 	r.index()
 	var only []string // of changes; of a full export everything is compared
 	if r.Export.Partial {
@@ -373,26 +413,17 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 	for _, s := range r.subjects {
 		r.check(s)
 	}
+	r.checkLetters()
 	for _, s := range r.subjects {
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
 		s.Rows = slices.DeleteFunc(s.Rows, func(row Row) bool { return r.Export.BadPeople[row.PersonKey] })
 	}
-	for key, hash := range r.hashes {
-		if hash != nil && r.bad(key) {
-			delete(r.hashes, key)
+	for person := range r.Export.BadPeople { // who stay as they are
+		for _, row := range r.rowsOf(person) {
+			delete(r.hashes, row.EmploymentKey)
 		}
 	}
 	return nil
-}
-
-// bad says whether the employment is one of somebody who stays as they are.
-func (r *run) bad(employment string) bool {
-	for person := range r.Export.BadPeople {
-		if slices.ContainsFunc(r.rowsOf(person), func(row Row) bool { return row.EmploymentKey == employment }) {
-			return true
-		}
-	}
-	return false
 }
 
 // check reports rows that cannot be what they say.
@@ -407,6 +438,9 @@ func (r *run) check(s *Subject) {
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
 		}
+		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
+			continue
+		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
 			continue
@@ -415,11 +449,35 @@ func (r *run) check(s *Subject) {
 		// is more likely somebody else under a number used again.
 		before := s.Person.Keys[i].Facts
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
-			before.GivenName != row.Person.GivenName && before.FamilyName != row.Person.FamilyName {
+			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
 			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
 			r.Export.BadPeople[row.PersonKey] = true
 		}
 	}
+}
+
+// cancels says whether an end more than a day before the start cancels the
+// employment. It does while the employment has not begun: nobody has access
+// through it yet, and nobody is let in on a first day that HR has taken back.
+// Once it has begun the row is bad, and the person stays as they are.
+func (r *run) cancels(s *Subject, row Row) bool {
+	column := or(r.Source.Columns["end_date"], "end_date")
+	dates := fmt.Sprintf("%s is before the start, %s", row.End, row.Start)
+	if row.Person.Protected {
+		dates = "it is before the start"
+	}
+	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
+	})
+	if begun {
+		r.problem(row, "column %s: %s: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column, dates)
+		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	} else {
+		r.problem(row, "column %s: %s: it is taken for an employment that never takes place, as it has not begun", column, dates)
+		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
+	}
+	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn
+	return !begun
 }
 
 func (r *run) problem(row Row, format string, args ...any) {
@@ -430,7 +488,7 @@ func (r *run) problem(row Row, format string, args ...any) {
 func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
-	r.report.EndingsWait = r.Export.Unattributed > 0 && !r.Export.Partial
+	r.report.EndingsWait = r.endingsWait()
 	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
 	for _, row := range r.Export.Rows {
 		if r.Export.BadPeople[row.PersonKey] {

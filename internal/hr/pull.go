@@ -40,8 +40,7 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", source.Name, err)
 	}
-	last, err := im.DB.LastImport(ctx, source.Name)
-	if err != nil || last != nil && last.FileHash == HashOf(content) {
+	if done, err := im.imported(ctx, source, HashOf(content)); err != nil || done {
 		return nil, err
 	}
 	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
@@ -49,7 +48,7 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 	}
 	// What was refused is, until it is another file; that was said.
 	newest, err := im.DB.Imports(ctx, source.Name, 1)
-	if err != nil || len(newest) > 0 && newest[0].Status == "refused" && newest[0].FileHash == HashOf(content) {
+	if err != nil || len(newest) > 0 && newest[0].Status == store.ImportRefused && newest[0].FileHash == HashOf(content) {
 		return nil, err
 	}
 	report, err := im.file(ctx, source, source.File, content, info)

@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -39,7 +41,14 @@ type Row struct {
 	Stamp string
 	// Removed: the source takes the employment back.
 	Removed bool
+	// endColumn is where the end stands in its line, when it lies more than a day
+	// before the start.
+	endColumn int
 }
+
+// cancelled says whether the row says of an employment that it never takes
+// place: it ends before it starts, by convention on the day before.
+func (r Row) cancelled() bool { return r.End != "" && r.End < r.Start }
 
 // Export is what a file says.
 type Export struct {
@@ -61,6 +70,9 @@ type Export struct {
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
 }
+
+// mostField is how long a field may be, in characters.
+const mostField = 500
 
 // required are the columns without which a file is no HR export.
 var required = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
@@ -103,8 +115,11 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	if err := p.header(header, attributes); err != nil {
 		return nil, err
 	}
-	p.export.Rows = make([]Row, 0, s.Most())
+	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
+		if err == nil && blank(fields) {
+			continue // as Excel leaves them: it is nobody's row, and nothing at all
+		}
 		p.export.Read++
 		var bad *sheet.RecordError
 		switch {
@@ -116,9 +131,23 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		default:
 			p.row(line, fields)
 		}
+		if p.errors > sheet.MostProblems {
+			break
+		}
 	}
 	p.doubles()
+	if p.errors > sheet.MostProblems {
+		return nil, policy.Problem{File: file, Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
+	}
+	if more := p.warnings - sheet.MostProblems; more > 0 {
+		p.export.Problems = append(p.export.Problems, policy.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
+	}
 	return p.export, nil
+}
+
+// blank says whether no field of a row has anything in it.
+func blank(fields []string) bool {
+	return !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" })
 }
 
 type parser struct {
@@ -129,10 +158,19 @@ type parser struct {
 	units   *identity.Units
 	export  *Export
 	columns map[string]int // canonical name → field
+	read    []string       // the canonical names that the sheet has
 	names   map[string]string
-	free    map[string]int    // own attributes → field
-	warned  map[string]bool   // people whose number is not one
-	texts   map[string]string // what many rows say alike
+	// constants are the values of columns that the sheet lacks.
+	constants map[string]string
+	free      map[string]int    // own attributes → field
+	own       []string          // those that the sheet has
+	warned    map[string]bool   // people whose number is not one
+	texts     map[string]string // what many rows say alike
+	width     int               // how many columns the sheet has
+	// errors and warnings count the problems, first is the first of them that is
+	// no warning.
+	errors, warnings int
+	first            policy.Problem
 }
 
 func (p *parser) header(header []string, attributes []string) error {
@@ -141,23 +179,28 @@ func (p *parser) header(header []string, attributes []string) error {
 	}
 	p.columns, p.names, p.free, p.warned = map[string]int{}, map[string]string{}, map[string]int{}, map[string]bool{}
 	at := map[string]int{}
+	p.constants = map[string]string{}
+	for column, v := range p.source.Constants {
+		p.constants[column] = identity.CleanText(v)
+	}
 	for i, name := range header {
-		name = strings.TrimSpace(name)
+		name = identity.CleanText(name)
 		if lower := strings.ToLower(name); slices.Contains(config.Canonical, lower) {
 			name = lower // End_Date is end_date
 		}
 		if _, ok := at[name]; ok && name != "" {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", name)}
+			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", listed([]string{name}))}
 		}
 		at[name] = i
 	}
 	for _, canonical := range config.Canonical {
 		name := canonical
-		if mapped := p.source.Columns[canonical]; mapped != "" {
+		if mapped := identity.CleanText(p.source.Columns[canonical]); mapped != "" {
 			name = mapped
 		}
 		if i, ok := at[name]; ok {
 			p.columns[canonical] = i
+			p.read = append(p.read, canonical)
 			p.names[canonical] = name
 			p.export.Filled[canonical] = 0
 		} else if name != canonical {
@@ -175,8 +218,9 @@ func (p *parser) header(header []string, attributes []string) error {
 		}
 	}
 	for _, name := range attributes {
-		if i, ok := at[name]; ok {
+		if i, ok := at[identity.CleanText(name)]; ok {
 			p.free[name] = i
+			p.own = append(p.own, name)
 		}
 	}
 	return nil
@@ -186,7 +230,7 @@ func (p *parser) header(header []string, attributes []string) error {
 // have one of a megabyte.
 func listed(header []string) string {
 	const most = 1000
-	text := strings.Join(header, ", ")
+	text := identity.CleanText(strings.Join(header, ", "))
 	if len(text) <= most {
 		return text
 	}
@@ -194,16 +238,31 @@ func listed(header []string) string {
 }
 
 func (p *parser) warn(line int, person, format string, args ...any) {
-	p.problem(line, 0, person, format, args...)
-	p.export.Problems[len(p.export.Problems)-1].Warning = true
+	if p.warnings++; p.warnings > sheet.MostProblems {
+		return // they are counted, and one is like the other
+	}
+	warning := p.said(line, 0, person, format, args...)
+	warning.Warning = true
+	p.export.Problems = append(p.export.Problems, warning)
 }
 
 func (p *parser) problem(line, column int, person, format string, args ...any) {
+	if p.errors++; p.errors > sheet.MostProblems {
+		return // nothing is imported
+	}
+	problem := p.said(line, column, person, format, args...)
+	if p.errors == 1 {
+		p.first = problem
+	}
+	p.export.Problems = append(p.export.Problems, problem)
+}
+
+func (p *parser) said(line, column int, person, format string, args ...any) policy.Problem {
 	text := fmt.Sprintf(format, args...)
 	if person != "" {
 		text = "person_id " + person + ": " + text
 	}
-	p.export.Problems = append(p.export.Problems, policy.Problem{File: p.file, Line: line, Column: column, Text: text})
+	return policy.Problem{File: p.file, Line: line, Column: column, Text: text}
 }
 
 // row reads one row. Every bad field of it is reported, without what is in it
@@ -211,21 +270,22 @@ func (p *parser) problem(line, column int, person, format string, args ...any) {
 func (p *parser) row(line int, fields []string) {
 	row := Row{Line: line}
 	bad := false
+	unusable := p.unusable(fields)
 	get := func(column string) string {
-		i, ok := p.columns[column]
-		if !ok || i >= len(fields) {
-			return p.source.Constants[column]
+		if i, ok := p.columns[column]; ok && i < len(fields) && fields[i] != "" {
+			return fields[i]
 		}
-		if v := strings.TrimSpace(fields[i]); v != "" {
-			return v
-		}
-		return p.source.Constants[column]
+		return p.constants[column]
 	}
 	protected := isYes(get("protected")) || !isNo(get("protected"))
 	fail := func(column, format string, args ...any) {
 		bad = true
 		at := 0
-		if i, ok := p.columns[column]; ok && i < len(fields) {
+		i, ok := p.columns[column]
+		if !ok {
+			i, ok = p.free[column]
+		}
+		if ok && i < len(fields) {
 			at = p.sheet.Column(i)
 		}
 		text := fmt.Sprintf(format, args...)
@@ -248,13 +308,19 @@ func (p *parser) row(line int, fields []string) {
 	clone := func(column string) string { return strings.Clone(get(column)) }
 	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
 
+	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
-	for column, i := range p.columns {
-		if i < len(fields) && strings.ContainsFunc(fields[i], unicode.IsControl) {
-			fail(column, "it has a line break or another control character in it")
+	for _, column := range p.read {
+		if why := unusable[p.columns[column]]; why != "" {
+			fail(column, "%s", why)
 		}
 		if get(column) != "" {
 			p.export.Filled[column]++
+		}
+	}
+	for _, name := range p.own {
+		if why := unusable[p.free[name]]; why != "" {
+			fail(name, "%s", why)
 		}
 	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
@@ -263,7 +329,7 @@ func (p *parser) row(line int, fields []string) {
 		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
 	}
 	for _, column := range required[:4] {
-		if get(column) == "" {
+		if get(column) == "" && !lost(column) {
 			fail(column, "it is empty")
 		}
 	}
@@ -277,11 +343,11 @@ func (p *parser) row(line int, fields []string) {
 	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
 	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
 	row.Leave = identity.Leave{Start: date("leave_start"), End: date("leave_end")}
-	if get("start_date") == "" {
+	if get("start_date") == "" && !lost("start_date") {
 		fail("start_date", "it is empty")
 	}
-	if row.End != "" && row.End < row.Start {
-		fail("end_date", "%s is before the start, %s", row.End, row.Start)
+	if i, ok := p.columns["end_date"]; ok && i < len(fields) && row.cancelled() && row.End != row.Start.AddDays(-1) {
+		row.endColumn = p.sheet.Column(i)
 	}
 	if row.Leave.End != "" && row.Leave.End < row.Leave.Start {
 		fail("leave_end", "%s is before the leave's start, %s", row.Leave.End, row.Leave.Start)
@@ -301,8 +367,8 @@ func (p *parser) row(line int, fields []string) {
 		fail("unit", "there is no unit %q: add it to the units file, or correct it in HR; the person stays as they are until then", u)
 	}
 	if v := get("employment_percent"); v != "" {
-		percent, err := strconv.ParseFloat(strings.TrimSuffix(strings.ReplaceAll(v, ",", "."), "%"), 64)
-		if err != nil || percent < 0 || percent > 100 {
+		percent, ok := decimal(strings.TrimSpace(strings.TrimSuffix(v, "%")))
+		if !ok || percent > 100 {
 			fail("employment_percent", "%q is no number from 0 to 100", v)
 		}
 		row.Terms.Percent = percent
@@ -316,11 +382,11 @@ func (p *parser) row(line int, fields []string) {
 	}
 	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
 	for name, i := range p.free {
-		if i < len(fields) && strings.TrimSpace(fields[i]) != "" {
+		if i < len(fields) && fields[i] != "" {
 			if row.Terms.Attributes == nil {
 				row.Terms.Attributes = map[string]string{}
 			}
-			row.Terms.Attributes[name] = strings.Clone(strings.TrimSpace(fields[i]))
+			row.Terms.Attributes[name] = strings.Clone(fields[i])
 		}
 	}
 	if row.Person.Protected && row.PersonKey != "" {
@@ -331,6 +397,35 @@ func (p *parser) row(line int, fields []string) {
 		return
 	}
 	p.export.Rows = append(p.export.Rows, row)
+}
+
+// unusable brings fields into the one form in which text is compared, and says
+// of those that no value can be read from why. It empties those that are too
+// long or whose characters were lost, so that what is left of them is nobody's.
+func (p *parser) unusable(fields []string) map[int]string {
+	var all map[int]string
+	why := func(i int, text string) {
+		if all == nil {
+			all = map[int]string{}
+		}
+		all[i] = text
+	}
+	for i, v := range fields[:min(len(fields), p.width)] {
+		switch {
+		case len(v) > mostField && utf8.RuneCountInString(v) > mostField:
+			why(i, fmt.Sprintf("it is longer than %d characters", mostField))
+			fields[i] = ""
+			continue
+		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
+			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
+			fields[i] = ""
+			continue
+		case strings.ContainsFunc(v, unicode.IsControl):
+			why(i, "it has a line break or another control character in it")
+		}
+		fields[i] = identity.CleanText(v)
+	}
+	return all
 }
 
 // contract checks what only contracts that need a sponsor have.
@@ -363,17 +458,29 @@ func stamp(v string) (string, error) {
 	return "", errors.New("it is neither an instant, as 2026-11-23T14:00:00Z, nor a whole number that grows")
 }
 
+// decimal reads a number of decimal digits, with a comma or a point in it or
+// none. A float is written in other ways, too (NaN, 1e3, 0x10); those are
+// mistakes here.
+func decimal(v string) (float64, bool) {
+	whole, fraction, parted := strings.Cut(strings.Replace(v, ",", ".", 1), ".")
+	if len(v) > 20 || whole == "" || parted && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(whole+"."+or(fraction, "0"), 64)
+	return n, err == nil
+}
+
 // isData says whether a column's name is none, but a date, a number or an
 // address.
 func isData(name string) bool {
-	_, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
+	number, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
 	digits := 0
 	for _, r := range name {
 		if unicode.IsDigit(r) {
 			digits++
 		}
 	}
-	return err == nil || digits >= 6 || strings.Contains(name, "@")
+	return err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) || digits >= 6 || strings.Contains(name, "@")
 }
 
 // intern returns the one copy of a text that many rows share.

@@ -538,6 +538,12 @@ func TestAViewIsRead(t *testing.T) {
 func FuzzReadJSON(f *testing.F) {
 	f.Add([]byte(asJSON))
 	f.Add([]byte(`{"items": [{"a": {"b": [1, null]}}]}`))
+	f.Add([]byte("[{}," + strings.TrimPrefix(asJSON, "[")))
+	f.Add([]byte(strings.Replace(asJSON, `"employment_percent": 100`, `"employment_percent": "NaN"`, 1)))
+	f.Add([]byte(strings.Replace(asJSON, "Åsa", "\xc3sa", 1)))
+	f.Add([]byte("person_id,given\r_name\n1,2\n"))
+	f.Add([]byte(strings.Replace(asJSON, "Åsa", `A\u030a\u200bsa\ud800`, 1)))
+	f.Add([]byte(strings.Repeat("{\"c\":{\"d\":1}}\n7\n", 500)))
 	for _, c := range broken {
 		f.Add([]byte(c.text))
 	}
@@ -553,6 +559,7 @@ func FuzzReadJSON(f *testing.F) {
 				}
 				continue
 			}
+			readable(t, export)
 			for _, row := range export.Rows {
 				if row.PersonKey == "" || row.EmploymentKey == "" || row.Start == "" {
 					t.Fatalf("a row without keys or start went through: %+v", row)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -41,8 +42,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 		fmt.Fprintf(sum, "%q\n", fields)
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
-	last, err := im.DB.LastImport(ctx, source.Name)
-	if err != nil || last != nil && last.FileHash == hash {
+	if done, err := im.imported(ctx, source, hash); err != nil || done {
 		return nil, err
 	}
 	if held, err := im.held(ctx, source, hash); err != nil || held {
@@ -161,10 +161,14 @@ func textOf(v any) string {
 	return fmt.Sprint(v)
 }
 
-// larger compares numbers as numbers, and everything else as text.
+// larger compares numbers as numbers, and everything else as text. What is no
+// finite number is not larger than anything: nothing would ever come after it.
 func larger(a, b string) bool {
 	x, err1 := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)
+	if err1 == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {
+		return false
+	}
 	if err1 == nil && err2 == nil {
 		return x > y
 	}

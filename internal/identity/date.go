@@ -25,13 +25,20 @@ func DateOf(t time.Time, zone *time.Location) Date {
 	return Date(t.In(zone).Format(time.DateOnly))
 }
 
-// AddDays returns the date n days later, or earlier when n is negative.
+// AddDays returns the date n days later, or earlier when n is negative; no day
+// lies outside the years 0 to 9999, in which dates compare as strings do.
 func (d Date) AddDays(n int) Date {
 	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
 		return d
 	}
-	return Date(t.AddDate(0, 0, n).Format(time.DateOnly))
+	switch t = t.AddDate(0, 0, n); {
+	case t.Year() > 9999:
+		return "9999-12-31"
+	case t.Year() < 0:
+		return "0000-01-01"
+	}
+	return Date(t.Format(time.DateOnly))
 }
 
 // covers says whether day lies between from and until, both included, where

@@ -109,7 +109,8 @@ type Employment struct {
 }
 
 // Last is the last day of the employment, before the day on which HR took it
-// back; empty when it has none. Of one that never began it lies before Start.
+// back; empty when it has none. Of one that never began it lies before Start:
+// HR took it back before, or cancelled it by an end on the day before the start.
 func (e Employment) Last() Date {
 	if e.Withdrawn == "" {
 		return e.End
@@ -127,7 +128,7 @@ func (e Employment) Ran(day Date) bool {
 }
 
 // ActiveOn says whether the employment runs on the day. A leave of absence
-// does not end it.
+// does not end it; one whose last day lies before its start runs on no day.
 func (e Employment) ActiveOn(day Date) bool { return covers(e.Start, e.Last(), day) }
 
 // OnLeave says whether the person is on leave from the employment on the day.

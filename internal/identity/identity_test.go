@@ -213,3 +213,20 @@ func TestNameCandidate(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEmploymentThatEndsBeforeItStartsNeverRuns: on no day, however it is
+// asked for.
+func TestAnEmploymentThatEndsBeforeItStartsNeverRuns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := identity.Date("2026-06-10").AddDays(rapid.IntRange(-20, 20).Draw(t, "start"))
+		e := identity.Employment{ID: "e", EmploymentFacts: identity.EmploymentFacts{Start: start, End: start.AddDays(-rapid.IntRange(1, 40).Draw(t, "before")), Terms: []identity.Terms{{}}}}
+		day := identity.Date("2026-06-10").AddDays(rapid.IntRange(-60, 60).Draw(t, "day"))
+		p := identity.Person{ID: "p", Employments: []identity.Employment{e}}
+		_, next := p.Next(day)
+		_, ended := p.Ended(day)
+		state := identity.Lifecycle{Prepare: 30}.StageOf(p, day, false).State
+		if e.ActiveOn(day) || e.Ran(day) || len(p.Active(day)) > 0 || next || ended || state != identity.Known {
+			t.Fatalf("%s to %s on %s: active %t, ran %t, next %t, ended %t, %s", e.Start, e.End, day, e.ActiveOn(day), e.Ran(day), next, ended, state)
+		}
+	})
+}

@@ -95,7 +95,7 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	case coming:
 		return Stage{State: Known, Next: next, Why: fmt.Sprintf("no employment runs yet: the next one starts on %s", next)}
 	case !ended && len(p.Employments) > 0:
-		return Stage{State: Known, Why: "no employment runs: HR no longer lists one, and none ever began"}
+		return Stage{State: Known, Why: "no employment runs, and none ever began: HR no longer lists it, or says that it never takes place"}
 	case !ended && p.MergedInto != "":
 		return Stage{State: Known, Why: "this record was found to be person " + string(p.MergedInto) + "'s"}
 	case !ended:

@@ -16,7 +16,7 @@ type Fact struct {
 	Person string
 	Job    string // the employment
 	Start  int
-	End    int // the last day, or Never
+	End    int // the last day, or Never; before Start, the employment never takes place
 	// Away is the first and the last day of a leave; Never, Never is none.
 	AwayFrom, AwayUntil int
 	// From is the day from which unit, code and percent hold.

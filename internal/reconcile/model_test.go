@@ -79,7 +79,7 @@ func genFacts() *rapid.Generator[[]model.Fact] {
 				Unit: rapid.SampledFrom([]string{"school", "library", "museum"}).Draw(t, "unit"), Code: rapid.SampledFrom([]string{"S", "T"}).Draw(t, "code"),
 				Percent: rapid.SampledFrom([]int{25, 50, 100}).Draw(t, "percent"), From: rapid.SampledFrom([]int{-5, 2, 6, 11}).Draw(t, "from")}
 			if rapid.Bool().Draw(t, "ends") {
-				f.End = f.Start + rapid.IntRange(0, modelDays).Draw(t, "length")
+				f.End = f.Start + rapid.IntRange(-1, modelDays).Draw(t, "length")
 			}
 			if rapid.IntRange(0, 2).Draw(t, "leave") == 0 {
 				f.AwayFrom = rapid.IntRange(0, modelDays).Draw(t, "away")

@@ -217,6 +217,50 @@ func TestACancelledHireGetsNothingAndLosesWhatWasPrepared(t *testing.T) {
 	r.on("2026-06-04").expect("1", identity.Known, "")
 }
 
+// TestAHireThatEndsBeforeItStartsNeverTakesPlace: an end on the day before the
+// start takes a hire back. Nothing is prepared or enabled, and what was prepared
+// ends. An earlier end does the same while the employment has not begun: left
+// out as a bad row it would let the person in on a first day that HR withdrew.
+func TestAHireThatEndsBeforeItStartsNeverTakesPlace(t *testing.T) {
+	for name, end := range map[string]string{"on the day before": "2026-06-03", "a month before": "2026-05-04"} {
+		t.Run(name, func(t *testing.T) {
+			r := newReality(t, "prepare_days: 5").HR(boss, "1 E1 start_date=2026-06-04")
+			r.expect("1", identity.PreHire, "")
+			report := r.says("hr", boss, "1 E1 start_date=2026-06-04 end_date="+end, "2 E2 start_date=2026-06-04 end_date="+end)
+			for _, p := range report.Problems {
+				if !p.Warning || name == "on the day before" {
+					t.Errorf("it is a problem: %v", p)
+				}
+			}
+			r.expect("1", identity.Known, "").expect("2", identity.Known, "")
+			if a := r.account(r.one, "1"); a.Enabled {
+				t.Error("the account of a person who never came can be used")
+			}
+			for _, day := range []string{"2026-06-03", "2026-06-04", "2026-06-05"} {
+				r.on(day).expect("1", identity.Known, "").expect("2", identity.Known, "")
+				if a := r.accounts(r.one, r.id("2")); len(a) > 0 {
+					t.Errorf("on %s something was prepared for a hire that never was: %+v", day, a)
+				}
+			}
+			// It takes place after all.
+			r.HR(boss, "1 E1 start_date=2026-06-04", "2 E2 start_date=2026-06-04 end_date=2026-06-03").expect("1", identity.Working, atSchool).expect("2", identity.Known, "")
+		})
+	}
+}
+
+// TestAnEndLongBeforeTheStartOfARunningEmploymentTakesNothing: what has begun is
+// not taken back by what is more likely a slip; that is a bad row.
+func TestAnEndLongBeforeTheStartOfARunningEmploymentTakesNothing(t *testing.T) {
+	r := newReality(t, "").HR(boss, "1 E1").expect("1", identity.Working, atSchool)
+	report := r.says("hr", boss, "1 E1 end_date=2019-01-01")
+	if len(report.Problems) != 1 || report.Problems[0].Warning || !strings.Contains(report.Problems[0].Error(), "column end_date: 2019-01-01 is before the start, 2020-01-01") {
+		t.Errorf("problems: %v", report.Problems)
+	}
+	r.expect("1", identity.Working, atSchool)
+	// The day before the start is said on purpose.
+	r.HR(boss, "1 E1 end_date=2019-12-31").expect("1", identity.Known, "")
+}
+
 func TestARehireWithinRetentionGetsTheSameAccount(t *testing.T) {
 	r := newReality(t, "").HR(boss, "1 E1 end_date=2026-06-30").expect("1", identity.Working, atSchool)
 	before := r.account(r.one, "1")

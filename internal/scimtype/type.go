@@ -9,6 +9,8 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
 	"github.com/scim2/filter-parser/v2"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // Type is what resources of a kind are like.
@@ -173,6 +175,7 @@ func one(v, want any, e *filter.AttributeExpression) (bool, error) {
 	if name := e.AttributePath.AttributeName; !strings.EqualFold(name, "externalId") && !strings.EqualFold(name, "id") {
 		text, wanted = strings.ToLower(text), strings.ToLower(wanted)
 	}
+	text, wanted = identity.CleanText(text), identity.CleanText(wanted)
 	switch e.Operator {
 	case filter.EQ:
 		return text == wanted, nil

@@ -3,8 +3,6 @@ package server
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -79,89 +77,6 @@ type buffered struct {
 func (b *buffered) Header() http.Header         { return b.header }
 func (b *buffered) WriteHeader(status int)      { b.status = status }
 func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }
-
-// understood brings requests as real clients send them into the form of the
-// RFC, before the library looks at them.
-func understood(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
-			raw, err := io.ReadAll(r.Body)
-			var large *http.MaxBytesError
-			if errors.As(err, &large) {
-				fail(w, http.StatusRequestEntityTooLarge, "", "The body is larger than 1 MB.")
-				return
-			}
-			var body map[string]any
-			d := json.NewDecoder(bytes.NewReader(raw))
-			d.UseNumber()
-			if err != nil || d.Decode(&body) != nil {
-				fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
-				return
-			}
-			if r.Method == http.MethodPatch {
-				dialects(body)
-			} else {
-				booleans(body)
-			}
-			if raw, err = json.Marshal(body); err != nil {
-				fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
-				return
-			}
-			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
-		}
-		if r.URL.Query().Has("sortBy") {
-			fail(w, http.StatusBadRequest, "invalidValue", "Sorting is not supported.")
-			return
-		}
-		r.URL.Path = strings.TrimPrefix(r.URL.Path, scimPath)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// dialects understands what Entra ID and others make of a PATCH: operations in
-// capitals, truth as text, a manager as a text, names with dots as keys.
-func dialects(body map[string]any) {
-	for key, v := range body {
-		if !strings.EqualFold(key, "Operations") {
-			continue
-		}
-		list, _ := v.([]any)
-		for _, o := range list {
-			op, _ := o.(map[string]any)
-			if name, ok := op["op"].(string); ok {
-				op["op"] = strings.ToLower(name)
-			}
-			path, _ := op["path"].(string)
-			switch v := op["value"].(type) {
-			case map[string]any:
-				if path == "" {
-					flatten(v)
-				}
-				booleans(v)
-			case string:
-				op["value"] = value(path, v)
-			}
-			if op["op"] == "remove" && path != "" && !strings.Contains(path, "[") {
-				delete(op, "value") // of one attribute it says only what was there
-			}
-		}
-	}
-}
-
-// flatten names the attributes of an extension that is given as an object, as
-// RFC 7643 §3.3 has them in a resource, by their paths.
-func flatten(values map[string]any) {
-	for urn, v := range values {
-		extension, is := v.(map[string]any)
-		if !is || !strings.EqualFold(urn, enterpriseURN) && !strings.EqualFold(urn, EmploymentURN) {
-			continue
-		}
-		delete(values, urn)
-		for name, v := range extension {
-			values[urn+":"+name] = v
-		}
-	}
-}
 
 // value understands one text as the value of what a path names.
 func value(path, text string) any {

@@ -102,7 +102,11 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 		return nil, internal(err)
 	}
 	s := config.Source{Name: u.source.Name, Changes: true, Format: "jsonl", DateLayout: time.DateOnly, Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants}
-	export, err := hr.Read("scim", content, s, u.im.Config.Attributes, u.im.Config.Rules.Units, u.im.Today())
+	units := u.im.Config.Rules.Units
+	if fields["removed"] == "yes" || fields["end_date"] != "" && fields["end_date"] < string(u.im.Today()) {
+		units = &identity.Units{} // an ending must not wait for a unit that is there no more
+	}
+	export, err := hr.Read("scim", content, s, u.im.Config.Attributes, units, u.im.Today())
 	if err != nil {
 		return nil, invalid(err.Error())
 	}
@@ -110,7 +114,11 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 		if said(export) != "" {
 			return errRefused
 		}
-		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: fields["person_id"]})
+		key := fields["person_id"]
+		if len(export.Rows) > 0 {
+			key = export.Rows[0].PersonKey // as it is stored
+		}
+		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: key})
 		if err != nil {
 			return err
 		}

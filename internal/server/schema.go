@@ -2,6 +2,7 @@ package server
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/elimity-com/scim/optional"
 	"github.com/elimity-com/scim/schema"
@@ -28,4 +29,10 @@ func userType(columns []string) scimtype.Type {
 	}
 	own.Attributes = slices.Clip(append(own.Attributes, schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{Name: "protected"}))))
 	return scimtype.Type{Schema: core, Extensions: []schema.Schema{schema.ExtensionEnterpriseUser(), own}, Makes: true}
+}
+
+// isSchema says of a schema whether the URN is its own, however it is
+// capitalised.
+func isSchema(urn string) func(schema.Schema) bool {
+	return func(s schema.Schema) bool { return strings.EqualFold(s.ID, urn) }
 }

@@ -378,7 +378,11 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"an unknown unit", "POST", strings.Replace(user(2), `"department": "school"`, `"department": "moon"`, 1), 400, "invalidValue", "column department"},
 		{"30 February", "POST", strings.Replace(user(2), "2026-01-01", "2026-02-30", 1), 400, "invalidValue", "column startDate"},
 		{"too many percent", "POST", strings.Replace(user(2), `"75"`, `"750"`, 1), 400, "invalidValue", "column percent"},
+		{"a percentage that is no number", "POST", strings.Replace(user(2), `"75"`, `"NaN"`, 1), 400, "invalidValue", "column percent"},
+		{"an infinite percentage", "PATCH", patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "Infinity"}`), 400, "invalidValue", "column percent"},
 		{"no user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org",`, "", 1), 400, "invalidValue", ""},
+		{"a user name without end", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": "`+strings.Repeat("x", 501)+`"`, 1), 400, "invalidValue", "userName"},
+		{"a name without end", "POST", strings.Replace(user(2), `"Åsa"`, `"`+strings.Repeat("å", 501)+`"`, 1), 400, "invalidValue", "longer than 500 characters"},
 		{"a blank user name", "POST", strings.Replace(user(2), `"userName": "asa.ek2@example.org"`, `"userName": " "`, 1), 400, "invalidValue", "userName"},
 		{"no name", "POST", strings.Replace(user(2), `"givenName": "Åsa", "familyName": "Ek"`, `"formatted": "Åsa"`, 1), 400, "invalidValue", "column givenName"},
 		{"no JSON", "POST", "{oops", 400, "invalidSyntax", "JSON"},
@@ -707,6 +711,13 @@ func FuzzPatch(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	for _, seed := range []string{
+		patch(`{"op": "remove", "path": "active"}`), patch(`{"op": "replace", "value": {"active": null, "title": null}}`), patch(`{"op": "add", "path": "` + strange + `:shoeSize", "value": "43"}, ` + deactivate),
+		patch(`{"op": "replace", "path": "` + strange + `", "value": {"a": {"b": [1]}}}`), patch(`{"op": "replace", "path": "` + enterprise + `", "value": {"department": "school", "x": null}}`),
+		patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "NaN"}`), patch(`{"op": "replace", "path": "title", "value": "A\u030a\u200b"}`), patch(`{"op": "remove", "path": "` + server.EmploymentURN + `"}`),
+	} {
+		f.Add(seed)
+	}
 	s := newService(f)
 	id := s.push(asa)
 	f.Fuzz(func(t *testing.T, body string) {
@@ -718,6 +729,39 @@ func FuzzPatch(f *testing.F) {
 		}
 		if status != http.StatusOK && status != http.StatusNoContent && s.people(today) != before {
 			t.Errorf("%s: %d, and something changed", body, status)
+		}
+	})
+}
+
+// FuzzPut: whatever is sent is answered, and never with 500; what is refused
+// changes nothing, and no silence makes a leaver active.
+func FuzzPut(f *testing.F) {
+	for _, seed := range []string{
+		asa, strings.Replace(asa, `"active": true`, `"active": null`, 1), strings.Replace(asa, `"active": true,`, "", 1), strings.Replace(asa, `"active": true`, `"active": "False"`, 1),
+		strings.Replace(asa, `"75"`, `"NaN"`, 1), strings.Replace(asa, "2026-01-01", "9999-12-31", 1), strings.Replace(asa, "Åsa", `A\u030a\u200bsa`, 1), `{"userName": "x", "name": {"givenName": "A", "familyName": "B"}}`,
+		strings.Replace(asa, `"active": true`, `"active": false, "`+strange+`": {"a": [null]}`, 1), `{}`, `[]`, ``, "\xff", `{"active": {"value": true}}`, strings.Replace(asa, enterprise, strings.ToUpper(enterprise), -1),
+	} {
+		f.Add(seed)
+	}
+	s := newService(f)
+	path := "/Users/" + s.push(asa)
+	s.must(http.StatusOK, "PATCH", path, patch(deactivate))
+	f.Fuzz(func(t *testing.T, body string) {
+		s.t = t
+		before := s.people(today)
+		status, answer, _ := s.send("PUT", path, body)
+		if status >= 500 {
+			t.Fatalf("%s: %d %v", body, status, answer)
+		}
+		after := s.people(today)
+		if status != http.StatusOK && after != before {
+			t.Errorf("%s: %d, and something changed", body, status)
+		}
+		if !strings.Contains(strings.ToLower(body), "active") && strings.Contains(after, "[") {
+			t.Errorf("%s: the leaver works again: %s", body, after)
+		}
+		if strings.Contains(after, "[") {
+			s.must(http.StatusOK, "PATCH", path, patch(deactivate))
 		}
 	})
 }

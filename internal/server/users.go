@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -72,7 +73,10 @@ type document struct {
 	Ended  identity.Date `json:"ended,omitempty"`
 }
 
-const maxPage = 200
+const (
+	maxPage  = 200
+	mostName = 500 // as the fields that are HR's
+)
 
 func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
 	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes)}
@@ -85,7 +89,7 @@ func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return understood(located(service)), nil
+	return u.understood(located(service)), nil
 }
 
 // Create implements scim.ResourceHandler (RFC 7644 §3.3).
@@ -97,6 +101,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	defer done()
 	now := u.im.Now()
 	a := normal(attributes)
+	restore(a, "active", true) // silence about active is a yes here only
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
@@ -185,10 +190,19 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMResource, error) {
 	if a, ok := e.(*filter.AttributeExpression); ok && a.Operator == filter.EQ && a.AttributePath.SubAttribute == nil {
 		text, _ := a.CompareValue.(string)
+		clean := identity.CleanText(text)
 		switch strings.ToLower(a.AttributePath.AttributeName) {
 		case "username":
-			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text)
+			found, err := u.im.DB.ResourcesNamed(r.Context(), u.source.Name, clean)
+			if err != nil || len(found) > 0 || clean == text {
+				return found, err
+			}
+			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text) // as it was pushed before text was cleaned
 		case "externalid":
+			found, err := u.im.DB.ResourcesOf(r.Context(), u.source.Name, clean)
+			if err != nil || len(found) > 0 || clean == text {
+				return found, err
+			}
 			return u.im.DB.ResourcesOf(r.Context(), u.source.Name, text)
 		case "id":
 			one, err := u.im.DB.Resource(r.Context(), u.source.Name, text)
@@ -201,9 +215,54 @@ func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMRe
 	return u.im.DB.Resources(r.Context(), u.source.Name)
 }
 
-// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1).
+// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1). A client that
+// leaves a whole extension out does not know it: what the extension said stays.
 func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
-	return u.change(r, id, func(map[string]any) (map[string]any, error) { return normal(attributes), nil })
+	return u.change(r, id, func(before map[string]any) (map[string]any, error) {
+		after := normal(attributes)
+		for _, e := range u.kind.Extensions {
+			if _, given := attributes[e.ID]; !given && before[e.ID] != nil {
+				after[e.ID] = before[e.ID]
+			}
+		}
+		if own, given := after[EmploymentURN].(map[string]any); given {
+			restore(own, "employmentId", view(before).object(EmploymentURN)["employmentId"])
+		}
+		return after, nil
+	})
+}
+
+// unsaid is what a change leaves as it was when it does not state it: nobody
+// becomes active, begins on another day or is unmasked by silence.
+type unsaid struct{ active, start, protected any }
+
+func unsaidIn(attributes map[string]any) unsaid {
+	own := view(attributes).object(EmploymentURN)
+	return unsaid{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
+}
+
+// restoreTo puts back into attributes what they do not state. The start belongs
+// to an employment: another employment has a start of its own.
+func (b unsaid) restoreTo(attributes map[string]any, sameEmployment bool) {
+	restore(attributes, "active", b.active)
+	own, _ := attributes[EmploymentURN].(map[string]any)
+	if own == nil {
+		own = map[string]any{}
+	}
+	restore(own, "protected", b.protected)
+	if sameEmployment {
+		restore(own, "startDate", b.start)
+	}
+	if len(own) > 0 {
+		attributes[EmploymentURN] = own
+	}
+}
+
+// restore sets a value that is not there to what it was, if it was anything.
+func restore(in map[string]any, name string, before any) {
+	if scimtype.Empty(in[name]) && before != nil {
+		in[name] = before
+	}
 }
 
 // Patch implements scim.ResourceHandler (RFC 7644 §3.5.2).
@@ -231,11 +290,13 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != version(kept) {
 		return scim.Resource{}, scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
 	}
-	employment := employmentOf(kept.Key, d.Attributes)
+	employment, before := employmentOf(kept.Key, d.Attributes), unsaidIn(d.Attributes)
 	if d.Attributes, err = f(d.Attributes); err != nil {
 		return scim.Resource{}, scimtype.Plain(err)
 	}
-	if employmentOf(kept.Key, d.Attributes) != employment {
+	another := identity.CleanText(employmentOf(kept.Key, d.Attributes)) != identity.CleanText(employment)
+	before.restoreTo(d.Attributes, !another)
+	if another {
 		if d.Ended == "" {
 			// The one before would go on for ever, with nobody to end it.
 			e := scimerrors.ScimErrorMutability
@@ -272,9 +333,6 @@ func (u *users) Delete(r *http.Request, id string) error {
 
 // keep records what a user's attributes say as HR's word, and keeps them.
 func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
-	if _, set := d.Attributes["active"]; !set {
-		d.Attributes["active"] = true
-	}
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
 	if active, _ := d.Attributes["active"].(bool); active {
 		d.Ended = ""
@@ -282,8 +340,11 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		d.Ended = u.im.Today().AddDays(-1)
 	}
 	name, _ := d.Attributes["userName"].(string)
-	if strings.TrimSpace(name) == "" {
+	switch {
+	case identity.CleanText(name) == "":
 		return scim.Resource{}, invalid("userName: it is empty")
+	case utf8.RuneCountInString(name) > mostName:
+		return scim.Resource{}, invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
 	}
 	body, err := json.Marshal(d)
 	if err != nil {

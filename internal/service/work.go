@@ -305,6 +305,8 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) er
 		switch {
 		case r.Refused != "":
 			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", r.Refused)
+		case r.EndingsHeld != nil:
+			s.Log.Warn("the endings of an import are held", "source", r.Source, "name", r.Name, "hold", r.EndingsHeld.Digest, "why", r.EndingsHeld.Why)
 		case r.Held != nil:
 			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
 		default:

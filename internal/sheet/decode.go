@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 // encodings are those that a configuration can name.
 var encodings = map[string]encoding.Encoding{
 	"iso-8859-1": charmap.ISO8859_1, "windows-1252": charmap.Windows1252,
+	"cp850": charmap.CodePage850, "macintosh": charmap.Macintosh,
 	"utf-16": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16le": unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), "utf-16be": unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
 }
 
@@ -24,7 +26,9 @@ func Encodings() []string { return append([]string{"utf-8"}, slices.Sorted(maps.
 
 // decode brings a file to UTF-8 without a byte order mark. Without a name the
 // encoding is found out: by a byte order mark, as UTF-8 when it is, and else as
-// the one that Western Windows writes, which is said as a warning.
+// the one that Western Windows writes, which is said as a warning. A file that
+// is UTF-8 but for a few bytes is UTF-8: the bytes stay as they are, for the
+// reader of the fields to refuse.
 func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, error) {
 	name := l.Encoding
 	if e := encodings[name]; e != nil {
@@ -38,7 +42,7 @@ func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, er
 		l.Encoding = "utf-16"
 		return l.decode(file, content)
 	}
-	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+	content, marked := bytes.CutPrefix(content, []byte("\xef\xbb\xbf"))
 	line, ok := firstNotUTF8(content)
 	switch {
 	case bytes.IndexByte(content, 0) >= 0:
@@ -47,14 +51,50 @@ func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, er
 		return content, nil, nil
 	case name == "utf-8" && l.Setting == "":
 		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is not UTF-8: save it as UTF-8"}
+	}
+	letters, broken := tally(content)
+	switch {
+	case marked || broken <= letters || letters == 0 && onlyCut(content):
+		return content, &policy.Problem{File: file, Line: line, Warning: true, Text: fmt.Sprintf("the file is UTF-8 but for %d bytes, the first of them on this line: the rows that need them are left out; correct them in HR, or export the file again", broken)}, nil
 	case name == "utf-8":
 		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is not UTF-8: set " + l.Setting + ".encoding to iso-8859-1 or windows-1252, or export it as UTF-8"}
+	case letters*20 > broken:
+		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is partly UTF-8 and partly not: export it as UTF-8, or set " + l.Setting + ".encoding"}
 	}
 	text, err := charmap.Windows1252.NewDecoder().Bytes(content)
 	if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
 		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is neither UTF-8 nor windows-1252: set " + l.Setting + ".encoding, or export it as UTF-8"}
 	}
 	return text, &policy.Problem{File: file, Line: line, Warning: true, Text: "the file is not UTF-8 and was read as windows-1252: are the names right? Set " + l.Setting + ".encoding to say so, or export it as UTF-8"}, nil
+}
+
+// tally counts the characters of more than one byte in a text that is to be
+// UTF-8, and the bytes that are of no character.
+func tally(content []byte) (letters, broken int) {
+	for len(content) > 0 {
+		r, size := utf8.DecodeRune(content)
+		switch {
+		case r == utf8.RuneError && size <= 1:
+			broken++
+		case size > 1:
+			letters++
+		}
+		content = content[size:]
+	}
+	return letters, broken
+}
+
+// onlyCut says whether each byte that is not UTF-8 is the first half of a letter
+// such as å: what Western Windows means by that byte is no letter of the North.
+func onlyCut(content []byte) bool {
+	for len(content) > 0 {
+		r, size := utf8.DecodeRune(content)
+		if r == utf8.RuneError && size <= 1 && content[0] != 0xc3 {
+			return false
+		}
+		content = content[size:]
+	}
+	return true
 }
 
 // firstNotUTF8 returns the line on which a text ceases to be UTF-8.

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/behov/behov/internal/policy"
@@ -28,11 +30,25 @@ type Sheet interface {
 	// Next returns the next record, whose fields are good until the one after
 	// it, and its line. A *RecordError is about this record, io.EOF the end.
 	Next() (fields []string, line int, err error)
-	// Most is at least how many records there are.
-	Most() int
 	// Column returns where in its line the last record's field begins, from 1;
 	// zero where there is no such thing.
 	Column(field int) int
+}
+
+// What a sheet may have at most. More of either is no export, and is refused
+// before it costs anything.
+const (
+	// MostColumns is how many columns there may be.
+	MostColumns = 1000
+	// MostProblems is how many records may be unreadable, or bad otherwise.
+	MostProblems = 10_000
+	// mostDeep is how deep objects may lie in a record, mostName how long the
+	// name may be that comes of it.
+	mostDeep, mostName = 8, 1000
+)
+
+func tooManyColumns(n int) string {
+	return fmt.Sprintf("there are %d columns or more, and at most %d are read: is the delimiter right?", n, MostColumns)
 }
 
 // RecordError is a record that cannot be read at all.
@@ -68,7 +84,8 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Probl
 		s := NewRecords()
 		return s, warning, s.addJSON(file, text)
 	case "jsonl":
-		return readJSONLines(text), warning, nil
+		s, err := readJSONLines(file, text)
+		return s, warning, err
 	case "html":
 		return nil, nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched?"}
 	}
@@ -99,9 +116,8 @@ func LooksLike(text []byte) string {
 
 // csvSheet reads CSV as it comes (RFC 4180).
 type csvSheet struct {
-	file  string
-	r     *csv.Reader
-	lines int
+	file string
+	r    *csv.Reader
 }
 
 func newCSV(file string, text []byte, l Layout) *csvSheet {
@@ -113,7 +129,7 @@ func newCSV(file string, text []byte, l Layout) *csvSheet {
 	}
 	r.FieldsPerRecord = -1
 	r.ReuseRecord = true
-	return &csvSheet{file: file, r: r, lines: bytes.Count(text, []byte("\n"))}
+	return &csvSheet{file: file, r: r}
 }
 
 // delimiterOf finds out what separates the names of the columns.
@@ -148,6 +164,9 @@ func (s *csvSheet) Header() ([]string, error) {
 	case err != nil:
 		return nil, policy.Problem{File: s.file, Line: 1, Text: "the line of column names cannot be read: " + err.Error()}
 	}
+	if len(header) > MostColumns {
+		return nil, policy.Problem{File: s.file, Line: 1, Text: tooManyColumns(len(header))}
+	}
 	return append([]string(nil), header...), nil
 }
 
@@ -164,8 +183,6 @@ func (s *csvSheet) Next() ([]string, int, error) {
 	return fields, line, nil
 }
 
-func (s *csvSheet) Most() int { return s.lines }
-
 func (s *csvSheet) Column(field int) int { _, at := s.r.FieldPos(field); return at }
 
 // Records is a sheet of records that name their fields themselves, so that
@@ -176,12 +193,22 @@ type Records struct {
 	index map[string]int
 	rows  []namedRow
 	at    int
+	bad   int // records that cannot be read
+	// fields are the record's that Next returned last.
+	fields []string
 }
 
+// namedRow has the fields that a record has, and no place for those that only
+// others have.
 type namedRow struct {
 	line   int
-	fields []string
+	fields []namedField
 	err    *RecordError
+}
+
+type namedField struct {
+	column int
+	value  string
 }
 
 // NewRecords returns a sheet without records.
@@ -204,15 +231,28 @@ func (s *Records) Add(names, fields []string) {
 	s.rows = append(s.rows, row)
 }
 
-// All are the fields of the records, without moving on.
+// All are the fields of the records, without moving on. They are good until the
+// next.
 func (s *Records) All() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for _, row := range s.rows {
-			if !yield(row.fields) {
+			if !yield(s.spread(row)) {
 				return
 			}
 		}
 	}
+}
+
+// spread puts the fields of a record in the places of their columns.
+func (s *Records) spread(row namedRow) []string {
+	if len(s.fields) != len(s.names) {
+		s.fields = make([]string, len(s.names))
+	}
+	clear(s.fields)
+	for _, f := range row.fields {
+		s.fields[f.column] = f.value
+	}
+	return s.fields
 }
 
 // AddJSON adds the records of a file of JSON, as one page of several.
@@ -234,11 +274,22 @@ func (s *Records) AddJSON(file string, content []byte, l Layout) error {
 // set gives the record that is being read a field.
 func (s *Records) set(row *namedRow, name, value string) {
 	s.Name(name)
-	i := s.index[name]
-	for len(row.fields) <= i {
-		row.fields = append(row.fields, "")
+	row.fields = append(row.fields, namedField{s.index[name], value})
+}
+
+// add adds a record that was read. The error is about the whole sheet: it has
+// more than anybody reads who has to find out what is wrong with it.
+func (s *Records) add(file string, row namedRow) error {
+	if row.err != nil {
+		if s.bad++; s.bad > MostProblems {
+			return policy.Problem{File: file, Line: row.line, Text: fmt.Sprintf("more than %d records cannot be read, and nothing of it was: is it an export at all?", MostProblems)}
+		}
 	}
-	row.fields[i] = value
+	if len(s.names) > MostColumns {
+		return policy.Problem{File: file, Line: row.line, Text: tooManyColumns(len(s.names))}
+	}
+	s.rows = append(s.rows, row)
+	return nil
 }
 
 // Header implements Sheet.
@@ -254,13 +305,10 @@ func (s *Records) Next() ([]string, int, error) {
 	if row.err != nil {
 		return nil, 0, row.err
 	}
-	for len(row.fields) < len(s.names) {
-		row.fields = append(row.fields, "")
-	}
-	return row.fields, row.line, nil
+	return s.spread(row), row.line, nil
 }
 
-// Most implements Sheet: it is how many there are.
+// Most is how many records there are.
 func (s *Records) Most() int { return len(s.rows) }
 
 // Column implements Sheet: records that name their fields have none.
@@ -288,9 +336,11 @@ func (s *Records) addJSON(file string, text []byte) error {
 		case err != nil:
 			return problem(d.InputOffset(), "the file breaks off or is no JSON after this: nothing of it was read")
 		default:
-			s.flatten(&row, "", fields)
+			s.flatten(&row, "", fields, mostDeep)
 		}
-		s.rows = append(s.rows, row)
+		if err := s.add(file, row); err != nil {
+			return err
+		}
 	}
 	if _, err := d.Token(); err != nil {
 		return problem(d.InputOffset(), "the file breaks off or is no JSON after this: nothing of it was read")
@@ -356,7 +406,7 @@ func (c *lineCounter) at(offset int64) int {
 
 // readJSONLines reads a record on each line; what is wrong with one is about
 // that one.
-func readJSONLines(text []byte) Sheet {
+func readJSONLines(file string, text []byte) (Sheet, error) {
 	s := NewRecords()
 	for n := 1; len(text) > 0; n++ {
 		var one []byte
@@ -371,15 +421,27 @@ func readJSONLines(text []byte) Sheet {
 		if err := d.Decode(&fields); err != nil || d.More() || fields == nil {
 			row.err = &RecordError{Line: n, Text: "it is no JSON object"}
 		} else {
-			s.flatten(&row, "", fields)
+			s.flatten(&row, "", fields, mostDeep)
 		}
-		s.rows = append(s.rows, row)
+		if err := s.add(file, row); err != nil {
+			return nil, err
+		}
 	}
-	return s
+	return s, nil
+}
+
+// plainNumber writes a number without an exponent, where it has one that needs
+// none: some write 100 as 1E+2.
+func plainNumber(n json.Number) string {
+	f, err := n.Float64()
+	if !strings.ContainsAny(n.String(), "eE") || err != nil || math.Abs(f) > 1e15 || f != 0 && math.Abs(f) < 1e-6 {
+		return n.String()
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
 // flatten puts what is in an object under dotted names: name.given.
-func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any) {
+func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any, deep int) {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -390,13 +452,19 @@ func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any) {
 		case nil:
 			s.set(row, prefix+name, "")
 		case map[string]any:
-			s.flatten(row, prefix+name+".", v)
+			if deep == 0 || len(prefix) > mostName {
+				row.err = &RecordError{Line: row.line, Text: "there are objects in objects in it, deeper than any column is"}
+				return
+			}
+			s.flatten(row, prefix+name+".", v, deep-1)
 		case []any:
 			var parts []string
 			for _, x := range v {
 				parts = append(parts, fmt.Sprint(x))
 			}
 			s.set(row, prefix+name, strings.Join(parts, ","))
+		case json.Number:
+			s.set(row, prefix+name, plainNumber(v))
 		default:
 			s.set(row, prefix+name, fmt.Sprint(v))
 		}

@@ -223,6 +223,8 @@ func pauses(ctx context.Context, q sqlx.QueryerContext) (map[string]Decision, er
 const (
 	PlanHold   = "plan"
 	ImportHold = "hr-import"
+	// EndingsHold is of the endings of an import that went in otherwise.
+	EndingsHold = "hr-endings"
 )
 
 // Hold is something that waits for a person's decision.
@@ -284,6 +286,21 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 	for _, where := range []string{"hold_step WHERE digest", "step_decision WHERE hold", "hold WHERE digest"} {
 		if err := tx.exec(ctx, `DELETE FROM `+where+` = $1`, digest); err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
+		}
+	}
+	return nil
+}
+
+// EndHoldsExcept ends the holds of a kind and a subject, but for one: what came
+// after them took their place.
+func (tx *Tx) EndHoldsExcept(ctx context.Context, kind, subject, digest string) error {
+	var old []string
+	if err := tx.tx.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE kind = $1 AND subject = $2 AND digest <> $3 ORDER BY digest`, kind, subject, digest); err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	for _, d := range old {
+		if err := tx.EndHold(ctx, d); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,6 +12,17 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
+// The statuses of an import. What went in is done, or done but for its endings.
+const (
+	ImportDone        = "done"
+	ImportEndingsHeld = "endings-held"
+	ImportHeld        = "held"
+	ImportRefused     = "refused"
+)
+
+// wentIn is a condition on imports.
+const wentIn = `status IN ('` + ImportDone + `', '` + ImportEndingsHeld + `')`
+
 // Import is a record of one import.
 type Import struct {
 	ID       string `db:"id" json:"id"`
@@ -20,7 +31,7 @@ type Import struct {
 	Rows     int    `db:"rows" json:"rows"`
 	BadRows  int    `db:"bad_rows" json:"bad_rows"`
 	Events   int    `db:"events" json:"events"`
-	Status   string `db:"status" json:"status"` // "done", "held" or "refused"
+	Status   string `db:"status" json:"status"` // one of the Import statuses
 	Recorded int64  `db:"recorded_us" json:"-"`
 	MadeUS   int64  `db:"made_us" json:"-"`
 	// Filled is JSON: for each column, how many rows had a value. Problems is
@@ -58,7 +69,7 @@ func (tx *Tx) LastImport(ctx context.Context, source string) (*Import, error) {
 
 func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Import, error) {
 	var i Import
-	err := sqlx.GetContext(ctx, q, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND status = 'done' ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
+	err := sqlx.GetContext(ctx, q, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND `+wentIn+` ORDER BY recorded_us DESC, id DESC LIMIT 1`, source)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -72,11 +83,11 @@ func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Imp
 // last import that had this very content, if any.
 func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, same *Import, err error) {
 	var us int64
-	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(made_us), 0) FROM hr_import WHERE source = $1 AND status = 'done'`, source); err != nil {
+	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(made_us), 0) FROM hr_import WHERE source = $1 AND `+wentIn, source); err != nil {
 		return made, nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	var i Import
-	err = tx.tx.GetContext(ctx, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND status = 'done' AND file_hash = $2 ORDER BY recorded_us DESC, id DESC LIMIT 1`, source, hash)
+	err = tx.tx.GetContext(ctx, &i, `SELECT `+columns[Import]("")+` FROM hr_import WHERE source = $1 AND `+wentIn+` AND file_hash = $2 ORDER BY recorded_us DESC, id DESC LIMIT 1`, source, hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return instant(us), nil, nil
 	}
@@ -191,6 +202,26 @@ func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 		return identity.Person{}, false, err
 	}
 	return people[0], true, nil
+}
+
+// Keys returns the keys by which a source calls people, and those by which it
+// calls employments, sorted.
+func (tx *Tx) Keys(ctx context.Context, source string) (people, employments []string, err error) {
+	for table, keys := range map[string]*[]string{"person_source_key": &people, "employment": &employments} {
+		if err := tx.tx.SelectContext(ctx, keys, `SELECT key FROM `+table+` WHERE source = $1 ORDER BY key`, source); err != nil {
+			return nil, nil, fmt.Errorf("read keys: %w", err)
+		}
+	}
+	return people, employments, nil
+}
+
+// HasKeys says whether a source calls a person and an employment so.
+func (tx *Tx) HasKeys(ctx context.Context, source, person, employment string) (bool, error) {
+	var n int
+	if err := tx.tx.GetContext(ctx, &n, `SELECT (SELECT COUNT(*) FROM person_source_key WHERE source = $1 AND key = $2) + (SELECT COUNT(*) FROM employment WHERE source = $1 AND key = $3)`, source, person, employment); err != nil {
+		return false, fmt.Errorf("read keys: %w", err)
+	}
+	return n == 2, nil
 }
 
 // Position is how far a source that gives changes has been read.

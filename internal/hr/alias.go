@@ -1,0 +1,84 @@
+package hr
+
+import (
+	"context"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// alias gives the rows the keys by which their people and employments are
+// stored. Keys are clean where they are read; a database may hold others from
+// before they were: "1001" is whom it knows as "1001" with a zero-width space
+// behind, and no second person.
+func (r *run) alias(ctx context.Context, tx *store.Tx) error {
+	if r.Export.Partial {
+		known, err := r.knowsKeys(ctx, tx)
+		if err != nil || known {
+			return err
+		}
+	}
+	people, employments, err := tx.Keys(ctx, r.Source.Name)
+	if err != nil {
+		return err
+	}
+	sponsors := people
+	if in := r.Source.Contracts.In; in != "" && in != r.Source.Name {
+		if sponsors, _, err = tx.Keys(ctx, in); err != nil {
+			return err
+		}
+	}
+	person, employment, sponsor := aliases(people), aliases(employments), aliases(sponsors)
+	for i := range r.Export.Rows {
+		row := &r.Export.Rows[i]
+		row.PersonKey, row.EmploymentKey = or(person[row.PersonKey], row.PersonKey), or(employment[row.EmploymentKey], row.EmploymentKey)
+		row.Terms.ManagerKey, row.SponsorKey = or(person[row.Terms.ManagerKey], row.Terms.ManagerKey), or(sponsor[row.SponsorKey], row.SponsorKey)
+	}
+	// Whoever may be meant by a bad row stays as they are.
+	spread(r.Export.BadPeople, people)
+	spread(r.Export.Protected, people)
+	spread(r.Export.BadEmployments, employments)
+	return nil
+}
+
+// knowsKeys says whether all rows are of people and employments that are known
+// by these very keys.
+func (r *run) knowsKeys(ctx context.Context, tx *store.Tx) (bool, error) {
+	if len(r.Export.BadPeople)+len(r.Export.BadEmployments) > 0 {
+		return false, nil
+	}
+	for _, row := range r.Export.Rows {
+		known, err := tx.HasKeys(ctx, r.Source.Name, row.PersonKey, row.EmploymentKey)
+		if err != nil || !known {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// aliases returns the stored keys that are not clean, by what they are when they
+// are; but for those that are stored clean, too.
+func aliases(stored []string) map[string]string {
+	found, exact := map[string]string{}, map[string]bool{}
+	for _, key := range stored {
+		if clean := identity.CleanText(key); clean == key {
+			exact[key] = true
+		} else if found[clean] == "" {
+			found[clean] = key
+		}
+	}
+	for key := range exact {
+		delete(found, key)
+	}
+	return found
+}
+
+// spread marks all stored keys that are the same as a marked one, but for their
+// bytes.
+func spread(marked map[string]bool, stored []string) {
+	for _, key := range stored {
+		if clean := identity.CleanText(key); clean != key && marked[clean] {
+			marked[key] = true
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package hr_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/store"
+)
+
+// withoutBo is twoPeople after Bo has left.
+const withoutBo = header +
+	"1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n" +
+	"1,E2,Åsa,Ek,library,2,25,2021-01-01,,no\n"
+
+const nobodys = ",,Eva,Ask,school,1,100,2020-01-01,,no\n"
+
+// TestEmptyRowsAreNothingAtAll: rows of nothing but delimiters and white space,
+// as Excel leaves them, are no rows: they are not counted, not bad, and stop no
+// ending.
+func TestEmptyRowsAreNothingAtAll(t *testing.T) {
+	for name, text := range map[string]string{
+		"delimiters":      withoutBo + ",,,,,,,,,\n,,,,,,,,,\n,,,,,,,,,\n",
+		"a few of them":   withoutBo + ",,\n",
+		"white space":     withoutBo + " , ,\u00a0,,\u200b,,,,,\n  \n",
+		"in between":      strings.Replace(withoutBo, "\n1,E2", "\n,,,,,,,,,\n\n1,E2", 1),
+		"quoted":          withoutBo + `"","","","","","","","","",""` + "\n",
+		"semicolons":      strings.ReplaceAll(withoutBo+",,,,,,,,,\n", ",", ";"),
+		"empty JSON":      `[{}, ` + strings.Join(records()[:2], ",") + `, {"person_id": null, "unit": " "}]`,
+		"empty JSON Line": "{}\n" + strings.Join(records()[:2], "\n") + "\n{\"person_id\": \"\"}\n",
+	} {
+		f := newFixture(t)
+		f.take(twoPeople)
+		r := f.take(text)
+		if r.EndingsWait || r.EndingsHeld != nil || r.Rows != 2 || len(r.Problems) > 0 || f.state() != "1 Åsa E1 school; 1 Åsa E2 library" {
+			t.Errorf("%s: %+v, %s", name, r, f.state())
+		}
+	}
+}
+
+func (f *fixture) decide(h *store.Hold, verdict string) {
+	f.t.Helper()
+	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: h.Digest, Maker: "person:x", Reason: "so it is"}, now)
+		return err
+	}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) holds() (all []store.HoldState) {
+	f.t.Helper()
+	all, err := f.db.Holds(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return all
+}
+
+func (f *fixture) lastStatus() string {
+	f.t.Helper()
+	all, err := f.db.Imports(f.t.Context(), "hr", 1)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return all[0].Status
+}
+
+// TestEndingsThatWaitAreHeldAndTold: an import in which somebody would have been
+// ended, but for rows that could be anybody's, says so with a status of its own
+// and a hold, which alerts; everything else of it goes in.
+func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
+	f := newFixture(t)
+	f.take(twoPeople)
+	moved := strings.Replace(withoutBo, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1)
+	r := f.take(moved + nobodys)
+	if r.EndingsHeld == nil || r.Held != nil || !r.EndingsWait || f.state() != "1 Åsa E1 library; 1 Åsa E2 library; 2 Bo E3 library" {
+		t.Fatalf("%+v, %s", r, f.state())
+	}
+	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.EndingsHold || !strings.Contains(h[0].Why, "1 employments that run are not in the file, and 1 rows") {
+		t.Errorf("%s, %+v", f.lastStatus(), h)
+	}
+	// The next import takes its place; one whose rows are right ends Bo, and
+	// nothing is held any more.
+	f.take(moved + nobodys + nobodys)
+	if h := f.holds(); len(h) != 1 || !strings.Contains(h[0].Why, "2 rows") {
+		t.Errorf("the next: %+v", h)
+	}
+	if r := f.take(moved + "\n"); r.EndingsHeld != nil || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone || strings.Contains(f.state(), "Bo") {
+		t.Errorf("corrected: %+v, %s", r, f.state())
+	}
+	// Where nobody would have been ended, nothing is held.
+	if r := f.take(moved + "\n" + nobodys); r.EndingsHeld != nil || !r.EndingsWait || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone {
+		t.Errorf("nobody to end: %+v", r)
+	}
+}
+
+// TestHeldEndingsCanBeReleased: released, the same content ends whom it lacks,
+// and is read again for it; rejected, it is not.
+func TestHeldEndingsCanBeReleased(t *testing.T) {
+	f := newFixture(t)
+	s := detecting
+	s.File = filepath.Join(t.TempDir(), "hr.csv")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(s.File, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(twoPeople)
+	f.pulled(s, 1)
+	write(withoutBo + nobodys)
+	r := f.pulled(s, 1)[0]
+	if r.EndingsHeld == nil {
+		t.Fatalf("%+v", r)
+	}
+	f.pulled(s, 0)
+	f.decide(r.EndingsHeld, store.Reject)
+	f.pulled(s, 0)
+	f.decide(r.EndingsHeld, store.Release)
+	if r := f.pulled(s, 1)[0]; r.EndingsHeld != nil || r.EndingsWait || len(f.holds()) != 0 || f.state() != "1 Åsa E1 school; 1 Åsa E2 library" {
+		t.Errorf("released: %+v, %s", r, f.state())
+	}
+	f.pulled(s, 0)
+}
+
+// TestHeldEndingsDoNotStopADirectory: the file is archived, and what is newer is
+// read.
+func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
+	f := newFixture(t)
+	dir := t.TempDir()
+	s := detecting
+	s.Directory = &config.Directory{Path: dir, Pattern: "*.csv", Archive: filepath.Join(dir, "archive")}
+	for name, text := range map[string]string{"hr-2026-01-01.csv": twoPeople, "hr-2026-01-02.csv": withoutBo + nobodys, "hr-2026-01-03.csv": withoutBo} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var held []*hr.Report
+	for _, r := range f.pulled(s, 3) {
+		if r.EndingsHeld != nil {
+			held = append(held, r)
+		}
+	}
+	if len(held) != 1 || len(f.holds()) != 0 || strings.Contains(f.state(), "Bo") {
+		t.Errorf("%+v, %s", held, f.state())
+	}
+}

@@ -1,0 +1,375 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/scim2/filter-parser/v2"
+
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/scimtype"
+)
+
+// understood brings requests as real clients send them into the form of the
+// RFC, before the library looks at them.
+func (u *users) understood(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("sortBy") {
+			fail(w, http.StatusBadRequest, "invalidValue", "Sorting is not supported.")
+			return
+		}
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, scimPath)
+		if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
+			next.ServeHTTP(w, r)
+			return
+		}
+		raw, err := io.ReadAll(r.Body)
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			fail(w, http.StatusRequestEntityTooLarge, "", "The body is larger than 1 MB.")
+			return
+		}
+		var body map[string]any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if err != nil || d.Decode(&body) != nil {
+			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
+			return
+		}
+		cleanText(body)
+		var ignored []string
+		if r.Method == http.MethodPatch {
+			ignored = dialects(u.kind, body)
+		} else {
+			booleans(body)
+			ignored = unknown(u.kind, body)
+		}
+		if len(ignored) > 0 {
+			slog.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
+		}
+		if raw, err = json.Marshal(body); err != nil {
+			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
+			return
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+		if r.Method == http.MethodPost || !deactivates(body) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		answer := &buffered{header: w.Header(), status: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		u.tellLost(r, answer, hr.HashOf(raw))
+		w.WriteHeader(answer.status)
+		_, _ = w.Write(answer.body.Bytes()) // the client may be gone
+	})
+}
+
+// cleanText brings every text in a body into the one form in which text is
+// compared. One with control characters in it stays as it is: it is refused
+// where that matters.
+func cleanText(v any) any {
+	switch v := v.(type) {
+	case string:
+		if !strings.ContainsFunc(v, unicode.IsControl) {
+			return identity.CleanText(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = cleanText(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = cleanText(v[key])
+		}
+	}
+	return v
+}
+
+// tellLost records a request that deactivates a user and was refused, with an
+// alert: the user keeps their access until the request is corrected.
+func (u *users) tellLost(r *http.Request, answer *buffered, hash string) {
+	if answer.status < http.StatusBadRequest || answer.status >= http.StatusInternalServerError || answer.status == http.StatusNotFound || answer.status == http.StatusPreconditionFailed {
+		return // it was done, or there is no such user, or the client tries again
+	}
+	var said struct{ ScimType, Detail string }
+	_ = json.Unmarshal(answer.body.Bytes(), &said) // what is not there is not told
+	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
+		strings.TrimPrefix(r.URL.Path, "/Users/"), first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
+	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
+		slog.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
+	}
+}
+
+// deactivates says whether a body, as brought into the form of the RFC, sets
+// active to false.
+func deactivates(body map[string]any) bool {
+	if isFalse(body) {
+		return true
+	}
+	for _, op := range operations(body) {
+		path, _ := op["path"].(string)
+		values, _ := op["value"].(map[string]any)
+		if is, set := op["value"].(bool); set && !is && namesActive(path) || path == "" && isFalse(values) {
+			return true
+		}
+	}
+	return false
+}
+
+func isFalse(values map[string]any) bool {
+	for name, v := range values {
+		if is, set := v.(bool); set && !is && namesActive(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func namesActive(path string) bool {
+	return strings.EqualFold(path[strings.LastIndex(path, ":")+1:], "active")
+}
+
+// operations are those of a PATCH.
+func operations(body map[string]any) []map[string]any {
+	var all []map[string]any
+	for key, v := range body {
+		list, _ := v.([]any)
+		if !strings.EqualFold(key, "Operations") {
+			continue
+		}
+		for _, o := range list {
+			if op, is := o.(map[string]any); is {
+				all = append(all, op)
+			}
+		}
+	}
+	return all
+}
+
+// dialects understands what Entra ID and others make of a PATCH: operations in
+// capitals, truth as text, a manager as a text, names with dots as keys, null
+// for nothing, and attributes that no schema has, which it takes out and
+// returns. An operation of which nothing is left changes nothing.
+func dialects(kind scimtype.Type, body map[string]any) (ignored []string) {
+	all := operations(body)
+	for _, op := range all {
+		plain(kind, op)
+	}
+	kept := 0
+	var strangers []map[string]any // operations on what the core schema does not have
+	for _, op := range all {
+		path, _ := op["path"].(string)
+		switch name, place := find(kind, path); {
+		case path == "":
+			names, nulls := onlyKnown(kind, op)
+			ignored = append(ignored, names...)
+			remove(body, nulls)
+			kept++
+		case place == nowhere:
+			strangers = append(strangers, op)
+		case place == elsewhere:
+			ignored = append(ignored, name)
+			nothing(op)
+		default:
+			op["path"] = name
+			kept++
+		}
+	}
+	if kept == 0 {
+		return ignored // the library says what is wrong with it
+	}
+	for _, op := range strangers {
+		path, _ := op["path"].(string)
+		ignored = append(ignored, label(path))
+		nothing(op)
+	}
+	return ignored
+}
+
+// plain brings one operation into the form of the RFC.
+func plain(kind scimtype.Type, op map[string]any) {
+	if name, ok := op["op"].(string); ok {
+		op["op"] = strings.ToLower(name)
+	}
+	path, _ := op["path"].(string)
+	values, is := op["value"].(map[string]any)
+	if is && op["op"] != "remove" && slices.ContainsFunc(kind.Extensions, isSchema(path)) {
+		delete(op, "path") // all of an extension, named by its URN
+		values, path = map[string]any{path: values}, ""
+		op["value"] = values
+	}
+	switch text, isText := op["value"].(string); {
+	case is && path == "":
+		flatten(kind, values)
+		booleans(values)
+	case is:
+		booleans(values)
+	case isText:
+		op["value"] = value(path, text)
+	case op["value"] == nil && path != "" && op["op"] == "replace": // RFC 7643 §2.5
+		op["op"] = "remove"
+	}
+	if op["op"] == "remove" && path != "" && !strings.Contains(path, "[") {
+		delete(op, "value") // of one attribute it says only what was there
+	}
+}
+
+// nothing makes an operation one that changes nothing.
+func nothing(op map[string]any) {
+	clear(op)
+	op["op"], op["value"] = "add", map[string]any{}
+}
+
+// remove adds operations that remove attributes.
+func remove(body map[string]any, paths []string) {
+	slices.Sort(paths)
+	for key, v := range body {
+		if list, is := v.([]any); is && strings.EqualFold(key, "Operations") {
+			for _, path := range paths {
+				list = append(list, map[string]any{"op": "remove", "path": path})
+			}
+			body[key] = list
+		}
+	}
+}
+
+// onlyKnown leaves of an operation without a path what the type has. It returns
+// the names of the rest, and the paths of what is to be null (RFC 7643 §2.5).
+func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, nulls []string) {
+	values, _ := op["value"].(map[string]any)
+	for key, v := range values {
+		switch name, place := find(kind, key); {
+		case v == nil && place == here:
+			delete(values, key)
+			if op["op"] == "replace" {
+				nulls = append(nulls, name)
+			}
+		case place != here:
+			delete(values, key)
+			if !common(key) {
+				ignored = append(ignored, label(key))
+			}
+		case name != key:
+			delete(values, key)
+			values[name] = v
+		}
+	}
+	return ignored, nulls
+}
+
+// common says whether a name is one that every resource has, and that behov
+// says itself.
+func common(name string) bool {
+	return strings.EqualFold(name, "id") || strings.EqualFold(name, "schemas") || strings.EqualFold(name, "meta")
+}
+
+// place is where a path leads.
+type place int
+
+const (
+	here      place = iota // to an attribute that the type has, or it is no path at all
+	nowhere                // to none of the core schema's
+	elsewhere              // to none of an extension's, or to an extension that behov does not know
+)
+
+// find returns where a path leads, with the schema in it named as the type
+// names it.
+func find(kind scimtype.Type, text string) (string, place) {
+	path, err := filter.ParsePath([]byte(text))
+	if err != nil {
+		return text, here // malformed: it is refused
+	}
+	urn := path.AttributePath.URI()
+	a, extension, err := kind.Attribute(urn, path.AttributePath.AttributeName)
+	missing := nowhere
+	if urn != "" && !strings.EqualFold(urn, kind.Schema.ID) {
+		missing = elsewhere
+	}
+	if err != nil {
+		return label(text), missing
+	}
+	sub := first(path.SubAttributeName(), path.AttributePath.SubAttributeName())
+	if _, has := a.SubAttributes().ContainsAttribute(sub); sub != "" && !has {
+		return label(text), missing
+	}
+	if urn == "" {
+		return text, here
+	}
+	return first(extension, kind.Schema.ID) + text[len(urn):], here
+}
+
+// flatten names the attributes of an extension that is given as an object, as
+// RFC 7643 §3.3 has them in a resource, by their paths.
+func flatten(kind scimtype.Type, values map[string]any) {
+	for urn, v := range values {
+		extension, is := v.(map[string]any)
+		if !is || !slices.ContainsFunc(kind.Extensions, isSchema(urn)) {
+			continue
+		}
+		delete(values, urn)
+		for name, v := range extension {
+			values[urn+":"+name] = v
+		}
+	}
+}
+
+// unknown returns the names in a resource that no schema has, which the library
+// leaves out, and names extensions as the type names them.
+func unknown(kind scimtype.Type, body map[string]any) (ignored []string) {
+	for key, v := range body {
+		extension := slices.IndexFunc(kind.Extensions, isSchema(key))
+		if extension < 0 {
+			if _, known := kind.Schema.Attributes.ContainsAttribute(key); !known && !common(key) {
+				ignored = append(ignored, label(key))
+			}
+			continue
+		}
+		if urn := kind.Extensions[extension].ID; urn != key {
+			delete(body, key)
+			body[urn] = v
+		}
+		values, _ := v.(map[string]any)
+		for name := range values {
+			if _, known := kind.Extensions[extension].Attributes.ContainsAttribute(name); !known {
+				ignored = append(ignored, label(key+":"+name))
+			}
+		}
+	}
+	return ignored
+}
+
+// label is what a path is called in the log: its attribute, and no value of the
+// filter in it.
+func label(text string) string {
+	path, err := filter.ParsePath([]byte(text))
+	if err != nil || len(text) > 200 {
+		return "(a name that is none)"
+	}
+	name := path.AttributePath.AttributeName
+	if urn := path.AttributePath.URI(); urn != "" {
+		name = urn + ":" + name
+	}
+	return name
+}
+
+// listed names what was ignored, as far as anybody reads on.
+func listed(names []string) string {
+	const most = 20
+	slices.Sort(names)
+	names = slices.Compact(names)
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
+}

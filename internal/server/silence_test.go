@@ -1,0 +1,239 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/internal/server"
+)
+
+const deactivate = `{"op": "replace", "path": "active", "value": false}`
+
+// without returns the user asa without a part of what she is pushed with.
+func without(t *testing.T, parts ...string) string {
+	t.Helper()
+	body := asa
+	for _, part := range parts {
+		if !strings.Contains(body, part) {
+			t.Fatalf("asa has no %s", part)
+		}
+		body = strings.Replace(body, part, "", 1)
+	}
+	return body
+}
+
+// TestSilenceAboutActiveLeavesALeaverInactive: a PUT without active, a null and
+// a PATCH that removes it are no reason to give a leaver access.
+func TestSilenceAboutActiveLeavesALeaverInactive(t *testing.T) {
+	null := strings.Replace(asa, `"active": true`, `"active": null`, 1)
+	for name, c := range map[string]struct{ method, body string }{
+		"PUT without active":              {"PUT", without(t, `"active": true,`)},
+		"PUT of null":                     {"PUT", null},
+		"PATCH remove":                    {"PATCH", patch(`{"op": "remove", "path": "active"}`)},
+		"PATCH of null":                   {"PATCH", patch(`{"op": "replace", "path": "active", "value": null}`)},
+		"PATCH of null, without a path":   {"PATCH", patch(`{"op": "replace", "value": {"active": null, "title": "Head"}}`)},
+		"PATCH of something else":         {"PATCH", patch(`{"op": "replace", "path": "title", "value": "Head"}`)},
+		"PUT without extensions, as well": {"PUT", `{"schemas": ["` + core + `"], "userName": "asa.ek@example.org", "name": {"givenName": "Åsa", "familyName": "Ek"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			path := "/Users/" + s.push(asa)
+			s.must(http.StatusOK, "PATCH", path, patch(deactivate))
+			s.pass(72 * time.Hour)
+			left := s.people("2026-11-22")
+			if got := s.must(http.StatusOK, c.method, path, c.body)["active"]; got != false {
+				t.Errorf("active is %v", got)
+			}
+			if got := s.people("2026-11-26"); strings.Contains(got, "[") {
+				t.Errorf("the leaver works again: %s", got)
+			}
+			if got := s.people("2026-11-22"); strings.Count(got, "[") != strings.Count(left, "[") {
+				t.Errorf("the last day moved: %s, not %s", got, left)
+			}
+		})
+	}
+}
+
+// TestSilenceAboutActiveLeavesAnActiveUserActive: the same silence ends nothing,
+// and on a POST it means active.
+func TestSilenceAboutActiveLeavesAnActiveUserActive(t *testing.T) {
+	for name, body := range map[string]string{"absent": without(t, `"active": true,`), "null": strings.Replace(asa, `"active": true`, `"active": null`, 1)} {
+		s := newService(t)
+		path := "/Users/" + s.push(body)
+		works := s.people(today)
+		if !strings.Contains(works, "[1001") {
+			t.Errorf("%s on a POST: %s", name, works)
+		}
+		s.must(http.StatusOK, "PUT", path, body)
+		s.must(http.StatusOK, "PATCH", path, patch(`{"op": "remove", "path": "active"}`))
+		if got := s.people(today); got != works {
+			t.Errorf("%s: %s, not %s", name, got, works)
+		}
+	}
+}
+
+// TestAPutWithoutAnExtensionLeavesWhatItSays: a client that does not know the
+// extension says nothing of the start date, nor of anything else in it.
+func TestAPutWithoutAnExtensionLeavesWhatItSays(t *testing.T) {
+	own := `,
+	"` + server.EmploymentURN + `": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`
+	const department = `,
+	"` + enterprise + `": {"department": "school", "employeeNumber": "1001"}`
+	s := newService(t)
+	future := strings.Replace(asa, `"startDate": "2026-01-01"`, `"startDate": "2027-01-01", "protected": true, "employmentId": "E7"`, 1)
+	path := "/Users/" + s.push(future)
+	want := s.people("2027-01-01")
+	if !strings.Contains(want, "[E7 school 1 Teacher 75 map[cost_centre:10] 2027-01-01]") || !strings.Contains(want, "protected") {
+		t.Fatal(want)
+	}
+	for name, body := range map[string]string{
+		"without ours":                            without(t, own),
+		"without either":                          without(t, own, department),
+		"with ours as null":                       strings.Replace(asa, own, `, "`+server.EmploymentURN+`": null`, 1),
+		"with ours, but not the start":            strings.Replace(asa, `"startDate": "2026-01-01", `, "", 1),
+		"with the start as null, and unprotected": strings.Replace(asa, `"startDate": "2026-01-01"`, `"startDate": null, "protected": null`, 1),
+	} {
+		s.must(http.StatusOK, "PUT", path, body)
+		if got := s.people("2027-01-01"); got != want {
+			t.Errorf("%s: %s, not %s", name, got, want)
+		}
+		if got := s.people(today); strings.Contains(got, "[") {
+			t.Errorf("%s: it runs already: %s", name, got)
+		}
+	}
+	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "remove", "path": "`+server.EmploymentURN+`:startDate"}`))
+	if got := s.people(today); strings.Contains(got, "[") {
+		t.Errorf("the start removed: it runs already: %s", got)
+	}
+	// What is said is taken: an extension replaces the one before.
+	s.must(http.StatusOK, "PUT", path, strings.Replace(asa, `"startDate": "2026-01-01", "jobCode": "1"`, `"startDate": "2026-02-01", "protected": false`, 1))
+	if got := s.people(today); !strings.Contains(got, "[E7 school  Teacher 75 map[cost_centre:10] 2026-02-01]") || strings.Contains(got, "protected") {
+		t.Errorf("replaced: %s", got)
+	}
+}
+
+// TestPushedTextIsCleaned: what looks equal is equal, in keys, values and
+// filters, and a second push of it is no second user.
+func TestPushedTextIsCleaned(t *testing.T) {
+	s := newService(t)
+	s.push(asa)
+	want := s.people(today)
+	disguise := strings.NewReplacer("Åsa", "A\u030asa ", `"1001"`, `"1001\u200b"`, `"school"`, `"\ufeffschool\u00a0"`, `"Teacher"`, `"Teacher  "`, `"10"`, `"1\u00ad0"`, `asa.ek@example.org"`, `asa.ek@example.org\u200b"`)
+	again := newService(t)
+	id := again.push(disguise.Replace(asa))
+	if got := again.people(today); got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	again.must(http.StatusConflict, "POST", "/Users", disguise.Replace(asa))
+	again.must(http.StatusOK, "PUT", "/Users/"+id, asa)
+	again.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "title", "value": "Head\u00a0 teacher\u200b"}`))
+	if got := again.people(today); got != strings.Replace(want, "Teacher", "Head teacher", 1) {
+		t.Errorf("patched: %s", got)
+	}
+	for _, filter := range []string{"userName eq \"asa.ek@example.org\u200b\"", "externalId eq \"1001\u00ad\"", "name.givenName eq \"A\u030asa\"", "title eq \"head\u2003teacher\""} {
+		if got := again.names(filter, http.StatusOK); len(got) != 1 {
+			t.Errorf("%q finds %v", filter, got)
+		}
+	}
+}
+
+const strange = "urn:example:params:scim:schemas:extension:custom:2.0:User"
+
+// TestUnknownAttributesDoNotLoseADeactivation: what no schema has is ignored,
+// wherever it stands, and the rest of the request takes effect.
+func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
+	for name, body := range map[string]string{
+		"an unknown extension, before":            patch(`{"op": "add", "path": "` + strange + `:shoeSize", "value": "43"}, ` + deactivate),
+		"an unknown extension, after":             patch(deactivate + `, {"op": "add", "path": "` + strange + `:shoeSize", "value": "43"}`),
+		"an unknown extension, whole":             patch(`{"op": "replace", "path": "` + strange + `", "value": {"shoeSize": 43}}, ` + deactivate),
+		"an unknown extension, in a value":        patch(`{"op": "replace", "value": {"active": false, "` + strange + `": {"shoeSize": 43}}}`),
+		"an unknown extension, by path in one":    patch(`{"op": "replace", "value": {"active": false, "` + strange + `:shoeSize": 43}}`),
+		"removed from an unknown extension":       patch(`{"op": "remove", "path": "` + strange + `:sizes[type eq \"shoe\"].value"}, ` + deactivate),
+		"unknown in behov's own":                  patch(`{"op": "add", "path": "` + server.EmploymentURN + `:shoeSize", "value": "43"}, ` + deactivate),
+		"unknown in behov's own, in a value":      patch(`{"op": "replace", "value": {"active": false, "` + server.EmploymentURN + `": {"shoeSize": 43, "jobCode": "2"}}}`),
+		"unknown in the enterprise extension":     patch(`{"op": "add", "path": "` + enterprise + `:shoeSize", "value": "43"}, ` + deactivate),
+		"the enterprise extension, whole":         patch(`{"op": "replace", "path": "` + enterprise + `", "value": {"shoeSize": 43, "department": "library"}}, ` + deactivate),
+		"unknown below what is known":             patch(`{"op": "add", "path": "name.shoeSize", "value": "43"}, ` + deactivate),
+		"unknown in the core schema":              patch(`{"op": "add", "path": "shoeSize", "value": "43"}, ` + deactivate),
+		"unknown in the core schema, in a value":  patch(`{"op": "replace", "value": {"shoeSize": 43, "active": false}}`),
+		"what behov says itself":                  patch(`{"op": "replace", "value": {"id": "x", "schemas": ["` + core + `"], "meta": {"version": "1"}, "active": "False"}}`),
+		"null beside it":                          patch(`{"op": "replace", "value": {"title": null, "active": false}}`),
+		"the core schema's URN in another case":   patch(`{"op": "replace", "path": "URN:ietf:params:scim:schemas:core:2.0:User:Active", "value": false}`),
+		"a department that is a unit no more":     patch(`{"op": "replace", "path": "` + enterprise + `:department", "value": "closed"}, ` + deactivate),
+		"PUT with an unknown extension":           strings.Replace(asa, `"active": true`, `"active": false, "`+strange+`": {"shoeSize": 43}`, 1),
+		"PUT with unknown attributes":             strings.NewReplacer(`"active": true`, `"active": false, "shoeSize": 43`, `"jobCode": "1"`, `"shoeSize": 43`).Replace(asa),
+		"PUT with an extension's URN in capitals": strings.NewReplacer(`"active": true`, `"active": false`, `"`+enterprise+`": {`, `"`+strings.ToUpper(enterprise)+`": {`).Replace(asa),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			path := "/Users/" + s.push(asa)
+			method := "PATCH"
+			if !strings.Contains(body, "PatchOp") {
+				method = "PUT"
+			}
+			s.must(http.StatusOK, method, path, body)
+			if got := s.people(today); strings.Contains(got, "[") {
+				t.Errorf("the user still works: %s", got)
+			}
+			if got := s.people("2026-11-22"); !strings.Contains(got, "[1001 ") {
+				t.Errorf("the day before: %s", got)
+			}
+		})
+	}
+}
+
+// TestAPatchOfNothingKnownChangesNothing: what is of an extension that behov
+// does not know is ignored even when it is all there is.
+func TestAPatchOfNothingKnownChangesNothing(t *testing.T) {
+	s := newService(t)
+	path, before := "/Users/"+s.push(asa), s.people(today)
+	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "add", "path": "`+strange+`:shoeSize", "value": "43"}`))
+	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "add", "value": {"`+strange+`": {"shoeSize": 43}}}`))
+	if got := s.people(today); got != before {
+		t.Errorf("%s, not %s", got, before)
+	}
+}
+
+// TestARefusedDeactivationIsTold: what is malformed is refused as a whole (RFC
+// 7644 §3.5.2), and that a deactivation went with it is recorded and alerted.
+func TestARefusedDeactivationIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, body string
+		told         bool
+	}{
+		"a malformed path":       {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), true},
+		"a value that is none":   {"PATCH", patch(deactivate + `, {"op": "replace", "path": "name", "value": 7}`), true},
+		"an unknown operation":   {"PATCH", patch(`{"op": "move", "path": "title", "value": "x"}, {"op": "Replace", "value": {"active": "False"}}`), true},
+		"30 February":            {"PUT", strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30").Replace(asa), true},
+		"nothing to deactivate":  {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}`), false},
+		"a user who is not here": {"PATCH", patch(deactivate), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			id := s.push(asa)
+			if strings.Contains(name, "not here") {
+				id = "nobody"
+			}
+			status, answer, _ := s.send(c.method, "/Users/"+id, c.body)
+			if status < 400 || status >= 500 {
+				t.Fatalf("%d %v", status, answer)
+			}
+			all, err := s.db.Imports(context.Background(), "idp", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if told := all[0].Status == "refused"; told != c.told {
+				t.Errorf("the newest import is %+v", all[0])
+			}
+			if c.told && (!strings.Contains(all[0].Problems, id) || !strings.Contains(all[0].Problems, "stay active") || strings.Contains(all[0].Problems, "Ek")) {
+				t.Errorf("it says %s", all[0].Problems)
+			}
+		})
+	}
+}
