@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/casbin/casbin/v2"
@@ -39,7 +40,15 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 		if rule.Deny {
 			effect = "deny"
 		}
-		if _, err := e.AddPolicy(rule.ID, rule.effective(r.leave), rule.Grants, effect, rule.Why); err != nil {
+		condition, err := rule.casbin(r.leave)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", rule.ID, err)
+		}
+		added, err := e.AddPolicy(rule.ID, condition, rule.Grants, effect, rule.Why)
+		if err == nil && !added {
+			err = errors.New("it takes this rule for one that it has")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
 		}
 	}

@@ -34,8 +34,9 @@ type Rules struct {
 	leave      identity.LeaveRule
 	handover   int // the longest of any rule, in days
 	rules      []compiledRule
-	conditions [][]*condition // for each of the organisation's trees
-	mentioned  []int          // what any condition mentions: the key of the answers
+	trees      []*identity.Tree // the organisation's, by epoch
+	conditions []*condition
+	mentioned  []int // what any condition mentions: the key of the answers
 	bundles    map[string][]string
 
 	mu      sync.RWMutex
@@ -98,56 +99,84 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			report(m.line, 0, false, "%v", err)
 		}
 	}
-	trees := units.Trees()
-	r.conditions = make([][]*condition, len(trees))
-	compiled := map[string]int{}
+	r.trees = slices.Clone(units.Trees())
+	reader := newReader(r.schema, units, r.trees)
+	compiled := map[[2]string]int{}
 	for _, rule := range s.Rules {
 		if err := known(rule.Grants); err != nil {
 			report(rule.Line, 0, false, "rule %s: %v", rule.ID, err)
 			continue
 		}
-		text := rule.effective(leave)
-		at, ok := compiled[text]
+		leave := rule.ends(leave)
+		read := reader.read(rule.Condition, leave)
+		if read.err != nil {
+			line, column := s.place(rule, read.err.at)
+			report(line, column, false, "rule %s: %v", rule.ID, read.err)
+			continue
+		}
+		if read.constant != "" {
+			report(rule.Line, rule.column, true, "rule %s: %s", rule.ID, read.constant)
+		}
+		key := [2]string{rule.Condition, leave}
+		at, ok := compiled[key]
 		if !ok {
-			all, err := compileFor(trees, text, r.schema, units)
-			if err != nil {
-				report(rule.Line, rule.column, false, "rule %s: %v", rule.ID, err)
-				continue
-			}
-			at = len(r.conditions[0])
-			compiled[text] = at
-			for epoch, c := range all {
-				r.conditions[epoch] = append(r.conditions[epoch], c)
-			}
-			r.mentioned = append(r.mentioned, all[0].mentions...)
+			at = len(r.conditions)
+			compiled[key] = at
+			c := newCondition(rule.Condition, read.root, leave, r.schema)
+			r.conditions = append(r.conditions, c)
+			r.mentioned = append(r.mentioned, c.mentions...)
 		}
 		r.handover = max(r.handover, rule.Handover)
 		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: r.reach(rule.Grants)})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
-	r.held = make([][]map[string]bool, len(trees))
-	for epoch := range trees {
-		for range r.conditions[epoch] {
+	r.held = make([][]map[string]bool, len(r.trees))
+	for epoch := range r.trees {
+		for range r.conditions {
 			r.held[epoch] = append(r.held[epoch], map[string]bool{})
 		}
 	}
+	problems = append(problems, r.circles(s)...)
 	problems = append(problems, r.unreachable(s)...)
 	r.Digest = r.digest()
 	return r, problems
 }
 
-// compileFor compiles a condition for each tree.
-func compileFor(trees []*identity.Tree, text string, s schema, units *identity.Units) ([]*condition, error) {
-	all := make([]*condition, len(trees))
-	for i, tree := range trees {
-		c, err := compileCondition(text, s, units, tree)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = c
+// circles finds roles that hold each other in a circle.
+func (r *Rules) circles(s *Source) []Problem {
+	const inProgress, done = 1, 2
+	var problems []Problem
+	var path []string
+	state := map[string]int{}
+	lines := map[[2]string]int{}
+	for _, m := range s.bundle {
+		lines[[2]string{m.role, m.holds}] = m.line
 	}
-	return all, nil
+	var visit func(role string)
+	visit = func(role string) {
+		state[role] = inProgress
+		path = append(path, role)
+		for _, held := range r.bundles[role] {
+			switch state[held] {
+			case inProgress:
+				circle := append(slices.Clone(path[slices.Index(path, held):]), held)
+				problems = append(problems, Problem{File: s.File, Line: lines[[2]string{role, held}],
+					Text: fmt.Sprintf("roles hold each other in a circle: %s; remove one of these lines", strings.Join(circle, " holds "))})
+			case done:
+			default:
+				visit(held)
+			}
+		}
+		path = path[:len(path)-1]
+		state[role] = done
+	}
+	for _, m := range s.bundle {
+		if state[m.role] == 0 {
+			visit(m.role)
+		}
+	}
+	return problems
 }
 
 // reach returns the entitlements behind a name, as Casbin's role manager
@@ -267,21 +296,17 @@ func keyOf(values []any, mentioned []int) string {
 // work evaluates every condition on the values and gathers what the rules
 // that hold give and forbid.
 func (r *Rules) work(values []any, epoch int) *answer {
-	holds := make([]bool, len(r.conditions[epoch]))
-	var sub map[string]any
-	for i, c := range r.conditions[epoch] {
+	if err := r.schema.check(values, r.mentioned); err != nil {
+		return &answer{err: err}
+	}
+	holds := make([]bool, len(r.conditions))
+	for i, c := range r.conditions {
 		key := keyOf(values, c.mentions)
 		r.mu.RLock()
 		held, ok := r.held[epoch][i][key]
 		r.mu.RUnlock()
 		if !ok {
-			if sub == nil {
-				sub = r.schema.sub(values)
-			}
-			var err error
-			if held, err = evaluate(c.expression, sub); err != nil {
-				return &answer{err: fmt.Errorf("condition %q: %w", c.text, err)}
-			}
+			held = c.root.holds(input{values: values, tree: r.trees[epoch]})
 			r.mu.Lock()
 			r.held[epoch][i][key] = held
 			r.mu.Unlock()

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -30,7 +32,10 @@ type Rule struct {
 	Version string
 	File    string
 	Line    int
-	column  int // where the condition begins
+	// Where the condition's field begins, in bytes, and how much white space is
+	// in front of the condition inside the field.
+	line, byteColumn, lead int
+	column                 int // the same in characters
 }
 
 // LeaveOption is a rule's own word on leave.
@@ -42,24 +47,30 @@ const (
 	LeaveEnd  LeaveOption = "end"  // not given during leave
 )
 
-// effective is the condition with what the rule, or the configuration, says
-// about leave.
-func (r Rule) effective(leave identity.LeaveRule) string {
-	extra := ""
+// ends names the attribute during which the rule gives nothing, as the rule,
+// or the configuration, says about leave; empty when leave changes nothing.
+func (r Rule) ends(leave identity.LeaveRule) string {
 	switch {
 	case r.Deny || r.Leave == LeaveKeep:
 	case r.Leave == LeaveEnd || leave == identity.LeaveReduces:
-		extra = "!r.sub.on_leave"
+		return "on_leave"
 	case leave == identity.LeaveSuspends:
-		extra = "!r.sub.works_meanwhile"
+		return "works_meanwhile"
 	}
-	switch {
-	case extra == "":
-		return r.Condition
-	case strings.ContainsAny(r.Condition, "|?"):
-		return "(" + r.Condition + ") && " + extra
+	return ""
+}
+
+// casbin returns the rule's condition as Casbin is given it.
+func (r Rule) casbin(leave identity.LeaveRule) (string, error) {
+	tokens, err := tokenize(r.Condition)
+	if err != nil {
+		return "", err
 	}
-	return r.Condition + " && " + extra
+	text := casbinText(tokens)
+	if attribute := r.ends(leave); attribute != "" {
+		text = "( " + text + " ) && ! r.sub." + attribute
+	}
+	return text, nil
 }
 
 // options reads "handover=14 leave=end".
@@ -111,6 +122,7 @@ func Parse(file, text string) (*Source, []Problem) {
 	s := &Source{File: file, Text: text}
 	var problems []Problem
 	ids := map[string]int{}
+	lines := strings.Split(text, "\n")
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
@@ -130,10 +142,14 @@ func Parse(file, text string) (*Source, []Problem) {
 		}
 		line, _ := r.FieldPos(0)
 		report := func(field int, format string, args ...any) {
-			_, column := r.FieldPos(min(field, len(fields)-1))
-			problems = append(problems, Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+			line, column := r.FieldPos(min(field, len(fields)-1))
+			problems = append(problems, Problem{File: file, Line: line, Column: characters(lines, line, column), Text: fmt.Sprintf(format, args...)})
 		}
+		lead := 0
 		for i := range fields {
+			if i == 2 {
+				lead = len(fields[i]) - len(strings.TrimLeftFunc(fields[i], unicode.IsSpace))
+			}
 			fields[i] = strings.TrimSpace(fields[i])
 		}
 		switch fields[0] {
@@ -151,9 +167,10 @@ func Parse(file, text string) (*Source, []Problem) {
 				continue
 			}
 			ids[fields[1]] = line
-			_, column := r.FieldPos(2)
-			rule := Rule{ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
-				Version: version(fields), File: file, Line: line, column: column}
+			at, byteColumn := r.FieldPos(2)
+			rule := Rule{line: at, byteColumn: byteColumn, lead: lead, column: characters(lines, at, byteColumn),
+				ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
+				Version: version(fields), File: file, Line: line}
 			if len(fields) == 7 {
 				if err := rule.options(fields[6]); err != nil {
 					report(6, "rule %s: %v", rule.ID, err)
@@ -175,6 +192,43 @@ func Parse(file, text string) (*Source, []Problem) {
 			report(0, "a line begins with p (a rule) or g (what a role holds), not %q", fields[0])
 		}
 	}
+}
+
+// characters counts a column in characters, from 1, as editors do.
+func characters(lines []string, line, byteColumn int) int {
+	if line < 1 || line > len(lines) {
+		return byteColumn
+	}
+	return utf8.RuneCountInString(lines[line-1][:min(byteColumn-1, len(lines[line-1]))]) + 1
+}
+
+// place returns where the byte at an offset of a rule's condition stands in
+// the file.
+func (s *Source) place(rule Rule, offset int) (line, column int) {
+	lines := strings.Split(s.Text, "\n")
+	line, at := rule.line, rule.byteColumn-1
+	if line < 1 || line > len(lines) || at >= len(lines[line-1]) {
+		return rule.Line, rule.column
+	}
+	quoted := lines[line-1][at] == '"'
+	if quoted {
+		at++
+	}
+	for range rule.lead + offset {
+		text := strings.TrimSuffix(lines[line-1], "\r")
+		switch {
+		case at >= len(text):
+			if line == len(lines) {
+				return line, characters(lines, line, at+1)
+			}
+			line, at = line+1, 0
+		case quoted && strings.HasPrefix(text[at:], `""`):
+			at += 2
+		default:
+			at++
+		}
+	}
+	return line, characters(lines, line, at+1)
 }
 
 // version is a short name for a line's content.
