@@ -16,6 +16,10 @@ import (
 // maxRoleDepth is how deep roles may hold each other: Casbin's own limit.
 const maxRoleDepth = 10
 
+// maxReach is how many roles and entitlements all roles that rules give hold,
+// counted for each.
+const maxReach = 1_000_000
+
 // Rules is a policy, compiled for a catalogue, an organisation tree and a set
 // of attributes. It may be used by several goroutines.
 //
@@ -77,6 +81,9 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), leave: leave, bundles: map[string][]string{}, answers: map[string]*answer{}}
 	var problems []Problem
 	report := func(line, column int, warning bool, format string, args ...any) {
+		if len(problems) >= maxProblems {
+			return
+		}
 		problems = append(problems, Problem{File: s.File, Line: line, Column: column, Warning: warning, Text: fmt.Sprintf(format, args...)})
 	}
 	for _, m := range s.bundle {
@@ -102,6 +109,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	r.trees = slices.Clone(units.Trees())
 	reader := newReader(r.schema, units, r.trees)
 	compiled := map[[2]string]int{}
+	reach, size := map[string][]reached{}, 0
 	for _, rule := range s.Rules {
 		if err := known(rule.Grants); err != nil {
 			report(rule.Line, 0, false, "rule %s: %v", rule.ID, err)
@@ -126,22 +134,28 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			r.conditions = append(r.conditions, c)
 			r.mentioned = append(r.mentioned, c.mentions...)
 		}
+		if _, ok := reach[rule.Grants]; !ok {
+			found, visited := r.reach(rule.Grants)
+			reach[rule.Grants] = found
+			if size += visited; size > maxReach {
+				report(rule.Line, 0, false, "the roles up to that of rule %s hold more than %d roles and entitlements, each counted for every role that a rule gives and that holds it", rule.ID, maxReach)
+				break
+			}
+		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: r.reach(rule.Grants)})
+		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: reach[rule.Grants]})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
 	r.held = make([][]map[string]bool, len(r.trees))
-	for epoch := range r.trees {
-		for range r.conditions {
-			r.held[epoch] = append(r.held[epoch], map[string]bool{})
-		}
-	}
 	problems = append(problems, r.circles(s)...)
 	problems = append(problems, r.unreachable(s)...)
 	r.Digest = r.digest()
 	return r, problems
 }
+
+// maxCircles is how many circles, and how many roles of one, are told.
+const maxCircles = 20
 
 // circles finds roles that hold each other in a circle.
 func (r *Rules) circles(s *Source) []Problem {
@@ -160,7 +174,13 @@ func (r *Rules) circles(s *Source) []Problem {
 		for _, held := range r.bundles[role] {
 			switch state[held] {
 			case inProgress:
+				if len(problems) >= maxCircles {
+					continue
+				}
 				circle := append(slices.Clone(path[slices.Index(path, held):]), held)
+				if len(circle) > maxCircles {
+					circle = slices.Concat(circle[:maxCircles-2], []string{"…"}, circle[len(circle)-1:])
+				}
 				problems = append(problems, Problem{File: s.File, Line: lines[[2]string{role, held}],
 					Text: fmt.Sprintf("roles hold each other in a circle: %s; remove one of these lines", strings.Join(circle, " holds "))})
 			case done:
@@ -181,8 +201,8 @@ func (r *Rules) circles(s *Source) []Problem {
 
 // reach returns the entitlements behind a name, as Casbin's role manager
 // would link them: the name itself, and whatever lies at most maxRoleDepth
-// steps below it.
-func (r *Rules) reach(name string) []reached {
+// steps below it. It says, too, how many names it came by.
+func (r *Rules) reach(name string) (found []reached, visited int) {
 	via := map[string]string{name: ""}
 	level := []string{name}
 	for depth := 0; depth < maxRoleDepth && len(level) > 0; depth++ {
@@ -198,13 +218,13 @@ func (r *Rules) reach(name string) []reached {
 		}
 		level = next
 	}
-	var found []reached
-	for i, e := range r.Catalogue.Entitlements {
-		if role, ok := via[string(e.ID)]; ok {
+	for held, role := range via {
+		if i, ok := r.Catalogue.index(EntitlementID(held)); ok {
 			found = append(found, reached{entitlement: i, via: role})
 		}
 	}
-	return found
+	slices.SortFunc(found, func(a, b reached) int { return a.entitlement - b.entitlement })
+	return found, len(via)
 }
 
 // unreachable warns of roles that no rule gives and of entitlements too deep
@@ -303,13 +323,11 @@ func (r *Rules) work(values []any, epoch int) *answer {
 	for i, c := range r.conditions {
 		key := keyOf(values, c.mentions)
 		r.mu.RLock()
-		held, ok := r.held[epoch][i][key]
+		held, ok := r.recall(epoch, i, key)
 		r.mu.RUnlock()
 		if !ok {
 			held = c.root.holds(input{values: values, tree: r.trees[epoch]})
-			r.mu.Lock()
-			r.held[epoch][i][key] = held
-			r.mu.Unlock()
+			r.remember(epoch, i, key, held)
 		}
 		holds[i] = held
 	}
@@ -337,6 +355,26 @@ func (r *Rules) work(values []any, epoch int) *answer {
 	}
 	slices.SortFunc(a.given, func(x, y given) int { return x.entitlement - y.entitlement })
 	return a
+}
+
+func (r *Rules) recall(epoch, condition int, key string) (held, ok bool) {
+	if r.held[epoch] == nil {
+		return false, false
+	}
+	held, ok = r.held[epoch][condition][key]
+	return held, ok
+}
+
+func (r *Rules) remember(epoch, condition int, key string, held bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held[epoch] == nil {
+		r.held[epoch] = make([]map[string]bool, len(r.conditions))
+	}
+	if r.held[epoch][condition] == nil {
+		r.held[epoch][condition] = map[string]bool{}
+	}
+	r.held[epoch][condition][key] = held
 }
 
 // via returns the role through which a rule reaches an entitlement; empty when

@@ -12,6 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -80,7 +82,7 @@ func (r *Rule) options(text string) error {
 		switch name {
 		case "handover":
 			days, err := strconv.Atoi(value)
-			if err != nil || days < 1 || days > 365 {
+			if err != nil || days < 1 || days > 365 || strconv.Itoa(days) != value {
 				return fmt.Errorf("handover=%s: it is a number of days, from 1 to 365", value)
 			}
 			if r.Deny {
@@ -110,7 +112,15 @@ type Source struct {
 	Text   string
 	Rules  []Rule
 	bundle []membership
+	lines  []string
 }
+
+// The limits of a policy file.
+const (
+	maxPolicy   = 8 << 20 // bytes
+	maxLines    = 20_000  // rules, and as many grouping lines
+	maxProblems = 1000    // that are told of
+)
 
 // rolePrefix tells roles from entitlements.
 const rolePrefix = "role:"
@@ -119,10 +129,14 @@ const rolePrefix = "role:"
 // allow|deny, why", where a seventh field may hold options, and "g, role:a, entitlement or role". Lines that begin
 // with # are comments. A line that is wrong is reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
+	text = strings.TrimPrefix(text, "\ufeff") // some editors put it there
 	s := &Source{File: file, Text: text}
+	if len(text) > maxPolicy {
+		return s, []Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
+	}
 	var problems []Problem
 	ids := map[string]int{}
-	lines := strings.Split(text, "\n")
+	s.lines = strings.Split(text, "\n")
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
@@ -143,14 +157,35 @@ func Parse(file, text string) (*Source, []Problem) {
 		line, _ := r.FieldPos(0)
 		report := func(field int, format string, args ...any) {
 			line, column := r.FieldPos(min(field, len(fields)-1))
-			problems = append(problems, Problem{File: file, Line: line, Column: characters(lines, line, column), Text: fmt.Sprintf(format, args...)})
+			problems = append(problems, Problem{File: file, Line: line, Column: characters(s.lines, line, column), Text: fmt.Sprintf(format, args...)})
 		}
-		lead := 0
+		if len(problems) >= maxProblems {
+			return s, problems
+		}
+		if len(s.Rules) > maxLines || len(s.bundle) > maxLines {
+			report(0, "the policy has more than %d rules, or more than %d grouping lines", maxLines, maxLines)
+			return s, problems
+		}
+		lead, invisibly := 0, false
 		for i := range fields {
 			if i == 2 {
 				lead = len(fields[i]) - len(strings.TrimLeftFunc(fields[i], unicode.IsSpace))
 			}
 			fields[i] = strings.TrimSpace(fields[i])
+			switch {
+			case fields[0] == "p" && i == 2: // read as a condition
+			case fields[0] == "p" && i == 5: // for people
+				fields[i] = identity.CleanText(fields[i])
+			default:
+				if strings.ContainsFunc(fields[i], invisible) {
+					report(i, "%q has a character that cannot be seen: delete it", fields[i])
+					invisibly = true
+				}
+				fields[i] = norm.NFC.String(fields[i])
+			}
+		}
+		if invisibly {
+			continue
 		}
 		switch fields[0] {
 		case "p":
@@ -168,7 +203,7 @@ func Parse(file, text string) (*Source, []Problem) {
 			}
 			ids[fields[1]] = line
 			at, byteColumn := r.FieldPos(2)
-			rule := Rule{line: at, byteColumn: byteColumn, lead: lead, column: characters(lines, at, byteColumn),
+			rule := Rule{line: at, byteColumn: byteColumn, lead: lead, column: characters(s.lines, at, byteColumn),
 				ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
 				Version: version(fields), File: file, Line: line}
 			if len(fields) == 7 {
@@ -205,7 +240,7 @@ func characters(lines []string, line, byteColumn int) int {
 // place returns where the byte at an offset of a rule's condition stands in
 // the file.
 func (s *Source) place(rule Rule, offset int) (line, column int) {
-	lines := strings.Split(s.Text, "\n")
+	lines := s.lines
 	line, at := rule.line, rule.byteColumn-1
 	if line < 1 || line > len(lines) || at >= len(lines[line-1]) {
 		return rule.Line, rule.column
