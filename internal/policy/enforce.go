@@ -65,6 +65,9 @@ func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day 
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
 	}
-	sub := e.rules.schema.sub(e.rules.schema.values(p, employment, day, e.rules.Units.On(day)))
-	return e.casbin.Enforce(sub, string(entitlement))
+	return e.give(e.rules.schema.values(p, employment, day, e.rules.Units.On(day)), entitlement)
+}
+
+func (e *Enforcer) give(values []any, entitlement EntitlementID) (bool, error) {
+	return e.casbin.Enforce(e.rules.schema.sub(values), string(entitlement))
 }

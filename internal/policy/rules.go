@@ -26,7 +26,8 @@ const maxReach = 1_000_000
 // Evaluation does not ask Casbin once for each person and entitlement. Every
 // condition is evaluated once for each distinct set of the values that it
 // mentions, and every employment whose mentioned values are the same shares
-// one answer. That this gives what Casbin's Enforce gives is a property test.
+// one answer. That this gives what Casbin's Enforce gives is a property test,
+// and Compare asks again in production.
 type Rules struct {
 	Digest    string // of the model, the policy, the catalogue and the tree
 	Text      string // the policy's text
@@ -46,6 +47,9 @@ type Rules struct {
 	mu      sync.RWMutex
 	answers map[string]*answer
 	held    [][]map[string]bool // for each tree and condition, what it gave by its own key
+
+	comparing sync.Mutex
+	comparer  *comparer
 }
 
 type compiledRule struct {

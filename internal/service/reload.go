@@ -75,6 +75,11 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	case c.Database != old.config.Database || c.Key != old.config.Key:
 		return errors.New("another database or another key: start behov anew for that")
 	}
+	if c.Rules.Digest != old.config.Rules.Digest {
+		if err := s.compareNew(ctx, c); err != nil {
+			return err
+		}
+	}
 	g, err := s.newGeneration(c)
 	if err != nil {
 		return err
