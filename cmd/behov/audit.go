@@ -43,6 +43,19 @@ func parseStretch(s string, zone *time.Location) (stretch, error) {
 	return stretch{}, fmt.Errorf("%q is no instant: write 2026-11-23, \"2026-11-23 14:05\" or 2026-11-23T14:05:00+01:00", s)
 }
 
+// past reads an instant or a date that has begun. The trail knows nothing of the
+// future, and who has something now would be listed as having it then.
+func (a *app) past(flag, text string, zone *time.Location) (stretch, error) {
+	s, err := parseStretch(text, zone)
+	if err == nil && s.from.After(a.now()) {
+		err = fmt.Errorf("%s has not come yet, and the audit trail says what was: see with behov plan --as-of %s what will change until then", text, s.from.In(zone).Format(time.DateOnly))
+	}
+	if err != nil {
+		return stretch{}, fmt.Errorf("%s: %w", flag, err)
+	}
+	return s, nil
+}
+
 func (a *app) whoHadCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
@@ -54,9 +67,9 @@ func (a *app) whoHadCommand() *cobra.Command {
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())
 			if at != "" {
-				s, err := parseStretch(at, i.zone)
+				s, err := a.past("--at", at, i.zone)
 				if err != nil {
-					return fmt.Errorf("--at: %w", err)
+					return err
 				}
 				q.From, q.To = s.from, s.to
 			}
@@ -109,16 +122,16 @@ func (a *app) accessCommand() *cobra.Command {
 			case at != "" && (from != "" || to != ""):
 				return fmt.Errorf("--at goes without --from and --to")
 			case at != "":
-				s, err := parseStretch(at, i.zone)
+				s, err := a.past("--at", at, i.zone)
 				if err != nil {
-					return fmt.Errorf("--at: %w", err)
+					return err
 				}
 				q.From, q.To = s.from, s.to
 			case from != "" || to != "":
 				if from != "" {
-					s, err := parseStretch(from, i.zone)
+					s, err := a.past("--from", from, i.zone)
 					if err != nil {
-						return fmt.Errorf("--from: %w", err)
+						return err
 					}
 					q.From = s.from
 				}

@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
 )
 
 // lacks reads a target and says which of the catalogue's entitlements it does
@@ -41,78 +45,141 @@ func (a *app) lacks(ctx context.Context, c *config.Config, target string, connec
 	return nil
 }
 
+// comparing is for how long check compares.
+const comparing = 30 * time.Second
+
+// compareRules asks Casbin about employments made up from the rules and, when
+// the database is there and may be asked, about some of the people.
+func (a *app) compareRules(ctx context.Context, c *config.Config, offline bool) (policy.Comparison, error) {
+	within, cancel := context.WithTimeout(ctx, comparing)
+	defer cancel()
+	people := func(func(identity.Person, error) bool) {}
+	if !offline {
+		db, err := currentDatabase(ctx, c)
+		if err != nil {
+			return policy.Comparison{}, err
+		}
+		if db != nil {
+			defer db.Close() //nolint:errcheck // it was only read
+			people = reconcile.SamplePeople(within, db)
+		}
+	}
+	compared, err := c.Rules.CompareAll(within, people, identity.DateOf(a.now(), c.Zone))
+	if err != nil && within.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return compared, fmt.Errorf("compare the fast evaluator with Casbin: %w", err)
+	}
+	return compared, nil
+}
+
+// currentDatabase opens the database without changing it; nil when there is
+// none yet, or one of another version of behov, about which other commands say
+// more.
+func currentDatabase(ctx context.Context, c *config.Config) (*store.DB, error) {
+	master, err := masterKey(c)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // check needs no key, and people none
+	}
+	db, err := store.OpenCurrent(ctx, c.Database, master)
+	if errors.Is(err, store.ErrNotCurrent) {
+		return nil, nil //nolint:nilnil // said above
+	}
+	return db, err
+}
+
 func (a *app) checkCommand() *cobra.Command {
 	var offline bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate the configuration, the rules and the targets",
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
-mapping, and ask every target whether it answers, permits what behov needs, and
-has what the catalogue names. No account of a person is changed. Where a kind of
-target can be tried, a throw-away account (behovcheck…) is made, signed in with,
-disabled, and deleted: a target in which a disabled account can still sign in
-counts as one that cannot disable accounts.`,
-		Example: "  behov check\n  behov check --offline     # without asking the targets, as in a CI job",
+mapping, compare the fast evaluator of rules with Casbin, and ask every target
+whether it answers, permits what behov needs, and has what the catalogue names.
+No account of a person is changed. Where a kind of target can be tried, a
+throw-away account (behovcheck…) is made, signed in with, disabled, and deleted:
+a target in which a disabled account can still sign in counts as one that cannot
+disable accounts.`,
+		Example: "  behov check\n  behov check --offline     # without asking the targets and the database, as in a CI job",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			var targets []policy.Problem
-			var proved []string
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
 			if err != nil {
 				return err
 			}
-			if err := c.Alerts.Secrets(c.Dir); err != nil {
-				return fmt.Errorf("behov.yaml: %w", err)
-			}
-			if !offline {
-				for _, t := range c.Targets {
-					only := *c
-					only.Targets = nil
-					only.Targets = append(only.Targets, t)
-					connected, err := reconcile.Connect(&only, nil)
-					if err == nil {
-						err = connected[t.Name].Check(cmd.Context())
-						if err == nil {
-							err = a.lacks(cmd.Context(), c, t.Name, connected[t.Name])
-						}
-						if err == nil {
-							var said string
-							said, err = a.prove(cmd.Context(), t.Name, connected[t.Name])
-							proved = append(proved, said)
-						}
-						closeTargets(connected)
-						if err != nil {
-							err = fmt.Errorf("target %s: %w", t.Name, err)
-						}
-					}
-					if err != nil {
-						targets = append(targets, policy.Problem{File: "behov.yaml", Text: err.Error()})
-					}
-				}
-			}
-			if a.json {
-				if err := a.printJSON(map[string]any{"targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest, "problems": append([]policy.Problem{}, targets...)}); err != nil {
-					return err
-				}
-			}
-			for _, p := range targets {
-				fmt.Fprintln(a.stderr, p.Error())
-			}
-			if len(targets) > 0 {
-				return fmt.Errorf("%s cannot be used", count(len(targets), "target", "targets"))
-			}
-			if !a.json {
-				answer := "all of which answer"
-				if offline {
-					answer = "not asked"
-				}
-				a.printf("%s", strings.Join(proved, ""))
-				a.printf("All is well: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
-					count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
-			}
-			return nil
+			return a.check(cmd.Context(), c, offline)
 		},
 	}
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the targets")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the targets, nor the database")
 	return cmd
+}
+
+func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
+	if err := c.Alerts.Secrets(c.Dir); err != nil {
+		return fmt.Errorf("behov.yaml: %w", err)
+	}
+	compared, err := a.compareRules(ctx, c, offline)
+	if err != nil {
+		return err
+	}
+	var problems []policy.Problem
+	var proved []string
+	for _, d := range compared.Differences {
+		problems = append(problems, c.Rules.Problem(d))
+	}
+	if !offline {
+		for _, t := range c.Targets {
+			said, err := a.checkTarget(ctx, c, t)
+			proved = append(proved, said)
+			if err != nil {
+				problems = append(problems, policy.Problem{File: config.File, Text: fmt.Sprintf("target %s: %v", t.Name, err)})
+			}
+		}
+	}
+	if a.json {
+		if err := a.printJSON(map[string]any{"targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
+			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]policy.Problem{}, problems...)}); err != nil {
+			return err
+		}
+	}
+	for _, p := range problems {
+		fmt.Fprintln(a.stderr, p.Error())
+	}
+	switch n := len(compared.Differences); {
+	case n > 0:
+		return fmt.Errorf("the rules cannot be used: two evaluations differ about %s", count(n, "entitlement", "entitlements"))
+	case len(problems) > 0:
+		return fmt.Errorf("%s cannot be used", count(len(problems), "target", "targets"))
+	case a.json:
+		return nil
+	}
+	answer := "all of which answer"
+	if offline {
+		answer = "not asked"
+	}
+	a.printf("%s", strings.Join(proved, ""))
+	a.printf("All is well: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
+		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
+	return nil
+}
+
+// checkTarget asks a target whether it answers, permits what is needed, and has
+// what the catalogue names, and tries whether a disabled account is shut out. It
+// returns what that showed, for people.
+func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target) (proved string, err error) {
+	only := *c
+	only.Targets = []config.Target{t}
+	connected, err := reconcile.Connect(&only, nil)
+	if err != nil {
+		return "", err
+	}
+	defer closeTargets(connected)
+	if err := connected[t.Name].Check(ctx); err != nil {
+		return "", err
+	}
+	if err := a.lacks(ctx, c, t.Name, connected[t.Name]); err != nil {
+		return "", err
+	}
+	return a.prove(ctx, t.Name, connected[t.Name])
 }

@@ -18,8 +18,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "See where HR's sources and the targets stand, and what waits for a person",
 		Long: `Say of each HR source when something new came, of each target when it was read
-whole and what is open, failing, parked, held or paused there, and what is left
-of targets that are not in the configuration any more. It asks the database
+whole and what is open, failing, parked, held or paused there, what is left of
+targets that are not in the configuration any more, and for whom the rules are
+evaluated in two ways that differ. It asks the database
 only; behov check asks the targets.
 
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
@@ -54,6 +55,9 @@ type standing struct {
 	// Waiting is how often somebody has to look at a person or at everybody, and
 	// nobody has taken it up.
 	Waiting int `json:"waiting"`
+	// Different is on what the fast evaluator and Casbin do not agree, with the
+	// rules in use: nothing is changed for these people.
+	Different []store.EvaluatorDifference `json:"evaluator_differences"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
 }
@@ -88,7 +92,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	holds, err4 := i.db.Holds(ctx)
 	waiting, err5 := i.db.WaitingJobs(ctx)
 	left, err6 := reconcile.LeftBehind(ctx, i.db, i.config)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, "")
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		return s, err
 	}
 	held := map[string]int{}
@@ -116,7 +121,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		s.Targets = append(s.Targets, one)
 		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil
 	}
-	s.Waits = s.Waits || len(s.Left) > 0
+	s.Different = append([]store.EvaluatorDifference{}, different...)
+	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0
 	return s, nil
 }
 
@@ -172,6 +178,9 @@ func (a *app) printStatus(i *installation, s standing) {
 	}
 	for _, k := range s.Left {
 		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", left(k), "when it does not come back: behov target retire "+k.Target)
+	}
+	for _, d := range s.Different {
+		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+d.Person+" since "+at(time.UnixMicro(int64(d.FoundUS)))+":", d.Detail)
 	}
 	if s.Waiting > 0 {
 		row("Waiting", "", fmt.Sprintf("%s to look at somebody, or everybody, not done yet: behov serve --apply does it, or behov apply", count(s.Waiting, "reason", "reasons")))

@@ -86,11 +86,11 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 			doc.report(at+".to", "say who gets the mail")
 		}
 		host, port, err := net.SplitHostPort(e.Server)
-		n, portErr := strconv.Atoi(port)
-		if err != nil || portErr != nil || host == "" {
+		n, portErr := strconv.ParseUint(port, 10, 16)
+		if err != nil || portErr != nil || n == 0 || host == "" {
 			doc.report(at+".server", "it must be HOST:PORT, as in smtp.example.org:587")
 		}
-		out.Host, out.Port = host, n
+		out.Host, out.Port = host, int(n)
 		secret(at+".password", e.Password)
 		if (e.User == "") != (e.Password == "") {
 			doc.report(at, "user and password belong together")

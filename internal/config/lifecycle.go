@@ -40,7 +40,7 @@ func (l *loader) lifecycle(doc *document, y lifecycleYAML, c *Config) {
 			return otherwise
 		}
 		if *v < 0 || *v > 36500 {
-			doc.report("$.lifecycle."+name, "it is a number of days, from 0")
+			doc.report("$.lifecycle."+name, "it is a number of days, from 0 to 36500")
 		}
 		return *v
 	}

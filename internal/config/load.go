@@ -149,6 +149,7 @@ func (l *loader) load() *Config {
 	if doc == nil {
 		return nil
 	}
+	cleanNames(&f)
 	c := &Config{Dir: l.dir, Sources: map[string]Source{}, Attributes: f.HR.Attributes}
 	var err error
 	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // which is another on each machine
@@ -163,8 +164,8 @@ func (l *loader) load() *Config {
 	l.lifecycle(doc, f.Lifecycle, c)
 	days := defaultHoldDays
 	if f.Holds.ExpireDays != nil {
-		if days = *f.Holds.ExpireDays; days < 1 {
-			doc.report("$.holds.expire_days", "it must be a day or more")
+		if days = *f.Holds.ExpireDays; days < 1 || days > 3650 {
+			doc.report("$.holds.expire_days", "it is a number of days, from 1 to 3650")
 		}
 	}
 	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
@@ -210,6 +211,31 @@ func (l *loader) load() *Config {
 		l.problems = append(l.problems, problems...)
 	}
 	return c
+}
+
+// cleanNames brings what names something elsewhere, in HR's files or in this
+// one, into the form in which that is compared. Keys were read so.
+func cleanNames(f *fileYAML) {
+	clean := func(names []string) {
+		for i := range names {
+			names[i] = identity.CleanText(names[i])
+		}
+	}
+	clean(f.HR.Attributes)
+	for _, sources := range f.HR.Precedence {
+		clean(sources)
+	}
+	for _, s := range f.HR.Sources {
+		for _, texts := range []map[string]string{s.Columns, s.Constants} {
+			for column := range texts {
+				texts[column] = identity.CleanText(texts[column])
+			}
+		}
+		if s.Contracts != nil {
+			s.Contracts.Sponsors = identity.CleanText(s.Contracts.Sponsors)
+		}
+	}
+	f.MFA.Target = identity.CleanText(f.MFA.Target)
 }
 
 // database makes a SQLite file's path relative to the directory.

@@ -26,11 +26,15 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 	for _, id := range sortedKeys(y.Systems) {
 		s := y.Systems[id]
 		checkName(doc, "$.systems."+quoteKey(id), "a system", id)
+		for _, text := range []*string{&s.Name, &s.Owner, &s.Classification, &s.Target} {
+			*text = identity.CleanText(*text)
+		}
 		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: s.Owner, Classification: s.Classification})
 		for _, name := range sortedKeys(s.Entitlements) {
 			at := "$.systems." + quoteKey(id) + ".entitlements." + quoteKey(name)
 			y := s.Entitlements[name]
 			checkName(doc, at, "an entitlement", name)
+			y.Name, y.Target = identity.CleanText(y.Name), identity.CleanText(y.Target)
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
 				Native: or(y.Native, name), MFA: y.MFA, Authoritative: y.Authoritative}
 			if _, ok := c.Target(e.Target); !ok {
@@ -88,7 +92,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	}
 	columns := map[string]string{}
 	for _, column := range unitColumns {
-		columns[column] = identity.CleanText(or(y.Columns[column], column))
+		columns[column] = or(identity.CleanText(y.Columns[column]), column)
 	}
 	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
 }
@@ -146,7 +150,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			return units
 		}
 	}
-	lines := map[string]int{}
+	lines, days := map[string]int{}, map[identity.Date]bool{}
 	before := len(l.problems)
 	for {
 		fields, line, err := s.Next()
@@ -193,7 +197,13 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			continue
 		}
 		lines[get("unit")] = line
-		if err := units.Add(identity.Unit{ID: get("unit"), Parent: get("parent"), Name: get("name"), From: date("from"), Until: date("until"), Successor: get("successor")}); err != nil {
+		from, until := date("from"), date("until")
+		days[from], days[until] = true, true
+		if len(lines) > maxUnits || len(lines)*len(days) > maxVersions {
+			problem(line, 0, "the organisation has too many units, or too many days on which it changes: at most %d units, and at most %d of units times days", maxUnits, maxVersions)
+			return &identity.Units{}
+		}
+		if err := units.Add(identity.Unit{ID: get("unit"), Parent: get("parent"), Name: get("name"), From: from, Until: until, Successor: get("successor")}); err != nil {
 			problem(line, 0, "%v", err)
 		}
 	}
@@ -208,8 +218,30 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	return units
 }
 
+// The limits of the files beside behov.yaml.
+const (
+	maxFile  = 8 << 20 // bytes
+	maxUnits = 50_000
+	// maxVersions is how many units the organisation may have, each counted
+	// once for every day on which it changes: so many are kept in memory.
+	maxVersions = 2_000_000
+)
+
+func readAtMost(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("the file has more than %d MiB, which is too large for a configuration", most>>20)
+	}
+	return b, err
+}
+
 func (l *loader) content(file string) ([]byte, bool) {
-	b, err := os.ReadFile(l.file(file))
+	b, err := readAtMost(l.file(file), maxFile)
 	if err != nil {
 		text := err.Error()
 		if errors.Is(err, os.ErrNotExist) {

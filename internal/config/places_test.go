@@ -121,7 +121,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"unit below itself", "units.csv", "kommun,,", "kommun,finance,", `units.csv:8: unit "care" lies below itself`},
 		{"unit twice", "units.csv", "library,culture", "finance,culture", `units.csv:12: unit "finance" is there twice`},
 		{"unit fields", "units.csv", "finance,office,Finance", "finance,office", `units.csv:4: a unit has 3 fields`},
-		{"rule", "policy.csv", "r.sub.job_code == '2120'", "r.sub.jobcode == '2120'", `policy.csv:17:14: rule teachers: there is no attribute r.sub.jobcode`},
+		{"rule", "policy.csv", "r.sub.job_code == '2120'", "r.sub.jobcode == '2120'", `policy.csv:17:15: rule teachers: there is no attribute r.sub.jobcode`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := example(t)

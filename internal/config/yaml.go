@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -22,12 +23,32 @@ type document struct {
 	problems *[]policy.Problem
 }
 
+// The limits of a YAML file. The parser's work grows with the square of the
+// keys in one mapping, and its stack with the depth.
+const (
+	maxYAMLTokens = 200_000
+	maxYAMLDepth  = 32
+)
+
 // parseYAML reads a file into a value and refuses fields that it does not
 // know, so that a misspelt one is not silently a default.
-func parseYAML(file, text string, into any) (*document, *policy.Problem) {
+func parseYAML(file, text string, into any) (doc *document, problem *policy.Problem) {
+	defer func() {
+		if r := recover(); r != nil { // the parser's own
+			doc, problem = nil, &policy.Problem{File: file, Text: fmt.Sprintf("the file is no YAML that can be read: %v", r)}
+		}
+	}()
+	if problem := checkTokens(file, text); problem != nil {
+		return nil, problem
+	}
 	tree, err := parser.ParseBytes([]byte(text), 0)
-	if err == nil {
-		err = yaml.UnmarshalWithOptions([]byte(text), into, yaml.Strict())
+	if err == nil && len(tree.Docs) > 0 && tree.Docs[0].Body != nil {
+		r := scalars{file: file}
+		r.read(&tree.Docs[0].Body, reflect.TypeOf(into).Elem(), 0)
+		if r.problem != nil {
+			return nil, r.problem
+		}
+		err = yaml.NodeToValue(tree.Docs[0].Body, into, yaml.Strict())
 	}
 	if err != nil {
 		p := policy.Problem{File: file, Text: oneLine(err.Error())}
@@ -36,11 +57,6 @@ func parseYAML(file, text string, into any) (*document, *policy.Problem) {
 			p.Text = inWords(located)
 			if t := located.GetToken(); t != nil && t.Position != nil {
 				p.Line, p.Column = t.Position.Line, t.Position.Column
-			}
-		}
-		if tree != nil && p.Line == 0 {
-			if p.Line, p.Column = badDuration(tree); p.Line > 0 {
-				p.Text = notDuration
 			}
 		}
 		return nil, &p
@@ -53,6 +69,43 @@ func parseYAML(file, text string, into any) (*document, *policy.Problem) {
 }
 
 const notDuration = "it must be a time such as 30s or 2m"
+
+// checkTokens refuses what would make a small file large or deep, before the
+// parser, which recurses, sees it.
+func checkTokens(file, text string) *policy.Problem {
+	tokens := lexer.Tokenize(text)
+	depth, line, items := 0, 0, 0
+	for _, t := range tokens {
+		wrong := ""
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType:
+			wrong = "anchors, aliases and merge keys (&, * and <<) are not read: write the value where it is needed, or text that begins so in quotes"
+		case token.TagType, token.DirectiveType:
+			wrong = "tags and directives (! and %) are not read: leave them out, or put text that begins so in quotes"
+		case token.MappingKeyType:
+			wrong = "a key that begins with ? is not read: write KEY: VALUE"
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		case token.SequenceEntryType:
+			if t.Position.Line != line {
+				line, items = t.Position.Line, 0
+			}
+			items++
+		}
+		if depth > maxYAMLDepth || items > maxYAMLDepth {
+			wrong = fmt.Sprintf("more than %d lists and mappings stand inside each other", maxYAMLDepth)
+		}
+		if wrong != "" {
+			return &policy.Problem{File: file, Line: t.Position.Line, Column: t.Position.Column, Text: wrong}
+		}
+	}
+	if len(tokens) > maxYAMLTokens {
+		return &policy.Problem{File: file, Line: tokens[maxYAMLTokens].Position.Line, Text: fmt.Sprintf("the file has more than %d words", maxYAMLTokens)}
+	}
+	return nil
+}
 
 // inWords says what is wrong without naming Go's types.
 func inWords(err yaml.Error) string {
@@ -76,31 +129,6 @@ func inWords(err yaml.Error) string {
 		return "it must have fields of its own"
 	}
 	return oneLine(err.GetMessage())
-}
-
-// badDuration finds the one kind of wrong value that the parser does not place.
-func badDuration(tree *ast.File) (line, column int) {
-	find := visitor(func(n ast.Node) {
-		v, ok := n.(*ast.MappingValueNode)
-		if !ok || line > 0 || v.Key.String() != "timeout" {
-			return
-		}
-		if _, err := time.ParseDuration(v.Value.String()); err != nil {
-			line, column = v.Value.GetToken().Position.Line, v.Value.GetToken().Position.Column
-		}
-	})
-	for _, doc := range tree.Docs {
-		ast.Walk(find, doc)
-	}
-	return line, column
-}
-
-type visitor func(ast.Node)
-
-// Visit implements ast.Visitor.
-func (v visitor) Visit(n ast.Node) ast.Visitor {
-	v(n)
-	return v
 }
 
 func oneLine(s string) string {

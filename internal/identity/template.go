@@ -1,13 +1,13 @@
 package identity
 
 import (
-	"bytes"
 	"fmt"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
+	"text/template/parse"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -67,23 +67,124 @@ func (v View) instant(d Date, days int) string {
 	return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone).UTC().Format(time.RFC3339)
 }
 
+// The limits of a template.
+const (
+	maxTemplate = 4 << 10  // bytes
+	maxBranches = 16       // if and with inside each other
+	maxValue    = 16 << 10 // bytes of what comes out, and of each step on the way
+)
+
 // ParseTemplate compiles a template and tries it on an empty view, so that an
-// unknown field is an error here and not later.
+// unknown field is an error here and not later. A template has fields,
+// functions, if and with; whatever could run for long is refused.
 func ParseTemplate(text string) (*Template, error) {
-	t, err := template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
-		"ascii": func(v any) string { return ASCII(fmt.Sprint(v)) },
-		"lower": func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
-		"upper": func(v any) string { return strings.ToUpper(fmt.Sprint(v)) },
-		"first": func(n int, v any) string { return first(n, fmt.Sprint(v)) },
-		"last":  func(n int, v any) string { return last(n, fmt.Sprint(v)) },
-	}).Parse(text)
+	if len(text) > maxTemplate {
+		return nil, fmt.Errorf("template: it has %d bytes, more than %d: shorten it", len(text), maxTemplate)
+	}
+	t, err := template.New("").Option("missingkey=zero").Funcs(templateFunctions).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
 	}
-	if err := t.Execute(&bytes.Buffer{}, View{}); err != nil {
-		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
+	for _, part := range t.Templates() {
+		if part != t {
+			return nil, fmt.Errorf("template %q: define and block are not known: there are fields, functions, if and with", text)
+		}
 	}
-	return &Template{t: t, text: text}, nil
+	if t.Tree != nil {
+		if err := checkNodes(t.Root, 0); err != nil {
+			return nil, fmt.Errorf("template %q: %w", text, err)
+		}
+	}
+	out := &Template{t: t, text: text}
+	if _, err := out.Execute(View{}); err != nil {
+		return nil, fmt.Errorf("template %q: %s", text, strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return out, nil
+}
+
+// templateFunctions are those of templates. The library's own that write text
+// are replaced: what they return is bounded.
+var templateFunctions = template.FuncMap{
+	"ascii":    func(v any) (string, error) { return bounded(ASCII(fmt.Sprint(v))) },
+	"lower":    func(v any) (string, error) { return bounded(strings.ToLower(fmt.Sprint(v))) },
+	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
+	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
+	"last":     func(n int, v any) (string, error) { return part(last, n, v) },
+	"print":    func(args ...any) (string, error) { return bounded(fmt.Sprint(args...)) },
+	"println":  func(args ...any) (string, error) { return bounded(fmt.Sprintln(args...)) },
+	"printf":   boundedPrintf,
+	"html":     func(args ...any) (string, error) { return bounded(template.HTMLEscaper(args...)) },
+	"js":       func(args ...any) (string, error) { return bounded(template.JSEscaper(args...)) },
+	"urlquery": func(args ...any) (string, error) { return bounded(template.URLQueryEscaper(args...)) },
+}
+
+var errTooLong = fmt.Errorf("what comes out is longer than %d bytes", maxValue)
+
+func bounded(s string) (string, error) {
+	if len(s) > maxValue {
+		return "", errTooLong
+	}
+	return s, nil
+}
+
+func part(of func(int, string) string, n int, v any) (string, error) {
+	if n < 0 {
+		return "", fmt.Errorf("%d is no number of characters: from 0", n)
+	}
+	return bounded(of(n, fmt.Sprint(v)))
+}
+
+// wideVerb is a width or a precision of a verb that is computed, or has more
+// than two digits.
+var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*(\*|[0-9]{3})`)
+
+func boundedPrintf(format string, args ...any) (string, error) {
+	if wideVerb.MatchString(format) {
+		return "", fmt.Errorf("printf %q: a width has at most two digits", format)
+	}
+	return bounded(fmt.Sprintf(format, args...))
+}
+
+// checkNodes refuses what could run for long.
+func checkNodes(list *parse.ListNode, depth int) error {
+	if list == nil {
+		return nil
+	}
+	if depth > maxBranches {
+		return fmt.Errorf("more than %d of if and with stand inside each other", maxBranches)
+	}
+	for _, n := range list.Nodes {
+		var branch *parse.BranchNode
+		switch n := n.(type) {
+		case *parse.TextNode, *parse.ActionNode, *parse.CommentNode:
+			continue
+		case *parse.IfNode:
+			branch = &n.BranchNode
+		case *parse.WithNode:
+			branch = &n.BranchNode
+		default:
+			word, _, _ := strings.Cut(strings.Trim(n.String(), "{}"), " ")
+			return fmt.Errorf("%s is not known: there are fields, functions, if and with", word)
+		}
+		if err := checkNodes(branch.List, depth+1); err != nil {
+			return err
+		}
+		if err := checkNodes(branch.ElseList, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// boundedBuffer refuses more than a value may have.
+type boundedBuffer struct{ strings.Builder }
+
+// Write implements io.Writer.
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxValue {
+		return 0, errTooLong
+	}
+	return b.Builder.Write(p)
 }
 
 var unknownField = regexp.MustCompile(`can't evaluate field (\w+)`)
@@ -109,7 +210,7 @@ func templateError(err error) string {
 
 // Execute renders the template. White space around the result is removed.
 func (t *Template) Execute(v View) (string, error) {
-	var b bytes.Buffer
+	var b boundedBuffer
 	if err := t.t.Execute(&b, v); err != nil {
 		return "", fmt.Errorf("template: %s", templateError(err))
 	}

@@ -57,6 +57,9 @@ type UnitError struct{ Unit, Text string }
 
 func (e *UnitError) Error() string { return fmt.Sprintf("unit %q %s", e.Unit, e.Text) }
 
+// maxUnitDepth is how many units may lie below each other.
+const maxUnitDepth = 64
+
 // Check builds the trees and says whether, in each, every parent exists and no
 // unit lies below itself, and whether every successor is a unit.
 func (u *Units) Check() error {
@@ -82,7 +85,9 @@ func (u *Units) Check() error {
 				if seen[at] {
 					return &UnitError{Unit: id, Text: "lies below itself" + when}
 				}
-				seen[at] = true
+				if seen[at] = true; len(seen) > maxUnitDepth {
+					return &UnitError{Unit: id, Text: fmt.Sprintf("lies more than %d units deep%s", maxUnitDepth, when)}
+				}
 			}
 		}
 	}

@@ -45,11 +45,15 @@ type Catalogue struct {
 
 // Entitlement returns the entry with the ID.
 func (c *Catalogue) Entitlement(id EntitlementID) (Entitlement, bool) {
-	i, ok := slices.BinarySearchFunc(c.Entitlements, id, func(e Entitlement, id EntitlementID) int { return strings.Compare(string(e.ID), string(id)) })
+	i, ok := c.index(id)
 	if !ok {
 		return Entitlement{}, false
 	}
 	return c.Entitlements[i], true
+}
+
+func (c *Catalogue) index(id EntitlementID) (int, bool) {
+	return slices.BinarySearchFunc(c.Entitlements, id, func(e Entitlement, id EntitlementID) int { return strings.Compare(string(e.ID), string(id)) })
 }
 
 // System returns the system with the ID.

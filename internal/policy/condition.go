@@ -1,8 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,29 +76,31 @@ func (s schema) sub(values []any) map[string]any {
 	return m
 }
 
+// check refuses values on which a condition that mentions them cannot be
+// evaluated.
+func (s schema) check(values []any, mentioned []int) error {
+	for _, i := range mentioned {
+		number, ok := values[i].(float64)
+		if kindOf(values[i]) != kindOf(zero(s.names[i])) || ok && (math.IsNaN(number) || math.IsInf(number, 0)) {
+			return fmt.Errorf("the employment's %s is %v, which no rule can be held against: correct it in HR", s.names[i], values[i])
+		}
+	}
+	return nil
+}
+
 // condition is a compiled condition.
 type condition struct {
-	text       string
-	expression *govaluate.EvaluableExpression
-	mentions   []int // indexes into the schema, sorted
-	conjuncts  []conjunct
+	text      string // for people
+	root      *node
+	mentions  []int // indexes into the schema, sorted
+	conjuncts []conjunct
 }
 
 // conjunct is one of the parts that a condition joins with && at the top.
 type conjunct struct {
-	text       string
-	expression *govaluate.EvaluableExpression
-	mentions   []int
-}
-
-// parameters gives an expression the subject, and nothing else.
-type parameters map[string]any
-
-func (p parameters) Get(name string) (any, error) {
-	if name == subject {
-		return map[string]any(p), nil
-	}
-	return nil, fmt.Errorf("%q is not known: an attribute is written r.sub.%s", name, name)
+	text     string
+	root     *node
+	mentions []int
 }
 
 // functions are those that conditions may call, beyond Casbin's own.
@@ -115,215 +120,191 @@ func functions(tree *identity.Tree) map[string]govaluate.ExpressionFunction {
 	}
 }
 
-func compileCondition(text string, s schema, units *identity.Units, tree *identity.Tree) (*condition, error) {
-	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(text), functions(tree))
+// readCondition parses and checks the text of a condition.
+func readCondition(text string, s schema, units *identity.Units) (*node, error) {
+	tokens, err := tokenize(text)
 	if err != nil {
-		return nil, fmt.Errorf("the condition does not compile: %w", err)
-	}
-	tokens := expression.Tokens()
-	if err := checkTokens(tokens, s, units); err != nil {
 		return nil, err
 	}
-	c := &condition{text: text, expression: expression, mentions: mentions(tokens, s)}
-	for _, part := range splitConjunction(tokens) {
-		e, err := govaluate.NewEvaluableExpressionFromTokens(part)
-		if err != nil {
-			return nil, fmt.Errorf("the condition does not compile: %w", err)
-		}
-		c.conjuncts = append(c.conjuncts, conjunct{text: tokensText(part), expression: e, mentions: mentions(part, s)})
-	}
-	// Each part is tried on its own, so that none hides behind one before it.
-	blank := make([]any, len(s.names))
-	for i, n := range s.names {
-		blank[i] = zero(n)
-	}
-	for _, j := range c.conjuncts {
-		if _, err := evaluate(j.expression, s.sub(blank)); err != nil {
-			return nil, fmt.Errorf("the condition %q cannot be evaluated: %w", j.text, err)
-		}
-	}
-	return c, nil
-}
-
-func evaluate(e *govaluate.EvaluableExpression, sub map[string]any) (bool, error) {
-	result, err := e.Eval(parameters(sub))
+	root, err := parseCondition(text, tokens, s)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	switch r := result.(type) {
-	case bool:
-		return r, nil
+	if err := (checker{text: text, schema: s, units: units}).condition(root); err != nil {
+		return nil, err
 	}
-	return false, fmt.Errorf("it gives %v, not true or false", result)
+	return root, arrives(tokens)
 }
 
-// accessor returns the attribute that a token mentions.
-func accessor(t govaluate.ExpressionToken) (string, bool) {
-	path, ok := t.Value.([]string)
-	if t.Kind != govaluate.ACCESSOR || !ok || len(path) < 2 {
-		return "", false
+// arrives checks that Casbin's evaluator reads the condition word for word as
+// it is meant here, after all that is done to the text on the way.
+func arrives(tokens []token) error {
+	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(casbinText(tokens)), functions(&identity.Tree{}))
+	if err != nil {
+		return wrong(0, "the condition does not compile: Casbin says %v", err)
 	}
-	return path[1], true
-}
-
-func mentions(tokens []govaluate.ExpressionToken, s schema) []int {
-	var found []int
-	for _, t := range tokens {
-		if name, ok := accessor(t); ok {
-			found = append(found, s.index[name])
+	theirs := expression.Tokens()
+	for i, ours := range tokens[:len(tokens)-1] {
+		if i >= len(theirs) || !sameToken(ours, theirs[i]) {
+			if ours.kind == textToken && i < len(theirs) && theirs[i].Kind == govaluate.TIME {
+				return wrong(ours.at, "%q looks like a date or a time and would be compared as one; conditions have none", ours.value)
+			}
+			return wrong(ours.at, "Casbin would read something else here: write the condition in another way")
 		}
 	}
+	if len(theirs) != len(tokens)-1 {
+		return wrong(0, "Casbin would read something else here: write the condition in another way")
+	}
+	return nil
+}
+
+func sameToken(ours token, theirs govaluate.ExpressionToken) bool {
+	switch ours.kind {
+	case textToken:
+		return theirs.Kind == govaluate.STRING && theirs.Value == ours.value
+	case patternToken:
+		a, ok1 := ours.value.(*regexp.Regexp)
+		b, ok2 := theirs.Value.(*regexp.Regexp)
+		return ok1 && ok2 && a.String() == b.String()
+	case numberToken:
+		return theirs.Kind == govaluate.NUMERIC && theirs.Value == ours.value
+	case boolToken:
+		return theirs.Kind == govaluate.BOOLEAN && theirs.Value == ours.value
+	case nameToken:
+		path, ok := theirs.Value.([]string)
+		return ok && theirs.Kind == govaluate.ACCESSOR && "r.sub."+strings.Join(path[1:], ".") == ours.text && path[0] == subject
+	case functionToken:
+		return theirs.Kind == govaluate.FUNCTION
+	}
+	switch theirs.Kind {
+	case govaluate.CLAUSE:
+		return ours.text == "("
+	case govaluate.CLAUSE_CLOSE:
+		return ours.text == ")"
+	case govaluate.STRING, govaluate.PATTERN, govaluate.NUMERIC, govaluate.VARIABLE:
+		return false
+	}
+	return theirs.Value == ours.text
+}
+
+// newCondition compiles a condition that was read, with what leave adds to it.
+func newCondition(text string, root *node, leave string, s schema) *condition {
+	parts := []*node{root}
+	if root.op == "&&" {
+		parts = root.args
+	}
+	c := &condition{text: text, root: root}
+	for _, part := range parts {
+		c.conjuncts = append(c.conjuncts, conjunct{text: text[part.at:part.end], root: part, mentions: mentions(part)})
+	}
+	if leave != "" {
+		not := &node{op: "!", args: []*node{{op: "attribute", attribute: s.index[leave]}}}
+		c.root = &node{op: "&&", args: []*node{root, not}}
+		c.conjuncts = append(c.conjuncts, conjunct{text: "!r.sub." + leave, root: not, mentions: mentions(not)})
+	}
+	c.mentions = mentions(c.root)
+	return c
+}
+
+func mentions(n *node) []int {
+	var found []int
+	n.walk(func(n *node) {
+		if n.op == "attribute" {
+			found = append(found, n.attribute)
+		}
+	})
 	slices.Sort(found)
 	return slices.Compact(found)
 }
 
-// checkTokens finds what would only show when somebody's access is worked
-// out: unknown attributes, numbers compared with text, unknown units.
-func checkTokens(tokens []govaluate.ExpressionToken, s schema, units *identity.Units) error {
-	for i, t := range tokens {
-		switch t.Kind {
-		case govaluate.VARIABLE:
-			name := fmt.Sprint(t.Value)
-			return fmt.Errorf("%q is not known: an attribute is written r.sub.%s, text in quotes", name, name)
-		case govaluate.ACCESSOR:
-			path, _ := t.Value.([]string)
-			if len(path) != 2 || path[0] != subject {
-				return fmt.Errorf("%q is not known: an attribute is written r.sub.NAME", strings.Join(path, "."))
-			}
-			if _, ok := s.index[path[1]]; !ok {
-				return fmt.Errorf("there is no attribute r.sub.%s: there are %s; the organisation's own columns are listed under hr.attributes", path[1], strings.Join(s.names, ", "))
-			}
-			for _, literal := range compared(tokens, i) {
-				if err := comparable(path[1], literal, units); err != nil {
-					return err
-				}
-			}
-		case govaluate.FUNCTION:
-			// under ( r.sub.unit , 'unit' )
-			if i+4 >= len(tokens) {
-				continue // it does not evaluate, which is found out below
-			}
-			if name, ok := accessor(tokens[i+2]); !ok || name != "unit" {
-				return errors.New(`under asks whether the employment's unit lies under another: under(r.sub.unit, 'school')`)
-			}
-			if unit, ok := tokens[i+4].Value.(string); !ok || tokens[i+4].Kind != govaluate.STRING || !units.Has(unit) {
-				return fmt.Errorf("there is no unit %q", fmt.Sprint(tokens[i+4].Value))
-			}
-		}
+func (n *node) walk(visit func(*node)) {
+	visit(n)
+	for _, a := range n.args {
+		a.walk(visit)
 	}
-	return nil
 }
 
-// compared returns the literals that the attribute at i is compared with, on
-// either side and in a list after in.
-func compared(tokens []govaluate.ExpressionToken, i int) []govaluate.ExpressionToken {
-	var literals []govaluate.ExpressionToken
-	literal := func(t govaluate.ExpressionToken) {
-		switch t.Kind {
-		case govaluate.NUMERIC, govaluate.STRING, govaluate.BOOLEAN, govaluate.TIME:
-			literals = append(literals, t)
-		}
-	}
-	if i >= 2 && tokens[i-1].Kind == govaluate.COMPARATOR {
-		literal(tokens[i-2])
-	}
-	if i+2 < len(tokens) && tokens[i+1].Kind == govaluate.COMPARATOR && tokens[i+1].Value != "=~" && tokens[i+1].Value != "!~" {
-		literal(tokens[i+2])
-		if tokens[i+2].Kind == govaluate.CLAUSE {
-			for _, t := range tokens[i+3:] {
-				if t.Kind == govaluate.CLAUSE_CLOSE {
-					break
-				}
-				literal(t)
-			}
-		}
-	}
-	return literals
+// input is what a condition is evaluated on: values in the schema's order, and
+// the organisation.
+type input struct {
+	values []any
+	tree   *identity.Tree
 }
 
-// comparable says whether the attribute can ever be equal to the literal: a
-// comparison that never holds is a rule that never gives, or never denies.
-func comparable(name string, literal govaluate.ExpressionToken, units *identity.Units) error {
-	number := literal.Kind == govaluate.NUMERIC
-	text := literal.Kind == govaluate.STRING
-	truth := literal.Kind == govaluate.BOOLEAN
-	if literal.Kind == govaluate.TIME {
-		return fmt.Errorf("r.sub.%s is compared with %v: that text looks like a date or a time and would be compared as one; conditions have none", name, literal.Value)
+// holds evaluates a condition, or a part of one that is true or false. Types
+// were checked.
+func (n *node) holds(in input) bool {
+	switch n.op {
+	case "&&":
+		return !slices.ContainsFunc(n.args, func(a *node) bool { return !a.holds(in) })
+	case "||":
+		return slices.ContainsFunc(n.args, func(a *node) bool { return a.holds(in) })
+	case "!":
+		return !n.args[0].holds(in)
+	case "under":
+		return in.tree.Under(n.args[0].text(in), n.args[1].text(in))
+	case "=~", "!~":
+		return n.args[1].value.(*regexp.Regexp).MatchString(n.args[0].text(in)) == (n.op == "=~")
+	case "in":
+		left := n.args[0].eval(in)
+		return slices.ContainsFunc(n.args[1:], func(a *node) bool { return a.value == left })
+	case "==", "!=":
+		return (n.args[0].eval(in) == n.args[1].eval(in)) == (n.op == "==")
+	case "<", "<=", ">", ">=":
+		if left, ok := n.args[0].eval(in).(float64); ok {
+			return ordered(n.op, left, n.args[1].number(in))
+		}
+		return ordered(n.op, n.args[0].text(in), n.args[1].text(in))
 	}
-	switch zero(name).(type) {
-	case float64:
-		if text || truth {
-			return fmt.Errorf("r.sub.%s is a number: compare it with one, without quotes", name)
-		}
-	case bool:
-		if text || number {
-			return fmt.Errorf("r.sub.%s is true or false", name)
-		}
-	default:
-		if number || truth {
-			return fmt.Errorf("r.sub.%s is text: put what it is compared with in quotes", name)
-		}
-		if name == "unit" && text && units.Len() > 0 && literal.Value != "" && !units.Has(fmt.Sprint(literal.Value)) {
-			return fmt.Errorf("there is no unit %q", fmt.Sprint(literal.Value))
-		}
-	}
-	return nil
+	truth, _ := n.eval(in).(bool)
+	return truth
 }
 
-// splitConjunction splits at the && that stand outside every parenthesis. A
-// condition with || or ?: at the top is one part.
-func splitConjunction(tokens []govaluate.ExpressionToken) [][]govaluate.ExpressionToken {
-	depth, start := 0, 0
-	var parts [][]govaluate.ExpressionToken
-	for i, t := range tokens {
-		switch t.Kind {
-		case govaluate.CLAUSE:
-			depth++
-		case govaluate.CLAUSE_CLOSE:
-			depth--
-		case govaluate.TERNARY:
-			return [][]govaluate.ExpressionToken{tokens}
-		case govaluate.LOGICALOP:
-			if depth > 0 {
-				continue
-			}
-			if t.Value != "&&" {
-				return [][]govaluate.ExpressionToken{tokens}
-			}
-			parts = append(parts, tokens[start:i])
-			start = i + 1
-		}
+func ordered[T cmp.Ordered](op string, a, b T) bool {
+	switch op {
+	case "<":
+		return a < b
+	case "<=":
+		return a <= b
+	case ">":
+		return a > b
 	}
-	return append(parts, tokens[start:])
+	return a >= b
 }
 
-// tokensText writes tokens as a person would.
-func tokensText(tokens []govaluate.ExpressionToken) string {
-	var b strings.Builder
-	for i, t := range tokens {
-		text := fmt.Sprint(t.Value)
-		switch t.Kind {
-		case govaluate.STRING:
-			text = "'" + text + "'"
-		case govaluate.ACCESSOR:
-			name, _ := accessor(t)
-			text = "r.sub." + name
-		case govaluate.FUNCTION:
-			text = "under" // the only one there is
-		case govaluate.CLAUSE:
-			text = "("
-		case govaluate.CLAUSE_CLOSE:
-			text = ")"
-		case govaluate.SEPARATOR:
-			text = ","
+func (n *node) eval(in input) any {
+	switch n.op {
+	case "literal":
+		return n.value
+	case "attribute":
+		return in.values[n.attribute]
+	case "()":
+		return n.args[0].eval(in)
+	case "?:":
+		if n.args[0].holds(in) {
+			return n.args[1].eval(in)
 		}
-		tight := i == 0 || t.Kind == govaluate.CLAUSE_CLOSE || t.Kind == govaluate.SEPARATOR ||
-			tokens[i-1].Kind == govaluate.CLAUSE || tokens[i-1].Kind == govaluate.PREFIX ||
-			(t.Kind == govaluate.CLAUSE && tokens[i-1].Kind == govaluate.FUNCTION)
-		if !tight {
-			b.WriteByte(' ')
-		}
-		b.WriteString(text)
+		return n.args[2].eval(in)
+	case "+":
+		return n.args[0].number(in) + n.args[1].number(in)
+	case "-":
+		return n.args[0].number(in) - n.args[1].number(in)
+	case "*":
+		return n.args[0].number(in) * n.args[1].number(in)
+	case "/":
+		return n.args[0].number(in) / n.args[1].number(in)
+	case "negative":
+		return -n.args[0].number(in)
 	}
-	return b.String()
+	return n.holds(in)
+}
+
+func (n *node) text(in input) string {
+	text, _ := n.eval(in).(string)
+	return text
+}
+
+func (n *node) number(in input) float64 {
+	number, _ := n.eval(in).(float64)
+	return number
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/casbin/casbin/v2"
@@ -39,7 +40,15 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 		if rule.Deny {
 			effect = "deny"
 		}
-		if _, err := e.AddPolicy(rule.ID, rule.effective(r.leave), rule.Grants, effect, rule.Why); err != nil {
+		condition, err := rule.casbin(r.leave)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", rule.ID, err)
+		}
+		added, err := e.AddPolicy(rule.ID, condition, rule.Grants, effect, rule.Why)
+		if err == nil && !added {
+			err = errors.New("it takes this rule for one that it has")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
 		}
 	}
@@ -56,6 +65,9 @@ func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day 
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
 	}
-	sub := e.rules.schema.sub(e.rules.schema.values(p, employment, day, e.rules.Units.On(day)))
-	return e.casbin.Enforce(sub, string(entitlement))
+	return e.give(e.rules.schema.values(p, employment, day, e.rules.Units.On(day)), entitlement)
+}
+
+func (e *Enforcer) give(values []any, entitlement EntitlementID) (bool, error) {
+	return e.casbin.Enforce(e.rules.schema.sub(values), string(entitlement))
 }

@@ -92,28 +92,26 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 			if !slices.ContainsFunc(rule.reach, func(y reached) bool { return y.entitlement == entitlement }) {
 				continue
 			}
-			x.Near = append(x.Near, r.near(rule, e.ID, values, tree.Epoch))
+			x.Near = append(x.Near, r.near(rule, e.ID, input{values: values, tree: tree}))
 		}
 	}
 	slices.SortStableFunc(x.Near, func(a, b Near) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
 	return x, nil
 }
 
-func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, values []any, epoch int) Near {
+func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in input) Near {
 	n := Near{Rule: rule.ID, Version: rule.Version, Place: fmt.Sprintf("%s:%d", rule.File, rule.Line), Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
-	sub := r.schema.sub(values)
-	for _, c := range r.conditions[epoch][rule.condition].conjuncts {
-		part := Part{Text: c.text}
-		part.Holds, _ = evaluate(c.expression, sub) // what cannot be evaluated does not hold; Decide reports it
+	for _, c := range r.conditions[rule.condition].conjuncts {
+		part := Part{Text: c.text, Holds: c.root.holds(in)}
 		n.Holds = n.Holds && part.Holds
 		for i, m := range c.mentions {
 			if i > 0 {
 				part.Actual += ", "
 			}
-			if text, ok := values[m].(string); ok {
+			if text, ok := in.values[m].(string); ok {
 				part.Actual += fmt.Sprintf("%s is '%s'", r.schema.names[m], text)
 			} else {
-				part.Actual += fmt.Sprintf("%s is %v", r.schema.names[m], values[m])
+				part.Actual += fmt.Sprintf("%s is %v", r.schema.names[m], in.values[m])
 			}
 		}
 		n.Parts = append(n.Parts, part)

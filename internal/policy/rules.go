@@ -16,13 +16,18 @@ import (
 // maxRoleDepth is how deep roles may hold each other: Casbin's own limit.
 const maxRoleDepth = 10
 
+// maxReach is how many roles and entitlements all roles that rules give hold,
+// counted for each.
+const maxReach = 1_000_000
+
 // Rules is a policy, compiled for a catalogue, an organisation tree and a set
 // of attributes. It may be used by several goroutines.
 //
 // Evaluation does not ask Casbin once for each person and entitlement. Every
 // condition is evaluated once for each distinct set of the values that it
 // mentions, and every employment whose mentioned values are the same shares
-// one answer. That this gives what Casbin's Enforce gives is a property test.
+// one answer. That this gives what Casbin's Enforce gives is a property test,
+// and Compare asks again in production.
 type Rules struct {
 	Digest    string // of the model, the policy, the catalogue and the tree
 	Text      string // the policy's text
@@ -34,13 +39,17 @@ type Rules struct {
 	leave      identity.LeaveRule
 	handover   int // the longest of any rule, in days
 	rules      []compiledRule
-	conditions [][]*condition // for each of the organisation's trees
-	mentioned  []int          // what any condition mentions: the key of the answers
+	trees      []*identity.Tree // the organisation's, by epoch
+	conditions []*condition
+	mentioned  []int // what any condition mentions: the key of the answers
 	bundles    map[string][]string
 
 	mu      sync.RWMutex
 	answers map[string]*answer
 	held    [][]map[string]bool // for each tree and condition, what it gave by its own key
+
+	comparing sync.Mutex
+	comparer  *comparer
 }
 
 type compiledRule struct {
@@ -76,6 +85,9 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), leave: leave, bundles: map[string][]string{}, answers: map[string]*answer{}}
 	var problems []Problem
 	report := func(line, column int, warning bool, format string, args ...any) {
+		if len(problems) >= maxProblems {
+			return
+		}
 		problems = append(problems, Problem{File: s.File, Line: line, Column: column, Warning: warning, Text: fmt.Sprintf(format, args...)})
 	}
 	for _, m := range s.bundle {
@@ -98,62 +110,103 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			report(m.line, 0, false, "%v", err)
 		}
 	}
-	trees := units.Trees()
-	r.conditions = make([][]*condition, len(trees))
-	compiled := map[string]int{}
+	r.trees = slices.Clone(units.Trees())
+	reader := newReader(r.schema, units, r.trees)
+	compiled := map[[2]string]int{}
+	reach, size := map[string][]reached{}, 0
 	for _, rule := range s.Rules {
 		if err := known(rule.Grants); err != nil {
 			report(rule.Line, 0, false, "rule %s: %v", rule.ID, err)
 			continue
 		}
-		text := rule.effective(leave)
-		at, ok := compiled[text]
+		leave := rule.ends(leave)
+		read := reader.read(rule.Condition, leave)
+		if read.err != nil {
+			line, column := s.place(rule, read.err.at)
+			report(line, column, false, "rule %s: %v", rule.ID, read.err)
+			continue
+		}
+		if read.constant != "" {
+			report(rule.Line, rule.column, true, "rule %s: %s", rule.ID, read.constant)
+		}
+		key := [2]string{rule.Condition, leave}
+		at, ok := compiled[key]
 		if !ok {
-			all, err := compileFor(trees, text, r.schema, units)
-			if err != nil {
-				report(rule.Line, rule.column, false, "rule %s: %v", rule.ID, err)
-				continue
+			at = len(r.conditions)
+			compiled[key] = at
+			c := newCondition(rule.Condition, read.root, leave, r.schema)
+			r.conditions = append(r.conditions, c)
+			r.mentioned = append(r.mentioned, c.mentions...)
+		}
+		if _, ok := reach[rule.Grants]; !ok {
+			found, visited := r.reach(rule.Grants)
+			reach[rule.Grants] = found
+			if size += visited; size > maxReach {
+				report(rule.Line, 0, false, "the roles up to that of rule %s hold more than %d roles and entitlements, each counted for every role that a rule gives and that holds it", rule.ID, maxReach)
+				break
 			}
-			at = len(r.conditions[0])
-			compiled[text] = at
-			for epoch, c := range all {
-				r.conditions[epoch] = append(r.conditions[epoch], c)
-			}
-			r.mentioned = append(r.mentioned, all[0].mentions...)
 		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: r.reach(rule.Grants)})
+		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: reach[rule.Grants]})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
-	r.held = make([][]map[string]bool, len(trees))
-	for epoch := range trees {
-		for range r.conditions[epoch] {
-			r.held[epoch] = append(r.held[epoch], map[string]bool{})
-		}
-	}
+	r.held = make([][]map[string]bool, len(r.trees))
+	problems = append(problems, r.circles(s)...)
 	problems = append(problems, r.unreachable(s)...)
 	r.Digest = r.digest()
 	return r, problems
 }
 
-// compileFor compiles a condition for each tree.
-func compileFor(trees []*identity.Tree, text string, s schema, units *identity.Units) ([]*condition, error) {
-	all := make([]*condition, len(trees))
-	for i, tree := range trees {
-		c, err := compileCondition(text, s, units, tree)
-		if err != nil {
-			return nil, err
-		}
-		all[i] = c
+// maxCircles is how many circles, and how many roles of one, are told.
+const maxCircles = 20
+
+// circles finds roles that hold each other in a circle.
+func (r *Rules) circles(s *Source) []Problem {
+	const inProgress, done = 1, 2
+	var problems []Problem
+	var path []string
+	state := map[string]int{}
+	lines := map[[2]string]int{}
+	for _, m := range s.bundle {
+		lines[[2]string{m.role, m.holds}] = m.line
 	}
-	return all, nil
+	var visit func(role string)
+	visit = func(role string) {
+		state[role] = inProgress
+		path = append(path, role)
+		for _, held := range r.bundles[role] {
+			switch state[held] {
+			case inProgress:
+				if len(problems) >= maxCircles {
+					continue
+				}
+				circle := append(slices.Clone(path[slices.Index(path, held):]), held)
+				if len(circle) > maxCircles {
+					circle = slices.Concat(circle[:maxCircles-2], []string{"…"}, circle[len(circle)-1:])
+				}
+				problems = append(problems, Problem{File: s.File, Line: lines[[2]string{role, held}],
+					Text: fmt.Sprintf("roles hold each other in a circle: %s; remove one of these lines", strings.Join(circle, " holds "))})
+			case done:
+			default:
+				visit(held)
+			}
+		}
+		path = path[:len(path)-1]
+		state[role] = done
+	}
+	for _, m := range s.bundle {
+		if state[m.role] == 0 {
+			visit(m.role)
+		}
+	}
+	return problems
 }
 
 // reach returns the entitlements behind a name, as Casbin's role manager
 // would link them: the name itself, and whatever lies at most maxRoleDepth
-// steps below it.
-func (r *Rules) reach(name string) []reached {
+// steps below it. It says, too, how many names it came by.
+func (r *Rules) reach(name string) (found []reached, visited int) {
 	via := map[string]string{name: ""}
 	level := []string{name}
 	for depth := 0; depth < maxRoleDepth && len(level) > 0; depth++ {
@@ -169,13 +222,13 @@ func (r *Rules) reach(name string) []reached {
 		}
 		level = next
 	}
-	var found []reached
-	for i, e := range r.Catalogue.Entitlements {
-		if role, ok := via[string(e.ID)]; ok {
+	for held, role := range via {
+		if i, ok := r.Catalogue.index(EntitlementID(held)); ok {
 			found = append(found, reached{entitlement: i, via: role})
 		}
 	}
-	return found
+	slices.SortFunc(found, func(a, b reached) int { return a.entitlement - b.entitlement })
+	return found, len(via)
 }
 
 // unreachable warns of roles that no rule gives and of entitlements too deep
@@ -267,24 +320,18 @@ func keyOf(values []any, mentioned []int) string {
 // work evaluates every condition on the values and gathers what the rules
 // that hold give and forbid.
 func (r *Rules) work(values []any, epoch int) *answer {
-	holds := make([]bool, len(r.conditions[epoch]))
-	var sub map[string]any
-	for i, c := range r.conditions[epoch] {
+	if err := r.schema.check(values, r.mentioned); err != nil {
+		return &answer{err: err}
+	}
+	holds := make([]bool, len(r.conditions))
+	for i, c := range r.conditions {
 		key := keyOf(values, c.mentions)
 		r.mu.RLock()
-		held, ok := r.held[epoch][i][key]
+		held, ok := r.recall(epoch, i, key)
 		r.mu.RUnlock()
 		if !ok {
-			if sub == nil {
-				sub = r.schema.sub(values)
-			}
-			var err error
-			if held, err = evaluate(c.expression, sub); err != nil {
-				return &answer{err: fmt.Errorf("condition %q: %w", c.text, err)}
-			}
-			r.mu.Lock()
-			r.held[epoch][i][key] = held
-			r.mu.Unlock()
+			held = c.root.holds(input{values: values, tree: r.trees[epoch]})
+			r.remember(epoch, i, key, held)
 		}
 		holds[i] = held
 	}
@@ -312,6 +359,26 @@ func (r *Rules) work(values []any, epoch int) *answer {
 	}
 	slices.SortFunc(a.given, func(x, y given) int { return x.entitlement - y.entitlement })
 	return a
+}
+
+func (r *Rules) recall(epoch, condition int, key string) (held, ok bool) {
+	if r.held[epoch] == nil {
+		return false, false
+	}
+	held, ok = r.held[epoch][condition][key]
+	return held, ok
+}
+
+func (r *Rules) remember(epoch, condition int, key string, held bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held[epoch] == nil {
+		r.held[epoch] = make([]map[string]bool, len(r.conditions))
+	}
+	if r.held[epoch][condition] == nil {
+		r.held[epoch][condition] = map[string]bool{}
+	}
+	r.held[epoch][condition][key] = held
 }
 
 // via returns the role through which a rule reaches an entitlement; empty when

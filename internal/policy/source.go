@@ -9,6 +9,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -30,7 +34,10 @@ type Rule struct {
 	Version string
 	File    string
 	Line    int
-	column  int // where the condition begins
+	// Where the condition's field begins, in bytes, and how much white space is
+	// in front of the condition inside the field.
+	line, byteColumn, lead int
+	column                 int // the same in characters
 }
 
 // LeaveOption is a rule's own word on leave.
@@ -42,24 +49,30 @@ const (
 	LeaveEnd  LeaveOption = "end"  // not given during leave
 )
 
-// effective is the condition with what the rule, or the configuration, says
-// about leave.
-func (r Rule) effective(leave identity.LeaveRule) string {
-	extra := ""
+// ends names the attribute during which the rule gives nothing, as the rule,
+// or the configuration, says about leave; empty when leave changes nothing.
+func (r Rule) ends(leave identity.LeaveRule) string {
 	switch {
 	case r.Deny || r.Leave == LeaveKeep:
 	case r.Leave == LeaveEnd || leave == identity.LeaveReduces:
-		extra = "!r.sub.on_leave"
+		return "on_leave"
 	case leave == identity.LeaveSuspends:
-		extra = "!r.sub.works_meanwhile"
+		return "works_meanwhile"
 	}
-	switch {
-	case extra == "":
-		return r.Condition
-	case strings.ContainsAny(r.Condition, "|?"):
-		return "(" + r.Condition + ") && " + extra
+	return ""
+}
+
+// casbin returns the rule's condition as Casbin is given it.
+func (r Rule) casbin(leave identity.LeaveRule) (string, error) {
+	tokens, err := tokenize(r.Condition)
+	if err != nil {
+		return "", err
 	}
-	return r.Condition + " && " + extra
+	text := casbinText(tokens)
+	if attribute := r.ends(leave); attribute != "" {
+		text = "( " + text + " ) && ! r.sub." + attribute
+	}
+	return text, nil
 }
 
 // options reads "handover=14 leave=end".
@@ -69,7 +82,7 @@ func (r *Rule) options(text string) error {
 		switch name {
 		case "handover":
 			days, err := strconv.Atoi(value)
-			if err != nil || days < 1 || days > 365 {
+			if err != nil || days < 1 || days > 365 || strconv.Itoa(days) != value {
 				return fmt.Errorf("handover=%s: it is a number of days, from 1 to 365", value)
 			}
 			if r.Deny {
@@ -99,7 +112,15 @@ type Source struct {
 	Text   string
 	Rules  []Rule
 	bundle []membership
+	lines  []string
 }
+
+// The limits of a policy file.
+const (
+	maxPolicy   = 8 << 20 // bytes
+	maxLines    = 20_000  // rules, and as many grouping lines
+	maxProblems = 1000    // that are told of
+)
 
 // rolePrefix tells roles from entitlements.
 const rolePrefix = "role:"
@@ -108,9 +129,14 @@ const rolePrefix = "role:"
 // allow|deny, why", where a seventh field may hold options, and "g, role:a, entitlement or role". Lines that begin
 // with # are comments. A line that is wrong is reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
+	text = strings.TrimPrefix(text, "\ufeff") // some editors put it there
 	s := &Source{File: file, Text: text}
+	if len(text) > maxPolicy {
+		return s, []Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
+	}
 	var problems []Problem
 	ids := map[string]int{}
+	s.lines = strings.Split(text, "\n")
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
@@ -130,11 +156,36 @@ func Parse(file, text string) (*Source, []Problem) {
 		}
 		line, _ := r.FieldPos(0)
 		report := func(field int, format string, args ...any) {
-			_, column := r.FieldPos(min(field, len(fields)-1))
-			problems = append(problems, Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+			line, column := r.FieldPos(min(field, len(fields)-1))
+			problems = append(problems, Problem{File: file, Line: line, Column: characters(s.lines, line, column), Text: fmt.Sprintf(format, args...)})
 		}
+		if len(problems) >= maxProblems {
+			return s, problems
+		}
+		if len(s.Rules) > maxLines || len(s.bundle) > maxLines {
+			report(0, "the policy has more than %d rules, or more than %d grouping lines", maxLines, maxLines)
+			return s, problems
+		}
+		lead, invisibly := 0, false
 		for i := range fields {
+			if i == 2 {
+				lead = len(fields[i]) - len(strings.TrimLeftFunc(fields[i], unicode.IsSpace))
+			}
 			fields[i] = strings.TrimSpace(fields[i])
+			switch {
+			case fields[0] == "p" && i == 2: // read as a condition
+			case fields[0] == "p" && i == 5: // for people
+				fields[i] = identity.CleanText(fields[i])
+			default:
+				if strings.ContainsFunc(fields[i], invisible) {
+					report(i, "%q has a character that cannot be seen: delete it", fields[i])
+					invisibly = true
+				}
+				fields[i] = norm.NFC.String(fields[i])
+			}
+		}
+		if invisibly {
+			continue
 		}
 		switch fields[0] {
 		case "p":
@@ -151,9 +202,10 @@ func Parse(file, text string) (*Source, []Problem) {
 				continue
 			}
 			ids[fields[1]] = line
-			_, column := r.FieldPos(2)
-			rule := Rule{ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
-				Version: version(fields), File: file, Line: line, column: column}
+			at, byteColumn := r.FieldPos(2)
+			rule := Rule{line: at, byteColumn: byteColumn, lead: lead, column: characters(s.lines, at, byteColumn),
+				ID: fields[1], Condition: fields[2], Grants: fields[3], Deny: fields[4] == "deny", Why: fields[5],
+				Version: version(fields), File: file, Line: line}
 			if len(fields) == 7 {
 				if err := rule.options(fields[6]); err != nil {
 					report(6, "rule %s: %v", rule.ID, err)
@@ -175,6 +227,43 @@ func Parse(file, text string) (*Source, []Problem) {
 			report(0, "a line begins with p (a rule) or g (what a role holds), not %q", fields[0])
 		}
 	}
+}
+
+// characters counts a column in characters, from 1, as editors do.
+func characters(lines []string, line, byteColumn int) int {
+	if line < 1 || line > len(lines) {
+		return byteColumn
+	}
+	return utf8.RuneCountInString(lines[line-1][:min(byteColumn-1, len(lines[line-1]))]) + 1
+}
+
+// place returns where the byte at an offset of a rule's condition stands in
+// the file.
+func (s *Source) place(rule Rule, offset int) (line, column int) {
+	lines := s.lines
+	line, at := rule.line, rule.byteColumn-1
+	if line < 1 || line > len(lines) || at >= len(lines[line-1]) {
+		return rule.Line, rule.column
+	}
+	quoted := lines[line-1][at] == '"'
+	if quoted {
+		at++
+	}
+	for range rule.lead + offset {
+		text := strings.TrimSuffix(lines[line-1], "\r")
+		switch {
+		case at >= len(text):
+			if line == len(lines) {
+				return line, characters(lines, line, at+1)
+			}
+			line, at = line+1, 0
+		case quoted && strings.HasPrefix(text[at:], `""`):
+			at += 2
+		default:
+			at++
+		}
+	}
+	return line, characters(lines, line, at+1)
 }
 
 // version is a short name for a line's content.

@@ -135,6 +135,9 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 		return nil, err
 	}
 	e.sponsors(w)
+	if err := e.holdDifferent(ctx, w); err != nil {
+		return nil, err
+	}
 	if settling {
 		if err := e.lockStopped(ctx, w); err != nil {
 			return w, err

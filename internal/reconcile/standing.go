@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -70,5 +71,25 @@ func StandingOf(ctx context.Context, db *store.DB, c *config.Config, p identity.
 		s.Person = cut
 	}
 	s.Stage = c.Lifecycle.StageOf(s.Person, day, s.Facts.LegalHold != "")
-	return s, nil
+	different, err := db.EvaluatorDifferences(ctx, c.Rules.Digest, string(p.ID))
+	if len(different) > 0 {
+		s.Unclear = differenceError(different[0])
+	}
+	return s, err
+}
+
+// differenceError says why nothing of a person's access is changed about whom
+// the fast evaluator and Casbin do not agree.
+func differenceError(d store.EvaluatorDifference) error {
+	return fmt.Errorf("the rules are evaluated in two ways that differ: %s", d.Detail)
+}
+
+// holdDifferent keeps the access of everyone as it is about whom the fast
+// evaluator and Casbin do not agree.
+func (e *Engine) holdDifferent(ctx context.Context, w *world) error {
+	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, "")
+	for _, d := range different {
+		w.unclear[identity.PersonID(d.Person)] = differenceError(d)
+	}
+	return err
 }

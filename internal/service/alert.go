@@ -104,7 +104,7 @@ func toldAgain(about string) time.Duration {
 	switch about {
 	case store.HeldAlert:
 		return 0
-	case store.SilentAlert:
+	case store.SilentAlert, store.EvaluatorAlert:
 		return 24 * time.Hour
 	case store.AwayAlert:
 		return 6 * time.Hour
@@ -170,6 +170,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Whoever leaves keeps their account there, and whoever begins has none.",
 			of.Subject, c.Alerts.Away, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
+	case store.EvaluatorAlert:
+		return s.evaluatorAlert(ctx, c, a)
 	default:
 		return nil, nil
 	}

@@ -97,12 +97,13 @@ var (
 	auditRecords  = description("audit_records", "The number of the audit trail's last record.")
 	configRefused = description("configuration_refused", "Whether the configuration's newest version is refused and the one before in use.")
 	paused        = description("paused", "Whether somebody paused the target.", "target")
+	different     = description("evaluator_differences", "Entitlements of people on which the fast evaluator and Casbin do not agree, with the rules in use (behov status).")
 	unreadable    = description("database_unreadable", "Whether the database could not be asked for the figures.")
 )
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, unreadable} {
+	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, different, unreadable} {
 		descriptions <- d
 	}
 }
@@ -122,11 +123,13 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	gauge(configRefused, truth(s.Refused() != nil))
 	now, err := s.DB.Figures(ctx)
 	pauses, pausesErr := s.DB.Pauses(ctx)
-	if err != nil || pausesErr != nil {
+	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, "")
+	if err != nil || pausesErr != nil || foundErr != nil {
 		gauge(unreadable, 1)
 		return
 	}
 	gauge(unreadable, 0)
+	gauge(different, float64(len(found)))
 	for _, t := range g.config.Targets {
 		age := 0.0
 		if at := now.Oldest[t.Name]; !at.IsZero() {

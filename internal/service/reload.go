@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
@@ -31,7 +32,7 @@ func (s *Service) reload(ctx context.Context, now bool) {
 		return
 	}
 	s.seen, s.writing = stamp, stamp
-	if err := s.replace(ctx, old); err != nil {
+	if err := s.tryReplace(ctx, old); err != nil {
 		s.Log.Error("the new configuration is refused and the old one kept", "error", err)
 		s.refused.Store(&err)
 		return
@@ -48,6 +49,18 @@ func (s *Service) Refused() error {
 	return nil
 }
 
+// tryReplace replaces the configuration; what panics about the new version is an
+// error with it.
+func (s *Service) tryReplace(ctx context.Context, old *generation) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("reading the new configuration failed: %v", r)
+			s.Log.Error("reading the new configuration failed: this is a defect in behov, please report it", "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	return s.replace(ctx, old)
+}
+
 func (s *Service) replace(ctx context.Context, old *generation) error {
 	c, err := s.Load()
 	switch {
@@ -61,6 +74,11 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 		return nil
 	case c.Database != old.config.Database || c.Key != old.config.Key:
 		return errors.New("another database or another key: start behov anew for that")
+	}
+	if c.Rules.Digest != old.config.Rules.Digest {
+		if err := s.compareNew(ctx, c); err != nil {
+			return err
+		}
 	}
 	g, err := s.newGeneration(c)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,9 +20,13 @@ func TestNewRules(t *testing.T) {
 	onBoth(t, func(t *testing.T, town *town) {
 		var served *service.Service
 		again := make(chan os.Signal)
+		var panicking atomic.Bool
 		stop := town.serve(func(s *service.Service) {
 			served, s.Again = s, again
 			s.Load = func() (*config.Config, error) {
+				if panicking.Load() {
+					panic("a defect")
+				}
 				c, problems := config.Load(town.dir)
 				if c == nil {
 					return nil, problems[0]
@@ -56,7 +61,22 @@ func TestNewRules(t *testing.T) {
 		town.until("another database is refused", 30*time.Second, func() bool {
 			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "another database")
 		})
+		panicking.Store(true)
+		again <- os.Interrupt
+		town.until("one that panics is refused", 30*time.Second, func() bool {
+			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "a defect")
+		})
+		panicking.Store(false)
+		// What used to overflow the stack, which nothing recovers from.
 		write("behov.yaml", configuration)
+		write("policy.csv", rules+"p, deep, \""+strings.Repeat("(", 2<<20)+"true"+strings.Repeat(")", 2<<20)+"\", base:school, allow, deep\n")
+		again <- os.Interrupt
+		town.until("a deep condition is refused", 30*time.Second, func() bool {
+			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "split the rule")
+		})
+		town.hr("4 library")
+		town.until("the old rules go on still", 20*time.Second, func() bool { return town.has("4", "one") == "account staff school" })
+		write("policy.csv", rules)
 		town.until("the first rules", 30*time.Second, func() bool { return town.has("3", "one") == "account staff" && served.Refused() == nil })
 		stop()
 		town.config = town.load()

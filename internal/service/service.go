@@ -45,6 +45,9 @@ type Service struct {
 	Log    *slog.Logger
 	// Every is how often a source is read that does not say it itself.
 	Every time.Duration
+	// CompareEvery is how long it takes until everyone's access was worked out by
+	// Casbin too; thirty days when it is zero.
+	CompareEvery time.Duration
 	// Apply: targets are changed. Otherwise HR is read, and that is all.
 	Apply bool
 	// Connect connects the targets of a configuration.
@@ -135,7 +138,10 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.working.Store(true)
 	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
+	var comparing sync.WaitGroup
+	comparing.Go(func() { s.compare(ctx) })
 	s.watch(ctx)
+	comparing.Wait()
 	s.working.Store(false)
 	s.Log.Info("stopping when what is under way has ended", "service", s.id, "at_most", stopPatience)
 	return s.stop(context.WithoutCancel(ctx))

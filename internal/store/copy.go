@@ -23,7 +23,7 @@ var tables = []string{
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource",
 	"decision", "review_campaign", "review_item", "hold", "hold_step", "step_decision", "waiting_grant",
 	"account", "account_name", "connector_memory", "alert_told", "target_state", "disable_proof", "counted_step", "left_access", "open_step", "failing_step",
-	"rules_version", "version_in_use", "audit_record", "access_interval", "head",
+	"rules_version", "version_in_use", "evaluator_difference", "audit_record", "access_interval", "head",
 }
 
 // Copied says what was copied.

@@ -268,6 +268,9 @@ const (
 	RefusedAlert = "refused"  // Subject is the HR source
 	LeftOutAlert = "left-out" // Subject is the HR source
 	AwayAlert    = "away"     // Subject is the target
+	// EvaluatorAlert: the fast evaluator and Casbin do not agree; Subject is the
+	// rules' digest.
+	EvaluatorAlert = "evaluator-difference"
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What

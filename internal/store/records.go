@@ -147,7 +147,7 @@ func (tx *Tx) SetMain(ctx context.Context, person identity.PersonID, e identity.
 // key without which what is sealed cannot be read. The trail keeps its shape,
 // and the names they had stay theirs.
 func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID) error {
-	for _, table := range []string{"scim_resource", "employment", "person_source_key", "person_position", "left_access", "step_decision", "account", "waiting_grant", "person_key"} {
+	for _, table := range []string{"scim_resource", "employment", "person_source_key", "person_position", "left_access", "step_decision", "account", "waiting_grant", "evaluator_difference", "person_key"} {
 		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE person_id = $1`, string(person)); err != nil {
 			return fmt.Errorf("erase person %s: %s: %w", person, table, err)
 		}

@@ -1,0 +1,401 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/casbin/casbin/v2/util"
+	"github.com/casbin/govaluate"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Difference is an entitlement on which the fast evaluator and Casbin do not
+// agree: a defect in behov.
+type Difference struct {
+	Person      identity.PersonID `json:"person"` // or MadeUp
+	Entitlement EntitlementID     `json:"entitlement"`
+	Rules       []string          `json:"rules"` // whose conditions differ; otherwise all that could give or deny it
+	Given       bool              `json:"given"` // by the fast evaluator, and not by Casbin; otherwise the other way round
+	// Employment says what a made-up employment is like, in the words of the
+	// rules. It is empty for a person.
+	Employment string `json:"employment,omitempty"`
+}
+
+// MadeUp stands for a person in what is found with a made-up employment.
+const MadeUp identity.PersonID = "made-up"
+
+// String names rules, entitlement and person, and no personal value.
+func (d Difference) String() string {
+	who := "person " + string(d.Person)
+	if d.Person == MadeUp {
+		who = "an employment with " + d.Employment
+	}
+	says := "Casbin gives it and the fast evaluator does not"
+	if d.Given {
+		says = "the fast evaluator gives it and Casbin does not"
+	}
+	return fmt.Sprintf("rule %s: entitlement %s of %s: %s; this is a defect in behov: write the rule in another way, and please report it with the rules", strings.Join(d.Rules, ", "), d.Entitlement, who, says)
+}
+
+// Problem places a difference at the first of its rules.
+func (r *Rules) Problem(d Difference) Problem {
+	p := Problem{File: r.source.File, Text: d.String()}
+	for _, rule := range r.source.Rules {
+		if slices.Contains(d.Rules, rule.ID) {
+			p.Line = rule.Line
+			break
+		}
+	}
+	return p
+}
+
+// Comparison is what was compared.
+type Comparison struct {
+	People, Conditions int
+	Differences        []Difference
+}
+
+// maxDifferences is after how many no more are looked for.
+const maxDifferences = 20
+
+// comparer asks Casbin about employments, one organisation tree at a time. What
+// it was asked it remembers, by the values of the attributes that the rules
+// mention, which it finds itself.
+type comparer struct {
+	enforcer  *Enforcer
+	tree      *identity.Tree
+	mentioned []int
+	answers   map[string][]bool // by entitlement, as in the catalogue
+}
+
+// maxAnswers is how many different employments it remembers.
+const maxAnswers = 10_000
+
+// comparerOn returns the comparer for the day; call it with comparing locked.
+func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
+	tree := r.Units.On(day)
+	if r.comparer != nil && r.comparer.tree == tree {
+		return r.comparer, nil
+	}
+	enforcer, err := r.Enforcer(day)
+	if err != nil {
+		return nil, err
+	}
+	c := &comparer{enforcer: enforcer, tree: tree, answers: map[string][]bool{}}
+	for _, rule := range r.source.Rules {
+		tokens, err := tokenize(rule.Condition)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", rule.ID, err)
+		}
+		for _, t := range tokens {
+			if name, ok := strings.CutPrefix(t.text, "r.sub."); ok && t.kind == nameToken {
+				c.mentioned = append(c.mentioned, r.schema.index[name])
+			}
+		}
+		if leave := rule.ends(r.leave); leave != "" {
+			c.mentioned = append(c.mentioned, r.schema.index[leave])
+		}
+	}
+	slices.Sort(c.mentioned)
+	c.mentioned = slices.Compact(c.mentioned)
+	r.comparer = c
+	return c, nil
+}
+
+// ask returns, for each entitlement of the catalogue, whether Casbin gives it.
+func (c *comparer) ask(values []any) ([]bool, error) {
+	key := keyOf(values, c.mentioned)
+	if known, ok := c.answers[key]; ok {
+		return known, nil
+	}
+	gives := make([]bool, len(c.enforcer.rules.Catalogue.Entitlements))
+	for i, e := range c.enforcer.rules.Catalogue.Entitlements {
+		var err error
+		if gives[i], err = c.enforcer.give(values, e.ID); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.answers) >= maxAnswers {
+		clear(c.answers)
+	}
+	c.answers[key] = gives
+	return gives, nil
+}
+
+// Compare asks Casbin, which is the authority, about every employment of a
+// person and every entitlement, and returns where the fast evaluator says
+// something else. What nothing can be worked out from is left to Decide, which
+// fails on it. It may take a second for hundreds of rules and entitlements, for
+// employments that are like none before.
+func (r *Rules) Compare(p identity.Person, day identity.Date) ([]Difference, error) {
+	if len(r.source.Rules) == 0 {
+		return nil, nil
+	}
+	r.comparing.Lock()
+	defer r.comparing.Unlock()
+	c, err := r.comparerOn(day)
+	if err != nil {
+		return nil, err
+	}
+	var differences []Difference
+	for _, e := range p.Employments {
+		if !e.ActiveOn(day) {
+			continue
+		}
+		fast := r.answer(p, e, day)
+		if fast.err != nil {
+			continue
+		}
+		values := r.schema.values(p, e, day, c.tree)
+		gives, err := c.ask(values)
+		if err != nil {
+			return nil, fmt.Errorf("casbin about person %s: %w", p.ID, err)
+		}
+		for i, e := range r.Catalogue.Entitlements {
+			if given := fast.gives(i); given != gives[i] {
+				differences = append(differences, Difference{Person: p.ID, Entitlement: e.ID, Given: given, Rules: c.suspects(values, e.ID)})
+			}
+		}
+	}
+	return differences, nil
+}
+
+// gives says whether an employment's answer gives an entitlement.
+func (a *answer) gives(entitlement int) bool {
+	i := slices.IndexFunc(a.given, func(g given) bool { return g.entitlement == entitlement })
+	return i >= 0 && len(a.given[i].deny) == 0
+}
+
+// CompareAll compares made-up employments, for each condition some on which
+// each of its comparisons holds and some on which it does not, and then people.
+// It stops when ctx ends, which is no failure, and after twenty differences.
+func (r *Rules) CompareAll(ctx context.Context, people iter.Seq2[identity.Person, error], day identity.Date) (Comparison, error) {
+	var done Comparison
+	if err := r.compareConditions(ctx, day, &done); err != nil {
+		return done, err
+	}
+	for p, err := range people {
+		switch {
+		case ctx.Err() != nil || len(done.Differences) >= maxDifferences:
+			return done, nil
+		case err != nil:
+			return done, err
+		}
+		found, err := r.Compare(p, day)
+		if err != nil {
+			return done, err
+		}
+		done.People++
+		done.Differences = append(done.Differences, found...)
+	}
+	return done, nil
+}
+
+func (r *Rules) compareConditions(ctx context.Context, day identity.Date, done *Comparison) error {
+	if len(r.source.Rules) == 0 {
+		return nil
+	}
+	r.comparing.Lock()
+	defer r.comparing.Unlock()
+	c, err := r.comparerOn(day)
+	if err != nil {
+		return err
+	}
+	seen := make([]bool, len(r.conditions))
+	for _, rule := range r.rules {
+		if seen[rule.condition] {
+			continue
+		}
+		seen[rule.condition] = true
+		asked := c.reached(rule.Grants)
+		// Read once more: what was compiled of it is what is compared.
+		root, err := readCondition(rule.Condition, r.schema, r.Units)
+		if err != nil {
+			return fmt.Errorf("rule %s: %w", rule.ID, err)
+		}
+		for _, values := range r.examples(newCondition(rule.Condition, root, rule.ends(r.leave), r.schema), c.tree) {
+			if ctx.Err() != nil || len(done.Differences) >= maxDifferences {
+				return nil
+			}
+			fast := r.work(values, c.tree.Epoch)
+			if fast.err != nil {
+				return fmt.Errorf("rule %s: %w", rule.ID, fast.err)
+			}
+			for _, i := range asked {
+				id := r.Catalogue.Entitlements[i].ID
+				slow, err := c.enforcer.give(values, id)
+				if err != nil {
+					return fmt.Errorf("casbin about rule %s: %w", rule.ID, err)
+				}
+				if given := fast.gives(i); given != slow {
+					done.Differences = append(done.Differences, Difference{Person: MadeUp, Entitlement: id, Given: given, Rules: c.suspects(values, id), Employment: r.describe(values, c.mentioned)})
+				}
+			}
+		}
+		done.Conditions++
+	}
+	return nil
+}
+
+// reached returns entitlements that Casbin reaches from what a rule gives: two
+// are enough to see what its condition gives.
+func (c *comparer) reached(grants string) []int {
+	var found []int
+	for i, e := range c.enforcer.rules.Catalogue.Entitlements {
+		if c.linked(grants, e.ID) {
+			if found = append(found, i); len(found) == 2 {
+				break
+			}
+		}
+	}
+	return found
+}
+
+func (c *comparer) linked(grants string, id EntitlementID) bool {
+	linked, err := c.enforcer.casbin.GetRoleManager().HasLink(grants, string(id))
+	return err == nil && linked
+}
+
+// suspects returns the rules about an entitlement whose conditions the two
+// evaluate to something else, or all rules about it.
+func (c *comparer) suspects(values []any, id EntitlementID) []string {
+	rules := c.enforcer.rules
+	fast := map[string]bool{}
+	for _, rule := range rules.rules {
+		fast[rule.ID] = rules.conditions[rule.condition].root.holds(input{values: values, tree: rules.trees[c.tree.Epoch]})
+	}
+	var differ, all []string
+	for _, rule := range rules.source.Rules {
+		if !c.linked(rule.Grants, id) {
+			continue
+		}
+		all = append(all, rule.ID)
+		text, err := rule.casbin(rules.leave)
+		if err != nil {
+			continue
+		}
+		expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(text), functions(c.tree))
+		if err != nil {
+			continue
+		}
+		if slow, err := expression.Evaluate(map[string]any{subject: rules.schema.sub(values)}); err != nil || slow != fast[rule.ID] {
+			differ = append(differ, rule.ID)
+		}
+	}
+	if len(differ) > 0 {
+		return differ
+	}
+	return all
+}
+
+// maxExamples is how many employments are made up for a condition.
+const maxExamples = 24
+
+// examples makes up employments for a condition: from one on which it holds,
+// when one is found, each attribute takes every value on which its comparisons
+// come out in another way.
+func (r *Rules) examples(c *condition, tree *identity.Tree) [][]any {
+	choices := map[int][]any{}
+	byAttribute := map[int][]*node{}
+	for _, leaf := range leaves(c.root) {
+		for _, attribute := range mentions(leaf) {
+			byAttribute[attribute] = append(byAttribute[attribute], leaf)
+		}
+	}
+	for attribute, leaves := range byAttribute {
+		choices[attribute] = valuesFor(r.schema.names[attribute], leaves, tree)
+	}
+	base := make([]any, len(r.schema.names))
+	for i, name := range r.schema.names {
+		base[i] = zero(name)
+	}
+	base = satisfy(c, base, choices, tree)
+	found := [][]any{base}
+	for _, attribute := range c.mentions {
+		for _, value := range choices[attribute] {
+			if value == base[attribute] {
+				continue
+			}
+			if len(found) >= maxExamples {
+				return found
+			}
+			example := slices.Clone(base)
+			example[attribute] = value
+			found = append(found, example)
+		}
+	}
+	return found
+}
+
+// satisfy changes one attribute after another as long as that is needed for
+// more parts of the condition to hold.
+func satisfy(c *condition, values []any, choices map[int][]any, tree *identity.Tree) []any {
+	holding := func(values []any) int {
+		n := 0
+		for _, part := range c.conjuncts {
+			if part.root.holds(input{values: values, tree: tree}) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, attribute := range c.mentions {
+		best := holding(values)
+		for _, value := range choices[attribute] {
+			with := slices.Clone(values)
+			with[attribute] = value
+			if n := holding(with); n > best {
+				values, best = with, n
+			}
+		}
+	}
+	return values
+}
+
+// valuesFor returns values of an attribute, one for each way in which leaves
+// come out where that can be told, and every literal besides where it cannot.
+func valuesFor(name string, leaves []*node, tree *identity.Tree) []any {
+	all := candidates(name, leaves, []*identity.Tree{tree})
+	if len(all)*len(leaves) > maxTried {
+		all = all[:maxTried/len(leaves)]
+	}
+	var values []any
+	seen := map[string]bool{}
+	for _, c := range all {
+		var key []byte
+		for _, leaf := range leaves {
+			outcome := perhaps
+			if len(mentions(leaf)) == 1 && direct(leaf) {
+				outcome = c.makes(leaf, name)
+			} else {
+				key = fmt.Append(key, c.value)
+			}
+			key = append(key, byte(outcome))
+		}
+		if !seen[string(key)] {
+			seen[string(key)] = true
+			values = append(values, c.value)
+		}
+	}
+	return values
+}
+
+// describe says what a made-up employment is like.
+func (r *Rules) describe(values []any, mentioned []int) string {
+	var parts []string
+	for _, i := range mentioned {
+		if text, ok := values[i].(string); ok {
+			parts = append(parts, fmt.Sprintf("%s %q", r.schema.names[i], text))
+		} else {
+			parts = append(parts, fmt.Sprintf("%s %v", r.schema.names[i], values[i]))
+		}
+	}
+	if len(parts) == 0 {
+		return "any values"
+	}
+	return strings.Join(parts, ", ")
+}
