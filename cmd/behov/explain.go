@@ -79,7 +79,7 @@ func (x explainer) failed(id policy.EntitlementID) (store.FailingStep, bool) {
 	of, _ := x.i.config.Rules.Catalogue.Entitlement(id)
 	for _, f := range x.failing {
 		var s plan.Step
-		if json.Unmarshal([]byte(f.Body), &s) == nil && s.Target == of.Target && !s.Takes() && s.Kind != plan.KindChanges && s.Kind != plan.KindRenames && (s.Entitlement == "" || s.Entitlement == id) {
+		if json.Unmarshal([]byte(f.Body), &s) == nil && s.Target == of.Target && !s.Takes() && plan.PhaseOf(s.Op) != plan.PhaseUpdate && (s.Entitlement == "" || s.Entitlement == id) {
 			return f, true
 		}
 	}

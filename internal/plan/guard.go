@@ -51,7 +51,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		{"accounts of %d people were disabled in the target by someone else, and would be enabled: make sure that whoever disabled them agrees, then release them, or use behov enable",
 			func(s Step) bool { return b.reopens[s.ID] }},
 		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
-			func(s Step) bool { return s.Kind == KindCreations && b.vanished[s.Person] }},
+			func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
 		{"a person released others of the same hold, and not these of %d people",
 			func(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }},
 	} {
@@ -64,7 +64,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 	for _, kind := range Kinds {
 		limit := b.t.Limits[kind]
 		alone := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
-		counts := func(s Step) bool { return s.Kind == kind && !b.loads(s) && (!alone || s.Person == b.in.Only) }
+		counts := func(s Step) bool { return s.Kind == kind && (!alone || s.Person == b.in.Only) }
 		now := concerned(counts)
 		if !waiting(counts) {
 			continue

@@ -108,6 +108,8 @@ func (b *builder) classify() {
 		}
 	}
 	for i := range b.steps {
-		b.steps[i].Kind = b.kind(b.steps[i])
+		if b.steps[i].Kind = b.kind(b.steps[i]); b.loads(b.steps[i]) {
+			b.steps[i].Kind = "" // which no limit counts
+		}
 	}
 }

@@ -90,7 +90,7 @@ func (r *Result) tell(s plan.Step, outcome, detail string) bool {
 // heldCreations reports whether accounts that belong in a target were not made:
 // its first load is not done.
 func (r *Result) heldCreations(target string) bool {
-	creates := func(s plan.Step) bool { return s.Target == target && s.Kind == plan.KindCreations }
+	creates := func(s plan.Step) bool { return s.Target == target && plan.PhaseOf(s.Op) == plan.PhaseCreate }
 	return slices.ContainsFunc(r.Undone, func(u Undone) bool { return creates(u.Step) }) ||
 		slices.ContainsFunc(r.Plan.Holds, func(h plan.Hold) bool { return slices.ContainsFunc(h.Steps, creates) }) ||
 		slices.ContainsFunc(r.Plan.Waits, func(w plan.Wait) bool { return slices.ContainsFunc(w.Steps, creates) })

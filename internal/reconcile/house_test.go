@@ -38,6 +38,54 @@ type scripted struct {
 	snapshots  int
 	// findIncomplete: FindAccounts finds nothing, and says that it may not have.
 	findIncomplete bool
+	// hidden are accounts that no reading shows; elsewhere is where they are found
+	// when they are looked for, nowhere when it is empty. unsearchable: nothing can
+	// be looked for.
+	hidden       func(connectors.Account) bool
+	elsewhere    string
+	unsearchable bool
+	created      int // accounts
+}
+
+// hiding is a sink that does not see what is hidden.
+type hiding struct {
+	connectors.Sink
+	hidden func(connectors.Account) bool
+	ids    map[string]bool
+}
+
+func (h hiding) Account(a connectors.Account) error {
+	if h.hidden != nil && h.hidden(a) {
+		h.ids[a.ID] = true
+		return nil
+	}
+	return h.Sink.Account(a)
+}
+
+func (h hiding) Membership(m connectors.Membership) error {
+	if h.ids[m.AccountID] {
+		m.AccountID = ""
+	}
+	return h.Sink.Membership(m)
+}
+
+func (s *scripted) sees(sink connectors.Sink) connectors.Sink {
+	return hiding{sink, s.hidden, map[string]bool{}}
+}
+
+func (s *scripted) LocateAccounts(ctx context.Context, refs []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
+	if s.unsearchable {
+		return connectors.Completeness{Why: "it may not be searched"}, nil
+	}
+	return s.Connector.LocateAccounts(ctx, refs, func(l connectors.Location) error {
+		if s.hidden != nil && s.hidden(l.Account) {
+			if s.elsewhere == "" {
+				return nil
+			}
+			l.Place, l.InScope = s.elsewhere, false
+		}
+		return found(l)
+	})
 }
 
 func (s *scripted) FindAccounts(ctx context.Context, names []string, values map[string][]string, sink connectors.Sink) (connectors.Completeness, error) {
@@ -55,7 +103,7 @@ func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connecto
 	if s.incomplete {
 		return connectors.Completeness{Why: "it broke off"}, nil
 	}
-	return s.Connector.Snapshot(ctx, sink)
+	return s.Connector.Snapshot(ctx, s.sees(sink))
 }
 
 func (s *scripted) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
@@ -65,7 +113,7 @@ func (s *scripted) ReadAccounts(ctx context.Context, refs []connectors.AccountRe
 	if s.incomplete {
 		return connectors.Completeness{Why: "it broke off"}, nil
 	}
-	return s.Connector.ReadAccounts(ctx, refs, entitlements, sink)
+	return s.Connector.ReadAccounts(ctx, refs, entitlements, s.sees(sink))
 }
 
 func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
@@ -78,6 +126,11 @@ func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []con
 		return slices.Repeat([]connectors.Result{refused}, len(changes))
 	}
 	results := s.Connector.Apply(ctx, changes)
+	for i, c := range changes {
+		if c.Op == connectors.CreateAccount && results[i].Status == connectors.Applied {
+			s.created++
+		}
+	}
 	if s.answer != nil {
 		for i := range results {
 			results[i] = s.answer(results[i])

@@ -109,14 +109,13 @@ func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt,
 }
 
 // counting returns, by kind, the people whose attempts count against the target's
-// limits: not what a person released, not the first load of a target, and not
-// what must be done now whatever the limits.
+// limits: not what a person released, and not what must be done now whatever the
+// limits.
 func (r *targetRun) counting(attempts []attempt) map[plan.Kind]store.Few {
 	people := map[plan.Kind]store.Few{}
 	for _, a := range attempts {
 		kind := a.step.Kind
-		loads := r.target.Loading && (kind == plan.KindCreations || kind == plan.KindChanges || kind == plan.KindRenames)
-		if kind == "" || loads || r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
+		if kind == "" || r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
 			continue
 		}
 		people[kind] = append(people[kind], a.step.Person)
