@@ -166,9 +166,12 @@ type intervalJSON struct {
 	Entitlement string     `json:"entitlement"`
 	Since       time.Time  `json:"since"`
 	Until       *time.Time `json:"until,omitempty"`
-	Why         string     `json:"why"`
-	Ended       string     `json:"ended,omitempty"` // why
-	Records     []int64    `json:"records"`
+	// NotSeen is since when no reading of the target shows it: whether it is still
+	// there is unknown.
+	NotSeen *time.Time `json:"not_seen_since,omitempty"`
+	Why     string     `json:"why"`
+	Ended   string     `json:"ended,omitempty"` // why
+	Records []int64    `json:"records"`
 }
 
 func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, none string) error {
@@ -181,6 +184,10 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 		}
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
 			Why: n.in(began.Reason), Records: []int64{x.SinceRecord}}
+		if !x.UnseenSince.IsZero() {
+			rows[j].NotSeen = &x.UnseenSince
+			rows[j].Records = append(rows[j].Records, x.UnseenRecord)
+		}
 		if !x.Until.IsZero() {
 			ended, err := i.db.Record(ctx, x.UntilRecord)
 			if err != nil {
@@ -202,6 +209,9 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	fmt.Fprintln(w, "PERSON\tENTITLEMENT\tTARGET\tSINCE\tUNTIL\tWHY")
 	for _, r := range rows {
 		until, why := "now", r.Why
+		if r.NotSeen != nil {
+			until = "unknown, not seen since " + r.NotSeen.In(i.zone).Format(layout)
+		}
 		if r.Until != nil {
 			until = r.Until.In(i.zone).Format(layout)
 			why += "; ended: " + r.Ended

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -79,6 +80,13 @@ type targetStatus struct {
 	Parked  int             `json:"parked"`
 	Held    int             `json:"held"`
 	Paused  *store.Decision `json:"paused,omitempty"`
+	// Unseen is how much access lasts by the audit trail and is not seen in the
+	// target: whether it is there is unknown. Disabled are accounts that someone
+	// else than behov disabled.
+	Unseen   int `json:"not_seen"`
+	Disabled int `json:"disabled_by_others"`
+	// LetsIn says why a disabled account can sign in; empty when none can.
+	LetsIn string `json:"lets_disabled_accounts_in,omitempty"`
 }
 
 func (a *app) status(ctx context.Context, i *installation) (standing, error) {
@@ -93,12 +101,14 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	waiting, err5 := i.db.WaitingJobs(ctx)
 	left, err6 := reconcile.LeftBehind(ctx, i.db, i.config)
 	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, "")
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+	unseen, err8 := i.db.UnseenAccess(ctx)
+	disabled, err9 := i.db.DisabledAccounts(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
 		return s, err
 	}
 	held := map[string]int{}
 	for _, h := range holds {
-		if h.Decision == nil {
+		if h.Decision == nil && h.Current() {
 			held[h.Subject]++
 		}
 	}
@@ -113,13 +123,21 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		if state.ReadUS != 0 {
 			one.Read = state.Read()
 		}
+		one.Unseen, one.Disabled = unseen[t.Name], disabled[t.Name]
+		proof, err := i.db.DisableProof(ctx, t.Name)
+		if err != nil {
+			return s, err
+		}
+		if connectors.ProofVerdict(proof.Verdict) == connectors.LetsIn {
+			one.LetsIn = proof.Why
+		}
 		for _, subject := range []string{store.EveryTarget, t.Name} {
 			if d, paused := pauses[subject]; paused {
 				one.Paused = &d
 			}
 		}
 		s.Targets = append(s.Targets, one)
-		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil
+		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil || one.LetsIn != ""
 	}
 	s.Different = append([]store.EvaluatorDifference{}, different...)
 	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0
@@ -170,6 +188,15 @@ func (a *app) printStatus(i *installation, s standing) {
 		}
 		if t.Failing > 0 {
 			more = append(more, count(t.Failing, "step fails and is", "steps fail and are")+" tried again: behov steps --target "+t.Name)
+		}
+		if t.LetsIn != "" {
+			more = append(more, "ACCOUNTS CANNOT BE DISABLED HERE: "+t.LetsIn+"; then run behov check")
+		}
+		if t.Unseen > 0 {
+			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and whether they are there is unknown: behov plan says of whom")
+		}
+		if t.Disabled > 0 {
+			more = append(more, count(t.Disabled, "account was", "accounts were")+" disabled by someone else than behov: behov plan says whose, behov enable opens one")
 		}
 		if t.Held > 0 {
 			more = append(more, "something is HELD: behov hold list")

@@ -29,6 +29,33 @@ func (db *DB) DisableProof(ctx context.Context, target string) (DisableProof, er
 	return p, nil
 }
 
+// UnseenAccess returns, by target, how much access lasts by the audit trail and
+// is not seen in the target any more.
+func (db *DB) UnseenAccess(ctx context.Context) (map[string]int, error) {
+	return db.countByTarget(ctx, `SELECT target, COUNT(*) AS n FROM access_interval WHERE unseen_us IS NOT NULL AND until_us IS NULL GROUP BY target`)
+}
+
+// DisabledAccounts returns, by target, how many accounts a run found disabled
+// that behov had not disabled.
+func (db *DB) DisabledAccounts(ctx context.Context) (map[string]int, error) {
+	return db.countByTarget(ctx, `SELECT target, COUNT(*) AS n FROM account WHERE disabled_us <> 0 GROUP BY target`)
+}
+
+func (db *DB) countByTarget(ctx context.Context, query string) (map[string]int, error) {
+	var rows []struct {
+		Target string `db:"target"`
+		N      int    `db:"n"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, query); err != nil {
+		return nil, fmt.Errorf("count by target: %w", err)
+	}
+	counts := map[string]int{}
+	for _, r := range rows {
+		counts[r.Target] = r.N
+	}
+	return counts, nil
+}
+
 // SetDisableProof notes what was found out about a target's way of disabling.
 func (tx *Tx) SetDisableProof(ctx context.Context, p DisableProof, at time.Time) error {
 	if err := tx.exec(ctx, `INSERT INTO disable_proof (target, how, verdict, why, proved_us) VALUES ($1, $2, $3, $4, $5)
