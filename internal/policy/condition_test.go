@@ -176,6 +176,19 @@ func TestWarningsAreTrue(t *testing.T) {
 	}
 }
 
+func TestRoleThatLiesTooDeepIsAWarning(t *testing.T) {
+	text := "p, a, true, role:r1, allow, w\n"
+	for i := 1; i < 11; i++ {
+		text += fmt.Sprintf("g, role:r%d, role:r%d\n", i, i+1)
+	}
+	if _, problems := compile(t, text+"g, role:r10, mail:basic\ng, role:r11, care:record\n"); len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Text, "role:r11 lies 10 roles deep") {
+		t.Errorf("got %v", problems)
+	}
+	if _, problems := compile(t, strings.Replace(text, "g, role:r10, role:r11\n", "g, role:r10, mail:basic\n", 1)); len(problems) > 0 {
+		t.Errorf("ten roles: got %v", problems)
+	}
+}
+
 func TestRolesInACircleAreNamed(t *testing.T) {
 	const text = "p, a, true, role:a, allow, w\ng, role:a, role:b\ng, role:b, mail:basic\ng, role:b, role:c\ng, role:c, role:a\n"
 	_, problems := compile(t, text)
