@@ -57,6 +57,8 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{`r.sub.job_code in ('a' 'b')`, 31, `the condition does not compile: a list`},
 		{`r.sub.job_code =~ r.sub.unit`, 26, `=~ is followed by a pattern`},
 		{`r.sub.job_code =~ '('`, 26, `the pattern does not compile`},
+		{`r.sub.job_code == '2026-01-01'`, 26, `"2026-01-01" looks like a date or a time and would be compared as one: write a pattern, as in =~ '^2026-01-01$'`},
+		{`r.sub.job_code =~ '2026-01-01'`, 26, `"2026-01-01" looks like a date`},
 		{`r.sub.job_code == 'a\.b'`, 28, `a backslash in a literal is written twice`},
 		{`r.sub.job_code == 'a`, 26, `the condition does not compile: the text that begins here has no closing '`},
 		{`r.sub.job_code == 'a' \`, 30, `the character '\\' (U+005C) stands outside quotes`},
@@ -212,6 +214,17 @@ func TestValueThatNoRuleCanBeHeldAgainstChangesNothing(t *testing.T) {
 	p.Employments[0].Terms[0].Percent = zero / zero
 	if _, err := rules.Decide(p, testDay, Facts{}); err == nil || !strings.Contains(err.Error(), "employment e1: the employment's percent is NaN") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPatternStandsForTextThatLooksLikeADate, as its refusal says.
+func TestPatternStandsForTextThatLooksLikeADate(t *testing.T) {
+	rules, problems := compile(t, `p, a, "r.sub.job_title =~ '^2026-01-01$'", mail:basic, allow, w`)
+	p := nurse()
+	p.Employments[0].Terms[0].JobTitle = "2026-01-01"
+	x, err := rules.Explain(p, testDay, Facts{}, "mail:basic")
+	if len(problems) > 0 || err != nil || x.Grant == nil {
+		t.Errorf("%v, %v, %+v", problems, err, x)
 	}
 }
 
