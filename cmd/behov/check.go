@@ -146,6 +146,9 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	for _, p := range problems {
 		fmt.Fprintln(a.stderr, p.Error())
 	}
+	if n := len(compared.Differences); n == 0 && compared.Conditions < compared.AllConditions {
+		fmt.Fprintf(a.stderr, "warning: %d of %d conditions were compared with what Casbin says, within %s; behov serve compares the rest with the people it knows\n", compared.Conditions, compared.AllConditions, comparing)
+	}
 	switch n := len(compared.Differences); {
 	case n > 0:
 		return fmt.Errorf("the rules cannot be used: two evaluations differ about %s", count(n, "entitlement", "entitlements"))

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -25,6 +24,9 @@ func TestCheckAsksCasbin(t *testing.T) {
 		compared, err := a.compareRules(t.Context(), c, offline)
 		if err != nil || len(compared.Differences) > 0 || compared.Conditions != 8 || offline != (compared.People == 0) {
 			t.Errorf("compared %+v, %v", compared, err)
+		}
+		if c, err = a.load(); err != nil {
+			t.Fatal(err)
 		}
 		e := c.Rules.Catalogue.Entitlements
 		e[0].ID, e[1].ID = e[1].ID, e[0].ID
@@ -59,7 +61,7 @@ func TestStatusTellsOfTwoEvaluations(t *testing.T) {
 	note := func(digest string, found ...store.EvaluatorDifference) {
 		t.Helper()
 		if err := db.Write(t.Context(), func(tx *store.Tx) error {
-			return tx.SetEvaluatorDifferences(t.Context(), digest, identity.PersonID(p.ID), found, h.now())
+			return tx.SetEvaluatorDifferences(t.Context(), digest, p.ID, found, h.now())
 		}); err != nil {
 			t.Fatal(err)
 		}

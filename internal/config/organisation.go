@@ -228,6 +228,9 @@ const (
 )
 
 func readAtMost(name string, most int64) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file") // reading a pipe may wait for ever
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -108,3 +108,35 @@ func TestComparisonStopsWithItsContext(t *testing.T) {
 		t.Errorf("got %+v, %v", done, err)
 	}
 }
+
+// BenchmarkCompare compares one person whose employment is like none before,
+// and what is made up for each condition, under 300 rules.
+func BenchmarkCompare(b *testing.B) {
+	const n = 300
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "p, rule%d, \"r.sub.job_code == '%d' && under(r.sub.unit, '%s') && r.sub.percent >= %d\", app:e%03d, allow, why\n", i, 1000+i%40, testUnits[i%len(testUnits)], i%3*40, i)
+	}
+	source, _ := Parse("policy.csv", text.String())
+	rules, problems := Compile(source, testCatalogue(n), testTree(b), nil, identity.LeaveKeeps)
+	if len(problems) > 0 && !problems[0].Warning {
+		b.Fatal(problems)
+	}
+	b.Run("person", func(b *testing.B) {
+		p := nurse()
+		p.Employments = p.Employments[:1]
+		for i := range b.N {
+			p.Employments[0].Terms[0].JobCode = fmt.Sprint(i)
+			if _, err := rules.Compare(p, testDay); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("conditions", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := rules.CompareAll(b.Context(), noPeople, testDay); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

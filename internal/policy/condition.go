@@ -146,8 +146,8 @@ func arrives(tokens []token) error {
 	theirs := expression.Tokens()
 	for i, ours := range tokens[:len(tokens)-1] {
 		if i >= len(theirs) || !sameToken(ours, theirs[i]) {
-			if ours.kind == textToken && i < len(theirs) && theirs[i].Kind == govaluate.TIME {
-				return wrong(ours.at, "%q looks like a date or a time and would be compared as one; conditions have none", ours.value)
+			if i < len(theirs) && theirs[i].Kind == govaluate.TIME {
+				return wrong(ours.at, "%q looks like a date or a time and would be compared as one: write a pattern, as in =~ '^%v$'", fmt.Sprint(ours.value), ours.value)
 			}
 			return wrong(ours.at, "Casbin would read something else here: write the condition in another way")
 		}

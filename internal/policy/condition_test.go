@@ -57,6 +57,8 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{`r.sub.job_code in ('a' 'b')`, 31, `the condition does not compile: a list`},
 		{`r.sub.job_code =~ r.sub.unit`, 26, `=~ is followed by a pattern`},
 		{`r.sub.job_code =~ '('`, 26, `the pattern does not compile`},
+		{`r.sub.job_code == '2026-01-01'`, 26, `"2026-01-01" looks like a date or a time and would be compared as one: write a pattern, as in =~ '^2026-01-01$'`},
+		{`r.sub.job_code =~ '2026-01-01'`, 26, `"2026-01-01" looks like a date`},
 		{`r.sub.job_code == 'a\.b'`, 28, `a backslash in a literal is written twice`},
 		{`r.sub.job_code == 'a`, 26, `the condition does not compile: the text that begins here has no closing '`},
 		{`r.sub.job_code == 'a' \`, 30, `the character '\\' (U+005C) stands outside quotes`},
@@ -176,6 +178,19 @@ func TestWarningsAreTrue(t *testing.T) {
 	}
 }
 
+func TestRoleThatLiesTooDeepIsAWarning(t *testing.T) {
+	text := "p, a, true, role:r1, allow, w\n"
+	for i := 1; i < 11; i++ {
+		text += fmt.Sprintf("g, role:r%d, role:r%d\n", i, i+1)
+	}
+	if _, problems := compile(t, text+"g, role:r10, mail:basic\ng, role:r11, care:record\n"); len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Text, "role:r11 lies 10 roles deep") {
+		t.Errorf("got %v", problems)
+	}
+	if _, problems := compile(t, strings.Replace(text, "g, role:r10, role:r11\n", "g, role:r10, mail:basic\n", 1)); len(problems) > 0 {
+		t.Errorf("ten roles: got %v", problems)
+	}
+}
+
 func TestRolesInACircleAreNamed(t *testing.T) {
 	const text = "p, a, true, role:a, allow, w\ng, role:a, role:b\ng, role:b, mail:basic\ng, role:b, role:c\ng, role:c, role:a\n"
 	_, problems := compile(t, text)
@@ -199,6 +214,17 @@ func TestValueThatNoRuleCanBeHeldAgainstChangesNothing(t *testing.T) {
 	p.Employments[0].Terms[0].Percent = zero / zero
 	if _, err := rules.Decide(p, testDay, Facts{}); err == nil || !strings.Contains(err.Error(), "employment e1: the employment's percent is NaN") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPatternStandsForTextThatLooksLikeADate, as its refusal says.
+func TestPatternStandsForTextThatLooksLikeADate(t *testing.T) {
+	rules, problems := compile(t, `p, a, "r.sub.job_title =~ '^2026-01-01$'", mail:basic, allow, w`)
+	p := nurse()
+	p.Employments[0].Terms[0].JobTitle = "2026-01-01"
+	x, err := rules.Explain(p, testDay, Facts{}, "mail:basic")
+	if len(problems) > 0 || err != nil || x.Grant == nil {
+		t.Errorf("%v, %v, %+v", problems, err, x)
 	}
 }
 

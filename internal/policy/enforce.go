@@ -71,3 +71,9 @@ func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day 
 func (e *Enforcer) give(values []any, entitlement EntitlementID) (bool, error) {
 	return e.casbin.Enforce(e.rules.schema.sub(values), string(entitlement))
 }
+
+// grantsField is the place of grants in a policy line, as in model.conf.
+const grantsField = 2
+
+// policy is what Casbin holds of the policy lines.
+func (e *Enforcer) policy() *model.Assertion { return e.casbin.GetModel()["p"]["p"] }

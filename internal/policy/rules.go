@@ -139,7 +139,10 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			r.mentioned = append(r.mentioned, c.mentions...)
 		}
 		if _, ok := reach[rule.Grants]; !ok {
-			found, visited := r.reach(rule.Grants)
+			found, visited, tooDeep := r.reach(rule.Grants)
+			if tooDeep != "" {
+				report(rule.Line, 0, true, "rule %s: %s lies %d roles deep, and what it holds is not given or denied: let %s hold it", rule.ID, tooDeep, maxRoleDepth, rule.Grants)
+			}
 			reach[rule.Grants] = found
 			if size += visited; size > maxReach {
 				report(rule.Line, 0, false, "the roles up to that of rule %s hold more than %d roles and entitlements, each counted for every role that a rule gives and that holds it", rule.ID, maxReach)
@@ -205,8 +208,9 @@ func (r *Rules) circles(s *Source) []Problem {
 
 // reach returns the entitlements behind a name, as Casbin's role manager
 // would link them: the name itself, and whatever lies at most maxRoleDepth
-// steps below it. It says, too, how many names it came by.
-func (r *Rules) reach(name string) (found []reached, visited int) {
+// steps below it. It says, too, how many names it came by, and which role
+// lies too deep for what it holds.
+func (r *Rules) reach(name string) (found []reached, visited int, tooDeep string) {
 	via := map[string]string{name: ""}
 	level := []string{name}
 	for depth := 0; depth < maxRoleDepth && len(level) > 0; depth++ {
@@ -222,13 +226,18 @@ func (r *Rules) reach(name string) (found []reached, visited int) {
 		}
 		level = next
 	}
+	for _, at := range level {
+		if slices.ContainsFunc(r.bundles[at], func(held string) bool { _, ok := via[held]; return !ok }) {
+			tooDeep = at
+		}
+	}
 	for held, role := range via {
 		if i, ok := r.Catalogue.index(EntitlementID(held)); ok {
 			found = append(found, reached{entitlement: i, via: role})
 		}
 	}
 	slices.SortFunc(found, func(a, b reached) int { return a.entitlement - b.entitlement })
-	return found, len(via)
+	return found, len(via), tooDeep
 }
 
 // unreachable warns of roles that no rule gives and of entitlements too deep

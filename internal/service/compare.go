@@ -23,7 +23,7 @@ const (
 	// five minutes.
 	compareSlots = 30 * 24 * 12
 	// comparingNew is for how long a new version of the rules is compared.
-	comparingNew = 20 * time.Second
+	comparingNew = 10 * time.Second
 	// restFactor is how many times as long as a comparison took nothing is
 	// compared, so that runs have the processor.
 	restFactor = 9
@@ -42,7 +42,7 @@ func (s *Service) compareNew(ctx context.Context, c *config.Config) error {
 	case len(done.Differences) > 0:
 		return errors.New(done.Differences[0].String())
 	}
-	s.Log.Info("the fast evaluator and Casbin agree about new rules", "rules", c.Rules.Digest, "conditions", done.Conditions, "people", done.People)
+	s.Log.Info("the fast evaluator and Casbin agree about new rules", "rules", c.Rules.Digest, "conditions", done.Conditions, "of", done.AllConditions, "people", done.People)
 	return nil
 }
 
@@ -106,8 +106,8 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 // turn says whether a person's slot lies after one and up to another.
 func turn(id identity.PersonID, after, until int64) bool {
 	h := fnv.New64a()
-	h.Write([]byte(id))                    //nolint:errcheck // a hash never fails
-	own := int64(h.Sum64() % compareSlots) //nolint:gosec // it is small
+	h.Write([]byte(id))
+	own := int64(h.Sum64() % compareSlots)
 	first := (after+1)/compareSlots*compareSlots + own
 	if first <= after {
 		first += compareSlots
