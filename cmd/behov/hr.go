@@ -30,9 +30,10 @@ compared with what is known, and what is new is recorded; of a source with
 changes: true it is what changed, and not all there is. Importing the same file
 twice changes nothing. A bad row is reported and left out, and whoever it is
 about stays as they are. An export in which too many running employments are
-missing is held whole until somebody releases it (behov hold). An export that is
-older than what was imported last, by the date in its name or its own, is
-refused.
+missing, or the letters of several names are garbled, is held whole until a person
+releases it (behov hold). Where rows could be anybody's, the rest is imported and
+the endings are held. An export that is older than what was imported last, by the
+date in its name or its own, or that has more than 10,000 problems, is refused.
 
 With a column valid_from an employment may have several rows, each with what
 holds from that day; changed_at (an instant, or a number that grows) says which

@@ -739,7 +739,7 @@ func FuzzPut(f *testing.F) {
 	for _, seed := range []string{
 		asa, strings.Replace(asa, `"active": true`, `"active": null`, 1), strings.Replace(asa, `"active": true,`, "", 1), strings.Replace(asa, `"active": true`, `"active": "False"`, 1),
 		strings.Replace(asa, `"75"`, `"NaN"`, 1), strings.Replace(asa, "2026-01-01", "9999-12-31", 1), strings.Replace(asa, "Åsa", `A\u030a\u200bsa`, 1), `{"userName": "x", "name": {"givenName": "A", "familyName": "B"}}`,
-		strings.Replace(asa, `"active": true`, `"active": false, "`+strange+`": {"a": [null]}`, 1), `{}`, `[]`, ``, "\xff", `{"active": {"value": true}}`, strings.Replace(asa, enterprise, strings.ToUpper(enterprise), -1),
+		strings.Replace(asa, `"active": true`, `"active": false, "`+strange+`": {"a": [null]}`, 1), `{}`, `[]`, ``, "\xff", `{"active": {"value": true}}`, strings.ReplaceAll(asa, enterprise, strings.ToUpper(enterprise)),
 	} {
 		f.Add(seed)
 	}
