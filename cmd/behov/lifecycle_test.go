@@ -20,7 +20,7 @@ func withDirectory(t *testing.T) *household {
 	if err := os.Mkdir(h.file("inbox"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 5}", "      shrink_limit: {number: 5, percent: 5}\n      directory: inbox\n      settle: 10ms")
+	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 50}", "      shrink_limit: {number: 5, percent: 50}\n      directory: inbox\n      settle: 10ms")
 	return h
 }
 
@@ -99,7 +99,7 @@ func TestServe(t *testing.T) {
 func TestPushed(t *testing.T) {
 	h := newHousehold(t)
 	h.fails("is not pushed to", "token", "make", "hr", "--name", "Entra ID")
-	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 5}", "      scim: true")
+	h.edit("behov.yaml", "      shrink_limit: {number: 5, percent: 50}", "      scim: true")
 	h.fails("there is no source", "token", "make", "nowhere", "--name", "x")
 	h.fails("say who will have it", "token", "make", "hr")
 	h.says([]string{"token", "list"}, "There are no tokens.")

@@ -67,7 +67,9 @@ type Source struct {
 	DateLayout string
 	// Constants are values for canonical columns that the file lacks.
 	Constants map[string]string
-	Shrink    Shrink
+	// Shrink is how many running employments may be missing from a full export
+	// before it is held.
+	Shrink plan.Limit
 	// Every is how often it is read; zero leaves it to the service.
 	Every time.Duration
 	// Changes: what the source gives is what changed, and not all there is.
@@ -129,12 +131,6 @@ type Contracts struct {
 	// DefaultDays after its start a contract without an end ends; none may end
 	// more than MostDays ahead.
 	DefaultDays, MostDays int
-}
-
-// Shrink says how much an export may shrink before it is held.
-type Shrink struct {
-	Rows  int
-	Share float64
 }
 
 // Target is a connected system.

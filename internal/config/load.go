@@ -94,8 +94,6 @@ type entitlementYAML struct {
 
 // The defaults.
 const (
-	defaultShrinkRows     = 5
-	defaultShrinkShare    = 0.05
 	defaultLogin          = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
 	defaultLoginProtected = `u{{last 7 .PersonID}}`
 	defaultTimezone       = "Europe/Stockholm"

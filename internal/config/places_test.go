@@ -51,7 +51,7 @@ func TestExampleIsClean(t *testing.T) {
 	if c == nil || len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if len(c.Targets) != 1 || c.Rules.Len() != 8 || !c.Targets[0].MFA || c.Sources["hr"].Shrink.Rows != 5 {
+	if len(c.Targets) != 1 || c.Rules.Len() != 8 || !c.Targets[0].MFA || c.Sources["hr"].Shrink.People != 5 {
 		t.Errorf("got %+v", c)
 	}
 }

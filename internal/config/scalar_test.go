@@ -52,7 +52,7 @@ func TestKeyIsWhatIsWritten(t *testing.T) {
 func TestNumbersAreDecimal(t *testing.T) {
 	for _, written := range []string{"0x10", "1_0", "010", "0o17", "0b11", "1e1", "1e400", ".inf", "-.inf", ".nan", "+5", ".5", "5.", `"5"`, "five", "true", "9999999999999"} {
 		for _, field := range []struct{ old, new string }{
-			{"prepare_days: 7", "prepare_days: "}, {"percent: 10}", "percent: "}, {"number: 5, percent: 5", "percent: 5, number: "},
+			{"prepare_days: 7", "prepare_days: "}, {"percent: 10}", "percent: "}, {"number: 5, percent: 50", "percent: 50, number: "},
 		} {
 			dir := example(t)
 			end := ""

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -58,7 +59,7 @@ const (
 func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	at := "$.hr.sources." + quoteKey(name)
 	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes,
-		Shrink: Shrink{Rows: defaultShrinkRows, Share: defaultShrinkShare}}
+		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
@@ -70,12 +71,6 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	}
 	checkColumns(doc, at, s)
 	s.Shrink.check(doc, at+".shrink_limit")
-	if s.Shrink.Number != nil {
-		out.Shrink.Rows = *s.Shrink.Number
-	}
-	if s.Shrink.Percent != nil {
-		out.Shrink.Share = *s.Shrink.Percent / 100
-	}
 	l.origin(doc, at, s, &out)
 	return out
 }

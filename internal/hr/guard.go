@@ -90,6 +90,37 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
 }
 
+// holdsOf returns the holds of the source's imports, and the people whose
+// vanishing a person has released: that release outlives the export that was
+// held, and covers nobody who was not in it.
+func (im *Importer) holdsOf(ctx context.Context, source string) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
+	all, err := im.DB.Holds(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	reviewed = map[identity.PersonID]bool{}
+	for _, h := range all {
+		if h.Kind != store.ImportHold || h.Subject != source {
+			continue
+		}
+		if holds = append(holds, h); h.Decision == nil || h.Decision.Verdict != store.Release {
+			continue
+		}
+		body, err := im.DB.HoldBody(ctx, h.Digest)
+		if err != nil {
+			return nil, nil, err
+		}
+		var would map[identity.Kind][]identity.PersonID
+		if err := json.Unmarshal([]byte(body), &would); err != nil {
+			return nil, nil, fmt.Errorf("hold %s: %w", h.Digest, err)
+		}
+		for _, id := range would[identity.EmploymentWithdrawn] {
+			reviewed[id] = true
+		}
+	}
+	return holds, reviewed, nil
+}
+
 // suspicious says why the export looks broken; empty when it does not.
 func (r *run) suspicious(last *store.Import) string {
 	if n := len(r.garbled); n >= manyGarbled {
@@ -104,11 +135,11 @@ func (r *run) suspicious(last *store.Import) string {
 			continue
 		}
 		running++
-		if !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
+		if !r.reviewed[said.Person] && !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
 			vanished++
 		}
 	}
-	if allowed := max(r.Source.Shrink.Rows, int(r.Source.Shrink.Share*float64(running))); vanished > allowed {
+	if allowed := r.Source.Shrink.Most(running); vanished > allowed {
 		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
 	}
 	return r.emptied(last)
@@ -136,7 +167,7 @@ func (r *run) emptied(last *store.Import) string {
 		// The last leave of the year may end; that nobody has a unit any more is no
 		// coincidence.
 		_, there := r.Export.Filled[column]
-		few := there && had[column] <= r.Source.Shrink.Rows && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
+		few := there && had[column] <= r.Source.Shrink.Most(len(r.said)) && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
 		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
 			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed", column, had[column])
 		}
@@ -175,6 +206,13 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	}
 	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 	r.record.Status = store.ImportHeld
+	for _, h := range r.holds { // what was held before this comes up no more
+		if h.Decision == nil && h.Digest != r.digest {
+			if err := tx.SupersedeHold(ctx, h.Digest, r.now); err != nil {
+				return err
+			}
+		}
+	}
 	if err := tx.RaiseHold(ctx, *r.report.Held, nil, r.Actor, r.now); err != nil {
 		return err
 	}

@@ -153,7 +153,11 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Importer: im, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
+	holds, reviewed, err := im.holdsOf(ctx, d.Source.Name)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{Importer: im, holds: holds, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
@@ -195,6 +199,10 @@ type run struct {
 	today    identity.Date
 	digest   string
 	released bool
+	// holds are those of the source's imports; reviewed are the people whose
+	// vanishing was released.
+	holds    []store.HoldState
+	reviewed map[identity.PersonID]bool
 	// endings is the digest of what the import would end, endingsReleased that a
 	// person let it through.
 	endings         string
@@ -226,7 +234,11 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if why := r.suspicious(last); why != "" && !r.released {
 		return r.hold(ctx, tx, why)
 	}
-	if r.released {
+	if !r.Export.Partial {
+		if err := tx.EndHoldsExcept(ctx, store.ImportHold, r.Source.Name, ""); err != nil {
+			return err
+		}
+	} else if r.released {
 		if err := tx.EndHold(ctx, r.digest); err != nil {
 			return err
 		}
@@ -497,7 +509,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	}
 	// They take nobody's access, and so nothing is held; but who has left keeps
 	// theirs as long as nobody looks.
-	if allowed := max(r.Source.Shrink.Rows, int(r.Source.Shrink.Share*float64(r.Export.Read))); r.record.BadRows > allowed {
+	if allowed := r.Source.Shrink.Most(r.Export.Read); r.record.BadRows > allowed {
 		tx.Enqueue(store.AlertJob{About: store.LeftOutAlert, Subject: r.Source.Name})
 	}
 	filled, err := json.Marshal(r.Export.Filled)

@@ -22,12 +22,13 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
 
 // detecting is a source that says nothing about how it writes.
-var detecting = config.Source{Name: "hr", DateLayout: time.DateOnly, Shrink: config.Shrink{Rows: 2, Share: 0.05}}
+var detecting = config.Source{Name: "hr", DateLayout: time.DateOnly, Shrink: plan.Limit{People: 2, Share: -1}}
 
 func utf16le(s string) []byte {
 	b := []byte{0xff, 0xfe}
