@@ -119,8 +119,11 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		a.printf("WAITING in %s: %s.\n", w.Target, w.Why)
 	}
 	for _, f := range r.Plan.Findings {
-		if f.Kind == plan.Unreachable {
+		switch f.Kind {
+		case plan.Unreachable:
 			a.printf("Target %s could not be read: %s\n", f.Target, f.Text)
+		case plan.LetsIn:
+			a.printf("Target %s: %s\n", f.Target, f.Text)
 		}
 	}
 }

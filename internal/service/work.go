@@ -146,9 +146,15 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 	return until.Sub(s.Now())
 }
 
-// tell logs what a run did, when it did something.
+// tell logs what a run did, when it did something, and, whenever it shows, that a
+// disabled account can sign in.
 func (s *Service) tell(what, target string, r *reconcile.Result) {
 	s.measured().count(r)
+	for _, f := range r.Plan.Findings {
+		if f.Kind == plan.LetsIn {
+			s.Log.Warn("it is not shown that disabled accounts are shut out", "target", f.Target, "why", f.Text)
+		}
+	}
 	if len(r.Outcomes)+len(r.Settled)+len(r.Plan.Holds) == 0 {
 		return
 	}
