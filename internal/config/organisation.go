@@ -127,7 +127,6 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	columns := map[string]int{}
 	for i, name := range header {
 		name = identity.CleanText(name)
-		header[i] = name // which is told
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
 			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
@@ -135,7 +134,8 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		}
 		columns[name] = i
 	}
-	all := strings.Join(header, ", ")
+	before := len(l.problems)
+	all := identity.CleanText(strings.Join(header, ", "))
 	if len(all) > 1000 { // a file that is none may have one of a megabyte
 		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
@@ -151,7 +151,6 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		}
 	}
 	lines, days := map[string]int{}, map[identity.Date]bool{}
-	before := len(l.problems)
 	for {
 		fields, line, err := s.Next()
 		if len(l.problems)-before > sheet.MostProblems {
@@ -193,7 +192,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			return d
 		}
 		if i := slices.IndexFunc(fields, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) }); i >= 0 {
-			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8): correct it, or export it as UTF-8", header[i])
+			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8): correct it, or export it as UTF-8", identity.CleanText(header[i]))
 			continue
 		}
 		lines[get("unit")] = line

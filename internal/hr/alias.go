@@ -38,6 +38,9 @@ func (r *run) alias(ctx context.Context, tx *store.Tx) error {
 	spread(r.Export.BadPeople, people)
 	spread(r.Export.Protected, people)
 	spread(r.Export.BadEmployments, employments)
+	for key, of := range r.Export.Cancelled {
+		r.Export.Cancelled[or(employment[key], key)] = or(person[of], of)
+	}
 	return nil
 }
 

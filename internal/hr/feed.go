@@ -89,7 +89,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 		export, err = f.export(name)
 	}
 	if err != nil {
-		return []*Report{{Source: source.Name, Name: name, Refused: err.Error()}}, im.Refuse(ctx, source, name, hash, err)
+		return im.refuseOnce(ctx, source, name, hash, err)
 	}
 	if export.Partial && export.Read == 0 && (f.cursor == "" || f.cursor == f.before.Position) && f.etag == f.before.ETag {
 		return nil, nil

@@ -192,6 +192,24 @@ func (r *run) protect() []identity.Event {
 	return events
 }
 
+// cancel takes back employments that have not begun, of which a row says that
+// they never take place and something else that is wrong: the person must not be
+// let in on a first day that HR has taken back.
+func (r *run) cancel() []identity.Event {
+	var events []identity.Event
+	for _, s := range r.subjects {
+		for _, e := range s.Person.Employments {
+			if person := r.Export.Cancelled[e.Key.Key]; person == "" || e.Key.Source != r.Source.Name || e.PersonKey != person || e.Ran(r.today) || !e.Ran(e.Start) {
+				continue
+			}
+			facts := e.EmploymentFacts
+			facts.End, facts.EndSaid = facts.Start.AddDays(-1), r.today
+			events = append(events, identity.Event{Source: r.Source.Name, Kind: identity.EmploymentChanged, Person: s.Person.ID, Employment: e.ID, Key: e.Key.Key, PersonKey: e.PersonKey, EmploymentFacts: &facts, Effective: r.today, Recorded: r.now})
+		}
+	}
+	return events
+}
+
 // hold keeps everything out until somebody has looked.
 func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	would := map[identity.Kind][]identity.PersonID{}

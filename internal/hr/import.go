@@ -243,7 +243,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	events := append(r.diff(), r.protect()...)
+	events := slices.Concat(r.diff(), r.protect(), r.cancel())
 	if err := r.logins(ctx, tx, events); err != nil {
 		return err
 	}
@@ -323,6 +323,9 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 		if r.Export.BadPeople[key] {
 			concerned[key] = true
 		}
+	}
+	for _, person := range r.Export.Cancelled {
+		concerned[person] = true
 	}
 	loaded := map[identity.PersonID]*Subject{}
 	if !r.Export.Partial {

@@ -47,8 +47,7 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 		return nil, err
 	}
 	// What was refused is, until it is another file; that was said.
-	newest, err := im.DB.Imports(ctx, source.Name, 1)
-	if err != nil || len(newest) > 0 && newest[0].Status == store.ImportRefused && newest[0].FileHash == HashOf(content) {
+	if refused, err := im.refused(ctx, source, HashOf(content)); err != nil || refused {
 		return nil, err
 	}
 	report, err := im.file(ctx, source, source.File, content, info)
@@ -56,6 +55,21 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 		return nil, err
 	}
 	return []*Report{report}, err
+}
+
+// refused says whether this very content was refused, and nothing came since.
+func (im *Importer) refused(ctx context.Context, source config.Source, hash string) (bool, error) {
+	newest, err := im.DB.Imports(ctx, source.Name, 1)
+	return len(newest) > 0 && newest[0].Status == store.ImportRefused && newest[0].FileHash == hash, err
+}
+
+// refuseOnce is Refuse for what is read again and again; it returns the report.
+func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, hash string, why error) ([]*Report, error) {
+	report := []*Report{{Source: source.Name, Name: name, Refused: why.Error()}}
+	if again, err := im.refused(ctx, source, hash); err != nil || again {
+		return report, err
+	}
+	return report, im.Refuse(ctx, source, name, hash, why)
 }
 
 // file imports a file. What cannot be read is refused, and that is no error: it

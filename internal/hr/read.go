@@ -67,6 +67,9 @@ type Export struct {
 	// Protected are the people of whom any row says that their identity is, also
 	// one that is bad otherwise.
 	Protected map[string]bool
+	// Cancelled are the employments, by key, and whose they are, of which a row
+	// that is bad otherwise says that they never take place.
+	Cancelled map[string]string
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
 }
@@ -100,7 +103,7 @@ func layout(s config.Source) sheet.Layout {
 // read makes rows of a sheet's records.
 func read(file string, s sheet.Sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
 	p := parser{file: file, sheet: s, texts: map[string]string{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
-		Protected: map[string]bool{}, Filled: map[string]int{}}}
+		Protected: map[string]bool{}, Cancelled: map[string]string{}, Filled: map[string]int{}}}
 	header, err := s.Header()
 	if err != nil {
 		return nil, err
@@ -393,6 +396,9 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	if bad {
+		if row.cancelled() && row.PersonKey != "" && row.EmploymentKey != "" {
+			p.export.Cancelled[row.EmploymentKey] = row.PersonKey
+		}
 		p.bad(row)
 		return
 	}

@@ -51,7 +51,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	name := "query of " + source.Name
 	export, err := read(name, s, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
-		return []*Report{{Source: source.Name, Name: name, Refused: err.Error()}}, im.Refuse(ctx, source, name, hash, err)
+		return im.refuseOnce(ctx, source, name, hash, err)
 	}
 	d := Delivery{Source: source, Name: name, Hash: hash, Made: im.Now(), Stated: true, Export: export}
 	if source.SQL.HighWater != "" {

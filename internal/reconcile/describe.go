@@ -234,7 +234,7 @@ func (e *Engine) claims(w *world, c config.Target, p identity.Person, a *plan.Ac
 // hasBegun says whether any employment of the person has begun, be it over or
 // not.
 func hasBegun(p identity.Person, day identity.Date) bool {
-	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.Start <= day })
+	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.Ran(day) })
 }
 
 // concerns says whether the rules give the person anything in the target, now

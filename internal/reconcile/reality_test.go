@@ -248,6 +248,23 @@ func TestAHireThatEndsBeforeItStartsNeverTakesPlace(t *testing.T) {
 	}
 }
 
+// TestACancelledHireInABadRowIsNotLetIn: something else that is wrong with the row
+// leaves the person as they are, but for the first day that HR has taken back.
+func TestACancelledHireInABadRowIsNotLetIn(t *testing.T) {
+	r := newReality(t, "prepare_days: 5").HR(boss, "1 E1 start_date=2026-06-04", "2 E2 end_date=2027-01-01")
+	r.expect("1", identity.PreHire, "").expect("2", identity.Working, atSchool)
+	report := r.says("hr", boss, "1 E1 unit=moon start_date=2026-06-04 end_date=2026-06-03", "2 E2 unit=moon end_date=2019-12-31")
+	if len(report.Problems) != 2 {
+		t.Errorf("problems: %v", report.Problems)
+	}
+	r.expect("1", identity.Known, "").expect("2", identity.Working, atSchool)
+	r.on("2026-06-04").expect("1", identity.Known, "")
+	if again := r.says("hr", boss, "1 E1 unit=moon start_date=2026-06-04 end_date=2026-06-03", "2 E2 end_date=2027-01-01"); again.Events != 0 {
+		t.Errorf("the same again gives %+v", again.Counts)
+	}
+	r.HR(boss, "1 E1 start_date=2026-06-04", "2 E2 end_date=2027-01-01").expect("1", identity.Working, atSchool)
+}
+
 // TestAnEndLongBeforeTheStartOfARunningEmploymentTakesNothing: what has begun is
 // not taken back by what is more likely a slip; that is a bad row.
 func TestAnEndLongBeforeTheStartOfARunningEmploymentTakesNothing(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
+	"github.com/behov/behov/internal/store"
 )
 
 // understood brings requests as real clients send them into the form of the
@@ -29,7 +30,12 @@ func (u *users) understood(next http.Handler) http.Handler {
 			return
 		}
 		r.URL.Path = strings.TrimPrefix(r.URL.Path, scimPath)
-		if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
+		switch r.Method {
+		case http.MethodDelete:
+			u.told(next, w, r, hr.HashOf([]byte(r.URL.Path)))
+			return
+		case http.MethodPost, http.MethodPut, http.MethodPatch:
+		default:
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -66,11 +72,7 @@ func (u *users) understood(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		answer := &buffered{header: w.Header(), status: http.StatusOK}
-		next.ServeHTTP(answer, r)
-		u.tellLost(r, answer, hr.HashOf(raw))
-		w.WriteHeader(answer.status)
-		_, _ = w.Write(answer.body.Bytes()) // the client may be gone
+		u.told(next, w, r, hr.HashOf(raw))
 	})
 }
 
@@ -95,16 +97,30 @@ func cleanText(v any) any {
 	return v
 }
 
+// told answers a request that deactivates a user or deletes one. When it is
+// refused that is recorded: nobody's ending is lost without a word.
+func (u *users) told(next http.Handler, w http.ResponseWriter, r *http.Request, hash string) {
+	answer := &buffered{header: w.Header(), status: http.StatusOK}
+	next.ServeHTTP(answer, r)
+	u.tellLost(r, answer, hash)
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body.Bytes()) // the client may be gone
+}
+
 // tellLost records a request that deactivates a user and was refused, with an
 // alert: the user keeps their access until the request is corrected.
 func (u *users) tellLost(r *http.Request, answer *buffered, hash string) {
 	if answer.status < http.StatusBadRequest || answer.status >= http.StatusInternalServerError || answer.status == http.StatusNotFound || answer.status == http.StatusPreconditionFailed {
 		return // it was done, or there is no such user, or the client tries again
 	}
+	id := strings.TrimPrefix(r.URL.Path, "/Users/")
+	if _, err := u.im.DB.Resource(r.Context(), u.source.Name, id); errors.Is(err, store.ErrNoResource) {
+		return
+	}
 	var said struct{ ScimType, Detail string }
 	_ = json.Unmarshal(answer.body.Bytes(), &said) // what is not there is not told
 	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
-		strings.TrimPrefix(r.URL.Path, "/Users/"), first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
+		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
 		slog.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
 	}

@@ -206,12 +206,13 @@ func TestARefusedDeactivationIsTold(t *testing.T) {
 		method, body string
 		told         bool
 	}{
-		"a malformed path":       {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), true},
-		"a value that is none":   {"PATCH", patch(deactivate + `, {"op": "replace", "path": "name", "value": 7}`), true},
-		"an unknown operation":   {"PATCH", patch(`{"op": "move", "path": "title", "value": "x"}, {"op": "Replace", "value": {"active": "False"}}`), true},
-		"30 February":            {"PUT", strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30").Replace(asa), true},
-		"nothing to deactivate":  {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}`), false},
-		"a user who is not here": {"PATCH", patch(deactivate), false},
+		"a malformed path":        {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), true},
+		"a value that is none":    {"PATCH", patch(deactivate + `, {"op": "replace", "path": "name", "value": 7}`), true},
+		"an unknown operation":    {"PATCH", patch(`{"op": "move", "path": "title", "value": "x"}, {"op": "Replace", "value": {"active": "False"}}`), true},
+		"30 February":             {"PUT", strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30").Replace(asa), true},
+		"nothing to deactivate":   {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}`), false},
+		"a user who is not here":  {"PATCH", patch(deactivate), false},
+		"malformed, and not here": {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -143,10 +143,16 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov hr imports\" what came last, and ask whoever makes the export."
 	case store.RefusedAlert:
-		last, err := s.DB.Imports(ctx, of.Subject, 1)
-		if err != nil || len(last) == 0 || last[0].Status != "refused" {
+		newest := 1
+		if c.Sources[of.Subject].SCIM {
+			newest = 1000 // what was pushed afterwards is of others
+		}
+		last, err := s.DB.Imports(ctx, of.Subject, newest)
+		i := slices.IndexFunc(last, func(i store.Import) bool { return i.Status == store.ImportRefused })
+		if err != nil || i < 0 {
 			return nil, err
 		}
+		last = last[i:]
 		a.Title = "HR refused: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems\", and ask whoever makes the export."

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -304,6 +306,30 @@ func TestRefusedIsToldOnce(t *testing.T) {
 		return err == nil && p.GivenName == "Given1"
 	})
 	stop()
+}
+
+// TestARefusedPushIsToldThoughOthersCameAfterIt: what is pushed next is of
+// another person, and makes up for nothing.
+func TestARefusedPushIsToldThoughOthersCameAfterIt(t *testing.T) {
+	town := newTown(t, "")
+	p, mail, _ := openPostbox(t)
+	text := configuration + fmt.Sprintf("hr: {sources: {idp: {scim: true}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	town.config = town.load()
+	im := hr.Importer{DB: town.db, Config: town.config, Now: time.Now, Actor: "behov"}
+	if err := im.Refuse(t.Context(), town.config.Sources["idp"], "SCIM", "0", errors.New("the user stays active")); err != nil {
+		t.Fatal(err)
+	}
+	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
+		return tx.RecordImport(t.Context(), store.Import{ID: "next", Source: "idp", FileHash: "1", Status: store.ImportDone}, time.Time{}, time.Now())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	stop := town.serve(nil)
+	defer stop()
+	town.until("the refusal is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: idp", ""); return mails > 0 })
 }
 
 // TestRowsLeftOutAreTold: an export of which most rows cannot be used takes
