@@ -97,6 +97,9 @@ func (c *Connector) Matching() map[string]connectors.Matching {
 		out[attribute] = v.matching(v.schema, attribute)
 	}
 	out[connectors.EntitlementName] = v.matching(v.schema, v.groupAttribute())
+	if v.schema.rule(v.groupAttribute(), v.flavour.syntaxes) == "" {
+		out[connectors.EntitlementName] = connectors.MatchIgnoreCase // as names are (RFC 4519 §2.3, §2.18)
+	}
 	if v.cfg.GroupNames == "dn" {
 		out[connectors.EntitlementName] = connectors.MatchDN
 	}
