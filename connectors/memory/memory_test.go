@@ -171,3 +171,30 @@ func TestUnwritableDirectoryAppliesNothing(t *testing.T) {
 		t.Errorf("%d accounts, want none", n)
 	}
 }
+
+// FuzzFile: a file is a target as it stands, or an error and no empty target.
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(`{"accounts": [{"id": "1", "name": "anna", "enabled": true, "attributes": {"mail": ["a@x", ""]}}], "groups": {"staff": ["1", "2"], "": null}}`))
+	f.Add([]byte(`{"accounts": [{"id": "1"}, {"id": "1"}]}`))
+	f.Add([]byte(`[[[[[[`))
+	f.Add([]byte("\x00"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		file := filepath.Join(t.TempDir(), "target.json")
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := memory.New(memory.Config{File: file})
+		if err != nil {
+			return
+		}
+		s := &seen{map[string]connectors.Account{}}
+		if done, err := c.Snapshot(t.Context(), s); err != nil || !done.Complete {
+			t.Fatalf("it was taken, and cannot be read: %v, %+v", err, done)
+		}
+		for id := range s.accounts {
+			if res := c.Apply(t.Context(), []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: id}}}); res[0].Err != nil {
+				t.Errorf("%q cannot be disabled: %+v", id, res[0])
+			}
+		}
+	})
+}

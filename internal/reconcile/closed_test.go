@@ -294,6 +294,37 @@ func TestAccountsThatCannotBeSought(t *testing.T) {
 	}
 }
 
+// reading is a target without a search of its own, which can be asked for an
+// account by its ID.
+type reading struct {
+	connectors.Connector
+	connectors.AccountReader
+	connectors.MFAReader
+}
+
+// A target that lists fewer accounts than it has is asked for each that is
+// missing: what is there is closed when it must be, and not made again; what is
+// not there may be, when it is released.
+func TestAnAccountThatNoListShows(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T")
+	h.settledRun()
+	h.one.hidden = func(connectors.Account) bool { return true }
+	h.e.Targets["one"] = reading{h.one, h.one.Connector, h.one}
+	r := h.settledRun()
+	if len(r.Plan.Steps)+len(r.Plan.Holds) > 0 || !strings.Contains(findingText(r.Plan, plan.Vanished, h.person("1")), "list of accounts does not show it") {
+		t.Errorf("steps %v, holds %+v, findings %+v", opsOf(r.Plan.Steps), r.Plan.Holds, r.Plan.Findings)
+	}
+	h.hire("1 school T 2020-12-31", "2 school T")
+	if h.settledRun(); h.enabled("1") {
+		t.Error("the leaver's account is open")
+	}
+	h.behind(h.one, connectors.DeleteAccount, h.accounts(h.one, h.person("2"))[0].ID, "")
+	if r := h.settledRun(); len(r.Plan.Holds) != 1 || h.one.created != 2 {
+		t.Errorf("deleted: holds %+v, %d made", r.Plan.Holds, h.one.created)
+	}
+}
+
 // An account that was moved out of what behov reads is told with its place, no
 // other is made, and a leaver's is closed where it is.
 func TestAnAccountThatWasMoved(t *testing.T) {

@@ -34,6 +34,9 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 		return nil
 	}
 	locator, able := e.Targets[t.Name].(connectors.AccountLocator)
+	if reader, reads := e.Targets[t.Name].(connectors.AccountReader); !able && reads && len(missing) <= mostAsked {
+		locator, able = byID{reader}, true
+	}
 	if !able {
 		return nil
 	}
@@ -54,6 +57,37 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 	t.Sought = err == nil && completeness.Complete
 	return nil
 }
+
+// mostAsked is how many accounts are asked for one by one. When more are not
+// seen it is the reading that is wrong, and none is made again anyway.
+const mostAsked = 200
+
+// byID looks for accounts by asking for each by its ID, in targets whose accounts
+// are all in one place: one that is there is one that a list does not show.
+type byID struct{ connectors.AccountReader }
+
+// LocateAccounts implements connectors.AccountLocator.
+func (r byID) LocateAccounts(ctx context.Context, refs []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
+	ids := make([]connectors.AccountRef, len(refs))
+	for i, ref := range refs {
+		ids[i].ID = ref.ID
+	}
+	return r.ReadAccounts(ctx, ids, nil, accountsOnly(func(a connectors.Account) error {
+		return found(connectors.Location{Account: a, Place: "where the target's own list of accounts does not show it"})
+	}))
+}
+
+// accountsOnly is a sink for accounts.
+type accountsOnly func(connectors.Account) error
+
+// Account implements connectors.Sink.
+func (f accountsOnly) Account(a connectors.Account) error { return f(a) }
+
+// Entitlement implements connectors.Sink.
+func (accountsOnly) Entitlement(connectors.Entitlement) error { return nil }
+
+// Membership implements connectors.Sink.
+func (accountsOnly) Membership(connectors.Membership) error { return nil }
 
 // known is what a plan has to know of an account.
 func (e *Engine) known(a store.Account) plan.Known {
