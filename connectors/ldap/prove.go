@@ -154,7 +154,7 @@ func (t *trial) create(ctx context.Context) (why string, err error) {
 	}
 	t.dn = request.DN
 	if err := s.flavour.passwords.after(ctx, s, t.dn, t.password, true, true); err != nil {
-		return err.Error(), nil
+		return err.Error(), nil //nolint:nilerr // it says why nothing was tried
 	}
 	e, err := t.readOne(ctx, s, t.dn, equals(s.cfg.AnchorAttribute, t.anchor), []string{s.cfg.IDAttribute})
 	if err != nil || e == nil {

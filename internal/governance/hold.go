@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -155,7 +154,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 			return store.Decision{}, err
 		}
 		if account != "" {
-			steps = append(steps, plan.Step{Target: t.Name, Person: p.ID, Op: connectors.EnableAccount, AccountID: account})
+			steps = append(steps, plan.EnableStep(t.Name, p.ID, account))
 		}
 	}
 	if len(steps) == 0 {

@@ -328,12 +328,14 @@ func (p Person) usable(wanted bool) bool {
 // and its step waits for a decision: whoever disabled it in the target may have
 // had a reason that behov does not know.
 func (b *builder) enable(p Person, a connectors.Account, why string) {
-	b.step(Step{Op: connectors.EnableAccount, Person: p.ID, AccountID: a.ID, Reason: why})
+	s := EnableStep(b.t.Name, p.ID, a.ID)
+	s.Reason = why
+	b.step(s)
 	known := b.t.Bound.Known(p.ID)
 	if known.Closed && b.t.Bound.Of(p.ID) == a.ID {
 		return
 	}
-	s := b.steps[len(b.steps)-1]
+	s = b.steps[len(b.steps)-1]
 	b.reopens[s.ID] = true
 	since := "first seen now"
 	if known.DisabledSince != "" {
@@ -344,6 +346,11 @@ func (b *builder) enable(p Person, a connectors.Account, why string) {
 		text = "the account was disabled in the target, not by behov (" + since + "), and a person released its enabling"
 	}
 	b.find(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: text})
+}
+
+// EnableStep returns the step that enables a person's account, as a plan has it.
+func EnableStep(target string, person identity.PersonID, accountID string) Step {
+	return Step{Target: target, Person: person, Op: connectors.EnableAccount, AccountID: accountID}
 }
 
 // vanish plans for a person whose known account a complete snapshot does not
