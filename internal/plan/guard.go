@@ -52,7 +52,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 			func(s Step) bool { return b.reopens[s.ID] }},
 		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
 			func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
-		{"a person released others of the same hold, and not these of %d people",
+		{"these, of %d people, were rejected before, or not released with others of the same hold",
 			func(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }},
 	} {
 		held := func(s Step) bool { return rule.held(s) && !b.released(s) }

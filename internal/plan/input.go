@@ -183,5 +183,5 @@ type Verdict string
 const (
 	Release  Verdict = "release"  // it goes through
 	Reject   Verdict = "reject"   // it is not done
-	Deferred Verdict = "deferred" // others of its hold were released, and it was not: it stays held
+	Deferred Verdict = "deferred" // it was rejected before, or others of its hold were released and it was not: it stays held
 )

@@ -215,3 +215,39 @@ func TestARejectedHoldStaysHeld(t *testing.T) {
 		t.Errorf("released after all: has %s", h.has("1"))
 	}
 }
+
+// Law 4: that a rejection expires lets nothing through. What was rejected is held
+// again, also when it alone is within the limit, until another decision.
+func TestARejectionThatExpires(t *testing.T) {
+	h := newHouse(t)
+	now := time.Now()
+	h.e.Now = func() time.Time { return now }
+	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
+	for _, hold := range h.settledRun().Plan.Holds {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Reject, nil, "os-uid:0", "HR is wrong"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.hire("1 school T", "2 school T", "3 school T 2020-12-31", "4 library T 2020-12-31") // HR mends two of them
+	if r := h.settledRun(); len(r.Plan.Steps) > 0 || h.has("3") != everything {
+		t.Fatalf("rejected, and within the limit: steps %v, has %s", opsOf(r.Plan.Steps), h.has("3"))
+	}
+	for range 2 {
+		now = now.Add(8 * 24 * time.Hour)
+		r := h.settledRun()
+		if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 2 || h.has("3") != everything || !strings.Contains(r.Plan.Holds[0].Why, "were rejected before") {
+			t.Fatalf("expired: steps %v, holds %+v, has %s", opsOf(r.Plan.Steps), r.Plan.Holds, h.has("3"))
+		}
+	}
+	for _, hold := range h.holds() {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, "os-uid:0", "HR was right"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.settledRun(); h.has("3") != "" {
+		t.Errorf("released: %s", h.has("3"))
+	}
+}

@@ -111,13 +111,13 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 			if own == nil || own.ID != bound || own.Elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
 				continue
 			}
-			known := t.Bound.Known(p.ID)
+			known, account := t.Bound.Known(p.ID), store.Account{Person: string(p.ID), Native: own.ID}
 			var err error
 			switch {
 			case own.Enabled && (known.Closed || known.DisabledSince != ""):
-				err = tx.AccountOpen(ctx, t.Name, string(p.ID))
+				err = tx.AccountOpen(ctx, account, t.Name)
 			case !own.Enabled && !known.Closed && known.DisabledSince == "":
-				err = tx.AccountDisabled(ctx, t.Name, string(p.ID), at)
+				err = tx.AccountDisabled(ctx, account, t.Name, at)
 			}
 			if err != nil {
 				return err

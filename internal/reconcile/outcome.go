@@ -179,18 +179,19 @@ func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountI
 		if accountID == "" {
 			return open, nil
 		}
+		made := store.Account{Person: person, Native: accountID}
 		if err = tx.BindAccount(ctx, target, person, accountID); err == nil {
-			err = tx.AccountCreated(ctx, target, person, at)
+			err = tx.AccountCreated(ctx, made, target, at)
 		}
 		if err == nil && s.Op == plan.PrepareAccount {
-			err = tx.AccountClosed(ctx, target, person, at)
+			err = tx.AccountClosed(ctx, made, target, at)
 		}
 	case connectors.DisableAccount:
 		if outcome == audit.Applied {
-			err = tx.AccountClosed(ctx, target, person, at)
+			err = tx.AccountClosed(ctx, store.Account{Person: person, Native: s.AccountID}, target, at)
 		}
 	case connectors.EnableAccount:
-		err = tx.AccountOpen(ctx, target, person)
+		err = tx.AccountOpen(ctx, store.Account{Person: person, Native: s.AccountID}, target)
 	case connectors.DeleteAccount:
 		err = tx.ForgetAccount(ctx, target, person)
 	}

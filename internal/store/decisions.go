@@ -306,16 +306,18 @@ func (tx *Tx) EndHoldsExcept(ctx context.Context, kind, subject, digest string) 
 	return nil
 }
 
-// ExpireHolds ends the holds that were raised before an instant, whether
-// somebody decided on them or not: should the same come up again it is held
-// anew, and waits for a decision of its own.
+// ExpireHolds ends the holds that were raised before an instant, decided or not:
+// should the same come up again it is held again, and waits for a decision of
+// its own. So does a step that was rejected, or not released with others, also
+// when it alone would be within a limit: that a decision expires lets nothing
+// through.
 func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
 	var old []Hold
 	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
 	var decided int
-	if err := db.read.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE decided_us < $1`, micros(before)); err != nil || len(old)+decided == 0 {
+	if err := db.read.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE decided_us < $1 AND verdict = $2`, micros(before), Release); err != nil || len(old)+decided == 0 {
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
@@ -325,13 +327,13 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 				return fmt.Errorf("hold %s: %w", h.Digest, err)
 			}
 			if len(gone) > 0 {
-				if err := tx.EndHold(ctx, h.Digest); err != nil {
+				if err := errors.Join(tx.keepRefused(ctx, h.Digest), tx.EndHold(ctx, h.Digest)); err != nil {
 					return err
 				}
 				tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.HoldExpired, Target: h.Subject, Reason: h.Kind + " " + h.Digest + " was raised on " + h.At().Format(time.RFC3339)})
 			}
 		}
-		return tx.exec(ctx, `DELETE FROM step_decision WHERE decided_us < $1`, micros(before))
+		return tx.exec(ctx, `DELETE FROM step_decision WHERE decided_us < $1 AND verdict = $2`, micros(before), Release)
 	})
 }
 

@@ -55,6 +55,15 @@ func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time)
 	return nil
 }
 
+// keepRefused has the steps of a hold that were rejected, or not released with
+// others, wait for another decision when the hold itself ends.
+func (tx *Tx) keepRefused(ctx context.Context, digest string) error {
+	if err := tx.exec(ctx, `UPDATE step_decision SET verdict = $2, hold = '' WHERE hold = $1 AND verdict <> $3`, digest, Deferred, Release); err != nil {
+		return fmt.Errorf("hold %s: %w", digest, err)
+	}
+	return nil
+}
+
 // Released returns those of the steps, by their digests, that are released.
 func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, error) {
 	of := make(Few, len(steps))
@@ -86,7 +95,7 @@ func (tx *Tx) ForgetStepDecision(ctx context.Context, step string) error {
 // not done yet.
 func (db *DB) DecidedHolds(ctx context.Context) (map[string]bool, error) {
 	var digests []string
-	if err := db.read.SelectContext(ctx, &digests, `SELECT DISTINCT hold FROM step_decision`); err != nil {
+	if err := db.read.SelectContext(ctx, &digests, `SELECT DISTINCT hold FROM step_decision WHERE hold <> ''`); err != nil {
 		return nil, fmt.Errorf("read decisions on steps: %w", err)
 	}
 	holds := map[string]bool{}

@@ -151,30 +151,31 @@ func (tx *Tx) BindAccount(ctx context.Context, target, person, native string) er
 	return nil
 }
 
-// AccountCreated notes that behov created the person's account, which is bound.
-func (tx *Tx) AccountCreated(ctx context.Context, target, person string, at time.Time) error {
-	return tx.noteAccount(ctx, `created_us = $3`, target, person, at)
+// AccountCreated notes that behov created an account. Like what follows, it says
+// nothing of an account that is not the one that is bound.
+func (tx *Tx) AccountCreated(ctx context.Context, a Account, target string, at time.Time) error {
+	return tx.noteAccount(ctx, `created_us = $4`, a, target, at)
 }
 
-// AccountClosed notes that behov disabled the person's account, which is bound.
-func (tx *Tx) AccountClosed(ctx context.Context, target, person string, at time.Time) error {
-	return tx.noteAccount(ctx, `closed_us = $3, disabled_us = 0`, target, person, at)
+// AccountClosed notes that behov disabled an account.
+func (tx *Tx) AccountClosed(ctx context.Context, a Account, target string, at time.Time) error {
+	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = 0`, a, target, at)
 }
 
-// AccountDisabled notes that a run found the person's account disabled, which
-// behov did not disable.
-func (tx *Tx) AccountDisabled(ctx context.Context, target, person string, at time.Time) error {
-	return tx.noteAccount(ctx, `disabled_us = $3, closed_us = 0`, target, person, at)
+// AccountDisabled notes that a run found an account disabled which behov did not
+// disable.
+func (tx *Tx) AccountDisabled(ctx context.Context, a Account, target string, at time.Time) error {
+	return tx.noteAccount(ctx, `disabled_us = $4, closed_us = 0`, a, target, at)
 }
 
-// AccountOpen notes that the person's account is enabled.
-func (tx *Tx) AccountOpen(ctx context.Context, target, person string) error {
-	return tx.noteAccount(ctx, `closed_us = $3, disabled_us = $3`, target, person, time.Time{})
+// AccountOpen notes that an account is enabled.
+func (tx *Tx) AccountOpen(ctx context.Context, a Account, target string) error {
+	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = $4`, a, target, time.Time{})
 }
 
-func (tx *Tx) noteAccount(ctx context.Context, set, target, person string, at time.Time) error {
-	if err := tx.exec(ctx, `UPDATE account SET `+set+` WHERE target = $1 AND person_id = $2`, target, person, micros(at)); err != nil {
-		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
+func (tx *Tx) noteAccount(ctx context.Context, set string, a Account, target string, at time.Time) error {
+	if err := tx.exec(ctx, `UPDATE account SET `+set+` WHERE target = $1 AND person_id = $2 AND native_id = $3`, target, a.Person, a.Native, micros(at)); err != nil {
+		return fmt.Errorf("account of person %s in %s: %w", a.Person, target, err)
 	}
 	return nil
 }
