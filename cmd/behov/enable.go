@@ -15,7 +15,7 @@ func (a *app) enableCommand() *cobra.Command {
 someone else than behov, for instance by IT security. behov never does that by
 itself: it reports them (behov plan) and holds the step. What the person does
 not need stays disabled, and so does everything of a person who is suspended.
-Nobody enables their own accounts.`,
+A person cannot enable their own accounts.`,
 		Example: "  behov enable 1004 --reason \"the incident is closed, ticket 2026-811\" --by 1001\n  behov enable 1004 --target ad --reason \"…\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
@@ -39,7 +39,7 @@ Nobody enables their own accounts.`,
 		}),
 	}
 	cmd.Flags().StringVar(&target, "target", "", "only in this target")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }

@@ -20,7 +20,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "See where HR's sources and the targets stand, and what waits for a person",
 		Long: `Say of each HR source when something new came, of each target when it was read
 whole and what is open, failing, parked, held or paused there, what is left of
-targets that are not in the configuration any more, and for whom the rules are
+targets that are not in the configuration any more, and the people for whom the rules are
 evaluated in two ways that differ. It asks the database
 only; behov check asks the targets.
 
@@ -193,7 +193,7 @@ func (a *app) printStatus(i *installation, s standing) {
 			more = append(more, "ACCOUNTS CANNOT BE DISABLED HERE: "+t.LetsIn+"; then run behov check")
 		}
 		if t.Unseen > 0 {
-			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and whether they are there is unknown: behov plan says of whom")
+			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and unknown: behov plan names the people")
 		}
 		if t.Disabled > 0 {
 			more = append(more, count(t.Disabled, "account was", "accounts were")+" disabled by someone else than behov: behov plan says whose, behov enable opens one")

@@ -140,7 +140,7 @@ func (p *Projection) Add(r Record) {
 }
 
 // begin opens an interval unless one is open. One that is not seen ends: what
-// opens now is other access, given anew.
+// opens now is other access.
 func (p *Projection) begin(key Key, r Record) {
 	if i := p.open[key]; i != nil && i.UnseenRecord != 0 {
 		p.close(key, r)

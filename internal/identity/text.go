@@ -10,7 +10,7 @@ import (
 // CleanText returns text in the one form in which behov compares and stores
 // it: Unicode NFC, every run of white space (no-break spaces included) as one
 // space, none at the ends, and without format and control characters, which
-// nobody sees (Unicode categories Cf and Cc: zero-width spaces, soft hyphens,
+// are invisible (Unicode categories Cf and Cc: zero-width spaces, soft hyphens,
 // byte order marks). Every reader of names, keys, units and literals calls it
 // once, where the text is read, so that text which looks equal is equal.
 // Invalid UTF-8 is left for the reader to refuse.

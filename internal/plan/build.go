@@ -325,7 +325,7 @@ func (p Person) usable(wanted bool) bool {
 }
 
 // enable plans that an account is opened. What behov did not close is reported,
-// and its step waits for a decision: whoever disabled it in the target may have
+// and its step waits for a decision: the person who disabled it in the target may have
 // had a reason that behov does not know.
 func (b *builder) enable(p Person, a connectors.Account, why string) {
 	s := EnableStep(b.t.Name, p.ID, a.ID)

@@ -96,7 +96,7 @@ func (b *builder) park() {
 }
 
 // held takes out what was rejected, in a plan for few what is held, and what
-// depends on either: whoever decides on the hold decides on all of it.
+// depends on either: a decision on the hold is about all of it.
 func (b *builder) held(steps []Step) (through []Step) {
 	waits := map[string]Wait{} // by step
 	for _, s := range steps {  // a step comes after those it depends on

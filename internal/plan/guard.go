@@ -48,7 +48,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 	}{
 		{"accounts that were there before behov are those of %d people who need none here any more, and would be closed",
 			func(s Step) bool { return b.former[s.Person] }},
-		{"accounts of %d people were disabled in the target by someone else, and would be enabled: make sure that whoever disabled them agrees, then release them, or use behov enable",
+		{"accounts of %d people were disabled in the target by someone else, and would be enabled: ask why they were disabled, then release them, or use behov enable",
 			func(s Step) bool { return b.reopens[s.ID] }},
 		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
 			func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
@@ -99,7 +99,7 @@ func (b *builder) loads(s Step) bool {
 	return false
 }
 
-// together returns how many people an import concerned of whom these are some:
+// together returns the number of people in the import that these people are part of:
 // what they lose the others may lose as well.
 func (b *builder) together(kind Kind) int {
 	if b.in.Few && (kind == KindDisables || kind == KindRemovals || kind == KindChanges) {

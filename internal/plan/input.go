@@ -21,7 +21,7 @@ type Input struct {
 	// Only, when set, is the one person whose part of the plan is asked for. What
 	// creates or changes accounts is then limited for that person alone, so that an
 	// empty target can be begun with one; what takes away, or opens, is held where
-	// the whole plan would be: nobody goes past a limit one by one.
+	// the whole plan would be: a limit cannot be passed one person at a time.
 	Only identity.PersonID
 	// Removed are targets that are not configured any more, with how many accounts
 	// there are known.

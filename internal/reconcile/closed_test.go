@@ -350,7 +350,7 @@ func TestAnAccountThatWasMoved(t *testing.T) {
 	}
 }
 
-// A group that is not there under its name takes nobody's access in the trail:
+// A group that is not there under its name ends no access in the trail:
 // whether it is there is unknown.
 func TestAGroupThatIsNotSeen(t *testing.T) {
 	h := newHouse(t)
@@ -409,7 +409,7 @@ func TestOnePersonCanBeBegunWith(t *testing.T) {
 	if err != nil || len(r.Plan.Holds) > 0 || h.has("1") != everything || h.one.created != 1 {
 		t.Fatalf("1 has %s, %d made, %+v, %v", h.has("1"), h.one.created, r.Plan.Holds, err)
 	}
-	// Nobody goes past the limit one by one.
+	// The limit cannot be passed one person at a time.
 	for _, key := range []string{"2", "3"} {
 		if r, err = h.e.Run(t.Context(), reconcile.Options{Person: h.person(key)}); err != nil {
 			t.Fatal(err)

@@ -163,7 +163,7 @@ func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt
 // of the account from then on. It says whether the step was open.
 //
 // An account that a target says was disabled already is not one that behov
-// disabled: it stays for whoever did to open it again.
+// disabled, and behov does not open it again.
 func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
 	if open, err = tx.EndStep(ctx, id); err != nil || !open || outcome != audit.Applied && outcome != audit.AlreadySo {
 		return open, err
