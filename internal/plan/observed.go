@@ -284,6 +284,16 @@ func (o *Observed) ByID(id string) (connectors.Account, bool) {
 	return o.account(i), true
 }
 
+// State returns whether the account with the native ID is enabled and mastered
+// elsewhere, and whether it was seen; it costs one look-up.
+func (o *Observed) State(id string) (enabled, elsewhere, seen bool) {
+	i, seen := o.index(id)
+	if !seen {
+		return false, false, false
+	}
+	return o.accounts[i].enabled, o.accounts[i].elsewhere, true
+}
+
 func (o *Observed) index(id string) (int32, bool) {
 	i, ok := slices.BinarySearchFunc(o.accounts, id, func(a packed, id string) int { return strings.Compare(a.id, id) })
 	return int32(i), ok

@@ -25,7 +25,10 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 	sought := map[string]bool{}
 	for _, p := range w.people {
 		bound := t.Bound.Of(p.ID)
-		if own, others := t.Owned(p.ID); bound != "" && own == nil && len(others) == 0 {
+		if _, _, seen := t.Observed.State(bound); seen || bound == "" {
+			continue
+		}
+		if own, others := t.Owned(p.ID); own == nil && len(others) == 0 {
 			missing = append(missing, connectors.AccountRef{ID: bound, Anchor: string(p.ID)})
 			sought[bound] = true
 		}
@@ -107,16 +110,16 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 		}
 		for _, p := range w.people {
 			bound := t.Bound.Of(p.ID)
-			own, _ := t.Owned(p.ID)
-			if own == nil || own.ID != bound || own.Elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
+			enabled, elsewhere, seen := t.Observed.State(bound)
+			if !seen || elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
 				continue
 			}
-			known, account := t.Bound.Known(p.ID), store.Account{Person: string(p.ID), Native: own.ID}
+			known, account := t.Bound.Known(p.ID), store.Account{Person: string(p.ID), Native: bound}
 			var err error
 			switch {
-			case own.Enabled && (known.Closed || known.DisabledSince != ""):
+			case enabled && (known.Closed || known.DisabledSince != ""):
 				err = tx.AccountOpen(ctx, account, t.Name)
-			case !own.Enabled && !known.Closed && known.DisabledSince == "":
+			case !enabled && !known.Closed && known.DisabledSince == "":
 				err = tx.AccountDisabled(ctx, account, t.Name, at)
 			}
 			if err != nil {

@@ -335,7 +335,6 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 	var records []audit.Record
 	compare := func(person string, recorded []store.OpenAccess) {
 		seen := e.seen(t, identity.PersonID(person))
-		hidden := e.hidden(t, identity.PersonID(person))
 		record := func(action audit.Action, entitlement, reason string) {
 			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
 		}
@@ -351,10 +350,10 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		for _, k := range recorded {
 			switch {
 			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
-			case !hidden && e.visible(t, k.Entitlement):
+			case !e.hidden(t, identity.PersonID(person)) && e.visible(t, k.Entitlement):
 				record(audit.AccessGone, k.Entitlement, "it is no longer in the target and behov did not take it away")
 			case k.Unseen:
-			case hidden:
+			case e.hidden(t, identity.PersonID(person)):
 				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
 			default:
 				record(audit.AccessUnseen, k.Entitlement, "the entitlement is not seen in the target any more, or not known by this name: whether the access is still there is unknown")
