@@ -5,7 +5,9 @@ import "context"
 // Location is an account and where in the target it is.
 type Location struct {
 	Account Account
-	// Place says for people where it is: a DN, a path. Never empty.
+	// Place says for people in which part of the target it is: the DN of what
+	// holds it, a path. It holds no personal value, as a person's name in a DN.
+	// Never empty.
 	Place string
 	// InScope: Snapshot would show it there. It came, or came back, after the
 	// snapshot that did not.

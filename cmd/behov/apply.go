@@ -116,7 +116,7 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, h.Digest)
 	}
 	for _, w := range r.Plan.Waits {
-		a.printf("WAITING in %s: %s.\n", w.Target, w.Why)
+		a.printf("WAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
 	}
 	for _, f := range r.Plan.Findings {
 		switch f.Kind {

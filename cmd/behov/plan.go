@@ -235,7 +235,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 		a.printSteps(h.Steps)
 	}
 	for _, w := range p.Waits {
-		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why, stepCounts(w.Steps))
+		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
 		a.printSteps(w.Steps)
 	}
 	if stuck := p.Stuck(); len(stuck) > 0 {
@@ -283,7 +283,7 @@ func (a *app) printSummary(p *plan.Plan) {
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{len(p.Adopted), "access was there already and is held for its rule from now on", "accesses were there already and are held for their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Stuck()), "step failed before", "steps failed before"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{len(p.Adopted), "access was there already, and belongs to its rule from now on", "accesses were there already, and belong to their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Stuck()), "step failed before", "steps failed before"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}

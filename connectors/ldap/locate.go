@@ -46,7 +46,7 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 				seen[a.ID] = true
 				c.cache.setAccount(a.ID, e.DN)
 				inScope := slices.ContainsFunc(s.bases(), func(base string) bool { return atOrBelow(e.DN, base) })
-				return found(connectors.Location{Account: a, Place: e.DN, InScope: inScope})
+				return found(connectors.Location{Account: a, Place: above(e.DN), InScope: inScope})
 			})
 			if err != nil {
 				return connectors.Completeness{}, err
@@ -54,6 +54,16 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 		}
 	}
 	return connectors.Completeness{Complete: true}, ctx.Err()
+}
+
+// above returns the DN of the entry that holds another, whose own name may be a
+// person's.
+func above(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) < 2 {
+		return "another place in the directory"
+	}
+	return (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
 }
 
 // contexts are the naming contexts that may hold accounts; of Active Directory

@@ -74,6 +74,10 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 	if !hold.Current() {
 		return d, g.notCurrent(ctx, hold)
 	}
+	own, err := g.ownSteps(hold, steps, people, maker)
+	if err != nil {
+		return d, err
+	}
 	for _, p := range people {
 		if !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Person == p }) {
 			return d, fmt.Errorf("hold %s has no step of person %s: see behov hold show %s", hold.Digest, p, hold.Digest)
@@ -89,17 +93,53 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 			if d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Person: string(p), Subject: hold.Digest, Maker: maker, Reason: reason}, now); err != nil {
 				return err
 			}
-			if err := tx.DecideSteps(ctx, decided(steps, p, hold.Digest, d), now); err != nil {
+			if err := tx.DecideSteps(ctx, decided(others(steps, own), p, hold.Digest, d), now); err != nil {
 				return err
 			}
 		}
-		if len(people) == 0 || verdict != store.Release {
+		if len(people) == 0 && own == "" || verdict != store.Release {
 			return nil
 		}
 		// Few enough to be within a limit, the others must wait all the same.
 		return tx.DeferSteps(ctx, decided(steps, "", hold.Digest, d), now)
 	})
 	return d, err
+}
+
+// ownSteps returns the maker when steps of a hold are about the maker: those stay
+// held, for another person to decide on. A hold that is about nothing else, and
+// an import as a whole, is for another person.
+func (g *Governance) ownSteps(hold store.HoldState, steps []plan.Step, people []identity.PersonID, maker string) (own identity.PersonID, err error) {
+	id, isPerson := strings.CutPrefix(maker, ActorOf(""))
+	own = identity.PersonID(id)
+	if !isPerson {
+		return "", nil
+	}
+	about := map[identity.Kind][]identity.PersonID{}
+	if hold.Kind != store.PlanHold {
+		if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
+			return "", fmt.Errorf("hold %s: %w", hold.Digest, err)
+		}
+		for _, ids := range about {
+			if slices.Contains(ids, own) {
+				return "", fmt.Errorf("the import is about your own employment, too: %w", ErrOwnAccess)
+			}
+		}
+		return "", nil
+	}
+	mine := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Person == own })
+	switch {
+	case slices.Contains(people, own), mine && len(others(steps, own)) == 0:
+		return "", ErrOwnAccess
+	case !mine:
+		return "", nil
+	}
+	return own, nil
+}
+
+// others are the steps that are not about a person.
+func others(steps []plan.Step, person identity.PersonID) []plan.Step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { return s.Person == person })
 }
 
 // notCurrent says which holds took the place of one that does not come up any
@@ -149,16 +189,17 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 		if target != "" && t.Name != target {
 			continue
 		}
-		account, err := g.DB.AccountOf(ctx, t.Name, p.ID)
-		if err != nil {
-			return store.Decision{}, err
-		}
-		if account != "" {
-			steps = append(steps, plan.EnableStep(t.Name, p.ID, account))
+		for account, err := range g.DB.EachAccount(ctx, t.Name, store.Few{p.ID}) {
+			if err != nil {
+				return store.Decision{}, err
+			}
+			if !account.Disabled.IsZero() {
+				steps = append(steps, plan.EnableStep(t.Name, p.ID, account.Native))
+			}
 		}
 	}
 	if len(steps) == 0 {
-		return store.Decision{}, fmt.Errorf("behov knows no account of person %s there: behov people show says which it knows", p.ID)
+		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
 	var d store.Decision
 	now := g.Now()

@@ -120,6 +120,7 @@ type builder struct {
 	closes    map[identity.PersonID]bool // whose account is closed by the steps
 	reopens   map[string]bool            // steps that enable what behov did not disable
 	vanished  map[identity.PersonID]bool // whose known account is gone
+	rejected  []Step                     // that a person rejected
 }
 
 // person plans one person in the target.
@@ -368,7 +369,7 @@ func (b *builder) vanish(p Person, bound string, wanted bool, why string) (again
 		text = "the account that behov knows was moved out of what behov reads in the target, to " + located.Place + ": move it back, or have behov read that part, too"
 		if !p.usable(wanted) && located.Account.Enabled {
 			b.change(p, nil, located.Account, false, why)
-			text += "; it is closed where it is"
+			text += "; it is to be closed where it is, its memberships cannot be read there"
 		}
 	case !b.t.Sought:
 		text += ", and could not be looked for elsewhere in it: no other is made until it has been"

@@ -98,32 +98,40 @@ func (b *builder) park() {
 // held takes out what was rejected, in a plan for few what is held, and what
 // depends on either: a decision on the hold is about all of it.
 func (b *builder) held(steps []Step) (through []Step) {
-	waits := map[string]Wait{} // by step
-	for _, s := range steps {  // a step comes after those it depends on
-		d, decided := b.t.Decided[s.Digest()]
-		digest, why := "", ""
-		switch {
+	type waiting struct{ digest, why string }
+	waits := map[string]waiting{} // by step
+	at := map[string]int{}        // by why, in the plan's waits
+	for _, s := range steps {     // a step comes after those it depends on
+		d := b.t.Decided[s.Digest()]
+		var w waiting
+		switch held := b.t.Held[s.Key()]; {
 		case d.Verdict == Reject:
-			digest, why = d.Hold, "it was rejected: behov hold show "+d.Hold
-		case !decided && b.t.Held[s.Key()] != "":
-			digest = b.t.Held[s.Key()]
-			why = "it is held: behov hold show " + digest
+			w = waiting{d.Hold, "it was rejected: behov hold show " + d.Hold}
+			b.rejected = append(b.rejected, s)
+		case d.Verdict == "" && held != "":
+			w = waiting{held, "it is held: behov hold show " + held}
 		}
 		for _, id := range s.DependsOn {
-			if w, waits := waits[id]; waits && digest == "" {
-				digest, why = id, w.Why
+			if w.digest == "" {
+				w = waits[id]
 			}
 		}
-		if digest == "" {
+		if w.digest == "" {
 			through = append(through, s)
 			continue
 		}
-		waits[s.ID] = Wait{Target: b.t.Name, Why: why, Steps: []Step{s}}
+		waits[s.ID] = w
 		if b.t.Anew[s.Person] {
-			b.later("", "it is held, perhaps for what is no longer so; "+why)
+			b.later("", "it is held, perhaps for what is no longer so; "+w.why)
 			continue
 		}
-		b.plan.Waits = append(b.plan.Waits, waits[s.ID])
+		i, known := at[w.why]
+		if !known {
+			i = len(b.plan.Waits)
+			at[w.why] = i
+			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: w.why})
+		}
+		b.plan.Waits[i].Steps = append(b.plan.Waits[i].Steps, s)
 	}
 	return through
 }

@@ -30,6 +30,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		through = rest
 		holds = append(holds, Hold{Digest: holdDigest(b.t.Name, these), Target: b.t.Name, Why: why, Steps: these})
 	}
+	all := slices.Concat(steps, b.rejected)
 	concerned := func(counts func(Step) bool) map[identity.PersonID]bool {
 		people := map[identity.PersonID]bool{}
 		for _, s := range through {
@@ -53,34 +54,53 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
 			func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
 		{"these, of %d people, were rejected before, or not released with others of the same hold",
-			func(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }},
+			b.deferred},
 	} {
 		held := func(s Step) bool { return rule.held(s) && !b.released(s) }
 		if n := len(concerned(held)); n > 0 {
 			hold(fmt.Sprintf(rule.why, n), held)
+			holds[len(holds)-1].Beside = slices.ContainsFunc(holds[len(holds)-1].Steps, b.deferred)
 		}
 	}
 	population := max(b.enabled, b.t.Population)
 	for _, kind := range Kinds {
 		limit := b.t.Limits[kind]
-		alone := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
-		counts := func(s Step) bool { return s.Kind == kind && (!alone || s.Person == b.in.Only) }
-		now := concerned(counts)
+		single := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
+		counts := func(s Step) bool { return s.Kind == kind && (!single || s.Person == b.in.Only) }
 		if !waiting(counts) {
 			continue
 		}
-		earlier := b.t.Counted[kind]
-		n := len(earlier)
-		for id := range now {
-			if !earlier[id] {
-				n++
-			}
-		}
+		// What is released, rejected or deferred counts beside the rest: what came
+		// later does not go through because somebody looked at the others.
+		n := b.count(kind, all, func(s Step) bool { return counts(s) && (!b.never(s) || b.deferred(s)) })
+		alone := b.count(kind, through, func(s Step) bool { return counts(s) && !b.released(s) })
 		if !limit.Allows(max(n, b.together(kind)), population) {
-			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(earlier)), counts)
+			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(b.t.Counted[kind])), counts)
+			holds[len(holds)-1].Beside = limit.Allows(max(alone, b.together(kind)), population)
 		}
 	}
 	return through, holds
+}
+
+// deferred reports whether the step waits for a decision, whatever the limits.
+func (b *builder) deferred(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }
+
+// never reports whether the step is one that is never done without a decision.
+func (b *builder) never(s Step) bool {
+	return b.former[s.Person] || b.reopens[s.ID] || PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person]
+}
+
+// count returns how many people steps of a kind concern, with those of the last
+// hour.
+func (b *builder) count(kind Kind, steps []Step, counts func(Step) bool) int {
+	earlier := b.t.Counted[kind]
+	people := map[identity.PersonID]bool{}
+	for _, s := range steps {
+		if counts(s) && !earlier[s.Person] {
+			people[s.Person] = true
+		}
+	}
+	return len(earlier) + len(people)
 }
 
 // loads reports whether the step is part of the first load of a target: until a

@@ -165,6 +165,9 @@ type Hold struct {
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Steps  []Step `json:"steps"`
+	// Beside: the steps are held because of others that are released, or that wait
+	// for a decision, and stay held when those are gone.
+	Beside bool `json:"beside,omitempty"`
 }
 
 // Released is a hold of which a person released steps, and the IDs of those

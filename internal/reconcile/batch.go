@@ -36,10 +36,12 @@ type targetRun struct {
 	putOff   int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
 	urgent bool
+	// marked are attempts that disabled an account which can sign in all the same.
+	marked map[string]bool
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
+	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}, marked: map[string]bool{}}
 }
 
 // all carries out every step in its order. It returns why the target stopped

@@ -106,6 +106,10 @@ func TestEnable(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := h.governance()
+	if _, err := g.Enable(t.Context(), one, "one", "os-uid:0", "before anything was found"); err == nil {
+		t.Error("nothing was found disabled, and it is decided")
+	}
+	h.settledRun()
 	if _, err := g.Enable(t.Context(), one, "", governance.ActorOf(one.ID), "let me in"); err == nil {
 		t.Error("a person enables their own account")
 	}
@@ -121,7 +125,9 @@ func TestEnable(t *testing.T) {
 	if r := h.settledRun(); h.enabled("2") || len(r.Plan.Holds) != 1 {
 		t.Errorf("2 is enabled %t, holds %+v", h.enabled("2"), r.Plan.Holds)
 	}
-	// A release that nothing needs is not kept.
+	// A release that nothing needs any more is not kept.
+	h.disable("3")
+	h.settledRun()
 	three, err := h.e.DB.FindPerson(t.Context(), "3")
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +135,7 @@ func TestEnable(t *testing.T) {
 	if _, err := g.Enable(t.Context(), three, "", "os-uid:0", "r"); err != nil {
 		t.Fatal(err)
 	}
+	h.behind(h.one, connectors.EnableAccount, h.accounts(h.one, three.ID)[0].ID, "")
 	h.settledRun()
 	h.disable("3")
 	if h.settledRun(); h.enabled("3") {

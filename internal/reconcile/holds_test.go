@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -88,9 +89,82 @@ func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 	if h.has("4") != everything {
 		t.Errorf("4 came later, and has %s", h.has("4"))
 	}
-	// What was released is done, and counts no more: 4 alone is within the limit.
-	if r := h.settledRun(); len(r.Plan.Holds) != 0 || h.has("4") != "" {
-		t.Errorf("holds %+v, 4 has %s", r.Plan.Holds, h.has("4"))
+	// That the others are done lets 4 through no more than before.
+	for range 2 {
+		if r := h.settledRun(); len(r.Plan.Holds) != 2 || h.has("4") != everything {
+			t.Fatalf("holds %+v, 4 has %s", r.Plan.Holds, h.has("4"))
+		}
+	}
+	if h.few("4"); h.has("4") != everything {
+		t.Errorf("looked at alone, 4 has %s", h.has("4"))
+	}
+	if holds := h.holds(); len(holds) != 2 || !holds[0].Current() || !holds[1].Current() {
+		t.Errorf("listed are %+v", holds)
+	}
+	for _, hold := range h.holds() {
+		h.decideHold(hold.Digest, store.Release)
+	}
+	if h.settledRun(); h.has("4") != "" || len(h.holds()) > 0 {
+		t.Errorf("released: 4 has %s, holds %+v", h.has("4"), h.holds())
+	}
+}
+
+// Law 4: who comes to those that were rejected, or not released with others, is
+// held with them.
+func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
+	for _, verdict := range []string{store.Reject, store.Release} {
+		h := newHouse(t)
+		h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
+		h.settledRun()
+		h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
+		g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
+		for _, hold := range h.settledRun().Plan.Holds {
+			var some []identity.PersonID
+			if verdict == store.Release {
+				some = []identity.PersonID{h.person("1")}
+			}
+			if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, some, "os-uid:0", "so it is"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 library T 2020-12-31")
+		for range 3 {
+			r := h.settledRun()
+			if h.has("4") != everything || len(r.Plan.Holds) == 0 || len(r.Plan.Waits) > 2 {
+				t.Fatalf("%s: 4 has %q, holds %+v, %d waits", verdict, h.has("4"), r.Plan.Holds, len(r.Plan.Waits))
+			}
+		}
+	}
+}
+
+// Law 14: nobody decides about themselves. The steps about the maker of a
+// decision stay held for another person.
+func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T", "2 school T", "3 school T")
+	h.settledRun()
+	h.disable("1")
+	h.disable("2")
+	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
+	hold := h.settledRun().Plan.Holds[0]
+	one := governance.ActorOf(h.person("1"))
+	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1")}, one, "me"); !errors.Is(err, governance.ErrOwnAccess) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, one, "all of us"); err != nil {
+		t.Fatal(err)
+	}
+	if h.settledRun(); h.enabled("1") || !h.enabled("2") {
+		t.Errorf("1 is enabled %t, 2 %t", h.enabled("1"), h.enabled("2"))
+	}
+	r := h.settledRun()
+	if len(r.Plan.Holds) != 1 || h.enabled("1") {
+		t.Fatalf("holds %+v", r.Plan.Holds)
+	}
+	for _, verdict := range []string{store.Release, store.Reject} {
+		if _, err := g.DecideHold(t.Context(), r.Plan.Holds[0].Digest, verdict, nil, one, "me"); !errors.Is(err, governance.ErrOwnAccess) {
+			t.Errorf("%s: error is %v", verdict, err)
+		}
 	}
 }
 

@@ -51,6 +51,11 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			if err != nil {
 				return err
 			}
+			if r.marked[a.id] { // it is behov's, for when the target enforces it
+				if err := tx.AccountClosed(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
+					return err
+				}
+			}
 			if !open { // our connection broke, and somebody took us for dead
 				ended[i] = true
 				continue

@@ -210,7 +210,7 @@ func differences(saved, now *plan.Plan) []string {
 		}
 	}
 	if len(what) == 0 {
-		what = append(what, "MFA enrolment, a limit or the attribute mapping changed")
+		what = append(what, "MFA enrolment, a release, a limit or the attribute mapping changed")
 	}
 	return what
 }

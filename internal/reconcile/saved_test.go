@@ -70,7 +70,7 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 		{"today is 2030-01-02", func(h *house) {
 			h.e.Now = func() time.Time { return time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC) }
 		}},
-		{"MFA enrolment, a limit or the attribute mapping changed", func(h *house) { h.e.Config.Targets[0].Attributes = nil }},
+		{"MFA enrolment, a release, a limit or the attribute mapping changed", func(h *house) { h.e.Config.Targets[0].Attributes = nil }},
 	} {
 		h := gifted(t) // so that there is something to review
 		// Somebody wiped the mail address, so that there is something to do.

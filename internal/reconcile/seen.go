@@ -69,11 +69,6 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		if err := e.bindSeen(ctx, tx, w, p, touched); err != nil {
 			return err
 		}
-		for _, digest := range past {
-			if err := errors.Join(tx.SupersedeHold(ctx, digest, now), tx.EndHoldIfDone(ctx, digest)); err != nil {
-				return err
-			}
-		}
 		if err := errors.Join(e.recordLeft(ctx, tx, w, p, touched), e.recordStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {
 			return err
 		}
@@ -82,6 +77,11 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		}
 		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, w)); err != nil {
 			return err
+		}
+		for _, digest := range past { // whose steps may be in another by now
+			if err := errors.Join(tx.SupersedeHold(ctx, digest, now), tx.EndHoldIfDone(ctx, digest)); err != nil {
+				return err
+			}
 		}
 		return e.recordMovers(ctx, tx, movers) // last, as from here on nobody else records anything
 	})
@@ -229,9 +229,11 @@ func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	current, err := e.DB.DecidedHolds(ctx)
-	if err != nil {
-		return nil, err
+	current := map[string]bool{}
+	for _, t := range w.targets {
+		for _, d := range t.Decided {
+			current[d.Hold] = current[d.Hold] || d.Verdict != plan.Deferred
+		}
 	}
 	for _, h := range p.Holds {
 		current[h.Digest] = true
@@ -277,8 +279,25 @@ func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *world) error {
 		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why, Body: string(body)}, steps, e.Actor, e.Now()); err != nil {
 			return err
 		}
+		if err := e.keepHeld(ctx, tx, h); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// keepHeld has the steps of a hold wait for a decision that would be within a
+// limit without what is released, or refused, beside them: they came later, and
+// are not let through by that being done.
+func (e *Engine) keepHeld(ctx context.Context, tx *store.Tx, h plan.Hold) error {
+	if !h.Beside {
+		return nil
+	}
+	steps := make([]store.StepVerdict, len(h.Steps))
+	for i, s := range h.Steps {
+		steps[i] = store.StepVerdict{Step: s.Digest(), Hold: h.Digest, Target: s.Target, Person: s.Person}
+	}
+	return tx.DeferSteps(ctx, steps, e.Now())
 }
 
 func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, before []store.WaitingGrant) error {
@@ -342,7 +361,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 			i := slices.IndexFunc(recorded, func(k store.OpenAccess) bool { return k.Entitlement == entitlement })
 			switch {
 			case i < 0:
-				record(audit.AccessFound, entitlement, "it was seen in the target and behov did not give it")
+				record(audit.AccessFound, entitlement, foundReason(entitlement))
 			case recorded[i].Unseen:
 				record(audit.AccessSeen, entitlement, "it is seen in the target again")
 			}
@@ -351,7 +370,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 			switch {
 			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
 			case !e.hidden(t, identity.PersonID(person)) && e.visible(t, k.Entitlement):
-				record(audit.AccessGone, k.Entitlement, "it is no longer in the target and behov did not take it away")
+				record(audit.AccessGone, k.Entitlement, goneReason(k.Entitlement, t.Bound.Known(identity.PersonID(person))))
 			case k.Unseen:
 			case e.hidden(t, identity.PersonID(person)):
 				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
@@ -385,6 +404,25 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		}
 	}
 	return records, nil
+}
+
+// foundReason and goneReason say of access that came or went in a target, not by
+// behov, what was seen.
+func foundReason(entitlement string) string {
+	if entitlement == audit.Account {
+		return "the account is enabled in the target, and behov did not enable it"
+	}
+	return "it was seen in the target and behov did not give it"
+}
+
+func goneReason(entitlement string, known plan.Known) string {
+	switch {
+	case entitlement == audit.Account && known.Closed:
+		return "behov disabled the account before, and the target shuts it out by now"
+	case entitlement == audit.Account:
+		return "the account was disabled in the target by someone else than behov"
+	}
+	return "it is no longer in the target and behov did not take it away"
 }
 
 // seen returns what a person was seen to have in a target: the account first,

@@ -119,7 +119,8 @@ func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector,
 	results := connector.Apply(ctx, changes)
 	for i := range results {
 		// An account that can sign in is not disabled, whatever it is marked as.
-		if r.target.LetsIn != "" && changes[min(i, len(changes)-1)].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
+		if r.target.LetsIn != "" && i < len(changes) && changes[i].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
+			r.marked[attempts[which[i]].id] = true
 			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.LetsIn}
 		}
 	}

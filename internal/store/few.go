@@ -180,7 +180,7 @@ func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) 
 // has it.
 func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began time.Time, knew Heads) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO target_state (target, missed, read_us, event_seq, decision_seq, enabled)
-		SELECT $1, $2, $3, $4, $5, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $6 AND until_us IS NULL
+		SELECT $1, $2, $3, $4, $5, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $6 AND until_us IS NULL AND unseen_us IS NULL
 		ON CONFLICT (target) DO UPDATE SET enabled = excluded.enabled, read_us = excluded.read_us, event_seq = excluded.event_seq, decision_seq = excluded.decision_seq, missed = excluded.missed`,
 		target, missed, micros(began), knew.Events, knew.Decisions, audit.Account); err != nil {
 		return fmt.Errorf("note what was seen of target %s: %w", target, err)

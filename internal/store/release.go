@@ -43,12 +43,12 @@ func (tx *Tx) DecideSteps(ctx context.Context, steps []StepVerdict, at time.Time
 	return nil
 }
 
-// DeferSteps notes of the steps of which nothing is decided that others of their
-// hold were released, and they were not.
+// DeferSteps notes of the steps of which nothing is decided that they wait for a
+// decision, in a hold, whatever else is released.
 func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time) error {
 	for _, s := range steps {
 		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (step) DO NOTHING`, s.Step, s.Hold, s.Target, string(s.Person), Deferred, s.Decision, micros(at)); err != nil {
+			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold WHERE step_decision.verdict = excluded.verdict`, s.Step, s.Hold, s.Target, string(s.Person), Deferred, s.Decision, micros(at)); err != nil {
 			return fmt.Errorf("decide on step %s: %w", s.Step, err)
 		}
 	}
@@ -89,20 +89,6 @@ func (tx *Tx) ForgetStepDecision(ctx context.Context, step string) error {
 		return fmt.Errorf("decision on step %s: %w", step, err)
 	}
 	return nil
-}
-
-// DecidedHolds returns the holds, by digest, of which steps are decided that are
-// not done yet.
-func (db *DB) DecidedHolds(ctx context.Context) (map[string]bool, error) {
-	var digests []string
-	if err := db.read.SelectContext(ctx, &digests, `SELECT DISTINCT hold FROM step_decision WHERE hold <> ''`); err != nil {
-		return nil, fmt.Errorf("read decisions on steps: %w", err)
-	}
-	holds := map[string]bool{}
-	for _, d := range digests {
-		holds[d] = true
-	}
-	return holds, nil
 }
 
 // EndHoldIfDone ends a hold when no step of it is decided and not done.
