@@ -92,6 +92,10 @@ type Entitlement struct {
 	// who has the one that is meant. A snapshot shows no memberships under the
 	// name, and behov neither gives nor takes it.
 	Ambiguous bool
+	// Unreadable says for people why its members cannot be read; empty when they
+	// can. Then a snapshot shows none of its memberships, and behov neither gives
+	// nor takes it.
+	Unreadable string
 }
 
 // Membership says that an account has an entitlement.

@@ -92,7 +92,7 @@ in behov.yaml, and go on with that. If it was only to try: behov resume.`,
 			if err != nil {
 				return fmt.Errorf("--to: %w", err)
 			}
-			copied, err := a.copy(ctx, i, i.db, db, i.config.Database, true)
+			copied, err := a.copy(ctx, i, i.db, db, store.Copying{From: i.config.Database, Still: true})
 			if err := errors.Join(err, db.Close()); err != nil {
 				return err
 			}
@@ -143,7 +143,7 @@ backup is worth little. Keep both, and not together.`,
 			if err != nil {
 				return err
 			}
-			copied, err := a.copy(ctx, i, i.db, db, i.config.Database, false)
+			copied, err := a.copy(ctx, i, i.db, db, store.Copying{From: i.config.Database})
 			if err := errors.Join(err, db.Close()); err != nil {
 				return err
 			}
@@ -193,7 +193,8 @@ newest file, look at the plan, and apply it.
 
 Suspensions and other decisions made since the backup are not in it: whom somebody
 suspended since would be let in again. So every target is paused, until they are
-made again and somebody says behov resume. Who was new since has another ID now,
+made again and somebody says behov resume. Accounts that behov disabled before are
+enabled only by a release: others may have disabled them since. Who was new since has another ID now,
 and an account with the former one is nobody's until its anchor attribute is
 emptied.`,
 		Example: "  behov restore /backup/behov-2026-11-24.db\n  behov hr import hr.csv\n  behov plan\n  behov resume --reason \"what was decided since is decided again\" --by 1001",
@@ -218,7 +219,7 @@ emptied.`,
 			if err != nil {
 				return fmt.Errorf("%s is no backup of behov: %w", args[0], err)
 			}
-			copied, err := a.copy(ctx, i, backup, i.db, "backup "+filepath.Base(args[0]), false)
+			copied, err := a.copy(ctx, i, backup, i.db, store.Copying{From: "backup " + filepath.Base(args[0]), Restored: true})
 			if err := errors.Join(err, backup.Close()); err != nil {
 				return err
 			}
@@ -230,7 +231,7 @@ emptied.`,
 			}
 			a.printCopied(copied)
 			a.printf("Import HR's newest file, and look at what the targets have become since:\n  behov plan\n" +
-				"Suspensions and other decisions made since the backup are not in it: make them again.\nUntil then every target is paused. To go on: behov resume --reason \"…\" --by YOU\n")
+				"Suspensions and other decisions made since the backup are not in it: make them again.\nAccounts that behov disabled before are enabled only when a person releases it.\nUntil then every target is paused. To go on: behov resume --reason \"…\" --by YOU\n")
 			return nil
 		}),
 	}
@@ -268,14 +269,15 @@ func copyFile(from, to string) error {
 }
 
 // copy copies one database into the other.
-func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, name string, still bool) (store.Copied, error) {
+func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, how store.Copying) (store.Copied, error) {
 	actor, err := a.doer(ctx, i)
 	if err != nil {
 		return store.Copied{}, err
 	}
 	p := newProgress(a.stderr)
 	defer p.done()
-	return to.CopyFrom(ctx, from, store.Copying{From: withoutPassword(name), Actor: actor, At: a.now(), Still: still, Progress: p.show})
+	how.From, how.Actor, how.At, how.Progress = withoutPassword(how.From), actor, a.now(), p.show
+	return to.CopyFrom(ctx, from, how)
 }
 
 func (a *app) printCopied(c store.Copied) {

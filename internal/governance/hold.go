@@ -184,6 +184,10 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 	if _, configured := g.Config.Target(target); !configured && target != "" {
 		return store.Decision{}, fmt.Errorf("there is no target %q", target)
 	}
+	restored, err := g.DB.RestoredAt(ctx)
+	if err != nil {
+		return store.Decision{}, err
+	}
 	var steps []plan.Step
 	for _, t := range g.Config.Targets {
 		if target != "" && t.Name != target {
@@ -193,7 +197,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 			if err != nil {
 				return store.Decision{}, err
 			}
-			if !account.Disabled.IsZero() {
+			if !account.Disabled.IsZero() || !account.Closed.IsZero() && !account.Closed.After(restored) {
 				steps = append(steps, plan.EnableStep(t.Name, p.ID, account.Native))
 			}
 		}
@@ -203,7 +207,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 	}
 	var d store.Decision
 	now := g.Now()
-	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+	err = g.DB.Write(ctx, func(tx *store.Tx) (err error) {
 		if d, err = tx.Decide(ctx, store.Decision{Kind: store.EnableDecision, Verdict: store.Release, Person: string(p.ID), Subject: target, Maker: maker, Reason: reason}, now); err != nil {
 			return err
 		}

@@ -338,6 +338,10 @@ func (b *builder) enable(p Person, a connectors.Account, why string) {
 	}
 	s = b.steps[len(b.steps)-1]
 	b.reopens[s.ID] = true
+	if known.Restored {
+		b.find(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: "behov disabled the account before the database was restored from a backup, and someone else may have disabled it since; it stays disabled until a person decides: behov enable, or behov hold release"})
+		return
+	}
 	since := "first seen now"
 	if known.DisabledSince != "" {
 		since = "seen since " + known.DisabledSince
@@ -388,7 +392,7 @@ func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant,
 		return // the account cannot be used
 	}
 	for _, e := range b.catalogue {
-		if b.t.Observed.Ambiguous(e.Native) {
+		if b.t.Observed.Ambiguous(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 			continue
 		}
 		g, granted := grants[e.ID]
@@ -461,7 +465,7 @@ func (b *builder) left(person identity.PersonID, entitlement policy.EntitlementI
 }
 
 func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
-	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
+	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // said once, as a finding
 	}
 	if b.left(person, e.ID, accountID, "it was taken away") {

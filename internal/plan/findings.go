@@ -41,6 +41,8 @@ func (b *builder) findings(people []identity.PersonID) {
 		native[e.Native] = true
 		if b.t.Observed.Ambiguous(e.Native) {
 			b.find(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
+		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {
+			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then nobody gets it and nobody loses it", e.Native, why)})
 		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
 			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
 		}

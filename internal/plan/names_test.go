@@ -61,3 +61,35 @@ func TestARenamedGroup(t *testing.T) {
 		})
 	}
 }
+
+// TestAGroupThatCannotBeRead: of a group whose members cannot be read nobody
+// loses and nobody gets the entitlement, and it is told.
+func TestAGroupThatCannotBeRead(t *testing.T) {
+	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", Target: "t1", Native: "desk"}, {ID: "library:keys", Target: "t1", Native: "keys"}}}
+	o := plan.NewObserved()
+	for _, a := range []connectors.Account{{ID: "1", Anchor: "p", Name: "p", Enabled: true}, {ID: "2", Anchor: "q", Name: "q", Enabled: true}} {
+		if err := o.Account(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, e := range []connectors.Entitlement{{Name: "desk", Unreadable: "let the account in bind_dn read its member attribute"}, {Name: "keys"}} {
+		if err := o.Entitlement(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Done(connectors.Completeness{Complete: true})
+	grants := []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open}, {Entitlement: "library:keys", Gate: policy.Open}}
+	people := []plan.Person{{ID: "p", Grants: grants, Accounts: map[string]plan.Account{"t1": {Name: "p"}}}, {ID: "q", NoNeed: "no employment runs"}}
+	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]string{{Person: "p", Entitlement: "library:desk"}: "r", {Person: "q", Entitlement: "library:desk"}: "r"})}
+	p := build(t, plan.Input{Catalogue: &desk, People: slices.Values(people), Targets: []plan.Target{target}})
+	var ops []string
+	for _, s := range p.Steps {
+		ops = append(ops, string(s.Person)+" "+string(s.Op)+" "+string(s.Entitlement))
+	}
+	if want := []string{"q disable-account ", "p add-member library:keys"}; !slices.Equal(ops, want) {
+		t.Errorf("steps %q, want %q", ops, want)
+	}
+	if !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Missing && f.Entitlement == "library:desk" }) {
+		t.Errorf("findings %+v", p.Findings)
+	}
+}

@@ -35,6 +35,7 @@ type Observed struct {
 	entitlements map[string]bool
 	ambiguous    map[string]bool
 	spelling     map[string]string // by canonical form, the name of an entitlement as the target has it
+	unreadable   map[string]string // why the members of an entitlement cannot be read
 	caseless     map[string]string // by the form without case, the same; empty when several have it
 	memberships  []membership      // until Done
 	members      []int32           // natives, of one account after another
@@ -140,6 +141,12 @@ func (o *Observed) Entitlement(e connectors.Entitlement) error {
 	if e.Ambiguous {
 		o.ambiguous[e.Name] = true
 		return nil
+	}
+	if e.Unreadable != "" {
+		if o.unreadable == nil {
+			o.unreadable = map[string]string{}
+		}
+		o.unreadable[e.Name] = e.Unreadable
 	}
 	o.entitlements[e.Name] = true
 	return nil
@@ -248,6 +255,9 @@ func (o *Observed) digest() string {
 	for _, e := range slices.Sorted(maps.Keys(o.entitlements)) {
 		fmt.Fprintf(h, "e %q\n", e)
 	}
+	for _, e := range slices.Sorted(maps.Keys(o.unreadable)) {
+		fmt.Fprintf(h, "unreadable %q\n", e)
+	}
 	for _, e := range slices.Sorted(maps.Keys(o.ambiguous)) {
 		fmt.Fprintf(h, "several %q\n", e)
 	}
@@ -337,6 +347,10 @@ func (o *Observed) Spelling(native string) string {
 
 // Ambiguous says whether several entitlements in the target have the name.
 func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.key(native)] }
+
+// Unreadable says why the members of an entitlement cannot be read: then it is not
+// known who has it. It is empty when they can.
+func (o *Observed) Unreadable(native string) string { return o.unreadable[o.Spelling(native)] }
 
 // Entitlements returns the native names of all entitlements, sorted.
 func (o *Observed) Entitlements() []string { return slices.Sorted(maps.Keys(o.entitlements)) }

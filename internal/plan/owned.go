@@ -29,6 +29,9 @@ type Known struct {
 	// Closed: behov disabled it, or created it disabled, and has not seen it
 	// enabled since.
 	Closed bool
+	// Restored: behov disabled it before the database was made of a backup. Others
+	// may have disabled it since.
+	Restored bool
 	// DisabledSince says for people since when a run has found it disabled though
 	// behov did not disable it; empty when none has.
 	DisabledSince string

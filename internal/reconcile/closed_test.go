@@ -196,6 +196,42 @@ func TestWhatBehovDisabledItEnables(t *testing.T) {
 	}
 }
 
+// After a restore behov knows no more who disabled what since the backup: what it
+// disabled before it opens only when a person releases it.
+func TestARestoredDatabaseOpensNothing(t *testing.T) {
+	h := newHouse(t)
+	const left = "9 library T 2020-12-31"
+	h.hire("1 school T 2020-12-31", "2 school T", left)
+	h.settledRun()
+	h.hire("1 school T", "2 school T", left)
+	h.settledRun()
+	h.hire("1 school T 2020-12-31", "2 school T", left)
+	h.settledRun() // closed by behov, by the backup
+	h.raw(fmt.Sprintf("UPDATE head SET restored_us = %d", time.Now().UnixMicro()))
+	h.hire("1 school T", "2 school T", left)
+	r := h.settledRun()
+	if h.enabled("1") || len(r.Plan.Holds) != 2 || !strings.Contains(findingText(r.Plan, plan.Disabled, h.person("1")), "before the database was restored") {
+		t.Fatalf("enabled %t, holds %+v, findings %+v", h.enabled("1"), r.Plan.Holds, r.Plan.Findings)
+	}
+	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.governance().Enable(t.Context(), one, "", "os-uid:0", "nobody has anything against it"); err != nil {
+		t.Fatal(err)
+	}
+	if h.settledRun(); h.has("1") != everything {
+		t.Errorf("released: %s", h.has("1"))
+	}
+	// What behov disables from now on it knows.
+	h.hire("1 school T 2020-12-31", "2 school T", left)
+	h.settledRun()
+	h.hire("1 school T", "2 school T", left)
+	if r := h.settledRun(); h.has("1") != everything || len(r.Plan.Holds) > 0 {
+		t.Errorf("closed since: %s, holds %+v", h.has("1"), r.Plan.Holds)
+	}
+}
+
 // A containment of hundreds of accounts is one hold, and holds.
 func TestAContainmentHolds(t *testing.T) {
 	h := newHouse(t)

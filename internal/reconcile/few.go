@@ -278,12 +278,16 @@ func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error 
 			t.Bound.Bind(identity.PersonID(person), native)
 		}
 	}
+	restored, err := e.DB.RestoredAt(ctx)
+	if err != nil {
+		return err
+	}
 	for bound, err := range e.DB.EachAccount(ctx, t.Name, w.concerned()) {
 		if err != nil {
 			return err
 		}
 		t.Bound.Bind(w.id(bound.Person), bound.Native)
-		t.Bound.Note(w.id(bound.Person), e.known(bound))
+		t.Bound.Note(w.id(bound.Person), e.known(bound, restored))
 	}
 	return nil
 }

@@ -92,9 +92,11 @@ func (accountsOnly) Entitlement(connectors.Entitlement) error { return nil }
 // Membership implements connectors.Sink.
 func (accountsOnly) Membership(connectors.Membership) error { return nil }
 
-// known is what a plan has to know of an account.
-func (e *Engine) known(a store.Account) plan.Known {
-	k := plan.Known{Created: !a.Created.IsZero(), Closed: !a.Closed.IsZero()}
+// known is what a plan has to know of an account, in a database that was restored
+// then.
+func (e *Engine) known(a store.Account, restored time.Time) plan.Known {
+	k := plan.Known{Created: !a.Created.IsZero(), Closed: !a.Closed.IsZero() && a.Closed.After(restored)}
+	k.Restored = !a.Closed.IsZero() && !k.Closed
 	if !a.Disabled.IsZero() {
 		k.DisabledSince = a.Disabled.In(e.Config.Zone).Format("2006-01-02 15:04")
 	}
@@ -117,9 +119,9 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 			known, account := t.Bound.Known(p.ID), store.Account{Person: string(p.ID), Native: bound}
 			var err error
 			switch {
-			case enabled && (known.Closed || known.DisabledSince != ""):
+			case enabled && (known.Closed || known.Restored || known.DisabledSince != ""):
 				err = tx.AccountOpen(ctx, account, t.Name)
-			case !enabled && !known.Closed && known.DisabledSince == "":
+			case !enabled && !known.Closed && !known.Restored && known.DisabledSince == "":
 				err = tx.AccountDisabled(ctx, account, t.Name, at)
 			}
 			if err != nil {

@@ -137,6 +137,13 @@ func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, er
 		return p, world, err
 	}
 	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error {
+		touched, err := e.touchedSince(ctx, tx, world, p)
+		if err == nil {
+			err = e.recordStates(ctx, tx, world, touched, e.Now())
+		}
+		if err != nil {
+			return err
+		}
 		for _, digest := range past {
 			if err := tx.SupersedeHold(ctx, digest, e.Now()); err != nil {
 				return err

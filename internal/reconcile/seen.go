@@ -452,7 +452,7 @@ func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
 // has a name that several have, it is not known whether it is still there.
 func (e *Engine) visible(t plan.Target, name string) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
-	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native)
+	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native) && t.Observed.Unreadable(entitlement.Native) == ""
 }
 
 // hidden reports whether the account that behov knows as the person's is not

@@ -30,6 +30,9 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		if id == "" {
 			continue
 		}
+		if e.gone(ctx, c.Name, p.ID, id) {
+			continue
+		}
 		steps := []plan.Step{{ID: c.Name + " sessions", Target: c.Name, Person: p.ID, Op: plan.RevokeSessions, AccountID: id, Reason: why},
 			{ID: c.Name + " disable", Target: c.Name, Person: p.ID, Op: connectors.DisableAccount, AccountID: id, Reason: why, Destructive: true}}
 		if _, able := e.Targets[c.Name].(connectors.SessionRevoker); !able {
@@ -66,4 +69,24 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		}
 	}
 	return result, nil
+}
+
+// gone reports whether a target that can be searched has no such account
+// anywhere: there is nothing to close. The search also tells the connector where
+// an account is by now that was moved.
+func (e *Engine) gone(ctx context.Context, target string, person identity.PersonID, account string) bool {
+	locator, able := e.Targets[target].(connectors.AccountLocator)
+	if !able {
+		return false
+	}
+	found := false
+	var completeness connectors.Completeness
+	err := guarded(func() (err error) {
+		completeness, err = locator.LocateAccounts(ctx, []connectors.AccountRef{{ID: account, Anchor: string(person)}}, func(l connectors.Location) error {
+			found = found || l.Account.ID == account
+			return nil
+		})
+		return err
+	})
+	return err == nil && completeness.Complete && !found
 }

@@ -240,6 +240,7 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 // looked at when it does.
 func (s *Service) tidy(ctx context.Context, g *generation, job store.RunJob) error {
 	began := time.Now()
+	s.prove(ctx, g)
 	p, err := g.engine.Tidy(ctx)
 	if errors.Is(err, store.ErrLocked) {
 		return river.JobSnooze(soon)

@@ -41,6 +41,9 @@ type Copying struct {
 	// Still: what is written to the other database meanwhile makes it fail.
 	// Otherwise the copy is of one instant.
 	Still bool
+	// Restored: the other database is a backup, and what happened since is not in
+	// it.
+	Restored bool
 	// Progress, when set, is told how many rows of a table are copied.
 	Progress func(table string, done, total int)
 }
@@ -101,9 +104,24 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, err
 		return c, fmt.Errorf("the copy does not verify and must not be used: %w", err)
 	}
 	return c, db.Write(ctx, func(tx *Tx) error {
+		if how.Restored {
+			if err := tx.exec(ctx, `UPDATE head SET restored_us = $1 WHERE id = 1`, micros(how.At)); err != nil {
+				return fmt.Errorf("copy: %w", err)
+			}
+		}
 		tx.Audit(audit.Record{At: how.At, Actor: how.Actor, Action: audit.DatabaseCopied, Reason: fmt.Sprintf("from %s, which ended with record %d (%x)", how.From, c.Head, hash)})
 		return nil
 	})
+}
+
+// RestoredAt returns when the database was made of a backup, UTC; the zero time
+// when it was not.
+func (db *DB) RestoredAt(ctx context.Context) (time.Time, error) {
+	var us int64
+	if err := db.read.GetContext(ctx, &us, `SELECT restored_us FROM head WHERE id = 1`); err != nil {
+		return time.Time{}, fmt.Errorf("read when the database was restored: %w", err)
+	}
+	return instant(us), nil
 }
 
 // empty fails when anything was ever written.

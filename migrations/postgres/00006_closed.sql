@@ -51,7 +51,12 @@ CREATE TABLE disable_proof (
     proved_us BIGINT NOT NULL
 );
 
+-- When this database was made of a backup; 0 when it was not. What behov disabled
+-- before that, others may have disabled since.
+ALTER TABLE head ADD COLUMN restored_us BIGINT NOT NULL DEFAULT 0;
+
 -- +goose Down
+ALTER TABLE head DROP COLUMN restored_us;
 DROP TABLE disable_proof;
 DROP TABLE step_decision;
 ALTER TABLE hold DROP COLUMN superseded_us;
