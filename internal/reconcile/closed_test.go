@@ -414,6 +414,7 @@ func TestAGroupThatIsNotSeen(t *testing.T) {
 // it made has to be changed by now; after it, the limits hold.
 func TestAFirstLoadThatWasStoppedGoesOn(t *testing.T) {
 	h := newHouseWith(t, strings.ReplaceAll(configuration, "hold_above: {", "hold_above: {creations: {number: 1}, changes: {number: 1}, "))
+	h.settledRun() // before HR said anything
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
 	ctx, kill := context.WithCancel(t.Context())
 	h.one.before = func(changes []connectors.Change) {

@@ -189,9 +189,10 @@ func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began t
 }
 
 // SetLoaded notes that everything was brought to a target that belongs there,
-// unless that was noted before.
+// unless that was noted before, or no account there is known: a run before HR
+// said anything loads nothing.
 func (tx *Tx) SetLoaded(ctx context.Context, target string, at time.Time) error {
-	if err := tx.exec(ctx, `UPDATE target_state SET loaded_us = $2 WHERE target = $1 AND loaded_us = 0`, target, micros(at)); err != nil {
+	if err := tx.exec(ctx, `UPDATE target_state SET loaded_us = $2 WHERE target = $1 AND loaded_us = 0 AND EXISTS (SELECT 1 FROM account a WHERE a.target = $1)`, target, micros(at)); err != nil {
 		return fmt.Errorf("note that target %s is loaded: %w", target, err)
 	}
 	return nil
