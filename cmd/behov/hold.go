@@ -41,7 +41,11 @@ func (a *app) holdCommand() *cobra.Command {
 				}
 			}
 			if a.json {
-				return a.printJSON(shown)
+				rows := make([]holdJSON, len(shown))
+				for n, h := range shown {
+					rows[n] = holdJSON{h, h.Current(), h.At().Add(i.config.HoldsExpire)}
+				}
+				return a.printJSON(rows)
 			}
 			if len(shown) == 0 {
 				a.printf("Nothing waits for a decision.\n")
@@ -62,6 +66,13 @@ func (a *app) holdCommand() *cobra.Command {
 		a.decideHoldCommand("release", store.Release, "Let through exactly the steps of a hold", "They go through at the next apply; a held import at the next import of the same file."),
 		a.decideHoldCommand("reject", store.Reject, "Say that the steps of a hold must not go through", "They stay undone."))
 	return cmd
+}
+
+// holdJSON is a hold as --json prints it.
+type holdJSON struct {
+	store.HoldState
+	Current bool      `json:"current"`
+	Expires time.Time `json:"expires"`
 }
 
 func (a *app) showHoldCommand() *cobra.Command {
