@@ -271,3 +271,31 @@ func TestPasswords(t *testing.T) {
 		t.Errorf("got %q", own)
 	}
 }
+
+func TestRequiredAttributesOfAClass(t *testing.T) {
+	known := newSchema([]string{"( 2.5.4.31 NAME 'member' SUP distinguishedName )", "( 2.5.4.50 NAME ( 'uniqueMember' 'um' ) )"}, []string{
+		"( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
+		"( 2.5.6.9 NAME 'groupOfNames' DESC 'MUST member' SUP top STRUCTURAL MUST ( member $ cn ) MAY o )",
+		"( 1.1 NAME ( 'team' 'lag' ) SUP ( top $ groupOfNames ) STRUCTURAL )",
+		"( 1.2 NAME 'loose' SUP top MUST cn MAY ( member ) )",
+		"( 1.3 NAME 'byOID' SUP 2.5.6.9 )",
+		"( 1.4 NAME 'round' SUP round )",
+		"( 1.5 NAME 'unique' SUP top MUST UM )",
+	})
+	for _, tt := range []struct {
+		class, attribute string
+		requires, known  bool
+	}{
+		{"groupOfNames", "Member", true, true},
+		{"LAG", "member", true, true},
+		{"byOID", "member", true, true},
+		{"loose", "member", false, true},
+		{"round", "member", false, true},
+		{"unique", "uniqueMember", true, true},
+		{"absent", "member", false, false},
+	} {
+		if requires, ok := known.requires(tt.class, tt.attribute); requires != tt.requires || ok != tt.known {
+			t.Errorf("%s requires %s: %t, known %t", tt.class, tt.attribute, requires, ok)
+		}
+	}
+}
