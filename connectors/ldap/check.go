@@ -46,7 +46,7 @@ func (c *Connector) Check(ctx context.Context) error {
 		return err
 	}
 	if account != nil {
-		if _, err := s.account(account, nil); err != nil {
+		if _, err := s.account(account, nil, false); err != nil {
 			return err
 		}
 		// Whether an anchor can be read shows only where one is; that it can

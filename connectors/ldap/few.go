@@ -42,7 +42,7 @@ func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*sess
 	stop := s.closeWith(ctx)
 	end = sync.OnceFunc(func() { stop(); s.close() })
 	r = &reading{
-		Connector: c, session: s, sink: sink,
+		Connector: c, session: s, sink: sink, lockouts: lockouts{session: s},
 		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
 		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
 	}

@@ -170,12 +170,12 @@ func TestStateOfAWindowsAccount(t *testing.T) {
 	} {
 		e := goldap.NewEntry("CN=a", tt.attributes)
 		e.Attributes = append(e.Attributes, &goldap.EntryAttribute{Name: "objectGUID", Values: []string{"0123456789abcdef"}})
-		a, err := v.account(e, nil)
-		if err != nil || v.disabled(e) != tt.disabled || a.Enabled != tt.enabled {
-			t.Errorf("%s: disabled %t, enabled %t, %v", name, v.disabled(e), a.Enabled, err)
+		a, err := v.account(e, nil, false)
+		if err != nil || v.disabled(e, false) != tt.disabled || a.Enabled != tt.enabled {
+			t.Errorf("%s: disabled %t, enabled %t, %v", name, v.disabled(e, false), a.Enabled, err)
 		}
 	}
-	if err := v.changeState(goldap.NewModifyRequest("CN=a", nil), goldap.NewEntry("CN=a", nil), true); err == nil {
+	if err := v.changeState(goldap.NewModifyRequest("CN=a", nil), goldap.NewEntry("CN=a", nil), true, false); err == nil {
 		t.Error("flags that cannot be read are changed")
 	}
 }
@@ -186,7 +186,7 @@ func TestFlagsAreChangedNotOverwritten(t *testing.T) {
 	v := &server{flavour: flavours[ActiveDirectory]}
 	v.cfg = v.flavour.complete(Config{})
 	m := goldap.NewModifyRequest("CN=a", nil)
-	if err := v.changeState(m, goldap.NewEntry("CN=a", map[string][]string{"userAccountControl": {"66048"}}), false); err != nil {
+	if err := v.changeState(m, goldap.NewEntry("CN=a", map[string][]string{"userAccountControl": {"66048"}}), false, false); err != nil {
 		t.Fatal(err)
 	}
 	if len(m.Changes) != 2 || m.Changes[0].Operation != goldap.DeleteAttribute || m.Changes[0].Modification.Vals[0] != "66048" ||

@@ -202,25 +202,28 @@ func (t *trial) remove(ctx context.Context) error {
 	return err
 }
 
+// locksOut reports whether a password policy keeps locked accounts out.
+func locksOut(policy *ldap.Entry) bool {
+	return strings.EqualFold(policy.GetEqualFoldAttributeValue("pwdLockout"), "TRUE")
+}
+
 // policies goes by what the password policies say, where nothing could be
 // tried.
 func (t *trial) policies(ctx context.Context, tried connectors.DisableProof) (connectors.DisableProof, error) {
-	read, lacking := 0, ""
-	for _, base := range t.session.contexts() {
-		q := search{"read the password policies", base, "(objectClass=pwdPolicy)", []string{"pwdLockout"}, accountPage}
-		if err := t.find(ctx, t.session, q, func(e *ldap.Entry) error {
-			if read++; !strings.EqualFold(e.GetEqualFoldAttributeValue("pwdLockout"), "TRUE") {
-				lacking = e.DN
-			}
-			return nil
-		}); err != nil {
-			return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+	policies, all, err := t.session.passwordPolicies(ctx, "pwdLockout")
+	if err != nil {
+		return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+	}
+	lacking := ""
+	for _, e := range policies {
+		if !locksOut(e) {
+			lacking = e.DN
 		}
 	}
 	switch {
 	case lacking != "":
 		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + lacking + " has no pwdLockout TRUE, and so a disabled account can sign in: set it; it was not tried, as " + tried.Why}, nil
-	case read > 0:
+	case all && len(policies) > 0:
 		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "every password policy has pwdLockout TRUE; it was not tried, as " + tried.Why}, nil
 	}
 	return tried, nil
