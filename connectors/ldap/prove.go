@@ -91,20 +91,38 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	if r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]; r.Err != nil || r.Status != connectors.Applied {
 		return not("a throw-away account could not be disabled: %s%s", r.Detail, errorText(r.Err))
 	}
-	entries, err := t.resolve(ctx, t.session, []string{t.id}, nil)
+	shown, err := t.readBack(ctx)
 	if err != nil {
 		return connectors.DisableProof{}, err
-	}
-	if e := entries[t.id]; e != nil {
-		t.dn = e.DN // disabling may move it
 	}
 	if in, err = t.signsIn(ctx, t.dn); err != nil {
 		return connectors.DisableProof{}, err
 	}
-	if in {
+	switch {
+	case in:
 		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
+	case !shown:
+		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: fmt.Sprintf(
+			"a throw-away account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
 	}
 	return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+}
+
+// readBack reports whether a snapshot shows the account as disabled. It also
+// learns where it is: disabling may move it.
+func (t *trial) readBack(ctx context.Context) (disabled bool, err error) {
+	s := t.session
+	entries, err := t.resolve(ctx, s, []string{t.id}, s.accountAttributes())
+	if err != nil {
+		return false, err
+	}
+	e := entries[t.id]
+	if e == nil {
+		return false, nil
+	}
+	t.dn = e.DN
+	a, err := s.account(e, nil, false)
+	return !a.Enabled, err
 }
 
 func errorText(err error) string {

@@ -68,6 +68,31 @@ func TestDisablingIsProved(t *testing.T) {
 	}
 }
 
+// A proof fails when the state that it wrote cannot be read back: a snapshot
+// would show every disabled account as enabled.
+func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t, "dbnosync",
+		`access to attrs=pwdAccountLockedTime by dn.exact="cn=reader,dc=kommun,dc=test" =w by * break`,
+		`access to attrs=userPassword by dn.exact="cn=reader,dc=kommun,dc=test" write by anonymous auth`,
+		`access to * by dn.exact="cn=reader,dc=kommun,dc=test" write by * break`)
+	tree := newSubtree(t, s)
+	cfg := tree.readerConfig()
+	c := open(t, cfg)
+	proof, err := c.ProveDisable(t.Context())
+	if err != nil || proof.Verdict != connectors.LetsIn || !strings.Contains(proof.Why, "pwdAccountLockedTime cannot be read back: let the account in bind_dn read it") {
+		t.Errorf("%+v, %v", proof, err)
+	}
+	cfg.BindDN = s.BindDN
+	if proof, err = open(t, cfg).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+		t.Errorf("with the right to read it: %+v, %v", proof, err)
+	}
+	r, err := s.Dial().Search(&goldap.SearchRequest{BaseDN: s.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(uid=behovcheck*)"})
+	if err != nil || len(r.Entries) > 0 {
+		t.Errorf("left behind: %v, %v", r.Entries, err)
+	}
+}
+
 // Active Directory shuts a disabled account out; where no password can be set,
 // on a connection in plain text, it is so by definition.
 func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
