@@ -38,13 +38,16 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	}
 	t := &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
 	proof, err := t.run(ctx)
+	if err == nil && proof.Verdict == connectors.ShutsOut && s.byLock() {
+		return t.otherPolicies(ctx, proof)
+	}
 	if err != nil || proof.Verdict != connectors.NotTried {
 		return proof, err
 	}
 	if s.byFlag() {
 		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
 	}
-	if !strings.EqualFold(s.cfg.Disable.Attribute, lockedAttribute) {
+	if !s.byLock() {
 		return proof, nil
 	}
 	return t.policies(ctx, proof)
@@ -134,7 +137,7 @@ func errorText(err error) string {
 
 // advice says what to set so that a disabled account is shut out.
 func (t *trial) advice() string {
-	if strings.EqualFold(t.session.cfg.Disable.Attribute, lockedAttribute) {
+	if t.session.byLock() {
 		return "set pwdLockout TRUE in the password policy that applies to accounts (ppolicy_default), or choose another way under disable"
 	}
 	return "the server does not enforce disable.attribute " + t.session.cfg.Disable.Attribute + ": choose another way under disable, or say under disable.enforced_by what enforces it"
@@ -223,6 +226,55 @@ func (t *trial) remove(ctx context.Context) error {
 // locksOut reports whether a password policy keeps locked accounts out.
 func locksOut(policy *ldap.Entry) bool {
 	return strings.EqualFold(policy.GetEqualFoldAttributeValue("pwdLockout"), "TRUE")
+}
+
+// policyAttribute is where an account names the password policy that applies to
+// it instead of the server's default (draft-behera-ldap-password-policy §5.3.8).
+const policyAttribute = "pwdPolicySubentry"
+
+// otherPolicies looks at the policies that apply to accounts instead of the one
+// that the throw-away account had. Under one without pwdLockout TRUE a disabled
+// account can sign in; of one that cannot be read nothing is known.
+func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProof) (connectors.DisableProof, error) {
+	policies, _, err := t.session.passwordPolicies(ctx, "pwdLockout")
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	unknown := []string{"(" + policyAttribute + "=*)"}
+	for _, p := range policies {
+		applies := equals(policyAttribute, p.DN)
+		unknown = append(unknown, "(!"+applies+")")
+		if locksOut(p) {
+			continue
+		}
+		account, err := t.accountWith(ctx, applies)
+		if err != nil {
+			return connectors.DisableProof{}, err
+		}
+		if account != nil {
+			return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + p.DN + " applies to an account (" + policyAttribute + ") and has no pwdLockout TRUE, and so a disabled account can sign in: set it"}, nil
+		}
+	}
+	account, err := t.accountWith(ctx, allOf(unknown...))
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if account != nil {
+		return connectors.DisableProof{Verdict: connectors.NotTried, Why: "the password policy " + account.GetEqualFoldAttributeValue(policyAttribute) + " applies to an account (" + policyAttribute + ") and cannot be read or is not there: let the account in bind_dn read it, and see that it has pwdLockout TRUE"}, nil
+	}
+	return proved, nil
+}
+
+// accountWith returns one account that a filter finds, with the name of its
+// policy, or nil.
+func (t *trial) accountWith(ctx context.Context, filter string) (*ldap.Entry, error) {
+	for _, base := range t.session.bases() {
+		e, err := t.sample(ctx, t.session, base, allOf(t.session.isAccount(), filter), []string{policyAttribute})
+		if e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, nil
 }
 
 // policies goes by what the password policies say, where nothing could be
