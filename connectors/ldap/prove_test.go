@@ -76,13 +76,22 @@ func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
 	s := testenv.StartSlapd(t, "dbnosync",
 		`access to attrs=pwdAccountLockedTime by dn.exact="cn=reader,dc=kommun,dc=test" =w by * break`,
 		`access to attrs=userPassword by dn.exact="cn=reader,dc=kommun,dc=test" write by anonymous auth`,
-		`access to * by dn.exact="cn=reader,dc=kommun,dc=test" write by * break`)
+		`access to * by dn.exact="cn=reader,dc=kommun,dc=test" write by dn.exact="cn=limited,dc=kommun,dc=test" write by * break`)
 	tree := newSubtree(t, s)
+	tree.addGroup(t, "g")
+	applyAll(t, open(t, tree.config()), creations("p", 1))
 	cfg := tree.readerConfig()
 	c := open(t, cfg)
 	proof, err := c.ProveDisable(t.Context())
 	if err != nil || proof.Verdict != connectors.LetsIn || !strings.Contains(proof.Why, "pwdAccountLockedTime cannot be read back: let the account in bind_dn read it") {
 		t.Errorf("%+v, %v", proof, err)
+	}
+	if err := c.Check(t.Context()); connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "read the attribute pwdAccountLockedTime of accounts: let the account in bind_dn read it") {
+		t.Errorf("Check: %v", err)
+	}
+	cfg.BindDN = "cn=limited," + s.BaseDN
+	if err := open(t, cfg).Check(t.Context()); err != nil {
+		t.Errorf("Check with the right to read it: %v", err)
 	}
 	cfg.BindDN = s.BindDN
 	if proof, err = open(t, cfg).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
