@@ -92,9 +92,9 @@ type Entitlement struct {
 	// who has the one that is meant. A snapshot shows no memberships under the
 	// name, and behov neither gives nor takes it.
 	Ambiguous bool
-	// Unreadable says for people why its members cannot be read; empty when they
-	// can. Then a snapshot shows none of its memberships, and behov neither gives
-	// nor takes it.
+	// Unreadable is why its members cannot be read, for people; empty when they
+	// can. A snapshot then shows none of its memberships, which does not mean
+	// that it has none, and behov neither gives nor takes it.
 	Unreadable string
 }
 

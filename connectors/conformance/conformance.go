@@ -179,6 +179,9 @@ func (s *state) Entitlement(e connectors.Entitlement) error {
 	if s.entitlements[e.Name] {
 		s.problems = append(s.problems, fmt.Sprintf("entitlement %q came twice", e.Name))
 	}
+	if e.Unreadable != "" {
+		s.problems = append(s.problems, fmt.Sprintf("entitlement %q is unreadable: %s", e.Name, e.Unreadable))
+	}
 	s.entitlements[e.Name] = true
 	return nil
 }

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,9 +29,14 @@ func (c *Connector) change(ctx context.Context, s *session, todo []work) {
 		fail(todo, err)
 		return
 	}
+	locksEnd, err := (&lockouts{session: s}).end(ctx, slices.Collect(maps.Values(entries))...)
+	if err != nil {
+		fail(todo, err)
+		return
+	}
 	c.sideBySide(len(todo), func(i int) {
 		w := todo[i]
-		a := &alteration{Connector: c, session: s, known: known, id: w.Account.ID, entry: entries[w.Account.ID], attributes: attributes}
+		a := &alteration{Connector: c, session: s, known: known, id: w.Account.ID, entry: entries[w.Account.ID], attributes: attributes, locksEnd: locksEnd}
 		if a.entry == nil {
 			*w.result = refused(noAccount)
 			return
@@ -82,6 +88,7 @@ type alteration struct {
 	id         string
 	entry      *ldap.Entry
 	attributes []string
+	locksEnd   bool // from lockouts
 }
 
 // values returns what the entry has for an attribute, by any of its names.
@@ -292,7 +299,7 @@ func (a *alteration) setState(ctx context.Context, enable bool) connectors.Resul
 	}
 	for again := range 3 {
 		request := ldap.NewModifyRequest(a.entry.DN, nil)
-		if err := s.changeState(request, a.entry, enable); err != nil {
+		if err := s.changeState(request, a.entry, enable, a.locksEnd); err != nil {
 			return connectors.Result{Err: err}
 		}
 		if len(request.Changes) == 0 {

@@ -46,13 +46,18 @@ func (c *Connector) Check(ctx context.Context) error {
 		return err
 	}
 	if account != nil {
-		if _, err := s.account(account, nil); err != nil {
+		if _, err := s.account(account, nil, false); err != nil {
 			return err
 		}
 		// Whether an anchor can be read shows only where one is; that it can
 		// be written shows on any account.
 		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
 		if err := c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...); err != nil {
+			return err
+		}
+	}
+	if account != nil && s.byLock() {
+		if err := c.mayReadLock(ctx, s, account.DN); err != nil {
 			return err
 		}
 	}
@@ -100,6 +105,23 @@ func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn,
 		}
 	}
 	return nil
+}
+
+// mayReadLock says whether the lock of an account can be read, which shows on
+// an account without one, too: OpenLDAP compares no value of an attribute that
+// may not be compared, and what may be read may be compared.
+func (c *Connector) mayReadLock(ctx context.Context, s *session, dn string) error {
+	err := s.when(ctx, func() error {
+		_, err := s.conn.Compare(dn, s.cfg.Disable.Attribute, lockedForGood)
+		return err
+	})
+	if is(err, ldap.LDAPResultInsufficientAccessRights) {
+		return connectors.Errorf(connectors.Permanent, "ldap: read the attribute %s of accounts: let the account in bind_dn read it: without it every disabled account shows as enabled", s.cfg.Disable.Attribute)
+	}
+	if _, answered := code(err); !answered {
+		return s.failure(ctx, "read the lock of an account", err)
+	}
+	return nil // any other answer says nothing against it
 }
 
 func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn, what string, attributes []string) error {

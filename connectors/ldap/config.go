@@ -114,7 +114,10 @@ type Config struct {
 // Disable says how an account is disabled: by an attribute and its value. The
 // default is pwdAccountLockedTime with 000001010000Z
 // (draft-behera-ldap-password-policy §5.3.3); the server then needs the
-// ppolicy overlay and a policy with pwdLockout TRUE. In Active Directory it is
+// ppolicy overlay and a policy with pwdLockout TRUE. An account that has a
+// timestamp there is shown as disabled, too, unless every password policy that
+// can be read has a pwdLockoutDuration, after which the server ends such a lock
+// by itself. In Active Directory it is
 // the flag ACCOUNTDISABLE of userAccountControl ([MS-ADTS] 2.2.16), whose other
 // flags stay; an account whose accountExpires has passed is shown as disabled,
 // too, and one that is locked after too many wrong passwords is not. Enabling

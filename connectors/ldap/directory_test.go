@@ -11,6 +11,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -136,25 +137,96 @@ func TestDisabledAccountCannotSignIn(t *testing.T) {
 	}
 }
 
-func TestServersOwnLockIsNotOurs(t *testing.T) {
+// A lock with a timestamp is the server's own where every password policy that
+// can be read ends it after a time; otherwise it stays until an administrator
+// removes it, and the account is not enabled.
+func TestAccountLockedByTimestamp(t *testing.T) {
 	t.Parallel()
-	tree := newSubtree(t, testenv.StartSlapd(t))
-	c := open(t, tree.config())
-	id := applyAll(t, c, creations("p", 1))[0]
-	m := goldap.NewModifyRequest(tree.entry(t, id).DN, nil)
-	m.Replace("pwdAccountLockedTime", []string{"20260101120000Z"})
-	if err := tree.Dial().Modify(m); err != nil {
+	s := testenv.StartSlapd(t)
+	setPolicy := func(dn, attribute string, values ...string) {
+		t.Helper()
+		m := goldap.NewModifyRequest(dn, nil)
+		m.Replace(attribute, values)
+		if err := s.Dial().Modify(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := "cn=policy,"+s.BaseDN, "cn=second,"+s.PeopleDN
+	newSubtree(t, s).add(t, second, map[string][]string{"objectClass": {"device", "pwdPolicy"}, "pwdAttribute": {"userPassword"}, "pwdLockoutDuration": {"60"}})
+	const timestamp = "20260101120000Z"
+	for _, tt := range []struct {
+		name      string
+		durations [2][]string // pwdLockoutDuration of the two policies
+		enabled   bool
+	}{
+		{"every policy ends it", [2][]string{{"900"}, {"60"}}, true},
+		{"no policy ends it", [2][]string{nil, nil}, false},
+		{"one policy has no duration", [2][]string{{"900"}, nil}, false},
+		{"one policy has the duration 0", [2][]string{{"0"}, {"60"}}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			setPolicy(first, "pwdLockoutDuration", tt.durations[0]...)
+			setPolicy(second, "pwdLockoutDuration", tt.durations[1]...)
+			tree := newSubtree(t, s)
+			c := open(t, tree.config())
+			ids := applyAll(t, c, creations("p", 3))
+			holds := func(i int) string { return tree.entry(t, ids[i]).GetAttributeValue("pwdAccountLockedTime") }
+			for _, id := range ids[:2] {
+				setPolicy(tree.entry(t, id).DN, "pwdAccountLockedTime", timestamp)
+			}
+			accounts := snapshot(t, c).accounts
+			if accounts["p00000"].Enabled != tt.enabled || !accounts["p00002"].Enabled {
+				t.Errorf("in a snapshot: the locked one is enabled %t, want %t; the other %t", accounts["p00000"].Enabled, tt.enabled, accounts["p00002"].Enabled)
+			}
+			alike(t, c, ids)
+			if _, err := c.LocateAccounts(t.Context(), []connectors.AccountRef{{ID: ids[0]}}, func(l connectors.Location) error {
+				if l.Account.Enabled != tt.enabled {
+					t.Errorf("located: enabled %t, want %t", l.Account.Enabled, tt.enabled)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			if tt.enabled {
+				want(t, c, connectors.AlreadySo, ref(connectors.EnableAccount, ids[0]))
+				want(t, c, connectors.Applied, ref(connectors.DisableAccount, ids[1]))
+				if holds(0) != timestamp || holds(1) != "000001010000Z" {
+					t.Errorf("the server's own lock is %q, that of the disabled one %q", holds(0), holds(1))
+				}
+				return
+			}
+			want(t, c, connectors.Applied, ref(connectors.EnableAccount, ids[0]))
+			want(t, c, connectors.AlreadySo, ref(connectors.DisableAccount, ids[1]))
+			if holds(0) != "" || holds(1) != timestamp {
+				t.Errorf("the lock of the enabled one is %q, the administrator's %q", holds(0), holds(1))
+			}
+		})
+	}
+}
+
+// Where no password policy can be read, a lock with a timestamp may stay, and
+// the account is not enabled.
+func TestAccountLockedByTimestampWithoutReadablePolicy(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t, "dbnosync", `access to dn.exact="cn=policy,dc=kommun,dc=test" by * none`)
+	m := goldap.NewModifyRequest("cn=policy,"+s.BaseDN, nil)
+	m.Replace("pwdLockoutDuration", []string{"900"})
+	if err := s.Dial().Modify(m); err != nil {
 		t.Fatal(err)
 	}
-	if !snapshot(t, c).accounts["p00000"].Enabled {
-		t.Error("an account locked for too many wrong passwords counts as disabled")
+	tree := newSubtree(t, s)
+	owner := open(t, tree.config())
+	id := applyAll(t, owner, creations("p", 1))[0]
+	m = goldap.NewModifyRequest(tree.entry(t, id).DN, nil)
+	m.Replace("pwdAccountLockedTime", []string{"20260101120000Z"})
+	if err := s.Dial().Modify(m); err != nil {
+		t.Fatal(err)
 	}
-	r := c.Apply(t.Context(), []connectors.Change{{Op: connectors.EnableAccount, Account: connectors.AccountRef{ID: id}}})
-	if r[0].Status != connectors.AlreadySo {
-		t.Errorf("enabling it: %+v, want already so", r[0])
-	}
-	if v := tree.entry(t, id).GetAttributeValue("pwdAccountLockedTime"); v == "" {
-		t.Error("the server's lock is gone")
+	for c, enabled := range map[*ldap.Connector]bool{owner: true, open(t, tree.readerConfig()): false} {
+		if got := snapshot(t, c).accounts["p00000"].Enabled; got != enabled {
+			t.Errorf("enabled %t, want %t", got, enabled)
+		}
+		alike(t, c, []string{id})
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*sess
 	stop := s.closeWith(ctx)
 	end = sync.OnceFunc(func() { stop(); s.close() })
 	r = &reading{
-		Connector: c, session: s, sink: sink,
+		Connector: c, session: s, sink: sink, lockouts: lockouts{session: s},
 		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
 		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
 	}
@@ -127,26 +127,23 @@ func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[str
 	}
 	var found []*ldap.Entry
 	seen := map[string]bool{}
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(plain)), lookupTerms) {
-		var filters []string
-		for _, name := range chunk {
-			filters = append(filters, equals(s.groupAttribute(), name))
+	if err := r.groupsNamed(ctx, plain, s.isGroup(), attributes, func(e *ldap.Entry) error {
+		if !seen[e.DN] {
+			seen[e.DN] = true
+			r.named[fold(naming(e, s.groupAttribute()))]++
+			found = append(found, e)
 		}
-		q := search{"find groups", s.cfg.GroupsDN, allOf(s.isGroup(), anyOf(filters)), attributes, accountPage}
-		if err := r.find(ctx, s, q, func(e *ldap.Entry) error {
-			if !seen[e.DN] {
-				seen[e.DN] = true
-				r.named[fold(naming(e, s.groupAttribute()))]++
-				found = append(found, e)
-			}
-			return nil
-		}); err != nil {
-			return nil, err
-		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	full, err := r.showingMembers(ctx, plain)
+	if err != nil {
+		return nil, err
 	}
 	groups = map[string]string{}
 	for _, e := range found {
-		name, err := r.emitGroup(e)
+		name, err := r.emitGroup(e, full[foldDN(e.DN)])
 		if err != nil {
 			return nil, err
 		}
@@ -156,6 +153,38 @@ func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[str
 		}
 	}
 	return groups, nil
+}
+
+// groupsNamed emits the groups that a filter finds and that have one of the
+// names.
+func (r *reading) groupsNamed(ctx context.Context, names map[string]bool, filter string, attributes []string, emit func(*ldap.Entry) error) error {
+	s := r.session
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(names)), lookupTerms) {
+		var filters []string
+		for _, name := range chunk {
+			filters = append(filters, equals(s.groupAttribute(), name))
+		}
+		q := search{"find groups", s.cfg.GroupsDN, allOf(filter, anyOf(filters)), attributes, accountPage}
+		if err := r.find(ctx, s, q, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showingMembers returns the folded DNs of the groups with one of the names in
+// which a member can be found; nil where groups may be empty.
+func (r *reading) showingMembers(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+	s := r.session
+	if !r.needsMember() {
+		return nil, nil
+	}
+	showing := map[string]bool{}
+	err := r.groupsNamed(ctx, names, allOf(s.isGroup(), "("+s.cfg.MemberAttribute+"=*)"), []string{"1.1"}, func(e *ldap.Entry) error {
+		showing[foldDN(e.DN)] = true
+		return nil
+	})
+	return showing, err
 }
 
 // memberships emits which of the groups accounts are in.

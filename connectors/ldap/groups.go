@@ -2,6 +2,8 @@ package ldap
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -57,12 +59,40 @@ func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, erro
 	return done, nil
 }
 
-// emitGroup emits a group, and that its name is ambiguous when it is.
-func (r *reading) emitGroup(e *ldap.Entry) (name string, err error) {
+// membersUnreadable is why the members of a group that must have one, and shows
+// none, are not known.
+const membersUnreadable = "no member of it can be read: let the account in bind_dn read its %s attribute"
+
+// fullClasses are the group classes whose groups may not be empty where the
+// server shows no schema (RFC 4519 §3.5, §3.6), folded.
+var fullClasses = []string{"groupofnames", "groupofuniquenames"}
+
+// needsMember reports whether a group without any member value cannot be: what
+// shows none then hides them. Some servers let a groupOfNames be empty, and
+// their schema says so.
+func (r *reading) needsMember() bool {
+	s := r.session
+	if s.flavour.mayBeEmpty || s.membersAreNames() {
+		return false
+	}
+	requires, known := r.schema.requires(s.cfg.GroupClass, s.cfg.MemberAttribute)
+	if !known {
+		return slices.Contains(fullClasses, strings.ToLower(s.cfg.GroupClass))
+	}
+	return requires
+}
+
+// emitGroup emits a group, that its name is ambiguous when it is, and that its
+// members cannot be read when it shows none where it must have one.
+func (r *reading) emitGroup(e *ldap.Entry, showsMember bool) (name string, err error) {
 	s := r.session
 	name = r.groupName(e)
 	r.groups[name] = e.DN
-	if err := r.sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
+	emitted := connectors.Entitlement{Name: name}
+	if !showsMember && r.needsMember() {
+		emitted.Unreadable = fmt.Sprintf(membersUnreadable, s.cfg.MemberAttribute)
+	}
+	if err := r.sink.Entitlement(emitted); err != nil {
 		return name, err
 	}
 	if plain := naming(e, s.groupAttribute()); s.cfg.GroupNames != "dn" && plain != "" && plain != name && !r.shared[plain] {
@@ -75,7 +105,8 @@ func (r *reading) emitGroup(e *ldap.Entry) (name string, err error) {
 // group emits one group and its members.
 func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
 	s := r.session
-	name, err := r.emitGroup(e)
+	values, next := ranged(e, s.cfg.MemberAttribute)
+	name, err := r.emitGroup(e, len(values) > 0 || next != "")
 	if err != nil {
 		return err
 	}

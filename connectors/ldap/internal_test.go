@@ -170,12 +170,12 @@ func TestStateOfAWindowsAccount(t *testing.T) {
 	} {
 		e := goldap.NewEntry("CN=a", tt.attributes)
 		e.Attributes = append(e.Attributes, &goldap.EntryAttribute{Name: "objectGUID", Values: []string{"0123456789abcdef"}})
-		a, err := v.account(e, nil)
-		if err != nil || v.disabled(e) != tt.disabled || a.Enabled != tt.enabled {
-			t.Errorf("%s: disabled %t, enabled %t, %v", name, v.disabled(e), a.Enabled, err)
+		a, err := v.account(e, nil, false)
+		if err != nil || v.disabled(e, false) != tt.disabled || a.Enabled != tt.enabled {
+			t.Errorf("%s: disabled %t, enabled %t, %v", name, v.disabled(e, false), a.Enabled, err)
 		}
 	}
-	if err := v.changeState(goldap.NewModifyRequest("CN=a", nil), goldap.NewEntry("CN=a", nil), true); err == nil {
+	if err := v.changeState(goldap.NewModifyRequest("CN=a", nil), goldap.NewEntry("CN=a", nil), true, false); err == nil {
 		t.Error("flags that cannot be read are changed")
 	}
 }
@@ -186,7 +186,7 @@ func TestFlagsAreChangedNotOverwritten(t *testing.T) {
 	v := &server{flavour: flavours[ActiveDirectory]}
 	v.cfg = v.flavour.complete(Config{})
 	m := goldap.NewModifyRequest("CN=a", nil)
-	if err := v.changeState(m, goldap.NewEntry("CN=a", map[string][]string{"userAccountControl": {"66048"}}), false); err != nil {
+	if err := v.changeState(m, goldap.NewEntry("CN=a", map[string][]string{"userAccountControl": {"66048"}}), false, false); err != nil {
 		t.Fatal(err)
 	}
 	if len(m.Changes) != 2 || m.Changes[0].Operation != goldap.DeleteAttribute || m.Changes[0].Modification.Vals[0] != "66048" ||
@@ -269,5 +269,33 @@ func TestPasswords(t *testing.T) {
 	unicodePassword{}.with(own, "Å1", false)
 	if own["unicodepwd"][0] != "\"\x00\xc5\x001\x00\"\x00" || own["pwdlastset"][0] != "0" {
 		t.Errorf("got %q", own)
+	}
+}
+
+func TestRequiredAttributesOfAClass(t *testing.T) {
+	known := newSchema([]string{"( 2.5.4.31 NAME 'member' SUP distinguishedName )", "( 2.5.4.50 NAME ( 'uniqueMember' 'um' ) )"}, []string{
+		"( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
+		"( 2.5.6.9 NAME 'groupOfNames' DESC 'MUST member' SUP top STRUCTURAL MUST ( member $ cn ) MAY o )",
+		"( 1.1 NAME ( 'team' 'lag' ) SUP ( top $ groupOfNames ) STRUCTURAL )",
+		"( 1.2 NAME 'loose' SUP top MUST cn MAY ( member ) )",
+		"( 1.3 NAME 'byOID' SUP 2.5.6.9 )",
+		"( 1.4 NAME 'round' SUP round )",
+		"( 1.5 NAME 'unique' SUP top MUST UM )",
+	})
+	for _, tt := range []struct {
+		class, attribute string
+		requires, known  bool
+	}{
+		{"groupOfNames", "Member", true, true},
+		{"LAG", "member", true, true},
+		{"byOID", "member", true, true},
+		{"loose", "member", false, true},
+		{"round", "member", false, true},
+		{"unique", "uniqueMember", true, true},
+		{"absent", "member", false, false},
+	} {
+		if requires, ok := known.requires(tt.class, tt.attribute); requires != tt.requires || ok != tt.known {
+			t.Errorf("%s requires %s: %t, known %t", tt.class, tt.attribute, requires, ok)
+		}
 	}
 }

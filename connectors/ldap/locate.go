@@ -34,12 +34,17 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 	if len(contexts) == 0 {
 		return connectors.Completeness{Why: "the server does not say which naming contexts it has: let the account in bind_dn read the root DSE"}, nil
 	}
+	locks := &lockouts{session: s}
 	seen := map[string]bool{}
 	for _, base := range contexts {
 		for chunk := range slices.Chunk(filters, lookupTerms) {
 			q := search{"look for accounts in the whole directory", base, allOf(s.isAccount(), anyOf(chunk)), s.accountAttributes(), accountPage}
 			err := c.find(ctx, s, q, func(e *ldap.Entry) error {
-				a, err := s.account(e, nil)
+				locksEnd, err := locks.end(ctx, e)
+				if err != nil {
+					return err
+				}
+				a, err := s.account(e, nil, locksEnd)
 				if err != nil || seen[a.ID] {
 					return err
 				}

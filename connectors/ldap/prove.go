@@ -38,13 +38,16 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	}
 	t := &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
 	proof, err := t.run(ctx)
+	if err == nil && proof.Verdict == connectors.ShutsOut && s.byLock() {
+		return t.otherPolicies(ctx, proof)
+	}
 	if err != nil || proof.Verdict != connectors.NotTried {
 		return proof, err
 	}
 	if s.byFlag() {
 		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
 	}
-	if !strings.EqualFold(s.cfg.Disable.Attribute, lockedAttribute) {
+	if !s.byLock() {
 		return proof, nil
 	}
 	return t.policies(ctx, proof)
@@ -91,20 +94,38 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	if r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]; r.Err != nil || r.Status != connectors.Applied {
 		return not("a throw-away account could not be disabled: %s%s", r.Detail, errorText(r.Err))
 	}
-	entries, err := t.resolve(ctx, t.session, []string{t.id}, nil)
+	shown, err := t.readBack(ctx)
 	if err != nil {
 		return connectors.DisableProof{}, err
-	}
-	if e := entries[t.id]; e != nil {
-		t.dn = e.DN // disabling may move it
 	}
 	if in, err = t.signsIn(ctx, t.dn); err != nil {
 		return connectors.DisableProof{}, err
 	}
-	if in {
+	switch {
+	case in:
 		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
+	case !shown:
+		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: fmt.Sprintf(
+			"a throw-away account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
 	}
 	return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+}
+
+// readBack reports whether a snapshot shows the account as disabled. It also
+// learns where it is: disabling may move it.
+func (t *trial) readBack(ctx context.Context) (disabled bool, err error) {
+	s := t.session
+	entries, err := t.resolve(ctx, s, []string{t.id}, s.accountAttributes())
+	if err != nil {
+		return false, err
+	}
+	e := entries[t.id]
+	if e == nil {
+		return false, nil
+	}
+	t.dn = e.DN
+	a, err := s.account(e, nil, false)
+	return !a.Enabled, err
 }
 
 func errorText(err error) string {
@@ -116,7 +137,7 @@ func errorText(err error) string {
 
 // advice says what to set so that a disabled account is shut out.
 func (t *trial) advice() string {
-	if strings.EqualFold(t.session.cfg.Disable.Attribute, lockedAttribute) {
+	if t.session.byLock() {
 		return "set pwdLockout TRUE in the password policy that applies to accounts (ppolicy_default), or choose another way under disable"
 	}
 	return "the server does not enforce disable.attribute " + t.session.cfg.Disable.Attribute + ": choose another way under disable, or say under disable.enforced_by what enforces it"
@@ -202,25 +223,77 @@ func (t *trial) remove(ctx context.Context) error {
 	return err
 }
 
+// locksOut reports whether a password policy keeps locked accounts out.
+func locksOut(policy *ldap.Entry) bool {
+	return strings.EqualFold(policy.GetEqualFoldAttributeValue("pwdLockout"), "TRUE")
+}
+
+// policyAttribute is where an account names the password policy that applies to
+// it instead of the server's default (draft-behera-ldap-password-policy §5.3.8).
+const policyAttribute = "pwdPolicySubentry"
+
+// otherPolicies looks at the policies that apply to accounts instead of the one
+// that the throw-away account had. Under one without pwdLockout TRUE a disabled
+// account can sign in; of one that cannot be read nothing is known.
+func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProof) (connectors.DisableProof, error) {
+	policies, _, err := t.session.passwordPolicies(ctx, "pwdLockout")
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	unknown := []string{"(" + policyAttribute + "=*)"}
+	for _, p := range policies {
+		applies := equals(policyAttribute, p.DN)
+		unknown = append(unknown, "(!"+applies+")")
+		if locksOut(p) {
+			continue
+		}
+		account, err := t.accountWith(ctx, applies)
+		if err != nil {
+			return connectors.DisableProof{}, err
+		}
+		if account != nil {
+			return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + p.DN + " applies to an account (" + policyAttribute + ") and has no pwdLockout TRUE, and so a disabled account can sign in: set it"}, nil
+		}
+	}
+	account, err := t.accountWith(ctx, allOf(unknown...))
+	if err != nil {
+		return connectors.DisableProof{}, err
+	}
+	if account != nil {
+		return connectors.DisableProof{Verdict: connectors.NotTried, Why: "the password policy " + account.GetEqualFoldAttributeValue(policyAttribute) + " applies to an account (" + policyAttribute + ") and cannot be read or is not there: let the account in bind_dn read it, and see that it has pwdLockout TRUE"}, nil
+	}
+	return proved, nil
+}
+
+// accountWith returns one account that a filter finds, with the name of its
+// policy, or nil.
+func (t *trial) accountWith(ctx context.Context, filter string) (*ldap.Entry, error) {
+	for _, base := range t.session.bases() {
+		e, err := t.sample(ctx, t.session, base, allOf(t.session.isAccount(), filter), []string{policyAttribute})
+		if e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, nil
+}
+
 // policies goes by what the password policies say, where nothing could be
 // tried.
 func (t *trial) policies(ctx context.Context, tried connectors.DisableProof) (connectors.DisableProof, error) {
-	read, lacking := 0, ""
-	for _, base := range t.session.contexts() {
-		q := search{"read the password policies", base, "(objectClass=pwdPolicy)", []string{"pwdLockout"}, accountPage}
-		if err := t.find(ctx, t.session, q, func(e *ldap.Entry) error {
-			if read++; !strings.EqualFold(e.GetEqualFoldAttributeValue("pwdLockout"), "TRUE") {
-				lacking = e.DN
-			}
-			return nil
-		}); err != nil {
-			return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+	policies, all, err := t.session.passwordPolicies(ctx, "pwdLockout")
+	if err != nil {
+		return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+	}
+	lacking := ""
+	for _, e := range policies {
+		if !locksOut(e) {
+			lacking = e.DN
 		}
 	}
 	switch {
 	case lacking != "":
 		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + lacking + " has no pwdLockout TRUE, and so a disabled account can sign in: set it; it was not tried, as " + tried.Why}, nil
-	case read > 0:
+	case all && len(policies) > 0:
 		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "every password policy has pwdLockout TRUE; it was not tried, as " + tried.Why}, nil
 	}
 	return tried, nil

@@ -1,6 +1,7 @@
 package ldap_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,74 @@ func TestDisablingIsProved(t *testing.T) {
 				t.Errorf("left behind: %v, %v", r.Entries, err)
 			}
 		})
+	}
+}
+
+// A proof fails when the state that it wrote cannot be read back: a snapshot
+// would show every disabled account as enabled.
+func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t, "dbnosync",
+		`access to attrs=pwdAccountLockedTime by dn.exact="cn=reader,dc=kommun,dc=test" =w by * break`,
+		`access to attrs=userPassword by dn.exact="cn=reader,dc=kommun,dc=test" write by anonymous auth`,
+		`access to * by dn.exact="cn=reader,dc=kommun,dc=test" write by dn.exact="cn=limited,dc=kommun,dc=test" write by * break`)
+	tree := newSubtree(t, s)
+	tree.addGroup(t, "g")
+	applyAll(t, open(t, tree.config()), creations("p", 1))
+	cfg := tree.readerConfig()
+	c := open(t, cfg)
+	proof, err := c.ProveDisable(t.Context())
+	if err != nil || proof.Verdict != connectors.LetsIn || !strings.Contains(proof.Why, "pwdAccountLockedTime cannot be read back: let the account in bind_dn read it") {
+		t.Errorf("%+v, %v", proof, err)
+	}
+	if err := c.Check(t.Context()); connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "read the attribute pwdAccountLockedTime of accounts: let the account in bind_dn read it") {
+		t.Errorf("Check: %v", err)
+	}
+	cfg.BindDN = "cn=limited," + s.BaseDN
+	if err := open(t, cfg).Check(t.Context()); err != nil {
+		t.Errorf("Check with the right to read it: %v", err)
+	}
+	cfg.BindDN = s.BindDN
+	if proof, err = open(t, cfg).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+		t.Errorf("with the right to read it: %+v, %v", proof, err)
+	}
+	r, err := s.Dial().Search(&goldap.SearchRequest{BaseDN: s.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(uid=behovcheck*)"})
+	if err != nil || len(r.Entries) > 0 {
+		t.Errorf("left behind: %v, %v", r.Entries, err)
+	}
+}
+
+// The throw-away account has the default password policy. Another that applies
+// to an account, and lets disabled accounts in, is found out; one that applies to
+// no account does not matter, and of one that cannot be read nothing is known.
+func TestDisablingIsProvedUnderEveryPolicyThatApplies(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t)
+	tree := newSubtree(t, s)
+	for name, lockout := range map[string]string{"strict": "TRUE", "lax": "FALSE"} {
+		tree.add(t, "cn="+name+","+s.BaseDN, map[string][]string{"objectClass": {"device", "pwdPolicy"}, "pwdAttribute": {"userPassword"}, "pwdLockout": {lockout}})
+	}
+	c := open(t, tree.config())
+	id := applyAll(t, c, creations("p", 2))[0]
+	for _, tt := range []struct {
+		policy string // of one account
+		want   connectors.ProofVerdict
+		why    string
+	}{
+		{"", connectors.ShutsOut, "was refused"},
+		{"cn=strict," + s.BaseDN, connectors.ShutsOut, "was refused"},
+		{"cn=lax," + s.BaseDN, connectors.LetsIn, "cn=lax," + s.BaseDN + " applies to an account"},
+		{"cn=absent," + s.BaseDN, connectors.NotTried, "cn=absent," + s.BaseDN + " applies to an account"},
+	} {
+		m := goldap.NewModifyRequest(tree.entry(t, id).DN, nil)
+		m.Replace("pwdPolicySubentry", slices.DeleteFunc([]string{tt.policy}, func(dn string) bool { return dn == "" }))
+		if err := s.Dial().Modify(m); err != nil {
+			t.Fatal(err)
+		}
+		proof, err := c.ProveDisable(t.Context())
+		if err != nil || proof.Verdict != tt.want || !strings.Contains(proof.Why, tt.why) {
+			t.Errorf("policy %q: %+v, %v; want %s, %s", tt.policy, proof, err, tt.want, tt.why)
+		}
 	}
 }
 

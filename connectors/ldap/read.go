@@ -143,6 +143,7 @@ type reading struct {
 	sink    connectors.Sink
 	schema  *schema
 
+	lockouts lockouts
 	ids      map[string]string // folded DN → native ID
 	byName   map[string]string // login name → native ID, where groups hold names
 	outside  map[string]bool   // folded DNs that references have and accounts have not
@@ -193,8 +194,12 @@ func (r *reading) accountPage(ctx context.Context, page []*ldap.Entry, names map
 			return err
 		}
 	}
+	locksEnd, err := r.lockouts.end(ctx, page...)
+	if err != nil {
+		return err
+	}
 	for _, e := range page {
-		a, err := s.account(e, names)
+		a, err := s.account(e, names, locksEnd)
 		if err != nil {
 			return err
 		}
@@ -222,8 +227,9 @@ func (v *server) accountAttributes() []string {
 	return slices.Compact(attributes)
 }
 
-// account turns an entry into an account. names is from attributeNames.
-func (v *server) account(e *ldap.Entry, names map[string]string) (connectors.Account, error) {
+// account turns an entry into an account. names is from attributeNames, locksEnd
+// from lockouts.
+func (v *server) account(e *ldap.Entry, names map[string]string, locksEnd bool) (connectors.Account, error) {
 	id, err := v.idOf(e)
 	if err != nil {
 		return connectors.Account{}, err
@@ -232,7 +238,7 @@ func (v *server) account(e *ldap.Entry, names map[string]string) (connectors.Acc
 		ID:         id,
 		Anchor:     e.GetEqualFoldAttributeValue(v.cfg.AnchorAttribute),
 		Name:       naming(e, v.cfg.NameAttribute),
-		Enabled:    !v.disabled(e) && !v.expired(e),
+		Enabled:    !v.disabled(e, locksEnd) && !v.expired(e),
 		Attributes: map[string][]string{},
 	}
 	for _, attribute := range e.Attributes {

@@ -22,7 +22,14 @@ type schema struct {
 	// types are the definitions of attribute types, by the same names and by
 	// their OIDs.
 	types map[string]attributeType
+	// classes are the definitions of object classes, by their names, folded, and
+	// by their OIDs.
+	classes map[string]objectClass
 }
+
+// objectClass is what a definition says about attributes that an entry must
+// have, folded.
+type objectClass struct{ sup, must []string }
 
 // attributeType is what a definition says about comparing values.
 type attributeType struct{ sup, equality, syntax string }
@@ -35,6 +42,8 @@ var (
 	sup       = regexp.MustCompile(`\bSUP\s+(\S+)`)
 	equality  = regexp.MustCompile(`\bEQUALITY\s+(\S+)`)
 	syntax    = regexp.MustCompile(`\bSYNTAX\s+'?([0-9.]+)`)
+	supClass  = regexp.MustCompile(`\bSUP\s+(\([^)]*\)|\S+)`)
+	must      = regexp.MustCompile(`\bMUST\s+(\([^)]*\)|\S+)`)
 )
 
 // namesOf returns the names in a definition such as
@@ -56,8 +65,14 @@ func group1(r *regexp.Regexp, s string) string {
 	return ""
 }
 
+// listed returns the names in ( a $ b ), or the one that stands without
+// parentheses (RFC 4512 §4.1), folded.
+func listed(r *regexp.Regexp, definition string) []string {
+	return strings.FieldsFunc(group1(r, definition), func(c rune) bool { return strings.ContainsRune("()$ \t", c) })
+}
+
 func newSchema(attributeTypes, objectClasses []string) *schema {
-	out := &schema{known: map[string]string{}, oids: map[string]string{}, types: map[string]attributeType{}}
+	out := &schema{known: map[string]string{}, oids: map[string]string{}, types: map[string]attributeType{}, classes: map[string]objectClass{}}
 	for i, definition := range slices.Concat(attributeTypes, objectClasses) {
 		definition = described.ReplaceAllString(definition, "") // it may hold any of the words
 		names := namesOf(definition)
@@ -65,6 +80,10 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 			out.known[strings.ToLower(n)] = names[0]
 		}
 		if i >= len(attributeTypes) {
+			class := objectClass{listed(supClass, definition), listed(must, definition)}
+			for _, n := range append(names, group1(oid, definition)) {
+				out.classes[strings.ToLower(n)] = class
+			}
 			continue
 		}
 		if len(names) > 0 {
@@ -146,6 +165,33 @@ func (s *schema) mustKnow(names ...string) error {
 
 // knows says whether the server has an attribute or object class.
 func (s *schema) knows(name string) bool { return s.known[strings.ToLower(name)] != "" }
+
+// requires reports whether an entry of the class must have the attribute, by
+// the class's definition or that of one above it. known is false when the
+// server does not show the definition.
+func (s *schema) requires(class, attribute string) (requires, known bool) {
+	var names []string
+	for name, first := range s.known {
+		if strings.EqualFold(first, s.known[strings.ToLower(attribute)]) {
+			names = append(names, name)
+		}
+	}
+	seen := map[string]bool{}
+	for todo := []string{strings.ToLower(class)}; len(todo) > 0; {
+		name := todo[0]
+		todo = todo[1:]
+		c, ok := s.classes[name]
+		if !ok || seen[name] {
+			continue
+		}
+		seen[name], known = true, true
+		if slices.ContainsFunc(c.must, func(m string) bool { return slices.Contains(names, m) }) {
+			return true, true
+		}
+		todo = append(todo, c.sup...)
+	}
+	return false, known
+}
 
 // isSchemaName says whether a word is one of the schema's or of ours.
 func (v *server) isSchemaName(word string) bool {

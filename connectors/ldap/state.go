@@ -14,15 +14,19 @@ import (
 // byFlag says whether accounts are disabled by a flag among others.
 func (v *server) byFlag() bool { return strings.EqualFold(v.cfg.Disable.Attribute, flagsAttribute) }
 
-// disabled says whether an account has been disabled. A lock that the server
-// set itself, after too many wrong passwords, is not ours and passes.
-func (v *server) disabled(e *ldap.Entry) bool {
+// disabled says whether an account has been disabled. A lock with a timestamp
+// counts as one unless such locks end by themselves: then the server set it
+// after too many wrong passwords, and it is not ours and passes.
+func (v *server) disabled(e *ldap.Entry, locksEnd bool) bool {
 	if v.byFlag() {
 		bits, ok := flags(e)
 		return ok && bits&accountDisabled != 0
 	}
+	if v.lockedAt(e) && !locksEnd {
+		return true
+	}
 	return slices.ContainsFunc(e.GetEqualFoldAttributeValues(v.cfg.Disable.Attribute), func(value string) bool {
-		return strings.EqualFold(value, v.cfg.Disable.Value)
+		return strings.EqualFold(value, v.cfg.Disable.Value) || v.byLock() && value == lockedForGood
 	})
 }
 
@@ -57,11 +61,11 @@ func (v *server) newState(own map[string][]string, enabled bool) {
 // that has expired is not enabled before it expires no more.
 // Among flags it changes the one bit of the value that was read: were that
 // another by now, the server would find nothing to delete.
-func (v *server) changeState(request *ldap.ModifyRequest, e *ldap.Entry, enable bool) error {
+func (v *server) changeState(request *ldap.ModifyRequest, e *ldap.Entry, enable, locksEnd bool) error {
 	if enable && v.expired(e) {
 		request.Replace(expiresAttribute, []string{"0"}) // never ([MS-ADA1] 2.3)
 	}
-	if v.disabled(e) != enable {
+	if v.disabled(e, locksEnd) != enable {
 		if _, readable := flags(e); !v.byFlag() || readable {
 			return nil
 		}

@@ -39,7 +39,8 @@ type Slapd struct {
 const slapdInstall = "apt-get install slapd ldap-utils (set slapd slapd/no_configuration to true first)"
 
 // StartSlapd starts an OpenLDAP server and stops it when the test ends.
-// Extra lines go into the database section of its slapd.conf.
+// Extra lines go into the database section of its slapd.conf, before its own
+// access rules: of those the first that applies decides.
 func StartSlapd(t testing.TB, extra ...string) *Slapd {
 	t.Helper()
 	s := &Slapd{
@@ -218,10 +219,10 @@ index cn eq
 index employeeNumber eq
 index member eq
 limits dn.exact="cn=limited,%[7]s" size=10 size.pr=none
-access to attrs=userPassword by anonymous auth by * none
-access to * by users read by anonymous auth
 overlay ppolicy
 ppolicy_default "cn=policy,%[7]s"
+access to attrs=userPassword by anonymous auth by * none
+access to * by users read by anonymous auth
 `, schemas, firstDir("/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap"), dir,
 		certificates.CA, certificates.Cert, certificates.Key, s.BaseDN, s.BindDN, s.Password)
 	config = strings.Replace(config, "overlay ppolicy", cmp.Or(strings.Join(extra, "\n"), "dbnosync")+"\noverlay ppolicy", 1)
