@@ -92,6 +92,33 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
+// TestNativeNamesThatATargetHoldsEqualAreRefused: two entitlements that a target
+// takes for one group would give and take each other's members.
+func TestNativeNamesThatATargetHoldsEqualAreRefused(t *testing.T) {
+	for native, want := range map[string]string{
+		"all-staff":               `entitlements base:staff and base:temps are both "all-staff" in target directory: give each its own`,
+		"All-Staff":               `entitlement base:temps is "All-Staff" in target directory, and entitlement base:staff is "all-staff" there`,
+		`" all-staff"`:            `entitlement base:temps is " all-staff" in target directory`,
+		`"all-\u200bstaff\u00a0"`: `entitlement base:temps is "all-\u200bstaff\u00a0" in target directory`,
+		"ALL-STAFF":               `entitlement base:temps is "ALL-STAFF" in target directory`,
+		"all-staff-2":             "",
+	} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "groups: [all-staff,", "groups: [all-staff, all-staff-2, All-Staff,")
+		edit(t, dir, "catalogue.yaml", "native: temps}", "native: "+native+"}")
+		c, problems := config.Load(dir)
+		if want == "" {
+			if c == nil {
+				t.Errorf("%s: %v", native, problems)
+			}
+			continue
+		}
+		if c != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:15:15: "+want) {
+			t.Errorf("%s: %v", native, problems)
+		}
+	}
+}
+
 // The secret and the certificates of a target need not be on the machine that
 // checks its configuration.
 func TestSecretsNeedNotBeThereToCheck(t *testing.T) {
