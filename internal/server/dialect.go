@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func (u *users) understood(next http.Handler) http.Handler {
 			ignored = unknown(u.kind, body)
 		}
 		if len(ignored) > 0 {
-			slog.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
+			u.log.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
 		}
 		if raw, err = json.Marshal(body); err != nil {
 			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
@@ -122,7 +121,7 @@ func (u *users) tellLost(r *http.Request, answer *buffered, hash string) {
 	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
 		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
-		slog.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
+		u.log.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
 	}
 }
 

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -184,6 +185,17 @@ func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
 				t.Errorf("the day before: %s", got)
 			}
 		})
+	}
+}
+
+// TestIgnoredAttributesAreLoggedByTheGivenLogger: the log of behov serve has one
+// format, also in the lines about what clients send.
+func TestIgnoredAttributesAreLoggedByTheGivenLogger(t *testing.T) {
+	s := newService(t)
+	s.push(strings.Replace(asa, `"active": true`, `"active": true, "shoeSize": "43"`, 1))
+	var line struct{ Level, Msg, Source, Attributes string }
+	if err := json.Unmarshal([]byte(s.logged()), &line); err != nil || line.Level != "WARN" || line.Source != "idp" || line.Attributes != "shoeSize" {
+		t.Errorf("%q: %+v, %v", s.logged(), line, err)
 	}
 }
 

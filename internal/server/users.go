@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ type users struct {
 	source config.Source
 	kind   scimtype.Type
 	names  map[string]string // of columns
+	log    *slog.Logger
 
 	mu   sync.Mutex // held by whoever is alone, among those of this process
 	last time.Time  // the newest stamp
@@ -78,8 +80,8 @@ const (
 	mostName = 500 // as the fields that are HR's
 )
 
-func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
-	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes)}
+func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Handler, error) {
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes), log: log}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
 			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that behov token make made", Primary: true}}},
