@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,19 +72,22 @@ func (u *users) understood(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		u.told(next, w, r, hr.HashOf(raw))
+		u.told(next, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
 	})
 }
 
 // cleanText brings every text in a body into the one form in which text is
-// compared. One with control characters in it stays as it is: it is refused
-// where that matters.
+// compared, and numbers into text, as no attribute of a user is a number to
+// SCIM. A text with control characters in it stays as it is: it is refused where
+// that matters.
 func cleanText(v any) any {
 	switch v := v.(type) {
 	case string:
 		if !strings.ContainsFunc(v, unicode.IsControl) {
 			return identity.CleanText(v)
 		}
+	case json.Number:
+		return v.String()
 	case []any:
 		for i := range v {
 			v[i] = cleanText(v[i])

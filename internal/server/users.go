@@ -20,6 +20,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -103,7 +104,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	defer done()
 	now := u.im.Now()
 	a := normal(attributes)
-	restore(a, "active", true) // silence about active is a yes here only
+	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
@@ -307,6 +308,9 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 		}
 		d.Pushed = u.im.Today()
 	}
+	if active, _ := d.Attributes["active"].(bool); !active && isDeactivation(r) {
+		return u.keepEnding(r, kept, d)
+	}
 	return u.keep(r, kept, d)
 }
 
@@ -327,26 +331,20 @@ func (u *users) Delete(r *http.Request, id string) error {
 		return err
 	}
 	fields["removed"], fields["valid_from"] = "yes", string(u.im.Today())
-	_, err = u.deliver(r, fields, func(tx *store.Tx, _ identity.PersonID) error {
+	err = u.deliver(r, fields, nil, func(tx *store.Tx, _ identity.PersonID) error {
 		return tx.DeleteResource(r.Context(), kept.Source, kept.ID)
 	})
 	return err
 }
 
-// keep records what a user's attributes say as HR's word, and keeps them.
-func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
+// keep records what a user's attributes say as HR's word, and keeps them. The
+// import has the warnings.
+func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
-	if active, _ := d.Attributes["active"].(bool); active {
-		d.Ended = ""
-	} else if d.Ended == "" {
-		d.Ended = u.im.Today().AddDays(-1)
-	}
-	name, _ := d.Attributes["userName"].(string)
-	switch {
-	case identity.CleanText(name) == "":
-		return scim.Resource{}, invalid("userName: it is empty")
-	case utf8.RuneCountInString(name) > mostName:
-		return scim.Resource{}, invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
+	d.Ended = u.ended(d)
+	name, err := userName(d.Attributes)
+	if err != nil {
+		return scim.Resource{}, err
 	}
 	body, err := json.Marshal(d)
 	if err != nil {
@@ -357,7 +355,7 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		return scim.Resource{}, err
 	}
 	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.last // the stamp of fields
-	_, err = u.deliver(r, fields, func(tx *store.Tx, person identity.PersonID) error {
+	err = u.deliver(r, fields, warnings, func(tx *store.Tx, person identity.PersonID) error {
 		kept.Person = person
 		return tx.PutResource(r.Context(), kept, name, view(d.Attributes).text("externalId"))
 	})
@@ -365,6 +363,28 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		return scim.Resource{}, err
 	}
 	return answer(kept, d), nil
+}
+
+// ended is the last day before the user became inactive; empty for an active one.
+func (u *users) ended(d document) identity.Date {
+	if active, _ := d.Attributes["active"].(bool); active {
+		return ""
+	}
+	if d.Ended == "" {
+		return u.im.Today().AddDays(-1)
+	}
+	return d.Ended
+}
+
+func userName(attributes map[string]any) (string, error) {
+	name, _ := attributes["userName"].(string)
+	switch {
+	case identity.CleanText(name) == "":
+		return "", invalid("userName: it is empty")
+	case utf8.RuneCountInString(name) > mostName:
+		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
+	}
+	return name, nil
 }
 
 func invalid(detail string) error {
