@@ -66,6 +66,8 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{"r.sub.job_\u200bcode == 'a'", 18, `the character '\u200b' (U+200B) stands outside quotes`},
 		{"r.sub.job_code == '\u200b '", 26, `the text has nothing in it that can be seen`},
 		{"r.sub.job_code =~ 'a\u00a0b'", 26, `the pattern has the invisible character U+00A0`},
+		{"r.sub.job_code =~ 'a\ufe0fb'", 26, `the pattern has the invisible character U+FE0F`},
+		{"r.sub.job_code =~ 'a\u3164b'", 26, `the pattern has the invisible character U+3164`},
 		{`r.sub.job_code == 'å' && r.sub.unit`, 33, `&& needs what is true or false`}, // characters, not bytes
 		{`(r.sub.protected`, 24, `the condition does not compile: ) is expected`},
 		{`r.sub.protected)`, 23, `the condition does not compile: ) is not expected here`},
