@@ -149,3 +149,25 @@ func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
 		t.Errorf("%+v, %s", held, f.state())
 	}
 }
+
+// TestANULByteIsOneBadRow: the rest of the file goes in. A key with one is
+// nobody's, as the character could have been any.
+func TestANULByteIsOneBadRow(t *testing.T) {
+	moved := strings.Replace(twoPeople, "E2,Åsa,Ek,library", "E2,Åsa,Ek,school", 1)
+	for name, c := range map[string]struct {
+		text string
+		wait bool
+	}{
+		"in a name":          {strings.Replace(moved, "Bo,Dahl", "Bo,D\x00ahl", 1), false},
+		"in a person_id":     {strings.Replace(moved, "2,E3", "2\x00,E3", 1), false},
+		"in both keys":       {strings.Replace(moved, "2,E3", "2\x00,E\x003", 1), true},
+		"of a column's name": {strings.Replace(moved, "job_code", "job\x00_code", 1), false},
+	} {
+		f := newFixture(t)
+		f.take(twoPeople)
+		r := f.take(c.text)
+		if r.Held != nil || r.EndingsWait != c.wait || f.state() != "1 Åsa E1 school; 1 Åsa E2 school; 2 Bo E3 library" {
+			t.Errorf("%s: %+v, %s", name, r, f.state())
+		}
+	}
+}

@@ -426,6 +426,10 @@ func (p *parser) unusable(fields []string) map[int]string {
 			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
 			fields[i] = ""
 			continue
+		case strings.Contains(v, "\x00"):
+			why(i, "it has a NUL byte in it, where a character was lost: correct it in HR, or export it again")
+			fields[i] = ""
+			continue
 		case strings.ContainsFunc(v, unicode.IsControl):
 			why(i, "it has a line break or another control character in it")
 		}

@@ -264,6 +264,7 @@ func TestABadValueDoesNotDelayADeactivation(t *testing.T) {
 		"start date":        {own("startDate", "2026-02-30"), "startDate"},
 		"leave":             {own("leaveEnd", "2026-02-01"), "leaveEnd"},
 		"no userName":       {patch(`{"op": "replace", "value": {"userName": "\u200b", "title": "Head", "active": false}}`), "userName"},
+		"NUL in userName":   {patch(`{"op": "replace", "value": {"userName": "a\u0000", "title": "Head", "active": false}}`), "userName"},
 		"no name":           {patch(`{"op": "replace", "value": {"name": {"givenName": ""}, "title": "Head", "active": false}}`), "name"},
 		"PUT, 30 February":  {strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30", "Teacher", "Head").Replace(asa), "startDate"},
 		"PUT, a long text":  {strings.NewReplacer(`"active": true`, `"active": false`, `"jobCode": "1"`, `"jobCode": "`+strings.Repeat("1", 600)+`"`, "Teacher", "Head").Replace(asa), "jobCode"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/elimity-com/scim"
@@ -381,6 +382,8 @@ func userName(attributes map[string]any) (string, error) {
 	switch {
 	case identity.CleanText(name) == "":
 		return "", invalid("userName: it is empty")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "", invalid("userName: it has a line break or another control character in it")
 	case utf8.RuneCountInString(name) > mostName:
 		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
 	}
