@@ -194,7 +194,9 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			}
 			return d
 		}
-		if i := slices.IndexFunc(fields, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) || strings.Contains(v, "\x00") }); i >= 0 {
+		if i := slices.IndexFunc(fields, func(v string) bool {
+			return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) || strings.Contains(v, "\x00")
+		}); i >= 0 {
 			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8, or a NUL byte): correct it, or export it as UTF-8", identity.CleanText(header[i]))
 			continue
 		}

@@ -319,7 +319,7 @@ func (p *parser) row(line int, fields []string) {
 		if v == "" {
 			return ""
 		}
-		d, err := parseDate(p.source.DateLayout, v)
+		d, err := parseDate(p.source, v)
 		if err != nil {
 			fail(column, "%v", err)
 		}
@@ -555,7 +555,8 @@ func isNo(v string) bool {
 
 // parseDate reads a date in the source's format. Where the source names none,
 // the forms that ISO 8601 has for a day are taken, also with a time behind.
-func parseDate(layout, v string) (identity.Date, error) {
+func parseDate(source config.Source, v string) (identity.Date, error) {
+	layout := source.DateLayout
 	d, err := identity.ParseDate(layout, v)
 	if err == nil || layout != time.DateOnly {
 		return d, err
@@ -568,7 +569,10 @@ func parseDate(layout, v string) (identity.Date, error) {
 	if day, rest, ok := strings.Cut(v, "T"); ok && len(day) == 10 && strings.Trim(rest, "0123456789:.+-Z") == "" {
 		return identity.ParseDate(layout, day)
 	}
-	return "", fmt.Errorf("%w: hr.sources.NAME.date_format says how yours are written", err)
+	if source.SCIM {
+		return "", err // the client has no other format to choose
+	}
+	return "", fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
 }
 
 func columnsOf(m map[string]int) []int {

@@ -351,3 +351,12 @@ func TestAPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
 		t.Errorf("and not before: %s", got)
 	}
 }
+
+// TestABadDateOverSCIMNamesTheFormat, and no setting of a file.
+func TestABadDateOverSCIMNamesTheFormat(t *testing.T) {
+	s := newService(t)
+	answer := s.must(http.StatusBadRequest, "POST", "/Users", strings.Replace(asa, "2026-01-01", "1 January", 1))
+	if got := answer["detail"]; got != `person_id 1001: column startDate: "1 January" is not a date in the format YYYY-MM-DD` {
+		t.Errorf("%v", got)
+	}
+}
