@@ -21,7 +21,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, file, old, text, want string }{
 		{"negative limit", "behov.yaml", "{number: 10,", "{number: -5,", `behov.yaml:94:36: it must not be negative`},
 		{"more than everybody", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: 1000", `behov.yaml:94:49: it must be between 0 and 100`},
-		{"no number", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: .nan", `behov.yaml:94:49: ".nan" must be a number in decimal`},
+		{"no number", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: .nan", `behov.yaml:94:49: ".nan" must be a number: write decimal digits`},
 		{"negative shrinking", "behov.yaml", "number: 5, percent: 50}", "number: 5, percent: -5}", `behov.yaml:74:42: it must be between 0 and 100`},
 		{"own column hides one", "behov.yaml", "attributes: [cost_centre]", "attributes: [unit]", `behov.yaml:52:15: "unit" is one of behov's own`},
 		{"own column hides an attribute", "behov.yaml", "attributes: [cost_centre]", "attributes: [type]", `behov.yaml:52:15: "type" is one of behov's own`},
