@@ -21,7 +21,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, file, old, text, want string }{
 		{"negative limit", "behov.yaml", "{number: 10,", "{number: -5,", `behov.yaml:94:36: it must not be negative`},
 		{"more than everybody", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: 1000", `behov.yaml:94:49: it must be between 0 and 100`},
-		{"no number", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: .nan", `behov.yaml:94:49: ".nan" must be a number in decimal`},
+		{"no number", "behov.yaml", "number: 10, percent: 5", "number: 10, percent: .nan", `behov.yaml:94:49: ".nan" must be a number: write decimal digits`},
 		{"negative shrinking", "behov.yaml", "number: 5, percent: 50}", "number: 5, percent: -5}", `behov.yaml:74:42: it must be between 0 and 100`},
 		{"own column hides one", "behov.yaml", "attributes: [cost_centre]", "attributes: [unit]", `behov.yaml:52:15: "unit" is one of behov's own`},
 		{"own column hides an attribute", "behov.yaml", "attributes: [cost_centre]", "attributes: [type]", `behov.yaml:52:15: "type" is one of behov's own`},
@@ -89,6 +89,33 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNativeNamesThatATargetHoldsEqualAreRefused: two entitlements that a target
+// takes for one group would give and take each other's members.
+func TestNativeNamesThatATargetHoldsEqualAreRefused(t *testing.T) {
+	for native, want := range map[string]string{
+		"all-staff":               `entitlements base:staff and base:temps are both "all-staff" in target directory: give each its own`,
+		"All-Staff":               `entitlement base:temps is "All-Staff" in target directory, and entitlement base:staff is "all-staff" there`,
+		`" all-staff"`:            `entitlement base:temps is " all-staff" in target directory`,
+		`"all-\u200bstaff\u00a0"`: `entitlement base:temps is "all-\u200bstaff\u00a0" in target directory`,
+		"ALL-STAFF":               `entitlement base:temps is "ALL-STAFF" in target directory`,
+		"all-staff-2":             "",
+	} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "groups: [all-staff,", "groups: [all-staff, all-staff-2, All-Staff,")
+		edit(t, dir, "catalogue.yaml", "native: temps}", "native: "+native+"}")
+		c, problems := config.Load(dir)
+		if want == "" {
+			if c == nil {
+				t.Errorf("%s: %v", native, problems)
+			}
+			continue
+		}
+		if c != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:15:15: "+want) {
+			t.Errorf("%s: %v", native, problems)
+		}
 	}
 }
 
@@ -190,6 +217,7 @@ func TestUnitsFromHR(t *testing.T) {
 		{"as it is", latin, ""},
 		{"a column lost", strings.Replace(export, "ÖVERENHET", "OVER", 1), "enheter.csv:1: there is no column ÖVERENHET; there are KOD, BENÄMNING"},
 		{"a date", export + "7;x;x;office;2025-12-31\n", `enheter.csv:13:14: column TOM: "2025-12-31" is not a date`},
+		{"a NUL byte", export + "7;x\x00;x;office;\n", "enheter.csv:13:3: column BENÄMNING: it has a character that was lost on the way"},
 		{"a parent that is not there", export + "7;x;x;moon;\n", `enheter.csv:13: unit "x" lies under "moon"`},
 		{"a web page", "<html>", "enheter.csv: it is a web page"},
 	} {

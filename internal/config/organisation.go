@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/sheet"
@@ -22,7 +23,7 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 	if doc == nil {
 		return out
 	}
-	natives := map[[2]string]policy.EntitlementID{}
+	natives := map[[2]string]policy.Entitlement{} // by target, and native name as targets compare it
 	for _, id := range sortedKeys(y.Systems) {
 		s := y.Systems[id]
 		checkName(doc, "$.systems."+quoteKey(id), "a system", id)
@@ -40,11 +41,13 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 			if _, ok := c.Target(e.Target); !ok {
 				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
 			}
-			key := [2]string{e.Target, e.Native}
-			if other, ok := natives[key]; ok {
-				doc.report(at, "entitlements %s and %s are both %q in target %s: give each its own", other, e.ID, e.Native, e.Target)
+			key := [2]string{e.Target, connectors.MatchIgnoreCase.Canonical([]string{identity.CleanText(e.Native)})[0]}
+			if other, ok := natives[key]; ok && other.Native == e.Native {
+				doc.report(at, "entitlements %s and %s are both %q in target %s: give each its own", other.ID, e.ID, e.Native, e.Target)
+			} else if ok {
+				doc.report(at, "entitlement %s is %q in target %s, and entitlement %s is %q there: names that differ only in case, white space or invisible characters are the same to a target; give each its own", e.ID, e.Native, e.Target, other.ID, other.Native)
 			}
-			natives[key] = e.ID
+			natives[key] = e
 			out.Entitlements = append(out.Entitlements, e)
 		}
 	}
@@ -191,8 +194,10 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			}
 			return d
 		}
-		if i := slices.IndexFunc(fields, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) }); i >= 0 {
-			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8): correct it, or export it as UTF-8", identity.CleanText(header[i]))
+		if i := slices.IndexFunc(fields, func(v string) bool {
+			return !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError) || strings.Contains(v, "\x00")
+		}); i >= 0 {
+			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8, or a NUL byte): correct it, or export it as UTF-8", identity.CleanText(header[i]))
 			continue
 		}
 		lines[get("unit")] = line

@@ -101,7 +101,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"unknown field", "behov.yaml", "  directory:\n", "  directory:\n    colour: red\n", `behov.yaml:91:5: unknown field "colour"`},
 		{"same key twice", "behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\ntimezone: UTC\n", `behov.yaml:14:1: mapping key "timezone" already defined`},
 		{"tab", "behov.yaml", "  target: directory", "\ttarget: directory", `behov.yaml:87:`},
-		{"wrong type", "behov.yaml", "{number: 10,", "{number: many,", `behov.yaml:94:36: it must be a number`},
+		{"wrong type", "behov.yaml", "{number: 10,", "{number: many,", `behov.yaml:94:36: "many" must be a number`},
 		{"time zone", "behov.yaml", "Europe/Stockholm", "Europe/Nowhere", `behov.yaml:13:11: "Europe/Nowhere" is no time zone`},
 		{"login template", "behov.yaml", "(ascii .GivenName)", "(ascii .GivenNam)", `behov.yaml:25:8: template`},
 		{"attribute template", "behov.yaml", `sn: "{{.FamilyName}}"`, `sn: "{{.Familyname}}"`, `behov.yaml:105:11: attribute sn: template`},

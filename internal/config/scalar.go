@@ -60,12 +60,14 @@ func (s *scalars) read(node *ast.Node, t reflect.Type, depth int) {
 		}
 	case *ast.StringNode, *ast.LiteralNode:
 		if isNumber(t) && t != durationType {
-			s.report(*node, "it must be a number, without quotes")
+			s.notNumber(*node, t)
 		} else if t == durationType {
 			s.duration(*node)
 		}
 	case *ast.NullNode:
-		if word := n.GetToken().Value; !pointer && word != "" && n.GetToken().Type == token.NullType && isText(t) {
+		if isNumber(t) && t != durationType {
+			s.report(*node, "it must be a number, and there is none: write %s, or leave the setting out", inDigits(t))
+		} else if word := n.GetToken().Value; !pointer && word != "" && n.GetToken().Type == token.NullType && isText(t) {
 			*node = asText(n.GetToken())
 		}
 	case ast.ScalarNode:
@@ -109,13 +111,27 @@ func (s *scalars) scalar(node *ast.Node, t reflect.Type) {
 		*node = asText(tok)
 	case t == durationType:
 		s.report(*node, notDuration)
-	case isNumber(t) && (!decimal.MatchString(tok.Value) || len(tok.Value) > maxDigits):
-		if (*node).Type() == ast.BoolType {
-			s.report(*node, "it must be a number")
-			return
-		}
-		s.report(*node, "%q must be a number in decimal, such as 10 or 2.5, with at most %d digits", tok.Value, maxDigits)
+	case isNumber(t) && (!decimal.MatchString(tok.Value) || len(tok.Value) > maxDigits || !isFloat(t) && strings.Contains(tok.Value, ".")):
+		s.notNumber(*node, t)
 	}
+}
+
+// notNumber reports a scalar that is no number of the type.
+func (s *scalars) notNumber(node ast.Node, t reflect.Type) {
+	tok := node.GetToken()
+	if tok.Type == token.SingleQuoteType || tok.Type == token.DoubleQuoteType {
+		s.report(node, "it must be a number, without quotes")
+		return
+	}
+	s.report(node, "%q must be a number: write %s", oneLine(tok.Value), inDigits(t))
+}
+
+// inDigits says how a number of the type is written.
+func inDigits(t reflect.Type) string {
+	if isFloat(t) {
+		return fmt.Sprintf("decimal digits, such as 10 or 2.5, at most %d of them", maxDigits)
+	}
+	return fmt.Sprintf("a whole number in decimal digits, such as 10, at most %d of them, without zeros in front", maxDigits)
 }
 
 func (s *scalars) duration(node ast.Node) {
@@ -135,6 +151,10 @@ func isText(t reflect.Type) bool {
 
 func isNumber(t reflect.Type) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
+}
+
+func isFloat(t reflect.Type) bool {
+	return t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64
 }
 
 func asText(t *token.Token) *ast.StringNode {

@@ -82,6 +82,33 @@ func TestNumbersAreDecimal(t *testing.T) {
 	}
 }
 
+// TestANumberThatIsNoneIsToldHowToBeWritten: what YAML takes for text, and what
+// is not there, is not told to lose quotes that it does not have.
+func TestANumberThatIsNoneIsToldHowToBeWritten(t *testing.T) {
+	const whole = "write a whole number in decimal digits, such as 10, at most 12 of them, without zeros in front"
+	for written, want := range map[string]string{
+		"1e9": `"1e9" must be a number: ` + whole, "099": `"099" must be a number: ` + whole, "12345678901234567890": `"12345678901234567890" must be a number: ` + whole,
+		"5.5": `"5.5" must be a number: ` + whole, "5.0": `"5.0" must be a number: ` + whole, "many": `"many" must be a number: ` + whole, "true": `"true" must be a number: ` + whole,
+		"~": "it must be a number, and there is none: " + whole, "null": "it must be a number, and there is none: " + whole, "": "it must be a number, and there is none: " + whole,
+		`"5"`: "it must be a number, without quotes", "'5'": "it must be a number, without quotes",
+	} {
+		for _, field := range []string{"prepare_days: 7", "expire_days: 7"} {
+			dir := example(t)
+			name, _, _ := strings.Cut(field, " ")
+			edit(t, dir, "behov.yaml", field, name+" "+written)
+			c, problems := config.Load(dir)
+			if c != nil || len(problems) != 1 || problems[0].Line == 0 || problems[0].Column == 0 || !strings.HasPrefix(problems[0].Text, want) {
+				t.Errorf("%s %s: got %v", name, written, problems)
+			}
+		}
+	}
+	dir := example(t)
+	edit(t, dir, "behov.yaml", "percent: 10}", "percent: 1e1}")
+	if _, problems := config.Load(dir); len(problems) != 1 || !strings.HasSuffix(problems[0].Text, `"1e1" must be a number: write decimal digits, such as 10 or 2.5, at most 12 of them`) {
+		t.Errorf("a percentage: %v", problems)
+	}
+}
+
 // TestTextThatLooksTheSameIsTheSame: names of one thing in two files, written in
 // two ways that nobody sees.
 func TestTextThatLooksTheSameIsTheSame(t *testing.T) {

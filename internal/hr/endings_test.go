@@ -149,3 +149,80 @@ func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
 		t.Errorf("%+v, %s", held, f.state())
 	}
 }
+
+// TestANULByteIsOneBadRow: the rest of the file goes in. A key with one is
+// nobody's, as the character could have been any.
+func TestANULByteIsOneBadRow(t *testing.T) {
+	moved := strings.Replace(twoPeople, "E2,Åsa,Ek,library", "E2,Åsa,Ek,school", 1)
+	for name, c := range map[string]struct {
+		text string
+		wait bool
+	}{
+		"in a name":          {strings.Replace(moved, "Bo,Dahl", "Bo,D\x00ahl", 1), false},
+		"in a person_id":     {strings.Replace(moved, "2,E3", "2\x00,E3", 1), false},
+		"in both keys":       {strings.Replace(moved, "2,E3", "2\x00,E\x003", 1), true},
+		"of a column's name": {strings.Replace(moved, "job_code", "job\x00_code", 1), false},
+	} {
+		f := newFixture(t)
+		f.take(twoPeople)
+		r := f.take(c.text)
+		if r.Held != nil || r.EndingsWait != c.wait || f.state() != "1 Åsa E1 school; 1 Åsa E2 school; 2 Bo E3 library" {
+			t.Errorf("%s: %+v, %s", name, r, f.state())
+		}
+	}
+}
+
+// TestARowOfNobodyHoldsEndings: a row whose person_id is what databases write for
+// no value could be anybody's, unless its employment is known; so is what follows
+// a second header.
+func TestARowOfNobodyHoldsEndings(t *testing.T) {
+	const eva = ",Eva,Ask,school,1,100,2020-01-01,,no\n"
+	for _, key := range []string{"-", "NULL", "null", "N/A", "#N/A", "None", " none\u200b", "", "(null)"} {
+		f := newFixture(t)
+		f.take(twoPeople)
+		if r := f.take(withoutBo + key + ",E9" + eva); r.EndingsHeld == nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Error(), ":4:1: column person_id: it is ") || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library" {
+			t.Errorf("%q: %+v, %s", key, r, f.state())
+		}
+		if r := f.take(withoutBo + key + "," + key + eva); r.EndingsHeld == nil {
+			t.Errorf("%q as employment_id, too: %+v", key, r)
+		}
+		f = newFixture(t)
+		f.take(twoPeople)
+		known := strings.Replace(withoutBo, "1,E2", key+",E2", 1)
+		if r := f.take(known); r.EndingsWait || f.state() != "1 Åsa E1 school; 1 Åsa E2 library" {
+			t.Errorf("%q with a known employment: %+v, %s", key, r, f.state())
+		}
+	}
+	f := newFixture(t)
+	f.take(twoPeople)
+	if r := f.take(withoutBo + header); r.EndingsHeld == nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Error(), ":4: the line has the names of columns again") {
+		t.Errorf("a second header: %+v", r)
+	}
+	if r := f.take(withoutBo + "2,-,Bo,Dahl,library,2,50,2022-01-01,,no\n"); r.EndingsWait || !strings.Contains(f.state(), "Bo") {
+		t.Errorf("no employment_id: %+v, %s", r, f.state())
+	}
+}
+
+// TestWhatIsHiddenIsSaidTruly: that an identity is protected is not said of one of
+// which that is not known.
+func TestWhatIsHiddenIsSaidTruly(t *testing.T) {
+	for protected, want := range map[string]string{
+		"yes":    "not shown, as the identity is protected",
+		"NULL":   "not shown, as column protected is neither yes nor no",
+		"n\xc3o": "not shown, as column protected is neither yes nor no",
+		"no\x00": "not shown, as column protected is neither yes nor no",
+		"no":     `"1 March" is not a date`,
+	} {
+		export, err := hr.Read("hr", []byte(header+"1,E1,Åsa,Ek,school,1,100,1 March,,"+protected+"\n2,E2,Bo,Ek,school,1,100,2020-01-01,,no\n"), detecting, nil, units(t), today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, p := range export.Problems {
+			said += p.Error() + "\n"
+		}
+		if !strings.Contains(said, want) || protected != "no" && strings.Contains(said, "March") || protected != "yes" && strings.Contains(said, "identity is protected") {
+			t.Errorf("%q: %s", protected, said)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func (r *run) keeps(key string) bool {
 // endingsWait says whether there are rows that could be anybody's, so that
 // whoever the export lacks may be in it.
 func (r *run) endingsWait() bool {
-	return r.Export.Unattributed > 0 && !r.Export.Partial && !r.endingsReleased
+	return r.unattributed > 0 && !r.Export.Partial && !r.endingsReleased
 }
 
 // holdEndings holds what the import would end if no row of it could be
@@ -79,7 +79,7 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
-		why := fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.Export.Unattributed)
+		why := fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed)
 		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.EndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 		r.record.Status = store.ImportEndingsHeld
 		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {

@@ -144,7 +144,7 @@ func TestImport(t *testing.T) {
 // others go in, and the person concerned stays as they were.
 func TestBadRows(t *testing.T) {
 	for _, c := range []struct{ name, row, want string }{
-		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: person_id 1: column start_date: "2026-02-30" is not a date in the format 2006-01-02`},
+		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: person_id 1: column start_date: "2026-02-30" is not a date in the format YYYY-MM-DD: hr.sources.hr.date_format says how yours are written`},
 		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: person_id 1: column start_date: it is empty`},
 		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: person_id 1: column end_date: 2019-01-01 is before the start, 2020-01-01`},
 		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: person_id 1: column employment_percent: "lots" is no number from 0 to 100`},

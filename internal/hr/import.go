@@ -212,12 +212,13 @@ type run struct {
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
-	said      map[string]store.Said // by the source's key of the employment
-	hashes    map[string][]byte     // of what the export says, where it is new
-	subjects  []*Subject
-	joined    []joined
-	badPeople map[identity.PersonID]bool // who stay as they are
-	garbled   []Row                      // one of each person whose letters are others than they were
+	said         map[string]store.Said // by the source's key of the employment
+	hashes       map[string][]byte     // of what the export says, where it is new
+	subjects     []*Subject
+	joined       []joined
+	unattributed int                        // rows that could be anybody's
+	badPeople    map[identity.PersonID]bool // who stay as they are
+	garbled      []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) in(ctx context.Context, tx *store.Tx) error {
@@ -301,6 +302,12 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	var err error
 	if r.said, err = tx.Said(ctx, r.Source.Name, only); err != nil {
 		return err
+	}
+	r.unattributed = r.Export.Unattributed
+	for _, key := range r.Export.Ownerless {
+		if _, known := r.said[key]; !known {
+			r.unattributed++
+		}
 	}
 	r.hashes = map[string][]byte{}
 	concerned := map[string]bool{} // person keys

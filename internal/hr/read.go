@@ -62,6 +62,9 @@ type Export struct {
 	BadEmployments map[string]bool
 	// Unattributed counts bad rows that could be anybody's.
 	Unattributed int
+	// Ownerless are the employments, by key, of bad rows that do not say whose
+	// they are: anybody's, unless the employment is known.
+	Ownerless []string
 	// Filled counts, for each canonical column, the rows that have a value.
 	Filled map[string]int
 	// Protected are the people of whom any row says that their identity is, also
@@ -115,7 +118,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		}
 		return nil, policy.Problem{File: file, Text: "there is no record in it: an export has one for each employment"}
 	}
-	if err := p.header(header, attributes); err != nil {
+	if err := p.readHeader(header, attributes); err != nil {
 		return nil, err
 	}
 	p.width = len(header)
@@ -169,6 +172,7 @@ type parser struct {
 	own       []string          // those that the sheet has
 	warned    map[string]bool   // people whose number is not one
 	texts     map[string]string // what many rows say alike
+	header    []string          // the names of the sheet's columns
 	width     int               // how many columns the sheet has
 	// errors and warnings count the problems, first is the first of them that is
 	// no warning.
@@ -176,7 +180,7 @@ type parser struct {
 	first            policy.Problem
 }
 
-func (p *parser) header(header []string, attributes []string) error {
+func (p *parser) readHeader(header []string, attributes []string) error {
 	if slices.ContainsFunc(header, isData) { // which must not be told as a column's name
 		return policy.Problem{File: p.file, Line: 1, Text: "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own"}
 	}
@@ -191,6 +195,7 @@ func (p *parser) header(header []string, attributes []string) error {
 		if lower := strings.ToLower(name); slices.Contains(config.Canonical, lower) {
 			name = lower // End_Date is end_date
 		}
+		p.header = append(p.header, name)
 		if _, ok := at[name]; ok && name != "" {
 			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", listed([]string{name}))}
 		}
@@ -280,7 +285,19 @@ func (p *parser) row(line int, fields []string) {
 		}
 		return p.constants[column]
 	}
-	protected := isYes(get("protected")) || !isNo(get("protected"))
+	if p.isHeader(fields) {
+		p.export.Unattributed++
+		p.problem(line, 0, "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
+		return
+	}
+	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
+	hidden := "" // why values are not told
+	switch {
+	case isYes(get("protected")):
+		hidden = "the identity is protected"
+	case lost("protected") || !isNo(get("protected")):
+		hidden = "column " + or(p.names["protected"], "protected") + " is neither yes nor no"
+	}
 	fail := func(column, format string, args ...any) {
 		bad = true
 		at := 0
@@ -292,8 +309,8 @@ func (p *parser) row(line int, fields []string) {
 			at = p.sheet.Column(i)
 		}
 		text := fmt.Sprintf(format, args...)
-		if protected && len(args) > 0 {
-			text = "it is wrong; what it says is not shown, as the identity is protected"
+		if hidden != "" && len(args) > 0 {
+			text = "it is wrong; what it says is not shown, as " + hidden
 		}
 		p.problem(line, at, strings.Clone(row.PersonKey), "column %s: %s", or(p.names[column], column), text)
 	}
@@ -302,7 +319,7 @@ func (p *parser) row(line int, fields []string) {
 		if v == "" {
 			return ""
 		}
-		d, err := parseDate(p.source.DateLayout, v)
+		d, err := parseDate(p.source, v)
 		if err != nil {
 			fail(column, "%v", err)
 		}
@@ -311,8 +328,13 @@ func (p *parser) row(line int, fields []string) {
 	clone := func(column string) string { return strings.Clone(get(column)) }
 	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
 
-	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
+	for i, key := range []*string{&row.PersonKey, &row.EmploymentKey} {
+		if isPlaceholder(*key) {
+			*key = ""
+			fail(required[i], "it is a placeholder, such as NULL or -, and no value: correct it in HR, or in the export")
+		}
+	}
 	for _, column := range p.read {
 		if why := unusable[p.columns[column]]; why != "" {
 			fail(column, "%s", why)
@@ -405,6 +427,23 @@ func (p *parser) row(line int, fields []string) {
 	p.export.Rows = append(p.export.Rows, row)
 }
 
+// isHeader reports whether a row has names of columns where its keys are.
+func (p *parser) isHeader(fields []string) bool {
+	for _, column := range []string{"person_id", "employment_id"} {
+		i, ok := p.columns[column]
+		if !ok || i >= len(fields) || !slices.ContainsFunc(p.header, func(name string) bool { return name != "" && strings.EqualFold(name, fields[i]) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlaceholder reports whether a key is what databases and spreadsheets write
+// where there is no value.
+func isPlaceholder(key string) bool {
+	return slices.Contains([]string{"-", "--", "null", "(null)", "<null>", "\\n", "nil", "none", "n/a", "#n/a", "#ref!", "#value!", "#name?", "nan", "undefined"}, strings.ToLower(key))
+}
+
 // unusable brings fields into the one form in which text is compared, and says
 // of those that no value can be read from why. It empties those that are too
 // long or whose characters were lost, so that what is left of them is nobody's.
@@ -424,6 +463,10 @@ func (p *parser) unusable(fields []string) map[int]string {
 			continue
 		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
 			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
+			fields[i] = ""
+			continue
+		case strings.Contains(v, "\x00"):
+			why(i, "it has a NUL byte in it, where a character was lost: correct it in HR, or export it again")
 			fields[i] = ""
 			continue
 		case strings.ContainsFunc(v, unicode.IsControl):
@@ -512,7 +555,8 @@ func isNo(v string) bool {
 
 // parseDate reads a date in the source's format. Where the source names none,
 // the forms that ISO 8601 has for a day are taken, also with a time behind.
-func parseDate(layout, v string) (identity.Date, error) {
+func parseDate(source config.Source, v string) (identity.Date, error) {
+	layout := source.DateLayout
 	d, err := identity.ParseDate(layout, v)
 	if err == nil || layout != time.DateOnly {
 		return d, err
@@ -525,7 +569,10 @@ func parseDate(layout, v string) (identity.Date, error) {
 	if day, rest, ok := strings.Cut(v, "T"); ok && len(day) == 10 && strings.Trim(rest, "0123456789:.+-Z") == "" {
 		return identity.ParseDate(layout, day)
 	}
-	return "", fmt.Errorf("%w: hr.sources.NAME.date_format says how yours are written", err)
+	if source.SCIM {
+		return "", err // the client has no other format to choose
+	}
+	return "", fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
 }
 
 func columnsOf(m map[string]int) []int {
@@ -544,8 +591,11 @@ func (p *parser) bad(row Row) {
 	if row.EmploymentKey != "" {
 		p.export.BadEmployments[row.EmploymentKey] = true
 	}
-	if row.PersonKey == "" && row.EmploymentKey == "" {
+	switch {
+	case row.PersonKey == "" && row.EmploymentKey == "":
 		p.export.Unattributed++
+	case row.PersonKey == "":
+		p.export.Ownerless = append(p.export.Ownerless, row.EmploymentKey)
 	}
 }
 

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,9 +16,15 @@ type Date string
 func ParseDate(layout, s string) (Date, error) {
 	t, err := time.Parse(layout, s)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a date in the format %s", s, time.Date(2006, 1, 2, 0, 0, 0, 0, time.UTC).Format(layout))
+		return "", fmt.Errorf("%q is not a date in the format %s", s, formatOf(layout))
 	}
 	return Date(t.Format(time.DateOnly)), nil
+}
+
+// formatOf returns the layout as people and the configuration write it:
+// YYYY-MM-DD.
+func formatOf(layout string) string {
+	return strings.NewReplacer("2006", "YYYY", "01", "MM", "02", "DD").Replace(layout)
 }
 
 // DateOf returns the civil date of an instant in a time zone.

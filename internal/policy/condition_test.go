@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,8 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{"r.sub.job_\u200bcode == 'a'", 18, `the character '\u200b' (U+200B) stands outside quotes`},
 		{"r.sub.job_code == '\u200b '", 26, `the text has nothing in it that can be seen`},
 		{"r.sub.job_code =~ 'a\u00a0b'", 26, `the pattern has the invisible character U+00A0`},
+		{"r.sub.job_code =~ 'a\ufe0fb'", 26, `the pattern has the invisible character U+FE0F`},
+		{"r.sub.job_code =~ 'a\u3164b'", 26, `the pattern has the invisible character U+3164`},
 		{`r.sub.job_code == 'å' && r.sub.unit`, 33, `&& needs what is true or false`}, // characters, not bytes
 		{`(r.sub.protected`, 24, `the condition does not compile: ) is expected`},
 		{`r.sub.protected)`, 23, `the condition does not compile: ) is not expected here`},
@@ -116,6 +119,17 @@ func TestConditionThatAlwaysOrNeverHoldsIsAWarning(t *testing.T) {
 		`r.sub.job_code =~ '^3' && r.sub.job_code == '2120'`:              never,
 		`r.sub.job_code =~ '^2' && r.sub.job_code == '2120'`:              neither,
 		`r.sub.job_code =~ '^2' && r.sub.job_code =~ '^3'`:                neither, // cannot be told
+		`r.sub.unit =~ '.*'`:                                              always,
+		`r.sub.unit =~ ''`:                                                always,
+		`r.sub.job_code =~ '^.*$'`:                                        always,
+		`r.sub.job_code =~ '^'`:                                           always,
+		`r.sub.job_code =~ '^(33)?'`:                                      always,
+		`r.sub.job_code =~ '33|'`:                                         always,
+		`r.sub.job_code !~ '.*'`:                                          never,
+		`r.sub.job_code =~ '.+'`:                                          neither,
+		`r.sub.job_code =~ '^$'`:                                          neither,
+		`r.sub.job_code =~ '^3*$'`:                                        neither,
+		`r.sub.job_code =~ '3.*'`:                                         neither,
 		`r.sub.percent > 50 && r.sub.percent < 40`:                        never,
 		`r.sub.percent > 40 && r.sub.percent < 50`:                        neither,
 		`r.sub.percent > 49 && r.sub.percent < 50`:                        neither,
@@ -175,6 +189,25 @@ func TestWarningsAreTrue(t *testing.T) {
 	})
 	if said == 0 {
 		t.Error("no condition was constant")
+	}
+}
+
+// TestAPatternSaidToMatchEveryTextDoes holds random patterns against random texts.
+func TestAPatternSaidToMatchEveryTextDoes(t *testing.T) {
+	said := 0
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := rapid.StringMatching(`(\^|\(|\(\?:)?((a|b|\.|\^|\$|\\b|\[ab\])(\*|\?|\+|\{0,2\}|\|)?){0,4}\)?\$?`).Draw(t, "pattern")
+		re, err := regexp.Compile(pattern)
+		if err != nil || !matchesAll(re) {
+			return
+		}
+		said++
+		if text := rapid.StringMatching(`[abc ]{0,5}`).Draw(t, "text"); !re.MatchString(text) {
+			t.Fatalf("%q does not match %q", pattern, text)
+		}
+	})
+	if said == 0 {
+		t.Error("no pattern matched every text")
 	}
 }
 

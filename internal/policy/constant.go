@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"regexp"
+	"regexp/syntax"
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
@@ -234,7 +236,9 @@ func (c candidate) makes(leaf *node, name string) truth {
 	case "under":
 		return truthOf(c.tree.Under(c.parent, leaf.args[1].text(input{})))
 	case "=~", "!~":
-		if c.gap {
+		if c.gap && matchesAll(leaf.args[1].value) {
+			return truthOf(leaf.op == "=~")
+		} else if c.gap {
 			return perhaps
 		}
 	case "<", "<=", ">", ">=":
@@ -247,6 +251,61 @@ func (c candidate) makes(leaf *node, name string) truth {
 		values[i] = c.value
 	}
 	return truthOf(leaf.holds(input{values: values}))
+}
+
+// matchesAll reports whether a pattern is known to match every text, as .* does.
+func matchesAll(pattern any) bool {
+	re, is := pattern.(*regexp.Regexp)
+	if !is {
+		return false
+	}
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	return err == nil && allIn(tree)
+}
+
+// allIn reports whether each text has a match of the pattern, which may begin
+// and end anywhere: the empty one, also at one end, or all of the text.
+func allIn(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpCapture:
+		return allIn(re.Sub[0])
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, allIn)
+	case syntax.OpBeginText, syntax.OpEndText:
+		return true
+	case syntax.OpConcat:
+		rest := re.Sub
+		begins, ends := rest[0].Op == syntax.OpBeginText, rest[len(rest)-1].Op == syntax.OpEndText
+		if begins {
+			rest = rest[1:]
+		}
+		if ends && len(rest) > 0 {
+			rest = rest[:len(rest)-1]
+		}
+		if begins && ends { // texts have no line break
+			return len(rest) == 1 && rest[0].Op == syntax.OpStar && (rest[0].Sub[0].Op == syntax.OpAnyChar || rest[0].Sub[0].Op == syntax.OpAnyCharNotNL)
+		}
+		return !slices.ContainsFunc(rest, func(r *syntax.Regexp) bool { return !matchesEmpty(r) })
+	}
+	return matchesEmpty(re)
+}
+
+// matchesEmpty reports whether the pattern matches nothing at all, wherever it
+// stands.
+func matchesEmpty(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpEmptyMatch, syntax.OpStar, syntax.OpQuest:
+		return true
+	case syntax.OpRepeat:
+		return re.Min == 0 || matchesEmpty(re.Sub[0])
+	case syntax.OpCapture, syntax.OpPlus:
+		return matchesEmpty(re.Sub[0])
+	case syntax.OpConcat:
+		return !slices.ContainsFunc(re.Sub, func(r *syntax.Regexp) bool { return !matchesEmpty(r) })
+	case syntax.OpAlternate:
+		return slices.ContainsFunc(re.Sub, matchesEmpty)
+	}
+	return false
 }
 
 // highest returns the highest index of an attribute that n mentions.

@@ -177,7 +177,7 @@ func Parse(file, text string) (*Source, []Problem) {
 			case fields[0] == "p" && i == 5: // for people
 				fields[i] = identity.CleanText(fields[i])
 			default:
-				if strings.ContainsFunc(fields[i], invisible) {
+				if strings.ContainsFunc(fields[i], identity.IsInvisible) {
 					report(i, "%q has a character that cannot be seen: delete it", fields[i])
 					invisibly = true
 				}

@@ -186,7 +186,7 @@ func finishLiteral(value string, at, end int, pattern bool) (token, error) {
 	}
 	// Spaces mean something in a pattern.
 	for _, r := range value {
-		if invisible(r) {
+		if identity.IsInvisible(r) {
 			return token{}, wrong(at, "the pattern has the invisible character %U: delete it", r)
 		}
 	}
@@ -195,12 +195,6 @@ func finishLiteral(value string, at, end int, pattern bool) (token, error) {
 		return token{}, wrong(at, "the pattern does not compile: %v", err)
 	}
 	return token{kind: patternToken, value: re, at: at, end: end}, nil
-}
-
-// invisible says whether a character cannot be told from nothing, or from a
-// space.
-func invisible(r rune) bool {
-	return r != ' ' && unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
 // casbinText writes a condition for Casbin: word for word, each literal in the

@@ -2,11 +2,11 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,7 +61,7 @@ func (u *users) understood(next http.Handler) http.Handler {
 			ignored = unknown(u.kind, body)
 		}
 		if len(ignored) > 0 {
-			slog.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
+			u.log.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
 		}
 		if raw, err = json.Marshal(body); err != nil {
 			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
@@ -72,19 +72,22 @@ func (u *users) understood(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		u.told(next, w, r, hr.HashOf(raw))
+		u.told(next, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
 	})
 }
 
 // cleanText brings every text in a body into the one form in which text is
-// compared. One with control characters in it stays as it is: it is refused
-// where that matters.
+// compared, and numbers into text, as no attribute of a user is a number to
+// SCIM. A text with control characters in it stays as it is: it is refused where
+// that matters.
 func cleanText(v any) any {
 	switch v := v.(type) {
 	case string:
 		if !strings.ContainsFunc(v, unicode.IsControl) {
 			return identity.CleanText(v)
 		}
+	case json.Number:
+		return v.String()
 	case []any:
 		for i := range v {
 			v[i] = cleanText(v[i])
@@ -122,7 +125,7 @@ func (u *users) tellLost(r *http.Request, answer *buffered, hash string) {
 	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
 		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
-		slog.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
+		u.log.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
 	}
 }
 

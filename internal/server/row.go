@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -86,10 +87,8 @@ func (u *users) stamp() string {
 // errRefused undoes a delivery of which something could not be taken.
 var errRefused = errors.New("refused")
 
-// deliver imports one employment, and does what belongs to it in the same
-// transaction. What cannot be taken is the client's error, and nothing of it
-// is kept.
-func (u *users) deliver(r *http.Request, fields map[string]string, with func(*store.Tx, identity.PersonID) error) (*hr.Report, error) {
+// export reads fields as every other source is read.
+func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error) {
 	row := map[string]string{}
 	for _, name := range u.names {
 		row[name] = ""
@@ -99,18 +98,30 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 	}
 	content, err := json.Marshal(row)
 	if err != nil {
-		return nil, internal(err)
+		return nil, hr.Delivery{}, internal(err)
 	}
-	s := config.Source{Name: u.source.Name, Changes: true, Format: "jsonl", DateLayout: time.DateOnly, Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants}
+	s := config.Source{Name: u.source.Name, SCIM: true, Changes: true, Format: "jsonl", DateLayout: time.DateOnly, Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants}
 	units := u.im.Config.Rules.Units
 	if fields["removed"] == "yes" || fields["end_date"] != "" && fields["end_date"] < string(u.im.Today()) {
 		units = &identity.Units{} // an ending must not wait for a unit that is there no more
 	}
 	export, err := hr.Read("scim", content, s, u.im.Config.Attributes, units, u.im.Today())
 	if err != nil {
-		return nil, invalid(err.Error())
+		return nil, hr.Delivery{}, invalid(err.Error())
 	}
-	report, err := u.im.Deliver(r.Context(), hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), Made: u.im.Now(), Stated: true, Export: export, With: func(tx *store.Tx) error {
+	return export, hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), Made: u.im.Now(), Stated: true, Export: export}, nil
+}
+
+// deliver imports one employment, and does what belongs to it in the same
+// transaction. What cannot be taken is the client's error, and nothing of it
+// is kept. The import has the warnings.
+func (u *users) deliver(r *http.Request, fields map[string]string, warnings []policy.Problem, with func(*store.Tx, identity.PersonID) error) error {
+	export, delivery, err := u.export(fields)
+	if err != nil {
+		return err
+	}
+	export.Problems = append(export.Problems, warnings...)
+	delivery.With = func(tx *store.Tx) error {
 		if said(export) != "" {
 			return errRefused
 		}
@@ -118,7 +129,7 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 		if len(export.Rows) > 0 {
 			key = export.Rows[0].PersonKey // as it is stored
 		}
-		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: s.Name, Key: key})
+		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: u.source.Name, Key: key})
 		if err != nil {
 			return err
 		}
@@ -126,16 +137,16 @@ func (u *users) deliver(r *http.Request, fields map[string]string, with func(*st
 			return errRefused
 		}
 		return with(tx, p.ID)
-	}})
-	switch {
-	case errors.Is(err, store.ErrNameTaken):
-		return nil, scimerrors.ScimErrorUniqueness
-	case errors.Is(err, errRefused):
-		return nil, invalid(first(said(export), "the user could not be taken"))
-	case err != nil:
-		return nil, internal(err)
 	}
-	return report, nil
+	switch _, err := u.im.Deliver(r.Context(), delivery); {
+	case errors.Is(err, store.ErrNameTaken):
+		return scimerrors.ScimErrorUniqueness
+	case errors.Is(err, errRefused):
+		return invalid(first(said(export), "the user could not be taken"))
+	case err != nil:
+		return internal(err)
+	}
+	return nil
 }
 
 // said is what an export's problems say, but for warnings.

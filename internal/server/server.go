@@ -30,21 +30,21 @@ const (
 
 // New returns the handler of everything: SCIM at /scim/v2 for the sources that
 // are pushed to, /health for whoever asks whether the process lives, and /ready
-// for whoever asks whether it works, which ready says.
-func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error) (http.Handler, error) {
+// for whoever asks whether it works, which ready says. It logs to log.
+func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error, log *slog.Logger) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {
 		if !s.SCIM {
 			continue
 		}
-		h, err := newUsers(im, s)
+		h, err := newUsers(im, s, log)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
 		services[name] = h
 	}
 	mux := http.NewServeMux()
-	mux.Handle(scimPath+"/", recovered(authorized(im, services)))
+	mux.Handle(scimPath+"/", recovered(authorized(im, services), log))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// Why it is not stands in the log: the answer is for anybody.
@@ -82,11 +82,11 @@ func authorized(im *hr.Importer, services map[string]http.Handler) http.Handler 
 }
 
 // recovered answers 500 where a handler panics, and logs where.
-func recovered(next http.Handler) http.Handler {
+func recovered(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil { // what it says may be a value of somebody's
-				slog.Error("a request panicked", "method", r.Method, "stack", string(debug.Stack()))
+				log.Error("a request panicked", "method", r.Method, "stack", string(debug.Stack()))
 				fail(w, http.StatusInternalServerError, "", "Something went wrong here.")
 			}
 		}()

@@ -49,6 +49,21 @@ type service struct {
 	second func() string
 	mu     sync.Mutex
 	now    time.Time
+	log    bytes.Buffer
+}
+
+// Write appends what is logged to the log.
+func (s *service) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(line)
+}
+
+// logged returns the log.
+func (s *service) logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
 }
 
 func newService(t testing.TB) *service {
@@ -81,7 +96,7 @@ func newService(t testing.TB) *service {
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
 			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
-	h, err := server.New(im, c.Sources, ready)
+	h, err := server.New(im, c.Sources, ready, slog.New(slog.NewJSONHandler(s, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +109,7 @@ func newService(t testing.TB) *service {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		h, err := server.New(&hr.Importer{DB: db, Config: c, Now: s.clock, Actor: "behov"}, c.Sources, ready)
+		h, err := server.New(&hr.Importer{DB: db, Config: c, Now: s.clock, Actor: "behov"}, c.Sources, ready, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -803,7 +818,7 @@ func ready(context.Context) error { return nil }
 // more than that.
 func TestHealth(t *testing.T) {
 	works := errors.New("the password of the database is wrong")
-	h, err := server.New(nil, nil, func(context.Context) error { return works })
+	h, err := server.New(nil, nil, func(context.Context) error { return works }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -187,6 +188,17 @@ func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
 	}
 }
 
+// TestIgnoredAttributesAreLoggedByTheGivenLogger: the log of behov serve has one
+// format, also in the lines about what clients send.
+func TestIgnoredAttributesAreLoggedByTheGivenLogger(t *testing.T) {
+	s := newService(t)
+	s.push(strings.Replace(asa, `"active": true`, `"active": true, "shoeSize": "43"`, 1))
+	var line struct{ Level, Msg, Source, Attributes string }
+	if err := json.Unmarshal([]byte(s.logged()), &line); err != nil || line.Level != "WARN" || line.Source != "idp" || line.Attributes != "shoeSize" {
+		t.Errorf("%q: %+v, %v", s.logged(), line, err)
+	}
+}
+
 // TestAPatchOfNothingKnownChangesNothing: what is of an extension that behov
 // does not know is ignored even when it is all there is.
 func TestAPatchOfNothingKnownChangesNothing(t *testing.T) {
@@ -209,7 +221,6 @@ func TestARefusedDeactivationIsTold(t *testing.T) {
 		"a malformed path":        {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), true},
 		"a value that is none":    {"PATCH", patch(deactivate + `, {"op": "replace", "path": "name", "value": 7}`), true},
 		"an unknown operation":    {"PATCH", patch(`{"op": "move", "path": "title", "value": "x"}, {"op": "Replace", "value": {"active": "False"}}`), true},
-		"30 February":             {"PUT", strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30").Replace(asa), true},
 		"nothing to deactivate":   {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}`), false},
 		"a user who is not here":  {"PATCH", patch(deactivate), false},
 		"malformed, and not here": {"PATCH", patch(`{"op": "add", "path": "shoe size", "value": "43"}, ` + deactivate), false},
@@ -236,5 +247,116 @@ func TestARefusedDeactivationIsTold(t *testing.T) {
 				t.Errorf("it says %s", all[0].Problems)
 			}
 		})
+	}
+}
+
+// TestABadValueDoesNotDelayADeactivation: the user is deactivated, what can be
+// taken is taken, and the rest stays as it was, which the log and the import
+// say.
+func TestABadValueDoesNotDelayADeactivation(t *testing.T) {
+	own := func(name, value string) string {
+		return patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:` + name + `", "value": "` + value + `"}, {"op": "replace", "path": "title", "value": "Head"}, ` + deactivate)
+	}
+	for name, c := range map[string]struct{ body, ignored string }{
+		"percent":           {own("percent", "150"), "percent"},
+		"percent as number": {strings.Replace(own("percent", "150"), `"150"`, "150", 1), "percent"},
+		"percent of words":  {own("percent", "half"), "percent"},
+		"start date":        {own("startDate", "2026-02-30"), "startDate"},
+		"leave":             {own("leaveEnd", "2026-02-01"), "leaveEnd"},
+		"no userName":       {patch(`{"op": "replace", "value": {"userName": "\u200b", "title": "Head", "active": false}}`), "userName"},
+		"NUL in userName":   {patch(`{"op": "replace", "value": {"userName": "a\u0000", "title": "Head", "active": false}}`), "userName"},
+		"no name":           {patch(`{"op": "replace", "value": {"name": {"givenName": ""}, "title": "Head", "active": false}}`), "name"},
+		"PUT, 30 February":  {strings.NewReplacer(`"active": true`, `"active": false`, "2026-01-01", "2026-02-30", "Teacher", "Head").Replace(asa), "startDate"},
+		"PUT, a long text":  {strings.NewReplacer(`"active": true`, `"active": false`, `"jobCode": "1"`, `"jobCode": "`+strings.Repeat("1", 600)+`"`, "Teacher", "Head").Replace(asa), "jobCode"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			id := s.push(asa)
+			method := "PATCH"
+			if !strings.Contains(c.body, "PatchOp") {
+				method = "PUT"
+			}
+			got := s.must(http.StatusOK, method, "/Users/"+id, c.body)
+			if got["active"] != false || got["title"] != "Head" || got["userName"] != "asa.ek@example.org" {
+				t.Errorf("the user is %v", got)
+			}
+			if got := s.people(today); strings.Contains(got, "[") {
+				t.Errorf("the user still works: %s", got)
+			}
+			if got := s.people("2026-11-22"); !strings.Contains(got, "[1001 school 1 Teacher 75 map[cost_centre:10] 2026-01-01]") && !strings.Contains(got, "[1001 school 1 Head 75 map[cost_centre:10] 2026-01-01]") {
+				t.Errorf("the day before: %s", got)
+			}
+			all, err := s.db.Imports(context.Background(), "idp", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(all[0].Problems, c.ignored) || !strings.Contains(all[0].Problems, "was deactivated") {
+				t.Errorf("the import says %s", all[0].Problems)
+			}
+			if log := s.logged(); !strings.Contains(log, c.ignored) || !strings.Contains(log, id) || strings.Contains(log, "Ek") {
+				t.Errorf("the log says %s", log)
+			}
+			s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "active", "value": true}`)) // nothing bad was kept
+		})
+	}
+}
+
+// TestABadValueWithoutADeactivationIsRefused: nothing else is half taken.
+func TestABadValueWithoutADeactivationIsRefused(t *testing.T) {
+	s := newService(t)
+	path := "/Users/" + s.push(asa)
+	bad := `{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "150"}`
+	s.must(http.StatusBadRequest, "PATCH", path, patch(bad))
+	s.must(http.StatusOK, "PATCH", path, patch(strings.Replace(bad, `"150"`, "50.5", 1))) // a number is no bad value
+	if got := s.people(today); !strings.Contains(got, " 50.5 ") {
+		t.Errorf("a percent that is a number: %s", got)
+	}
+	s.must(http.StatusOK, "PATCH", path, patch(deactivate))
+	s.must(http.StatusBadRequest, "PATCH", path, patch(bad+`, {"op": "replace", "path": "active", "value": true}`))
+}
+
+// TestAUserNameTakenDoesNotDelayADeactivation: what another user has is ignored.
+func TestAUserNameTakenDoesNotDelayADeactivation(t *testing.T) {
+	s := newService(t)
+	path := "/Users/" + s.push(asa)
+	s.push(user(2))
+	got := s.must(http.StatusOK, "PATCH", path, patch(`{"op": "replace", "path": "userName", "value": "asa.ek2@example.org"}, `+deactivate))
+	if got["active"] != false || got["userName"] != "asa.ek@example.org" {
+		t.Errorf("the user is %v", got)
+	}
+}
+
+// TestAPostWithoutActiveAfterADeleteIsARehire: DELETE and POST are the whole
+// lifecycle of a client that does not know active. A POST is a statement of its
+// own that the user is there (RFC 7644 §3.3), no silence about one who is known:
+// held back it would keep every rehire of such a client out. A user who was only
+// deactivated is still there, and a POST of them is a conflict.
+func TestAPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
+	s := newService(t)
+	body := without(t, `"active": true,`, `"startDate": "2026-01-01", `)
+	path := "/Users/" + s.push(body)
+	s.must(http.StatusOK, "PATCH", path, patch(deactivate))
+	s.must(http.StatusConflict, "POST", "/Users", body)
+	if got := s.people(today); strings.Contains(got, "[") {
+		t.Errorf("a refused POST: %s", got)
+	}
+	s.must(http.StatusNoContent, "DELETE", path, "")
+	s.pass(48 * time.Hour)
+	s.push(body)
+	if got := s.people("2026-11-25"); !strings.Contains(got, " 2026-11-25]") {
+		t.Errorf("the rehire begins on the day of the POST: %s", got)
+	}
+	if got := s.people("2026-11-24"); strings.Contains(got, "[") {
+		t.Errorf("and not before: %s", got)
+	}
+}
+
+// TestABadDateOverSCIMNamesTheFormat, and no setting of a file.
+func TestABadDateOverSCIMNamesTheFormat(t *testing.T) {
+	s := newService(t)
+	answer := s.must(http.StatusBadRequest, "POST", "/Users", strings.Replace(asa, "2026-01-01", "1 January", 1))
+	if got := answer["detail"]; got != `person_id 1001: column startDate: "1 January" is not a date in the format YYYY-MM-DD` {
+		t.Errorf("%v", got)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/elimity-com/scim"
@@ -19,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -31,6 +34,7 @@ type users struct {
 	source config.Source
 	kind   scimtype.Type
 	names  map[string]string // of columns
+	log    *slog.Logger
 
 	mu   sync.Mutex // held by whoever is alone, among those of this process
 	last time.Time  // the newest stamp
@@ -78,8 +82,8 @@ const (
 	mostName = 500 // as the fields that are HR's
 )
 
-func newUsers(im *hr.Importer, source config.Source) (http.Handler, error) {
-	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes)}
+func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Handler, error) {
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes), log: log}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
 			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that behov token make made", Primary: true}}},
@@ -101,7 +105,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	defer done()
 	now := u.im.Now()
 	a := normal(attributes)
-	restore(a, "active", true) // silence about active is a yes here only
+	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
@@ -305,6 +309,9 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 		}
 		d.Pushed = u.im.Today()
 	}
+	if active, _ := d.Attributes["active"].(bool); !active && isDeactivation(r) {
+		return u.keepEnding(r, kept, d)
+	}
 	return u.keep(r, kept, d)
 }
 
@@ -325,26 +332,20 @@ func (u *users) Delete(r *http.Request, id string) error {
 		return err
 	}
 	fields["removed"], fields["valid_from"] = "yes", string(u.im.Today())
-	_, err = u.deliver(r, fields, func(tx *store.Tx, _ identity.PersonID) error {
+	err = u.deliver(r, fields, nil, func(tx *store.Tx, _ identity.PersonID) error {
 		return tx.DeleteResource(r.Context(), kept.Source, kept.ID)
 	})
 	return err
 }
 
-// keep records what a user's attributes say as HR's word, and keeps them.
-func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
+// keep records what a user's attributes say as HR's word, and keeps them. The
+// import has the warnings.
+func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
-	if active, _ := d.Attributes["active"].(bool); active {
-		d.Ended = ""
-	} else if d.Ended == "" {
-		d.Ended = u.im.Today().AddDays(-1)
-	}
-	name, _ := d.Attributes["userName"].(string)
-	switch {
-	case identity.CleanText(name) == "":
-		return scim.Resource{}, invalid("userName: it is empty")
-	case utf8.RuneCountInString(name) > mostName:
-		return scim.Resource{}, invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
+	d.Ended = u.ended(d)
+	name, err := userName(d.Attributes)
+	if err != nil {
+		return scim.Resource{}, err
 	}
 	body, err := json.Marshal(d)
 	if err != nil {
@@ -355,7 +356,7 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		return scim.Resource{}, err
 	}
 	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.last // the stamp of fields
-	_, err = u.deliver(r, fields, func(tx *store.Tx, person identity.PersonID) error {
+	err = u.deliver(r, fields, warnings, func(tx *store.Tx, person identity.PersonID) error {
 		kept.Person = person
 		return tx.PutResource(r.Context(), kept, name, view(d.Attributes).text("externalId"))
 	})
@@ -363,6 +364,30 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document) (scim
 		return scim.Resource{}, err
 	}
 	return answer(kept, d), nil
+}
+
+// ended is the last day before the user became inactive; empty for an active one.
+func (u *users) ended(d document) identity.Date {
+	if active, _ := d.Attributes["active"].(bool); active {
+		return ""
+	}
+	if d.Ended == "" {
+		return u.im.Today().AddDays(-1)
+	}
+	return d.Ended
+}
+
+func userName(attributes map[string]any) (string, error) {
+	name, _ := attributes["userName"].(string)
+	switch {
+	case identity.CleanText(name) == "":
+		return "", invalid("userName: it is empty")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return "", invalid("userName: it has a line break or another control character in it")
+	case utf8.RuneCountInString(name) > mostName:
+		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
+	}
+	return name, nil
 }
 
 func invalid(detail string) error {

@@ -27,8 +27,8 @@ func Encodings() []string { return append([]string{"utf-8"}, slices.Sorted(maps.
 // decode brings a file to UTF-8 without a byte order mark. Without a name the
 // encoding is found out: by a byte order mark, as UTF-8 when it is, and else as
 // the one that Western Windows writes, which is said as a warning. A file that
-// is UTF-8 but for a few bytes is UTF-8: the bytes stay as they are, for the
-// reader of the fields to refuse.
+// is UTF-8 but for a few bytes is UTF-8: the bytes stay as they are, and so do
+// single NUL bytes, for the reader of the fields to refuse.
 func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, error) {
 	name := l.Encoding
 	if e := encodings[name]; e != nil {
@@ -45,7 +45,7 @@ func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, er
 	content, marked := bytes.CutPrefix(content, []byte("\xef\xbb\xbf"))
 	line, ok := firstNotUTF8(content)
 	switch {
-	case bytes.IndexByte(content, 0) >= 0:
+	case bytes.IndexByte(content, 0) >= 0 && !isText(content):
 		return nil, nil, policy.Problem{File: file, Text: "the file has NUL bytes in it: it is no text, or it is UTF-16 without a mark, and then set " + l.Setting + ".encoding to utf-16le or utf-16be"}
 	case ok:
 		return content, nil, nil
@@ -66,6 +66,19 @@ func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, er
 		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is neither UTF-8 nor windows-1252: set " + l.Setting + ".encoding, or export it as UTF-8"}
 	}
 	return text, &policy.Problem{File: file, Line: line, Warning: true, Text: "the file is not UTF-8 and was read as windows-1252: are the names right? Set " + l.Setting + ".encoding to say so, or export it as UTF-8"}, nil
+}
+
+// isText reports whether at most one byte in 20 is a control character other
+// than white space: half of UTF-16 is NUL bytes, and of a packed or another
+// binary file a tenth are control characters.
+func isText(content []byte) bool {
+	n := 0
+	for _, c := range content {
+		if c < ' ' && (c < '\t' || c > '\r') {
+			n++
+		}
+	}
+	return n*20 <= len(content)
 }
 
 // tally counts the characters of more than one byte in a text that is to be
