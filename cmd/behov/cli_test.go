@@ -215,17 +215,49 @@ func TestHolds(t *testing.T) {
 	h.fails("nothing is held whose digest begins with", "hold", "release", "ffffffffffffffff", "--reason", "r", "--by", "1008")
 	h.fails(`nothing is held whose digest begins with ""`, "hold", "release", "", "--reason", "r", "--by", "1008")
 	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ", "--by", "1008")
-	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "They stay undone.")
+	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "Rejected: hold "+digest+": ", " steps of 8 people in directory stay undone.")
 	h.says([]string{"hold", "list"}, "Nothing waits for a decision.", "1 hold was rejected and stays held")
 	h.says([]string{"hold", "list", "--all"}, "reject by ")
 	if code, _, _ := h.run("apply", "--yes"); code != exitHeld {
 		t.Errorf("rejected, apply exits with %d", code)
 	}
 	h.says([]string{"audit", "who-had", "base:staff"}, "Karin Lindqvist")
-	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so", "--by", "1008"}, "They go through at the next apply")
+	h.says([]string{"hold", "release", digest[:6], "--reason", "it is so", "--by", "1008"}, "Released: hold "+digest+": ", " steps of 8 people in directory go through at the next apply, or with behov serve at once.")
 	h.ok("apply", "--yes")
 	if out := h.ok("audit", "who-had", "base:staff"); strings.Contains(out, "Karin Lindqvist") {
 		t.Errorf("released, and still: %s", out)
+	}
+}
+
+// TestHoldDecisionsSayWhatWasDecidedOn: a release of two people names them, one of
+// an import says nothing of steps, and reject has examples of its own.
+func TestHoldDecisionsSayWhatWasDecidedOn(t *testing.T) {
+	h := applied(t)
+	before, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.run("plan")
+	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
+	out := h.says([]string{"hold", "reject", digest, "--person", "1001", "--reason", "no", "--by", "1008"}, "Rejected: hold "+digest+": ", " of Karin Lindqvist (1001) in directory stay", " undone.")
+	if strings.Contains(out, "people") || strings.Contains(out, "apply") {
+		t.Errorf("one person: %s", out)
+	}
+	lines := strings.SplitAfter(string(before), "\n")
+	if err := os.WriteFile(h.file("hr.csv"), []byte(strings.Join(lines[:3], "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.run("hr", "import", h.file("hr.csv"))
+	digest = strings.Fields(h.says([]string{"hold", "list"}, "hr-import of hr"))[0]
+	h.says([]string{"hold", "reject", digest, "--reason", "half", "--by", "1008"}, "Rejected: hold "+digest+": the import of hr stays out.")
+	out = h.says([]string{"hold", "release", digest, "--reason", "whole", "--by", "1008"}, "Released: hold "+digest+": the import of hr goes in at the next import of the same file.")
+	if strings.Contains(out, "apply") || strings.Contains(out, "step") {
+		t.Errorf("an import: %s", out)
+	}
+	if help := h.says([]string{"hold", "reject", "--help"}, "behov hold reject 3f9c2a --reason"); strings.Contains(help, "two have left") || strings.Contains(help, "closes on 1 July") {
+		t.Errorf("the examples of a release: %s", help)
 	}
 }
 

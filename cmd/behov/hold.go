@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,8 +64,10 @@ func (a *app) holdCommand() *cobra.Command {
 	}
 	list.Flags().BoolVar(&all, "all", false, "list what is decided and still held, and what is superseded, too")
 	cmd.AddCommand(list, a.showHoldCommand(),
-		a.decideHoldCommand("release", store.Release, "Let through exactly the steps of a hold", "They go through at the next apply; a held import at the next import of the same file."),
-		a.decideHoldCommand("reject", store.Reject, "Say that the steps of a hold must not go through", "They stay undone."))
+		a.decideHoldCommand("release", store.Release, "Let through exactly the steps of a hold, or a held import",
+			"  behov hold release 3f9c2a --reason \"the school closes on 1 July\" --by 1001\n  behov hold release 3f9c2a --person 1004 --person 1005 --reason \"these two have left\" --by 1001"),
+		a.decideHoldCommand("reject", store.Reject, "Say that the steps of a hold, or a held import, must not go through",
+			"  behov hold reject 3f9c2a --reason \"the export lacks the school\" --by 1001\n  behov hold reject 3f9c2a --person 1004 --reason \"she is on leave and comes back\" --by 1001"))
 	return cmd
 }
 
@@ -143,16 +146,16 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	}
 }
 
-func (a *app) decideHoldCommand(verb, verdict, short, then string) *cobra.Command {
+func (a *app) decideHoldCommand(verb, verdict, short, example string) *cobra.Command {
 	var reason, by string
-	var people []string
+	var named []string
 	cmd := &cobra.Command{
 		Use:   verb + " DIGEST",
 		Short: short,
 		Long: short + ".\n" + `The decision is about the steps that behov hold show lists, each by itself: it
 stays with them when later plans have other steps besides, until they are done,
-are not needed any more, or the hold expires.`,
-		Example: "  behov hold " + verb + " 3f9c2a --reason \"the school closes on 1 July\" --by 1001\n  behov hold " + verb + " 3f9c2a --person 1004 --person 1005 --reason \"these two have left\" --by 1001",
+are not needed any more, or the hold expires. A held import goes through as a whole.`,
+		Example: example,
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			maker, err := a.namedActor(ctx, i, by)
@@ -160,12 +163,16 @@ are not needed any more, or the hold expires.`,
 				return err
 			}
 			var about []identity.PersonID
-			for _, name := range people {
+			for _, name := range named {
 				p, err := i.db.FindPerson(ctx, name)
 				if err != nil {
 					return err
 				}
 				about = append(about, p.ID)
+			}
+			h, err := a.governance(i).HoldBody(ctx, args[0])
+			if err != nil {
+				return err
 			}
 			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, about, maker, reason)
 			if err != nil {
@@ -174,12 +181,55 @@ are not needed any more, or the hold expires.`,
 			if a.json {
 				return a.printJSON(d)
 			}
-			a.printf("Decided: %s %s. %s\n", d.Verdict, d.Subject, then)
-			return nil
+			return a.printHoldDecision(newNames(ctx, i.db), h, verdict, about)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	cmd.Flags().StringSliceVar(&people, "person", nil, "only the steps of this person (may be given several times): an HR person_id, login, e-mail address or ID")
+	cmd.Flags().StringSliceVar(&named, "person", nil, "only the steps of this person (may be given several times): an HR person_id, login, e-mail address or ID")
 	return cmd
+}
+
+// printHoldDecision says what was decided on, and what comes of it. Of a plan
+// these are the steps of the people named, or all steps when none is.
+func (a *app) printHoldDecision(n *names, h store.HoldState, verdict string, named []identity.PersonID) error {
+	switch {
+	case h.Kind == store.ImportHold && verdict == store.Release:
+		a.printf("Released: hold %s: the import of %s goes in at the next import of the same file.\n", h.Digest, h.Subject)
+	case h.Kind == store.ImportHold:
+		a.printf("Rejected: hold %s: the import of %s stays out.\n", h.Digest, h.Subject)
+	case h.Kind == store.EndingsHold && verdict == store.Release:
+		a.printf("Released: hold %s: the endings that the import of %s left out go in at the next import of the same file.\n", h.Digest, h.Subject)
+	case h.Kind == store.EndingsHold:
+		a.printf("Rejected: hold %s: the endings that the import of %s left out stay out.\n", h.Digest, h.Subject)
+	default:
+		return a.printStepDecision(n, h, verdict, named)
+	}
+	return nil
+}
+
+func (a *app) printStepDecision(n *names, h store.HoldState, verdict string, named []identity.PersonID) error {
+	var steps []plan.Step
+	if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
+		return fmt.Errorf("hold %s: %w", h.Digest, err)
+	}
+	if len(named) > 0 {
+		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(named, s.Person) })
+	}
+	concerned := people(steps)
+	whose := count(len(concerned), "person", "people")
+	if len(named) > 0 {
+		var each []string
+		for _, id := range concerned {
+			each = append(each, n.of(id))
+		}
+		whose = strings.Join(each, ", ")
+	}
+	of := fmt.Sprintf(" of %s in %s ", whose, h.Subject)
+	if verdict == store.Release {
+		a.printf("Released: hold %s: %s through at the next apply, or with behov serve at once.\n", h.Digest, count(len(steps), "step"+of+"goes", "steps"+of+"go"))
+		return nil
+	}
+	a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
+	return nil
 }

@@ -133,11 +133,11 @@ func fuzzFile(f *testing.F, file string, more ...string) {
 }
 
 func FuzzConfiguration(f *testing.F) {
-	fuzzFile(f, "behov.yaml", "targets: {a: {memory: {file: x}, removal_limit: {number: 0x10}}}\n", "a: &a [*a]\n", "- - -\n", "login: 0123\ntimezone: ~\n", "hr: {attributes: [a, 01]}\n", "? a\n: b\n", "a: |\n  x\n", "a: \"\\u200b\"\n")
+	fuzzFile(f, "behov.yaml", "targets: {a: {memory: {file: x}, removal_limit: {number: 0x10}}}\n", "a: &a [*a]\n", "- - -\n", "login: 0123\ntimezone: ~\nholds: {expire_days: 1e9}\nlifecycle: {prepare_days: ~, warn_days: 5.5}\n", "hr: {attributes: [a, 01]}\n", "? a\n: b\n", "a: |\n  x\n", "a: \"\\u200b\"\n")
 }
 
 func FuzzCatalogue(f *testing.F) {
-	fuzzFile(f, "catalogue.yaml", "systems: {a: {owner: 01002, target: directory, entitlements: {b: {native: 0123, mfa: true}}}}\n", "systems: {0123: {entitlements: {null: {native: null}}}}\n", "systems: {\"a\u200b\": {}, a: {}}\n")
+	fuzzFile(f, "catalogue.yaml", "systems: {a: {owner: 01002, target: directory, entitlements: {b: {native: 0123, mfa: true}}}}\n", "systems: {0123: {entitlements: {null: {native: null}}}}\n", "systems: {\"a\u200b\": {}, a: {}}\n", "systems: {a: {target: directory, entitlements: {b: {native: \" \"}, c: {native: \"\"}, C: {}}}}\n")
 }
 
 func FuzzUnits(f *testing.F) {

@@ -433,6 +433,7 @@ func FuzzRead(f *testing.F) {
 	for _, row := range []string{
 		"1,E1,\xc3sa,Ek,school,1,100,2020-01-01,,no", ",,,,,,,,,", ";;;", "1,E1,Åsa,Ek,school,1,NaN,2020-01-01,,no", "1,E1,Åsa,Ek,school,1,1e400,2020-01-01,,no", "1,E1,Åsa,Ek,school,1,100,2026-12-01,2026-11-30,no",
 		"1\u200b,E\u00a01,A\u030asa,Ek,school,1,100,2020-01-01,,no", "1,E1,Ã…sa,Ek,school,1,100,0000-01-01,9999-12-31,no", "1,E1," + strings.Repeat("å", 501) + ",Ek,school,1,100,2020-01-01,,no",
+		"1\x00,E1,\u00c5sa,Ek,school,1,100,2020-01-01,,no", "NULL,-,Åsa,Ek,school,1,100,2020-01-01,,NULL", strings.TrimSpace(header),
 	} {
 		f.Add([]byte(twoPeople + row + "\n"))
 		f.Add([]byte(header + strings.Repeat(row+"\n", 20)))

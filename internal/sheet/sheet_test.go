@@ -58,7 +58,7 @@ func TestOneTableIsOneTable(t *testing.T) {
 // FuzzOpen: whatever is read comes to its end, with a field for each column of
 // records that name their fields.
 func FuzzOpen(f *testing.F) {
-	for _, seed := range []string{"a,b\n1,2\n", "[{\"a\": {\"b\": [1, null]}}]", "{\"a\":1}\n{oops\n", "\xff\xfea\x00", "<html>", "{\"items\": [1]}", "# x\na;b\n\"", ""} {
+	for _, seed := range []string{"a,b\n1,2\n", "[{\"a\": {\"b\": [1, null]}}]", "{\"a\":1}\n{oops\n", "\xff\xfea\x00", "<html>", "{\"items\": [1]}", "# x\na;b\n\"", "a,b\n1,\x002\n3,4\n5,6\n7,8\n", ""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, content string) {
