@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -181,10 +182,10 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 			if a.json {
 				return a.printJSON(d)
 			}
-			return a.printHoldDecision(newNames(ctx, i.db), h, verdict, about)
+			return a.printHoldDecision(newNames(ctx, i.db), h, d, about)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.Flags().StringSliceVar(&named, "person", nil, "only the steps of this person (may be given several times): an HR person_id, login, e-mail address or ID")
 	return cmd
@@ -192,7 +193,8 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 
 // printHoldDecision says what was decided on, and what comes of it. Of a plan
 // these are the steps of the people named, or all steps when none is.
-func (a *app) printHoldDecision(n *names, h store.HoldState, verdict string, named []identity.PersonID) error {
+func (a *app) printHoldDecision(n *names, h store.HoldState, d store.Decision, named []identity.PersonID) error {
+	verdict := d.Verdict
 	switch {
 	case h.Kind == store.ImportHold && verdict == store.Release:
 		a.printf("Released: hold %s: the import of %s goes in at the next import of the same file.\n", h.Digest, h.Subject)
@@ -203,16 +205,19 @@ func (a *app) printHoldDecision(n *names, h store.HoldState, verdict string, nam
 	case h.Kind == store.EndingsHold:
 		a.printf("Rejected: hold %s: the endings that the import of %s left out stay out.\n", h.Digest, h.Subject)
 	default:
-		return a.printStepDecision(n, h, verdict, named)
+		return a.printStepDecision(n, h, d, named)
 	}
 	return nil
 }
 
-func (a *app) printStepDecision(n *names, h store.HoldState, verdict string, named []identity.PersonID) error {
+func (a *app) printStepDecision(n *names, h store.HoldState, d store.Decision, named []identity.PersonID) error {
 	var steps []plan.Step
 	if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
 		return fmt.Errorf("hold %s: %w", h.Digest, err)
 	}
+	all := len(steps)
+	steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return d.Maker == governance.ActorOf(s.Person) })
+	own := all - len(steps)
 	if len(named) > 0 {
 		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(named, s.Person) })
 	}
@@ -226,10 +231,13 @@ func (a *app) printStepDecision(n *names, h store.HoldState, verdict string, nam
 		whose = strings.Join(each, ", ")
 	}
 	of := fmt.Sprintf(" of %s in %s ", whose, h.Subject)
-	if verdict == store.Release {
+	if d.Verdict == store.Release {
 		a.printf("Released: hold %s: %s through at the next apply, or with behov serve at once.\n", h.Digest, count(len(steps), "step"+of+"goes", "steps"+of+"go"))
-		return nil
+	} else {
+		a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
 	}
-	a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
+	if own > 0 {
+		a.printf("%s about your own access and held: another person decides on that.\n", count(own, "step is", "steps are"))
+	}
 	return nil
 }
