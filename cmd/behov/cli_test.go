@@ -246,7 +246,7 @@ func TestHoldDecisionsSayWhatWasDecidedOn(t *testing.T) {
 		t.Errorf("one person: %s", out)
 	}
 	lines := strings.SplitAfter(string(before), "\n")
-	if err := os.WriteFile(h.file("hr.csv"), []byte(strings.Join(lines[:3], "")), 0o600); err != nil {
+	if err := os.WriteFile(h.file("hr.csv"), []byte(lines[0]+lines[1]+lines[9]), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.run("hr", "import", h.file("hr.csv"))
