@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -70,16 +71,19 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	if why := t.session.flavour.passwords.ready(t.session); why != "" {
 		return not("no throw-away account can be made: %s", why)
 	}
-	why, err := t.create(ctx)
-	if err != nil {
+	if err := t.removeLeft(ctx); err != nil {
 		return connectors.DisableProof{}, err
 	}
+	why, err := t.create(ctx)
 	if t.dn != "" {
 		defer func() {
 			if left := t.remove(context.WithoutCancel(ctx)); left != nil && err == nil {
 				err = fmt.Errorf("the throw-away account %s could not be deleted; delete it by hand: %w", t.dn, left)
 			}
 		}()
+	}
+	if err != nil {
+		return connectors.DisableProof{}, err
 	}
 	if why != "" {
 		return not("no throw-away account can be made: %s", why)
@@ -209,6 +213,29 @@ func (t *trial) signsIn(ctx context.Context, dn string) (bool, error) {
 		return false, t.failure(ctx, "sign in as a throw-away account", err)
 	}
 	return err == nil, nil
+}
+
+// left is what the login name of a throw-away account looks like.
+var left = regexp.MustCompile(`^` + throwAway + `[0-9a-f]{8}$`)
+
+// removeLeft deletes the throw-away accounts of proofs that were killed.
+func (t *trial) removeLeft(ctx context.Context) error {
+	s := t.session
+	for _, base := range s.bases() {
+		q := search{"look for throw-away accounts", base, allOf(s.isAccount(), "("+s.cfg.NameAttribute+"="+throwAway+"*)"), []string{s.cfg.NameAttribute}, accountPage}
+		if err := t.find(ctx, s, q, func(e *ldap.Entry) error {
+			if !left.MatchString(strings.ToLower(naming(e, s.cfg.NameAttribute))) {
+				return nil
+			}
+			if err := s.del(ctx, ldap.NewDelRequest(e.DN, nil)); err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
+				return s.failure(ctx, "delete a throw-away account that was left", err)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove deletes the account, by the DN where it is.

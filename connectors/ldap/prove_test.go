@@ -137,6 +137,23 @@ func TestDisablingIsProvedUnderEveryPolicyThatApplies(t *testing.T) {
 	}
 }
 
+// A proof that was killed leaves nothing for good: the next one deletes it, and
+// no account that only looks like it.
+func TestThrowAwayAccountsThatWereLeftAreDeleted(t *testing.T) {
+	t.Parallel()
+	tree := newSubtree(t, testenv.StartSlapd(t))
+	for _, name := range []string{"behovcheck0123abcd", "behovcheckup", "behovcheck0123abcd1"} {
+		tree.add(t, "uid="+name+","+tree.people, map[string][]string{"objectClass": {"inetOrgPerson"}, "cn": {name}, "sn": {name}})
+	}
+	if proof, err := open(t, tree.config()).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+		t.Fatalf("%+v, %v", proof, err)
+	}
+	r, err := tree.Dial().Search(&goldap.SearchRequest{BaseDN: tree.people, Scope: goldap.ScopeSingleLevel, Filter: "(uid=*)", Attributes: []string{"uid"}})
+	if err != nil || len(r.Entries) != 2 {
+		t.Errorf("%d accounts, %v", len(r.Entries), err)
+	}
+}
+
 // Active Directory shuts a disabled account out; where no password can be set,
 // on a connection in plain text, it is so by definition.
 func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
