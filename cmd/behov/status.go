@@ -87,6 +87,8 @@ type targetStatus struct {
 	Disabled int `json:"disabled_by_others"`
 	// LetsIn says why a disabled account can sign in; empty when none can.
 	LetsIn string `json:"lets_disabled_accounts_in,omitempty"`
+	// Unproven says why it is not known.
+	Unproven string `json:"disabling_unproven,omitempty"`
 }
 
 func (a *app) status(ctx context.Context, i *installation) (standing, error) {
@@ -128,8 +130,11 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		if err != nil {
 			return s, err
 		}
-		if connectors.ProofVerdict(proof.Verdict) == connectors.LetsIn {
+		switch connectors.ProofVerdict(proof.Verdict) {
+		case connectors.LetsIn:
 			one.LetsIn = proof.Why
+		case connectors.NotTried:
+			one.Unproven = proof.Why
 		}
 		for _, subject := range []string{store.EveryTarget, t.Name} {
 			if d, paused := pauses[subject]; paused {
@@ -191,6 +196,9 @@ func (a *app) printStatus(i *installation, s standing) {
 		}
 		if t.LetsIn != "" {
 			more = append(more, "ACCOUNTS CANNOT BE DISABLED HERE: "+t.LetsIn+"; then run behov check")
+		}
+		if t.Unproven != "" {
+			more = append(more, "NOTHING SHOWS that a disabled account cannot sign in here: "+t.Unproven)
 		}
 		if t.Unseen > 0 {
 			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and unknown: behov plan names the people")

@@ -482,9 +482,17 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	one := &letsIn{h.one, connectors.LetsIn}
 	h.e.Targets["one"] = one
 	h.hire("1 school T", "2 school T")
-	if r := h.settledRun(); !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool { return f.Kind == plan.LetsIn && strings.Contains(f.Text, "run behov check") }) {
-		t.Errorf("not proved, and nothing says so: %+v", r.Plan.Findings)
+	said := func(p *plan.Plan, text string) bool {
+		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.LetsIn && strings.Contains(f.Text, text) })
 	}
+	if p, err := h.e.Plan(t.Context(), reconcile.Options{}); err != nil || !said(p, "it was not tried: run behov check") {
+		t.Errorf("not proved, and nothing says so: %+v, %v", p.Findings, err)
+	}
+	one.verdict = connectors.NotTried
+	if r := h.settledRun(); !said(r.Plan, "nothing shows that a disabled account cannot sign in") {
+		t.Errorf("it could not be tried, and nothing says so: %+v", r.Plan.Findings)
+	}
+	one.verdict = connectors.LetsIn
 	prove := func() {
 		if _, ok, err := reconcile.Prove(t.Context(), h.e.DB, "one", one, time.Now()); !ok || err != nil {
 			t.Fatal(ok, err)

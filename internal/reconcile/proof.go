@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/connectors"
@@ -23,6 +24,20 @@ func Prove(ctx context.Context, db *store.DB, target string, connector connector
 	return proof, true, db.Write(ctx, func(tx *store.Tx) error {
 		return tx.SetDisableProof(ctx, store.DisableProof{Target: target, How: waysOfDisabling(connector), Verdict: string(proof.Verdict), Why: proof.Why}, now)
 	})
+}
+
+// proveUntried tries whether a disabled account is shut out of the targets of
+// which that was never tried, before anything there is called closed. What cannot
+// be found out every plan says.
+func (e *Engine) proveUntried(ctx context.Context, o Options) {
+	for _, c := range e.Config.Targets {
+		if o.Targets != nil && !slices.Contains(o.Targets, c.Name) {
+			continue
+		}
+		if p, err := e.DB.DisableProof(ctx, c.Name); err == nil && p.Verdict == "" {
+			_, _, _ = Prove(ctx, e.DB, c.Name, e.Targets[c.Name], e.Now())
+		}
+	}
 }
 
 // waysOfDisabling says how the connector disables, so that a proof is not taken

@@ -59,6 +59,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
+	e.proveUntried(ctx, o)
 	world, err := e.read(ctx, o, true)
 	defer world.unlock()
 	if err != nil {
