@@ -468,9 +468,11 @@ func TestOnePersonCanBeBegunWith(t *testing.T) {
 type letsIn struct {
 	*scripted
 	verdict connectors.ProofVerdict
+	tried   int
 }
 
 func (l *letsIn) ProveDisable(context.Context) (connectors.DisableProof, error) {
+	l.tried++
 	return connectors.DisableProof{Verdict: l.verdict, Why: "set pwdLockout TRUE"}, nil
 }
 
@@ -479,7 +481,7 @@ func (l *letsIn) ProveDisable(context.Context) (connectors.DisableProof, error) 
 // says what to set, and when it is set the leaver is closed.
 func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	h := newHouse(t)
-	one := &letsIn{h.one, connectors.LetsIn}
+	one := &letsIn{scripted: h.one, verdict: connectors.LetsIn}
 	h.e.Targets["one"] = one
 	h.hire("1 school T", "2 school T")
 	said := func(p *plan.Plan, text string) bool {
@@ -518,6 +520,44 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Target: "one", Entitlement: audit.Account, Open: true})
 	if err != nil || len(open) != 0 || h.enabled("1") {
 		t.Errorf("it shuts out by now, and the leaver is open: %+v, %v", open, err)
+	}
+}
+
+// What is tried is tried once, again when the proof is old, and never in a target
+// that is paused: a throw-away account is a change as well.
+func TestWhenDisablingIsProved(t *testing.T) {
+	h := newHouse(t)
+	one := &letsIn{scripted: h.one, verdict: connectors.ShutsOut}
+	h.e.Targets["one"] = one
+	h.hire("1 school T")
+	decide := func(verdict string) {
+		t.Helper()
+		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: store.EveryTarget, Maker: "person:x", Reason: "stop"}, time.Now())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := func(age time.Duration) {
+		t.Helper()
+		if _, _, err := reconcile.ProveAfter(t.Context(), h.e.DB, "one", one, age, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide(store.Pause)
+	h.run()
+	if after(0); one.tried != 0 {
+		t.Errorf("tried %d times while paused", one.tried)
+	}
+	decide(store.Resume)
+	h.run()
+	h.run()
+	if after(time.Hour); one.tried != 1 {
+		t.Errorf("tried %d times, want once", one.tried)
+	}
+	if after(0); one.tried != 2 {
+		t.Errorf("tried %d times, want again when the proof is old", one.tried)
 	}
 }
 

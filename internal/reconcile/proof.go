@@ -2,12 +2,20 @@ package reconcile
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
+)
+
+const (
+	// proveWithin is how long proving one target may take.
+	proveWithin = time.Minute
+	// forEver is the age of a proof that only an untried target exceeds.
+	forEver = math.MaxInt64
 )
 
 // Prove tries whether a disabled account is shut out of a target, and notes what
@@ -26,18 +34,47 @@ func Prove(ctx context.Context, db *store.DB, target string, connector connector
 	})
 }
 
+// ProveAfter is Prove for a target of which the last proof is older than age, or
+// was of another way of disabling. Nothing is written to a target that is paused.
+// tried says whether it was.
+func ProveAfter(ctx context.Context, db *store.DB, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
+	if _, able := connector.(connectors.DisableProver); !able {
+		return proof, false, nil
+	}
+	last, err := db.DisableProof(ctx, target)
+	if err != nil {
+		return proof, false, err
+	}
+	if last.Verdict != "" && last.How == waysOfDisabling(connector) && now.Sub(last.ProvedUS.Time()) < age {
+		return proof, false, nil
+	}
+	pauses, err := db.Pauses(ctx)
+	if err != nil {
+		return proof, false, err
+	}
+	for _, of := range []string{store.EveryTarget, target} {
+		if _, paused := pauses[of]; paused {
+			return proof, false, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveWithin)
+	defer cancel()
+	return Prove(ctx, db, target, connector, now)
+}
+
 // proveUntried tries whether a disabled account is shut out of the targets of
 // which that was never tried, before anything there is called closed. What cannot
-// be found out every plan says.
-func (e *Engine) proveUntried(ctx context.Context, o Options) {
+// be found out every plan says: a target whose proof fails says why when it is read.
+func (e *Engine) proveUntried(ctx context.Context, o Options) error {
 	for _, c := range e.Config.Targets {
 		if o.Targets != nil && !slices.Contains(o.Targets, c.Name) {
 			continue
 		}
-		if p, err := e.DB.DisableProof(ctx, c.Name); err == nil && p.Verdict == "" {
-			_, _, _ = Prove(ctx, e.DB, c.Name, e.Targets[c.Name], e.Now())
+		if _, _, err := ProveAfter(ctx, e.DB, c.Name, e.Targets[c.Name], forEver, e.Now()); err != nil && ctx.Err() != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // waysOfDisabling says how the connector disables, so that a proof is not taken

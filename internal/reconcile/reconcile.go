@@ -59,7 +59,9 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	e.proveUntried(ctx, o)
+	if err := e.proveUntried(ctx, o); err != nil {
+		return nil, err
+	}
 	world, err := e.read(ctx, o, true)
 	defer world.unlock()
 	if err != nil {
