@@ -108,20 +108,20 @@ func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn,
 }
 
 // mayReadLock says whether the lock of an account can be read, which shows on
-// an account without one, too: OpenLDAP compares no value of an attribute that
-// may not be compared, and what may be read may be compared.
+// an account without one, too: what is said of an attribute that may not be
+// searched is neither true nor false (RFC 4511 §4.5.1.7).
 func (c *Connector) mayReadLock(ctx context.Context, s *session, dn string) error {
-	err := s.when(ctx, func() error {
-		_, err := s.conn.Compare(dn, s.cfg.Disable.Attribute, lockedForGood)
-		return err
+	lock := s.cfg.Disable.Attribute
+	result, err := s.search(ctx, &ldap.SearchRequest{
+		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(|(" + lock + "=*)(!(" + lock + "=*)))", Attributes: []string{"1.1"},
 	})
-	if is(err, ldap.LDAPResultInsufficientAccessRights) {
-		return connectors.Errorf(connectors.Permanent, "ldap: read the attribute %s of accounts: let the account in bind_dn read it: without it every disabled account shows as enabled", s.cfg.Disable.Attribute)
-	}
-	if _, answered := code(err); !answered {
+	if err != nil {
 		return s.failure(ctx, "read the lock of an account", err)
 	}
-	return nil // any other answer says nothing against it
+	if len(result.Entries) == 0 {
+		return connectors.Errorf(connectors.Permanent, "ldap: read the attribute %s of accounts: let the account in bind_dn read it: without it every disabled account shows as enabled", lock)
+	}
+	return nil
 }
 
 func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn, what string, attributes []string) error {

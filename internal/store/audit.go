@@ -48,17 +48,33 @@ const insertRecord = `INSERT INTO audit_record
 	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, step, outcome, payload, prev, hash)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 
+// lockHead locks the head until the transaction ends: no two transactions extend
+// the chain from the same record. Whoever waits for what others may hold as well,
+// jobs and decisions on steps, takes the head first, as every decision does: taken
+// in another order, two transactions would wait for each other.
+func (tx *Tx) lockHead(ctx context.Context) error {
+	if tx.headLocked {
+		return nil
+	}
+	if err := tx.exec(ctx, `UPDATE head SET audit_idx = audit_idx + 0 WHERE id = 1`); err != nil {
+		return fmt.Errorf("audit head: %w", err)
+	}
+	tx.headLocked = true
+	return nil
+}
+
 func (tx *Tx) flushAudit(ctx context.Context) error {
 	if len(tx.records) == 0 {
 		return nil
+	}
+	if err := tx.lockHead(ctx); err != nil {
+		return err
 	}
 	var head struct {
 		Index int64  `db:"audit_idx"`
 		Hash  []byte `db:"audit_hash"`
 	}
-	// The update locks the head until commit: no two transactions extend the
-	// chain from the same record.
-	if err := tx.tx.GetContext(ctx, &head, `UPDATE head SET audit_idx = audit_idx + 0 WHERE id = 1 RETURNING audit_idx, audit_hash`); err != nil {
+	if err := tx.tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash FROM head WHERE id = 1`); err != nil {
 		return fmt.Errorf("audit head: %w", err)
 	}
 	insert, err := tx.tx.PrepareContext(ctx, insertRecord)

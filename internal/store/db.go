@@ -198,6 +198,8 @@ type Tx struct {
 	asked   bool            // somebody asks for it, whatever a target said before
 	last    string          // the event or decision that was recorded last
 	jobs    []Job
+
+	headLocked bool
 }
 
 // Write runs f in a transaction, commits it when f returns nil and rolls it

@@ -261,6 +261,9 @@ type HoldStep struct {
 
 // RaiseHold records a hold of steps, with its audit record, unless it is known.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	h.RaisedUS = Micros(micros(at))
 	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
 		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO UPDATE SET superseded_us = 0 WHERE hold.superseded_us <> 0`, h)
@@ -283,6 +286,9 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 // EndHold forgets a hold that went through. The release is used up with it:
 // should the same be held again, it waits for a decision of its own.
 func (tx *Tx) EndHold(ctx context.Context, digest string) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	for _, where := range []string{"hold_step WHERE digest", "step_decision WHERE hold", "hold WHERE digest"} {
 		if err := tx.exec(ctx, `DELETE FROM `+where+` = $1`, digest); err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
@@ -321,6 +327,9 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 		return err
 	}
 	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.lockHead(ctx); err != nil {
+			return err
+		}
 		for _, h := range old {
 			var gone []string
 			if err := tx.tx.SelectContext(ctx, &gone, `DELETE FROM hold WHERE digest = $1 AND raised_us = $2 RETURNING digest`, h.Digest, h.RaisedUS); err != nil {

@@ -224,6 +224,9 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	if len(tx.jobs) == 0 {
 		return nil
 	}
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	because, err := traced(ctx)
 	if err != nil {
 		return err

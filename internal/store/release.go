@@ -33,6 +33,9 @@ func (db *DB) StepDecisions(ctx context.Context, target string, of Few) ([]StepV
 // DecideSteps notes a decision on steps of a hold; a later decision on a step
 // replaces an earlier one.
 func (tx *Tx) DecideSteps(ctx context.Context, steps []StepVerdict, at time.Time) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	for _, s := range steps {
 		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold, verdict = excluded.verdict, decision = excluded.decision, decided_us = excluded.decided_us`,
@@ -46,6 +49,9 @@ func (tx *Tx) DecideSteps(ctx context.Context, steps []StepVerdict, at time.Time
 // DeferSteps notes of the steps of which nothing is decided that they wait for a
 // decision, in a hold, whatever else is released.
 func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	for _, s := range steps {
 		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold WHERE step_decision.verdict = excluded.verdict`, s.Step, s.Hold, s.Target, string(s.Person), Deferred, s.Decision, micros(at)); err != nil {
@@ -58,6 +64,9 @@ func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time)
 // keepRefused has the steps of a hold that were rejected, or not released with
 // others, wait for another decision when the hold itself ends.
 func (tx *Tx) keepRefused(ctx context.Context, digest string) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	if err := tx.exec(ctx, `UPDATE step_decision SET verdict = $2, hold = '' WHERE hold = $1 AND verdict <> $3`, digest, Deferred, Release); err != nil {
 		return fmt.Errorf("hold %s: %w", digest, err)
 	}
@@ -85,6 +94,13 @@ func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, er
 // ForgetStepDecision forgets the decision on a step: it was done, or is not
 // planned any more.
 func (tx *Tx) ForgetStepDecision(ctx context.Context, step string) error {
+	var decided int
+	if err := tx.tx.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE step = $1`, step); err != nil || decided == 0 {
+		return err
+	}
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	if err := tx.exec(ctx, `DELETE FROM step_decision WHERE step = $1`, step); err != nil {
 		return fmt.Errorf("decision on step %s: %w", step, err)
 	}
@@ -105,6 +121,9 @@ func (tx *Tx) EndHoldIfDone(ctx context.Context, digest string) error {
 
 // SupersedeHold notes that a plan for everybody no longer has exactly this hold.
 func (tx *Tx) SupersedeHold(ctx context.Context, digest string, at time.Time) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
 	if err := tx.exec(ctx, `UPDATE hold SET superseded_us = $2 WHERE digest = $1 AND superseded_us = 0`, digest, micros(at)); err != nil {
 		return fmt.Errorf("hold %s: %w", digest, err)
 	}
