@@ -193,7 +193,7 @@ newest file, look at the plan, and apply it.
 
 Suspensions and other decisions made since the backup are not in it: whom somebody
 suspended since would be let in again. So every target is paused, until they are
-made again and somebody says behov resume. Accounts that behov disabled before are
+made again and behov resume is run. Accounts that behov disabled before are
 enabled only by a release: others may have disabled them since. Who was new since has another ID now,
 and an account with the former one is nobody's until its anchor attribute is
 emptied.`,

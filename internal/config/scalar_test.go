@@ -110,7 +110,7 @@ func TestANumberThatIsNoneIsToldHowToBeWritten(t *testing.T) {
 }
 
 // TestTextThatLooksTheSameIsTheSame: names of one thing in two files, written in
-// two ways that nobody sees.
+// two ways that look the same.
 func TestTextThatLooksTheSameIsTheSame(t *testing.T) {
 	dir := example(t)
 	edit(t, dir, "catalogue.yaml", "  library:\n", "  \"f\u00f6rskola\u200b\":\n")

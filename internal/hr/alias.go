@@ -9,7 +9,7 @@ import (
 
 // alias gives the rows the keys by which their people and employments are
 // stored. Keys are clean where they are read; a database may hold others from
-// before they were: "1001" is whom it knows as "1001" with a zero-width space
+// before they were: "1001" is the person it knows as "1001" with a zero-width space
 // behind, and no second person.
 func (r *run) alias(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial {
@@ -34,7 +34,7 @@ func (r *run) alias(ctx context.Context, tx *store.Tx) error {
 		row.PersonKey, row.EmploymentKey = or(person[row.PersonKey], row.PersonKey), or(employment[row.EmploymentKey], row.EmploymentKey)
 		row.Terms.ManagerKey, row.SponsorKey = or(person[row.Terms.ManagerKey], row.Terms.ManagerKey), or(sponsor[row.SponsorKey], row.SponsorKey)
 	}
-	// Whoever may be meant by a bad row stays as they are.
+	// A person who may be meant by a bad row stays as they are.
 	spread(r.Export.BadPeople, people)
 	spread(r.Export.Protected, people)
 	spread(r.Export.BadEmployments, employments)

@@ -211,7 +211,7 @@ func TestWhatWasStoredUncleanedIsTheSameAfterwards(t *testing.T) {
 	}
 }
 
-// TestABadRowKeepsWhoIsStoredUncleaned: whom a bad row names is not ended for
+// TestABadRowKeepsWhoIsStoredUncleaned: the person a bad row names is not ended for
 // being stored in other bytes.
 func TestABadRowKeepsWhoIsStoredUncleaned(t *testing.T) {
 	f := newFixture(t)

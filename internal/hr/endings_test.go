@@ -69,7 +69,7 @@ func (f *fixture) lastStatus() string {
 	return all[0].Status
 }
 
-// TestEndingsThatWaitAreHeldAndTold: an import in which somebody would have been
+// TestEndingsThatWaitAreHeldAndTold: an import in which a person would have been
 // ended, but for rows that could be anybody's, says so with a status of its own
 // and a hold, which alerts; everything else of it goes in.
 func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
@@ -92,13 +92,13 @@ func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
 	if r := f.take(moved + "\n"); r.EndingsHeld != nil || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone || strings.Contains(f.state(), "Bo") {
 		t.Errorf("corrected: %+v, %s", r, f.state())
 	}
-	// Where nobody would have been ended, nothing is held.
+	// Where no one would have been ended, nothing is held.
 	if r := f.take(moved + "\n" + nobodys); r.EndingsHeld != nil || !r.EndingsWait || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone {
 		t.Errorf("nobody to end: %+v", r)
 	}
 }
 
-// TestHeldEndingsCanBeReleased: released, the same content ends whom it lacks,
+// TestHeldEndingsCanBeReleased: released, the same content ends the people it lacks,
 // and is read again for it; rejected, it is not.
 func TestHeldEndingsCanBeReleased(t *testing.T) {
 	f := newFixture(t)
@@ -151,7 +151,7 @@ func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
 }
 
 // TestANULByteIsOneBadRow: the rest of the file goes in. A key with one is
-// nobody's, as the character could have been any.
+// no person's, as the character could have been any.
 func TestANULByteIsOneBadRow(t *testing.T) {
 	moved := strings.Replace(twoPeople, "E2,Åsa,Ek,library", "E2,Åsa,Ek,school", 1)
 	for name, c := range map[string]struct {

@@ -52,7 +52,7 @@ func (r *run) keeps(key string) bool {
 }
 
 // endingsWait says whether there are rows that could be anybody's, so that
-// whoever the export lacks may be in it.
+// each person the export lacks may be in it.
 func (r *run) endingsWait() bool {
 	return r.unattributed > 0 && !r.Export.Partial && !r.endingsReleased
 }
@@ -92,7 +92,7 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 
 // holdsOf returns the holds of the source's imports, and the people whose
 // vanishing a person has released: that release outlives the export that was
-// held, and covers nobody who was not in it.
+// held, and covers only the people in it.
 func (im *Importer) holdsOf(ctx context.Context, source string) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
 	all, err := im.DB.Holds(ctx)
 	if err != nil {

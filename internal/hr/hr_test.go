@@ -258,7 +258,7 @@ func TestAnExportThatShrankIsHeldAndCanBeReleased(t *testing.T) {
 }
 
 // The release of a shrunken export is for the people whose vanishing was seen:
-// it survives the next day's export, and covers nobody else's.
+// it survives the next day's export, and covers only the people in it.
 func TestTheReleaseOfAShrunkenExportSurvivesTheNext(t *testing.T) {
 	f := newFixture(t)
 	rows := func(from, to int) (text string) {

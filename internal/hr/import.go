@@ -479,8 +479,8 @@ func (r *run) check(s *Subject) {
 }
 
 // cancels says whether an end more than a day before the start cancels the
-// employment. It does while the employment has not begun: nobody has access
-// through it yet, and nobody is let in on a first day that HR has taken back.
+// employment. It does while the employment has not begun: no one has access
+// through it yet, and no one is let in on a first day that HR has taken back.
 // Once it has begun the row is bad, and the person stays as they are.
 func (r *run) cancels(s *Subject, row Row) bool {
 	column := or(r.Source.Columns["end_date"], "end_date")

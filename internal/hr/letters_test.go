@@ -69,7 +69,7 @@ func TestOneCutLetterIsOneBadRow(t *testing.T) {
 	}
 }
 
-// TestACutLetterInAKeyCouldBeAnybodys: a key that cannot be read is nobody's.
+// TestACutLetterInAKeyCouldBeAnybodys: a key that cannot be read is no person's.
 func TestACutLetterInAKeyCouldBeAnybodys(t *testing.T) {
 	f := newFixture(t)
 	f.take(lettered)

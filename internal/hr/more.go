@@ -11,7 +11,7 @@ import (
 )
 
 // IncompleteError is returned for a feed that says it has more than it gave.
-// Nothing of it is read: taken as everything, it would end whoever it left out.
+// Nothing of it is read: taken as everything, it would end the people it left out.
 type IncompleteError struct{ Text string }
 
 func (e *IncompleteError) Error() string { return e.Text }

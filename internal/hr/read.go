@@ -124,7 +124,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		if err == nil && blank(fields) {
-			continue // as Excel leaves them: it is nobody's row, and nothing at all
+			continue // as Excel leaves them: it is no person's row, and nothing at all
 		}
 		p.export.Read++
 		var bad *sheet.RecordError
@@ -446,7 +446,7 @@ func isPlaceholder(key string) bool {
 
 // unusable brings fields into the one form in which text is compared, and says
 // of those that no value can be read from why. It empties those that are too
-// long or whose characters were lost, so that what is left of them is nobody's.
+// long or whose characters were lost, so that what is left of them is no person's.
 func (p *parser) unusable(fields []string) map[int]string {
 	var all map[int]string
 	why := func(i int, text string) {

@@ -26,7 +26,7 @@ func TestParseDate(t *testing.T) {
 }
 
 // Law 9: a civil date is that of the organisation's time zone.
-// TestAnErrorNamesTheFormatAsConfigured: nobody knows Go's layouts.
+// TestAnErrorNamesTheFormatAsConfigured: Go's layouts are not known to its readers.
 func TestAnErrorNamesTheFormatAsConfigured(t *testing.T) {
 	for layout, want := range map[string]string{"2006-01-02": "YYYY-MM-DD", "02.01.2006": "DD.MM.YYYY", "20060102": "YYYYMMDD"} {
 		if _, err := identity.ParseDate(layout, "soon"); err == nil || err.Error() != `"soon" is not a date in the format `+want {

@@ -71,7 +71,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 			continue
 		}
 		// What is released, rejected or deferred counts beside the rest: what came
-		// later does not go through because somebody looked at the others.
+		// later does not go through because a person reviewed the others.
 		n := b.count(kind, all, func(s Step) bool { return counts(s) && (!b.never(s) || b.deferred(s)) })
 		alone := b.count(kind, through, func(s Step) bool { return counts(s) && !b.released(s) })
 		if !limit.Allows(max(n, b.together(kind)), population) {

@@ -137,7 +137,7 @@ func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 	}
 }
 
-// Law 14: nobody decides about themselves. The steps about the maker of a
+// Law 14: no one decides about themselves. The steps about the maker of a
 // decision stay held for another person.
 func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 	h := newHouse(t)

@@ -14,8 +14,8 @@ import (
 // sampled is how many people SamplePeople returns at most.
 const sampled = 200
 
-// SamplePeople streams people from whom much is seen of everyone: always the
-// same of the same people, and of every year's.
+// SamplePeople streams a sample of the people, those recorded in every year among
+// them: always the same people of the same installation.
 func SamplePeople(ctx context.Context, db *store.DB) iter.Seq2[identity.Person, error] {
 	return func(yield func(identity.Person, error) bool) {
 		ids, err := db.PersonIDs(ctx)

@@ -78,14 +78,14 @@ func StandingOf(ctx context.Context, db *store.DB, c *config.Config, p identity.
 	return s, err
 }
 
-// differenceError says why nothing of a person's access is changed about whom
-// the fast evaluator and Casbin do not agree.
+// differenceError says why the access of a person is not changed: the fast
+// evaluator and Casbin do not agree about it.
 func differenceError(d store.EvaluatorDifference) error {
 	return fmt.Errorf("the rules are evaluated in two ways that differ: %s", d.Detail)
 }
 
-// holdDifferent keeps the access of everyone as it is about whom the fast
-// evaluator and Casbin do not agree.
+// holdDifferent keeps the access of a person as it is while the fast evaluator
+// and Casbin do not agree about it.
 func (e *Engine) holdDifferent(ctx context.Context, w *world) error {
 	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, "")
 	for _, d := range different {

@@ -101,7 +101,7 @@ func cleanText(v any) any {
 }
 
 // told answers a request that deactivates a user or deletes one. When it is
-// refused that is recorded: nobody's ending is lost without a word.
+// refused that is recorded: no person's ending is lost without a word.
 func (u *users) told(next http.Handler, w http.ResponseWriter, r *http.Request, hash string) {
 	answer := &buffered{header: w.Header(), status: http.StatusOK}
 	next.ServeHTTP(answer, r)

@@ -30,7 +30,7 @@ const (
 
 // New returns the handler of everything: SCIM at /scim/v2 for the sources that
 // are pushed to, /health for whoever asks whether the process lives, and /ready
-// for whoever asks whether it works, which ready says. It logs to log.
+// for callers that ask whether it works, which ready says. It logs to log.
 func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error, log *slog.Logger) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {

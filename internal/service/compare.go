@@ -47,8 +47,8 @@ func (s *Service) compareNew(ctx context.Context, c *config.Config) error {
 }
 
 // compare asks Casbin about everyone once in thirty days, a few people every
-// five minutes, until ctx ends. About whom it and the fast evaluator do not
-// agree nothing is changed until they do, or other rules are in use.
+// five minutes, until ctx ends. While it and the fast evaluator do not
+// agree about a person, nothing of theirs is changed, until other rules are in use.
 func (s *Service) compare(ctx context.Context) {
 	slot := cmp.Or(s.CompareEvery, compareEvery) / compareSlots
 	done := s.Now().UnixNano()/int64(slot) - compareSlots/30 // today's, when we begin

@@ -49,7 +49,7 @@ const insertRecord = `INSERT INTO audit_record
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 
 // lockHead locks the head until the transaction ends: no two transactions extend
-// the chain from the same record. Whoever waits for what others may hold as well,
+// the chain from the same record. A transaction that waits for what others may hold,
 // jobs and decisions on steps, takes the head first, as every decision does: taken
 // in another order, two transactions would wait for each other.
 func (tx *Tx) lockHead(ctx context.Context) error {

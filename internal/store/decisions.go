@@ -380,7 +380,7 @@ func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
 }
 
 // HoldDecision returns the newest decision on a hold as a whole, or nil when
-// there is no such hold or nobody has decided on it.
+// there is no such hold or no decision on it.
 func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
 	return holdDecision(ctx, db.read, digest)
 }
