@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/governance"
 )
 
 func (a *app) accountCommand() *cobra.Command {
@@ -25,7 +26,7 @@ func (a *app) accountListCommand() *cobra.Command {
 		Example: "  behov account list 1004",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -61,17 +62,16 @@ func (a *app) accountBindCommand() *cobra.Command {
 		Long: `Say that an account in a target is a person's, by the target's own ID, which
 behov plan shows with its findings: for an account that was replaced behind
 behov's back, or that no rule under adopt can tell. The next run writes the
-person's ID into it. An account that is another person's is refused.`,
+person's ID into it. An account that is another person's, or under ignore, is
+refused. One that is enabled waits for another person, who releases it with
+behov hold release.`,
 		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			if reason == "" {
-				return errors.New("say why: --reason \"restored from the backup\"")
-			}
 			if _, ok := i.config.Target(target); !ok {
 				return fmt.Errorf("there is no target %q: say which with --target", target)
 			}
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -80,14 +80,20 @@ person's ID into it. An account that is another person's is refused.`,
 				return err
 			}
 			defer done()
-			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+			subject, err := a.subject(ctx, i, by)
+			if err != nil {
 				return err
 			}
-			if err := e.Bind(ctx, p, target, args[1], reason); err != nil {
+			proposal, err := a.governance(i).Bind(ctx, e, p, target, args[1], subject, reason)
+			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"person": p.ID, "target": target, "account": args[1]})
+				return a.printJSON(proposal)
+			}
+			if proposal.Hold != nil {
+				a.waits(proposal, "The account is enabled, and may be in use.")
+				return nil
 			}
 			a.printf("The account is %s's from now on; behov plan shows what follows from it.\n", newNames(ctx, i.db).of(p.ID))
 			return nil
@@ -95,6 +101,11 @@ person's ID into it. An account that is another person's is refused.`,
 	}
 	cmd.Flags().StringVar(&target, "target", "", "the target that the account is in")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", "who says so: HR person_id, login or e-mail address")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
+}
+
+// waits says that another person has to let a proposal through.
+func (a *app) waits(p governance.Proposal, why string) {
+	a.printf("Proposed (decision %d). %s Another person lets it through:\n  behov hold release %s --reason \"…\" --by …\n", p.Seq, why, p.Hold.Digest)
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
 	"strings"
 	"time"
 
@@ -16,7 +14,6 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -49,7 +46,7 @@ and keeps an audit trail of who had access to what, when and why.`,
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand())
 	return root
 }
@@ -92,6 +89,7 @@ func (a *app) open(ctx context.Context) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.SetOperator(currentUser().String())
 	return &installation{config: c, db: db, zone: c.Zone}, nil
 }
 
@@ -156,75 +154,6 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 
 func closeTargets(targets map[string]connectors.Connector) {
 	_ = reconcile.Disconnect(targets) // nothing is under way any more
-}
-
-// actor says who is at it: the person named with --by, else the person whose
-// login the operating system's user has, else that user by number.
-func (a *app) actor(ctx context.Context, i *installation, by string) (string, error) {
-	given := by != ""
-	if !given {
-		by = os.Getenv("BEHOV_BY")
-	}
-	if by != "" {
-		p, err := i.db.FindPerson(ctx, by)
-		if err != nil {
-			return "", whoDecides(err, given)
-		}
-		return governance.ActorOf(p.ID), nil
-	}
-	if u, err := user.Current(); err == nil {
-		if p, err := i.db.FindPerson(ctx, u.Username); err == nil {
-			return governance.ActorOf(p.ID), nil
-		}
-	}
-	return osUser(), nil
-}
-
-func osUser() string { return fmt.Sprintf("os-uid:%d", os.Getuid()) }
-
-// doer is actor for what is no decision. Whom the environment names for
-// decisions need not be known: the first import is made before HR has said who
-// anybody is.
-func (a *app) doer(ctx context.Context, i *installation) (string, error) {
-	actor, err := a.actor(ctx, i, "")
-	if errors.Is(err, store.ErrNoPerson) {
-		return osUser(), nil
-	}
-	return actor, err
-}
-
-// namedActor is actor for what only a named person decides: whoever is logged in
-// as nobody that HR knows must say who they are.
-func (a *app) namedActor(ctx context.Context, i *installation, by string) (string, error) {
-	actor, err := a.actor(ctx, i, by)
-	if err == nil && !governance.IsPerson(actor) {
-		_, err = a.person(ctx, i, by)
-	}
-	return actor, err
-}
-
-// person finds who decides; unlike actor it accepts nobody unknown.
-func (a *app) person(ctx context.Context, i *installation, by string) (identity.Person, error) {
-	given := by != ""
-	if !given {
-		by = os.Getenv("BEHOV_BY")
-	}
-	if by == "" {
-		return identity.Person{}, errors.New("say who decides: --by with your HR person_id, login or e-mail address, or the environment variable BEHOV_BY")
-	}
-	p, err := i.db.FindPerson(ctx, by)
-	if err != nil {
-		return p, whoDecides(err, given)
-	}
-	return p, nil
-}
-
-// whoDecides says what is wrong with who was named, and where.
-func whoDecides(err error, given bool) error {
-	if given {
-		return fmt.Errorf("who decides: %w", err)
-	}
-	return fmt.Errorf("who decides, by the environment variable BEHOV_BY: %w", err)
 }
 
 func (a *app) governance(i *installation) *governance.Governance {

@@ -38,7 +38,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) (err error) {
 			o := reconcile.Options{}
 			if person != "" {
-				p, err := i.db.FindPerson(ctx, person)
+				p, err := i.db.FindPerson(ctx, person, i.config.First)
 				if err != nil {
 					return err
 				}

@@ -146,6 +146,13 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	for _, p := range problems {
 		fmt.Fprintln(a.stderr, p.Error())
 	}
+	warnings, err := a.unknownDeciders(ctx, c, offline)
+	if err != nil {
+		return err
+	}
+	for _, text := range warnings {
+		fmt.Fprintln(a.stderr, "warning: "+text)
+	}
 	if n := len(compared.Differences); n == 0 && compared.Conditions < compared.AllConditions {
 		fmt.Fprintf(a.stderr, "warning: %d of %d conditions were compared with what Casbin says, within %s; behov serve compares the rest with the people it knows\n", compared.Conditions, compared.AllConditions, comparing)
 	}

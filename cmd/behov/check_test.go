@@ -54,7 +54,7 @@ func TestStatusTellsOfTwoEvaluations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	p, err := db.FindPerson(t.Context(), "1004")
+	p, err := db.FindPerson(t.Context(), "1004", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,8 @@ func TestWhoDecidesNeedNotBeKnownToImport(t *testing.T) {
 	h := newHousehold(t)
 	h.says([]string{"hr", "import", h.file("hr.csv")}, "10 new people")
 	h.ok("apply", "--yes")
-	h.fails("who decides, by the environment variable BEHOV_BY: nobody is known by that (\"7777\")", "suspend", "1004", "--reason", "dismissed")
-	h.fails("who decides: nobody is known by that (\"8888\")", "suspend", "1004", "--reason", "dismissed", "--by", "8888")
+	h.fails("the person who decides, by the environment variable BEHOV_BY: no person matches that (\"7777\")", "suspend", "1004", "--reason", "dismissed")
+	h.fails("the person who decides, by --by: no person matches that (\"8888\")", "suspend", "1004", "--reason", "dismissed", "--by", "8888")
 }
 
 func TestInitLeavesWhatIsThere(t *testing.T) {
@@ -171,9 +171,10 @@ func TestExplainADecisionWithoutARule(t *testing.T) {
 
 func TestReviews(t *testing.T) {
 	h := applied(t)
-	h.fails("say who decides", "review", "start", "--system", "library")
+	t.Setenv("BEHOV_BY", "")
+	h.fails("say which person decides", "review", "start", "--system", "library")
 	h.fails(`there is no system "librarium"`, "review", "start", "--system", "librarium", "--by", "1006")
-	h.fails("who decides", "review", "start", "--system", "library", "--by", "9999")
+	h.fails("the person who decides", "review", "start", "--system", "library", "--by", "9999")
 	h.says([]string{"review", "start", "--system", "library", "--by", "1006"}, "Review 1 of library has begun, with 3 questions.")
 	own, other := "", ""
 	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
@@ -184,7 +185,7 @@ func TestReviews(t *testing.T) {
 			other = strings.Fields(line)[0]
 		}
 	}
-	h.fails("nobody decides on their own access", "review", "decide", own, "keep", "--reason", "mine", "--by", "1006")
+	h.fails("no one decides about themselves", "review", "decide", own, "keep", "--reason", "mine", "--by", "1006")
 	h.fails("a decision needs a reason", "review", "decide", other, "revoke", "--by", "1006")
 	h.fails("is no verdict: keep or revoke", "review", "decide", other, "perhaps", "--reason", "r", "--by", "1006")
 	h.fails("is no review item", "review", "decide", "first", "keep", "--reason", "r", "--by", "1006")
@@ -210,8 +211,9 @@ func TestHolds(t *testing.T) {
 	}
 	digest := strings.Fields(h.says([]string{"hold", "list"}, "plan of directory"))[0]
 	h.says([]string{"hold", "show", digest[:6]}, digest, ", until ", "8 accounts disabled", "Karin Lindqvist (1001)", "- disable account", "ended")
-	h.fails("say who decides", "hold", "release", digest, "--reason", "r")
-	h.fails("nobody is known", "hold", "release", digest, "--reason", "r", "--by", "7777")
+	t.Setenv("BEHOV_BY", "")
+	h.fails("say which person decides", "hold", "release", digest, "--reason", "r")
+	h.fails("no person matches", "hold", "release", digest, "--reason", "r", "--by", "7777")
 	h.fails("nothing is held whose digest begins with", "hold", "release", "ffffffffffffffff", "--reason", "r", "--by", "1008")
 	h.fails(`nothing is held whose digest begins with ""`, "hold", "release", "", "--reason", "r", "--by", "1008")
 	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ", "--by", "1008")

@@ -105,6 +105,7 @@ func (s *signIn) files(ldapConfig string) {
 		"behov.yaml": "targets:\n  directory:\n    hold_above: {all: {number: 50}}\n    attributes: {cn: \"{{.GivenName}} {{.FamilyName}}\", sn: \"{{.FamilyName}}\"}\n" +
 			"    first_password: {directory: first-passwords}\n    ldap: {first_password: {keep: true}, " + ldapConfig + "}\n",
 		"catalogue.yaml": "systems:\n  base: {target: directory, entitlements: {staff: {}, school: {native: school}}}\n",
+		"rights.csv":     "g, hr/1003, operator\n",
 		"policy.csv":     "p, staff, true, base:staff, allow, everybody\np, school, \"r.sub.unit == 'school'\", base:school, allow, school\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
@@ -210,7 +211,7 @@ func TestClosedIsClosed(t *testing.T) {
 					t.Fatal("what IT security disabled was enabled")
 				}
 			}
-			s.behov(1, "nobody decides on their own access", "enable", "1002", "--reason", "let me in", "--by", "1002")
+			s.behov(1, "no one decides about themselves", "enable", "1002", "--reason", "let me in", "--by", "1002")
 			s.behov(0, "Decided", "enable", "1002", "--reason", "the incident is closed", "--by", "1003")
 			s.behov(0, "1 account enabled", "apply", "--yes")
 			if !s.may("Dahl") {

@@ -33,7 +33,7 @@ func TestBackupAndRestore(t *testing.T) {
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
 	h.loseDatabase()
-	h.fails("nobody is known", "explain", "1004")
+	h.fails("no person matches", "explain", "1004")
 	h.loseDatabase()
 	h.says([]string{"restore", backup}, "Copied 10 people", "behov plan", "every target is paused")
 	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {

@@ -19,15 +19,15 @@ A person cannot enable their own accounts.`,
 		Example: "  behov enable 1004 --reason \"the incident is closed, ticket 2026-811\" --by 1001\n  behov enable 1004 --target ad --reason \"…\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
-			maker, err := a.namedActor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).Enable(ctx, p, target, maker, reason)
+			d, err := a.governance(i).Enable(ctx, p, target, subject, reason)
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ login, e-mail address or ID.`,
 		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}

@@ -99,8 +99,11 @@ func (a *app) showHoldCommand() *cobra.Command {
 			}
 			n := newNames(ctx, i.db)
 			a.printHold(i, n, h)
-			if h.Kind == store.ImportHold || h.Kind == store.EndingsHold {
+			switch h.Kind {
+			case store.ImportHold, store.EndingsHold:
 				return a.printHeldImport(n, h, all)
+			case store.BindHold, store.ErasureHold:
+				return nil
 			}
 			var steps []plan.Step
 			if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
@@ -141,7 +144,7 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	if !h.Current() {
 		state = "superseded at " + at(h.SupersededUS.Time()) + ": later plans have other steps"
 	}
-	a.printf("%s  %s of %s, %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), h.Why)
+	a.printf("%s  %s of %s, %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), n.in(h.Why))
 	if d := h.Decision; d != nil {
 		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.in(d.Maker), at(d.At()), d.Reason)
 	}
@@ -159,13 +162,13 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 		Example: example,
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			maker, err := a.namedActor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
 			var about []identity.PersonID
 			for _, name := range named {
-				p, err := i.db.FindPerson(ctx, name)
+				p, err := i.db.FindPerson(ctx, name, i.config.First)
 				if err != nil {
 					return err
 				}
@@ -175,14 +178,14 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, about, maker, reason)
+			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, about, subject, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(d)
 			}
-			return a.printHoldDecision(newNames(ctx, i.db), h, d, about)
+			return a.printHoldDecision(newNames(ctx, i.db), h, d, verdict, about)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -193,9 +196,14 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 
 // printHoldDecision says what was decided on, and what comes of it. Of a plan
 // these are the steps of the people named, or all steps when none is.
-func (a *app) printHoldDecision(n *names, h store.HoldState, d store.Decision, named []identity.PersonID) error {
-	verdict := d.Verdict
+func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict string, named []identity.PersonID) error {
 	switch {
+	case h.Kind == store.BindHold && verdict == store.Release:
+		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(identity.PersonID(d.Person)), d.Seq)
+	case h.Kind == store.ErasureHold && verdict == store.Release:
+		a.printf("Erased: %s (decision %d). What the person had stays in the trail under that ID.\n", d.Person, d.Seq)
+	case h.Kind == store.BindHold || h.Kind == store.ErasureHold:
+		a.printf("Rejected: hold %s: nothing is done.\n", h.Digest)
 	case h.Kind == store.ImportHold && verdict == store.Release:
 		a.printf("Released: hold %s: the import of %s goes in at the next import of the same file.\n", h.Digest, h.Subject)
 	case h.Kind == store.ImportHold:
@@ -205,22 +213,13 @@ func (a *app) printHoldDecision(n *names, h store.HoldState, d store.Decision, n
 	case h.Kind == store.EndingsHold:
 		a.printf("Rejected: hold %s: the endings that the import of %s left out stay out.\n", h.Digest, h.Subject)
 	default:
-		return a.printStepDecision(n, h, d, named)
+		a.printStepDecision(n, h, d, named)
 	}
 	return nil
 }
 
-func (a *app) printStepDecision(n *names, h store.HoldState, d store.Decision, named []identity.PersonID) error {
-	var steps []plan.Step
-	if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
-		return fmt.Errorf("hold %s: %w", h.Digest, err)
-	}
-	all := len(steps)
-	steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return d.Maker == governance.ActorOf(s.Person) })
-	own := all - len(steps)
-	if len(named) > 0 {
-		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !slices.Contains(named, s.Person) })
-	}
+func (a *app) printStepDecision(n *names, h store.HoldState, d governance.HoldDecision, named []identity.PersonID) {
+	steps := d.Steps
 	concerned := people(steps)
 	whose := count(len(concerned), "person", "people")
 	if len(named) > 0 {
@@ -236,8 +235,7 @@ func (a *app) printStepDecision(n *names, h store.HoldState, d store.Decision, n
 	} else {
 		a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
 	}
-	if own > 0 {
-		a.printf("%s about your own access and held: another person decides on that.\n", count(own, "step is", "steps are"))
+	if d.Left > 0 {
+		a.printf("%s held: about your own access, or caused by a decision of yours. Another person decides on that.\n", count(d.Left, "step stays", "steps stay"))
 	}
-	return nil
 }

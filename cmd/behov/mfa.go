@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,10 +29,7 @@ PERSON is an HR person_id, a login or an e-mail address.`,
 		Example: "  behov mfa pass 1004 --by 2001 --reason \"first day, seen in person\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			if reason == "" {
-				return errors.New("say why: --reason \"first day, seen in person\"")
-			}
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -42,10 +38,11 @@ PERSON is an HR person_id, a login or an e-mail address.`,
 				return err
 			}
 			defer done()
-			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+			subject, err := a.subject(ctx, i, by)
+			if err != nil {
 				return err
 			}
-			pass, err := e.IssuePass(ctx, p, valid, reason)
+			pass, err := a.governance(i).IssuePass(ctx, e, p, valid, subject, reason)
 			if err != nil {
 				return err
 			}
@@ -58,7 +55,7 @@ PERSON is an HR person_id, a login or an e-mail address.`,
 	}
 	cmd.Flags().DurationVar(&valid, "valid", time.Hour, "how long the pass is valid")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", "who issues it: HR person_id, login or e-mail address")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
 
@@ -71,10 +68,7 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 		Example: "  behov mfa withdraw 1004 --reason \"sent to the wrong number\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			if reason == "" {
-				return errors.New("say why: --reason \"sent to the wrong number\"")
-			}
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -83,21 +77,26 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 				return err
 			}
 			defer done()
-			if e.Actor, err = a.actor(ctx, i, by); err != nil {
+			subject, err := a.subject(ctx, i, by)
+			if err != nil {
 				return err
 			}
-			outcome, err := e.WithdrawPass(ctx, p, reason)
+			withdrawn, err := a.governance(i).WithdrawPass(ctx, e, p, subject, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"person": p.ID, "outcome": outcome.Status})
+				return a.printJSON(map[string]any{"person": p.ID, "withdrawn": withdrawn})
 			}
-			a.printf("No pass of this person is valid any more (%s).\n", outcome.Status)
+			if withdrawn {
+				a.printf("Withdrawn: no pass of this person is valid any more.\n")
+			} else {
+				a.printf("This person has no pass.\n")
+			}
 			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", "who withdraws it: HR person_id, login or e-mail address")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"regexp"
+	"strconv"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
@@ -39,8 +40,21 @@ func (n *names) of(id identity.PersonID) string {
 
 var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
 
-// in replaces every "person:ID" and "person ID" in a text.
+var decisionPattern = regexp.MustCompile(`decision ([0-9]+) by (?:person:[0-9a-f-]{36}|os-uid:[0-9]+|behov)`)
+
+// in replaces every "person:ID" and "person ID" in a text, and adds to a decision
+// that is named what its maker wrote.
 func (n *names) in(text string) string {
+	text = decisionPattern.ReplaceAllStringFunc(text, func(m string) string {
+		seq, err := strconv.ParseInt(decisionPattern.FindStringSubmatch(m)[1], 10, 64)
+		if err != nil {
+			return m
+		}
+		if d, err := n.db.Decision(n.ctx, seq); err == nil && d.Reason != "" {
+			return m + ": " + d.Reason
+		}
+		return m
+	})
 	return actorPattern.ReplaceAllStringFunc(text, func(m string) string {
 		return n.of(identity.PersonID(actorPattern.FindStringSubmatch(m)[1]))
 	})

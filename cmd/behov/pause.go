@@ -33,7 +33,7 @@ access of people without any employment ends all the same.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&except, "except-leavers", false, "the access of people without any employment ends all the same")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
@@ -51,17 +51,17 @@ itself stays so when the pause of all of them ends.`,
 			return a.pause(ctx, i, args, store.Resume, by, reason)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
 
 func (a *app) pause(ctx context.Context, i *installation, args []string, verdict, by, reason string) error {
-	maker, err := a.actor(ctx, i, by)
+	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err
 	}
-	d, err := a.governance(i).Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, maker, reason)
+	d, err := a.governance(i).Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, subject, reason)
 	var already *governance.AlreadyError
 	if err != nil && !errors.As(err, &already) {
 		return err

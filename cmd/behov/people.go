@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -25,12 +26,12 @@ decision is in the audit trail and can be undone.`,
 	}
 	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(), a.mainCommand(),
 		a.aboutPersonCommand("protect PERSON", "Mask a protected identity, whatever HR says (--lift leaves it to HR again)",
-			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
-				return a.governance(i).Protect(ctx, p, lift, maker, reason)
+			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+				return a.governance(i).Protect(ctx, p, lift, by, reason)
 			}),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
-			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
-				return a.governance(i).HoldLegally(ctx, p, lift, maker, reason)
+			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+				return a.governance(i).HoldLegally(ctx, p, lift, by, reason)
 			}),
 		a.eraseCommand())
 	return cmd
@@ -108,7 +109,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 		Example: "  behov people show 1004",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -179,41 +180,41 @@ func (a *app) mergeCommand() *cobra.Command {
 		`The employments of both are one person's from now on. The accounts that the
 other had are closed as a leaver's are; the person's own stay. behov people
 split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001",
-		func(ctx context.Context, i *installation, p, other identity.Person, maker, reason string) (store.Decision, error) {
-			return a.governance(i).Merge(ctx, p, other, maker, reason)
+		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
+			return a.governance(i).Merge(ctx, p, other, by, reason)
 		})
 }
 
 func (a *app) apartCommand() *cobra.Command {
 	return a.twoPeopleCommand("apart PERSON OTHER", "Say that two people who look like one are two", "Nobody is asked about them again.",
 		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001",
-		func(ctx context.Context, i *installation, p, other identity.Person, maker, reason string) (store.Decision, error) {
-			return a.governance(i).Apart(ctx, p, other, maker, reason)
+		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
+			return a.governance(i).Apart(ctx, p, other, by, reason)
 		})
 }
 
-func (a *app) twoPeopleCommand(use, short, long, example string, decide func(context.Context, *installation, identity.Person, identity.Person, string, string) (store.Decision, error)) *cobra.Command {
+func (a *app) twoPeopleCommand(use, short, long, example string, decide func(context.Context, *installation, identity.Person, identity.Person, rights.Subject, string) (store.Decision, error)) *cobra.Command {
 	var reason, by string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
-			other, err := i.db.FindPerson(ctx, args[1])
+			other, err := i.db.FindPerson(ctx, args[1], i.config.First)
 			if err != nil {
 				return err
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := decide(ctx, i, p, other, maker, reason)
+			d, err := decide(ctx, i, p, other, subject, reason)
 			return a.decided(ctx, i, d, err)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
@@ -229,7 +230,7 @@ employments go with it, and the next import does not join them again.`,
 		Example: "  behov people split 1004 contractors/C-77 --reason \"a typing error in the number\" --by 1001",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -237,11 +238,11 @@ employments go with it, and the next import does not join them again.`,
 			if !ok {
 				return fmt.Errorf("%q is no record: they look like hr/1004", args[1])
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			other, d, err := a.governance(i).Split(ctx, p, identity.SourceKey{Source: source, Key: key}, maker, reason)
+			other, d, err := a.governance(i).Split(ctx, p, identity.SourceKey{Source: source, Key: key}, subject, reason)
 			if err != nil {
 				return err
 			}
@@ -251,7 +252,7 @@ employments go with it, and the next import does not join them again.`,
 			return a.decided(ctx, i, d, nil)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
@@ -269,7 +270,7 @@ What the person may do does not change: every employment gives what it needs.`,
 		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
@@ -288,39 +289,39 @@ What the person may do does not change: every employment gives what it needs.`,
 			if !lift && chosen == "" {
 				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i.db).of(p.ID), args[1], args[0])
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).Main(ctx, p, chosen, maker, reason)
+			d, err := a.governance(i).Main(ctx, p, chosen, subject, reason)
 			return a.decided(ctx, i, d, err)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.Flags().BoolVar(&lift, "lift", false, "leave it to the rule again")
 	return cmd
 }
 
-func (a *app) aboutPersonCommand(use, short, example string, decide func(context.Context, *installation, identity.Person, bool, string, string) (store.Decision, error)) *cobra.Command {
+func (a *app) aboutPersonCommand(use, short, example string, decide func(context.Context, *installation, identity.Person, bool, rights.Subject, string) (store.Decision, error)) *cobra.Command {
 	var reason, by string
 	var lift bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := decide(ctx, i, p, lift, maker, reason)
+			d, err := decide(ctx, i, p, lift, subject, reason)
 			return a.decided(ctx, i, d, err)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.Flags().BoolVar(&lift, "lift", false, "end it")
 	return cmd
@@ -343,36 +344,38 @@ func (a *app) eraseCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "erase PERSON",
-		Short: "Destroy what is known of somebody who has left",
-		Long: `Destroy everything personal that behov knows of somebody who has left and whose
-accounts are gone. What they had access to stays in the audit trail, of somebody
-whom nobody can name. It cannot be undone. lifecycle.erase_after_days does the
-same by itself.`,
+		Short: "Propose to destroy what is known of a person who has left",
+		Long: `Propose to destroy everything personal that behov knows of a person who has left
+and whose accounts are gone. Another person lets it through with behov hold
+release; then it cannot be undone. What the person had access to stays in the audit
+trail, under an ID that names no one. lifecycle.erase_after_days does the same by
+itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
 			if !yes {
 				return errors.New("it cannot be undone: look at behov people show first, then say --yes")
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			if err := a.governance(i).Erase(ctx, p, maker, reason); err != nil {
+			proposal, err := a.governance(i).Erase(ctx, p, subject, reason)
+			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"erased": p.ID})
+				return a.printJSON(proposal)
 			}
-			a.printf("Erased: %s. What they had stays in the trail under that ID.\n", p.ID)
+			a.waits(proposal, "It cannot be undone.")
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.Flags().BoolVar(&yes, "yes", false, "really")
 	return cmd

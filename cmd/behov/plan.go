@@ -42,7 +42,7 @@ is held or failed for good, 1 error.`,
 				}
 			}
 			if person != "" {
-				p, err := i.db.FindPerson(ctx, person)
+				p, err := i.db.FindPerson(ctx, person, i.config.First)
 				if err != nil {
 					return err
 				}

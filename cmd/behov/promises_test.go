@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,17 @@ func newHousehold(t *testing.T) *household {
 	t.Helper()
 	h := &household{t: t, dir: filepath.Join(t.TempDir(), "k"), now: time.Now}
 	h.ok("init", h.dir)
+	// Most tests are not about who may decide.
+	if _, set := os.LookupEnv("BEHOV_BY"); !set {
+		t.Setenv("BEHOV_BY", "1009")
+	}
+	var all strings.Builder
+	for key := 1001; key <= 1010; key++ {
+		fmt.Fprintf(&all, "g, hr/%d, administrator\n", key)
+	}
+	if err := os.WriteFile(h.file("rights.csv"), []byte(all.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if testenv.OnPostgres() {
 		h.moveTo(testenv.Database(t))
 	}

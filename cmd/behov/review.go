@@ -11,8 +11,6 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-const byHelp = "who decides: an HR person_id, login or e-mail address (default $BEHOV_BY, or whose login you have here)"
-
 func (a *app) reviewCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "review", Short: "Review who has what in a system, and decide"}
 	cmd.AddCommand(a.reviewStartCommand(), a.reviewListCommand(), a.reviewDecideCommand())
@@ -27,11 +25,11 @@ func (a *app) reviewStartCommand() *cobra.Command {
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
-			p, err := a.person(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			campaign, items, err := a.governance(i).StartReview(ctx, system, p.ID)
+			campaign, items, err := a.governance(i).StartReview(ctx, system, subject)
 			if err != nil {
 				return err
 			}
@@ -79,6 +77,13 @@ func (a *app) reviewListCommand() *cobra.Command {
 					rows = append(rows, r)
 				}
 			}
+			decided := make([]*store.Decision, len(rows))
+			for n := range rows {
+				decided[n] = rows[n].Decision
+			}
+			if err := i.db.OpenReasons(ctx, decided...); err != nil {
+				return err
+			}
 			if a.json {
 				return a.printJSON(rows)
 			}
@@ -114,15 +119,16 @@ func (a *app) reviewDecideCommand() *cobra.Command {
 		Short: "Decide whether a person keeps what they have",
 		Long: `Decide whether a person keeps what they have. What is revoked goes at the next
 apply, and its rule does not give it back; a later "keep" on a new review does.
-Nobody decides on their own access.`,
+The owner of the system and the deputies decide, or the reviewer whom the item
+names (behov rights); no one decides on their own access.`,
 		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := a.person(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideItem(ctx, args[0], args[1], p.ID, reason)
+			d, err := a.governance(i).DecideItem(ctx, args[0], args[1], subject, reason)
 			if err != nil {
 				return err
 			}
@@ -137,7 +143,7 @@ Nobody decides on their own access.`,
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }

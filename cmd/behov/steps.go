@@ -139,7 +139,7 @@ all. behov serve does it at once; without it, the next behov apply.`,
 	}
 	cmd.Flags().StringVar(&target, "target", "", "all in this target")
 	cmd.Flags().BoolVar(&all, "all", false, "all")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
@@ -157,17 +157,17 @@ or until it is another step: with other values, or in another account.`,
 			return a.decideSteps(ctx, i, args, store.GiveUp, by, reason)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }
 
 func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict, by, reason string) error {
-	maker, err := a.actor(ctx, i, by)
+	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err
 	}
-	decided, err := a.governance(i).DecideSteps(ctx, keys, verdict, maker, reason)
+	decided, err := a.governance(i).DecideSteps(ctx, keys, verdict, subject, reason)
 	if err != nil {
 		return err
 	}
@@ -175,5 +175,8 @@ func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, v
 		return a.printJSON(decided)
 	}
 	a.printf("Decided: %s, %s.\n", verdict, count(len(decided), "step", "steps"))
+	if left := len(keys) - len(decided); left > 0 {
+		a.printf("%s about the person who decides: another person decides on that.\n", count(left, "step is", "steps are"))
+	}
 	return nil
 }

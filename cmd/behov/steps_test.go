@@ -26,7 +26,7 @@ func TestSteps(t *testing.T) {
 	h.fails("say which", "steps", "retry", "ff", "--all")
 	h.fails("no failing step has this key", "steps", "retry", "ff")
 	db := openStore(t, h.dir)
-	person, err := db.FindPerson(t.Context(), "1004")
+	person, err := db.FindPerson(t.Context(), "1004", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestSteps(t *testing.T) {
 		t.Errorf("%d, %s", code, out)
 	}
 	h.fails("a decision needs a reason", "steps", "give-up", "aa")
-	h.fails("nobody decides on their own access", "steps", "give-up", "aa", "--reason", "r", "--by", "1004")
+	h.fails("no one decides about themselves", "steps", "give-up", "aa", "--reason", "r", "--by", "1004")
 	h.says([]string{"steps", "give-up", "aa", "--reason", "the desk is closed", "--by", "1006"}, "Decided: give-up, 1 step.")
 	if out := h.ok("steps"); strings.Contains(out, "aa11") {
 		t.Errorf("what was given up is listed: %s", out)
@@ -104,7 +104,8 @@ func TestParkedIsSeen(t *testing.T) {
 	}
 	h.says([]string{"explain", "1004", "school:register"}, "does not get it: insufficient access; it was tried 8 times")
 	h.ok("steps", "give-up", parkedKeys(t, h)[0], "--reason", "r")
-	h.ok("steps", "retry", "--all")
+	h.says([]string{"steps", "retry", "--all"}, "is about the person who decides: another person decides on that")
+	h.ok("steps", "retry", "--all", "--by", "1008")
 	h.ok("apply", "--yes")
 	if code, out, _ := h.run("plan"); code != 0 || strings.Contains(out, "FAILED") {
 		t.Errorf("one is given up, the others are done: %d %s", code, out)

@@ -30,15 +30,15 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 		Example: "  behov suspend 1004 --reason \"dismissed today\" --by 1001\n  behov suspend 1004 --lift --reason \"it was a misunderstanding\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0])
+			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
-			maker, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).Suspend(ctx, p, lift, maker, reason)
+			d, err := a.governance(i).Suspend(ctx, p, lift, subject, reason)
 			var already *governance.AlreadyError
 			if err != nil && !errors.As(err, &already) {
 				return err
@@ -61,7 +61,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 			return a.close(ctx, i, p, d, n)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.Flags().BoolVar(&lift, "lift", false, "end the suspension")
 	return cmd

@@ -40,11 +40,11 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 			if !yes {
 				return a.wouldRetire(ctx, i, args[0])
 			}
-			p, err := a.namedActor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).Retire(ctx, args[0], p, reason)
+			d, err := a.governance(i).Retire(ctx, args[0], subject, reason)
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }

@@ -56,7 +56,7 @@ func TestStatus(t *testing.T) {
 func TestRetire(t *testing.T) {
 	h := applied(t)
 	db := openStore(t, h.dir)
-	person, err := db.FindPerson(t.Context(), "1004")
+	person, err := db.FindPerson(t.Context(), "1004", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,8 @@ func TestRetire(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	h.fails("a decision needs a reason", "target", "retire", "directory", "--yes", "--by", "1001")
-	h.fails("say who decides", "target", "retire", "directory", "--yes", "--reason", "r")
+	t.Setenv("BEHOV_BY", "")
+	h.fails("say which person decides", "target", "retire", "directory", "--yes", "--reason", "r")
 	h.fails("nothing is known of a target", "target", "retire", "nowhere", "--yes", "--reason", "r", "--by", "1001")
 	h.says([]string{"target", "retire", "directory", "--yes", "--reason", "replaced by the registry", "--by", "1001"}, "target directory is retired")
 	h.says([]string{"audit", "verify"}, "is whole")

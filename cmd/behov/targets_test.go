@@ -198,6 +198,7 @@ targets:
 	for _, system := range []string{"ad", "ldap", "app", "entra"} {
 		fmt.Fprintf(&rules, "p, %[1]s-staff, true, %[1]s:staff, allow, everybody\np, %[1]s-school, \"r.sub.unit == 'school'\", %[1]s:school, allow, school\n", system)
 	}
+	files["rights.csv"] = "g, hr/1001, operator\n"
 	files["policy.csv"] = rules.String() + "p, office, true, entra:office, allow, everybody writes\n"
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(m.dir, name), []byte(text), 0o600); err != nil {
@@ -300,11 +301,11 @@ func TestFourKindsOfTarget(t *testing.T) {
 	if got := m.entra.Members(m.groups["school"]); len(got) != 0 {
 		t.Errorf("without MFA they are in school already: %v", got)
 	}
-	pass := m.behov(0, "Valid until", "mfa", "pass", "1002", "--reason", "first day", "--by", "1002")
+	pass := m.behov(0, "Valid until", "mfa", "pass", "1002", "--reason", "first day", "--by", "1001")
 	if trail := m.behov(0, "", "audit", "access", "1002", "--json"); strings.Contains(trail, strings.Fields(pass)[0]) {
 		t.Error("the pass is in the trail")
 	}
-	m.behov(0, "applied", "mfa", "withdraw", "1002", "--reason", "used")
+	m.behov(0, "Withdrawn", "mfa", "withdraw", "1002", "--reason", "used", "--by", "1001")
 	m.entra.SetMFA(boss, true)
 	m.behov(0, "1 entitlement given", "apply", "--yes")
 

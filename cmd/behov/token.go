@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -44,11 +45,11 @@ func (a *app) tokenMakeCommand() *cobra.Command {
 			case strings.TrimSpace(name) == "":
 				return errors.New("say who will have it: --name \"Entra ID\"")
 			}
-			actor, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			token, t, err := i.db.MakeToken(ctx, name, s.Name, actor, a.now())
+			token, t, err := i.db.MakeToken(ctx, name, s.Name, governance.ActorOf(subject.Person), a.now())
 			if err != nil {
 				return err
 			}
@@ -126,11 +127,11 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 			if strings.TrimSpace(reason) == "" {
 				return errors.New("say why: --reason \"…\"")
 			}
-			actor, err := a.actor(ctx, i, by)
+			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			if err := i.db.RevokeToken(ctx, args[0], actor, reason, a.now()); err != nil {
+			if err := i.db.RevokeToken(ctx, args[0], governance.ActorOf(subject.Person), reason, a.now()); err != nil {
 				return err
 			}
 			if a.json {
@@ -140,7 +141,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
 }

@@ -95,7 +95,14 @@ type Record struct {
 	At time.Time `json:"at"`
 	// Actor is who caused it: "behov" itself, "person:ID", or "os-uid:N" for
 	// an operator who is not known as a person.
-	Actor       string `json:"actor"`
+	Actor string `json:"actor"`
+	// Operator is the operating system's user whose process wrote the record:
+	// "os-uid:N", with " sudo-uid:N" behind it when sudo says who called. It is
+	// empty in records of versions that did not say it.
+	Operator string `json:"operator,omitempty"`
+	// Authority is, on decisions, the role by which the actor may decide, and how
+	// it was known who the actor is: "owner, claimed".
+	Authority   string `json:"authority,omitempty"`
 	Action      Action `json:"action"`
 	Person      string `json:"person,omitempty"`
 	Target      string `json:"target,omitempty"`
@@ -127,7 +134,8 @@ func (r *Record) Link(index int64, prev []byte) {
 }
 
 // digest is SHA-256 over every field but the hash, each with its length in
-// front, so that no two records have the same bytes.
+// front, so that no two records have the same bytes. Records without operator and
+// authority have the form that they had before there were such fields.
 func (r *Record) digest() []byte {
 	h := sha256.New()
 	var n [8]byte
@@ -139,7 +147,12 @@ func (r *Record) digest() []byte {
 		number(int64(len(b)))
 		h.Write(b)
 	}
-	h.Write([]byte("behov.audit.v1\n"))
+	second := r.Operator != "" || r.Authority != ""
+	if second {
+		h.Write([]byte("behov.audit.v2\n"))
+	} else {
+		h.Write([]byte("behov.audit.v1\n"))
+	}
 	number(r.Index)
 	number(r.At.UnixMicro())
 	if r.Began.IsZero() {
@@ -151,6 +164,10 @@ func (r *Record) digest() []byte {
 		field([]byte(s))
 	}
 	field(r.Payload)
+	if second {
+		field([]byte(r.Operator))
+		field([]byte(r.Authority))
+	}
 	field(r.Prev)
 	return h.Sum(nil)
 }

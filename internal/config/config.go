@@ -23,6 +23,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/rights"
 )
 
 // File is the name of the main configuration file in an installation's
@@ -48,6 +49,13 @@ type Config struct {
 	Sources     map[string]Source
 	Targets     []Target // sorted by name
 	Rules       *policy.Rules
+	// Rights says who may decide what.
+	Rights *rights.Rights
+	// Operators maps users of the operating system, by name or number, to the
+	// records of people. When it is nil a name on the command line is a claim.
+	Operators map[string]identity.SourceKey
+	// First is the source whose keys name people where no source is said.
+	First string
 	// Attributes are the organisation's own HR columns.
 	Attributes []string
 	Files      []Read // everything that it was read from

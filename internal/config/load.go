@@ -30,8 +30,11 @@ type fileYAML struct {
 		Catalogue string `yaml:"catalogue"`
 		Units     string `yaml:"units"`
 		Policy    string `yaml:"policy"`
+		Rights    string `yaml:"rights"`
 	} `yaml:"files"`
-	HR struct {
+	// Operators maps users of the operating system, by name or number, to people.
+	Operators map[string]string `yaml:"operators"`
+	HR        struct {
 		Attributes []string              `yaml:"attributes"`
 		Precedence map[string][]string   `yaml:"precedence"`
 		Sources    map[string]sourceYAML `yaml:"sources"`
@@ -79,6 +82,7 @@ type catalogueYAML struct {
 type systemYAML struct {
 	Name           string                     `yaml:"name"`
 	Owner          string                     `yaml:"owner"`
+	Deputies       []string                   `yaml:"deputies"`
 	Classification string                     `yaml:"classification"`
 	Target         string                     `yaml:"target"`
 	Entitlements   map[string]entitlementYAML `yaml:"entitlements"`
@@ -193,10 +197,13 @@ func (l *loader) load() *Config {
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
+	c.First = l.first(c.Precedence)
+	c.Operators = l.operators(doc, f.Operators, c)
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
 	known := !slices.ContainsFunc(l.problems[before:], func(p policy.Problem) bool { return !p.Warning })
 	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
+	c.Rights = l.rights(f.Files.Rights, c, units)
 	policyFile := or(f.Files.Policy, "policy.csv")
 	text, ok := l.read(policyFile)
 	if !ok {

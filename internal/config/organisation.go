@@ -30,7 +30,8 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 		for _, text := range []*string{&s.Name, &s.Owner, &s.Classification, &s.Target} {
 			*text = identity.CleanText(*text)
 		}
-		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: s.Owner, Classification: s.Classification})
+		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: l.person(doc, "$.systems."+quoteKey(id)+".owner", s.Owner, c),
+			Deputies: l.people(doc, "$.systems."+quoteKey(id)+".deputies", s.Deputies, c), Classification: s.Classification})
 		for _, name := range sortedKeys(s.Entitlements) {
 			at := "$.systems." + quoteKey(id) + ".entitlements." + quoteKey(name)
 			y := s.Entitlements[name]

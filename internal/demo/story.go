@@ -21,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 )
@@ -230,7 +231,7 @@ func (s *Story) reasonFor(r *reconcile.Result, row employment, entitlement polic
 var actors = regexp.MustCompile(`person:[0-9a-f-]{36}`)
 
 func (s *Story) person(row employment) identity.PersonID {
-	p, err := s.db.FindPerson(context.Background(), s.login(row))
+	p, err := s.db.FindPerson(context.Background(), s.login(row), "hr")
 	if err != nil {
 		return ""
 	}
@@ -394,10 +395,15 @@ func (s *Story) behindOurBack(ctx context.Context) error {
 	return nil
 }
 
+// subject is a person of a row, who decides.
+func (s *Story) subject(row employment) rights.Subject {
+	return rights.Subject{Person: s.person(row), How: rights.Claimed}
+}
+
 func (s *Story) review(ctx context.Context) error {
 	owner := s.m.first("4400", 0)
 	s.title("A review: " + name(owner) + ", head librarian, goes through who has what in the library")
-	campaign, items, err := s.govern.StartReview(ctx, "library", s.person(owner))
+	campaign, items, err := s.govern.StartReview(ctx, "library", s.subject(owner))
 	if err != nil {
 		return err
 	}
@@ -408,11 +414,11 @@ func (s *Story) review(ctx context.Context) error {
 		return fmt.Errorf("review %d lacks questions it should have", campaign)
 	}
 	s.tell("   Review %d has %d questions. The owner revokes the borrowers' register from %s.", campaign, len(items), name(s.mover))
-	if _, err := s.govern.DecideItem(ctx, items[i].Name(), store.Revoke, s.person(owner), "does not work with loans yet"); err != nil {
+	if _, err := s.govern.DecideItem(ctx, items[i].Name(), store.Revoke, s.subject(owner), "does not work with loans yet"); err != nil {
 		return err
 	}
-	_, err = s.govern.DecideItem(ctx, items[own].Name(), store.Keep, s.person(owner), "I need it")
-	s.check(errors.Is(err, governance.ErrOwnAccess), nil, "the owner cannot decide on their own access")
+	_, err = s.govern.DecideItem(ctx, items[own].Name(), store.Keep, s.subject(owner), "I need it")
+	s.check(rights.IsSelf(err), nil, "the owner cannot decide on their own access")
 	r, err := s.apply(ctx)
 	if err != nil {
 		return err
@@ -474,7 +480,7 @@ func (s *Story) massEnding(ctx context.Context) error {
 	s.check(so && len(r.Plan.Holds) > 0, err, "%s, one of them, still has an account", name(alone))
 	boss := s.m.first("1110", 1)
 	for _, h := range r.Plan.Holds {
-		if _, err := s.govern.DecideHold(ctx, h.Digest, store.Release, nil, governance.ActorOf(s.person(boss)), "the temps' contracts ended"); err != nil {
+		if _, err := s.govern.DecideHold(ctx, h.Digest, store.Release, nil, s.subject(boss), "the temps' contracts ended"); err != nil {
 			return err
 		}
 	}

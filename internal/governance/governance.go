@@ -1,25 +1,24 @@
-// Package governance is where people decide: reviews of who has what, and the
-// release of what behov holds. What they say becomes a decision, and a
+// Package governance is where people decide: reviews of who has what, the release of
+// what behov holds, suspensions, whose a record or an account is, pauses. Each
+// decision asks rights, and is recorded with its audit record in one transaction. A
 // decision is an input to policy.
 //
-// It must never write to a target, and never let anyone decide on their own
-// access.
+// It must never write to a target, and never record a decision that rights does not
+// allow to its maker.
 package governance
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -33,90 +32,20 @@ type Governance struct {
 // ActorOf is how a person stands in the audit trail.
 func ActorOf(p identity.PersonID) string { return "person:" + string(p) }
 
-// IsPerson says whether an actor is a person whom HR knows.
-func IsPerson(actor string) bool { return strings.HasPrefix(actor, ActorOf("")) }
-
-// StartReview begins a review of a system: one item for everybody who has one
-// of its entitlements now, with the reasons as they are. It returns the
-// campaign's number and how many items it has.
-func (g *Governance) StartReview(ctx context.Context, system string, by identity.PersonID) (campaign int64, items []store.ReviewItem, err error) {
-	if _, ok := g.Config.Rules.Catalogue.System(system); !ok {
-		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Config.Rules))
-	}
-	if err := g.mayDecide(ctx, by); err != nil {
-		return 0, nil, err
-	}
-	intervals, err := g.DB.Intervals(ctx, store.IntervalQuery{Open: true})
-	if err != nil {
-		return 0, nil, err
-	}
-	why := reasons{g: g, people: map[identity.PersonID][]policy.Grant{}}
-	for _, i := range intervals {
-		e, ok := g.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
-		if !ok || e.System != system {
-			continue
-		}
-		text, err := why.of(ctx, identity.PersonID(i.Person), e.ID)
-		if err != nil {
-			return 0, nil, err
-		}
-		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: text})
-	}
-	if len(items) == 0 {
-		return 0, nil, fmt.Errorf("nobody has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
-	}
-	now := g.Now()
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		campaign, err = tx.StartReview(ctx, system, ActorOf(by), "", now, items)
-		tx.Audit(audit.Record{At: now, Actor: ActorOf(by), Action: audit.ReviewStarted, Reason: fmt.Sprintf("review %d of system %s with %d items", campaign, system, len(items))})
-		return err
-	})
-	for n := range items {
-		items[n].Campaign, items[n].Number = campaign, int64(n+1)
-	}
-	return campaign, items, err
-}
-
-func systems(r *policy.Rules) string {
-	var names []string
-	for _, s := range r.Catalogue.Systems {
-		names = append(names, s.ID)
-	}
-	return strings.Join(names, ", ")
-}
-
-// reasons remembers what each person is granted.
-type reasons struct {
-	g      *Governance
-	people map[identity.PersonID][]policy.Grant
-}
-
-func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement policy.EntitlementID) (string, error) {
-	grants, ok := r.people[id]
+// personOf is the person behind an audit.Record.Actor; empty when it is none.
+func personOf(actor string) identity.PersonID {
+	id, ok := strings.CutPrefix(actor, ActorOf(""))
 	if !ok {
-		p, err := r.g.DB.Person(ctx, id)
-		if err != nil {
-			return "", err
-		}
-		standing, err := r.g.standing(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		if grants, err = r.g.Config.Rules.Decide(standing.Person, r.g.today(), standing.Facts); err != nil {
-			return "", err
-		}
-		r.people[id] = grants
+		return ""
 	}
-	for _, grant := range grants {
-		switch {
-		case grant.Entitlement != entitlement:
-		case len(grant.Reasons) > 0:
-			return policy.Reasons(grant.Reasons), nil
-		default:
-			return grant.GateReason, nil
-		}
-	}
-	return "no rule gives it: it was found in the target", nil
+	return identity.PersonID(id)
+}
+
+// AlreadyError is returned for a decision that says what holds already.
+type AlreadyError struct{ Decision store.Decision }
+
+func (e *AlreadyError) Error() string {
+	return fmt.Sprintf("that holds already, by decision %d: %s", e.Decision.Seq, e.Decision.Reason)
 }
 
 func (g *Governance) today() identity.Date { return identity.DateOf(g.Now(), g.Config.Zone) }
@@ -125,155 +54,162 @@ func (g *Governance) standing(ctx context.Context, p identity.Person) (reconcile
 	return reconcile.StandingOf(ctx, g.DB, g.Config, p, g.today())
 }
 
-// mayDecide says whether the person works here: nobody decides after their last
-// day, or before their first, or while they are suspended.
-func (g *Governance) mayDecide(ctx context.Context, by identity.PersonID) error {
-	p, err := g.DB.Person(ctx, by)
-	if err != nil {
-		return err
-	}
-	standing, err := g.standing(ctx, p)
-	switch {
-	case err != nil:
-		return err
-	case standing.Facts.Suspended != "":
-		return errors.New("whoever decides must not be suspended")
-	case !standing.Works():
-		return errors.New("whoever decides must work here: the person named has no employment that runs")
-	}
-	return nil
-}
-
-// mayDecideOn is mayDecide for a decision about somebody: nobody decides about
-// themselves. A maker who is not known as a person is the operator.
-func (g *Governance) mayDecideOn(ctx context.Context, maker string, about identity.PersonID, reason string) error {
-	if strings.TrimSpace(reason) == "" {
-		return errors.New("a decision needs a reason: --reason \"…\"")
-	}
-	id, ok := strings.CutPrefix(maker, ActorOf(""))
-	if !ok {
-		return nil
-	}
-	if identity.PersonID(id) == about {
-		return ErrOwnAccess
-	}
-	return g.mayDecide(ctx, identity.PersonID(id))
-}
-
-// ErrOwnAccess is returned to whoever decides on their own access.
-var ErrOwnAccess = errors.New("nobody decides on their own access: ask somebody else to")
-
-// DecideItem answers a review item, named "campaign-number", with keep or
-// revoke. A later answer replaces an earlier one.
-func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by identity.PersonID, reason string) (store.Decision, error) {
-	campaign, number, ok := strings.Cut(name, "-")
-	c, err1 := strconv.ParseInt(campaign, 10, 64)
-	n, err2 := strconv.ParseInt(number, 10, 64)
-	if !ok || err1 != nil || err2 != nil {
-		return store.Decision{}, fmt.Errorf("%q is no review item: they look like 1-12, see behov review list", name)
-	}
-	if verdict != store.Keep && verdict != store.Revoke {
-		return store.Decision{}, fmt.Errorf("%q is no verdict: keep or revoke", verdict)
+// may asks rights whether a subject may take an action, and returns the decision
+// with its maker and authority, for the caller to fill in and record.
+func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
+	if by.Person == "" {
+		return store.Decision{}, errors.New("a decision needs a person who makes it: --by with a person_id, or BEHOV_BY")
 	}
 	if strings.TrimSpace(reason) == "" {
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
 	}
-	if err := g.mayDecide(ctx, by); err != nil {
-		return store.Decision{}, err
-	}
-	item, err := g.DB.ReviewItem(ctx, c, n)
+	known, err := g.known(ctx, by)
 	if err != nil {
 		return store.Decision{}, err
 	}
-	if item.Person == string(by) {
-		return store.Decision{}, ErrOwnAccess
+	if o.Managers, err = g.managers(ctx, o.About); err != nil {
+		return store.Decision{}, err
 	}
-	var d store.Decision
-	now := g.Now()
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: verdict, Person: item.Person, Entitlement: item.Entitlement,
-			Subject: item.Name(), Maker: ActorOf(by), Reason: reason}, now)
-		if err != nil {
-			return err
-		}
-		return tx.DecideItem(ctx, item, d.Seq)
-	})
-	return d, err
+	role, err := g.Config.Rights.May(known, action, o)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	return store.Decision{Maker: ActorOf(by.Person), Authority: string(role) + ", " + string(by.How), Reason: reason}, nil
 }
 
-// DecideSteps says of failing steps, by their keys or how those begin, that they
-// are to be tried again, or given up.
-func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict, maker, reason string) ([]store.FailingStep, error) {
-	if verdict == store.GiveUp && strings.TrimSpace(reason) == "" {
-		return nil, errors.New("a decision needs a reason: --reason \"…\"")
+// known returns what rights needs to know of a subject.
+func (g *Governance) known(ctx context.Context, by rights.Subject) (rights.Known, error) {
+	k := rights.Known{Subject: by}
+	p, err := g.DB.Person(ctx, by.Person)
+	if err != nil {
+		return k, fmt.Errorf("the person who decides: %w", err)
 	}
-	by, isPerson := strings.CutPrefix(maker, ActorOf(""))
-	if isPerson {
-		if err := g.mayDecide(ctx, identity.PersonID(by)); err != nil {
+	standing, err := g.standing(ctx, p)
+	if err != nil {
+		return k, err
+	}
+	k.Works = standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave
+	k.Suspended = standing.Facts.Suspended != ""
+	k.Member = g.memberNames(standing.Person)
+	return k, nil
+}
+
+// Roles is what a person may be asked to decide as.
+type Roles struct {
+	Person    identity.PersonID `json:"person"`
+	Works     bool              `json:"works"`
+	Suspended bool              `json:"suspended,omitempty"`
+	Roles     []rights.Role     `json:"roles"`
+	Owns      []string          `json:"owns"` // systems
+}
+
+// RightsOf returns the roles of a person, and the systems that the person owns or
+// deputizes for.
+func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Roles, error) {
+	k, err := g.known(ctx, rights.Subject{Person: person})
+	if err != nil {
+		return Roles{}, err
+	}
+	r := Roles{Person: person, Works: k.Works, Suspended: k.Suspended, Owns: []string{}}
+	if r.Roles, err = g.Config.Rights.RolesOf(k.Member); err != nil {
+		return r, err
+	}
+	for _, s := range g.Config.Rules.Catalogue.Systems {
+		if refs := append([]string{s.Owner}, s.Deputies...); slices.ContainsFunc(k.Member, func(name string) bool { return slices.Contains(refs, name) }) {
+			r.Owns = append(r.Owns, s.ID)
+		}
+	}
+	return r, nil
+}
+
+// memberNames are the names by which rights.csv may give a person a role: their
+// records, and the units and jobs of the employments that the first source knows.
+// Another source gives no role: its people may be pushed by another organisation.
+func (g *Governance) memberNames(p identity.Person) []string {
+	var names []string
+	for _, k := range p.Keys {
+		names = append(names, k.Source+"/"+k.Key)
+	}
+	day := g.today()
+	tree := g.Config.Rules.Units.On(day)
+	for _, e := range p.Active(day) {
+		if e.Key.Source != g.Config.First {
+			continue
+		}
+		terms := e.On(day)
+		if terms.JobCode != "" {
+			names = append(names, rights.JobPrefix+terms.JobCode)
+		}
+		for _, line := range g.Config.Rights.Given() {
+			if unit, ok := strings.CutPrefix(line.Member, rights.UnitPrefix); ok && tree.Under(tree.Current(terms.Unit), unit) {
+				names = append(names, line.Member)
+			}
+		}
+	}
+	return names
+}
+
+// managers returns who manages each of the people today, by an employment of theirs.
+func (g *Governance) managers(ctx context.Context, people []identity.PersonID) ([]identity.PersonID, error) {
+	var common []identity.PersonID
+	for n, id := range people {
+		if n > 0 && len(common) == 0 {
+			return nil, nil
+		}
+		p, err := g.DB.Person(ctx, id)
+		if err != nil {
 			return nil, err
 		}
-	}
-	var decided []store.FailingStep
-	now := g.Now()
-	err := g.DB.Write(ctx, func(tx *store.Tx) error {
-		for _, key := range keys {
-			f, err := tx.FailingStep(ctx, key)
+		var of []identity.PersonID
+		for _, e := range p.Active(g.today()) {
+			key := e.On(g.today()).ManagerKey
+			if key == "" {
+				continue
+			}
+			manager, ok, err := g.DB.PersonByKey(ctx, identity.SourceKey{Source: e.Key.Source, Key: key})
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if verdict == store.GiveUp && isPerson && f.Person == by {
-				return ErrOwnAccess
-			}
-			next := time.Time{}
-			if f.State = store.GivenUp; verdict == store.Retry {
-				f.State, f.Tries, next = store.Trying, 0, now
-			}
-			if err := tx.PutFailingStep(ctx, f, next); err != nil {
-				return err
-			}
-			decided = append(decided, f)
-		}
-		// Only then: a run has its steps first, too, and the trail's end last.
-		for _, f := range decided {
-			if _, err := tx.Decide(ctx, store.Decision{Kind: store.StepDecision, Verdict: verdict, Person: f.Person, Subject: f.Key, Maker: maker,
-				Reason: cmp.Or(strings.TrimSpace(reason), "tried again")}, now); err != nil {
-				return err
+			if ok {
+				of = append(of, manager.ID)
 			}
 		}
-		return nil
-	})
-	return decided, err
+		if n > 0 {
+			of = slices.DeleteFunc(of, func(m identity.PersonID) bool { return !slices.Contains(common, m) })
+		}
+		common = of
+	}
+	return common, nil
 }
 
-// Pause stops changes to a target, or to all when it is store.EveryTarget; with
-// Resume as verdict it lets them go on.
-func (g *Governance) Pause(ctx context.Context, target, verdict, maker, reason string) (store.Decision, error) {
-	var d store.Decision
-	if strings.TrimSpace(reason) == "" {
-		return d, errors.New("a decision needs a reason: --reason \"…\"")
-	}
-	if _, ok := g.Config.Target(target); !ok && target != store.EveryTarget {
-		return d, fmt.Errorf("there is no target %q", target)
-	}
-	if by, isPerson := strings.CutPrefix(maker, ActorOf("")); isPerson {
-		if err := g.mayDecide(ctx, identity.PersonID(by)); err != nil {
-			return d, err
+// owners returns the people who own a system or deputize for its owner. A record that
+// no one has is left out: behov check says so.
+func (g *Governance) owners(ctx context.Context, system string) ([]identity.PersonID, error) {
+	s, _ := g.Config.Rules.Catalogue.System(system)
+	var people []identity.PersonID
+	for _, ref := range append([]string{s.Owner}, s.Deputies...) {
+		source, key, ok := strings.Cut(ref, "/")
+		if !ok {
+			continue
+		}
+		p, known, err := g.DB.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			people = append(people, p.ID)
 		}
 	}
-	pauses, err := g.DB.Pauses(ctx)
-	if err != nil {
-		return d, err
-	}
-	before, paused := pauses[target]
-	switch {
-	case !paused && verdict == store.Resume:
-		return d, errors.New("that is not paused")
-	case paused && before.Verdict == verdict && before.Reason == reason:
-		return before, &AlreadyError{Decision: before}
-	}
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: target, Maker: maker, Reason: reason}, g.Now())
-		return err
+	return people, nil
+}
+
+// record writes a decision in a transaction of its own, with what else belongs to it.
+func (g *Governance) record(ctx context.Context, d store.Decision, with func(tx *store.Tx, d store.Decision) error) (store.Decision, error) {
+	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		if d, err = tx.Decide(ctx, d, g.Now()); err != nil || with == nil {
+			return err
+		}
+		return with(tx, d)
 	})
 	return d, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -44,45 +45,101 @@ func (g *Governance) HoldBody(ctx context.Context, digest string) (store.HoldSta
 	return h, err
 }
 
-// DecideHold releases or rejects the steps of a hold, of everyone in it or, of a
-// hold of a plan, of the people that are named. The decision covers exactly
-// those steps, and stays with them whatever else changes in later plans, until
-// they are done, are not planned any more, or the hold expires.
-func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, people []identity.PersonID, maker, reason string) (store.Decision, error) {
-	var d store.Decision
-	if strings.TrimSpace(reason) == "" {
-		return d, errors.New("a decision needs a reason: --reason \"…\"")
-	}
-	if id, ok := strings.CutPrefix(maker, ActorOf("")); ok {
-		if err := g.mayDecide(ctx, identity.PersonID(id)); err != nil {
-			return d, err
-		}
-	}
+// HoldDecision is a decision on a hold, and what it covers.
+type HoldDecision struct {
+	store.Decision
+	// Steps are those that it covers, of a hold of a plan.
+	Steps []plan.Step `json:"-"`
+	// Left counts steps that stay held for another person: they are about the maker,
+	// or the maker caused them.
+	Left int `json:"left,omitempty"`
+}
+
+// DecideHold releases or rejects what is held. Of a hold of a plan it covers the
+// steps of everyone in it or of the people that are named, each step by itself: the
+// decision stays with them whatever else changes in later plans, until they are done,
+// are not planned any more, or the hold expires. Steps that are about the maker, or
+// that a decision of the maker caused, stay held. What another person proposed is
+// carried out when it is released.
+func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
 	hold, err := g.HoldBody(ctx, digest)
 	if err != nil {
-		return d, err
+		return HoldDecision{}, err
 	}
-	var steps []plan.Step
-	switch {
-	case hold.Kind == store.PlanHold:
-		if err := json.Unmarshal([]byte(hold.Body), &steps); err != nil {
-			return d, fmt.Errorf("hold %s: %w", hold.Digest, err)
+	if len(people) > 0 && hold.Kind != store.PlanHold {
+		return HoldDecision{}, fmt.Errorf("hold %s is of kind %s, which goes through as a whole or not at all", hold.Digest, hold.Kind)
+	}
+	switch hold.Kind {
+	case store.PlanHold:
+		return g.decidePlan(ctx, hold, verdict, people, by, reason)
+	case store.BindHold, store.ErasureHold:
+		return g.decideProposal(ctx, hold, verdict, by, reason)
+	}
+	var about map[identity.Kind][]identity.PersonID
+	if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
+		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
+	}
+	object := rights.Object{CausedBy: []identity.PersonID{personOf(hold.RaisedBy)}}
+	for _, ids := range about {
+		if slices.Contains(ids, by.Person) { // of the others it asks no more
+			object.About = []identity.PersonID{by.Person}
 		}
-	case len(people) > 0:
-		return d, fmt.Errorf("hold %s is of an import, which goes through as a whole or not at all", hold.Digest)
+	}
+	d, err := g.may(ctx, by, rights.DecideImport, object, reason)
+	if err != nil {
+		return HoldDecision{}, err
 	}
 	if !hold.Current() {
-		return d, g.notCurrent(ctx, hold)
+		return HoldDecision{}, g.notCurrent(ctx, hold)
 	}
-	own, err := g.ownSteps(hold, steps, people, maker)
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
+	d, err = g.record(ctx, d, nil)
+	return HoldDecision{Decision: d}, err
+}
+
+// decidePlan is DecideHold for a hold of a plan.
+func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+	var all []plan.Step
+	if err := json.Unmarshal([]byte(hold.Body), &all); err != nil {
+		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
+	}
+	caused, err := g.causedBy(ctx, by.Person)
 	if err != nil {
-		return d, err
+		return HoldDecision{}, err
 	}
 	for _, p := range people {
-		if !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Person == p }) {
-			return d, fmt.Errorf("hold %s has no step of person %s: see behov hold show %s", hold.Digest, p, hold.Digest)
+		if !slices.ContainsFunc(all, func(s plan.Step) bool { return s.Person == p }) {
+			return HoldDecision{}, fmt.Errorf("hold %s has no step of person %s: see behov hold show %s", hold.Digest, p, hold.Digest)
 		}
 	}
+	out := HoldDecision{}
+	var object rights.Object
+	for _, s := range all {
+		switch {
+		case len(people) > 0 && !slices.Contains(people, s.Person):
+		case s.Person == by.Person || caused(s):
+			out.Left++
+		default:
+			out.Steps = append(out.Steps, s)
+			if len(object.About) == 0 || object.About[len(object.About)-1] != s.Person {
+				object.About = append(object.About, s.Person)
+			}
+		}
+	}
+	// Of what is left to another person rights says why, when nothing else is asked.
+	if slices.Contains(people, by.Person) || len(out.Steps) == 0 && slices.ContainsFunc(all, func(s plan.Step) bool { return s.Person == by.Person }) {
+		object.About = []identity.PersonID{by.Person}
+	} else if len(out.Steps) == 0 {
+		object.CausedBy = []identity.PersonID{by.Person}
+	}
+	d, err := g.may(ctx, by, rights.DecideHold, object, reason)
+	if err != nil {
+		return HoldDecision{}, err
+	}
+	if !hold.Current() {
+		return HoldDecision{}, g.notCurrent(ctx, hold)
+	}
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
 	about := people
 	if len(about) == 0 {
 		about = []identity.PersonID{""} // the hold as a whole
@@ -90,56 +147,79 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, p := range about {
-			if d, err = tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: verdict, Person: string(p), Subject: hold.Digest, Maker: maker, Reason: reason}, now); err != nil {
+			one := d
+			one.Person = string(p)
+			if out.Decision, err = tx.Decide(ctx, one, now); err != nil {
 				return err
 			}
-			if err := tx.DecideSteps(ctx, decided(others(steps, own), p, hold.Digest, d), now); err != nil {
+			if err := tx.DecideSteps(ctx, decided(out.Steps, p, hold.Digest, out.Decision), now); err != nil {
 				return err
 			}
 		}
-		if len(people) == 0 && own == "" || verdict != store.Release {
+		if len(people) == 0 && out.Left == 0 || verdict != store.Release {
 			return nil
 		}
 		// Few enough to be within a limit, the others must wait all the same.
-		return tx.DeferSteps(ctx, decided(steps, "", hold.Digest, d), now)
+		return tx.DeferSteps(ctx, decided(all, "", hold.Digest, out.Decision), now)
 	})
-	return d, err
+	return out, err
 }
 
-// ownSteps returns the maker when steps of a hold are about the maker: those stay
-// held, for another person to decide on. A hold that is about nothing else, and
-// an import as a whole, is for another person.
-func (g *Governance) ownSteps(hold store.HoldState, steps []plan.Step, people []identity.PersonID, maker string) (own identity.PersonID, err error) {
-	id, isPerson := strings.CutPrefix(maker, ActorOf(""))
-	own = identity.PersonID(id)
-	if !isPerson {
-		return "", nil
+// causedBy returns which steps a person caused: those about a person and entitlement
+// on which the person's own decision is in force.
+func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (func(plan.Step) bool, error) {
+	decisions, err := g.DB.CurrentDecisionsBy(ctx, ActorOf(maker))
+	if err != nil {
+		return nil, err
 	}
-	about := map[identity.Kind][]identity.PersonID{}
-	if hold.Kind != store.PlanHold {
-		if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
-			return "", fmt.Errorf("hold %s: %w", hold.Digest, err)
-		}
-		for _, ids := range about {
-			if slices.Contains(ids, own) {
-				return "", fmt.Errorf("the import is about your own employment, too: %w", ErrOwnAccess)
+	type about struct{ person, entitlement string }
+	caused := map[about]bool{}
+	for _, d := range decisions {
+		switch d.Kind {
+		case store.ReviewDecision:
+			caused[about{d.Person, d.Entitlement}] = true
+		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
+			caused[about{d.Person, ""}] = true
+			if d.Verdict == store.Merge {
+				caused[about{d.Subject, ""}] = true
 			}
 		}
-		return "", nil
 	}
-	mine := slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Person == own })
-	switch {
-	case slices.Contains(people, own), mine && len(others(steps, own)) == 0:
-		return "", ErrOwnAccess
-	case !mine:
-		return "", nil
-	}
-	return own, nil
+	return func(s plan.Step) bool {
+		return caused[about{string(s.Person), ""}] || s.Entitlement != "" && caused[about{string(s.Person), string(s.Entitlement)}]
+	}, nil
 }
 
-// others are the steps that are not about a person.
-func others(steps []plan.Step, person identity.PersonID) []plan.Step {
-	return slices.DeleteFunc(slices.Clone(steps), func(s plan.Step) bool { return s.Person == person })
+// decideProposal lets another person carry out, or turn down, what one proposed.
+func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, verdict string, by rights.Subject, reason string) (HoldDecision, error) {
+	var what proposed
+	if err := json.Unmarshal([]byte(hold.Body), &what); err != nil {
+		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
+	}
+	action := rights.BindAccount
+	if hold.Kind == store.ErasureHold {
+		action = rights.Erase
+	}
+	object := rights.Object{About: []identity.PersonID{what.Person}}
+	if proposer := personOf(hold.RaisedBy); verdict == store.Release {
+		object.CausedBy = []identity.PersonID{proposer}
+	}
+	d, err := g.may(ctx, by, action, object, reason)
+	if err != nil {
+		return HoldDecision{}, err
+	}
+	release := d
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, string(what.Person), hold.Digest
+	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
+	if err != nil || verdict != store.Release {
+		return HoldDecision{Decision: release}, err
+	}
+	if hold.Kind == store.ErasureHold {
+		d, err = g.erase(ctx, d, what.Person)
+	} else {
+		d, err = g.bind(ctx, d, what)
+	}
+	return HoldDecision{Decision: d}, err
 }
 
 // notCurrent says which holds took the place of one that does not come up any
@@ -177,8 +257,9 @@ func decided(steps []plan.Step, person identity.PersonID, hold string, d store.D
 // their targets by someone else than behov: in one target, or with "" in all.
 // It enables nothing that the person does not need, and nothing of a person who
 // is suspended.
-func (g *Governance) Enable(ctx context.Context, p identity.Person, target, maker, reason string) (store.Decision, error) {
-	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
+func (g *Governance) Enable(ctx context.Context, p identity.Person, target string, by rights.Subject, reason string) (store.Decision, error) {
+	decision, err := g.may(ctx, by, rights.EnableAccount, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
 		return store.Decision{}, err
 	}
 	if _, configured := g.Config.Target(target); !configured && target != "" {
@@ -205,13 +286,8 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target, make
 	if len(steps) == 0 {
 		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
-	var d store.Decision
-	now := g.Now()
-	err = g.DB.Write(ctx, func(tx *store.Tx) (err error) {
-		if d, err = tx.Decide(ctx, store.Decision{Kind: store.EnableDecision, Verdict: store.Release, Person: string(p.ID), Subject: target, Maker: maker, Reason: reason}, now); err != nil {
-			return err
-		}
-		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), now)
+	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, string(p.ID), target
+	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
+		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), g.Now())
 	})
-	return d, err
 }

@@ -5,39 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
 // Suspend takes everything from a person from now on, whatever HR says, or,
 // with lift, ends that.
-func (g *Governance) Suspend(ctx context.Context, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
-	return g.decideOn(ctx, p, store.SuspensionDecision, store.Suspend, lift, maker, reason, nil)
+func (g *Governance) Suspend(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	action := rights.Suspend
+	if lift {
+		action = rights.LiftSuspension
+	}
+	return g.decideOn(ctx, p, action, store.SuspensionDecision, store.Suspend, lift, by, reason, nil)
 }
 
 // HoldLegally keeps whatever of a person would be deleted, or, with lift, ends
 // that.
-func (g *Governance) HoldLegally(ctx context.Context, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
-	return g.decideOn(ctx, p, store.LegalHoldDecision, store.Retain, lift, maker, reason, nil)
+func (g *Governance) HoldLegally(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	return g.decideOn(ctx, p, rights.HoldLegally, store.LegalHoldDecision, store.Retain, lift, by, reason, nil)
 }
 
 // Protect marks a person's identity as protected, or, with lift, leaves it to
 // HR again.
-func (g *Governance) Protect(ctx context.Context, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
-	return g.decideOn(ctx, p, store.ProtectionDecision, store.Protect, lift, maker, reason, func(tx *store.Tx) error {
+func (g *Governance) Protect(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	return g.decideOn(ctx, p, rights.Protect, store.ProtectionDecision, store.Protect, lift, by, reason, func(tx *store.Tx) error {
 		return tx.SetProtected(ctx, p.ID, !lift)
 	})
 }
 
 // Main says which employment speaks for a person while it runs, whatever the
 // rule and HR's mark; none, the empty one, leaves it to them again.
-func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.EmploymentID, maker, reason string) (store.Decision, error) {
-	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
+func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.EmploymentID, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.may(ctx, by, rights.SetMain, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
 		return store.Decision{}, err
 	}
 	verdict := store.Main
@@ -51,20 +56,15 @@ func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.Emp
 	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
 		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
 	}
-	var d store.Decision
-	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
-		if d, err = tx.Decide(ctx, store.Decision{Kind: store.MainDecision, Verdict: verdict, Person: string(p.ID), Subject: string(e), Maker: maker, Reason: reason}, g.Now()); err != nil {
-			return err
-		}
-		return tx.SetMain(ctx, p.ID, e)
-	})
-	return d, err
+	d.Kind, d.Verdict, d.Person, d.Subject = store.MainDecision, verdict, string(p.ID), string(e)
+	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMain(ctx, p.ID, e) })
 }
 
 // decideOn records a decision about a person as a whole. One that says what
 // holds already is refused, so that nobody believes to have changed something.
-func (g *Governance) decideOn(ctx context.Context, p identity.Person, kind store.DecisionKind, verdict string, lift bool, maker, reason string, with func(*store.Tx) error) (store.Decision, error) {
-	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
+func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict string, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
+	d, err := g.may(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
 		return store.Decision{}, err
 	}
 	before, err := g.DB.PersonDecisions(ctx, kind, string(p.ID))
@@ -76,48 +76,35 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, kind store
 	case lift && !holds:
 		return store.Decision{}, fmt.Errorf("there is no %s of this person to lift", kind)
 	case !lift && holds:
-		return before[0], &AlreadyError{Decision: before[0]}
+		return before[0], errors.Join(g.DB.OpenReasons(ctx, &before[0]), &AlreadyError{Decision: before[0]})
 	case lift:
 		verdict = store.Lift
 	}
-	var d store.Decision
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		if d, err = tx.Decide(ctx, store.Decision{Kind: kind, Verdict: verdict, Person: string(p.ID), Maker: maker, Reason: reason}, g.Now()); err != nil || with == nil {
-			return err
+	d.Kind, d.Verdict, d.Person = kind, verdict, string(p.ID)
+	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error {
+		if with == nil {
+			return nil
 		}
 		return with(tx)
 	})
-	return d, err
-}
-
-// AlreadyError is returned for a decision that says what holds already.
-type AlreadyError struct{ Decision store.Decision }
-
-func (e *AlreadyError) Error() string {
-	return fmt.Sprintf("that holds already, by decision %d: %s", e.Decision.Seq, e.Decision.Reason)
 }
 
 // Merge says that two people are one: the records of the second become the
 // first's. The second stays as somebody without employments, whose accounts
 // end as a leaver's do. Split undoes it.
-func (g *Governance) Merge(ctx context.Context, into, from identity.Person, maker, reason string) (store.Decision, error) {
+func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by rights.Subject, reason string) (store.Decision, error) {
 	switch {
 	case into.ID == from.ID:
 		return store.Decision{}, errors.New("they are one person already")
 	case into.MergedInto != "" || from.MergedInto != "":
 		return store.Decision{}, errors.New("one of them was found to be somebody else's record already: name that person")
 	}
-	for _, p := range []identity.Person{into, from} {
-		if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
-			return store.Decision{}, err
-		}
+	d, err := g.may(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
+	if err != nil {
+		return store.Decision{}, err
 	}
-	var keys []string
-	for _, k := range from.Keys {
-		keys = append(keys, k.Source+"/"+k.Key)
-	}
-	var d store.Decision
-	err := g.DB.Write(ctx, func(tx *store.Tx) error {
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, string(into.ID), string(from.ID)
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
 			return err
 		}
@@ -130,8 +117,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, make
 			return err
 		}
 		var err error
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Merge, Person: string(into.ID), Subject: string(from.ID), Maker: maker,
-			Reason: reason + " (records: " + strings.Join(keys, ", ") + ")"}, g.Now())
+		d, err = tx.Decide(ctx, d, g.Now())
 		return err
 	})
 	return d, err
@@ -140,8 +126,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, make
 // Split says that a source's record is not the person's: it becomes somebody
 // else's again, who it was before, or who is new. The next import does not
 // join them again.
-func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.SourceKey, maker, reason string) (identity.PersonID, store.Decision, error) {
-	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
+func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.SourceKey, by rights.Subject, reason string) (identity.PersonID, store.Decision, error) {
+	decision, err := g.may(ctx, by, rights.Split, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
 		return "", store.Decision{}, err
 	}
 	i := slices.IndexFunc(p.Keys, func(k identity.Record) bool { return k.SourceKey == key })
@@ -152,6 +139,10 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 		return "", store.Decision{}, errors.New("it is the only record the person has: there is nothing to split")
 	}
 	before, err := g.DB.Formerly(ctx, key)
+	if err != nil {
+		return "", store.Decision{}, err
+	}
+	subject, err := g.DB.RecordSubject(key)
 	if err != nil {
 		return "", store.Decision{}, err
 	}
@@ -173,10 +164,13 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 			return err
 		}
 		// So that nobody takes them for one again: the record, and the people.
-		if d, err = tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Split, Person: string(p.ID), Subject: key.Source + "/" + key.Key, Maker: maker, Reason: reason}, g.Now()); err != nil {
+		split, apart := decision, decision
+		split.Kind, split.Verdict, split.Person, split.Subject = store.RecordDecision, store.Split, string(p.ID), subject
+		if d, err = tx.Decide(ctx, split, g.Now()); err != nil {
 			return err
 		}
-		_, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Apart, Person: string(p.ID), Subject: string(other), Maker: maker, Reason: reason}, g.Now())
+		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, string(p.ID), string(other)
+		_, err := tx.Decide(ctx, apart, g.Now())
 		return err
 	})
 	return other, d, err
@@ -205,32 +199,33 @@ func (g *Governance) newcomer(ctx context.Context, tx *store.Tx, p identity.Pers
 }
 
 // Apart says that two people who look like one are two.
-func (g *Governance) Apart(ctx context.Context, a, b identity.Person, maker, reason string) (store.Decision, error) {
-	for _, p := range []identity.Person{a, b} {
-		if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
-			return store.Decision{}, err
-		}
+func (g *Governance) Apart(ctx context.Context, a, b identity.Person, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.may(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{a.ID, b.ID}}, reason)
+	if err != nil {
+		return store.Decision{}, err
 	}
-	var d store.Decision
-	err := g.DB.Write(ctx, func(tx *store.Tx) error {
-		var err error
-		d, err = tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Apart, Person: string(a.ID), Subject: string(b.ID), Maker: maker, Reason: reason}, g.Now())
-		return err
-	})
-	return d, err
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Apart, string(a.ID), string(b.ID)
+	return g.record(ctx, d, nil)
 }
 
-// Erase destroys what is known of a person who has left, whose accounts are
-// gone, and on whom there is no legal hold. What they had access to stays in
-// the trail, of somebody whom nobody can name.
-func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason string) error {
-	if err := g.mayDecideOn(ctx, maker, p.ID, reason); err != nil {
-		return err
-	}
-	heads, err := g.DB.Heads(ctx)
+// Erase proposes to destroy what is known of a person who has left, whose accounts
+// are gone, and on whom there is no legal hold. Another person has to let it through:
+// it cannot be undone. What the person had access to stays in the trail, of an ID that
+// names no one.
+func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Subject, reason string) (Proposal, error) {
+	d, err := g.may(ctx, by, rights.Erase, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
-		return err
+		return Proposal{}, err
 	}
+	if err := g.erasable(ctx, p); err != nil {
+		return Proposal{}, err
+	}
+	d.Kind, d.Person = store.ErasureDecision, string(p.ID)
+	return g.propose(ctx, d, store.ErasureHold, string(p.ID), fmt.Sprintf("everything personal of person %s would be destroyed", p.ID), proposed{Person: p.ID})
+}
+
+// erasable returns why a person cannot be erased, or nil.
+func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 	standing, err := g.standing(ctx, p)
 	if err != nil {
 		return err
@@ -238,7 +233,7 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 	switch standing.Stage.State {
 	case identity.Ended, identity.Retained, identity.ToErase, identity.Known:
 	default:
-		return fmt.Errorf("the person is %s: nobody is erased who works here or will", standing.Stage.State)
+		return fmt.Errorf("the person is %s: no one is erased who works here or will", standing.Stage.State)
 	}
 	if standing.Facts.LegalHold != "" {
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
@@ -249,10 +244,27 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 			return err
 		}
 		if account != "" {
-			return fmt.Errorf("the person still has an account in %s: nobody could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
+			return fmt.Errorf("the person still has an account in %s: no one could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
 		}
 	}
-	return g.DB.Write(ctx, func(tx *store.Tx) error {
+	return nil
+}
+
+// erase carries out what was proposed.
+func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.PersonID) (store.Decision, error) {
+	heads, err := g.DB.Heads(ctx)
+	if err != nil {
+		return d, err
+	}
+	p, err := g.DB.Person(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	if err := g.erasable(ctx, p); err != nil {
+		return d, err
+	}
+	d.Kind, d.Verdict, d.Person, d.Subject = store.ErasureDecision, store.Erase, string(p.ID), ""
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Still(ctx); err != nil {
 			return err
 		}
@@ -265,10 +277,11 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 				return errors.New("something new is known of the person since you asked: look again")
 			}
 		}
-		if _, err := tx.Decide(ctx, store.Decision{Kind: store.ErasureDecision, Verdict: store.Erase, Person: string(p.ID), Maker: maker, Reason: reason}, g.Now()); err != nil {
+		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: g.Now(), Actor: maker, Action: audit.PersonErased, Person: string(p.ID), Reason: reason})
+		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: string(p.ID), Reason: fmt.Sprintf("decision %d", d.Seq)})
 		return tx.ErasePerson(ctx, p.ID)
 	})
+	return d, err
 }

@@ -304,7 +304,7 @@ func TestMapping(t *testing.T) {
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	p, err := f.db.FindPerson(context.Background(), "1")
+	p, err := f.db.FindPerson(context.Background(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,11 @@ func (r *run) decide(ctx context.Context, tx *store.Tx) error {
 			continue
 		}
 		r.report.Joined++
-		if _, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Join, Person: string(j.person), Subject: r.Source.Name + "/" + j.key, Maker: r.Actor,
+		subject, err := r.DB.RecordSubject(identity.SourceKey{Source: r.Source.Name, Key: j.key})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Join, Person: string(j.person), Subject: subject, Maker: r.Actor,
 			Reason: fmt.Sprintf("the same national identity number and a name in common; behov people split undoes it (import %s)", r.record.ID)}, r.now); err != nil {
 			return err
 		}

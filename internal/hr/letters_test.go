@@ -32,7 +32,7 @@ func (f *fixture) titles() string {
 	f.t.Helper()
 	var all []string
 	for _, key := range []string{"1", "2", "3", "4"} {
-		p, err := f.db.FindPerson(context.Background(), key)
+		p, err := f.db.FindPerson(context.Background(), key, "hr")
 		if err != nil {
 			f.t.Fatal(err)
 		}

@@ -183,7 +183,7 @@ func TestABadRowProtects(t *testing.T) {
 	f := newFixture(t)
 	f.load(twoPeople)
 	r := f.load(strings.Replace(twoPeople, "2,E3,Bo,Dahl,library,2,50,2022-01-01,,no", "2,E3,Bo,Dahl,secretplace,2,50,2022-13-01,,yes", 1))
-	p, err := f.db.FindPerson(context.Background(), "2")
+	p, err := f.db.FindPerson(context.Background(), "2", "hr")
 	if err != nil || !p.Protected || p.Employments[0].On(today).Unit != "library" {
 		t.Errorf("%+v, %v", p, err)
 	}

@@ -89,8 +89,12 @@ func (b *builder) abandoned() {
 // AccountAccess stands for the account itself where access is named.
 const AccountAccess policy.EntitlementID = "account"
 
-func (t *Target) ignored(name string) bool {
-	return slices.ContainsFunc(t.Ignore, func(pattern string) bool {
+func (t *Target) ignored(name string) bool { return Ignored(t.Ignore, name) }
+
+// Ignored reports whether an account's name matches one of the patterns, as package
+// path has them, of accounts that belong to no one on purpose.
+func Ignored(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		// Login names are the same however they are capitalised.
 		ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(name))
 		return ok && err == nil

@@ -1,7 +1,7 @@
 // Package policy works out which entitlements a person needs: desired grants,
 // each with its reasons; why, why not.
 //
-// It is the only importer of Casbin. It must never read a database or a
+// It must never read a database or a
 // target: people, decisions and MFA state are given to it.
 package policy
 
@@ -33,7 +33,8 @@ type Entitlement struct {
 type System struct {
 	ID             string
 	Name           string
-	Owner          string // the owner's HR person_id, or login
+	Owner          string   // the owner's record, as SOURCE/KEY; empty for none
+	Deputies       []string // who decide in the owner's place, as the owner
 	Classification string
 }
 

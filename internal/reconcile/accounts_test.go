@@ -13,7 +13,7 @@ import (
 
 func (h *house) login(key string) string {
 	h.t.Helper()
-	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
 		h.t.Fatal(err)
 	}

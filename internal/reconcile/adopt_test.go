@@ -8,6 +8,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -325,16 +326,28 @@ func TestBind(t *testing.T) {
 	if r := h.settledRun(); !finding(r.Plan, plan.Replaced, h.person("1")) {
 		t.Errorf("findings %+v", r.Plan.Findings)
 	}
-	p, err := h.e.DB.FindPerson(t.Context(), "1")
+	p, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
+	g := h.governance()
 	for _, wrong := range []string{"nobody", other.ID} {
-		if err := h.e.Bind(t.Context(), p, "one", wrong, "x"); err == nil {
+		if _, err := g.Bind(t.Context(), h.e, p, "one", wrong, h.decider(), "x"); err == nil {
 			t.Errorf("%s is bound", wrong)
 		}
 	}
-	if err := h.e.Bind(t.Context(), p, "one", id, "restored from the backup"); err != nil || h.told(audit.AccountBound) != 1 {
+	// The account is enabled: it takes two people.
+	proposal, err := g.Bind(t.Context(), h.e, p, "one", id, h.decider(), "restored from the backup")
+	if err != nil || proposal.Hold == nil || h.told(audit.AccountBound) != 0 {
+		t.Fatalf("%+v, %v", proposal, err)
+	}
+	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, h.decider(), "it is"); !rights.IsCause(err) {
+		t.Errorf("the one who proposed it lets it through: %v", err)
+	}
+	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, by(p.ID), "it is mine"); !rights.IsSelf(err) {
+		t.Errorf("the person whose it becomes lets it through: %v", err)
+	}
+	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, h.deciderCalled("boss2"), "it is"); err != nil || h.told(audit.AccountBound) != 1 {
 		t.Fatal(err)
 	}
 	if h.settledRun(); h.has("1") != everything {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
-	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -169,7 +168,7 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := r.govern().HoldLegally(t.Context(), p, false, governance.ActorOf(r.id("9")), "investigation"); err != nil {
+					if _, err := r.govern().HoldLegally(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
 						t.Error(err)
 					}
 				}
@@ -277,7 +276,7 @@ func TestABindingIsNotOverwritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := h.e.DB.FindPerson(t.Context(), "1")
+	p, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +284,10 @@ func TestABindingIsNotOverwritten(t *testing.T) {
 	bound := make(chan error, 1)
 	h.one.before = func([]connectors.Change) {
 		h.one.before = nil
-		go func() { bound <- other.Bind(t.Context(), p, "one", account, "it is theirs") }()
+		go func() {
+			_, err := other.Bind(t.Context(), p, "one", account, store.Decision{Kind: store.BindDecision, Verdict: store.Bind, Person: string(p.ID), Subject: "one", Maker: "person:1", Reason: "it is theirs"})
+			bound <- err
+		}()
 		time.Sleep(100 * time.Millisecond)
 	}
 	h.few("1")

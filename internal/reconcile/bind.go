@@ -10,49 +10,76 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Bind records that an account in a target is a person's, because somebody
-// says so. The account must be there, and nobody else's.
-func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID, reason string) error {
-	lock, err := e.lockTargets(ctx, []string{target})
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
-	// Whoever is at the person's account now knows nothing of this yet.
-	person, err := e.DB.LockWithin(ctx, max(e.Patience, fewPatience), personLock(target, p.ID))
-	if err != nil {
-		return err
-	}
-	defer person.Unlock()
+// Bindable reads a target and reports whether an account there can be said to be a
+// person's, and is enabled. One that is ignored on purpose, is another person's, or
+// says that it belongs to another is refused.
+func (e *Engine) Bindable(ctx context.Context, p identity.Person, target, accountID string) (enabled bool, err error) {
+	t, ok := e.Config.Target(target)
 	connector := e.Targets[target]
-	if connector == nil {
-		return fmt.Errorf("target %s is not connected", target)
+	if !ok || connector == nil {
+		return false, fmt.Errorf("target %s is not connected", target)
 	}
 	observed := plan.NewObserved()
 	completeness, err := connector.Snapshot(ctx, observed)
 	if err != nil {
-		return fmt.Errorf("target %s: %w", target, err)
+		return false, fmt.Errorf("target %s: %w", target, err)
 	}
 	observed.Done(completeness)
 	account, ok := observed.ByID(accountID)
-	if !ok {
-		return fmt.Errorf("there is no account with the ID %q in target %s", accountID, target)
+	switch {
+	case !ok:
+		return false, fmt.Errorf("there is no account with the ID %q in target %s", accountID, target)
+	case plan.Ignored(t.Ignore, account.Name):
+		return false, fmt.Errorf("the account is under targets.%s.ignore in behov.yaml, so that no one's access depends on it: take it out there first", target)
+	case account.Anchor != "" && account.Anchor != string(p.ID):
+		return false, fmt.Errorf("the account says that it belongs to %q: empty its anchor attribute first", account.Anchor)
 	}
 	bound, err := e.DB.Accounts(ctx, target, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for person, id := range bound {
-		if id == accountID && person != string(p.ID) {
-			return fmt.Errorf("the account is person %s's", person)
+	return account.Enabled, otherThan(bound, p.ID, accountID)
+}
+
+// otherThan returns an error when an account is another person's.
+func otherThan(bound map[string]string, person identity.PersonID, accountID string) error {
+	for owner, id := range bound {
+		if id == accountID && owner != string(person) {
+			return fmt.Errorf("the account is person %s's", owner)
 		}
 	}
-	if account.Anchor != "" && account.Anchor != string(p.ID) {
-		return fmt.Errorf("the account says that it belongs to %q: empty its anchor attribute first", account.Anchor)
+	return nil
+}
+
+// Bind records that an account in a target is a person's, with the decision that
+// says so. The caller has asked Bindable.
+func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID string, d store.Decision) (store.Decision, error) {
+	lock, err := e.lockTargets(ctx, []string{target})
+	if err != nil {
+		return d, err
 	}
-	return e.DB.Write(ctx, func(tx *store.Tx) error {
+	defer lock.Unlock()
+	// A run that changes the person's account now does not know of this yet.
+	person, err := e.DB.LockWithin(ctx, max(e.Patience, fewPatience), personLock(target, p.ID))
+	if err != nil {
+		return d, err
+	}
+	defer person.Unlock()
+	bound, err := e.DB.Accounts(ctx, target, nil)
+	if err != nil {
+		return d, err
+	}
+	if err := otherThan(bound, p.ID, accountID); err != nil {
+		return d, err
+	}
+	err = e.DB.Write(ctx, func(tx *store.Tx) error {
+		if d, err = tx.Decide(ctx, d, e.Now()); err != nil {
+			return err
+		}
 		tx.Enqueue(store.PeopleJob{People: []string{string(p.ID)}})
-		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.AccountBound, Person: string(p.ID), Target: target, Reason: reason + " (account " + accountID + ")"})
+		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: string(p.ID), Target: target,
+			Reason: fmt.Sprintf("decision %d (account %s)", d.Seq, accountID)})
 		return tx.BindAccount(ctx, target, string(p.ID), accountID)
 	})
+	return d, err
 }

@@ -101,22 +101,22 @@ func TestEnable(t *testing.T) {
 	h.settledRun()
 	h.disable("1")
 	h.disable("2")
-	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := h.governance()
-	if _, err := g.Enable(t.Context(), one, "one", "os-uid:0", "before anything was found"); err == nil {
+	if _, err := g.Enable(t.Context(), one, "one", h.decider(), "before anything was found"); err == nil {
 		t.Error("nothing was found disabled, and it is decided")
 	}
 	h.settledRun()
-	if _, err := g.Enable(t.Context(), one, "", governance.ActorOf(one.ID), "let me in"); err == nil {
+	if _, err := g.Enable(t.Context(), one, "", by(one.ID), "let me in"); err == nil {
 		t.Error("a person enables their own account")
 	}
-	if _, err := g.Enable(t.Context(), one, "nowhere", "os-uid:0", "r"); err == nil {
+	if _, err := g.Enable(t.Context(), one, "nowhere", h.decider(), "r"); err == nil {
 		t.Error("in a target that there is none of")
 	}
-	if _, err := g.Enable(t.Context(), one, "one", "os-uid:0", "the incident is closed"); err != nil {
+	if _, err := g.Enable(t.Context(), one, "one", h.decider(), "the incident is closed"); err != nil {
 		t.Fatal(err)
 	}
 	if h.few("1"); !h.enabled("1") {
@@ -128,11 +128,11 @@ func TestEnable(t *testing.T) {
 	// A release that nothing needs any more is not kept.
 	h.disable("3")
 	h.settledRun()
-	three, err := h.e.DB.FindPerson(t.Context(), "3")
+	three, err := h.e.DB.FindPerson(t.Context(), "3", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Enable(t.Context(), three, "", "os-uid:0", "r"); err != nil {
+	if _, err := g.Enable(t.Context(), three, "", h.decider(), "r"); err != nil {
 		t.Fatal(err)
 	}
 	h.behind(h.one, connectors.EnableAccount, h.accounts(h.one, three.ID)[0].ID, "")
@@ -167,19 +167,19 @@ func TestWhatBehovDisabledItEnables(t *testing.T) {
 	}
 	// Suspended while disabled by someone else, and lifted.
 	h.disable("2")
-	two, err := h.e.DB.FindPerson(t.Context(), "2")
+	two, err := h.e.DB.FindPerson(t.Context(), "2", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := h.governance()
-	if _, err := g.Suspend(t.Context(), two, false, "os-uid:0", "r"); err != nil {
+	if _, err := g.Suspend(t.Context(), two, false, h.decider(), "r"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.e.Close(t.Context(), two, "suspended"); err != nil {
 		t.Fatal(err)
 	}
 	h.settledRun()
-	if _, err := g.Suspend(t.Context(), two, true, "os-uid:0", "r"); err != nil {
+	if _, err := g.Suspend(t.Context(), two, true, h.decider(), "r"); err != nil {
 		t.Fatal(err)
 	}
 	if h.settledRun(); h.enabled("2") {
@@ -213,11 +213,11 @@ func TestARestoredDatabaseOpensNothing(t *testing.T) {
 	if h.enabled("1") || len(r.Plan.Holds) != 2 || !strings.Contains(findingText(r.Plan, plan.Disabled, h.person("1")), "before the database was restored") {
 		t.Fatalf("enabled %t, holds %+v, findings %+v", h.enabled("1"), r.Plan.Holds, r.Plan.Findings)
 	}
-	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.governance().Enable(t.Context(), one, "", "os-uid:0", "nobody has anything against it"); err != nil {
+	if _, err := h.governance().Enable(t.Context(), one, "", h.decider(), "nobody has anything against it"); err != nil {
 		t.Fatal(err)
 	}
 	if h.settledRun(); h.has("1") != everything {
@@ -646,7 +646,7 @@ func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 			case "report":
 				h.e.Config.Targets[0].Report = !h.e.Config.Targets[0].Report
 			case "suspend":
-				p, err := h.e.DB.FindPerson(t.Context(), key)
+				p, err := h.e.DB.FindPerson(t.Context(), key, "hr")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -655,7 +655,7 @@ func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 					t.Fatal(err)
 				}
 				lift := len(decisions) > 0 && decisions[0].Verdict == store.Suspend
-				if _, err := h.governance().Suspend(t.Context(), p, lift, "os-uid:0", "r"); err != nil {
+				if _, err := h.governance().Suspend(t.Context(), p, lift, h.decider(), "r"); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -31,7 +31,7 @@ func gifted(t *testing.T) *house {
 func (h *house) review(verdict string) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	_, items, err := g.StartReview(h.t.Context(), "base", h.person("2"))
+	_, items, err := g.StartReview(h.t.Context(), "base", by(h.person("2")))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func (h *house) review(verdict string) {
 		if item.Person != string(h.person("1")) || item.Entitlement != "base:school" {
 			continue
 		}
-		if _, err := g.DecideItem(h.t.Context(), item.Name(), verdict, h.person("2"), "looked at it"); err != nil {
+		if _, err := g.DecideItem(h.t.Context(), item.Name(), verdict, by(h.person("2")), "looked at it"); err != nil {
 			h.t.Fatal(err)
 		}
 		return

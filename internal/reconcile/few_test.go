@@ -20,7 +20,7 @@ func (h *house) ids(keys ...string) store.Few {
 	h.t.Helper()
 	var few store.Few
 	for _, key := range keys {
-		p, err := h.e.DB.FindPerson(h.t.Context(), key)
+		p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -12,13 +11,14 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
 func (h *house) decideHold(digest, verdict string) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, "os-uid:0", "so it is"); err != nil {
+	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, h.decider(), "so it is"); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -123,7 +123,7 @@ func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 			if verdict == store.Release {
 				some = []identity.PersonID{h.person("1")}
 			}
-			if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, some, "os-uid:0", "so it is"); err != nil {
+			if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, some, h.decider(), "so it is"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -147,8 +147,12 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 	h.disable("2")
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	hold := h.settledRun().Plan.Holds[0]
-	one := governance.ActorOf(h.person("1"))
-	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1")}, one, "me"); !errors.Is(err, governance.ErrOwnAccess) {
+	one := by(h.person("1"))
+	var err error
+	if h.e.Config.Rights, err = rights.New([]rights.Line{{Member: "hr/1", Role: rights.Operator}, {Member: "office/boss", Role: rights.Operator}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1")}, one, "me"); !rights.IsSelf(err) {
 		t.Errorf("error is %v", err)
 	}
 	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, one, "all of us"); err != nil {
@@ -162,7 +166,7 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 		t.Fatalf("holds %+v", r.Plan.Holds)
 	}
 	for _, verdict := range []string{store.Release, store.Reject} {
-		if _, err := g.DecideHold(t.Context(), r.Plan.Holds[0].Digest, verdict, nil, one, "me"); !errors.Is(err, governance.ErrOwnAccess) {
+		if _, err := g.DecideHold(t.Context(), r.Plan.Holds[0].Digest, verdict, nil, one, "me"); !rights.IsSelf(err) {
 			t.Errorf("%s: error is %v", verdict, err)
 		}
 	}
@@ -207,10 +211,10 @@ func TestSomeOfAHoldAreReleased(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	for _, hold := range h.settledRun().Plan.Holds {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1"), h.person("2")}, "os-uid:0", "they have left"); err != nil {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1"), h.person("2")}, h.decider(), "they have left"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("4")}, "os-uid:0", "so it is"); err == nil {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("4")}, h.decider(), "so it is"); err == nil {
 			t.Error("a person who is not in the hold was released")
 		}
 	}
@@ -261,7 +265,7 @@ func TestASupersededHold(t *testing.T) {
 		}
 	}
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(t.Context(), old[0], store.Release, nil, "os-uid:0", "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+now[0]) {
+	if _, err := g.DecideHold(t.Context(), old[0], store.Release, nil, h.decider(), "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+now[0]) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -301,7 +305,7 @@ func TestARejectionThatExpires(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	for _, hold := range h.settledRun().Plan.Holds {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Reject, nil, "os-uid:0", "HR is wrong"); err != nil {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Reject, nil, h.decider(), "HR is wrong"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,7 +321,7 @@ func TestARejectionThatExpires(t *testing.T) {
 		}
 	}
 	for _, hold := range h.holds() {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, "os-uid:0", "HR was right"); err != nil {
+		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, h.decider(), "HR was right"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,8 +16,10 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -154,6 +156,7 @@ targets:
 
 const catalogue = `systems:
   base:
+    owner: hr/2
     target: one
     entitlements: {staff: {}, school: {}, secret: {mfa: true, authoritative: true}}
   lib:
@@ -161,10 +164,10 @@ const catalogue = `systems:
     entitlements: {library: {}}
 `
 
-const rulesCSV = `p, everyone, true, base:staff, allow, everybody
+const rulesCSV = `p, everyone, "r.sub.job_code != 'BOSS'", base:staff, allow, everybody
 p, school, "r.sub.unit == 'school'", base:school, allow, school
 p, secret, "r.sub.job_code == 'S'", base:secret, allow, secret
-p, library, "true", lib:library, allow, everybody reads
+p, library, "r.sub.job_code != 'BOSS'", lib:library, allow, everybody reads
 `
 
 type house struct {
@@ -203,6 +206,9 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c.Rights, err = rights.New([]rights.Line{{Member: "office/boss", Role: rights.Administrator}, {Member: "office/boss2", Role: rights.Administrator}, {Member: "hr/9", Role: rights.Administrator}}); err != nil {
+		t.Fatal(err)
+	}
 	c.Database = testenv.Database(t)
 	db, err := store.Open(t.Context(), c.Database, master)
 	if err != nil {
@@ -235,6 +241,35 @@ func (h *house) hire(rows ...string) {
 		fmt.Fprintf(&text, "%s,E%s,Given%s,Family%s,%s@x,%s,%s,2020-01-01,%s\n", f[0], f[0], f[0], f[0], f[0], f[1], f[2], f[3])
 	}
 	h.export("person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n" + text.String())
+}
+
+// decider is an administrator whom no rule of the house gives anything, from a source
+// of their own.
+func (h *house) decider() rights.Subject { return h.deciderCalled("boss") }
+
+func (h *house) deciderCalled(key string) rights.Subject {
+	h.t.Helper()
+	p, known, err := h.e.DB.PersonByKey(h.t.Context(), identity.SourceKey{Source: "office", Key: key})
+	if err == nil && !known {
+		im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now, Actor: "behov"}
+		text := []byte("person_id,employment_id,given_name,family_name,job_code,start_date\n" + key + ",E" + key + ",Boss,Boss,BOSS,2020-01-01\n")
+		report, failed := im.Import(h.t.Context(), "office.csv", text, config.Source{Name: "office", Changes: true, DateLayout: time.DateOnly})
+		if err = failed; err == nil {
+			if len(report.Problems) > 0 || report.Held != nil {
+				h.t.Fatalf("%+v", report)
+			}
+			p, _, err = h.e.DB.PersonByKey(h.t.Context(), identity.SourceKey{Source: "office", Key: key})
+		}
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return by(p.ID)
+}
+
+// by is a person who decides.
+func by(p identity.PersonID) rights.Subject {
+	return rights.Subject{Person: p, How: rights.Claimed}
 }
 
 // export imports a whole export.
@@ -276,7 +311,7 @@ func (h *house) settledRun() *reconcile.Result {
 // that against the targets.
 func (h *house) has(key string) string {
 	h.t.Helper()
-	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
 		h.t.Fatal(err)
 	}

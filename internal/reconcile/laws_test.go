@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -276,7 +277,7 @@ func TestAReleaseIsUsedUp(t *testing.T) {
 			t.Fatalf("round %d: %d holds, has %s", round, len(r.Plan.Holds), h.has("1"))
 		}
 		for _, hold := range r.Plan.Holds {
-			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, nil, "os-uid:0", "so it is"); err != nil {
+			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, nil, h.decider(), "so it is"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -298,25 +299,25 @@ func TestAReviewDecisionHolds(t *testing.T) {
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	govern := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	owner, err := h.e.DB.FindPerson(t.Context(), "2")
+	owner, err := h.e.DB.FindPerson(t.Context(), "2", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, items, err := govern.StartReview(t.Context(), "base", owner.ID)
+	_, items, err := govern.StartReview(t.Context(), "base", by(owner.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, item := range items {
 		if item.Person == string(owner.ID) {
-			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, owner.ID, "mine"); !errors.Is(err, governance.ErrOwnAccess) {
+			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, by(owner.ID), "mine"); !rights.IsSelf(err) {
 				t.Errorf("own access: %v", err)
 			}
 		} else if item.Entitlement == "base:school" {
-			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Revoke, owner.ID, "no longer"); err != nil {
+			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Revoke, by(owner.ID), "no longer"); err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, owner.ID, "after all"); err != nil {
+				if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, by(owner.ID), "after all"); err != nil {
 					t.Fatal(err)
 				}
 				h.settledRun()
@@ -390,11 +391,11 @@ func TestAWipedAnchorHidesNobody(t *testing.T) {
 		h := newHouse(t)
 		h.hire("1 school T", "2 library T")
 		h.settledRun()
-		one, err := h.e.DB.FindPerson(t.Context(), "1")
+		one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := h.e.DB.FindPerson(t.Context(), "2")
+		other, err := h.e.DB.FindPerson(t.Context(), "2", "hr")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -443,7 +444,7 @@ func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31")
-	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	h.one.before = func([]connectors.Change) {
 		h.one.before = nil
-		if _, err := g.DecideSteps(t.Context(), []string{failing[0].Key}, store.GiveUp, "os-uid:0", "not needed"); err != nil {
+		if _, err := g.DecideSteps(t.Context(), []string{failing[0].Key}, store.GiveUp, h.decider(), "not needed"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestStepsAreDecidedOnBesideARun(t *testing.T) {
 		tx.Audit(audit.Record{At: time.Now(), Actor: "behov", Action: audit.StepEnded})
 		return nil
 	}, func() error {
-		_, err := g.DecideSteps(context.Background(), []string{failing[0].Key, failing[1].Key}, store.Retry, "os-uid:0", "")
+		_, err := g.DecideSteps(context.Background(), []string{failing[0].Key, failing[1].Key}, store.Retry, h.decider(), "")
 		return err
 	})
 }
@@ -199,11 +199,11 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 	}
 	h := newHouse(t)
 	h.hire("1 school T", "2 school T")
-	one, err := h.e.DB.FindPerson(t.Context(), "1")
+	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := h.e.DB.FindPerson(t.Context(), "2")
+	two, err := h.e.DB.FindPerson(t.Context(), "2", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 	}, func(tx *store.Tx) error {
 		return tx.SetProtected(context.Background(), two.ID, true)
 	}, func() error {
-		_, err := g.Merge(context.Background(), one, two, "os-uid:0", "they are one")
+		_, err := g.Merge(context.Background(), one, two, h.decider(), "they are one")
 		return err
 	})
 }

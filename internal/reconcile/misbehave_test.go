@@ -63,7 +63,7 @@ func (s *withSessions) RevokeSessions(context.Context, connectors.AccountRef) (c
 
 func (h *house) person(key string) identity.PersonID {
 	h.t.Helper()
-	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
 		h.t.Fatal(err)
 	}

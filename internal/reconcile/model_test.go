@@ -162,7 +162,7 @@ func (h *modelHouse) few() string {
 
 // state reads what a person has from the targets.
 func (h *modelHouse) state(key string) (model.State, bool) {
-	p, err := h.e.DB.FindPerson(h.t.Context(), key)
+	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
 		return model.State{}, false
 	}

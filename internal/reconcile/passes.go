@@ -14,11 +14,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// Pass is a temporary access pass.
+type Pass = connectors.Pass
+
 // IssuePass makes a temporary access pass for a person's account in the target
-// that says who is enrolled for MFA. It is recorded before it is returned; a
-// pass that cannot be recorded is withdrawn again. Nobody without a running
-// employment gets one.
-func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Duration, reason string) (connectors.Pass, error) {
+// that says who is enrolled for MFA. The decision is recorded before the target is
+// asked, and the outcome after; a pass whose outcome cannot be recorded is withdrawn
+// again. A person without a running employment gets none.
+func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Duration, d store.Decision) (connectors.Pass, error) {
 	standing, err := StandingOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
 	if err != nil {
 		return connectors.Pass{}, err
@@ -30,36 +33,69 @@ func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Du
 	if err != nil {
 		return connectors.Pass{}, err
 	}
+	if d, err = e.intendPass(ctx, t, d); err != nil {
+		return connectors.Pass{}, err
+	}
 	pass, err := issuer.IssuePass(ctx, account, valid)
 	if err != nil {
-		return connectors.Pass{}, fmt.Errorf("target %s: %w", t.Name, err)
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassIssued, t, d, passOutcome(err), "no pass was received")
+		return connectors.Pass{}, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), failed)
 	}
-	if err := e.recordPass(ctx, audit.PassIssued, p, t, fmt.Sprintf("%s; valid until %s", reason, pass.Expires.UTC().Format(time.RFC3339))); err != nil {
+	if err := e.recordPass(ctx, audit.PassIssued, t, d, audit.Applied, "valid until "+pass.Expires.UTC().Format(time.RFC3339)); err != nil {
 		_, undo := issuer.WithdrawPass(context.WithoutCancel(ctx), account)
 		return connectors.Pass{}, errors.Join(err, undo)
 	}
 	return pass, nil
 }
 
-// WithdrawPass ends the passes of a person's account.
-func (e *Engine) WithdrawPass(ctx context.Context, p identity.Person, reason string) (connectors.Outcome, error) {
+// WithdrawPass ends the passes of a person's account. It reports whether there was
+// one.
+func (e *Engine) WithdrawPass(ctx context.Context, p identity.Person, d store.Decision) (withdrawn bool, err error) {
 	t, issuer, account, err := e.passes(ctx, p)
 	if err != nil {
-		return connectors.Outcome{}, err
+		return false, err
+	}
+	if d, err = e.intendPass(ctx, t, d); err != nil {
+		return false, err
 	}
 	outcome, err := issuer.WithdrawPass(ctx, account)
-	if err != nil {
-		return outcome, fmt.Errorf("target %s: %w", t.Name, err)
+	switch {
+	case err != nil:
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, passOutcome(err), "")
+		return false, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), failed)
+	case outcome.Status == connectors.Refused:
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, audit.Refused, "")
+		return false, errors.Join(fmt.Errorf("target %s: %s", t.Name, outcome.Detail), failed)
 	}
-	if outcome.Status == connectors.Refused {
-		return outcome, fmt.Errorf("target %s: %s", t.Name, outcome.Detail)
-	}
-	return outcome, e.recordPass(ctx, audit.PassWithdrawn, p, t, reason)
+	return outcome.Status == connectors.Applied, e.recordPass(ctx, audit.PassWithdrawn, t, d, string(outcome.Status), "")
 }
 
-func (e *Engine) recordPass(ctx context.Context, action audit.Action, p identity.Person, t config.Target, reason string) error {
+// intendPass records a decision about a pass before the target is asked.
+func (e *Engine) intendPass(ctx context.Context, t config.Target, d store.Decision) (store.Decision, error) {
+	d.Subject = t.Name
+	err := e.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.Decide(ctx, d, e.Now())
+		return err
+	})
+	return d, err
+}
+
+// passOutcome is what is known of a request that failed: a target that refused
+// issued nothing, of any other it is not known.
+func passOutcome(err error) string {
+	if connectors.ClassOf(err) == connectors.Permanent {
+		return audit.Refused
+	}
+	return audit.NotKnown
+}
+
+func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.Target, d store.Decision, outcome, detail string) error {
+	reason := fmt.Sprintf("decision %d", d.Seq)
+	if detail != "" {
+		reason += "; " + detail
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: string(p.ID), Target: t.Name, Reason: reason})
+		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: d.Person, Target: t.Name, Outcome: outcome, Reason: reason})
 		return nil
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
 )
 
 // withPasses is a target that issues temporary access passes.
@@ -46,16 +47,17 @@ func TestPasses(t *testing.T) {
 	h := newHouse(t)
 	w := &withPasses{scripted: h.one, valid: map[string]bool{}}
 	h.e.Targets["one"] = w
+	g := h.governance()
 	h.hire("1 school T", "2 school T 2020-12-31", "3 school T")
-	anna, err := h.e.DB.FindPerson(t.Context(), "1")
+	anna, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.e.IssuePass(t.Context(), anna, time.Hour, "first day"); err == nil || !strings.Contains(err.Error(), "run behov apply first") {
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "first day"); err == nil || !strings.Contains(err.Error(), "run behov apply first") {
 		t.Errorf("without an account: %v", err)
 	}
 	h.settledRun()
-	pass, err := h.e.IssuePass(t.Context(), anna, time.Hour, "first day")
+	pass, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "first day")
 	if err != nil || pass.Code != "secret-pass" || len(w.valid) != 1 {
 		t.Fatalf("%+v, %v", pass, err)
 	}
@@ -67,28 +69,40 @@ func TestPasses(t *testing.T) {
 			t.Errorf("the code is in the trail: %+v", r)
 		}
 	}
-	for _, want := range []connectors.Status{connectors.Applied, connectors.AlreadySo} {
-		if o, err := h.e.WithdrawPass(t.Context(), anna, "wrong number"); err != nil || o.Status != want {
-			t.Errorf("%+v, %v", o, err)
+	for _, want := range []bool{true, false} {
+		if withdrawn, err := g.WithdrawPass(t.Context(), h.e, anna, h.decider(), "wrong number"); err != nil || withdrawn != want {
+			t.Errorf("%v, %v", withdrawn, err)
 		}
 	}
-	left, err := h.e.DB.FindPerson(t.Context(), "2")
+	// What was intended stands before the target was asked: also of what it refused.
+	w.fails = true
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "first day"); err == nil {
+		t.Error("a pass that is refused is issued")
+	}
+	w.fails = false
+	all := records(t, h)
+	if last, before := all[len(all)-1], all[len(all)-2]; last.Action != audit.PassIssued || last.Outcome != audit.Refused || before.Action != audit.DecisionMade || before.Outcome != store.Issue {
+		t.Errorf("of a refused pass the trail says %+v, %+v", before, last)
+	}
+	left, err := h.e.DB.FindPerson(t.Context(), "2", "hr")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.e.IssuePass(t.Context(), left, time.Hour, "x"); err == nil || !strings.Contains(err.Error(), "the last one ended on 2020-12-31") {
+	if _, err := g.IssuePass(t.Context(), h.e, left, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "the last one ended on 2020-12-31") {
 		t.Errorf("a leaver: %v", err)
 	}
-	h.noRoom("INSERT", "audit_record")
-	if _, err := h.e.IssuePass(t.Context(), anna, time.Hour, "x"); err == nil || len(w.valid) != 0 {
-		t.Errorf("a pass that cannot be recorded: %v, %v", err, w.valid)
-	}
 	w.fails = true
-	if _, err := h.e.IssuePass(t.Context(), anna, time.Hour, "x"); err == nil || !strings.Contains(err.Error(), "target one: not allowed by policy") {
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "target one: not allowed by policy") {
 		t.Errorf("a pass that is refused: %v", err)
 	}
+	w.fails = false
+	h.decider() // is imported while there is room
+	h.noRoom("INSERT", "audit_record")
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || len(w.valid) != 0 {
+		t.Errorf("a pass that cannot be recorded: %v, %v", err, w.valid)
+	}
 	h.e.Targets["one"] = h.one
-	if _, err := h.e.IssuePass(t.Context(), anna, time.Hour, "x"); err == nil || !strings.Contains(err.Error(), "has no temporary access passes") {
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "has no temporary access passes") {
 		t.Errorf("a target without passes: %v", err)
 	}
 }

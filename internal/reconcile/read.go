@@ -307,7 +307,7 @@ func Stand(f *policy.Facts, d store.Decision) {
 	if d.Verdict == store.Lift {
 		return
 	}
-	text := fmt.Sprintf("decision %d by %s: %s", d.Seq, d.Maker, d.Reason)
+	text := because(d)
 	switch d.Kind {
 	case store.SuspensionDecision:
 		f.Suspended = "suspended by " + text
@@ -318,8 +318,12 @@ func Stand(f *policy.Facts, d store.Decision) {
 
 // VerdictOf says what a review decision means to policy.
 func VerdictOf(d store.Decision) policy.Verdict {
-	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: fmt.Sprintf("decision %d by %s: %s", d.Seq, d.Maker, d.Reason)}
+	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: because(d)}
 }
+
+// because names a decision in the reason of a step. What its maker wrote stays
+// with the decision, sealed: steps, plans and records would keep it in clear.
+func because(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }
 
 // readMFA reads who is enrolled. Where the target that says so is not among
 // those of the world, whose an account is we know from what we noted.

@@ -140,7 +140,7 @@ func (r *reality) expect(key string, state identity.State, want string) *reality
 
 func (r *reality) standing(key string) reconcile.Standing {
 	r.t.Helper()
-	p, err := r.e.DB.FindPerson(r.t.Context(), key)
+	p, err := r.e.DB.FindPerson(r.t.Context(), key, "hr")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestAContractorHasASponsorAndAnEnd(t *testing.T) {
 		t.Errorf("problems %v", report.Problems)
 	}
 	r.expect("C1", identity.Working, atSchool)
-	if _, err := r.e.DB.FindPerson(t.Context(), "C2"); err == nil {
+	if _, err := r.e.DB.FindPerson(t.Context(), "C2", "hr"); err == nil {
 		t.Error("a contractor without a sponsor came in")
 	}
 	// Ninety days, as nobody said until when; ten days before it is told.
@@ -513,7 +513,7 @@ func TestTwoRecordsTurnOutToBeOnePersonAndItCanBeUndone(t *testing.T) {
 	first, second := r.id("1"), r.id("2")
 	a, _ := r.e.DB.Person(t.Context(), first)
 	b, _ := r.e.DB.Person(t.Context(), second)
-	maker := governance.ActorOf(r.id("9"))
+	maker := by(r.id("9"))
 	if _, err := r.govern().Merge(t.Context(), a, b, maker, ""); err == nil {
 		t.Error("merged without a reason")
 	}
@@ -551,7 +551,7 @@ func TestAJoinThatWasWrongIsSplitAndStaysSo(t *testing.T) {
 		t.Fatal("the same number and family name are not one person")
 	}
 	p, _ := r.e.DB.Person(t.Context(), r.id("1"))
-	if _, _, err := r.govern().Split(t.Context(), p, identity.SourceKey{Source: "hr", Key: "2"}, governance.ActorOf(r.id("9")), "a typing error"); err != nil {
+	if _, _, err := r.govern().Split(t.Context(), p, identity.SourceKey{Source: "hr", Key: "2"}, by(r.id("9")), "a typing error"); err != nil {
 		t.Fatal(err)
 	}
 	r.expect("1", identity.Working, atSchool).expect("2", identity.Working, atLibrary)
@@ -576,7 +576,7 @@ func TestAProtectedIdentityIsSetAndLifted(t *testing.T) {
 	}
 	// By hand, whatever HR says.
 	p, _ := r.e.DB.Person(t.Context(), r.id("1"))
-	maker := governance.ActorOf(r.id("9"))
+	maker := by(r.id("9"))
 	if _, err := r.govern().Protect(t.Context(), p, false, maker, "the Tax Agency says so"); err != nil {
 		t.Fatal(err)
 	}
@@ -626,7 +626,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 		employment identity.EmploymentID
 		unit       string
 	}{{p.Employments[i].ID, "library"}, {"", "school"}} {
-		if _, err := r.govern().Main(t.Context(), r.standing("1").Person, c.employment, "os-uid:0", "asked"); err != nil {
+		if _, err := r.govern().Main(t.Context(), r.standing("1").Person, c.employment, r.decider(), "asked"); err != nil {
 			t.Fatal(err)
 		}
 		r.expect("1", identity.Working, atSchool+" two/account two/lib:library")
@@ -634,7 +634,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 			t.Errorf("decided: unit %v, not %s", got, c.unit)
 		}
 	}
-	if _, err := r.govern().Main(t.Context(), p, "other", "os-uid:0", "asked"); err == nil {
+	if _, err := r.govern().Main(t.Context(), p, "other", r.decider(), "asked"); err == nil {
 		t.Error("somebody else's employment speaks for them")
 	}
 }
@@ -657,8 +657,8 @@ func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
 	rows := []string{boss, "1 E1", "2 E2", "3 E3", "4 E4"}
 	r := newReality(t, "").HR(rows...).expect("1", identity.Working, atSchool)
 	p, _ := r.e.DB.Person(t.Context(), r.id("1"))
-	maker := governance.ActorOf(r.id("9"))
-	if _, err := r.govern().Suspend(t.Context(), p, false, governance.ActorOf(p.ID), "me"); err == nil {
+	maker := by(r.id("9"))
+	if _, err := r.govern().Suspend(t.Context(), p, false, by(p.ID), "me"); err == nil {
 		t.Error("suspended themselves")
 	}
 	if _, err := r.govern().Suspend(t.Context(), p, false, maker, "dismissed"); err != nil {
@@ -685,7 +685,7 @@ func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
 		t.Errorf("holds %+v; 2 has %q, 3 has %q", held.Plan.Holds, r.has("2"), r.has("3"))
 	}
 	// Whoever is suspended decides on nothing.
-	if _, err := r.govern().Suspend(t.Context(), q, true, governance.ActorOf(p.ID), "a friend"); err == nil {
+	if _, err := r.govern().Suspend(t.Context(), q, true, by(p.ID), "a friend"); err == nil {
 		t.Error("a suspended person lifted a suspension")
 	}
 	if _, err := r.govern().Suspend(t.Context(), p, true, maker, "a misunderstanding"); err != nil {
@@ -703,7 +703,7 @@ func TestALegalHoldStopsDeletionAndErasure(t *testing.T) {
 	r.on("2026-06-02").settledRun()
 	one, two := r.id("1"), r.id("2")
 	p, _ := r.e.DB.Person(t.Context(), one)
-	if _, err := r.govern().HoldLegally(t.Context(), p, false, governance.ActorOf(r.id("9")), "investigation"); err != nil {
+	if _, err := r.govern().HoldLegally(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
 		t.Fatal(err)
 	}
 	r.on("2026-09-10").expect("1", identity.Ended, "").expect("2", identity.Retained, "")

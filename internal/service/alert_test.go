@@ -302,7 +302,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	}
 	export("person_id,employment_id,given_name,family_name,unit,start_date\n1,E1,Given1,Family1,school,2020-01-01\n")
 	town.until("another one goes in", 20*time.Second, func() bool {
-		p, err := town.db.FindPerson(t.Context(), "1")
+		p, err := town.db.FindPerson(t.Context(), "1", "hr")
 		return err == nil && p.GivenName == "Given1"
 	})
 	stop()

@@ -53,7 +53,7 @@ func benchEvents(b *testing.B, town *town) {
 	for n := everybody; n < everybody+100 || b.Loop(); n++ {
 		began := time.Now()
 		town.hr(fmt.Sprint(n, " school"))
-		p, err := town.db.FindPerson(ctx, fmt.Sprint(n))
+		p, err := town.db.FindPerson(ctx, fmt.Sprint(n), "hr")
 		if err != nil {
 			b.Fatal(err)
 		}

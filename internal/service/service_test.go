@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
@@ -163,7 +164,7 @@ func newTown(t testing.TB, url string) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rules, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
+	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rules, "rights.csv": "g, hr/2, operator\n", "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
 		if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +279,7 @@ func (town *town) hr(rows ...string) {
 // has says what a person has in a target.
 func (town *town) has(key, name string) string {
 	town.t.Helper()
-	p, err := town.db.FindPerson(context.Background(), key)
+	p, err := town.db.FindPerson(context.Background(), key, "hr")
 	if err != nil {
 		town.t.Fatal(err)
 	}
@@ -396,7 +397,8 @@ func TestATargetThatIsMended(t *testing.T) {
 	town.targets["one"].is(false)
 	town.hr("1 library")
 	g := governance.Governance{DB: town.db, Config: town.config, Now: time.Now}
-	if _, err := g.DecideSteps(t.Context(), []string{"k"}, store.Retry, "os-uid:0", ""); err != nil {
+	decider := town.joins("2", "one")
+	if _, err := g.DecideSteps(t.Context(), []string{"k"}, store.Retry, rights.Subject{Person: decider, How: rights.Claimed}, ""); err != nil {
 		t.Fatal(err)
 	}
 	town.until("it is asked at once", 3*time.Second, func() bool { return town.has("1", "one") == "account staff" })
@@ -429,7 +431,7 @@ func (town *town) joins(key, target string) identity.PersonID {
 	town.t.Helper()
 	town.hr(key + " school")
 	town.until(key+" is there", 10*time.Second, func() bool { return town.has(key, target) != "" })
-	p, err := town.db.FindPerson(town.t.Context(), key)
+	p, err := town.db.FindPerson(town.t.Context(), key, "hr")
 	if err != nil {
 		town.t.Fatal(err)
 	}

@@ -45,8 +45,8 @@ type sealedPayload struct {
 const auditContext = "audit_record.payload"
 
 const insertRecord = `INSERT INTO audit_record
-	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, step, outcome, payload, prev, hash)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, step, outcome, payload, prev, hash, operator, authority)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 // lockHead locks the head until the transaction ends: no two transactions extend
 // the chain from the same record. A transaction that waits for what others may hold,
@@ -97,10 +97,11 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 				return fmt.Errorf("audit payload: %w", err)
 			}
 		}
+		r.Operator = tx.db.operator
 		r.Link(head.Index+1, head.Hash)
 		head.Index, head.Hash = r.Index, r.Hash
 		if _, err := insert.ExecContext(ctx, r.Index, micros(r.At), micros(r.Began), r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement,
-			r.Op, r.Reason, r.Plan, r.Step, r.Outcome, r.Payload, r.Prev, r.Hash); err != nil {
+			r.Op, r.Reason, r.Plan, r.Step, r.Outcome, r.Payload, r.Prev, r.Hash, r.Operator, r.Authority); err != nil {
 			return fmt.Errorf("audit record %d: %w", r.Index, err)
 		}
 		if err := tx.projectInterval(ctx, r); err != nil {
@@ -187,6 +188,8 @@ type recordRow struct {
 	AtUS        int64  `db:"at_us"`
 	BeganUS     int64  `db:"began_us"`
 	Actor       string `db:"actor"`
+	Operator    string `db:"operator"`
+	Authority   string `db:"authority"`
 	Action      string `db:"action"`
 	Person      string `db:"person_id"`
 	Target      string `db:"target"`
@@ -203,7 +206,7 @@ type recordRow struct {
 
 func (r recordRow) record() audit.Record {
 	return audit.Record{
-		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Action: audit.Action(r.Action), Person: r.Person,
+		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Operator: r.Operator, Authority: r.Authority, Action: audit.Action(r.Action), Person: r.Person,
 		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Step: r.Step,
 		Outcome: r.Outcome, Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
 	}
@@ -367,7 +370,7 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 }
 
 func decisionKey(r audit.Record) string {
-	return fmt.Sprintf("%q %q %q %q %q", r.Actor, r.Person, r.Entitlement, r.Outcome, r.Reason)
+	return fmt.Sprintf("%q %q %q %q %q %q %q", r.Actor, r.Authority, r.Person, r.Entitlement, r.Outcome, r.Reason, r.Payload)
 }
 
 func compareDecisions(ctx context.Context, q sqlx.QueryerContext, recorded map[string]bool) error {
@@ -376,7 +379,11 @@ func compareDecisions(ctx context.Context, q sqlx.QueryerContext, recorded map[s
 		return fmt.Errorf("read decisions: %w", err)
 	}
 	for _, d := range stored {
-		if !recorded[decisionKey(d.record())] {
+		r, err := d.record()
+		if err != nil {
+			return err
+		}
+		if !recorded[decisionKey(r)] {
 			return fmt.Errorf("decision %d is not the one that was recorded: it was put in or changed", d.Seq)
 		}
 	}

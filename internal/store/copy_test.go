@@ -62,7 +62,7 @@ func TestCopy(t *testing.T) {
 				if err != nil || after.Records != before.Records+1 || len(after.Intervals) != len(before.Intervals) {
 					t.Errorf("the trail: %+v %v", after, err)
 				}
-				p, err := copied.FindPerson(ctx, "1001")
+				p, err := copied.FindPerson(ctx, "1001", "hr")
 				if err != nil || p.GivenName != "Göta" || len(p.Employments) != 1 || p.Employments[0].Terms[0].Percent != 75 {
 					t.Errorf("the person: %+v %v", p, err)
 				}
@@ -150,7 +150,7 @@ func TestALaterVersionsSchema(t *testing.T) {
 		}
 		db := openWith(t, url, master)
 		write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "second", nil, hire(3)) })
-		if p, err := db.FindPerson(ctx, "1003"); err != nil || p.GivenName != "Göta" {
+		if p, err := db.FindPerson(ctx, "1003", "hr"); err != nil || p.GivenName != "Göta" {
 			t.Errorf("%+v %v", p, err)
 		}
 		if v, err := db.SchemaVersion(ctx); err != nil || v != 9999 {

@@ -42,7 +42,13 @@ type DB struct {
 	jobs        jobInserter
 	migrated    []string
 	unwritten   atomic.Pointer[unwritten]
+	operator    string
 }
+
+// SetOperator says which user of the operating system runs the process, as
+// audit.Record.Operator: every record from then on bears it. It is called before
+// the database is used.
+func (db *DB) SetOperator(operator string) { db.operator = operator }
 
 // Open opens the database named by a URL, "sqlite:FILE" or
 // "postgres://user@host/db", creates a missing SQLite file readable for its

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/seal"
 )
 
 // DecisionKind says what was decided about.
@@ -50,8 +52,18 @@ const (
 	// EnableDecision lets a person's accounts be enabled that someone else than
 	// behov disabled: in the target that is the subject, or in all: "release".
 	EnableDecision DecisionKind = "enable"
-	// ErasureDecision is about a person who is erased: "erase".
+	// ErasureDecision is about a person who is erased: "propose", and "erase" by
+	// another person.
 	ErasureDecision DecisionKind = "erasure"
+	// BindDecision is about whose an account in a target, the subject, is:
+	// "propose" or "bind".
+	BindDecision DecisionKind = "account"
+	// PassDecision is about a temporary access pass in a target, the subject:
+	// "issue" or "withdraw".
+	PassDecision DecisionKind = "pass"
+	// TokenDecision is about a token, the subject, of an HR source: "make" or
+	// "revoke".
+	TokenDecision DecisionKind = "token"
 )
 
 // The verdicts.
@@ -77,6 +89,13 @@ const (
 	Pause    = "pause"
 	Resume   = "resume"
 	Retire   = "retire"
+	// Propose is what waits for another person, who releases a hold.
+	Propose  = "propose"
+	Bind     = "bind"
+	Issue    = "issue"
+	Withdraw = "withdraw"
+	Make     = "make"
+	End      = "revoke-token"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers = "pause-except-leavers"
 )
@@ -90,8 +109,12 @@ type Decision struct {
 	Entitlement string       `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
 	Subject     string       `db:"subject" json:"subject"`                   // the hold's digest, or the review item
 	Maker       string       `db:"maker" json:"maker"`                       // as audit.Record.Actor
-	Reason      string       `db:"reason" json:"reason"`
-	DecidedUS   Micros       `db:"decided_us" json:"at"`
+	Authority   string       `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
+	// Reason is empty on decisions about a person that were read: DB.OpenReasons
+	// opens what is sealed.
+	Reason    string `db:"reason" json:"reason"`
+	Sealed    []byte `db:"reason_sealed" json:"-"`
+	DecidedUS Micros `db:"decided_us" json:"at"`
 }
 
 // At is when it was decided, UTC.
@@ -104,11 +127,30 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 		return d, fmt.Errorf("decision sequence: %w", err)
 	}
 	d.DecidedUS = Micros(micros(at))
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, reason, decided_us)
-		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :reason, :decided_us)`, d); err != nil {
+	stored := d
+	if d.Person != "" { // what a person wrote of a person ends with that person's key
+		key, err := tx.key(ctx, d.Person)
+		if err != nil {
+			return d, err
+		}
+		text, err := json.Marshal(reasonPayload{Reason: d.Reason})
+		if err != nil {
+			return d, fmt.Errorf("decision: %w", err)
+		}
+		if stored.Sealed, err = key.Seal(auditContext, text); err != nil {
+			return d, fmt.Errorf("seal a reason: %w", err)
+		}
+		stored.Reason = ""
+	}
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, authority, reason, reason_sealed, decided_us)
+		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :authority, :reason, :reason_sealed, :decided_us)`, stored); err != nil {
 		return d, fmt.Errorf("decision: %w", err)
 	}
-	tx.Audit(d.record())
+	r, err := stored.record()
+	if err != nil {
+		return d, err
+	}
+	tx.Audit(r)
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
 		tx.concerns(d.Person, because)
@@ -135,18 +177,86 @@ func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", digest, err)
 	}
-	if h.Kind == PlanHold {
+	switch h.Kind {
+	case PlanHold:
 		tx.Enqueue(RunJob{Target: h.Subject, Because: because})
-	} else {
+	case ImportHold, EndingsHold:
 		tx.Enqueue(PullJob{Source: h.Subject})
 	}
 	return nil
 }
 
-// record is the decision as it stands in the audit trail.
-func (d Decision) record() audit.Record {
-	return audit.Record{At: d.At(), Actor: d.Maker, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
-		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s: %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict), d.Reason)}
+// reasonPayload is what a decision's sealed reason is when it is opened.
+type reasonPayload struct {
+	Reason string `json:"reason"`
+}
+
+// record is the decision, as it is stored, as it stands in the audit trail. A
+// reason that is sealed is its payload.
+func (d Decision) record() (audit.Record, error) {
+	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
+		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict))}
+	if d.Sealed == nil {
+		r.Reason += ": " + d.Reason
+		return r, nil
+	}
+	var err error
+	if r.Payload, err = json.Marshal(sealedPayload{Sealed: d.Sealed}); err != nil {
+		return r, fmt.Errorf("audit payload: %w", err)
+	}
+	return r, nil
+}
+
+// OpenReasons opens the reasons of decisions, in their place. Those about people
+// who are erased stay empty.
+func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
+	keys := map[string]*seal.PersonKey{}
+	for _, d := range decisions {
+		if d == nil || d.Sealed == nil {
+			continue
+		}
+		key, known := keys[d.Person]
+		if !known {
+			var err error
+			if key, err = loadKey(ctx, db.read, db.master, d.Person); err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("key of person %s: %w", d.Person, err)
+			}
+			keys[d.Person] = key
+		}
+		if key == nil {
+			continue
+		}
+		text, err := key.Open(auditContext, d.Sealed)
+		if err != nil {
+			return fmt.Errorf("reason of decision %d: %w", d.Seq, err)
+		}
+		var opened reasonPayload
+		if err := json.Unmarshal(text, &opened); err != nil {
+			return fmt.Errorf("reason of decision %d: %w", d.Seq, err)
+		}
+		d.Reason = opened.Reason
+	}
+	return nil
+}
+
+// Decision returns the decision with a number, its reason opened.
+func (db *DB) Decision(ctx context.Context, seq int64) (Decision, error) {
+	var d Decision
+	if err := db.read.GetContext(ctx, &d, `SELECT `+columns[Decision]("")+` FROM decision WHERE seq = $1`, seq); err != nil {
+		return d, fmt.Errorf("decision %d: %w", seq, err)
+	}
+	return d, db.OpenReasons(ctx, &d)
+}
+
+// CurrentDecisionsBy returns the decisions about people that a person made and that
+// no later decision of the kind about the same person and entitlement replaced.
+func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision, error) {
+	var all []Decision
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE maker = $1 AND person_id <> ''
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq) ORDER BY seq`, maker); err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return all, nil
 }
 
 // ofOne is a condition on a person, or none for the empty one: a statement with
@@ -225,6 +335,10 @@ const (
 	ImportHold = "hr-import"
 	// EndingsHold is of the endings of an import that went in otherwise.
 	EndingsHold = "hr-endings"
+	// BindHold and ErasureHold are of what one person proposed and another has to
+	// let through. The subject is the target, and the person.
+	BindHold    = "account-bind"
+	ErasureHold = "erasure"
 )
 
 // Hold is something that waits for a person's decision.
@@ -237,6 +351,9 @@ type Hold struct {
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"since"`
+	// RaisedBy is who caused what is held, as audit.Record.Actor: the person whose
+	// import or proposal it is. It does not tell who planned.
+	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
 	// SupersededUS is when a plan for everybody no longer had exactly this hold; 0
 	// while it is current.
 	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
@@ -251,7 +368,7 @@ func (h Hold) Current() bool { return h.SupersededUS == 0 }
 // At is when it was first raised, UTC.
 func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
 
-const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, superseded_us, after_decision`
+const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, raised_by, superseded_us, after_decision`
 
 // HoldStep is a step that is held.
 type HoldStep struct {
@@ -265,8 +382,11 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 		return err
 	}
 	h.RaisedUS = Micros(micros(at))
-	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, after_decision)
-		SELECT :digest, :kind, :subject, :why, :body, :raised_us, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO UPDATE SET superseded_us = 0 WHERE hold.superseded_us <> 0`, h)
+	if h.Kind != PlanHold {
+		h.RaisedBy = actor
+	}
+	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, raised_by, after_decision)
+		SELECT :digest, :kind, :subject, :why, :body, :raised_us, :raised_by, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO UPDATE SET superseded_us = 0 WHERE hold.superseded_us <> 0`, h)
 	if err != nil {
 		return fmt.Errorf("hold: %w", err)
 	}

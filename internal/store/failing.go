@@ -64,8 +64,17 @@ var ErrNoStep = errors.New("no failing step has this key: see behov steps")
 
 // FailingStep returns the failing step whose key begins so; it must be one.
 func (tx *Tx) FailingStep(ctx context.Context, key string) (FailingStep, error) {
+	return failingStep(ctx, tx.tx, key)
+}
+
+// FailingStep is Tx.FailingStep outside a transaction.
+func (db *DB) FailingStep(ctx context.Context, key string) (FailingStep, error) {
+	return failingStep(ctx, db.read, key)
+}
+
+func failingStep(ctx context.Context, q sqlx.QueryerContext, key string) (FailingStep, error) {
 	var steps []FailingStep
-	err := tx.tx.SelectContext(ctx, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
+	err := sqlx.SelectContext(ctx, q, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
 	switch {
 	case err != nil:
 		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)

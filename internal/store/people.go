@@ -252,25 +252,57 @@ func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]st
 	return numbers, nil
 }
 
-// ErrNoPerson is returned when a reference names nobody.
-var ErrNoPerson = errors.New("nobody is known by that")
+// ErrNoPerson is returned when a reference matches no person.
+var ErrNoPerson = errors.New("no person matches that")
 
-// FindPerson returns the person whom an HR key, a login, an e-mail address or
-// an opaque ID names. Nobody gives ErrNoPerson; several people an error that
-// says to name one more exactly.
-func (db *DB) FindPerson(ctx context.Context, ref string) (identity.Person, error) {
-	var ids []string
-	err := db.read.SelectContext(ctx, &ids, `SELECT id FROM person WHERE id = $1 OR login = $1 OR (email = $1 AND email <> '')
-		UNION SELECT person_id FROM person_source_key WHERE key = $1`, ref)
-	switch {
-	case err != nil:
-		return identity.Person{}, fmt.Errorf("find a person: %w", err)
-	case ref == "" || len(ids) == 0:
-		return identity.Person{}, fmt.Errorf("%w (%q): give an HR person_id, a login, an e-mail address or an ID", ErrNoPerson, ref)
-	case len(ids) > 1:
-		return identity.Person{}, fmt.Errorf("%q names %d people (%s): give one of these IDs", ref, len(ids), strings.Join(ids, ", "))
+// FindPerson returns the person whom a reference names. The first of these that
+// matches decides, so that no record of another source makes a reference mean
+// another person: an opaque ID; a record as SOURCE/KEY; a key of the first source; a
+// login, an e-mail address or another source's key. No match gives ErrNoPerson;
+// several people in the last place an error that lists them.
+func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Person, error) {
+	source, key, _ := strings.Cut(ref, "/")
+	for _, q := range []struct {
+		query string
+		args  []any
+	}{
+		{`SELECT id FROM person WHERE id = $1`, []any{ref}},
+		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{source, key}},
+		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{first, ref}},
+		{`SELECT id FROM person WHERE login = $1 OR (email = $1 AND email <> '') UNION SELECT person_id FROM person_source_key WHERE key = $1`, []any{ref}},
+	} {
+		var ids []string
+		if ref == "" {
+			break
+		}
+		if err := db.read.SelectContext(ctx, &ids, q.query+` ORDER BY 1`, q.args...); err != nil {
+			return identity.Person{}, fmt.Errorf("find a person: %w", err)
+		}
+		switch {
+		case len(ids) == 1:
+			return db.Person(ctx, identity.PersonID(ids[0]))
+		case len(ids) > 1:
+			return identity.Person{}, db.ambiguous(ctx, ref, ids)
+		}
 	}
-	return db.Person(ctx, identity.PersonID(ids[0]))
+	return identity.Person{}, fmt.Errorf("%w (%q): give a person_id of %s, SOURCE/person_id, a login, an e-mail address or an ID", ErrNoPerson, ref, first)
+}
+
+// ambiguous lists the people whom a reference names, by a record of each.
+func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
+	var candidates []string
+	for _, id := range ids[:min(len(ids), 20)] {
+		p, err := db.Person(ctx, identity.PersonID(id))
+		if err != nil {
+			return err
+		}
+		name := id
+		if len(p.Keys) > 0 && identity.Born(p.Keys[0].Key) == "" {
+			name = p.Keys[0].Source + "/" + p.Keys[0].Key
+		}
+		candidates = append(candidates, name)
+	}
+	return fmt.Errorf("%q names %d people: give one of %s", ref, len(ids), strings.Join(candidates, ", "))
 }
 
 // TakeLogin gives the person a login made of the base that nobody has or had,

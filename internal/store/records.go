@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,12 +16,26 @@ func (tx *Tx) Apart(ctx context.Context, person identity.PersonID, key identity.
 	if person == "" {
 		return false, nil
 	}
+	subject, err := tx.db.RecordSubject(key)
+	if err != nil {
+		return false, err
+	}
 	var verdicts []string
-	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND subject = $3 ORDER BY seq DESC LIMIT 1`,
-		string(RecordDecision), string(person), key.Source+"/"+key.Key); err != nil {
+	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND (subject = $3 OR subject = $4) ORDER BY seq DESC LIMIT 1`,
+		string(RecordDecision), string(person), subject, key.Source+"/"+key.Key); err != nil { // the latter in decisions of earlier versions
 		return false, fmt.Errorf("read decisions: %w", err)
 	}
 	return len(verdicts) > 0 && verdicts[0] != Join && verdicts[0] != Merge, nil
+}
+
+// RecordSubject is how a source's record stands in a decision: a keyed hash, for a
+// key of HR may be a personal number.
+func (db *DB) RecordSubject(key identity.SourceKey) (string, error) {
+	hash, err := db.master.Hash("decision.record", key.Source+"\x00"+key.Key)
+	if err != nil {
+		return "", fmt.Errorf("record of %s: %w", key.Source, err)
+	}
+	return key.Source + " record " + hex.EncodeToString(hash[:8]), nil
 }
 
 // MoveRecord gives a source's record, and the employments that came with it,

@@ -128,11 +128,11 @@ func TestProjectionIsTheFold(t *testing.T) {
 			t.Errorf("heads are %+v, %v; want 7 events", heads, err)
 		}
 		for _, ref := range []string{"1001", "login1", string(events[0].Person)} {
-			if p, err := db.FindPerson(ctx, ref); err != nil || p.ID != events[0].Person {
+			if p, err := db.FindPerson(ctx, ref, "hr"); err != nil || p.ID != events[0].Person {
 				t.Errorf("FindPerson(%q) = %s, %v", ref, p.ID, err)
 			}
 		}
-		if _, err := db.FindPerson(ctx, "nobody"); !errors.Is(err, store.ErrNoPerson) {
+		if _, err := db.FindPerson(ctx, "nobody", "hr"); !errors.Is(err, store.ErrNoPerson) {
 			t.Errorf("FindPerson of nobody: %v", err)
 		}
 	})

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
+)
+
+func (a *app) rightsCommand() *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:   "rights [PERSON]",
+		Short: "See who may decide what",
+		Long: `List every decision and which roles may make it: about anyone (any), only about
+their own system, question or staff (own), or never (-). No one decides about
+themselves, or lets through what they caused; a person who is suspended or does not
+work here decides nothing. With a person: which roles the person has.
+
+Roles are given in rights.csv; owners and deputies of systems stand in
+catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
+		Example: "  behov rights\n  behov rights 1001",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.opened(func(ctx context.Context, i *installation, args []string) error {
+					return a.rightsOf(ctx, i, args[0])
+				})(cmd, args)
+			}
+			standard, err := rights.New(nil)
+			if err != nil {
+				return err
+			}
+			if c, _ := config.Load(a.dir); c != nil && !markdown {
+				standard = c.Rights
+			}
+			return a.printRights(standard, markdown)
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the default as a Markdown table, as in the README")
+	return cmd
+}
+
+func (a *app) printRights(r *rights.Rights, markdown bool) error {
+	rows, err := r.Matrix()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(rows)
+	}
+	columns := r.Columns()
+	if markdown {
+		a.printf("| |")
+		for _, role := range columns {
+			a.printf(" %s |", role)
+		}
+		a.printf("\n|---|%s\n", strings.Repeat("---|", len(columns)))
+		for _, row := range rows {
+			a.printf("| %s |", row.Action)
+			for _, role := range columns {
+				a.printf(" %s |", row.Scopes[role])
+			}
+			a.printf("\n")
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "ACTION")
+	for _, role := range columns {
+		fmt.Fprint(w, "\t"+strings.ToUpper(string(role)))
+	}
+	fmt.Fprintln(w)
+	for _, row := range rows {
+		fmt.Fprint(w, row.Action)
+		for _, role := range columns {
+			fmt.Fprintf(w, "\t%s", row.Scopes[role])
+		}
+		fmt.Fprintln(w)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	a.printf("\nany: about anyone but themselves. own: their own system, question or staff. Roles are given in rights.csv.\n")
+	return nil
+}
+
+func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
+	p, err := i.db.FindPerson(ctx, ref, i.config.First)
+	if err != nil {
+		return err
+	}
+	of, err := a.governance(i).RightsOf(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(of)
+	}
+	a.printf("%s\n", newNames(ctx, i.db).of(p.ID))
+	switch {
+	case of.Suspended:
+		a.printf("  is suspended, and decides nothing\n")
+	case !of.Works:
+		a.printf("  does not work here today, and decides nothing\n")
+	}
+	for _, role := range of.Roles {
+		a.printf("  %s\n", role)
+	}
+	for _, system := range of.Owns {
+		a.printf("  owner or deputy of %s\n", system)
+	}
+	if len(of.Roles)+len(of.Owns) == 0 {
+		a.printf("  no role: decides only as a reviewer who is asked, or as a manager\n")
+	}
+	return nil
+}
+
+// unknownDeciders warns of what lets decisions be made by the wrong person, or by no
+// one: names that are claims, records that no one has, roles that no one is given.
+func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline bool) ([]string, error) {
+	var warnings []string
+	if c.Operators == nil {
+		warnings = append(warnings, "behov.yaml has no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+
+			"Map the users of the operating system to people, as operators: {anna: "+c.First+"/1001}")
+	}
+	given := c.Rights.Given()
+	decides := false
+	for _, line := range given {
+		decides = decides || line.Role != rights.Auditor
+	}
+	if !decides {
+		warnings = append(warnings, "rights.csv gives no one a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")
+	}
+	if offline {
+		return warnings, nil
+	}
+	db, err := currentDatabase(ctx, c)
+	if err != nil || db == nil {
+		return warnings, err
+	}
+	defer db.Close() //nolint:errcheck // it was only read
+	if n, err := db.CountPeople(ctx); err != nil || n == 0 {
+		return warnings, err
+	}
+	refs := map[string]string{}
+	for _, s := range c.Rules.Catalogue.Systems {
+		for _, ref := range append([]string{s.Owner}, s.Deputies...) {
+			refs[ref] = "catalogue.yaml: system " + s.ID
+		}
+		if s.Owner == "" {
+			warnings = append(warnings, "catalogue.yaml: system "+s.ID+" has no owner: only an administrator can answer its reviews")
+		}
+	}
+	for _, line := range given {
+		if strings.Contains(line.Member, "/") && !strings.HasPrefix(line.Member, rights.UnitPrefix) && !strings.HasPrefix(line.Member, rights.JobPrefix) {
+			refs[line.Member] = fmt.Sprintf("%s:%d", line.File, line.LineNumber)
+		}
+	}
+	for user, key := range c.Operators {
+		refs[key.Source+"/"+key.Key] = "behov.yaml: operators: " + user
+	}
+	for _, ref := range sortedKeys(refs) {
+		source, key, ok := strings.Cut(ref, "/")
+		if !ok {
+			continue
+		}
+		_, known, err := db.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
+		if err != nil {
+			return warnings, err
+		}
+		if !known {
+			warnings = append(warnings, refs[ref]+": no person has the record "+ref)
+		}
+	}
+	return warnings, nil
+}

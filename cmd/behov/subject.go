@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+const byHelp = "the person who decides: a person_id, SOURCE/person_id, login or e-mail address (default $BEHOV_BY, or the person whom operators in behov.yaml names for the user)"
+
+// osUser is a user of the operating system, and who called it with sudo.
+type osUser struct {
+	uid  int
+	sudo string // the number, as sudo says; empty without it
+}
+
+func currentUser() osUser {
+	u := osUser{uid: os.Getuid()}
+	if n, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 31); err == nil {
+		u.sudo = strconv.FormatUint(n, 10)
+	}
+	return u
+}
+
+// String is the user as audit.Record.Operator has it.
+func (u osUser) String() string {
+	s := fmt.Sprintf("os-uid:%d", u.uid)
+	if u.sudo != "" {
+		s += " sudo-uid:" + u.sudo
+	}
+	return s
+}
+
+// operator returns which person the operators in behov.yaml name for the user. What
+// sudo says counts for root and for the owner of the configuration alone: any other
+// user can set the variable.
+func (u osUser) operator(c *config.Config) (identity.SourceKey, bool) {
+	if u.sudo != "" && (u.uid == 0 || owns(u.uid, filepath.Join(c.Dir, config.File))) {
+		return mapped(c, u.sudo)
+	}
+	return mapped(c, strconv.Itoa(u.uid))
+}
+
+func mapped(c *config.Config, uid string) (identity.SourceKey, bool) {
+	if key, ok := c.Operators[uid]; ok {
+		return key, true
+	}
+	u, err := user.LookupId(uid)
+	if err != nil {
+		return identity.SourceKey{}, false
+	}
+	key, ok := c.Operators[u.Username]
+	return key, ok
+}
+
+// subject returns the person who decides. Where behov.yaml has operators it is the
+// person whom they name for the operating system's user; otherwise a name on the
+// command line, or in BEHOV_BY, is taken as a claim.
+func (a *app) subject(ctx context.Context, i *installation, by string) (rights.Subject, error) {
+	place := "--by"
+	if by == "" {
+		by, place = os.Getenv("BEHOV_BY"), "the environment variable BEHOV_BY"
+	}
+	var claimed identity.Person
+	if by != "" {
+		var err error
+		if claimed, err = i.db.FindPerson(ctx, by, i.config.First); err != nil {
+			return rights.Subject{}, fmt.Errorf("the person who decides, by %s: %w", place, err)
+		}
+	}
+	if i.config.Operators == nil {
+		if by == "" {
+			return rights.Subject{}, errors.New("say which person decides: --by with a person_id, login or e-mail address, or the environment variable BEHOV_BY")
+		}
+		return rights.Subject{Person: claimed.ID, How: rights.Claimed}, nil
+	}
+	u := currentUser()
+	key, ok := u.operator(i.config)
+	if !ok {
+		return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
+	}
+	p, known, err := i.db.PersonByKey(ctx, key)
+	switch {
+	case err != nil:
+		return rights.Subject{}, err
+	case !known:
+		return rights.Subject{}, fmt.Errorf("operators in behov.yaml names a person for the operating system's user (%s) whom HR does not have", u)
+	case by != "" && claimed.ID != p.ID:
+		return rights.Subject{}, fmt.Errorf("the operating system's user (%s) decides as the person whom operators in behov.yaml names, and for no other: leave %s out", u, place)
+	}
+	return rights.Subject{Person: p.ID, How: rights.OperatingSystem}, nil
+}
+
+// doer says who runs a command that is no decision, as audit.Record.Actor: the person
+// of the subject, or the operating system's user when there is none. The first import
+// is made before HR has said who anyone is.
+func (a *app) doer(ctx context.Context, i *installation) (string, error) {
+	if i.config.Operators == nil && os.Getenv("BEHOV_BY") == "" {
+		return doing(currentUser()), nil
+	}
+	s, err := a.subject(ctx, i, "")
+	switch {
+	case err == nil:
+		return governance.ActorOf(s.Person), nil
+	case i.config.Operators != nil || errors.Is(err, store.ErrNoPerson):
+		return doing(currentUser()), nil
+	}
+	return "", err
+}
+
+// doing is the user as audit.Record.Actor has it.
+func doing(u osUser) string { return fmt.Sprintf("os-uid:%d", u.uid) }

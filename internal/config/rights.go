@@ -1,0 +1,117 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/rights"
+)
+
+const defaultRights = "rights.csv"
+
+// first returns the source whose keys name people where no source is said: the
+// first under hr.precedence.default, else the one called hr, else the first by name.
+func (l *loader) first(precedence identity.Precedence) string {
+	for _, name := range precedence["default"] {
+		return name
+	}
+	if len(l.sources) == 0 || slices.Contains(l.sources, defaultSourceName) {
+		return defaultSourceName
+	}
+	return l.sources[0]
+}
+
+// person checks the reference to a person's record, SOURCE/KEY or a key of the first
+// source, and returns it as SOURCE/KEY. No login and no e-mail address names a
+// person here: another source, or the person, could change those.
+func (l *loader) person(doc *document, at, ref string, c *Config) string {
+	ref = identity.CleanText(ref)
+	if ref == "" {
+		return ""
+	}
+	source, key, qualified := strings.Cut(ref, "/")
+	if !qualified {
+		return c.First + "/" + ref
+	}
+	if _, ok := c.Sources[source]; !ok || key == "" {
+		doc.report(at, "%q names no record of an HR source: write SOURCE/KEY, as %s/1001", ref, c.First)
+	}
+	return ref
+}
+
+func (l *loader) people(doc *document, at string, refs []string, c *Config) []string {
+	var all []string
+	for _, ref := range refs {
+		if p := l.person(doc, at, ref, c); p != "" {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+var userName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$`)
+
+// operators reads which user of the operating system is which person.
+func (l *loader) operators(doc *document, users map[string]string, c *Config) map[string]identity.SourceKey {
+	if users == nil {
+		return nil
+	}
+	all := map[string]identity.SourceKey{}
+	for _, user := range sortedKeys(users) {
+		at := "$.operators." + quoteKey(user)
+		if !userName.MatchString(user) {
+			doc.report(at, "%q is no name or number of a user of the operating system", user)
+			continue
+		}
+		ref := l.person(doc, at, users[user], c)
+		if ref == "" {
+			doc.report(at, "say which person the user %s is: SOURCE/KEY, as %s/1001", user, c.First)
+			continue
+		}
+		source, key, _ := strings.Cut(ref, "/")
+		all[user] = identity.SourceKey{Source: source, Key: key}
+	}
+	return all
+}
+
+// rights reads who may decide what. Without a file no one is given a role: system
+// owners, reviewers and managers decide what is theirs, and no one the rest.
+func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.Rights {
+	file := or(name, defaultRights)
+	var own []rights.Line
+	if _, err := os.Stat(l.file(file)); name != "" || !errors.Is(err, fs.ErrNotExist) {
+		text, ok := l.read(file)
+		if !ok {
+			return nil
+		}
+		var problems []policy.Problem
+		own, problems = rights.Parse(file, text)
+		l.problems = append(l.problems, problems...)
+	}
+	report := func(line rights.Line, text string) {
+		l.problems = append(l.problems, policy.Problem{File: line.File, Line: line.LineNumber, Text: text})
+	}
+	for _, line := range own {
+		source, _, record := strings.Cut(line.Member, "/")
+		unit, isUnit := strings.CutPrefix(line.Member, rights.UnitPrefix)
+		switch {
+		case isUnit && units != nil && units.Len() > 0 && !units.Has(unit):
+			report(line, "there is no unit "+unit)
+		case !isUnit && record && !strings.HasPrefix(line.Member, rights.JobPrefix):
+			if _, ok := c.Sources[source]; !ok {
+				report(line, "there is no HR source "+source+": a person is SOURCE/KEY, as "+c.First+"/1001")
+			}
+		}
+	}
+	r, err := rights.New(own)
+	if err != nil {
+		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
+	}
+	return r
+}

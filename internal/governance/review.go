@@ -1,0 +1,132 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// StartReview begins a review of a system: one item for each person and entitlement
+// of the system that the person has now, with the reasons as they are. It returns
+// the campaign's number and its items.
+func (g *Governance) StartReview(ctx context.Context, system string, by rights.Subject) (campaign int64, items []store.ReviewItem, err error) {
+	if _, ok := g.Config.Rules.Catalogue.System(system); !ok {
+		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Config.Rules))
+	}
+	owners, err := g.owners(ctx, system)
+	if err != nil {
+		return 0, nil, err
+	}
+	d, err := g.may(ctx, by, rights.StartReview, rights.Object{Owners: owners}, "a review of system "+system)
+	if err != nil {
+		return 0, nil, err
+	}
+	intervals, err := g.DB.Intervals(ctx, store.IntervalQuery{Open: true})
+	if err != nil {
+		return 0, nil, err
+	}
+	why := reasons{g: g, people: map[identity.PersonID][]policy.Grant{}}
+	for _, i := range intervals {
+		e, ok := g.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
+		if !ok || e.System != system {
+			continue
+		}
+		text, err := why.of(ctx, identity.PersonID(i.Person), e.ID)
+		if err != nil {
+			return 0, nil, err
+		}
+		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: text})
+	}
+	if len(items) == 0 {
+		return 0, nil, fmt.Errorf("no one has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
+	}
+	now := g.Now()
+	err = g.DB.Write(ctx, func(tx *store.Tx) error {
+		campaign, err = tx.StartReview(ctx, system, d.Maker, "", now, items)
+		tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.ReviewStarted, Reason: fmt.Sprintf("review %d of system %s with %d items", campaign, system, len(items))})
+		return err
+	})
+	for n := range items {
+		items[n].Campaign, items[n].Number = campaign, int64(n+1)
+	}
+	return campaign, items, err
+}
+
+func systems(r *policy.Rules) string {
+	var names []string
+	for _, s := range r.Catalogue.Systems {
+		names = append(names, s.ID)
+	}
+	return strings.Join(names, ", ")
+}
+
+// reasons remembers what each person is granted.
+type reasons struct {
+	g      *Governance
+	people map[identity.PersonID][]policy.Grant
+}
+
+func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement policy.EntitlementID) (string, error) {
+	grants, ok := r.people[id]
+	if !ok {
+		p, err := r.g.DB.Person(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		standing, err := r.g.standing(ctx, p)
+		if err != nil {
+			return "", err
+		}
+		if grants, err = r.g.Config.Rules.Decide(standing.Person, r.g.today(), standing.Facts); err != nil {
+			return "", err
+		}
+		r.people[id] = grants
+	}
+	for _, grant := range grants {
+		switch {
+		case grant.Entitlement != entitlement:
+		case len(grant.Reasons) > 0:
+			return policy.Reasons(grant.Reasons), nil
+		default:
+			return grant.GateReason, nil
+		}
+	}
+	return "no rule gives it: it was found in the target", nil
+}
+
+// DecideItem answers a review item, named "campaign-number", with keep or revoke. A
+// later answer replaces an earlier one. It is for the reviewer whom the item names,
+// the owner of the system, or who else rights allows.
+func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by rights.Subject, reason string) (store.Decision, error) {
+	campaign, number, ok := strings.Cut(name, "-")
+	c, err1 := strconv.ParseInt(campaign, 10, 64)
+	n, err2 := strconv.ParseInt(number, 10, 64)
+	if !ok || err1 != nil || err2 != nil {
+		return store.Decision{}, fmt.Errorf("%q is no review item: they look like 1-12, see behov review list", name)
+	}
+	if verdict != store.Keep && verdict != store.Revoke {
+		return store.Decision{}, fmt.Errorf("%q is no verdict: keep or revoke", verdict)
+	}
+	item, err := g.DB.ReviewItem(ctx, c, n)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	system, _, _ := strings.Cut(item.Entitlement, ":")
+	owners, err := g.owners(ctx, system)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	d, err := g.may(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{identity.PersonID(item.Person)}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Name()
+	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.DecideItem(ctx, item, d.Seq) })
+}

@@ -1,0 +1,171 @@
+package rights
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// Line is a line of rights.csv: "p, role, action, allow|deny, why" or
+// "g, member, role".
+type Line struct {
+	Role   Role
+	Action Action
+	Deny   bool
+	Why    string
+	// Member is, on grouping lines, who has the role: SOURCE/KEY, unit:ID, job:CODE
+	// or another role.
+	Member     string
+	File       string
+	LineNumber int
+}
+
+const (
+	every Action = "*"
+	deny         = "deny"
+	allow        = "allow"
+)
+
+func (l Line) effect() string {
+	if l.Deny {
+		return deny
+	}
+	return allow
+}
+
+// The prefixes of members that are not one person.
+const (
+	UnitPrefix = "unit:"
+	JobPrefix  = "job:"
+)
+
+var roleName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+
+// maxLines is how many lines a rights file may have.
+const maxLines = 10_000
+
+// Parse reads a rights file, in Casbin's CSV. Lines that begin with # are
+// comments. A line that is wrong is reported and left out.
+func Parse(file, text string) ([]Line, []policy.Problem) {
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment = -1, true, '#'
+	var lines []Line
+	var problems []policy.Problem
+	for {
+		fields, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return lines, slices.Concat(problems, unknownRoles(file, lines))
+		}
+		if err != nil {
+			p := policy.Problem{File: file, Text: err.Error()}
+			var pe *csv.ParseError
+			if errors.As(err, &pe) {
+				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
+			}
+			return lines, append(problems, p)
+		}
+		at, _ := r.FieldPos(0)
+		if len(lines)+len(problems) >= maxLines {
+			return lines, append(problems, policy.Problem{File: file, Line: at, Text: fmt.Sprintf("the file has more than %d lines", maxLines)})
+		}
+		for i := range fields {
+			fields[i] = identity.CleanText(fields[i])
+		}
+		line, field, err := parseLine(fields)
+		if err != nil {
+			at, column := r.FieldPos(min(field, len(fields)-1))
+			problems = append(problems, policy.Problem{File: file, Line: at, Column: column, Text: err.Error()})
+			continue
+		}
+		line.File, line.LineNumber = file, at
+		lines = append(lines, line)
+	}
+}
+
+// parseLine returns a line, or what is wrong in which of its fields.
+func parseLine(fields []string) (l Line, field int, err error) {
+	switch {
+	case fields[0] == "g" && len(fields) == 3:
+		l = Line{Member: fields[1], Role: Role(fields[2])}
+		if slices.Contains(derived, l.Role) {
+			return l, 2, fmt.Errorf("the role %s follows from what is known and is not given: give one of %s, or a role of your own", l.Role, words(Given))
+		}
+		if !roleName.MatchString(fields[2]) {
+			return l, 2, fmt.Errorf("%q is no role: write it as %s, or a name of your own in small letters, digits and hyphens", fields[2], Operator)
+		}
+		return l, 1, checkMember(l.Member)
+	case fields[0] == "p" && (len(fields) == 4 || len(fields) == 5):
+		l = Line{Role: Role(fields[1]), Action: Action(fields[2]), Deny: fields[3] == deny}
+		if len(fields) == 5 {
+			l.Why = fields[4]
+		}
+		switch {
+		case !roleName.MatchString(fields[1]):
+			return l, 1, fmt.Errorf("%q is no role: write it as %s, or a name of your own in small letters, digits and hyphens", fields[1], Operator)
+		case l.Action != every && !slices.Contains(Actions, l.Action):
+			return l, 2, fmt.Errorf("%q is no action: behov rights lists them, and * is all of them", fields[2])
+		case fields[3] != allow && fields[3] != deny:
+			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
+		case !l.Deny && (l.Role == Self || l.Role == Cause || l.Role == Suspended || l.Role == NotWorking):
+			return l, 3, fmt.Errorf("the role %s cannot be allowed anything: it only denies", l.Role)
+		case l.Why == "" && l.Deny:
+			return l, 3, errors.New("a deny line says why, in a fifth field: it is shown to the person who is refused")
+		}
+		l.Why = orRole(l.Why, l.Role)
+		return l, 0, nil
+	}
+	return l, 0, errors.New("a line is \"p, role, action, allow or deny, why\" or \"g, SOURCE/KEY (or unit:ID, job:CODE, a role), role\"")
+}
+
+func orRole(why string, role Role) string {
+	if why == "" {
+		return string(role)
+	}
+	return why
+}
+
+func checkMember(member string) error {
+	if rest, ok := strings.CutPrefix(member, UnitPrefix); ok && rest != "" {
+		return nil
+	}
+	if rest, ok := strings.CutPrefix(member, JobPrefix); ok && rest != "" {
+		return nil
+	}
+	source, key, ok := strings.Cut(member, "/")
+	switch {
+	case ok && source != "" && key != "":
+		return nil
+	case !ok && roleName.MatchString(member) && !slices.Contains(derived, Role(member)):
+		return nil
+	case !ok && strings.Trim(member, "0123456789") == "":
+		return fmt.Errorf("%q does not say whose number it is: write SOURCE/KEY, as hr/%s", member, member)
+	}
+	return fmt.Errorf("%q is no one who can be given a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, or another role", member)
+}
+
+// unknownRoles warns of lines about roles that no one has.
+func unknownRoles(file string, lines []Line) []policy.Problem {
+	given := map[Role]bool{}
+	for _, l := range lines {
+		if l.Member != "" {
+			given[l.Role] = true
+		}
+	}
+	var problems []policy.Problem
+	for _, l := range lines {
+		switch known := given[l.Role] || slices.Contains(Given, l.Role) || slices.Contains(derived, l.Role); {
+		case l.Member == "" && !known:
+			problems = append(problems, policy.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone: add \"g, SOURCE/KEY, %s\"", l.Role, l.Role)})
+		case l.Member != "" && !strings.ContainsAny(l.Member, "/:") && !given[Role(l.Member)]:
+			problems = append(problems, policy.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone, so this line gives %s to no one", l.Member, l.Role)})
+		}
+	}
+	return problems
+}

@@ -1,0 +1,291 @@
+// Package rights answers one question: may this person do this to that? Casbin
+// evaluates the rights model and the default rights in rules, and the lines that an
+// installation adds in its rights.csv.
+//
+// It is the only answer to that question. It must never read a database, act, or
+// record: people, system owners and managers are given to it.
+package rights
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/casbin/casbin/v2"
+	"github.com/casbin/casbin/v2/model"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/rules"
+)
+
+// Action is what a person decides or does.
+type Action string
+
+// The actions, in the order in which the matrix lists them.
+const (
+	StartReview    Action = "review.start"
+	DecideReview   Action = "review.decide"
+	DecideHold     Action = "hold.decide"   // release or reject what a plan would do
+	DecideImport   Action = "import.decide" // release or reject an HR import
+	BindAccount    Action = "account.bind"
+	EnableAccount  Action = "account.enable"
+	Suspend        Action = "person.suspend"
+	LiftSuspension Action = "person.unsuspend"
+	HoldLegally    Action = "person.legal-hold" // and lift it
+	Protect        Action = "person.protect"    // and lift it
+	SetMain        Action = "person.main"
+	Merge          Action = "person.merge" // also: say that two people are two
+	Split          Action = "person.split"
+	Erase          Action = "person.erase"
+	Readmit        Action = "person.readmit"
+	IssuePass      Action = "mfa.pass"
+	WithdrawPass   Action = "mfa.withdraw"
+	RetryStep      Action = "step.retry"
+	GiveUpStep     Action = "step.give-up"
+	PauseTarget    Action = "target.pause"
+	ResumeTarget   Action = "target.resume"
+	RetireTarget   Action = "target.retire"
+	MakeToken      Action = "token.make"
+	RevokeToken    Action = "token.revoke"
+)
+
+// Actions are all actions.
+var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
+	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, RevokeToken}
+
+// Role is what a person is to an installation or to the object of a decision.
+type Role string
+
+// The roles that an installation gives to people, by grouping lines.
+const (
+	Administrator         Role = "administrator"
+	Operator              Role = "operator" // IAM engineer
+	HR                    Role = "hr"
+	DataProtectionOfficer Role = "data-protection-officer"
+	Auditor               Role = "auditor" // decides nothing
+)
+
+// The roles that follow from what is known.
+const (
+	Owner      Role = "owner"    // owns the system that a decision is about, or deputizes
+	Reviewer   Role = "reviewer" // is asked by name
+	Manager    Role = "manager"  // manages each person that a decision is about
+	Self       Role = "self"     // is a person that the decision is about
+	Cause      Role = "cause"    // caused what the decision would let through
+	Suspended  Role = "suspended"
+	NotWorking Role = "not-working"
+)
+
+// Given are the roles that an installation gives.
+var Given = []Role{Administrator, Operator, HR, DataProtectionOfficer, Auditor}
+
+var derived = []Role{Owner, Reviewer, Manager, Self, Cause, Suspended, NotWorking}
+
+// How says how it is known who decides.
+type How string
+
+// The ways.
+const (
+	// Claimed on the command line, by a process that can read the installation's
+	// directory.
+	Claimed How = "claimed"
+	// OperatingSystem: the operating system's user is mapped to the person
+	// (operators in behov.yaml).
+	OperatingSystem How = "operating-system"
+)
+
+// Subject is a person who decides, as far as the caller knows them.
+type Subject struct {
+	Person identity.PersonID
+	How    How
+}
+
+// Known is a subject with what is known of them.
+type Known struct {
+	Subject
+	Works, Suspended bool
+	// Member names what may be given roles: the person's records as SOURCE/KEY,
+	// unit:ID of the units in which they work and all above, job:CODE.
+	Member []string
+}
+
+// Object is what a decision is about. Empty fields do not apply.
+type Object struct {
+	About    []identity.PersonID // the people
+	Owners   []identity.PersonID // of the system, with deputies
+	Reviewer identity.PersonID   // who is asked by name
+	// Managers are those who manage every person in About today.
+	Managers []identity.PersonID
+	// CausedBy are the people who caused what the decision would let through.
+	CausedBy []identity.PersonID
+}
+
+// Rights is the policy of an installation: the default rights and its own lines.
+type Rights struct {
+	enforcer *casbin.Enforcer
+	lines    []Line
+}
+
+// RefusedError is returned for a decision that a person may not make.
+type RefusedError struct {
+	Action Action
+	// Why is the reason of the line that denies it; empty when no line allows it.
+	Why string
+	// Roles may take the action, when no line allows it to the person.
+	Roles []Role
+	role  Role
+}
+
+func (e *RefusedError) Error() string {
+	if e.Why != "" {
+		return fmt.Sprintf("not allowed (%s): %s", e.Action, e.Why)
+	}
+	return fmt.Sprintf("not allowed (%s): it takes the role %s; behov rights lists who may do what, and rights.csv gives roles", e.Action, words(e.Roles))
+}
+
+func words(roles []Role) string {
+	var all []string
+	for _, r := range roles {
+		all = append(all, string(r))
+	}
+	return strings.Join(all, " or ")
+}
+
+// IsSelf reports whether a refusal says that a person must not decide about
+// themselves.
+func IsSelf(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.role == Self
+}
+
+// IsCause reports whether a refusal asks for another person than the one who
+// caused what is to be decided.
+func IsCause(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.role == Cause
+}
+
+// New returns the rights that the default lines and an installation's own give.
+func New(own []Line) (*Rights, error) {
+	standard, problems := Parse("rights.csv", rules.Rights)
+	if len(problems) > 0 {
+		return nil, problems[0]
+	}
+	m, err := model.NewModelFromString(rules.RightsModel)
+	if err != nil {
+		return nil, fmt.Errorf("rights.conf: %w", err)
+	}
+	e, err := casbin.NewEnforcer(m)
+	if err != nil {
+		return nil, fmt.Errorf("casbin: %w", err)
+	}
+	r := &Rights{enforcer: e, lines: slices.Concat(standard, own)}
+	e.AddFunction("holds", r.holds)
+	for _, l := range r.lines {
+		if l.Member != "" {
+			_, err = e.AddGroupingPolicy(l.Member, string(l.Role))
+		} else {
+			_, err = e.AddPolicy(string(l.Role), string(l.Action), l.effect(), l.Why)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("casbin: %s:%d: %w", l.File, l.LineNumber, err)
+		}
+	}
+	return r, nil
+}
+
+// request is a subject with the roles that an installation gives them.
+type request struct {
+	Known
+	roles []Role
+}
+
+// May returns by which authority the subject may take the action, or a
+// *RefusedError.
+func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
+	roles, err := r.RolesOf(s.Member)
+	if err != nil {
+		return "", err
+	}
+	allowed, line, err := r.enforcer.EnforceEx(&request{Known: s, roles: roles}, string(a), &o)
+	if err != nil {
+		return "", fmt.Errorf("casbin: %w", err)
+	}
+	switch {
+	case allowed && len(line) > 0:
+		return Role(line[0]), nil
+	case allowed: // Casbin says by which line it allows
+		return "", errors.New("casbin: it allows without saying why")
+	case len(line) > 3 && line[2] == deny:
+		return "", &RefusedError{Action: a, Why: line[3], role: Role(line[0])}
+	}
+	return "", &RefusedError{Action: a, Roles: r.Allowed(a)}
+}
+
+// holds is the function of the model's matcher.
+func (r *Rights) holds(args ...any) (any, error) {
+	if len(args) != 3 {
+		return false, errors.New("holds(sub, role, obj) takes three arguments")
+	}
+	s, ok1 := args[0].(*request)
+	role, ok2 := args[1].(string)
+	o, ok3 := args[2].(*Object)
+	if !ok1 || !ok2 || !ok3 {
+		return false, errors.New("holds(sub, role, obj): a subject, a role and an object")
+	}
+	who := s.Person
+	if who == "" { // it works nowhere, and is no one's manager
+		return Role(role) == NotWorking, nil
+	}
+	switch Role(role) {
+	case NotWorking:
+		return !s.Works, nil
+	case Suspended:
+		return s.Suspended, nil
+	case Self:
+		return slices.Contains(o.About, who), nil
+	case Cause:
+		return slices.Contains(o.CausedBy, who), nil
+	case Owner:
+		return slices.Contains(o.Owners, who), nil
+	case Reviewer:
+		return o.Reviewer == who, nil
+	case Manager:
+		return slices.Contains(o.Managers, who), nil
+	}
+	return slices.Contains(s.roles, Role(role)), nil
+}
+
+// RolesOf returns the roles that an installation gives to any of the names,
+// sorted.
+func (r *Rights) RolesOf(names []string) ([]Role, error) {
+	var all []Role
+	for _, name := range names {
+		roles, err := r.enforcer.GetImplicitRolesForUser(name)
+		if err != nil {
+			return nil, fmt.Errorf("casbin: %w", err)
+		}
+		for _, role := range roles {
+			all = append(all, Role(role))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// Allowed returns the roles that may take an action, in the order of the lines.
+func (r *Rights) Allowed(a Action) []Role {
+	var roles []Role
+	for _, l := range r.lines {
+		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == every) && !slices.Contains(roles, l.Role) {
+			roles = append(roles, l.Role)
+		}
+	}
+	return roles
+}
+
+// Given returns the grouping lines: which members have which roles.
+func (r *Rights) Given() []Line {
+	return slices.DeleteFunc(slices.Clone(r.lines), func(l Line) bool { return l.Member == "" })
+}
