@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -30,57 +29,43 @@ const (
 	maxBody  = 1 << 20
 )
 
+// Host is the process that the handler runs in.
+type Host struct {
+	// Ready says whether the process works.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+	// TokenRefused, when set, is called for each request whose token is refused,
+	// with the reason (a constant).
+	TokenRefused func(reason string)
+}
+
 // New returns the handler of everything: SCIM at /scim/v2 for the sources that
-// are pushed to, /health for whoever asks whether the process lives, and /ready
-// for callers that ask whether it works, which ready says. It logs to log.
-func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error, log *slog.Logger) (http.Handler, error) {
+// are pushed to, /health for callers that ask whether the process lives, and
+// /ready for callers that ask whether it works.
+func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {
 		if !s.SCIM {
 			continue
 		}
-		h, err := newUsers(im, s, log)
+		h, err := newUsers(im, s, host.Log)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
 		services[name] = h
 	}
 	mux := http.NewServeMux()
-	mux.Handle(scimPath+"/", authorized(im, services))
+	mux.Handle(scimPath+"/", &guard{im: im, services: services, host: host})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// Why it is not stands in the log: the answer is for anybody.
-		if err := ready(r.Context()); err != nil {
+		if err := host.Ready(r.Context()); err != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
 	return mux, nil
-}
-
-// authorized lets the bearers of tokens through, each to the source that their
-// token is for (RFC 6750). A token has 256 bits by chance: nobody finds one by
-// trying, and to slow down who tries would slow down all behind one proxy.
-func authorized(im *hr.Importer, services map[string]http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		source, ok, err := "", false, error(nil)
-		if bearer {
-			source, ok, err = im.DB.TokenSource(r.Context(), token, im.Now())
-		}
-		service := services[source]
-		switch {
-		case err != nil:
-			fail(w, http.StatusInternalServerError, "", "The token could not be checked.")
-		case !ok || service == nil:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="behov"`)
-			fail(w, http.StatusUnauthorized, "", "The bearer token is missing or not valid.")
-		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			service.ServeHTTP(w, r)
-		}
-	})
 }
 
 // bounded ends what a request asked for when its answer cannot be written any

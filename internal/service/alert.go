@@ -102,7 +102,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 // toldAgain is how long after somebody was told of something they are told again.
 func toldAgain(about string) time.Duration {
 	switch about {
-	case store.HeldAlert:
+	case store.HeldAlert, store.TokenAlert: // the subject is another at each stage
 		return 0
 	case store.SilentAlert, store.EvaluatorAlert:
 		return 24 * time.Hour
@@ -178,6 +178,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
 	case store.EvaluatorAlert:
 		return s.evaluatorAlert(ctx, c, a)
+	case store.TokenAlert:
+		return s.tokenAlert(ctx, c, a)
 	default:
 		return nil, nil
 	}
@@ -270,7 +272,7 @@ func post(ctx context.Context, c *config.Config, id string, a alert) error {
 	return nil
 }
 
-// watchWorker looks whether HR is silent.
+// watchWorker looks whether HR is silent, and whether tokens expire.
 type watchWorker struct {
 	river.WorkerDefaults[store.WatchJob]
 	service *Service
@@ -293,6 +295,11 @@ func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) er
 			jobs = append(jobs, store.AlertJob{About: store.SilentAlert, Subject: name})
 		}
 	}
+	tokens, err := s.tokensToReplace(ctx, g.config)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, tokens...)
 	if len(jobs) == 0 {
 		return nil
 	}
