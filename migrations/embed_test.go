@@ -9,10 +9,10 @@ import (
 	"github.com/behov/behov/migrations"
 )
 
-var table = regexp.MustCompile(`(?m)^CREATE (?:UNIQUE )?(?:TABLE|INDEX) \w+`)
+var table = regexp.MustCompile(`(?m)^(?:CREATE (?:UNIQUE )?(?:TABLE|INDEX) \w+|ALTER TABLE \w+ (?:ADD|DROP) COLUMN \w+)`)
 
 // TestSameNumbersForBoth: SQLite and PostgreSQL have the same steps, by name,
-// and each makes the same tables and indexes.
+// and each makes the same tables, columns and indexes.
 func TestSameNumbersForBoth(t *testing.T) {
 	steps := func(dir string) []string {
 		t.Helper()

@@ -33,6 +33,9 @@ func (a *app) init(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
+	if err := a.closeDirectory(dir); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
 	example, err := fs.Sub(rules.Example, "example")
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
@@ -86,6 +89,18 @@ Next:
 Keep a copy of %[1]s/behov.key somewhere safe: without it what is sealed stays so.
 `, dir)
 	return nil
+}
+
+// closeDirectory takes from others the right to write into a directory, which
+// one that was there already may have by a umask of 0002: behov refuses a
+// configuration that others can change.
+func (a *app) closeDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o022 == 0 || info.Mode()&fs.ModeSticky != 0 {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "Others cannot write into %s any more: they could have changed who has access.\n", dir)
+	return os.Chmod(dir, info.Mode().Perm()&^0o022)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -103,6 +103,9 @@ func TestPushed(t *testing.T) {
 	h.fails("there is no source", "token", "make", "nowhere", "--name", "x")
 	h.fails("say who will have it", "token", "make", "hr")
 	h.says([]string{"token", "list"}, "There are no tokens.")
+	for _, expires := range []string{"never", "-1h", "2020-01-01", "99999h", "tomorrow"} {
+		h.fails("--expires", "token", "make", "hr", "--name", "Entra ID", "--expires", expires)
+	}
 	token := strings.TrimSpace(h.ok("token", "make", "hr", "--name", "Entra ID"))
 	h.fails("belong together", "serve", "--listen", "127.0.0.1:0", "--cert", "x")
 	h.fails("without a certificate only on a loopback address", "serve", "--listen", "0.0.0.0:0")
@@ -167,7 +170,7 @@ func TestPushed(t *testing.T) {
 		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
 	}
 	list := h.ok("token", "list")
-	if strings.Contains(list, token) || !strings.Contains(list, "Entra ID") {
+	if strings.Contains(list, token) || !strings.Contains(list, "Entra ID") || !strings.Contains(list, "EXPIRES") || !strings.Contains(list, time.Now().AddDate(0, 0, 365).Format("2006-01-02")) {
 		t.Error(list)
 	}
 	h.fails("say why", "token", "revoke", "x")

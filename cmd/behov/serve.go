@@ -213,7 +213,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
-		return server.New(importer, c.Sources, service.Ready, slog.New(handler))
+		return server.New(importer, c.Sources, server.Host{Ready: service.Ready, Log: slog.New(handler), TokenRefused: service.TokenRefused})
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -29,11 +29,14 @@ can say who works here: treat it as a password.`,
 }
 
 func (a *app) tokenMakeCommand() *cobra.Command {
-	var name, by string
+	var name, by, expires string
 	cmd := &cobra.Command{
-		Use:     "make SOURCE",
-		Short:   "Make a token for a source, and print it this once",
-		Example: "  behov token make idp --name \"Entra ID\"",
+		Use:   "make SOURCE",
+		Short: "Make a token for a source, and print it this once",
+		Long: `Make a token for a source, and print it this once. It works for 365 days unless
+--expires says otherwise; an alert asks for a new one 30 and 7 days before. Make
+the new one, give it to the system that pushes, and revoke the old one.`,
+		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2160h\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
 			s, ok := i.config.Sources[args[0]]
@@ -45,31 +48,64 @@ func (a *app) tokenMakeCommand() *cobra.Command {
 			case strings.TrimSpace(name) == "":
 				return errors.New("say who will have it: --name \"Entra ID\"")
 			}
+<<<<<<< HEAD
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
 			}
 			token, t, err := i.db.MakeToken(ctx, name, s.Name, governance.ActorOf(subject.Person), a.now())
+=======
+			until, err := expiry(expires, a.now(), i.zone)
+			if err != nil {
+				return err
+			}
+			actor, err := a.actor(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			token, t, err := i.db.MakeToken(ctx, name, s.Name, actor, a.now(), until)
+>>>>>>> serving
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]string{"id": t.ID, "name": t.Name, "source": t.Source, "token": token})
+				return a.printJSON(map[string]string{"id": t.ID, "name": t.Name, "source": t.Source, "token": token, "expires": t.Expires().Format(time.RFC3339)})
 			}
 			a.printf("%s\n", token)
-			fmt.Fprintf(a.stderr, "Token %s for source %s. It is not shown again; behov token revoke %s ends it.\n", t.ID, t.Source, t.ID)
+			fmt.Fprintf(a.stderr, "Token %s for source %s, until %s. It is not shown again; behov token revoke %s ends it.\n", t.ID, t.Source, t.Expires().In(i.zone).Format("2006-01-02 15:04"), t.ID)
 			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&name, "name", "", "who will have it")
+	cmd.Flags().StringVar(&expires, "expires", "8760h", "how long it works, as 2160h, or the last day on which it does, as 2027-06-30")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
+}
+
+// longestToken is how long a token may work.
+const longestToken = 5 * 365 * 24 * time.Hour
+
+// expiry understands how long a token works: a duration from now, or the last
+// day in zone.
+func expiry(text string, now time.Time, zone *time.Location) (time.Time, error) {
+	until := time.Time{}
+	if d, err := time.ParseDuration(text); err == nil {
+		until = now.Add(d)
+	} else if day, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
+		until = day.AddDate(0, 0, 1)
+	} else {
+		return until, fmt.Errorf("--expires %q is neither a duration, as 2160h, nor a day, as 2027-06-30; every token expires", text)
+	}
+	if !until.After(now) || until.After(now.Add(longestToken)) {
+		return until, fmt.Errorf("--expires %s: it must be in the future, and within five years", text)
+	}
+	return until, nil
 }
 
 func (a *app) tokenListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "List the tokens, who has them, and when they were last used",
+		Short:   "List the tokens, who has them, when they were last used, and when they expire",
 		Example: "  behov token list",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
@@ -82,6 +118,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 				Made    time.Time  `json:"made"`
 				Used    *time.Time `json:"used"`
 				Revoked *time.Time `json:"revoked"`
+				Expires *time.Time `json:"expires"`
 			}
 			instant := func(t time.Time) *time.Time {
 				if t.IsZero() {
@@ -92,7 +129,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 			if a.json {
 				rows := []shown{}
 				for _, t := range all {
-					rows = append(rows, shown{t, t.Made(), instant(t.Used()), instant(t.Revoked())})
+					rows = append(rows, shown{t, t.Made(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
 				}
 				return a.printJSON(rows)
 			}
@@ -101,7 +138,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tSOURCE\tNAME\tMADE\tUSED\tREVOKED")
+			fmt.Fprintln(w, "ID\tSOURCE\tNAME\tMADE\tUSED\tEXPIRES\tREVOKED")
 			for _, t := range all {
 				at := func(instant time.Time) string {
 					if instant.IsZero() {
@@ -109,7 +146,11 @@ func (a *app) tokenListCommand() *cobra.Command {
 					}
 					return instant.In(i.zone).Format("2006-01-02 15:04")
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Made()), at(t.Used()), at(t.Revoked()))
+				expires := "never" // it was made before tokens expired
+				if t.ExpiresUS != 0 {
+					expires = at(t.Expires())
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Made()), at(t.Used()), expires, at(t.Revoked()))
 			}
 			return w.Flush()
 		}),

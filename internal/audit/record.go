@@ -28,7 +28,9 @@ const (
 	TokenRevoked Action = "token.revoked"
 	RulesInUse   Action = "rules.in-use"
 	// ConfigInUse names a version of the configuration that a service took up.
-	ConfigInUse   Action = "config.in-use"
+	ConfigInUse Action = "config.in-use"
+	// VersionInUse names a version of the program with which a service started.
+	VersionInUse  Action = "version.in-use"
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"
 	HoldExpired   Action = "hold.expired"

@@ -2,12 +2,14 @@ package config
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/mail"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -36,6 +38,9 @@ type Email struct {
 type Webhook struct {
 	URL   string
 	Token string // a reference to a bearer token; empty without
+	// Secret is a reference to the key that bodies are signed with, as Standard
+	// Webhooks writes it (whsec_ and base64); empty without.
+	Secret string
 }
 
 type alertsYAML struct {
@@ -49,8 +54,9 @@ type alertsYAML struct {
 		Password string   `yaml:"password"`
 	} `yaml:"email"`
 	Webhook *struct {
-		URL   string `yaml:"url"`
-		Token string `yaml:"token"`
+		URL    string `yaml:"url"`
+		Token  string `yaml:"token"`
+		Secret string `yaml:"secret"`
 	} `yaml:"webhook"`
 }
 
@@ -110,7 +116,11 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 			doc.report(at+".url", "a secret must not stand in the configuration: write it under token, as env:NAME or file:PATH")
 		}
 		secret(at+".token", w.Token)
-		a.Webhook = &Webhook{URL: w.URL, Token: w.Token}
+		secret(at+".secret", w.Secret)
+		if w.Secret == "" {
+			doc.warn(at, "what is posted is not signed: anyone who knows the address can send alerts that look like behov's; name a key under secret, as env:NAME or file:PATH (whsec_ and 32 random bytes in base64)")
+		}
+		a.Webhook = &Webhook{URL: w.URL, Token: w.Token, Secret: w.Secret}
 	}
 	return a
 }
@@ -131,6 +141,19 @@ func (w *Webhook) Address(dir string) (string, error) {
 	return address, nil
 }
 
+// Key is the key that bodies are signed with, resolved; nil for none.
+func (w *Webhook) Key(dir string) ([]byte, error) {
+	text, err := Resolve(dir, w.Secret)
+	if text == "" || err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_"))
+	if err != nil || len(key) < 24 || len(key) > 64 {
+		return nil, fmt.Errorf("%s is no key of Standard Webhooks: it must be whsec_ and 24 to 64 random bytes in base64, as of \"openssl rand -base64 32\"", w.Secret)
+	}
+	return key, nil
+}
+
 // Secrets says whether the secrets that alerts need are to be had.
 func (a Alerts) Secrets(dir string) error {
 	var errs []error
@@ -147,6 +170,9 @@ func (a Alerts) Secrets(dir string) error {
 	}
 	if a.Webhook != nil {
 		look("alerts.webhook.token", a.Webhook.Token)
+		if _, err := a.Webhook.Key(dir); err != nil {
+			errs = append(errs, fmt.Errorf("alerts.webhook.secret: %w", err))
+		}
 		if _, err := a.Webhook.Address(dir); err != nil {
 			errs = append(errs, fmt.Errorf("alerts.webhook.url: %w", err))
 		}

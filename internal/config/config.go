@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -305,11 +306,29 @@ func Resolve(dir, ref string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}
-		b, err := os.ReadFile(name)
+		b, err := ReadSecret(name)
 		if err != nil {
 			return "", fmt.Errorf("secret: %w", err)
 		}
 		return strings.TrimRight(string(b), "\r\n"), nil
 	}
 	return "", fmt.Errorf("a secret is a reference: env:NAME or file:PATH")
+}
+
+// ReadSecret reads a file with a secret; on Unix it refuses one that others can
+// read or change.
+func ReadSecret(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err == nil {
+		err = checkSecretFile(name, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }

@@ -122,6 +122,7 @@ type loader struct {
 	attributes []string // HR's own columns
 	problems   []policy.Problem
 	files      []Read
+	permitted  map[string]bool // files and directories whose permissions were checked
 }
 
 // Load reads the configuration in a directory and everything it names. All

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ const ownUnits = "units.csv"
 func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units {
 	if y == nil {
 		file := or(own, ownUnits)
+		l.checkPermissions(file)
 		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, time.DateOnly)
 	}
 	const at = "$.hr.units"
@@ -267,6 +269,7 @@ func (l *loader) read(file string) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	l.checkPermissions(file)
 	text := strings.TrimPrefix(string(b), "\ufeff") // some editors put it there
 	for n, line := range strings.Split(text, "\n") {
 		if !utf8.ValidString(line) {
@@ -275,6 +278,27 @@ func (l *loader) read(file string) (string, bool) {
 		}
 	}
 	return text, true
+}
+
+// checkPermissions reports a file, or a directory of one, that others than we and
+// root can write; each once. What HR or another system writes is not asked.
+func (l *loader) checkPermissions(file string) {
+	for _, name := range []string{l.file(file), filepath.Dir(l.file(file))} {
+		if l.permitted[name] {
+			continue
+		}
+		if l.permitted == nil {
+			l.permitted = map[string]bool{}
+		}
+		l.permitted[name] = true
+		info, err := os.Stat(name)
+		if err != nil {
+			continue // that is reported where it is read
+		}
+		if err := checkWritable(name, info); err != nil {
+			l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
+		}
+	}
 }
 
 func (l *loader) yaml(file string, into any) *document {

@@ -139,7 +139,15 @@ func oneLine(s string) string {
 // report adds a problem at the place of a path, such as $.targets.ad; where
 // nothing stands at the path, at the nearest place above it.
 func (d *document) report(path, format string, args ...any) {
-	p := policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...)}
+	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...)})
+}
+
+// warn reports what does not keep the configuration from being used.
+func (d *document) warn(path, format string, args ...any) {
+	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (d *document) add(path string, p policy.Problem) {
 	for at := path; at != "$" && at != ""; at = above(at) {
 		if line, column, ok := d.place(at); ok {
 			p.Line, p.Column = line, column

@@ -256,3 +256,22 @@ func TestWhatIsReadIsClean(t *testing.T) {
 		}
 	})
 }
+
+// TestNamesWithHiddenCharactersAreProblems: a row whose name could look like
+// another is left out, with its column and without its value.
+func TestNamesWithHiddenCharactersAreProblems(t *testing.T) {
+	for column, name := range map[string]string{"given_name": "Hemlig\u202estam", "family_name": "Hemlig\u200bstam"} {
+		values := map[string]string{}
+		for c, v := range one {
+			values[c] = v
+		}
+		values[column] = name
+		export, err := hr.Read("hr", []byte(inCSV(values, func(s string) string { return s })), detecting, []string{"cost_centre"}, units(t), today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(export.Rows) != 0 || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "column "+column) || strings.Contains(export.Problems[0].Text, "Hemlig") || !export.BadPeople["P 1"] {
+			t.Errorf("%s: %+v, %+v", column, export.Rows, export.Problems)
+		}
+	}
+}

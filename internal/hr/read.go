@@ -471,10 +471,24 @@ func (p *parser) unusable(fields []string) map[int]string {
 			continue
 		case strings.ContainsFunc(v, unicode.IsControl):
 			why(i, "it has a line break or another control character in it")
+		case p.isName(i):
+			if hidden, found := identity.HiddenInName(v); found {
+				why(i, fmt.Sprintf("it has the invisible character %U in it, which can make a name look like another: delete the name in HR and type it again", hidden))
+			}
 		}
 		fields[i] = identity.CleanText(v)
 	}
 	return all
+}
+
+// isName reports whether the i-th field is a part of a person's name.
+func (p *parser) isName(i int) bool {
+	for _, column := range []string{"given_name", "family_name"} {
+		if at, ok := p.columns[column]; ok && at == i {
+			return true
+		}
+	}
+	return false
 }
 
 // contract checks what only contracts that need a sponsor have.

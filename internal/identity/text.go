@@ -43,6 +43,42 @@ func CleanText(text string) string {
 // space itself is not invisible.
 func IsInvisible(r rune) bool { return r != ' ' && (isBlank(r) || isIgnorable(r)) }
 
+// HiddenInName returns the first character of a name that could make it look like
+// another one: a control of the writing direction anywhere (Unicode property
+// Bidi_Control), or a character without width between others. Without width at
+// the ends is debris of an export, which CleanText drops, and so it does with
+// joiners where the script before them needs them to be written.
+func HiddenInName(name string) (hidden rune, found bool) {
+	trimmed := strings.TrimFunc(name, func(r rune) bool { return isBlank(r) || isZeroWidth(r) })
+	before := ' '
+	for _, r := range trimmed {
+		switch {
+		case unicode.Is(unicode.Bidi_Control, r):
+			return r, true
+		case isJoiner(r) && unicode.In(before, joined...):
+		case isZeroWidth(r):
+			return r, true
+		}
+		before = r
+	}
+	return 0, false
+}
+
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// isZeroWidth reports whether r takes no room at all, and is no mark on another.
+func isZeroWidth(r rune) bool {
+	switch r {
+	case '\u180e', '\u200b', '\u200c', '\u200d', '\u2060', '\u2061', '\u2062', '\u2063', '\u2064', '\ufeff', '\u034f':
+		return true
+	}
+	return false
+}
+
+// joined are the scripts in whose words a joiner or a non-joiner stands.
+var joined = []*unicode.RangeTable{unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Nko, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati,
+	unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan}
+
 // isBlank reports whether r is white space, or a letter or symbol with nothing
 // in it: the fillers of Hangul, and Braille without a dot.
 func isBlank(r rune) bool {

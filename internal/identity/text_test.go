@@ -50,3 +50,14 @@ func FuzzCleanText(f *testing.F) {
 		}
 	})
 }
+
+func TestHiddenInName(t *testing.T) {
+	for name, want := range map[string]rune{
+		"": 0, "Åsa Ek": 0, "\ufeffÅsa": 0, "Åsa\u200b": 0, " \u200bÅsa ": 0, "Å\u00adsa": 0, "A\u030asa": 0, "علی\u200cرضا": 0, "क्\u200dष": 0,
+		"Å\u200bsa": 0x200b, "Å\ufeffsa": 0xfeff, "Å\u200csa": 0x200c, "Å\u200dsa": 0x200d, "Å\u2060sa": 0x2060, "asÅ\u202e": 0x202e, "\u200eÅsa": 0x200e, "\u2068Åsa\u2069": 0x2068, "\u061cعلی": 0x61c,
+	} {
+		if got, found := identity.HiddenInName(name); got != want || found != (want != 0) {
+			t.Errorf("%q: %U, %v", name, got, found)
+		}
+	}
+}

@@ -95,6 +95,18 @@ type passwordCommand struct {
 // handoverTime is how long the program may take.
 const handoverTime = 30 * time.Second
 
+// programEnvironment returns what a program gets of behov's environment: the
+// rest may be secrets that the configuration refers to (env:NAME).
+func programEnvironment() []string {
+	env := []string{}
+	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
 // FirstPassword implements connectors.Handover.
 func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
 	content, err := encode(p.target, account, password)
@@ -104,7 +116,7 @@ func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.A
 	ctx, cancel := context.WithTimeout(ctx, handoverTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...) //nolint:gosec // the operator names it
-	cmd.Stdin = bytes.NewReader(content)
+	cmd.Stdin, cmd.Env, cmd.WaitDelay = bytes.NewReader(content), programEnvironment(), time.Second
 	if err := cmd.Run(); err != nil { // what it says may have the password in it
 		return fmt.Errorf("first password: %s: %w", p.argv[0], err)
 	}

@@ -149,6 +149,17 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	if b, err := os.ReadFile(out); err != nil || !strings.Contains(string(b), `"password":"p4ss"`) {
 		t.Errorf("the program got %s, %v", b, err)
 	}
+	// The program gets no secret that is in our environment.
+	t.Setenv("BEHOV_TEST_SECRET", "s3cret")
+	t.Setenv("AD_PASSWORD", "s3cret")
+	t.Setenv("TZ", "Europe/Stockholm")
+	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/usr/bin/env", "sh", "-c", "env > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+		t.Error(err)
+	}
+	env, err := os.ReadFile(out)
+	if err != nil || strings.Contains(string(env), "s3cret") || !strings.Contains(string(env), "TZ=Europe/Stockholm\n") || !strings.Contains(string(env), "PATH=") {
+		t.Errorf("the program's environment: %s, %v", env, err)
+	}
 	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
 		t.Errorf("a program that fails: %v", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/behov/behov/internal/config"
 )
 
 // certificate is a server's certificate and key, read again when the files
@@ -38,7 +40,15 @@ func (c *certificate) written() time.Time {
 
 func (c *certificate) load() error {
 	read := c.written()
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	cert, err := os.ReadFile(c.certFile)
+	if err != nil {
+		return err
+	}
+	key, err := config.ReadSecret(c.keyFile)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return err
 	}

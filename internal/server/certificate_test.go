@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -66,5 +68,19 @@ func TestNewCertificate(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestACertificateKeyForAllToReadIsRefused: as every other secret.
+func TestACertificateKeyForAllToReadIsRefused(t *testing.T) {
+	c, err := testenv.NewCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(c.Key, 0o644); err != nil { //nolint:gosec // it is to be refused
+		t.Fatal(err)
+	}
+	if _, err := server.Listen(t.Context(), "127.0.0.1:0", c.Cert, c.Key, slog.Default()); err == nil || !strings.Contains(err.Error(), "permissions 0644") {
+		t.Errorf("%v", err)
 	}
 }

@@ -45,12 +45,14 @@ func (u *users) understood(next http.Handler) http.Handler {
 			fail(w, http.StatusRequestEntityTooLarge, "", "The body is larger than 1 MB.")
 			return
 		}
-		var body map[string]any
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.UseNumber()
-		if err != nil || d.Decode(&body) != nil {
+		body, decoded := decode(raw)
+		if err != nil || !decoded {
 			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
 			return
+		}
+		then := next
+		if kind, detail := refusal(raw, body); detail != "" {
+			then = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusBadRequest, kind, detail) })
 		}
 		cleanText(body)
 		var ignored []string
@@ -69,10 +71,10 @@ func (u *users) understood(next http.Handler) http.Handler {
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
 		if r.Method == http.MethodPost || !deactivates(body) {
-			next.ServeHTTP(w, r)
+			then.ServeHTTP(w, r)
 			return
 		}
-		u.told(next, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
+		u.told(then, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
 	})
 }
 
@@ -168,6 +170,12 @@ func operations(body map[string]any) []map[string]any {
 		}
 		for _, o := range list {
 			if op, is := o.(map[string]any); is {
+				for key, v := range op { // the library knows them in any case
+					if folded := strings.ToLower(key); folded != key {
+						delete(op, key)
+						op[folded] = v
+					}
+				}
 				all = append(all, op)
 			}
 		}

@@ -16,8 +16,9 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
@@ -28,27 +29,37 @@ const (
 	maxBody  = 1 << 20
 )
 
+// Host is the process that the handler runs in.
+type Host struct {
+	// Ready says whether the process works.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+	// TokenRefused, when set, is called for each request whose token is refused,
+	// with the reason (a constant).
+	TokenRefused func(reason string)
+}
+
 // New returns the handler of everything: SCIM at /scim/v2 for the sources that
-// are pushed to, /health for whoever asks whether the process lives, and /ready
-// for callers that ask whether it works, which ready says. It logs to log.
-func New(im *hr.Importer, sources map[string]config.Source, ready func(context.Context) error, log *slog.Logger) (http.Handler, error) {
+// are pushed to, /health for callers that ask whether the process lives, and
+// /ready for callers that ask whether it works.
+func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {
 		if !s.SCIM {
 			continue
 		}
-		h, err := newUsers(im, s, log)
+		h, err := newUsers(im, s, host.Log)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
 		services[name] = h
 	}
 	mux := http.NewServeMux()
-	mux.Handle(scimPath+"/", recovered(authorized(im, services), log))
+	mux.Handle(scimPath+"/", &guard{im: im, services: services, host: host})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// Why it is not stands in the log: the answer is for anybody.
-		if err := ready(r.Context()); err != nil {
+		if err := host.Ready(r.Context()); err != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -57,27 +68,13 @@ func New(im *hr.Importer, sources map[string]config.Source, ready func(context.C
 	return mux, nil
 }
 
-// authorized lets the bearers of tokens through, each to the source that their
-// token is for (RFC 6750). A token has 256 bits by chance: nobody finds one by
-// trying, and to slow down who tries would slow down all behind one proxy.
-func authorized(im *hr.Importer, services map[string]http.Handler) http.Handler {
+// bounded ends what a request asked for when its answer cannot be written any
+// more.
+func bounded(next http.Handler, within time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		source, ok, err := "", false, error(nil)
-		if bearer {
-			source, ok, err = im.DB.TokenSource(r.Context(), token, im.Now())
-		}
-		service := services[source]
-		switch {
-		case err != nil:
-			fail(w, http.StatusInternalServerError, "", "The token could not be checked.")
-		case !ok || service == nil:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="behov"`)
-			fail(w, http.StatusUnauthorized, "", "The bearer token is missing or not valid.")
-		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			service.ServeHTTP(w, r)
-		}
+		ctx, cancel := context.WithTimeout(r.Context(), within)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -96,9 +93,30 @@ func recovered(next http.Handler, log *slog.Logger) http.Handler {
 
 // Listener is an address that is listened on, and nobody is answered on yet.
 type Listener struct {
+	// Limits are those of the connections; DefaultLimits unless set before Serve.
+	Limits   Limits
 	listener net.Listener
 	pair     *certificate
+	log      *slog.Logger
 }
+
+// Limits say what a client may take of the process.
+type Limits struct {
+	// Connections is how many may be open at once. One more waits in the
+	// operating system's queue until another is closed.
+	Connections int
+	// HeaderBytes is the size of a request's headers.
+	HeaderBytes int
+	// Header and Read are for how long a request's headers, and all of it, may
+	// take to arrive; the TLS handshake has as long as the headers. Write is for
+	// how long an answer may take from the end of the headers until the client
+	// has read it, and Idle for how long a connection may wait for a request.
+	Header, Read, Write, Idle time.Duration
+}
+
+// DefaultLimits are far above what the identity platforms of one organisation
+// need, and keep memory and file descriptors bounded.
+var DefaultLimits = Limits{Connections: 256, HeaderBytes: 32 << 10, Header: 10 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: time.Minute}
 
 // Listen listens on an address. Without a certificate it must be a loopback
 // address. A new certificate in the same files is taken up; one that does not
@@ -121,27 +139,33 @@ func Listen(ctx context.Context, address, certFile, keyFile string, log *slog.Lo
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return &Listener{listener: l, pair: pair}, nil
+	return &Listener{Limits: DefaultLimits, listener: l, pair: pair, log: log}, nil
 }
+
+// Address is what is listened on, HOST:PORT.
+func (l *Listener) Address() string { return l.listener.Addr().String() }
 
 // Close listens no more, where nobody was answered.
 func (l *Listener) Close() error { return l.listener.Close() }
 
 // Serve answers until ctx ends, and then lets what is under way come to its end.
 func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	limits, address := l.Limits, l.Address()
+	listener := netutil.LimitListener(l.listener, limits.Connections)
+	s := &http.Server{Handler: bounded(recovered(h, l.log), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
+		MaxHeaderBytes: limits.HeaderBytes, ErrorLog: errorLog(l.log, address)}
 	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: l.pair.get}
 	done := make(chan error, 1)
 	go func() {
 		if l.pair.certFile != "" {
-			done <- s.ServeTLS(l.listener, "", "")
+			done <- s.ServeTLS(listener, "", "")
 			return
 		}
-		done <- s.Serve(l.listener)
+		done <- s.Serve(listener)
 	}()
 	select {
 	case err := <-done:
-		return fmt.Errorf("listen on %s: %w", l.listener.Addr(), err)
+		return fmt.Errorf("listen on %s: %w", address, err)
 	case <-ctx.Done():
 	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)

@@ -50,6 +50,17 @@ type service struct {
 	mu     sync.Mutex
 	now    time.Time
 	log    bytes.Buffer
+	// refused is how many tokens were refused, by reason.
+	refused map[string]int
+}
+
+func (s *service) tokenRefused(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		s.refused = map[string]int{}
+	}
+	s.refused[reason]++
 }
 
 // Write appends what is logged to the log.
@@ -96,7 +107,7 @@ func newService(t testing.TB) *service {
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
 			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
-	h, err := server.New(im, c.Sources, ready, slog.New(slog.NewJSONHandler(s, nil)))
+	h, err := server.New(im, c.Sources, server.Host{Ready: ready, Log: slog.New(slog.NewJSONHandler(s, nil)), TokenRefused: s.tokenRefused})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +120,7 @@ func newService(t testing.TB) *service {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		h, err := server.New(&hr.Importer{DB: db, Config: c, Now: s.clock, Actor: "behov"}, c.Sources, ready, slog.New(slog.DiscardHandler))
+		h, err := server.New(&hr.Importer{DB: db, Config: c, Now: s.clock, Actor: "behov"}, c.Sources, server.Host{Ready: ready, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +146,7 @@ func (s *service) pass(d time.Duration) {
 
 func (s *service) makeToken(source string) string {
 	s.t.Helper()
-	token, _, err := s.db.MakeToken(context.Background(), "test", source, "person", s.clock())
+	token, _, err := s.db.MakeToken(context.Background(), "test", source, "person", s.clock(), s.clock().Add(365*24*time.Hour))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -544,7 +555,7 @@ func TestTokens(t *testing.T) {
 	s.token = s.makeToken("hr") // which is not pushed to
 	s.must(http.StatusUnauthorized, "GET", "/Users", "")
 
-	revoked, kept, err := s.db.MakeToken(context.Background(), "x", "idp", "person", s.clock())
+	revoked, kept, err := s.db.MakeToken(context.Background(), "x", "idp", "person", s.clock(), s.clock().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -563,6 +574,93 @@ func TestTokens(t *testing.T) {
 	}
 	s.token = good
 	s.must(http.StatusOK, "GET", "/Users", "")
+}
+
+// TestRefusedTokensAreCounted: each refusal is counted by its reason and the
+// first is logged, without the token; the scheme is taken in any case.
+func TestRefusedTokensAreCounted(t *testing.T) {
+	s := newService(t)
+	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
+		s.must(http.StatusOK, "GET", "/Users", "", "Authorization", scheme+s.token)
+	}
+	s.must(http.StatusUnauthorized, "GET", "/Users", "", "Authorization", "Basic "+s.token)
+	good := s.token
+	for range 5 {
+		s.token = "behov_wrong-and-secret"
+		s.must(http.StatusUnauthorized, "GET", "/Users", "")
+	}
+	s.token = good
+	s.must(http.StatusOK, "GET", "/Users", "")
+	s.pass(366 * 24 * time.Hour)
+	s.must(http.StatusUnauthorized, "GET", "/Users", "")
+	if got := fmt.Sprint(s.refused); got != "map[expired:1 missing:1 unknown:5]" {
+		t.Errorf("counted: %s", got)
+	}
+	log := s.logged()
+	if strings.Contains(log, good) || strings.Contains(log, "behov_wrong") || strings.Count(log, "SCIM token refused") != 3 || !strings.Contains(log, `"remote":"127.0.0.1"`) || !strings.Contains(log, "token_id") {
+		t.Errorf("logged: %s", log)
+	}
+}
+
+// TestABodyHasOneMeaning: what two readers of JSON could understand in two ways
+// is refused, and nothing of it is kept.
+func TestABodyHasOneMeaning(t *testing.T) {
+	s := newService(t)
+	id := s.push(asa)
+	before := s.people(today)
+	for name, body := range map[string]string{
+		"something behind it":     asa + `{}`,
+		"text behind it":          asa + "x",
+		"a name twice":            strings.Replace(asa, `"title": "Teacher"`, `"title": "Teacher", "title": "Head"`, 1),
+		"in other case":           strings.Replace(asa, `"title": "Teacher"`, `"title": "Teacher", "Title": "Head"`, 1),
+		"deeper":                  strings.Replace(asa, `"familyName": "Ek"`, `"familyName": "Ek", "FAMILYNAME": "Al"`, 1),
+		"no UTF-8":                strings.Replace(asa, "Teacher", "Teach\xff", 1),
+		"half a surrogate":        strings.Replace(asa, "Teacher", `Teach\ud800`, 1),
+		"an operation's path too": patch(`{"op": "replace", "path": "title", "Path": "active", "value": "x"}`),
+	} {
+		method := "PUT"
+		if strings.Contains(body, "Operations") {
+			method = "PATCH"
+		}
+		if got := s.must(http.StatusBadRequest, method, "/Users/"+id, body)["scimType"]; got != "invalidSyntax" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if got := s.people(today); got != before {
+		t.Errorf("something was kept: %s", got)
+	}
+}
+
+// TestNamesHaveNoHiddenCharacters: a name that looks like another is refused,
+// whatever way it comes, by its attribute and without its value; an ending that
+// is refused because of it is recorded.
+func TestNamesHaveNoHiddenCharacters(t *testing.T) {
+	s := newService(t)
+	id := s.push(asa)
+	before := s.people(today)
+	for name, c := range map[string]struct{ method, body, attribute string }{
+		"turned around":   {"PUT", strings.Replace(asa, `"Ek"`, `"\u202eHemligstam"`, 1), "familyName"},
+		"no width":        {"PUT", strings.Replace(asa, `"Ek"`, `"Hemlig\u200bstam"`, 1), "familyName"},
+		"joined":          {"PUT", strings.Replace(asa, `"Ek"`, `"Hemlig\u200dstam"`, 1), "familyName"},
+		"a user name":     {"PUT", strings.Replace(asa, `"asa.ek@example.org"`, `"asa\u2060ek@example.org"`, 1), "userName"},
+		"by PATCH":        {"PATCH", patch(`{"op": "replace", "path": "name.givenName", "value": "Hemlig\u2066stam"}`), "givenName"},
+		"its other words": {"PATCH", patch(`{"OP": "replace", "Path": "name.givenName", "Value": "Hemlig\u2066stam"}`), "givenName"},
+		"in an object":    {"PATCH", patch(`{"op": "replace", "value": {"name.familyName": "Hemlig\ufeffstam", "active": false}}`), "familyName"},
+	} {
+		answer := s.must(http.StatusBadRequest, c.method, "/Users/"+id, c.body)
+		if detail := fmt.Sprint(answer["detail"]); answer["scimType"] != "invalidValue" || !strings.HasPrefix(detail, c.attribute+":") || strings.Contains(detail, "Hemlig") {
+			t.Errorf("%s: %v", name, answer)
+		}
+	}
+	if got := s.people(today); got != before {
+		t.Errorf("something was kept: %s", got)
+	}
+	imports, err := s.db.Imports(t.Context(), "idp", 10)
+	if err != nil || !slices.ContainsFunc(imports, func(i store.Import) bool { return i.Status == store.ImportRefused }) {
+		t.Errorf("the refused ending is not recorded: %+v, %v", imports, err)
+	}
+	// A Persian name is written with a non-joiner.
+	s.must(http.StatusOK, "PUT", "/Users/"+id, strings.Replace(asa, "Åsa", "علی\u200cرضا", 1))
 }
 
 // Some platforms know a display name only.
@@ -818,7 +916,7 @@ func ready(context.Context) error { return nil }
 // more than that.
 func TestHealth(t *testing.T) {
 	works := errors.New("the password of the database is wrong")
-	h, err := server.New(nil, nil, func(context.Context) error { return works }, slog.New(slog.DiscardHandler))
+	h, err := server.New(nil, nil, server.Host{Ready: func(context.Context) error { return works }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -36,8 +36,8 @@ type users struct {
 	names  map[string]string // of columns
 	log    *slog.Logger
 
-	mu   sync.Mutex // held by whoever is alone, among those of this process
-	last time.Time  // the newest stamp
+	turn chan struct{} // has room for one: who is alone, among the requests of this process
+	last time.Time     // the newest stamp
 }
 
 // patience is for how long a push waits for those before it.
@@ -47,7 +47,14 @@ const patience = 10 * time.Second
 // in another that serves the same database: what is read is changed before
 // anybody else reads it. Call done afterwards.
 func (u *users) alone(r *http.Request) (done func(), err error) {
-	u.mu.Lock()
+	busy := scimerrors.ScimError{Status: http.StatusServiceUnavailable, Detail: "Others are at it, or the database does not answer; try again."}
+	wait, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	select {
+	case u.turn <- struct{}{}:
+	case <-wait.Done():
+		return nil, busy
+	}
 	lock, err := u.im.DB.LockWithin(r.Context(), patience, "scim "+u.source.Name)
 	if err == nil {
 		var newest time.Time
@@ -59,12 +66,12 @@ func (u *users) alone(r *http.Request) (done func(), err error) {
 		if lock != nil {
 			lock.Unlock()
 		}
-		u.mu.Unlock()
-		return nil, scimerrors.ScimError{Status: http.StatusServiceUnavailable, Detail: "Others are at it, or the database does not answer; try again."}
+		<-u.turn
+		return nil, busy
 	}
 	return func() {
 		lock.Unlock()
-		u.mu.Unlock()
+		<-u.turn
 	}, nil
 }
 
@@ -83,7 +90,7 @@ const (
 )
 
 func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Handler, error) {
-	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes), log: log}
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes), log: log, turn: make(chan struct{}, 1)}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
 			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that behov token make made", Primary: true}}},

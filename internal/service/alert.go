@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/config"
@@ -91,7 +93,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 	case job.Args.Channel == byEmail && c.Email != nil:
 		err = sendEmail(ctx, g.config, job.Args.ID, *a)
 	case job.Args.Channel == byWebhook && c.Webhook != nil:
-		err = post(ctx, g.config, job.Args.ID, *a)
+		err = post(ctx, g.config, job.Args.ID, *a, s.Now())
 	}
 	if err == nil {
 		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Args.Channel)
@@ -102,7 +104,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 // toldAgain is how long after somebody was told of something they are told again.
 func toldAgain(about string) time.Duration {
 	switch about {
-	case store.HeldAlert:
+	case store.HeldAlert, store.TokenAlert: // the subject is another at each stage
 		return 0
 	case store.SilentAlert, store.EvaluatorAlert:
 		return 24 * time.Hour
@@ -178,6 +180,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
 	case store.EvaluatorAlert:
 		return s.evaluatorAlert(ctx, c, a)
+	case store.TokenAlert:
+		return s.tokenAlert(ctx, c, a)
 	default:
 		return nil, nil
 	}
@@ -230,8 +234,31 @@ type cloudEvent struct {
 	Data            alert     `json:"data"`
 }
 
-// post posts an event (HTTP 1.1 Web Hooks for Event Delivery §2).
-func post(ctx context.Context, c *config.Config, id string, a alert) error {
+// webhookClient follows no redirect: what is sent, and the token, are for the
+// configured address only.
+var webhookClient = &http.Client{Timeout: sending, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+// sign signs a body as Standard Webhooks 1.0.0 has it, where there is a key.
+func sign(h http.Header, key []byte, id string, at time.Time, body []byte) error {
+	if key == nil {
+		return nil
+	}
+	signer, err := standardwebhooks.NewWebhookRaw(key)
+	if err != nil {
+		return err
+	}
+	signature, err := signer.Sign(id, at, body)
+	if err != nil {
+		return err
+	}
+	h.Set(standardwebhooks.HeaderWebhookID, id)
+	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	h.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	return nil
+}
+
+// post posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
+func post(ctx context.Context, c *config.Config, id string, a alert, now time.Time) error {
 	hook := c.Alerts.Webhook
 	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + a.About, Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
 	if err != nil {
@@ -253,7 +280,14 @@ func post(ctx context.Context, c *config.Config, id string, a alert) error {
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := (&http.Client{Timeout: sending}).Do(r)
+	key, err := hook.Key(c.Dir)
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	if err := sign(r.Header, key, id, now, body); err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	answer, err := webhookClient.Do(r)
 	var of *url.Error
 	if errors.As(err, &of) {
 		err = of.Err // the address may be a secret
@@ -264,13 +298,16 @@ func post(ctx context.Context, c *config.Config, id string, a alert) error {
 	if err := answer.Body.Close(); err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
-	if answer.StatusCode >= http.StatusMultipleChoices {
+	switch {
+	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest:
+		return fmt.Errorf("webhook: it answered %s, and redirects are not followed: write the address that it leads to under alerts.webhook.url", answer.Status)
+	case answer.StatusCode >= http.StatusBadRequest:
 		return fmt.Errorf("webhook: it answered %s", answer.Status)
 	}
 	return nil
 }
 
-// watchWorker looks whether HR is silent.
+// watchWorker looks whether HR is silent, and whether tokens expire.
 type watchWorker struct {
 	river.WorkerDefaults[store.WatchJob]
 	service *Service
@@ -293,6 +330,11 @@ func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) er
 			jobs = append(jobs, store.AlertJob{About: store.SilentAlert, Subject: name})
 		}
 	}
+	tokens, err := s.tokensToReplace(ctx, g.config)
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, tokens...)
 	if len(jobs) == 0 {
 		return nil
 	}

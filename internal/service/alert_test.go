@@ -1,7 +1,9 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/hr"
@@ -33,6 +36,11 @@ type postbox struct {
 	mails  []string
 	events []map[string]any
 	broken int // how many requests the webhook refuses first
+	// key is what bodies are signed with, in base64; unsigned is how many were not.
+	key      string
+	unsigned int
+	// moved, when set, is where the webhook redirects the first request to.
+	moved string
 }
 
 // NewSession implements smtp.Backend.
@@ -62,8 +70,18 @@ func (p *postbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var event map[string]any
-	err := json.NewDecoder(r.Body).Decode(&event)
+	body, err := io.ReadAll(r.Body)
+	err = errors.Join(err, json.Unmarshal(body, &event))
+	if p.key != "" {
+		verifier, keyErr := standardwebhooks.NewWebhook(p.key)
+		if keyErr != nil || verifier.VerifyIgnoringTimestamp(body, r.Header) != nil || r.Header.Get("webhook-id") != event["id"] {
+			p.unsigned++
+		}
+	}
 	switch {
+	case p.moved != "":
+		http.Redirect(w, r, p.moved, http.StatusTemporaryRedirect)
+		p.moved = ""
 	case r.Header.Get("Authorization") != "Bearer s3cret" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/cloudevents+json") || err != nil:
 		http.Error(w, "no", http.StatusForbidden)
 	case p.broken > 0:
@@ -117,12 +135,18 @@ func TestAlerts(t *testing.T) {
 		p, mail, hook := openPostbox(t)
 		p.broken = 1
 		t.Setenv("BEHOV_TEST_HOOK", "s3cret")
+		p.key = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32))
+		t.Setenv("BEHOV_TEST_HOOK_KEY", "whsec_"+p.key)
+		var elsewhere atomic.Int64
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+		defer other.Close()
+		p.moved = other.URL
 		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 9999}}", "one: {hold_above: {removals: {number: 0}, disables: {number: 0}}", 1) + fmt.Sprintf(`
 hr: {sources: {hr: {file: export.csv, every: 1h}}}
 alerts:
   silent_after: 72h
   email: {from: behov@example.org, to: [iam@example.org, boss@example.org], server: %q}
-  webhook: {url: %q, token: env:BEHOV_TEST_HOOK}
+  webhook: {url: %q, token: env:BEHOV_TEST_HOOK, secret: env:BEHOV_TEST_HOOK_KEY}
 `, mail, hook)
 		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -150,6 +174,9 @@ alerts:
 		p.mu.Lock()
 		if all := strings.Join(p.mails, ""); !strings.Contains(all, "iam@example.org,boss@example.org") || !strings.Contains(all, "behov hold show") || strings.Contains(all, "Given1") {
 			t.Errorf("the mails: %s", all)
+		}
+		if p.unsigned > 0 || p.moved != "" || elsewhere.Load() > 0 {
+			t.Errorf("%d events are not signed, and %d went where a redirect leads", p.unsigned, elsewhere.Load())
 		}
 		for _, e := range p.events {
 			if e["specversion"] != "1.0" || e["id"] == "" || e["source"] != "/behov" || e["datacontenttype"] != "application/json" {

@@ -26,6 +26,7 @@ type metrics struct {
 	steps    *prometheus.CounterVec
 	jobs     *prometheus.HistogramVec
 	waits    *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 }
 
 // Metrics returns what Prometheus reads.
@@ -38,14 +39,20 @@ func (s *Service) measured() *metrics {
 	s.measuring.Do(func() {
 		buckets := []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
 		m := &metrics{service: s, registry: prometheus.NewRegistry(),
-			steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "behov_steps_total", Help: "Steps that ended here, by target and outcome."}, []string{"target", "outcome"}),
-			jobs:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_seconds", Help: "How long jobs took, by kind and whether they are to be done again.", Buckets: buckets}, []string{"job", "result"}),
-			waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_wait_seconds", Help: "How long after they were due jobs were taken up.", Buckets: buckets}, []string{"job"}),
+			steps:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "behov_steps_total", Help: "Steps that ended here, by target and outcome."}, []string{"target", "outcome"}),
+			jobs:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_seconds", Help: "How long jobs took, by kind and whether they are to be done again.", Buckets: buckets}, []string{"job", "result"}),
+			waits:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_wait_seconds", Help: "How long after they were due jobs were taken up.", Buckets: buckets}, []string{"job"}),
+			refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "behov_refused_tokens_total", Help: "SCIM requests without a valid token, by why it was refused."}, []string{"reason"}),
 		}
-		m.registry.MustRegister(m.steps, m.jobs, m.waits, &figures{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.registry.MustRegister(m.steps, m.jobs, m.waits, m.refused, &figures{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		s.metrics = m
 	})
 	return s.metrics
+}
+
+// TokenRefused counts a SCIM request whose token is refused.
+func (s *Service) TokenRefused(reason string) {
+	s.measured().refused.WithLabelValues(reason).Inc()
 }
 
 // count counts what became of a run's steps.
@@ -98,12 +105,13 @@ var (
 	configRefused = description("configuration_refused", "Whether the configuration's newest version is refused and the one before in use.")
 	paused        = description("paused", "Whether somebody paused the target.", "target")
 	different     = description("evaluator_differences", "Entitlements of people on which the fast evaluator and Casbin do not agree, with the rules in use (behov status).")
+	tokenExpiry   = description("token_expiry_timestamp_seconds", "When a SCIM token that is not revoked stops working, in Unix time; 0 for one that never does.", "source", "token_id")
 	unreadable    = description("database_unreadable", "Whether the database could not be asked for the figures.")
 )
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, different, unreadable} {
+	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, different, tokenExpiry, unreadable} {
 		descriptions <- d
 	}
 }
@@ -124,7 +132,8 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	now, err := s.DB.Figures(ctx)
 	pauses, pausesErr := s.DB.Pauses(ctx)
 	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, "")
-	if err != nil || pausesErr != nil || foundErr != nil {
+	tokens, tokensErr := s.DB.Tokens(ctx)
+	if err != nil || pausesErr != nil || foundErr != nil || tokensErr != nil {
 		gauge(unreadable, 1)
 		return
 	}
@@ -143,6 +152,11 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 		_, this := pauses[t.Name]
 		_, every := pauses[store.EveryTarget]
 		gauge(paused, truth(this || every), t.Name)
+	}
+	for _, t := range tokens {
+		if t.RevokedUS == 0 {
+			gauge(tokenExpiry, float64(t.ExpiresUS)/1e6, t.Source, t.ID)
+		}
 	}
 	for name := range g.config.Sources {
 		gauge(holds, float64(now.Holds[name]), name)

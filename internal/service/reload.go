@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -123,6 +124,18 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 		changed, err := tx.UseVersion(ctx, "configuration", c.Digest(), c.Text(), s.Now())
 		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
+		}
+		return err
+	})
+}
+
+// recordProgram keeps what the program was built from when that is new, and
+// records that it is in use when another was before.
+func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
+	return s.DB.Write(ctx, func(tx *store.Tx) error {
+		changed, err := tx.UseVersion(ctx, "program", i.Digest(), i.Text(), s.Now())
+		if changed {
+			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.VersionInUse, Reason: i.String() + " " + i.Digest()})
 		}
 		return err
 	})

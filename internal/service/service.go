@@ -28,6 +28,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
@@ -131,6 +132,9 @@ func (s *Service) Run(ctx context.Context) error {
 		s.retired.Wait()
 	}()
 	if err := s.record(ctx, s.Config); err != nil {
+		return err
+	}
+	if err := s.recordProgram(ctx, build.Read()); err != nil {
 		return err
 	}
 	if err := s.start(ctx); err != nil {

@@ -274,6 +274,9 @@ const (
 	// EvaluatorAlert: the fast evaluator and Casbin do not agree; Subject is the
 	// rules' digest.
 	EvaluatorAlert = "evaluator-difference"
+	// TokenAlert: a token stops working soon, did, or never will; Subject is the
+	// token's ID and the stage (service.tokenStage).
+	TokenAlert = "token-expiring"
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What

@@ -345,16 +345,19 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 func TestTokens(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		ctx := context.Background()
-		token, kept, err := db.MakeToken(ctx, "Entra ID", "idp", "person:q", now)
+		token, kept, err := db.MakeToken(ctx, "Entra ID", "idp", "person:q", now, now.Add(24*time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
 		source := func(token string, at time.Time) string {
-			source, ok, err := db.TokenSource(ctx, token, at)
-			if err != nil || ok != (source != "") {
-				t.Fatal(source, ok, err)
+			found, why, err := db.CheckToken(ctx, token, at)
+			if err != nil {
+				t.Fatal(err)
 			}
-			return source
+			if why != "" {
+				return string(why)
+			}
+			return found.Source
 		}
 		if got := source(token, now.Add(time.Hour)); got != "idp" {
 			t.Errorf("the token is for %q", got)
@@ -363,8 +366,11 @@ func TestTokens(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Name != "Entra ID" || !all[0].Made().Equal(now) || !all[0].Used().Equal(now.Add(time.Hour)) || !all[0].Revoked().IsZero() || bytes.Contains(all[0].Hash, []byte(token)) {
 			t.Errorf("%+v, %v", all, err)
 		}
-		if got := source(token+"x", now) + source("", now); got != "" {
+		if got := source(token+"x", now) + " " + source("", now); got != "unknown unknown" {
 			t.Errorf("a wrong token is for %q", got)
+		}
+		if got := source(token, now.Add(24*time.Hour)) + " " + source(token, now.Add(24*time.Hour-time.Second)); got != "expired idp" {
+			t.Errorf("when it expires it is %q", got)
 		}
 		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err != nil {
 			t.Fatal(err)
@@ -372,7 +378,7 @@ func TestTokens(t *testing.T) {
 		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err == nil {
 			t.Error("it is revoked twice")
 		}
-		if got := source(token, now); got != "" {
+		if got := source(token, now); got != "revoked" {
 			t.Error("a revoked token is for", got)
 		}
 		if s, err := db.VerifyAudit(ctx); err != nil || s.Records != 2 {

@@ -25,6 +25,7 @@ type Token struct {
 	MadeUS    int64  `db:"made_us" json:"-"`
 	UsedUS    int64  `db:"used_us" json:"-"`
 	RevokedUS int64  `db:"revoked_us" json:"-"`
+	ExpiresUS int64  `db:"expires_us" json:"-"`
 }
 
 // Made is when it was made, UTC.
@@ -36,19 +37,46 @@ func (t Token) Used() time.Time { return instant(t.UsedUS) }
 // Revoked is when it was revoked, UTC; zero for never.
 func (t Token) Revoked() time.Time { return instant(t.RevokedUS) }
 
-// MakeToken makes a token and returns it, this once. It has 256 bits by chance,
-// so a plain hash is enough to know it by.
-func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now time.Time) (token string, t Token, err error) {
+// Expires is when it stops working, UTC; zero for never, as of tokens made before
+// tokens expired.
+func (t Token) Expires() time.Time { return instant(t.ExpiresUS) }
+
+// Works says whether it is accepted at an instant.
+func (t Token) Works(at time.Time) bool { return t.refusal(at) == "" }
+
+func (t Token) refusal(at time.Time) TokenRefusal {
+	switch {
+	case t.RevokedUS != 0:
+		return TokenRevoked
+	case t.ExpiresUS != 0 && !at.Before(t.Expires()):
+		return TokenExpired
+	}
+	return ""
+}
+
+// TokenRefusal says why a token is refused; empty for one that is accepted.
+type TokenRefusal string
+
+// Why a token is refused.
+const (
+	TokenUnknown TokenRefusal = "unknown"
+	TokenRevoked TokenRefusal = "revoked"
+	TokenExpired TokenRefusal = "expired"
+)
+
+// MakeToken makes a token that works until expires and returns it, this once. It
+// has 256 bits by chance, so a plain hash is enough to know it by.
+func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now, expires time.Time) (token string, t Token, err error) {
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
 		return "", t, fmt.Errorf("make a token: %w", err)
 	}
 	token = "behov_" + base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(token))
-	t = Token{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Source: source, Hash: sum[:], MadeUS: micros(now)}
+	t = Token{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Source: source, Hash: sum[:], MadeUS: micros(now), ExpiresUS: micros(expires)}
 	err = db.Write(ctx, func(tx *Tx) error {
-		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenMade, Target: source, Reason: "token " + t.ID + ": " + name})
-		return tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us) VALUES ($1, $2, $3, $4, $5)`, t.ID, name, source, t.Hash, t.MadeUS)
+		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenMade, Target: source, Reason: "token " + t.ID + ": " + name + ", until " + t.Expires().Format(time.RFC3339)})
+		return tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, name, source, t.Hash, t.MadeUS, t.ExpiresUS)
 	})
 	if err != nil {
 		return "", t, fmt.Errorf("make a token: %w", err)
@@ -80,25 +108,28 @@ func (db *DB) RevokeToken(ctx context.Context, id, actor, reason string, now tim
 	})
 }
 
-// TokenSource returns which source the bearer of a token may push to; false
-// for a token that was never made, or was revoked.
-func (db *DB) TokenSource(ctx context.Context, token string, now time.Time) (source string, ok bool, err error) {
+// CheckToken returns the token that a bearer shows, or why it is refused. Of an
+// unknown one nothing is returned.
+func (db *DB) CheckToken(ctx context.Context, token string, now time.Time) (Token, TokenRefusal, error) {
 	sum := sha256.Sum256([]byte(token))
 	var t Token
-	err = db.read.GetContext(ctx, &t, `SELECT `+columns[Token]("")+` FROM api_token WHERE hash = $1`, sum[:])
+	err := db.read.GetContext(ctx, &t, `SELECT `+columns[Token]("")+` FROM api_token WHERE hash = $1`, sum[:])
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
+		return Token{}, TokenUnknown, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("read tokens: %w", err)
+		return Token{}, TokenUnknown, fmt.Errorf("read tokens: %w", err)
 	}
-	if subtle.ConstantTimeCompare(t.Hash, sum[:]) != 1 || t.RevokedUS != 0 {
-		return "", false, nil
+	if subtle.ConstantTimeCompare(t.Hash, sum[:]) != 1 {
+		return Token{}, TokenUnknown, nil
+	}
+	if why := t.refusal(now); why != "" {
+		return t, why, nil
 	}
 	if now.Sub(t.Used()) > time.Minute { // for whoever wonders whether it is in use
 		if _, err := db.write.ExecContext(ctx, `UPDATE api_token SET used_us = $2 WHERE id = $1`, t.ID, micros(now)); err != nil {
-			return "", false, fmt.Errorf("note a token's use: %w", err)
+			return Token{}, TokenUnknown, fmt.Errorf("note a token's use: %w", err)
 		}
 	}
-	return t.Source, true, nil
+	return t, "", nil
 }

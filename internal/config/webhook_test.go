@@ -1,0 +1,33 @@
+package config_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/config"
+)
+
+// TestAWebhookIsSigned: without a key for the signature there is a warning, and
+// a key that is too short to be one is refused where it is used.
+func TestAWebhookIsSigned(t *testing.T) {
+	dir := example(t)
+	edit(t, dir, "behov.yaml", "  away_after: 15m\n", "  away_after: 15m\n  webhook: {url: \"https://chat.example.org/hook\"}\n")
+	c, problems := config.Load(dir)
+	if c == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Text, "is not signed") || problems[0].Line == 0 {
+		t.Fatalf("%v", problems)
+	}
+	edit(t, dir, "behov.yaml", "example.org/hook\"}", "example.org/hook\", secret: env:BEHOV_TEST_HOOK_KEY}")
+	if c, problems = config.Load(dir); c == nil || len(problems) != 0 {
+		t.Fatalf("%v", problems)
+	}
+	for key, good := range map[string]bool{
+		"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32)): true, base64.StdEncoding.EncodeToString(make([]byte, 24)): true,
+		"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 16)): false, "hunter2": false,
+	} {
+		t.Setenv("BEHOV_TEST_HOOK_KEY", key)
+		if err := c.Alerts.Secrets(dir); (err == nil) != good || err != nil && strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package service_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/build"
+)
+
+// TestTheProgramIsInTheTrail: which program served stands in the audit trail,
+// once for as long as it is the same.
+func TestTheProgramIsInTheTrail(t *testing.T) {
+	onBoth(t, func(t *testing.T, town *town) {
+		for range 2 {
+			town.serve(nil)()
+		}
+		var reasons []string
+		for r, err := range town.db.Records(t.Context(), "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Action == audit.VersionInUse {
+				reasons = append(reasons, r.Reason)
+			}
+		}
+		if len(reasons) != 1 || !strings.Contains(reasons[0], build.Read().String()) {
+			t.Errorf("the trail says %q", reasons)
+		}
+	})
+}
