@@ -16,6 +16,10 @@ const (
 	// defaultReconcile is how often everybody is looked at in a target that does
 	// not say it itself.
 	defaultReconcile = time.Hour
+	// loadingReconcile is how often everybody is looked at in a target at most,
+	// before a run has once found everything there: until then no limit holds new
+	// accounts back, whoever asks for them.
+	loadingReconcile = 5 * time.Minute
 	// watchingHR is how often we look whether HR is silent.
 	watchingHR = 10 * time.Minute
 	// wholeAfter is how long after a day's beginning all targets are looked at in
@@ -63,7 +67,11 @@ func (s *Service) due(ctx context.Context) error {
 	}
 	var jobs []store.Job
 	for _, t := range c.Targets {
-		if is(t.Name, cmp.Or(t.Reconcile, defaultReconcile)) {
+		every := cmp.Or(t.Reconcile, defaultReconcile)
+		if !states[t.Name].Loaded() {
+			every = min(every, loadingReconcile)
+		}
+		if is(t.Name, every) {
 			jobs = append(jobs, store.RunJob{Target: t.Name, Because: "due", Day: today, Last: states[t.Name].ReadUS})
 		}
 	}
