@@ -165,6 +165,11 @@ func TestPushed(t *testing.T) {
 		t.Errorf("PATCH: %d", status)
 	}
 	wait(func() bool { return strings.Contains(errs.String(), "disable-account=1") })
+	// Now people are known: a person decides.
+	if status, _ := send("POST", "/Users", `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ida", "externalId": "1009", "name": {"givenName": "Ida", "familyName": "Ek"},
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "library"}}`); status != http.StatusCreated {
+		t.Errorf("POST: %d", status)
+	}
 	stop()
 	if err := <-done; err != nil || !strings.Contains(errs.String(), "create-account=1") || !strings.Contains(errs.String(), "disable-account=1") {
 		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -48,23 +48,15 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 			case strings.TrimSpace(name) == "":
 				return errors.New("say who will have it: --name \"Entra ID\"")
 			}
-<<<<<<< HEAD
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			token, t, err := i.db.MakeToken(ctx, name, s.Name, governance.ActorOf(subject.Person), a.now())
-=======
 			until, err := expiry(expires, a.now(), i.zone)
 			if err != nil {
 				return err
 			}
-			actor, err := a.actor(ctx, i, by)
+			subject, err := a.tokenMaker(ctx, i, by)
 			if err != nil {
 				return err
 			}
-			token, t, err := i.db.MakeToken(ctx, name, s.Name, actor, a.now(), until)
->>>>>>> serving
+			token, t, err := a.governance(i).MakeToken(ctx, name, s.Name, until, subject)
 			if err != nil {
 				return err
 			}
@@ -80,6 +72,15 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 	cmd.Flags().StringVar(&expires, "expires", "8760h", "how long it works, as 2160h, or the last day on which it does, as 2027-06-30")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
+}
+
+// tokenMaker is subject, but for the first token: the people whom a source pushes are
+// not known before it has a token.
+func (a *app) tokenMaker(ctx context.Context, i *installation, by string) (rights.Subject, error) {
+	if n, err := i.db.CountPeople(ctx); err != nil || n == 0 {
+		return rights.Subject{}, err
+	}
+	return a.subject(ctx, i, by)
 }
 
 // longestToken is how long a token may work.
@@ -172,7 +173,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := i.db.RevokeToken(ctx, args[0], governance.ActorOf(subject.Person), reason, a.now()); err != nil {
+			if err := a.governance(i).RevokeToken(ctx, args[0], subject, reason); err != nil {
 				return err
 			}
 			if a.json {

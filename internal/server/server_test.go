@@ -146,7 +146,7 @@ func (s *service) pass(d time.Duration) {
 
 func (s *service) makeToken(source string) string {
 	s.t.Helper()
-	token, _, err := s.db.MakeToken(context.Background(), "test", source, "person", s.clock(), s.clock().Add(365*24*time.Hour))
+	token, _, err := makeToken(context.Background(), s.db, "test", source, s.clock(), s.clock().Add(365*24*time.Hour))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -555,13 +555,13 @@ func TestTokens(t *testing.T) {
 	s.token = s.makeToken("hr") // which is not pushed to
 	s.must(http.StatusUnauthorized, "GET", "/Users", "")
 
-	revoked, kept, err := s.db.MakeToken(context.Background(), "x", "idp", "person", s.clock(), s.clock().Add(time.Hour))
+	revoked, kept, err := makeToken(context.Background(), s.db, "x", "idp", s.clock(), s.clock().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.token = revoked
 	s.must(http.StatusOK, "GET", "/Users", "")
-	if err := s.db.RevokeToken(context.Background(), kept.ID, "person", "no longer", s.clock()); err != nil {
+	if err := revokeToken(context.Background(), s.db, kept.ID, s.clock()); err != nil {
 		t.Fatal(err)
 	}
 	for _, wrong := range []string{revoked, "", " ", "x", "behov_", good + "x", good[:len(good)-1], strings.ToUpper(good)} {
@@ -944,4 +944,18 @@ func serve(ctx context.Context, address, cert, key string, log *slog.Logger) err
 		return err
 	}
 	return l.Serve(ctx, http.NotFoundHandler())
+}
+
+// makeToken makes a token as a decision does.
+func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
+	token, t, err := store.NewToken(name, source, now, until)
+	if err != nil {
+		return "", t, err
+	}
+	return token, t, db.Write(ctx, func(tx *store.Tx) error { return tx.PutToken(ctx, t, store.Decision{Maker: "person:q"}) })
+}
+
+// revokeToken revokes a token as a decision does.
+func revokeToken(ctx context.Context, db *store.DB, id string, now time.Time) error {
+	return db.Write(ctx, func(tx *store.Tx) error { return tx.RevokeToken(ctx, id, store.Decision{Maker: "person:q"}, now) })
 }

@@ -102,7 +102,7 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 			rows = append(rows, fmt.Sprint(n+1, " school"))
 		}
 		town.hr(rows...)
-		token, _, err := town.db.MakeToken(t.Context(), "stolen", "idp", "person", time.Now(), time.Now().Add(time.Hour))
+		token, _, err := makeToken(t.Context(), town.db, "stolen", "idp", time.Now(), time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

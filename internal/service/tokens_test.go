@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -26,13 +27,13 @@ func TestExpiringTokensAreTold(t *testing.T) {
 		ctx, now := context.Background(), time.Now()
 		ids := map[string]string{}
 		for name, left := range map[string]time.Duration{"old": 100 * 24 * time.Hour, "soon": 20 * 24 * time.Hour, "very soon": 2 * 24 * time.Hour, "over": time.Millisecond, "later": 300 * 24 * time.Hour, "revoked": time.Hour} {
-			_, kept, err := town.db.MakeToken(ctx, name, "idp", "person", now, now.Add(left))
+			_, kept, err := makeToken(ctx, town.db, name, "idp", now, now.Add(left))
 			if err != nil {
 				t.Fatal(err)
 			}
 			ids[name] = kept.ID
 		}
-		if err := town.db.RevokeToken(ctx, ids["revoked"], "person", "r", now); err != nil {
+		if err := revokeToken(ctx, town.db, ids["revoked"], now); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := testenv.Raw(t, town.url).ExecContext(ctx, `UPDATE api_token SET expires_us = 0 WHERE name = 'old'`); err != nil {
@@ -59,4 +60,18 @@ func TestExpiringTokensAreTold(t *testing.T) {
 			t.Errorf("%d, %d and %d mails", n, over, soon)
 		}
 	})
+}
+
+// makeToken makes a token as a decision does.
+func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
+	token, t, err := store.NewToken(name, source, now, until)
+	if err != nil {
+		return "", t, err
+	}
+	return token, t, db.Write(ctx, func(tx *store.Tx) error { return tx.PutToken(ctx, t, store.Decision{Maker: "person:q"}) })
+}
+
+// revokeToken revokes a token as a decision does.
+func revokeToken(ctx context.Context, db *store.DB, id string, now time.Time) error {
+	return db.Write(ctx, func(tx *store.Tx) error { return tx.RevokeToken(ctx, id, store.Decision{Maker: "person:q"}, now) })
 }

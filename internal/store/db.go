@@ -50,6 +50,9 @@ type DB struct {
 // the database is used.
 func (db *DB) SetOperator(operator string) { db.operator = operator }
 
+// Operator is what SetOperator said; empty when nothing did.
+func (db *DB) Operator() string { return db.operator }
+
 // Open opens the database named by a URL, "sqlite:FILE" or
 // "postgres://user@host/db", creates a missing SQLite file readable for its
 // owner only, and brings the schema up to date.

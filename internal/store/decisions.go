@@ -61,8 +61,8 @@ const (
 	// PassDecision is about a temporary access pass in a target, the subject:
 	// "issue" or "withdraw".
 	PassDecision DecisionKind = "pass"
-	// TokenDecision is about a token, the subject, of an HR source: "make" or
-	// "revoke".
+	// TokenDecision is about a token, the subject, with which an HR source is pushed
+	// to: "make" or "revoke".
 	TokenDecision DecisionKind = "token"
 )
 
@@ -95,7 +95,6 @@ const (
 	Issue    = "issue"
 	Withdraw = "withdraw"
 	Make     = "make"
-	End      = "revoke-token"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers = "pause-except-leavers"
 )

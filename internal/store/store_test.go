@@ -345,7 +345,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 func TestTokens(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		ctx := context.Background()
-		token, kept, err := db.MakeToken(ctx, "Entra ID", "idp", "person:q", now, now.Add(24*time.Hour))
+		token, kept, err := makeToken(ctx, db, "Entra ID", "idp", now, now.Add(24*time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,10 +372,10 @@ func TestTokens(t *testing.T) {
 		if got := source(token, now.Add(24*time.Hour)) + " " + source(token, now.Add(24*time.Hour-time.Second)); got != "expired idp" {
 			t.Errorf("when it expires it is %q", got)
 		}
-		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err != nil {
+		if err := revokeToken(ctx, db, kept.ID, now); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.RevokeToken(ctx, kept.ID, "person:q", "r", now); err == nil {
+		if err := revokeToken(ctx, db, kept.ID, now); err == nil {
 			t.Error("it is revoked twice")
 		}
 		if got := source(token, now); got != "revoked" {
@@ -448,4 +448,18 @@ func TestResources(t *testing.T) {
 			t.Errorf("erased: %s", got)
 		}
 	})
+}
+
+// makeToken makes a token as a decision does.
+func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
+	token, t, err := store.NewToken(name, source, now, until)
+	if err != nil {
+		return "", t, err
+	}
+	return token, t, db.Write(ctx, func(tx *store.Tx) error { return tx.PutToken(ctx, t, store.Decision{Maker: "person:q"}) })
+}
+
+// revokeToken revokes a token as a decision does.
+func revokeToken(ctx context.Context, db *store.DB, id string, now time.Time) error {
+	return db.Write(ctx, func(tx *store.Tx) error { return tx.RevokeToken(ctx, id, store.Decision{Maker: "person:q"}, now) })
 }

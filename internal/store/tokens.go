@@ -64,9 +64,9 @@ const (
 	TokenExpired TokenRefusal = "expired"
 )
 
-// MakeToken makes a token that works until expires and returns it, this once. It
-// has 256 bits by chance, so a plain hash is enough to know it by.
-func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now, expires time.Time) (token string, t Token, err error) {
+// NewToken makes a token that works until expires, and returns it, this once. It has
+// 256 bits by chance, so a plain hash is enough to know it by.
+func NewToken(name, source string, now, expires time.Time) (token string, t Token, err error) {
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
 		return "", t, fmt.Errorf("make a token: %w", err)
@@ -74,14 +74,17 @@ func (db *DB) MakeToken(ctx context.Context, name, source, actor string, now, ex
 	token = "behov_" + base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(token))
 	t = Token{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Source: source, Hash: sum[:], MadeUS: micros(now), ExpiresUS: micros(expires)}
-	err = db.Write(ctx, func(tx *Tx) error {
-		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenMade, Target: source, Reason: "token " + t.ID + ": " + name + ", until " + t.Expires().Format(time.RFC3339)})
-		return tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, name, source, t.Hash, t.MadeUS, t.ExpiresUS)
-	})
-	if err != nil {
-		return "", t, fmt.Errorf("make a token: %w", err)
-	}
 	return token, t, nil
+}
+
+// PutToken records a token, by a decision or, of the first one, by the user of the
+// operating system, who is the decision's maker.
+func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
+	tx.Audit(audit.Record{At: t.Made(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: "token " + t.ID + ": " + t.Name + ", until " + t.Expires().Format(time.RFC3339)})
+	if err := tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, t.Name, t.Source, t.Hash, t.MadeUS, t.ExpiresUS); err != nil {
+		return fmt.Errorf("make a token: %w", err)
+	}
+	return nil
 }
 
 // Tokens returns all tokens, the oldest first.
@@ -93,19 +96,17 @@ func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
 	return all, nil
 }
 
-// RevokeToken ends a token for good.
-func (db *DB) RevokeToken(ctx context.Context, id, actor, reason string, now time.Time) error {
-	return db.Write(ctx, func(tx *Tx) error {
-		res, err := tx.tx.ExecContext(ctx, `UPDATE api_token SET revoked_us = $2 WHERE id = $1 AND revoked_us = 0`, id, micros(now))
-		if err != nil {
-			return fmt.Errorf("revoke a token: %w", err)
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, fmt.Errorf("there is no token %s that could be revoked", id))
-		}
-		tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.TokenRevoked, Reason: "token " + id + ": " + reason})
-		return nil
-	})
+// RevokeToken ends a token for good, by a decision.
+func (tx *Tx) RevokeToken(ctx context.Context, id string, d Decision, now time.Time) error {
+	res, err := tx.tx.ExecContext(ctx, `UPDATE api_token SET revoked_us = $2 WHERE id = $1 AND revoked_us = 0`, id, micros(now))
+	if err != nil {
+		return fmt.Errorf("revoke a token: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, fmt.Errorf("there is no token %s that could be revoked", id))
+	}
+	tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.TokenRevoked, Reason: fmt.Sprintf("token %s: decision %d", id, d.Seq)})
+	return nil
 }
 
 // CheckToken returns the token that a bearer shows, or why it is refused. Of an

@@ -1,0 +1,52 @@
+package governance
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// MakeToken makes a token with which the holder pushes people to an HR source until
+// an instant, and returns it, this once. While no person is known, by whom it could be
+// decided, the operating system's user makes it: by is the zero Subject then.
+func (g *Governance) MakeToken(ctx context.Context, name, source string, until time.Time, by rights.Subject) (token string, t store.Token, err error) {
+	var d store.Decision
+	n, err := g.DB.CountPeople(ctx)
+	if err != nil {
+		return "", t, err
+	}
+	if n > 0 || by.Person != "" {
+		if d, err = g.may(ctx, by, rights.MakeToken, rights.Object{}, "for "+name); err != nil {
+			return "", t, err
+		}
+	} else {
+		if d.Maker = g.DB.Operator(); d.Maker == "" {
+			return "", t, errors.New("no person is known yet, and no user of the operating system: nothing says who makes the token")
+		}
+		d.Authority, d.Reason = "the first token", "for "+name
+	}
+	now := g.Now()
+	if token, t, err = store.NewToken(name, source, now, until); err != nil {
+		return "", t, err
+	}
+	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Make, t.ID
+	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.PutToken(ctx, t, d) })
+	if err != nil {
+		return "", t, err
+	}
+	return token, t, nil
+}
+
+// RevokeToken ends a token for good.
+func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subject, reason string) error {
+	d, err := g.may(ctx, by, rights.RevokeToken, rights.Object{}, reason)
+	if err != nil {
+		return err
+	}
+	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Revoke, id
+	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.RevokeToken(ctx, id, d, g.Now()) })
+	return err
+}
