@@ -150,8 +150,10 @@ func (a *app) duplicatesCommand() *cobra.Command {
 		Short: "List people who may be one, for somebody to decide",
 		Long: `List people who may be one: the same national identity number and different
 names, the same address, the same name and day of birth. Two records with the
-same number and a name in common are joined when they come in; whatever is
-weaker is a question, and this is where it is asked.`,
+same number and a name in common are joined when they come in, if they are of one
+source or a setting joins says so; whatever is weaker is a question, and this is
+where it is asked. A join that would change the name, mail or phone of a known
+person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {

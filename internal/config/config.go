@@ -83,6 +83,9 @@ type Source struct {
 	SQL       *View
 	// SCIM: it is pushed to, over SCIM.
 	SCIM bool
+	// Joins are the sources with whose records those of this one are joined when
+	// they have one national identity number and a name in common.
+	Joins []string
 }
 
 // Directory is where a source puts its files.

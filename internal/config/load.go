@@ -178,6 +178,7 @@ func (l *loader) load() *Config {
 	for _, name := range sortedKeys(f.HR.Sources) {
 		s := l.source(doc, name, f.HR.Sources[name])
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
+		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
@@ -232,6 +233,7 @@ func cleanNames(f *fileYAML) {
 		if s.Contracts != nil {
 			s.Contracts.Sponsors = identity.CleanText(s.Contracts.Sponsors)
 		}
+		clean(s.Joins)
 	}
 	f.MFA.Target = identity.CleanText(f.MFA.Target)
 }

@@ -193,7 +193,7 @@ func (g *Governance) newcomer(ctx context.Context, tx *store.Tx, p identity.Pers
 	if records[i].Facts.Protected || p.Protected {
 		template = g.Config.LoginProtected
 	}
-	base, err := template.Execute(identity.View{PersonFacts: *records[i].Facts, PersonID: id})
+	base, err := template.Execute(identity.View{PersonFacts: g.Config.Precedence.Merge(records[i : i+1]), PersonID: id})
 	if err != nil {
 		return fmt.Errorf("login of person %s: %w", id, err)
 	}

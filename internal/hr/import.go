@@ -216,6 +216,7 @@ type run struct {
 	hashes       map[string][]byte     // of what the export says, where it is new
 	subjects     []*Subject
 	joined       []joined
+	questions    []question
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were
@@ -267,6 +268,9 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	}
 	r.tell(tx, events, last == nil)
 	if err := r.decide(ctx, tx); err != nil {
+		return err
+	}
+	if err := r.holdRecords(ctx, tx); err != nil {
 		return err
 	}
 	if r.With != nil {
@@ -506,6 +510,12 @@ func (r *run) problem(row Row, format string, args ...any) {
 	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf("person_id %s: ", row.PersonKey) + fmt.Sprintf(format, args...)})
 }
 
+// warn reports what a person should look at though the row is taken.
+func (r *run) warn(row Row, format string, args ...any) {
+	r.problem(row, format, args...)
+	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
+}
+
 // close records the import itself.
 func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
@@ -584,7 +594,8 @@ func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event)
 		if e.PersonFacts.Protected && r.Config.LoginProtected != nil {
 			template = r.Config.LoginProtected
 		}
-		base, err := template.Execute(identity.View{PersonFacts: *e.PersonFacts, PersonID: e.Person})
+		facts := r.Config.Precedence.Merge([]identity.Record{{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts}})
+		base, err := template.Execute(identity.View{PersonFacts: facts, PersonID: e.Person})
 		if err != nil {
 			return fmt.Errorf("login of person %s: %w", e.Person, err)
 		}

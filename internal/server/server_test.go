@@ -47,6 +47,7 @@ type service struct {
 	token    string
 	// second serves the same from beside, and returns where.
 	second func() string
+	im     *hr.Importer
 	mu     sync.Mutex
 	now    time.Time
 	log    bytes.Buffer
@@ -94,8 +95,9 @@ func newService(t testing.TB) *service {
 	}
 	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: &units},
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
-			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
+			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly, Joins: []string{"idp"}}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
+	s.im = im
 	h, err := server.New(im, c.Sources, ready, slog.New(slog.NewJSONHandler(s, nil)))
 	if err != nil {
 		t.Fatal(err)
