@@ -120,10 +120,13 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			n := newNames(ctx, i.db)
 			var records []string
 			for _, k := range p.Keys {
-				records = append(records, k.Source+"/"+k.Key)
+				records = append(records, k.String())
 			}
 			if a.json {
 				employments := s.Person.Employments
+				for i, e := range employments {
+					employments[i] = e.Shown()
+				}
 				if p.Protected {
 					employments = nil
 				}

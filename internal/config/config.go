@@ -178,6 +178,8 @@ type AccountName struct {
 	// Protected takes its place for people with protected identity; nil for
 	// none.
 	Protected *identity.Template
+	// Stated is set when the mapping itself says which name they get.
+	Stated bool
 	// Most is how many characters a name may have; zero is any number.
 	Most int
 	// Number is set when a name that is taken gets a number. Otherwise the
@@ -201,6 +203,9 @@ type Attribute struct {
 	// Replaced is set; nil withholds the value.
 	Protected *identity.Template
 	Replaced  bool
+	// Stated is set when the mapping itself says what people with protected
+	// identity get. Otherwise a value that tells who they are is withheld.
+	Stated bool
 }
 
 // Claim is an attribute that tells whose an account is.

@@ -26,6 +26,32 @@ type SourceKey struct {
 	Key    string
 }
 
+// masked stands for a key that is not shown.
+const masked = "…"
+
+// Shown returns the key as it may stand on a screen, in a log or in a record:
+// one with a national identity number in it is masked.
+func (k SourceKey) Shown() string {
+	if HasNationalID(k.Key) {
+		return masked
+	}
+	return k.Key
+}
+
+// String returns the source and the key as Shown has it.
+func (k SourceKey) String() string { return k.Source + "/" + k.Shown() }
+
+// Shown returns the employment with its keys as SourceKey.Shown has them.
+func (e Employment) Shown() Employment {
+	show := func(key string) string { return SourceKey{Key: key}.Shown() }
+	e.Key.Key, e.PersonKey, e.SponsorKey = show(e.Key.Key), show(e.PersonKey), show(e.SponsorKey)
+	e.Terms = slices.Clone(e.Terms)
+	for i := range e.Terms {
+		e.Terms[i].ManagerKey = show(e.Terms[i].ManagerKey)
+	}
+	return e
+}
+
 // PersonFacts is what HR says of a person. All of it is personal data.
 type PersonFacts struct {
 	GivenName  string `json:"given_name,omitempty"`

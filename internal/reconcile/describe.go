@@ -300,7 +300,8 @@ func attributes(a *plan.Account, c config.Target, view identity.View, manager id
 		default:
 			a.Attributes[name] = []string{value}
 		}
-		if attribute.OnCreate {
+		// What is withheld is so in an account that was there, too.
+		if attribute.OnCreate && !withheld {
 			if a.OnCreate == nil {
 				a.OnCreate = map[string]bool{}
 			}

@@ -59,3 +59,22 @@ func heldRecords(ctx context.Context, q sqlx.QueryerContext, of Few) ([]HeldReco
 	}
 	return all, nil
 }
+
+// SourcesWithNationalKeys returns the sources that call any person by a national
+// identity number, sorted.
+func (db *DB) SourcesWithNationalKeys(ctx context.Context) ([]string, error) {
+	var rows []struct {
+		Source string `db:"source"`
+		Key    string `db:"key"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT source, key FROM person_source_key WHERE LENGTH(key) >= 10 ORDER BY source, key`); err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	var sources []string
+	for _, r := range rows {
+		if (len(sources) == 0 || sources[len(sources)-1] != r.Source) && identity.HasNationalID(r.Key) {
+			sources = append(sources, r.Source)
+		}
+	}
+	return sources, nil
+}
