@@ -162,3 +162,40 @@ func TestAKeyThatIsANumberIsNotShown(t *testing.T) {
 		t.Errorf("check says %s", errs)
 	}
 }
+
+// TestValuesAreShownOnAsking: a problem has no value in it but on the terminal
+// of the person who asks.
+func TestValuesAreShownOnAsking(t *testing.T) {
+	h := newHousehold(t)
+	h.edit("hr.csv", "1004,E4,Sven,Öberg,19850730-0013", "1004,Sven,Öberg,19850730-0013") // shifted by one
+	said := func(args ...string) string {
+		t.Helper()
+		_, out, errs := h.run(args...)
+		return out + errs
+	}
+	for _, args := range [][]string{{"hr", "import", h.file("hr.csv")}, {"hr", "import", h.file("hr.csv"), "--json"}, {"hr", "imports", "--problems"}, {"hr", "imports", "--problems", "--json"}, {"hr", "import", h.file("hr.csv"), "--show-values", "--json"}} {
+		if out := said(args...); strings.Contains(out, "19850730") || strings.Contains(out, "teaching") || strings.Contains(out, "north-school") {
+			t.Errorf("behov %v says %s", args, out)
+		}
+	}
+	if out := said("hr", "import", h.file("hr.csv"), "--show-values"); !strings.Contains(out, `person_id "1004", the value is`) {
+		t.Errorf("asked for, it says %s", out)
+	}
+	if out := said("hr", "imports", "--problems", "--json"); strings.Contains(out, "the value is") {
+		t.Errorf("it was kept: %s", out)
+	}
+	// A file without a header is refused, and none of its row is said.
+	h.edit("hr.csv", strings.SplitN(read(t, h.file("hr.csv")), "\n", 2)[0]+"\n", "")
+	if out := said("hr", "import", h.file("hr.csv")); strings.Contains(out, "Karin") {
+		t.Errorf("without a header: %s", out)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -459,7 +459,7 @@ func (r *run) check(s *Subject) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "employment_id %s is known as somebody else's: the row is left out and both stay as they are", row.EmploymentKey)
+			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are")
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -488,26 +488,24 @@ func (r *run) check(s *Subject) {
 // Once it has begun the row is bad, and the person stays as they are.
 func (r *run) cancels(s *Subject, row Row) bool {
 	column := or(r.Source.Columns["end_date"], "end_date")
-	dates := fmt.Sprintf("%s is before the start, %s", row.End, row.Start)
-	if row.Person.Protected {
-		dates = "it is before the start"
-	}
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
 	})
 	if begun {
-		r.problem(row, "column %s: %s: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column, dates)
+		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	} else {
-		r.problem(row, "column %s: %s: it is taken for an employment that never takes place, as it has not begun", column, dates)
+		r.problem(row, "column %s: it is before the start: it is taken for an employment that never takes place, as it has not begun", column)
 		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 	}
 	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn
 	return !begun
 }
 
+// problem reports what is wrong with a row. Its arguments must be none of the
+// file's own values, as of parser.said.
 func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf("person_id %s: ", row.PersonKey) + fmt.Sprintf(format, args...)})
+	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
 
 // warn reports what a person should look at though the row is taken.
