@@ -224,6 +224,9 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	if a.json {
 		return nil
 	}
+	if r.Erased > 0 {
+		defer a.printf("%s of erased people, whose employments have ended, left out.\n", count(r.Erased, "row", "rows"))
+	}
 	if r.Events == 0 {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))
 		return nil

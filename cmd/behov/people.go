@@ -32,7 +32,7 @@ decision is in the audit trail and can be undone.`,
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, maker, reason string) (store.Decision, error) {
 				return a.governance(i).HoldLegally(ctx, p, lift, maker, reason)
 			}),
-		a.eraseCommand())
+		a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 
@@ -351,7 +351,8 @@ func (a *app) eraseCommand() *cobra.Command {
 		Short: "Destroy what is known of somebody who has left",
 		Long: `Destroy everything personal that behov knows of somebody who has left and whose
 accounts are gone. What they had access to stays in the audit trail, of somebody
-whom nobody can name. It cannot be undone. lifecycle.erase_after_days does the
+whom nobody can name. It cannot be undone, and a later export does not bring them
+back (behov people readmit). lifecycle.erase_after_days does the
 same by itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),

@@ -269,6 +269,6 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 			return err
 		}
 		tx.Audit(audit.Record{At: g.Now(), Actor: maker, Action: audit.PersonErased, Person: string(p.ID), Reason: reason})
-		return tx.ErasePerson(ctx, p.ID)
+		return tx.ErasePerson(ctx, p.ID, g.Now())
 	})
 }

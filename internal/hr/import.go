@@ -43,6 +43,9 @@ type Report struct {
 	// Joined counts records that were found to be those of people known
 	// already, by their national identity number.
 	Joined int `json:"joined,omitempty"`
+	// Erased counts rows that were left out because they are of erased people and
+	// of employments that have ended.
+	Erased int `json:"erased,omitempty"`
 	// EndingsWait is true when rows could not be attributed, so that no
 	// employment was ended. EndingsHeld is set when one would have been.
 	EndingsWait bool        `json:"endings_wait,omitempty"`
@@ -121,7 +124,11 @@ func (im *Importer) imported(ctx context.Context, source config.Source, hash str
 		return false, err
 	}
 	released, err := im.released(ctx, endingsDigest(source.Name, hash))
-	return !released, err
+	if err != nil || released {
+		return false, err
+	}
+	readmitted, err := im.DB.ReadmittedSince(ctx, source.Name, last.At())
+	return !readmitted, err
 }
 
 // HashOf is SHA-256 in hex.
@@ -217,6 +224,7 @@ type run struct {
 	subjects     []*Subject
 	joined       []joined
 	questions    []question
+	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were
@@ -273,6 +281,9 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.holdRecords(ctx, tx); err != nil {
 		return err
 	}
+	if err := r.holdReturned(ctx, tx); err != nil {
+		return err
+	}
 	if r.With != nil {
 		if err := r.With(tx); err != nil {
 			return err
@@ -293,6 +304,9 @@ func (r *run) diff() []identity.Event {
 // compare finds out what is new, and loads those whom it is about.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	if err := r.alias(ctx, tx); err != nil {
+		return err
+	}
+	if err := r.leaveOutErased(ctx, tx); err != nil {
 		return err
 	}
 	r.index()
@@ -519,7 +533,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.endingsWait()
-	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
+	r.record.BadRows = r.leftOut()
 	for _, row := range r.Export.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			r.record.BadRows++
@@ -544,6 +558,9 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	}
 	return tx.RecordImport(ctx, r.record, r.Made, r.now)
 }
+
+// leftOut is how many rows are bad, but for those of people who are.
+func (r *run) leftOut() int { return r.Export.Read - len(r.Export.Rows) - r.report.Erased }
 
 // remembered is how many problems of an import are kept.
 const remembered = 1000
@@ -576,7 +593,7 @@ func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
 			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
 	}
 	r.report.Events, r.record.Events = len(events), len(events)
-	if bad := r.Export.Read - len(r.Export.Rows); len(events) > 0 || bad > 0 {
+	if bad := r.leftOut(); len(events) > 0 || bad > 0 {
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRImported, Target: r.Source.Name,
 			Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", r.record.ID, r.Hash, r.Export.Read, bad, len(events))})
 	}

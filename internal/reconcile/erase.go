@@ -57,7 +57,7 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
 				Reason: fmt.Sprintf("%s; erased %d days later", e.stage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
-			if err := tx.ErasePerson(ctx, p.ID); err != nil {
+			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err
 			}
 		}

@@ -165,3 +165,74 @@ func TestAttributesComeFromSourcesNamedForThem(t *testing.T) {
 		}
 	})
 }
+
+// TestAnErasedPersonStaysErased: an export that still lists an erased person
+// does not bring them back; one who is employed again is a question, and nobody
+// else is affected by it.
+func TestAnErasedPersonStaysErased(t *testing.T) {
+	const number = " national_id=19811218-9876"
+	const left = "1 E1 end_date=2025-01-31" + number
+	r := newReality(t, "delete_after_days: 100, erase_after_days: 200").HR(boss, left, "2 E2", "3 E3").expect("2", identity.Working, atSchool)
+	first := r.id("1")
+	r.on("2027-01-01")
+	r.settledRun()
+	if r.settledRun(); r.known("1") {
+		t.Fatal("the person is not erased")
+	}
+	report := r.says("hr", boss, left, "2 E2", "3 E3")
+	if r.known("1") || report.Erased != 1 || len(report.Problems) != 0 || report.Events != 0 {
+		t.Errorf("the same export: %+v", report)
+	}
+	// Under another key, and ended; and under the same key, another person.
+	report = r.says("hr", boss, left, "2 E2", "3 E3", "7 E7 end_date=2025-03-01"+number)
+	if r.known("7") || report.Erased != 2 {
+		t.Errorf("under another key: %+v", report)
+	}
+	// Employed again. Another leaves, and that is not held back.
+	again := []string{boss, left, "1 E10 start_date=2027-01-01" + number, "2 E2"}
+	report = r.says("hr", again...)
+	if r.known("1") || len(report.Problems) != 1 || report.Problems[0].Line != 4 || !strings.Contains(report.Problems[0].Text, "behov people readmit hr/PERSON_ID") || report.EndingsWait || report.Erased != 1 {
+		t.Errorf("employed again: %+v", report)
+	}
+	r.expect("3", identity.Ended, "").expect("2", identity.Working, atSchool)
+	maker := governance.ActorOf(r.id("9"))
+	key := identity.SourceKey{Source: "hr", Key: "1"}
+	if _, err := r.govern().Readmit(t.Context(), key, maker, ""); err == nil {
+		t.Error("readmitted without a reason")
+	}
+	if _, err := r.govern().Readmit(t.Context(), identity.SourceKey{Source: "hr", Key: "2"}, maker, "no"); err == nil {
+		t.Error("readmitted who is known")
+	}
+	d, err := r.govern().Readmit(t.Context(), key, maker, "employed again")
+	if err != nil || strings.HasSuffix(d.Subject, "/1") {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if report = r.says("hr", again...); len(report.Problems) != 0 {
+		t.Errorf("readmitted: %+v", report)
+	}
+	r.expect("1", identity.Working, atSchool)
+	if r.id("1") == first {
+		t.Error("who was erased is who they were")
+	}
+	if _, err := r.e.DB.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// known says whether anybody is known by a key.
+func (r *reality) known(key string) bool {
+	_, err := r.e.DB.FindPerson(r.t.Context(), key)
+	return err == nil
+}
+
+// TestAKeyThatIsUsedAgainIsAnotherPerson: HR gives the number of an erased
+// person to another one.
+func TestAKeyThatIsUsedAgainIsAnotherPerson(t *testing.T) {
+	r := newReality(t, "delete_after_days: 100, erase_after_days: 200").HR(boss, "1 E1 end_date=2025-01-31 national_id=19811218-9876").on("2027-01-01")
+	r.settledRun()
+	r.settledRun()
+	if r.known("1") {
+		t.Fatal("the person is not erased")
+	}
+	r.HR(boss, "1 E10 start_date=2027-01-01 national_id=19640823-3234").expect("1", identity.Working, atSchool)
+}

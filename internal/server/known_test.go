@@ -9,6 +9,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/store"
 )
 
 // fromHR imports a whole export of the source hr.
@@ -75,4 +76,50 @@ func TestNoAnswerTellsWhoIsKnown(t *testing.T) {
 func pushed(s config.Source, joins []string) config.Source {
 	s.Joins = joins
 	return s
+}
+
+// TestAnErasedPersonIsPushedAsAnybody: the answer does not tell that a person
+// was erased, and they get nothing until it is decided.
+func TestAnErasedPersonIsPushedAsAnybody(t *testing.T) {
+	answers := func(erased bool) (string, int) {
+		s := newService(t)
+		other := user(5)
+		if erased {
+			other = asa
+		}
+		first := s.push(other)
+		for p, err := range s.db.People(t.Context(), store.AnyPerson) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.db.Write(t.Context(), func(tx *store.Tx) error { return tx.ErasePerson(t.Context(), p.ID, s.clock()) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.must(http.StatusNotFound, "GET", "/Users/"+first, "")
+		var all []string
+		note := func(method, path, body string) object {
+			code, answer, header := s.send(method, path, body)
+			header.Del("Date")
+			all = append(all, fmt.Sprint(method, code, answer, header))
+			return answer
+		}
+		id := fmt.Sprint(note("POST", "/Users", asa)["id"])
+		note("GET", "/Users/"+id, "")
+		note("PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "title", "value": "Head"}`))
+		note("PUT", "/Users/"+id, asa)
+		held, err := s.db.HeldRecords(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return volatile.ReplaceAllString(strings.ReplaceAll(strings.Join(all, "\n"), s.url, "URL"), "X"), len(held)
+	}
+	a, held := answers(true)
+	b, free := answers(false)
+	if a != b || !strings.HasPrefix(a, "POST201") {
+		t.Errorf("of an erased person\n%s\nand of another\n%s", a, b)
+	}
+	if held != 1 || free != 0 {
+		t.Errorf("%d held, and %d of the other", held, free)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -145,8 +146,12 @@ func (tx *Tx) SetMain(ctx context.Context, person identity.PersonID, e identity.
 
 // ErasePerson deletes everything personal about a person: their rows, and the
 // key without which what is sealed cannot be read. The trail keeps its shape,
-// and the names they had stay theirs.
-func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID) error {
+// and the names they had stay theirs. Of their records keyed hashes are kept, by
+// which a later export does not bring them back.
+func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time.Time) error {
+	if err := tx.noteErased(ctx, person, at); err != nil {
+		return err
+	}
 	for _, table := range []string{"scim_resource", "employment", "person_source_key", "person_position", "left_access", "step_decision", "account", "waiting_grant", "evaluator_difference", "person_key"} {
 		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE person_id = $1`, string(person)); err != nil {
 			return fmt.Errorf("erase person %s: %s: %w", person, table, err)
