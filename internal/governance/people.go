@@ -244,11 +244,11 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, maker, reason
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
 	}
 	for _, t := range g.Config.Targets {
-		account, err := g.DB.AccountOf(ctx, t.Name, p.ID)
+		has, err := g.DB.HasAccount(ctx, t.Name, p.ID)
 		if err != nil {
 			return err
 		}
-		if account != "" {
+		if has {
 			return fmt.Errorf("the person still has an account in %s: nobody could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
 		}
 	}

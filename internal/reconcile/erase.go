@@ -94,7 +94,7 @@ func (e *Engine) anywhere(w *world, id identity.PersonID) bool {
 		if t.Observed == nil || !t.Observed.Completeness.Complete || w.open[t.Name] > 0 {
 			return true
 		}
-		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.Of(id) != "" {
+		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.Of(id) != "" && !gone(t, id) {
 			return true
 		}
 	}

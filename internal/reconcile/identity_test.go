@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -235,4 +236,46 @@ func TestAKeyThatIsUsedAgainIsAnotherPerson(t *testing.T) {
 		t.Fatal("the person is not erased")
 	}
 	r.HR(boss, "1 E10 start_date=2027-01-01 national_id=19640823-3234").expect("1", identity.Working, atSchool)
+}
+
+// TestWhoseAccountWasDeletedByHandIsErased: an account that was deleted in the
+// target itself is none any more once a run has seen it.
+func TestWhoseAccountWasDeletedByHandIsErased(t *testing.T) {
+	for _, byHand := range []bool{true, false} {
+		r := newReality(t, "delete_after_days: 100, erase_after_days: 200").HR(boss, "1 E1 unit=library").expect("1", identity.Working, atLibrary)
+		r.HR(boss, "1 E1 unit=library end_date=2026-05-01").expect("1", identity.Ended, "")
+		erase := func() error {
+			p, err := r.e.DB.Person(t.Context(), r.id("1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.govern().Erase(t.Context(), p, governance.ActorOf(r.id("9")), "asked for it")
+		}
+		remove := func() {
+			r.behind(r.one, connectors.DeleteAccount, r.account(r.one, "1").ID, "")
+			r.behind(r.two, connectors.DeleteAccount, r.account(r.two, "1").ID, "")
+		}
+		if !byHand { // and by the time that is over
+			r.on("2026-09-01")
+			remove()
+			r.settledRun()
+			r.on("2027-06-01")
+			r.settledRun()
+			if r.settledRun(); r.known("1") {
+				t.Error("the time is over, and the person is not erased")
+			}
+			continue
+		}
+		if err := erase(); err == nil || !strings.Contains(err.Error(), "still has an account in one") {
+			t.Errorf("before the accounts are deleted: %v", err)
+		}
+		remove()
+		if err := erase(); err == nil {
+			t.Error("erased before a run has seen that the accounts are gone")
+		}
+		r.settledRun()
+		if err := erase(); err != nil || r.known("1") {
+			t.Errorf("after a run: %v", err)
+		}
+	}
 }

@@ -22,6 +22,11 @@ CREATE TABLE erased_record (
     PRIMARY KEY (source, key_hash)
 );
 
+-- When a run first saw, in all of the target, that the account is gone; 0 while
+-- it is there or nothing shows it.
+ALTER TABLE account ADD COLUMN gone_us BIGINT NOT NULL DEFAULT 0;
+
 -- +goose Down
+ALTER TABLE account DROP COLUMN gone_us;
 DROP TABLE erased_record;
 DROP TABLE held_record;
