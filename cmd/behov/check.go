@@ -137,21 +137,23 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
+	warnings, err := a.givenAway(ctx, c, offline)
+	if err != nil {
+		return err
+	}
+	deciders, err := a.unknownDeciders(ctx, c, offline)
+	if err != nil {
+		return err
+	}
+	warnings = append(warnings, deciders...)
 	if a.json {
-		if err := a.printJSON(map[string]any{"targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
+		if err := a.printJSON(map[string]any{"warnings": append([]policy.Problem{}, warnings...), "targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
 			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]policy.Problem{}, problems...)}); err != nil {
 			return err
 		}
 	}
-	for _, p := range problems {
+	for _, p := range append(problems, warnings...) {
 		fmt.Fprintln(a.stderr, p.Error())
-	}
-	warnings, err := a.unknownDeciders(ctx, c, offline)
-	if err != nil {
-		return err
-	}
-	for _, text := range warnings {
-		fmt.Fprintln(a.stderr, "warning: "+text)
 	}
 	if n := len(compared.Differences); n == 0 && compared.Conditions < compared.AllConditions {
 		fmt.Fprintf(a.stderr, "warning: %d of %d conditions were compared with what Casbin says, within %s; behov serve compares the rest with the people it knows\n", compared.Conditions, compared.AllConditions, comparing)

@@ -320,7 +320,7 @@ func TestABadRowOfAProtectedPerson(t *testing.T) {
 	h := applied(t)
 	h.edit("hr.csv", "2010-08-16", "2010-02-30")
 	_, out, errs := h.run("hr", "import", h.file("hr.csv"))
-	if !strings.Contains(out, "hr.csv:10") || !strings.Contains(out, "1008") {
+	if !strings.Contains(out, "hr.csv:10") {
 		t.Errorf("the row is not named: %s%s", out, errs)
 	}
 	for _, secret := range []string{"Lena", "Bergström", "lena.", "19770404", "0026"} {

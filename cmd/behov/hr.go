@@ -22,6 +22,7 @@ import (
 func (a *app) hrCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "hr", Short: "Import what HR knows"}
 	var source, made string
+	var show bool
 	imp := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Import an export as CSV, JSON or JSON Lines, one record for each employment",
@@ -41,12 +42,19 @@ of two words is the later one. sponsor_id names who answers for a contract, main
 marks the employment that comes first, removed takes one back (changes only). An
 end_date on the day before start_date says that an employment never takes place.
 
+A problem names the line, the column and the kind of mistake, and no value: a row
+that is shifted has names and numbers anywhere. --show-values prints the values on
+this terminal, and keeps them nowhere.
+
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, and what is not found out by itself (format, delimiter, encoding,
 date format), are set in behov.yaml.`,
 		Example: "  behov hr import export.csv\n  behov hr import --source contractors - < contractors.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			if show && a.json {
+				return errors.New("--show-values is for a terminal, and goes without --json")
+			}
 			s, err := pickSource(i.config, source)
 			if err != nil {
 				return err
@@ -68,6 +76,10 @@ date format), are set in behov.yaml.`,
 			p := newProgress(a.stderr)
 			importer := hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
 			export, err := hr.Read(args[0], content, s, i.config.Attributes, i.config.Rules.Units, importer.Today())
+			var refused policy.Problem
+			if show && errors.As(err, &refused) && refused.Value != "" {
+				a.printf("%s: %s\n", refused.Error(), refused.Value)
+			}
 			if err != nil {
 				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
 			}
@@ -76,10 +88,11 @@ date format), are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
-			return a.printImport(args[0], report)
+			return a.printImport(args[0], report, show)
 		}),
 	}
 	imp.Flags().StringVar(&source, "source", "", "which of hr.sources the file is from (needed when there are several)")
+	imp.Flags().BoolVar(&show, "show-values", false, "print the values that are wrong, and whose they are, on this terminal")
 	imp.Flags().StringVar(&made, "made", "", "when the export was made, instead of what its name or its date says: now, a date, or an instant")
 	cmd.AddCommand(imp, a.pullCommand(), a.importsCommand())
 	return cmd
@@ -172,14 +185,20 @@ func (a *app) importsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printImport(file string, r *hr.Report) (err error) {
+// printImport prints what an import did, with the values that are wrong when
+// show says so.
+func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err
 		}
 	} else {
 		for _, p := range r.Problems {
-			a.printf("%s\n", p.Error())
+			if show && p.Value != "" {
+				a.printf("%s: %s\n", p.Error(), p.Value)
+			} else {
+				a.printf("%s\n", p.Error())
+			}
 		}
 		if n := errorsIn(r.Problems); n > 0 {
 			a.printf("%s left out; the people concerned keep the access they have.\n", count(n, "problem", "problems"))
@@ -204,6 +223,9 @@ func (a *app) printImport(file string, r *hr.Report) (err error) {
 	}
 	if a.json {
 		return nil
+	}
+	if r.Erased > 0 {
+		defer a.printf("%s of erased people, whose employments have ended, left out.\n", count(r.Erased, "row", "rows"))
 	}
 	if r.Events == 0 {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))

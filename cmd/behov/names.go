@@ -21,7 +21,8 @@ func newNames(ctx context.Context, db *store.DB) *names {
 	return &names{ctx: ctx, db: db, known: map[identity.PersonID]string{}}
 }
 
-// of returns "Given Family (key)".
+// of returns "Given Family (key)", with the opaque ID where the key is a national
+// identity number.
 func (n *names) of(id identity.PersonID) string {
 	if s, ok := n.known[id]; ok {
 		return s
@@ -32,7 +33,11 @@ func (n *names) of(id identity.PersonID) string {
 	}
 	s := p.Name()
 	if len(p.Keys) > 0 {
-		s += " (" + p.Keys[0].Key + ")"
+		key := p.Keys[0].Key
+		if identity.HasNationalID(key) {
+			key = string(p.ID)
+		}
+		s += " (" + key + ")"
 	}
 	n.known[id] = s
 	return s

@@ -33,7 +33,7 @@ decision is in the audit trail and can be undone.`,
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
 				return a.governance(i).HoldLegally(ctx, p, lift, by, reason)
 			}),
-		a.eraseCommand())
+		a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 
@@ -121,10 +121,13 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			n := newNames(ctx, i.db)
 			var records []string
 			for _, k := range p.Keys {
-				records = append(records, k.Source+"/"+k.Key)
+				records = append(records, k.String())
 			}
 			if a.json {
 				employments := s.Person.Employments
+				for i, e := range employments {
+					employments[i] = e.Shown()
+				}
 				if p.Protected {
 					employments = nil
 				}
@@ -151,8 +154,10 @@ func (a *app) duplicatesCommand() *cobra.Command {
 		Short: "List people who may be one, for somebody to decide",
 		Long: `List people who may be one: the same national identity number and different
 names, the same address, the same name and day of birth. Two records with the
-same number and a name in common are joined when they come in; whatever is
-weaker is a question, and this is where it is asked.`,
+same number and a name in common are joined when they come in, if they are of one
+source or a setting joins says so; whatever is weaker is a question, and this is
+where it is asked. A join that would change the name, mail or phone of a known
+person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
@@ -348,8 +353,8 @@ func (a *app) eraseCommand() *cobra.Command {
 		Long: `Propose to destroy everything personal that behov knows of a person who has left
 and whose accounts are gone. Another person lets it through with behov hold
 release; then it cannot be undone. What the person had access to stays in the audit
-trail, under an ID that names no one. lifecycle.erase_after_days does the same by
-itself.`,
+trail, under an ID that names no one, and a later export does not bring the person back
+(behov people readmit). lifecycle.erase_after_days does the same by itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {

@@ -38,6 +38,7 @@ is held or failed for good, 1 error.`,
 			var err error
 			if asOf != "" {
 				if o.AsOf, err = identity.ParseDate(time.DateOnly, asOf); err != nil {
+					err = fmt.Errorf("--as-of %q: %w", asOf, err)
 					return fmt.Errorf("--as-of: %w", err)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -124,10 +125,13 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 
 // unknownDeciders warns of what lets decisions be made by the wrong person, or by no
 // one: names that are claims, records that no one has, roles that no one is given.
-func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline bool) ([]string, error) {
-	var warnings []string
+func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
+	var warnings []policy.Problem
+	warn := func(file string, line int, text string) {
+		warnings = append(warnings, policy.Problem{File: file, Line: line, Text: text, Warning: true})
+	}
 	if c.Operators == nil {
-		warnings = append(warnings, "behov.yaml has no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+
+		warn(config.File, 0, "there are no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+
 			"Map the users of the operating system to people, as operators: {anna: "+c.First+"/1001}")
 	}
 	given := c.Rights.Given()
@@ -136,7 +140,7 @@ func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline boo
 		decides = decides || line.Role != rights.Auditor
 	}
 	if !decides {
-		warnings = append(warnings, "rights.csv gives no one a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")
+		warn("rights.csv", 0, "no one is given a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")
 	}
 	if offline {
 		return warnings, nil
@@ -149,22 +153,27 @@ func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline boo
 	if n, err := db.CountPeople(ctx); err != nil || n == 0 {
 		return warnings, err
 	}
-	refs := map[string]string{}
+	type place struct {
+		file string
+		line int
+		what string
+	}
+	refs := map[string]place{}
 	for _, s := range c.Rules.Catalogue.Systems {
 		for _, ref := range append([]string{s.Owner}, s.Deputies...) {
-			refs[ref] = "catalogue.yaml: system " + s.ID
+			refs[ref] = place{file: "catalogue.yaml", what: "system " + s.ID + ": "}
 		}
 		if s.Owner == "" {
-			warnings = append(warnings, "catalogue.yaml: system "+s.ID+" has no owner: only an administrator can answer its reviews")
+			warn("catalogue.yaml", 0, "system "+s.ID+" has no owner: only an administrator can answer its reviews")
 		}
 	}
 	for _, line := range given {
 		if strings.Contains(line.Member, "/") && !strings.HasPrefix(line.Member, rights.UnitPrefix) && !strings.HasPrefix(line.Member, rights.JobPrefix) {
-			refs[line.Member] = fmt.Sprintf("%s:%d", line.File, line.LineNumber)
+			refs[line.Member] = place{file: line.File, line: line.LineNumber}
 		}
 	}
 	for user, key := range c.Operators {
-		refs[key.Source+"/"+key.Key] = "behov.yaml: operators: " + user
+		refs[key.Source+"/"+key.Key] = place{file: config.File, what: "operators: " + user + ": "}
 	}
 	for _, ref := range sortedKeys(refs) {
 		source, key, ok := strings.Cut(ref, "/")
@@ -176,7 +185,7 @@ func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline boo
 			return warnings, err
 		}
 		if !known {
-			warnings = append(warnings, refs[ref]+": no person has the record "+ref)
+			warn(refs[ref].file, refs[ref].line, refs[ref].what+"no person has the record "+ref)
 		}
 	}
 	return warnings, nil

@@ -87,7 +87,7 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 			continue
 		}
 		a.printf("%s, %s: ", r.Source, r.Name)
-		if err := a.printImport(r.Name, r); err != nil && r.Held == nil && r.EndingsHeld == nil {
+		if err := a.printImport(r.Name, r, false); err != nil && r.Held == nil && r.EndingsHeld == nil {
 			errs = append(errs, err)
 		}
 	}

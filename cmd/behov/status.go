@@ -59,6 +59,8 @@ type standing struct {
 	// Different is on what the fast evaluator and Casbin do not agree, with the
 	// rules in use: nothing is changed for these people.
 	Different []store.EvaluatorDifference `json:"evaluator_differences"`
+	// Undecided are people who get nothing until it is decided whose record it is.
+	Undecided int `json:"undecided_records"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
 }
@@ -105,7 +107,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, "")
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+	undecided, err10 := i.db.HeldRecords(ctx, nil)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
 		return s, err
 	}
 	held := map[string]int{}
@@ -145,7 +148,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil || one.LetsIn != ""
 	}
 	s.Different = append([]store.EvaluatorDifference{}, different...)
-	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0
+	s.Undecided = len(undecided)
+	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0 || s.Undecided > 0
 	return s, nil
 }
 
@@ -216,6 +220,9 @@ func (a *app) printStatus(i *installation, s standing) {
 	}
 	for _, d := range s.Different {
 		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+d.Person+" since "+at(time.UnixMicro(int64(d.FoundUS)))+":", d.Detail)
+	}
+	if s.Undecided > 0 {
+		row("People", "", count(s.Undecided, "person gets", "people get")+" NOTHING until it is decided whose record it is: behov people duplicates")
 	}
 	if s.Waiting > 0 {
 		row("Waiting", "", fmt.Sprintf("%s to look at somebody, or everybody, not done yet: behov serve --apply does it, or behov apply", count(s.Waiting, "reason", "reasons")))

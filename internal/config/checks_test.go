@@ -181,10 +181,38 @@ func TestWhoseNumberItIs(t *testing.T) {
 	for text, want := range map[string]string{"{{.Key}}": "{{.Keys.hr}}", "{{.Keys.hr}}": ""} {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "    ignore: [", "    adopt: [{a: \""+text+"\"}]\n    ignore: [")
-		edit(t, dir, "behov.yaml", "  sources:\n", "  sources:\n    konsult: {}\n")
+		edit(t, dir, "behov.yaml", "  sources:\n", "  precedence: {default: [hr, konsult]}\n  sources:\n    konsult: {}\n")
 		c, problems := config.Load(dir)
 		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) {
 			t.Errorf("%s: %v", text, problems)
+		}
+	}
+}
+
+// With several sources each column of a person has sources that are named for
+// it: one whose name comes first in the alphabet supplies nothing by that.
+func TestSeveralSourcesNeedAPrecedence(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "behov.yaml:54:5: there are several sources (agency, hr), and hr.precedence does not say which of them supplies given_name, family_name, national_id, email, phone",
+		"  precedence: {default: [hr, agency]}\n":    "",
+		"  precedence: {default: [hr]}\n":            "behov.yaml:53:25: source agency is not in it",
+		"  precedence: {email: [hr], phone: [hr]}\n": "behov.yaml:53:16: there are several sources (agency, hr), and hr.precedence does not say which of them supplies given_name, family_name, national_id",
+		"  precedence: {given_name: [hr], family_name: [hr], national_id: [hr, agency], email: [hr], phone: [hr]}\n": "",
+		"  precedence: {default: [hr, agency], email: []}\n":                                                         "it names no source",
+	} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "  sources:\n", text+"  sources:\n    agency: {}\n")
+		c, problems := config.Load(dir)
+		if (c != nil) != (want == "") || want != "" && (len(problems) != 1 || !strings.Contains(problems[0].Error(), want)) {
+			t.Errorf("%q: %v", text, problems)
+		}
+	}
+	for joins, want := range map[string]string{"hr": "", "[hr]": "", "agency": "it names other sources", "nobody": "it names other sources"} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "  sources:\n", "  precedence: {default: [hr, agency]}\n  sources:\n    agency: {joins: "+joins+"}\n")
+		c, problems := config.Load(dir)
+		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) || want == "" && strings.Join(c.Sources["agency"].Joins, " ") != "hr" {
+			t.Errorf("joins %s: %v", joins, problems)
 		}
 	}
 }

@@ -92,6 +92,9 @@ type Source struct {
 	SQL       *View
 	// SCIM: it is pushed to, over SCIM.
 	SCIM bool
+	// Joins are the sources with whose records those of this one are joined when
+	// they have one national identity number and a name in common.
+	Joins []string
 }
 
 // Directory is where a source puts its files.
@@ -184,6 +187,8 @@ type AccountName struct {
 	// Protected takes its place for people with protected identity; nil for
 	// none.
 	Protected *identity.Template
+	// Stated is set when the mapping itself says which name they get.
+	Stated bool
 	// Most is how many characters a name may have; zero is any number.
 	Most int
 	// Number is set when a name that is taken gets a number. Otherwise the
@@ -207,6 +212,9 @@ type Attribute struct {
 	// Replaced is set; nil withholds the value.
 	Protected *identity.Template
 	Replaced  bool
+	// Stated is set when the mapping itself says what people with protected
+	// identity get. Otherwise a value that tells who they are is withheld.
+	Stated bool
 }
 
 // Claim is an attribute that tells whose an account is.

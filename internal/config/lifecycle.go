@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -96,23 +97,48 @@ func (l *loader) contracts(doc *document, at, name string, y *contractsYAML, sou
 	return out
 }
 
-// precedence reads whose word counts.
+// precedence reads which source's word counts. With several sources that is
+// said for each column: a source whose name happens to come first must not
+// supply what an account is reached by.
 func (l *loader) precedence(doc *document, y map[string][]string, sources map[string]sourceYAML) identity.Precedence {
-	columns := []string{"given_name", "family_name", "national_id", "email", "phone"}
+	const at = "$.hr.precedence"
 	out := identity.Precedence{}
 	for _, column := range sortedKeys(y) {
-		key := column
+		key, at := column, at+"."+quoteKey(column)
 		if column == "default" {
 			key = ""
-		} else if !slices.Contains(columns, column) {
-			doc.report("$.hr.precedence."+quoteKey(column), "there is no such column of a person: default, given_name, family_name, national_id, email and phone are; whoever is protected in one source is protected")
+		} else if !slices.Contains(identity.PersonColumns, column) {
+			doc.report(at, "there is no such column of a person: default, given_name, family_name, national_id, email and phone are; whoever is protected in one source is protected")
 		}
 		for _, name := range y[column] {
 			if _, ok := sources[name]; !ok {
-				doc.report("$.hr.precedence."+quoteKey(column), "there is no source %q under hr.sources", name)
+				doc.report(at, "there is no source %q under hr.sources", name)
 			}
 		}
+		if len(y[column]) == 0 {
+			doc.report(at, "it names no source, so that no person would have a value: name the sources that supply it, the first that says anything counts")
+		}
 		out[key] = y[column]
+	}
+	if len(sources) < 2 {
+		return out
+	}
+	all := strings.Join(sortedKeys(sources), ", ")
+	missing := slices.DeleteFunc(slices.Clone(identity.PersonColumns), func(column string) bool { return out[column] != nil })
+	if order, set := out[""]; set {
+		for _, name := range sortedKeys(sources) {
+			if !slices.Contains(order, name) && len(missing) > 0 {
+				doc.report(at+".default", "source %s is not in it: name every source, or say by column (%s) which sources supply it and leave out default", name, strings.Join(missing, ", "))
+			}
+		}
+		return out
+	}
+	if len(missing) > 0 {
+		where := at
+		if len(y) == 0 {
+			where = "$.hr.sources"
+		}
+		doc.report(where, "there are several sources (%s), and hr.precedence does not say which of them supplies %s: name all of them under hr.precedence.default, in the order in which they count, or list them by column", all, strings.Join(missing, ", "))
 	}
 	return out
 }

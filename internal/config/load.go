@@ -183,6 +183,7 @@ func (l *loader) load() *Config {
 	for _, name := range sortedKeys(f.HR.Sources) {
 		s := l.source(doc, name, f.HR.Sources[name])
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
+		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
@@ -190,7 +191,7 @@ func (l *loader) load() *Config {
 	}
 	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {
-		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c.Main))
+		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c))
 	}
 	if len(c.Targets) == 0 {
 		doc.report("$.targets", "there is no target: behov init writes an example to start from")
@@ -240,6 +241,7 @@ func cleanNames(f *fileYAML) {
 		if s.Contracts != nil {
 			s.Contracts.Sponsors = identity.CleanText(s.Contracts.Sponsors)
 		}
+		clean(s.Joins)
 	}
 	f.MFA.Target = identity.CleanText(f.MFA.Target)
 }
@@ -271,7 +273,7 @@ func (l *loader) database(doc *document, at, s string) string {
 	return resolved
 }
 
-func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, main identity.MainRule) Target {
+func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, c *Config) Target {
 	at := "$.targets." + quoteKey(name)
 	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
 		Limits: limits(doc, at+".hold_above", y.HoldAbove)}
@@ -288,8 +290,8 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, main
 		doc.report(at+".drift", "%q is neither repair nor report: what somebody changes in the target is made as it should be, or reported and left", y.Drift)
 	}
 	t.Reconcile = every(doc, at+".reconcile_every", y.Reconcile)
-	t.Main = mainRule(doc, at+".main_employment", y.Main, main)
-	l.mapping(doc, at, y, &t)
+	t.Main = mainRule(doc, at+".main_employment", y.Main, c.Main)
+	l.mapping(doc, at, y, &t, c.LoginProtected)
 	l.connector(doc, at, y, &t)
 	return t
 }

@@ -32,7 +32,8 @@ type attributeYAML struct {
 	Set       string `yaml:"set"`
 	Reference string `yaml:"reference"`
 	// Protected is the value for people with protected identity; empty withholds
-	// it, and nil leaves it as it is.
+	// it. Nil withholds what tells who they are, and leaves everything else as it
+	// is.
 	Protected *string `yaml:"protected"`
 }
 
@@ -57,7 +58,9 @@ func textOr(unmarshal func(any) error, text *string, full any) error {
 const defaultName = "{{.Login}}"
 
 // mapping reads how accounts look, and how those that were there are told.
-func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
+// People with protected identity get the name that protected makes, unless the
+// mapping has one for them.
+func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, protected *identity.Template) {
 	parse := func(at, what, text string) *identity.Template {
 		l.columns(doc, at, text)
 		template, err := identity.ParseTemplate(text)
@@ -68,7 +71,9 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 	}
 	t.Account = AccountName{Value: parse(at+".name", "", or(y.Name.Value, defaultName)), Most: y.Name.Most, Rename: y.Name.Rename, Number: y.Name.Collision == "number"}
 	if y.Name.Protected != "" {
-		t.Account.Protected = parse(at+".name.protected", "", y.Name.Protected)
+		t.Account.Protected, t.Account.Stated = parse(at+".name.protected", "", y.Name.Protected), true
+	} else if t.Account.Value.Personal() {
+		t.Account.Protected = protected
 	}
 	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
 		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
@@ -91,7 +96,7 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 			out.Value = parse(at, fmt.Sprintf("attribute %s: ", name), a.Value)
 		}
 		if a.Protected != nil {
-			out.Replaced = true
+			out.Replaced, out.Stated = true, true
 			if strings.TrimSpace(*a.Protected) != "" {
 				out.Protected = parse(at, fmt.Sprintf("attribute %s: protected: ", name), *a.Protected)
 			}
@@ -99,6 +104,7 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 		if a.Default != "" {
 			out.Default = parse(at, fmt.Sprintf("attribute %s: default: ", name), a.Default)
 		}
+		withhold(&out, y.needs(name))
 		t.Attributes[name] = out
 	}
 	for i, claim := range y.Adopt {
@@ -119,6 +125,76 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target) {
 			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: parse(at, attribute+": ", text)})
 		}
 	}
+}
+
+// needs says whether the target's kind makes no account without a value of the
+// attribute.
+func (y targetYAML) needs(attribute string) bool {
+	switch {
+	case y.LDAP != nil:
+		return slices.ContainsFunc([]string{"cn", "sn", "commonName", "surname", y.LDAP.RDNAttribute}, func(name string) bool { return strings.EqualFold(name, attribute) })
+	case y.Graph != nil:
+		return slices.Contains([]string{"displayName", "mailNickname"}, attribute)
+	case y.SCIM != nil:
+		return slices.Contains([]string{"userName", "displayName"}, attribute)
+	}
+	return false
+}
+
+// accountName stands in for a value that is withheld and that the target needs.
+var accountName = func() *identity.Template {
+	t, err := identity.ParseTemplate("{{.Account}}")
+	if err != nil {
+		panic(err) // a constant
+	}
+	return t
+}()
+
+// withhold keeps from people with protected identity what tells who they are,
+// unless the mapping says what they get. Its default is used where it tells
+// nothing, and the account name where the target needs a value.
+func withhold(a *Attribute, needed bool) {
+	if a.Stated || !a.Value.Personal() && !a.Default.Personal() {
+		return
+	}
+	a.Replaced = true
+	switch {
+	case a.Default != nil && !a.Default.Personal():
+		a.Protected = a.Default
+	case needed:
+		a.Protected = accountName
+	}
+}
+
+// ProtectedMapping is what a mapping gives away of people with protected
+// identity.
+type ProtectedMapping struct {
+	Target    string `json:"target"`
+	Attribute string `json:"attribute"` // name is the account name
+	Text      string `json:"text"`
+}
+
+// GivenAway returns what the mappings give away of people with protected
+// identity, sorted by target and attribute.
+func (c *Config) GivenAway() []ProtectedMapping {
+	var all []ProtectedMapping
+	if c.LoginProtected.Personal() {
+		all = append(all, ProtectedMapping{Attribute: "login_protected", Text: "it tells who a person with protected identity is"})
+	}
+	for _, t := range c.Targets {
+		add := func(attribute, text string) {
+			all = append(all, ProtectedMapping{Target: t.Name, Attribute: attribute, Text: text})
+		}
+		if t.Account.Protected.Personal() {
+			add("name", "its protected value tells who a person with protected identity is")
+		}
+		for _, name := range t.AttributeNames() {
+			if t.Attributes[name].Protected.Personal() {
+				add(name, "its protected value tells who a person with protected identity is")
+			}
+		}
+	}
+	return all
 }
 
 var (

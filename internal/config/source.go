@@ -46,7 +46,38 @@ type sourceYAML struct {
 		HighWater string `yaml:"high_water"`
 		Start     string `yaml:"start"`
 	} `yaml:"sql"`
-	SCIM bool `yaml:"scim"`
+	SCIM  bool      `yaml:"scim"`
+	Joins namesYAML `yaml:"joins"`
+}
+
+// namesYAML is a list of names; a text is a list of one.
+type namesYAML []string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (n *namesYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	var kind any
+	if err := unmarshal(&kind); err != nil {
+		return err
+	}
+	if _, list := kind.([]any); list {
+		return unmarshal((*[]string)(n))
+	}
+	var one string
+	if err := unmarshal(&one); err != nil {
+		return err
+	}
+	*n = namesYAML{one}
+	return nil
+}
+
+// joins reads with whose records those of a source are joined.
+func joins(doc *document, at, name string, y namesYAML, sources map[string]sourceYAML) []string {
+	for _, other := range y {
+		if _, ok := sources[other]; !ok || other == name {
+			doc.report(at, "it names other sources under hr.sources, whose people those of %s may be; %q is none", name, other)
+		}
+	}
+	return y
 }
 
 var formats = []string{"csv", "json", "jsonl"}

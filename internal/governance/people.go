@@ -187,7 +187,7 @@ func (g *Governance) newcomer(ctx context.Context, tx *store.Tx, p identity.Pers
 	if records[i].Facts.Protected || p.Protected {
 		template = g.Config.LoginProtected
 	}
-	base, err := template.Execute(identity.View{PersonFacts: *records[i].Facts, PersonID: id})
+	base, err := template.Execute(identity.View{PersonFacts: g.Config.Precedence.Merge(records[i : i+1]), PersonID: id})
 	if err != nil {
 		return fmt.Errorf("login of person %s: %w", id, err)
 	}
@@ -239,11 +239,11 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
 	}
 	for _, t := range g.Config.Targets {
-		account, err := g.DB.AccountOf(ctx, t.Name, p.ID)
+		has, err := g.DB.HasAccount(ctx, t.Name, p.ID)
 		if err != nil {
 			return err
 		}
-		if account != "" {
+		if has {
 			return fmt.Errorf("the person still has an account in %s: no one could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
 		}
 	}
@@ -281,7 +281,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 			return err
 		}
 		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: string(p.ID), Reason: fmt.Sprintf("decision %d", d.Seq)})
-		return tx.ErasePerson(ctx, p.ID)
+		return tx.ErasePerson(ctx, p.ID, g.Now())
 	})
 	return d, err
 }

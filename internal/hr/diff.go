@@ -94,7 +94,7 @@ func (d *differ) subject(s Subject) {
 
 // person says what is new of a person's own facts, and returns their ID.
 func (d *differ) person(p identity.Person, known, joins bool, key string, rows []Row) identity.PersonID {
-	newest := slices.MaxFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(b.Line, a.Line)) })
+	newest := newestOf(rows)
 	facts := newest.Person
 	e := identity.Event{Kind: identity.PersonChanged, Person: p.ID, Key: key, PersonFacts: &facts, Stamp: newest.Stamp}
 	i := slices.IndexFunc(p.Keys, func(k identity.Record) bool { return k.Source == d.source && k.Key == key })
@@ -108,6 +108,11 @@ func (d *differ) person(p identity.Person, known, joins bool, key string, rows [
 	}
 	d.event(e)
 	return e.Person
+}
+
+// newestOf returns the row that says what holds of a person.
+func newestOf(rows []Row) Row {
+	return slices.MaxFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(b.Line, a.Line)) })
 }
 
 func (d *differ) employments(p identity.Person, rows []Row) {

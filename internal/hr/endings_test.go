@@ -202,27 +202,3 @@ func TestARowOfNobodyHoldsEndings(t *testing.T) {
 		t.Errorf("no employment_id: %+v, %s", r, f.state())
 	}
 }
-
-// TestWhatIsHiddenIsSaidTruly: that an identity is protected is not said of one of
-// which that is not known.
-func TestWhatIsHiddenIsSaidTruly(t *testing.T) {
-	for protected, want := range map[string]string{
-		"yes":    "not shown, as the identity is protected",
-		"NULL":   "not shown, as column protected is neither yes nor no",
-		"n\xc3o": "not shown, as column protected is neither yes nor no",
-		"no\x00": "not shown, as column protected is neither yes nor no",
-		"no":     `"1 March" is not a date`,
-	} {
-		export, err := hr.Read("hr", []byte(header+"1,E1,Åsa,Ek,school,1,100,1 March,,"+protected+"\n2,E2,Bo,Ek,school,1,100,2020-01-01,,no\n"), detecting, nil, units(t), today)
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := ""
-		for _, p := range export.Problems {
-			said += p.Error() + "\n"
-		}
-		if !strings.Contains(said, want) || protected != "no" && strings.Contains(said, "March") || protected != "yes" && strings.Contains(said, "identity is protected") {
-			t.Errorf("%q: %s", protected, said)
-		}
-	}
-}

@@ -144,18 +144,18 @@ func TestImport(t *testing.T) {
 // others go in, and the person concerned stays as they were.
 func TestBadRows(t *testing.T) {
 	for _, c := range []struct{ name, row, want string }{
-		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: person_id 1: column start_date: "2026-02-30" is not a date in the format YYYY-MM-DD: hr.sources.hr.date_format says how yours are written`},
-		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: person_id 1: column start_date: it is empty`},
-		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: person_id 1: column end_date: 2019-01-01 is before the start, 2020-01-01`},
-		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: person_id 1: column employment_percent: "lots" is no number from 0 to 100`},
-		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: person_id 1: column unit: there is no unit "moon"`},
-		{"no name", "1,E1,,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: person_id 1: column given_name: it is empty`},
-		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: person_id 1: column protected: it is neither yes nor no`},
-		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: person_id 1: column given_name: it has a line break or another control character in it`},
-		{"cut short", "1,E1,Åsa", `hr.csv:2: person_id 1: the row has 3 fields`},
-		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: person_id 1: employment_id E1 is in line 2 too and says otherwise`},
-		{"the person differs", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no", `hr.csv:3: person_id 1: the person's own columns differ from those in line 2`},
-		{"somebody else's employment", "1,E3,Åsa,Ek,library,2,50,2022-01-01,,no", `hr.csv:2: person_id 1: employment_id E3 is known as somebody else's`},
+		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: column start_date: it is not a date in the format YYYY-MM-DD: hr.sources.hr.date_format says how yours are written`},
+		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: column start_date: it is empty`},
+		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: column end_date: it is before the start`},
+		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is no number from 0 to 100`},
+		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: column unit: there is no such unit`},
+		{"no name", "1,E1,,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it is empty`},
+		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: column protected: it is neither yes nor no`},
+		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it has a line break or another control character in it`},
+		{"cut short", "1,E1,Åsa", `hr.csv:2: the row has 3 fields`},
+		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: the employment_id is in line 2 too and says otherwise`},
+		{"the person differs", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no", `hr.csv:3: the person's own columns differ from those in line 2`},
+		{"somebody else's employment", "1,E3,Åsa,Ek,library,2,50,2022-01-01,,no", `hr.csv:2: the employment_id is known as another person's`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -220,10 +220,10 @@ func TestFilesThatAreNoExport(t *testing.T) {
 	latin1 := strings.NewReplacer("Å", "\xc5").Replace(twoPeople)
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "hr.csv: the file is empty"},
-		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id; there are a, b"},
+		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id among the 2"},
 		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `is hr.sources.hr.delimiter right?`},
 		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.hr.encoding"},
-		{"column twice", "person_id," + header, `hr.csv:1: the column "person_id" is there twice`},
+		{"column twice", "person_id," + header, `hr.csv:1: the columns 1 and 2 have the same name`},
 	} {
 		f := newFixture(t)
 		f.load(twoPeople)

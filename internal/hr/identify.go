@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
@@ -18,8 +19,9 @@ type joined struct {
 
 // identify finds out whether the records that are new are those of people who
 // are known already: the same personal identity or coordination number, and a
-// name in common. Whatever is weaker is a question for a person, and makes a
-// person of its own until it is answered.
+// name in common, in sources whose records are joined. Whatever is weaker is a
+// question for a person, and makes a person of its own until it is answered; so
+// is what would change the name or the address of the person who is known.
 func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded map[identity.PersonID]*Subject) ([]*Subject, error) {
 	var newcomers []*Subject
 	byNumber := map[string]*Subject{} // of newcomers
@@ -89,29 +91,91 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 		if apart {
 			continue
 		}
-		if !c.named(row.Person) {
-			r.problem(row, "somebody else has this national identity number and another name: they are taken for two people until somebody has looked: behov people duplicates")
-			continue
+		switch named, declared := r.named(c, row.Person); {
+		case !named:
+			r.warn(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
+		case !declared:
+			r.warn(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
+		default:
+			match = append(match, c)
 		}
-		match = append(match, c)
 	}
 	if len(match) != 1 {
 		return nil, nil
 	}
-	if id := match[0].Person.ID; id != "" {
-		r.joined = append(r.joined, joined{key: key, person: id})
+	known := match[0]
+	if known.Person.ID == "" {
+		return known, nil
 	}
-	return match[0], nil
+	if changed := r.changes(known, key); len(changed) > 0 {
+		columns := strings.Join(changed, ", ")
+		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
+		r.warn(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
+		return nil, nil
+	}
+	r.joined = append(r.joined, joined{key: key, person: known.Person.ID})
+	return known, nil
 }
 
-// named says whether the subject has a given or a family name in common with
-// the facts.
-func (s *Subject) named(f identity.PersonFacts) bool {
+// changes returns the names of the columns that a record would change of a
+// known person, by the precedence of the sources.
+func (r *run) changes(known *Subject, key string) []string {
+	newest := newestOf(r.rowsOf(key))
+	precedence := r.Config.Precedence
+	with := append(slices.Clone(known.Person.Keys), identity.Record{SourceKey: identity.SourceKey{Source: r.Source.Name, Key: key}, Facts: &newest.Person, Stamp: newest.Stamp})
+	return precedence.Merge(known.Person.Keys).Changed(precedence.Merge(with))
+}
+
+// named says whether a subject has a given or a family name in common with the
+// facts, and whether it has so in a record with which those of the source are
+// joined: one of the same source, or of one that either of the two names under
+// joins.
+func (r *run) named(s *Subject, f identity.PersonFacts) (named, declared bool) {
 	same := func(g identity.PersonFacts) bool {
 		return strings.EqualFold(f.GivenName, identity.CleanText(g.GivenName)) || strings.EqualFold(f.FamilyName, identity.CleanText(g.FamilyName))
 	}
-	return slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Facts != nil && same(*k.Facts) }) ||
-		slices.ContainsFunc(s.Rows, func(row Row) bool { return same(row.Person) })
+	for _, k := range s.Person.Keys {
+		if k.Facts == nil || !same(*k.Facts) {
+			continue
+		}
+		named = true
+		if k.Facts.NationalID == f.NationalID && (k.Source == r.Source.Name || slices.Contains(r.Source.Joins, k.Source) || slices.Contains(r.Config.Sources[k.Source].Joins, r.Source.Name)) {
+			declared = true
+		}
+	}
+	if slices.ContainsFunc(s.Rows, func(row Row) bool {
+		return same(row.Person) && (s.Person.ID == "" || row.Person.NationalID == f.NationalID)
+	}) {
+		named, declared = true, true // a record of the same source
+	}
+	return named, declared
+}
+
+// question is a record that is not joined until a person decides.
+type question struct {
+	key     string
+	known   identity.PersonID
+	columns string
+}
+
+// holdRecords keeps everything in the targets from the people whose records may be
+// those of people who are known.
+func (r *run) holdRecords(ctx context.Context, tx *store.Tx) error {
+	for _, q := range r.questions {
+		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: q.key})
+		if err != nil {
+			return err
+		}
+		if !known { // the row was bad
+			continue
+		}
+		if err := tx.HoldRecord(ctx, store.HeldRecord{Person: p.ID, Other: q.known, Columns: q.columns}, r.now); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Person: string(p.ID), Target: r.Source.Name,
+			Reason: fmt.Sprintf("import %s: the record may be that of person %s, whose %s joining them would change", r.record.ID, q.known, q.columns)})
+	}
+	return nil
 }
 
 // decide records the joining as what it is: a decision, which can be undone.

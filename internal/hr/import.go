@@ -43,6 +43,9 @@ type Report struct {
 	// Joined counts records that were found to be those of people known
 	// already, by their national identity number.
 	Joined int `json:"joined,omitempty"`
+	// Erased counts rows that were left out because they are of erased people and
+	// of employments that have ended.
+	Erased int `json:"erased,omitempty"`
 	// EndingsWait is true when rows could not be attributed, so that no
 	// employment was ended. EndingsHeld is set when one would have been.
 	EndingsWait bool        `json:"endings_wait,omitempty"`
@@ -121,7 +124,11 @@ func (im *Importer) imported(ctx context.Context, source config.Source, hash str
 		return false, err
 	}
 	released, err := im.released(ctx, endingsDigest(source.Name, hash))
-	return !released, err
+	if err != nil || released {
+		return false, err
+	}
+	readmitted, err := im.DB.ReadmittedSince(ctx, source.Name, last.At())
+	return !readmitted, err
 }
 
 // HashOf is SHA-256 in hex.
@@ -216,6 +223,8 @@ type run struct {
 	hashes       map[string][]byte     // of what the export says, where it is new
 	subjects     []*Subject
 	joined       []joined
+	questions    []question
+	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were
@@ -269,6 +278,12 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.decide(ctx, tx); err != nil {
 		return err
 	}
+	if err := r.holdRecords(ctx, tx); err != nil {
+		return err
+	}
+	if err := r.holdReturned(ctx, tx); err != nil {
+		return err
+	}
 	if r.With != nil {
 		if err := r.With(tx); err != nil {
 			return err
@@ -289,6 +304,9 @@ func (r *run) diff() []identity.Event {
 // compare finds out what is new, and loads those whom it is about.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	if err := r.alias(ctx, tx); err != nil {
+		return err
+	}
+	if err := r.leaveOutErased(ctx, tx); err != nil {
 		return err
 	}
 	r.index()
@@ -455,7 +473,7 @@ func (r *run) check(s *Subject) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "employment_id %s is known as somebody else's: the row is left out and both stay as they are", row.EmploymentKey)
+			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are")
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -484,26 +502,30 @@ func (r *run) check(s *Subject) {
 // Once it has begun the row is bad, and the person stays as they are.
 func (r *run) cancels(s *Subject, row Row) bool {
 	column := or(r.Source.Columns["end_date"], "end_date")
-	dates := fmt.Sprintf("%s is before the start, %s", row.End, row.Start)
-	if row.Person.Protected {
-		dates = "it is before the start"
-	}
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
 	})
 	if begun {
-		r.problem(row, "column %s: %s: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column, dates)
+		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	} else {
-		r.problem(row, "column %s: %s: it is taken for an employment that never takes place, as it has not begun", column, dates)
+		r.problem(row, "column %s: it is before the start: it is taken for an employment that never takes place, as it has not begun", column)
 		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 	}
 	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn
 	return !begun
 }
 
+// problem reports what is wrong with a row. Its arguments must be none of the
+// file's own values, as of parser.said.
 func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf("person_id %s: ", row.PersonKey) + fmt.Sprintf(format, args...)})
+	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
+}
+
+// warn reports what a person should look at though the row is taken.
+func (r *run) warn(row Row, format string, args ...any) {
+	r.problem(row, format, args...)
+	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 }
 
 // close records the import itself.
@@ -511,7 +533,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.endingsWait()
-	r.record.BadRows = r.Export.Read - len(r.Export.Rows)
+	r.record.BadRows = r.leftOut()
 	for _, row := range r.Export.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			r.record.BadRows++
@@ -536,6 +558,9 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	}
 	return tx.RecordImport(ctx, r.record, r.Made, r.now)
 }
+
+// leftOut is how many rows are bad, but for those of people who are.
+func (r *run) leftOut() int { return r.Export.Read - len(r.Export.Rows) - r.report.Erased }
 
 // remembered is how many problems of an import are kept.
 const remembered = 1000
@@ -568,7 +593,7 @@ func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
 			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
 	}
 	r.report.Events, r.record.Events = len(events), len(events)
-	if bad := r.Export.Read - len(r.Export.Rows); len(events) > 0 || bad > 0 {
+	if bad := r.leftOut(); len(events) > 0 || bad > 0 {
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRImported, Target: r.Source.Name,
 			Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", r.record.ID, r.Hash, r.Export.Read, bad, len(events))})
 	}
@@ -584,7 +609,8 @@ func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event)
 		if e.PersonFacts.Protected && r.Config.LoginProtected != nil {
 			template = r.Config.LoginProtected
 		}
-		base, err := template.Execute(identity.View{PersonFacts: *e.PersonFacts, PersonID: e.Person})
+		facts := r.Config.Precedence.Merge([]identity.Record{{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts}})
+		base, err := template.Execute(identity.View{PersonFacts: facts, PersonID: e.Person})
 		if err != nil {
 			return fmt.Errorf("login of person %s: %w", e.Person, err)
 		}

@@ -25,7 +25,7 @@ func TestWhatIsNoPercentageIsABadRow(t *testing.T) {
 		f.take(twoPeople)
 		text := strings.Replace(twoPeople, "2,E3,Bo,Dahl,library,2,50,", fmt.Sprintf("2,E3,Bo,Dahl,school,2,%q,", v), 1)
 		r := f.take(strings.Replace(text, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1))
-		if len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].Error(), "hr.csv:4:23: person_id 2: column employment_percent: ") {
+		if len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].Error(), "hr.csv:4:23: column employment_percent: ") {
 			t.Errorf("%s: %v", v, r.Problems)
 		}
 		if f.state() != "1 Åsa E1 library; 1 Åsa E2 library; 2 Bo E3 library" {

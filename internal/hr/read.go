@@ -131,7 +131,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		switch {
 		case errors.As(err, &bad):
 			p.export.Unattributed++
-			p.problem(bad.Line, bad.Column, "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.Text)
+			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.Text)
 		case err != nil:
 			return nil, policy.Problem{File: file, Text: "it cannot be read on: " + err.Error()}
 		default:
@@ -196,8 +196,8 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 			name = lower // End_Date is end_date
 		}
 		p.header = append(p.header, name)
-		if _, ok := at[name]; ok && name != "" {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the column %q is there twice", listed([]string{name}))}
+		if first, ok := at[name]; ok && name != "" {
+			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), Value: listed([]string{name})}
 		}
 		at[name] = i
 	}
@@ -212,17 +212,17 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 			p.names[canonical] = name
 			p.export.Filled[canonical] = 0
 		} else if name != canonical {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %s", name, p.source.Name, canonical, listed(header))}
+			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %d others (%s)", name, p.source.Name, canonical, len(header), seeValues), Value: listed(header)}
 		}
 	}
 	for _, canonical := range required {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
-			text := fmt.Sprintf("there is no column %s; there are %s", canonical, listed(header))
+			text := fmt.Sprintf("there is no column %s among the %d of the first line (%s)", canonical, len(header), seeValues)
 			if len(header) == 1 {
 				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
 			}
-			return policy.Problem{File: p.file, Line: 1, Text: text + ": map it under hr.sources." + p.source.Name + ".columns"}
+			return policy.Problem{File: p.file, Line: 1, Text: text + ": map it under hr.sources." + p.source.Name + ".columns", Value: listed(header)}
 		}
 	}
 	for _, name := range attributes {
@@ -233,6 +233,9 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 	}
 	return nil
 }
+
+// seeValues says how what is not told can be seen.
+const seeValues = "behov hr import --show-values lists them"
 
 // listed names columns, as far as anybody would read on: a file that is none may
 // have one of a megabyte.
@@ -249,28 +252,38 @@ func (p *parser) warn(line int, person, format string, args ...any) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
 		return // they are counted, and one is like the other
 	}
-	warning := p.said(line, 0, person, format, args...)
+	warning := p.said(line, 0, person, "", format, args...)
 	warning.Warning = true
 	p.export.Problems = append(p.export.Problems, warning)
 }
 
-func (p *parser) problem(line, column int, person, format string, args ...any) {
+func (p *parser) problem(line, column int, person, value, format string, args ...any) {
 	if p.errors++; p.errors > sheet.MostProblems {
 		return // nothing is imported
 	}
-	problem := p.said(line, column, person, format, args...)
+	problem := p.said(line, column, person, value, format, args...)
 	if p.errors == 1 {
 		p.first = problem
 	}
 	p.export.Problems = append(p.export.Problems, problem)
 }
 
-func (p *parser) said(line, column int, person, format string, args ...any) policy.Problem {
-	text := fmt.Sprintf(format, args...)
+// said makes a problem. Its arguments must be none of the file's own values: a
+// row that is shifted by a column has a name where a key or a date should be.
+func (p *parser) said(line, column int, person, value, format string, args ...any) policy.Problem {
+	return policy.Problem{File: p.file, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
+}
+
+// valueOf is the personal part of a problem.
+func valueOf(person, value string) string {
+	var parts []string
 	if person != "" {
-		text = "person_id " + person + ": " + text
+		parts = append(parts, fmt.Sprintf("person_id %q", person))
 	}
-	return policy.Problem{File: p.file, Line: line, Column: column, Text: text}
+	if value != "" {
+		parts = append(parts, fmt.Sprintf("the value is %q", value))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // row reads one row. Every bad field of it is reported, without what is in it
@@ -287,32 +300,21 @@ func (p *parser) row(line int, fields []string) {
 	}
 	if p.isHeader(fields) {
 		p.export.Unattributed++
-		p.problem(line, 0, "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
+		p.problem(line, 0, "", "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
 		return
 	}
 	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
-	hidden := "" // why values are not told
-	switch {
-	case isYes(get("protected")):
-		hidden = "the identity is protected"
-	case lost("protected") || !isNo(get("protected")):
-		hidden = "column " + or(p.names["protected"], "protected") + " is neither yes nor no"
-	}
 	fail := func(column, format string, args ...any) {
 		bad = true
-		at := 0
+		at, value := 0, ""
 		i, ok := p.columns[column]
 		if !ok {
 			i, ok = p.free[column]
 		}
 		if ok && i < len(fields) {
-			at = p.sheet.Column(i)
+			at, value = p.sheet.Column(i), strings.Clone(fields[i])
 		}
-		text := fmt.Sprintf(format, args...)
-		if hidden != "" && len(args) > 0 {
-			text = "it is wrong; what it says is not shown, as " + hidden
-		}
-		p.problem(line, at, strings.Clone(row.PersonKey), "column %s: %s", or(p.names[column], column), text)
+		p.problem(line, at, strings.Clone(row.PersonKey), value, "column %s: %s", or(p.names[column], column), fmt.Sprintf(format, args...))
 	}
 	date := func(column string) identity.Date {
 		v := get(column)
@@ -351,7 +353,7 @@ func (p *parser) row(line int, fields []string) {
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
 		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
-		p.problem(line, 0, row.PersonKey, "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
+		p.problem(line, 0, row.PersonKey, "", "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
 	}
 	for _, column := range required[:4] {
 		if get(column) == "" && !lost(column) {
@@ -375,7 +377,7 @@ func (p *parser) row(line int, fields []string) {
 		row.endColumn = p.sheet.Column(i)
 	}
 	if row.Leave.End != "" && row.Leave.End < row.Leave.Start {
-		fail("leave_end", "%s is before the leave's start, %s", row.Leave.End, row.Leave.Start)
+		fail("leave_end", "it is before the leave's start")
 	}
 	if row.Leave.Start == "" && row.Leave.End != "" {
 		fail("leave_start", "the leave has an end and no start")
@@ -389,12 +391,12 @@ func (p *parser) row(line int, fields []string) {
 		row.Terms.Stamp = row.Stamp
 	}
 	if u := row.Terms.Unit; u != "" && p.units.Len() > 0 && !p.units.Has(u) {
-		fail("unit", "there is no unit %q: add it to the units file, or correct it in HR; the person stays as they are until then", u)
+		fail("unit", "there is no such unit: add it to the units file, or correct it in HR; the person stays as they are until then")
 	}
 	if v := get("employment_percent"); v != "" {
 		percent, ok := decimal(strings.TrimSpace(strings.TrimSuffix(v, "%")))
 		if !ok || percent > 100 {
-			fail("employment_percent", "%q is no number from 0 to 100", v)
+			fail("employment_percent", "it is no number from 0 to 100")
 		}
 		row.Terms.Percent = percent
 	}
@@ -504,7 +506,7 @@ func (p *parser) contract(row *Row, fail func(column, format string, args ...any
 		row.End = row.Start.AddDays(c.DefaultDays)
 	}
 	if most := max(row.Start, p.today).AddDays(c.MostDays); row.End > most {
-		fail("end_date", "%s is more than %d days ahead: end it by %s, and prolong it when it is still needed", row.End, c.MostDays, most)
+		fail("end_date", "it is more than %d days after the start, or after today where that is later: end it earlier, and prolong it when it is still needed", c.MostDays)
 	}
 }
 
@@ -627,7 +629,7 @@ func (p *parser) doubles() {
 	at, first := make(map[slot]int, len(rows)), make(map[string]int, len(rows)) // indexes into kept
 	wrong := map[string]bool{}
 	clash := func(a, b Row, format string, args ...any) {
-		p.problem(b.Line, 0, b.PersonKey, "employment_id %s is in line %d too and says otherwise: %s", b.EmploymentKey, a.Line, fmt.Sprintf(format, args...))
+		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, fmt.Sprintf(format, args...))
 		wrong[b.EmploymentKey] = true
 		p.bad(a)
 		p.bad(b)
@@ -665,7 +667,7 @@ func (p *parser) doubles() {
 		if !ok {
 			people[row.PersonKey] = i
 		} else if first := kept[of]; first.Person != row.Person && first.Stamp == row.Stamp && !p.export.BadPeople[row.PersonKey] {
-			p.problem(row.Line, 0, row.PersonKey, "the person's own columns differ from those in line %d: the person stays as they are until both say the same", first.Line)
+			p.problem(row.Line, 0, row.PersonKey, "", "the person's own columns differ from those in line %d: the person stays as they are until both say the same", first.Line)
 			p.export.BadPeople[row.PersonKey] = true
 		}
 	}

@@ -12,11 +12,12 @@ import (
 type Date string
 
 // ParseDate reads a date in the layout (as package time has them) and refuses
-// days that do not exist, such as 30 February.
+// days that do not exist, such as 30 February. The error does not have the text
+// in it: it may be anything.
 func ParseDate(layout, s string) (Date, error) {
 	t, err := time.Parse(layout, s)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a date in the format %s", s, formatOf(layout))
+		return "", fmt.Errorf("it is not a date in the format %s", formatOf(layout))
 	}
 	return Date(t.Format(time.DateOnly)), nil
 }

@@ -239,3 +239,30 @@ func TestAnEmploymentThatEndsBeforeItStartsNeverRuns(t *testing.T) {
 		}
 	})
 }
+
+func TestANumberInAKeyIsNotShown(t *testing.T) {
+	for key, has := range map[string]bool{"198507300013": true, "19850730-0013": true, "850730-0013": true, "8507300013": true, "198507300013-1": true, "E-850730-0013": true, "198507300013E": true, "19850790-0012": true,
+		"1004": false, "E5": false, "8507300014": false, "2020-01-01": false, "0123456789ab": false, "123456789012345": false, "": false, "emp 12": false} {
+		if got := identity.HasNationalID(key); got != has {
+			t.Errorf("%s: %t", key, got)
+		}
+		if shown := (identity.SourceKey{Source: "hr", Key: key}).String(); has == strings.Contains(shown, key) {
+			t.Errorf("%s is shown as %s", key, shown)
+		}
+	}
+}
+
+func TestWhatATemplateTells(t *testing.T) {
+	for text, tells := range map[string]bool{"{{.GivenName}}": true, "{{lower (ascii .FamilyName)}}": true, "{{.Email}}": true, "{{.Keys.hr}}": true, "{{.Key}}": true, "{{.Attributes.room}}": true, "{{.Phone}}": true,
+		"{{if .Unit}}{{.NationalID}}{{end}}": true, "{{with .PersonFacts}}{{.}}{{end}}": true, "{{printf \"%v\" .}}": true, "{{$x := .}}{{$x.GivenName}}": true, "{{with .Unit}}{{$.Email}}{{end}}": true, "{{.PersonFacts.GivenName}}": true, "{{print $}}": true,
+		"{{.Terms}}": true, "{{if .Email}}x{{end}}": true, "{{print (.GivenName)}}": true,
+		"{{.Login}}": false, "{{.Account}}@x": false, "{{.JobTitle}}": false, "{{with .Unit}}{{.}}{{end}}": false, "{{.Terms.Unit}}": false, "Employee": false, "u{{last 7 .PersonID}}": false, "{{if .Protected}}x{{end}}": false, "{{.Begins}}": false} {
+		template, err := identity.ParseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := template.Personal(); got != tells {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}

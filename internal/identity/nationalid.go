@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -83,6 +85,25 @@ func Born(number string) Date {
 	}
 	day, _ := birth(number)
 	return day
+}
+
+var numbers = regexp.MustCompile(`\d+(?:[-+ ]\d+)?`)
+
+// HasNationalID says whether a text has a personal identity or coordination
+// number in it, in any of its forms, as a key of an HR source may.
+func HasNationalID(s string) bool {
+	return slices.ContainsFunc(numbers.FindAllString(s, -1), func(n string) bool {
+		digits, _, _ := strings.Cut(n, " ")
+		for _, form := range []string{n, strings.FieldsFunc(digits, func(r rune) bool { return r == '-' || r == '+' })[0]} {
+			if Born(strings.NewReplacer("-", "", " ", "").Replace(form)) != "" {
+				return true
+			}
+			if _, is := NationalID(form, "2099-12-31"); is {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // luhn says whether the last of ten digits is the check digit of the others.

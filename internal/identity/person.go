@@ -26,6 +26,32 @@ type SourceKey struct {
 	Key    string
 }
 
+// masked stands for a key that is not shown.
+const masked = "…"
+
+// Shown returns the key as it may stand on a screen, in a log or in a record:
+// one with a national identity number in it is masked.
+func (k SourceKey) Shown() string {
+	if HasNationalID(k.Key) {
+		return masked
+	}
+	return k.Key
+}
+
+// String returns the source and the key as Shown has it.
+func (k SourceKey) String() string { return k.Source + "/" + k.Shown() }
+
+// Shown returns the employment with its keys as SourceKey.Shown has them.
+func (e Employment) Shown() Employment {
+	show := func(key string) string { return SourceKey{Key: key}.Shown() }
+	e.Key.Key, e.PersonKey, e.SponsorKey = show(e.Key.Key), show(e.PersonKey), show(e.SponsorKey)
+	e.Terms = slices.Clone(e.Terms)
+	for i := range e.Terms {
+		e.Terms[i].ManagerKey = show(e.Terms[i].ManagerKey)
+	}
+	return e
+}
+
 // PersonFacts is what HR says of a person. All of it is personal data.
 type PersonFacts struct {
 	GivenName  string `json:"given_name,omitempty"`
@@ -49,27 +75,48 @@ type Record struct {
 
 // Precedence says which source's word counts for each of a person's facts,
 // the first that says anything: by the column's name, and under "" for those
-// that have none of their own. Sources that are not listed come last, in the
+// that have none of their own. A source that is not listed never supplies the
+// fact. Without any list, as with a single source, every source does, in the
 // order of their names.
 type Precedence map[string][]string
+
+// PersonColumns are the columns that Precedence is about, as HR sources call
+// them. A person is protected when any source says so.
+var PersonColumns = []string{"given_name", "family_name", "national_id", "email", "phone"}
+
+// order returns the sources that supply a column; all is true when every source
+// does.
+func (r Precedence) order(column string) (order []string, all bool) {
+	if order, listed := r[column]; listed {
+		return order, false
+	}
+	order, listed := r[""]
+	return order, !listed
+}
+
+// Changed returns the names of the columns in which two sets of facts differ:
+// those by which a person is addressed, not the national identity number.
+func (f PersonFacts) Changed(g PersonFacts) []string {
+	var changed []string
+	for _, c := range []struct{ name, before, after string }{
+		{"given_name", f.GivenName, g.GivenName}, {"family_name", f.FamilyName, g.FamilyName}, {"email", f.Email, g.Email}, {"phone", f.Phone, g.Phone},
+	} {
+		if CleanText(c.before) != CleanText(c.after) {
+			changed = append(changed, c.name)
+		}
+	}
+	return changed
+}
 
 // Merge makes one set of facts of what several records say. Whoever is
 // protected in one of them is protected.
 func (r Precedence) Merge(records []Record) PersonFacts {
 	pick := func(column string, of func(PersonFacts) string) string {
-		order := r[column]
-		if order == nil {
-			order = r[""]
-		}
-		rank := func(source string) int {
-			if i := slices.Index(order, source); i >= 0 {
-				return i
-			}
-			return len(order)
-		}
+		order, all := r.order(column)
+		rank := func(source string) int { return slices.Index(order, source) }
 		best := -1
 		for i, k := range records {
-			if k.Facts == nil || of(*k.Facts) == "" {
+			if k.Facts == nil || of(*k.Facts) == "" || !all && rank(k.Source) < 0 {
 				continue
 			}
 			if best < 0 || cmp.Or(cmp.Compare(rank(k.Source), rank(records[best].Source)), strings.Compare(k.Source, records[best].Source),

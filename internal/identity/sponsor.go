@@ -21,7 +21,7 @@ type Lookup func(SourceKey) (Person, bool)
 func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Person, until Date, err error) {
 	p, ok := find(SourceKey{Source: s.In, Key: e.SponsorKey})
 	if !ok {
-		return Person{}, "", fmt.Errorf("employment %s has the sponsor %q, whom %s does not know: correct the sponsor in its source", e.Key.Key, e.SponsorKey, s.In)
+		return Person{}, "", fmt.Errorf("employment %s has a sponsor whom source %s does not know: correct sponsor_id in its source", e.ID, s.In)
 	}
 	seen := map[PersonID]bool{}
 	for {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -26,6 +27,64 @@ type Template struct {
 // Reads says whether the template has the field in it.
 func (t *Template) Reads(field string) bool {
 	return t != nil && regexp.MustCompile(`\.`+regexp.QuoteMeta(field)+`\b`).MatchString(t.text)
+}
+
+// personal are the fields that tell who a person is.
+var personal = []string{"GivenName", "FamilyName", "NationalID", "Email", "Phone", "Key", "Keys", "Attributes", "ManagerKey"}
+
+// whole are the fields that have personal ones among their own.
+var whole = []string{"PersonFacts", "Terms"}
+
+// Personal says whether what comes out can tell who the person is: whether the
+// template reads a name, an address, a number, a key or a column of the
+// organisation's own. The login and the account name are not among them.
+func (t *Template) Personal() bool {
+	return t != nil && t.t.Tree != nil && personalList(t.t.Root, true)
+}
+
+// personalList is Personal for nodes; dot says whether {{.}} is personal there.
+func personalList(list *parse.ListNode, dot bool) bool {
+	if list == nil {
+		return false
+	}
+	return slices.ContainsFunc(list.Nodes, func(n parse.Node) bool {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			return personalPipe(n.Pipe, dot)
+		case *parse.IfNode:
+			return personalPipe(n.Pipe, dot) || personalList(n.List, dot) || personalList(n.ElseList, dot)
+		case *parse.WithNode:
+			of := personalPipe(n.Pipe, dot)
+			return of || personalList(n.List, of) || personalList(n.ElseList, dot)
+		}
+		return false
+	})
+}
+
+func personalPipe(pipe *parse.PipeNode, dot bool) bool {
+	if pipe == nil {
+		return false
+	}
+	var arg func(n parse.Node) bool
+	fields := func(idents []string) bool {
+		return slices.ContainsFunc(idents, func(name string) bool { return slices.Contains(personal, name) }) || slices.Contains(whole, idents[len(idents)-1])
+	}
+	arg = func(n parse.Node) bool {
+		switch n := n.(type) {
+		case *parse.DotNode:
+			return dot
+		case *parse.FieldNode:
+			return fields(n.Ident)
+		case *parse.VariableNode:
+			return n.Ident[0] == "$" && len(n.Ident) == 1 || fields(n.Ident)
+		case *parse.ChainNode:
+			return arg(n.Node) || fields(n.Field)
+		case *parse.PipeNode:
+			return personalPipe(n, dot)
+		}
+		return false
+	}
+	return slices.ContainsFunc(pipe.Cmds, func(c *parse.CommandNode) bool { return slices.ContainsFunc(c.Args, arg) })
 }
 
 // View is what a template sees: {{.GivenName}}, {{.Login}}, {{.Unit}} …

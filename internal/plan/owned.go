@@ -35,6 +35,8 @@ type Known struct {
 	// DisabledSince says for people since when a run has found it disabled though
 	// behov did not disable it; empty when none has.
 	DisabledSince string
+	// Gone: a run saw that it is nowhere in the target.
+	Gone bool
 }
 
 // Bind notes that the account is the person's.

@@ -79,6 +79,10 @@ type Problem struct {
 	Column  int    `json:"column,omitempty"` // from 1
 	Text    string `json:"text"`
 	Warning bool   `json:"warning,omitempty"`
+	// Value is what stands in HR's record, or whose it is: personal data, which
+	// is in no JSON, no database and no log, and in no Error. It is for the
+	// terminal of the person who asks for it.
+	Value string `json:"-"`
 }
 
 func (p Problem) Error() string {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -216,7 +217,8 @@ func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
 // person's. Of somebody who has not begun yet it is adopted only on the first
 // day: until then it may be needed for something that HR does not know.
 func (e *Engine) claims(w *world, c config.Target, p identity.Person, a *plan.Account) {
-	if len(c.Adopt) == 0 {
+	var held *heldError
+	if len(c.Adopt) == 0 || errors.As(w.unclear[p.ID], &held) { // who may be another person claims nothing
 		return
 	}
 	var desired plan.Person
@@ -298,7 +300,8 @@ func attributes(a *plan.Account, c config.Target, view identity.View, manager id
 		default:
 			a.Attributes[name] = []string{value}
 		}
-		if attribute.OnCreate {
+		// What is withheld is so in an account that was there, too.
+		if attribute.OnCreate && !withheld {
 			if a.OnCreate == nil {
 				a.OnCreate = map[string]bool{}
 			}

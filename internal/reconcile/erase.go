@@ -57,7 +57,7 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
 				Reason: fmt.Sprintf("%s; erased %d days later", e.stage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
-			if err := tx.ErasePerson(ctx, p.ID); err != nil {
+			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err
 			}
 		}
@@ -94,7 +94,7 @@ func (e *Engine) anywhere(w *world, id identity.PersonID) bool {
 		if t.Observed == nil || !t.Observed.Completeness.Complete || w.open[t.Name] > 0 {
 			return true
 		}
-		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.Of(id) != "" {
+		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.Of(id) != "" && !gone(t, id) {
 			return true
 		}
 	}

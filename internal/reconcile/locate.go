@@ -96,6 +96,7 @@ func (accountsOnly) Membership(connectors.Membership) error { return nil }
 // then.
 func (e *Engine) known(a store.Account, restored time.Time) plan.Known {
 	k := plan.Known{Created: !a.Created.IsZero(), Closed: !a.Closed.IsZero() && a.Closed.After(restored)}
+	k.Gone = !a.Gone.IsZero()
 	k.Restored = !a.Closed.IsZero() && !k.Closed
 	if !a.Disabled.IsZero() {
 		k.DisabledSince = a.Disabled.In(e.Config.Zone).Format("2006-01-02 15:04")
@@ -113,6 +114,9 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 		for _, p := range w.people {
 			bound := t.Bound.Of(p.ID)
 			enabled, elsewhere, seen := t.Observed.State(bound)
+			if err := e.recordGone(ctx, tx, t, p.ID, seen, touched[t.Name][p.ID], at); err != nil {
+				return err
+			}
 			if !seen || elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
 				continue
 			}
@@ -128,6 +132,31 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// gone says whether the account that behov knows of a person is nowhere in the
+// target, all of which was searched for it.
+func gone(t plan.Target, person identity.PersonID) bool {
+	bound := t.Bound.Of(person)
+	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Sought || bound == "" {
+		return false
+	}
+	own, others := t.Owned(person)
+	_, located := t.Located[bound]
+	return own == nil && len(others) == 0 && !located
+}
+
+// recordGone notes that an account is gone, or that it is there again.
+func (e *Engine) recordGone(ctx context.Context, tx *store.Tx, t plan.Target, person identity.PersonID, seen, touched bool, at time.Time) error {
+	account, known := store.Account{Person: string(person), Native: t.Bound.Of(person)}, t.Bound.Known(person).Gone
+	switch {
+	case touched || t.Unsure[plan.Access{Person: person, Entitlement: plan.AccountAccess}]:
+	case seen && known:
+		return tx.AccountGone(ctx, account, t.Name, time.Time{})
+	case !seen && !known && gone(t, person):
+		return tx.AccountGone(ctx, account, t.Name, at)
 	}
 	return nil
 }

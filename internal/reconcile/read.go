@@ -138,6 +138,9 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 	if err := e.holdDifferent(ctx, w); err != nil {
 		return nil, err
 	}
+	if err := e.holdRecords(ctx, w); err != nil {
+		return nil, err
+	}
 	if settling {
 		if err := e.lockStopped(ctx, w); err != nil {
 			return w, err

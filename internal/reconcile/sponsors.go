@@ -53,7 +53,7 @@ func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date
 			continue
 		}
 		if c.Last() != "" && c.Last() <= soon {
-			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Key, c.Last(), source.Name))
+			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Shown(), c.Last(), source.Name))
 		}
 		named, ok := find(identity.SourceKey{Source: source.Contracts.In, Key: c.SponsorKey})
 		if !ok {
@@ -64,7 +64,7 @@ func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date
 			continue // said elsewhere
 		}
 		if now.ID != named.ID {
-			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Key, now.ID, source.Name))
+			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Shown(), now.ID, source.Name))
 		}
 		last := leaves(now, day, soon)
 		if last == "" || c.Last() != "" && c.Last() <= last {
@@ -74,9 +74,9 @@ func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date
 		switch {
 		case err != nil:
 		case next.ID != "":
-			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s; person %s, the manager, does then: name a new sponsor in %s", c.Key.Key, last, next.ID, source.Name))
+			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s; person %s, the manager, does then: name a new sponsor in %s", c.Key.Shown(), last, next.ID, source.Name))
 		default:
-			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s, and nobody takes over: the access ends then, unless a new sponsor is named in %s", c.Key.Key, last, source.Name))
+			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s, and nobody takes over: the access ends then, unless a new sponsor is named in %s", c.Key.Shown(), last, source.Name))
 		}
 	}
 	return warnings

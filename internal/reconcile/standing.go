@@ -75,7 +75,30 @@ func StandingOf(ctx context.Context, db *store.DB, c *config.Config, p identity.
 	if len(different) > 0 {
 		s.Unclear = differenceError(different[0])
 	}
+	if err != nil {
+		return s, err
+	}
+	held, err := db.HeldRecords(ctx, store.Few{p.ID})
+	if len(held) > 0 {
+		s.Unclear = &heldError{held[0]}
+	}
 	return s, err
+}
+
+// heldError says that a person gets nothing until a person decides whose record
+// it is.
+type heldError struct{ record store.HeldRecord }
+
+func (e *heldError) Error() string { return e.record.Why() }
+
+// holdRecords keeps everything from people whose record may be another
+// person's.
+func (e *Engine) holdRecords(ctx context.Context, w *world) error {
+	held, err := e.DB.HeldRecords(ctx, nil)
+	for _, h := range held {
+		w.unclear[h.Person] = &heldError{h}
+	}
+	return err
 }
 
 // differenceError says why the access of a person is not changed: the fast

@@ -47,6 +47,7 @@ type service struct {
 	token    string
 	// second serves the same from beside, and returns where.
 	second func() string
+	im     *hr.Importer
 	mu     sync.Mutex
 	now    time.Time
 	log    bytes.Buffer
@@ -105,8 +106,9 @@ func newService(t testing.TB) *service {
 	}
 	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: &units},
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
-			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
+			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly, Joins: []string{"idp"}}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
+	s.im = im
 	h, err := server.New(im, c.Sources, server.Host{Ready: ready, Log: slog.New(slog.NewJSONHandler(s, nil)), TokenRefused: s.tokenRefused})
 	if err != nil {
 		t.Fatal(err)
@@ -415,7 +417,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"a list", "POST", "[]", 400, "invalidSyntax", "JSON"},
 		{"the same user name", "POST", strings.Replace(user(2), "asa.ek2@", "ASA.ek@", 1), 409, "uniqueness", ""},
 		{"the same person", "POST", strings.ReplaceAll(user(2), "1002", "1001"), 409, "uniqueness", ""},
-		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "somebody else's"},
+		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "another person's"},
 		{"another person under the same key", "PATCH", patch(`{"op": "replace", "value": {"name.givenName": "Bo", "name.familyName": "Dahl", "` + server.EmploymentURN + `:nationalId": "19640823-3234"}}`), 400, "invalidValue", "another person"},
 		{"an escape for terminals", "POST", strings.Replace(user(2), "Åsa", `Å\u001bsa`, 1), 400, "invalidValue", "column givenName"},
 		{"too large", "POST", strings.Replace(user(2), "Teacher", strings.Repeat("T", 1<<20), 1), 413, "", ""},

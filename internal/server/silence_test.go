@@ -356,7 +356,7 @@ func TestAPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
 func TestABadDateOverSCIMNamesTheFormat(t *testing.T) {
 	s := newService(t)
 	answer := s.must(http.StatusBadRequest, "POST", "/Users", strings.Replace(asa, "2026-01-01", "1 January", 1))
-	if got := answer["detail"]; got != `person_id 1001: column startDate: "1 January" is not a date in the format YYYY-MM-DD` {
+	if got := answer["detail"]; got != `column startDate: it is not a date in the format YYYY-MM-DD` {
 		t.Errorf("%v", got)
 	}
 }

@@ -419,7 +419,8 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e identity.Event) error {
 	switch e.Kind {
 	case identity.PersonAdded:
-		f := e.PersonFacts // of a single record nothing has to be merged
+		record := identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}
+		f := precedence.Merge([]identity.Record{record}) // what the source is named for
 		sealed, err := tx.sealNationalID(ctx, e.Person, f.NationalID)
 		if err != nil {
 			return err
@@ -432,7 +433,7 @@ func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e ide
 			string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, e.Seq); err != nil {
 			return err
 		}
-		return tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: f, Stamp: e.Stamp})
+		return tx.putRecord(ctx, e.Person, record)
 	case identity.PersonJoined, identity.PersonChanged:
 		if err := tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}); err != nil {
 			return err

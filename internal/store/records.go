@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -160,12 +161,19 @@ func (tx *Tx) SetMain(ctx context.Context, person identity.PersonID, e identity.
 
 // ErasePerson deletes everything personal about a person: their rows, and the
 // key without which what is sealed cannot be read. The trail keeps its shape,
-// and the names they had stay theirs.
-func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID) error {
+// and the names they had stay theirs. Of their records keyed hashes are kept, by
+// which a later export does not bring them back.
+func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time.Time) error {
+	if err := tx.noteErased(ctx, person, at); err != nil {
+		return err
+	}
 	for _, table := range []string{"scim_resource", "employment", "person_source_key", "person_position", "left_access", "step_decision", "account", "waiting_grant", "evaluator_difference", "person_key"} {
 		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE person_id = $1`, string(person)); err != nil {
 			return fmt.Errorf("erase person %s: %s: %w", person, table, err)
 		}
+	}
+	if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 OR other_id = $1`, string(person)); err != nil {
+		return fmt.Errorf("erase person %s: held_record: %w", person, err)
 	}
 	delete(tx.keys, string(person))
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
@@ -176,6 +184,9 @@ type Duplicate struct {
 	A   identity.PersonID `json:"a"`
 	B   identity.PersonID `json:"b"`
 	Why string            `json:"why"`
+	// Held says that B gets nothing in any target until a person decides: A is
+	// the person who was known before.
+	Held bool `json:"held,omitempty"`
 }
 
 // Duplicates returns pairs of people who may be one, by what they have in
@@ -219,8 +230,23 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		why[pair] = append(why[pair], r.Which)
 	}
 	births := map[string]identity.Date{}
+	held, err := db.HeldRecords(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
 	found := []Duplicate{}
+	asked := map[[2]string]bool{}
+	for _, h := range held {
+		a, b := string(h.Other), string(h.Person)
+		asked[[2]string{a, b}], asked[[2]string{b, a}] = true, true
+		if a != "" {
+			found = append(found, Duplicate{A: h.Other, B: h.Person, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
+		}
+	}
 	for _, pair := range order {
+		if asked[pair] {
+			continue
+		}
 		reasons := why[pair]
 		if len(reasons) == 1 && reasons[0] == "the same name" {
 			// A name alone is many people's; with the day of birth it is a question.

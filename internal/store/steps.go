@@ -86,6 +86,9 @@ type Account struct {
 	// a run first found it disabled though behov had not disabled it; zero for
 	// never. UTC.
 	Created, Closed, Disabled time.Time
+	// Gone is when a run first saw that it is nowhere in the target; zero while
+	// nothing shows it. UTC.
+	Gone time.Time
 }
 
 // EachAccount is Accounts, sorted by person, one after another.
@@ -112,6 +115,17 @@ func (db *DB) AccountOf(ctx context.Context, target string, person identity.Pers
 	return accounts[string(person)], err
 }
 
+// HasAccount says whether a person has an account in a target, as far as is
+// known: one that a run saw to be gone is none.
+func (db *DB) HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error) {
+	for a, err := range db.EachAccount(ctx, target, Few{person}) {
+		if err != nil || a.Gone.IsZero() {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
 // AccountOwners returns, by person, whose some accounts in a target are.
 func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
 	f := make(Few, len(native))
@@ -124,12 +138,12 @@ func (db *DB) AccountOwners(ctx context.Context, target string, native []string)
 
 func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[Account, error] {
 	return func(yield func(Account, error) bool) {
-		eachRow(ctx, db.read, `SELECT person_id, native_id, created_us, closed_us, disabled_us FROM account WHERE target = $1 AND `+where+` ORDER BY person_id`, args, func(rows *sql.Rows, err error) bool {
+		eachRow(ctx, db.read, `SELECT person_id, native_id, created_us, closed_us, disabled_us, gone_us FROM account WHERE target = $1 AND `+where+` ORDER BY person_id`, args, func(rows *sql.Rows, err error) bool {
 			var a Account
-			var created, closed, disabled int64
+			var created, closed, disabled, gone int64
 			if err == nil {
-				err = rows.Scan(&a.Person, &a.Native, &created, &closed, &disabled)
-				a.Created, a.Closed, a.Disabled = instant(created), instant(closed), instant(disabled)
+				err = rows.Scan(&a.Person, &a.Native, &created, &closed, &disabled, &gone)
+				a.Created, a.Closed, a.Disabled, a.Gone = instant(created), instant(closed), instant(disabled), instant(gone)
 			}
 			if err != nil {
 				return yield(a, fmt.Errorf("read accounts: %w", err))
@@ -143,7 +157,7 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 // account than the one that was known nothing is known but that.
 func (tx *Tx) BindAccount(ctx context.Context, target, person, native string) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
-		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0
+		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0
 		WHERE account.native_id <> excluded.native_id`, target, person, native)
 	if err != nil {
 		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
@@ -171,6 +185,12 @@ func (tx *Tx) AccountDisabled(ctx context.Context, a Account, target string, at 
 // AccountOpen notes that an account is enabled.
 func (tx *Tx) AccountOpen(ctx context.Context, a Account, target string) error {
 	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = $4`, a, target, time.Time{})
+}
+
+// AccountGone notes that a run saw that an account is nowhere in its target; the
+// zero time, that it is there.
+func (tx *Tx) AccountGone(ctx context.Context, a Account, target string, at time.Time) error {
+	return tx.noteAccount(ctx, `gone_us = $4`, a, target, at)
 }
 
 func (tx *Tx) noteAccount(ctx context.Context, set string, a Account, target string, at time.Time) error {

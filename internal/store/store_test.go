@@ -443,7 +443,7 @@ func TestResources(t *testing.T) {
 		if _, err := db.Resource(ctx, "other", "a"); !errors.Is(err, store.ErrNoResource) {
 			t.Errorf("in another source: %v", err)
 		}
-		write(t, db, func(tx *store.Tx) error { return tx.ErasePerson(ctx, ids[1]) })
+		write(t, db, func(tx *store.Tx) error { return tx.ErasePerson(ctx, ids[1], time.Now()) })
 		if got := find(); got != "" {
 			t.Errorf("erased: %s", got)
 		}

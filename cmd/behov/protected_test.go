@@ -1,0 +1,201 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/internal/demo"
+)
+
+// bergstrom is what the shipped HR file says of the person with protected
+// identity.
+var bergstrom = []string{"Lena", "Bergström", "lena.bergstrom", "lenber", "19770404", "1008"}
+
+// TestTheShippedConfigurationProtects: with the configuration that init writes
+// the account of a person with protected identity has no name and no address,
+// whether the identity is protected from the first day or later.
+func TestTheShippedConfigurationProtects(t *testing.T) {
+	h := newHousehold(t)
+	h.edit("behov.yaml", "changes: {number: 200, percent: 10}", "changes: {number: 200, percent: 50}")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	written := func() string {
+		t.Helper()
+		b, err := os.ReadFile(h.file("directory.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, secret := range bergstrom {
+		if strings.Contains(written(), secret) {
+			t.Errorf("the directory has %q", secret)
+		}
+	}
+	if !strings.Contains(written(), "Sjögren") {
+		t.Error("the directory has no names at all: the test shows nothing")
+	}
+	h.edit("hr.csv", "elin.sjogren@example.org,,library,4400,Head librarian,permanent,100,1001,2009-05-04,,,,no", "elin.sjogren@example.org,,library,4400,Head librarian,permanent,100,1001,2009-05-04,,,,yes")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	if strings.Contains(written(), "Sjögren") || strings.Contains(written(), "elin.sjogren") {
+		t.Errorf("an identity is protected later, and the directory still has the name")
+	}
+	// What a mapping says itself counts, and check warns of it.
+	if _, _, errs := h.run("check"); strings.Contains(errs, "warning") {
+		t.Errorf("check says %s", errs)
+	}
+	h.edit("behov.yaml", `      mail: "{{.Email}}"`, `      mail: {value: "{{.Email}}", protected: "{{.Email}}"}`)
+	if _, _, errs := h.run("check"); !strings.Contains(errs, "warning: target directory, mail: its protected value tells who") || strings.Count(errs, "warning") != 1 {
+		t.Errorf("check says %s", errs)
+	}
+	h.ok("apply", "--yes")
+	if !strings.Contains(written(), "elin.sjogren") {
+		t.Error("what the mapping says itself does not count")
+	}
+}
+
+// TestAProtectedPersonGetsAnAccountInLDAP: where a target needs a value, the
+// account name stands in.
+func TestAProtectedPersonGetsAnAccountInLDAP(t *testing.T) {
+	servers, err := demo.StartServers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = servers.Close() })
+	h := newHousehold(t)
+	h.dir = filepath.Join(t.TempDir(), "demo")
+	if err := demo.Write(h.dir, servers.At); err != nil {
+		t.Fatal(err)
+	}
+	const header = "person_id,employment_id,given_name,family_name,email,national_id,unit,job_code,start_date,protected\n"
+	if err := os.WriteFile(h.file("hr.csv"), []byte(header+"1008,E9,Lena,Bergström,lena.bergstrom@example.org,19770404-0026,finance,1520,2020-01-01,yes\n1009,E10,Peter,Nyström,peter@example.org,,finance,1520,2020-01-01,no\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	c, err := ldap.DialURL(servers.At.LDAPURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.Bind(servers.At.BindDN, servers.At.Password); err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.Search(ldap.NewSearchRequest(servers.At.PeopleDN, ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=inetOrgPerson)", []string{"*"}, nil))
+	if err != nil || len(found.Entries) != 2 {
+		t.Fatalf("%d accounts, %v", len(found.Entries), err)
+	}
+	names := 0
+	for _, e := range found.Entries {
+		var all strings.Builder
+		all.WriteString(e.DN)
+		for _, a := range e.Attributes {
+			all.WriteString(" " + a.Name + "=" + strings.Join(a.Values, ","))
+		}
+		if strings.Contains(all.String(), "Nyström") {
+			names++
+			continue
+		}
+		for _, secret := range bergstrom {
+			if strings.Contains(all.String(), secret) {
+				t.Errorf("the directory has %s", all.String())
+			}
+		}
+		if sn := e.GetAttributeValue("sn"); sn == "" || sn != e.GetAttributeValue("uid") {
+			t.Errorf("the account name does not stand in: %s", all.String())
+		}
+	}
+	if names != 1 {
+		t.Error("the other person has no name: the test shows nothing")
+	}
+}
+
+// TestAKeyThatIsANumberIsNotShown: where person_id is the national identity
+// number no command shows it, and check warns of what writes it.
+func TestAKeyThatIsANumberIsNotShown(t *testing.T) {
+	h := newHousehold(t)
+	const number, other = "198507300013", "19830107-0010"
+	b, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(b), "\n")
+	for i, line := range lines[1:] {
+		fields := strings.Split(line, ",")
+		if fields[0] == "1004" {
+			fields[0], fields[1] = number, number+fields[1][:1]
+			if strings.HasSuffix(line, ",21") {
+				fields[1] = number
+			}
+		}
+		if fields[0] == "1009" {
+			fields[0] = other
+			fields[12] = number // the manager
+		}
+		lines[i+1] = strings.Join(fields, ",")
+	}
+	if err := os.WriteFile(h.file("hr.csv"), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for _, args := range []string{"hr import " + h.file("hr.csv"), "plan -o " + h.file("p"), "plan --json --all", "apply --yes", "explain sven.oberg@example.org", "explain sven.oberg@example.org --json", "explain sven.oberg@example.org library:loans",
+		"audit who-had base:staff", "audit who-had base:staff --json", "audit access sven.oberg@example.org", "people list", "people list --json", "people show sven.oberg@example.org", "people show sven.oberg@example.org --json",
+		"people show peter.nystrom@example.org --json", "people show peter.nystrom@example.org", "plan --all", "account list sven.oberg@example.org", "check", "hr imports --problems"} {
+		_, out, errs := h.run(strings.Fields(args)...)
+		said.WriteString(out + errs)
+	}
+	for _, secret := range []string{number, other, "8507300013", "198301070010"} {
+		if i := strings.Index(said.String(), secret); i >= 0 {
+			t.Errorf("%q is said: …%s…", secret, said.String()[max(0, i-200):i+30])
+		}
+	}
+	if !strings.Contains(said.String(), "Sven Öberg (") || !strings.Contains(said.String(), "hr/…") {
+		t.Error("the person is not spoken of: the test shows nothing")
+	}
+	h.edit("behov.yaml", `      mail: "{{.Email}}"`, `      employeeNumber: "{{.Key}}"`)
+	if _, _, errs := h.run("check"); !strings.Contains(errs, "warning: target directory: a template reads .Key, and the person_id of HR source hr is a national identity number") {
+		t.Errorf("check says %s", errs)
+	}
+}
+
+// TestValuesAreShownOnAsking: a problem has no value in it but on the terminal
+// of the person who asks.
+func TestValuesAreShownOnAsking(t *testing.T) {
+	h := newHousehold(t)
+	h.edit("hr.csv", "1004,E4,Sven,Öberg,19850730-0013", "1004,Sven,Öberg,19850730-0013") // shifted by one
+	said := func(args ...string) string {
+		t.Helper()
+		_, out, errs := h.run(args...)
+		return out + errs
+	}
+	for _, args := range [][]string{{"hr", "import", h.file("hr.csv")}, {"hr", "import", h.file("hr.csv"), "--json"}, {"hr", "imports", "--problems"}, {"hr", "imports", "--problems", "--json"}, {"hr", "import", h.file("hr.csv"), "--show-values", "--json"}} {
+		if out := said(args...); strings.Contains(out, "19850730") || strings.Contains(out, "teaching") || strings.Contains(out, "north-school") {
+			t.Errorf("behov %v says %s", args, out)
+		}
+	}
+	if out := said("hr", "import", h.file("hr.csv"), "--show-values"); !strings.Contains(out, `person_id "1004", the value is`) {
+		t.Errorf("asked for, it says %s", out)
+	}
+	if out := said("hr", "imports", "--problems", "--json"); strings.Contains(out, "the value is") {
+		t.Errorf("it was kept: %s", out)
+	}
+	// A file without a header is refused, and none of its row is said.
+	h.edit("hr.csv", strings.SplitN(read(t, h.file("hr.csv")), "\n", 2)[0]+"\n", "")
+	if out := said("hr", "import", h.file("hr.csv")); strings.Contains(out, "Karin") {
+		t.Errorf("without a header: %s", out)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+func (a *app) readmitCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "readmit SOURCE/PERSON_ID",
+		Short: "Let a record in again that is of an erased person",
+		Long: `Let a record of an HR source in again that is of a person who was erased. Exports
+that still list an erased person do not bring them back: rows of employments that
+have ended are left out without a word, and those of employments that run are a
+problem that names the line. After this decision the next import makes a new
+person of the record, with a new ID; what was erased stays erased.`,
+		Example: "  behov people readmit hr/1004 --reason \"employed again from 1 March\" --by 1001",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+			source, key, ok := strings.Cut(args[0], "/")
+			if _, known := i.config.Sources[source]; !ok || !known || key == "" {
+				return fmt.Errorf("name the record as SOURCE/PERSON_ID, with a source under hr.sources (%s)", strings.Join(sortedKeys(i.config.Sources), ", "))
+			}
+			subject, err := a.subject(ctx, i, by)
+			if err != nil {
+				return err
+			}
+			d, err := a.governance(i).Readmit(ctx, identity.SourceKey{Source: source, Key: identity.CleanText(key)}, subject, reason)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(d)
+			}
+			a.printf("Decided: %s (decision %d). The next import of %s makes a new person of the record.\n", d.Verdict, d.Seq, source)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever reads the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}

@@ -1,0 +1,31 @@
+package governance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// Readmit lets a record in again that is of an erased person: the next import
+// makes a new person of it, with an ID of its own.
+func (g *Governance) Readmit(ctx context.Context, key identity.SourceKey, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.may(ctx, by, rights.Readmit, rights.Object{}, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	err = g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
+			return err
+		}
+		d, err = tx.Readmit(ctx, key, d, g.Now())
+		return err
+	})
+	if errors.Is(err, store.ErrNotErased) {
+		return d, fmt.Errorf("source %s has no record of an erased person by that person_id: behov hr imports --problems names the lines of those that were left out", key.Source)
+	}
+	return d, err
+}

@@ -1,0 +1,87 @@
+package hr
+
+import (
+	"context"
+	"slices"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// leaveOutErased takes the rows out that are of erased people. Where nothing
+// runs any more nothing is said of them; an employment that runs or begins later
+// is a question, and nobody else is affected by it. What is pushed is answered
+// like everything else: it is taken, and gives nothing until it is decided.
+func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
+	const many = 100
+	erased, err := tx.Erased(ctx, len(r.Export.Rows) > many)
+	if err != nil {
+		return err
+	}
+	of := map[string]store.ErasedRecord{} // by person key
+	byKey, running := map[string]bool{}, map[string]bool{}
+	for _, row := range r.Export.Rows {
+		record, key, found, err := erased.Find(ctx, identity.SourceKey{Source: r.Source.Name, Key: row.PersonKey}, row.Person.NationalID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		of[row.PersonKey] = record
+		byKey[row.PersonKey] = byKey[row.PersonKey] || key
+		running[row.PersonKey] = running[row.PersonKey] || r.runs(row, record)
+	}
+	for key := range of {
+		_, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})
+		if err != nil {
+			return err
+		}
+		// A number that HR uses again is a person who comes back, under a key of
+		// their own.
+		if known || !byKey[key] && running[key] {
+			delete(of, key)
+		}
+	}
+	if r.Source.SCIM {
+		r.returned = of
+		return nil
+	}
+	r.Export.Rows = slices.DeleteFunc(r.Export.Rows, func(row Row) bool {
+		record, is := of[row.PersonKey]
+		switch {
+		case !is:
+			return false
+		case r.runs(row, record):
+			r.problem(row, "the record is of a person who was erased, and has an employment that runs or begins later: it is left out; if the person is back, decide so with behov people readmit %s/PERSON_ID, and import it again", r.Source.Name)
+		default:
+			r.report.Erased++
+		}
+		return true
+	})
+	return nil
+}
+
+// runs says whether an employment lasts longer than its person was known.
+func (r *run) runs(row Row, record store.ErasedRecord) bool {
+	erased := identity.DateOf(record.At(), r.Config.Zone)
+	return !row.Removed && !row.cancelled() && (row.End == "" || row.End > erased)
+}
+
+// holdReturned keeps everything from people who were pushed and whose record is
+// of an erased person.
+func (r *run) holdReturned(ctx context.Context, tx *store.Tx) error {
+	for key := range r.returned {
+		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})
+		if err != nil {
+			return err
+		}
+		if !known { // the row was bad
+			continue
+		}
+		if err := tx.HoldRecord(ctx, store.HeldRecord{Person: p.ID}, r.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
