@@ -109,15 +109,15 @@ func (a *app) accessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "access PERSON",
 		Short:   "List what a person had, at an instant or during a time (now, unless told)",
-		Long:    "List what a person had, since when, until when, and why.\n" + instantHelp,
+		Long:    "List what a person had, since when, until when, and why. A person who was erased is\nknown by their ID only.\n" + instantHelp,
 		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
+			person, err := inTrail(ctx, i, args[0])
 			if err != nil {
 				return err
 			}
-			q := store.IntervalQuery{Person: string(p.ID)}
+			q := store.IntervalQuery{Person: string(person)}
 			switch {
 			case at != "" && (from != "" || to != ""):
 				return fmt.Errorf("--at goes without --from and --to")

@@ -129,6 +129,7 @@ backup is worth little. Keep both, and not together.`,
 			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 				return errors.Join(fmt.Errorf("%s is there already, and is not written over", file), err)
 			}
+			removeAbandoned(filepath.Dir(file), ".behov-backup-")
 			dir, err := os.MkdirTemp(filepath.Dir(file), ".behov-backup-")
 			if err != nil {
 				return fmt.Errorf("backup: %w", err)
@@ -206,6 +207,7 @@ emptied.`,
 			}
 			// The backup stays as it is: opening one of an older version changes
 			// it.
+			removeAbandoned(i.config.Dir, ".behov-restore-")
 			dir, err := os.MkdirTemp(i.config.Dir, ".behov-restore-")
 			if err != nil {
 				return fmt.Errorf("restore: %w", err)

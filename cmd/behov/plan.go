@@ -112,6 +112,7 @@ func savePlan(name string, p *plan.Plan) error {
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
+	removeAbandoned(filepath.Dir(name), ".plan-")
 	f, err := os.CreateTemp(filepath.Dir(name), ".plan-*")
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)

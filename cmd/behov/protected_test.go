@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -198,4 +199,54 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestTheTrailAnswersForErasedPeople: by their ID, which is all that is left.
+func TestTheTrailAnswersForErasedPeople(t *testing.T) {
+	h := newHousehold(t)
+	at := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	h.now = func() time.Time { return at }
+	h.edit("behov.yaml", "delete_after_days: 365", "delete_after_days: 10")
+	h.edit("behov.yaml", "erase_after_days: 0", "erase_after_days: 20")
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	shown := h.ok("people", "show", "1009")
+	id := strings.Fields(shown[strings.Index(shown, "  ID ")+len("  ID "):])[0]
+	had := h.ok("audit", "access", "1009")
+	at = at.AddDate(0, 0, 1)
+	h.edit("hr.csv", "Accountant,permanent,100,1001,2022-02-01,,", "Accountant,permanent,100,1001,2022-02-01,2026-11-02,")
+	for range 4 {
+		h.ok("hr", "import", h.file("hr.csv"))
+		h.ok("apply", "--yes")
+		at = at.AddDate(0, 0, 11)
+	}
+	h.fails("nobody is known by that", "people", "show", "1009")
+	h.fails("nobody is known by that", "audit", "access", "1009")
+	h.says([]string{"audit", "access", id, "--at", "2026-11-02"}, id, "base:staff")
+	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02"}, id)
+	if strings.Count(h.ok("audit", "access", id, "--at", "2026-11-02"), "\n") != strings.Count(had, "\n") {
+		t.Errorf("what they had is not all there:\n%s", had)
+	}
+	h.says([]string{"audit", "access", id}, "Nothing then")
+}
+
+// TestWhatAKillLeftIsRemoved: a temporary file of a saved plan goes when the next
+// is saved there.
+func TestWhatAKillLeftIsRemoved(t *testing.T) {
+	h := newHousehold(t)
+	for name, age := range map[string]time.Duration{".plan-12": 2 * time.Hour, ".plan-13": 0, ".plan-mine": 2 * time.Hour} {
+		if err := os.WriteFile(h.file(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(-age)
+		if err := os.Chtimes(h.file(name), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.run("plan", "-o", h.file("p"))
+	for name, want := range map[string]bool{".plan-12": false, ".plan-13": true, ".plan-mine": true} {
+		if _, err := os.Stat(h.file(name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/behov/behov/connectors"
 )
@@ -96,6 +98,7 @@ func save(name string, s *state) (err error) {
 	if err != nil {
 		return fmt.Errorf("write the target's file: %w", err)
 	}
+	sweep(name)
 	// CreateTemp makes it readable by its owner only.
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
@@ -114,4 +117,23 @@ func save(name string, s *state) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// sweep removes what a process left that was killed while it wrote the file. What
+// cannot be removed is left to the next one.
+func sweep(name string) {
+	const abandoned = time.Hour
+	dir, prefix := filepath.Dir(name), "."+filepath.Base(name)+"-"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // writing says why
+	}
+	for _, e := range entries {
+		if random, is := strings.CutPrefix(e.Name(), prefix); !is || random == "" || strings.Trim(random, "0123456789") != "" {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }

@@ -217,6 +217,20 @@ func TestSeveralSourcesNeedAPrecedence(t *testing.T) {
 	}
 }
 
+// A directory is a path, or a path and for how long its files are kept.
+func TestADirectoryIsAPathOrMore(t *testing.T) {
+	for text, want := range map[string]int{"inbox": 90, "{path: inbox}": 90, "{path: inbox, keep_days: 7}": 7, "{path: inbox, keep_days: 0}": 0, "{path: inbox, keep_days: -1}": -1, "{keep_days: 7}": -1} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "      shrink_limit: {number: 5", "      directory: "+text+"\n      shrink_limit: {number: 5")
+		c, problems := config.Load(dir)
+		if (c != nil) != (want >= 0) {
+			t.Errorf("%s: %v", text, problems)
+		} else if c != nil && (c.Sources["hr"].Directory.KeepDays != want || c.Sources["hr"].Directory.Path != filepath.Join(dir, "inbox")) {
+			t.Errorf("%s: %+v", text, c.Sources["hr"].Directory)
+		}
+	}
+}
+
 // HR's own export of the units is read as HR writes it, and what is wrong with
 // it is told at its place.
 func TestUnitsFromHR(t *testing.T) {

@@ -105,6 +105,8 @@ type Directory struct {
 	Archive string
 	// Settle is for how long a file must have been as it is, to be whole.
 	Settle time.Duration
+	// KeepDays is for how many days files are kept in the archive; 0 is for ever.
+	KeepDays int
 }
 
 // Feed is a source that is asked over HTTP.

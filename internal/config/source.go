@@ -25,7 +25,7 @@ type sourceYAML struct {
 	Changes    bool              `yaml:"changes"`
 	Every      time.Duration     `yaml:"every"`
 	File       string            `yaml:"file"`
-	Directory  string            `yaml:"directory"`
+	Directory  directoryYAML     `yaml:"directory"`
 	Pattern    string            `yaml:"pattern"`
 	Archive    string            `yaml:"archive"`
 	Settle     time.Duration     `yaml:"settle"`
@@ -48,6 +48,18 @@ type sourceYAML struct {
 	} `yaml:"sql"`
 	SCIM  bool      `yaml:"scim"`
 	Joins namesYAML `yaml:"joins"`
+}
+
+// directoryYAML is where a source puts its files: a path, or that and more.
+type directoryYAML struct {
+	Path string `yaml:"path"`
+	Keep *int   `yaml:"keep_days"`
+}
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (d *directoryYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	type full directoryYAML
+	return textOr(unmarshal, &d.Path, (*full)(d))
 }
 
 // namesYAML is a list of names; a text is a list of one.
@@ -84,6 +96,7 @@ var formats = []string{"csv", "json", "jsonl"}
 
 const (
 	defaultSettle  = 2 * time.Second
+	defaultKeep    = 90 // days
 	defaultTimeout = 30 * time.Second
 )
 
@@ -138,7 +151,7 @@ func dateLayout(doc *document, at, format string) string {
 // origin reads where a source is read from.
 func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 	origins := 0
-	for _, is := range []bool{s.File != "", s.Directory != "", s.HTTP != nil, s.SQL != nil, s.SCIM} {
+	for _, is := range []bool{s.File != "", s.Directory.Path != "", s.HTTP != nil, s.SQL != nil, s.SCIM} {
 		if is {
 			origins++
 		}
@@ -147,19 +160,27 @@ func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 		doc.report(at, "a source has at most one of file, directory, http, sql and scim")
 		return
 	}
-	if s.Directory == "" && (s.Pattern != "" || s.Archive != "" || s.Settle != 0) {
+	if s.Directory.Path == "" && s.Directory.Keep != nil {
+		doc.report(at+".directory", "path is missing: where the source puts its files")
+	}
+	if s.Directory.Path == "" && (s.Pattern != "" || s.Archive != "" || s.Settle != 0) {
 		doc.report(at, "pattern, archive and settle say how a directory is read, and there is none")
 	}
 	switch {
 	case s.File != "":
 		out.File = l.file(s.File)
-	case s.Directory != "":
-		out.Directory = &Directory{Path: l.file(s.Directory), Pattern: or(s.Pattern, "*"), Settle: s.Settle, Archive: l.file(s.Archive)}
+	case s.Directory.Path != "":
+		out.Directory = &Directory{Path: l.file(s.Directory.Path), KeepDays: defaultKeep, Pattern: or(s.Pattern, "*"), Settle: s.Settle, Archive: l.file(s.Archive)}
 		if out.Directory.Archive == "" {
 			out.Directory.Archive = path.Join(out.Directory.Path, "archive")
 		}
 		if s.Settle == 0 {
 			out.Directory.Settle = defaultSettle
+		}
+		if keep := s.Directory.Keep; keep != nil {
+			if out.Directory.KeepDays = *keep; *keep < 0 || *keep > 36500 {
+				doc.report(at+".directory.keep_days", "it is a number of days, from 0 (for ever) to 36500")
+			}
 		}
 		if _, err := path.Match(out.Directory.Pattern, ""); err != nil || s.Settle < 0 {
 			doc.report(at, "the pattern %q is not well formed (* stands for anything), or settle is negative", s.Pattern)

@@ -225,9 +225,9 @@ type run struct {
 	joined       []joined
 	questions    []question
 	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
-	unattributed int                        // rows that could be anybody's
-	badPeople    map[identity.PersonID]bool // who stay as they are
-	garbled      []Row                      // one of each person whose letters are others than they were
+	unattributed int                           // rows that could be anybody's
+	badPeople    map[identity.PersonID]bool    // who stay as they are
+	garbled      []Row                         // one of each person whose letters are others than they were
 }
 
 func (r *run) in(ctx context.Context, tx *store.Tx) error {

@@ -23,7 +23,8 @@ func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, 
 	case source.File != "":
 		return im.pullFile(ctx, source)
 	case source.Directory != nil:
-		return im.pullDirectory(ctx, source)
+		reports, err := im.pullDirectory(ctx, source)
+		return reports, errors.Join(err, im.sweepArchive(ctx, source))
 	case source.HTTP != nil:
 		return im.pullFeed(ctx, source)
 	case source.SQL != nil:
@@ -213,8 +214,11 @@ func (im *Importer) pickUp(ctx context.Context, source config.Source, name strin
 	if err := im.archive(file, refused); err != nil {
 		return report, err
 	}
-	return report, os.WriteFile(filepath.Join(refused, name+".problem.txt"), []byte(report.Refused+"\n"), 0o600)
+	return report, os.WriteFile(filepath.Join(refused, name+problemSuffix), []byte(report.Refused+"\n"), 0o600)
 }
+
+// problemSuffix is behind the name of a refused file in that of what was wrong.
+const problemSuffix = ".problem.txt"
 
 // archive moves a file. One that has the name already stays, and this one gets
 // the time in front of its own.

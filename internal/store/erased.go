@@ -178,3 +178,15 @@ func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Tim
 	}
 	return false, nil
 }
+
+// InTrail says whether the audit trail has a record about a person, by opaque
+// ID: also of one who was erased.
+func (db *DB) InTrail(ctx context.Context, person string) (is bool, err error) {
+	if person == "" {
+		return false, nil
+	}
+	if err := db.read.GetContext(ctx, &is, `SELECT EXISTS (SELECT 1 FROM audit_record WHERE person_id = $1)`, person); err != nil {
+		return false, fmt.Errorf("read the audit trail: %w", err)
+	}
+	return is, nil
+}

@@ -254,3 +254,13 @@ func (tx *Tx) SetPosition(ctx context.Context, source string, p Position, at tim
 	}
 	return nil
 }
+
+// ImportedAt returns when what has this hash, in hex, was read from a source
+// last, whatever came of it, UTC; the zero time when it never was.
+func (db *DB) ImportedAt(ctx context.Context, source, hash string) (time.Time, error) {
+	var us int64
+	if err := db.read.GetContext(ctx, &us, `SELECT COALESCE(MAX(recorded_us), 0) FROM hr_import WHERE source = $1 AND file_hash = $2`, source, hash); err != nil {
+		return time.Time{}, fmt.Errorf("read HR imports: %w", err)
+	}
+	return instant(us), nil
+}
