@@ -1,0 +1,148 @@
+package rights_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
+)
+
+func TestWrongLinesAreNamed(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"a bare number", "g, 1001, administrator", `rights.csv:1:4: "1001" does not say whose number it is: write SOURCE/KEY, as hr/1001`},
+		{"a login", "g, anna berg, administrator", `rights.csv:1:4: "anna berg" is no one who can be given a role`},
+		{"a derived role", "# who\ng, hr/1, owner", "rights.csv:2:10: the role owner follows from what is known"},
+		{"a role of that kind", "g, hr/1, Administrator", `rights.csv:1:10: "Administrator" is no role`},
+		{"an action", "p, operator, hold.relase, allow, w", `rights.csv:1:14: "hold.relase" is no action`},
+		{"an effect", "p, operator, hold.decide, permit, w", `rights.csv:1:27: "permit" is neither allow nor deny`},
+		{"allowing the suspended", "p, suspended, *, allow, w", "rights.csv:1:18: the role suspended cannot be allowed anything"},
+		{"allowing oneself", "p, self, mfa.pass, allow, w", "rights.csv:1:20: the role self cannot be allowed anything"},
+		{"a deny without why", "p, manager, person.suspend, deny", "rights.csv:1:29: a deny line says why"},
+		{"no line", "x, y", `rights.csv:1:1: a line is "p, role, action`},
+		{"no CSV", "g, \"hr/1, x", "rights.csv:1:"},
+		{"a role no one has", "p, helpdesk, mfa.pass, allow, w", "rights.csv:1: warning: no line gives the role helpdesk to anyone"},
+		{"a role in a role", "g, helpdesk, operator", "rights.csv:1: warning: no line gives the role helpdesk to anyone, so this line gives operator to no one"},
+	} {
+		_, problems := rights.Parse("rights.csv", c.text)
+		if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", c.name, problems, c.want)
+		}
+	}
+}
+
+func known(member ...string) rights.Known {
+	return rights.Known{Subject: rights.Subject{Person: "p"}, Works: true, Member: member}
+}
+
+// A role may be given through another role, may take what the default does not give,
+// and a deny line of the installation's wins over it.
+func TestAnInstallationsOwnLines(t *testing.T) {
+	lines, problems := rights.Parse("rights.csv", `g, unit:servicedesk, helpdesk
+g, job:2511, iam
+g, iam, operator
+p, helpdesk, mfa.pass, allow, the service desk
+p, operator, token.make, deny, tokens are made by an administrator
+`)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	r, err := rights.New(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := rights.Object{About: []identity.PersonID{"other"}}
+	for _, c := range []struct {
+		s      rights.Known
+		action rights.Action
+		want   rights.Role
+	}{
+		{known("unit:servicedesk"), rights.IssuePass, "helpdesk"},
+		{known("unit:servicedesk"), rights.DecideHold, ""},
+		{known("job:2511"), rights.DecideHold, rights.Operator},
+		{known("job:2511"), rights.MakeToken, ""},
+		{known("hr/1"), rights.DecideHold, ""},
+	} {
+		role, err := r.May(c.s, c.action, about)
+		if role != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%v %s: %q, %v", c.s.Member, c.action, role, err)
+		}
+	}
+	if _, err := r.May(known("job:2511"), rights.MakeToken, about); err == nil || !strings.Contains(err.Error(), "tokens are made by an administrator") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Law 14: whatever lines an installation adds and whatever roles a person has, no one
+// decides about themselves or what they caused, and no one who is suspended or does
+// not work here decides.
+func TestNoLineOverridesTheLaw(t *testing.T) {
+	roles := append(slices.Clone(rights.Given), "helpdesk", rights.Owner, rights.Manager, rights.Reviewer)
+	rapid.Check(t, func(t *rapid.T) {
+		var text strings.Builder
+		for range rapid.IntRange(0, 12).Draw(t, "lines") {
+			role := rapid.SampledFrom(roles).Draw(t, "role")
+			if rapid.Bool().Draw(t, "given") {
+				fmt.Fprintf(&text, "g, hr/%d, %s\n", rapid.IntRange(0, 3).Draw(t, "who"), role)
+				continue
+			}
+			action := rapid.SampledFrom(append(slices.Clone(rights.Actions), "*")).Draw(t, "action")
+			fmt.Fprintf(&text, "p, %s, %s, %s, w\n", role, action, rapid.SampledFrom([]string{"allow", "deny"}).Draw(t, "effect"))
+		}
+		lines, _ := rights.Parse("rights.csv", text.String())
+		r, err := rights.New(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := known("hr/0", "hr/1", "hr/2")
+		o := rights.Object{About: []identity.PersonID{"other"}, Owners: []identity.PersonID{"p"}, Managers: []identity.PersonID{"p"}, Reviewer: "p"}
+		switch rapid.IntRange(0, 4).Draw(t, "why not") {
+		case 0:
+			o.About = append(o.About, "p")
+		case 1:
+			o.CausedBy = []identity.PersonID{"x", "p"}
+		case 2:
+			s.Suspended = true
+		case 3:
+			s.Works = false
+		case 4:
+			s.Person = ""
+		}
+		if role, err := r.May(s, rapid.SampledFrom(rights.Actions).Draw(t, "asked"), o); err == nil {
+			t.Fatalf("allowed as %s by\n%s", role, text.String())
+		}
+	})
+}
+
+// FuzzParse: no file makes the parser panic, and each line that is read can be used.
+func FuzzParse(f *testing.F) {
+	f.Add("g, hr/1001, administrator\np, helpdesk, mfa.pass, allow, \"the desk\"\n# x\n")
+	f.Add("g, unit:a b/c, operator\ng, \"job:1,2\", hr")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines, _ := rights.Parse("rights.csv", text)
+		r, err := rights.New(lines)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if _, err := r.May(known("hr/1001"), rights.DecideHold, rights.Object{About: []identity.PersonID{"p"}}); !rights.IsSelf(err) {
+			t.Fatalf("%q: about themselves: %v", text, err)
+		}
+	})
+}
+
+func BenchmarkMay(b *testing.B) {
+	r, err := rights.New([]rights.Line{{Member: "hr/1", Role: rights.Administrator}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := known("hr/1", "unit:a", "unit:b", "job:1")
+	for b.Loop() {
+		if _, err := r.May(s, rights.RevokeToken, rights.Object{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
