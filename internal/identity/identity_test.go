@@ -29,7 +29,7 @@ func TestParseDate(t *testing.T) {
 // TestAnErrorNamesTheFormatAsConfigured: Go's layouts are not known to its readers.
 func TestAnErrorNamesTheFormatAsConfigured(t *testing.T) {
 	for layout, want := range map[string]string{"2006-01-02": "YYYY-MM-DD", "02.01.2006": "DD.MM.YYYY", "20060102": "YYYYMMDD"} {
-		if _, err := identity.ParseDate(layout, "soon"); err == nil || err.Error() != `"soon" is not a date in the format `+want {
+		if _, err := identity.ParseDate(layout, "soon"); err == nil || err.Error() != "it is not a date in the format "+want {
 			t.Errorf("%s: %v", layout, err)
 		}
 	}
