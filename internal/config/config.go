@@ -84,6 +84,9 @@ type Source struct {
 	SQL       *View
 	// SCIM: it is pushed to, over SCIM.
 	SCIM bool
+	// NewPeople is how many users may be pushed within an hour who were not there
+	// before; 0 is any number.
+	NewPeople int
 }
 
 // Directory is where a source puts its files.
