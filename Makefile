@@ -29,9 +29,9 @@ release:
 
 # The last commit, built in two directories, is the same bit for bit.
 reproducible:
-	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; commit=$$(git rev-parse HEAD); \
 	for each in one another/and/deeper; do \
-		git clone -q . "$$dir/$$each"; (cd "$$dir/$$each" && $(RELEASE) -o behov ./cmd/behov); \
+		git clone -q . "$$dir/$$each"; (cd "$$dir/$$each" && git -c advice.detachedHead=false checkout -q "$$commit" && $(RELEASE) -o behov ./cmd/behov); \
 	done; \
 	cmp "$$dir/one/behov" "$$dir/another/and/deeper/behov"; \
 	sha256sum "$$dir/one/behov" | sed 's/ .*/  both builds/'; ls -l "$$dir/one/behov" | awk '{print $$5 " bytes"}'

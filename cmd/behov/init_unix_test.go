@@ -18,12 +18,12 @@ func TestInitClosesWhatItWrites(t *testing.T) {
 	defer syscall.Umask(before)
 	reachable := t.TempDir()
 	for _, dir := range []string{filepath.Dir(reachable), reachable} {
-		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // it is to be reached
+		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	dir := filepath.Join(reachable, "there")
-	if err := os.Mkdir(dir, 0o777); err != nil { //nolint:gosec // by a umask of 0002
+	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) (string, error) {
@@ -39,7 +39,7 @@ func TestInitClosesWhatItWrites(t *testing.T) {
 			t.Fatal(said, err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(dir, "behov.key"), 0o644); err != nil { //nolint:gosec // it is to be refused
+	if err := os.Chmod(filepath.Join(dir, "behov.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := run("-c", dir, "status"); err == nil || !strings.Contains(said+err.Error(), "permissions 0644") {

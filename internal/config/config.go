@@ -95,6 +95,9 @@ type Source struct {
 	// Joins are the sources with whose records those of this one are joined when
 	// they have one national identity number and a name in common.
 	Joins []string
+	// NewPeople is how many users may be pushed within an hour who were not there
+	// before; 0 is any number.
+	NewPeople int
 }
 
 // Directory is where a source puts its files.

@@ -53,7 +53,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 	for _, file := range []string{"behov.yaml", "policy.csv", "catalogue.yaml", "units.csv", "."} {
 		for _, mode := range []os.FileMode{0o664, 0o646} {
 			dir := example(t)
-			chmod(t, filepath.Dir(dir), 0o700) //nolint:gosec // nobody else is to reach it
+			chmod(t, filepath.Dir(dir), 0o700)
 			name := filepath.Join(dir, file)
 			if file == "." {
 				mode |= 0o111
@@ -62,7 +62,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 			if c, problems := config.Load(dir); c == nil {
 				t.Fatalf("%s %04o, where nobody can reach it: %v", file, mode, problems)
 			}
-			chmod(t, filepath.Dir(dir), 0o755) //nolint:gosec // it is to be reached
+			chmod(t, filepath.Dir(dir), 0o755)
 			_, problems := config.Load(dir)
 			if len(problems) != 1 || !strings.Contains(problems[0].Text, fmt.Sprintf("permissions %04o for ", mode)) || !strings.Contains(problems[0].Text, "chmod go-w") {
 				t.Errorf("%s %04o: %v", file, mode, problems)
@@ -71,7 +71,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 	}
 	if os.Getuid() == 0 {
 		dir := example(t)
-		chmod(t, filepath.Dir(dir), 0o755) //nolint:gosec // it is to be reached
+		chmod(t, filepath.Dir(dir), 0o755)
 		if err := os.Chown(filepath.Join(dir, "policy.csv"), 12345, 0); err != nil {
 			t.Fatal(err)
 		}

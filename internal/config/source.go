@@ -46,8 +46,9 @@ type sourceYAML struct {
 		HighWater string `yaml:"high_water"`
 		Start     string `yaml:"start"`
 	} `yaml:"sql"`
-	SCIM  bool      `yaml:"scim"`
-	Joins namesYAML `yaml:"joins"`
+	SCIM      bool      `yaml:"scim"`
+	Joins     namesYAML `yaml:"joins"`
+	NewPeople *int      `yaml:"new_people_per_hour"`
 }
 
 // directoryYAML is where a source puts its files: a path, or that and more.
@@ -116,6 +117,9 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	checkColumns(doc, at, s)
 	s.Shrink.check(doc, at+".shrink_limit")
 	l.origin(doc, at, s, &out)
+	if s.NewPeople != nil && !s.SCIM {
+		doc.report(at+".new_people_per_hour", "it is for sources that are pushed to (scim: true); exports that shrink are held by shrink_limit, and new accounts by hold_above")
+	}
 	return out
 }
 
@@ -191,6 +195,11 @@ func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 		l.view(doc, at+".sql", s, out)
 	case s.SCIM:
 		out.SCIM, out.Changes = true, true
+		if n := s.NewPeople; n != nil && *n < 1 {
+			doc.report(at+".new_people_per_hour", "it is a number of people, 1 or more; without it any number is taken")
+		} else if n != nil {
+			out.NewPeople = *n
+		}
 	}
 }
 

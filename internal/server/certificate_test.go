@@ -77,7 +77,7 @@ func TestACertificateKeyForAllToReadIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(c.Key, 0o644); err != nil { //nolint:gosec // it is to be refused
+	if err := os.Chmod(c.Key, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.Listen(t.Context(), "127.0.0.1:0", c.Cert, c.Key, slog.Default()); err == nil || !strings.Contains(err.Error(), "permissions 0644") {

@@ -2,10 +2,14 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	scimerrors "github.com/elimity-com/scim/errors"
 )
 
 // fail answers with an error as RFC 7644 §3.12 has it.
@@ -23,12 +27,34 @@ func fail(w http.ResponseWriter, status int, kind, detail string) {
 	_, _ = w.Write(b) // the client may be gone
 }
 
+// putOff is why a request is answered 429 (RFC 6585 §4) or 503, which the library
+// does not let through, and when it is to be sent again. It is its own key in
+// the request's context.
+type putOff struct {
+	status int
+	after  time.Duration
+	why    string
+}
+
+// tryLater has a request answered with a status and Retry-After.
+func tryLater(r *http.Request, status int, after time.Duration, why string) error {
+	if later, ok := r.Context().Value(putOff{}).(*putOff); ok {
+		*later = putOff{status: status, after: after, why: why}
+	}
+	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: why}
+}
+
 // located makes the library's relative locations absolute, and says in a
 // header where what was made is, which the library forgets (RFC 7644 §3.3).
 func located(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := &buffered{header: w.Header(), status: http.StatusOK}
-		next.ServeHTTP(answer, r)
+		answer, later := &buffered{header: w.Header(), status: http.StatusOK}, &putOff{}
+		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), putOff{}, later)))
+		if later.why != "" {
+			w.Header().Set("Retry-After", strconv.Itoa(int(later.after.Seconds())))
+			fail(w, later.status, "", later.why)
+			return
+		}
 		body := answer.body.Bytes()
 		if answer.status < http.StatusBadRequest && len(body) > 0 {
 			var resource map[string]any

@@ -38,6 +38,8 @@ type users struct {
 
 	turn chan struct{} // has room for one: who is alone, among the requests of this process
 	last time.Time     // the newest stamp
+
+	sampler sampler
 }
 
 // patience is for how long a push waits for those before it.
@@ -47,13 +49,15 @@ const patience = 10 * time.Second
 // in another that serves the same database: what is read is changed before
 // anybody else reads it. Call done afterwards.
 func (u *users) alone(r *http.Request) (done func(), err error) {
-	busy := scimerrors.ScimError{Status: http.StatusServiceUnavailable, Detail: "Others are at it, or the database does not answer; try again."}
+	busy := func() error {
+		return tryLater(r, http.StatusServiceUnavailable, time.Second, "Others are at it, or the database does not answer; try again.")
+	}
 	wait, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	select {
 	case u.turn <- struct{}{}:
 	case <-wait.Done():
-		return nil, busy
+		return nil, busy()
 	}
 	lock, err := u.im.DB.LockWithin(r.Context(), patience, "scim "+u.source.Name)
 	if err == nil {
@@ -67,7 +71,7 @@ func (u *users) alone(r *http.Request) (done func(), err error) {
 			lock.Unlock()
 		}
 		<-u.turn
-		return nil, busy
+		return nil, busy()
 	}
 	return func() {
 		lock.Unlock()
@@ -111,11 +115,36 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	}
 	defer done()
 	now := u.im.Now()
+	if err := u.roomForOne(r, now); err != nil {
+		return scim.Resource{}, err
+	}
 	a := normal(attributes)
 	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
+}
+
+// roomForOne refuses a new user when the source has pushed as many within the
+// last hour as it may: who has stolen a token does not fill the database. The
+// client tries again later (located says when). The caller is alone.
+func (u *users) roomForOne(r *http.Request, now time.Time) error {
+	most := u.source.NewPeople
+	if most == 0 {
+		return nil
+	}
+	made, err := u.im.DB.ResourcesMade(r.Context(), u.source.Name, now.Add(-time.Hour))
+	if err != nil {
+		return internal(err)
+	}
+	if made < most {
+		return nil
+	}
+	if others, ok := u.sampler.pass("new people", time.Now()); ok {
+		u.log.Warn("new users are put off: the source pushed as many within an hour as new_people_per_hour allows", "source", u.source.Name, "limit", most, "not_logged_before", others)
+	}
+	why := fmt.Sprintf("%d new users were pushed within the last hour, and no more are taken (new_people_per_hour): try again later.", made)
+	return tryLater(r, http.StatusTooManyRequests, 10*time.Minute, why)
 }
 
 // Get implements scim.ResourceHandler (RFC 7644 §3.4.1).

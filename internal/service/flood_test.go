@@ -148,3 +148,30 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 		t.Logf("%d of %d pushed users have an account; %d holds", accounts(), pushed, held())
 	})
 }
+
+// TestAPushSourceAddsFewPeople: beyond new_people_per_hour a new user is refused
+// with 429, those that are there are changed all the same, and an hour later
+// there is room again.
+func TestAPushSourceAddsFewPeople(t *testing.T) {
+	onBoth(t, func(t *testing.T, town *town) {
+		text := configuration + "hr: {sources: {idp: {scim: true, new_people_per_hour: 7}}}\n"
+		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		town.config = town.load()
+		var ahead atomic.Int64
+		town.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		token, _, err := makeToken(t.Context(), town.db, "stolen", "idp", time.Now(), time.Now().Add(24*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := serveSCIM(t, town)
+		if made, putOff := pushUsers(t, address, token, 1000, 30); made != 7 || putOff != 23 {
+			t.Errorf("%d were made and %d put off", made, putOff)
+		}
+		ahead.Store(int64(61 * time.Minute))
+		if made, putOff := pushUsers(t, address, token, 2000, 10); made != 7 || putOff != 3 {
+			t.Errorf("an hour later %d were made and %d put off", made, putOff)
+		}
+	})
+}

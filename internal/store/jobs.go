@@ -276,7 +276,7 @@ const (
 	EvaluatorAlert = "evaluator-difference"
 	// TokenAlert: a token stops working soon, did, or never will; Subject is the
 	// token's ID and the stage (service.tokenStage).
-	TokenAlert = "token-expiring"
+	TokenAlert = "token-expiring" //nolint:gosec // it is the name of an alert
 )
 
 // AlertJob tells somebody of something that a person should look at soon. What

@@ -53,6 +53,15 @@ func (db *DB) ResourcesChanged(ctx context.Context, source string) (time.Time, e
 	return instant(us), nil
 }
 
+// ResourcesMade returns how many of a source's users were made since an instant,
+// and are there.
+func (db *DB) ResourcesMade(ctx context.Context, source string, since time.Time) (n int, err error) {
+	if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM scim_resource WHERE source = $1 AND made_us >= $2`, source, micros(since)); err != nil {
+		return 0, fmt.Errorf("count pushed users: %w", err)
+	}
+	return n, nil
+}
+
 // ErrNoResource is returned for a resource that is not there.
 var ErrNoResource = errors.New("there is no such resource")
 
