@@ -289,7 +289,7 @@ func TestDecidersWorkHere(t *testing.T) {
 	h.edit("hr.csv", "1110,Head of education,permanent,100,1001,2012-08-15,", "1110,Head of education,permanent,100,1001,2012-08-15,2026-01-31")
 	h.ok("hr", "import", h.file("hr.csv"))
 	for _, args := range []string{"review start --system school --by 1002", "review decide 1-1 keep --reason r --by 1002"} {
-		if code, _, errs := h.run(strings.Fields(args)...); code != exitError || !strings.Contains(errs, "no employment that runs") {
+		if code, _, errs := h.run(strings.Fields(args)...); code != exitError || !strings.Contains(errs, "only a person who works here today decides") {
 			t.Errorf("behov %s: %d, %s", args, code, errs)
 		}
 	}

@@ -47,11 +47,11 @@ func TestTheShippedConfigurationProtects(t *testing.T) {
 		t.Errorf("an identity is protected later, and the directory still has the name")
 	}
 	// What a mapping says itself counts, and check warns of it.
-	if _, _, errs := h.run("check"); strings.Contains(errs, "warning") {
+	if _, _, errs := h.run("check"); strings.Contains(errs, "protected") {
 		t.Errorf("check says %s", errs)
 	}
 	h.edit("behov.yaml", `      mail: "{{.Email}}"`, `      mail: {value: "{{.Email}}", protected: "{{.Email}}"}`)
-	if _, _, errs := h.run("check"); !strings.Contains(errs, "warning: target directory, mail: its protected value tells who") || strings.Count(errs, "warning") != 1 {
+	if _, _, errs := h.run("check"); !strings.Contains(errs, "warning: target directory, mail: its protected value tells who") || strings.Count(errs, "protected value") != 1 {
 		t.Errorf("check says %s", errs)
 	}
 	h.ok("apply", "--yes")
@@ -220,8 +220,8 @@ func TestTheTrailAnswersForErasedPeople(t *testing.T) {
 		h.ok("apply", "--yes")
 		at = at.AddDate(0, 0, 11)
 	}
-	h.fails("nobody is known by that", "people", "show", "1009")
-	h.fails("nobody is known by that", "audit", "access", "1009")
+	h.fails("no person matches that", "people", "show", "1009")
+	h.fails("no person matches that", "audit", "access", "1009")
 	h.says([]string{"audit", "access", id, "--at", "2026-11-02"}, id, "base:staff")
 	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02"}, id)
 	if strings.Count(h.ok("audit", "access", id, "--at", "2026-11-02"), "\n") != strings.Count(had, "\n") {

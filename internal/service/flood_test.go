@@ -92,7 +92,7 @@ func serveSCIM(t *testing.T, town *town) (address string) {
 func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 	onBoth(t, func(t *testing.T, town *town) {
 		const loaded, pushed, limit = 50, 30, 10
-		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 9999}}", fmt.Sprintf("one: {hold_above: {all: {number: 9999}, creations: {number: %d}}", limit), 1) + "hr: {sources: {idp: {scim: true}, hr: {}}}\n"
+		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 9999}}", fmt.Sprintf("one: {hold_above: {all: {number: 9999}, creations: {number: %d}}", limit), 1) + "hr: {precedence: {default: [hr, idp]}, sources: {idp: {scim: true}, hr: {}}}\n"
 		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -164,7 +164,7 @@ func newTown(t testing.TB, url string) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rules, "rights.csv": "g, hr/2, operator\n", "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
+	for name, text := range map[string]string{"behov.yaml": configuration, "catalogue.yaml": catalogue, "policy.csv": rules, "units.csv": "unit,parent,name\nschool,,\nlibrary,,\n"} {
 		if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +378,11 @@ var askedAgain = regexp.MustCompile(`asked_again=\S+`)
 func TestATargetThatIsMended(t *testing.T) {
 	town := newTown(t, "")
 	town.serve(nil)
-	person := town.joins("1", "one")
+	person, decider := town.joins("1", "one"), town.joins("2", "one")
+	var err error
+	if town.config.Rights, err = rights.New([]rights.Line{{Member: "hr/2", Role: rights.Operator}}); err != nil {
+		t.Fatal(err)
+	}
 	failing := store.FailingStep{Key: "k", Target: "one", Person: string(person), Body: "{}", Outcome: "refused", Detail: "no"}
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error { return tx.PutFailingStep(t.Context(), failing, time.Time{}) }); err != nil {
 		t.Fatal(err)
@@ -397,7 +401,6 @@ func TestATargetThatIsMended(t *testing.T) {
 	town.targets["one"].is(false)
 	town.hr("1 library")
 	g := governance.Governance{DB: town.db, Config: town.config, Now: time.Now}
-	decider := town.joins("2", "one")
 	if _, err := g.DecideSteps(t.Context(), []string{"k"}, store.Retry, rights.Subject{Person: decider, How: rights.Claimed}, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 func TestExpiringTokensAreTold(t *testing.T) {
 	onBoth(t, func(t *testing.T, town *town) {
 		p, mail, _ := openPostbox(t)
-		text := configuration + fmt.Sprintf("hr: {sources: {idp: {scim: true}, hr: {file: none.csv}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+		text := configuration + fmt.Sprintf("hr: {precedence: {default: [hr, idp]}, sources: {idp: {scim: true}, hr: {file: none.csv}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
 		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
