@@ -118,20 +118,22 @@ func TestReadmeDemo(t *testing.T) {
 	}
 }
 
-// TestReadmeTable: the table of what targets can do is what the connectors
-// declare.
-func TestReadmeTable(t *testing.T) {
+// TestReadmeTables: the tables of what targets can do and of who may decide what are
+// those that the commands print.
+func TestReadmeTables(t *testing.T) {
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"connectors", "--markdown"}, nil, &out, &out); err != nil {
-		t.Fatal(err)
-	}
-	want := "<!-- behov connectors --markdown -->\n" + out.String() + "<!-- end -->"
-	if !strings.Contains(string(b), want) {
-		t.Errorf("the README's table is not the one that behov connectors --markdown prints:\n%s", want)
+	for _, command := range []string{"connectors", "rights"} {
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{command, "--markdown"}, nil, &out, &out); err != nil {
+			t.Fatal(err)
+		}
+		want := "<!-- behov " + command + " --markdown -->\n" + out.String() + "<!-- end -->"
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the README's table is not the one that behov %s --markdown prints:\n%s", command, want)
+		}
 	}
 }
 
