@@ -141,7 +141,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if err != nil {
 		return err
 	}
-	deciders, err := a.unknownDeciders(ctx, c, offline)
+	deciders, err := a.weaknesses(ctx, c, offline)
 	if err != nil {
 		return err
 	}

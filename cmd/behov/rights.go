@@ -123,9 +123,10 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	return nil
 }
 
-// unknownDeciders warns of what lets decisions be made by the wrong person, or by no
-// one: names that are claims, records that no one has, roles that no one is given.
-func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
+// weaknesses warns of what lets decisions be made by the wrong person, or by no one
+// (names that are claims, records that no one has, roles that no one is given), and of
+// alerts that anyone could forge.
+func (a *app) weaknesses(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
 	var warnings []policy.Problem
 	warn := func(file string, line int, text string) {
 		warnings = append(warnings, policy.Problem{File: file, Line: line, Text: text, Warning: true})
@@ -133,6 +134,9 @@ func (a *app) unknownDeciders(ctx context.Context, c *config.Config, offline boo
 	if c.Operators == nil {
 		warn(config.File, 0, "there are no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+
 			"Map the users of the operating system to people, as operators: {anna: "+c.First+"/1001}")
+	}
+	if text := c.Alerts.Unsigned(); text != "" {
+		warn(config.File, 0, text)
 	}
 	given := c.Rights.Given()
 	decides := false

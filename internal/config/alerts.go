@@ -117,9 +117,6 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 		}
 		secret(at+".token", w.Token)
 		secret(at+".secret", w.Secret)
-		if w.Secret == "" {
-			doc.warn(at, "what is posted is not signed: anyone who knows the address can send alerts that look like behov's; name a key under secret, as env:NAME or file:PATH (whsec_ and 32 random bytes in base64)")
-		}
 		a.Webhook = &Webhook{URL: w.URL, Token: w.Token, Secret: w.Secret}
 	}
 	return a
@@ -152,6 +149,15 @@ func (w *Webhook) Key(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is no key of Standard Webhooks: it must be whsec_ and 24 to 64 random bytes in base64, as of \"openssl rand -base64 32\"", w.Secret)
 	}
 	return key, nil
+}
+
+// Unsigned returns what to say about a webhook whose body is not signed; empty when
+// it is, or when there is none.
+func (a Alerts) Unsigned() string {
+	if a.Webhook == nil || a.Webhook.Secret != "" {
+		return ""
+	}
+	return "alerts.webhook: what is posted is not signed: anyone who knows the address can send alerts that look like behov's; name a key under secret, as env:NAME or file:PATH (whsec_ and 32 random bytes in base64)"
 }
 
 // Secrets says whether the secrets that alerts need are to be had.

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -56,16 +57,37 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 	}
 	mux := http.NewServeMux()
 	mux.Handle(scimPath+"/", &guard{im: im, services: services, host: host})
+	ready := onceASecond(host.Ready)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// Why it is not stands in the log: the answer is for anybody.
-		if err := host.Ready(r.Context()); err != nil {
+		if err := ready(r.Context()); err != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
 	return mux, nil
+}
+
+// onceASecond answers with what f said within the last second: the question is
+// anybody's to ask, and asks the database.
+func onceASecond(f func(context.Context) error) func(context.Context) error {
+	var mu sync.Mutex
+	var asked time.Time
+	var answer error
+	return func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(asked) >= time.Second {
+			// Another asker waits for this answer, so that it outlives the request.
+			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			answer = f(within)
+			cancel()
+			asked = time.Now()
+		}
+		return answer
+	}
 }
 
 // bounded ends what a request asked for when its answer cannot be written any

@@ -917,8 +917,8 @@ func ready(context.Context) error { return nil }
 // TestHealth: anybody may ask whether behov lives and works, and is told no
 // more than that.
 func TestHealth(t *testing.T) {
-	works := errors.New("the password of the database is wrong")
-	h, err := server.New(nil, nil, server.Host{Ready: func(context.Context) error { return works }, Log: slog.New(slog.DiscardHandler)})
+	works, asked := errors.New("the password of the database is wrong"), 0
+	h, err := server.New(nil, nil, server.Host{Ready: func(context.Context) error { asked++; return works }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -933,7 +933,14 @@ func TestHealth(t *testing.T) {
 	if code, body := ask("/ready"); code != http.StatusServiceUnavailable || body != "not ready\n" {
 		t.Errorf("ready, when it is not: %d %s", code, body)
 	}
+	for range 100 {
+		ask("/ready")
+	}
+	if asked != 1 {
+		t.Errorf("101 questions within a second asked the database %d times", asked)
+	}
 	works = nil
+	time.Sleep(1100 * time.Millisecond)
 	if code, body := ask("/ready"); code != http.StatusOK || body != "ready\n" {
 		t.Errorf("ready: %d %s", code, body)
 	}

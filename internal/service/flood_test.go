@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // pushUsers pushes so many new users as fast as the server takes them, by eight
@@ -168,6 +169,13 @@ func TestAPushSourceAddsFewPeople(t *testing.T) {
 		address := serveSCIM(t, town)
 		if made, putOff := pushUsers(t, address, token, 1000, 30); made != 7 || putOff != 23 {
 			t.Errorf("%d were made and %d put off", made, putOff)
+		}
+		// Deleted users are counted, too.
+		if _, err := testenv.Raw(t, town.url).ExecContext(t.Context(), `DELETE FROM scim_resource`); err != nil {
+			t.Fatal(err)
+		}
+		if made, _ := pushUsers(t, address, token, 3000, 5); made != 0 {
+			t.Errorf("after users were deleted %d were made", made)
 		}
 		ahead.Store(int64(61 * time.Minute))
 		if made, putOff := pushUsers(t, address, token, 2000, 10); made != 7 || putOff != 3 {

@@ -153,6 +153,9 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
 		tx.concerns(d.Person, because)
+		if d.Kind == RecordDecision && (d.Verdict == Merge || d.Verdict == Apart) {
+			tx.concerns(d.Subject, because) // the other person
+		}
 		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
 	switch {

@@ -53,13 +53,21 @@ func (db *DB) ResourcesChanged(ctx context.Context, source string) (time.Time, e
 	return instant(us), nil
 }
 
-// ResourcesMade returns how many of a source's users were made since an instant,
-// and are there.
+// ResourcesMade returns how many users a source made since an instant: those that
+// are there, or the people that they became, whether they are there or not, whichever
+// is more.
 func (db *DB) ResourcesMade(ctx context.Context, source string, since time.Time) (n int, err error) {
+	var people int
 	if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM scim_resource WHERE source = $1 AND made_us >= $2`, source, micros(since)); err != nil {
 		return 0, fmt.Errorf("count pushed users: %w", err)
 	}
-	return n, nil
+	// Events are in the order of their recording: what is read is the last hour's.
+	if err := db.read.GetContext(ctx, &people, `SELECT COUNT(*) FROM hr_event WHERE source = $1 AND kind IN ($2, $3)
+		AND seq > COALESCE((SELECT seq FROM hr_event WHERE recorded_us < $4 ORDER BY seq DESC LIMIT 1), 0)`,
+		source, string(identity.PersonAdded), string(identity.PersonJoined), micros(since)); err != nil {
+		return 0, fmt.Errorf("count pushed people: %w", err)
+	}
+	return max(n, people), nil
 }
 
 // ErrNoResource is returned for a resource that is not there.
