@@ -31,7 +31,7 @@ func checkSecretFile(name string, info fs.FileInfo) error {
 
 func checkOwner(name string, stat *syscall.Stat_t) error {
 	if uid := int(stat.Uid); uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, who can change it: it must belong to root or to user %d, who runs behov; chown it", name, uid, os.Geteuid())
+		return fmt.Errorf("%s belongs to user %d, who can change it: run behov as that user (sudo -u '#%d' behov …), or chown it to root or to user %d", name, uid, uid, os.Geteuid())
 	}
 	return nil
 }

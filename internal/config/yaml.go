@@ -142,11 +142,6 @@ func (d *document) report(path, format string, args ...any) {
 	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...)})
 }
 
-// warn reports what does not keep the configuration from being used.
-func (d *document) warn(path, format string, args ...any) {
-	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...), Warning: true})
-}
-
 func (d *document) add(path string, p policy.Problem) {
 	for at := path; at != "$" && at != ""; at = above(at) {
 		if line, column, ok := d.place(at); ok {

@@ -310,10 +310,10 @@ func TestTheMatrix(t *testing.T) {
 				}
 			}
 			check("a stranger", scope == rights.Any, o.try(action, by, stranger, false))
-			switch {
-			case role == rights.Manager:
+			switch role {
+			case rights.Manager:
 				check("own staff", scope != rights.None, o.try(action, by, staff, false))
-			case role == rights.Owner || role == rights.Reviewer:
+			case rights.Owner, rights.Reviewer:
 				check("a stranger in the own system, or asked", scope != rights.None, o.try(action, by, stranger, true))
 			default:
 				check("a stranger in a system that is not theirs", scope == rights.Any, o.try(action, by, stranger, true))
@@ -447,6 +447,11 @@ func TestAnotherSourceGivesNoRole(t *testing.T) {
 	of, err := o.g.RightsOf(t.Context(), mallory.ID)
 	if err != nil || len(of.Roles)+len(of.Owns) > 0 || !of.Works {
 		t.Errorf("%+v, %v", of, err)
+	}
+	// What two other people are called is a question, and the candidates are named.
+	o.imports("pushed", "person_id,employment_id,given_name,family_name,email,unit,job_code,start_date\ntwo,E2,Two,Two,same@example.org,it,PAY,2020-01-01\nthree,E3,Three,Three,same@example.org,it,PAY,2020-01-01\n")
+	if _, err := o.g.DB.FindPerson(t.Context(), "same@example.org", "hr"); err == nil || !strings.Contains(err.Error(), "names 2 people: give one of pushed/") {
+		t.Errorf("%v", err)
 	}
 	for ref, want := range map[string]identity.PersonID{"administrator": o.person("administrator").ID, "hr/administrator": o.person("administrator").ID, "pushed/administrator": mallory.ID} {
 		if p, err := o.g.DB.FindPerson(t.Context(), ref, "hr"); err != nil || p.ID != want {

@@ -28,10 +28,12 @@ type Line struct {
 }
 
 const (
-	every Action = "*"
-	deny         = "deny"
-	allow        = "allow"
+	deny  = "deny"
+	allow = "allow"
 )
+
+// every stands for all actions.
+const every Action = "*"
 
 func (l Line) effect() string {
 	if l.Deny {

@@ -297,7 +297,7 @@ func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 			return err
 		}
 		name := id
-		if len(p.Keys) > 0 && identity.Born(p.Keys[0].Key) == "" {
+		if len(p.Keys) > 0 && !identity.HasNationalID(p.Keys[0].Key) {
 			name = p.Keys[0].Source + "/" + p.Keys[0].Key
 		}
 		candidates = append(candidates, name)
