@@ -175,7 +175,7 @@ func TestPushed(t *testing.T) {
 		t.Errorf("serve: %v\n%s%s", err, out.String(), errs.String())
 	}
 	list := h.ok("token", "list")
-	if strings.Contains(list, token) || !strings.Contains(list, "Entra ID") || !strings.Contains(list, "EXPIRES") || !strings.Contains(list, time.Now().AddDate(0, 0, 365).Format("2006-01-02")) {
+	if strings.Contains(list, token) || !strings.Contains(list, "Entra ID") || !strings.Contains(list, "EXPIRES") || !strings.Contains(list, time.Now().In(stockholm(t)).Add(365*24*time.Hour).Format("2006-01-02")) {
 		t.Error(list)
 	}
 	h.fails("say why", "token", "revoke", "x")
@@ -234,4 +234,14 @@ func TestPeople(t *testing.T) {
 	h.says([]string{"people", "split", "1004", "hr/1007", "--reason", "two after all", "--by", "1001"}, "The record is Ali Karimi (1007)'s now.")
 	h.says([]string{"plan"}, "nothing to do")
 	h.ok("audit", "verify")
+}
+
+// stockholm is the time zone of the example configuration.
+func stockholm(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
