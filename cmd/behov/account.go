@@ -58,13 +58,13 @@ func (a *app) accountBindCommand() *cobra.Command {
 	var target, reason, by string
 	cmd := &cobra.Command{
 		Use:   "bind PERSON ACCOUNT-ID",
-		Short: "Say that an account is a person's",
-		Long: `Say that an account in a target is a person's, by the target's own ID, which
+		Short: "Propose that an account is a person's",
+		Long: `Propose that an account in a target is a person's, by the target's own ID, which
 behov plan shows with its findings: for an account that was replaced behind
 behov's back, or that no rule under adopt can tell. The next run writes the
 person's ID into it. An account that is another person's, or under ignore, is
-refused. One that is enabled waits for another person, who releases it with
-behov hold release.`,
+refused. Another person lets it through with behov hold release; a plan shows what
+follows from it.`,
 		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
@@ -84,18 +84,16 @@ behov hold release.`,
 			if err != nil {
 				return err
 			}
-			proposal, err := a.governance(i).Bind(ctx, e, p, target, args[1], subject, reason)
+			g := a.governance(i)
+			g.Targets = e
+			proposal, err := g.Bind(ctx, p, target, args[1], subject, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(proposal)
 			}
-			if proposal.Hold != nil {
-				a.waits(proposal, "The account is enabled, and may be in use.")
-				return nil
-			}
-			a.printf("The account is %s's from now on; behov plan shows what follows from it.\n", newNames(ctx, i.db).of(p.ID))
+			a.waits(proposal, "The account was made by someone else than behov.")
 			return nil
 		}),
 	}

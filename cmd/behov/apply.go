@@ -67,7 +67,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 			if a.json {
 				err = errors.Join(err, a.printJSON(r))
 			} else {
-				a.printResult(r, newNames(ctx, i.db))
+				a.printResult(r, newNames(ctx, i))
 			}
 			if err := errors.Join(err, r.Err()); err != nil {
 				return err

@@ -175,7 +175,7 @@ type intervalJSON struct {
 }
 
 func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, none string) error {
-	n := newNames(ctx, i.db)
+	n := newNames(ctx, i)
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
 		began, err := i.db.Record(ctx, x.SinceRecord)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -118,6 +119,9 @@ disable accounts.`,
 func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if err := c.Alerts.Secrets(c.Dir); err != nil {
 		return fmt.Errorf("behov.yaml: %w", err)
+	}
+	if _, err := masterKey(c); err != nil && !errors.Is(err, fs.ErrNotExist) && !offline {
+		return fmt.Errorf("behov.yaml: key: %w", err)
 	}
 	compared, err := a.compareRules(ctx, c, offline)
 	if err != nil {

@@ -34,7 +34,7 @@ A person cannot enable their own accounts.`,
 			if a.json {
 				return a.printJSON(d)
 			}
-			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", d.Seq, newNames(ctx, i.db).of(p.ID))
+			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", d.Seq, newNames(ctx, i).of(p.ID))
 			return nil
 		}),
 	}

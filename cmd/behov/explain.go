@@ -45,7 +45,7 @@ login, e-mail address or ID.`,
 			if err != nil {
 				return err
 			}
-			x := explainer{app: a, i: i, p: standing.Person, day: day, facts: standing.Facts, stage: standing.Stage, names: newNames(ctx, i.db), has: map[policy.EntitlementID]bool{}}
+			x := explainer{app: a, i: i, p: standing.Person, day: day, facts: standing.Facts, stage: standing.Stage, names: newNames(ctx, i), has: map[policy.EntitlementID]bool{}}
 			for _, interval := range has {
 				x.has[policy.EntitlementID(interval.Entitlement)] = true
 			}

@@ -56,7 +56,7 @@ func (a *app) holdCommand() *cobra.Command {
 				}
 				return nil
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			for _, h := range shown {
 				a.printHold(i, n, h)
 			}
@@ -97,7 +97,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 					Would json.RawMessage `json:"would"`
 				}{h, json.RawMessage(cmp.Or(h.Body, "null"))})
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			a.printHold(i, n, h)
 			switch h.Kind {
 			case store.ImportHold, store.EndingsHold:
@@ -178,14 +178,23 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideHold(ctx, args[0], verdict, about, subject, reason)
+			g := a.governance(i)
+			if h.Kind == store.BindHold {
+				e, done, err := a.engine(ctx, i)
+				if err != nil {
+					return err
+				}
+				defer done()
+				g.Targets = e
+			}
+			d, err := g.DecideHold(ctx, args[0], verdict, about, subject, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(d)
 			}
-			return a.printHoldDecision(newNames(ctx, i.db), h, d, verdict, about)
+			return a.printHoldDecision(newNames(ctx, i), h, d, verdict, about)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")

@@ -59,6 +59,9 @@ date format), are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
+			if err := a.mayImport(ctx, i); err != nil {
+				return err
+			}
 			content, when, err := a.readFile(args[0], i.zone)
 			if err != nil {
 				return err
@@ -83,7 +86,7 @@ date format), are set in behov.yaml.`,
 			if err != nil {
 				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
 			}
-			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), Made: when, Stated: stated, Export: export})
+			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), Made: when, Stated: stated, Export: export, ByHand: true})
 			p.done()
 			if err != nil {
 				return err
@@ -96,6 +99,20 @@ date format), are set in behov.yaml.`,
 	imp.Flags().StringVar(&made, "made", "", "when the export was made, instead of what its name or its date says: now, a date, or an instant")
 	cmd.AddCommand(imp, a.pullCommand(), a.importsCommand())
 	return cmd
+}
+
+// mayImport asks, where behov.yaml says which user is which person, whether that
+// person may import a file: what HR says gives units, jobs and managers, and with them
+// rights. While no person is known there is no one to ask.
+func (a *app) mayImport(ctx context.Context, i *installation) error {
+	if n, err := i.db.CountPeople(ctx); err != nil || n == 0 || i.config.Operators == nil {
+		return err
+	}
+	subject, err := a.subject(ctx, i, "")
+	if err != nil {
+		return err
+	}
+	return a.governance(i).MayImport(ctx, subject)
 }
 
 func pickSource(c *config.Config, name string) (config.Source, error) {

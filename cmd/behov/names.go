@@ -14,11 +14,12 @@ import (
 type names struct {
 	ctx   context.Context
 	db    *store.DB
+	first string // the source whose keys are shown without its name
 	known map[identity.PersonID]string
 }
 
-func newNames(ctx context.Context, db *store.DB) *names {
-	return &names{ctx: ctx, db: db, known: map[identity.PersonID]string{}}
+func newNames(ctx context.Context, i *installation) *names {
+	return &names{ctx: ctx, db: i.db, first: i.config.First, known: map[identity.PersonID]string{}}
 }
 
 // of returns "Given Family (key)", with the opaque ID where the key is a national
@@ -33,14 +34,24 @@ func (n *names) of(id identity.PersonID) string {
 	}
 	s := p.Name()
 	if len(p.Keys) > 0 {
-		key := p.Keys[0].Key
-		if identity.HasNationalID(key) {
-			key = string(p.ID)
-		}
-		s += " (" + key + ")"
+		s += " (" + n.key(p) + ")"
 	}
 	n.known[id] = s
 	return s
+}
+
+// key returns a key by which commands find the person: one of the first source, else
+// another one with its source, else the opaque ID.
+func (n *names) key(p identity.Person) string {
+	for _, k := range p.Keys {
+		if k.Source == n.first && !identity.HasNationalID(k.Key) {
+			return k.Key
+		}
+	}
+	if k := p.Keys[0]; !identity.HasNationalID(k.Key) {
+		return k.String()
+	}
+	return string(p.ID)
 }
 
 var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)

@@ -86,7 +86,7 @@ func (a *app) banner(ctx context.Context, i *installation) error {
 	if err != nil {
 		return err
 	}
-	n := newNames(ctx, i.db)
+	n := newNames(ctx, i)
 	for _, subject := range sortedKeys(pauses) {
 		d := pauses[subject]
 		what, end := "target "+subject, " "+subject

@@ -57,7 +57,7 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Args:    cobra.NoArgs,
 		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
 			rows, counts := []stood{}, map[string]int{}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			day := identity.DateOf(a.now(), i.zone)
 			for p, err := range i.db.People(ctx, store.AnyPerson) {
 				if err != nil {
@@ -118,7 +118,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			var records []string
 			for _, k := range p.Keys {
 				records = append(records, k.String())
@@ -171,7 +171,7 @@ person is asked here too, and until then the new person gets nothing.`,
 			if len(found) == 0 {
 				a.printf("Nobody looks like somebody else.\n")
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			for _, d := range found {
 				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), d.Why, d.A, d.B, d.A, d.B)
 			}
@@ -252,7 +252,7 @@ employments go with it, and the next import does not join them again.`,
 				return err
 			}
 			if !a.json {
-				a.printf("The record is %s's now.\n", newNames(ctx, i.db).of(other))
+				a.printf("The record is %s's now.\n", newNames(ctx, i).of(other))
 			}
 			return a.decided(ctx, i, d, nil)
 		}),
@@ -292,7 +292,7 @@ What the person may do does not change: every employment gives what it needs.`,
 				}
 			}
 			if !lift && chosen == "" {
-				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i.db).of(p.ID), args[1], args[0])
+				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i).of(p.ID), args[1], args[0])
 			}
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
@@ -340,7 +340,7 @@ func (a *app) decided(ctx context.Context, i *installation, d store.Decision, er
 	if a.json {
 		return a.printJSON(d)
 	}
-	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i.db).of(identity.PersonID(d.Person)))
+	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i).of(identity.PersonID(d.Person)))
 	return nil
 }
 

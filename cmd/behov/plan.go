@@ -69,7 +69,7 @@ is held or failed for good, 1 error.`,
 			case a.json:
 				err = a.printJSON(p)
 			default:
-				printer := planPrinter{app: a, names: newNames(ctx, i.db), values: v, all: all, withValues: values}
+				printer := planPrinter{app: a, names: newNames(ctx, i), values: v, all: all, withValues: values}
 				printer.print(p)
 				if out != "" {
 					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)

@@ -58,7 +58,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			type row struct {
 				Item     string          `json:"item"`
 				Name     string          `json:"name"`

@@ -104,7 +104,7 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	if a.json {
 		return a.printJSON(of)
 	}
-	a.printf("%s\n", newNames(ctx, i.db).of(p.ID))
+	a.printf("%s\n", newNames(ctx, i).of(p.ID))
 	switch {
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")

@@ -58,7 +58,7 @@ func (a *app) listSteps(ctx context.Context, i *installation, target string, all
 	if _, ok := i.config.Target(target); target != "" && !ok && len(failing) == 0 {
 		return fmt.Errorf("there is no target %q", target)
 	}
-	n := newNames(ctx, i.db)
+	n := newNames(ctx, i)
 	shown := []failingStep{}
 	parked := 0
 	for _, f := range failing {

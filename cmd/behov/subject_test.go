@@ -40,7 +40,7 @@ func TestEveryRecordNamesTheOperator(t *testing.T) {
 		}
 	}
 	last := h.trail()
-	if d := last[len(last)-1]; d.Action == audit.DecisionMade && d.Authority != "administrator, claimed" {
+	if d := last[len(last)-1]; d.Action == audit.DecisionMade && !strings.HasPrefix(d.Authority, "administrator, claimed, rights ") {
 		t.Errorf("%+v", d)
 	}
 	// Taking the operator out of a record is seen.
@@ -93,7 +93,7 @@ func TestOperators(t *testing.T) {
 	var d struct {
 		Authority string `json:"authority"`
 	}
-	if err := json.Unmarshal([]byte(h.ok("people", "legal-hold", "1005", "--reason", "r", "--json")), &d); err != nil || d.Authority != "administrator, operating-system" {
+	if err := json.Unmarshal([]byte(h.ok("people", "legal-hold", "1005", "--reason", "r", "--json")), &d); err != nil || !strings.HasPrefix(d.Authority, "administrator, operating-system, rights ") {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, _, errs := h.run("check"); strings.Contains(errs, "there are no operators") {
@@ -155,10 +155,10 @@ func TestRights(t *testing.T) {
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.says([]string{"rights"}, "ACTION", "review.decide", "DATA-PROTECTION-OFFICER")
 	h.says([]string{"rights", "1006"}, "Elin Sjögren (1006)", "  administrator", "  owner or deputy of library")
-	h.edit("rights.csv", "g, hr/1007, administrator\n", "p, helpdesk, mfa.pass, allow, the desk\ng, hr/1007, helpdesk\n")
+	h.edit("rights.csv", "g, hr/1005, administrator\n", "p, helpdesk, mfa.pass, allow, the desk\ng, hr/1005, helpdesk\n")
 	h.says([]string{"rights"}, "HELPDESK")
-	h.says([]string{"rights", "1007", "--json"}, `"helpdesk"`)
+	h.says([]string{"rights", "1005", "--json"}, `"helpdesk"`)
 	h.fails("no person matches", "rights", "4711")
 	// The first source's key counts, whatever another source calls its people.
-	h.fails("it takes the role operator or administrator", "pause", "--reason", "r", "--by", "1007")
+	h.fails("it takes the role operator or administrator", "pause", "--reason", "r", "--by", "1005")
 }

@@ -43,7 +43,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 			if err != nil && !errors.As(err, &already) {
 				return err
 			}
-			n := newNames(ctx, i.db)
+			n := newNames(ctx, i)
 			if !a.json {
 				what := "suspended"
 				if lift {

@@ -77,8 +77,17 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 // tokenMaker is subject, but for the first token: the people whom a source pushes are
 // not known before it has a token.
 func (a *app) tokenMaker(ctx context.Context, i *installation, by string) (rights.Subject, error) {
-	if n, err := i.db.CountPeople(ctx); err != nil || n == 0 {
+	n, err := i.db.CountPeople(ctx)
+	if err != nil {
 		return rights.Subject{}, err
+	}
+	if n == 0 {
+		if u := currentUser(); i.config.Operators != nil {
+			if _, ok := u.operator(i.config); !ok {
+				return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
+			}
+		}
+		return rights.Subject{}, nil
 	}
 	return a.subject(ctx, i, by)
 }

@@ -292,3 +292,24 @@ func TestUnitsFromHR(t *testing.T) {
 		t.Error(problems)
 	}
 }
+
+// TestTheFirstSource: keys without a source are those of the source that precedence
+// names first, and no source is first by its name.
+func TestTheFirstSource(t *testing.T) {
+	for precedence, want := range map[string]string{
+		"{default: [personec, agency]}": "personec", "{default: [agency, personec]}": "agency",
+		"{given_name: [personec, agency], family_name: [agency, personec], national_id: [agency, personec], email: [agency, personec], phone: [agency, personec]}": "personec",
+	} {
+		dir := example(t)
+		edit(t, dir, "behov.yaml", "  sources:\n    hr:\n", "  precedence: "+precedence+"\n  sources:\n    agency: {}\n    personec:\n")
+		edit(t, dir, "rights.csv", "g, hr/1001, administrator", "g, personec/1001, administrator")
+		c, problems := config.Load(dir)
+		if c == nil {
+			t.Fatal(problems)
+		}
+		library, _ := c.Rules.Catalogue.System("library")
+		if c.First != want || library.Owner != want+"/1006" {
+			t.Errorf("%s: the first source is %s, the library's owner %s", precedence, c.First, library.Owner)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -280,24 +279,20 @@ func (l *loader) read(file string) (string, bool) {
 	return text, true
 }
 
-// checkPermissions reports a file, or a directory of one, that others than we and
-// root can write; each once. What HR or another system writes is not asked.
+// checkPermissions reports a file that others than we and root can write, or replace
+// by writing a directory on the way to it; each place once. What HR or another system
+// writes is not asked.
 func (l *loader) checkPermissions(file string) {
-	for _, name := range []string{l.file(file), filepath.Dir(l.file(file))} {
-		if l.permitted[name] {
-			continue
-		}
+	info, err := os.Stat(l.file(file))
+	if err != nil {
+		return // that is reported where it is read
+	}
+	if err := checkWritable(l.file(file), info); err != nil && !l.permitted[err.Error()] {
 		if l.permitted == nil {
 			l.permitted = map[string]bool{}
 		}
-		l.permitted[name] = true
-		info, err := os.Stat(name)
-		if err != nil {
-			continue // that is reported where it is read
-		}
-		if err := checkWritable(name, info); err != nil {
-			l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
-		}
+		l.permitted[err.Error()] = true
+		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
 	}
 }
 

@@ -45,6 +45,33 @@ func ourGroup(gid int) bool {
 // write: they would decide who has access. In a directory that is sticky they
 // cannot replace what is ours.
 func checkWritable(name string, info fs.FileInfo) error {
+	// Behind a link it is the file itself, and each directory on the way to it, that
+	// others must not write, as sshd's StrictModes has it.
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return nil //nolint:nilerr // that is reported where it is read
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := checkOneWritable(real, info); err != nil {
+		return err
+	}
+	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return nil //nolint:nilerr // that is reported where it is read
+		}
+		if err := checkOneWritable(dir, info); err != nil {
+			return err
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}
+
+func checkOneWritable(name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || info.IsDir() && info.Mode()&fs.ModeSticky != 0 {
 		return nil

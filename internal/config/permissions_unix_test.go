@@ -3,6 +3,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,24 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 			if len(problems) != 1 || !strings.Contains(problems[0].Text, fmt.Sprintf("permissions %04o for ", mode)) || !strings.Contains(problems[0].Text, "chmod go-w") {
 				t.Errorf("%s %04o: %v", file, mode, problems)
 			}
+		}
+	}
+	// Behind a link it is the file itself, and the directories on the way to it.
+	dir := example(t)
+	public := filepath.Join(filepath.Dir(t.TempDir()), "public")
+	if err := os.Mkdir(public, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	chmod(t, filepath.Dir(public), 0o755)
+	name, behind := filepath.Join(dir, "rights.csv"), filepath.Join(public, "rights.csv")
+	if err := errors.Join(os.Rename(name, behind), os.Symlink(behind, name)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ file, dir os.FileMode }{{0o666, 0o755}, {0o644, 0o777}} {
+		chmod(t, behind, c.file)
+		chmod(t, public, c.dir)
+		if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(problems[0].Text, "are too open") {
+			t.Errorf("a link to a file %04o in a directory %04o: %v", c.file, c.dir, problems)
 		}
 	}
 	if os.Getuid() == 0 {

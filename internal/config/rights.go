@@ -16,10 +16,13 @@ import (
 const defaultRights = "rights.csv"
 
 // first returns the source whose keys name people where no source is said: the
-// first under hr.precedence.default, else the one called hr, else the first by name.
+// first under hr.precedence.default, else the first that supplies given_name. With
+// several sources one of these is said (precedence). No source is first by its name.
 func (l *loader) first(precedence identity.Precedence) string {
-	for _, name := range precedence["default"] {
-		return name
+	for _, column := range []string{"", "given_name"} {
+		if order := precedence[column]; len(order) > 0 {
+			return order[0]
+		}
 	}
 	if len(l.sources) == 0 || slices.Contains(l.sources, defaultSourceName) {
 		return defaultSourceName

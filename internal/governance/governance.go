@@ -27,6 +27,15 @@ type Governance struct {
 	DB     *store.DB
 	Config *config.Config
 	Now    func() time.Time
+	// Targets reads targets, for what is about accounts in them; nil where nothing
+	// is.
+	Targets Targets
+}
+
+// Targets says whether an account in a target may be said to be a person's, and
+// whether it is enabled. *reconcile.Engine does.
+type Targets interface {
+	Bindable(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
 }
 
 // ActorOf is how a person stands in the audit trail.
@@ -63,9 +72,18 @@ func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.A
 	if strings.TrimSpace(reason) == "" {
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
 	}
+	reason = identity.CleanText(reason) // one line, without what a terminal obeys
 	known, err := g.known(ctx, by)
 	if err != nil {
 		return store.Decision{}, err
+	}
+	// Another record of one's own is oneself.
+	same, err := g.DB.SamePerson(ctx, by.Person)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if slices.ContainsFunc(o.About, func(p identity.PersonID) bool { return slices.Contains(same, p) }) {
+		o.About = append(slices.Clone(o.About), by.Person)
 	}
 	if o.Managers, err = g.managers(ctx, o.About); err != nil {
 		return store.Decision{}, err
@@ -74,7 +92,7 @@ func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.A
 	if err != nil {
 		return store.Decision{}, err
 	}
-	return store.Decision{Maker: ActorOf(by.Person), Authority: string(role) + ", " + string(by.How), Reason: reason}, nil
+	return store.Decision{Maker: ActorOf(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
 }
 
 // known returns what rights needs to know of a subject.
@@ -88,7 +106,12 @@ func (g *Governance) known(ctx context.Context, by rights.Subject) (rights.Known
 	if err != nil {
 		return k, err
 	}
-	k.Works = standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave
+	held, err := g.DB.HeldRecords(ctx, store.Few{p.ID})
+	if err != nil {
+		return k, err
+	}
+	// Of whom it is not decided who they are, no one knows that they work here.
+	k.Works = (standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave) && len(held) == 0
 	k.Suspended = standing.Facts.Suspended != ""
 	k.Member = g.memberNames(standing.Person)
 	return k, nil
@@ -120,6 +143,48 @@ func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Ro
 		}
 	}
 	return r, nil
+}
+
+// named returns an error when a record is named where rights are given: they would
+// pass to another person with it, or to the next whom a source calls so.
+func (g *Governance) named(keys ...identity.SourceKey) error {
+	for _, k := range keys {
+		ref, place := k.Source+"/"+k.Key, ""
+		for _, line := range g.Config.Rights.Given() {
+			if line.Member == ref {
+				place = fmt.Sprintf("%s:%d", line.File, line.LineNumber)
+			}
+		}
+		for _, s := range g.Config.Rules.Catalogue.Systems {
+			if s.Owner == ref || slices.Contains(s.Deputies, ref) {
+				place = "the catalogue, of system " + s.ID
+			}
+		}
+		for _, operator := range g.Config.Operators {
+			if operator == k {
+				place = "operators in behov.yaml"
+			}
+		}
+		if place != "" {
+			return fmt.Errorf("the record has rights by %s, which would pass to another person: take it out there first", place)
+		}
+	}
+	return nil
+}
+
+func keysOf(p identity.Person) []identity.SourceKey {
+	keys := make([]identity.SourceKey, len(p.Keys))
+	for i, k := range p.Keys {
+		keys[i] = k.SourceKey
+	}
+	return keys
+}
+
+// MayImport returns an error when a subject may not import a file of their choosing
+// into an HR source.
+func (g *Governance) MayImport(ctx context.Context, by rights.Subject) error {
+	_, err := g.may(ctx, by, rights.ImportFile, rights.Object{}, "an import")
+	return err
 }
 
 // memberNames are the names by which rights.csv may give a person a role: their
@@ -163,7 +228,7 @@ func (g *Governance) managers(ctx context.Context, people []identity.PersonID) (
 		var of []identity.PersonID
 		for _, e := range p.Active(g.today()) {
 			key := e.On(g.today()).ManagerKey
-			if key == "" {
+			if key == "" || e.Key.Source != g.Config.First { // another source makes no one a manager
 				continue
 			}
 			manager, ok, err := g.DB.PersonByKey(ctx, identity.SourceKey{Source: e.Key.Source, Key: key})

@@ -166,27 +166,37 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 }
 
 // causedBy returns which steps a person caused: those about a person and entitlement
-// on which the person's own decision is in force.
+// on which the person's own decision is in force, the account's own steps where it
+// revoked anything of it, and all about people of whom the person imported something
+// within a hold's life.
 func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (func(plan.Step) bool, error) {
 	decisions, err := g.DB.CurrentDecisionsBy(ctx, ActorOf(maker))
 	if err != nil {
 		return nil, err
 	}
 	type about struct{ person, entitlement string }
-	caused := map[about]bool{}
+	caused, account := map[about]bool{}, map[string]bool{}
+	imported, err := g.DB.PeopleImportedBy(ctx, ActorOf(maker), g.Now().Add(-g.Config.HoldsExpire))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range imported {
+		caused[about{string(p), ""}] = true
+	}
 	for _, d := range decisions {
 		switch d.Kind {
 		case store.ReviewDecision:
 			caused[about{d.Person, d.Entitlement}] = true
+			account[d.Person] = account[d.Person] || d.Verdict == store.Revoke
 		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
-			if d.Verdict == store.Merge {
+			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
 				caused[about{d.Subject, ""}] = true
 			}
 		}
 	}
 	return func(s plan.Step) bool {
-		return caused[about{string(s.Person), ""}] || s.Entitlement != "" && caused[about{string(s.Person), string(s.Entitlement)}]
+		return caused[about{string(s.Person), ""}] || s.Entitlement != "" && caused[about{string(s.Person), string(s.Entitlement)}] || s.Entitlement == "" && account[string(s.Person)]
 	}, nil
 }
 
@@ -208,6 +218,11 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 	if err != nil {
 		return HoldDecision{}, err
 	}
+	if verdict == store.Release { // what cannot be done stays proposed
+		if err := g.feasible(ctx, hold.Kind, what); err != nil {
+			return HoldDecision{}, err
+		}
+	}
 	release := d
 	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, string(what.Person), hold.Digest
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
@@ -220,6 +235,22 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		d, err = g.bind(ctx, d, what)
 	}
 	return HoldDecision{Decision: d}, err
+}
+
+// feasible returns why what was proposed cannot be carried out now, or nil.
+func (g *Governance) feasible(ctx context.Context, kind string, what proposed) error {
+	p, err := g.DB.Person(ctx, what.Person)
+	switch {
+	case err != nil:
+		return err
+	case kind == store.ErasureHold:
+		return g.erasable(ctx, p)
+	case kind == store.BindHold && g.Targets == nil:
+		return errors.New("the target is not connected")
+	case kind == store.BindHold:
+		_, err = g.Targets.Bindable(ctx, p, what.Target, what.Account)
+	}
+	return err
 }
 
 // notCurrent says which holds took the place of one that does not come up any
@@ -258,7 +289,15 @@ func decided(steps []plan.Step, person identity.PersonID, hold string, d store.D
 // It enables nothing that the person does not need, and nothing of a person who
 // is suspended.
 func (g *Governance) Enable(ctx context.Context, p identity.Person, target string, by rights.Subject, reason string) (store.Decision, error) {
-	decision, err := g.may(ctx, by, rights.EnableAccount, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	object := rights.Object{About: []identity.PersonID{p.ID}}
+	caused, err := g.causedBy(ctx, by.Person)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if caused(plan.Step{Person: p.ID}) {
+		object.CausedBy = []identity.PersonID{by.Person}
+	}
+	decision, err := g.may(ctx, by, rights.EnableAccount, object, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}

@@ -103,6 +103,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	if err != nil {
 		return store.Decision{}, err
 	}
+	if err := g.named(keysOf(from)...); err != nil {
+		return store.Decision{}, err
+	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, string(into.ID), string(from.ID)
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
@@ -137,6 +140,9 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	}
 	if len(p.Keys) < 2 {
 		return "", store.Decision{}, errors.New("it is the only record the person has: there is nothing to split")
+	}
+	if err := g.named(key); err != nil {
+		return "", store.Decision{}, err
 	}
 	before, err := g.DB.Formerly(ctx, key)
 	if err != nil {
@@ -237,6 +243,9 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 	}
 	if standing.Facts.LegalHold != "" {
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
+	}
+	if err := g.named(keysOf(p)...); err != nil {
+		return err
 	}
 	for _, t := range g.Config.Targets {
 		has, err := g.DB.HasAccount(ctx, t.Name, p.ID)

@@ -13,7 +13,15 @@ import (
 // Readmit lets a record in again that is of an erased person: the next import
 // makes a new person of it, with an ID of its own.
 func (g *Governance) Readmit(ctx context.Context, key identity.SourceKey, by rights.Subject, reason string) (store.Decision, error) {
-	d, err := g.may(ctx, by, rights.Readmit, rights.Object{}, reason)
+	var object rights.Object
+	p, known, err := g.DB.PersonByKey(ctx, key) // pushed again, and held
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if known {
+		object.About = []identity.PersonID{p.ID}
+	}
+	d, err := g.may(ctx, by, rights.Readmit, object, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}

@@ -155,23 +155,27 @@ func (g *Governance) propose(ctx context.Context, d store.Decision, kind, subjec
 	return Proposal{Decision: d, Hold: &h}, err
 }
 
-// Bind says that an account in a target is a person's. An account that is enabled is
-// in use: another person has to let that through. The engine reads the target.
-func (g *Governance) Bind(ctx context.Context, e *reconcile.Engine, p identity.Person, target, account string, by rights.Subject, reason string) (Proposal, error) {
+// Bind proposes that an account in a target is a person's: it was made by someone else
+// than behov, and what it has would be the person's. Another person has to let it
+// through. Targets reads the target.
+func (g *Governance) Bind(ctx context.Context, p identity.Person, target, account string, by rights.Subject, reason string) (Proposal, error) {
 	d, err := g.may(ctx, by, rights.BindAccount, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return Proposal{}, err
 	}
-	enabled, err := e.Bindable(ctx, p, target, account)
+	if g.Targets == nil {
+		return Proposal{}, errors.New("the target is not connected")
+	}
+	enabled, err := g.Targets.Bindable(ctx, p, target, account)
 	if err != nil {
 		return Proposal{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, string(p.ID), target
+	is := "disabled"
 	if enabled {
-		return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s is enabled, and would be person %s's", account, p.ID), proposed{Person: p.ID, Target: target, Account: account})
+		is = "enabled"
 	}
-	d, err = e.Bind(ctx, p, target, account, d)
-	return Proposal{Decision: d}, err
+	d.Kind, d.Person, d.Subject = store.BindDecision, string(p.ID), target
+	return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
 // bind carries out what was proposed.

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/internal/rights"
@@ -23,6 +24,13 @@ func (g *Governance) MakeToken(ctx context.Context, name, source string, until t
 			return "", t, err
 		}
 	} else {
+		tokens, err := g.DB.Tokens(ctx)
+		if err != nil {
+			return "", t, err
+		}
+		if slices.ContainsFunc(tokens, func(t store.Token) bool { return t.Works(g.Now()) }) {
+			return "", t, errors.New("there is a token already: have people pushed or imported with it, and then a person makes the next one")
+		}
 		if d.Maker = g.DB.Operator(); d.Maker == "" {
 			return "", t, errors.New("no person is known yet, and no user of the operating system: nothing says who makes the token")
 		}

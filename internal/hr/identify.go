@@ -100,15 +100,28 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 			match = append(match, c)
 		}
 	}
-	if len(match) != 1 {
+	if len(match) == 0 {
 		return nil, nil
 	}
 	known := match[0]
+	if len(match) > 1 { // which of them it is, is a question
+		if r.Source.Name == r.Config.First || known.Person.ID == "" {
+			r.warn(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
+			return nil, nil
+		}
+		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: "records"})
+		r.warn(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
+		return nil, nil
+	}
 	if known.Person.ID == "" {
 		return known, nil
 	}
 	if changed := r.changes(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
+		if r.Source.Name == r.Config.First { // whom HR hires gets what the work needs
+			r.warn(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
+			return nil, nil
+		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
 		r.warn(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
 		return nil, nil

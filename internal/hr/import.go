@@ -75,6 +75,9 @@ type Delivery struct {
 	Made   time.Time
 	Stated bool
 	Export *Export
+	// ByHand: the importer's actor chose it, and caused what follows from it. It was
+	// not read from where the configuration says.
+	ByHand bool
 	// Position is, of sources that are read on from where they were, how far
 	// this goes; nil for others.
 	Position *store.Position
@@ -167,6 +170,9 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	run := &run{Importer: im, holds: holds, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
+	if d.ByHand {
+		run.record.Actor = im.Actor
+	}
 	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
 		var old *OldError
 		if errors.As(err, &old) {

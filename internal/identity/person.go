@@ -74,10 +74,12 @@ type Record struct {
 }
 
 // Precedence says which source's word counts for each of a person's facts,
-// the first that says anything: by the column's name, and under "" for those
-// that have none of their own. A source that is not listed never supplies the
-// fact. Without any list, as with a single source, every source does, in the
-// order of their names.
+// by the column's name, and under "" for those that have none of their own. For a
+// column with a list of its own it is the first source that says anything. For the
+// others it is the first source that has a record of the person, also where that
+// says nothing: another source, which is not named for the column, does not fill it.
+// A source that is not listed never supplies the fact. Without any list, as with a
+// single source, every source does, in the order of their names.
 type Precedence map[string][]string
 
 // PersonColumns are the columns that Precedence is about, as HR sources call
@@ -95,7 +97,8 @@ func (r Precedence) order(column string) (order []string, all bool) {
 }
 
 // Changed returns the names of the columns in which two sets of facts differ:
-// those by which a person is addressed, not the national identity number.
+// those by which a person is addressed, and whether the identity is protected, which
+// takes them all; not the national identity number.
 func (f PersonFacts) Changed(g PersonFacts) []string {
 	var changed []string
 	for _, c := range []struct{ name, before, after string }{
@@ -104,6 +107,9 @@ func (f PersonFacts) Changed(g PersonFacts) []string {
 		if CleanText(c.before) != CleanText(c.after) {
 			changed = append(changed, c.name)
 		}
+	}
+	if f.Protected != g.Protected {
+		changed = append(changed, "protected")
 	}
 	return changed
 }
@@ -114,9 +120,16 @@ func (r Precedence) Merge(records []Record) PersonFacts {
 	pick := func(column string, of func(PersonFacts) string) string {
 		order, all := r.order(column)
 		rank := func(source string) int { return slices.Index(order, source) }
+		_, own := r[column]
+		primary := -1 // the rank of the only source that counts; -1 for any
+		for _, k := range records {
+			if at := rank(k.Source); !own && !all && k.Facts != nil && at >= 0 && (primary < 0 || at < primary) {
+				primary = at
+			}
+		}
 		best := -1
 		for i, k := range records {
-			if k.Facts == nil || of(*k.Facts) == "" || !all && rank(k.Source) < 0 {
+			if k.Facts == nil || of(*k.Facts) == "" || !all && rank(k.Source) < 0 || primary >= 0 && rank(k.Source) != primary {
 				continue
 			}
 			if best < 0 || cmp.Or(cmp.Compare(rank(k.Source), rank(records[best].Source)), strings.Compare(k.Source, records[best].Source),

@@ -331,13 +331,14 @@ func TestBind(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := h.governance()
+	g.Targets = h.e
 	for _, wrong := range []string{"nobody", other.ID} {
-		if _, err := g.Bind(t.Context(), h.e, p, "one", wrong, h.decider(), "x"); err == nil {
+		if _, err := g.Bind(t.Context(), p, "one", wrong, h.decider(), "x"); err == nil {
 			t.Errorf("%s is bound", wrong)
 		}
 	}
 	// The account is enabled: it takes two people.
-	proposal, err := g.Bind(t.Context(), h.e, p, "one", id, h.decider(), "restored from the backup")
+	proposal, err := g.Bind(t.Context(), p, "one", id, h.decider(), "restored from the backup")
 	if err != nil || proposal.Hold == nil || h.told(audit.AccountBound) != 0 {
 		t.Fatalf("%+v, %v", proposal, err)
 	}

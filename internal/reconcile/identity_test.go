@@ -35,7 +35,9 @@ func TestASecondSourceTakesNothingOver(t *testing.T) {
 		{"no setting joins", everybody, "{}", impostor, atLibrary, "the same national identity number"},
 		{"no setting joins, nothing changes", "{default: [hr, agency]}", "{}", impostor, atLibrary, "the same national identity number"},
 		{"joins, and would change", everybody, "{joins: hr}", impostor, "", "would change the email, phone of person"},
-		{"joins, by another source's precedence", "{default: [agency, hr]}", "{joins: [hr]}", impostor, "", "would change the family_name, email, phone of person"},
+		{"joins, by another source's precedence", "{default: [hr, agency], email: [agency, hr], family_name: [agency, hr]}", "{joins: [hr]}", impostor, "", "would change the family_name, email of person"},
+		// Whom the first source hires is not kept from work by what another source said before.
+		{"joins, from the first source", "{default: [agency, hr]}", "{joins: [hr]}", impostor, atLibrary, "the same national identity number"},
 		{"joins, and changes nothing", "{default: [hr, agency]}", "{joins: hr}", impostor, "joined", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

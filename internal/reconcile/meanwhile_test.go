@@ -198,6 +198,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
 	}
 	h := newHouse(t)
+	h.e.Config.Rules.Catalogue.Systems[0].Owner = "" // an owner's records are not merged into another's
 	h.hire("1 school T", "2 school T")
 	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
 	if err != nil {

@@ -7,6 +7,8 @@
 package rights
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +30,7 @@ const (
 	DecideReview   Action = "review.decide"
 	DecideHold     Action = "hold.decide"   // release or reject what a plan would do
 	DecideImport   Action = "import.decide" // release or reject an HR import
+	ImportFile     Action = "import.file"   // import a file other than those that behov.yaml names
 	BindAccount    Action = "account.bind"
 	EnableAccount  Action = "account.enable"
 	Suspend        Action = "person.suspend"
@@ -51,7 +54,7 @@ const (
 )
 
 // Actions are all actions.
-var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
+var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, RevokeToken}
 
 // Role is what a person is to an installation or to the object of a decision.
@@ -283,6 +286,15 @@ func (r *Rights) Allowed(a Action) []Role {
 		}
 	}
 	return roles
+}
+
+// Digest names the lines: those of the default and the installation's own.
+func (r *Rights) Digest() string {
+	h := sha256.New()
+	for _, l := range r.lines {
+		fmt.Fprintf(h, "%q %q %q %q %q\n", l.Member, l.Role, l.Action, l.effect(), l.Why)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // Given returns the grouping lines: which members have which roles.

@@ -251,11 +251,12 @@ func (db *DB) Decision(ctx context.Context, seq int64) (Decision, error) {
 }
 
 // CurrentDecisionsBy returns the decisions about people that a person made and that
-// no later decision of the kind about the same person and entitlement replaced.
+// no later decision of the kind about the same person and entitlement replaced. One
+// about a record, or about two people, is replaced by one about the same two only.
 func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision, error) {
 	var all []Decision
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE maker = $1 AND person_id <> ''
-		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq) ORDER BY seq`, maker); err != nil {
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND (n.kind <> $2 OR n.subject = d.subject) AND n.seq > d.seq) ORDER BY seq`, maker, string(RecordDecision)); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil

@@ -38,6 +38,9 @@ type Import struct {
 	// JSON, too.
 	Filled   string `db:"filled" json:"-"`
 	Problems string `db:"problems" json:"-"`
+	// Actor is who chose what was imported, as audit.Record.Actor; empty when it was
+	// read from where the configuration says.
+	Actor string `db:"actor" json:"actor,omitempty"`
 }
 
 // At is when it was recorded, UTC.
@@ -50,11 +53,23 @@ func (i Import) Made() time.Time { return instant(i.MadeUS) }
 // RecordImport records an import.
 func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) error {
 	i.Recorded, i.MadeUS = micros(at), micros(made)
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hr_import (id, source, file_hash, rows, bad_rows, events, status, recorded_us, made_us, filled, problems)
-		VALUES (:id, :source, :file_hash, :rows, :bad_rows, :events, :status, :recorded_us, :made_us, :filled, :problems)`, i); err != nil {
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hr_import (id, source, file_hash, rows, bad_rows, events, status, recorded_us, made_us, filled, problems, actor)
+		VALUES (:id, :source, :file_hash, :rows, :bad_rows, :events, :status, :recorded_us, :made_us, :filled, :problems, :actor)`, i); err != nil {
 		return fmt.Errorf("HR import: %w", err)
 	}
 	return nil
+}
+
+// PeopleImportedBy returns the people of whom imports that an actor chose said
+// something new since an instant, and of whom no other import did later.
+func (db *DB) PeopleImportedBy(ctx context.Context, actor string, since time.Time) ([]identity.PersonID, error) {
+	var people []identity.PersonID
+	if err := db.read.SelectContext(ctx, &people, `SELECT DISTINCT e.person_id FROM hr_import i JOIN hr_event e ON e.import_id = i.id
+		WHERE i.actor = $1 AND i.recorded_us >= $2 AND NOT EXISTS (SELECT 1 FROM hr_event l WHERE l.person_id = e.person_id AND l.seq > e.seq AND l.import_id <> e.import_id) ORDER BY e.person_id`,
+		actor, micros(since)); err != nil {
+		return nil, fmt.Errorf("read imports: %w", err)
+	}
+	return people, nil
 }
 
 // LastImport returns the newest import of a source that went in, or nil.

@@ -157,7 +157,9 @@ func (o oneOfEach) ofPerson(p identity.Person) {
 // peopleWhere reads people, sorted by ID, with their keys and employments.
 func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args ...any) ([]identity.Person, error) {
 	var rows []personRow
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone, protected, protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone,
+		protected OR COALESCE(national_id_hash IN (SELECT national_id_hash FROM person WHERE protected OR protected_by_hand), FALSE) AS protected,
+		protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	return fill(ctx, q, rows)
@@ -225,6 +227,18 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 	return identity.Person{}, fmt.Errorf("no person %s", id)
 }
 
+// SamePerson returns the people who are a person as far as anyone can tell: those
+// with the same national identity number, and those who were merged into the person or
+// whom the person was merged into.
+func (db *DB) SamePerson(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error) {
+	var same []identity.PersonID
+	if err := db.read.SelectContext(ctx, &same, `SELECT o.id FROM person p JOIN person o ON o.national_id_hash = p.national_id_hash WHERE p.id = $1
+		UNION SELECT id FROM person WHERE merged_into = $1 UNION SELECT merged_into FROM person WHERE id = $1 AND merged_into <> ''`, string(id)); err != nil {
+		return nil, fmt.Errorf("read people with a person's number: %w", err)
+	}
+	return same, nil
+}
+
 // NationalIDs opens people's national identity numbers, of those who have one.
 // It is for whoever writes them somewhere, and nobody else.
 func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]string, error) {
@@ -258,7 +272,7 @@ var ErrNoPerson = errors.New("no person matches that")
 // FindPerson returns the person whom a reference names. The first of these that
 // matches decides, so that no record of another source makes a reference mean
 // another person: an opaque ID; a record as SOURCE/KEY; a key of the first source; a
-// login, an e-mail address or another source's key. No match gives ErrNoPerson;
+// login; an e-mail address or another source's key. No match gives ErrNoPerson;
 // several people in the last place an error that lists them.
 func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Person, error) {
 	source, key, _ := strings.Cut(ref, "/")
@@ -269,7 +283,8 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 		{`SELECT id FROM person WHERE id = $1`, []any{ref}},
 		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{source, key}},
 		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{first, ref}},
-		{`SELECT id FROM person WHERE login = $1 OR (email = $1 AND email <> '') UNION SELECT person_id FROM person_source_key WHERE key = $1`, []any{ref}},
+		{`SELECT id FROM person WHERE login = $1`, []any{ref}},
+		{`SELECT id FROM person WHERE email = $1 UNION SELECT person_id FROM person_source_key WHERE key = $1`, []any{ref}},
 	} {
 		var ids []string
 		if ref == "" {
