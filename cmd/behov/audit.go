@@ -17,7 +17,7 @@ import (
 
 func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
-	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.verifyCommand())
+	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.logCommand(), a.verifyCommand())
 	return cmd
 }
 

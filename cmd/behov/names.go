@@ -40,6 +40,15 @@ func (n *names) of(id identity.PersonID) string {
 	return s
 }
 
+// protected reports whether a person's identity is protected.
+func (n *names) protected(id identity.PersonID) bool {
+	if id == "" {
+		return false
+	}
+	p, err := n.db.Person(n.ctx, id)
+	return err == nil && p.Protected
+}
+
 // key returns a key by which commands find the person: one of the first source, else
 // another one with its source, else the opaque ID.
 func (n *names) key(p identity.Person) string {
@@ -66,7 +75,7 @@ func (n *names) in(text string) string {
 		if err != nil {
 			return m
 		}
-		if d, err := n.db.Decision(n.ctx, seq); err == nil && d.Reason != "" {
+		if d, err := n.db.Decision(n.ctx, seq); err == nil && d.Reason != "" && !n.protected(identity.PersonID(d.Person)) {
 			return m + ": " + d.Reason
 		}
 		return m

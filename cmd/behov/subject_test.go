@@ -43,6 +43,17 @@ func TestEveryRecordNamesTheOperator(t *testing.T) {
 	if d := last[len(last)-1]; d.Action == audit.DecisionMade && !strings.HasPrefix(d.Authority, "administrator, claimed, rights ") {
 		t.Errorf("%+v", d)
 	}
+	h.says([]string{"audit", "log", "1004"}, "decision.made", "Sven Öberg (1004), suspend", "by Karin Lindqvist (1001) (administrator, claimed, rights ", ", run by "+want, "on suspension suspend: dismissed")
+	h.says([]string{"audit", "log", "--json"}, `"operator":"`+want+`"`, `"opened":{"reason":"dismissed"}`)
+	h.ok("suspend", "1008", "--reason", "moved to Secretville", "--by", "1001")
+	for _, args := range [][]string{{"audit", "log"}, {"audit", "log", "--json"}, {"audit", "log", "1008"}} {
+		if out := h.ok(args...); strings.Contains(out, "Secretville") || strings.Contains(out, "Lena") {
+			t.Errorf("behov %v tells of a protected person:\n%s", args, out)
+		}
+	}
+	if out := h.ok("audit", "log", "--to", "2020-01-01"); out != "" {
+		t.Errorf("before the beginning there is %s", out)
+	}
 	// Taking the operator out of a record is seen.
 	if _, err := h.database().ExecContext(t.Context(), `UPDATE audit_record SET operator = '' WHERE idx = 3`); err != nil {
 		t.Fatal(err)
