@@ -291,3 +291,25 @@ func TestWhoseAccountWasDeletedByHandIsErased(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatWasSetAtCreationIsWithheldLater: a value that is set on a new account and
+// then left alone goes all the same when the identity is protected later.
+func TestWhatWasSetAtCreationIsWithheldLater(t *testing.T) {
+	r := &reality{house: newHouseWith(t, strings.Replace(configuration, `mail: "{{.Email}}"`, `mail: {value: "{{.Email}}", set: create}`, 1))}
+	r.hire("1 school T")
+	r.settledRun()
+	if got := r.accounts(r.one, r.person("1"))[0].Attributes["mail"]; len(got) != 1 {
+		t.Fatalf("mail is %v", got)
+	}
+	p, err := r.e.DB.Person(t.Context(), r.person("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.governance().Protect(t.Context(), p, false, r.decider(), "decision of the Tax Agency"); err != nil {
+		t.Fatal(err)
+	}
+	r.settledRun()
+	if got := r.accounts(r.one, r.person("1"))[0].Attributes["mail"]; len(got) != 0 {
+		t.Errorf("mail is still %v", got)
+	}
+}
