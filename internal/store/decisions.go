@@ -379,6 +379,15 @@ type HoldStep struct {
 	Person identity.PersonID
 }
 
+// record is the beginning of a record about the hold: of what it is held, of whom.
+func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
+	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: h.Kind + " " + h.Digest}
+	if h.Kind == ErasureHold {
+		r.Person, r.Target = h.Subject, ""
+	}
+	return r
+}
+
 // RaiseHold records a hold of steps, with its audit record, unless it is known.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
@@ -402,7 +411,9 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 		}
 	}
 	tx.Enqueue(AlertJob{About: HeldAlert, Subject: h.Digest})
-	tx.Audit(audit.Record{At: at, Actor: actor, Action: audit.HoldRaised, Target: h.Subject, Reason: h.Kind + " " + h.Digest + ": " + h.Why})
+	r := h.record(audit.HoldRaised, actor, at)
+	r.Reason += ": " + h.Why
+	tx.Audit(r)
 	return nil
 }
 
@@ -462,7 +473,9 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 				if err := errors.Join(tx.keepRefused(ctx, h.Digest), tx.EndHold(ctx, h.Digest)); err != nil {
 					return err
 				}
-				tx.Audit(audit.Record{At: now, Actor: actor, Action: audit.HoldExpired, Target: h.Subject, Reason: h.Kind + " " + h.Digest + " was raised on " + h.At().Format(time.RFC3339)})
+				r := h.record(audit.HoldExpired, actor, now)
+				r.Reason += " was raised on " + h.At().Format(time.RFC3339)
+				tx.Audit(r)
 			}
 		}
 		return tx.exec(ctx, `DELETE FROM step_decision WHERE decided_us < $1 AND verdict = $2`, micros(before), Release)
