@@ -165,7 +165,7 @@ func TestASecondRecordGivesNothing(t *testing.T) {
 	if _, err := o.g.Suspend(t.Context(), pushed("C1"), false, rights.Subject{Person: pushed("M1").ID}, "I am the manager"); !refused(err) {
 		t.Errorf("a manager by another source: %v", err)
 	}
-	// Of whom it is not decided who they are, nothing is theirs to decide.
+	// While it is not decided which person a record is, it decides nothing.
 	if err := o.g.DB.Write(t.Context(), func(tx *store.Tx) error {
 		return tx.HoldRecord(t.Context(), store.HeldRecord{Person: o.person("boss").ID, Other: o.person("other").ID, Columns: "email"}, time.Now())
 	}); err != nil {

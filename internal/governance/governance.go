@@ -110,7 +110,7 @@ func (g *Governance) known(ctx context.Context, by rights.Subject) (rights.Known
 	if err != nil {
 		return k, err
 	}
-	// Of whom it is not decided who they are, no one knows that they work here.
+	// While a record is held it is not decided which person it is.
 	k.Works = (standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave) && len(held) == 0
 	k.Suspended = standing.Facts.Suspended != ""
 	k.Member = g.memberNames(standing.Person)
@@ -146,7 +146,7 @@ func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Ro
 }
 
 // named returns an error when a record is named where rights are given: they would
-// pass to another person with it, or to the next whom a source calls so.
+// pass with it to another person, or to the next person who gets the key.
 func (g *Governance) named(keys ...identity.SourceKey) error {
 	for _, k := range keys {
 		ref, place := k.Source+"/"+k.Key, ""

@@ -167,8 +167,8 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 
 // causedBy returns which steps a person caused: those about a person and entitlement
 // on which the person's own decision is in force, the account's own steps where it
-// revoked anything of it, and all about people of whom the person imported something
-// within a hold's life.
+// revoked anything of it, and all about people that a file changed which the person
+// imported within a hold's life.
 func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (func(plan.Step) bool, error) {
 	decisions, err := g.DB.CurrentDecisionsBy(ctx, ActorOf(maker))
 	if err != nil {

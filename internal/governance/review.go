@@ -102,7 +102,7 @@ func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement poli
 }
 
 // DecideItem answers a review item, named "campaign-number", with keep or revoke. A
-// later answer replaces an earlier one. It is for the reviewer whom the item names,
+// later answer replaces an earlier one. It is for the reviewer that the item names,
 // the owner of the system, or who else rights allows.
 func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by rights.Subject, reason string) (store.Decision, error) {
 	campaign, number, ok := strings.Cut(name, "-")

@@ -11,8 +11,8 @@ import (
 )
 
 // MakeToken makes a token with which the holder pushes people to an HR source until
-// an instant, and returns it, this once. While no person is known, by whom it could be
-// decided, the operating system's user makes it: by is the zero Subject then.
+// an instant, and returns it, this once. While no person is known who could decide
+// it, the operating system's user makes it: by is the zero Subject then.
 func (g *Governance) MakeToken(ctx context.Context, name, source string, until time.Time, by rights.Subject) (token string, t store.Token, err error) {
 	var d store.Decision
 	n, err := g.DB.CountPeople(ctx)

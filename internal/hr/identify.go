@@ -118,7 +118,7 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 	}
 	if changed := r.changes(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
-		if r.Source.Name == r.Config.First { // whom HR hires gets what the work needs
+		if r.Source.Name == r.Config.First { // a hire gets what the work needs
 			r.warn(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
 			return nil, nil
 		}

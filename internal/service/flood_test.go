@@ -87,7 +87,7 @@ func serveSCIM(t *testing.T, town *town) (address string) {
 	return web.URL
 }
 
-// TestAStolenTokenMakesFewAccounts: whoever pushes new users as fast as they are
+// TestAStolenTokenMakesFewAccounts: a client that pushes new users as fast as they are
 // taken gets as many accounts as the limit for creations says, and the rest
 // waits for a person.
 func TestAStolenTokenMakesFewAccounts(t *testing.T) {

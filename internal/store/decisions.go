@@ -379,7 +379,7 @@ type HoldStep struct {
 	Person identity.PersonID
 }
 
-// record is the beginning of a record about the hold: of what it is held, of whom.
+// record begins an audit record about the hold.
 func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
 	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: h.Kind + " " + h.Digest}
 	if h.Kind == ErasureHold {

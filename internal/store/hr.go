@@ -60,8 +60,8 @@ func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) er
 	return nil
 }
 
-// PeopleImportedBy returns the people of whom imports that an actor chose said
-// something new since an instant, and of whom no other import did later.
+// PeopleImportedBy returns the people that files changed which an actor imported by
+// hand since an instant, and that no other import changed later.
 func (db *DB) PeopleImportedBy(ctx context.Context, actor string, since time.Time) ([]identity.PersonID, error) {
 	var people []identity.PersonID
 	if err := db.read.SelectContext(ctx, &people, `SELECT DISTINCT e.person_id FROM hr_import i JOIN hr_event e ON e.import_id = i.id

@@ -269,7 +269,7 @@ func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]st
 // ErrNoPerson is returned when a reference matches no person.
 var ErrNoPerson = errors.New("no person matches that")
 
-// FindPerson returns the person whom a reference names. The first of these that
+// FindPerson returns the person that a reference names. The first of these that
 // matches decides, so that no record of another source makes a reference mean
 // another person: an opaque ID; a record as SOURCE/KEY; a key of the first source; a
 // login; an e-mail address or another source's key. No match gives ErrNoPerson;
@@ -303,7 +303,7 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 	return identity.Person{}, fmt.Errorf("%w (%q): give a person_id of %s, SOURCE/person_id, a login, an e-mail address or an ID", ErrNoPerson, ref, first)
 }
 
-// ambiguous lists the people whom a reference names, by a record of each.
+// ambiguous lists the people that a reference names, by a record of each.
 func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	var candidates []string
 	for _, id := range ids[:min(len(ids), 20)] {

@@ -13,7 +13,7 @@ CREATE INDEX decision_maker ON decision (maker, seq);
 ALTER TABLE hr_import ADD COLUMN actor TEXT NOT NULL DEFAULT '';
 CREATE INDEX hr_import_actor ON hr_import (actor, recorded_us) WHERE actor <> '';
 CREATE INDEX hr_event_import ON hr_event (import_id);
--- The numbers of people with protected identity: whoever has one is protected.
+-- The numbers of people with protected identity: each person with one is protected.
 CREATE INDEX person_protected ON person (national_id_hash) WHERE protected OR protected_by_hand;
 
 -- +goose Down
