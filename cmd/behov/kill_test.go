@@ -245,6 +245,8 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	for _, i := range all {
 		ever[i.Person] = true
 	}
+	// What a killed proof of disabling left is deleted by the next proof.
+	users.Entries = slices.DeleteFunc(users.Entries, func(e *ldap.Entry) bool { return strings.HasPrefix(e.GetAttributeValue("uid"), "behovcheck") })
 	if len(users.Entries) != len(ever) {
 		t.Errorf("%d accounts in the directory, and %d people ever had one", len(users.Entries), len(ever))
 	}
