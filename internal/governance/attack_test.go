@@ -196,13 +196,7 @@ func TestAReasonHasNoControls(t *testing.T) {
 	if err != nil || strings.ContainsFunc(d.Reason, unicode.IsControl) {
 		t.Errorf("%q, %v", d.Reason, err)
 	}
-}
-
-// The first source is the one that the precedence names first, whatever the others
-// are called.
-func TestTheFirstSourceIsNotTheFirstByName(t *testing.T) {
-	o := newOffice(t)
-	if o.g.Config.First != "hr" {
-		t.Errorf("the first source is %q", o.g.Config.First)
+	if _, err := o.g.Pause(t.Context(), "one", store.Resume, o.by("administrator"), "\u200b \u2060"); err == nil || !strings.Contains(err.Error(), "needs a reason") {
+		t.Errorf("a reason that cannot be seen: %v", err)
 	}
 }

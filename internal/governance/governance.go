@@ -69,10 +69,9 @@ func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.A
 	if by.Person == "" {
 		return store.Decision{}, errors.New("a decision needs a person who makes it: --by with a person_id, or BEHOV_BY")
 	}
-	if strings.TrimSpace(reason) == "" {
+	if reason = identity.CleanText(reason); reason == "" { // one line, without what a terminal obeys
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
 	}
-	reason = identity.CleanText(reason) // one line, without what a terminal obeys
 	known, err := g.known(ctx, by)
 	if err != nil {
 		return store.Decision{}, err
