@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -32,29 +33,36 @@ type fileAccount struct {
 
 // load reads the file. One that is not there yet is an empty target; one that
 // is there and cannot be understood is an error, never an empty target.
-func load(name string, groups []string) (*state, error) {
+func load(name string, groups []string) (*state, os.FileInfo, error) {
 	s := newState(groups)
-	b, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return s, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the target's file: %w", err)
+		return nil, nil, fmt.Errorf("read the target's file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // reading
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the target's file: %w", err)
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the target's file: %w", err)
 	}
 	var d document
 	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, fmt.Errorf("%s is not a memory target's file: %w", name, err)
+		return nil, nil, fmt.Errorf("%s is not a memory target's file: %w", name, err)
 	}
 	for _, a := range d.Accounts {
 		if a.ID == "" {
-			return nil, fmt.Errorf("%s: an account has no id", name)
+			return nil, nil, fmt.Errorf("%s: an account has no id", name)
 		}
 		if _, twice := s.accounts[a.ID]; twice {
-			return nil, fmt.Errorf("%s: two accounts have the id %s", name, a.ID)
+			return nil, nil, fmt.Errorf("%s: two accounts have the id %s", name, a.ID)
 		}
-		s.put(account{mfa: a.MFA, Account: connectors.Account{
-			ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, Attributes: a.Attributes,
-		}})
+		s.put(a.account())
 	}
 	for g, ids := range d.Groups {
 		s.members[g] = make(map[string]bool, len(ids))
@@ -62,23 +70,15 @@ func load(name string, groups []string) (*state, error) {
 			s.members[g][id] = true
 		}
 	}
-	return s, nil
+	return s, info, nil
 }
 
-// update reads the file, lets change work on it and writes it back, while no
-// other process does the same.
-func update(name string, groups []string, change func(*state)) (err error) {
-	unlock, err := lock(name + ".lock")
-	if err != nil {
-		return fmt.Errorf("lock the target's file: %w", err)
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	s, err := load(name, groups)
-	if err != nil {
-		return err
-	}
-	change(s)
-	return save(name, s)
+func (a fileAccount) account() account {
+	return account{mfa: a.MFA, Account: connectors.Account{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, Attributes: a.Attributes}}
+}
+
+func (a account) file() fileAccount {
+	return fileAccount{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: a.mfa, Attributes: a.Attributes}
 }
 
 // save replaces the file in one step, so that a reader, or a power cut, finds
@@ -86,10 +86,7 @@ func update(name string, groups []string, change func(*state)) (err error) {
 func save(name string, s *state) (err error) {
 	d := document{Groups: make(map[string][]string, len(s.members))}
 	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
-		a := s.accounts[id]
-		d.Accounts = append(d.Accounts, fileAccount{
-			ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: a.mfa, Attributes: a.Attributes,
-		})
+		d.Accounts = append(d.Accounts, s.accounts[id].file())
 	}
 	for g, m := range s.members {
 		d.Groups[g] = slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(m))))

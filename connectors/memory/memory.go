@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 
@@ -36,8 +37,9 @@ type Config struct {
 type Connector struct {
 	cfg Config
 
-	mu    sync.Mutex // guards state
+	mu    sync.Mutex // guards state and file
 	state *state
+	file  *file // nil without a file
 }
 
 var (
@@ -48,14 +50,19 @@ var (
 	_ connectors.AccountLocator  = (*Connector)(nil)
 )
 
-// New returns a connector. It reads the file when there is one, and writes
-// nothing until something is applied.
+// New returns a connector. It reads the file when there is one, unless it is
+// large, and writes nothing until something is applied.
 func New(cfg Config) (*Connector, error) {
 	c := &Connector{cfg: cfg, state: newState(cfg.Groups)}
-	if cfg.File != "" {
-		if _, err := load(cfg.File, cfg.Groups); err != nil {
-			return nil, fmt.Errorf("memory target: %w", err)
-		}
+	if cfg.File == "" {
+		return c, nil
+	}
+	c.file = &file{name: cfg.File, groups: cfg.Groups, large: largeFile}
+	if info, err := os.Stat(cfg.File); err == nil && info.Size() >= largeFile {
+		return c, nil // whoever asks for something of it reads it
+	}
+	if _, err := c.file.load(); err != nil {
+		return nil, fmt.Errorf("memory target: %w", err)
 	}
 	return c, nil
 }
@@ -180,17 +187,22 @@ func (c *Connector) FindAccounts(ctx context.Context, names []string, values map
 // LocateAccounts implements connectors.AccountLocator. There is nowhere else in
 // the target than what Snapshot shows.
 func (c *Connector) LocateAccounts(ctx context.Context, accounts []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
-	s, err := c.read(ctx)
+	var there []connectors.Location
+	err := c.look(ctx, func(s *state) {
+		for _, ref := range accounts {
+			for _, id := range slices.Compact([]string{ref.ID, s.byAnchor[ref.Anchor]}) {
+				if a, ok := s.accounts[id]; ok {
+					there = append(there, connectors.Location{Account: a.Account, Place: "this target", InScope: true})
+				}
+			}
+		}
+	})
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	for _, ref := range accounts {
-		for _, id := range slices.Compact([]string{ref.ID, s.byAnchor[ref.Anchor]}) {
-			if a, there := s.accounts[id]; there {
-				if err := found(connectors.Location{Account: a.Account, Place: "this target", InScope: true}); err != nil {
-					return connectors.Completeness{}, err
-				}
-			}
+	for _, l := range there {
+		if err := found(l); err != nil {
+			return connectors.Completeness{}, err
 		}
 	}
 	return connectors.Completeness{Complete: true}, nil
@@ -236,8 +248,19 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 	return results
 }
 
-// Close implements connectors.Connector.
-func (c *Connector) Close() error { return nil }
+// Close implements connectors.Connector. What lies in a journal is brought into
+// the file, so that people can read it.
+func (c *Connector) Close() error {
+	if c.file == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.file.fold(); err != nil {
+		return fmt.Errorf("memory target: %w", err)
+	}
+	return nil
+}
 
 // Put writes an account as somebody other than behov would, without asking
 // whether it may: tests and demonstrations make foreign accounts, drift and
@@ -250,38 +273,39 @@ func (c *Connector) Put(a connectors.Account, mfa bool) (string, error) {
 
 // look lets f see the state while nobody changes it.
 func (c *Connector) look(ctx context.Context, f func(*state)) error {
-	if c.cfg.File != "" {
-		s, err := c.read(ctx)
-		if err == nil {
-			f(s)
-		}
-		return err
-	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f(c.state)
-	return nil
+	s, err := c.current()
+	if err == nil {
+		f(s)
+	}
+	return err
+}
+
+// current returns the state as it is now; c.mu is held as long as it is used.
+func (c *Connector) current() (*state, error) {
+	if c.file == nil {
+		return c.state, nil
+	}
+	// A rename replaces the file as a whole, so that reading takes no lock.
+	s, err := c.file.load()
+	if err != nil {
+		return nil, connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
+	}
+	return s, nil
 }
 
 // read returns a state that nobody changes any more.
-func (c *Connector) read(ctx context.Context) (*state, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if c.cfg.File != "" {
-		// A rename replaces the file as a whole, so that reading takes no lock.
-		s, err := load(c.cfg.File, c.cfg.Groups)
-		if err != nil {
-			return nil, connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
+func (c *Connector) read(ctx context.Context) (s *state, err error) {
+	err = c.look(ctx, func(now *state) {
+		if s = now; c.file == nil || c.file.state != nil {
+			s = now.clone()
 		}
-		return s, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.clone(), nil
+	})
+	return s, err
 }
 
 // write lets change work on the newest state, and keeps what came of it.
@@ -291,11 +315,11 @@ func (c *Connector) write(ctx context.Context, change func(*state)) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cfg.File == "" {
+	if c.file == nil {
 		change(c.state)
 		return nil
 	}
-	if err := update(c.cfg.File, c.cfg.Groups, change); err != nil {
+	if err := c.file.update(change); err != nil {
 		return connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
 	}
 	return nil

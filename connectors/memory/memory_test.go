@@ -32,7 +32,10 @@ func open(t *testing.T, file string) *memory.Connector {
 }
 
 func fixture(t *testing.T, file string) conformance.Fixture {
-	c := open(t, file)
+	return fixtureOf(t, file, open(t, file))
+}
+
+func fixtureOf(t *testing.T, file string, c *memory.Connector) conformance.Fixture {
 	f := conformance.Fixture{
 		Connector:    c,
 		Entitlements: []string{"staff", "finance, \"big\""},

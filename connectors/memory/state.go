@@ -23,6 +23,8 @@ type state struct {
 	members  map[string]map[string]bool // by entitlement, then account ID
 	// references are attributes whose values are other accounts' IDs.
 	references []string
+	// changed notes what is changed; nil when it is not asked for.
+	changed *changes
 }
 
 func newState(groups []string) *state {
@@ -53,6 +55,7 @@ func (s *state) put(a account) {
 		s.forget(old)
 	}
 	a.Attributes = cloneAttributes(a.Attributes)
+	s.noteAccount(a.ID)
 	s.accounts[a.ID] = a
 	s.byName[a.Name] = a.ID
 	if a.Anchor != "" {
@@ -189,11 +192,24 @@ func (s *state) delete(c connectors.Change) connectors.Outcome {
 	if !ok {
 		return alreadySo()
 	}
+	s.remove(a)
+	return applied()
+}
+
+// remove removes an account and its memberships.
+func (s *state) remove(a account) {
+	s.noteAccount(a.ID)
 	s.forget(a)
 	for _, m := range s.members {
 		delete(m, a.ID)
 	}
-	return applied()
+}
+
+// noteAccount notes that an account is changed.
+func (s *state) noteAccount(id string) {
+	if s.changed != nil {
+		s.changed.accounts[id] = true
+	}
 }
 
 func (s *state) member(c connectors.Change) connectors.Outcome {
@@ -206,6 +222,7 @@ func (s *state) member(c connectors.Change) connectors.Outcome {
 		if !m[id] {
 			return alreadySo()
 		}
+		s.noteMember(c.Entitlement, id)
 		delete(m, id)
 		return applied()
 	}
@@ -215,8 +232,16 @@ func (s *state) member(c connectors.Change) connectors.Outcome {
 	if m[id] {
 		return alreadySo()
 	}
+	s.noteMember(c.Entitlement, id)
 	m[id] = true
 	return applied()
+}
+
+// noteMember notes that a membership is changed.
+func (s *state) noteMember(group, id string) {
+	if s.changed != nil {
+		s.changed.members[[2]string{group, id}] = true
+	}
 }
 
 func applied() connectors.Outcome   { return connectors.Outcome{Status: connectors.Applied} }
