@@ -95,7 +95,7 @@ func TestJournalIsTheFile(t *testing.T) {
 			if rapid.Bool().Draw(r, "killed") {
 				j, err := os.OpenFile(file+".journal", os.O_APPEND|os.O_WRONLY, 0)
 				if err == nil {
-					if _, err := j.WriteString(`{"put":[{"id":"half`); err != nil {
+					if _, err := j.WriteString(`{"put":[{"id":"` + strings.Repeat("half", 100)); err != nil {
 						r.Fatal(err)
 					}
 					_ = j.Close()
