@@ -41,6 +41,9 @@ func (m Matching) Canonical(values []string) []string {
 // Same says whether the target holds two lists of values equal.
 func (m Matching) Same(a, b []string) bool { return slices.Equal(m.Canonical(a), m.Canonical(b)) }
 
+// phoneSeparators are what people write between digits.
+var phoneSeparators = strings.NewReplacer(" ", "", "-", "")
+
 func (m Matching) canonical(v string) string {
 	switch m {
 	case MatchIgnoreCase:
@@ -48,7 +51,7 @@ func (m Matching) canonical(v string) string {
 	case MatchBoolean:
 		return strings.ToLower(strings.TrimSpace(v))
 	case MatchDigits:
-		return strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(v))
+		return strings.ToLower(phoneSeparators.Replace(v))
 	case MatchTime:
 		if t, ok := parseTime(v); ok {
 			return t.UTC().Format(time.RFC3339Nano)

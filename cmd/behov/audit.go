@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -97,8 +99,8 @@ func knownEntitlement(ctx context.Context, i *installation, id string) error {
 			return nil
 		}
 	}
-	ever, err := i.db.Intervals(ctx, store.IntervalQuery{Entitlement: id})
-	if err != nil || len(ever) > 0 {
+	ever, err := i.db.EverGiven(ctx, id)
+	if err != nil || ever {
 		return err
 	}
 	return fmt.Errorf("no entitlement %q is in the catalogue or was ever given", id)
@@ -176,24 +178,32 @@ type intervalJSON struct {
 
 func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, none string) error {
 	n := newNames(ctx, i)
+	var ids []identity.PersonID
+	var numbers []int64
+	for _, x := range intervals {
+		ids = append(ids, identity.PersonID(x.Person))
+		numbers = append(numbers, x.SinceRecord)
+		if !x.Until.IsZero() {
+			numbers = append(numbers, x.UntilRecord)
+		}
+	}
+	whys, err := i.db.RecordReasons(ctx, numbers)
+	if err != nil {
+		return err
+	}
+	if err := n.load(ids, slices.Collect(maps.Values(whys))...); err != nil {
+		return err
+	}
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
-		began, err := i.db.Record(ctx, x.SinceRecord)
-		if err != nil {
-			return err
-		}
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
-			Why: n.in(began.Reason), Records: []int64{x.SinceRecord}}
+			Why: n.in(whys[x.SinceRecord]), Records: []int64{x.SinceRecord}}
 		if !x.UnseenSince.IsZero() {
 			rows[j].NotSeen = &x.UnseenSince
 			rows[j].Records = append(rows[j].Records, x.UnseenRecord)
 		}
 		if !x.Until.IsZero() {
-			ended, err := i.db.Record(ctx, x.UntilRecord)
-			if err != nil {
-				return err
-			}
-			rows[j].Until, rows[j].Ended = &x.Until, n.in(ended.Reason)
+			rows[j].Until, rows[j].Ended = &x.Until, n.in(whys[x.UntilRecord])
 			rows[j].Records = append(rows[j].Records, x.UntilRecord)
 		}
 	}

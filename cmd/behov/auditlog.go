@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) logCommand() *cobra.Command {
@@ -45,7 +46,11 @@ people with protected identity.
 				}
 			}
 			n := newNames(ctx, i)
-			for r, err := range i.db.Records(ctx, string(person)) {
+			var of store.Few
+			if person != "" {
+				of = store.Few{person}
+			}
+			for r, err := range i.db.Records(ctx, of) {
 				if err != nil {
 					return err
 				}

@@ -12,42 +12,89 @@ import (
 // names turns opaque IDs into names at the last moment, on the way to a
 // reader. Protected identities stay masked.
 type names struct {
-	ctx   context.Context
-	db    *store.DB
-	first string // the source whose keys are shown without its name
-	known map[identity.PersonID]string
+	ctx       context.Context
+	db        *store.DB
+	first     string // the source whose keys are shown without its name
+	people    map[identity.PersonID]identity.Person
+	decisions map[int64]store.Decision
 }
 
 func newNames(ctx context.Context, i *installation) *names {
-	return &names{ctx: ctx, db: i.db, first: i.config.First, known: map[identity.PersonID]string{}}
+	return &names{ctx: ctx, db: i.db, first: i.config.First, people: map[identity.PersonID]identity.Person{}, decisions: map[int64]store.Decision{}}
+}
+
+// load reads at once the people, and those and the decisions that texts name: who
+// prints a list reads them all before the first. What is not loaded is read when it
+// is asked for.
+func (n *names) load(ids []identity.PersonID, texts ...string) error {
+	var missing store.Few
+	want := func(id identity.PersonID) {
+		if _, known := n.people[id]; !known && id != "" {
+			missing = append(missing, id)
+		}
+	}
+	for _, id := range ids {
+		want(id)
+	}
+	var numbers []int64
+	for _, text := range texts {
+		for _, m := range actorPattern.FindAllStringSubmatch(text, -1) {
+			want(identity.PersonID(m[1]))
+		}
+		for _, m := range decisionPattern.FindAllStringSubmatch(text, -1) {
+			if seq, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+				numbers = append(numbers, seq)
+			}
+		}
+	}
+	decisions, err := n.db.DecisionsBySeq(n.ctx, numbers)
+	if err != nil {
+		return err
+	}
+	for _, d := range decisions {
+		n.decisions[d.Seq] = d
+		want(identity.PersonID(d.Person))
+	}
+	people, err := n.db.NamesAmong(n.ctx, missing)
+	if err != nil {
+		return err
+	}
+	for _, id := range missing {
+		n.people[id] = identity.Person{} // erased, unless they are among those
+	}
+	for _, p := range people {
+		n.add(p)
+	}
+	return nil
+}
+
+// add is for a person who was read already.
+func (n *names) add(p identity.Person) { n.people[p.ID] = p }
+
+// person returns a person, the zero value when they are not known or cannot be read.
+func (n *names) person(id identity.PersonID) identity.Person {
+	if _, known := n.people[id]; !known {
+		_ = n.load([]identity.PersonID{id}) // the opaque ID stands for who cannot be read
+	}
+	return n.people[id]
 }
 
 // of returns "Given Family (key)", with the opaque ID where the key is a national
 // identity number.
 func (n *names) of(id identity.PersonID) string {
-	if s, ok := n.known[id]; ok {
-		return s
-	}
-	p, err := n.db.Person(n.ctx, id)
-	if err != nil {
+	p := n.person(id)
+	if p.ID == "" {
 		return string(id)
 	}
 	s := p.Name()
 	if len(p.Keys) > 0 {
 		s += " (" + n.key(p) + ")"
 	}
-	n.known[id] = s
 	return s
 }
 
 // protected reports whether a person's identity is protected.
-func (n *names) protected(id identity.PersonID) bool {
-	if id == "" {
-		return false
-	}
-	p, err := n.db.Person(n.ctx, id)
-	return err == nil && p.Protected
-}
+func (n *names) protected(id identity.PersonID) bool { return n.person(id).Protected }
 
 // key returns a key by which commands find the person: one of the first source, else
 // another one with its source, else the opaque ID.
@@ -75,7 +122,14 @@ func (n *names) in(text string) string {
 		if err != nil {
 			return m
 		}
-		if d, err := n.db.Decision(n.ctx, seq); err == nil && d.Reason != "" && !n.protected(identity.PersonID(d.Person)) {
+		d, known := n.decisions[seq]
+		if !known {
+			if d, err = n.db.Decision(n.ctx, seq); err != nil {
+				return m
+			}
+			n.decisions[seq] = d
+		}
+		if d.Reason != "" && !n.protected(identity.PersonID(d.Person)) {
 			return m + ": " + d.Reason
 		}
 		return m

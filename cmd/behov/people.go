@@ -59,18 +59,35 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 			rows, counts := []stood{}, map[string]int{}
 			n := newNames(ctx, i)
 			day := identity.DateOf(a.now(), i.zone)
+			const page = 1000
+			var some []identity.Person
+			stand := func() error {
+				standings, err := reconcile.StandingsOf(ctx, i.db, i.config, some, day)
+				for k, s := range standings {
+					counts[string(s.Stage.State)]++
+					if state == "" || state == string(s.Stage.State) {
+						n.add(some[k])
+						rows = append(rows, stood{some[k].ID, n.of(some[k].ID), s.Stage, s.Facts.Suspended})
+					}
+				}
+				some = some[:0]
+				return err
+			}
 			for p, err := range i.db.People(ctx, store.AnyPerson) {
 				if err != nil {
 					return err
 				}
-				s, err := reconcile.StandingOf(ctx, i.db, i.config, p, day)
-				if err != nil {
-					return err
+				if some = append(some, p); len(some) == page {
+					if err := stand(); err != nil {
+						return err
+					}
 				}
-				counts[string(s.Stage.State)]++
-				if state == "" || state == string(s.Stage.State) {
-					rows = append(rows, stood{p.ID, n.of(p.ID), s.Stage, s.Facts.Suspended})
-				}
+			}
+			if err := stand(); err != nil {
+				return err
+			}
+			if err := n.load(nil, suspensions(rows)...); err != nil {
+				return err
 			}
 			if a.json {
 				return a.printJSON(rows)
@@ -100,6 +117,16 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 	}
 	cmd.Flags().StringVar(&state, "state", "", "only those in this state")
 	return cmd
+}
+
+func suspensions(rows []stood) []string {
+	var texts []string
+	for _, r := range rows {
+		if r.Suspended != "" {
+			texts = append(texts, r.Suspended)
+		}
+	}
+	return texts
 }
 
 func (a *app) peopleShowCommand() *cobra.Command {
@@ -172,6 +199,13 @@ person is asked here too, and until then the new person gets nothing.`,
 				a.printf("Nobody looks like somebody else.\n")
 			}
 			n := newNames(ctx, i)
+			var both []identity.PersonID
+			for _, d := range found {
+				both = append(both, d.A, d.B)
+			}
+			if err := n.load(both); err != nil {
+				return err
+			}
 			for _, d := range found {
 				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), d.Why, d.A, d.B, d.A, d.B)
 			}

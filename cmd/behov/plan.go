@@ -54,7 +54,11 @@ is held or failed for good, 1 error.`,
 				return err
 			}
 			defer done()
-			p, v, err := e.Preview(ctx, o)
+			preview := func() (*plan.Plan, *reconcile.Values, error) { return e.Preview(ctx, o) }
+			if o.Person != "" && out == "" && asOf == "" {
+				preview = func() (*plan.Plan, *reconcile.Values, error) { return e.PreviewPerson(ctx, o.Person) }
+			}
+			p, v, err := preview()
 			if err != nil {
 				return err
 			}

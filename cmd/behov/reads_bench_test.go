@@ -38,7 +38,7 @@ func BenchmarkAnswers(b *testing.B) {
 				{"explain", 1, []string{"explain", "500"}},
 				{"explain-one", 1, []string{"explain", "500", "sys3:e"}},
 				{"audit-access", benchEntitlements, []string{"audit", "access", "500"}},
-				{"audit-log", 1, []string{"audit", "log", "--person", "500"}},
+				{"audit-log", 1, []string{"audit", "log", "500"}},
 				{"status", 1, []string{"status"}},
 				{"hold-list", 1, []string{"hold", "list"}},
 				{"rights", 1, []string{"rights", "500"}},

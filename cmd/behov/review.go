@@ -67,15 +67,30 @@ func (a *app) reviewListCommand() *cobra.Command {
 				Decision *store.Decision `json:"decision,omitempty"`
 			}
 			rows := []row{}
+			var ids []identity.PersonID
+			var texts []string
 			for _, item := range items {
+				if item.Decided == nil || all {
+					ids = append(ids, identity.PersonID(item.Person))
+					texts = append(texts, item.Reviewer, item.Why)
+				}
+			}
+			for _, d := range decisions {
+				texts = append(texts, d.Maker)
+			}
+			if err := n.load(ids, texts...); err != nil {
+				return err
+			}
+			for _, item := range items {
+				if item.Decided != nil && !all {
+					continue
+				}
 				r := row{Item: item.Name(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
 				if item.Decided != nil {
 					d := decisions[*item.Decided]
 					r.Decision = &d
 				}
-				if r.Decision == nil || all {
-					rows = append(rows, r)
-				}
+				rows = append(rows, r)
 			}
 			decided := make([]*store.Decision, len(rows))
 			for n := range rows {

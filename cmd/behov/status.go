@@ -104,7 +104,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	holds, err4 := i.db.Holds(ctx)
 	waiting, err5 := i.db.WaitingJobs(ctx)
 	left, err6 := reconcile.LeftBehind(ctx, i.db, i.config)
-	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, "")
+	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, nil)
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
 	undecided, err10 := i.db.HeldRecords(ctx, nil)

@@ -15,7 +15,7 @@ import (
 func (h *household) trail() []audit.Record {
 	h.t.Helper()
 	var all []audit.Record
-	for r, err := range openStore(h.t, h.dir).Records(h.t.Context(), "") {
+	for r, err := range openStore(h.t, h.dir).Records(h.t.Context(), nil) {
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	if err != nil {
 		return store.Decision{}, err
 	}
-	before, err := g.DB.PersonDecisions(ctx, kind, string(p.ID))
+	before, err := g.DB.PersonDecisions(ctx, kind, store.Few{p.ID})
 	if err != nil {
 		return store.Decision{}, err
 	}

@@ -3,12 +3,14 @@ package governance
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -28,21 +30,24 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 	if err != nil {
 		return 0, nil, err
 	}
-	intervals, err := g.DB.Intervals(ctx, store.IntervalQuery{Open: true})
-	if err != nil {
-		return 0, nil, err
-	}
-	why := reasons{g: g, people: map[identity.PersonID][]policy.Grant{}}
-	for _, i := range intervals {
-		e, ok := g.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
-		if !ok || e.System != system {
+	var intervals []audit.Interval
+	for _, e := range g.Config.Rules.Catalogue.Entitlements {
+		if e.System != system {
 			continue
 		}
-		text, err := why.of(ctx, identity.PersonID(i.Person), e.ID)
+		of, err := g.DB.Intervals(ctx, store.IntervalQuery{Entitlement: string(e.ID), Open: true})
 		if err != nil {
 			return 0, nil, err
 		}
-		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: text})
+		intervals = append(intervals, of...)
+	}
+	audit.SortIntervals(intervals)
+	grants, err := g.grants(ctx, intervals)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, i := range intervals {
+		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: why(grants[i.Person], policy.EntitlementID(i.Entitlement))})
 	}
 	if len(items) == 0 {
 		return 0, nil, fmt.Errorf("no one has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
@@ -67,38 +72,43 @@ func systems(r *policy.Rules) string {
 	return strings.Join(names, ", ")
 }
 
-// reasons remembers what each person is granted.
-type reasons struct {
-	g      *Governance
-	people map[identity.PersonID][]policy.Grant
+// grants returns what each person who has any of the access is granted today.
+func (g *Governance) grants(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
+	ids := make(store.Few, len(access))
+	for i, a := range access {
+		ids[i] = identity.PersonID(a.Person)
+	}
+	grants := map[string][]policy.Grant{}
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), 1000) {
+		people, err := g.DB.PeopleAmong(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		standings, err := reconcile.StandingsOf(ctx, g.DB, g.Config, people, g.today())
+		if err != nil {
+			return nil, err
+		}
+		for i, s := range standings {
+			if grants[string(people[i].ID)], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return grants, nil
 }
 
-func (r *reasons) of(ctx context.Context, id identity.PersonID, entitlement policy.EntitlementID) (string, error) {
-	grants, ok := r.people[id]
-	if !ok {
-		p, err := r.g.DB.Person(ctx, id)
-		if err != nil {
-			return "", err
-		}
-		standing, err := r.g.standing(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		if grants, err = r.g.Config.Rules.Decide(standing.Person, r.g.today(), standing.Facts); err != nil {
-			return "", err
-		}
-		r.people[id] = grants
-	}
+// why returns the reasons of one entitlement.
+func why(grants []policy.Grant, entitlement policy.EntitlementID) string {
 	for _, grant := range grants {
 		switch {
 		case grant.Entitlement != entitlement:
 		case len(grant.Reasons) > 0:
-			return policy.Reasons(grant.Reasons), nil
+			return policy.Reasons(grant.Reasons)
 		default:
-			return grant.GateReason, nil
+			return grant.GateReason
 		}
 	}
-	return "no rule gives it: it was found in the target", nil
+	return "no rule gives it: it was found in the target"
 }
 
 // DecideItem answers a review item, named "campaign-number", with keep or revoke. A

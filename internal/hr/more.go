@@ -44,9 +44,11 @@ var (
 	addressNames = []string{"href", "url", "uri", "link", "$ref"}
 )
 
+var nameSeparators = strings.NewReplacer("_", "", "-", "")
+
 func plainName(name string) string {
 	name = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(name), "@"), "odata.")
-	return strings.NewReplacer("_", "", "-", "").Replace(name)
+	return nameSeparators.Replace(name)
 }
 
 // read notes what a page's own fields say, and those of the objects in them that

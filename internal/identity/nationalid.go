@@ -89,13 +89,15 @@ func Born(number string) Date {
 
 var numbers = regexp.MustCompile(`\d+(?:[-+ ]\d+)?`)
 
+var withoutSeparators = strings.NewReplacer("-", "", " ", "")
+
 // HasNationalID says whether a text has a personal identity or coordination
 // number in it, in any of its forms, as a key of an HR source may.
 func HasNationalID(s string) bool {
 	return slices.ContainsFunc(numbers.FindAllString(s, -1), func(n string) bool {
 		digits, _, _ := strings.Cut(n, " ")
 		for _, form := range []string{n, strings.FieldsFunc(digits, func(r rune) bool { return r == '-' || r == '+' })[0]} {
-			if Born(strings.NewReplacer("-", "", " ", "").Replace(form)) != "" {
+			if Born(withoutSeparators.Replace(form)) != "" {
 				return true
 			}
 			if _, is := NationalID(form, "2099-12-31"); is {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -96,12 +97,13 @@ func (e *Engine) readFew(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
+	standings, err := StandingsOf(ctx, e.DB, e.Config, people, w.day)
+	if err != nil {
+		return err
+	}
 	w.few = w.few[:0]
-	for _, p := range people {
-		standing, err := StandingOf(ctx, e.DB, e.Config, p, w.day)
-		if err != nil {
-			return err
-		}
+	for i, p := range people {
+		standing := standings[i]
 		if standing.Unclear != nil {
 			w.unclear[p.ID] = standing.Unclear
 		}
@@ -117,23 +119,22 @@ func (e *Engine) readFew(ctx context.Context, w *world) error {
 			w.byKey[k.SourceKey] = p.ID
 		}
 	}
+	var managers []identity.SourceKey
 	for _, p := range w.people {
 		for _, employment := range p.Employments {
 			for _, terms := range employment.Terms {
 				key := identity.SourceKey{Source: employment.Key.Source, Key: terms.ManagerKey}
-				if _, known := w.byKey[key]; known || key.Key == "" {
-					continue
-				}
-				boss, ok, err := e.DB.PersonByKey(ctx, key)
-				if err != nil {
-					return err
-				}
-				if ok {
-					w.byKey[key] = boss.ID
+				if _, known := w.byKey[key]; !known && key.Key != "" {
+					managers = append(managers, key)
 				}
 			}
 		}
 	}
+	ids, err := e.DB.PersonIDsByKeys(ctx, managers)
+	if err != nil {
+		return err
+	}
+	maps.Copy(w.byKey, ids)
 	return e.readNumbers(ctx, w)
 }
 

@@ -277,32 +277,41 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 }
 
 // readFacts reads decisions, and who is enrolled for MFA.
-func (e *Engine) readFacts(ctx context.Context, w *world) error {
-	decisions, err := e.DB.ReviewDecisions(ctx, "")
-	if err != nil {
+func (e *Engine) readFacts(ctx context.Context, w *world) (err error) {
+	if w.facts, err = factsOf(ctx, e.DB, nil); err != nil {
 		return err
+	}
+	return e.readMFA(ctx, w)
+}
+
+// factsOf reads what is decided about people.
+func factsOf(ctx context.Context, db *store.DB, of store.Few) (map[identity.PersonID]policy.Facts, error) {
+	facts := map[identity.PersonID]policy.Facts{}
+	decisions, err := db.ReviewDecisions(ctx, of)
+	if err != nil {
+		return nil, err
 	}
 	for _, d := range decisions {
 		id := identity.PersonID(d.Person)
-		f := w.facts[id]
+		f := facts[id]
 		if f.Verdicts == nil {
 			f.Verdicts = map[policy.EntitlementID]policy.Verdict{}
 		}
 		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
-		w.facts[id] = f
+		facts[id] = f
 	}
 	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
-		decisions, err := e.DB.PersonDecisions(ctx, kind, "")
+		decisions, err := db.PersonDecisions(ctx, kind, of)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, d := range decisions {
-			f := w.facts[identity.PersonID(d.Person)]
+			f := facts[identity.PersonID(d.Person)]
 			Stand(&f, d)
-			w.facts[identity.PersonID(d.Person)] = f
+			facts[identity.PersonID(d.Person)] = f
 		}
 	}
-	return e.readMFA(ctx, w)
+	return facts, nil
 }
 
 // Stand adds to the facts what a decision about a person as a whole says.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
@@ -17,11 +16,11 @@ import (
 // LeftBehind returns what is known of targets that are not in the configuration,
 // sorted by name.
 func LeftBehind(ctx context.Context, db *store.DB, c *config.Config) ([]store.Known, error) {
-	known, err := db.KnownTargets(ctx)
-	return slices.DeleteFunc(known, func(k store.Known) bool {
-		_, configured := c.Target(k.Target)
-		return configured
-	}), err
+	var configured []string
+	for _, t := range c.Targets {
+		configured = append(configured, t.Name)
+	}
+	return db.KnownTargets(ctx, configured)
 }
 
 // Retire ends what is known of a target that is not in the configuration any

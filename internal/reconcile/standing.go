@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -31,58 +32,105 @@ func (s Standing) Works() bool {
 // StandingOf works out where one person stands on a day, as a run does for
 // everybody.
 func StandingOf(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) (Standing, error) {
-	s := Standing{Person: p, Facts: policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{}}}
-	decisions, err := db.ReviewDecisions(ctx, string(p.ID))
+	all, err := StandingsOf(ctx, db, c, []identity.Person{p}, day)
 	if err != nil {
-		return s, err
+		return Standing{}, err
 	}
-	for _, d := range decisions {
-		s.Facts.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
+	return all[0], nil
+}
+
+// StandingsOf is StandingOf for many people, in their order, with as many questions
+// to the database as for one, but for what sponsors hand over.
+func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person, day identity.Date) ([]Standing, error) {
+	of := make(store.Few, len(people))
+	for i, p := range people {
+		of[i] = p.ID
 	}
-	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
-		of, err := db.PersonDecisions(ctx, kind, string(p.ID))
-		if err != nil {
-			return s, err
+	facts, err := factsOf(ctx, db, of)
+	if err != nil {
+		return nil, err
+	}
+	different, err := db.EvaluatorDifferences(ctx, c.Rules.Digest, of)
+	if err != nil {
+		return nil, err
+	}
+	held, err := db.HeldRecords(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	unclear := map[identity.PersonID]error{}
+	for _, d := range slices.Backward(different) {
+		unclear[identity.PersonID(d.Person)] = differenceError(d)
+	}
+	for _, h := range slices.Backward(held) {
+		unclear[h.Person] = &heldError{h}
+	}
+	find, failed, err := sponsorsOf(ctx, db, c, people)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Standing, len(people))
+	for i, p := range people {
+		s := Standing{Person: p, Facts: facts[p.ID]}
+		if s.Facts.Verdicts == nil {
+			s.Facts.Verdicts = map[policy.EntitlementID]policy.Verdict{}
 		}
-		for _, d := range of {
-			Stand(&s.Facts, d)
+		for _, source := range c.Sources {
+			if !source.Contracts.Sponsored {
+				continue
+			}
+			cut, err := source.Contracts.Cut(s.Person, source.Name, day, find)
+			if *failed != nil {
+				return nil, *failed
+			}
+			if err != nil {
+				s.Unclear = err
+				continue
+			}
+			s.Person = cut
 		}
-	}
-	var failed error
-	find := func(key identity.SourceKey) (identity.Person, bool) {
-		found, ok, err := db.PersonByKey(ctx, key)
-		if err != nil {
-			failed = err
+		s.Stage = c.Lifecycle.StageOf(s.Person, day, s.Facts.LegalHold != "")
+		if err := unclear[p.ID]; err != nil {
+			s.Unclear = err
 		}
-		return found, ok
+		all[i] = s
 	}
+	return all, nil
+}
+
+// sponsorsOf returns how to find a person by a source's key: those who sponsor
+// contracts of the people are read at once, and who is beyond them when asked for.
+// What cannot be read stands in failed.
+func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person) (find func(identity.SourceKey) (identity.Person, bool), failed *error, err error) {
+	failed = new(error)
+	var keys []identity.SourceKey
 	for _, source := range c.Sources {
 		if !source.Contracts.Sponsored {
 			continue
 		}
-		cut, err := source.Contracts.Cut(s.Person, source.Name, day, find)
-		if failed != nil {
-			return s, failed
+		for _, p := range people {
+			for _, e := range p.Employments {
+				if e.Key.Source == source.Name && e.SponsorKey != "" {
+					keys = append(keys, identity.SourceKey{Source: source.Contracts.In, Key: e.SponsorKey})
+				}
+			}
 		}
-		if err != nil {
-			s.Unclear = err
-			continue
-		}
-		s.Person = cut
 	}
-	s.Stage = c.Lifecycle.StageOf(s.Person, day, s.Facts.LegalHold != "")
-	different, err := db.EvaluatorDifferences(ctx, c.Rules.Digest, string(p.ID))
-	if len(different) > 0 {
-		s.Unclear = differenceError(different[0])
-	}
+	known, err := db.PeopleByKeys(ctx, keys)
 	if err != nil {
-		return s, err
+		return nil, nil, err
 	}
-	held, err := db.HeldRecords(ctx, store.Few{p.ID})
-	if len(held) > 0 {
-		s.Unclear = &heldError{held[0]}
-	}
-	return s, err
+	return func(key identity.SourceKey) (identity.Person, bool) {
+		if p, ok := known[key]; ok {
+			return p, p.ID != ""
+		}
+		p, _, err := db.PersonByKey(ctx, key)
+		if err != nil {
+			*failed = err
+		}
+		known[key] = p
+		return p, p.ID != ""
+	}, failed, nil
 }
 
 // heldError says that a person gets nothing until a person decides whose record
@@ -110,7 +158,7 @@ func differenceError(d store.EvaluatorDifference) error {
 // holdDifferent keeps the access of a person as it is while the fast evaluator
 // and Casbin do not agree about it.
 func (e *Engine) holdDifferent(ctx context.Context, w *world) error {
-	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, "")
+	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, nil)
 	for _, d := range different {
 		w.unclear[identity.PersonID(d.Person)] = differenceError(d)
 	}

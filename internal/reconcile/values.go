@@ -8,6 +8,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
 )
 
 // Values are what a plan's steps write, for somebody who previews it. They are
@@ -26,17 +27,54 @@ type ValueChange struct {
 	After     []string `json:"after,omitempty"`
 }
 
+// PreviewPerson is Preview for one person today. When nothing is to be done that is
+// found out without reading what is not about them, and costs the same however many
+// people there are. Otherwise only a look at everybody can tell what is over a limit
+// together with what is to be done about others. The plan is not for RunSaved.
+func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*plan.Plan, *Values, error) {
+	w, err := e.newWorld(ctx, Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	w.few = store.Few{person}
+	if err := e.readFew(ctx, w); err != nil {
+		return nil, nil, err
+	}
+	w.stopped = map[string][]store.OpenStep{}
+	for _, c := range w.configs {
+		if w.stopped[c.Name], err = e.DB.OpenSteps(ctx, c.Name, w.few); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := e.readTargets(ctx, w); err != nil {
+		return nil, nil, err
+	}
+	p, err := e.plan(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(p.Later)+len(p.Steps)+len(p.Holds)+len(p.Waits) > 0 {
+		return e.Preview(ctx, Options{Person: person})
+	}
+	one, err := p.Only(person)
+	return one, e.valuesOf(w), err
+}
+
 // Preview is Plan with the values that its steps would write.
 func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, error) {
 	p, w, err := e.preview(ctx, o)
 	if err != nil {
 		return p, nil, err
 	}
+	return p, e.valuesOf(w), nil
+}
+
+func (e *Engine) valuesOf(w *world) *Values {
 	v := &Values{engine: e, world: w, targets: map[string]plan.Target{}}
 	for _, t := range w.targets {
 		v.targets[t.Name] = t
 	}
-	return p, v, nil
+	return v
 }
 
 func (v *Values) protected(person identity.PersonID) bool {

@@ -38,7 +38,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		town.config = damaged(town.load())
 		digest := town.config.Rules.Digest
 		differences := func() int {
-			found, err := town.db.EvaluatorDifferences(t.Context(), digest, "")
+			found, err := town.db.EvaluatorDifferences(t.Context(), digest, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		var served *service.Service
 		stop = town.serve(func(s *service.Service) { served, s.CompareEvery, s.Apply = s, time.Second, false })
 		town.until("the differences are found", 20*time.Second, func() bool { return differences() == 4 })
-		found, err := town.db.EvaluatorDifferences(t.Context(), digest, "")
+		found, err := town.db.EvaluatorDifferences(t.Context(), digest, nil)
 		if err != nil || found[0].Person == "" || !strings.Contains(found[0].Detail, "rule ") || !strings.Contains(found[0].Detail, found[0].Person) {
 			t.Errorf("found %+v, %v", found, err)
 		}

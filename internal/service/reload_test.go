@@ -82,7 +82,7 @@ func TestNewRules(t *testing.T) {
 		town.config = town.load()
 		town.whole()
 		versions := 0
-		for r, err := range town.db.Records(context.Background(), "") {
+		for r, err := range town.db.Records(context.Background(), nil) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ func TestTheProgramIsInTheTrail(t *testing.T) {
 			town.serve(nil)()
 		}
 		var reasons []string
-		for r, err := range town.db.Records(t.Context(), "") {
+		for r, err := range town.db.Records(t.Context(), nil) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -212,14 +213,14 @@ func (r recordRow) record() audit.Record {
 	}
 }
 
-// Records streams the trail in its order, all of it or one person's.
-func (db *DB) Records(ctx context.Context, person string) iter.Seq2[audit.Record, error] {
-	return records(ctx, db.read, person)
+// Records streams the trail in its order, all of it or what is about some people.
+func (db *DB) Records(ctx context.Context, of Few) iter.Seq2[audit.Record, error] {
+	return records(ctx, db.read, of)
 }
 
-func records(ctx context.Context, q sqlx.QueryerContext, person string) iter.Seq2[audit.Record, error] {
+func records(ctx context.Context, q queryer, of Few) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
-		where, args := ofOne(person, nil)
+		where, args := of.among(q, "person_id", nil)
 		rows, err := q.QueryxContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
@@ -249,6 +250,34 @@ func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
 		return audit.Record{}, fmt.Errorf("audit record %d: %w", index, err)
 	}
 	return r.record(), nil
+}
+
+// RecordReasons returns the reasons of records of the trail, by their number.
+func (db *DB) RecordReasons(ctx context.Context, numbers []int64) (map[int64]string, error) {
+	reasons, once := make(map[int64]string, len(numbers)), oneOfEach{}
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(numbers))), peoplePage) {
+		where, args := in(db.read, "idx", page, nil)
+		var rows []struct {
+			Index  int64  `db:"idx"`
+			Reason string `db:"reason"`
+		}
+		if err := db.read.SelectContext(ctx, &rows, `SELECT idx, reason FROM audit_record WHERE `+where, args...); err != nil {
+			return nil, fmt.Errorf("read audit records: %w", err)
+		}
+		for _, r := range rows {
+			once.of(&r.Reason)
+			reasons[r.Index] = r.Reason
+		}
+	}
+	return reasons, nil
+}
+
+// EverGiven reports whether anyone ever had an entitlement.
+func (db *DB) EverGiven(ctx context.Context, entitlement string) (ever bool, err error) {
+	if err := db.read.GetContext(ctx, &ever, `SELECT EXISTS (SELECT 1 FROM access_interval WHERE entitlement = $1)`, entitlement); err != nil {
+		return false, fmt.Errorf("read access intervals: %w", err)
+	}
+	return ever, nil
 }
 
 // IntervalQuery selects access intervals. Empty fields select everything.
@@ -337,7 +366,7 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	defer tx.Rollback() //nolint:errcheck // reading
 	decided := map[string]bool{}
 	summary, err := audit.Verify(func(yield func(audit.Record, error) bool) {
-		for r, err := range records(ctx, tx, "") {
+		for r, err := range records(ctx, tx, nil) {
 			if r.Action == audit.DecisionMade {
 				decided[decisionKey(r)] = true
 			}

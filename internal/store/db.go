@@ -100,13 +100,9 @@ func (db *DB) openSQLite(file string) error {
 	// an erased name must not linger in free pages.
 	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-16384)"}}
 	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + q.Encode()
-	if db.write, err = sqlx.Open("sqlite", base+"&_txlock=immediate"); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
+	db.write = sqlx.NewDb(sql.OpenDB(statementCache{&sqlite.Driver{}, base + "&_txlock=immediate"}), "sqlite")
 	db.write.SetMaxOpenConns(1)
-	if db.read, err = sqlx.Open("sqlite", base); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
+	db.read = sqlx.NewDb(sql.OpenDB(statementCache{&sqlite.Driver{}, base}), "sqlite")
 	return nil
 }
 
@@ -334,6 +330,29 @@ func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, pe
 		return nil, err
 	}
 	return master.OpenPersonKey(person, wrapped)
+}
+
+// keys opens the keys of people; of those who are erased there is none.
+func (db *DB) keys(ctx context.Context, of Few) (map[string]*seal.PersonKey, error) {
+	keys := make(map[string]*seal.PersonKey, len(of))
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(of))), peoplePage) {
+		where, args := Few(page).among(db.read, "person_id", nil)
+		var rows []struct {
+			Person  string `db:"person_id"`
+			Wrapped []byte `db:"wrapped"`
+		}
+		if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, wrapped FROM person_key WHERE `+where, args...); err != nil {
+			return nil, fmt.Errorf("read keys of people: %w", err)
+		}
+		for _, r := range rows {
+			key, err := db.master.OpenPersonKey(r.Person, r.Wrapped)
+			if err != nil {
+				return nil, fmt.Errorf("key of person %s: %w", r.Person, err)
+			}
+			keys[r.Person] = key
+		}
+	}
+	return keys, nil
 }
 
 // Micros is an instant as it is stored, in microseconds since 1970. In JSON it is

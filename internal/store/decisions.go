@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/seal"
 )
 
 // DecisionKind says what was decided about.
@@ -212,22 +212,21 @@ func (d Decision) record() (audit.Record, error) {
 // OpenReasons opens the reasons of decisions, in their place. Those about people
 // who are erased stay empty.
 func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
-	keys := map[string]*seal.PersonKey{}
+	var people Few
 	for _, d := range decisions {
-		if d == nil || d.Sealed == nil {
+		if d != nil && d.Sealed != nil {
+			people = append(people, identity.PersonID(d.Person))
+		}
+	}
+	keys, err := db.keys(ctx, people)
+	if err != nil {
+		return err
+	}
+	for _, d := range decisions {
+		if d == nil || d.Sealed == nil || keys[d.Person] == nil {
 			continue
 		}
-		key, known := keys[d.Person]
-		if !known {
-			var err error
-			if key, err = loadKey(ctx, db.read, db.master, d.Person); err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("key of person %s: %w", d.Person, err)
-			}
-			keys[d.Person] = key
-		}
-		if key == nil {
-			continue
-		}
+		key := keys[d.Person]
 		text, err := key.Open(auditContext, d.Sealed)
 		if err != nil {
 			return fmt.Errorf("reason of decision %d: %w", d.Seq, err)
@@ -250,6 +249,24 @@ func (db *DB) Decision(ctx context.Context, seq int64) (Decision, error) {
 	return d, db.OpenReasons(ctx, &d)
 }
 
+// DecisionsBySeq returns the decisions with these numbers, their reasons opened.
+func (db *DB) DecisionsBySeq(ctx context.Context, numbers []int64) ([]Decision, error) {
+	var all []Decision
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(numbers))), peoplePage) {
+		where, args := in(db.read, "seq", page, nil)
+		var some []Decision
+		if err := db.read.SelectContext(ctx, &some, `SELECT `+columns[Decision]("")+` FROM decision WHERE `+where, args...); err != nil {
+			return nil, fmt.Errorf("read decisions: %w", err)
+		}
+		all = append(all, some...)
+	}
+	opened := make([]*Decision, len(all))
+	for i := range all {
+		opened[i] = &all[i]
+	}
+	return all, db.OpenReasons(ctx, opened...)
+}
+
 // CurrentDecisionsBy returns the decisions about people that a person made and that
 // no later decision of the kind about the same person and entitlement replaced. One
 // about a record, or about two people, is replaced by one about the same two only.
@@ -262,20 +279,11 @@ func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision,
 	return all, nil
 }
 
-// ofOne is a condition on a person, or none for the empty one: a statement with
-// both in it finds no index on SQLite.
-func ofOne(person string, args []any) (string, []any) {
-	if person == "" {
-		return Few(nil).among("person_id", args)
-	}
-	return Few{identity.PersonID(person)}.among("person_id", args)
-}
-
-// ReviewDecisions returns the newest review decision on each person's
-// entitlement, in no particular order; of one person when given.
-func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, error) {
+// ReviewDecisions returns the newest review decision on each entitlement of
+// people, in no particular order.
+func (db *DB) ReviewDecisions(ctx context.Context, of Few) ([]Decision, error) {
 	var all []Decision
-	where, args := ofOne(person, []any{string(ReviewDecision)})
+	where, args := of.among(db.read, "person_id", []any{string(ReviewDecision)})
 	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`, args...)
 	if err != nil {
@@ -285,10 +293,10 @@ func (db *DB) ReviewDecisions(ctx context.Context, person string) ([]Decision, e
 }
 
 // PersonDecisions returns the newest decision of a kind that is about a person
-// as a whole, for each person; of one person when given.
-func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
+// as a whole, for each of the people.
+func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, of Few) ([]Decision, error) {
 	var all []Decision
-	where, args := ofOne(person, []any{string(kind)})
+	where, args := of.among(db.read, "person_id", []any{string(kind)})
 	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, args...)
 	if err != nil {
@@ -297,11 +305,10 @@ func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, person str
 	return all, nil
 }
 
-// Decisions returns all decisions of a kind, the oldest first; of one person
-// when given.
-func (db *DB) Decisions(ctx context.Context, kind DecisionKind, person string) ([]Decision, error) {
+// Decisions returns all decisions of a kind about people, the oldest first.
+func (db *DB) Decisions(ctx context.Context, kind DecisionKind, of Few) ([]Decision, error) {
 	var all []Decision
-	where, args := ofOne(person, []any{string(kind)})
+	where, args := of.among(db.read, "person_id", []any{string(kind)})
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND `+where+` ORDER BY seq`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
@@ -494,14 +501,17 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	if err := db.read.SelectContext(ctx, &holds, `SELECT `+holdColumns+` FROM hold ORDER BY raised_us DESC, digest`); err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
+	var decisions []Decision
+	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM hold h JOIN decision d ON d.kind = $1 AND d.subject = h.digest AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq`, string(HoldDecision)); err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	newest := map[string]*Decision{}
+	for i, d := range decisions {
+		newest[d.Subject] = &decisions[i]
+	}
 	states := make([]HoldState, len(holds))
 	for i, h := range holds {
-		states[i].Hold = h
-		d, err := holdDecision(ctx, db.read, h.Digest)
-		if err != nil {
-			return nil, err
-		}
-		states[i].Decision = d
+		states[i] = HoldState{Hold: h, Decision: newest[h.Digest]}
 	}
 	return states, nil
 }
@@ -570,9 +580,13 @@ func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at t
 		SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM review_campaign RETURNING id`, system, by, micros(at), reviewer); err != nil {
 		return 0, fmt.Errorf("review campaign: %w", err)
 	}
+	insert, err := tx.tx.PrepareContext(ctx, `INSERT INTO review_item (campaign_id, number, person_id, entitlement, why) VALUES ($1, $2, $3, $4, $5)`)
+	if err != nil {
+		return 0, fmt.Errorf("review item: %w", err)
+	}
+	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
 	for n, item := range items {
-		if _, err := tx.tx.ExecContext(ctx, `INSERT INTO review_item (campaign_id, number, person_id, entitlement, why) VALUES ($1, $2, $3, $4, $5)`,
-			campaign, n+1, item.Person, item.Entitlement, item.Why); err != nil {
+		if _, err := insert.ExecContext(ctx, campaign, n+1, item.Person, item.Entitlement, item.Why); err != nil {
 			return 0, fmt.Errorf("review item: %w", err)
 		}
 	}
@@ -583,12 +597,16 @@ func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at t
 // with the decision made on each.
 func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, map[int64]Decision, error) {
 	var items []ReviewItem
+	where, args := "1 = 1", []any(nil)
+	if campaign != 0 {
+		where, args = "i.campaign_id = $1", []any{campaign}
+	}
 	if err := db.read.SelectContext(ctx, &items, `SELECT `+reviewItemColumns+` FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id
-		WHERE ($1 = 0 OR i.campaign_id = $1) ORDER BY i.campaign_id, i.number`, campaign); err != nil {
+		WHERE `+where+` ORDER BY i.campaign_id, i.number`, args...); err != nil {
 		return nil, nil, fmt.Errorf("read review items: %w", err)
 	}
 	var decisions []Decision
-	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN review_item i ON i.decision = d.seq WHERE ($1 = 0 OR i.campaign_id = $1)`, campaign); err != nil {
+	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN review_item i ON i.decision = d.seq WHERE `+where, args...); err != nil {
 		return nil, nil, fmt.Errorf("read decisions: %w", err)
 	}
 	bySeq := map[int64]Decision{}

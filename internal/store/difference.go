@@ -25,11 +25,10 @@ type EvaluatorDifference struct {
 	FoundUS     Micros `db:"found_us" json:"found"`
 }
 
-// EvaluatorDifferences returns the differences that were found with rules, of
-// one person or, when that is empty, of everyone, sorted by person and
-// entitlement.
-func (db *DB) EvaluatorDifferences(ctx context.Context, rulesDigest, person string) ([]EvaluatorDifference, error) {
-	where, args := ofOne(person, []any{rulesDigest})
+// EvaluatorDifferences returns the differences that were found with rules about
+// people, sorted by person and entitlement.
+func (db *DB) EvaluatorDifferences(ctx context.Context, rulesDigest string, of Few) ([]EvaluatorDifference, error) {
+	where, args := of.among(db.read, "person_id", []any{rulesDigest})
 	var all []EvaluatorDifference
 	if err := db.read.SelectContext(ctx, &all, `SELECT rules_digest, person_id, entitlement, detail, found_us FROM evaluator_difference
 		WHERE rules_digest = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {

@@ -52,8 +52,12 @@ func (f FailingStep) Next() time.Time { return instant(f.NextUS) }
 // empty, of some people or of everybody; the oldest first.
 func (db *DB) FailingSteps(ctx context.Context, target string, of Few) ([]FailingStep, error) {
 	steps := []FailingStep{}
-	where, args := of.among("person_id", []any{target})
-	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE ($1 = '' OR target = $1) AND `+where+` ORDER BY first_us, key`, args...); err != nil {
+	where, args := of.among(db.read, "person_id", nil)
+	if target != "" {
+		args = append(args, target)
+		where += fmt.Sprintf(" AND target = $%d", len(args))
+	}
+	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE `+where+` ORDER BY first_us, key`, args...); err != nil {
 		return nil, fmt.Errorf("read failing steps: %w", err)
 	}
 	return steps, nil

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -17,45 +18,104 @@ import (
 // Nil is everybody.
 type Few []identity.PersonID
 
+// queryer is a database or a transaction, of which it is known which kind it is.
+type queryer interface {
+	sqlx.QueryerContext
+	DriverName() string
+}
+
 // among returns a condition that a column names one of them, and the
 // arguments with what it needs. Of everybody it is always true.
-func (f Few) among(column string, args []any) (string, []any) {
+func (f Few) among(q queryer, column string, args []any) (string, []any) {
 	if f == nil {
 		return "1 = 1", args
 	}
-	if len(f) == 0 {
+	return in(q, column, f, args)
+}
+
+// in returns a condition that a column has one of some values, and the arguments
+// with what it needs: one more, however many values there are. A parameter for each
+// would make each number of values a statement of its own, and SQLite looks up each
+// numbered parameter among all.
+func in[T ~string | ~int64](q queryer, column string, values []T, args []any) (string, []any) {
+	switch {
+	case len(values) == 0:
 		return "1 = 0", args
-	}
-	var b strings.Builder
-	b.WriteString(column + " IN (")
-	for i, id := range f {
-		if i > 0 {
-			b.WriteByte(',')
+	case len(values) == 1:
+		args = append(args, plain(values[0]))
+		return fmt.Sprintf("%s = $%d", column, len(args)), args
+	case q.DriverName() == "sqlite":
+		text, err := json.Marshal(values)
+		if err != nil {
+			return "1 = 0", args // strings and numbers are JSON always
 		}
-		args = append(args, string(id))
-		fmt.Fprintf(&b, "$%d", len(args))
+		args = append(args, string(text))
+		return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, len(args)), args
 	}
-	b.WriteByte(')')
-	return b.String(), args
+	args = append(args, array(values))
+	return fmt.Sprintf("%s = ANY($%d)", column, len(args)), args
+}
+
+// plain is a value as a driver takes it.
+func plain[T ~string | ~int64](v T) any {
+	if n := reflect.ValueOf(v); n.Kind() == reflect.Int64 {
+		return n.Int()
+	}
+	return fmt.Sprint(v)
+}
+
+// array is values as PostgreSQL's driver takes them.
+func array[T ~string | ~int64](values []T) any {
+	if reflect.TypeFor[T]().Kind() == reflect.Int64 {
+		numbers := make([]int64, len(values))
+		for i, v := range values {
+			numbers[i] = reflect.ValueOf(v).Int()
+		}
+		return numbers
+	}
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = reflect.ValueOf(v).String()
+	}
+	return texts
 }
 
 // PeopleAmong returns those of them who are known, sorted by ID.
 func (db *DB) PeopleAmong(ctx context.Context, f Few) ([]identity.Person, error) {
-	sorted := slices.Compact(slices.Sorted(slices.Values(f)))
-	var all []identity.Person
-	for _, id := range sorted {
-		one, err := peopleWhere(ctx, db.read, `id = $1`, string(id))
+	people, err := peopleAmong(ctx, db.read, f, true)
+	if err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	return people, nil
+}
+
+// NamesAmong is PeopleAmong without employments, for those who are only to be named.
+func (db *DB) NamesAmong(ctx context.Context, f Few) ([]identity.Person, error) {
+	people, err := peopleAmong(ctx, db.read, f, false)
+	if err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	return people, nil
+}
+
+// peopleAmong reads people who lie scattered among all, a page at a time.
+func peopleAmong(ctx context.Context, q queryer, f Few, employed bool) ([]identity.Person, error) {
+	all := make([]identity.Person, 0, len(f))
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(f))), peoplePage) {
+		where, args := Few(page).among(q, "id", nil)
+		of, ofArgs := Few(page).among(q, "person_id", nil)
+		people, err := peopleWhere(ctx, q, where+` ORDER BY id`, args, of, ofArgs, employed)
 		if err != nil {
-			return nil, fmt.Errorf("read people: %w", err)
+			return nil, err
 		}
-		all = append(all, one...)
+		all = append(all, people...)
 	}
 	return all, nil
 }
 
 // SponsoredBy returns whose contracts one of the people answers for.
 func (db *DB) SponsoredBy(ctx context.Context, f Few) (Few, error) {
-	where, args := f.among("k.person_id", nil)
+	where, args := f.among(db.read, "k.person_id", nil)
 	var ids Few
 	if err := db.read.SelectContext(ctx, &ids, `SELECT DISTINCT e.person_id FROM employment e JOIN person_source_key k ON k.key = e.sponsor_key WHERE e.sponsor_key <> '' AND `+where+` ORDER BY e.person_id`, args...); err != nil {
 		return nil, fmt.Errorf("read sponsored people: %w", err)
@@ -73,7 +133,7 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		return touched, nil
 	}
 	ask := func(query string, args ...any) error {
-		where, args := f.among("person_id", args)
+		where, args := f.among(tx.tx, "person_id", args)
 		var ids []identity.PersonID
 		if err := tx.tx.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return fmt.Errorf("read what happened meanwhile: %w", err)
@@ -116,7 +176,7 @@ const (
 func (db *DB) Anew(ctx context.Context, f Few, events, decisions int64) (map[identity.PersonID]bool, error) {
 	anew := map[identity.PersonID]bool{}
 	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
-		where, args := f.among("person_id", []any{seq})
+		where, args := f.among(db.read, "person_id", []any{seq})
 		var ids []identity.PersonID
 		if err := db.read.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return nil, fmt.Errorf("read what is new: %w", err)
@@ -254,7 +314,7 @@ func (db *DB) HeldSteps(ctx context.Context, target string, of Few) (map[string]
 		Key    string `db:"key"`
 		Digest string `db:"digest"`
 	}
-	where, args := of.among("s.person_id", []any{target, PlanHold})
+	where, args := of.among(db.read, "s.person_id", []any{target, PlanHold})
 	if err := db.read.SelectContext(ctx, &rows, `SELECT s.key, s.digest FROM hold_step s JOIN hold h ON h.digest = s.digest WHERE h.subject = $1 AND h.kind = $2 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read what is held in target %s: %w", target, err)
 	}

@@ -41,7 +41,11 @@ func (db *DB) Figures(ctx context.Context) (Figures, error) {
 		{`SELECT target AS name, COUNT(*) AS n FROM failing_step WHERE state = '` + string(Trying) + `' GROUP BY target`, func(name string, n int64) { f.Failing[name] = int(n) }},
 		{`SELECT target AS name, COUNT(*) AS n FROM failing_step WHERE state = '` + string(Parked) + `' GROUP BY target`, func(name string, n int64) { f.Parked[name] = int(n) }},
 		{`SELECT subject AS name, COUNT(*) AS n FROM hold GROUP BY subject`, func(name string, n int64) { f.Holds[name] = int(n) }},
-		{`SELECT source AS name, MAX(recorded_us) AS n FROM hr_import WHERE ` + wentIn + ` GROUP BY source`, func(name string, n int64) { f.Heard[name] = instant(n) }},
+		{`SELECT s.value AS name, COALESCE((SELECT recorded_us FROM hr_import WHERE source = s.value AND ` + wentIn + ` ORDER BY recorded_us DESC LIMIT 1), 0) AS n FROM (` + distinct("hr_import", "source", "1 = 1") + `) AS s`, func(name string, n int64) {
+			if n != 0 {
+				f.Heard[name] = instant(n)
+			}
+		}},
 	} {
 		if err := each(q.query, q.note); err != nil {
 			return f, err

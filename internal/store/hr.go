@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -116,7 +118,11 @@ func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, 
 // first.
 func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, error) {
 	all := []Import{}
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Import]("")+` FROM hr_import WHERE ($1 = '' OR source = $1) ORDER BY recorded_us DESC, id DESC LIMIT $2`, source, most); err != nil {
+	where, args := "1 = 1", []any{most}
+	if source != "" {
+		where, args = "source = $2", append(args, source)
+	}
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Import]("")+` FROM hr_import WHERE `+where+` ORDER BY recorded_us DESC, id DESC LIMIT $1`, args...); err != nil {
 		return nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	return all, nil
@@ -160,12 +166,8 @@ func (tx *Tx) Said(ctx context.Context, source string, keys []string) (map[strin
 	if keys == nil {
 		return said, read("")
 	}
-	for _, key := range keys {
-		if err := read(" AND key = $2", key); err != nil {
-			return nil, err
-		}
-	}
-	return said, nil
+	where, args := in(tx.tx, "key", keys, []any{source})
+	return said, read(" AND "+where, args[1:]...)
 }
 
 // SetSaid notes what a source says of an employment now.
@@ -217,6 +219,52 @@ func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 		return identity.Person{}, false, err
 	}
 	return people[0], true, nil
+}
+
+// PersonIDsByKeys returns who is called by the keys; those of no one are left out.
+func (db *DB) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
+	bySource := map[string][]string{}
+	for _, k := range keys {
+		bySource[k.Source] = append(bySource[k.Source], k.Key)
+	}
+	ids := make(map[identity.SourceKey]identity.PersonID, len(keys))
+	for source, of := range bySource {
+		for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(of))), peoplePage) {
+			var rows []struct {
+				Key    string            `db:"key"`
+				Person identity.PersonID `db:"person_id"`
+			}
+			where, args := in(db.read, "key", page, []any{source})
+			if err := db.read.SelectContext(ctx, &rows, `SELECT key, person_id FROM person_source_key WHERE source = $1 AND `+where, args...); err != nil {
+				return nil, fmt.Errorf("read people by their keys: %w", err)
+			}
+			for _, r := range rows {
+				ids[identity.SourceKey{Source: source, Key: r.Key}] = r.Person
+			}
+		}
+	}
+	return ids, nil
+}
+
+// PeopleByKeys is PersonIDsByKeys with the people as known.
+func (db *DB) PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error) {
+	ids, err := db.PersonIDsByKeys(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	known, err := db.PeopleAmong(ctx, slices.Collect(maps.Values(ids)))
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[identity.PersonID]identity.Person, len(known))
+	for _, p := range known {
+		byID[p.ID] = p
+	}
+	people := make(map[identity.SourceKey]identity.Person, len(ids))
+	for key, id := range ids {
+		people[key] = byID[id]
+	}
+	return people, nil
 }
 
 // Keys returns the keys by which a source calls people, and those by which it

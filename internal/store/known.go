@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Known is what the database knows of a target, whether it is in the
@@ -19,20 +21,44 @@ type Known struct {
 	Failing int `db:"failing_steps" json:"failing_steps"`
 }
 
-// KnownTargets returns what is known of every target of which something is,
-// sorted by name.
-func (db *DB) KnownTargets(ctx context.Context) ([]Known, error) {
+// KnownTargets returns what is known of every target of which something is, but
+// for some, sorted by name. What is kept of those is not counted.
+func (db *DB) KnownTargets(ctx context.Context, but []string) ([]Known, error) {
+	names := map[string]bool{}
+	for _, query := range []string{
+		distinct("account", "target", "1 = 1"), distinct("access_interval", "target", "until_us IS NULL"), distinct("open_step", "target", "1 = 1"),
+		distinct("failing_step", "target", "1 = 1"), `SELECT target FROM target_state`,
+	} {
+		var some []string
+		if err := db.read.SelectContext(ctx, &some, query); err != nil {
+			return nil, fmt.Errorf("read what is known of the targets: %w", err)
+		}
+		for _, name := range some {
+			names[name] = name != EveryTarget && !slices.Contains(but, name)
+		}
+	}
 	var all []Known
-	if err := db.read.SelectContext(ctx, &all, `SELECT target, SUM(accounts) AS accounts, SUM(access) AS access, SUM(open_steps) AS open_steps, SUM(failing_steps) AS failing_steps FROM (
-			SELECT target, COUNT(*) AS accounts, 0 AS access, 0 AS open_steps, 0 AS failing_steps FROM account GROUP BY target
-			UNION ALL SELECT target, 0, COUNT(*), 0, 0 FROM access_interval WHERE until_us IS NULL GROUP BY target
-			UNION ALL SELECT target, 0, 0, COUNT(*), 0 FROM open_step GROUP BY target
-			UNION ALL SELECT target, 0, 0, 0, COUNT(*) FROM failing_step GROUP BY target
-			UNION ALL SELECT target, 0, 0, 0, 0 FROM target_state WHERE target <> $1
-		) AS known GROUP BY target ORDER BY target`, EveryTarget); err != nil {
-		return nil, fmt.Errorf("read what is known of the targets: %w", err)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !names[name] {
+			continue
+		}
+		var k Known
+		if err := db.read.GetContext(ctx, &k, `SELECT CAST($1 AS TEXT) AS target, (SELECT COUNT(*) FROM account WHERE target = $1) AS accounts, (SELECT COUNT(*) FROM access_interval WHERE target = $1 AND until_us IS NULL) AS access,
+			(SELECT COUNT(*) FROM open_step WHERE target = $1) AS open_steps, (SELECT COUNT(*) FROM failing_step WHERE target = $1) AS failing_steps`, name); err != nil {
+			return nil, fmt.Errorf("read what is known of target %s: %w", name, err)
+		}
+		all = append(all, k)
 	}
 	return all, nil
+}
+
+// distinct is a query for the different values that a column has in rows, one
+// look-up in an index that begins with the column for each, however many rows there
+// are.
+func distinct(table, column, where string) string {
+	return `WITH RECURSIVE one (value) AS (SELECT MIN(` + column + `) FROM ` + table + ` WHERE ` + where + `
+		UNION ALL SELECT (SELECT MIN(` + column + `) FROM ` + table + ` WHERE ` + column + ` > one.value AND ` + where + `) FROM one WHERE one.value IS NOT NULL)
+		SELECT value FROM one WHERE value IS NOT NULL`
 }
 
 // ForgetTarget forgets all that is kept of a target but the audit trail, and the

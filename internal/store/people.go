@@ -98,7 +98,7 @@ func (r employmentRow) employment() (identity.Employment, error) {
 // people reads three streams sorted by person and merges them, so that memory
 // does not grow with their number. The two lesser streams are read ahead by
 // one row each.
-func people(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID) iter.Seq2[identity.Person, error] {
+func people(ctx context.Context, q queryer, only identity.PersonID) iter.Seq2[identity.Person, error] {
 	return func(yield func(identity.Person, error) bool) {
 		if err := eachPerson(ctx, q, only, func(p identity.Person) bool { return yield(p, nil) }); err != nil {
 			yield(identity.Person{}, fmt.Errorf("read people: %w", err))
@@ -111,11 +111,28 @@ func people(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID) 
 // and not three cursors side by side.
 const peoplePage = 2000
 
-func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.PersonID, yield func(identity.Person) bool) error {
+func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield func(identity.Person) bool) error {
+	if only != AnyPerson {
+		one, err := peopleAmong(ctx, q, Few{only}, true)
+		if err == nil && len(one) > 0 {
+			yield(one[0])
+		}
+		return err
+	}
 	after, once := "", oneOfEach{}
 	for {
-		page, err := peopleWhere(ctx, q, `id > $1 AND ($2 = '' OR id = $2) ORDER BY id LIMIT $3`, after, string(only), peoplePage)
-		if err != nil || len(page) == 0 {
+		// The last of the page is found first: what is read with the people is then
+		// one stretch of each index.
+		var last string
+		err := sqlx.GetContext(ctx, q, &last, `SELECT id FROM person WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`, after, peoplePage-1)
+		if errors.Is(err, sql.ErrNoRows) {
+			last, err = afterEvery, nil
+		}
+		if err != nil {
+			return err
+		}
+		page, err := peopleWhere(ctx, q, `id > $1 AND id <= $2 ORDER BY id`, []any{after, last}, `person_id > $1 AND person_id <= $2`, []any{after, last}, true)
+		if err != nil {
 			return err
 		}
 		for _, p := range page {
@@ -124,12 +141,15 @@ func eachPerson(ctx context.Context, q sqlx.QueryerContext, only identity.Person
 				return nil
 			}
 		}
-		if only != AnyPerson || len(page) < peoplePage {
+		if last == afterEvery {
 			return nil
 		}
-		after = string(page[len(page)-1].ID)
+		after = last
 	}
 }
+
+// afterEvery sorts after every person's ID.
+const afterEvery = "\U0010FFFF"
 
 // ofPerson makes people share what most say alike.
 func (o oneOfEach) ofPerson(p identity.Person) {
@@ -154,33 +174,31 @@ func (o oneOfEach) ofPerson(p identity.Person) {
 	}
 }
 
-// peopleWhere reads people, sorted by ID, with their keys and employments.
-func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args ...any) ([]identity.Person, error) {
+// peopleWhere reads people, sorted by ID, with their keys and employments: those
+// for whom where holds of person, and of theirs the rows for which of holds.
+// Employments are left out unless employed says so.
+func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args []any, of string, ofArgs []any, employed bool) ([]identity.Person, error) {
 	var rows []personRow
 	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone,
-		protected OR COALESCE(national_id_hash IN (SELECT national_id_hash FROM person WHERE protected OR protected_by_hand), FALSE) AS protected,
+		protected OR EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = person.national_id_hash AND (o.protected OR o.protected_by_hand)) AS protected,
 		protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	return fill(ctx, q, rows)
-}
-
-// fill reads the keys and employments of people who are sorted by ID and of
-// whom none between the first and the last is missing.
-func fill(ctx context.Context, q sqlx.QueryerContext, rows []personRow) ([]identity.Person, error) {
-	first, last := rows[0].ID, rows[len(rows)-1].ID
 	var keys []struct {
 		Person string `db:"person_id"`
 		Source string `db:"source"`
 		Key    string `db:"key"`
 	}
 	if err := sqlx.SelectContext(ctx, q, &keys, `SELECT person_id, source, key FROM person_source_key
-		WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, source, key`, first, last); err != nil {
+		WHERE `+of+` ORDER BY person_id, source, key`, ofArgs...); err != nil {
 		return nil, err
 	}
 	var employments []employmentRow
+	if !employed {
+		of, ofArgs = "1 = 0", nil
+	}
 	if err := sqlx.SelectContext(ctx, q, &employments, `SELECT `+employmentColumns+` FROM employment
-		WHERE person_id >= $1 AND person_id <= $2 ORDER BY person_id, id`, first, last); err != nil {
+		WHERE `+of+` ORDER BY person_id, id`, ofArgs...); err != nil {
 		return nil, err
 	}
 	people := make([]identity.Person, len(rows))
@@ -201,22 +219,13 @@ func fill(ctx context.Context, q sqlx.QueryerContext, rows []personRow) ([]ident
 	return people, nil
 }
 
-// some reads the people that a query names, each by themselves: they lie
-// scattered among all.
-func some(ctx context.Context, q sqlx.QueryerContext, query string, args ...any) ([]identity.Person, error) {
-	var ids []string
+// some reads the people that a query names.
+func some(ctx context.Context, q queryer, query string, args ...any) ([]identity.Person, error) {
+	var ids Few
 	if err := sqlx.SelectContext(ctx, q, &ids, query, args...); err != nil {
 		return nil, err
 	}
-	var people []identity.Person
-	for _, id := range ids {
-		one, err := peopleWhere(ctx, q, `id = $1`, id)
-		if err != nil {
-			return nil, err
-		}
-		people = append(people, one...)
-	}
-	return people, nil
+	return peopleAmong(ctx, q, ids, true)
 }
 
 // Person returns one person as known.
@@ -233,7 +242,7 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 func (db *DB) SamePerson(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error) {
 	var same []identity.PersonID
 	if err := db.read.SelectContext(ctx, &same, `SELECT o.id FROM person p JOIN person o ON o.national_id_hash = p.national_id_hash WHERE p.id = $1
-		UNION SELECT id FROM person WHERE merged_into = $1 UNION SELECT merged_into FROM person WHERE id = $1 AND merged_into <> ''`, string(id)); err != nil {
+		UNION SELECT id FROM person WHERE merged_into = $1 AND merged_into <> '' UNION SELECT merged_into FROM person WHERE id = $1 AND merged_into <> ''`, string(id)); err != nil {
 		return nil, fmt.Errorf("read people with a person's number: %w", err)
 	}
 	return same, nil
@@ -247,7 +256,7 @@ func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]st
 		Sealed  []byte `db:"national_id_sealed"`
 		Wrapped []byte `db:"wrapped"`
 	}
-	where, args := of.among("p.id", nil)
+	where, args := of.among(db.read, "p.id", nil)
 	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read national IDs: %w", err)
 	}
@@ -306,12 +315,16 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 // ambiguous lists the people that a reference names, by a record of each.
 func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	var candidates []string
+	few := make(Few, 0, 20)
 	for _, id := range ids[:min(len(ids), 20)] {
-		p, err := db.Person(ctx, identity.PersonID(id))
-		if err != nil {
-			return err
-		}
-		name := id
+		few = append(few, identity.PersonID(id))
+	}
+	people, err := db.PeopleAmong(ctx, few)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		name := string(p.ID)
 		if len(p.Keys) > 0 && !identity.HasNationalID(p.Keys[0].Key) {
 			name = p.Keys[0].Source + "/" + p.Keys[0].Key
 		}

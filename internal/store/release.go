@@ -23,7 +23,7 @@ type StepVerdict struct {
 // StepDecisions returns the decisions on steps of people in a target.
 func (db *DB) StepDecisions(ctx context.Context, target string, of Few) ([]StepVerdict, error) {
 	var all []StepVerdict
-	where, args := of.among("person_id", []any{target})
+	where, args := of.among(db.read, "person_id", []any{target})
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND `+where+` ORDER BY step`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
 	}
@@ -80,7 +80,7 @@ func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, er
 		of[i] = identity.PersonID(s)
 	}
 	released := map[string]bool{}
-	where, args := of.among("step", []any{Release})
+	where, args := of.among(tx.tx, "step", []any{Release})
 	var found []string
 	if err := tx.tx.SelectContext(ctx, &found, `SELECT step FROM step_decision WHERE verdict = $1 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read released steps: %w", err)

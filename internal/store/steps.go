@@ -31,7 +31,7 @@ func (s OpenStep) Intended() time.Time { return instant(s.IntendedUS) }
 // OpenSteps returns the open steps of people in a target, oldest first.
 func (db *DB) OpenSteps(ctx context.Context, target string, of Few) ([]OpenStep, error) {
 	var steps []OpenStep
-	where, args := of.among("person_id", []any{target})
+	where, args := of.among(db.read, "person_id", []any{target})
 	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[OpenStep]("")+` FROM open_step WHERE target = $1 AND `+where+` ORDER BY id`, args...); err != nil {
 		return nil, fmt.Errorf("read open steps: %w", err)
 	}
@@ -93,7 +93,7 @@ type Account struct {
 
 // EachAccount is Accounts, sorted by person, one after another.
 func (db *DB) EachAccount(ctx context.Context, target string, of Few) iter.Seq2[Account, error] {
-	where, args := of.among("person_id", []any{target})
+	where, args := of.among(db.read, "person_id", []any{target})
 	return db.accounts(ctx, where, args)
 }
 
@@ -132,7 +132,7 @@ func (db *DB) AccountOwners(ctx context.Context, target string, native []string)
 	for i, id := range native {
 		f[i] = identity.PersonID(id)
 	}
-	where, args := f.among("native_id", []any{target})
+	where, args := f.among(db.read, "native_id", []any{target})
 	return collect(db.accounts(ctx, where, args))
 }
 
@@ -218,7 +218,7 @@ type WaitingGrant struct {
 // WaitingGrants returns the grants of people that are known to wait.
 func (db *DB) WaitingGrants(ctx context.Context, of Few) ([]WaitingGrant, error) {
 	var all []WaitingGrant
-	where, args := of.among("person_id", nil)
+	where, args := of.among(db.read, "person_id", nil)
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
@@ -271,7 +271,7 @@ type GivenAccess struct {
 // seen only, and what was bound only, is not in it.
 func (db *DB) GivenAccess(ctx context.Context, target string, of Few) iter.Seq2[GivenAccess, error] {
 	return func(yield func(GivenAccess, error) bool) {
-		where, args := of.among("i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
+		where, args := of.among(db.read, "i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
 		once := oneOfEach{}
 		eachRow(ctx, db.read, `SELECT i.person_id, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
 			WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3) AND `+where+` ORDER BY i.person_id, i.entitlement`, args, func(rows *sql.Rows, err error) bool {
@@ -291,7 +291,7 @@ func (db *DB) GivenAccess(ctx context.Context, target string, of Few) iter.Seq2[
 // LeftAccess returns what was taken away in a target behind our back and is left
 // so.
 func (db *DB) LeftAccess(ctx context.Context, target string, of Few) ([]audit.Key, error) {
-	where, args := of.among("person_id", []any{target})
+	where, args := of.among(db.read, "person_id", []any{target})
 	var rows []struct {
 		Person      string `db:"person_id"`
 		Entitlement string `db:"entitlement"`
@@ -333,7 +333,7 @@ type OpenAccess struct {
 // trail, whoever gave it, sorted by person.
 func (db *DB) OpenAccess(ctx context.Context, target string, of Few) iter.Seq2[OpenAccess, error] {
 	return func(yield func(OpenAccess, error) bool) {
-		where, args := of.among("person_id", []any{target})
+		where, args := of.among(db.read, "person_id", []any{target})
 		once := oneOfEach{}
 		eachRow(ctx, db.read, `SELECT person_id, entitlement, unseen_us IS NOT NULL FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
 			k := OpenAccess{Key: audit.Key{Target: target}}

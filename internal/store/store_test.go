@@ -224,7 +224,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 			return errors.Join(tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now),
 				tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now))
 		})
-		newest, err := db.ReviewDecisions(ctx, "")
+		newest, err := db.ReviewDecisions(ctx, nil)
 		if err != nil || len(newest) != 1 || newest[0].Verdict != store.Keep {
 			t.Errorf("newest decisions are %+v, %v; want the later one", newest, err)
 		}
@@ -302,7 +302,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
-	for r, err := range db.Records(ctx, "") {
+	for r, err := range db.Records(ctx, nil) {
 		if err != nil {
 			t.Fatal(err)
 		}
