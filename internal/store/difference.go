@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,20 +69,16 @@ var ErrNotCurrent = errors.New("there is no database yet, or its schema is that 
 // OpenCurrent opens a database to read it, without making one or bringing its
 // schema up to date.
 func OpenCurrent(ctx context.Context, databaseURL string, master *seal.Master) (*DB, error) {
-	db := &DB{master: master}
-	var err error
+	db := &DB{master: master, wrap: func(c driver.Connector) driver.Connector { return c }}
 	dir := "sqlite"
 	if file, ok := strings.CutPrefix(databaseURL, "sqlite:"); ok {
 		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
 			return nil, ErrNotCurrent
 		}
-		err = db.openSQLite(file)
 	} else {
-		dir, db.postgres = "postgres", true
-		db.write, err = openPostgres(databaseURL)
-		db.read = db.write
+		dir = "postgres"
 	}
-	if err != nil {
+	if err := db.connect(databaseURL); err != nil {
 		return nil, err
 	}
 	newest, err := newestSchema(dir)

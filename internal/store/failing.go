@@ -78,7 +78,10 @@ func (db *DB) FailingStep(ctx context.Context, key string) (FailingStep, error) 
 
 func failingStep(ctx context.Context, q sqlx.QueryerContext, key string) (FailingStep, error) {
 	var steps []FailingStep
-	err := sqlx.SelectContext(ctx, q, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
+	err := sqlx.SelectContext(ctx, q, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE key = $1`, key)
+	if err == nil && len(steps) == 0 {
+		err = sqlx.SelectContext(ctx, q, &steps, `SELECT `+columns[FailingStep]("")+` FROM failing_step WHERE substr(key, 1, $2) = $1 LIMIT 2`, key, len(key))
+	}
 	switch {
 	case err != nil:
 		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)

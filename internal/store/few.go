@@ -115,12 +115,17 @@ func peopleAmong(ctx context.Context, q queryer, f Few, employed bool) ([]identi
 
 // SponsoredBy returns whose contracts one of the people answers for.
 func (db *DB) SponsoredBy(ctx context.Context, f Few) (Few, error) {
-	where, args := f.among(db.read, "k.person_id", nil)
 	var ids Few
-	if err := db.read.SelectContext(ctx, &ids, `SELECT DISTINCT e.person_id FROM employment e JOIN person_source_key k ON k.key = e.sponsor_key WHERE e.sponsor_key <> '' AND `+where+` ORDER BY e.person_id`, args...); err != nil {
-		return nil, fmt.Errorf("read sponsored people: %w", err)
+	for page := range slices.Chunk(f, peoplePage) {
+		var some Few
+		where, args := page.among(db.read, "k.person_id", nil)
+		if err := db.read.SelectContext(ctx, &some, `SELECT e.person_id FROM person_source_key k JOIN employment e ON e.sponsor_key = k.key WHERE e.sponsor_key <> '' AND `+where, args...); err != nil {
+			return nil, fmt.Errorf("read sponsored people: %w", err)
+		}
+		ids = append(ids, some...)
 	}
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // Touched returns those of the people whom something happened to since the
@@ -158,7 +163,7 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		}
 	}
 	if now.Audit > since.Audit {
-		if err := ask(`SELECT DISTINCT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6`,
+		if err := ask(`SELECT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6`,
 			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), plan); err != nil {
 			return nil, err
 		}
@@ -167,8 +172,8 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 }
 
 const (
-	eventsSince    = `SELECT DISTINCT person_id FROM hr_event WHERE seq > $1`
-	decisionsSince = `SELECT DISTINCT person_id FROM decision WHERE seq > $1`
+	eventsSince    = `SELECT person_id FROM hr_event WHERE seq > $1`
+	decisionsSince = `SELECT person_id FROM decision WHERE seq > $1`
 )
 
 // Anew returns those of the people about whom HR said something, or somebody

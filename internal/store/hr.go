@@ -65,13 +65,21 @@ func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) er
 // PeopleImportedBy returns the people that files changed which an actor imported by
 // hand since an instant, and that no other import changed later.
 func (db *DB) PeopleImportedBy(ctx context.Context, actor string, since time.Time) ([]identity.PersonID, error) {
-	var people []identity.PersonID
-	if err := db.read.SelectContext(ctx, &people, `SELECT DISTINCT e.person_id FROM hr_import i JOIN hr_event e ON e.import_id = i.id
-		WHERE i.actor = $1 AND i.recorded_us >= $2 AND NOT EXISTS (SELECT 1 FROM hr_event l WHERE l.person_id = e.person_id AND l.seq > e.seq AND l.import_id <> e.import_id) ORDER BY e.person_id`,
-		actor, micros(since)); err != nil {
+	var imports []string
+	if err := db.read.SelectContext(ctx, &imports, `SELECT id FROM hr_import WHERE actor = $1 AND actor <> '' AND recorded_us >= $2`, actor, micros(since)); err != nil {
 		return nil, fmt.Errorf("read imports: %w", err)
 	}
-	return people, nil
+	if len(imports) == 0 {
+		return nil, nil
+	}
+	var people []identity.PersonID
+	where, args := in(db.read, "e.import_id", imports, nil)
+	if err := db.read.SelectContext(ctx, &people, `SELECT e.person_id FROM hr_event e
+		WHERE NOT EXISTS (SELECT 1 FROM hr_event l WHERE l.person_id = e.person_id AND l.seq > e.seq AND l.import_id <> e.import_id) AND `+where, args...); err != nil {
+		return nil, fmt.Errorf("read imports: %w", err)
+	}
+	slices.Sort(people)
+	return slices.Compact(people), nil
 }
 
 // LastImport returns the newest import of a source that went in, or nil.

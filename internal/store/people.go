@@ -194,12 +194,11 @@ func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args 
 		return nil, err
 	}
 	var employments []employmentRow
-	if !employed {
-		of, ofArgs = "1 = 0", nil
-	}
-	if err := sqlx.SelectContext(ctx, q, &employments, `SELECT `+employmentColumns+` FROM employment
-		WHERE `+of+` ORDER BY person_id, id`, ofArgs...); err != nil {
-		return nil, err
+	if employed {
+		if err := sqlx.SelectContext(ctx, q, &employments, `SELECT `+employmentColumns+` FROM employment
+			WHERE `+of+` ORDER BY person_id, id`, ofArgs...); err != nil {
+			return nil, err
+		}
 	}
 	people := make([]identity.Person, len(rows))
 	for i, r := range rows {

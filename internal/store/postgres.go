@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -58,7 +59,7 @@ var dialer = net.Dialer{
 
 // openPostgres opens a PostgreSQL database. Its URL may name several servers, of
 // which the one that is written to is taken (target_session_attrs=read-write).
-func openPostgres(url string) (*sqlx.DB, error) {
+func (db *DB) openPostgres(url string) (*sqlx.DB, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err) // which says it without the password
@@ -67,9 +68,9 @@ func openPostgres(url string) (*sqlx.DB, error) {
 	for name, value := range found {
 		c.RuntimeParams[name] = cmp.Or(c.RuntimeParams[name], value)
 	}
-	db := sqlx.NewDb(stdlib.OpenDB(*c), "pgx")
-	db.SetMaxIdleConns(idle)
-	db.SetMaxOpenConns(most)
-	db.SetConnMaxIdleTime(time.Minute)
-	return db, nil
+	pool := sqlx.NewDb(sql.OpenDB(db.wrap(stdlib.GetConnector(*c))), "pgx")
+	pool.SetMaxIdleConns(idle)
+	pool.SetMaxOpenConns(most)
+	pool.SetConnMaxIdleTime(time.Minute)
+	return pool, nil
 }
