@@ -221,15 +221,16 @@ func (db *DB) Records(ctx context.Context, of Few) iter.Seq2[audit.Record, error
 func records(ctx context.Context, q queryer, of Few) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
 		where, args := of.among(q, "person_id", nil)
-		rows, err := q.QueryxContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
+		rows, err := q.QueryContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 			return
 		}
 		defer rows.Close() //nolint:errcheck // reading
 		for rows.Next() {
-			var r recordRow
-			if err := rows.StructScan(&r); err != nil {
+			var r recordRow // in the order of its columns; sqlx would find each by reflection
+			if err := rows.Scan(&r.Index, &r.AtUS, &r.BeganUS, &r.Actor, &r.Operator, &r.Authority, &r.Action, &r.Person, &r.Target, &r.Entitlement,
+				&r.Op, &r.Reason, &r.Plan, &r.Step, &r.Outcome, &r.Payload, &r.Prev, &r.Hash); err != nil {
 				yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 				return
 			}

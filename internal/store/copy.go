@@ -60,6 +60,13 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, err
 		progress = func(string, int, int) {}
 	}
 	c := Copied{Rows: map[string]int64{}}
+	if db.file != "" && other.file != "" {
+		detach, err := db.attach(ctx, other.file)
+		if err != nil {
+			return c, fmt.Errorf("copy: %w", err)
+		}
+		defer detach()
+	}
 	source, err := other.read.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: other.snapshotIsolation()})
 	if err != nil {
 		return c, fmt.Errorf("copy: %w", err)
@@ -74,7 +81,7 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, err
 			return err
 		}
 		for _, table := range tables {
-			n, err := tx.copyTable(ctx, source, table, progress)
+			n, err := tx.copyTable(ctx, other, source, table, progress)
 			if err != nil {
 				return fmt.Errorf("copy %s: %w", table, err)
 			}
@@ -148,13 +155,60 @@ func (tx *Tx) empty(ctx context.Context) error {
 	return nil
 }
 
-// copyTable copies a table's rows, many with each statement, and counts them on
-// both sides.
-func (tx *Tx) copyTable(ctx context.Context, source *sqlx.Tx, table string, progress func(string, int, int)) (int64, error) {
-	var total, copied int64
+// attached is what another SQLite database is called while it is copied from.
+const attached = "copied_from"
+
+// attach lets the writing connection read another SQLite file, until detach.
+func (db *DB) attach(ctx context.Context, file string) (detach func(), err error) {
+	if _, err := db.write.ExecContext(ctx, `ATTACH DATABASE $1 AS `+attached, file); err != nil {
+		return nil, err
+	}
+	return func() { _, _ = db.write.ExecContext(context.WithoutCancel(ctx), `DETACH DATABASE `+attached) }, nil // or it is closed with the connection
+}
+
+// copyTable copies a table's rows and counts them on both sides. Between two SQLite
+// files of the same schema the database does it by itself, page by page where it
+// can. Source: sqlite.org/src, xferOptimization in insert.c.
+func (tx *Tx) copyTable(ctx context.Context, other *DB, source *sqlx.Tx, table string, progress func(string, int, int)) (int64, error) {
+	var total int64
 	if err := source.GetContext(ctx, &total, `SELECT COUNT(*) FROM `+table); err != nil {
 		return 0, err
 	}
+	progress("copy "+table, 0, int(total))
+	var copied int64
+	var err error
+	if tx.db.file != "" && other.file != "" && tx.sameColumns(ctx, table) {
+		var done sql.Result
+		if done, err = tx.tx.ExecContext(ctx, `INSERT INTO main.`+table+` SELECT * FROM `+attached+`.`+table); err == nil {
+			copied, err = done.RowsAffected()
+		}
+	} else {
+		copied, err = tx.copyRows(ctx, source, table, int(total), progress)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var now int64
+	if err := tx.tx.GetContext(ctx, &now, `SELECT COUNT(*) FROM `+table); err != nil {
+		return 0, err
+	}
+	if now != total || copied != total {
+		return 0, fmt.Errorf("%d rows became %d", total, now)
+	}
+	return total, nil
+}
+
+// sameColumns reports whether a table has the same columns in the attached database,
+// in the same order.
+func (tx *Tx) sameColumns(ctx context.Context, table string) bool {
+	var here, there []string
+	const query = `SELECT name || ' ' || type FROM pragma_table_info($1, $2) ORDER BY cid`
+	err := errors.Join(tx.tx.SelectContext(ctx, &here, query, table, "main"), tx.tx.SelectContext(ctx, &there, query, table, attached))
+	return err == nil && len(here) > 0 && slices.Equal(here, there)
+}
+
+// copyRows copies a table's rows, many with each statement.
+func (tx *Tx) copyRows(ctx context.Context, source *sqlx.Tx, table string, total int, progress func(string, int, int)) (copied int64, err error) {
 	rows, err := source.QueryxContext(ctx, `SELECT * FROM `+table)
 	if err != nil {
 		return 0, err
@@ -168,17 +222,23 @@ func (tx *Tx) copyTable(ctx context.Context, source *sqlx.Tx, table string, prog
 	if err != nil {
 		return 0, err
 	}
-	// Both databases take more parameters than that in a statement.
-	most := max(1, 10_000/len(columns))
+	// Some hundred parameters in a statement make the cost of a statement small
+	// beside that of its rows.
+	most := max(1, 900/len(columns))
+	full := insertMany(tx.tx, table, columns, most)
 	var values []any
 	flush := func() error {
 		if len(values) == 0 {
 			return nil
 		}
-		_, err := tx.tx.ExecContext(ctx, insertMany(table, columns, len(values)/len(columns)), values...)
+		statement := full
+		if rows := len(values) / len(columns); rows < most {
+			statement = insertMany(tx.tx, table, columns, rows)
+		}
+		_, err := tx.tx.ExecContext(ctx, statement, values...)
 		copied += int64(len(values) / len(columns))
 		values = values[:0]
-		progress("copy "+table, int(copied), int(total))
+		progress("copy "+table, int(copied), total)
 		return err
 	}
 	for rows.Next() {
@@ -197,17 +257,7 @@ func (tx *Tx) copyTable(ctx context.Context, source *sqlx.Tx, table string, prog
 			}
 		}
 	}
-	if err := errors.Join(rows.Err(), flush()); err != nil {
-		return 0, err
-	}
-	var now int64
-	if err := tx.tx.GetContext(ctx, &now, `SELECT COUNT(*) FROM `+table); err != nil {
-		return 0, err
-	}
-	if now != total || copied != total {
-		return 0, fmt.Errorf("%d rows became %d", total, now)
-	}
-	return total, nil
+	return copied, errors.Join(rows.Err(), flush())
 }
 
 // truths returns which of a table's columns hold true or false: SQLite has
@@ -229,13 +279,17 @@ func (tx *Tx) truths(ctx context.Context, table string) (map[string]bool, error)
 	return truths, rows.Err()
 }
 
-// insertMany is a statement that inserts so many rows. The names are our own.
-func insertMany(table string, columns []string, rows int) string {
+// insertMany is a statement that inserts so many rows. The names are our own. SQLite
+// looks up each numbered parameter among all that came before it, which for many
+// takes longer than the insertion; of those without a number it knows the place.
+func insertMany(q queryer, table string, columns []string, rows int) string {
 	all := make([]string, rows)
 	for i := range all {
 		row := make([]string, len(columns))
 		for j := range row {
-			row[j] = fmt.Sprintf("$%d", i*len(columns)+j+1)
+			if row[j] = "?"; q.DriverName() != "sqlite" {
+				row[j] = fmt.Sprintf("$%d", i*len(columns)+j+1)
+			}
 		}
 		all[i] = "(" + strings.Join(row, ", ") + ")"
 	}
