@@ -71,7 +71,11 @@ func Build(in Input) (*Plan, error) {
 
 // append adds what one target's plan says.
 func (p *Plan) append(of *Plan) {
-	p.Steps = append(p.Steps, of.Steps...)
+	if len(p.Steps) == 0 && of.Steps != nil {
+		p.Steps = of.Steps
+	} else {
+		p.Steps = append(p.Steps, of.Steps...)
+	}
 	p.Holds = append(p.Holds, of.Holds...)
 	p.Released = append(p.Released, of.Released...)
 	p.Waits = append(p.Waits, of.Waits...)
@@ -110,7 +114,8 @@ type builder struct {
 	plan      *Plan // what concerns this target
 	catalogue []policy.Entitlement
 	steps     []Step
-	enabled   int // people with a usable account
+	texts     map[string]string // of reasons, each once
+	enabled   int               // people with a usable account
 	created   map[identity.PersonID]string
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
@@ -210,8 +215,14 @@ func (b *builder) dependent(on string, f func()) {
 	if on == "" {
 		return
 	}
+	alone := []string{on}
 	for i := range b.steps[steps:] {
-		b.steps[steps+i].DependsOn = append([]string{on}, b.steps[steps+i].DependsOn...)
+		s := &b.steps[steps+i]
+		if len(s.DependsOn) == 0 {
+			s.DependsOn = alone // which they share
+		} else {
+			s.DependsOn = append([]string{on}, s.DependsOn...)
+		}
 	}
 	for i := range b.referring[references:] {
 		b.referring[references+i].dependsOn = on
@@ -502,7 +513,20 @@ func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted
 func (b *builder) step(s Step) {
 	s.Target = b.t.Name
 	s.ID = stepID(s)
+	s.Reason = b.once(s.Reason)
 	b.steps = append(b.steps, s)
+}
+
+// once returns the one string of those that are the same: many steps have one reason.
+func (b *builder) once(s string) string {
+	if one, ok := b.texts[s]; ok {
+		return one
+	}
+	if b.texts == nil {
+		b.texts = map[string]string{}
+	}
+	b.texts[s] = s
+	return s
 }
 
 func (b *builder) find(f Finding) {

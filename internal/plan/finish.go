@@ -15,7 +15,6 @@ func (b *builder) finish() {
 	b.park()
 	// What somebody decided must end now waits for nobody and for no limit.
 	urgent, through := b.urgent()
-	b.plan.Steps = append(b.plan.Steps, urgent...)
 	through = b.held(through)
 	if c := b.t.Observed.Completeness; !c.Complete {
 		var waits []Step
@@ -42,18 +41,31 @@ func (b *builder) finish() {
 		}
 	}
 	b.noteReleased(through)
-	b.plan.Steps = append(b.plan.Steps, through...)
+	// Steps are many: they are not copied unless they come from two places.
+	if b.plan.Steps = through; len(urgent) > 0 {
+		b.plan.Steps = append(urgent, through...)
+	}
+	b.steps = nil
+}
+
+// decided returns the decision on a step. Its digest is worked out only when
+// something is decided.
+func (b *builder) decided(s Step) Decided {
+	if len(b.t.Decided) == 0 {
+		return Decided{}
+	}
+	return b.t.Decided[s.Digest()]
 }
 
 // released reports whether a person released the step.
-func (b *builder) released(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Release }
+func (b *builder) released(s Step) bool { return b.decided(s).Verdict == Release }
 
 // noteReleased lists the steps that go through because they were released, by
 // hold.
 func (b *builder) noteReleased(steps []Step) {
 	at := map[string]int{}
 	for _, s := range steps {
-		d := b.t.Decided[s.Digest()]
+		d := b.decided(s)
 		if d.Verdict != Release {
 			continue
 		}
@@ -98,11 +110,14 @@ func (b *builder) park() {
 // held takes out what was rejected, in a plan for few what is held, and what
 // depends on either: a decision on the hold is about all of it.
 func (b *builder) held(steps []Step) (through []Step) {
+	if len(b.t.Decided)+len(b.t.Held) == 0 {
+		return steps
+	}
 	type waiting struct{ digest, why string }
 	waits := map[string]waiting{} // by step
 	at := map[string]int{}        // by why, in the plan's waits
 	for _, s := range steps {     // a step comes after those it depends on
-		d := b.t.Decided[s.Digest()]
+		d := b.decided(s)
 		var w waiting
 		switch held := b.t.Held[s.Key()]; {
 		case d.Verdict == Reject:
@@ -156,6 +171,9 @@ func (b *builder) later(person identity.PersonID, why string) {
 
 // urgent separates the steps that close the accounts of suspended people.
 func (b *builder) urgent() (urgent, others []Step) {
+	if len(b.suspended) == 0 {
+		return nil, b.steps
+	}
 	for _, s := range b.steps {
 		if b.suspended[s.Person] && s.Takes() && s.Op != connectors.UpdateAccount {
 			urgent = append(urgent, s)

@@ -30,7 +30,10 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		through = rest
 		holds = append(holds, Hold{Digest: holdDigest(b.t.Name, these), Target: b.t.Name, Why: why, Steps: these})
 	}
-	all := slices.Concat(steps, b.rejected)
+	all := steps
+	if len(b.rejected) > 0 {
+		all = slices.Concat(steps, b.rejected)
+	}
 	concerned := func(counts func(Step) bool) map[identity.PersonID]bool {
 		people := map[identity.PersonID]bool{}
 		for _, s := range through {
@@ -83,7 +86,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 }
 
 // deferred reports whether the step waits for a decision, whatever the limits.
-func (b *builder) deferred(s Step) bool { return b.t.Decided[s.Digest()].Verdict == Deferred }
+func (b *builder) deferred(s Step) bool { return b.decided(s).Verdict == Deferred }
 
 // never reports whether the step is one that is never done without a decision.
 func (b *builder) never(s Step) bool {

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -613,4 +614,23 @@ func decide(in *plan.Input, steps []plan.Step, verdict plan.Verdict) {
 			}
 		}
 	}
+}
+
+// TestTheDigestIsOfTheJSON: the digest that is worked out step by step is SHA-256 of
+// the plan's JSON.
+func TestTheDigestIsOfTheJSON(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p := plan.Plan{Basis: plan.Basis{Rules: rapid.SampledFrom([]string{"r", `"steps":[]`}).Draw(r, "rules"), Targets: map[string]string{"t": "d"}}, Steps: []plan.Step{}}
+		for n := range rapid.IntRange(0, 3).Draw(r, "steps") {
+			p.Steps = append(p.Steps, plan.Step{ID: fmt.Sprint(n), Reason: rapid.String().Draw(r, "reason"), Attributes: map[string]string{"a": "b"}})
+		}
+		text, err := json.Marshal(&p)
+		if err != nil {
+			r.Fatal(err)
+		}
+		p.Digest = fmt.Sprintf("%x", sha256.Sum256(text))
+		if err := p.Verify(); err != nil {
+			r.Fatal(err)
+		}
+	})
 }

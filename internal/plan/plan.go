@@ -9,9 +9,11 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -341,9 +343,42 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 // seal gives the plan its digest.
 func (p *Plan) seal() error {
 	p.Digest = ""
-	digest, err := hashOf(p)
+	digest, err := p.hash()
 	p.Digest = digest
 	return err
+}
+
+// hash is hashOf the plan. A first plan has a million steps, so that their JSON is
+// hashed one after another, and never there as a whole.
+func (p *Plan) hash() (string, error) {
+	if len(p.Steps) == 0 {
+		return hashOf(p)
+	}
+	rest := *p
+	rest.Steps = []Step{}
+	text, err := json.Marshal(&rest)
+	if err != nil {
+		return "", fmt.Errorf("digest: %w", err)
+	}
+	const field = `"steps":[`
+	before, after, found := bytes.Cut(text, []byte(field)) // the first is the plan's own: the basis has none
+	if !found {
+		return "", errors.New("digest: the plan's JSON has no steps")
+	}
+	h := sha256.New()
+	_, _ = h.Write(append(before, field...)) // which never fails
+	for i, s := range p.Steps {
+		text, err := json.Marshal(s)
+		if err != nil {
+			return "", fmt.Errorf("digest: %w", err)
+		}
+		if i > 0 {
+			_, _ = h.Write([]byte{','})
+		}
+		_, _ = h.Write(text)
+	}
+	_, _ = h.Write(after)
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Verify says whether the plan is what its digest names.

@@ -36,31 +36,11 @@ type targetRun struct {
 	putOff   int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
 	urgent bool
-	// marked are attempts that disabled an account which can sign in all the same.
-	marked map[string]bool
+	took   time.Duration // for how long the target worked on the last batch
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}, marked: map[string]bool{}}
-}
-
-// all carries out every step in its order. It returns why the target stopped
-// answering, if it did; an error is ours and not the target's.
-func (r *targetRun) all(ctx context.Context) (down string, err error) {
-	for rest := r.steps; len(rest) > 0; {
-		n := 1
-		for n < len(rest) && n < batchSize && plan.PhaseOf(rest[n].Op) == plan.PhaseOf(rest[0].Op) {
-			n++
-		}
-		if ctx.Err() != nil {
-			return "", fmt.Errorf("stopped before %d of %d steps in %s: %w", len(rest), len(r.steps), r.target.Name, ctx.Err())
-		}
-		if down, err = r.batch(ctx, rest[:n]); down != "" || err != nil {
-			return down, err
-		}
-		rest = rest[n:]
-	}
-	return "", r.lookAgain(ctx)
+	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -69,39 +49,8 @@ type attempt struct {
 	id     string
 	step   plan.Step
 	change connectors.Change
-}
-
-// batch commits the intent, touches the target, and commits the outcome.
-func (r *targetRun) batch(ctx context.Context, steps []plan.Step) (down string, err error) {
-	held, err := r.lock(ctx, steps)
-	defer held.unlock()
-	if err != nil {
-		return "", err
-	}
-	var attempts []attempt
-	for _, s := range steps {
-		if r.left[s.Person] != "" {
-			r.report(s, leftToOthers, r.left[s.Person])
-			continue
-		}
-		a, why := r.prepare(s)
-		if why != "" {
-			r.report(s, notTried, why)
-			continue
-		}
-		attempts = append(attempts, a)
-	}
-	began := r.engine.Now()
-	if attempts, err = r.intend(ctx, attempts, began); err != nil || len(attempts) == 0 {
-		return "", err
-	}
-	results := r.touch(ctx, attempts)
-	// The outcome is recorded even when somebody is impatient: what was done
-	// was done.
-	if err := r.end(context.WithoutCancel(ctx), attempts, results, began); err != nil {
-		return "", err
-	}
-	return r.down(results), nil
+	// marked: it disabled an account which can sign in all the same.
+	marked bool
 }
 
 // patience is how many batches in a row a target may want to do later without

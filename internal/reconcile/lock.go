@@ -106,8 +106,9 @@ func (l locks) unlock() {
 const urgentPatience = 2 * time.Second
 
 // lock makes sure that nobody else touches the people of a batch until it is
-// done. Whom another run touches it leaves to that one.
-func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) {
+// done. Whom another run touches it leaves to that one. While another batch holds
+// locks it does not wait for room for more (store.TooMany).
+func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping bool) (locks, error) {
 	if r.world.lock != nil {
 		return nil, r.world.lock.Held(ctx)
 	}
@@ -124,7 +125,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step) (locks, error) 
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
-	for store.TooMany(err) { // nobody else sees to them; we hold nothing that others wait for
+	for store.TooMany(err) && !overlapping { // nobody else sees to them; we hold nothing that others wait for
 		all, err = db.LockWithin(ctx, fewPatience, personLocks(r.target.Name, people)...)
 	}
 	switch {

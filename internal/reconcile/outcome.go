@@ -51,7 +51,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			if err != nil {
 				return err
 			}
-			if r.marked[a.id] { // it is behov's, for when the target enforces it
+			if a.marked { // it is behov's, for when the target enforces it
 				if err := tx.AccountClosed(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
 					return err
 				}

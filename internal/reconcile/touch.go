@@ -35,7 +35,7 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 	for try := 0; len(todo) > 0; try++ {
 		var again []int
 		pause := time.Duration(0)
-		for i, res := range r.ask(ctx, connector, attempts, todo) {
+		for i, res := range r.askOf(ctx, connector, attempts, todo) {
 			if unanswered[todo[i]] && res.Status == connectors.AlreadySo {
 				res.Status = connectors.Applied // by the try of which the answer was lost
 			}
@@ -60,7 +60,7 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 	return results
 }
 
-func (r *targetRun) ask(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
+func (r *targetRun) askOf(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
 	if err := guarded(func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
 		// What was done before it panicked nobody knows: a snapshot shows it.
 		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
@@ -120,7 +120,7 @@ func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector,
 	for i := range results {
 		// An account that can sign in is not disabled, whatever it is marked as.
 		if r.target.LetsIn != "" && i < len(changes) && changes[i].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
-			r.marked[attempts[which[i]].id] = true
+			attempts[which[i]].marked = true
 			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.LetsIn}
 		}
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	ldapv3 "github.com/go-ldap/ldap/v3"
+
+	"github.com/behov/behov/internal/testenv"
+)
+
+// BenchmarkApplyToDirectory brings people who are new to the real slapd, each with an
+// account, three memberships and a reference to a manager, and compares that with
+// ldapmodify, which does the same changes on one connection, and writes nothing down.
+// ratio is ldapmodify's time by behov's, plan and reading the directory left out; goal:
+// at least 0.9. BEHOV_BENCH_PEOPLE says how many people.
+func BenchmarkApplyToDirectory(b *testing.B) {
+	people := 4_000
+	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
+		people = n
+	}
+	modify := testenv.Need(b, "ldapmodify", "apt-get install ldap-utils")
+	var ours, theirs time.Duration
+	changes := 0
+	for range b.N {
+		peer := testenv.StartSlapd(b)
+		benchGroups(b, peer)
+		var text string
+		text, changes = benchLDIF(peer, people)
+		file := filepath.Join(b.TempDir(), "changes.ldif")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		cmd := exec.Command(modify, "-x", "-H", peer.URL, "-D", peer.BindDN, "-w", peer.Password, "-f", file)
+		var errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = io.Discard, &errs
+		began := time.Now()
+		if err := cmd.Run(); err != nil {
+			b.Fatalf("ldapmodify: %v\n%s", err, errs.String())
+		}
+		theirs += time.Since(began)
+
+		slapd := testenv.StartSlapd(b)
+		benchGroups(b, slapd)
+		h := newBenchDirectory(b, slapd, people)
+		began = time.Now()
+		h.run(b, "plan", "--json")
+		planned := time.Since(began)
+		began = time.Now()
+		h.run(b, "apply", "--yes")
+		ours += time.Since(began) - planned
+		h.run(b, "plan") // nothing is left to do
+		b.Logf("ldapmodify %s, behov apply %s of which plan %s", theirs.Round(time.Millisecond), (ours + planned).Round(time.Millisecond), planned.Round(time.Millisecond))
+	}
+	count := float64(changes * b.N)
+	b.ReportMetric(count/ours.Seconds(), "changes/s")
+	b.ReportMetric(count/theirs.Seconds(), "ldapmodify/s")
+	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+var benchGroupNames = []string{"staff", "school", "library", "mail"}
+
+func benchGroups(b *testing.B, s *testenv.Slapd) {
+	b.Helper()
+	c := s.Dial()
+	for _, group := range benchGroupNames {
+		add := ldapv3.NewAddRequest("cn="+group+","+s.GroupsDN, nil)
+		add.Attribute("objectClass", []string{"groupOfNames"})
+		add.Attribute("member", []string{"cn=" + group + "," + s.GroupsDN})
+		if err := c.Add(add); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchLDIF is what behov writes to the directory, as changes for ldapmodify.
+func benchLDIF(s *testenv.Slapd, people int) (text string, changes int) {
+	var t strings.Builder
+	dn := func(n int) string { return fmt.Sprintf("uid=annek%d,%s", n, s.PeopleDN) }
+	for n := range people {
+		fmt.Fprintf(&t, "dn: %s\nchangetype: add\nobjectClass: inetOrgPerson\nuid: annek%d\nemployeeNumber: 0197b1f0-0000-7000-8000-%012d\nsn: Ek%d\ncn: Anna%d Ek%d\nmail: p%d@example.org\n\n", dn(n), n, n, n%1000, n%100, n%1000, n)
+		changes++
+	}
+	for n := range people {
+		for _, group := range []string{"staff", []string{"school", "library"}[n%2], "mail"} {
+			fmt.Fprintf(&t, "dn: cn=%s,%s\nchangetype: modify\nadd: member\nmember: %s\n-\n\n", group, s.GroupsDN, dn(n))
+			changes++
+		}
+	}
+	for n := range people {
+		if n/20 == n {
+			continue
+		}
+		fmt.Fprintf(&t, "dn: %s\nchangetype: modify\nreplace: manager\nmanager: %s\n-\n\n", dn(n), dn(n/20))
+		changes++
+	}
+	return t.String(), changes
+}
+
+// newBenchDirectory is an installation whose target is a directory, with the people
+// imported.
+func newBenchDirectory(b *testing.B, s *testenv.Slapd, people int) benchInstallation {
+	b.Helper()
+	h := benchInstallation{filepath.Join(b.TempDir(), "k")}
+	h.run(b, "init", h.dir)
+	h.write(b, "ldap.password", s.Password)
+	h.write(b, "behov.yaml", fmt.Sprintf("timezone: Europe/Stockholm\ndatabase: sqlite:behov.db\nkey: file:behov.key\nhr: {sources: {hr: {}}}\n"+
+		"targets: {ldap: {hold_above: {all: {number: 10000000, percent: 100}}, attributes: {sn: \"{{.FamilyName}}\", cn: \"{{.GivenName}} {{.FamilyName}}\", mail: \"{{.Email}}\", manager: {reference: manager}}, "+
+		"ldap: {url: %q, ca_file: %q, start_tls: true, bind_dn: %q, password: file:ldap.password, people_dn: %q, groups_dn: %q}}}\n", s.URL, s.CAFile, s.BindDN, s.PeopleDN, s.GroupsDN))
+	h.write(b, "catalogue.yaml", "systems:\n  base: {owner: \"7\", target: ldap, entitlements: {staff: {}, school: {}, library: {}, mail: {}}}\n")
+	h.write(b, "policy.csv", "p, staff, true, base:staff, allow, all people\np, mail, true, base:mail, allow, all people\n"+
+		"p, school, \"under(r.sub.unit, 'school')\", base:school, allow, the school\np, library, \"under(r.sub.unit, 'library')\", base:library, allow, the library\n")
+	h.write(b, "units.csv", "unit,parent,name\nschool,,\nlibrary,,\n")
+	h.write(b, "rights.csv", "g, hr/7, administrator\n")
+	var hr strings.Builder
+	hr.WriteString("person_id,employment_id,given_name,family_name,email,unit,job_title,manager_id,start_date\n")
+	for n := range people {
+		fmt.Fprintf(&hr, "%d,E%d,Anna%d,Ek%d,p%d@example.org,%s,Clerk,%d,2020-01-01\n", n, n, n%100, n%1000, n, []string{"school", "library"}[n%2], n/20)
+	}
+	h.write(b, "hr.csv", hr.String())
+	h.run(b, "hr", "import", filepath.Join(h.dir, "hr.csv"))
+	return h
+}
