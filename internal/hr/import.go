@@ -263,6 +263,16 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.logins(ctx, tx, events); err != nil {
 		return err
 	}
+	withdrawn := map[identity.EmploymentID]bool{} // which forgets the hash, so that it is set afterwards
+	for _, e := range events {
+		withdrawn[e.Employment] = withdrawn[e.Employment] || e.Kind == identity.EmploymentWithdrawn
+	}
+	for i, e := range events {
+		if hash := r.hashes[e.Key]; hash != nil && !withdrawn[e.Employment] && (e.Kind == identity.EmploymentAdded || e.Kind == identity.EmploymentChanged) {
+			events[i].RowHash = hash
+			delete(r.hashes, e.Key)
+		}
+	}
 	if err := r.events(ctx, tx, events); err != nil {
 		return err
 	}

@@ -220,6 +220,9 @@ type Event struct {
 	Login           string
 	PersonFacts     *PersonFacts
 	EmploymentFacts *EmploymentFacts
+	// RowHash is a keyed hash of what the source says of the employment; nil when it
+	// is not known. It is kept with the employment, and not with the event.
+	RowHash []byte
 }
 
 // Fold applies the events of one person to what was known before, in the order

@@ -409,6 +409,10 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 		return fmt.Errorf("event sequence: %w", err)
 	}
 	seq := last - int64(len(events))
+	version := make(map[identity.PersonID]int64, len(events)) // the last event of each person
+	for i, e := range events {
+		version[e.Person] = seq + int64(i) + 1
+	}
 	insert, err := tx.tx.PrepareContext(ctx, `INSERT INTO hr_event
 		(seq, import_id, source, kind, person_id, employment_id, effective, recorded_us, payload_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
 	if err != nil {
@@ -434,7 +438,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 			string(e.Effective), micros(e.Recorded), sealed); err != nil {
 			return fmt.Errorf("HR event %d: %w", e.Seq, err)
 		}
-		if err := tx.project(ctx, precedence, e); err != nil {
+		if err := tx.project(ctx, precedence, e, version); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
 		tx.concerns(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
@@ -442,8 +446,9 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 	return nil
 }
 
-// project writes what an event says into the identity tables.
-func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e identity.Event) error {
+// project writes what an event says into the identity tables, and with a person's
+// first event which one is the last; version loses who has it.
+func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e identity.Event, version map[identity.PersonID]int64) error {
 	switch e.Kind {
 	case identity.PersonAdded:
 		record := identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}
@@ -457,9 +462,10 @@ func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e ide
 			return err
 		}
 		if err := tx.exec(ctx, `INSERT INTO person (id, given_name, family_name, email, phone, national_id_sealed, national_id_hash, protected, login, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, e.Seq); err != nil {
+			string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, version[e.Person]); err != nil {
 			return err
 		}
+		delete(version, e.Person)
 		return tx.putRecord(ctx, e.Person, record)
 	case identity.PersonJoined, identity.PersonChanged:
 		if err := tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}); err != nil {
@@ -477,7 +483,12 @@ func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e ide
 			return err
 		}
 	}
-	return tx.exec(ctx, `UPDATE person SET version = $2 WHERE id = $1`, string(e.Person), e.Seq)
+	newest, unset := version[e.Person]
+	if !unset {
+		return nil
+	}
+	delete(version, e.Person)
+	return tx.exec(ctx, `UPDATE person SET version = $2 WHERE id = $1`, string(e.Person), newest)
 }
 
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
@@ -499,12 +510,12 @@ func (tx *Tx) putEmployment(ctx context.Context, e identity.Event) error {
 		}
 		leaves = string(b)
 	}
-	args := []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.EndSaid)}
+	args := []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.EndSaid), e.RowHash}
 	if e.Kind == identity.EmploymentChanged {
-		return tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = NULL WHERE id = $1`, args...)
+		return tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = $10 WHERE id = $1`, args...)
 	}
-	return tx.exec(ctx, `INSERT INTO employment (id, start_date, end_date, leaves, terms, sponsor_key, stamp, person_key, end_said, person_id, source, key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, append(args, string(e.Person), e.Source, e.Key)...)
+	return tx.exec(ctx, `INSERT INTO employment (id, start_date, end_date, leaves, terms, sponsor_key, stamp, person_key, end_said, said, person_id, source, key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, append(args, string(e.Person), e.Source, e.Key)...)
 }
 
 // putRecord keeps what a source says of a person.
