@@ -130,3 +130,41 @@ func newBenchDirectory(b *testing.B, s *testenv.Slapd, people int) benchInstalla
 	h.run(b, "hr", "import", filepath.Join(h.dir, "hr.csv"))
 	return h
 }
+
+// BenchmarkNothingToDoInDirectory looks at everybody in the real slapd when nothing is
+// to be done, and compares that with ldapsearch, which reads the same entries. ratio is
+// behov's time by ldapsearch's; goal: at most 4.
+func BenchmarkNothingToDoInDirectory(b *testing.B) {
+	people := 8_000
+	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
+		people = n
+	}
+	search := testenv.Need(b, "ldapsearch", "apt-get install ldap-utils")
+	slapd := testenv.StartSlapd(b, "dbnosync")
+	benchGroups(b, slapd)
+	h := newBenchDirectory(b, slapd, people)
+	h.run(b, "apply", "--yes")
+	b.ResetTimer()
+	var ours, theirs time.Duration
+	for range b.N {
+		for _, args := range [][]string{
+			{"-b", slapd.PeopleDN, "(objectClass=inetOrgPerson)", "entryUUID", "uid", "employeeNumber", "pwdAccountLockedTime", "cn", "sn", "mail", "manager"},
+			{"-b", slapd.GroupsDN, "(objectClass=groupOfNames)", "cn", "member"},
+		} {
+			cmd := exec.Command(search, append([]string{"-x", "-H", slapd.URL, "-D", slapd.BindDN, "-w", slapd.Password, "-LLL", "-E", "pr=500/noprompt"}, args...)...)
+			cmd.Stdout = io.Discard
+			began := time.Now()
+			if err := cmd.Run(); err != nil {
+				b.Fatal(err)
+			}
+			theirs += time.Since(began)
+		}
+		began := time.Now()
+		h.run(b, "plan")
+		ours += time.Since(began)
+	}
+	b.ReportMetric(float64(ours.Milliseconds())/float64(b.N), "ms/plan")
+	b.ReportMetric(float64(theirs.Milliseconds())/float64(b.N), "ms/ldapsearch")
+	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "ratio")
+	b.ReportMetric(0, "ns/op")
+}

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -67,11 +70,22 @@ type benchInstallation struct{ dir string }
 // reports how long both take.
 func newBenchInstallation(b *testing.B, people int) benchInstallation {
 	b.Helper()
+	h := importBenchInstallation(b, people, benchEntitlements)
+	began := time.Now()
+	h.run(b, "apply", "--yes")
+	b.Logf("apply of %d people: %s", people, time.Since(began).Round(time.Millisecond))
+	return h
+}
+
+// importBenchInstallation makes an installation with so many people, each of whom is
+// to get so many memberships, and applies nothing.
+func importBenchInstallation(b *testing.B, people, entitlements int) benchInstallation {
+	b.Helper()
 	h := benchInstallation{filepath.Join(b.TempDir(), "k")}
 	h.run(b, "init", h.dir)
 	var catalogue, policy, groups strings.Builder
 	catalogue.WriteString("systems:\n")
-	for n := range benchEntitlements {
+	for n := range entitlements {
 		fmt.Fprintf(&catalogue, "  sys%d: {owner: \"7\", target: directory, entitlements: {e: {native: g%d}}}\n", n, n)
 		fmt.Fprintf(&policy, "p, r%d, true, sys%d:e, allow, all people need it\n", n, n)
 		fmt.Fprintf(&groups, "g%d, ", n)
@@ -93,9 +107,6 @@ func newBenchInstallation(b *testing.B, people int) benchInstallation {
 	began := time.Now()
 	h.run(b, "hr", "import", filepath.Join(h.dir, "hr.csv"))
 	b.Logf("import of %d people: %s", people, time.Since(began).Round(time.Millisecond))
-	began = time.Now()
-	h.run(b, "apply", "--yes")
-	b.Logf("apply of %d people: %s", people, time.Since(began).Round(time.Millisecond))
 	return h
 }
 
@@ -116,5 +127,26 @@ func (h benchInstallation) run(b *testing.B, args ...string) {
 	root.SetErr(&errs)
 	if code := status(root.ExecuteContext(b.Context()), &errs); code != 0 && code != exitChanges {
 		b.Fatalf("behov %s: exit status %d\n%s%s", strings.Join(args, " "), code, out.String(), errs.String())
+	}
+}
+
+// BenchmarkFirstPlan plans everything for 50,000 people with 17 entitlements each, as a
+// process of its own, and reports the most memory that it had. Goal: at most 500 MB.
+func BenchmarkFirstPlan(b *testing.B) {
+	people := 50_000
+	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
+		people = n
+	}
+	binary := buildBinary(b)
+	h := importBenchInstallation(b, people, 17)
+	for b.Loop() {
+		cmd := exec.Command(binary, "-c", h.dir, "plan")
+		cmd.Stdout = io.Discard
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitChanges {
+			b.Fatal(err)
+		}
+		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			b.ReportMetric(float64(usage.Maxrss)/1024, "MB")
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 
 	"github.com/behov/behov/internal/config"
@@ -18,20 +19,48 @@ import (
 // in memory. It ends early when the context does.
 func (e *Engine) everybody(ctx context.Context, w *world) iter.Seq[plan.Person] {
 	return func(yield func(plan.Person) bool) {
-		for i, p := range w.people {
-			if i%1000 == 0 {
-				e.progress("plan", i, len(w.people))
+		// What the next need is worked out while the plan takes up these.
+		ahead, stop := make(chan chan []plan.Person, runtime.GOMAXPROCS(0)), make(chan struct{})
+		defer close(stop)
+		go func() {
+			defer close(ahead)
+			for some := range slices.Chunk(w.people, 250) {
+				described := make(chan []plan.Person, 1)
+				select {
+				case <-stop:
+					return
+				case ahead <- described:
+				}
+				go func() { described <- e.describe(w, some) }()
 			}
-			desired := e.needs(w, p)
-			desired.Accounts = make(map[string]plan.Account, len(w.configs))
-			for t := range w.configs {
-				desired.Accounts[w.configs[t].Name] = e.account(w, t, p)
-			}
-			if ctx.Err() != nil || !yield(desired) {
-				return
+		}()
+		n := 0
+		for described := range ahead {
+			for _, desired := range <-described {
+				if n%1000 == 0 {
+					e.progress("plan", n, len(w.people))
+				}
+				n++
+				if ctx.Err() != nil || !yield(desired) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// describe works out what people need and what their accounts are to be like. It is
+// called for several people at once, and changes nothing of the world.
+func (e *Engine) describe(w *world, people []identity.Person) []plan.Person {
+	all := make([]plan.Person, len(people))
+	for i, p := range people {
+		all[i] = e.needs(w, p)
+		all[i].Accounts = make(map[string]plan.Account, len(w.configs))
+		for t := range w.configs {
+			all[i].Accounts[w.configs[t].Name] = e.account(w, t, p)
+		}
+	}
+	return all
 }
 
 // needs works out what a person needs.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,42 +115,59 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 	if err := e.DB.ExpireHolds(ctx, e.Now().Add(-e.Config.HoldsExpire), e.Actor, e.Now()); err != nil {
 		return nil, err
 	}
+	if settling {
+		if err := e.lockStopped(ctx, w); err != nil {
+			return w, err
+		}
+	}
+	// Neither needs the other: targets are read while people are.
+	var telling sync.Mutex
+	progress := func(stage string, done, total int) {
+		telling.Lock()
+		defer telling.Unlock()
+		e.progress(stage, done, total)
+	}
+	var targets errgroup.Group
+	targets.Go(func() error { return e.observeTargets(ctx, w, progress) })
+	err = e.readPeople(ctx, w, progress)
+	if err := errors.Join(err, targets.Wait()); err != nil {
+		return w, err
+	}
+	for i := range w.targets {
+		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
+			return w, err
+		}
+	}
+	return w, e.readFacts(ctx, w)
+}
+
+// readPeople reads everybody, and of whom nothing can be decided.
+func (e *Engine) readPeople(ctx context.Context, w *world, progress func(stage string, done, total int)) error {
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.people = make([]identity.Person, 0, n)
 	for p, err := range e.DB.People(ctx, store.AnyPerson) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.people = append(w.people, p)
 		for _, k := range p.Keys {
 			w.byKey[k.SourceKey] = p.ID
 		}
 		if len(w.people)%1000 == 0 {
-			e.progress("read people", len(w.people), 0)
+			progress("read people", len(w.people), 0)
 		}
 	}
 	if err := e.readNumbers(ctx, w); err != nil {
-		return nil, err
+		return err
 	}
 	e.sponsors(w)
 	if err := e.holdDifferent(ctx, w); err != nil {
-		return nil, err
+		return err
 	}
-	if err := e.holdRecords(ctx, w); err != nil {
-		return nil, err
-	}
-	if settling {
-		if err := e.lockStopped(ctx, w); err != nil {
-			return w, err
-		}
-	}
-	if err := e.readTargets(ctx, w); err != nil {
-		return w, err
-	}
-	return w, e.readFacts(ctx, w)
+	return e.holdRecords(ctx, w)
 }
 
 // readNumbers opens national identity numbers, where somebody writes them.
@@ -167,9 +185,22 @@ func (e *Engine) readNumbers(ctx context.Context, w *world) error {
 	return nil
 }
 
-// readTargets takes a snapshot of every target side by side. A target that
-// cannot be read is planned without; the others go on.
+// readTargets reads every target, and what we know of each ourselves.
 func (e *Engine) readTargets(ctx context.Context, w *world) error {
+	if err := e.observeTargets(ctx, w, e.progress); err != nil {
+		return err
+	}
+	for i := range w.targets {
+		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observeTargets takes a snapshot of every target side by side. A target that
+// cannot be read is planned without; the others go on.
+func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(stage string, done, total int)) error {
 	w.targets = make([]plan.Target, len(w.configs))
 	var mu sync.Mutex
 	done := 0
@@ -211,19 +242,11 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			e.progress("read targets", done, len(w.configs))
+			progress("read targets", done, len(w.configs))
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i := range w.targets {
-		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.Wait()
 }
 
 // readRecorded reads what we know of a target ourselves.
