@@ -68,6 +68,9 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 	return nil
 }
 
+// prepare is load for those who print either way: who cannot be read is shown by ID.
+func (n *names) prepare(ids []identity.PersonID, texts ...string) { _ = n.load(ids, texts...) }
+
 // add is for a person who was read already.
 func (n *names) add(p identity.Person) { n.people[p.ID] = p }
 

@@ -184,7 +184,9 @@ func stepCounts(steps []plan.Step) string {
 func people(steps []plan.Step) []identity.PersonID {
 	var ids []identity.PersonID
 	for _, s := range steps {
-		ids = append(ids, s.Person)
+		if n := len(ids); n == 0 || ids[n-1] != s.Person { // a phase's steps are sorted by person
+			ids = append(ids, s.Person)
+		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
@@ -256,6 +258,11 @@ func (a *planPrinter) print(p *plan.Plan) {
 	}
 	if len(p.Waiting) > 0 {
 		a.printf("\nWaiting grants:\n")
+		var ids []identity.PersonID
+		for _, g := range p.Waiting[:shownOf(len(p.Waiting), all)] {
+			ids = append(ids, g.Person)
+		}
+		n.prepare(ids)
 		for i, g := range p.Waiting {
 			if i == listed && !all {
 				a.printf("  … and %d more (--all)\n", len(p.Waiting)-i)
@@ -266,6 +273,12 @@ func (a *planPrinter) print(p *plan.Plan) {
 	}
 	if len(p.Handovers) > 0 {
 		a.printf("\nHanded over:\n")
+		var ids []identity.PersonID
+		var texts []string
+		for _, h := range p.Handovers[:shownOf(len(p.Handovers), all)] {
+			ids, texts = append(ids, h.Person), append(texts, h.Reason)
+		}
+		n.prepare(ids, texts...)
 		for i, h := range p.Handovers {
 			if i == listed && !all {
 				a.printf("  … and %d more (--all)\n", len(p.Handovers)-i)
@@ -301,17 +314,24 @@ func (a *app) printSummary(p *plan.Plan) {
 
 func (a *planPrinter) printSteps(steps []plan.Step) {
 	n, all := a.names, a.all
-	byPerson := map[identity.PersonID][]plan.Step{}
-	for _, s := range steps {
-		byPerson[s.Person] = append(byPerson[s.Person], s)
+	ids := people(steps)
+	shown := ids[:shownOf(len(ids), all)]
+	places := make(map[identity.PersonID][]int, len(shown)) // of their steps
+	for _, id := range shown {
+		places[id] = nil
 	}
-	for i, id := range people(steps) {
-		if i == listed && !all {
-			a.printf("\n… and %s more (--all lists them)\n", count(len(byPerson)-i, "person", "people"))
-			return
+	var reasons []string
+	for i, s := range steps {
+		if _, is := places[s.Person]; is {
+			places[s.Person] = append(places[s.Person], i)
+			reasons = append(reasons, s.Reason)
 		}
+	}
+	n.prepare(shown, reasons...)
+	for _, id := range shown {
 		a.printf("\n%s\n", n.of(id))
-		for _, s := range byPerson[id] {
+		for _, place := range places[id] {
+			s := steps[place]
 			text := stepText(s)
 			if name := a.values.Account(s); name != "" && s.Entitlement == "" {
 				text = strings.Replace(text, " in "+s.Target, " "+name+" in "+s.Target, 1)
@@ -324,6 +344,17 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 			}
 		}
 	}
+	if more := len(ids) - len(shown); more > 0 {
+		a.printf("\n… and %s more (--all lists them)\n", count(more, "person", "people"))
+	}
+}
+
+// shownOf returns how many of a list are shown.
+func shownOf(n int, all bool) int {
+	if all {
+		return n
+	}
+	return min(n, listed)
 }
 
 func listOf(values []string) string {
@@ -351,6 +382,12 @@ func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
 		return
 	}
 	a.printf("\nTo look at:\n")
+	var ids []identity.PersonID
+	var texts []string
+	for _, f := range findings[:shownOf(len(findings), all)] {
+		ids, texts = append(ids, f.Person), append(texts, f.Text)
+	}
+	n.prepare(ids, texts...)
 	for i, f := range findings {
 		if i == listed && !all {
 			a.printf("  … and %d more (--all)\n", len(findings)-i)

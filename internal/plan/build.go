@@ -45,6 +45,7 @@ func Build(in Input) (*Plan, error) {
 		people = append(people, person.ID)
 		p.waiting(person)
 		for _, b := range builders {
+			b.read = len(people)
 			b.person(person)
 		}
 	}
@@ -114,6 +115,7 @@ type builder struct {
 	plan      *Plan // what concerns this target
 	catalogue []policy.Entitlement
 	steps     []Step
+	read      int               // how many people it has seen
 	texts     map[string]string // of reasons, each once
 	enabled   int               // people with a usable account
 	created   map[identity.PersonID]string
@@ -514,6 +516,10 @@ func (b *builder) step(s Step) {
 	s.Target = b.t.Name
 	s.ID = stepID(s)
 	s.Reason = b.once(s.Reason)
+	if n := len(b.steps); n == cap(b.steps) && b.read > 1000 && b.in.Count > b.read {
+		// At this rate: growing a long list bit by bit keeps two of them.
+		b.steps = slices.Grow(b.steps, n*(b.in.Count-b.read)/b.read+n/20+1)
+	}
 	b.steps = append(b.steps, s)
 }
 

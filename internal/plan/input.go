@@ -14,7 +14,10 @@ type Input struct {
 	Catalogue *policy.Catalogue
 	// People is everybody, sorted by ID. It is read once, and nobody of it is
 	// kept.
-	People  iter.Seq[Person]
+	People iter.Seq[Person]
+	// Count is about how many they are; 0 when that is not known. It sizes what is
+	// made of them.
+	Count   int
 	Targets []Target
 	// FingerprintKey keeps fingerprints from being guessed.
 	FingerprintKey []byte

@@ -239,6 +239,7 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions, Few: w.few != nil},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.everybody(ctx, w),
+		Count:          len(w.people),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Only:           w.only,
