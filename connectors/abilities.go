@@ -46,6 +46,12 @@ type SessionRevoker interface {
 	RevokeSessions(ctx context.Context, account AccountRef) (Outcome, error)
 }
 
+// Namer is the optional ability to say which attributes are part of where an account
+// is: changing one moves the account, which others may refer to by its place.
+type Namer interface {
+	NamingAttributes() []string
+}
+
 // Matcher is the optional ability to say how the target compares values.
 type Matcher interface {
 	// Matching returns, by attribute, how the target compares its values, as

@@ -33,7 +33,7 @@ decision is in the audit trail and can be undone.`,
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
 				return a.governance(i).HoldLegally(ctx, p, lift, by, reason)
 			}),
-		a.eraseCommand(), a.readmitCommand())
+		a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 

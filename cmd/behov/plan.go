@@ -170,7 +170,7 @@ var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccoun
 func stepCounts(steps []plan.Step) string {
 	counts := map[connectors.Op]int{}
 	for _, s := range steps {
-		counts[s.Op]++
+		counts[shownAs(s)]++
 	}
 	var parts []string
 	for _, op := range verbOrder {
@@ -336,7 +336,7 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 			if name := a.values.Account(s); name != "" && s.Entitlement == "" {
 				text = strings.Replace(text, " in "+s.Target, " "+name+" in "+s.Target, 1)
 			}
-			a.printf("  %s %s\n      %s\n", verbs[s.Op].mark, text, n.in(s.Reason))
+			a.printf("  %s %s\n      %s\n", verbs[shownAs(s)].mark, text, n.in(s.Reason))
 			if a.withValues {
 				for _, c := range a.values.Changes(s) {
 					a.printf("      %s: %s → %s\n", c.Attribute, listOf(c.Before), listOf(c.After))
@@ -364,11 +364,19 @@ func listOf(values []string) string {
 	return strings.Join(values, ", ")
 }
 
+// shownAs is the change as people see it: an update of what names an entry renames it.
+func shownAs(s plan.Step) connectors.Op {
+	if s.Op == connectors.UpdateAccount && s.Kind == plan.KindRenames {
+		return connectors.RenameAccount
+	}
+	return s.Op
+}
+
 // stepText says what a step does.
 func stepText(s plan.Step) string {
 	what := string(s.Entitlement)
 	if what == "" {
-		what = strings.ReplaceAll(string(s.Op), "-", " ")
+		what = strings.ReplaceAll(string(shownAs(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
 	if s.Op == connectors.UpdateAccount {

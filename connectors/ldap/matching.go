@@ -81,6 +81,19 @@ func (v *server) isTime(attribute string) bool {
 	return slices.ContainsFunc(v.flavour.times, func(t string) bool { return strings.EqualFold(t, attribute) })
 }
 
+// NamingAttributes implements connectors.Namer: the attribute that names entries, as
+// far as is known after a Snapshot or Check.
+func (c *Connector) NamingAttributes() []string {
+	cfg := c.given
+	if v := c.known(); v != nil {
+		cfg = v.cfg
+	}
+	if cfg.RDNAttribute == "" {
+		return nil
+	}
+	return []string{cfg.RDNAttribute}
+}
+
 // Matching implements connectors.Matcher, from the server's schema.
 func (c *Connector) Matching() map[string]connectors.Matching {
 	v := c.known()

@@ -213,6 +213,9 @@ type Attribute struct {
 	OnCreate bool
 	// Manager is set when the value is the account of the person's manager.
 	Manager bool
+	// Cleared is set when a reference is emptied as long as HR names no manager who
+	// works here. Otherwise what stands in the target stays.
+	Cleared bool
 	// Protected takes the place of Value for people with protected identity, when
 	// Replaced is set; nil withholds the value.
 	Protected *identity.Template

@@ -31,6 +31,7 @@ type attributeYAML struct {
 	Default   string `yaml:"default"`
 	Set       string `yaml:"set"`
 	Reference string `yaml:"reference"`
+	Missing   string `yaml:"missing"`
 	// Protected is the value for people with protected identity; empty withholds
 	// it. Nil withholds what tells who they are, and leaves everything else as it
 	// is.
@@ -78,17 +79,24 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
 		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
 	}
+	if y.Name.Rename && t.Account.Value != nil && !t.Account.Value.Changes() {
+		doc.report(at+".name.rename", "it never renames an account: the name is made of what a person keeps for good; write under value what changes, as {{ascii .GivenName}}.{{ascii .FamilyName}}, or take rename away")
+	}
 	if y.Name.Most < 0 {
 		doc.report(at+".name.max_length", "it must not be negative")
 	}
 	for _, name := range sortedKeys(y.Attributes) {
 		a, at := y.Attributes[name], at+".attributes."+quoteKey(name)
-		out := Attribute{OnCreate: a.Set == "create", Manager: a.Reference == "manager"}
+		out := Attribute{OnCreate: a.Set == "create", Manager: a.Reference == "manager", Cleared: a.Missing == "clear"}
 		switch {
 		case !slices.Contains([]string{"", "always", "create"}, a.Set):
 			doc.report(at, "attribute %s: set is always (the default) or create, not %q", name, a.Set)
 		case a.Reference != "" && a.Reference != "manager":
 			doc.report(at, "attribute %s: reference is manager, not %q", name, a.Reference)
+		case a.Missing != "" && a.Reference == "":
+			doc.report(at, "attribute %s: missing is for a reference", name)
+		case !slices.Contains([]string{"", "keep", "clear"}, a.Missing):
+			doc.report(at, "attribute %s: missing is keep (the default: what stands there stays while HR names no manager who works here) or clear, not %q", name, a.Missing)
 		case a.Reference != "" && (a.Value != "" || a.Default != "" || a.Set == "create"):
 			doc.report(at, "attribute %s: a reference has no value, no default, and is always kept", name)
 		}

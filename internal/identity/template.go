@@ -38,6 +38,17 @@ func (t *Template) Reads(field string) bool {
 	return t != nil && regexp.MustCompile(`\.`+regexp.QuoteMeta(field)+`\b`).MatchString(t.text)
 }
 
+// Changes reports whether what comes out may change while the person stays who they
+// are: whether the template reads any field but the login and the person's ID.
+func (t *Template) Changes() bool {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[View]()) {
+		if f.Name != "Login" && f.Name != "PersonID" && t.Reads(f.Name) {
+			return true
+		}
+	}
+	return t != nil && (t.Reads("Begins") || t.Reads("Ends") || strings.Contains(t.text, "{{.}}"))
+}
+
 // personal are the fields that tell who a person is.
 var personal = []string{"GivenName", "FamilyName", "NationalID", "Email", "Phone", "Key", "Keys", "Attributes", "ManagerKey"}
 

@@ -28,7 +28,7 @@ func Build(in Input) (*Plan, error) {
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
 		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
-			closes: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}}
+			closes: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				e.Native = t.Observed.Spelling(e.Native)
@@ -115,9 +115,10 @@ type builder struct {
 	plan      *Plan // what concerns this target
 	catalogue []policy.Entitlement
 	steps     []Step
-	read      int               // how many people it has seen
-	texts     map[string]string // of reasons, each once
-	enabled   int               // people with a usable account
+	read      int                  // how many people it has seen
+	managers  map[ManagerState]int // how many accounts have one
+	texts     map[string]string    // of reasons, each once
+	enabled   int                  // people with a usable account
 	created   map[identity.PersonID]string
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
@@ -288,7 +289,8 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 	b.step(Step{Op: op, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
 	id := b.steps[len(b.steps)-1].ID
 	b.created[p.ID] = id
-	b.refers(referring{person: p.ID, desired: desired.References, dependsOn: id})
+	b.refers(referring{person: p.ID, desired: desired.References, cleared: desired.Cleared, dependsOn: id})
+	b.managers[desired.Manager]++
 	if !p.Prepare {
 		b.addAll(p.ID, grants, "", []string{id})
 	}
@@ -314,7 +316,8 @@ func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant,
 	}
 	if wanted && !a.Elsewhere {
 		b.update(p, a)
-		b.refers(referring{person: p.ID, desired: p.Accounts[b.t.Name].References, account: a})
+		b.refers(referring{person: p.ID, desired: p.Accounts[b.t.Name].References, cleared: p.Accounts[b.t.Name].Cleared, account: a})
+		b.managers[p.Accounts[b.t.Name].Manager]++
 	}
 	if usable && a.Enabled {
 		b.adopt(p.ID, AccountAccess, why)

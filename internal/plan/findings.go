@@ -36,6 +36,12 @@ func (b *builder) findings(people []identity.PersonID) {
 	} else if b.t.Unproven != "" {
 		b.find(Finding{Kind: LetsIn, Text: "nothing shows that a disabled account cannot sign in here: " + b.t.Unproven})
 	}
+	if n := b.managers[ManagerUnknown]; n > 0 {
+		b.find(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers whom it does not list, for %d people: behov people managers lists them; what stands in the target stays, unless missing: clear is set beside reference: manager", n)})
+	}
+	if n := b.managers[ManagerLeft]; n > 0 {
+		b.find(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers who have left, for %d people: behov people managers lists them, for HR to name others; missing: clear beside reference: manager empties the attribute meanwhile", n)})
+	}
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true

@@ -80,6 +80,11 @@ type Account struct {
 	// References holds, by attribute, whose account it refers to; empty for
 	// nobody's.
 	References map[string]identity.PersonID
+	// Cleared are references that are emptied when who they refer to has no account
+	// here and gets none; the others stay as they are.
+	Cleared map[string]bool
+	// Manager says what is wrong with the manager whom HR names.
+	Manager ManagerState
 	// Claims are what tells an account that was there before behov as this
 	// person's, the strongest first.
 	Claims []Claim
@@ -91,6 +96,15 @@ type Account struct {
 	Bad     string
 	BadName string
 }
+
+// ManagerState says what is wrong with a person's manager.
+type ManagerState string
+
+// The states of a manager; empty is nothing wrong.
+const (
+	ManagerUnknown ManagerState = "unknown" // HR lists nobody by that
+	ManagerLeft    ManagerState = "left"    // no employment is left
+)
 
 // Target is a target as observed, with what we know of it.
 type Target struct {
@@ -104,6 +118,9 @@ type Target struct {
 	Matching map[string]connectors.Matching
 	// References are attributes whose values are account IDs.
 	References map[string]bool
+	// Naming are attributes of which the value is part of where the account is: a
+	// change of one renames it.
+	Naming []string
 	// Given holds the access that behov gave and has not taken back, with the
 	// reason it was given for; what is observed and not in it came behind our
 	// back.

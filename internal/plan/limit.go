@@ -2,6 +2,8 @@ package plan
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/behov/behov/connectors"
 )
@@ -84,6 +86,8 @@ func (b *builder) kind(s Step) Kind {
 	switch {
 	case s.Op == connectors.RenameAccount:
 		return KindRenames
+	case b.renames(s):
+		return KindRenames
 	case s.Op == connectors.UpdateAccount && s.Destructive:
 		return KindRemovals
 	case s.Op == connectors.UpdateAccount && s.AccountID != "":
@@ -98,6 +102,19 @@ func (b *builder) kind(s Step) Kind {
 		return KindRemovals
 	}
 	return ""
+}
+
+// renames reports whether an update changes an attribute that is part of where the
+// account is.
+func (b *builder) renames(s Step) bool {
+	return s.Op == connectors.UpdateAccount && s.AccountID != "" && slices.ContainsFunc(b.t.Naming, func(name string) bool {
+		for attribute := range s.Attributes {
+			if strings.EqualFold(attribute, name) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // classify notes on every step which limit counts it.

@@ -256,6 +256,8 @@ const (
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"
+	// Managers: HR names managers whom it does not list, or who have left.
+	Managers FindingKind = "managers"
 )
 
 // Finding is something a person should look at.

@@ -51,6 +51,7 @@ func Referred(person identity.PersonID) string { return "person:" + string(perso
 type referring struct {
 	person    identity.PersonID
 	desired   map[string]identity.PersonID
+	cleared   map[string]bool
 	account   connectors.Account // the zero value when it is to be created
 	dependsOn string             // the step that creates or adopts it, if any
 }
@@ -60,7 +61,7 @@ type referring struct {
 // shows already that nothing is to be changed.
 func (b *builder) refers(r referring) {
 	for name, to := range r.desired {
-		values, creation, known := b.reference(to)
+		values, creation, known := b.reference(to, r.cleared[name])
 		if !known || creation != "" || !b.t.Same(name, values, r.account.Attributes[name]) {
 			b.referring = append(b.referring, r)
 			return
@@ -77,7 +78,7 @@ func (b *builder) refer() {
 			dependsOn = []string{r.dependsOn}
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.desired)) {
-			values, creation, known := b.reference(r.desired[name])
+			values, creation, known := b.reference(r.desired[name], r.cleared[name])
 			if !known || b.t.Same(name, values, r.account.Attributes[name]) {
 				continue
 			}
@@ -96,8 +97,8 @@ func (b *builder) refer() {
 
 // reference returns the value that refers to the person's account, and the
 // step that creates it if there is none yet. It is not known when the person
-// has no account here and gets none: then what is there stays.
-func (b *builder) reference(to identity.PersonID) (values []string, creation string, known bool) {
+// has no account here and gets none: then what is there stays, unless it is cleared.
+func (b *builder) reference(to identity.PersonID, cleared bool) (values []string, creation string, known bool) {
 	if to == "" {
 		return nil, "", true
 	}
@@ -105,5 +106,8 @@ func (b *builder) reference(to identity.PersonID) (values []string, creation str
 		return []string{Referred(to)}, "", true
 	}
 	creation = b.created[to]
+	if creation == "" && cleared {
+		return nil, "", true
+	}
 	return []string{Referred(to)}, creation, creation != ""
 }

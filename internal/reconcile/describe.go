@@ -238,7 +238,15 @@ func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
 	view.Zone = e.Config.Zone
 	view.Account = a.Name
 	boss, known := manager(p, w.day, c.Main, w.byKey)
-	attributes(&a, c, view, boss, known)
+	if len(c.References()) > 0 {
+		switch {
+		case !known:
+			a.Manager = plan.ManagerUnknown
+		case boss != "" && e.hasLeft(w, boss):
+			a.Manager = plan.ManagerLeft
+		}
+	}
+	attributes(&a, c, view, boss)
 	return a
 }
 
@@ -292,21 +300,35 @@ func manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey
 	return id, known
 }
 
+// hasLeft reports whether all employments of a person whom others refer to are over.
+func (e *Engine) hasLeft(w *world, id identity.PersonID) bool {
+	p, ok := w.person(id)
+	if !ok {
+		p, ok = w.managers[id]
+	}
+	switch e.stage(w, p).State {
+	case identity.Ended, identity.Retained, identity.ToErase:
+		return ok
+	}
+	return false
+}
+
 // attributes renders the values that are managed in the target.
-func attributes(a *plan.Account, c config.Target, view identity.View, manager identity.PersonID, known bool) {
+func attributes(a *plan.Account, c config.Target, view identity.View, manager identity.PersonID) {
 	a.Attributes = make(map[string][]string, len(c.Attributes))
 	for _, name := range c.AttributeNames() {
 		attribute := c.Attributes[name]
 		withheld := view.Protected && attribute.Replaced
 		if attribute.Manager {
-			if withheld {
-				manager = ""
+			to := manager
+			if withheld || attribute.Cleared && a.Manager != "" {
+				to = ""
 			}
-			if known || withheld {
+			if a.Manager != plan.ManagerUnknown || withheld || attribute.Cleared {
 				if a.References == nil {
-					a.References = map[string]identity.PersonID{}
+					a.References, a.Cleared = map[string]identity.PersonID{}, map[string]bool{}
 				}
-				a.References[name] = manager
+				a.References[name], a.Cleared[name] = to, attribute.Cleared
 			}
 			continue
 		}

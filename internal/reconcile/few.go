@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -130,11 +129,14 @@ func (e *Engine) readFew(ctx context.Context, w *world) error {
 			}
 		}
 	}
-	ids, err := e.DB.PersonIDsByKeys(ctx, managers)
+	found, err := e.DB.PeopleByKeys(ctx, managers)
 	if err != nil {
 		return err
 	}
-	maps.Copy(w.byKey, ids)
+	w.managers = map[identity.PersonID]identity.Person{}
+	for key, p := range found {
+		w.byKey[key], w.managers[p.ID] = p.ID, p
+	}
 	return e.readNumbers(ctx, w)
 }
 

@@ -46,6 +46,7 @@ type world struct {
 	failing        []store.FailingStep
 	fingerprintKey []byte
 	holds          []plan.Hold                             // of the plan for everybody that was read, filled in by plan
+	managers       map[identity.PersonID]identity.Person   // of few people, as known
 	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
 	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
 	settled        map[string]int                          // by outcome, filled in by settle
@@ -216,6 +217,9 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 		connector := e.Targets[c.Name]
 		if connector == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
+		}
+		if n, ok := connector.(connectors.Namer); ok {
+			t.Naming = n.NamingAttributes()
 		}
 		can := connector.Capabilities()
 		t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can

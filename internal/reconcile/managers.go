@@ -1,0 +1,64 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
+)
+
+// Manager is somebody whom HR names as the manager of people who work here.
+type Manager struct {
+	// Key is what HR calls the manager.
+	Key identity.SourceKey
+	// Person is the zero ID when HR lists nobody by that.
+	Person identity.PersonID
+	State  plan.ManagerState
+	People int // whose manager they are
+}
+
+// ManagersOn returns the managers whom HR names for people who work on a day, sorted
+// by key: of each person by the employment that speaks for them.
+func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]Manager, error) {
+	people := map[identity.SourceKey]int{}
+	for p, err := range db.People(ctx, store.AnyPerson) {
+		if err != nil {
+			return nil, err
+		}
+		main, ok := p.Main(day, c.Main)
+		if !ok || len(p.Active(day)) == 0 {
+			continue
+		}
+		if key := main.On(max(day, main.Start)).ManagerKey; key != "" {
+			people[identity.SourceKey{Source: main.Key.Source, Key: key}]++
+		}
+	}
+	keys := make([]identity.SourceKey, 0, len(people))
+	for key := range people {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b identity.SourceKey) int {
+		return strings.Compare(a.Source+"/"+a.Key, b.Source+"/"+b.Key)
+	})
+	known, err := db.PeopleByKeys(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	managers := make([]Manager, len(keys))
+	for i, key := range keys {
+		m := Manager{Key: key, People: people[key], State: plan.ManagerUnknown}
+		if p, ok := known[key]; ok {
+			m.Person, m.State = p.ID, ""
+			switch c.Lifecycle.StageOf(p, day, false).State {
+			case identity.Ended, identity.Retained, identity.ToErase:
+				m.State = plan.ManagerLeft
+			}
+		}
+		managers[i] = m
+	}
+	return managers, nil
+}
