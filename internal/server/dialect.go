@@ -201,7 +201,14 @@ func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []stri
 	var strangers []map[string]any // operations on what the core schema does not have
 	for _, op := range all {
 		path, _ := op["path"].(string)
+		extension := slices.IndexFunc(kind.Extensions, isSchema(path))
 		switch t := find(kind, path); {
+		case extension >= 0 && op["op"] == "remove": // all of it
+			nothing(op)
+			for _, a := range kind.Extensions[extension].Attributes {
+				remove(body, []string{kind.Extensions[extension].ID + ":" + a.Name()})
+			}
+			kept++
 		case path == "":
 			names, own, nulls := onlyKnown(kind, op)
 			ignored, readOnly = append(ignored, names...), append(readOnly, own...)

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/behov/behov/internal/scimtype"
 )
 
 // fail answers with an error as RFC 7644 §3.12 has it.
@@ -102,11 +105,15 @@ func (e *exchange) complete(base string, answer map[string]any) (location string
 			location = base + "/" + relative
 			meta["location"] = location
 		}
-		if id, is := resource["id"].(string); is && meta != nil {
+		if id, is := resource["id"].(string); is && meta["resourceType"] == "User" {
 			if exact, known := e.meta[id]; known {
 				meta["created"], meta["lastModified"] = exact.Created.Format(time.RFC3339Nano), exact.LastModified.Format(time.RFC3339Nano)
 			}
 			e.shown.apply(resource)
+			resource["schemas"] = slices.DeleteFunc(scimtype.ListOf(resource["schemas"]), func(urn any) bool {
+				name, _ := urn.(string)
+				return name != coreURN && resource[name] == nil // RFC 7643 §3: those of what is there
+			})
 		}
 	}
 	return location

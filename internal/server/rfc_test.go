@@ -256,6 +256,7 @@ func TestPatchForms(t *testing.T) {
 		{"an element in capitals", `{"op": "add", "path": "PhoneNumbers", "value": [{"TYPE": "work", "VALUE": "070"}]}`, "phoneNumbers.0.value", "070"},
 		{"a filter in capitals", `{"op": "replace", "path": "EMAILS[TYPE EQ \"Work\"].VALUE", "value": "a@x"}`, "emails.0.value", "a@x"},
 		{"an element made by one", `{"op": "add", "path": "PHONENUMBERS[TYPE EQ \"mobile\"].VALUE", "value": "070"}`, "phoneNumbers.0.type", "mobile"},
+		{"an extension removed", `{"op": "remove", "path": "` + ent + `"}`, enterprise, ""},
 		{"an extension in capitals", `{"op": "replace", "path": "` + ent + `:DEPARTMENT", "value": "library"}`, enterprise + ".department", "library"},
 		{"an extension in capitals in a value", `{"op": "replace", "value": {"` + ent + `": {"DEPARTMENT": "library"}}}`, enterprise + ".department", "library"},
 	} {
@@ -404,6 +405,13 @@ func TestAttributesAreChosen(t *testing.T) {
 	}
 	if got := keys("PUT", "/Users/"+id+"?attributes=title", asa) + keys("PATCH", "/Users/"+id+"?attributes=title", patch(`{"op": "replace", "path": "title", "value": "Head"}`)) + keys("POST", "/Users?attributes=title", user(2)); got != `{"title":"Teacher"}{"title":"Head"}{"title":"Teacher"}` {
 		t.Error(got)
+	}
+	// RFC 7643 §3: schemas are those of the attributes that are there.
+	for query, want := range map[string]string{"": core + " " + enterprise + " " + server.EmploymentURN, "attributes=" + enterprise: core + " " + enterprise, "attributes=title": core} {
+		list, _ := s.must(http.StatusOK, "GET", "/Users/"+id+"?"+query, "")["schemas"].([]any)
+		if got := strings.Trim(fmt.Sprint(list), "[]"); got != want {
+			t.Errorf("%s: schemas %s", query, got)
+		}
 	}
 	status, _, header := s.send("POST", "/Users?attributes=title", user(3))
 	if status != http.StatusCreated || !strings.HasPrefix(header.Get("Location"), s.url+"/Users/") {

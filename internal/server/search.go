@@ -74,13 +74,13 @@ func (u *users) searched(kept store.SCIMResource, d document) map[string]any {
 	in := map[string]any{"id": kept.ID, "meta": map[string]any{"resourceType": "User", "created": kept.Made.Format(time.RFC3339Nano),
 		"lastModified": kept.Changed.Format(time.RFC3339Nano), "version": version(kept)}}
 	schemas := []any{u.kind.Schema.ID}
-	for _, e := range u.kind.Extensions {
-		schemas = append(schemas, e.ID)
-	}
-	in["schemas"] = schemas
 	for k, v := range d.Attributes {
 		in[k] = v
+		if isExtension(k) {
+			schemas = append(schemas, k)
+		}
 	}
+	in["schemas"] = schemas
 	return in
 }
 
