@@ -160,7 +160,7 @@ func (r *run) bulk(ctx context.Context, names, ids [][]work) {
 	if len(creations) >= fewest {
 		r.failed(r.createMany(ctx, creations))
 	}
-	if len(edits) >= fewest && !r.c.traits.is(NoPatch) && r.stopped(ctx) == nil {
+	if len(edits) >= fewest && !r.c.noPatch(users) && r.stopped(ctx) == nil {
 		r.failed(r.editMany(ctx, edits))
 	}
 }
