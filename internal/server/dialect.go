@@ -284,7 +284,7 @@ func (t target) value(op map[string]any) (nulls []string) {
 		value = shapedOne(*t.attribute, op["value"])
 	}
 	switch {
-	case value != nil && !(len(nulls) > 0 && scimtype.Empty(value)):
+	case value != nil && (len(nulls) == 0 || !scimtype.Empty(value)):
 		op["value"] = value
 	case op["op"] == "replace" && len(nulls) == 0:
 		op["op"] = "remove"
