@@ -141,7 +141,9 @@ enterprise extension's department is the unit, title and userType are the job's,
 manager is another user. What SCIM has no name for is in the extension
 urn:behov:params:scim:schemas:extension:employment:1.0:User (see /scim/v2/Schemas):
 startDate, endDate, jobCode, percent, nationalId, protected and more. A user who
-is not active has ended yesterday; a deleted one never began. What a request does
+is not active has ended yesterday; a deleted one never began. A POST of one who is
+not active brings them back under the same ID: with another employment when it
+begins after the last one ended. What a request does
 not state of active, startDate, protected or a whole extension stays as it was;
 attributes that no schema has are ignored, and the log names them.
 

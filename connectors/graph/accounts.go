@@ -97,6 +97,7 @@ type step struct {
 	requests []request
 	sent     []string // the properties in them, for why it is refused
 	manager  string   // in them
+	left     []string // the properties that are not, since Graph takes no null for them
 }
 
 // change carries out changes of accounts that are there.
@@ -168,7 +169,11 @@ func outcome(s step, replies []reply) connectors.Result {
 			return r.no(s.sent...)
 		}
 	}
-	return applied()
+	result := applied()
+	if len(s.left) > 0 {
+		result.Detail = leftAsIs(s.left)
+	}
+	return result
 }
 
 // adoptable ends the adoptions for which somebody else has the person ID.

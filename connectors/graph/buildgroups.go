@@ -91,22 +91,14 @@ func isPlain(s string) bool {
 }
 
 // memberOf reads what a user is itself a member of: groups, administrative
-// units and roles. A cast to groups only would need ConsistencyLevel: eventual,
-// and come from an index that lags behind
+// units and roles. A cast to groups only would need ConsistencyLevel: eventual and
+// $count, and come from an index that lags behind
 // (https://learn.microsoft.com/graph/api/user-list-memberof).
 func (b *builder) memberOf(id string) request {
 	info, err := b.user(id).MemberOf().ToGetRequestInformation(context.Background(), &users.ItemMemberOfRequestBuilderGetRequestConfiguration{
 		QueryParameters: &users.ItemMemberOfRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: ptr(int32(pageSize))},
 	})
 	return b.request("read a user's memberships", info, err)
-}
-
-// listMemberOf reads the groups that a user is in itself.
-func (b *builder) listMemberOf(id string) request {
-	info, err := b.user(id).MemberOf().GraphGroup().ToGetRequestInformation(context.Background(), &users.ItemMemberOfGraphGroupRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.ItemMemberOfGraphGroupRequestBuilderGetQueryParameters{Select: groupSelection, Top: ptr(int32(pageSize))},
-	})
-	return b.request("read a user's groups", info, err)
 }
 
 // addMembers adds up to maxBind users, all or none.

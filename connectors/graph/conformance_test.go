@@ -104,7 +104,7 @@ func fixture(t *testing.T, prepare func(*graph.Config)) conformance.Fixture {
 				"showInAddressList": {"true"},
 			}
 		},
-		Text: "streetAddress", Reference: "manager", RefusedAttribute: "mail", RefusedValue: "anna@elsewhere.test", StrictNames: true, Large: 2000,
+		Text: "streetAddress", Reference: "manager", RefusedAttribute: "usageLocation", RefusedValue: "UK", StrictNames: true, Large: 2000,
 		Reopen: func(t *testing.T) connectors.Connector {
 			c, err := graph.New(cfg)
 			if err != nil {

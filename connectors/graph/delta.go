@@ -213,7 +213,7 @@ func (c *Connector) newcomers(ctx context.Context, s *state, now map[string]bool
 func (c *Connector) rejoin(ctx context.Context, s *state, ids []string) error {
 	requests := make([]request, len(ids))
 	for i, id := range ids {
-		requests[i] = c.build.listMemberOf(id)
+		requests[i] = c.build.memberOf(id)
 	}
 	for i, r := range c.all(ctx, requests) {
 		if r.err != nil {
@@ -222,14 +222,14 @@ func (c *Connector) rejoin(ctx context.Context, s *state, ids []string) error {
 		if r.gone() {
 			continue // deleted again: the next change says so
 		}
-		err := continued[models.GroupCollectionResponseable](ctx, c, requests[i], r.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
-			if k := s.Groups[groupOf(g).ID]; k != nil {
-				k.Members[ids[i]] = true
-			}
-			return nil
-		})
+		in, err := c.allMembers(ctx, requests[i], r.answer)
 		if err != nil {
 			return err
+		}
+		for _, g := range in {
+			if k := s.Groups[g.id]; k != nil {
+				k.Members[ids[i]] = true
+			}
 		}
 	}
 	return nil

@@ -59,6 +59,10 @@ func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, 
 		if property.matching.Same(property.get(p.user), property.get(next)) {
 			continue
 		}
+		if property.always && len(values) == 0 {
+			s.left = append(s.left, name)
+			continue
+		}
 		if err := property.write(u, values); err != nil {
 			return ends(refused("%s", err))
 		}
@@ -67,10 +71,19 @@ func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, 
 	if len(s.sent) > 0 {
 		s.requests = append(s.requests, c.build.updateUser(p.ID, u))
 	}
-	if len(s.requests) == 0 {
-		return ends(alreadySo())
+	switch {
+	case len(s.requests) > 0:
+		return s, nil
+	case len(s.left) > 0:
+		return ends(refused("%s", leftAsIs(s.left)))
 	}
-	return s, nil
+	return ends(alreadySo())
+}
+
+// leftAsIs says which properties stay as they are, since Graph takes no null for
+// them (https://learn.microsoft.com/graph/api/resources/user, "Not nullable").
+func leftAsIs(names []string) string {
+	return strings.Join(names, ", ") + ": Graph takes no empty value for it, and it stays as it is: give it a value, or manage it no more"
 }
 
 // writable finds a property that a change may set.

@@ -32,6 +32,9 @@ type property struct {
 	advanced bool
 	// empty is what is written for no value.
 	empty any
+	// always: Graph never takes the value away, and refuses all of a PATCH that
+	// asks for it.
+	always bool
 }
 
 // managerAttribute is a reference, which no property holds.
@@ -137,13 +140,14 @@ func list(name string, get func(models.Userable) []string, set func(models.Usera
 
 func (p property) compared(m connectors.Matching) property { p.matching = m; return p }
 func (p property) anchored(most int) property              { p.anchorMax = most; return p }
+func (p property) notNullable() property                   { p.always = true; return p }
 func (p property) onlyRead(why string) property            { p.readOnly = why; return p }
 
 // properties are those of the user resource type that come in a list of users
 // (https://learn.microsoft.com/graph/api/resources/user). Those that Graph
 // gives for one user at a time only, as aboutMe, are not among them.
 var properties = byTheirName(append(extensionAttributes(),
-	text("displayName", models.Userable.GetDisplayName, models.Userable.SetDisplayName),
+	text("displayName", models.Userable.GetDisplayName, models.Userable.SetDisplayName).notNullable(),
 	text("givenName", models.Userable.GetGivenName, models.Userable.SetGivenName),
 	text("surname", models.Userable.GetSurname, models.Userable.SetSurname),
 	text("jobTitle", models.Userable.GetJobTitle, models.Userable.SetJobTitle),
@@ -159,9 +163,9 @@ var properties = byTheirName(append(extensionAttributes(),
 	text("faxNumber", models.Userable.GetFaxNumber, models.Userable.SetFaxNumber),
 	list("businessPhones", models.Userable.GetBusinessPhones, models.Userable.SetBusinessPhones),
 	list("otherMails", models.Userable.GetOtherMails, models.Userable.SetOtherMails).compared(connectors.MatchIgnoreCase),
-	text("usageLocation", models.Userable.GetUsageLocation, models.Userable.SetUsageLocation).compared(connectors.MatchIgnoreCase),
+	text("usageLocation", models.Userable.GetUsageLocation, models.Userable.SetUsageLocation).compared(connectors.MatchIgnoreCase).notNullable(),
 	text("preferredLanguage", models.Userable.GetPreferredLanguage, models.Userable.SetPreferredLanguage),
-	text("mailNickname", models.Userable.GetMailNickname, models.Userable.SetMailNickname).compared(connectors.MatchIgnoreCase),
+	text("mailNickname", models.Userable.GetMailNickname, models.Userable.SetMailNickname).compared(connectors.MatchIgnoreCase).notNullable(),
 	text("employeeId", models.Userable.GetEmployeeId, models.Userable.SetEmployeeId).anchored(16),
 	text("employeeType", models.Userable.GetEmployeeType, models.Userable.SetEmployeeType),
 	instant("employeeHireDate", models.Userable.GetEmployeeHireDate, models.Userable.SetEmployeeHireDate),
@@ -170,12 +174,12 @@ var properties = byTheirName(append(extensionAttributes(),
 	text("ageGroup", models.Userable.GetAgeGroup, models.Userable.SetAgeGroup),
 	text("consentProvidedForMinor", models.Userable.GetConsentProvidedForMinor, models.Userable.SetConsentProvidedForMinor),
 	text("passwordPolicies", models.Userable.GetPasswordPolicies, models.Userable.SetPasswordPolicies),
-	boolean("showInAddressList", models.Userable.GetShowInAddressList, models.Userable.SetShowInAddressList),
+	boolean("showInAddressList", models.Userable.GetShowInAddressList, models.Userable.SetShowInAddressList).notNullable(),
 	text("onPremisesImmutableId", models.Userable.GetOnPremisesImmutableId, models.Userable.SetOnPremisesImmutableId),
-	text("userType", models.Userable.GetUserType, models.Userable.SetUserType).compared(connectors.MatchIgnoreCase),
+	text("userType", models.Userable.GetUserType, models.Userable.SetUserType).compared(connectors.MatchIgnoreCase).notNullable(),
 	text("mail", models.Userable.GetMail, models.Userable.SetMail).compared(connectors.MatchIgnoreCase),
-	text("userPrincipalName", models.Userable.GetUserPrincipalName, models.Userable.SetUserPrincipalName).compared(connectors.MatchIgnoreCase),
-	boolean("accountEnabled", models.Userable.GetAccountEnabled, models.Userable.SetAccountEnabled),
+	text("userPrincipalName", models.Userable.GetUserPrincipalName, models.Userable.SetUserPrincipalName).compared(connectors.MatchIgnoreCase).notNullable(),
+	boolean("accountEnabled", models.Userable.GetAccountEnabled, models.Userable.SetAccountEnabled).notNullable(),
 	list("proxyAddresses", models.Userable.GetProxyAddresses, models.Userable.SetProxyAddresses).compared(connectors.MatchIgnoreCase).onlyRead("Exchange keeps it"),
 	list("imAddresses", models.Userable.GetImAddresses, models.Userable.SetImAddresses).compared(connectors.MatchIgnoreCase).onlyRead("Exchange keeps it"),
 	instant("createdDateTime", models.Userable.GetCreatedDateTime, models.Userable.SetCreatedDateTime).onlyRead("Graph keeps it"),

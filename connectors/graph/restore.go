@@ -3,8 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
-
-	"github.com/microsoftgraph/msgraph-sdk-go/models"
+	"slices"
 
 	"github.com/behov/behov/connectors"
 )
@@ -81,27 +80,50 @@ func (r *run) reset(ctx context.Context, restored []*creation) {
 // leaveGroups takes restored accounts out of the groups they were in, where
 // that can be done.
 func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
+	fail := func(n *creation, err error) {
+		r.note(err)
+		n.end(failed(err))
+	}
 	requests := make([]request, len(restored))
 	for i, n := range restored {
-		requests[i] = r.c.build.listMemberOf(n.id)
+		requests[i] = r.c.build.memberOf(n.id)
+	}
+	in := make([][]member, len(restored)) // administrative units and roles as well
+	var ids []string
+	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{restored[i].id} }) {
+		err := reply.err
+		if err == nil {
+			in[i], err = r.c.allMembers(ctx, requests[i], reply.answer)
+		}
+		if err != nil {
+			fail(restored[i], err)
+			in[i] = nil
+		}
+		for _, g := range in[i] {
+			ids = append(ids, g.id)
+		}
+	}
+	slices.Sort(ids)
+	groups, err := r.c.groupsBy(ctx, r.c.build.groupsWhere("id", slices.Compact(ids)))
+	if err != nil {
+		for i, n := range restored {
+			if len(in[i]) > 0 {
+				fail(n, err)
+			}
+		}
+		return
+	}
+	open := map[string]bool{}
+	for _, g := range groups {
+		open[g.ID] = g.closed() == ""
 	}
 	var removals []request
 	var whose []*creation
-	replies := r.c.settled(ctx, requests, func(i int) []string { return []string{restored[i].id} })
-	for i, reply := range replies {
-		n := restored[i]
-		err := reply.err
-		if err == nil {
-			err = continued[models.GroupCollectionResponseable](ctx, r.c, requests[i], reply.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
-				if one := groupOf(g); isID(one.ID) && one.closed() == "" {
-					removals, whose = append(removals, r.c.build.removeMember(one.ID, n.id)), append(whose, n)
-				}
-				return nil
-			})
-		}
-		if err != nil {
-			r.note(err)
-			n.end(failed(err))
+	for i, n := range restored {
+		for _, g := range in[i] {
+			if open[g.id] {
+				removals, whose = append(removals, r.c.build.removeMember(g.id, n.id)), append(whose, n)
+			}
 		}
 	}
 	for i, reply := range r.c.all(ctx, removals) {

@@ -42,7 +42,6 @@ var kinds = []sent{
 	{method: "POST", path: "/users/{}/revokeSignInSessions"},
 	{method: "POST", path: "/users/{}/assignLicense", body: users.CreateItemAssignLicensePostRequestBodyFromDiscriminatorValue},
 	{method: "GET", path: "/users/{}/memberOf", selects: models.CreateDirectoryObjectFromDiscriminatorValue, options: strings.Fields(list)},
-	{method: "GET", path: "/users/{}/memberOf/graph.group", selects: models.CreateGroupFromDiscriminatorValue, options: strings.Fields(list)},
 	{method: "GET", path: "/users/{}/authentication/methods", options: []string{"$skiptoken"}},
 	{method: "GET", path: "/users/{}/authentication/temporaryAccessPassMethods", options: []string{"$skiptoken"}},
 	{method: "POST", path: "/users/{}/authentication/temporaryAccessPassMethods", body: models.CreateTemporaryAccessPassAuthenticationMethodFromDiscriminatorValue},

@@ -25,7 +25,7 @@ func TestInjectionThroughValues(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	cfg.Attributes = []string{
-		"jobTitle", "otherMails", "employeeOrgData.division", "onPremisesExtensionAttributes.extensionAttribute1",
+		"jobTitle", "businessPhones", "employeeOrgData.division", "onPremisesExtensionAttributes.extensionAttribute1",
 		"extension_0123456789abcdef0123456789abcdef_unit", "displayName",
 	}
 	cfg.References = nil

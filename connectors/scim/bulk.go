@@ -112,7 +112,7 @@ func (c *Connector) sort(doing string, body resource, operations []bulkOperation
 		if !ok || status == 0 {
 			continue
 		}
-		if err := c.failure(doing, status, nil); err != nil && !errors.Is(err, errConflict) {
+		if err := c.failure(doing, status, nil, errorType(o.object("response"))); err != nil && !errors.Is(err, errConflict) {
 			return err // every other would get it as well
 		}
 		response := o.object("response")
@@ -160,7 +160,7 @@ func (r *run) bulk(ctx context.Context, names, ids [][]work) {
 	if len(creations) >= fewest {
 		r.failed(r.createMany(ctx, creations))
 	}
-	if len(edits) >= fewest && !r.c.traits.is(NoPatch) && r.stopped(ctx) == nil {
+	if len(edits) >= fewest && !r.c.noPatch(users) && r.stopped(ctx) == nil {
 		r.failed(r.editMany(ctx, edits))
 	}
 }
@@ -263,7 +263,7 @@ func (r *run) readMany(ctx context.Context, todo []work) (map[string]resource, e
 	total := r.c.filters.total
 	r.c.filters.mu.Unlock()
 	found := map[string]resource{}
-	if total == 0 || total/r.c.cfg.PageSize < len(todo) {
+	if total == 0 || total/r.c.pageSize() < len(todo) {
 		wanted := map[string]bool{}
 		for _, w := range todo {
 			wanted[w.Account.ID] = true

@@ -159,7 +159,7 @@ func (c *Connector) groupsOf(ctx context.Context, id string) (in map[string]bool
 		return nil, false, nil
 	}
 	a, err := c.send(ctx, request{doing: "look for a user's groups", path: groups, query: url.Values{
-		"filter": {equals("members.value", id)}, "excludedAttributes": {"members"}, "count": {strconv.Itoa(c.cfg.PageSize)},
+		"filter": {equals("members.value", id)}, "excludedAttributes": {"members"}, "count": {strconv.Itoa(c.pageSize())},
 	}})
 	if err != nil || a.status != http.StatusOK {
 		return nil, false, err

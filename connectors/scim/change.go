@@ -24,18 +24,19 @@ func patchBody(operations []operation) map[string]any {
 	return map[string]any{"schemas": []string{patchURN}, "Operations": operations}
 }
 
-// change makes now, which was read from the service, into next: by PATCH with
-// the operations, or, where there is no PATCH, by PUT of all of next.
-func (c *Connector) change(ctx context.Context, doing, kind string, now, next resource, operations []operation) (*answer, error) {
-	version, err := c.version(ctx, now)
+// change makes e.now into e.next: by PATCH with the operations, or, where the
+// service does not offer that for them, by PUT of all of it.
+func (c *Connector) change(ctx context.Context, e *edit) (*answer, error) {
+	version, err := c.version(ctx, e.now)
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.patch(ctx, doing, kind, now.id(), version, operations)
+	a, err := c.patch(ctx, e.doing, users, e.now.id(), version, e.operations)
 	if a != nil || err != nil {
 		return a, err
 	}
-	return c.put(ctx, doing, kind, now, next)
+	e.byPut = true
+	return c.put(ctx, e.doing, users, e.now, e.next)
 }
 
 // version is what goes into If-Match, so that nobody's change at the same time
@@ -51,11 +52,12 @@ func (c *Connector) version(ctx context.Context, now resource) (string, error) {
 // urns are the schemas that PATCH paths belong to.
 var urns = map[string]string{users: userURN, groups: groupURN}
 
-// patch sends a PATCH. Without error and answer the service has no PATCH for
-// that kind of resource. A service that does not understand a path is asked
-// again with the path written in its other forms.
+// patch sends a PATCH. Without error and answer the service does not offer it, to
+// any of that kind of resource (405) or for these operations (501: django-scim2
+// has some only), and PUT is the other way. A service that does not understand a
+// path is asked again with the path written in its other forms.
 func (c *Connector) patch(ctx context.Context, doing, kind, id, version string, operations []operation) (*answer, error) {
-	if _, err := c.ask(ctx); err != nil || c.noPatch(kind) {
+	if _, err := c.ask(ctx); err != nil || c.noPatch(kind) || c.traits.putsInstead(kind, operations) {
 		return nil, err
 	}
 	var first *answer
@@ -64,8 +66,11 @@ func (c *Connector) patch(ctx context.Context, doing, kind, id, version string, 
 		switch {
 		case err != nil:
 			return nil, err
-		case a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotImplemented:
-			c.traits.set(map[string]Quirk{users: NoPatch, groups: NoGroupPatch}[kind], true)
+		case a.status == http.StatusMethodNotAllowed:
+			c.traits.putInstead(kind, nil, true)
+			return nil, nil
+		case a.status == http.StatusNotImplemented:
+			c.traits.putInstead(kind, operations, true)
 			return nil, nil
 		case a.ok() && how != "":
 			c.traits.set(how, true)
@@ -83,8 +88,10 @@ func (c *Connector) patch(ctx context.Context, doing, kind, id, version string, 
 	return first, nil
 }
 
+// noPatch says whether PATCH is not offered for a kind of resource, as the service
+// or the configuration says, or as one of them was answered.
 func (c *Connector) noPatch(kind string) bool {
-	return c.traits.is(NoPatch) || kind == groups && c.traits.is(NoGroupPatch)
+	return c.traits.is(NoPatch) || kind == groups && c.traits.is(NoGroupPatch) || c.traits.putsInstead(kind, nil)
 }
 
 // badPath says whether the service did not understand a path.
@@ -127,6 +134,8 @@ type edit struct {
 	names      []string // of the attributes that are sent
 	// kept says what of the change the service did not keep; empty for none.
 	kept func(now resource) string
+	// byPut is set when the change went by PUT, as PATCH was not offered.
+	byPut bool
 }
 
 // edited carries out a change of one account: it reads it, works out what to
@@ -165,12 +174,12 @@ const noAccount = "there is no such account"
 // sendEdit sends a change of one account. A service that sends active as text
 // may want it as text.
 func (c *Connector) sendEdit(ctx context.Context, e *edit) (*answer, error) {
-	a, err := c.change(ctx, e.doing, users, e.now, e.next, e.operations)
+	a, err := c.change(ctx, e)
 	if err != nil || a.status != http.StatusBadRequest || !e.booleans() {
 		return a, err
 	}
 	e.write("active", asText(e.next.field("active") == true))
-	again, err := c.change(ctx, e.doing, users, e.now, e.next, e.operations)
+	again, err := c.change(ctx, e)
 	if err == nil && again.ok() {
 		c.traits.set(StringBooleans, true)
 	}
@@ -208,7 +217,11 @@ func (c *Connector) ended(ctx context.Context, e *edit, a *answer, err error) co
 	if err != nil {
 		return failed(err)
 	}
-	return e.came(user)
+	result := e.came(user)
+	if e.byPut && result.Status == connectors.Refused {
+		c.traits.putInstead(users, e.operations, false) // PUT is no other way: PATCH may be, next time
+	}
+	return result
 }
 
 // came says whether the change came true. A service that keeps something else

@@ -99,11 +99,10 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	if err != nil {
 		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: the request cannot be made", q.doing)
 	}
-	token, err := c.tokens.get(ctx)
+	token, err := c.authorize(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Accept", mediaType+", application/json")
 	if body != nil {
 		r.Header.Set("Content-Type", mediaType)
@@ -134,12 +133,33 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	return c.read(q.doing, response, content)
 }
 
+// authorize says in a request who asks, and returns the token, when it is one. A
+// client certificate says it by itself.
+func (c *Connector) authorize(ctx context.Context, r *http.Request) (token string, err error) {
+	if key := c.cfg.APIKey; key != nil {
+		r.Header.Set(key.Header, key.Value)
+	}
+	if c.cfg.Token == "" && c.cfg.OAuth == nil {
+		return "", nil
+	}
+	if token, err = c.tokens.get(ctx); err == nil {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return token, err
+}
+
 // read tells an answer from what only looks like one.
 func (c *Connector) read(doing string, response *http.Response, content []byte) (*answer, error) {
-	if err := c.failure(doing, response.StatusCode, response.Header); err != nil {
+	content = bytes.TrimSpace(content)
+	keyword := ""
+	if response.StatusCode >= http.StatusBadRequest {
+		if body, err := parse(content); err == nil {
+			keyword = errorType(body)
+		}
+	}
+	if err := c.failure(doing, response.StatusCode, response.Header, keyword); err != nil {
 		return nil, err
 	}
-	content = bytes.TrimSpace(content)
 	a := &answer{status: response.StatusCode, location: response.Header.Get("Location")}
 	if len(content) == 0 {
 		return a, nil

@@ -3,10 +3,13 @@ package scim
 import (
 	"errors"
 	"fmt"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/behov/behov/connectors/limit"
 )
@@ -19,6 +22,14 @@ type Config struct {
 	// get one instead.
 	Token string `yaml:"token"`
 	OAuth *OAuth `yaml:"oauth"`
+	// APIKey is sent with each request, beside a token or instead of one.
+	APIKey *APIKey `yaml:"api_key"`
+	// CertificateFile holds the client's certificate, and those that lead to its
+	// issuer, in PEM, for services that want one (mutual TLS, RFC 8705 §2): beside
+	// a token or a key, or instead. It is read again for each connection.
+	CertificateFile string `yaml:"certificate_file"`
+	// CertificateKeyFile holds its private key, in PEM. Default: CertificateFile.
+	CertificateKeyFile string `yaml:"certificate_key_file"`
 	// Plaintext must be true when the URL begins with http://: token and
 	// personal data then travel unencrypted.
 	Plaintext bool `yaml:"plaintext"`
@@ -47,6 +58,14 @@ type Config struct {
 	Limits limit.Limits `yaml:"-"`
 }
 
+// APIKey is a secret in a header of its own.
+type APIKey struct {
+	// Header is its name. Default: X-API-Key.
+	Header string `yaml:"header"`
+	// Value is the secret itself; configuration files hold a reference.
+	Value string `yaml:"value"`
+}
+
 const (
 	defaultPageSize = 200
 	defaultTimeout  = 30 * time.Second
@@ -59,6 +78,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
+	}
+	if c.APIKey != nil && c.APIKey.Header == "" {
+		c.APIKey = &APIKey{Header: "X-API-Key", Value: c.APIKey.Value}
+	}
+	if c.CertificateKeyFile == "" {
+		c.CertificateKeyFile = c.CertificateFile
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 	c.Attributes = slices.Clone(c.Attributes)
@@ -84,10 +109,19 @@ func (c Config) validate() error {
 		add("either token or oauth, not both")
 	case c.OAuth != nil:
 		c.OAuth.validate(c.Plaintext, add)
-	case c.Token == "":
-		add("token is missing; or oauth, with token_url, client_id and client_secret")
-	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case c.Token == "" && c.APIKey == nil && c.CertificateFile == "":
+		add("token is missing; or oauth, with token_url, client_id and client_secret; or api_key, with header and value; or certificate_file")
+	case strings.ContainsFunc(c.Token, noPartOfSecret):
 		add("token has characters that a token cannot have: is there a line break in it?")
+	}
+	if c.CertificateFile == "" && c.CertificateKeyFile != "" {
+		add("certificate_key_file is for certificate_file, which is missing")
+	}
+	if c.CertificateFile != "" && u != nil && u.Scheme == "http" {
+		add("certificate_file is for https://: over http:// no certificate is shown")
+	}
+	if c.APIKey != nil {
+		c.APIKey.validate(add)
 	}
 	if c.PageSize < 1 {
 		add("page_size must be at least 1")
@@ -114,6 +148,24 @@ func (c Config) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func noPartOfSecret(r rune) bool { return r <= ' ' || r > '~' }
+
+// reservedHeaders are those that a request has anyhow.
+var reservedHeaders = []string{"Authorization", "Accept", "Content-Type", "Content-Length", "Host", "If-Match", "Connection", "Transfer-Encoding", "Cookie"}
+
+func (k *APIKey) validate(add func(format string, args ...any)) {
+	switch {
+	case k.Value == "":
+		add("api_key.value is missing")
+	case strings.ContainsFunc(k.Value, noPartOfSecret):
+		add("api_key.value has characters that a key cannot have: is there a line break in it?")
+	}
+	name := textproto.CanonicalMIMEHeaderKey(k.Header)
+	if !httpguts.ValidHeaderFieldName(k.Header) || slices.Contains(reservedHeaders, name) {
+		add("api_key.header %q is no name of a header of its own, such as X-API-Key", k.Header)
+	}
 }
 
 func (o *OAuth) validate(plaintext bool, add func(format string, args ...any)) {

@@ -31,6 +31,14 @@ func TestConfigThatIsRefused(t *testing.T) {
 		"the login name":       func(c *scim.Config) { c.Attributes = []string{"userName"} },
 		"mfa_attribute":        func(c *scim.Config) { c.MFAAttribute = "no such" },
 		"ca_file":              func(c *scim.Config) { c.CAFile = filepath.Join(t.TempDir(), "no-such.pem") },
+		"or api_key":           func(c *scim.Config) { c.Token = "" },
+		"api_key.value is":     func(c *scim.Config) { c.APIKey = &scim.APIKey{} },
+		"api_key.value has":    func(c *scim.Config) { c.APIKey = &scim.APIKey{Value: "a\nb"} },
+		"api_key.header":       func(c *scim.Config) { c.APIKey = &scim.APIKey{Header: "authorization", Value: "x"} },
+		"is no name":           func(c *scim.Config) { c.APIKey = &scim.APIKey{Header: "X Key", Value: "x"} },
+		"certificate_file":     func(c *scim.Config) { c.CertificateFile = notPEM },
+		"over http://":         func(c *scim.Config) { c.URL, c.Plaintext, c.CertificateFile = "http://host", true, notPEM },
+		"which is missing":     func(c *scim.Config) { c.CertificateKeyFile = notPEM },
 		"no certificate":       func(c *scim.Config) { c.CAFile = notPEM },
 	} {
 		cfg := scim.Config{URL: "https://host/scim/v2", Token: testToken}

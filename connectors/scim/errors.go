@@ -17,7 +17,7 @@ import (
 // well; errForbidden is in those that say no to some requests.
 var (
 	errBusy  = errors.New("the service is busy")
-	errToken = errors.New("the service does not accept the token: renew it")
+	errToken = errors.New("the service does not accept the token, key or certificate: renew it")
 	// errConflict is in the error for a resource that somebody else changed
 	// since it was read (RFC 7644 §3.14).
 	errConflict  = errors.New("somebody else changed it at the same time")
@@ -26,9 +26,13 @@ var (
 
 // failure returns the error when an answer says that the service, or something
 // before it, could not or would not deal with the request at all.
-func (c *Connector) failure(doing string, status int, header http.Header) error {
+// Its keyword, when it has one, is in the message.
+func (c *Connector) failure(doing string, status int, header http.Header, keyword string) error {
+	if keyword != "" {
+		keyword = ": " + keyword
+	}
 	say := func(class connectors.Class, format string, args ...any) error {
-		return connectors.Errorf(class, "scim: %s: %w", doing, fmt.Errorf(format, args...))
+		return connectors.Errorf(class, "scim: %s: %w%s", doing, fmt.Errorf(format, args...), keyword)
 	}
 	switch {
 	case status == http.StatusUnauthorized:
@@ -41,7 +45,7 @@ func (c *Connector) failure(doing string, status int, header http.Header) error 
 		return &connectors.Error{
 			Class: connectors.RetryLater,
 			After: transport.RetryAfter(header.Get("Retry-After"), time.Now()),
-			Err:   fmt.Errorf("scim: %s: %w (%d)", doing, errBusy, status),
+			Err:   fmt.Errorf("scim: %s: %w (%d)%s", doing, errBusy, status, keyword),
 		}
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status > 511:
 		return say(connectors.TargetDown, "the service cannot be reached behind %s (%d)", c.cfg.URL, status)
@@ -68,12 +72,16 @@ var scimTypes = []string{
 	"invalidFilter", "tooMany", "uniqueness", "mutability", "invalidSyntax",
 	"invalidPath", "noTarget", "invalidValue", "invalidVers", "sensitive",
 	"invalidCursor", "expiredCursor", "invalidCount", // RFC 9865 §2.1
+	"notFound", "conflict", "preConditionFailed", "internal", // go-scim
 }
 
 // errorType returns an error's keyword, when it is one: anything else could
-// hold anything.
+// hold anything. Some have it as the first word of the detail.
 func errorType(body resource) string {
 	given := text(body.field("scimType"))
+	if given == "" {
+		given, _, _ = strings.Cut(text(body.field("detail")), ":")
+	}
 	i := slices.IndexFunc(scimTypes, func(t string) bool { return strings.EqualFold(t, given) })
 	if i < 0 {
 		return ""

@@ -110,7 +110,7 @@ func (f *few) people(ctx context.Context) (connectors.Completeness, error) {
 		if err != nil {
 			return connectors.Completeness{}, err
 		}
-		if n > p.total/f.c.cfg.PageSize {
+		if n > p.total/f.c.pageSize() {
 			return f.search(ctx)
 		}
 	}

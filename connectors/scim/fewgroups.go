@@ -85,7 +85,7 @@ func (f *few) bundles(ctx context.Context, names []string) (map[string][]resourc
 
 // bundlesByFilter does so by filters. ok is false when they cannot be believed.
 func (f *few) bundlesByFilter(ctx context.Context, names []string) (found map[string][]resource, ok bool, err error) {
-	if f.c.traits.is(NoFilter) || !f.c.bundles.byName(names, f.c.cfg.PageSize) || slices.ContainsFunc(names, escaped) {
+	if f.c.traits.is(NoFilter) || !f.c.bundles.byName(names, f.c.pageSize()) || slices.ContainsFunc(names, escaped) {
 		return nil, false, nil
 	}
 	all, err := f.ask(ctx, groups, "displayName", names)

@@ -97,7 +97,7 @@ func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
 	} else {
 		q.Set("startIndex", strconv.Itoa(l.start))
 	}
-	q.Set("count", strconv.Itoa(l.c.cfg.PageSize))
+	q.Set("count", strconv.Itoa(l.c.pageSize()))
 	doing := "read " + l.kind
 	a, err := l.c.send(ctx, request{doing: doing, path: l.kind, query: q})
 	if err != nil {
@@ -139,7 +139,7 @@ func (c *Connector) first(ctx context.Context, kind string, count int) (page, er
 	if err != nil {
 		return page{}, err
 	}
-	query := url.Values{"count": {strconv.Itoa(count)}}
+	query := url.Values{"count": {strconv.Itoa(min(count, c.pageSize()))}}
 	if known.cursor {
 		query.Set("cursor", "")
 	} else {

@@ -174,7 +174,7 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 		}
 	}
 	// An account takes two lookups, a page brings many.
-	if works && 2*creations < total/l.c.cfg.PageSize+3 {
+	if works && 2*creations < total/l.c.pageSize()+3 {
 		return nil
 	}
 	var err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/limit"
@@ -18,6 +19,7 @@ const changeMembers = "change a group's members"
 type group struct {
 	id      string
 	members map[string]bool // nil when they have to be read again
+	byPut   []work          // changes that went by PUT
 }
 
 // members carries out changes of one group, of a different account each.
@@ -111,13 +113,27 @@ func (r *run) send(ctx context.Context, g *group, todo []work) {
 			*w.result = refused("the group is gone")
 		}
 	case len(todo) > 1:
+		// Additions and removals first: some services offer one of the two.
+		adds := slices.IndexFunc(todo, func(w work) bool { return w.Op == connectors.AddMember })
 		half := len(todo) / 2
+		if removes := slices.IndexFunc(todo, func(w work) bool { return w.Op != connectors.AddMember }); adds >= 0 && removes >= 0 {
+			todo = slices.Clone(todo)
+			slices.SortStableFunc(todo, func(a, b work) int { return strings.Compare(string(a.Op), string(b.Op)) })
+			half = 1 + slices.IndexFunc(todo[1:], func(w work) bool { return w.Op != todo[0].Op })
+		}
 		r.send(ctx, g, todo[:half])
 		r.send(ctx, g, todo[half:])
 	default:
 		*todo[0].result = a.no()
+		if a.status == http.StatusNotImplemented && todo[0].Op == connectors.RemoveMember {
+			todo[0].result.Detail += removalHint
+		}
 	}
 }
+
+// removalHint is for services such as django-scim2, which offer another removal
+// than the standard's; others would take it for a removal of everybody.
+const removalHint = "; if it removes members by a list of values, as django-scim2 does, say quirks: [member-removal-by-value-array]"
 
 // change sends one request for changes of a group's members. Each removal says
 // whose it is: without that it would be everybody's (RFC 7644 §3.5.2.2).
@@ -142,8 +158,21 @@ func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error
 	a, err := r.c.patch(ctx, changeMembers, groups, g.id, "", operations)
 	// A service that does not read such a path is given the whole group: to
 	// leave out whose the removal is would be worse.
-	if a == nil && err == nil || err == nil && a.badPath() && len(removed) > 0 {
-		return r.put(ctx, g, todo)
+	switch {
+	case err != nil, a != nil && (!a.badPath() || len(removed) == 0):
+		return a, err
+	case a == nil && !r.c.noPatch(groups) && len(added) > 0 && len(removed) > 0:
+		return &answer{status: http.StatusNotImplemented}, nil // each by itself: one of the two may be offered
+	case r.c.traits.is(MemberlessPut) && !r.c.noPatch(groups):
+		if a == nil {
+			r.c.traits.putInstead(groups, operations, false)
+			a = &answer{status: http.StatusNotImplemented}
+		}
+		return a, nil
+	}
+	g.byPut = append(g.byPut, todo...)
+	if a, err = r.put(ctx, g, todo); err == nil && !a.ok() {
+		r.c.traits.putInstead(groups, operations, false)
 	}
 	return a, err
 }
@@ -199,6 +228,7 @@ func (r *run) verify(ctx context.Context, g *group, todo []work) {
 		err = r.read(ctx, g)
 		r.failed(err)
 	}
+	nothing := err == nil && r.putsNothing(g)
 	for _, w := range todo {
 		switch is := g.members[w.Account.ID]; {
 		case err != nil && w.result.Err == nil:
@@ -208,8 +238,23 @@ func (r *run) verify(ctx context.Context, g *group, todo []work) {
 			*w.result = applied()
 		case w.result.Err == nil && w.result.Status == "":
 			*w.result = refused("the service took the change but the group is as it was")
+			if nothing && w.Op == connectors.RemoveMember {
+				w.result.Detail += removalHint
+			}
 		}
 	}
+}
+
+// putsNothing says whether no change of a group that went by PUT came true, and
+// then goes back to PATCH: PUT is no other way there.
+func (r *run) putsNothing(g *group) bool {
+	put := g.byPut
+	g.byPut = nil
+	if len(put) == 0 || slices.ContainsFunc(put, func(w work) bool { return g.members[w.Account.ID] == (w.Op == connectors.AddMember) }) {
+		return false
+	}
+	r.c.traits.patchAgain(groups)
+	return true
 }
 
 // read reads a group's members; none when it is gone.

@@ -52,7 +52,7 @@ func newTokens(cfg Config, client *http.Client) *tokens {
 }
 
 // renewable says whether another token can be had.
-func (t *tokens) renewable() bool { return t.fixed == "" }
+func (t *tokens) renewable() bool { return t.source.TokenURL != "" }
 
 // get returns a token that is valid for a while.
 func (t *tokens) get(ctx context.Context) (string, error) {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ const (
 	PathlessPatch  Quirk = "patch-without-paths"
 	ValueArrays    Quirk = "member-removal-by-value-array"
 	SoftDelete     Quirk = "soft-delete"
+	MemberlessPut  Quirk = "put-without-members"
 )
 
 // QuirkInfo says for people what a quirk is about.
@@ -43,6 +45,7 @@ func Quirks() []QuirkInfo {
 		{URNPaths, true, "PATCH paths have the schema's URN before them"},
 		{PathlessPatch, true, "PATCH has no paths: the value is an object with the attribute in it"},
 		{ValueArrays, false, "members are removed by a list of values; a service that follows the standard would empty the group, and so this has to be said"},
+		{MemberlessPut, true, "PUT leaves a group's members as they are, as django-scim2's does: it is not tried for what PATCH answers with 501"},
 		{SoftDelete, false, "DELETE deactivates and keeps the account; say so to accept that as deleted"},
 	}
 }
@@ -51,10 +54,13 @@ func Quirks() []QuirkInfo {
 type traits struct {
 	mu  sync.Mutex
 	has map[Quirk]bool
+	// puts are the PATCHes that the service does not offer, as patchShape says
+	// them, until PUT turns out to be no other way.
+	puts map[string]bool
 }
 
 func newTraits(configured []Quirk) *traits {
-	t := &traits{has: map[Quirk]bool{}}
+	t := &traits{has: map[Quirk]bool{}, puts: map[string]bool{}}
 	for _, q := range configured {
 		t.has[q] = true
 	}
@@ -71,6 +77,46 @@ func (t *traits) set(q Quirk, yes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.has[q] = yes
+}
+
+// putInstead notes whether PUT takes the place of a PATCH with the operations, or,
+// without any, of each PATCH of that kind of resource.
+func (t *traits) putInstead(kind string, operations []operation, yes bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !yes {
+		delete(t.puts, patchShape(kind, nil))
+	}
+	t.puts[patchShape(kind, operations)] = yes
+}
+
+func (t *traits) putsInstead(kind string, operations []operation) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.puts[patchShape(kind, operations)]
+}
+
+// patchAgain forgets that PUT takes the place of PATCHes of a kind of resource.
+func (t *traits) patchAgain(kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.puts, func(shape string, _ bool) bool { return strings.HasPrefix(shape, kind+":") })
+}
+
+// patchShape is what PATCHes have in common that a service either offers or does
+// not: the kind of resource, and the operations without their values.
+func patchShape(kind string, operations []operation) string {
+	var shapes []string
+	for _, o := range operations {
+		before, rest, _ := strings.Cut(o.Path, "[")
+		shape := o.Op + " " + before
+		if i := strings.LastIndex(rest, "]"); i >= 0 {
+			shape += "[]" + rest[i+1:]
+		}
+		shapes = append(shapes, shape)
+	}
+	slices.Sort(shapes)
+	return kind + ": " + strings.Join(slices.Compact(shapes), ", ")
 }
 
 // unknownQuirk says what is wrong with a quirk's name; empty when nothing is.

@@ -53,7 +53,7 @@ var (
 )
 
 // New returns a connector, which is a connectors.MFAReader when mfa_attribute
-// is configured. It reads the certificate file, and contacts nobody.
+// is configured. It reads the certificate files, and contacts nobody.
 func New(cfg Config) (connectors.Connector, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -61,6 +61,9 @@ func New(cfg Config) (connectors.Connector, error) {
 	}
 	t, err := transport.TLS(cfg.CAFile)
 	if err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
+	if err := transport.ClientCertificate(t, cfg.CertificateFile, cfg.CertificateKeyFile); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
 	client := newClient(cfg, t)

@@ -16,6 +16,7 @@ type service struct {
 	etag   bool
 	bulk   bulkLimits
 	cursor bool // it can page by cursor (RFC 9865)
+	page   int  // the most that it sends at a time; 0 when it does not say
 	// matching is how it compares attributes, by their paths; nil until asked.
 	matching map[string]rule
 }
@@ -53,11 +54,23 @@ func (c *Connector) hears(config resource) {
 	if yes, said := supported("patch"); said && !yes {
 		c.traits.set(NoPatch, true)
 	}
+	c.service.page = number(config.object("filter").field("maxResults"))
 	c.service.etag, _ = supported("etag")
 	if yes, _ := supported("bulk"); yes {
 		c.service.bulk = bulkLimits{operations: number(config.object("bulk").field("maxOperations")), bytes: number(config.object("bulk").field("maxPayloadSize"))}
 	}
 	c.service.cursor, _ = asBool(text(config.object("pagination").field("cursor")))
+}
+
+// pageSize is how many resources are asked for at a time: no more than the service
+// says it sends (RFC 7643 §5, filter.maxResults), as some refuse a larger count.
+func (c *Connector) pageSize() int {
+	c.service.mu.Lock()
+	defer c.service.mu.Unlock()
+	if most := c.service.page; most > 0 && most < c.cfg.PageSize {
+		return most
+	}
+	return c.cfg.PageSize
 }
 
 func number(v any) int {

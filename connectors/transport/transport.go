@@ -41,6 +41,28 @@ func TLS(caFile string) (*tls.Config, error) {
 	return t, nil
 }
 
+// ClientCertificate has a client show the certificate in a file, with the private
+// key in another or the same, both in PEM. They are read again for each
+// connection, so that a renewed one is taken up. Without files it does nothing.
+// The error names the field certificate_file.
+func ClientCertificate(t *tls.Config, certificateFile, keyFile string) error {
+	if certificateFile == "" {
+		return nil
+	}
+	load := func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(certificateFile, keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificate_file: %s must hold a certificate and %s its private key, in PEM: %w", certificateFile, keyFile, err)
+		}
+		return &pair, nil
+	}
+	if _, err := load(); err != nil {
+		return err
+	}
+	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+	return nil
+}
+
 // Client returns an HTTP client that keeps so many connections to a server and
 // follows no redirect, unless its CheckRedirect is replaced.
 func Client(t *tls.Config, timeout time.Duration, connections int) *http.Client {

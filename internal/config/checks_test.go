@@ -64,6 +64,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"two ways for first passwords", "behov.yaml", "    ignore: [", "    first_password: {directory: d, command: [/bin/x]}\n    ignore: [", `behov.yaml:96:22: either a directory or a command`},
 		{"a program that could be any", "behov.yaml", "    ignore: [", "    first_password: {command: [x]}\n    ignore: [", `behov.yaml:96:31: "x" must be an absolute path`},
 		{"secret below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", oauth: {token_url: \"https://y\", client_id: c, client_secret: hunter2}}\n", `behov.yaml:109:91: a secret must not stand`},
+		{"API key below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", api_key: {value: hunter2}}\n", `behov.yaml:109:47: a secret must not stand`},
 		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: there is no quirk odd`},
 		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:31:64: it must be true or false`},
 		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:15:14: `},

@@ -73,6 +73,9 @@ func (t Target) secrets() map[string]*string {
 		if t.SCIM.OAuth != nil {
 			fields["scim.oauth.client_secret"] = &t.SCIM.OAuth.ClientSecret
 		}
+		if t.SCIM.APIKey != nil {
+			fields["scim.api_key.value"] = &t.SCIM.APIKey.Value
+		}
 	}
 	if t.Graph != nil {
 		fields["graph.client_secret"] = &t.Graph.ClientSecret
@@ -88,7 +91,7 @@ func (t Target) files() []*string {
 	case t.LDAP != nil:
 		return []*string{&t.LDAP.CAFile}
 	case t.SCIM != nil:
-		return []*string{&t.SCIM.CAFile}
+		return []*string{&t.SCIM.CAFile, &t.SCIM.CertificateFile, &t.SCIM.CertificateKeyFile}
 	case t.Graph != nil:
 		return []*string{&t.Graph.CAFile, &t.Graph.CertificateFile}
 	}
@@ -107,6 +110,10 @@ func (t Target) clone() Target {
 		if c.OAuth != nil {
 			o := *c.OAuth
 			t.SCIM.OAuth = &o
+		}
+		if c.APIKey != nil {
+			k := *c.APIKey
+			t.SCIM.APIKey = &k
 		}
 	}
 	if t.Graph != nil {
@@ -202,6 +209,9 @@ func checkConnector(doc *document, at string, t Target) {
 	}
 	if g := t.Graph; g != nil && g.CertificateFile != "" && g.ClientSecret == "" {
 		g.ClientSecret, g.CertificatePassword = anything, ""
+	}
+	if s := t.SCIM; s != nil && s.CertificateFile != "" && s.Token == "" && s.OAuth == nil {
+		s.Token = anything
 	}
 	for _, file := range t.files() {
 		*file = ""

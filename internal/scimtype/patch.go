@@ -8,8 +8,10 @@ package scimtype
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -52,6 +54,10 @@ func (t Type) patchPath(attributes map[string]any, op string, path filter.Path, 
 		in = object(attributes, extension)
 		defer prune(attributes, extension)
 	}
+	if a.MultiValued() {
+		before := Primaries(in[a.Name()])
+		defer func() { onePrimary(in[a.Name()], before) }()
+	}
 	sub := path.SubAttributeName()
 	if sub == "" {
 		sub = path.AttributePath.SubAttributeName()
@@ -87,8 +93,11 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 	case a.MultiValued() && op == scim.PatchOperationAdd:
 		have, _ := in[name].([]any)
 		for _, v := range ListOf(value) {
-			if !slices.ContainsFunc(have, func(h any) bool { return reflect.DeepEqual(h, v) }) {
+			same := slices.IndexFunc(have, func(h any) bool { return sameValue(h, v) })
+			if same < 0 {
 				have = append(have, v)
+			} else if element, is := have[same].(map[string]any); is {
+				maps.Copy(element, v.(map[string]any))
 			}
 		}
 		in[name] = have
@@ -106,6 +115,46 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 	}
 	prune(in, name)
 	return nil
+}
+
+// sameValue says whether two elements are one: of the same type with the same
+// value, which a list has once (RFC 7643 §2.4), or equal altogether.
+func sameValue(a, b any) bool {
+	x, isX := a.(map[string]any)
+	y, isY := b.(map[string]any)
+	if isX && isY && x["value"] != nil {
+		return reflect.DeepEqual(x["value"], y["value"]) && reflect.DeepEqual(x["type"], y["type"])
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// Primaries returns the elements of a list that are marked as primary.
+func Primaries(list any) []map[string]any {
+	var found []map[string]any
+	elements, _ := list.([]any)
+	for _, v := range elements {
+		if element, _ := v.(map[string]any); element["primary"] == true {
+			found = append(found, element)
+		}
+	}
+	return found
+}
+
+// onePrimary unsets what was primary before, once something else is (RFC 7644
+// §3.5.2: the server sets primary to false for what had it).
+func onePrimary(list any, before []map[string]any) {
+	now := Primaries(list)
+	was := func(element map[string]any) bool {
+		return slices.ContainsFunc(before, func(b map[string]any) bool { return reflect.ValueOf(b).Pointer() == reflect.ValueOf(element).Pointer() })
+	}
+	if !slices.ContainsFunc(now, func(element map[string]any) bool { return !was(element) }) {
+		return
+	}
+	for _, element := range now {
+		if was(element) {
+			element["primary"] = false
+		}
+	}
 }
 
 // patchMatching changes those of an attribute's values that pass a filter.
@@ -133,7 +182,7 @@ func (t Type) patchMatching(in map[string]any, op string, a schema.CoreAttribute
 		kept = append(kept, v)
 	}
 	if !found && op != scim.PatchOperationRemove {
-		element := t.made(expression)
+		element := t.made(a, expression)
 		if element == nil {
 			return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorNoTarget)
 		}
@@ -190,10 +239,25 @@ func prune(in map[string]any, name string) {
 
 // made returns the element that an expression describes, for types that make
 // one where there is none: Entra ID writes emails[type eq "work"].value so.
-func (t Type) made(expression filter.Expression) map[string]any {
-	e, ok := expression.(*filter.AttributeExpression)
-	if !ok || !t.Makes || e.Operator != filter.EQ || e.AttributePath.SubAttribute != nil {
-		return nil
+func (t Type) made(a schema.CoreAttribute, expression filter.Expression) map[string]any {
+	switch e := expression.(type) {
+	case *filter.LogicalExpression:
+		left, right := t.made(a, e.Left), t.made(a, e.Right)
+		if e.Operator != filter.AND || left == nil || right == nil {
+			return nil
+		}
+		maps.Copy(left, right)
+		return left
+	case *filter.AttributeExpression:
+		sub, known := a.SubAttributes().ContainsAttribute(e.AttributePath.AttributeName)
+		value, err := CompareValue(e)
+		if !t.Makes || e.Operator != filter.EQ || e.AttributePath.SubAttribute != nil || !known || err != nil {
+			return nil
+		}
+		if text, is := value.(string); is && sub.AttributeType() == "boolean" {
+			value = strings.EqualFold(text, "true")
+		}
+		return map[string]any{sub.Name(): value}
 	}
-	return map[string]any{e.AttributePath.AttributeName: e.CompareValue}
+	return nil
 }

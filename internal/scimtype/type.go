@@ -1,10 +1,11 @@
 package scimtype
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
@@ -40,17 +41,22 @@ func (t Type) Attribute(urn, name string) (a schema.CoreAttribute, extension str
 }
 
 // Plain returns the SCIM error inside an error: of one that is wrapped the
-// library sees neither status nor type.
+// library sees neither status nor type. What is said before it, which names an
+// attribute, goes into the detail.
 func Plain(err error) error {
 	var value scimerrors.ScimError
 	var pointer *scimerrors.ScimError
 	switch {
 	case errors.As(err, &value):
-		return value
 	case errors.As(err, &pointer):
-		return *pointer
+		value = *pointer
+	default:
+		return err
 	}
-	return err
+	if before, found := strings.CutSuffix(err.Error(), value.Error()); found {
+		value.Detail = before + value.Detail
+	}
+	return value
 }
 
 // Empty says whether a value is none (RFC 7643 §2.5).
@@ -92,7 +98,7 @@ func Matches(e filter.Expression, in map[string]any) (bool, error) {
 		is, err := Matches(e.Expression, in)
 		return !is, err
 	case *filter.AttributeExpression:
-		return compare(values(in, e.AttributePath), e)
+		return compare(values(in, e.AttributePath, e.Operator), e)
 	case *filter.ValuePath:
 		for _, v := range ListOf(field(in, e.AttributePath.URI(), e.AttributePath.AttributeName)) {
 			element, _ := v.(map[string]any)
@@ -121,14 +127,17 @@ func field(in map[string]any, urn, name string) any {
 	return nil
 }
 
-// values returns all values that a path reaches.
-func values(in map[string]any, path filter.AttributePath) []any {
+// values returns all values that a path reaches. A complex value without a name
+// behind it stands for its value, and for itself where it only has to be there.
+func values(in map[string]any, path filter.AttributePath, op filter.CompareOperator) []any {
 	var found []any
 	for _, v := range ListOf(field(in, path.URI(), path.AttributeName)) {
 		element, complex := v.(map[string]any)
 		switch sub := path.SubAttributeName(); {
 		case v == nil:
 		case !complex:
+			found = append(found, v)
+		case sub == "" && op == filter.PR:
 			found = append(found, v)
 		case sub == "":
 			found = append(found, element["value"])
@@ -140,13 +149,9 @@ func values(in map[string]any, path filter.AttributePath) []any {
 }
 
 func compare(have []any, e *filter.AttributeExpression) (bool, error) {
-	want := e.CompareValue
-	if text, ok := want.(string); ok { // the parser leaves escapes as they are
-		var s string
-		if err := json.Unmarshal([]byte(`"`+text+`"`), &s); err != nil {
-			return false, scimerrors.ScimErrorInvalidFilter
-		}
-		want = s
+	want, err := CompareValue(e)
+	if err != nil {
+		return false, err
 	}
 	for _, v := range have {
 		is, err := one(v, want, e)
@@ -159,7 +164,12 @@ func compare(have []any, e *filter.AttributeExpression) (bool, error) {
 
 func one(v, want any, e *filter.AttributeExpression) (bool, error) {
 	if e.Operator == filter.PR {
-		return !Empty(v), nil
+		return !Empty(v) && v != "", nil
+	}
+	if truth, is := v.(bool); is { // Entra ID writes primary eq "True"
+		if text, written := want.(string); written && strings.EqualFold(text, strconv.FormatBool(truth)) {
+			want = truth
+		}
 	}
 	text, ok1 := v.(string)
 	wanted, ok2 := want.(string)
@@ -172,21 +182,56 @@ func one(v, want any, e *filter.AttributeExpression) (bool, error) {
 		}
 		return false, scimerrors.ScimErrorInvalidFilter
 	}
+	if IsInstant(e.AttributePath) {
+		return chronological(text, wanted, e.Operator)
+	}
 	if name := e.AttributePath.AttributeName; !strings.EqualFold(name, "externalId") && !strings.EqualFold(name, "id") {
 		text, wanted = strings.ToLower(text), strings.ToLower(wanted)
 	}
 	text, wanted = identity.CleanText(text), identity.CleanText(wanted)
 	switch e.Operator {
-	case filter.EQ:
-		return text == wanted, nil
-	case filter.NE:
-		return text != wanted, nil
 	case filter.CO:
 		return strings.Contains(text, wanted), nil
 	case filter.SW:
 		return strings.HasPrefix(text, wanted), nil
 	case filter.EW:
 		return strings.HasSuffix(text, wanted), nil
+	}
+	return ordered(strings.Compare(text, wanted), e.Operator)
+}
+
+// IsInstant says whether a path leads to an instant: those of meta are the only
+// ones that a resource has (RFC 7643 §3.1).
+func IsInstant(path filter.AttributePath) bool {
+	sub := path.SubAttributeName()
+	return path.URI() == "" && strings.EqualFold(path.AttributeName, "meta") && (strings.EqualFold(sub, "created") || strings.EqualFold(sub, "lastModified"))
+}
+
+func chronological(text, wanted string, op filter.CompareOperator) (bool, error) {
+	a, err1 := time.Parse(time.RFC3339, text)
+	b, err2 := time.Parse(time.RFC3339, wanted)
+	if err1 != nil || err2 != nil {
+		return false, scimerrors.ScimErrorInvalidFilter
+	}
+	return ordered(a.Compare(b), op)
+}
+
+// ordered says whether an order, as cmp.Compare has it, is what an operator
+// asks for.
+func ordered(order int, op filter.CompareOperator) (bool, error) {
+	switch op {
+	case filter.EQ:
+		return order == 0, nil
+	case filter.NE:
+		return order != 0, nil
+	case filter.GT:
+		return order > 0, nil
+	case filter.GE:
+		return order >= 0, nil
+	case filter.LT:
+		return order < 0, nil
+	case filter.LE:
+		return order <= 0, nil
 	}
 	return false, scimerrors.ScimErrorInvalidFilter
 }

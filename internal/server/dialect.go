@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/elimity-com/scim/schema"
 	"github.com/scim2/filter-parser/v2"
 
 	"github.com/behov/behov/internal/hr"
@@ -25,11 +26,6 @@ import (
 // RFC, before the library looks at them.
 func (u *users) understood(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Has("sortBy") {
-			fail(w, http.StatusBadRequest, "invalidValue", "Sorting is not supported.")
-			return
-		}
-		r.URL.Path = strings.TrimPrefix(r.URL.Path, scimPath)
 		switch r.Method {
 		case http.MethodDelete:
 			u.told(next, w, r, hr.HashOf([]byte(r.URL.Path)))
@@ -39,34 +35,42 @@ func (u *users) understood(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		raw, err := io.ReadAll(r.Body)
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			fail(w, http.StatusRequestEntityTooLarge, "", "The body is larger than 1 MB.")
+		raw, ok := readBody(w, r)
+		if !ok {
 			return
 		}
 		body, decoded := decode(raw)
-		if err != nil || !decoded {
-			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
+		if !decoded {
+			fail(w, http.StatusBadRequest, "invalidSyntax", notAnObject)
 			return
 		}
 		then := next
-		if kind, detail := refusal(raw, body); detail != "" {
+		refuse := func(kind, detail string) {
 			then = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusBadRequest, kind, detail) })
 		}
+		kind, detail := refusal(raw, body)
 		cleanText(body)
 		var ignored []string
 		if r.Method == http.MethodPatch {
-			ignored = dialects(u.kind, body)
+			var readOnly []string
+			ignored, readOnly = dialects(u.kind, body)
+			if len(readOnly) > 0 && !deactivates(body) {
+				kind, detail = first(kind, "mutability"), first(detail, listed(readOnly)+": it is behov's to say, and cannot be changed.")
+			}
+			ignored = append(ignored, readOnly...)
 		} else {
-			booleans(body)
 			ignored = unknown(u.kind, body)
+			shapeResource(u.kind, body)
+		}
+		if detail != "" {
+			refuse(kind, detail)
 		}
 		if len(ignored) > 0 {
 			u.log.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
 		}
-		if raw, err = json.Marshal(body); err != nil {
-			fail(w, http.StatusBadRequest, "invalidSyntax", "The body is no JSON object.")
+		raw, err := json.Marshal(body)
+		if err != nil {
+			fail(w, http.StatusBadRequest, "invalidSyntax", notAnObject)
 			return
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
@@ -184,10 +188,11 @@ func operations(body map[string]any) []map[string]any {
 }
 
 // dialects understands what Entra ID and others make of a PATCH: operations in
-// capitals, truth as text, a manager as a text, names with dots as keys, null
-// for nothing, and attributes that no schema has, which it takes out and
-// returns. An operation of which nothing is left changes nothing.
-func dialects(kind scimtype.Type, body map[string]any) (ignored []string) {
+// capitals, values in the form of another schema (shaped), names with dots as
+// keys, null for nothing, and attributes that no schema has, which it takes out
+// and returns, as it does those that are behov's own to say. An operation of which
+// nothing is left changes nothing.
+func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []string) {
 	all := operations(body)
 	for _, op := range all {
 		plain(kind, op)
@@ -196,59 +201,98 @@ func dialects(kind scimtype.Type, body map[string]any) (ignored []string) {
 	var strangers []map[string]any // operations on what the core schema does not have
 	for _, op := range all {
 		path, _ := op["path"].(string)
-		switch name, place := find(kind, path); {
+		extension := slices.IndexFunc(kind.Extensions, isSchema(path))
+		switch t := find(kind, path); {
+		case extension >= 0 && op["op"] == "remove": // all of it
+			nothing(op)
+			for _, a := range kind.Extensions[extension].Attributes {
+				remove(body, []string{kind.Extensions[extension].ID + ":" + a.Name()})
+			}
+			kept++
 		case path == "":
-			names, nulls := onlyKnown(kind, op)
-			ignored = append(ignored, names...)
+			names, own, nulls := onlyKnown(kind, op)
+			ignored, readOnly = append(ignored, names...), append(readOnly, own...)
 			remove(body, nulls)
 			kept++
-		case place == nowhere:
+		case t.place == fixed:
+			readOnly = append(readOnly, t.name)
+			nothing(op)
+			kept++
+		case t.place == nowhere:
 			strangers = append(strangers, op)
-		case place == elsewhere:
-			ignored = append(ignored, name)
+		case t.place == elsewhere:
+			ignored = append(ignored, t.name)
 			nothing(op)
 		default:
-			op["path"] = name
+			op["path"] = t.name
+			remove(body, t.value(op))
 			kept++
 		}
 	}
 	if kept == 0 {
-		return ignored // the library says what is wrong with it
+		return ignored, readOnly // the library says what is wrong with it
 	}
 	for _, op := range strangers {
 		path, _ := op["path"].(string)
 		ignored = append(ignored, label(path))
 		nothing(op)
 	}
-	return ignored
+	return ignored, readOnly
 }
 
-// plain brings one operation into the form of the RFC.
+// plain brings one operation into the form of the RFC, but for its values.
 func plain(kind scimtype.Type, op map[string]any) {
 	if name, ok := op["op"].(string); ok {
 		op["op"] = strings.ToLower(name)
 	}
 	path, _ := op["path"].(string)
+	if strings.Contains(path, `"`) {
+		if readable, err := scimtype.PlainStrings(path); err == nil {
+			path, op["path"] = readable, readable
+		}
+	}
+	if list, is := op["value"].([]any); is && len(list) == 1 && (path == "" || slices.ContainsFunc(kind.Extensions, isSchema(path))) {
+		op["value"] = list[0]
+	}
 	values, is := op["value"].(map[string]any)
 	if is && op["op"] != "remove" && slices.ContainsFunc(kind.Extensions, isSchema(path)) {
 		delete(op, "path") // all of an extension, named by its URN
 		values, path = map[string]any{path: values}, ""
 		op["value"] = values
 	}
-	switch text, isText := op["value"].(string); {
-	case is && path == "":
+	if is && path == "" {
 		flatten(kind, values)
-		booleans(values)
-	case is:
-		booleans(values)
-	case isText:
-		op["value"] = value(path, text)
-	case op["value"] == nil && path != "" && op["op"] == "replace": // RFC 7643 §2.5
-		op["op"] = "remove"
 	}
 	if op["op"] == "remove" && path != "" && !strings.Contains(path, "[") {
 		delete(op, "value") // of one attribute it says only what was there
 	}
+}
+
+// value brings an operation's value into the form of the schema, and returns the
+// paths of what in it is null: those are to be removed (RFC 7643 §2.5).
+func (t target) value(op map[string]any) (nulls []string) {
+	if t.attribute == nil || op["op"] == "remove" {
+		return nil
+	}
+	for _, sub := range nullsIn(*t.attribute, op["value"]) {
+		if op["op"] == "replace" {
+			nulls = append(nulls, t.name+"."+sub)
+		}
+	}
+	value := shaped(*t.attribute, op["value"])
+	if t.element {
+		value = shapedOne(*t.attribute, op["value"])
+	}
+	switch {
+	case value != nil && (len(nulls) == 0 || !scimtype.Empty(value)):
+		op["value"] = value
+	case op["op"] == "replace" && len(nulls) == 0:
+		op["op"] = "remove"
+		delete(op, "value")
+	default:
+		nothing(op)
+	}
+	return nulls
 }
 
 // nothing makes an operation one that changes nothing.
@@ -270,28 +314,41 @@ func remove(body map[string]any, paths []string) {
 	}
 }
 
-// onlyKnown leaves of an operation without a path what the type has. It returns
-// the names of the rest, and the paths of what is to be null (RFC 7643 §2.5).
-func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, nulls []string) {
+// onlyKnown leaves of an operation without a path what the type has, in the form
+// of its schema. It returns the names of the rest, of what is behov's own to say,
+// and the paths of what is to be null (RFC 7643 §2.5).
+func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls []string) {
 	values, _ := op["value"].(map[string]any)
-	for key, v := range values {
-		switch name, place := find(kind, key); {
-		case v == nil && place == here:
-			delete(values, key)
-			if op["op"] == "replace" {
-				nulls = append(nulls, name)
-			}
-		case place != here:
-			delete(values, key)
+	replaces := op["op"] == "replace"
+	for _, key := range keysOf(values) {
+		t, v := find(kind, key), values[key]
+		if t.place == here && t.name == key && t.attribute == nil {
+			continue // malformed: it is refused
+		}
+		delete(values, key)
+		switch {
+		case t.place == fixed && !common(key):
+			readOnly = append(readOnly, t.name)
+		case t.place != here:
 			if !common(key) {
 				ignored = append(ignored, label(key))
 			}
-		case name != key:
-			delete(values, key)
-			values[name] = v
+		case v == nil:
+			if replaces {
+				nulls = append(nulls, t.name)
+			}
+		default:
+			for _, sub := range nullsIn(*t.attribute, v) {
+				if replaces {
+					nulls = append(nulls, t.name+"."+sub)
+				}
+			}
+			if value := shaped(*t.attribute, v); value != nil {
+				values[t.name] = value
+			}
 		}
 	}
-	return ignored, nulls
+	return ignored, readOnly, nulls
 }
 
 // common says whether a name is one that every resource has, and that behov
@@ -307,32 +364,50 @@ const (
 	here      place = iota // to an attribute that the type has, or it is no path at all
 	nowhere                // to none of the core schema's
 	elsewhere              // to none of an extension's, or to an extension that behov does not know
+	fixed                  // to one that is behov's own to say (mutability readOnly)
 )
 
-// find returns where a path leads, with the schema in it named as the type
-// names it.
-func find(kind scimtype.Type, text string) (string, place) {
+// target is what a path leads to.
+type target struct {
+	place     place
+	name      string                // the path, with the schema in it named as the type names it
+	attribute *schema.CoreAttribute // nil where there is none
+	element   bool                  // one of the attribute's values
+}
+
+// find returns where a path leads.
+func find(kind scimtype.Type, text string) target {
 	path, err := filter.ParsePath([]byte(text))
 	if err != nil {
-		return text, here // malformed: it is refused
+		return target{name: text} // malformed: it is refused
 	}
 	urn := path.AttributePath.URI()
-	a, extension, err := kind.Attribute(urn, path.AttributePath.AttributeName)
 	missing := nowhere
 	if urn != "" && !strings.EqualFold(urn, kind.Schema.ID) {
 		missing = elsewhere
 	}
+	if missing == nowhere && common(path.AttributePath.AttributeName) {
+		return target{place: fixed, name: path.AttributePath.AttributeName}
+	}
+	a, extension, err := kind.Attribute(urn, path.AttributePath.AttributeName)
 	if err != nil {
-		return label(text), missing
+		return target{place: missing, name: label(text)}
 	}
-	sub := first(path.SubAttributeName(), path.AttributePath.SubAttributeName())
-	if _, has := a.SubAttributes().ContainsAttribute(sub); sub != "" && !has {
-		return label(text), missing
+	t := target{name: text, attribute: &a, element: path.ValueExpression != nil}
+	if urn != "" {
+		t.name = first(extension, kind.Schema.ID) + text[len(urn):]
 	}
-	if urn == "" {
-		return text, here
+	if sub := first(path.SubAttributeName(), path.AttributePath.SubAttributeName()); sub != "" {
+		s, has := a.SubAttributes().ContainsAttribute(sub)
+		if !has {
+			return target{place: missing, name: label(text)}
+		}
+		t.attribute, t.element = &s, false
 	}
-	return first(extension, kind.Schema.ID) + text[len(urn):], here
+	if a.Mutability() == "readOnly" || t.attribute.Mutability() == "readOnly" {
+		t.place = fixed
+	}
+	return t
 }
 
 // flatten names the attributes of an extension that is given as an object, as

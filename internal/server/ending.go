@@ -68,7 +68,7 @@ func (u *users) acceptable(r *http.Request, key string, base, d document) docume
 
 // accepts says whether a user's attributes are read without a problem.
 func (u *users) accepts(r *http.Request, key string, d document) bool {
-	if _, err := userName(d.Attributes); err != nil {
+	if _, err := userName(d.Attributes); err != nil || onePrimary(u.kind, d.Attributes) != nil {
 		return false
 	}
 	fields, err := u.fields(r, key, d)

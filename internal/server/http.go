@@ -2,14 +2,16 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/behov/behov/internal/scimtype"
 )
 
 // fail answers with an error as RFC 7644 §3.12 has it.
@@ -28,8 +30,7 @@ func fail(w http.ResponseWriter, status int, kind, detail string) {
 }
 
 // putOff is why a request is answered 429 (RFC 6585 §4) or 503, which the library
-// does not let through, and when it is to be sent again. It is its own key in
-// the request's context.
+// does not let through, and when it is to be sent again.
 type putOff struct {
 	status int
 	after  time.Duration
@@ -38,35 +39,35 @@ type putOff struct {
 
 // tryLater has a request answered with a status and Retry-After.
 func tryLater(r *http.Request, status int, after time.Duration, why string) error {
-	if later, ok := r.Context().Value(putOff{}).(*putOff); ok {
-		*later = putOff{status: status, after: after, why: why}
-	}
+	exchangeOf(r).later = putOff{status: status, after: after, why: why}
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: why}
 }
 
-// located makes the library's relative locations absolute, and says in a
-// header where what was made is, which the library forgets (RFC 7644 §3.3).
-func located(next http.Handler) http.Handler {
+// located completes the library's answers: locations are absolute, a header says
+// where what was made is, which the library forgets (RFC 7644 §3.3), a list says
+// how many it has (§3.4.2), what was read already is not sent again (§3.14), and
+// attributes that are not asked for are left out (§3.9).
+func (u *users) located(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer, later := &buffered{header: w.Header(), status: http.StatusOK}, &putOff{}
-		next.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), putOff{}, later)))
-		if later.why != "" {
-			w.Header().Set("Retry-After", strconv.Itoa(int(later.after.Seconds())))
-			fail(w, later.status, "", later.why)
+		answer, e := &buffered{header: w.Header(), status: http.StatusOK}, exchangeOf(r)
+		next.ServeHTTP(answer, r)
+		if e.later.why != "" {
+			w.Header().Set("Retry-After", strconv.Itoa(int(e.later.after.Seconds())))
+			fail(w, e.later.status, "", e.later.why)
 			return
 		}
 		body := answer.body.Bytes()
 		if answer.status < http.StatusBadRequest && len(body) > 0 {
+			if r.Method == http.MethodGet && w.Header().Get("Etag") != "" && matches(r.Header.Values("If-None-Match"), w.Header().Get("Etag")) {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
 			var resource map[string]any
 			d := json.NewDecoder(bytes.NewReader(body))
 			d.UseNumber()
 			if d.Decode(&resource) == nil {
-				base := "http://"
-				if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-					base = "https://"
-				}
-				base += r.Host + scimPath
-				location := locate(base, resource)
+				location := e.complete(baseOf(r), resource)
+				u.discovery(baseOf(r), r.URL.Path, resource)
 				if b, err := json.Marshal(resource); err == nil {
 					body = b
 				}
@@ -80,17 +81,53 @@ func located(next http.Handler) http.Handler {
 	})
 }
 
-func locate(base string, resource map[string]any) (location string) {
-	list, _ := resource["Resources"].([]any)
-	for _, r := range append(list, resource) {
-		m, _ := r.(map[string]any)
-		meta, _ := m["meta"].(map[string]any)
+// baseOf returns the URL below which the client finds what there is.
+func baseOf(r *http.Request) string {
+	scheme := "http://"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https://"
+	}
+	return scheme + r.Host + scimPath
+}
+
+// complete completes a resource, or those of a list, and returns where the last
+// one is.
+func (e *exchange) complete(base string, answer map[string]any) (location string) {
+	resources := []any{answer}
+	list, isList := answer["Resources"].([]any)
+	if _, counts := answer["totalResults"]; isList || counts {
+		resources, answer["itemsPerPage"] = list, len(list)
+	}
+	for _, r := range resources {
+		resource, _ := r.(map[string]any)
+		meta, _ := resource["meta"].(map[string]any)
 		if relative, ok := meta["location"].(string); ok && !strings.Contains(relative, "://") {
 			location = base + "/" + relative
 			meta["location"] = location
 		}
+		if id, is := resource["id"].(string); is && meta["resourceType"] == "User" {
+			if exact, known := e.meta[id]; known {
+				meta["created"], meta["lastModified"] = exact.Created.Format(time.RFC3339Nano), exact.LastModified.Format(time.RFC3339Nano)
+			}
+			e.shown.apply(resource)
+			resource["schemas"] = slices.DeleteFunc(scimtype.ListOf(resource["schemas"]), func(urn any) bool {
+				name, _ := urn.(string)
+				return name != coreURN && resource[name] == nil // RFC 7643 §3: those of what is there
+			})
+		}
 	}
 	return location
+}
+
+// matches says whether a list of ETags (RFC 9110 §13.1.1) has a version, or is *.
+// Versions are weak, and compared as such (§8.8.3.2).
+func matches(header []string, version string) bool {
+	for _, tag := range strings.Split(strings.Join(header, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == strings.TrimPrefix(version, "W/") {
+			return true
+		}
+	}
+	return false
 }
 
 // buffered keeps an answer until it is whole.
@@ -103,39 +140,3 @@ type buffered struct {
 func (b *buffered) Header() http.Header         { return b.header }
 func (b *buffered) WriteHeader(status int)      { b.status = status }
 func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }
-
-// value understands one text as the value of what a path names.
-func value(path, text string) any {
-	name := path[strings.LastIndexAny(path, ":.")+1:]
-	switch {
-	case strings.EqualFold(name, "active") || strings.EqualFold(name, "primary") || strings.EqualFold(name, "protected"):
-		switch strings.ToLower(text) {
-		case "true":
-			return true
-		case "false":
-			return false
-		}
-	case strings.EqualFold(name, "manager"):
-		return map[string]any{"value": text}
-	}
-	return text
-}
-
-func booleans(in map[string]any) {
-	for key, v := range in {
-		switch v := v.(type) {
-		case string:
-			in[key] = value(key, v)
-		case map[string]any:
-			if !strings.EqualFold(key, "manager") {
-				booleans(v)
-			}
-		case []any:
-			for _, x := range v {
-				if element, ok := x.(map[string]any); ok {
-					booleans(element)
-				}
-			}
-		}
-	}
-}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	scimerrors "github.com/elimity-com/scim/errors"
-
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -139,8 +137,10 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []po
 		return with(tx, p.ID)
 	}
 	switch _, err := u.im.Deliver(r.Context(), delivery); {
+	case errors.Is(err, store.ErrKeyTaken):
+		return taken("externalId")
 	case errors.Is(err, store.ErrNameTaken):
-		return scimerrors.ScimErrorUniqueness
+		return taken("userName")
 	case errors.Is(err, errRefused):
 		return invalid(first(said(export), "the user could not be taken"))
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 
 // The schemas of a user who is pushed.
 const (
+	coreURN       = schema.UserSchema
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	// EmploymentURN is behov's own extension: what HR knows of an employment and
 	// SCIM has no name for.

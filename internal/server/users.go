@@ -16,7 +16,6 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/optional"
 	"github.com/google/uuid"
-	"github.com/scim2/filter-parser/v2"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
@@ -104,22 +103,29 @@ func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	return u.understood(located(service)), nil
+	return u.protocol(u.understood(u.located(service))), nil
 }
 
-// Create implements scim.ResourceHandler (RFC 7644 §3.3).
+// Create implements scim.ResourceHandler (RFC 7644 §3.3). A user who is known and
+// deactivated comes back as who they were.
 func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	done, err := u.alone(r)
 	if err != nil {
 		return scim.Resource{}, err
 	}
 	defer done()
+	a := normal(attributes)
+	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
+	if before, err := u.known(r, a); err != nil || before != nil {
+		if err != nil {
+			return scim.Resource{}, err
+		}
+		return u.comeBack(r, *before, a)
+	}
 	now := u.im.Now()
 	if err := u.roomForOne(r, now); err != nil {
 		return scim.Resource{}, err
 	}
-	a := normal(attributes)
-	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
 	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
@@ -153,7 +159,7 @@ func (u *users) Get(r *http.Request, id string) (scim.Resource, error) {
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	return answer(kept, d), nil
+	return answer(r, kept, d), nil
 }
 
 func (u *users) read(r *http.Request, id string) (store.SCIMResource, document, error) {
@@ -181,79 +187,14 @@ func internal(error) error {
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "Something went wrong here; nothing was changed."}
 }
 
-func answer(kept store.SCIMResource, d document) scim.Resource {
-	made, changed := kept.Made, kept.Changed
-	return scim.Resource{ID: kept.ID, Attributes: d.Attributes, Meta: scim.Meta{Created: &made, LastModified: &changed, Version: version(kept)}}
+func answer(r *http.Request, kept store.SCIMResource, d document) scim.Resource {
+	made, changed := kept.Made.UTC(), kept.Changed.UTC()
+	meta := scim.Meta{Created: &made, LastModified: &changed, Version: version(kept)}
+	exchangeOf(r).meta[kept.ID] = meta
+	return scim.Resource{ID: kept.ID, Attributes: d.Attributes, Meta: meta}
 }
 
 func version(kept store.SCIMResource) string { return fmt.Sprintf(`W/"%d"`, kept.Version) }
-
-// GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). What one userName or
-// one externalId is asked for is looked up; everything else is searched.
-func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Page, error) {
-	var expression filter.Expression
-	if params.FilterValidator != nil {
-		expression = params.FilterValidator.GetFilter()
-	}
-	candidates, err := u.candidates(r, expression)
-	if err != nil {
-		return scim.Page{}, internal(err)
-	}
-	page := scim.Page{Resources: []scim.Resource{}}
-	for _, kept := range candidates {
-		d, err := opened(kept)
-		if err != nil {
-			return page, err
-		}
-		if expression != nil {
-			searched := map[string]any{"id": kept.ID}
-			for k, v := range d.Attributes {
-				searched[k] = v
-			}
-			is, err := scimtype.Matches(expression, searched)
-			if err != nil {
-				return page, scimtype.Plain(err)
-			}
-			if !is {
-				continue
-			}
-		}
-		page.TotalResults++
-		if page.TotalResults >= max(params.StartIndex, 1) && len(page.Resources) < min(params.Count, maxPage) {
-			page.Resources = append(page.Resources, answer(kept, d))
-		}
-	}
-	return page, nil
-}
-
-// candidates are those among whom a filter's matches are.
-func (u *users) candidates(r *http.Request, e filter.Expression) ([]store.SCIMResource, error) {
-	if a, ok := e.(*filter.AttributeExpression); ok && a.Operator == filter.EQ && a.AttributePath.SubAttribute == nil {
-		text, _ := a.CompareValue.(string)
-		clean := identity.CleanText(text)
-		switch strings.ToLower(a.AttributePath.AttributeName) {
-		case "username":
-			found, err := u.im.DB.ResourcesNamed(r.Context(), u.source.Name, clean)
-			if err != nil || len(found) > 0 || clean == text {
-				return found, err
-			}
-			return u.im.DB.ResourcesNamed(r.Context(), u.source.Name, text) // as it was pushed before text was cleaned
-		case "externalid":
-			found, err := u.im.DB.ResourcesOf(r.Context(), u.source.Name, clean)
-			if err != nil || len(found) > 0 || clean == text {
-				return found, err
-			}
-			return u.im.DB.ResourcesOf(r.Context(), u.source.Name, text)
-		case "id":
-			one, err := u.im.DB.Resource(r.Context(), u.source.Name, text)
-			if errors.Is(err, store.ErrNoResource) {
-				return nil, nil
-			}
-			return []store.SCIMResource{one}, err
-		}
-	}
-	return u.im.DB.Resources(r.Context(), u.source.Name)
-}
 
 // Replace implements scim.ResourceHandler (RFC 7644 §3.5.1). A client that
 // leaves a whole extension out does not know it: what the extension said stays.
@@ -327,8 +268,8 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	if match := r.Header.Get("If-Match"); match != "" && match != "*" && match != version(kept) {
-		return scim.Resource{}, scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
+	if err := stale(r, kept); err != nil {
+		return scim.Resource{}, err
 	}
 	employment, before := employmentOf(kept.Key, d.Attributes), unsaidIn(d.Attributes)
 	if d.Attributes, err = f(d.Attributes); err != nil {
@@ -351,6 +292,14 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	return u.keep(r, kept, d)
 }
 
+// stale refuses a change to a version that is not there any more (RFC 7644 §3.14).
+func stale(r *http.Request, kept store.SCIMResource) error {
+	if match := r.Header.Values("If-Match"); len(match) > 0 && !matches(match, version(kept)) {
+		return scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
+	}
+	return nil
+}
+
 // Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source takes the
 // employment back.
 func (u *users) Delete(r *http.Request, id string) error {
@@ -361,6 +310,9 @@ func (u *users) Delete(r *http.Request, id string) error {
 	defer done()
 	kept, d, err := u.read(r, id)
 	if err != nil {
+		return err
+	}
+	if err := stale(r, kept); err != nil {
 		return err
 	}
 	fields, err := u.fields(r, kept.Key, d)
@@ -380,6 +332,9 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warni
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
 	d.Ended = u.ended(d)
 	name, err := userName(d.Attributes)
+	if err == nil {
+		err = onePrimary(u.kind, d.Attributes)
+	}
 	if err != nil {
 		return scim.Resource{}, err
 	}
@@ -399,7 +354,7 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warni
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	return answer(kept, d), nil
+	return answer(r, kept, d), nil
 }
 
 // ended is the last day before the user became inactive; empty for an active one.
@@ -424,6 +379,18 @@ func userName(attributes map[string]any) (string, error) {
 		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
 	}
 	return name, nil
+}
+
+// onePrimary refuses a list with more than one value that is primary (RFC 7643
+// §2.4): which of them is meant is anybody's guess.
+func onePrimary(kind scimtype.Type, attributes map[string]any) error {
+	for _, a := range kind.Schema.Attributes {
+		list, _ := attributes[a.Name()].([]any)
+		if len(scimtype.Primaries(list)) > 1 {
+			return invalid(a.Name() + ": more than one value is primary")
+		}
+	}
+	return nil
 }
 
 func invalid(detail string) error {

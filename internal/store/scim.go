@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,8 +41,12 @@ type scimRow struct {
 	ChangedUS int64  `db:"changed_us"`
 }
 
-// ErrNameTaken is returned for a userName, or a key, that another resource has.
-var ErrNameTaken = errors.New("another resource has this userName or is of the same person")
+// ErrNameTaken is returned for a userName that another resource has, and
+// ErrKeyTaken, which is one too, for the key of another resource.
+var (
+	ErrNameTaken = errors.New("another resource has this userName or is of the same person")
+	ErrKeyTaken  = fmt.Errorf("%w: the key is taken", ErrNameTaken)
+)
 
 // ResourcesChanged returns when a source's users were changed last; the zero
 // time when it has none.
@@ -86,11 +91,14 @@ func (tx *Tx) PutResource(ctx context.Context, r SCIMResource, userName, externa
 			return err
 		}
 	}
-	var taken int
-	if err := tx.tx.GetContext(ctx, &taken, `SELECT COUNT(*) FROM scim_resource WHERE source = $1 AND (name_hash = $2 OR key = $3) AND id <> $4`, r.Source, name, r.Key, r.ID); err != nil {
+	var taken []bool // whether it is by the key, of each resource in the way
+	if err := tx.tx.SelectContext(ctx, &taken, `SELECT key = $3 FROM scim_resource WHERE source = $1 AND (name_hash = $2 OR key = $3) AND id <> $4`, r.Source, name, r.Key, r.ID); err != nil {
 		return fmt.Errorf("SCIM resource: %w", err)
 	}
-	if taken > 0 {
+	if slices.Contains(taken, true) {
+		return ErrKeyTaken
+	}
+	if len(taken) > 0 {
 		return ErrNameTaken
 	}
 	key, err := tx.key(ctx, string(r.Person))
@@ -152,15 +160,61 @@ func (db *DB) ResourcesOf(ctx context.Context, source, externalID string) ([]SCI
 	return db.resources(ctx, `source = $1 AND external_hash = $2`, source, hash)
 }
 
-// Resources returns all resources of a source, in the order in which they were
-// made.
-func (db *DB) Resources(ctx context.Context, source string) ([]SCIMResource, error) {
-	return db.resources(ctx, `source = $1`, source)
+// ResourcesKeyed returns the resource that came with the key, if there is one.
+func (db *DB) ResourcesKeyed(ctx context.Context, source, key string) ([]SCIMResource, error) {
+	return db.resources(ctx, `source = $1 AND key = $2`, source, key)
+}
+
+// ResourceRange limits resources by when they were made and changed. From is
+// inclusive, Until exclusive; the zero time is no limit.
+type ResourceRange struct{ MadeFrom, MadeUntil, ChangedFrom, ChangedUntil time.Time }
+
+// where returns the condition for the resources of a source in the range.
+func (r ResourceRange) where(source string) (string, []any) {
+	where, args := `source = $1`, []any{source}
+	for _, limit := range []struct {
+		condition string
+		at        time.Time
+	}{{"made_us >=", r.MadeFrom}, {"made_us <", r.MadeUntil}, {"changed_us >=", r.ChangedFrom}, {"changed_us <", r.ChangedUntil}} {
+		if !limit.at.IsZero() {
+			args = append(args, micros(limit.at))
+			where += fmt.Sprintf(" AND %s $%d", limit.condition, len(args))
+		}
+	}
+	return where, args
+}
+
+// CountResources returns how many resources of a source are in the range.
+func (db *DB) CountResources(ctx context.Context, source string, r ResourceRange) (n int, err error) {
+	where, args := r.where(source)
+	if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM scim_resource WHERE `+where, args...); err != nil {
+		return 0, fmt.Errorf("count SCIM resources: %w", err)
+	}
+	return n, nil
+}
+
+// ResourcePage returns those resources of a source in the range that come after
+// the first skip, at most limit, in the order in which they were made.
+func (db *DB) ResourcePage(ctx context.Context, source string, r ResourceRange, skip, limit int) ([]SCIMResource, error) {
+	where, args := r.where(source)
+	args = append(args, limit, skip)
+	return db.resourcesOrdered(ctx, where, fmt.Sprintf("LIMIT $%d OFFSET $%d", len(args)-1, len(args)), args...)
+}
+
+// Resources returns the resources of a source in the range, in the order in
+// which they were made.
+func (db *DB) Resources(ctx context.Context, source string, r ResourceRange) ([]SCIMResource, error) {
+	where, args := r.where(source)
+	return db.resources(ctx, where, args...)
 }
 
 func (db *DB) resources(ctx context.Context, where string, args ...any) ([]SCIMResource, error) {
+	return db.resourcesOrdered(ctx, where, "", args...)
+}
+
+func (db *DB) resourcesOrdered(ctx context.Context, where, limit string, args ...any) ([]SCIMResource, error) {
 	var rows []scimRow
-	if err := sqlx.SelectContext(ctx, db.read, &rows, `SELECT source, id, key, person_id, sealed, version, made_us, changed_us FROM scim_resource WHERE `+where+` ORDER BY made_us, id`, args...); err != nil {
+	if err := sqlx.SelectContext(ctx, db.read, &rows, `SELECT source, id, key, person_id, sealed, version, made_us, changed_us FROM scim_resource WHERE `+where+` ORDER BY made_us, id `+limit, args...); err != nil {
 		return nil, fmt.Errorf("read SCIM resources: %w", err)
 	}
 	all := make([]SCIMResource, 0, len(rows))

@@ -26,10 +26,15 @@ func (s *Server) listGroups(q call, _ []string) answer {
 	return s.list(q, s.groupListing(s.sortedGroups()))
 }
 
+// listMemberOf is memberOf with an OData cast, which is an advanced query
+// (https://learn.microsoft.com/graph/api/user-list-memberof).
 func (s *Server) listMemberOf(q call, args []string) answer {
 	u := s.find(args[0])
 	if u == nil {
 		return notFound(args[0])
+	}
+	if !eventual(q) || q.Query.Get("$count") != "true" {
+		return fail(http.StatusBadRequest, "Request_UnsupportedQuery", "The specified segment is only supported with ConsistencyLevel: eventual and $count=true.")
 	}
 	return s.list(q, s.groupListing(s.groupsOf(u)))
 }

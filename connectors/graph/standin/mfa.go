@@ -84,9 +84,10 @@ func (s *Server) createPass(q call, args []string) answer {
 		return badRequest("Cannot convert a value to target type.")
 	case int(minutes) < s.opts.PassMin || int(minutes) > s.opts.PassMax:
 		return fail(http.StatusBadRequest, "badRequest", "Temporary Access Pass lifetime is not within the range of the tenant's policy.")
-	case slices.ContainsFunc(u.methods, isPass):
-		return fail(http.StatusBadRequest, "badRequest", "Temporary Access Pass already exists for the user.")
 	}
+	// A new one takes the place of the one before
+	// (https://learn.microsoft.com/entra/identity/authentication/howto-authentication-temporary-access-pass).
+	u.methods = slices.DeleteFunc(u.methods, isPass)
 	now := s.opts.Now().UTC()
 	m := method{id: uuid.NewString(), kind: "temporaryAccessPass", with: object{
 		"temporaryAccessPass": uuid.NewString()[:8], "createdDateTime": now.Format(time.RFC3339), "startDateTime": now.Format(time.RFC3339),

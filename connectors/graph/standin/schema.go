@@ -8,6 +8,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
 )
 
 // object is a JSON object.
@@ -36,6 +39,9 @@ type property struct {
 	advanced bool // $filter needs ConsistencyLevel: eventual and $count
 	filter   bool
 	synced   bool // comes from the directory on the premises, when the user does
+	always   bool // not nullable
+	// fits says more of which texts there can be.
+	fits func(string) bool
 }
 
 // userProperties are those of the user resource type that the stand-in knows
@@ -63,22 +69,22 @@ var userProperties = map[string]property{
 	"mobilePhone":                   {max: 64, synced: true},
 	"faxNumber":                     {max: 64, synced: true},
 	"businessPhones":                {kind: strs, synced: true},
-	"otherMails":                    {kind: strs},
-	"usageLocation":                 {max: 2},
+	"otherMails":                    {kind: strs, fits: withoutAccents},
+	"usageLocation":                 {max: 2, always: true, fits: isCountry},
 	"preferredLanguage":             {max: 5, synced: true},
 	"employeeId":                    {max: 16, filter: true, synced: true},
 	"employeeType":                  {max: 64, filter: true, synced: true},
 	"employeeHireDate":              {kind: dateTime},
 	"employeeOrgData":               {kind: orgData},
-	"ageGroup":                      {max: 20},
-	"consentProvidedForMinor":       {max: 20},
-	"passwordPolicies":              {max: 64},
+	"ageGroup":                      {max: 20, fits: oneOf("Minor", "NotAdult", "Adult")},
+	"consentProvidedForMinor":       {max: 20, fits: oneOf("Granted", "Denied", "NotRequired")},
+	"passwordPolicies":              {max: 64, fits: arePolicies},
 	"showInAddressList":             {kind: boolean},
 	"onPremisesExtensionAttributes": {kind: extAttrs, filter: true, advanced: true, synced: true},
-	"onPremisesImmutableId":         {max: 64, filter: true},
+	"onPremisesImmutableId":         {max: 64, filter: true, fits: func(s string) bool { return !strings.ContainsAny(s, "$_") }},
 	"onPremisesSyncEnabled":         {kind: boolean, readOnly: true},
 	"userType":                      {max: 10, filter: true},
-	"mail":                          {readOnly: true, filter: true},
+	"mail":                          {max: 320, filter: true, synced: true, fits: withoutAccents},
 	"proxyAddresses":                {kind: strs, readOnly: true},
 	"imAddresses":                   {kind: strs, readOnly: true},
 	"assignedLicenses":              {kind: licences, readOnly: true},
@@ -114,7 +120,7 @@ func userProperty(name string) (property, bool) {
 // checkValue says what is wrong with a value, in Graph's words, or nothing.
 func checkValue(name string, p property, v any) string {
 	if v == nil {
-		if p.kind == boolean || p.required || p.kind == strs {
+		if p.kind == boolean || p.required || p.always || p.kind == strs {
 			return fmt.Sprintf("Invalid value specified for property '%s' of resource 'User'.", name)
 		}
 		return ""
@@ -127,7 +133,7 @@ func checkValue(name string, p property, v any) string {
 		if !ok {
 			return wrongType
 		}
-		if !fits(s, p.max) {
+		if !fits(s, p.max) || p.fits != nil && !p.fits(s) {
 			return invalid
 		}
 	case boolean:
@@ -148,7 +154,7 @@ func checkValue(name string, p property, v any) string {
 			return invalid // only one number can be set
 		}
 		for _, e := range list {
-			if s, ok := e.(string); !ok || !fits(s, 250) || s == "" {
+			if s, ok := e.(string); !ok || !fits(s, 250) || p.fits != nil && !p.fits(s) {
 				return invalid
 			}
 		}
@@ -200,6 +206,37 @@ func checkMembers(name string, v any, fine func(string, any) bool) string {
 func fits(s string, limit int) bool {
 	return s != "" && utf8.ValidString(s) && (limit == 0 || utf8.RuneCountInString(s) <= limit) &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r != '\t' && unicode.IsControl(r) })
+}
+
+// isCountry says whether a text is a country's code of ISO 3166-1 alpha-2, with
+// the codes that the standard has not assigned left out. golang.org/x/text knows
+// which there are.
+func isCountry(s string) bool {
+	r, err := language.ParseRegion(s)
+	return err == nil && len(s) == 2 && r.IsCountry() && r.ISO3() != "ZZZ" && strings.EqualFold(r.String(), s)
+}
+
+// withoutAccents: "This property can't contain accent characters".
+func withoutAccents(s string) bool {
+	return !strings.ContainsFunc(norm.NFD.String(s), func(r rune) bool { return unicode.Is(unicode.Mn, r) })
+}
+
+func oneOf(values ...string) func(string) bool {
+	return func(s string) bool {
+		return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, s) })
+	}
+}
+
+// arePolicies: DisableStrongPassword, DisablePasswordExpiration, or both with a
+// comma between them; or None.
+func arePolicies(s string) bool {
+	known := oneOf("DisableStrongPassword", "DisablePasswordExpiration")
+	for _, policy := range strings.Split(s, ",") {
+		if !known(strings.TrimSpace(policy)) {
+			return s == "None"
+		}
+	}
+	return true
 }
 
 // strong says whether a password passes: 8 to 256 characters of three kinds.

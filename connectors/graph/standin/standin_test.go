@@ -132,7 +132,21 @@ func TestRefusals(t *testing.T) {
 		"taken name":           {"POST", "/users", with(`anna@`, `BOSS@`), nil, 400, bad},
 		"another domain":       {"POST", "/users", with(`kommun.test`, `elsewhere.test`), nil, 400, bad},
 		"bad name":             {"POST", "/users", with(`anna@`, `an na@`), nil, 400, bad},
-		"read-only":            {"PATCH", "/users/" + id, `{"mail":"a@b.test"}`, nil, 400, bad},
+		"read-only":            {"PATCH", "/users/" + id, `{"proxyAddresses":["smtp:a@b.test"]}`, nil, 400, bad},
+		"no location":          {"PATCH", "/users/" + id, `{"usageLocation":null}`, nil, 400, bad},
+		"location of none":     {"PATCH", "/users/" + id, `{"usageLocation":"UK"}`, nil, 400, bad},
+		"location reserved":    {"PATCH", "/users/" + id, `{"usageLocation":"EU"}`, nil, 400, bad},
+		"location unassigned":  {"PATCH", "/users/" + id, `{"usageLocation":"ZZ"}`, nil, 400, bad},
+		"long location":        {"PATCH", "/users/" + id, `{"usageLocation":"SWE"}`, nil, 400, bad},
+		"age group":            {"PATCH", "/users/" + id, `{"ageGroup":"Old"}`, nil, 400, bad},
+		"consent":              {"PATCH", "/users/" + id, `{"consentProvidedForMinor":"Yes"}`, nil, 400, bad},
+		"password policies":    {"PATCH", "/users/" + id, `{"passwordPolicies":"DisablePasswordExpiration, Weak"}`, nil, 400, bad},
+		"accents":              {"PATCH", "/users/" + id, `{"otherMails":["åsa@b.test"]}`, nil, 400, bad},
+		"accents in mail":      {"PATCH", "/users/" + id, `{"mail":"åsa@b.test"}`, nil, 400, bad},
+		"a sign":               {"PATCH", "/users/" + id, `{"onPremisesImmutableId":"a$b"}`, nil, 400, bad},
+		"another sign":         {"PATCH", "/users/" + id, `{"onPremisesImmutableId":"a_b"}`, nil, 400, bad},
+		"cast":                 {"GET", "/users/" + id + "/memberOf/graph.group", "", nil, 400, "Request_UnsupportedQuery"},
+		"cast, header alone":   {"GET", "/users/" + id + "/memberOf/graph.group", "", []string{"ConsistencyLevel: eventual"}, 400, "Request_UnsupportedQuery"},
 		"two phones":           {"PATCH", "/users/" + id, `{"businessPhones":["1","2"]}`, nil, 400, bad},
 		"long title":           {"PATCH", "/users/" + id, `{"jobTitle":"` + strings.Repeat("x", 129) + `"}`, nil, 400, bad},
 		"long employeeId":      {"PATCH", "/users/" + id, `{"employeeId":"12345678901234567"}`, nil, 400, bad},
@@ -491,5 +505,44 @@ func TestMemberships(t *testing.T) {
 				t.Errorf("%s: %d %s, want %s", path, r.status, r.code(), code)
 			}
 		}
+	}
+}
+
+// TestNoStricterThanGraph: what the documentation permits is done.
+func TestNoStricterThanGraph(t *testing.T) {
+	t.Parallel()
+	n := serve(t, standin.Options{})
+	id, gone := n.AddUser("anna", nil), n.AddUser("berit", nil)
+	n.AddMembers(n.AddGroup("staff", nil), id)
+	for _, body := range []string{
+		`{"usageLocation":"SE"}`, `{"usageLocation":"no"}`, `{"ageGroup":"NotAdult"}`, `{"ageGroup":null}`, `{"consentProvidedForMinor":"Granted"}`, `{"consentProvidedForMinor":null}`,
+		`{"passwordPolicies":"None"}`, `{"passwordPolicies":"DisablePasswordExpiration, DisableStrongPassword"}`, `{"passwordPolicies":null}`,
+		`{"otherMails":["a@b.test"]}`, `{"mail":"a@b.test"}`, `{"onPremisesImmutableId":"aGVq+/=="}`,
+	} {
+		if got := n.ask("PATCH", "/v1.0/users/"+id, body); got.status != http.StatusNoContent {
+			t.Errorf("%s: %d %v", body, got.status, got.body)
+		}
+	}
+	// https://learn.microsoft.com/graph/api/user-list-memberof, with a cast.
+	if got := n.ask("GET", "/v1.0/users/"+id+"/memberOf/graph.group?$count=true", "", "ConsistencyLevel: eventual"); got.status != http.StatusOK || got.body["@odata.count"] != 1.0 {
+		t.Errorf("a cast: %d %v", got.status, got.body)
+	}
+	// A second pass takes the place of the first.
+	for range 2 {
+		if got := n.ask("POST", "/v1.0/users/"+id+"/authentication/temporaryAccessPassMethods", `{"lifetimeInMinutes":60}`); got.status != http.StatusCreated || n.Passes(id) != 1 {
+			t.Errorf("a pass: %d, and there are %d", got.status, n.Passes(id))
+		}
+	}
+	// https://learn.microsoft.com/graph/api/directory-deleteditems-restore
+	n.RemoveUser(gone)
+	n.AddUser("berit", nil)
+	restore := "/v1.0/directory/deletedItems/" + gone + "/restore"
+	for _, body := range []string{"", `{"newUserPrincipalName":"berit@elsewhere.test"}`, `{"newUserPrincipalName":7}`, `{"newUserPrincipalName":"anna@kommun.test"}`} {
+		if got := n.ask("POST", restore, body); got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %v", body, got.status, got.body)
+		}
+	}
+	if got := n.ask("POST", restore, `{"newUserPrincipalName":"berit2@kommun.test","autoReconcileProxyConflict":true}`); got.status != http.StatusOK || n.User(gone)["userPrincipalName"] != "berit2@kommun.test" {
+		t.Errorf("restored: %d %v", got.status, got.body)
 	}
 }

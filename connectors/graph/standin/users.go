@@ -302,14 +302,27 @@ func (s *Server) restoreUser(q call, args []string) answer {
 	if u == nil || u.live() {
 		return notFound(args[0])
 	}
+	upn := u.upn
 	if len(q.Body) > 0 {
-		if _, problem := read(q, func(name string) bool { return name == "autoReconcileProxyConflict" }); problem != nil {
+		o, problem := read(q, func(name string) bool { return name == "autoReconcileProxyConflict" || name == "newUserPrincipalName" })
+		if problem != nil {
 			return *problem
 		}
+		switch given := o["newUserPrincipalName"].(type) {
+		case nil:
+		case string:
+			if why := s.checkUPN(given); why != "" {
+				return badRequest("%s", why)
+			}
+			upn = given
+		default:
+			return badRequest("Cannot convert a value to target type for property 'newUserPrincipalName'.")
+		}
 	}
-	if s.byUPN(u.upn) != nil {
+	if s.byUPN(upn) != nil {
 		return badRequest("Another object with the same value for property userPrincipalName already exists.")
 	}
+	u.upn = upn
 	s.restore(u)
 	return ok(s.show(u, nil, ""))
 }

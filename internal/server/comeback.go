@@ -1,0 +1,119 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/elimity-com/scim"
+	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// known returns the deactivated user whom a POST is about; nil when there is none.
+// It is an error when the user is active, or when the name is another person's.
+//
+// The source's own key decides: externalId, or the key that the user first came
+// with. A userName alone names the same person only where no number of the two
+// differs: names are given to others once they are free.
+func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, error) {
+	ctx, source := r.Context(), u.source.Name
+	external, name := view(a).text("externalId"), view(a).text("userName")
+	var byID, byName []store.SCIMResource
+	var err error
+	if external != "" {
+		byID, err = u.im.DB.ResourcesOf(ctx, source, external)
+	}
+	if key := keyOf("", a); err == nil && key != "" && len(byID) == 0 {
+		byID, err = u.im.DB.ResourcesKeyed(ctx, source, identity.CleanText(key))
+	}
+	if err == nil && name != "" {
+		byName, err = u.im.DB.ResourcesNamed(ctx, source, name)
+	}
+	if err != nil {
+		return nil, internal(err)
+	}
+	switch {
+	case len(byID) > 1:
+		return nil, taken("externalId")
+	case len(byID) == 1 && len(byName) > 0 && byName[0].ID != byID[0].ID:
+		return nil, taken("userName")
+	case len(byID) == 1:
+		attribute := "externalId"
+		if external == "" {
+			attribute = "employeeNumber"
+		}
+		return deactivated(byID[0], attribute)
+	case len(byName) == 0:
+		return nil, nil
+	}
+	d, err := opened(byName[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range []func(view) string{
+		func(v view) string { return v.text("externalId") },
+		func(v view) string { return v.object(enterpriseURN).text("employeeNumber") },
+		func(v view) string { return v.object(EmploymentURN).text("nationalId") },
+	} {
+		if was, is := number(d.Attributes), number(a); was != "" && is != "" && was != is {
+			return nil, taken("userName")
+		}
+	}
+	return deactivated(byName[0], "userName")
+}
+
+// deactivated returns a user whom a POST names by an attribute, unless they are
+// active.
+func deactivated(kept store.SCIMResource, attribute string) (*store.SCIMResource, error) {
+	d, err := opened(kept)
+	if err != nil {
+		return nil, err
+	}
+	if d.Ended == "" {
+		return nil, taken(attribute)
+	}
+	return &kept, nil
+}
+
+// taken is the error for a value that another user has (RFC 7644 §3.12).
+func taken(attribute string) error {
+	e := scimerrors.ScimErrorUniqueness
+	e.Detail = fmt.Sprintf("%s: another user has this value, and is active or another person. Look the user up by it and change that one, or send another value.", attribute)
+	return e
+}
+
+// comeBack keeps what a POST says of a user who was deactivated, under the ID that
+// they had. It states all of the user, but for what silence never changes. What
+// begins after the user was deactivated is another employment: the one before
+// stays ended.
+func (u *users) comeBack(r *http.Request, kept store.SCIMResource, a map[string]any) (scim.Resource, error) {
+	d, err := opened(kept)
+	if err != nil {
+		return scim.Resource{}, err
+	}
+	before := unsaidIn(d.Attributes)
+	own, _ := a[EmploymentURN].(map[string]any)
+	if own == nil {
+		own = map[string]any{}
+	}
+	employment, active := view(d.Attributes).object(EmploymentURN)["employmentId"], a["active"] == true
+	if begins := first(view(own).text("startDate"), string(u.im.Today())); active && begins > string(d.Ended) {
+		employment = kept.Key + "-" + begins
+	}
+	restore(own, "employmentId", employment)
+	if len(own) > 0 {
+		a[EmploymentURN] = own
+	}
+	another := identity.CleanText(employmentOf(kept.Key, a)) != identity.CleanText(employmentOf(kept.Key, d.Attributes))
+	before.restoreTo(a, !another)
+	if another {
+		d.Pushed = u.im.Today()
+	}
+	d.Attributes = a
+	if active {
+		d.Ended = ""
+	}
+	return u.keep(r, kept, d)
+}

@@ -1,0 +1,279 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/elimity-com/scim"
+	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/elimity-com/scim/schema"
+	"github.com/scim2/filter-parser/v2"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/scimtype"
+	"github.com/behov/behov/internal/store"
+)
+
+// GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). Users who are asked
+// for by id, userName or externalId are looked up, and a page of all of them, or
+// of those made or changed within a time, is all that is read. Other filters are
+// held against each user that these leave.
+func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Page, error) {
+	e := exchangeOf(r)
+	page := scim.Page{Resources: []scim.Resource{}}
+	start, count := max(params.StartIndex, 1), min(params.Count, maxPage)
+	within, exact := rangeOf(e.filter)
+	if exact {
+		total, err := u.im.DB.CountResources(r.Context(), u.source.Name, within)
+		if err != nil {
+			return page, internal(err)
+		}
+		page.TotalResults = total
+		kept, err := u.im.DB.ResourcePage(r.Context(), u.source.Name, within, start-1, count)
+		if err != nil {
+			return page, internal(err)
+		}
+		for _, kept := range kept {
+			d, err := opened(kept)
+			if err != nil {
+				return page, err
+			}
+			page.Resources = append(page.Resources, answer(r, kept, d))
+		}
+		return page, nil
+	}
+	candidates, err := u.candidates(r, e.filter, within)
+	if err != nil {
+		return scim.Page{}, internal(err)
+	}
+	for _, kept := range candidates {
+		d, err := opened(kept)
+		if err != nil {
+			return page, err
+		}
+		is, err := scimtype.Matches(e.filter, u.searched(kept, d))
+		if err != nil {
+			return page, scimtype.Plain(err)
+		}
+		if !is {
+			continue
+		}
+		page.TotalResults++
+		if page.TotalResults >= start && len(page.Resources) < count {
+			page.Resources = append(page.Resources, answer(r, kept, d))
+		}
+	}
+	return page, nil
+}
+
+// searched is what filters are held against: what was pushed, and what every
+// resource has (RFC 7643 §3.1).
+func (u *users) searched(kept store.SCIMResource, d document) map[string]any {
+	in := map[string]any{"id": kept.ID, "meta": map[string]any{"resourceType": "User", "created": kept.Made.Format(time.RFC3339Nano),
+		"lastModified": kept.Changed.Format(time.RFC3339Nano), "version": version(kept)}}
+	schemas := []any{u.kind.Schema.ID}
+	for k, v := range d.Attributes {
+		in[k] = v
+		if isExtension(k) {
+			schemas = append(schemas, k)
+		}
+	}
+	in["schemas"] = schemas
+	return in
+}
+
+// candidates are those among whom a filter's matches are.
+func (u *users) candidates(r *http.Request, e filter.Expression, within store.ResourceRange) ([]store.SCIMResource, error) {
+	ctx, source := r.Context(), u.source.Name
+	switch attribute, text := lookedUp(e); attribute {
+	case "username":
+		return asWritten(text, func(name string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesNamed(ctx, source, name) })
+	case "externalid":
+		return asWritten(text, func(id string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesOf(ctx, source, id) })
+	case "id":
+		one, err := u.im.DB.Resource(ctx, source, text)
+		if errors.Is(err, store.ErrNoResource) {
+			return nil, nil
+		}
+		return []store.SCIMResource{one}, err
+	}
+	return u.im.DB.Resources(ctx, source, within)
+}
+
+// asWritten finds what is kept under a text, which may have been pushed before
+// text was cleaned.
+func asWritten(text string, find func(string) ([]store.SCIMResource, error)) ([]store.SCIMResource, error) {
+	clean := identity.CleanText(text)
+	found, err := find(clean)
+	if err != nil || len(found) > 0 || clean == text {
+		return found, err
+	}
+	return find(text)
+}
+
+// lookedUp returns the attribute, in lower case, and the value by which every
+// match of a filter is found; none when there is none.
+func lookedUp(e filter.Expression) (attribute, text string) {
+	switch e := e.(type) {
+	case *filter.LogicalExpression:
+		if e.Operator != filter.AND {
+			return "", ""
+		}
+		if attribute, text = lookedUp(e.Left); attribute != "" {
+			return attribute, text
+		}
+		return lookedUp(e.Right)
+	case *filter.AttributeExpression:
+		value, err := scimtype.CompareValue(e)
+		text, is := value.(string)
+		if e.Operator != filter.EQ || e.AttributePath.SubAttribute != nil || err != nil || !is {
+			return "", ""
+		}
+		switch attribute := strings.ToLower(e.AttributePath.AttributeName); attribute {
+		case "username", "externalid", "id":
+			return attribute, text
+		}
+	}
+	return "", ""
+}
+
+// rangeOf returns the range outside of which nothing matches, and whether all in
+// it does.
+func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
+	switch e := e.(type) {
+	case nil:
+		return within, true
+	case *filter.LogicalExpression:
+		if e.Operator != filter.AND {
+			return within, false
+		}
+		left, leftExact := rangeOf(e.Left)
+		right, rightExact := rangeOf(e.Right)
+		return store.ResourceRange{MadeFrom: later(left.MadeFrom, right.MadeFrom), MadeUntil: earlier(left.MadeUntil, right.MadeUntil),
+			ChangedFrom: later(left.ChangedFrom, right.ChangedFrom), ChangedUntil: earlier(left.ChangedUntil, right.ChangedUntil)}, leftExact && rightExact
+	case *filter.AttributeExpression:
+		value, err := scimtype.CompareValue(e)
+		text, _ := value.(string)
+		at, parseErr := time.Parse(time.RFC3339, text)
+		if err != nil || parseErr != nil || !scimtype.IsInstant(e.AttributePath) || at.Year() < 2 || at.Year() > 9998 {
+			return within, false // beyond these years the database has no instants
+		}
+		from, until := &within.ChangedFrom, &within.ChangedUntil
+		if strings.EqualFold(e.AttributePath.SubAttributeName(), "created") {
+			from, until = &within.MadeFrom, &within.MadeUntil
+		}
+		// What is kept has microseconds.
+		floor := at.Truncate(time.Microsecond)
+		after, notBefore := floor.Add(time.Microsecond), floor
+		if at.After(floor) {
+			notBefore = after
+		}
+		switch e.Operator {
+		case filter.GT:
+			*from = after
+		case filter.GE:
+			*from = notBefore
+		case filter.LT:
+			*until = notBefore
+		case filter.LE:
+			*until = after
+		case filter.EQ:
+			*from, *until = notBefore, after
+		default:
+			return within, false
+		}
+		return within, true
+	}
+	return within, false
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.IsZero() || !a.IsZero() && a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// metaAttributes are those of meta that can be asked for.
+var metaAttributes = map[string]bool{"resourcetype": true, "created": true, "lastmodified": true, "version": true}
+
+// resolve checks that the attributes of a filter are those of a user, and names
+// the extension of one that is written without: manager.value.
+func (u *users) resolve(e filter.Expression) error {
+	switch e := e.(type) {
+	case *filter.LogicalExpression:
+		return errors.Join(u.resolve(e.Left), u.resolve(e.Right))
+	case *filter.NotExpression:
+		return u.resolve(e.Expression)
+	case *filter.AttributeExpression:
+		_, err := u.resolvePath(&e.AttributePath)
+		return err
+	case *filter.ValuePath:
+		a, err := u.resolvePath(&e.AttributePath)
+		if err != nil {
+			return err
+		}
+		return resolveIn(a, e.ValueFilter)
+	}
+	return scimerrors.ScimErrorInvalidFilter
+}
+
+func (u *users) resolvePath(path *filter.AttributePath) (schema.CoreAttribute, error) {
+	sub := path.SubAttributeName()
+	if urn := path.URI(); urn == "" || strings.EqualFold(urn, u.kind.Schema.ID) {
+		switch name := strings.ToLower(path.AttributeName); {
+		case (name == "id" || name == "schemas") && sub == "", name == "meta" && (sub == "" || metaAttributes[strings.ToLower(sub)]):
+			path.URIPrefix = nil
+			return schema.CoreAttribute{}, nil
+		}
+	}
+	a, extension, err := u.kind.Attribute(path.URI(), path.AttributeName)
+	for _, e := range u.kind.Extensions {
+		if err == nil || path.URI() != "" {
+			break
+		}
+		a, extension, err = u.kind.Attribute(e.ID, path.AttributeName)
+	}
+	if err != nil {
+		return a, unknownInFilter(path.String())
+	}
+	path.URIPrefix = nil
+	if extension != "" {
+		path.URIPrefix = &extension
+	}
+	if _, has := a.SubAttributes().ContainsAttribute(sub); sub != "" && !has {
+		return a, unknownInFilter(path.String())
+	}
+	return a, nil
+}
+
+// resolveIn checks the filter of an attribute's values.
+func resolveIn(a schema.CoreAttribute, e filter.Expression) error {
+	switch e := e.(type) {
+	case *filter.LogicalExpression:
+		return errors.Join(resolveIn(a, e.Left), resolveIn(a, e.Right))
+	case *filter.NotExpression:
+		return resolveIn(a, e.Expression)
+	case *filter.AttributeExpression:
+		if _, has := a.SubAttributes().ContainsAttribute(e.AttributePath.AttributeName); has && e.AttributePath.SubAttribute == nil {
+			return nil
+		}
+		return unknownInFilter(a.Name() + "." + e.AttributePath.String())
+	}
+	return scimerrors.ScimErrorInvalidFilter
+}
+
+func unknownInFilter(path string) error {
+	e := scimerrors.ScimErrorInvalidFilter
+	e.Detail = "filter: there is no attribute " + label(path)
+	return e
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"strings"
+
+	"github.com/elimity-com/scim/schema"
+
+	"github.com/behov/behov/internal/scimtype"
+)
+
+// shaped brings a value that was sent for an attribute into the form that its
+// schema has: one value out of a list of one where there is one value only, a list
+// where there may be many, names of sub-attributes in the schema's spelling (RFC
+// 7643 §2.1: they are case insensitive), truth that was written as text, a text
+// where its object belongs (Entra ID's manager), and nothing for null (§2.5).
+// What is none of that stays, and is refused where the schema is checked.
+func shaped(a schema.CoreAttribute, v any) any {
+	if !a.MultiValued() {
+		return shapedOne(a, v)
+	}
+	if v == nil {
+		return nil
+	}
+	list := []any{}
+	for _, element := range scimtype.ListOf(v) {
+		if element = shapedOne(a, element); element != nil {
+			list = append(list, element)
+		}
+	}
+	return list
+}
+
+// shapedOne is shaped for one of the values of an attribute.
+func shapedOne(a schema.CoreAttribute, v any) any {
+	for {
+		list, is := v.([]any)
+		if !is || len(list) > 1 {
+			break
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		v = list[0]
+	}
+	subs := a.SubAttributes()
+	switch v := v.(type) {
+	case string:
+		if _, has := subs.ContainsAttribute("value"); has && a.AttributeType() == "complex" {
+			return map[string]any{"value": v}
+		}
+		if a.AttributeType() == "boolean" {
+			return truth(v)
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, value := range v {
+			if sub, has := subs.ContainsAttribute(name); has {
+				name, value = sub.Name(), shaped(sub, value)
+			}
+			if value != nil {
+				out[name] = value
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// truth understands a text as true or false.
+func truth(text string) any {
+	switch strings.ToLower(text) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return text
+}
+
+// shapeResource brings the attributes of a resource into the form of the schemas.
+func shapeResource(kind scimtype.Type, body map[string]any) {
+	for key, v := range body {
+		if a, known := kind.Schema.Attributes.ContainsAttribute(key); known {
+			body[key] = shaped(a, v)
+		}
+	}
+	for _, e := range kind.Extensions {
+		values, _ := body[e.ID].(map[string]any)
+		for name, v := range values {
+			if a, known := e.Attributes.ContainsAttribute(name); known {
+				values[name] = shaped(a, v)
+			}
+		}
+	}
+}
+
+// nullsIn returns the names of the sub-attributes of a single value that are null.
+func nullsIn(a schema.CoreAttribute, v any) []string {
+	var nulls []string
+	values, _ := v.(map[string]any)
+	for name, value := range values {
+		if sub, has := a.SubAttributes().ContainsAttribute(name); has && value == nil && !a.MultiValued() {
+			nulls = append(nulls, sub.Name())
+		}
+	}
+	return nulls
+}

@@ -1,0 +1,64 @@
+package server_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/testenv"
+)
+
+// exceptions are what scim2-tester finds and the RFC permits: it fills every text
+// with a random one, also where the service provider restricts what a text may be.
+var exceptions = []struct {
+	rfc    string
+	reason *regexp.Regexp
+}{
+	{"RFC 7644 §3.12, invalidValue: behov's extension has dates and a share as texts, and takes nothing else", regexp.MustCompile(`column (startDate|endDate|leaveStart|leaveEnd|validFrom): it is not a date|column percent: it is no number`)},
+	{"RFC 7644 §3.12, mutability (\"current state\"): an employment stays while the user is active", regexp.MustCompile(`employmentId: it stays while the user is active`)},
+	{"RFC 7643 §4.1.1: what active means is the service provider's to say: silence about it ends no employment and begins none", regexp.MustCompile(`did not remove attribute 'active'$`)},
+	{"RFC 7644 §3.12, invalidValue: a department is one of the organisation's units", regexp.MustCompile(`column department: there is no such unit`)},
+}
+
+// TestSuitesOfOthers runs scim2-tester and scim-sanity, which others wrote. What
+// they find is ours, but for the exceptions, each of which has its section.
+func TestSuitesOfOthers(t *testing.T) {
+	report := func(t *testing.T, checks []testenv.SCIMCheck, fewest, most int) {
+		t.Helper()
+		passed, excepted := 0, 0
+	each:
+		for _, c := range checks {
+			switch strings.ToLower(c.Status) {
+			case "success", "compliant", "pass":
+				passed++
+			case "skip", "skipped":
+			default:
+				for _, e := range exceptions {
+					if e.reason.MatchString(c.Reason) {
+						t.Logf("%s: %s", e.rfc, c.Title)
+						excepted++
+						continue each
+					}
+				}
+				t.Errorf("%s %s: %s", c.Status, c.Title, c.Reason)
+			}
+		}
+		if passed < fewest || excepted > most {
+			t.Errorf("%d checks passed and %d are excepted, of %d", passed, excepted, len(checks))
+		}
+	}
+	t.Run("scim2-tester", func(t *testing.T) {
+		s := newService(t)
+		report(t, testenv.SCIM2Tester(t, s.url, s.token, true), 80, 35)
+	})
+	t.Run("scim2-tester without behov's extension", func(t *testing.T) {
+		s := newService(t)
+		s.im.Config.Rules.Units = &identity.Units{} // any department is one
+		report(t, testenv.SCIM2Tester(t, s.url, s.token, false), 80, 1)
+	})
+	t.Run("scim-sanity", func(t *testing.T) {
+		s := newService(t)
+		report(t, testenv.SCIMSanity(t, s.url, s.token), 18, 0)
+	})
+}
