@@ -72,8 +72,9 @@ type Source struct {
 	Format    string
 	Delimiter rune
 	Encoding  string
-	// DateLayout is as package time has them.
-	DateLayout string
+	// Dates reads the dates as the source writes them, in the organisation's time
+	// zone.
+	Dates identity.DateReader
 	// Constants are values for canonical columns that the file lacks.
 	Constants map[string]string
 	// Shrink is how many running employments may be missing from a full export

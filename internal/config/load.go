@@ -105,7 +105,6 @@ const (
 	defaultKey            = "file:behov.key"
 	defaultSourceName     = "hr"
 	defaultHoldDays       = 7
-	defaultDateFormat     = "YYYY-MM-DD"
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
 	encodingWindows1252   = "windows-1252"
@@ -122,6 +121,7 @@ type loader struct {
 	attributes []string // HR's own columns
 	problems   []policy.Problem
 	files      []Read
+	zone       *time.Location
 	permitted  map[string]bool // files and directories whose permissions were checked
 }
 
@@ -158,6 +158,7 @@ func (l *loader) load() *Config {
 	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // which is another on each machine
 		doc.report("$.timezone", "%q is no time zone; write it as Europe/Stockholm", f.Timezone)
 	}
+	l.zone = c.Zone
 	if c.Login, err = identity.ParseTemplate(or(f.Login, defaultLogin)); err != nil {
 		doc.report("$.login", "%v", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
@@ -66,7 +65,7 @@ type unitsYAML struct {
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
 	Encoding   string            `yaml:"encoding"`
-	DateFormat string            `yaml:"date_format"`
+	DateFormat namesYAML         `yaml:"date_format"`
 }
 
 // unitColumns are those of the units file; the first two are needed.
@@ -79,7 +78,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	if y == nil {
 		file := or(own, ownUnits)
 		l.checkPermissions(file)
-		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, time.DateOnly)
+		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, identity.DateReader{})
 	}
 	const at = "$.hr.units"
 	if own != "" {
@@ -99,12 +98,12 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	for _, column := range unitColumns {
 		columns[column] = or(identity.CleanText(y.Columns[column]), column)
 	}
-	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
+	return l.unitsFrom(y.File, layout, columns, l.dates(doc, at, y.DateFormat))
 }
 
 // unitsFrom reads units. Without names for the columns they are ours, and
 // others are mistakes; HR's file may have more than we need.
-func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates string) *identity.Units {
+func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates identity.DateReader) *identity.Units {
 	units := &identity.Units{}
 	problem := func(line, column int, format string, args ...any) {
 		l.problems = append(l.problems, policy.Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
@@ -189,7 +188,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			if get(column) == "" {
 				return ""
 			}
-			d, err := identity.ParseDate(dates, get(column))
+			d, _, err := dates.Parse(get(column))
 			if err != nil {
 				i, _ := at(column)
 				problem(line, s.Column(i), "column %s: %v", or(names[column], column), err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/sheet"
 )
@@ -18,7 +19,7 @@ type sourceYAML struct {
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
 	Encoding   string            `yaml:"encoding"`
-	DateFormat string            `yaml:"date_format"`
+	DateFormat namesYAML         `yaml:"date_format"`
 	Constants  map[string]string `yaml:"constants"`
 	Shrink     limitYAML         `yaml:"shrink_limit"`
 	Contracts  *contractsYAML    `yaml:"contracts"`
@@ -108,7 +109,7 @@ func (l *loader) source(doc *document, name string, s sourceYAML) Source {
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
-	out.DateLayout = dateLayout(doc, at, s.DateFormat)
+	out.Dates = l.dates(doc, at, s.DateFormat)
 	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
 		if !slices.Contains(Canonical, column) {
 			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
@@ -143,13 +144,13 @@ func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layou
 	return out
 }
 
-// dateLayout reads how dates are written, as package time has it.
-func dateLayout(doc *document, at, format string) string {
-	layout := strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(format, defaultDateFormat))
-	if !strings.Contains(layout, "2006") || !strings.Contains(layout, "01") || !strings.Contains(layout, "02") {
-		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", format)
+// dates reads how dates are written.
+func (l *loader) dates(doc *document, at string, patterns namesYAML) identity.DateReader {
+	r, err := identity.NewDateReader(patterns, l.zone)
+	if err != nil {
+		doc.report(at+".date_format", "%v", err)
 	}
-	return layout
+	return r
 }
 
 // origin reads where a source is read from.

@@ -30,8 +30,17 @@ const header = "person_id,employment_id,given_name,family_name,unit,job_code,emp
 var (
 	now    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	today  = identity.Date("2026-11-23")
-	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", DateLayout: time.DateOnly, Shrink: plan.Limit{People: 2, Share: -1}}
+	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", Shrink: plan.Limit{People: 2, Share: -1}}
 )
+
+func dates(t testing.TB, patterns ...string) identity.DateReader {
+	t.Helper()
+	r, err := identity.NewDateReader(patterns, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
 
 func units(t testing.TB) *identity.Units {
 	t.Helper()
@@ -297,7 +306,7 @@ func TestMapping(t *testing.T) {
 	f := newFixture(t)
 	s := source
 	s.Columns = map[string]string{"person_id": "ANST", "employment_id": "TJ", "given_name": "FNAMN", "family_name": "ENAMN", "start_date": "FROM", "employment_percent": "PROC"}
-	s.Delimiter, s.Encoding, s.DateLayout = ';', "windows-1252", "02.01.2006"
+	s.Delimiter, s.Encoding, s.Dates = ';', "windows-1252", dates(t, "DD.MM.YYYY")
 	s.Constants = map[string]string{"employment_type": "permanent", "unit": "school"}
 	text := "ANST;TJ;FNAMN;ENAMN;FROM;PROC;cost_centre\n1;E1;\xc5sa;\xd6berg;31.12.2025;75,5;10\n"
 	r, err := f.im.Import(context.Background(), "hr.csv", []byte(text), s)

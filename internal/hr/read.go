@@ -105,7 +105,7 @@ func layout(s config.Source) sheet.Layout {
 
 // read makes rows of a sheet's records.
 func read(file string, s sheet.Sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
-	p := parser{file: file, sheet: s, texts: map[string]string{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
+	p := parser{file: file, sheet: s, texts: map[string]string{}, unevens: map[string]*unevenDates{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
 		Protected: map[string]bool{}, Cancelled: map[string]string{}, Filled: map[string]int{}}}
 	header, err := s.Header()
 	if err != nil {
@@ -142,6 +142,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		}
 	}
 	p.doubles()
+	p.warnUneven()
 	if p.errors > sheet.MostProblems {
 		return nil, policy.Problem{File: file, Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
 	}
@@ -172,8 +173,9 @@ type parser struct {
 	own       []string          // those that the sheet has
 	warned    map[string]bool   // people whose number is not one
 	texts     map[string]string // what many rows say alike
-	header    []string          // the names of the sheet's columns
-	width     int               // how many columns the sheet has
+	unevens   map[string]*unevenDates
+	header    []string // the names of the sheet's columns
+	width     int      // how many columns the sheet has
 	// errors and warnings count the problems, first is the first of them that is
 	// no warning.
 	errors, warnings int
@@ -321,9 +323,12 @@ func (p *parser) row(line int, fields []string) {
 		if v == "" {
 			return ""
 		}
-		d, err := parseDate(p.source, v)
+		d, uneven, err := parseDate(p.source, v)
 		if err != nil {
 			fail(column, "%v", err)
+		}
+		if uneven {
+			p.uneven(line, column)
 		}
 		return identity.Date(p.intern(string(d)))
 	}
@@ -569,26 +574,39 @@ func isNo(v string) bool {
 	return slices.Contains([]string{"", "0", "false", "no", "n", "nej"}, strings.ToLower(v))
 }
 
-// parseDate reads a date in the source's format. Where the source names none,
-// the forms that ISO 8601 has for a day are taken, also with a time behind.
-func parseDate(source config.Source, v string) (identity.Date, error) {
-	layout := source.DateLayout
-	d, err := identity.ParseDate(layout, v)
-	if err == nil || layout != time.DateOnly {
-		return d, err
+// parseDate reads a date in the source's formats; uneven is as
+// identity.DateReader.Parse has it.
+func parseDate(source config.Source, v string) (d identity.Date, uneven bool, err error) {
+	d, uneven, err = source.Dates.Parse(v)
+	switch {
+	case err == nil || source.SCIM: // whose client has no other format to choose
+		return d, uneven, err
+	case errors.Is(err, identity.ErrSerialDate):
+		return "", false, fmt.Errorf("%w: format the column as a date in the spreadsheet, or list EXCEL under hr.sources.%s.date_format", err, source.Name)
 	}
-	if len(v) == 8 {
-		if d, e := identity.ParseDate("20060102", v); e == nil {
-			return d, nil
+	return "", false, fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
+}
+
+// unevenDates are the rows in which a column has a time of day that is no
+// midnight.
+type unevenDates struct{ line, rows int }
+
+func (p *parser) uneven(line int, column string) {
+	u := p.unevens[column]
+	if u == nil {
+		u = &unevenDates{line: line}
+		p.unevens[column] = u
+	}
+	u.rows++
+}
+
+// warnUneven warns of times of day that are no midnight, once for each column.
+func (p *parser) warnUneven() {
+	for _, column := range config.Canonical {
+		if u := p.unevens[column]; u != nil {
+			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", or(p.names[column], column), u.rows)
 		}
 	}
-	if day, rest, ok := strings.Cut(v, "T"); ok && len(day) == 10 && strings.Trim(rest, "0123456789:.+-Z") == "" {
-		return identity.ParseDate(layout, day)
-	}
-	if source.SCIM {
-		return "", err // the client has no other format to choose
-	}
-	return "", fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
 }
 
 func columnsOf(m map[string]int) []int {

@@ -28,7 +28,7 @@ import (
 )
 
 // detecting is a source that says nothing about how it writes.
-var detecting = config.Source{Name: "hr", DateLayout: time.DateOnly, Shrink: plan.Limit{People: 2, Share: -1}}
+var detecting = config.Source{Name: "hr", Shrink: plan.Limit{People: 2, Share: -1}}
 
 func utf16le(s string) []byte {
 	b := []byte{0xff, 0xfe}

@@ -111,8 +111,14 @@ type View struct {
 func (v View) Begins() string { return v.instant(v.Start, 0) }
 
 // Ends is the instant at which the employment is over, the first after its
-// last day, as RFC 3339 in UTC; empty when it has no last day.
-func (v View) Ends() string { return v.instant(v.End, 1) }
+// last day, as RFC 3339 in UTC; empty when it has no last day, as which the last
+// one of the calendar counts: no RFC 3339 is after it.
+func (v View) Ends() string {
+	if v.End == lastDay {
+		return ""
+	}
+	return v.instant(v.End, 1)
+}
 
 func (v View) instant(d Date, days int) string {
 	t, err := time.Parse(time.DateOnly, string(d))
