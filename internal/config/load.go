@@ -182,13 +182,13 @@ func (l *loader) load() *Config {
 	c.Database = l.database(doc, "$.database", or(f.Database, defaultDatabase))
 	checkAttributes(doc, f.HR.Attributes)
 	for _, name := range sortedKeys(f.HR.Sources) {
-		s := l.source(doc, name, f.HR.Sources[name])
+		s := l.source(doc, name, f.HR.Sources[name], f.HR.Attributes)
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
 		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
-		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
+		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{}, f.HR.Attributes)
 	}
 	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {

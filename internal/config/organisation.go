@@ -97,6 +97,11 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	columns := map[string]string{}
 	for _, column := range unitColumns {
 		columns[column] = or(identity.CleanText(y.Columns[column]), column)
+		layout.Columns = append(layout.Columns, columns[column])
+	}
+	if layout.Format == "xml" || layout.Format == "fixed" {
+		doc.report(at+".format", "units are read from CSV, JSON, JSON Lines and workbooks, not from %s", layout.Format)
+		return &identity.Units{}
 	}
 	return l.unitsFrom(y.File, layout, columns, l.dates(doc, at, y.DateFormat))
 }
@@ -105,8 +110,9 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 // others are mistakes; HR's file may have more than we need.
 func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates identity.DateReader) *identity.Units {
 	units := &identity.Units{}
+	tab := "" // the sheet of a workbook
 	problem := func(line, column int, format string, args ...any) {
-		l.problems = append(l.problems, policy.Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+		l.problems = append(l.problems, policy.Problem{File: file, Sheet: tab, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
 	}
 	content, ok := l.content(file)
 	if !ok {
@@ -118,6 +124,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	}
 	var header []string
 	if err == nil {
+		tab = s.Tab()
 		header, err = s.Header()
 	}
 	if err != nil {
@@ -133,7 +140,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		name = identity.CleanText(name)
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
-			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
+			problem(s.HeaderLine(), 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
 			return units
 		}
 		columns[name] = i
@@ -150,7 +157,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	for _, column := range unitColumns {
 		_, there := at(column)
 		if _, mapped := names[column]; !there && (column == "unit" || column == "parent" || mapped && names[column] != column) {
-			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), all)
+			problem(s.HeaderLine(), 0, "there is no column %s; there are %s", or(names[column], column), all)
 			return units
 		}
 	}

@@ -20,6 +20,10 @@ type sourceYAML struct {
 	Delimiter  string            `yaml:"delimiter"`
 	Encoding   string            `yaml:"encoding"`
 	DateFormat namesYAML         `yaml:"date_format"`
+	HeaderRow  int               `yaml:"header_row"`
+	Sheet      string            `yaml:"sheet"`
+	Record     string            `yaml:"record"`
+	Skip       skipsYAML         `yaml:"skip"`
 	Constants  map[string]string `yaml:"constants"`
 	Shrink     limitYAML         `yaml:"shrink_limit"`
 	Contracts  *contractsYAML    `yaml:"contracts"`
@@ -94,34 +98,39 @@ func joins(doc *document, at, name string, y namesYAML, sources map[string]sourc
 	return y
 }
 
-var formats = []string{"csv", "json", "jsonl"}
-
 const (
 	defaultSettle  = 2 * time.Second
 	defaultKeep    = 90 // days
 	defaultTimeout = 30 * time.Second
 )
 
-func (l *loader) source(doc *document, name string, s sourceYAML) Source {
+func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes,
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip,
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
 	out.Dates = l.dates(doc, at, s.DateFormat)
 	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
-		if !slices.Contains(Canonical, column) {
-			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
+		if !slices.Contains(Canonical, column) && !slices.Contains(attributes, column) {
+			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(slices.Concat(Canonical, attributes), ", "))
 		}
 	}
 	checkColumns(doc, at, s)
+	l.checkLayout(doc, at, s, out, attributes)
 	s.Shrink.check(doc, at+".shrink_limit")
 	l.origin(doc, at, s, &out)
 	if s.NewPeople != nil && !s.SCIM {
 		doc.report(at+".new_people_per_hour", "it is for sources that are pushed to (scim: true); exports that shrink are held by shrink_limit, and new accounts by hold_above")
 	}
 	return out
+}
+
+// Layout returns how a source writes, and the columns that are looked for.
+func (s Source) Layout(attributes []string) sheet.Layout {
+	return sheet.Layout{Setting: "hr.sources." + s.Name, Format: s.Format, Encoding: s.Encoding, Delimiter: s.Delimiter,
+		Columns: s.ColumnNames(attributes), HeaderRow: s.HeaderRow, TabName: s.Sheet, Record: s.Record}
 }
 
 // layoutOf reads how a file is written.
@@ -138,8 +147,8 @@ func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layou
 	if known := sheet.Encodings(); out.Encoding != "" && !slices.Contains(known, out.Encoding) {
 		doc.report(at+".encoding", "%q is not known: %s are; without it is found out", encoding, strings.Join(known, ", "))
 	}
-	if out.Format != "" && !slices.Contains(formats, out.Format) {
-		doc.report(at+".format", "%q is not known: %s are; without it is found out", format, strings.Join(formats, ", "))
+	if formats := sheet.Formats(); out.Format != "" && !slices.Contains(formats, out.Format) {
+		doc.report(at+".format", "%q is not known: %s are; without it is found out", format, strings.Join(sheet.Formats(), ", "))
 	}
 	return out
 }

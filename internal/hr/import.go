@@ -479,7 +479,7 @@ func (r *run) check(s *Subject) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are")
+			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -494,12 +494,26 @@ func (r *run) check(s *Subject) {
 		// A number can be corrected, and people change their names; both at once
 		// is more likely somebody else under a number used again.
 		before := s.Person.Keys[i].Facts
+		if name := emptiedName(*before, row.Person); name != "" {
+			r.warn(row, "the %s is empty, and was not before: the person has the other name alone from now on; correct it in HR if that is not meant", name)
+		}
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
 			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
 			r.Export.BadPeople[row.PersonKey] = true
 		}
 	}
+}
+
+// emptiedName returns the column of a name that a person had and has no more.
+func emptiedName(before, now identity.PersonFacts) string {
+	switch {
+	case before.GivenName != "" && now.GivenName == "":
+		return "given_name"
+	case before.FamilyName != "" && now.FamilyName == "":
+		return "family_name"
+	}
+	return ""
 }
 
 // cancels says whether an end more than a day before the start cancels the
@@ -525,7 +539,7 @@ func (r *run) cancels(s *Subject, row Row) bool {
 // problem reports what is wrong with a row. Its arguments must be none of the
 // file's own values, as of parser.said.
 func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
+	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
 
 // warn reports what a person should look at though the row is taken.

@@ -18,7 +18,8 @@ import (
 
 // Template makes a login or an attribute value from a person and the
 // employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N, last N.
+// functions: ascii, lower, upper, first N, last N, before SEPARATOR, after
+// SEPARATOR.
 type Template struct {
 	t    *template.Template
 	text string
@@ -175,6 +176,8 @@ var templateFunctions = template.FuncMap{
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
 	"last":     func(n int, v any) (string, error) { return part(last, n, v) },
+	"before":   func(separator string, v any) string { return before(separator, fmt.Sprint(v)) },
+	"after":    func(separator string, v any) string { return after(separator, fmt.Sprint(v)) },
 	"print":    func(args ...any) (string, error) { return bounded(fmt.Sprint(args...)) },
 	"println":  func(args ...any) (string, error) { return bounded(fmt.Sprintln(args...)) },
 	"printf":   boundedPrintf,
@@ -305,6 +308,18 @@ func (p Person) ViewOn(day Date, rule MainRule) View {
 		}
 	}
 	return v
+}
+
+// before returns what stands before the separator, or all where there is none.
+func before(separator, s string) string {
+	part, _, _ := strings.Cut(s, separator)
+	return strings.TrimSpace(part)
+}
+
+// after returns what stands behind the separator, or nothing where there is none.
+func after(separator, s string) string {
+	_, part, _ := strings.Cut(s, separator)
+	return strings.TrimSpace(part)
 }
 
 func first(n int, s string) string {
