@@ -217,8 +217,14 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 				a.printf("%s\n", p.Error())
 			}
 		}
-		if n := errorsIn(r.Problems); n > 0 {
-			a.printf("%s left out; the people concerned keep the access they have.\n", count(n, "problem", "problems"))
+		if r.LeftOut > 0 {
+			a.printf("%s left out; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"))
+		}
+		if r.Questions > 0 {
+			a.printf("%s about whose record it is: behov people duplicates.\n", count(r.Questions, "question", "questions"))
+		}
+		if r.Warnings > 0 {
+			a.printf("%s to look at; those rows were taken.\n", count(r.Warnings, "warning", "warnings"))
 		}
 		if r.EndingsWait {
 			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
@@ -237,6 +243,12 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			a.printf("Held: %s.\nNothing of %s was imported, and nobody's access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
 		}
 		return exit(exitHeld)
+	}
+	if r.Rows > 0 && r.LeftOut == r.Rows {
+		if !a.json {
+			a.printf("Nothing of %s was imported: every row was left out.\n", file)
+		}
+		return exit(exitError)
 	}
 	if a.json {
 		return nil

@@ -54,6 +54,8 @@ func (r Row) cancelled() bool { return r.End != "" && r.End < r.Start }
 type Export struct {
 	Rows []Row // in the file's order, without the bad ones
 	Read int   // rows in the file, the header not counted
+	// Repeated counts rows that say what another one says.
+	Repeated int
 	// Problems tell of bad rows, and warn of odd ones.
 	Problems []policy.Problem
 	// BadPeople and BadEmployments are concerned by a bad row: they stay as
@@ -686,6 +688,7 @@ func (p *parser) doubles() {
 		again = again && (!p.export.Partial || kept[before].Stamp == row.Stamp)
 		switch {
 		case twice && kept[same].says(row):
+			p.export.Repeated++
 			continue
 		case twice:
 			clash(kept[same], row, "all its rows are left out")

@@ -59,7 +59,7 @@ func checkParts(f *excelize.File) (err error) {
 		content, ok := part.([]byte)
 		switch {
 		case !ok:
-		case bytes.Contains(content, []byte("sheetData")):
+		case strings.HasPrefix(strings.ToLower(fmt.Sprint(name)), "xl/worksheets/") && !strings.HasSuffix(fmt.Sprint(name), ".rels") || bytes.Contains(content, []byte("sheetData")):
 			err = checkTab(content)
 		case strings.EqualFold(fmt.Sprint(name), "xl/sharedStrings.xml") && bytes.Count(content, []byte("si>"))+bytes.Count(content, []byte("si/>")) > 2*mostShared:
 			err = fmt.Errorf("it has more than %d texts", mostShared)

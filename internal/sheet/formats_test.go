@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -36,6 +37,15 @@ func zipped(t testing.TB, parts map[string]string) []byte {
 // excelWith returns a workbook whose one sheet and texts are what is given.
 func excelWith(t testing.TB, tab, shared string) []byte {
 	t.Helper()
+	parts := maps.Clone(emptyExcel(t))
+	parts["xl/worksheets/sheet1.xml"] = tab
+	parts["xl/sharedStrings.xml"] = shared
+	return zipped(t, parts)
+}
+
+// emptyExcel returns the parts of an empty workbook.
+func emptyExcel(t testing.TB) map[string]string {
+	t.Helper()
 	var b bytes.Buffer
 	if err := excelize.NewFile().Write(&b); err != nil {
 		t.Fatal(err)
@@ -56,9 +66,7 @@ func excelWith(t testing.TB, tab, shared string) []byte {
 		}
 		parts[f.Name] = string(text)
 	}
-	parts["xl/worksheets/sheet1.xml"] = tab
-	parts["xl/sharedStrings.xml"] = shared
-	return zipped(t, parts)
+	return parts
 }
 
 const (
@@ -150,8 +158,11 @@ func FuzzExcel(f *testing.F) {
 	f.Add(tabXML, sharedXML)
 	f.Add(strings.ReplaceAll(tabXML, `r="3"`, ``), `<sst><si><r><t>a</t></r></si></sst>`)
 	f.Add(`<worksheet><sheetData><row><c s="99999" t="d"><v>2026-01-01</v></c><c t="b"><v>9</v></c><c t="e"><f>1/0</f></c></row></sheetData></worksheet>`, "")
+	empty := emptyExcel(f)
 	f.Fuzz(func(t *testing.T, tab, shared string) {
-		_, _ = drain(t, excelWith(t, tab, shared), sheet.Layout{Columns: []string{"a", "b"}})
+		parts := maps.Clone(empty)
+		parts["xl/worksheets/sheet1.xml"], parts["xl/sharedStrings.xml"] = tab, shared
+		_, _ = drain(t, zipped(t, parts), sheet.Layout{Columns: []string{"a", "b"}})
 	})
 }
 
