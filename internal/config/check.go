@@ -21,7 +21,7 @@ func (l limitYAML) check(doc *document, at string) {
 	}
 }
 
-var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var attributeName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{Nd}_]*$`)
 
 // taken are names that conditions have and exports have not.
 var taken = []string{"type", "percent", "source", "on_leave", "works_meanwhile"}
@@ -33,7 +33,7 @@ func checkAttributes(doc *document, names []string) {
 	for _, name := range names {
 		switch {
 		case !attributeName.MatchString(name):
-			doc.report("$.hr.attributes", "%q cannot be named in a rule: letters, digits and _ can", name)
+			doc.report("$.hr.attributes", "%q cannot be named in a rule: letters of any language, digits and _ can", name)
 		case slices.Contains(Canonical, name) || slices.Contains(taken, name):
 			doc.report("$.hr.attributes", "%q is one of behov's own columns or attributes already", name)
 		case seen[name]:

@@ -78,7 +78,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	if y == nil {
 		file := or(own, ownUnits)
 		l.checkPermissions(file)
-		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, identity.DateReader{})
+		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Comment: '#', Columns: unitColumns}, nil, identity.DateReader{})
 	}
 	const at = "$.hr.units"
 	if own != "" {
@@ -136,6 +136,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		return units
 	}
 	columns := map[string]int{}
+	header = withoutEmptyEnd(header, 0) // as Excel writes it
 	for i, name := range header {
 		name = identity.CleanText(name)
 		_, twice := columns[name]
@@ -181,6 +182,11 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			return units
 		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
 			continue // as Excel leaves them
+		case names == nil && strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
+			continue // a comment that Excel has put in quotes
+		}
+		fields = withoutEmptyEnd(fields, len(header))
+		switch {
 		case len(fields) != len(header):
 			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), all, len(fields))
 			continue
@@ -228,6 +234,15 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		l.problems = append(l.problems, p)
 	}
 	return units
+}
+
+// withoutEmptyEnd returns fields without those that are empty at the end, down to
+// so many.
+func withoutEmptyEnd(fields []string, least int) []string {
+	for len(fields) > least && identity.CleanText(fields[len(fields)-1]) == "" {
+		fields = fields[:len(fields)-1]
+	}
+	return fields
 }
 
 // The limits of the files beside behov.yaml.

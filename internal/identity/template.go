@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mozillazg/go-unidecode"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -171,7 +172,7 @@ func ParseTemplate(text string) (*Template, error) {
 // templateFunctions are those of templates. The library's own that write text
 // are replaced: what they return is bounded.
 var templateFunctions = template.FuncMap{
-	"ascii":    func(v any) (string, error) { return bounded(ASCII(fmt.Sprint(v))) },
+	"ascii":    func(v any) (string, error) { return bounded(Romanized(fmt.Sprint(v))) },
 	"lower":    func(v any) (string, error) { return bounded(strings.ToLower(fmt.Sprint(v))) },
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
@@ -355,6 +356,20 @@ func ASCII(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Romanized is ASCII for the letters of every script: what is not Latin is written
+// as it is read, as far as a table can tell, Иван as Ivan and 王伟 as WangWei.
+func Romanized(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFC.String(s) {
+		if r > unicode.MaxASCII && unicode.IsLetter(r) && !unicode.Is(unicode.Latin, r) {
+			b.WriteString(ASCII(unidecode.Unidecode(string(r))))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return ASCII(b.String())
 }
 
 // LoginCandidate returns the n-th login to try, counted from 1: the base, then
