@@ -256,6 +256,9 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	if r.Erased > 0 {
 		defer a.printf("%s of erased people, whose employments have ended, left out.\n", count(r.Erased, "row", "rows"))
 	}
+	if r.Postponed > 0 {
+		defer a.printf("%s moved into the future, and what it gives ends until then: is it a renewal? Then it keeps its start, or has an employment_id of its own.\n", count(r.Postponed, "start of a running employment was", "starts of running employments were"))
+	}
 	if r.Events == 0 {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))
 		return nil

@@ -94,6 +94,7 @@ func TestColumnsMayHaveAnyLetters(t *testing.T) {
 func TestOneNameIsEnoughForATarget(t *testing.T) {
 	dir := example(t)
 	t.Setenv("X", "secret")
+	edit(t, dir, "behov.yaml", "mfa:\n  target: directory\n", "")
 	edit(t, dir, "behov.yaml", "    memory:\n      file: directory.json\n", "    ldap:\n      {url: \"ldaps://x.example.org\", bind_dn: cn=x, password: env:X, people_dn: \"ou=p\", groups_dn: \"ou=g\"}\n")
 	edit(t, dir, "behov.yaml", "      groups: [all", "      # groups: [all")
 	c, problems := config.Load(dir)

@@ -49,6 +49,9 @@ type Report struct {
 	LeftOut   int `json:"left_out,omitempty"`
 	Questions int `json:"questions,omitempty"`
 	Warnings  int `json:"warnings,omitempty"`
+	// Postponed counts the running employments of which changes said that they begin
+	// in the future: what they give ends until then.
+	Postponed int `json:"postponed,omitempty"`
 	// Erased counts rows that were left out because they are of erased people and
 	// of employments that have ended.
 	Erased int `json:"erased,omitempty"`
@@ -520,7 +523,7 @@ func (r *run) check(s *Subject) {
 // postpones says whether a row that moves the start of a running employment into
 // the future is left out. Its person would lose their access until then, and most
 // often it is a renewal that has the start of the new contract. The endings of the
-// import are held with it; of changes it is a warning, for they are not read again.
+// import are held with it; of changes they are counted, for they are not read again.
 func (r *run) postpones(s *Subject, row Row) bool {
 	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
@@ -531,7 +534,7 @@ func (r *run) postpones(s *Subject, row Row) bool {
 	column := or(r.Source.Columns["start_date"], "start_date")
 	const renewal = "of a renewal keep the start, or give it an employment_id of its own"
 	if r.Export.Partial {
-		r.warn(row, "column %s: it moves the start of an employment that runs into the future, so that the access it gives ends until then: %s", column, renewal)
+		r.report.Postponed++
 		return false
 	}
 	r.problem(row, "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the row is left out; %s, or release what is held to take the new start", column, renewal)

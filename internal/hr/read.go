@@ -382,12 +382,16 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
 		p.wrong = append(p.wrong, fault{0, fmt.Sprintf("the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1), ""})
 	}
-	for _, column := range required[:2] {
+	needed := required[:2]
+	if p.source.SCIM { // a client that clears a name does so by mistake
+		needed = required[:4]
+	}
+	for _, column := range needed {
 		if get(column) == "" && !lost(column) {
 			fail(column, "it is empty")
 		}
 	}
-	if get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have one name
+	if !p.source.SCIM && get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have one name
 		fail("given_name", "it is empty, and so is the family_name: a person has one of them at least")
 	}
 	row.Person = identity.PersonFacts{GivenName: common("given_name"), FamilyName: common("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}

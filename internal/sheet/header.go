@@ -46,8 +46,9 @@ func (l Layout) matches(fields []string) int {
 	return n
 }
 
-// enough is how many names make of a row the header: one may be a title.
-func (l Layout) enough() int { return min(2, len(l.Columns)) }
+// enough is how many names make of a row the header: one may be a title, and two
+// stand in a sentence.
+func (l Layout) enough() int { return min(3, len(l.Columns)) }
 
 // findHeader finds the line of column names in CSV: the one that Layout says, or
 // the first of those with most of the names that are looked for, or the first one
