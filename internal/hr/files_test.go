@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"html"
 	"reflect"
@@ -379,7 +380,8 @@ func TestBrokenFilesSayNothing(t *testing.T) {
 		"XML unasked":                {[]byte(text), detecting, "hr.sources.hr.format: xml"},
 	} {
 		_, err := hr.Read("hr", c.content, c.source, nil, units(t), today)
-		if p, ok := err.(policy.Problem); !ok || !strings.Contains(p.Text, c.want) {
+		var p policy.Problem
+		if !errors.As(err, &p) || !strings.Contains(p.Text, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

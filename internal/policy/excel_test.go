@@ -21,7 +21,9 @@ func TestAPolicyIsReadAsExcelSavesIt(t *testing.T) {
 			t.Errorf("%s: %v", name, problems)
 			continue
 		}
-		if !slices.EqualFunc(got.source.Rules, want.source.Rules, func(a, b Rule) bool { return a.Version == b.Version && a.Condition == b.Condition && a.Grants == b.Grants }) {
+		if !slices.EqualFunc(got.source.Rules, want.source.Rules, func(a, b Rule) bool {
+			return a.Version == b.Version && a.Condition == b.Condition && a.Grants == b.Grants
+		}) {
 			t.Errorf("%s: %+v", name, got.source.Rules)
 		}
 	}

@@ -51,10 +51,10 @@ func packed(content []byte) string {
 
 // notPacked says why a packed file is not read.
 func (l Layout) notPacked(kind string) string {
-	switch {
-	case kind == "xls":
+	switch kind {
+	case "xls":
 		return "it is a workbook in Excel's old format (.xls), or one with a password: save it as .xlsx, without a password, or as CSV"
-	case kind == "zip":
+	case "zip":
 		return "the file has NUL bytes in it: it is a packed file, and no workbook or one that is not whole; unpack it, or export it again"
 	}
 	return "it is a workbook (" + kind + "), and " + l.setting("format") + " says " + l.Format
