@@ -58,6 +58,30 @@ func TestWhoDecidesNeedNotBeKnownToImport(t *testing.T) {
 	h.fails("the person who decides, by --by: no person matches that (\"8888\")", "suspend", "1004", "--reason", "dismissed", "--by", "8888")
 }
 
+// TestAnImportThatTookNothingFails: and one that took a part counts rows, not
+// problems.
+func TestAnImportThatTookNothingFails(t *testing.T) {
+	h := newHousehold(t)
+	content, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	broken := strings.Replace(strings.Replace(lines[1], "school", "moon", 1), "20", "x", 1)
+	for name, text := range map[string]string{"none.csv": lines[0] + "\n" + broken + "\n", "some.csv": strings.Join(append(lines, strings.Replace(broken, "1001", "7777", 1)), "\n")} {
+		if err := os.WriteFile(h.file(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"hr", "import", h.file("none.csv")}, {"--json", "hr", "import", h.file("none.csv")}} {
+		if code, out, errs := h.run(args...); code != exitError || !strings.Contains(out, "every row was left out") && args[0] != "--json" {
+			t.Errorf("%s: exit status %d\n%s%s", args, code, out, errs)
+		}
+	}
+	h.says([]string{"hr", "import", h.file("some.csv")}, "1 row left out; the people concerned keep the access they have.", "10 new people")
+	h.says([]string{"hr", "import", h.file("hr.csv")}, "nothing new")
+}
+
 func TestInitLeavesWhatIsThere(t *testing.T) {
 	h := newHousehold(t)
 	key, err := os.ReadFile(h.file("behov.key"))

@@ -25,8 +25,9 @@ func (a *app) hrCommand() *cobra.Command {
 	var show bool
 	imp := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Import an export as CSV, JSON or JSON Lines, one record for each employment",
-		Long: `Import an export as CSV, JSON or JSON Lines, one record for each employment. It is
+		Short: "Import an export (CSV, JSON, Excel, ODS, XML, fixed width), one record for each employment",
+		Long: `Import an export as CSV, JSON, JSON Lines, .xlsx, .ods, XML or fixed width, one
+record for each employment. It is
 compared with what is known, and what is new is recorded; of a source with
 changes: true it is what changed, and not all there is. Importing the same file
 twice changes nothing. A bad row is reported and left out, and whoever it is
@@ -42,13 +43,17 @@ of two words is the later one. sponsor_id names who answers for a contract, main
 marks the employment that comes first, removed takes one back (changes only). An
 end_date on the day before start_date says that an employment never takes place.
 
+Rows left out, questions (whose record it is) and warnings are counted apart. An
+import that takes no row at all ends with status 1; one of which a running
+employment would begin in the future, as renewals do, ends with status 3.
+
 A problem names the line, the column and the kind of mistake, and no value: a row
 that is shifted has names and numbers anywhere. --show-values prints the values on
 this terminal, and keeps them nowhere.
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
-Other names, and what is not found out by itself (format, delimiter, encoding,
-date format), are set in behov.yaml.`,
+Other names, columns made of several, and what is not found out by itself (format,
+delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 		Example: "  behov hr import export.csv\n  behov hr import --source contractors - < contractors.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
@@ -217,8 +222,14 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 				a.printf("%s\n", p.Error())
 			}
 		}
-		if n := errorsIn(r.Problems); n > 0 {
-			a.printf("%s left out; the people concerned keep the access they have.\n", count(n, "problem", "problems"))
+		if r.LeftOut > 0 {
+			a.printf("%s left out; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"))
+		}
+		if r.Questions > 0 {
+			a.printf("%s about whose record it is: behov people duplicates.\n", count(r.Questions, "question", "questions"))
+		}
+		if r.Warnings > 0 {
+			a.printf("%s to look at; those rows were taken.\n", count(r.Warnings, "warning", "warnings"))
 		}
 		if r.EndingsWait {
 			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
@@ -238,11 +249,20 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 		}
 		return exit(exitHeld)
 	}
+	if r.Rows > 0 && r.LeftOut == r.Rows {
+		if !a.json {
+			a.printf("Nothing of %s was imported: every row was left out.\n", file)
+		}
+		return exit(exitError)
+	}
 	if a.json {
 		return nil
 	}
 	if r.Erased > 0 {
 		defer a.printf("%s of erased people, whose employments have ended, left out.\n", count(r.Erased, "row", "rows"))
+	}
+	if r.Postponed > 0 {
+		defer a.printf("%s moved into the future, and what it gives ends until then: is it a renewal? Then it keeps its start, or has an employment_id of its own.\n", count(r.Postponed, "start of a running employment was", "starts of running employments were"))
 	}
 	if r.Events == 0 {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,13 +31,12 @@ func TLS(caFile string) (*tls.Config, error) {
 	if caFile == "" {
 		return t, nil
 	}
-	pem, err := os.ReadFile(caFile)
+	content, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", caFile)
+	if t.RootCAs, err = pool(content); err != nil {
+		return nil, fmt.Errorf("ca_file: %s %w", caFile, err)
 	}
 	return t, nil
 }
@@ -61,6 +61,37 @@ func ClientCertificate(t *tls.Config, certificateFile, keyFile string) error {
 	}
 	t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	return nil
+}
+
+// pool returns the certificates of a file in PEM. Those that cannot be parsed are
+// passed over when there are others; without any the error has the parser's reason.
+func pool(content []byte) (*x509.CertPool, error) {
+	out := x509.NewCertPool()
+	n := 0
+	var refused error
+	for len(content) > 0 {
+		var block *pem.Block
+		if block, content = pem.Decode(content); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			refused = errors.Join(refused, err)
+			continue
+		}
+		out.AddCert(c)
+		n++
+	}
+	switch {
+	case n > 0:
+		return out, nil
+	case refused != nil:
+		return nil, fmt.Errorf("holds a certificate that is refused: %w; have it issued again without that", refused)
+	}
+	return nil, errors.New("holds no certificate in PEM")
 }
 
 // Client returns an HTTP client that keeps so many connections to a server and

@@ -1,8 +1,15 @@
 package transport_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,6 +43,39 @@ func TestTLS(t *testing.T) {
 		if _, err := transport.TLS(file); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", file, err)
 		}
+	}
+}
+
+// TestTLSSaysWhyACertificateIsRefused: with the parser's own reason.
+func TestTLSSaysWhyACertificateIsRefused(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(0x7f), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	good, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	negative := bytes.Replace(good, []byte{2, 1, 0x7f}, []byte{2, 1, 0xff}, 1)
+	write := func(certificates ...[]byte) string {
+		var b bytes.Buffer
+		for _, c := range certificates {
+			if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	if _, err := transport.TLS(write(negative)); err == nil || !strings.Contains(err.Error(), "negative serial number") || strings.Contains(err.Error(), "no certificate") {
+		t.Errorf("%v", err)
+	}
+	if _, err := transport.TLS(write(negative, good)); err != nil {
+		t.Errorf("one of two: %v", err)
 	}
 }
 

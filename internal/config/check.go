@@ -21,7 +21,7 @@ func (l limitYAML) check(doc *document, at string) {
 	}
 }
 
-var attributeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var attributeName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{Nd}_]*$`)
 
 // taken are names that conditions have and exports have not.
 var taken = []string{"type", "percent", "source", "on_leave", "works_meanwhile"}
@@ -33,7 +33,7 @@ func checkAttributes(doc *document, names []string) {
 	for _, name := range names {
 		switch {
 		case !attributeName.MatchString(name):
-			doc.report("$.hr.attributes", "%q cannot be named in a rule: letters, digits and _ can", name)
+			doc.report("$.hr.attributes", "%q cannot be named in a rule: letters of any language, digits and _ can", name)
 		case slices.Contains(Canonical, name) || slices.Contains(taken, name):
 			doc.report("$.hr.attributes", "%q is one of behov's own columns or attributes already", name)
 		case seen[name]:
@@ -43,21 +43,30 @@ func checkAttributes(doc *document, names []string) {
 	}
 }
 
-// checkColumns refuses a mapping from which a column would get its value twice.
+// sameColumn are the columns that may be read from one column of a file: a number
+// can be the person's and the employment's, and a title its own code.
+var sameColumn = [][]string{{"person_id", "employment_id", "national_id", "email"}, {"job_code", "job_title", "employment_type"}}
+
+// checkColumns refuses a mapping in which two columns get one value by mistake: of
+// one date for the start and the end nobody would have any access.
 func checkColumns(doc *document, at string, s sourceYAML) {
-	from := map[string]string{}
+	from := map[string][]string{}
 	for _, column := range sortedKeys(s.Columns) {
-		if other, ok := from[s.Columns[column]]; ok {
-			doc.report(at+".columns."+quoteKey(column), "%s and %s are both read from %q", other, column, s.Columns[column])
+		name := s.Columns[column]
+		for _, other := range from[name] {
+			together := slices.ContainsFunc(sameColumn, func(set []string) bool { return slices.Contains(set, column) && slices.Contains(set, other) })
+			if own := !slices.Contains(Canonical, column) || !slices.Contains(Canonical, other); !together && !own {
+				doc.report(at+".columns."+quoteKey(column), "%s and %s are both read from %q", other, column, name)
+			}
 		}
-		from[s.Columns[column]] = column
+		from[name] = append(from[name], column)
 	}
 	for _, column := range sortedKeys(s.Constants) {
 		_, mapped := s.Columns[column]
 		switch {
 		case mapped:
 			doc.report(at+".constants."+quoteKey(column), "%s is under columns already: it is either read or constant", column)
-		case column == "person_id" || column == "employment_id":
+		case (column == "person_id" || column == "employment_id") && !isTemplate(s.Constants[column]):
 			doc.report(at+".constants."+quoteKey(column), "%s tells rows apart and cannot be constant", column)
 		}
 	}

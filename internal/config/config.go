@@ -65,16 +65,28 @@ type Config struct {
 // Source is an HR source.
 type Source struct {
 	Name string
-	// Columns maps the canonical column names to those of the file.
+	// Columns maps the canonical column names, and the organisation's own, to those
+	// of the file, or to a Value made of them.
 	Columns map[string]string
-	// Format is "csv", "json" or "jsonl", Delimiter a character, Encoding one of
-	// sheet.Encodings; each is found out when it is empty.
+	// Format is one of sheet.Formats, Delimiter a character, Encoding one of
+	// sheet.Encodings; each is found out when it is empty, but for XML and fixed
+	// width.
 	Format    string
 	Delimiter rune
 	Encoding  string
-	// DateLayout is as package time has them.
-	DateLayout string
-	// Constants are values for canonical columns that the file lacks.
+	// Dates reads the dates as the source writes them, in the organisation's time
+	// zone.
+	Dates identity.DateReader
+	// HeaderRow is the line of the column names, from 1; zero finds it.
+	HeaderRow int
+	// Sheet is that of a workbook; empty finds it.
+	Sheet string
+	// Record is the XPath of a record of XML.
+	Record string
+	// Skip names rows that are none.
+	Skip []Skip
+	// Constants are values for canonical columns that the file lacks, or templates
+	// of them.
 	Constants map[string]string
 	// Shrink is how many running employments may be missing from a full export
 	// before it is held.

@@ -105,7 +105,6 @@ const (
 	defaultKey            = "file:behov.key"
 	defaultSourceName     = "hr"
 	defaultHoldDays       = 7
-	defaultDateFormat     = "YYYY-MM-DD"
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
 	encodingWindows1252   = "windows-1252"
@@ -122,6 +121,7 @@ type loader struct {
 	attributes []string // HR's own columns
 	problems   []policy.Problem
 	files      []Read
+	zone       *time.Location
 	permitted  map[string]bool // files and directories whose permissions were checked
 }
 
@@ -158,6 +158,7 @@ func (l *loader) load() *Config {
 	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // which is another on each machine
 		doc.report("$.timezone", "%q is no time zone; write it as Europe/Stockholm", f.Timezone)
 	}
+	l.zone = c.Zone
 	if c.Login, err = identity.ParseTemplate(or(f.Login, defaultLogin)); err != nil {
 		doc.report("$.login", "%v", err)
 	}
@@ -181,13 +182,13 @@ func (l *loader) load() *Config {
 	c.Database = l.database(doc, "$.database", or(f.Database, defaultDatabase))
 	checkAttributes(doc, f.HR.Attributes)
 	for _, name := range sortedKeys(f.HR.Sources) {
-		s := l.source(doc, name, f.HR.Sources[name])
+		s := l.source(doc, name, f.HR.Sources[name], f.HR.Attributes)
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
 		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
-		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{})
+		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{}, f.HR.Attributes)
 	}
 	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {

@@ -109,8 +109,11 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 				out.Protected = parse(at, fmt.Sprintf("attribute %s: protected: ", name), *a.Protected)
 			}
 		}
-		if a.Default != "" {
+		switch {
+		case a.Default != "":
 			out.Default = parse(at, fmt.Sprintf("attribute %s: default: ", name), a.Default)
+		case y.needs(name) && (out.Value.Reads("FamilyName") || out.Value.Reads("GivenName")):
+			out.Default = oneName
 		}
 		withhold(&out, y.needs(name))
 		t.Attributes[name] = out
@@ -152,6 +155,15 @@ func (y targetYAML) needs(attribute string) bool {
 // accountName stands in for a value that is withheld and that the target needs.
 var accountName = func() *identity.Template {
 	t, err := identity.ParseTemplate("{{.Account}}")
+	if err != nil {
+		panic(err) // a constant
+	}
+	return t
+}()
+
+// oneName stands in for a name that is needed, of people who have the other alone.
+var oneName = func() *identity.Template {
+	t, err := identity.ParseTemplate("{{.GivenName}}{{.FamilyName}}")
 	if err != nil {
 		panic(err) // a constant
 	}
@@ -209,7 +221,7 @@ var (
 	madeUp    = regexp.MustCompile(`\.(Login|PersonID|Account)\b`)
 	ofPerson  = regexp.MustCompile(`\.(Key|Keys|Email|Phone|NationalID|Attributes)\b`)
 	anyKey    = regexp.MustCompile(`\.Key\b`)
-	ownColumn = regexp.MustCompile(`\.Attributes\.(\w+)`)
+	ownColumn = regexp.MustCompile(`\.Attributes\.([\p{L}\p{Nd}_]+)`)
 )
 
 // claim refuses what would tell somebody else's account as a person's.

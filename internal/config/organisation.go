@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
@@ -66,7 +65,7 @@ type unitsYAML struct {
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
 	Encoding   string            `yaml:"encoding"`
-	DateFormat string            `yaml:"date_format"`
+	DateFormat namesYAML         `yaml:"date_format"`
 }
 
 // unitColumns are those of the units file; the first two are needed.
@@ -79,7 +78,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	if y == nil {
 		file := or(own, ownUnits)
 		l.checkPermissions(file)
-		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Delimiter: ',', Comment: '#'}, nil, time.DateOnly)
+		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Comment: '#', Columns: unitColumns}, nil, identity.DateReader{})
 	}
 	const at = "$.hr.units"
 	if own != "" {
@@ -98,16 +97,22 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	columns := map[string]string{}
 	for _, column := range unitColumns {
 		columns[column] = or(identity.CleanText(y.Columns[column]), column)
+		layout.Columns = append(layout.Columns, columns[column])
 	}
-	return l.unitsFrom(y.File, layout, columns, dateLayout(doc, at, y.DateFormat))
+	if layout.Format == "xml" || layout.Format == "fixed" {
+		doc.report(at+".format", "units are read from CSV, JSON, JSON Lines and workbooks, not from %s", layout.Format)
+		return &identity.Units{}
+	}
+	return l.unitsFrom(y.File, layout, columns, l.dates(doc, at, y.DateFormat))
 }
 
 // unitsFrom reads units. Without names for the columns they are ours, and
 // others are mistakes; HR's file may have more than we need.
-func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates string) *identity.Units {
+func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates identity.DateReader) *identity.Units {
 	units := &identity.Units{}
+	tab := "" // the sheet of a workbook
 	problem := func(line, column int, format string, args ...any) {
-		l.problems = append(l.problems, policy.Problem{File: file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+		l.problems = append(l.problems, policy.Problem{File: file, Sheet: tab, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
 	}
 	content, ok := l.content(file)
 	if !ok {
@@ -119,6 +124,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	}
 	var header []string
 	if err == nil {
+		tab = s.Tab()
 		header, err = s.Header()
 	}
 	if err != nil {
@@ -130,11 +136,12 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		return units
 	}
 	columns := map[string]int{}
+	header = withoutEmptyEnd(header, 0) // as Excel writes it
 	for i, name := range header {
 		name = identity.CleanText(name)
 		_, twice := columns[name]
 		if names == nil && (twice || !slices.Contains(unitColumns, name)) {
-			problem(1, 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
+			problem(s.HeaderLine(), 0, "there is no column %q of a unit: the first line is unit,parent,name, and may go on with from, until and successor", name)
 			return units
 		}
 		columns[name] = i
@@ -151,7 +158,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	for _, column := range unitColumns {
 		_, there := at(column)
 		if _, mapped := names[column]; !there && (column == "unit" || column == "parent" || mapped && names[column] != column) {
-			problem(1, 0, "there is no column %s; there are %s", or(names[column], column), all)
+			problem(s.HeaderLine(), 0, "there is no column %s; there are %s", or(names[column], column), all)
 			return units
 		}
 	}
@@ -175,6 +182,11 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			return units
 		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
 			continue // as Excel leaves them
+		case names == nil && strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
+			continue // a comment that Excel has put in quotes
+		}
+		fields = withoutEmptyEnd(fields, len(header))
+		switch {
 		case len(fields) != len(header):
 			problem(line, 0, "a unit has %d fields (%s), this line has %d", len(header), all, len(fields))
 			continue
@@ -189,7 +201,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			if get(column) == "" {
 				return ""
 			}
-			d, err := identity.ParseDate(dates, get(column))
+			d, _, err := dates.Parse(get(column))
 			if err != nil {
 				i, _ := at(column)
 				problem(line, s.Column(i), "column %s: %v", or(names[column], column), err)
@@ -222,6 +234,15 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		l.problems = append(l.problems, p)
 	}
 	return units
+}
+
+// withoutEmptyEnd returns fields without those that are empty at the end, down to
+// so many.
+func withoutEmptyEnd(fields []string, least int) []string {
+	for len(fields) > least && identity.CleanText(fields[len(fields)-1]) == "" {
+		fields = fields[:len(fields)-1]
+	}
+	return fields
 }
 
 // The limits of the files beside behov.yaml.

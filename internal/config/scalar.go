@@ -169,6 +169,8 @@ var nothing = reflect.TypeFor[struct{}]()
 // refused later, with its name.
 func fieldOf(t reflect.Type, key string) reflect.Type {
 	switch t.Kind() {
+	case reflect.Slice: // a mapping is a list of one
+		return fieldOf(t.Elem(), key)
 	case reflect.Map:
 		return t.Elem()
 	case reflect.Struct:

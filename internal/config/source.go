@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/sheet"
 )
@@ -18,7 +19,11 @@ type sourceYAML struct {
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
 	Encoding   string            `yaml:"encoding"`
-	DateFormat string            `yaml:"date_format"`
+	DateFormat namesYAML         `yaml:"date_format"`
+	HeaderRow  int               `yaml:"header_row"`
+	Sheet      string            `yaml:"sheet"`
+	Record     string            `yaml:"record"`
+	Skip       skipsYAML         `yaml:"skip"`
 	Constants  map[string]string `yaml:"constants"`
 	Shrink     limitYAML         `yaml:"shrink_limit"`
 	Contracts  *contractsYAML    `yaml:"contracts"`
@@ -93,34 +98,39 @@ func joins(doc *document, at, name string, y namesYAML, sources map[string]sourc
 	return y
 }
 
-var formats = []string{"csv", "json", "jsonl"}
-
 const (
 	defaultSettle  = 2 * time.Second
 	defaultKeep    = 90 // days
 	defaultTimeout = 30 * time.Second
 )
 
-func (l *loader) source(doc *document, name string, s sourceYAML) Source {
+func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes,
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip,
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
-	out.DateLayout = dateLayout(doc, at, s.DateFormat)
+	out.Dates = l.dates(doc, at, s.DateFormat)
 	for _, column := range append(sortedKeys(s.Columns), sortedKeys(s.Constants)...) {
-		if !slices.Contains(Canonical, column) {
-			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(Canonical, ", "))
+		if !slices.Contains(Canonical, column) && !slices.Contains(attributes, column) {
+			doc.report(at, "there is no column %q to map: there are %s", column, strings.Join(slices.Concat(Canonical, attributes), ", "))
 		}
 	}
 	checkColumns(doc, at, s)
+	l.checkLayout(doc, at, s, out, attributes)
 	s.Shrink.check(doc, at+".shrink_limit")
 	l.origin(doc, at, s, &out)
 	if s.NewPeople != nil && !s.SCIM {
 		doc.report(at+".new_people_per_hour", "it is for sources that are pushed to (scim: true); exports that shrink are held by shrink_limit, and new accounts by hold_above")
 	}
 	return out
+}
+
+// Layout returns how a source writes, and the columns that are looked for.
+func (s Source) Layout(attributes []string) sheet.Layout {
+	return sheet.Layout{Setting: "hr.sources." + s.Name, Format: s.Format, Encoding: s.Encoding, Delimiter: s.Delimiter,
+		Columns: s.ColumnNames(attributes), HeaderRow: s.HeaderRow, TabName: s.Sheet, Record: s.Record}
 }
 
 // layoutOf reads how a file is written.
@@ -137,19 +147,19 @@ func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layou
 	if known := sheet.Encodings(); out.Encoding != "" && !slices.Contains(known, out.Encoding) {
 		doc.report(at+".encoding", "%q is not known: %s are; without it is found out", encoding, strings.Join(known, ", "))
 	}
-	if out.Format != "" && !slices.Contains(formats, out.Format) {
-		doc.report(at+".format", "%q is not known: %s are; without it is found out", format, strings.Join(formats, ", "))
+	if formats := sheet.Formats(); out.Format != "" && !slices.Contains(formats, out.Format) {
+		doc.report(at+".format", "%q is not known: %s are; without it is found out", format, strings.Join(sheet.Formats(), ", "))
 	}
 	return out
 }
 
-// dateLayout reads how dates are written, as package time has it.
-func dateLayout(doc *document, at, format string) string {
-	layout := strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02").Replace(or(format, defaultDateFormat))
-	if !strings.Contains(layout, "2006") || !strings.Contains(layout, "01") || !strings.Contains(layout, "02") {
-		doc.report(at+".date_format", "%q must have YYYY, MM and DD, as in YYYY-MM-DD or DD.MM.YYYY", format)
+// dates reads how dates are written.
+func (l *loader) dates(doc *document, at string, patterns namesYAML) identity.DateReader {
+	r, err := identity.NewDateReader(patterns, l.zone)
+	if err != nil {
+		doc.report(at+".date_format", "%v", err)
 	}
-	return layout
+	return r
 }
 
 // origin reads where a source is read from.

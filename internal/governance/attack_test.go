@@ -99,7 +99,7 @@ func TestAnImportIsACause(t *testing.T) {
 	admin := o.by("administrator")
 	im := hr.Importer{DB: o.g.DB, Config: o.g.Config, Now: time.Now, Actor: governance.ActorOf(admin.Person)}
 	source := o.g.Config.Sources["hr"]
-	source.DateLayout, source.Changes = time.DateOnly, true
+	source.Changes = true
 	text := []byte("person_id,employment_id,given_name,family_name,unit,start_date,end_date\ntemp,Etemp,Given,Familytemp,office,2020-01-01,2021-01-01\n")
 	export, err := hr.Read("mine.csv", text, source, nil, o.g.Config.Rules.Units, im.Today())
 	if err != nil {

@@ -100,7 +100,7 @@ func newOffice(t *testing.T) *office {
 func (o *office) imports(source, text string) {
 	o.t.Helper()
 	s := o.g.Config.Sources[source]
-	s.DateLayout, s.Changes = time.DateOnly, true
+	s.Changes = true
 	im := hr.Importer{DB: o.g.DB, Config: o.g.Config, Now: time.Now, Actor: "behov"}
 	if r, err := im.Import(o.t.Context(), source+".csv", []byte(text), s); err != nil || slices.ContainsFunc(r.Problems, func(p policy.Problem) bool { return !p.Warning }) || r.Held != nil {
 		o.t.Fatalf("%+v, %v", r, err)

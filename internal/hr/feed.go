@@ -178,7 +178,7 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	if err != nil {
 		return 0, false, errors.New("http.url is none")
 	}
-	r.Header.Set("Accept", "application/json, application/x-ndjson, text/csv")
+	r.Header.Set("Accept", "application/json, application/x-ndjson, text/csv, application/xml;q=0.9, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet;q=0.8")
 	if f.token != "" {
 		r.Header.Set("Authorization", "Bearer "+f.token)
 	}
@@ -284,7 +284,7 @@ func (f *feed) more(p page) *more {
 // empty says whether a page has no record.
 func (f *feed) empty(p page) bool {
 	s := sheet.NewRecords()
-	return p.format == "json" && s.AddJSON("", p.content, layout(f.source)) == nil && s.Most() == 0
+	return p.format == "json" && s.AddJSON("", p.content, f.source.Layout(f.Config.Attributes)) == nil && s.Most() == 0
 }
 
 // export makes one export of all pages.
@@ -309,7 +309,7 @@ func (f *feed) joined(name string) (*Export, error) {
 	}
 	all := sheet.NewRecords()
 	for n, p := range f.pages {
-		if err := all.AddJSON(fmt.Sprintf("%s, page %d", name, n+1), p.content, layout(f.source)); err != nil {
+		if err := all.AddJSON(fmt.Sprintf("%s, page %d", name, n+1), p.content, f.source.Layout(f.Config.Attributes)); err != nil {
 			return nil, err
 		}
 	}

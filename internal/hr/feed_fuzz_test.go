@@ -53,7 +53,7 @@ func FuzzFeedPage(f *testing.F) {
 		server := &pages{t: t, first: body, next: []byte(`{"items": [` + row + `]}`), link: link}
 		feed := &feed{
 			Importer: &Importer{Config: &config.Config{Zone: time.UTC, Rules: &policy.Rules{Units: &identity.Units{}}}, Now: time.Now},
-			source:   config.Source{Name: "hr", DateLayout: time.DateOnly, HTTP: &config.Feed{URL: "https://feed.invalid/", Next: "next", Position: "cursor", Page: "token", Timeout: time.Second}},
+			source:   config.Source{Name: "hr", HTTP: &config.Feed{URL: "https://feed.invalid/", Next: "next", Position: "cursor", Page: "token", Timeout: time.Second}},
 			client:   &http.Client{Transport: server},
 		}
 		begun := time.Now()

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/behov/behov/internal/audit"
@@ -71,15 +72,23 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 			ending++
 		}
 	}
-	digest := ""
+	var why []string
 	if ending > 0 {
+		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed))
+	}
+	if n := len(r.postponed); n > 0 {
+		why = append(why, fmt.Sprintf("%d employments that run have a start in the future in the file, which would end access until then: they stay as they are, and the rest was imported; correct the rows of renewals (behov hr imports --problems), or release it to take the new start", n))
+		people = append(people, r.postponed...)
+	}
+	digest := ""
+	if len(why) > 0 {
 		digest = r.endings
 		slices.Sort(people)
 		body, err := json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentWithdrawn: slices.Compact(people)})
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
-		why := fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed)
+		why := strings.Join(why, "; and ")
 		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.EndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 		r.record.Status = store.ImportEndingsHeld
 		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {

@@ -30,8 +30,17 @@ const header = "person_id,employment_id,given_name,family_name,unit,job_code,emp
 var (
 	now    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	today  = identity.Date("2026-11-23")
-	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", DateLayout: time.DateOnly, Shrink: plan.Limit{People: 2, Share: -1}}
+	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", Shrink: plan.Limit{People: 2, Share: -1}}
 )
+
+func dates(t testing.TB, patterns ...string) identity.DateReader {
+	t.Helper()
+	r, err := identity.NewDateReader(patterns, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
 
 func units(t testing.TB) *identity.Units {
 	t.Helper()
@@ -149,7 +158,7 @@ func TestBadRows(t *testing.T) {
 		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: column end_date: it is before the start`},
 		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is no number from 0 to 100`},
 		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: column unit: there is no such unit`},
-		{"no name", "1,E1,,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it is empty`},
+		{"no name", "1,E1,,,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it is empty`},
 		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: column protected: it is neither yes nor no`},
 		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it has a line break or another control character in it`},
 		{"cut short", "1,E1,Åsa", `hr.csv:2: the row has 3 fields`},
@@ -297,7 +306,7 @@ func TestMapping(t *testing.T) {
 	f := newFixture(t)
 	s := source
 	s.Columns = map[string]string{"person_id": "ANST", "employment_id": "TJ", "given_name": "FNAMN", "family_name": "ENAMN", "start_date": "FROM", "employment_percent": "PROC"}
-	s.Delimiter, s.Encoding, s.DateLayout = ';', "windows-1252", "02.01.2006"
+	s.Delimiter, s.Encoding, s.Dates = ';', "windows-1252", dates(t, "DD.MM.YYYY")
 	s.Constants = map[string]string{"employment_type": "permanent", "unit": "school"}
 	text := "ANST;TJ;FNAMN;ENAMN;FROM;PROC;cost_centre\n1;E1;\xc5sa;\xd6berg;31.12.2025;75,5;10\n"
 	r, err := f.im.Import(context.Background(), "hr.csv", []byte(text), s)

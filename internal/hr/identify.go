@@ -93,9 +93,9 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 		}
 		switch named, declared := r.named(c, row.Person); {
 		case !named:
-			r.warn(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
+			r.ask(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
 		case !declared:
-			r.warn(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
+			r.ask(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
 		default:
 			match = append(match, c)
 		}
@@ -106,11 +106,11 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 	known := match[0]
 	if len(match) > 1 { // which of them it is, is a question
 		if r.Source.Name == r.Config.First || known.Person.ID == "" {
-			r.warn(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
+			r.ask(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
 			return nil, nil
 		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: "records"})
-		r.warn(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
+		r.ask(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
 		return nil, nil
 	}
 	if known.Person.ID == "" {
@@ -119,11 +119,11 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 	if changed := r.changes(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
 		if r.Source.Name == r.Config.First { // a hire gets what the work needs
-			r.warn(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
+			r.ask(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
 			return nil, nil
 		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
-		r.warn(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
+		r.ask(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
 		return nil, nil
 	}
 	r.joined = append(r.joined, joined{key: key, person: known.Person.ID})

@@ -43,6 +43,15 @@ type Report struct {
 	// Joined counts records that were found to be those of people known
 	// already, by their national identity number.
 	Joined int `json:"joined,omitempty"`
+	// LeftOut counts rows that were not taken: bad ones, and those of people of whom
+	// another row is. Questions counts rows that were taken and may be those of
+	// somebody known, Warnings what else a person should look at.
+	LeftOut   int `json:"left_out,omitempty"`
+	Questions int `json:"questions,omitempty"`
+	Warnings  int `json:"warnings,omitempty"`
+	// Postponed counts the running employments of which changes said that they begin
+	// in the future: what they give ends until then.
+	Postponed int `json:"postponed,omitempty"`
 	// Erased counts rows that were left out because they are of erased people and
 	// of employments that have ended.
 	Erased int `json:"erased,omitempty"`
@@ -167,7 +176,7 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Importer: im, holds: holds, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
+	run := &run{Importer: im, holds: holds, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if d.ByHand {
@@ -230,7 +239,10 @@ type run struct {
 	subjects     []*Subject
 	joined       []joined
 	questions    []question
+	asked        map[string]bool               // the keys of people who may be somebody known
+	askedTwice   int                           // problems beyond the first about one of them
 	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
+	postponed    []identity.PersonID           // whose running employments would begin later
 	unattributed int                           // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool    // who stay as they are
 	garbled      []Row                         // one of each person whose letters are others than they were
@@ -489,12 +501,15 @@ func (r *run) check(s *Subject) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are")
+			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
 		}
 		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
+			continue
+		}
+		if r.postpones(s, row) {
 			continue
 		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
@@ -504,12 +519,49 @@ func (r *run) check(s *Subject) {
 		// A number can be corrected, and people change their names; both at once
 		// is more likely somebody else under a number used again.
 		before := s.Person.Keys[i].Facts
+		if name := emptiedName(*before, row.Person); name != "" {
+			r.warn(row, "the %s is empty, and was not before: the person has the other name alone from now on; correct it in HR if that is not meant", name)
+		}
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
 			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
 			r.Export.BadPeople[row.PersonKey] = true
 		}
 	}
+}
+
+// postpones says whether a row that moves the start of a running employment into
+// the future is left out. Its person would lose their access until then, and most
+// often it is a renewal that has the start of the new contract. The endings of the
+// import are held with it; of changes they are counted, for they are not read again.
+func (r *run) postpones(s *Subject, row Row) bool {
+	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
+	})
+	if !runs || row.Start <= r.today || row.cancelled() || row.Removed || r.endingsReleased {
+		return false
+	}
+	column := or(r.Source.Columns["start_date"], "start_date")
+	const renewal = "of a renewal keep the start, or give it an employment_id of its own"
+	if r.Export.Partial {
+		r.report.Postponed++
+		return false
+	}
+	r.problem(row, "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the row is left out; %s, or release what is held to take the new start", column, renewal)
+	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	r.postponed = append(r.postponed, s.Person.ID)
+	return true
+}
+
+// emptiedName returns the column of a name that a person had and has no more.
+func emptiedName(before, now identity.PersonFacts) string {
+	switch {
+	case before.GivenName != "" && now.GivenName == "":
+		return "given_name"
+	case before.FamilyName != "" && now.FamilyName == "":
+		return "family_name"
+	}
+	return ""
 }
 
 // cancels says whether an end more than a day before the start cancels the
@@ -535,13 +587,22 @@ func (r *run) cancels(s *Subject, row Row) bool {
 // problem reports what is wrong with a row. Its arguments must be none of the
 // file's own values, as of parser.said.
 func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
+	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
 
 // warn reports what a person should look at though the row is taken.
 func (r *run) warn(row Row, format string, args ...any) {
 	r.problem(row, format, args...)
 	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
+}
+
+// ask asks a question about a row that is taken: whose record it is.
+func (r *run) ask(row Row, format string, args ...any) {
+	r.warn(row, format, args...)
+	if r.asked[row.PersonKey] {
+		r.askedTwice++
+	}
+	r.asked[row.PersonKey] = true
 }
 
 // close records the import itself.
@@ -555,6 +616,13 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 			r.record.BadRows++
 		}
 	}
+	r.report.LeftOut, r.report.Questions = r.record.BadRows, len(r.asked)
+	for _, p := range r.report.Problems {
+		if p.Warning {
+			r.report.Warnings++
+		}
+	}
+	r.report.Warnings -= r.askedTwice + len(r.asked)
 	// They take nobody's access, and so nothing is held; but who has left keeps
 	// theirs as long as nobody looks.
 	if allowed := r.Source.Shrink.Most(r.Export.Read); r.record.BadRows > allowed {
@@ -576,7 +644,9 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 }
 
 // leftOut is how many rows are bad, but for those of people who are.
-func (r *run) leftOut() int { return r.Export.Read - len(r.Export.Rows) - r.report.Erased }
+func (r *run) leftOut() int {
+	return r.Export.Read - len(r.Export.Rows) - r.Export.Repeated - r.report.Erased
+}
 
 // remembered is how many problems of an import are kept.
 const remembered = 1000

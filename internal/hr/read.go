@@ -54,6 +54,8 @@ func (r Row) cancelled() bool { return r.End != "" && r.End < r.Start }
 type Export struct {
 	Rows []Row // in the file's order, without the bad ones
 	Read int   // rows in the file, the header not counted
+	// Repeated counts rows that say what another one says.
+	Repeated int
 	// Problems tell of bad rows, and warn of odd ones.
 	Problems []policy.Problem
 	// BadPeople and BadEmployments are concerned by a bad row: they stay as
@@ -75,6 +77,8 @@ type Export struct {
 	Cancelled map[string]string
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
+	// Sheet is that of a workbook, of which lines are rows.
+	Sheet string
 }
 
 // mostField is how long a field may be, in characters.
@@ -83,11 +87,11 @@ const mostField = 500
 // required are the columns without which a file is no HR export.
 var required = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
 
-// Read reads what a file of a source says: CSV, JSON or JSON Lines. Problems of
+// Read reads what a file of a source says, in any of sheet.Formats. Problems of
 // rows are in the Export; the error is about the whole file, which then says
 // nothing at all.
 func Read(file string, content []byte, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
-	s, warning, err := sheet.Open(file, content, layout(source))
+	s, warning, err := sheet.Open(file, content, source.Layout(attributes))
 	if err != nil {
 		return nil, err
 	}
@@ -98,14 +102,9 @@ func Read(file string, content []byte, source config.Source, attributes []string
 	return export, err
 }
 
-// layout is how a source writes.
-func layout(s config.Source) sheet.Layout {
-	return sheet.Layout{Setting: "hr.sources." + s.Name, Format: s.Format, Encoding: s.Encoding, Delimiter: s.Delimiter}
-}
-
 // read makes rows of a sheet's records.
 func read(file string, s sheet.Sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
-	p := parser{file: file, sheet: s, texts: map[string]string{}, source: source, units: units, today: today, export: &Export{Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
+	p := parser{file: file, sheet: s, texts: map[string]string{}, unevens: map[string]*unevenDates{}, source: source, units: units, today: today, export: &Export{Sheet: s.Tab(), Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
 		Protected: map[string]bool{}, Cancelled: map[string]string{}, Filled: map[string]int{}}}
 	header, err := s.Header()
 	if err != nil {
@@ -123,7 +122,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	}
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
-		if err == nil && blank(fields) {
+		if err == nil && (blank(fields) || p.skips(fields)) {
 			continue // as Excel leaves them: it is no person's row, and nothing at all
 		}
 		p.export.Read++
@@ -133,6 +132,10 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 			p.export.Unattributed++
 			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.Text)
 		case err != nil:
+			var whole policy.Problem
+			if errors.As(err, &whole) {
+				return nil, whole
+			}
 			return nil, policy.Problem{File: file, Text: "it cannot be read on: " + err.Error()}
 		default:
 			p.row(line, fields)
@@ -142,8 +145,9 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		}
 	}
 	p.doubles()
+	p.warnUneven()
 	if p.errors > sheet.MostProblems {
-		return nil, policy.Problem{File: file, Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
+		return nil, policy.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
 	}
 	if more := p.warnings - sheet.MostProblems; more > 0 {
 		p.export.Problems = append(p.export.Problems, policy.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
@@ -168,23 +172,41 @@ type parser struct {
 	names   map[string]string
 	// constants are the values of columns that the sheet lacks.
 	constants map[string]string
-	free      map[string]int    // own attributes → field
-	own       []string          // those that the sheet has
-	warned    map[string]bool   // people whose number is not one
-	texts     map[string]string // what many rows say alike
-	header    []string          // the names of the sheet's columns
-	width     int               // how many columns the sheet has
+	// made are the values that are made of several fields or of a part of one,
+	// otherwise those of templates under constants; now are those of the last row.
+	made, otherwise map[string]value
+	now             map[string]string
+	skipped         []skipped
+	free            map[string]int    // own attributes → field
+	own             []string          // those that the sheet has
+	warned          map[string]bool   // people whose number is not one
+	texts           map[string]string // what many rows say alike
+	unevens         map[string]*unevenDates
+	header          []string // the names of the sheet's columns
+	width           int      // how many columns the sheet has
 	// errors and warnings count the problems, first is the first of them that is
 	// no warning.
 	errors, warnings int
 	first            policy.Problem
+	wrong            []fault // of the row that is read
+}
+
+// fault is one of the problems of a row.
+type fault struct {
+	column      int
+	text, value string
 }
 
 func (p *parser) readHeader(header []string, attributes []string) error {
-	if slices.ContainsFunc(header, isData) { // which must not be told as a column's name
-		return policy.Problem{File: p.file, Line: 1, Text: "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own"}
+	refuse := func(text string, names []string) error {
+		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listed(names)}
+		if p.source.Format != "fixed" && slices.ContainsFunc(header, isData) { // which must not be told as a column's name
+			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
+		}
+		return refused
 	}
 	p.columns, p.names, p.free, p.warned = map[string]int{}, map[string]string{}, map[string]int{}, map[string]bool{}
+	p.made, p.otherwise, p.now = map[string]value{}, map[string]value{}, map[string]string{}
 	at := map[string]int{}
 	p.constants = map[string]string{}
 	for column, v := range p.source.Constants {
@@ -197,22 +219,13 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 		}
 		p.header = append(p.header, name)
 		if first, ok := at[name]; ok && name != "" {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), Value: listed([]string{name})}
+			return refuse(fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), []string{name})
 		}
 		at[name] = i
 	}
 	for _, canonical := range config.Canonical {
-		name := canonical
-		if mapped := identity.CleanText(p.source.Columns[canonical]); mapped != "" {
-			name = mapped
-		}
-		if i, ok := at[name]; ok {
-			p.columns[canonical] = i
-			p.read = append(p.read, canonical)
-			p.names[canonical] = name
-			p.export.Filled[canonical] = 0
-		} else if name != canonical {
-			return policy.Problem{File: p.file, Line: 1, Text: fmt.Sprintf("there is no column %q, to which hr.sources.%s.columns maps %s; there are %d others (%s)", name, p.source.Name, canonical, len(header), seeValues), Value: listed(header)}
+		if err := p.readColumn(canonical, at, header, refuse); err != nil {
+			return err
 		}
 	}
 	for _, canonical := range required {
@@ -222,14 +235,24 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 			if len(header) == 1 {
 				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
 			}
-			return policy.Problem{File: p.file, Line: 1, Text: text + ": map it under hr.sources." + p.source.Name + ".columns", Value: listed(header)}
+			return refuse(text+": map it under hr.sources."+p.source.Name+".columns", header)
 		}
 	}
 	for _, name := range attributes {
-		if i, ok := at[identity.CleanText(name)]; ok {
-			p.free[name] = i
-			p.own = append(p.own, name)
+		if err := p.readColumn(name, at, header, refuse); err != nil {
+			return err
 		}
+	}
+	for _, skip := range p.source.Skip {
+		i, ok := p.find(skip.Column, at)
+		if !ok {
+			return refuse(fmt.Sprintf("there is no column %q, of which hr.sources.%s.skip names values; there are %d others (%s)", skip.Column, p.source.Name, len(header), seeValues), header)
+		}
+		values := make([]string, len(skip.Values))
+		for k, v := range skip.Values {
+			values[k] = identity.CleanText(v)
+		}
+		p.skipped = append(p.skipped, skipped{i, values})
 	}
 	return nil
 }
@@ -271,7 +294,7 @@ func (p *parser) problem(line, column int, person, value, format string, args ..
 // said makes a problem. Its arguments must be none of the file's own values: a
 // row that is shifted by a column has a name where a key or a date should be.
 func (p *parser) said(line, column int, person, value, format string, args ...any) policy.Problem {
-	return policy.Problem{File: p.file, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
+	return policy.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
 }
 
 // valueOf is the personal part of a problem.
@@ -292,18 +315,16 @@ func (p *parser) row(line int, fields []string) {
 	row := Row{Line: line}
 	bad := false
 	unusable := p.unusable(fields)
-	get := func(column string) string {
-		if i, ok := p.columns[column]; ok && i < len(fields) && fields[i] != "" {
-			return fields[i]
-		}
-		return p.constants[column]
-	}
+	get := func(column string) string { return p.value(column, fields) }
+	p.make(fields)
 	if p.isHeader(fields) {
 		p.export.Unattributed++
 		p.problem(line, 0, "", "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
 		return
 	}
-	lost := func(column string) bool { i, ok := p.columns[column]; return ok && unusable[i] != "" }
+	lost := func(column string) bool { // it has a value that cannot be used
+		return slices.ContainsFunc(p.fieldsOf(column), func(i int) bool { return unusable[i] != "" })
+	}
 	fail := func(column, format string, args ...any) {
 		bad = true
 		at, value := 0, ""
@@ -314,16 +335,19 @@ func (p *parser) row(line int, fields []string) {
 		if ok && i < len(fields) {
 			at, value = p.sheet.Column(i), strings.Clone(fields[i])
 		}
-		p.problem(line, at, strings.Clone(row.PersonKey), value, "column %s: %s", or(p.names[column], column), fmt.Sprintf(format, args...))
+		p.wrong = append(p.wrong, fault{at, fmt.Sprintf("column %s: %s", or(p.names[column], column), fmt.Sprintf(format, args...)), value})
 	}
 	date := func(column string) identity.Date {
 		v := get(column)
 		if v == "" {
 			return ""
 		}
-		d, err := parseDate(p.source, v)
+		d, uneven, err := parseDate(p.source, v)
 		if err != nil {
 			fail(column, "%v", err)
+		}
+		if uneven {
+			p.uneven(line, column)
 		}
 		return identity.Date(p.intern(string(d)))
 	}
@@ -332,33 +356,43 @@ func (p *parser) row(line int, fields []string) {
 
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
 	for i, key := range []*string{&row.PersonKey, &row.EmploymentKey} {
-		if isPlaceholder(*key) {
+		if *key == tooLong {
+			*key = ""
+		} else if isPlaceholder(*key) {
 			*key = ""
 			fail(required[i], "it is a placeholder, such as NULL or -, and no value: correct it in HR, or in the export")
 		}
 	}
-	for _, column := range p.read {
-		if why := unusable[p.columns[column]]; why != "" {
-			fail(column, "%s", why)
+	told := map[int]bool{} // of a field that several columns are read from once
+	for _, column := range slices.Concat(p.read, p.own) {
+		for _, i := range p.fieldsOf(column) {
+			if why := unusable[i]; why != "" && !told[i] {
+				fail(column, "%s", why)
+				told[i] = true
+			}
 		}
-		if get(column) != "" {
+		if v := get(column); v == tooLong {
+			fail(column, "what its template makes is longer than %d characters", mostField)
+		} else if _, canonical := p.export.Filled[column]; canonical && v != "" {
 			p.export.Filled[column]++
-		}
-	}
-	for _, name := range p.own {
-		if why := unusable[p.free[name]]; why != "" {
-			fail(name, "%s", why)
 		}
 	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
 		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
-		p.problem(line, 0, row.PersonKey, "", "the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1)
+		p.wrong = append(p.wrong, fault{0, fmt.Sprintf("the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1), ""})
 	}
-	for _, column := range required[:4] {
+	needed := required[:2]
+	if p.source.SCIM { // a client that clears a name does so by mistake
+		needed = required[:4]
+	}
+	for _, column := range needed {
 		if get(column) == "" && !lost(column) {
 			fail(column, "it is empty")
 		}
+	}
+	if !p.source.SCIM && get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have one name
+		fail("given_name", "it is empty, and so is the family_name: a person has one of them at least")
 	}
 	row.Person = identity.PersonFacts{GivenName: common("given_name"), FamilyName: common("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}
 	if n, ok := identity.NationalID(row.Person.NationalID, p.today); ok {
@@ -408,17 +442,19 @@ func (p *parser) row(line int, fields []string) {
 		return isYes(v)
 	}
 	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
-	for name, i := range p.free {
-		if i < len(fields) && fields[i] != "" {
+	for _, name := range p.own {
+		if v := clone(name); v != "" {
 			if row.Terms.Attributes == nil {
 				row.Terms.Attributes = map[string]string{}
 			}
-			row.Terms.Attributes[name] = strings.Clone(fields[i])
+			row.Terms.Attributes[name] = v
 		}
 	}
 	if row.Person.Protected && row.PersonKey != "" {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
+	bad = bad || len(p.wrong) > 0
+	p.tellFaults(row)
 	if bad {
 		if row.cancelled() && row.PersonKey != "" && row.EmploymentKey != "" {
 			p.export.Cancelled[row.EmploymentKey] = row.PersonKey
@@ -485,12 +521,7 @@ func (p *parser) unusable(fields []string) map[int]string {
 
 // isName reports whether the i-th field is a part of a person's name.
 func (p *parser) isName(i int) bool {
-	for _, column := range []string{"given_name", "family_name"} {
-		if at, ok := p.columns[column]; ok && at == i {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.fieldsOf("given_name"), i) || slices.Contains(p.fieldsOf("family_name"), i)
 }
 
 // contract checks what only contracts that need a sponsor have.
@@ -569,26 +600,39 @@ func isNo(v string) bool {
 	return slices.Contains([]string{"", "0", "false", "no", "n", "nej"}, strings.ToLower(v))
 }
 
-// parseDate reads a date in the source's format. Where the source names none,
-// the forms that ISO 8601 has for a day are taken, also with a time behind.
-func parseDate(source config.Source, v string) (identity.Date, error) {
-	layout := source.DateLayout
-	d, err := identity.ParseDate(layout, v)
-	if err == nil || layout != time.DateOnly {
-		return d, err
+// parseDate reads a date in the source's formats; uneven is as
+// identity.DateReader.Parse has it.
+func parseDate(source config.Source, v string) (d identity.Date, uneven bool, err error) {
+	d, uneven, err = source.Dates.Parse(v)
+	switch {
+	case err == nil || source.SCIM: // whose client has no other format to choose
+		return d, uneven, err
+	case errors.Is(err, identity.ErrSerialDate):
+		return "", false, fmt.Errorf("%w: format the column as a date in the spreadsheet, or list EXCEL under hr.sources.%s.date_format", err, source.Name)
 	}
-	if len(v) == 8 {
-		if d, e := identity.ParseDate("20060102", v); e == nil {
-			return d, nil
+	return "", false, fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
+}
+
+// unevenDates are the rows in which a column has a time of day that is no
+// midnight.
+type unevenDates struct{ line, rows int }
+
+func (p *parser) uneven(line int, column string) {
+	u := p.unevens[column]
+	if u == nil {
+		u = &unevenDates{line: line}
+		p.unevens[column] = u
+	}
+	u.rows++
+}
+
+// warnUneven warns of times of day that are no midnight, once for each column.
+func (p *parser) warnUneven() {
+	for _, column := range config.Canonical {
+		if u := p.unevens[column]; u != nil {
+			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", or(p.names[column], column), u.rows)
 		}
 	}
-	if day, rest, ok := strings.Cut(v, "T"); ok && len(day) == 10 && strings.Trim(rest, "0123456789:.+-Z") == "" {
-		return identity.ParseDate(layout, day)
-	}
-	if source.SCIM {
-		return "", err // the client has no other format to choose
-	}
-	return "", fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
 }
 
 func columnsOf(m map[string]int) []int {
@@ -629,7 +673,11 @@ func (p *parser) doubles() {
 	at, first := make(map[slot]int, len(rows)), make(map[string]int, len(rows)) // indexes into kept
 	wrong := map[string]bool{}
 	clash := func(a, b Row, format string, args ...any) {
-		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, fmt.Sprintf(format, args...))
+		text := fmt.Sprintf(format, args...)
+		if a.PersonKey != b.PersonKey && !p.source.SCIM {
+			text = "it is another person's there, and all its rows are left out; " + p.perPerson()
+		}
+		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, text)
 		wrong[b.EmploymentKey] = true
 		p.bad(a)
 		p.bad(b)
@@ -644,6 +692,7 @@ func (p *parser) doubles() {
 		again = again && (!p.export.Partial || kept[before].Stamp == row.Stamp)
 		switch {
 		case twice && kept[same].says(row):
+			p.export.Repeated++
 			continue
 		case twice:
 			clash(kept[same], row, "all its rows are left out")

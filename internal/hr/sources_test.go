@@ -28,7 +28,7 @@ import (
 )
 
 // detecting is a source that says nothing about how it writes.
-var detecting = config.Source{Name: "hr", DateLayout: time.DateOnly, Shrink: plan.Limit{People: 2, Share: -1}}
+var detecting = config.Source{Name: "hr", Shrink: plan.Limit{People: 2, Share: -1}}
 
 func utf16le(s string) []byte {
 	b := []byte{0xff, 0xfe}
@@ -112,7 +112,7 @@ var broken = []struct {
 	{"contradicting rows", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no\n", `hr:3: the employment_id is in line 2 too and says otherwise`, false},
 	{"two names for one person", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no\n", `hr:3: the person's own columns differ from those in line 2`, false},
 	{"no person", header + ",E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Åsa,Ek,library,2,25,2021-01-01,,no\n", `hr:2:1: column person_id: it is empty`, false},
-	{"no name", header + "1,E1,,Ek,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it is empty`, false},
+	{"no name", header + "1,E1,,,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it is empty`, false},
 	{"unknown unit", header + "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", `hr:2:14: column unit: there is no such unit`, false},
 	{"too many percent", header + "1,E1,Åsa,Ek,school,1,1000,2020-01-01,,no\n", `hr:2:23: column employment_percent: it is no number from 0 to 100`, false},
 	{"protected perhaps", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps\n", `hr:2:39: column protected: it is neither yes nor no`, false},

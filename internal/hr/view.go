@@ -107,7 +107,8 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 	if err != nil {
 		return nil, "", errors.New("the database's URL is none")
 	}
-	defer db.Close() //nolint:errcheck // reading
+	defer db.Close()                     //nolint:errcheck // reading
+	postgres := db.DriverName() == "pgx" // SQLite keeps no time zone apart
 	query, args := v.Query, []any{}
 	if v.HighWater != "" {
 		query, args = strings.ReplaceAll(query, ":high_water", "$1"), []any{from}
@@ -122,6 +123,10 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 	if err != nil {
 		return nil, "", err
 	}
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, "", err
+	}
 	s, highest = sheet.NewRecords(), from
 	for rows.Next() {
 		values, err := sqlx.SliceScan(rows)
@@ -130,7 +135,7 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 		}
 		fields := make([]string, len(names))
 		for i, name := range names {
-			fields[i] = textOf(values[i])
+			fields[i] = textOf(values[i], types[i].DatabaseTypeName() == "TIMESTAMP" && postgres)
 			if name == v.HighWater && larger(fields[i], highest) {
 				highest = fields[i]
 			}
@@ -143,8 +148,9 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 	return s, highest, rows.Err()
 }
 
-// textOf writes a database's value as an export would.
-func textOf(v any) string {
+// textOf writes a database's value as an export would; local says that its time
+// has no zone.
+func textOf(v any, local bool) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -153,6 +159,9 @@ func textOf(v any) string {
 	case time.Time:
 		if v.Equal(v.Truncate(24*time.Hour)) && v.Location() == time.UTC {
 			return v.Format(time.DateOnly)
+		}
+		if local { // it says when it is where the organisation is
+			return v.Format("2006-01-02T15:04:05.999999999")
 		}
 		return v.UTC().Format(time.RFC3339Nano)
 	case float64:

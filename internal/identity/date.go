@@ -33,6 +33,10 @@ func DateOf(t time.Time, zone *time.Location) Date {
 	return Date(t.In(zone).Format(time.DateOnly))
 }
 
+// lastDay is the last day that a Date can be. Many systems write it where an
+// employment has no end.
+const lastDay Date = "9999-12-31"
+
 // AddDays returns the date n days later, or earlier when n is negative; no day
 // lies outside the years 0 to 9999, in which dates compare as strings do.
 func (d Date) AddDays(n int) Date {
@@ -42,7 +46,7 @@ func (d Date) AddDays(n int) Date {
 	}
 	switch t = t.AddDate(0, 0, n); {
 	case t.Year() > 9999:
-		return "9999-12-31"
+		return lastDay
 	case t.Year() < 0:
 		return "0000-01-01"
 	}

@@ -13,12 +13,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mozillazg/go-unidecode"
 	"golang.org/x/text/unicode/norm"
 )
 
 // Template makes a login or an attribute value from a person and the
 // employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N, last N.
+// functions: ascii, lower, upper, first N, last N, before SEPARATOR, after
+// SEPARATOR.
 type Template struct {
 	t    *template.Template
 	text string
@@ -131,8 +133,14 @@ type View struct {
 func (v View) Begins() string { return v.instant(v.Start, 0) }
 
 // Ends is the instant at which the employment is over, the first after its
-// last day, as RFC 3339 in UTC; empty when it has no last day.
-func (v View) Ends() string { return v.instant(v.End, 1) }
+// last day, as RFC 3339 in UTC; empty when it has no last day, as which the last
+// one of the calendar counts: no RFC 3339 is after it.
+func (v View) Ends() string {
+	if v.End == lastDay {
+		return ""
+	}
+	return v.instant(v.End, 1)
+}
 
 func (v View) instant(d Date, days int) string {
 	t, err := time.Parse(time.DateOnly, string(d))
@@ -184,11 +192,13 @@ func ParseTemplate(text string) (*Template, error) {
 // templateFunctions are those of templates. The library's own that write text
 // are replaced: what they return is bounded.
 var templateFunctions = template.FuncMap{
-	"ascii":    func(v any) (string, error) { return bounded(ASCII(fmt.Sprint(v))) },
+	"ascii":    func(v any) (string, error) { return bounded(Romanized(fmt.Sprint(v))) },
 	"lower":    func(v any) (string, error) { return bounded(strings.ToLower(fmt.Sprint(v))) },
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
 	"last":     func(n int, v any) (string, error) { return part(last, n, v) },
+	"before":   func(separator string, v any) string { return before(separator, fmt.Sprint(v)) },
+	"after":    func(separator string, v any) string { return after(separator, fmt.Sprint(v)) },
 	"print":    func(args ...any) (string, error) { return bounded(fmt.Sprint(args...)) },
 	"println":  func(args ...any) (string, error) { return bounded(fmt.Sprintln(args...)) },
 	"printf":   boundedPrintf,
@@ -375,6 +385,18 @@ func (p Person) ViewOn(day Date, rule MainRule) View {
 	return v
 }
 
+// before returns what stands before the separator, or all where there is none.
+func before(separator, s string) string {
+	part, _, _ := strings.Cut(s, separator)
+	return strings.TrimSpace(part)
+}
+
+// after returns what stands behind the separator, or nothing where there is none.
+func after(separator, s string) string {
+	_, part, _ := strings.Cut(s, separator)
+	return strings.TrimSpace(part)
+}
+
 func first(n int, s string) string {
 	runes := []rune(s)
 	if len(runes) > n {
@@ -408,6 +430,20 @@ func ASCII(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Romanized is ASCII for the letters of every script: what is not Latin is written
+// as it is read, as far as a table can tell, Иван as Ivan and 王伟 as WangWei.
+func Romanized(s string) string {
+	var b strings.Builder
+	for _, r := range norm.NFC.String(s) {
+		if r > unicode.MaxASCII && unicode.IsLetter(r) && !unicode.Is(unicode.Latin, r) {
+			b.WriteString(ASCII(unidecode.Unidecode(string(r))))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return ASCII(b.String())
 }
 
 // LoginCandidate returns the n-th login to try, counted from 1: the base, then

@@ -74,9 +74,11 @@ func (c *Catalogue) Sort() {
 
 // Problem is something wrong in a file, at a place.
 type Problem struct {
-	File    string `json:"file"`
-	Line    int    `json:"line,omitempty"`   // from 1; 0 when it is about the whole file
-	Column  int    `json:"column,omitempty"` // from 1
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`   // from 1; 0 when it is about the whole file
+	Column int    `json:"column,omitempty"` // from 1
+	// Sheet is that of a workbook, of which Line is the row; empty in other files.
+	Sheet   string `json:"sheet,omitempty"`
 	Text    string `json:"text"`
 	Warning bool   `json:"warning,omitempty"`
 	// Value is what stands in HR's record, or whose it is: personal data, which
@@ -87,7 +89,15 @@ type Problem struct {
 
 func (p Problem) Error() string {
 	place := p.File
-	if p.Line > 0 {
+	if p.Sheet != "" {
+		place += ": sheet " + p.Sheet
+		if p.Line > 0 {
+			place += fmt.Sprintf(", row %d", p.Line)
+		}
+		if p.Line > 0 && p.Column > 0 {
+			place += ", column " + letters(p.Column)
+		}
+	} else if p.Line > 0 {
 		place += fmt.Sprintf(":%d", p.Line)
 		if p.Column > 0 {
 			place += fmt.Sprintf(":%d", p.Column)
@@ -97,4 +107,13 @@ func (p Problem) Error() string {
 		return place + ": warning: " + p.Text
 	}
 	return place + ": " + p.Text
+}
+
+// letters names a column as spreadsheets do: A, B, … Z, AA.
+func letters(column int) string {
+	name := ""
+	for ; column > 0; column = (column - 1) / 26 {
+		name = string(rune('A'+(column-1)%26)) + name
+	}
+	return name
 }

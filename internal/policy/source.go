@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -130,6 +131,7 @@ const rolePrefix = "role:"
 // with # are comments. A line that is wrong is reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
 	text = strings.TrimPrefix(text, "\ufeff") // some editors put it there
+	text, comma := Delimited(text)
 	s := &Source{File: file, Text: text}
 	if len(text) > maxPolicy {
 		return s, []Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
@@ -141,6 +143,7 @@ func Parse(file, text string) (*Source, []Problem) {
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = true
 	r.Comment = '#'
+	r.Comma = comma
 	for {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -153,6 +156,9 @@ func Parse(file, text string) (*Source, []Problem) {
 				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
 			}
 			return s, append(problems, p)
+		}
+		if fields = Trimmed(fields, 6); len(fields) == 0 {
+			continue
 		}
 		line, _ := r.FieldPos(0)
 		report := func(field int, format string, args ...any) {
@@ -227,6 +233,47 @@ func Parse(file, text string) (*Source, []Problem) {
 			report(0, "a line begins with p (a rule) or g (what a role holds), not %q", fields[0])
 		}
 	}
+}
+
+// Delimited returns what separates the fields of lines that begin with p or g: a
+// comma, or a semicolon or a tab as Excel writes them. A line sep=; that says so
+// becomes a comment.
+func Delimited(text string) (string, rune) {
+	comma := ','
+	if line, rest, _ := strings.Cut(text, "\n"); separator.MatchString(line) {
+		return "#" + strings.Repeat(" ", len(line)-1) + "\n" + rest, rune(separator.FindStringSubmatch(line)[1][0])
+	}
+	for line := range strings.Lines(text) {
+		if m := firstField.FindStringSubmatch(line); m != nil {
+			return text, rune(m[1][0])
+		}
+	}
+	return text, comma
+}
+
+var (
+	separator  = regexp.MustCompile(`^"?(?i:sep)=([,;\t])"?\r?$`)
+	firstField = regexp.MustCompile(`^\s*"?[pg]"?\s*([,;\t])`)
+)
+
+// Trimmed returns the fields of a line without those that are empty at its end, as
+// Excel writes them to make all lines alike; none of an empty line, or of a comment
+// that Excel has put in quotes. Of a line that begins with p so many stay, for the
+// last of them may be empty.
+func Trimmed(fields []string, least int) []string {
+	last := 0
+	for i, f := range fields {
+		if strings.TrimSpace(f) != "" {
+			last = i + 1
+		}
+	}
+	switch {
+	case last == 0 || strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
+		return nil
+	case strings.TrimSpace(fields[0]) == "p": // of which the last may be empty
+		last = max(last, min(len(fields), least))
+	}
+	return fields[:last]
 }
 
 // characters counts a column in characters, from 1, as editors do.

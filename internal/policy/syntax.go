@@ -98,7 +98,7 @@ func nextToken(text string, at int, r rune, before []token) (token, error) {
 		return textLiteral(text, at, byte(r), pattern)
 	case r >= '0' && r <= '9':
 		return numberLiteral(text, at)
-	case r < utf8.RuneSelf && (unicode.IsLetter(r) || r == '_'):
+	case unicode.IsLetter(r) || r == '_':
 		return word(text, at), nil
 	}
 	for _, operator := range refused {
@@ -114,13 +114,19 @@ func nextToken(text string, at int, r rune, before []token) (token, error) {
 	return token{}, wrong(at, "the character %s (%U) stands outside quotes: delete it, or put text in quotes", strconv.QuoteRune(r), r)
 }
 
-// word reads a name, a function, in, true or false.
+// word reads a name, in the letters of any language, a function, in, true or
+// false.
 func word(text string, at int) token {
 	end := at
-	for end < len(text) && (text[end] == '_' || text[end] == '.' || text[end] < utf8.RuneSelf && (unicode.IsLetter(rune(text[end])) || unicode.IsDigit(rune(text[end])))) {
-		end++
+	for end < len(text) {
+		r, size := utf8.DecodeRuneInString(text[end:])
+		if !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && r != '_' && r != '.' {
+			break
+		}
+		end += size
 	}
-	t := token{kind: nameToken, text: text[at:end], at: at, end: end}
+	// As columns are named: some editors write ä as a and its dots.
+	t := token{kind: nameToken, text: norm.NFC.String(text[at:end]), at: at, end: end}
 	switch t.text {
 	case "true", "false":
 		t.kind, t.value = boolToken, t.text == "true"

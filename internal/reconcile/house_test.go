@@ -253,7 +253,7 @@ func (h *house) deciderCalled(key string) rights.Subject {
 	if err == nil && !known {
 		im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now, Actor: "behov"}
 		text := []byte("person_id,employment_id,given_name,family_name,job_code,start_date\n" + key + ",E" + key + ",Boss,Boss,BOSS,2020-01-01\n")
-		report, failed := im.Import(h.t.Context(), "office.csv", text, config.Source{Name: "office", Changes: true, DateLayout: time.DateOnly})
+		report, failed := im.Import(h.t.Context(), "office.csv", text, config.Source{Name: "office", Changes: true})
 		if err = failed; err == nil {
 			if len(report.Problems) > 0 || report.Held != nil {
 				h.t.Fatalf("%+v", report)

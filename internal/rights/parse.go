@@ -56,8 +56,9 @@ const maxLines = 10_000
 // Parse reads a rights file, in Casbin's CSV. Lines that begin with # are
 // comments. A line that is wrong is reported and left out.
 func Parse(file, text string) ([]Line, []policy.Problem) {
-	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
-	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment = -1, true, '#'
+	text, comma := policy.Delimited(strings.TrimPrefix(text, "\ufeff"))
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment, r.Comma = -1, true, '#', comma
 	var lines []Line
 	var problems []policy.Problem
 	for {
@@ -72,6 +73,9 @@ func Parse(file, text string) ([]Line, []policy.Problem) {
 				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
 			}
 			return lines, append(problems, p)
+		}
+		if fields = policy.Trimmed(fields, 0); len(fields) == 0 {
+			continue
 		}
 		at, _ := r.FieldPos(0)
 		if len(lines)+len(problems) >= maxLines {

@@ -98,7 +98,7 @@ func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error
 	if err != nil {
 		return nil, hr.Delivery{}, internal(err)
 	}
-	s := config.Source{Name: u.source.Name, SCIM: true, Changes: true, Format: "jsonl", DateLayout: time.DateOnly, Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants, Joins: u.source.Joins}
+	s := config.Source{Name: u.source.Name, SCIM: true, Changes: true, Format: "jsonl", Dates: identity.DateReader{}.In(u.im.Config.Zone), Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants, Joins: u.source.Joins}
 	units := u.im.Config.Rules.Units
 	if fields["removed"] == "yes" || fields["end_date"] != "" && fields["end_date"] < string(u.im.Today()) {
 		units = &identity.Units{} // an ending must not wait for a unit that is there no more

@@ -105,8 +105,8 @@ func newService(t testing.TB) *service {
 		t.Fatal(err)
 	}
 	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: &units},
-		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, DateLayout: time.DateOnly, Constants: map[string]string{"employment_percent": "100"}},
-			"other": {Name: "other", SCIM: true, Changes: true, DateLayout: time.DateOnly, Joins: []string{"idp"}}, "hr": {Name: "hr", DateLayout: time.DateOnly}}}
+		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, Constants: map[string]string{"employment_percent": "100"}},
+			"other": {Name: "other", SCIM: true, Changes: true, Joins: []string{"idp"}}, "hr": {Name: "hr"}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
 	s.im = im
 	h, err := server.New(im, c.Sources, server.Host{Ready: ready, Log: slog.New(slog.NewJSONHandler(s, nil)), TokenRefused: s.tokenRefused})

@@ -1,5 +1,6 @@
 // Package sheet reads tables as people and systems export them: CSV however it
-// is delimited and encoded, JSON, JSON Lines. What is not said is found out.
+// is delimited and encoded, JSON, JSON Lines, XML, fixed width, and the workbooks
+// of Excel and LibreOffice. What is not said is found out.
 //
 // It must never guess where a guess could be wrong without anybody seeing it,
 // and never put what is in a field into an error.
@@ -33,6 +34,11 @@ type Sheet interface {
 	// Column returns where in its line the last record's field begins, from 1;
 	// zero where there is no such thing.
 	Column(field int) int
+	// HeaderLine returns the line of the names of the columns, from 1.
+	HeaderLine() int
+	// Tab returns the name of the sheet in a workbook, whose lines are rows and
+	// whose columns have letters; empty in other files.
+	Tab() string
 }
 
 // What a sheet may have at most. More of either is no export, and is refused
@@ -62,15 +68,43 @@ func (e *RecordError) Error() string { return e.Text }
 // Layout is how a file is written. What is empty is found out.
 type Layout struct {
 	Setting   string // where the configuration says it, as hr.sources.hr; empty for nowhere
-	Format    string // "csv", "json" or "jsonl"
+	Format    string // one of Formats
 	Encoding  string // one of Encodings
 	Delimiter rune
 	Comment   rune // lines that begin with it are none; zero for no such thing
+	// Columns are the names of columns by which the header is known, in any case:
+	// those that the reader looks for, also where a file may lack some. In XML they
+	// are XPaths from the record, in fixed width the characters from-to, from 1.
+	Columns []string
+	// HeaderRow is the line of the header, from 1; zero finds it by Columns.
+	HeaderRow int
+	// TabName is the sheet of a workbook.
+	TabName string
+	// Record is the XPath of a record of XML.
+	Record string
 }
+
+// Formats are the names that a Layout can have.
+func Formats() []string { return []string{"csv", "json", "jsonl", "xlsx", "ods", "xml", "fixed"} }
 
 // Open makes a sheet of a file. The warning is about the whole file, and so is
 // the error, which is a policy.Problem.
 func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
+	switch kind := packed(content); {
+	case kind == "xlsx" && (l.Format == "" || l.Format == kind):
+		s, err = openExcel(file, content, l)
+		return s, nil, err
+	case kind == "ods" && (l.Format == "" || l.Format == kind):
+		s, err = openODS(file, content, l)
+		return s, nil, err
+	case kind != "":
+		return nil, nil, policy.Problem{File: file, Text: l.notPacked(kind)}
+	case l.Format == "xlsx" || l.Format == "ods":
+		return nil, nil, policy.Problem{File: file, Text: "it is no workbook, as " + l.setting("format") + " says"}
+	case l.Format == "xml":
+		s, err = openXML(file, content, l)
+		return s, nil, err
+	}
 	text, warning, err := l.decode(file, content)
 	if err != nil {
 		return nil, nil, err
@@ -86,15 +120,30 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Probl
 	case "jsonl":
 		s, err := readJSONLines(file, text)
 		return s, warning, err
+	case "fixed":
+		s, err := newFixed(file, text, l)
+		return s, warning, err
 	case "html":
-		return nil, nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched?"}
+		return nil, nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched? Of an export in XML say so: " + l.setting("format") + ": xml"}
 	}
 	return newCSV(file, text, l), warning, nil
 }
 
-// LooksLike says what a text is that nobody says: csv, json, jsonl, or html,
-// which is no export at all.
+// setting names a setting of the file.
+func (l Layout) setting(name string) string {
+	if l.Setting == "" {
+		return name
+	}
+	return l.Setting + "." + name
+}
+
+// LooksLike says what a file is that nobody says: csv, json, jsonl, a workbook
+// (xlsx, ods) or what is packed otherwise (zip, xls), or html, which is no export
+// at all.
 func LooksLike(text []byte) string {
+	if kind := packed(text); kind != "" {
+		return kind
+	}
 	start := bytes.TrimLeft(text, " \t\r\n\xef\xbb\xbf")
 	if len(start) == 0 {
 		return "csv"
@@ -118,18 +167,23 @@ func LooksLike(text []byte) string {
 type csvSheet struct {
 	file string
 	r    *csv.Reader
+	// before is how many lines of the file the reader does not see, header the
+	// line of the names of the columns.
+	before, header int
 }
 
 func newCSV(file string, text []byte, l Layout) *csvSheet {
+	start := l.findHeader(text)
+	text = text[start.offset:]
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comment = l.Comment
 	r.TrimLeadingSpace = l.Comment != 0 // people write comments, and line fields up
-	if r.Comma = l.Delimiter; r.Comma == 0 {
+	if r.Comma = start.comma; r.Comma == 0 {
 		r.Comma = delimiterOf(text, l.Comment)
 	}
 	r.FieldsPerRecord = -1
 	r.ReuseRecord = true
-	return &csvSheet{file: file, r: r}
+	return &csvSheet{file: file, r: r, before: start.lines, header: start.lines + 1}
 }
 
 // delimiterOf finds out what separates the names of the columns.
@@ -162,10 +216,16 @@ func (s *csvSheet) Header() ([]string, error) {
 	case errors.Is(err, io.EOF):
 		return nil, policy.Problem{File: s.file, Text: "the file is empty: an export has a line of column names and a row for each employment"}
 	case err != nil:
-		return nil, policy.Problem{File: s.file, Line: 1, Text: "the line of column names cannot be read: " + err.Error()}
+		var pe *csv.ParseError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, policy.Problem{File: s.file, Line: s.header, Text: "the line of column names cannot be read: " + err.Error()}
 	}
+	line, _ := s.r.FieldPos(0)
+	s.header = line + s.before
 	if len(header) > MostColumns {
-		return nil, policy.Problem{File: s.file, Line: 1, Text: tooManyColumns(len(header))}
+		return nil, policy.Problem{File: s.file, Line: s.header, Text: tooManyColumns(len(header))}
 	}
 	return append([]string(nil), header...), nil
 }
@@ -175,15 +235,19 @@ func (s *csvSheet) Next() ([]string, int, error) {
 	var pe *csv.ParseError
 	switch {
 	case errors.As(err, &pe):
-		return nil, 0, &RecordError{Line: pe.StartLine, Column: pe.Column, Text: pe.Err.Error()}
+		return nil, 0, &RecordError{Line: pe.StartLine + s.before, Column: pe.Column, Text: pe.Err.Error()}
 	case err != nil:
 		return nil, 0, err
 	}
 	line, _ := s.r.FieldPos(0)
-	return fields, line, nil
+	return fields, line + s.before, nil
 }
 
 func (s *csvSheet) Column(field int) int { _, at := s.r.FieldPos(field); return at }
+
+func (s *csvSheet) HeaderLine() int { return s.header }
+
+func (s *csvSheet) Tab() string { return "" }
 
 // Records is a sheet of records that name their fields themselves, so that
 // what columns there are is known when all have been read. Lines are the
@@ -313,6 +377,12 @@ func (s *Records) Most() int { return len(s.rows) }
 
 // Column implements Sheet: records that name their fields have none.
 func (s *Records) Column(int) int { return 0 }
+
+// HeaderLine implements Sheet.
+func (s *Records) HeaderLine() int { return 1 }
+
+// Tab implements Sheet.
+func (s *Records) Tab() string { return "" }
 
 // addJSON reads an array of objects, or an object with one array in it. A file
 // that breaks off says nothing at all.

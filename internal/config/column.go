@@ -1,0 +1,151 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Value says how a column of behov's gets its value from a record.
+type Value struct {
+	// Name is the column of the file, where the value is just that.
+	Name string
+	// Parts are columns whose values are joined by +, unless the file has a column
+	// with that name: person_id+employment_id.
+	Parts []string
+	// Template makes it of columns.
+	Template *identity.RecordTemplate
+}
+
+// keys are the columns that tell people and employments apart, and may be made of
+// several.
+var keys = []string{"person_id", "employment_id", "manager_id", "sponsor_id"}
+
+// ReadValue reads what stands under columns, or of constants what has {{ in it.
+func ReadValue(column, text string) (Value, error) {
+	if isTemplate(text) {
+		t, err := identity.ParseRecordTemplate(text)
+		return Value{Template: t}, err
+	}
+	v := Value{Name: identity.CleanText(text)}
+	if slices.Contains(keys, column) && strings.Contains(text, "+") {
+		for part := range strings.SplitSeq(text, "+") {
+			v.Parts = append(v.Parts, identity.CleanText(part))
+		}
+		if slices.Contains(v.Parts, "") {
+			v.Parts = nil
+		}
+	}
+	return v, nil
+}
+
+func isTemplate(text string) bool { return strings.Contains(text, "{{") }
+
+// reads returns the names of the file's columns that a value is made of.
+func (v Value) reads() []string {
+	switch {
+	case v.Template != nil:
+		return v.Template.Columns()
+	case v.Parts != nil:
+		return v.Parts
+	}
+	return []string{v.Name}
+}
+
+// ColumnNames returns the names by which a source's columns are looked for: those
+// of columns, constants and skip, those of behov's own that are not mapped, and the
+// organisation's own.
+func (s Source) ColumnNames(attributes []string) []string {
+	var names []string
+	add := func(more ...string) {
+		for _, name := range more {
+			if name = identity.CleanText(name); name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, column := range slices.Concat(Canonical, attributes) {
+		text := s.Columns[column]
+		if text == "" {
+			add(column)
+		} else if v, err := ReadValue(column, text); err == nil {
+			add(v.reads()...)
+		}
+		if constant := s.Constants[column]; isTemplate(constant) {
+			if v, err := ReadValue(column, constant); err == nil {
+				add(v.reads()...)
+			}
+		}
+	}
+	for _, skip := range s.Skip {
+		add(skip.Column)
+	}
+	return names
+}
+
+// Skip names rows that are none: those that have one of the values in the column.
+type Skip struct {
+	Column string   `yaml:"column"`
+	Values []string `yaml:"values"`
+}
+
+// skipsYAML is a list of such rows; a mapping is a list of one.
+type skipsYAML []Skip
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (s *skipsYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	var kind any
+	if err := unmarshal(&kind); err != nil {
+		return err
+	}
+	if _, list := kind.([]any); list {
+		return unmarshal((*[]Skip)(s))
+	}
+	var one Skip
+	if err := unmarshal(&one); err != nil {
+		return err
+	}
+	*s = skipsYAML{one}
+	return nil
+}
+
+// checkLayout refuses settings of a source's columns that cannot be read.
+func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source, attributes []string) {
+	layout := out.Layout(attributes)
+	for _, column := range sortedKeys(s.Columns) {
+		v, err := ReadValue(column, s.Columns[column])
+		if err != nil {
+			doc.report(at+".columns."+quoteKey(column), "%v", err)
+			continue
+		}
+		for _, name := range v.reads() {
+			if slices.Contains(Canonical, name) && v.Name != name {
+				continue // by what it is mapped to
+			}
+			if err := layout.CheckColumn(name); err != nil {
+				doc.report(at+".columns."+quoteKey(column), "%q: %v", name, err)
+			}
+		}
+	}
+	for _, column := range sortedKeys(s.Constants) {
+		if _, err := ReadValue(column, s.Constants[column]); err != nil {
+			doc.report(at+".constants."+quoteKey(column), "%v", err)
+		}
+	}
+	for _, skip := range s.Skip {
+		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
+			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
+		}
+	}
+	switch {
+	case s.HeaderRow < 0:
+		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
+	case (s.Record != "") != (layout.Format == "xml"):
+		doc.report(at, "an export in XML takes both format: xml and record, the XPath of a record")
+	case s.Record != "" && layout.CheckColumn(s.Record) != nil:
+		doc.report(at+".record", "%q is no XPath, as /export/employment", s.Record)
+	case layout.Format == "fixed" && len(s.Columns) == 0:
+		doc.report(at, "of fixed width the columns have positions: write them under columns, as person_id: 1-10")
+	}
+}

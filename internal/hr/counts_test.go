@@ -1,0 +1,67 @@
+package hr_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// TestRowsLeftOutAndQuestionsAreCountedApart: a row that raises a question goes in,
+// one that is repeated is not left out, and of a row with two mistakes one is.
+func TestRowsLeftOutAndQuestionsAreCountedApart(t *testing.T) {
+	f := newFixture(t)
+	const withNumber = "person_id,employment_id,given_name,family_name,national_id,start_date\n"
+	r := f.take(withNumber + "1,E1,Åsa,Ek,19811218-9876,2020-01-01\n2,E2,Eva,Ask,19811218-9876,2020-01-01\n2,E2,Eva,Ask,19811218-9876,2020-01-01\n3,E3,,,19811218-9877,soon\n")
+	if r.Rows != 4 || r.LeftOut != 1 || r.Questions != 1 || r.Warnings != 1 || r.Counts[identity.PersonAdded] != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestARenewalIsPointedOutBeforeItEndsAccess: the start of a running employment
+// that is moved into the future waits for a release.
+func TestARenewalIsPointedOutBeforeItEndsAccess(t *testing.T) {
+	f := newFixture(t)
+	f.take(twoPeople)
+	renewed := strings.Replace(twoPeople, "2020-01-01", "2026-12-01", 1)
+	r := f.take(renewed)
+	if r.EndingsHeld == nil || r.LeftOut != 2 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start, or give it an employment_id of its own") || !strings.Contains(r.EndingsHeld.Why, "1 employments that run have a start in the future") {
+		t.Fatalf("%+v", r)
+	}
+	start := func() identity.Date {
+		for _, p := range f.everybody() {
+			for _, e := range p.Employments {
+				if e.Key.Key == "E1" {
+					return e.Start
+				}
+			}
+		}
+		return ""
+	}
+	if start() != "2020-01-01" {
+		t.Errorf("it starts %s", start())
+	}
+	f.decide(r.EndingsHeld, store.Release)
+	if r = f.take(renewed); r.EndingsHeld != nil || len(r.Problems) > 0 || start() != "2026-12-01" {
+		t.Errorf("released: %+v, it starts %s", r, start())
+	}
+	if r = f.take(strings.Replace(renewed, "2026-12-01", "2027-01-01", 1)); r.EndingsHeld != nil || start() != "2027-01-01" {
+		t.Errorf("one that has not begun: %+v", r)
+	}
+	f = newFixture(t)
+	f.take(twoPeople)
+	if r = f.take(strings.Replace(twoPeople, "2020-01-01", "2019-12-01", 1)); r.EndingsHeld != nil {
+		t.Errorf("one in the past: %+v", r)
+	}
+	changes := detecting
+	changes.Changes = true
+	export, err := hr.Read("hr.csv", []byte(renewed), changes, nil, units(t), today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = f.im.Deliver(t.Context(), hr.Delivery{Source: changes, Name: "hr.csv", Hash: "x", Export: export}); err != nil || len(r.Problems) != 0 || r.Postponed != 1 || start() != "2026-12-01" {
+		t.Errorf("of changes: %+v, %v", r, err)
+	}
+}

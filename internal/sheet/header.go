@@ -1,0 +1,239 @@
+package sheet
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+// mostBefore is how many lines at the top are looked at for the header.
+const (
+	mostBefore = 50
+	mostHeader = 64 << 10 // bytes of such a line
+)
+
+// separatorLine tells Excel what separates fields, and has none.
+var separatorLine = regexp.MustCompile(`^"?(?i:sep)=(.)"?\r?$`)
+
+// headerPlace is where the names of the columns are: behind so many bytes, which
+// are so many lines. comma is zero where it was not found out.
+type headerPlace struct {
+	offset, lines int
+	comma         rune
+}
+
+// matches counts the names that a reader looks for among the fields of a row.
+func (l Layout) matches(fields []string) int {
+	n := 0
+	clean := make([]string, 0, len(fields))
+	for _, f := range fields {
+		if f = identity.CleanText(f); f != "" {
+			clean = append(clean, f)
+		}
+	}
+	for _, name := range l.Columns {
+		if slices.ContainsFunc(clean, func(f string) bool { return strings.EqualFold(f, name) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// enough is how many names make of a row the header: one may be a title, and two
+// stand in a sentence.
+func (l Layout) enough() int { return min(3, len(l.Columns)) }
+
+// findHeader finds the line of column names in CSV: the one that Layout says, or
+// the first of those with most of the names that are looked for, or the first one
+// that is not empty. With it, it finds the delimiter.
+func (l Layout) findHeader(text []byte) headerPlace {
+	at := headerPlace{comma: l.Delimiter}
+	if line, _, _ := bytes.Cut(text, []byte("\n")); separatorLine.Match(line) {
+		comma := []rune(string(separatorLine.FindSubmatch(line)[1]))[0]
+		if at.comma == 0 && comma != '"' {
+			at.comma = comma
+		}
+		at.offset, at.lines = min(len(line)+1, len(text)), 1
+	}
+	commas := []rune(",;\t|")
+	if at.comma != 0 {
+		commas = []rune{at.comma}
+	}
+	best, most, first := at, 0, headerPlace{lines: -1}
+	here := at
+	for n := 0; here.offset < len(text) && (n < mostBefore || l.HeaderRow > here.lines); n++ {
+		line, _, _ := bytes.Cut(text[here.offset:], []byte("\n"))
+		comment := l.Comment != 0 && bytes.HasPrefix(bytes.TrimSpace(line), []byte(string(l.Comment)))
+		if !comment && first.lines < 0 && len(bytes.Trim(line, " \r,;\t|\"")) > 0 {
+			first = here
+		}
+		if l.HeaderRow == here.lines+1 {
+			return here
+		}
+		for _, comma := range commas {
+			if comment || l.HeaderRow > 0 || len(l.Columns) == 0 || len(line) > mostHeader {
+				break
+			}
+			if found := l.matches(split(line, comma)); found > most {
+				best, most = here, found
+				best.comma = comma
+			}
+		}
+		here.offset, here.lines = min(here.offset+len(line)+1, len(text)), here.lines+1
+	}
+	switch {
+	case l.HeaderRow > 0:
+		return here // beyond the end
+	case most >= l.enough() && most > 0:
+		return best
+	case first.lines >= 0 && l.Comment == 0:
+		return first
+	}
+	return at
+}
+
+// split splits a line into its fields, as far as it can be.
+func split(line []byte, comma rune) []string {
+	r := csv.NewReader(bytes.NewReader(line))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, true
+	fields, err := r.Read()
+	if err != nil {
+		return nil
+	}
+	return fields
+}
+
+// rows are the rows of a sheet in a workbook, from the first one.
+type rows interface {
+	// next returns the next row and its number, from 1. io.EOF is the end, and any
+	// other error is about the whole file.
+	next() (fields []string, row int, err error)
+}
+
+// tableRow is a row that was read to find the header.
+type tableRow struct {
+	fields []string
+	row    int
+}
+
+// table is a sheet of a workbook.
+type table struct {
+	file, tab string
+	header    []string
+	headerRow int
+	score     int // how many of the names the header has
+	ahead     []tableRow
+	rows      rows
+	cells     int
+	ended     bool
+}
+
+// mostCells is how many cells a sheet may have.
+const mostCells = 50_000_000
+
+// newTable finds the header of a sheet.
+func newTable(file, tab string, r rows, l Layout) (*table, error) {
+	t := &table{file: file, tab: tab, rows: r}
+	first, best := -1, -1
+	for n := 0; n < mostBefore || l.HeaderRow > n; n++ {
+		fields, row, err := t.read()
+		if errors.Is(err, io.EOF) {
+			t.ended = true
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.ahead = append(t.ahead, tableRow{append([]string(nil), fields...), row})
+		if first < 0 && len(fields) > 0 {
+			first = n
+		}
+		if found := l.matches(fields); l.HeaderRow == 0 && found > t.score && found >= l.enough() {
+			best, t.score = n, found
+		}
+		if l.HeaderRow > 0 && row >= l.HeaderRow {
+			if row == l.HeaderRow {
+				best = n
+			}
+			break
+		}
+	}
+	if best < 0 && l.HeaderRow == 0 {
+		best = first
+	}
+	if best < 0 {
+		return t, nil // there is none, and Header says so
+	}
+	t.header, t.headerRow = t.ahead[best].fields, t.ahead[best].row
+	t.ahead = t.ahead[best+1:]
+	return t, nil
+}
+
+// read reads a row on, without the empty cells at its end.
+func (t *table) read() ([]string, int, error) {
+	fields, row, err := t.rows.next()
+	if err != nil {
+		return nil, row, err
+	}
+	for len(fields) > 0 && identity.CleanText(fields[len(fields)-1]) == "" {
+		fields = fields[:len(fields)-1]
+	}
+	if t.cells += len(fields) + 1; t.cells > mostCells {
+		return nil, row, t.problem(row, "the sheet has more than 50 million cells: it is no export")
+	}
+	if len(fields) > MostColumns {
+		return nil, row, t.problem(row, tooManyColumns(len(fields)))
+	}
+	return fields, row, nil
+}
+
+func (t *table) problem(row int, text string) policy.Problem {
+	return policy.Problem{File: t.file, Sheet: t.tab, Line: row, Text: text}
+}
+
+// Header implements Sheet.
+func (t *table) Header() ([]string, error) {
+	if t.headerRow == 0 {
+		return nil, t.problem(0, "the sheet is empty, or has no row where the names of the columns should be: an export has a row of names and a row for each employment")
+	}
+	return t.header, nil
+}
+
+// Next implements Sheet. Cells that are empty at the end of a row are there, for a
+// sheet has no rows that are cut short.
+func (t *table) Next() ([]string, int, error) {
+	var fields []string
+	var row int
+	if len(t.ahead) > 0 {
+		fields, row = t.ahead[0].fields, t.ahead[0].row
+		t.ahead = t.ahead[1:]
+	} else {
+		if t.ended {
+			return nil, 0, io.EOF
+		}
+		var err error
+		if fields, row, err = t.read(); err != nil {
+			return nil, row, err
+		}
+	}
+	for len(fields) < len(t.header) {
+		fields = append(fields, "")
+	}
+	return fields, row, nil
+}
+
+// Column implements Sheet.
+func (t *table) Column(field int) int { return field + 1 }
+
+// HeaderLine implements Sheet.
+func (t *table) HeaderLine() int { return t.headerRow }
+
+// Tab implements Sheet.
+func (t *table) Tab() string { return t.tab }

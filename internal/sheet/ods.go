@@ -1,0 +1,248 @@
+package sheet
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/behov/behov/internal/policy"
+)
+
+// openODS opens a workbook of LibreOffice (OASIS OpenDocument 1.3, part 3, 9).
+func openODS(file string, content []byte, l Layout) (Sheet, error) {
+	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		return nil, broken(file, "", errors.New("it is not whole"))
+	}
+	if err := checkSizes(file, z); err != nil {
+		return nil, err
+	}
+	names, err := tabsOfODS(z)
+	if err != nil {
+		return nil, broken(file, "", err)
+	}
+	return pickTab(file, names, l, func(name string) (*table, error) {
+		r, err := newODSRows(file, name, z)
+		if err != nil {
+			return nil, broken(file, name, err)
+		}
+		return newTable(file, name, r, l)
+	})
+}
+
+const mostTabs = 1000
+
+// tabsOfODS returns the names of the sheets, in order. It reads the file through,
+// so that one that is broken is known before its rows are.
+func tabsOfODS(z *zip.Reader) (names []string, err error) {
+	d, closer, err := decodeODS(z)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close() //nolint:errcheck // reading
+	deep := 0
+	seen := map[string]bool{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, errors.New("its XML is broken, or it is protected with a password")
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if deep++; deep > mostNested {
+				return nil, errNested
+			}
+			if e.Name.Local != "table" || deep != 4 { // document-content, body, spreadsheet
+				continue
+			}
+			if name := attribute(e, "name"); !seen[name] && len(names) < mostTabs {
+				seen[name] = true
+				names = append(names, name)
+			}
+		case xml.EndElement:
+			deep--
+		}
+	}
+}
+
+func decodeODS(z *zip.Reader) (*xml.Decoder, io.Closer, error) {
+	f, err := z.Open("content.xml")
+	if err != nil {
+		return nil, nil, errors.New("it has no content")
+	}
+	return xml.NewDecoder(f), f, nil
+}
+
+func attribute(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// repeated returns how often a row or a cell is there.
+func repeated(e xml.StartElement, name string) int {
+	n, err := strconv.Atoi(attribute(e, name))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return min(n, 1<<20)
+}
+
+// odsRows are the rows of a sheet.
+type odsRows struct {
+	file, tab string
+	d         *xml.Decoder
+	row       int
+	again     int // how often the last row is there still
+	fields    []string
+	ended     bool
+}
+
+// newODSRows goes to the sheet with the name.
+func newODSRows(file, tab string, z *zip.Reader) (*odsRows, error) {
+	d, _, err := decodeODS(z) // it lives as long as the file's bytes
+	if err != nil {
+		return nil, err
+	}
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return nil, errors.New("a sheet is missing")
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "table" && attribute(e, "name") == tab {
+			return &odsRows{file: file, tab: tab, d: d}, nil
+		}
+	}
+}
+
+func (o *odsRows) next() ([]string, int, error) {
+	if o.again > 0 {
+		o.again--
+		o.row++
+		return append([]string(nil), o.fields...), o.row, nil
+	}
+	for !o.ended {
+		token, err := o.d.Token()
+		if err != nil {
+			return nil, o.row, broken(o.file, o.tab, errors.New("its XML is broken"))
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if e.Name.Local != "table-row" {
+				continue // groups of rows are looked into
+			}
+			n := repeated(e, "number-rows-repeated")
+			if o.fields, err = o.cells(); err != nil {
+				return nil, o.row, err
+			}
+			if len(o.fields) == 0 { // as the rest of the sheet is written
+				o.row += n
+				continue
+			}
+			o.again = n - 1
+			o.row++
+			return append([]string(nil), o.fields...), o.row, nil
+		case xml.EndElement:
+			o.ended = e.Name.Local == "table"
+		}
+	}
+	return nil, o.row, io.EOF
+}
+
+// cells reads a row to its end, without empty cells at its end.
+func (o *odsRows) cells() ([]string, error) {
+	var fields []string
+	empty := 0
+	for {
+		token, err := o.d.Token()
+		if err != nil {
+			return nil, broken(o.file, o.tab, errors.New("its XML is broken"))
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if e.Name.Local != "table-cell" && e.Name.Local != "covered-table-cell" {
+				if err := o.d.Skip(); err != nil {
+					return nil, broken(o.file, o.tab, errors.New("its XML is broken"))
+				}
+				continue
+			}
+			n := repeated(e, "number-columns-repeated")
+			text, err := o.cell(e)
+			if err != nil {
+				return nil, err
+			}
+			if text == "" {
+				empty += n
+				continue
+			}
+			if len(fields)+empty+n > MostColumns {
+				return nil, policy.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: tooManyColumns(len(fields) + empty + n)}
+			}
+			for ; empty > 0; empty-- {
+				fields = append(fields, "")
+			}
+			for ; n > 0; n-- {
+				fields = append(fields, text)
+			}
+		case xml.EndElement:
+			return fields, nil // the row's: cells read to theirs
+		}
+	}
+}
+
+// cell returns what a cell shows; of a date or a truth value what it is, for they
+// are shown as the reader's language has them.
+func (o *odsRows) cell(start xml.StartElement) (string, error) {
+	var b strings.Builder
+	deep, paragraphs, note := 1, 0, 0
+	for deep > 0 {
+		token, err := o.d.Token()
+		if err != nil {
+			return "", broken(o.file, o.tab, errors.New("its XML is broken"))
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			deep++
+			switch {
+			case note > 0:
+			case e.Name.Local == "annotation": // what somebody wrote beside it
+				note = deep
+			case e.Name.Local == "p":
+				if paragraphs++; paragraphs > 1 {
+					b.WriteByte('\n')
+				}
+			case e.Name.Local == "s":
+				b.WriteByte(' ')
+			case e.Name.Local == "tab" || e.Name.Local == "line-break":
+				b.WriteByte(' ')
+			}
+		case xml.EndElement:
+			if note == deep {
+				note = 0
+			}
+			deep--
+		case xml.CharData:
+			if note == 0 && paragraphs > 0 {
+				b.Write(e)
+			}
+		}
+	}
+	switch attribute(start, "value-type") {
+	case "date":
+		day := attribute(start, "date-value")
+		return strings.TrimSuffix(strings.Replace(day, "T", " ", 1), midnight), nil
+	case "boolean":
+		return attribute(start, "boolean-value"), nil
+	}
+	return b.String(), nil
+}

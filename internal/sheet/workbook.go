@@ -1,0 +1,193 @@
+package sheet
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/behov/behov/internal/policy"
+)
+
+// What a workbook may have at most, unpacked, in bytes. The zip format states the
+// size of each part, and unpacks no more.
+const (
+	mostUnpacked = 1 << 30
+	mostTab      = 768 << 20 // a sheet
+	mostStrings  = 256 << 20 // the table of shared strings
+	mostPart     = 64 << 20  // another part, pictures too
+	mostParts    = 10_000
+	mostShared   = 5_000_000 // shared strings
+	mostNested   = 64        // elements in each other
+)
+
+// packed says what kind of packed file a file is: xlsx, ods, xls for Excel's old
+// format and for files with a password, or zip; empty for one that is not packed.
+func packed(content []byte) string {
+	switch {
+	case bytes.HasPrefix(content, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
+		return "xls"
+	case !bytes.HasPrefix(content, []byte("PK\x03\x04")):
+		return ""
+	}
+	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		return "zip"
+	}
+	kind := "zip"
+	for _, f := range z.File {
+		switch strings.ReplaceAll(f.Name, "\\", "/") {
+		case "xl/workbook.xml", "[Content_Types].xml":
+			return "xlsx"
+		case "content.xml":
+			kind = "ods"
+		}
+	}
+	return kind
+}
+
+// notPacked says why a packed file is not read.
+func (l Layout) notPacked(kind string) string {
+	switch kind {
+	case "xls":
+		return "it is a workbook in Excel's old format (.xls), or one with a password: save it as .xlsx, without a password, or as CSV"
+	case "zip":
+		return "the file has NUL bytes in it: it is a packed file, and no workbook or one that is not whole; unpack it, or export it again"
+	}
+	return "it is a workbook (" + kind + "), and " + l.setting("format") + " says " + l.Format
+}
+
+// checkSizes refuses a packed file that would need too much room.
+func checkSizes(file string, z *zip.Reader) error {
+	total := uint64(0)
+	for _, f := range z.File {
+		name, most := strings.ToLower(f.Name), uint64(mostPart)
+		switch {
+		case strings.HasPrefix(name, "xl/worksheets/"), name == "content.xml":
+			most = mostTab
+		case name == "xl/sharedstrings.xml":
+			most = mostStrings
+		}
+		total += f.UncompressedSize64
+		if f.UncompressedSize64 > most || total > mostUnpacked || len(z.File) > mostParts {
+			return policy.Problem{File: file, Text: fmt.Sprintf("the workbook needs too much room when it is unpacked (at most %d MB, of a part that is no sheet less): is it an export at all? Export it as CSV", mostUnpacked>>20)}
+		}
+	}
+	return nil
+}
+
+// broken is a workbook that cannot be read.
+func broken(file, tab string, why error) error {
+	return policy.Problem{File: file, Sheet: tab, Text: "the workbook cannot be read, and nothing of it was: " + why.Error()}
+}
+
+var errNested = errors.New("elements are nested too deep in it")
+
+// columnOf returns the number of the column of a cell as C12, from 1, and its row.
+// They are zero where there is none.
+func columnOf(cell string) (column, row int) {
+	i := 0
+	for ; i < len(cell) && i < 4 && cell[i] >= 'A' && cell[i] <= 'Z'; i++ {
+		column = column*26 + int(cell[i]-'A') + 1
+	}
+	for ; i < len(cell) && i < 12 && cell[i] >= '0' && cell[i] <= '9'; i++ {
+		row = row*10 + int(cell[i]-'0')
+	}
+	if i < len(cell) {
+		return 0, 0
+	}
+	return column, row
+}
+
+// checkTab reads a sheet of Excel's format through, as the library that reads the
+// cells ends silently where the XML is broken, and takes rows that go back for one
+// row.
+func checkTab(content []byte) error {
+	d := xml.NewDecoder(bytes.NewReader(content))
+	deep, row, cell := 0, 0, 0
+	whole := false
+	for {
+		token, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			if deep != 0 || !whole {
+				return errors.New("it breaks off")
+			}
+			return nil
+		}
+		if err != nil {
+			return errors.New("its XML is broken")
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if deep++; deep > mostNested {
+				return errNested
+			}
+			switch e.Name.Local {
+			case "row":
+				if row, err = nextOf(e, row, func(v string) int { _, n := columnOf("A" + v); return n }); err != nil {
+					return err
+				}
+				cell = 0
+			case "c":
+				if cell, err = nextOf(e, cell, func(v string) int { n, _ := columnOf(v); return n }); err != nil {
+					return err
+				}
+			}
+		case xml.EndElement:
+			deep--
+			whole = whole || e.Name.Local == "sheetData"
+		}
+	}
+}
+
+// nextOf returns the number of a row or a cell, which is after the last one.
+func nextOf(e xml.StartElement, last int, number func(string) int) (int, error) {
+	for _, a := range e.Attr {
+		if a.Name.Local != "r" || a.Name.Space != "" {
+			continue
+		}
+		n := number(a.Value)
+		if n <= last || n > 1<<20 {
+			return 0, errors.New("its rows or cells are not in order")
+		}
+		return n, nil
+	}
+	return last + 1, nil
+}
+
+// pickTab returns the one sheet that Layout names, or of which the header is: the
+// only one, or the one with most of the names that are looked for.
+func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, error) {
+	if len(names) == 0 {
+		return nil, policy.Problem{File: file, Text: "the workbook has no sheet"}
+	}
+	if l.TabName != "" {
+		for _, name := range names {
+			if strings.EqualFold(name, l.TabName) {
+				return open(name)
+			}
+		}
+		return nil, policy.Problem{File: file, Text: fmt.Sprintf("the workbook has no sheet with the name that %s says: it has %d others (behov hr import --show-values lists them)", l.setting("sheet"), len(names)), Value: strings.Join(names, ", ")}
+	}
+	var best *table
+	var second bool
+	for _, name := range names {
+		t, err := open(name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case best == nil || t.score > best.score || best.headerRow == 0:
+			best, second = t, false
+		case t.score == best.score && t.headerRow > 0:
+			second = true
+		}
+	}
+	if second {
+		return nil, policy.Problem{File: file, Text: fmt.Sprintf("several of the %d sheets of the workbook may be the export: name it under %s", len(names), l.setting("sheet")), Value: strings.Join(names, ", ")}
+	}
+	return best, nil
+}

@@ -1,0 +1,204 @@
+package sheet
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/antchfx/xmlquery"
+	"github.com/antchfx/xpath"
+
+	"github.com/behov/behov/internal/policy"
+)
+
+// What a record of XML may have at most.
+const (
+	mostRecordBytes = 64 << 20  // with what stands before it
+	mostRecordParts = 1_000_000 // the same, in tags and attributes
+)
+
+// checkXPath says what is wrong with an XPath.
+func checkXPath(path string) (err error) {
+	defer func() {
+		if recover() != nil { // of the library, at what it cannot read
+			err = errors.New("it is no XPath")
+		}
+	}()
+	if _, err := xpath.Compile(path); err != nil {
+		return errors.New("it is no XPath, as unit/@id or name/text()")
+	}
+	return nil
+}
+
+// declaration is at the start of XML, and names the encoding.
+var (
+	declaration = regexp.MustCompile(`^\s*<\?xml[^>]*\?>`)
+	encodingOf  = regexp.MustCompile(`encoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)
+)
+
+// openXML reads the records of XML, one at a time. Neither entities nor anything
+// else outside the file are read.
+func openXML(file string, content []byte, l Layout) (s *Records, err error) {
+	problem := func(line int, format string, args ...any) error {
+		return policy.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
+	}
+	if l.Record == "" {
+		return nil, problem(0, "%s is missing: the XPath of a record, as /export/employment", l.setting("record"))
+	}
+	if l.Encoding == "" {
+		if m := encodingOf.FindSubmatch(declaration.Find(content)); m != nil {
+			l.Encoding = strings.ToLower(string(m[1]))
+		}
+		if l.Encoding == "us-ascii" || encodings[l.Encoding] == nil && l.Encoding != "utf-8" && l.Encoding != "" {
+			if l.Encoding != "us-ascii" {
+				return nil, problem(1, "the encoding that the file says it has is not known: set %s, or export it as UTF-8", l.setting("encoding"))
+			}
+			l.Encoding = ""
+		}
+	}
+	text, _, err := l.decode(file, content)
+	if err != nil {
+		return nil, err
+	}
+	if d := declaration.Find(text); d != nil { // it is UTF-8 now, on as many lines
+		text = append(bytes.Repeat([]byte("\n"), bytes.Count(d, []byte("\n"))), text[len(d):]...)
+	}
+	if line, err := checkXML(text); err != nil {
+		return nil, problem(line, "%v: nothing of it was read", err)
+	}
+	defer func() {
+		if recover() != nil { // of the library
+			s, err = nil, problem(0, "a record cannot be read: are the XPaths under %s and %s right?", l.setting("record"), l.setting("columns"))
+		}
+	}()
+	paths := make([]*xpath.Expr, len(l.Columns))
+	for i, name := range l.Columns {
+		if paths[i], err = xpath.Compile(name); err != nil {
+			return nil, problem(0, "a column's name under %s is no XPath", l.setting("columns"))
+		}
+	}
+	in := &lineReader{text: text}
+	stream, err := xmlquery.CreateStreamParser(in, l.Record)
+	if err != nil {
+		return nil, problem(0, "%s is no XPath: write it as /export/employment", l.setting("record"))
+	}
+	s = NewRecords()
+	for {
+		in.left, in.parts = mostRecordBytes, mostRecordParts
+		node, err := stream.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, problem(in.line+1, "a record, with what stands before it, is larger than %d MB or has more than %d tags: nothing of it was read", mostRecordBytes>>20, mostRecordParts)
+		}
+		row := namedRow{line: in.line + 1 - lineBreaks(node)}
+		for i, name := range l.Columns {
+			if v, ok := valueAt(node, paths[i]); ok {
+				s.set(&row, name, v)
+			}
+		}
+		if err := s.add(file, row); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.rows) == 0 {
+		return nil, problem(0, "there is no record in it at the XPath that %s says", l.setting("record"))
+	}
+	return s, nil
+}
+
+// checkXML reads XML through, and refuses what the library would read without a
+// limit. The line is that of what is wrong.
+func checkXML(text []byte) (line int, err error) {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	fail := func(format string, args ...any) (int, error) {
+		line, _ := d.InputPos()
+		return line, fmt.Errorf(format, args...)
+	}
+	deep := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return 0, nil
+		}
+		if err != nil {
+			return fail("the file breaks off or is no XML")
+		}
+		switch token.(type) {
+		case xml.StartElement:
+			if deep++; deep > mostNested {
+				return fail("elements are nested more than %d deep", mostNested)
+			}
+		case xml.EndElement:
+			deep--
+		case xml.Directive:
+			return fail("it has a document type (<!…>) in it, which is not read")
+		}
+	}
+}
+
+// valueAt returns what an XPath finds in a record, and whether it finds anything.
+// Of several values it makes a list.
+func valueAt(node *xmlquery.Node, path *xpath.Expr) (string, bool) {
+	switch v := path.Evaluate(xmlquery.CreateXPathNavigator(node)).(type) {
+	case *xpath.NodeIterator:
+		var parts []string
+		for len(parts) < MostColumns && v.MoveNext() {
+			parts = append(parts, v.Current().Value())
+		}
+		return strings.Join(parts, ","), len(parts) > 0
+	case float64:
+		return fmt.Sprint(v), true
+	case string:
+		return v, true
+	case bool:
+		return fmt.Sprint(v), true
+	}
+	return "", false
+}
+
+// lineBreaks counts the lines of a record.
+func lineBreaks(node *xmlquery.Node) int {
+	n := 0
+	if node.Type == xmlquery.TextNode || node.Type == xmlquery.CharDataNode || node.Type == xmlquery.CommentNode {
+		n = strings.Count(node.Data, "\n")
+	}
+	for child := node.FirstChild; child != nil; child = child.NextSibling {
+		n += lineBreaks(child)
+	}
+	return n
+}
+
+// lineReader reads line by line, so that it knows how far its reader has come, and
+// ends when a record has more than is left for it.
+type lineReader struct {
+	text        []byte
+	line        int // lines that were read whole
+	left, parts int
+	last        bool // the last that was read ends a line
+}
+
+func (r *lineReader) Read(p []byte) (int, error) {
+	if len(r.text) == 0 {
+		return 0, io.EOF
+	}
+	if r.last {
+		r.line++
+	}
+	part := r.text[:min(len(r.text), len(p), 1024)]
+	if i := bytes.IndexByte(part, '\n'); i >= 0 {
+		part = part[:i+1]
+	}
+	r.left -= len(part)
+	if r.parts -= bytes.Count(part, []byte("<")) + bytes.Count(part, []byte("=")); r.left < 0 || r.parts < 0 {
+		return 0, errors.New("a record is too large")
+	}
+	r.last = bytes.HasSuffix(part, []byte("\n"))
+	r.text = r.text[len(part):]
+	return copy(p, part), nil
+}
