@@ -39,8 +39,9 @@ func BenchmarkApplyToDirectory(b *testing.B) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}
-		cmd := exec.Command(modify, "-x", "-H", peer.URL, "-D", peer.BindDN, "-w", peer.Password, "-f", file)
+		cmd := exec.Command(modify, "-x", "-ZZ", "-H", peer.URL, "-D", peer.BindDN, "-w", peer.Password, "-f", file)
 		var errs bytes.Buffer
+		cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+peer.CAFile)
 		cmd.Stdout, cmd.Stderr = io.Discard, &errs
 		began := time.Now()
 		if err := cmd.Run(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -37,6 +36,12 @@ type targetRun struct {
 	// urgent steps are taken whatever else is going on.
 	urgent bool
 	took   time.Duration // for how long the target worked on the last batch
+	// What happened to people since the plan was made, up to the heads in heard:
+	// whom HR or a decision was about, and the last audit record of a step that
+	// another plan took in this target.
+	heard     store.Heads
+	told      map[identity.PersonID]bool
+	elsewhere map[identity.PersonID]int64
 }
 
 func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
@@ -287,34 +292,36 @@ func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attemp
 	if r.urgent {
 		return nil, nil
 	}
+	if r.told == nil {
+		r.told, r.elsewhere, r.heard = map[identity.PersonID]bool{}, map[identity.PersonID]int64{}, r.world.heads
+	}
+	news, err := tx.News(ctx, r.target.Name, r.heard, r.plan)
+	if err != nil {
+		return nil, err
+	}
+	r.heard = news.Heads
+	for _, id := range news.Told {
+		r.told[id] = true
+	}
+	maps.Copy(r.elsewhere, news.Steps)
 	settled := map[identity.PersonID]bool{}
 	for _, s := range r.world.stopped[r.target.Name] {
 		settled[identity.PersonID(s.Person)] = true
 	}
-	var ours, others store.Few // whom nobody else touched since what stopped was settled, and before
+	touched := map[identity.PersonID]bool{}
 	for _, a := range attempts {
-		if r.world.lock != nil || settled[a.step.Person] {
-			ours = append(ours, a.step.Person)
-		} else {
-			others = append(others, a.step.Person)
+		id := a.step.Person
+		since := r.world.heads.Audit
+		ours := r.world.lock != nil || settled[id] // whom nobody else touched since what stopped was settled, and before
+		if ours {
+			since = r.world.settledAt
+		}
+		step := r.elsewhere[id] > since
+		if touched[id] = step || r.told[id]; step && !ours {
+			r.again[id] = true // an event or a decision has its own job; what another run did has none
 		}
 	}
-	since := r.world.heads
-	touched, err := tx.Touched(ctx, r.target.Name, unique(others), since, r.plan)
-	if err == nil && len(touched) > 0 {
-		// An event or a decision has its own job; what another run did has none.
-		since := store.Heads{Events: math.MaxInt64, Decisions: math.MaxInt64, Audit: since.Audit}
-		var steps map[identity.PersonID]bool
-		steps, err = tx.Touched(ctx, r.target.Name, slices.Collect(maps.Keys(touched)), since, r.plan)
-		maps.Copy(r.again, steps)
-	}
-	if err != nil || len(ours) == 0 {
-		return touched, err
-	}
-	since.Audit = r.world.settledAt
-	more, err := tx.Touched(ctx, r.target.Name, unique(ours), since, r.plan)
-	maps.Copy(touched, more)
-	return touched, err
+	return touched, nil
 }
 
 func unique(people store.Few) store.Few {

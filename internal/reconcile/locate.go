@@ -185,16 +185,15 @@ func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *world, p *p
 	for _, l := range p.Later {
 		later[l.Person] = true
 	}
+	var forgotten []string
 	for _, t := range w.targets {
 		for _, step := range slices.Sorted(maps.Keys(t.Decided)) {
 			person := t.Decided[step].Person
 			if planned[step] || later[""] || later[person] || !e.seesAll(w, t.Name, person) {
 				continue
 			}
-			if err := tx.ForgetStepDecision(ctx, step); err != nil {
-				return err
-			}
+			forgotten = append(forgotten, step)
 		}
 	}
-	return nil
+	return tx.ForgetStepDecisions(ctx, forgotten)
 }

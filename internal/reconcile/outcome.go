@@ -34,7 +34,20 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
 	at := r.engine.Now()
 	ended := make([]bool, len(attempts)) // by somebody else
+	var answered []string
+	for i, a := range attempts {
+		if outcome, _ := outcomeOf(results[i]); outcome != "" {
+			answered = append(answered, a.id)
+		}
+	}
 	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+		open, err := tx.EndSteps(ctx, answered)
+		if err != nil {
+			return err
+		}
+		if err := r.forgetDecisions(ctx, tx, attempts, results, open); err != nil {
+			return err
+		}
 		for i, a := range attempts {
 			outcome, detail := outcomeOf(results[i])
 			if outcome == "" {
@@ -47,16 +60,17 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			if outcome == audit.Refused {
 				accountID = ""
 			}
-			open, err := endStep(ctx, tx, a.id, a.step, accountID, outcome, at)
-			if err != nil {
-				return err
+			if open[a.id] {
+				if err := noteDone(ctx, tx, a.step, accountID, outcome, at); err != nil {
+					return err
+				}
 			}
 			if a.marked { // it is behov's, for when the target enforces it
 				if err := tx.AccountClosed(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
 					return err
 				}
 			}
-			if !open { // our connection broke, and somebody took us for dead
+			if !open[a.id] { // our connection broke, and somebody took us for dead
 				ended[i] = true
 				continue
 			}
@@ -96,6 +110,24 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 	}
 	return nil
 }
+
+// forgetDecisions uses up the releases of what was done.
+func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, open map[string]bool) error {
+	any, err := tx.AnyStepDecision(ctx, r.target.Name)
+	if err != nil || !any {
+		return err
+	}
+	var digests []string
+	for i, a := range attempts {
+		if outcome, _ := outcomeOf(results[i]); open[a.id] && done(outcome) {
+			digests = append(digests, a.step.Digest())
+		}
+	}
+	return tx.ForgetStepDecisions(ctx, digests)
+}
+
+// done reports whether an outcome is that what was to be done is so.
+func done(outcome string) bool { return outcome == audit.Applied || outcome == audit.AlreadySo }
 
 // count notes what of a batch counts against the target's limits.
 func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
@@ -170,11 +202,19 @@ func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt
 // An account that a target says was disabled already is not one that behov
 // disabled, and behov does not open it again.
 func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
-	if open, err = tx.EndStep(ctx, id); err != nil || !open || outcome != audit.Applied && outcome != audit.AlreadySo {
+	if open, err = tx.EndStep(ctx, id); err != nil || !open || !done(outcome) {
 		return open, err
 	}
-	if err := tx.ForgetStepDecision(ctx, s.Digest()); err != nil {
+	if err := tx.ForgetStepDecisions(ctx, []string{s.Digest()}); err != nil {
 		return open, err
+	}
+	return open, noteDone(ctx, tx, s, accountID, outcome, at)
+}
+
+// noteDone notes what is known of an account when a step on it was done.
+func noteDone(ctx context.Context, tx *store.Tx, s plan.Step, accountID, outcome string, at time.Time) (err error) {
+	if !done(outcome) {
+		return nil
 	}
 	target, person := s.Target, string(s.Person)
 	switch s.Op {
@@ -182,7 +222,7 @@ func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountI
 		err = tx.BindAccount(ctx, target, person, s.AccountID)
 	case connectors.CreateAccount, plan.PrepareAccount:
 		if accountID == "" {
-			return open, nil
+			return nil
 		}
 		made := store.Account{Person: person, Native: accountID}
 		if err = tx.BindAccount(ctx, target, person, accountID); err == nil {
@@ -200,5 +240,5 @@ func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountI
 	case connectors.DeleteAccount:
 		err = tx.ForgetAccount(ctx, target, person)
 	}
-	return open, err
+	return err
 }

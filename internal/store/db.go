@@ -44,7 +44,6 @@ type DB struct {
 	migrated    []string
 	unwritten   atomic.Pointer[unwritten]
 	operator    string
-	wrote       atomic.Bool
 	wrap        func(driver.Connector) driver.Connector
 }
 
@@ -108,6 +107,10 @@ func (db *DB) openSQLite(file string) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	db.file = file
+	// SQLite is given no statistics (ANALYZE, PRAGMA optimize): those of tables that
+	// were empty when they were taken make it scan them when they are large. Without
+	// any it takes an index wherever one serves, and a test sees to it that one does.
+	//
 	// Pragmas stand in the DSN so that every pooled connection has them.
 	// synchronous(FULL): an intent must survive a power cut. secure_delete:
 	// an erased name must not linger in free pages.
@@ -199,11 +202,6 @@ func (db *DB) SchemaVersion(ctx context.Context) (version int64, err error) {
 // Close closes the database.
 func (db *DB) Close() error {
 	db.locks.close()
-	if !db.postgres && db.wrote.Load() {
-		// What SQLite knows of its tables' sizes, for the planner; PostgreSQL sees to
-		// that by itself. Source: sqlite.org/lang_analyze.html, 3.
-		_, _ = db.write.Exec(`PRAGMA optimize`) // the answers are the same without
-	}
 	if db.read != db.write {
 		return errors.Join(db.read.Close(), db.write.Close())
 	}
@@ -229,7 +227,6 @@ type Tx struct {
 // back otherwise. Audit records appended in it are linked into the chain last
 // of all, so that the chain's head is locked for as short as can be.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	db.wrote.Store(true)
 	err := db.writeOnce(ctx, f)
 	if fault(err) {
 		db.unwritten.Store(&unwritten{time.Now(), err})

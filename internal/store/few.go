@@ -171,6 +171,52 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 	return touched, nil
 }
 
+// News is what happened since heads were read: of whom HR said something or a person
+// decided something, and in whose account in a target another plan took a step or is
+// about to, or a person said whose it is, with the last audit record of that.
+type News struct {
+	Heads Heads // as they are now
+	Told  []identity.PersonID
+	Steps map[identity.PersonID]int64
+}
+
+// News reads what happened in a target since, but for the steps of a plan. It reads
+// what was recorded since and nothing else: who asks again asks since the Heads of the
+// last answer.
+func (tx *Tx) News(ctx context.Context, target string, since Heads, plan string) (News, error) {
+	n := News{Steps: map[identity.PersonID]int64{}}
+	if err := tx.tx.GetContext(ctx, &n.Heads, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
+		return n, fmt.Errorf("read the heads: %w", err)
+	}
+	for _, q := range []struct {
+		query      string
+		since, now int64
+	}{{eventsSince, since.Events, n.Heads.Events}, {decisionsSince, since.Decisions, n.Heads.Decisions}} {
+		if q.now <= q.since {
+			continue
+		}
+		var ids []identity.PersonID
+		if err := tx.tx.SelectContext(ctx, &ids, q.query, q.since); err != nil {
+			return n, fmt.Errorf("read what happened meanwhile: %w", err)
+		}
+		n.Told = append(n.Told, ids...)
+	}
+	if n.Heads.Audit > since.Audit {
+		var rows []struct {
+			Index  int64             `db:"idx"`
+			Person identity.PersonID `db:"person_id"`
+		}
+		if err := tx.tx.SelectContext(ctx, &rows, `SELECT idx, person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6 ORDER BY idx`,
+			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), plan); err != nil {
+			return n, fmt.Errorf("read what happened meanwhile: %w", err)
+		}
+		for _, r := range rows {
+			n.Steps[r.Person] = r.Index
+		}
+	}
+	return n, nil
+}
+
 const (
 	eventsSince    = `SELECT person_id FROM hr_event WHERE seq > $1`
 	decisionsSince = `SELECT person_id FROM decision WHERE seq > $1`

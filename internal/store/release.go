@@ -91,18 +91,31 @@ func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, er
 	return released, nil
 }
 
-// ForgetStepDecision forgets the decision on a step: it was done, or is not
+// AnyStepDecision reports whether anything is decided on any step of a target.
+func (tx *Tx) AnyStepDecision(ctx context.Context, target string) (any bool, err error) {
+	if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM step_decision WHERE target = $1)`, target); err != nil {
+		return false, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
+	}
+	return any, nil
+}
+
+// ForgetStepDecisions forgets the decisions on steps: they were done, or are not
 // planned any more.
-func (tx *Tx) ForgetStepDecision(ctx context.Context, step string) error {
-	var decided int
-	if err := tx.tx.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE step = $1`, step); err != nil || decided == 0 {
+func (tx *Tx) ForgetStepDecisions(ctx context.Context, steps []string) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	var decided []string
+	where, args := in(tx.tx, "step", steps, nil)
+	if err := tx.tx.SelectContext(ctx, &decided, `SELECT step FROM step_decision WHERE `+where+` ORDER BY step`, args...); err != nil || len(decided) == 0 {
 		return err
 	}
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
-	if err := tx.exec(ctx, `DELETE FROM step_decision WHERE step = $1`, step); err != nil {
-		return fmt.Errorf("decision on step %s: %w", step, err)
+	where, args = in(tx.tx, "step", decided, nil)
+	if err := tx.exec(ctx, `DELETE FROM step_decision WHERE `+where, args...); err != nil {
+		return fmt.Errorf("decisions on steps: %w", err)
 	}
 	return nil
 }

@@ -61,6 +61,23 @@ func (tx *Tx) NoteDetail(ctx context.Context, id, detail string) error {
 	return nil
 }
 
+// EndSteps is EndStep for many, and returns those that were open.
+func (tx *Tx) EndSteps(ctx context.Context, ids []string) (map[string]bool, error) {
+	open := make(map[string]bool, len(ids))
+	if len(ids) == 0 {
+		return open, nil
+	}
+	var ended []string
+	where, args := in(tx.tx, "id", ids, nil)
+	if err := tx.tx.SelectContext(ctx, &ended, `DELETE FROM open_step WHERE `+where+` RETURNING id`, args...); err != nil {
+		return nil, fmt.Errorf("end steps: %w", err)
+	}
+	for _, id := range ended {
+		open[id] = true
+	}
+	return open, nil
+}
+
 // EndStep forgets an open step; its end stands in the audit trail. It says
 // whether the step was open: no step ends twice.
 func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
