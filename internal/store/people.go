@@ -60,6 +60,9 @@ func (r personRow) person() identity.Person {
 		GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected || r.ByHand}}
 }
 
+type keyRow struct{ Person, Source, Key string }
+
+// employmentRow has employmentColumns, in their order.
 type employmentRow struct {
 	ID         string `db:"id"`
 	Person     string `db:"person_id"`
@@ -178,25 +181,37 @@ func (o oneOfEach) ofPerson(p identity.Person) {
 // for whom where holds of person, and of theirs the rows for which of holds.
 // Employments are left out unless employed says so.
 func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args []any, of string, ofArgs []any, employed bool) ([]identity.Person, error) {
+	// Rows are read by hand: sqlx finds each column by reflection, for everybody.
 	var rows []personRow
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT id, given_name, family_name, email, phone,
+	if err := scanEach(ctx, q, `SELECT id, given_name, family_name, email, phone,
 		protected OR EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = person.national_id_hash AND (o.protected OR o.protected_by_hand)) AS protected,
-		protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args...); err != nil || len(rows) == 0 {
+		protected_by_hand, login, main_employment, merged_into, version FROM person WHERE `+where, args, func(row *sql.Rows) error {
+		var r personRow
+		err := row.Scan(&r.ID, &r.GivenName, &r.FamilyName, &r.Email, &r.Phone, &r.Protected, &r.ByHand, &r.Login, &r.Main, &r.MergedInto, &r.Version)
+		rows = append(rows, r)
+		return err
+	}); err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	var keys []struct {
-		Person string `db:"person_id"`
-		Source string `db:"source"`
-		Key    string `db:"key"`
-	}
-	if err := sqlx.SelectContext(ctx, q, &keys, `SELECT person_id, source, key FROM person_source_key
-		WHERE `+of+` ORDER BY person_id, source, key`, ofArgs...); err != nil {
+	var keys []keyRow
+	if err := scanEach(ctx, q, `SELECT person_id, source, key FROM person_source_key
+		WHERE `+of+` ORDER BY person_id, source, key`, ofArgs, func(row *sql.Rows) error {
+		var k keyRow
+		err := row.Scan(&k.Person, &k.Source, &k.Key)
+		keys = append(keys, k)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	var employments []employmentRow
 	if employed {
-		if err := sqlx.SelectContext(ctx, q, &employments, `SELECT `+employmentColumns+` FROM employment
-			WHERE `+of+` ORDER BY person_id, id`, ofArgs...); err != nil {
+		if err := scanEach(ctx, q, `SELECT `+employmentColumns+` FROM employment
+			WHERE `+of+` ORDER BY person_id, id`, ofArgs, func(row *sql.Rows) error {
+			var e employmentRow
+			err := row.Scan(&e.ID, &e.Person, &e.Source, &e.Key, &e.PersonKey, &e.Start, &e.End, &e.EndSaid, &e.Leaves, &e.Terms, &e.SponsorKey, &e.Stamp, &e.Withdrawn)
+			employments = append(employments, e)
+			return err
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -216,6 +231,21 @@ func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args 
 		people[i] = p
 	}
 	return people, nil
+}
+
+// scanEach reads the rows of a query one by one.
+func scanEach(ctx context.Context, q sqlx.QueryerContext, query string, args []any, scan func(row *sql.Rows) error) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // reading
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // some reads the people that a query names.
