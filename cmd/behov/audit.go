@@ -14,6 +14,8 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -84,7 +86,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.printIntervals(ctx, i, intervals, "nobody had "+args[0]+" then")
+			return a.printIntervals(ctx, i, intervals, at == "", "nobody had "+args[0]+" then")
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
@@ -151,7 +153,7 @@ func (a *app) accessCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printIntervals(ctx, i, intervals, "nothing then")
+			return a.printIntervals(ctx, i, intervals, at == "" && from == "" && to == "", "nothing then")
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
@@ -176,7 +178,9 @@ type intervalJSON struct {
 	Records []int64    `json:"records"`
 }
 
-func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, none string) error {
+// printIntervals prints access. Of what people have now the reason is the one in
+// force, which after a move may be a handover, and not the one it was given for.
+func (a *app) printIntervals(ctx context.Context, i *installation, intervals []audit.Interval, now bool, none string) error {
 	n := newNames(ctx, i)
 	var ids []identity.PersonID
 	var numbers []int64
@@ -194,10 +198,19 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	if err := n.load(ids, slices.Collect(maps.Values(whys))...); err != nil {
 		return err
 	}
+	var handed map[identity.PersonID]map[policy.EntitlementID]string
+	if now {
+		if handed, err = reconcile.HandoversOn(ctx, i.db, i.config, ids, identity.DateOf(a.now(), i.zone)); err != nil {
+			return err
+		}
+	}
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
 			Why: n.in(whys[x.SinceRecord]), Records: []int64{x.SinceRecord}}
+		if why := handed[identity.PersonID(x.Person)][policy.EntitlementID(x.Entitlement)]; why != "" {
+			rows[j].Why = n.in(why)
+		}
 		if !x.UnseenSince.IsZero() {
 			rows[j].NotSeen = &x.UnseenSince
 			rows[j].Records = append(rows[j].Records, x.UnseenRecord)

@@ -93,3 +93,22 @@ func TestAGroupThatCannotBeRead(t *testing.T) {
 		t.Errorf("findings %+v", p.Findings)
 	}
 }
+
+// TestWhatMovesAnAccountIsARename: a change of the attribute that names the entry is
+// counted as a rename, and held as one.
+func TestWhatMovesAnAccountIsARename(t *testing.T) {
+	person := plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}},
+		Accounts: map[string]plan.Account{"t1": {Name: "anna", Attributes: map[string][]string{"CN": {"Anna Berg"}, "title": {"Clerk"}}}}}
+	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", System: "library", Target: "t1", Native: "desk"}}}
+	for name, c := range map[string]struct {
+		naming []string
+		want   plan.Kind
+	}{"cn names it": {[]string{"cn"}, plan.KindRenames}, "uid names it": {[]string{"uid"}, plan.KindChanges}, "not known": {nil, plan.KindChanges}} {
+		o := observed(t, []connectors.Entitlement{{Name: "desk"}}, []connectors.Account{{ID: "1", Name: "anna", Anchor: "p", Enabled: true, Attributes: map[string][]string{"CN": {"Anna Ek"}, "title": {"Clerk"}}}})
+		p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{person}), Targets: []plan.Target{{Name: "t1", Observed: o, Naming: c.naming, Limits: atMost(10)}}})
+		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Op == connectors.UpdateAccount })
+		if i < 0 || p.Steps[i].Kind != c.want {
+			t.Errorf("%s: steps %+v, want an update of kind %s", name, p.Steps, c.want)
+		}
+	}
+}

@@ -61,7 +61,7 @@ type referring struct {
 // shows already that nothing is to be changed.
 func (b *builder) refers(r referring) {
 	for name, to := range r.desired {
-		values, creation, known := b.reference(to, r.cleared[name])
+		values, creation, known := b.reference(to, false) // who gets an account later is not there yet
 		if !known || creation != "" || !b.t.Same(name, values, r.account.Attributes[name]) {
 			b.referring = append(b.referring, r)
 			return

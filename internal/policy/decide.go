@@ -145,6 +145,9 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 	return grants, nil
 }
 
+// HandsOver reports whether any rule lets those who move on keep what it gave.
+func (r *Rules) HandsOver() bool { return r.handover > 0 }
+
 // handovers returns what rules gave and give no more, to somebody who still
 // works here, and that they may keep for a while where they have it.
 func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, given map[int]bool) ([]Grant, error) {

@@ -133,6 +133,41 @@ func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []id
 	}, failed, nil
 }
 
+// HandoversOn returns, of people on a day, the reasons of what they keep for a while
+// though no rule gives it any more: by person and entitlement.
+func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people store.Few, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
+	handed := map[identity.PersonID]map[policy.EntitlementID]string{}
+	if !c.Rules.HandsOver() {
+		return handed, nil
+	}
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(people))), 1000) {
+		known, err := db.PeopleAmong(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		standings, err := StandingsOf(ctx, db, c, known, day)
+		if err != nil {
+			return nil, err
+		}
+		for i, s := range standings {
+			grants, err := c.Rules.Decide(s.Person, day, s.Facts)
+			if err != nil {
+				continue // whose access could not be worked out keeps it as it is
+			}
+			for _, g := range grants {
+				if g.Until == "" {
+					continue
+				}
+				if handed[known[i].ID] == nil {
+					handed[known[i].ID] = map[policy.EntitlementID]string{}
+				}
+				handed[known[i].ID][g.Entitlement] = g.GateReason
+			}
+		}
+	}
+	return handed, nil
+}
+
 // heldError says that a person gets nothing until a person decides whose record
 // it is.
 type heldError struct{ record store.HeldRecord }
