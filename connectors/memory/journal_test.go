@@ -59,7 +59,7 @@ func TestJournalIsTheFile(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+		defer os.RemoveAll(dir)
 		file := filepath.Join(dir, "target.json")
 		processes := []*memory.Connector{journaled(t, file), journaled(t, file)}
 		alone, err := memory.New(memory.Config{Groups: []string{"staff"}})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -22,14 +23,7 @@ func OpenWrapped(ctx context.Context, url string, master *seal.Master, wrap func
 
 // Query runs a query and reads what it answers.
 func Query(ctx context.Context, db *DB, query string, args ...any) error {
-	rows, err := db.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	for rows.Next() {
-		continue
-	}
-	return rows.Close()
+	return scanEach(ctx, db.read, query, args, func(*sql.Rows) error { return nil })
 }
 
 // Plan returns what scans finds in a statement's plan, whatever its parameters are.

@@ -78,7 +78,7 @@ func TestNoStatementScans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close() //nolint:errcheck // a test's own
+		defer db.Close()
 		databases++
 		runEverything(t, db)
 		whole, parts := statementsInSource(t)
@@ -130,7 +130,7 @@ func TestScansAreNoticed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close() //nolint:errcheck // a test's own
+		defer db.Close()
 		for query, scans := range map[string]bool{
 			`SELECT id FROM person WHERE phone = $1`:                                               true,
 			`SELECT id FROM person WHERE id > $1 OR phone = $1`:                                    true,
