@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -52,7 +53,7 @@ func (h *house) nothingToDo() {
 	h.t.Helper()
 	p, err := h.e.Plan(h.t.Context(), reconcile.Options{})
 	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
-		h.t.Errorf("there is still to do: %v %v %v", opsOf(p.Steps), p.Holds, err)
+		h.t.Errorf("there is still to do: %.500s %.500v %v", fmt.Sprint(opsOf(p.Steps)), p.Holds, err)
 	}
 }
 

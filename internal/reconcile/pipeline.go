@@ -21,11 +21,11 @@ type batch struct {
 	took     time.Duration // for how long the target worked on it
 }
 
-// slowBatch is how long a target may work on a batch for the next one to be
-// intended meanwhile. Beyond that the commits are a small part of the time, and
+// slowBatch is for how long a target may have worked on the last batch, of this run,
+// for the next one to be intended while it works on this. Beyond that the commits are a small part of the time, and
 // what was decided about a person should not be older than need be when the target
 // is asked.
-const slowBatch = time.Second
+const slowBatch = 500 * time.Millisecond
 
 // all carries out every step in its order, a batch at a time: intents are committed,
 // then the target is asked, then the outcomes are committed. While the target works
@@ -56,6 +56,9 @@ func (r *targetRun) all(ctx context.Context) (down string, err error) {
 			continue
 		}
 		err = errors.Join(failed, r.finish(ctx, now), r.takeBack(ctx, next))
+		if next != nil && ctx.Err() != nil {
+			err = errors.Join(err, r.stopped(ctx, len(rest)+len(next.attempts)))
+		}
 		if down != "" || err != nil {
 			return down, err
 		}
@@ -74,7 +77,7 @@ func (r *targetRun) all(ctx context.Context) (down string, err error) {
 func (r *targetRun) begin(ctx context.Context, rest []plan.Step, overlapping bool) (*batch, []plan.Step, error) {
 	for len(rest) > 0 {
 		if ctx.Err() != nil {
-			return nil, rest, fmt.Errorf("stopped before %d of %d steps in %s: %w", len(rest), len(r.steps), r.target.Name, ctx.Err())
+			return nil, rest, r.stopped(ctx, len(rest))
 		}
 		steps := nextBatch(rest)
 		b, err := r.intended(ctx, steps, overlapping)
@@ -92,6 +95,11 @@ func (r *targetRun) begin(ctx context.Context, rest []plan.Step, overlapping boo
 	return nil, nil, nil
 }
 
+// stopped says that the run was stopped before the last so many steps.
+func (r *targetRun) stopped(ctx context.Context, left int) error {
+	return fmt.Errorf("stopped before %d of %d steps in %s: %w", left, len(r.steps), r.target.Name, ctx.Err())
+}
+
 // nextBatch returns the steps of the next batch.
 func nextBatch(rest []plan.Step) []plan.Step {
 	n := 1
@@ -105,7 +113,7 @@ func nextBatch(rest []plan.Step) []plan.Step {
 // way: they are of its phase, so that they are about other people, and depend on
 // none of its steps.
 func (r *targetRun) mayOverlap(now *batch, rest []plan.Step) bool {
-	if len(rest) == 0 || r.urgent || r.took > slowBatch || plan.PhaseOf(rest[0].Op) != plan.PhaseOf(now.attempts[0].step.Op) {
+	if len(rest) == 0 || r.urgent || r.took == 0 || r.took > slowBatch || plan.PhaseOf(rest[0].Op) != plan.PhaseOf(now.attempts[0].step.Op) {
 		return false
 	}
 	under := make(map[string]bool, len(now.attempts))

@@ -83,7 +83,7 @@ func waysOfDisabling(c connectors.Connector) string { return c.Capabilities()[co
 
 // readProof reads whether a disabled account is shut out of the target. One that
 // can be tried and was not is told.
-func (e *Engine) readProof(ctx context.Context, t *plan.Target) error {
+func (e *Engine) readProof(ctx context.Context, _ *world, t *plan.Target) error {
 	connector := e.Targets[t.Name]
 	if _, able := connector.(connectors.DisableProver); !able {
 		return nil

@@ -255,26 +255,19 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 
 // readRecorded reads what we know of a target ourselves.
 func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
-	if err := e.readBound(ctx, w, t); err != nil {
-		return err
-	}
-	if err := e.locate(ctx, w, t); err != nil {
-		return err
-	}
-	if err := e.readProof(ctx, t); err != nil {
-		return err
-	}
-	if err := e.readLimits(ctx, w, t); err != nil {
-		return err
-	}
-	for given, err := range e.DB.GivenAccess(ctx, t.Name, w.few) {
-		if err != nil {
-			return err
-		}
-		t.Given.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
-	}
+	// Open steps come before what was given: one that ends meanwhile is in either.
 	open, err := e.DB.OpenSteps(ctx, t.Name, w.few)
 	if err != nil {
+		return err
+	}
+	var beside errgroup.Group // it takes as long as all the rest
+	beside.Go(func() error { return e.readGiven(ctx, w, t) })
+	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readBound, e.locate, e.readProof, e.readLimits} {
+		if err := read(ctx, w, t); err != nil {
+			return errors.Join(err, beside.Wait())
+		}
+	}
+	if err := beside.Wait(); err != nil {
 		return err
 	}
 	w.open[t.Name] = len(open)
@@ -301,6 +294,17 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 		return err
 	}
 	return e.readFailing(ctx, w, t)
+}
+
+// readGiven reads the access that behov gave in a target.
+func (e *Engine) readGiven(ctx context.Context, w *world, t *plan.Target) error {
+	for given, err := range e.DB.GivenAccess(ctx, t.Name, w.few) {
+		if err != nil {
+			return err
+		}
+		t.Given.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
+	}
+	return nil
 }
 
 // readFacts reads decisions, and who is enrolled for MFA.

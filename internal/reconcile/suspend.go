@@ -40,7 +40,7 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		}
 		result.Plan.Steps = append(result.Plan.Steps, steps...)
 		target := plan.Target{Name: c.Name, Observed: plan.NewObserved()}
-		if err := e.readProof(ctx, &target); err != nil {
+		if err := e.readProof(ctx, nil, &target); err != nil {
 			return nil, err
 		}
 		run := newTargetRun(e, &world{}, target)
