@@ -50,15 +50,19 @@ var (
 	_ connectors.AccountLocator  = (*Connector)(nil)
 )
 
+// readAtOnce is up to how many bytes of a file are read by New, so that one that is
+// broken is found before anything is asked of it.
+const readAtOnce = 32 << 10
+
 // New returns a connector. It reads the file when there is one, unless it is
-// large, and writes nothing until something is applied.
+// larger than that, and writes nothing until something is applied.
 func New(cfg Config) (*Connector, error) {
 	c := &Connector{cfg: cfg, state: newState(cfg.Groups)}
 	if cfg.File == "" {
 		return c, nil
 	}
 	c.file = &file{name: cfg.File, groups: cfg.Groups, large: largeFile}
-	if info, err := os.Stat(cfg.File); err == nil && info.Size() >= largeFile {
+	if info, err := os.Stat(cfg.File); err == nil && info.Size() >= readAtOnce {
 		return c, nil // whoever asks for something of it reads it
 	}
 	if _, err := c.file.load(); err != nil {
