@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -15,8 +16,9 @@ import (
 // It is an error when the user is active, or when the name is another person's.
 //
 // The source's own key decides: externalId, or the key that the user first came
-// with. A userName alone names the same person only where no number of the two
-// differs: names are given to others once they are free.
+// with. A userName alone names the same person only where a number of the two is the
+// same and none differs, or where neither has any and the names are the same: a
+// userName is given to others once it is free.
 func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, error) {
 	ctx, source := r.Context(), u.source.Name
 	external, name := view(a).text("externalId"), view(a).text("userName")
@@ -52,6 +54,7 @@ func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, e
 	if err != nil {
 		return nil, err
 	}
+	had, same := false, false
 	for _, number := range []func(view) string{
 		func(v view) string { return v.text("externalId") },
 		func(v view) string { return v.object(enterpriseURN).text("employeeNumber") },
@@ -59,7 +62,15 @@ func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, e
 	} {
 		if was, is := number(d.Attributes), number(a); was != "" && is != "" && was != is {
 			return nil, taken("userName")
+		} else if was != "" {
+			had, same = true, same || was == is
 		}
+	}
+	named := func(v view) string {
+		return strings.ToLower(v.object("name").text("givenName") + " " + v.object("name").text("familyName"))
+	}
+	if had && !same || !had && named(d.Attributes) != named(a) {
+		return nil, taken("userName")
 	}
 	return deactivated(byName[0], "userName")
 }

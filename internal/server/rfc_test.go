@@ -82,6 +82,7 @@ func TestAConflictNamesItsAttribute(t *testing.T) {
 	before := s.people("2026-11-22")
 	conflict("userName", "POST", "/Users", strings.ReplaceAll(asa, "1001", "1003"))
 	conflict("userName", "POST", "/Users", strings.NewReplacer(`"externalId": "1001", `, "", `, "employeeNumber": "1001"`, "", "19700101-0011", "19640823-3234").Replace(asa))
+	conflict("userName", "POST", "/Users", strings.NewReplacer(`"externalId": "1001", `, "", `, "employeeNumber": "1001"`, "", `, "nationalId": "19700101-0011"`, "").Replace(asa)) // says nothing of who it is
 	conflict("userName", "POST", "/Users", strings.Replace(user(2), "asa.ek2@", "asa.ek@", 2))
 	if got := s.people("2026-11-22"); got != before {
 		t.Errorf("something was kept: %s, not %s", got, before)
