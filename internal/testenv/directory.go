@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -30,6 +31,20 @@ type Directory struct {
 	process *process
 }
 
+// Directory returns the server as one of many kinds.
+func (s *Slapd) Directory() *Directory {
+	return &Directory{t: s.t, URL: s.SecureURL, CAFile: s.CAFile, BaseDN: s.BaseDN, PeopleDN: s.PeopleDN, GroupsDN: s.GroupsDN, BindDN: s.BindDN, Password: s.Password, process: s.process}
+}
+
+// Directory returns the server as one of many kinds, with containers for people
+// and groups.
+func (s *Samba) Directory() *Directory {
+	d := newDirectory(s.t, s.BaseDN, s.BindDN, s.Password)
+	d.URL, d.CAFile, d.process = s.SecureURL, s.CAFile, s.process
+	d.populate(nil)
+	return d
+}
+
 // newDirectory returns a directory whose entries are below base.
 func newDirectory(t testing.TB, base, bindDN, password string) *Directory {
 	return &Directory{t: t, BaseDN: base, PeopleDN: "ou=people," + base, GroupsDN: "ou=groups," + base, BindDN: bindDN, Password: password}
@@ -46,10 +61,15 @@ func (d *Directory) Dial() *ldap.Conn {
 	return c
 }
 
-func (d *Directory) dial() (*ldap.Conn, error) {
+// Connect connects and does not sign in.
+func (d *Directory) Connect() (*ldap.Conn, error) {
 	var options []ldap.DialOpt
 	if d.CAFile != "" {
-		config, err := trusting(d.CAFile, "127.0.0.1")
+		u, err := url.Parse(d.URL)
+		if err != nil {
+			return nil, fmt.Errorf("url: %w", err)
+		}
+		config, err := trusting(d.CAFile, u.Hostname())
 		if err != nil {
 			return nil, err
 		}
@@ -58,6 +78,14 @@ func (d *Directory) dial() (*ldap.Conn, error) {
 	c, err := ldap.DialURL(d.URL, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return c, nil
+}
+
+func (d *Directory) dial() (*ldap.Conn, error) {
+	c, err := d.Connect()
+	if err != nil {
+		return nil, err
 	}
 	if err := c.Bind(d.BindDN, d.Password); err != nil {
 		return nil, errors.Join(fmt.Errorf("bind: %w", err), c.Close())

@@ -108,14 +108,10 @@ func userName() string {
 // servers read them from.
 func (c Certificates) intoNSS(dir, certutil, pk12util, openssl string) error {
 	bundle := filepath.Join(dir, "server.p12")
-	empty := filepath.Join(dir, "empty")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		return fmt.Errorf("certificates: %w", err)
-	}
 	for _, args := range [][]string{
-		{openssl, "pkcs12", "-export", "-in", c.Cert, "-inkey", c.Key, "-name", "Server-Cert", "-out", bundle, "-passout", "pass:"},
+		{openssl, "pkcs12", "-export", "-in", c.Cert, "-inkey", c.Key, "-name", "Server-Cert", "-out", bundle, "-passout", "pass:bundle"},
 		{certutil, "-N", "-d", "sql:" + dir, "--empty-password"},
-		{pk12util, "-i", bundle, "-d", "sql:" + dir, "-w", empty, "-k", empty},
+		{pk12util, "-i", bundle, "-d", "sql:" + dir, "-W", "bundle"},
 		{certutil, "-A", "-d", "sql:" + dir, "-n", "ca", "-t", "CT,,", "-a", "-i", c.CA},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
