@@ -155,6 +155,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	plan.RevokeSessions:       {"-", "account signed out", "accounts signed out"},
 	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
 	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
+	connectors.RemoveFormer:   {"-", "earlier name taken out of a group", "earlier names taken out of groups"},
 	connectors.CreateAccount:  {"+", "account created", "accounts created"},
 	plan.PrepareAccount:       {"+", "account prepared", "accounts prepared"},
 	connectors.UpdateAccount:  {"~", "account updated", "accounts updated"},
@@ -164,7 +165,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 }
 
 var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
-	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.DeleteAccount}
+	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormer, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
 func stepCounts(steps []plan.Step) string {
@@ -379,6 +380,9 @@ func stepText(s plan.Step) string {
 		what = strings.ReplaceAll(string(shownAs(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
+	if s.Op == connectors.RemoveFormer {
+		text = "an earlier name in " + text
+	}
 	if s.Op == connectors.UpdateAccount {
 		text += " (" + strings.Join(sortedKeys(s.Attributes), ", ") + ")"
 	}

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/plan"
@@ -212,6 +214,72 @@ func (r *directoryRun) signsIn(dn, password string) bool {
 	return c.Bind(dn, password) == nil
 }
 
+// movedByHand moves an account to another part of the directory, which leaves its
+// old DN in groups, and puts a member into a group that names nothing. The run
+// that follows gives the memberships under the new DN, takes out the old one, and
+// reports the other.
+func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
+	t := r.t
+	t.Helper()
+	c := r.Dial()
+	ou := ldap.NewAddRequest("ou=elsewhere,"+r.PeopleDN, nil)
+	ou.Attribute("objectClass", []string{"organizationalUnit"})
+	rdn, _, _ := strings.Cut(e.DN, ",")
+	ghost := ldap.NewModifyRequest("cn=staff,"+r.GroupsDN, nil)
+	ghost.Add("member", []string{"uid=ghost," + r.PeopleDN})
+	keeps := r.group["objectClass"][0] == "group" // a server that itself corrects what refers to an entry
+	var errs []error
+	errs = append(errs, c.Add(ou), c.ModifyDN(ldap.NewModifyDNRequest(e.DN, rdn, true, ou.DN)))
+	if !keeps {
+		errs = append(errs, c.Modify(ghost))
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	p := r.run().Plan
+	moved := r.entry("sn", e.GetAttributeValue("sn"))
+	former := 0
+	for _, s := range p.Steps {
+		if s.Op == connectors.RemoveFormer {
+			former++
+		}
+	}
+	dangling := 0
+	for _, f := range p.Findings {
+		if f.Kind == plan.Dangling {
+			dangling++
+			if f.Entitlement != "dir:staff" || !strings.Contains(f.Text, "holds 1 members") {
+				t.Errorf("%+v", f)
+			}
+		}
+	}
+	wantFormer, wantDangling := 2, 1
+	if keeps {
+		wantFormer, wantDangling = 0, 0
+	}
+	if former != wantFormer || dangling != wantDangling {
+		t.Errorf("after a move by hand: %d earlier names are taken out, want %d; %d findings, want %d", former, wantFormer, dangling, wantDangling)
+	}
+	for _, group := range []string{"school", "staff"} {
+		if got := r.members(group); slices.Contains(got, e.DN) || !slices.Contains(got, moved.DN) {
+			t.Errorf("after a move by hand %s has %v", group, got)
+		}
+	}
+	recorded := 0
+	for record, err := range r.DB.Records(t.Context(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record.Op == string(connectors.RemoveFormer) && record.Outcome == audit.Applied {
+			recorded++
+		}
+	}
+	if recorded != wantFormer {
+		t.Errorf("the trail has %d earlier names taken out, want %d", recorded, wantFormer)
+	}
+	return moved
+}
+
 // TestEachDirectory is one employment, the same on every kind of directory: hire,
 // a move to another unit, a rename, the leave after which the account cannot
 // sign in, and after each of them a second plan that is empty.
@@ -254,6 +322,8 @@ func TestEachDirectory(t *testing.T) {
 			if got := r.members("school"); !slices.Equal(got, []string{renamed.DN}) || len(r.members("staff")) != 2 || slices.Contains(r.members("staff"), anna.DN) {
 				t.Errorf("after the rename school has %v, staff %v", got, r.members("staff"))
 			}
+
+			renamed = r.movedByHand(renamed)
 
 			r.people("1,E1,Anna,Dal,Teacher,teacher,school,100,2020-01-01,2025-12-31,2")
 			if r.signsIn(renamed.DN, password) {
