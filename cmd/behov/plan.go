@@ -69,11 +69,12 @@ is held or failed for good, 1 error.`,
 			}
 			switch {
 			case a.json && values:
-				err = a.printJSON(withValues{p, valuesOf(p, v)})
+				err = a.printJSON(withValues{p, valuesOf(p, v), v.FindingAccounts(ctx, p.Findings)})
 			case a.json:
 				err = a.printJSON(p)
 			default:
 				printer := planPrinter{app: a, names: newNames(ctx, i), values: v, all: all, withValues: values}
+				printer.accounts = v.FindingAccounts(ctx, p.Findings[:shownOf(len(p.Findings), all)])
 				printer.print(p)
 				if out != "" {
 					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
@@ -196,6 +197,7 @@ func people(steps []plan.Step) []identity.PersonID {
 // planPrinter prints a plan for people.
 type planPrinter struct {
 	*app
+	accounts        []reconcile.FindingAccount // that the findings are about
 	names           *names
 	values          *reconcile.Values
 	all, withValues bool
@@ -205,6 +207,8 @@ type planPrinter struct {
 type withValues struct {
 	*plan.Plan
 	Values map[string]stepValues `json:"values"` // by step
+	// Accounts are those that findings are about.
+	Accounts []reconcile.FindingAccount `json:"accounts,omitempty"`
 }
 
 type stepValues struct {
@@ -288,7 +292,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 			a.printf("  %s keeps %s until %s; %s\n", n.of(h.Person), h.Entitlement, h.Until, n.in(h.Reason))
 		}
 	}
-	a.printFindings(p.Findings, n, all)
+	a.printFindings(p.Findings, n)
 }
 
 func (a *app) printSummary(p *plan.Plan) {
@@ -389,9 +393,22 @@ func stepText(s plan.Step) string {
 	return text
 }
 
-func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
+func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 	if len(findings) == 0 {
 		return
+	}
+	all := a.all
+	account := func(f plan.Finding) string {
+		for _, x := range a.accounts {
+			if x.Target != f.Target || x.AccountID != f.AccountID || x.Name == "" {
+				continue
+			}
+			if x.Place != "" {
+				return x.Name + " in " + x.Place
+			}
+			return x.Name
+		}
+		return ""
 	}
 	a.printf("\nTo look at:\n")
 	var ids []identity.PersonID
@@ -408,7 +425,10 @@ func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
 		about := f.Target
 		if f.Person != "" {
 			about = strings.TrimPrefix(about+", "+n.of(f.Person), ", ")
-		} else if f.AccountID != "" {
+		}
+		if shown := account(f); shown != "" {
+			about += ", account " + shown
+		} else if f.AccountID != "" && f.Person == "" {
 			about += ", account " + f.AccountID
 		}
 		if f.Entitlement != "" {
