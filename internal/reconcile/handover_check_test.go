@@ -17,7 +17,7 @@ func TestCheckFirstPassword(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(open, 0o755); err != nil { //nolint:gosec // it is what must not be
+	if err := os.Mkdir(open, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
