@@ -102,6 +102,13 @@ type Entitlement struct {
 type Membership struct {
 	Entitlement string // an Entitlement's Name
 	AccountID   string // an Account's ID; empty for a member that is no account in our scope
+	// Former is the ID of an account of which the entitlement holds an earlier
+	// name, which nothing has any more: the account is no member by it, and what
+	// gets the name next would be. AccountID is then empty.
+	Former string
+	// Dangling is how many other members the entitlement holds that name nothing;
+	// AccountID is then empty.
+	Dangling int
 }
 
 // Completeness says whether a read saw everything.
@@ -125,6 +132,9 @@ const (
 	DeleteAccount  Op = "delete-account"  // Account.ID
 	AddMember      Op = "add-member"      // Account.ID, Entitlement
 	RemoveMember   Op = "remove-member"   // Account.ID, Entitlement
+	// RemoveFormer takes the earlier names of an account out of an entitlement
+	// that nothing has any more (Membership.Former): Account.ID, Entitlement.
+	RemoveFormer Op = "remove-former-member"
 )
 
 // AccountRef names the account a Change is about.

@@ -17,7 +17,7 @@ func Waves(changes []Change) [][]int {
 		if c.Op == CreateAccount {
 			key = "anchor " + c.Account.Anchor
 		}
-		membership := c.Op == AddMember || c.Op == RemoveMember
+		membership := c.Op == AddMember || c.Op == RemoveMember || c.Op == RemoveFormer
 		p := last[key]
 		switch {
 		case p == nil:

@@ -191,7 +191,7 @@ func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target
 		return "", err
 	}
 	defer closeTargets(connected)
-	if err := connected[t.Name].Check(ctx); err != nil {
+	if err := errors.Join(reconcile.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
 		return "", err
 	}
 	if err := a.lacks(ctx, c, t.Name, connected[t.Name]); err != nil {

@@ -69,11 +69,12 @@ is held or failed for good, 1 error.`,
 			}
 			switch {
 			case a.json && values:
-				err = a.printJSON(withValues{p, valuesOf(p, v)})
+				err = a.printJSON(withValues{p, valuesOf(p, v), v.FindingAccounts(ctx, p.Findings)})
 			case a.json:
 				err = a.printJSON(p)
 			default:
 				printer := planPrinter{app: a, names: newNames(ctx, i), values: v, all: all, withValues: values}
+				printer.accounts = v.FindingAccounts(ctx, p.Findings[:shownOf(len(p.Findings), all)])
 				printer.print(p)
 				if out != "" {
 					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
@@ -155,6 +156,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	plan.RevokeSessions:       {"-", "account signed out", "accounts signed out"},
 	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
 	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
+	connectors.RemoveFormer:   {"-", "earlier name taken out of a group", "earlier names taken out of groups"},
 	connectors.CreateAccount:  {"+", "account created", "accounts created"},
 	plan.PrepareAccount:       {"+", "account prepared", "accounts prepared"},
 	connectors.UpdateAccount:  {"~", "account updated", "accounts updated"},
@@ -164,7 +166,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 }
 
 var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
-	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.DeleteAccount}
+	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormer, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
 func stepCounts(steps []plan.Step) string {
@@ -195,6 +197,7 @@ func people(steps []plan.Step) []identity.PersonID {
 // planPrinter prints a plan for people.
 type planPrinter struct {
 	*app
+	accounts        []reconcile.FindingAccount // that the findings are about
 	names           *names
 	values          *reconcile.Values
 	all, withValues bool
@@ -204,6 +207,8 @@ type planPrinter struct {
 type withValues struct {
 	*plan.Plan
 	Values map[string]stepValues `json:"values"` // by step
+	// Accounts are those that findings are about.
+	Accounts []reconcile.FindingAccount `json:"accounts,omitempty"`
 }
 
 type stepValues struct {
@@ -287,7 +292,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 			a.printf("  %s keeps %s until %s; %s\n", n.of(h.Person), h.Entitlement, h.Until, n.in(h.Reason))
 		}
 	}
-	a.printFindings(p.Findings, n, all)
+	a.printFindings(p.Findings, n)
 }
 
 func (a *app) printSummary(p *plan.Plan) {
@@ -379,15 +384,31 @@ func stepText(s plan.Step) string {
 		what = strings.ReplaceAll(string(shownAs(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
+	if s.Op == connectors.RemoveFormer {
+		text = "an earlier name in " + text
+	}
 	if s.Op == connectors.UpdateAccount {
 		text += " (" + strings.Join(sortedKeys(s.Attributes), ", ") + ")"
 	}
 	return text
 }
 
-func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
+func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 	if len(findings) == 0 {
 		return
+	}
+	all := a.all
+	account := func(f plan.Finding) string {
+		for _, x := range a.accounts {
+			if x.Target != f.Target || x.AccountID != f.AccountID || x.Name == "" {
+				continue
+			}
+			if x.Place != "" {
+				return x.Name + " in " + x.Place
+			}
+			return x.Name
+		}
+		return ""
 	}
 	a.printf("\nTo look at:\n")
 	var ids []identity.PersonID
@@ -404,7 +425,10 @@ func (a *app) printFindings(findings []plan.Finding, n *names, all bool) {
 		about := f.Target
 		if f.Person != "" {
 			about = strings.TrimPrefix(about+", "+n.of(f.Person), ", ")
-		} else if f.AccountID != "" {
+		}
+		if shown := account(f); shown != "" {
+			about += ", account " + shown
+		} else if f.AccountID != "" && f.Person == "" {
 			about += ", account " + f.AccountID
 		}
 		if f.Entitlement != "" {

@@ -239,6 +239,28 @@ func (m *municipality) behov(code int, want string, args ...string) string {
 	return all
 }
 
+// findingNamesTheAccount: a finding names the account and where it is, and in JSON
+// only with --values.
+func (m *municipality) findingNamesTheAccount() {
+	m.Helper()
+	const dn = "CN=Vilse Konto," + adPeople
+	lost := ldap.NewAddRequest(dn, nil)
+	for name, value := range map[string]string{"objectClass": "user", "sAMAccountName": "vilse", "userAccountControl": "514"} {
+		lost.Attribute(name, []string{value})
+	}
+	if err := m.samba.Dial().Add(lost); err != nil {
+		m.Fatal(err)
+	}
+	m.behov(0, "orphan (ad, account vilse in ou=People,dc=kommun,dc=test)", "plan")
+	m.behov(0, `"name": "vilse"`, "plan", "--values", "--json")
+	if said := m.behov(0, "orphan", "plan", "--json"); strings.Contains(said, "vilse") {
+		m.Errorf("a plan holds a login name:\n%s", said)
+	}
+	if err := m.samba.Dial().Del(ldap.NewDelRequest(dn, nil)); err != nil {
+		m.Fatal(err)
+	}
+}
+
 // ad finds an account in Active Directory by its sAMAccountName.
 func (m *municipality) ad(name string) *ldap.Entry {
 	m.Helper()
@@ -272,6 +294,7 @@ func TestFourKindsOfTarget(t *testing.T) {
 	m.behov(2, "1 account adopted, 15 accounts created", "plan")
 	m.behov(0, "1 account adopted", "apply", "--yes")
 	m.behov(0, "nothing to do", "plan")
+	m.findingNamesTheAccount()
 
 	// Active Directory: adopted, enabled, with a manager; namesakes; passwords.
 	anna := m.ad("oldanna")

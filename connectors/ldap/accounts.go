@@ -132,15 +132,16 @@ type birth struct {
 // alreadyThere answers for an account that was there before.
 func (b *birth) alreadyThere(ctx context.Context, change connectors.Change, e *ldap.Entry) connectors.Result {
 	id, err := b.session.idOf(e)
+	note := ""
 	if err == nil {
 		b.cache.setAccount(id, e.DN)
-		err = b.handOver(ctx, change, id, e.DN) // when it was ours, and we did not get so far
+		note, err = b.handOver(ctx, change, id, e.DN) // when it was ours, and we did not get so far
 	}
 	if err != nil {
 		return connectors.Result{Err: err}
 	}
 	r := alreadySo()
-	r.AccountID = id
+	r.AccountID, r.Detail = id, note
 	return r
 }
 
@@ -294,23 +295,24 @@ func (b *birth) identify(ctx context.Context, todo []work) {
 	})
 }
 
-// handOver finishes what a new account's first password still needs.
-func (b *birth) handOver(ctx context.Context, change connectors.Change, id, dn string) error {
+// handOver finishes what a new account's first password still needs. The note
+// is that of passwords.after.
+func (b *birth) handOver(ctx context.Context, change connectors.Change, id, dn string) (note string, err error) {
 	password := b.unfinished.peek(change.Account.Anchor)
 	if b.passwords == nil || password == "" {
-		return nil
+		return "", nil
 	}
-	if err := b.passwords.after(ctx, b.session, dn, password, b.session.cfg.FirstPassword.Keep, change.Enabled); err != nil {
-		return err
+	if note, err = b.passwords.after(ctx, b.session, dn, password, b.session.cfg.FirstPassword.Keep, change.Enabled); err != nil {
+		return "", err
 	}
 	if to := b.session.cfg.Handover; to != nil {
 		ref := connectors.AccountRef{ID: id, Anchor: change.Account.Anchor, Name: change.Account.Name}
 		if err := to.FirstPassword(ctx, ref, password); err != nil {
-			return connectors.Errorf(connectors.RetryLater, "ldap: the account was created, but its first password was not handed over: %w", err)
+			return "", connectors.Errorf(connectors.RetryLater, "ldap: the account was created, but its first password was not handed over: %w", err)
 		}
 	}
 	b.unfinished.forget(change.Account.Anchor)
-	return nil
+	return note, nil
 }
 
 // unfinished is what an answer that was lost, or a step that failed, left to

@@ -105,7 +105,7 @@ func split(todo []work) [][]work {
 
 // applyWave carries out changes that do not depend on one another.
 func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
-	var creations, deletions, memberships, others []work
+	var creations, deletions, memberships, former, others []work
 	for _, w := range wave {
 		switch w.Op {
 		case connectors.CreateAccount:
@@ -114,6 +114,8 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 			deletions = append(deletions, w)
 		case connectors.AddMember, connectors.RemoveMember:
 			memberships = append(memberships, w)
+		case connectors.RemoveFormer:
+			former = append(former, w)
 		case connectors.UpdateAccount, connectors.RenameAccount, connectors.AdoptAccount, connectors.EnableAccount, connectors.DisableAccount:
 			others = append(others, w)
 		default:
@@ -123,7 +125,7 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 	for _, step := range []struct {
 		todo []work
 		do   func(context.Context, *session, []work)
-	}{{creations, c.create}, {others, c.change}, {memberships, c.changeMembers}, {deletions, c.delete}} {
+	}{{creations, c.create}, {others, c.change}, {memberships, c.changeMembers}, {former, c.removeFormer}, {deletions, c.delete}} {
 		if len(step.todo) > 0 {
 			step.do(ctx, s, step.todo)
 		}

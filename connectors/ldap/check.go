@@ -2,7 +2,9 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -14,7 +16,9 @@ import (
 // Check implements connectors.Connector. Rights to write are tried where an
 // entry is there to try them on: by asking to remove a value that no entry
 // has, to which a server without the right says so and one with it says there
-// is no such value.
+// is no such value. Where no account is there, and where new accounts get a
+// password, a throw-away account is made and deleted. All that is missing is
+// told at once.
 func (c *Connector) Check(ctx context.Context) error {
 	s, err := c.dial(ctx)
 	if err != nil {
@@ -45,27 +49,122 @@ func (c *Connector) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var missing shortfalls
 	if account != nil {
 		if _, err := s.account(account, nil, false); err != nil {
-			return err
+			return known.withID(err)
 		}
 		// Whether an anchor can be read shows only where one is; that it can
 		// be written shows on any account.
 		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
-		if err := c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...); err != nil {
+		if err := missing.add(c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...)); err != nil {
+			return err
+		}
+		if s.byLock() {
+			if err := missing.add(c.mayReadLock(ctx, s, account.DN)); err != nil {
+				return err
+			}
+		}
+	}
+	if account == nil || s.cfg.setsPassword(s.flavour) {
+		if err := c.tryAccount(ctx, s, known, &missing); err != nil {
 			return err
 		}
 	}
-	if account != nil && s.byLock() {
-		if err := c.mayReadLock(ctx, s, account.DN); err != nil {
-			return err
-		}
-	}
-	group, err := c.sample(ctx, s, s.cfg.GroupsDN, s.isGroup(), []string{"1.1"})
-	if err != nil || group == nil {
+	group, err := c.sample(ctx, s, s.cfg.GroupsDN, s.isGroup(), []string{"objectClass"})
+	if err != nil {
 		return err
 	}
-	return c.mayWrite(ctx, s, known, group.DN, "groups", s.cfg.MemberAttribute)
+	if group != nil {
+		if err := missing.add(c.mayWrite(ctx, s, known, group.DN, "groups", s.cfg.MemberAttribute)); err != nil {
+			return err
+		}
+	}
+	return missing.err()
+}
+
+// shortfalls are what the server does not permit and behov needs.
+type shortfalls []string
+
+// add notes what an error says is missing. It returns an error that says
+// something else: that the server does not answer.
+func (m *shortfalls) add(err error) error {
+	var e *connectors.Error
+	if err == nil || !errors.As(err, &e) || e.Class != connectors.Permanent {
+		return err
+	}
+	for _, text := range strings.Split(err.Error(), "\n") {
+		if text = strings.TrimPrefix(text, "ldap: "); !slices.Contains(*m, text) {
+			*m = append(*m, text)
+		}
+	}
+	return nil
+}
+
+func (m *shortfalls) err() error {
+	if len(*m) == 0 {
+		return nil
+	}
+	return connectors.Errorf(connectors.Permanent, "ldap: %s", strings.Join(*m, "; "))
+}
+
+// withID adds, to the error that an account has no identifier, the attribute that
+// the server has for one.
+func (s *schema) withID(err error) error {
+	if err != nil && s.knows("nsUniqueId") {
+		return connectors.Errorf(connectors.Permanent, "%w (set id_attribute: nsUniqueId under ldap)", err)
+	}
+	return err
+}
+
+// tryAccount makes a throw-away account and deletes it, and notes what of it the
+// server does not permit: the account, its password, what is mapped, and to
+// disable it.
+func (c *Connector) tryAccount(ctx context.Context, s *session, known *schema, missing *shortfalls) (err error) {
+	t := newTrial(c, s, known)
+	setsPassword := s.cfg.setsPassword(s.flavour)
+	lacks := func(format string, args ...any) {
+		_ = missing.add(connectors.Errorf(connectors.Permanent, format, args...)) // which is of the class that is noted
+	}
+	if why := s.flavour.passwords.ready(s); why != "" {
+		if setsPassword {
+			lacks("ldap: set the first password of an account: %s", why)
+		}
+		return nil
+	}
+	if err := t.removeLeft(ctx); err != nil {
+		return missing.add(err)
+	}
+	why, err := t.create(ctx)
+	if t.dn != "" {
+		defer func() { err = errors.Join(err, t.removeAfter(ctx)) }()
+	}
+	if err != nil {
+		return missing.add(known.withID(err))
+	}
+	switch {
+	case t.denied != nil:
+		lacks("ldap: create an account below people_dn: the server refuses: %s", why)
+		return nil
+	case t.passwordFault != nil && setsPassword:
+		if err := missing.add(t.passwordFault); err != nil {
+			return err
+		}
+	case t.passwordFault != nil:
+	case why != "":
+		return nil // what the account lacks is what mappings give, for all that is known
+	}
+	if t.id == "" {
+		return nil
+	}
+	if err := missing.add(t.writeAll(ctx)); err != nil {
+		return err
+	}
+	fault, err := t.disable(ctx)
+	if fault != "" {
+		lacks("ldap: disable an account: %s", fault)
+	}
+	return err
 }
 
 // sample returns one entry, or nil.
@@ -86,25 +185,63 @@ func (c *Connector) sample(ctx context.Context, s *session, base, filter string,
 // that is not there above all, says nothing against it.
 var mayNot = []uint16{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform}
 
-// mayWrite says whether attributes of an entry can be written. Some servers
-// tell; others are asked to remove a value that no entry has.
+// mayWrite says which attributes of an entry cannot be written, each on a line of
+// its own. Some servers tell; others are asked to remove a value that no entry
+// has.
 func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn, what string, attributes ...string) error {
 	if s.flavour.effectiveRights {
 		return c.effective(ctx, s, known, dn, what, attributes)
 	}
+	var missing []string
 	for _, attribute := range attributes {
 		absent := uuid.NewString()
+		if known.syntaxOf(attribute) == syntaxTime { // other text is refused for what it is
+			absent = "16010203040506Z"
+		}
 		if strings.EqualFold(attribute, s.cfg.MemberAttribute) && !s.membersAreNames() {
 			absent = s.cfg.NameAttribute + "=" + absent + "," + s.cfg.PeopleDN
 		}
 		request := ldap.NewModifyRequest(dn, nil)
 		request.Delete(attribute, []string{absent})
 		err := s.modify(ctx, request)
-		if _, answered := code(err); err != nil && !answered || is(err, mayNot...) {
+		if _, answered := code(err); err != nil && !answered {
 			return s.failure(ctx, fmt.Sprintf("write the attribute %s of %s", attribute, what), err)
 		}
+		if fault := s.writeFault(ctx, known, attribute, what, err); fault != nil {
+			missing = append(missing, fault.Error())
+		}
+	}
+	return permanentLines(missing)
+}
+
+// writeFault says, by the answer to a request that wrote an attribute, that it
+// cannot be written, or nil.
+func (s *session) writeFault(ctx context.Context, known *schema, attribute, what string, err error) error {
+	doing := fmt.Sprintf("write the attribute %s of %s", attribute, what)
+	readOnly := known.types[bare(attribute)].readOnly && is(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform)
+	switch {
+	case readOnly && strings.EqualFold(attribute, s.cfg.Disable.Attribute):
+		advice := "configure disable with an attribute that can be written"
+		if setting := known.disableSetting(); setting != "" {
+			advice = "under ldap set " + setting
+		}
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: only the server itself writes it, and so no account can be disabled: %s", doing, advice)
+	case readOnly:
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: only the server itself writes it: take it out of attributes", doing)
+	case is(err, ldap.LDAPResultObjectClassViolation):
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: no class of an account has it: add the object class to object_classes", doing)
+	case is(err, mayNot...):
+		return s.failure(ctx, doing, err)
 	}
 	return nil
+}
+
+// permanentLines joins texts by newlines to one permanent error; nil for none.
+func permanentLines(texts []string) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	return connectors.Errorf(connectors.Permanent, "%s", strings.Join(texts, "\n"))
 }
 
 // mayReadLock says whether the lock of an account can be read, which shows on
@@ -135,6 +272,7 @@ func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn
 	for _, a := range result.Entries[0].GetEqualFoldAttributeValues("allowedAttributesEffective") {
 		allowed[strings.ToLower(a)] = true
 	}
+	var missing []string
 	for _, a := range attributes {
 		name := strings.ToLower(a)
 		if canonical := known.known[name]; canonical != "" {
@@ -142,8 +280,8 @@ func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn
 		}
 		// What names an entry is changed with a ModifyDN, which is another right.
 		if !allowed[name] && name != strings.ToLower(s.cfg.RDNAttribute) {
-			return connectors.Errorf(connectors.Permanent, "ldap: write the attribute %s of %s: give the account in bind_dn the right to do this", a, what)
+			missing = append(missing, fmt.Sprintf("ldap: write the attribute %s of %s: give the account in bind_dn the right to do this", a, what))
 		}
 	}
-	return nil
+	return permanentLines(missing)
 }

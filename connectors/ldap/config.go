@@ -105,6 +105,10 @@ type Config struct {
 	// Handover receives first passwords. Without one nobody learns them.
 	Handover connectors.Handover `yaml:"-"`
 
+	// Memory keeps which DNs accounts had: groups that hold an earlier one are told.
+	// Without it, they are known as long as the connector is.
+	Memory connectors.Memory `yaml:"-"`
+
 	// MFAAttribute, when set, is the attribute that tells who is enrolled for
 	// multi-factor authentication: by having MFAValue, or any value.
 	MFAAttribute string `yaml:"mfa_attribute"`

@@ -44,7 +44,7 @@ func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*sess
 	r = &reading{
 		Connector: c, session: s, sink: sink, lockouts: lockouts{session: s},
 		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
-		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{},
+		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{}, names: map[string]bool{},
 	}
 	if r.schema, err = s.loadSchema(ctx); err == nil {
 		err = r.schema.mustKnow(s.essentials()...)

@@ -114,6 +114,9 @@ func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
 	if err := members.read(ctx, e); err != nil {
 		return err
 	}
+	if err := members.dangle(ctx); err != nil {
+		return err
+	}
 	members.number = rid(e.GetEqualFoldAttributeValue(sidAttribute))
 	if s.flavour.primaryGroups && members.number != "" && r.primary[members.number] {
 		r.numbered = append(r.numbered, members)
@@ -128,8 +131,9 @@ func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
 type membersOf struct {
 	*reading
 	name, dn string
-	number   string // what accounts have in primaryGroupID whose primary group this is
-	outside  bool   // some are no accounts in our scope
+	number   string   // what accounts have in primaryGroupID whose primary group this is
+	outside  bool     // some are no accounts in our scope
+	unknown  []string // of those, their DNs
 }
 
 // read emits the members in the entry, and those that the server holds back
@@ -192,6 +196,9 @@ func (m *membersOf) emit(values []string) error {
 		}
 		if !ours {
 			m.outside = true
+			if m.seeksNames() {
+				m.unknown = append(m.unknown, value)
+			}
 			continue
 		}
 		if err := m.sink.Membership(connectors.Membership{Entitlement: m.name, AccountID: id}); err != nil {

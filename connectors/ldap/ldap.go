@@ -35,6 +35,7 @@ type Connector struct {
 
 	cache      cache
 	unfinished unfinished
+	places     places
 
 	settling sync.Mutex
 	server   *server // nil before the first connection

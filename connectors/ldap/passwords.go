@@ -3,6 +3,8 @@ package ldap
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // the length of a hash that no password has
+	"encoding/base64"
 	"fmt"
 	"math/big"
 	"slices"
@@ -29,8 +31,9 @@ type passwords interface {
 	// with adds it to a new entry's attributes, where it goes with them.
 	with(own map[string][]string, password string, keep bool)
 	// after sets it for an entry that is there, where it does not, and sees to
-	// it that the account is enabled or not as it was.
-	after(ctx context.Context, s *session, dn, password string, keep, enabled bool) error
+	// it that the account is enabled or not as it was. note says for people what
+	// the server did not permit besides; the password is set all the same.
+	after(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error)
 }
 
 // setsPassword says whether new accounts get a password.
@@ -129,7 +132,9 @@ func (unicodePassword) with(own map[string][]string, password string, keep bool)
 	}
 }
 
-func (unicodePassword) after(context.Context, *session, string, string, bool, bool) error { return nil }
+func (unicodePassword) after(context.Context, *session, string, string, bool, bool) (string, error) {
+	return "", nil
+}
 
 // extendedPassword is the Password Modify operation (RFC 3062), with which the
 // server itself hashes it.
@@ -154,35 +159,73 @@ func (extendedPassword) minimum(context.Context, *session) (int, error) { return
 
 func (extendedPassword) with(map[string][]string, string, bool) {}
 
-func (extendedPassword) after(ctx context.Context, s *session, dn, password string, keep, enabled bool) error {
-	err := s.when(ctx, func() error {
-		_, err := s.conn.PasswordModify(ldap.NewPasswordModifyRequest(dn, "", password))
+// mustChange makes the server ask for another password at the first sign-in
+// (draft-behera-ldap-password-policy §5.3.6).
+const mustChange = "pwdReset"
+
+// modifyPassword sets the password of an entry. A server may change a password
+// with this operation and not set the first one: it then gets the hash of a
+// random one before, which nobody knows and which is replaced at once.
+func modifyPassword(ctx context.Context, s *session, dn, password string) error {
+	modify := func() error {
+		return s.when(ctx, func() error {
+			_, err := s.conn.PasswordModify(ldap.NewPasswordModifyRequest(dn, "", password))
+			return err
+		})
+	}
+	err := modify()
+	if !is(err, ldap.LDAPResultUnwillingToPerform) {
 		return err
-	})
-	if err != nil {
-		return s.failure(ctx, "set the first password of an account that was created", err)
+	}
+	random := make([]byte, sha1.Size+8)
+	if _, err := rand.Read(random); err != nil {
+		return fmt.Errorf("ldap: random numbers: %w", err)
+	}
+	m := ldap.NewModifyRequest(dn, nil)
+	m.Add("userPassword", []string{"{SSHA}" + base64.StdEncoding.EncodeToString(random)})
+	if s.modify(ctx, m) != nil {
+		return err
+	}
+	return modify()
+}
+
+func (extendedPassword) after(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error) {
+	if err := modifyPassword(ctx, s, dn, password); err != nil {
+		return "", s.failure(ctx, "set the first password of an account that was created", err)
 	}
 	known, err := s.loadSchema(ctx)
 	if err != nil {
-		return err
-	}
-	m := ldap.NewModifyRequest(dn, nil)
-	if !keep && known.knows("pwdReset") {
-		m.Replace("pwdReset", []string{"TRUE"}) // draft-behera-ldap-password-policy §5.3.6
+		return "", err
 	}
 	if !enabled {
 		// With a new password slapd ends the lock of an account.
+		m := ldap.NewModifyRequest(dn, nil)
 		state := map[string][]string{}
 		s.newState(state, false)
 		for _, name := range sortedKeys(state) {
 			m.Replace(name, state[name])
 		}
+		if err := s.modify(ctx, m); err != nil {
+			return "", s.failure(ctx, "finish a new account's first password", err)
+		}
 	}
-	if len(m.Changes) == 0 {
-		return nil
+	if keep || !known.knows(mustChange) {
+		return "", nil
 	}
-	if err := s.modify(ctx, m); err != nil {
-		return s.failure(ctx, "finish a new account's first password", err)
+	// A server that sets the attribute itself, by its password policy, refuses it:
+	// the password must not be lost for that.
+	m := ldap.NewModifyRequest(dn, nil)
+	m.Replace(mustChange, []string{"TRUE"})
+	err = s.modify(ctx, m)
+	switch {
+	case err == nil:
+		return "", nil
+	case is(err, refusals...):
+		return mustChangeRefused, nil
 	}
-	return nil
+	return "", s.failure(ctx, "finish a new account's first password", err)
 }
+
+// mustChangeRefused is what is told of an account whose first password is set
+// and need not be changed.
+const mustChangeRefused = "the first password need not be changed at the first sign-in: the server does not permit to write " + mustChange + "; a password policy of the server can demand it, or set first_password: {keep: true} under ldap"

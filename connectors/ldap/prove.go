@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -37,7 +38,7 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	if err != nil {
 		return connectors.DisableProof{}, err
 	}
-	t := &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
+	t := newTrial(c, s, known)
 	proof, err := t.run(ctx)
 	if err == nil && proof.Verdict == connectors.ShutsOut && s.byLock() {
 		return t.otherPolicies(ctx, proof)
@@ -62,6 +63,13 @@ type trial struct {
 	name, anchor string
 	dn, id       string
 	password     string
+	// denied is set when the server does not permit to create the account, and
+	// passwordFault when it does not take the password.
+	denied, passwordFault error
+}
+
+func newTrial(c *Connector, s *session, known *schema) *trial {
+	return &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
 }
 
 func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err error) {
@@ -77,8 +85,8 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	why, err := t.create(ctx)
 	if t.dn != "" {
 		defer func() {
-			if left := t.remove(context.WithoutCancel(ctx)); left != nil && err == nil {
-				err = fmt.Errorf("the throw-away account %s could not be deleted; delete it by hand: %w", t.dn, left)
+			if left := t.removeAfter(ctx); left != nil && err == nil {
+				err = left
 			}
 		}()
 	}
@@ -95,8 +103,11 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	if !in {
 		return not("a throw-away account could not sign in even before it was disabled: the account in bind_dn may not set passwords, or the server wants something else besides")
 	}
-	if r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]; r.Err != nil || r.Status != connectors.Applied {
-		return not("a throw-away account could not be disabled: %s%s", r.Detail, errorText(r.Err))
+	switch fault, err := t.disable(ctx); {
+	case err != nil:
+		return not("a throw-away account could not be disabled: %s", err)
+	case fault != "":
+		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account could not be disabled: " + fault}, nil
 	}
 	shown, err := t.readBack(ctx)
 	if err != nil {
@@ -113,6 +124,95 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 			"a throw-away account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
 	}
 	return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+}
+
+// disable disables the account. It returns why the server does not permit it, and
+// what to set instead. The account may be in another place then.
+func (t *trial) disable(ctx context.Context) (fault string, err error) {
+	r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]
+	if dn, known := t.cache.account(t.id); known {
+		t.dn = dn
+	}
+	var e *connectors.Error
+	switch {
+	case r.Err != nil && (!errors.As(r.Err, &e) || e.Class != connectors.Permanent):
+		return "", r.Err
+	case r.Err == nil && r.Status == connectors.Applied:
+		return "", nil
+	}
+	fault = r.Detail + errorText(r.Err)
+	setting := t.schema.disableSetting()
+	if setting != "" && !strings.Contains(strings.ToLower(setting), strings.ToLower(t.session.cfg.Disable.Attribute)) {
+		return fault + ": the server does not let " + t.session.cfg.Disable.Attribute + " be written: under ldap set " + setting, nil
+	}
+	return fault + ": let the account in bind_dn write " + t.session.cfg.Disable.Attribute + ", or choose another way under disable", nil
+}
+
+// Syntaxes of which a value can be made up (RFC 4517 §3.3), by their OIDs.
+const (
+	syntaxDN        = "1.3.6.1.4.1.1466.115.121.1.12"
+	syntaxText      = "1.3.6.1.4.1.1466.115.121.1.15"
+	syntaxASCII     = "1.3.6.1.4.1.1466.115.121.1.26"
+	syntaxPrintable = "1.3.6.1.4.1.1466.115.121.1.44"
+	syntaxPhone     = "1.3.6.1.4.1.1466.115.121.1.50"
+	syntaxTime      = "1.3.6.1.4.1.1466.115.121.1.24"
+	syntaxInteger   = "1.3.6.1.4.1.1466.115.121.1.27"
+)
+
+// writeAll writes each mapped attribute of the account whose syntax it can make
+// up a value of, and asks to remove an absent value from the others. It returns
+// which cannot be written, each on a line of its own.
+func (t *trial) writeAll(ctx context.Context) error {
+	s := t.session
+	attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
+	if s.flavour.effectiveRights {
+		return t.mayWrite(ctx, s, t.schema, t.dn, "accounts", attributes...)
+	}
+	var missing []string
+	for _, attribute := range attributes {
+		value := ""
+		switch t.schema.syntaxOf(attribute) {
+		case syntaxDN:
+			value = t.dn
+		case syntaxText, syntaxASCII, syntaxPrintable:
+			value = t.name
+		case syntaxPhone:
+			value = "0"
+		case syntaxTime:
+			value = "20000101000000Z"
+		case syntaxInteger:
+			value = "2147483000"
+		}
+		_, inRDN := names(rdnOf(t.dn), attribute)
+		var fault error
+		if value == "" || inRDN || !s.cfg.manages(attribute) {
+			fault = t.mayWrite(ctx, s, t.schema, t.dn, "accounts", attribute)
+		} else {
+			m := ldap.NewModifyRequest(t.dn, nil)
+			m.Replace(attribute, []string{value})
+			err := s.modify(ctx, m)
+			if _, answered := code(err); err != nil && !answered {
+				return s.failure(ctx, "write the attribute "+attribute+" of a throw-away account", err)
+			}
+			fault = s.writeFault(ctx, t.schema, attribute, "accounts", err)
+		}
+		var e *connectors.Error
+		if fault != nil && (!errors.As(fault, &e) || e.Class != connectors.Permanent) {
+			return fault
+		}
+		if fault != nil {
+			missing = append(missing, fault.Error())
+		}
+	}
+	return permanentLines(missing)
+}
+
+// removeAfter is remove, whatever became of ctx.
+func (t *trial) removeAfter(ctx context.Context) error {
+	if err := t.remove(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("the throw-away account %s could not be deleted; delete it by hand: %w", t.dn, err)
+	}
+	return nil
 }
 
 // readBack reports whether a snapshot shows the account as disabled. It also
@@ -174,12 +274,15 @@ func (t *trial) create(ctx context.Context) (why string, err error) {
 		request.Attribute(name, values)
 	}
 	if err := s.add(ctx, request); err != nil {
+		if is(err, mayNot...) {
+			t.denied = err
+		}
 		r := s.answer(ctx, "create a throw-away account", err)
 		return r.Detail + errorText(r.Err), nil
 	}
 	t.dn = request.DN
-	if err := s.flavour.passwords.after(ctx, s, t.dn, t.password, true, true); err != nil {
-		return err.Error(), nil //nolint:nilerr // it says why nothing was tried
+	if _, err := s.flavour.passwords.after(ctx, s, t.dn, t.password, true, true); err != nil {
+		t.passwordFault = err
 	}
 	e, err := t.readOne(ctx, s, t.dn, equals(s.cfg.AnchorAttribute, t.anchor), []string{s.cfg.IDAttribute})
 	if err != nil || e == nil {
@@ -188,7 +291,10 @@ func (t *trial) create(ctx context.Context) (why string, err error) {
 	if t.id, err = s.idOf(e); err == nil {
 		t.cache.setAccount(t.id, t.dn)
 	}
-	return "", err
+	if t.passwordFault != nil {
+		why = t.passwordFault.Error()
+	}
+	return why, err
 }
 
 func (v *server) hasClass(name string) bool {

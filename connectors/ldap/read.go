@@ -123,6 +123,9 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
+	if r.former, err = c.formerNames(ctx, r.session, r, accounts.Complete); err != nil {
+		return connectors.Completeness{}, err
+	}
 	groups, err := r.readGroups(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
@@ -153,6 +156,8 @@ type reading struct {
 	shared   map[string]bool   // names that several groups have, and that were told
 	primary  map[string]bool   // which numbers of primary groups accounts have
 	numbered []*membersOf      // groups that have one of them
+	former   map[string]string // folded DN that an account had and nothing has → its native ID
+	names    map[string]bool   // folded DNs that were looked for, and whether they name something
 }
 
 func (r *reading) readAccounts(ctx context.Context) (connectors.Completeness, error) {

@@ -31,8 +31,11 @@ type schema struct {
 // have, folded.
 type objectClass struct{ sup, must []string }
 
-// attributeType is what a definition says about comparing values.
-type attributeType struct{ sup, equality, syntax string }
+// attributeType is what a definition says about comparing and writing values.
+type attributeType struct {
+	sup, equality, syntax string
+	readOnly              bool // only the server writes it (RFC 4512 §4.1.2)
+}
 
 var (
 	described = regexp.MustCompile(`\bDESC\s+'[^']*'`)
@@ -89,7 +92,7 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 		if len(names) > 0 {
 			out.oids[group1(oid, definition)] = names[0]
 		}
-		t := attributeType{group1(sup, definition), group1(equality, definition), group1(syntax, definition)}
+		t := attributeType{group1(sup, definition), group1(equality, definition), group1(syntax, definition), strings.Contains(definition, "NO-USER-MODIFICATION")}
 		for _, n := range append(names, group1(oid, definition)) {
 			out.types[strings.ToLower(n)] = t
 		}
@@ -159,8 +162,39 @@ func (s *schema) mustKnow(names ...string) error {
 	hint := ""
 	if slices.Contains(unknown, lockedAttribute) {
 		hint = " (load the ppolicy overlay, or configure disable)"
+		if setting := s.disableSetting(); setting != "" {
+			hint = " (under ldap set " + setting + ")"
+		}
 	}
 	return connectors.Errorf(connectors.Permanent, "ldap: the server's schema does not have %s%s: correct the configuration or add it", strings.Join(unknown, ", "), hint)
+}
+
+// disableAttributes disable an account, each on the servers that know it: OpenDJ,
+// and 389 Directory Server.
+var disableAttributes = []string{"ds-pwp-account-disabled", "nsAccountLock"}
+
+// disableSetting returns the setting with which an account can be disabled on the
+// server, when its schema shows one; else nothing.
+func (s *schema) disableSetting() string {
+	for _, attribute := range disableAttributes {
+		if s.knows(attribute) {
+			return "disable: {attribute: " + attribute + `, value: "true"}`
+		}
+	}
+	return ""
+}
+
+// syntaxOf returns the OID of an attribute's syntax, which it may inherit.
+func (s *schema) syntaxOf(attribute string) string {
+	name := bare(attribute)
+	for range 10 { // definitions that inherit from each other would never end
+		t, ok := s.types[name]
+		if !ok || t.syntax != "" || t.sup == "" {
+			return t.syntax
+		}
+		name = t.sup
+	}
+	return ""
 }
 
 // knows says whether the server has an attribute or object class.

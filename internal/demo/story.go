@@ -194,7 +194,7 @@ func (s *Story) apply(ctx context.Context) (*reconcile.Result, error) {
 var verbs = map[connectors.Op]string{
 	connectors.CreateAccount: "accounts created", connectors.UpdateAccount: "accounts updated", connectors.EnableAccount: "accounts enabled",
 	connectors.DisableAccount: "accounts disabled", connectors.DeleteAccount: "accounts deleted", connectors.AddMember: "entitlements given",
-	connectors.RemoveMember: "entitlements taken away", plan.RevokeSessions: "accounts signed out",
+	connectors.RemoveMember: "entitlements taken away", connectors.RemoveFormer: "earlier names taken out of groups", plan.RevokeSessions: "accounts signed out",
 }
 
 // summary counts steps by what they do.

@@ -411,6 +411,9 @@ func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant,
 		if b.t.Observed.Ambiguous(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 			continue
 		}
+		if b.t.Observed.Former(a.ID, e.Native) {
+			b.earlierName(p.ID, e, a.ID)
+		}
 		g, granted := grants[e.ID]
 		has := b.t.Observed.Member(a.ID, e.Native)
 		desired := granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
@@ -513,6 +516,19 @@ func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted
 		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
 	}
 	b.step(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true})
+}
+
+// earlierName plans that an earlier name of the account, which nothing has any more, is
+// taken out of a group: an account that gets the name next would inherit the
+// membership. The account itself loses nothing by it.
+func (b *builder) earlierName(person identity.PersonID, e policy.Entitlement, accountID string) {
+	const text = "the group holds an earlier name of the account, which nothing has any more, and an account that gets that name would inherit the membership"
+	if b.t.Report {
+		b.find(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is left there (drift: report)"})
+		return
+	}
+	b.find(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is removed"})
+	b.step(Step{Op: connectors.RemoveFormer, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: "drift: " + text})
 }
 
 func (b *builder) step(s Step) {

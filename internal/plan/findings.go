@@ -53,10 +53,26 @@ func (b *builder) findings(people []identity.PersonID) {
 			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
 		}
 	}
+	b.dangling()
 	for _, name := range b.t.Observed.Entitlements() {
 		if !native[name] {
 			b.find(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
 		}
+	}
+}
+
+// dangling reports the members that name nothing in the target. Those that are an
+// earlier name of a known account are removed, or reported with that account.
+func (b *builder) dangling() {
+	counts := b.t.Observed.Dangling()
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		f := Finding{Kind: Dangling, Text: fmt.Sprintf("%q holds %d members that name nothing in the target, or nothing that behov may see: an account that gets such a name would inherit the membership; remove them", name, counts[name])}
+		for _, e := range b.catalogue {
+			if b.t.Observed.Spelling(e.Native) == name {
+				f.Entitlement = e.ID
+			}
+		}
+		b.find(f)
 	}
 }
 

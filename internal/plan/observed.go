@@ -38,8 +38,10 @@ type Observed struct {
 	unreadable   map[string]string // why the members of an entitlement cannot be read
 	caseless     map[string]string // by the form without case, the same; empty when several have it
 	memberships  []membership      // until Done
-	members      []int32           // natives, of one account after another
-	membersOf    []int32           // where an account's begin in members; one more than accounts
+	former       map[formerName]bool
+	dangling     map[string]int // members that name nothing, by the entitlement's name
+	members      []int32        // natives, of one account after another
+	membersOf    []int32        // where an account's begin in members; one more than accounts
 }
 
 // packed is an account: all strings are parts of one.
@@ -53,6 +55,9 @@ type membership struct {
 	account string
 	native  int32
 }
+
+// formerName says that an entitlement holds an earlier name of an account.
+type formerName struct{ account, native string }
 
 // table numbers strings in the order in which they come.
 type table struct {
@@ -154,6 +159,18 @@ func (o *Observed) Entitlement(e connectors.Entitlement) error {
 
 // Membership implements connectors.Sink.
 func (o *Observed) Membership(m connectors.Membership) error {
+	switch {
+	case m.Former != "":
+		if o.former == nil {
+			o.former = map[formerName]bool{}
+		}
+		o.former[formerName{m.Former, m.Entitlement}] = true
+	case m.Dangling > 0:
+		if o.dangling == nil {
+			o.dangling = map[string]int{}
+		}
+		o.dangling[m.Entitlement] += m.Dangling
+	}
 	if m.AccountID == "" {
 		return nil // not one of our accounts
 	}
@@ -261,6 +278,14 @@ func (o *Observed) digest() string {
 	for _, e := range slices.Sorted(maps.Keys(o.ambiguous)) {
 		fmt.Fprintf(h, "several %q\n", e)
 	}
+	for _, f := range slices.SortedFunc(maps.Keys(o.former), func(a, b formerName) int {
+		return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(a.native, b.native))
+	}) {
+		fmt.Fprintf(h, "former %q %q\n", f.account, f.native)
+	}
+	for _, e := range slices.Sorted(maps.Keys(o.dangling)) {
+		fmt.Fprintf(h, "dangling %q %d\n", e, o.dangling[e])
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -327,6 +352,16 @@ func (o *Observed) Member(accountID, native string) bool {
 	i, seen := o.index(accountID)
 	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
 }
+
+// Former says whether an entitlement holds an earlier name of the account, which
+// nothing has any more.
+func (o *Observed) Former(accountID, native string) bool {
+	return o.former[formerName{accountID, o.Spelling(native)}]
+}
+
+// Dangling returns the names of the entitlements that hold other members which
+// name nothing, with how many they hold.
+func (o *Observed) Dangling() map[string]int { return o.dangling }
 
 // Exists says whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool {

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/behov/behov/connectors"
@@ -115,5 +116,42 @@ func TestAStrangersAccessIsNamed(t *testing.T) {
 	i := slices.IndexFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Orphan })
 	if i < 0 || p.Findings[i].Text != "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore; it has app:c" {
 		t.Errorf("findings %+v", p.Findings)
+	}
+}
+
+// TestEarlierNames: an earlier name of a known account is taken out of a group, or
+// reported; a member that names nothing is reported with the group and never
+// removed, as it may be another's.
+func TestEarlierNames(t *testing.T) {
+	for _, report := range []bool{false, true} {
+		o := observed(t, groups, []connectors.Account{{ID: "1", Anchor: "p", Name: "login", Enabled: true}},
+			connectors.Membership{Entitlement: "a", AccountID: "1"}, connectors.Membership{Entitlement: "a", Former: "1"},
+			connectors.Membership{Entitlement: "b", Dangling: 3}, connectors.Membership{Entitlement: "c", Former: "9"})
+		target := plan.Target{Name: "t1", Observed: o, Limits: atMost(0), Report: report, Given: given(map[plan.Access]string{{Person: "p", Entitlement: "app:a"}: "r"})}
+		target.Bound.Bind("p", "1")
+		p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{teller}), Targets: []plan.Target{target}})
+		var ops []connectors.Op
+		for _, s := range p.Steps {
+			ops = append(ops, s.Op)
+		}
+		want := []connectors.Op{connectors.RemoveFormer}
+		if report {
+			want = nil
+		}
+		if !slices.Equal(ops, want) || len(p.Holds) > 0 {
+			t.Errorf("report is %t: steps %v, want %v; holds %+v", report, ops, want, p.Holds)
+		}
+		drift, dangling := 0, 0
+		for _, f := range p.Findings {
+			switch {
+			case f.Kind == plan.Drift && f.Entitlement == "app:a" && f.AccountID == "1":
+				drift++
+			case f.Kind == plan.Dangling && f.Entitlement == "app:b" && strings.Contains(f.Text, "3 members"):
+				dangling++
+			}
+		}
+		if drift != 1 || dangling != 1 {
+			t.Errorf("report is %t: findings %+v", report, p.Findings)
+		}
 	}
 }

@@ -103,7 +103,7 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseRevokeSessions
 	case connectors.DisableAccount:
 		return PhaseDisable
-	case connectors.RemoveMember:
+	case connectors.RemoveMember, connectors.RemoveFormer:
 		return PhaseRemove
 	case connectors.CreateAccount, PrepareAccount:
 		return PhaseCreate
@@ -256,6 +256,8 @@ const (
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"
+	// Dangling: an entitlement holds members that name nothing in the target.
+	Dangling FindingKind = "dangling"
 	// Managers: HR names managers whom it does not list, or who have left.
 	Managers FindingKind = "managers"
 )

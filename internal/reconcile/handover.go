@@ -27,6 +27,21 @@ func Handover(target string, to config.FirstPassword) connectors.Handover {
 	return nil
 }
 
+// CheckFirstPassword says why first passwords cannot be handed over: the directory
+// cannot be written to, or others can read it, or the program is not there.
+// Without this, it would show when an account has been made.
+func CheckFirstPassword(to config.FirstPassword) error {
+	switch {
+	case to.Directory != "":
+		return (passwordFiles{dir: to.Directory}).ready()
+	case len(to.Command) > 0:
+		if _, err := exec.LookPath(to.Command[0]); err != nil {
+			return fmt.Errorf("first_password: command %s cannot be run: %w", to.Command[0], err)
+		}
+	}
+	return nil
+}
+
 // firstPassword is what is handed over, as JSON.
 type firstPassword struct {
 	Target   string `json:"target"`
@@ -49,15 +64,8 @@ func (p passwordFiles) FirstPassword(_ context.Context, account connectors.Accou
 	if err != nil {
 		return fmt.Errorf("first password: %w", err)
 	}
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return fmt.Errorf("first password: %w", err)
-	}
-	info, err := os.Stat(p.dir)
-	if err != nil {
-		return fmt.Errorf("first password: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("first password: %s can be read by others: chmod 700 it", p.dir)
+	if err := p.prepare(); err != nil {
+		return err
 	}
 	f, err := p.create(filepath.Base(account.Anchor) + "." + filepath.Base(p.target))
 	if err != nil {
@@ -68,6 +76,34 @@ func (p passwordFiles) FirstPassword(_ context.Context, account connectors.Accou
 		return fmt.Errorf("first password: %w", err)
 	}
 	return nil
+}
+
+// prepare makes the directory when it is not there, and says why no password may
+// be written into it.
+func (p passwordFiles) prepare() error {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	info, err := os.Stat(p.dir)
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("first password: %s can be read by others: chmod 700 it", p.dir)
+	}
+	return nil
+}
+
+// ready says why no file can be written.
+func (p passwordFiles) ready() error {
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(p.dir, ".check-*")
+	if err != nil {
+		return fmt.Errorf("first password: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // create makes a file that is not there yet: of an account that was made anew

@@ -127,6 +127,11 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 		done = !a.Enabled && t.LetsIn == ""
 	case connectors.AddMember:
 		done = t.Observed.Member(a.ID, s.Native)
+	case connectors.RemoveFormer:
+		if !t.Observed.Completeness.Complete {
+			return "", ""
+		}
+		done = !t.Observed.Former(a.ID, s.Native)
 	case connectors.RemoveMember:
 		done = !t.Observed.Member(a.ID, s.Native)
 	}

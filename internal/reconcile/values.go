@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
@@ -95,6 +96,62 @@ func (v *Values) Account(s plan.Step) string {
 	a, _ := t.Observed.ByID(s.AccountID)
 	return a.Name
 }
+
+// FindingAccount is the account that a finding is about, for people.
+type FindingAccount struct {
+	Target    string `json:"target"`
+	AccountID string `json:"account_id"`
+	Name      string `json:"name,omitempty"`  // the login name
+	Place     string `json:"place,omitempty"` // connectors.Location.Place
+}
+
+// FindingAccounts returns the accounts that findings are about, as far as the
+// target shows them, without those of protected people. Where they are it asks
+// the targets that can be searched; one that does not answer leaves it out.
+func (v *Values) FindingAccounts(ctx context.Context, findings []plan.Finding) []FindingAccount {
+	ctx, cancel := context.WithTimeout(ctx, locateWithin)
+	defer cancel()
+	var all []FindingAccount
+	at := map[[2]string]int{}
+	refs := map[string][]connectors.AccountRef{}
+	for _, f := range findings {
+		t := v.targets[f.Target]
+		key := [2]string{f.Target, f.AccountID}
+		if _, told := at[key]; told || f.AccountID == "" || t.Observed == nil || f.Person != "" && v.protected(f.Person) {
+			continue
+		}
+		a, _ := t.Observed.ByID(f.AccountID)
+		if v.protected(identity.PersonID(a.Anchor)) {
+			continue
+		}
+		place := ""
+		if l, located := t.Located[f.AccountID]; located {
+			a, place = l.Account, l.Place
+		}
+		at[key] = len(all)
+		all = append(all, FindingAccount{Target: f.Target, AccountID: f.AccountID, Name: a.Name, Place: place})
+		refs[f.Target] = append(refs[f.Target], connectors.AccountRef{ID: f.AccountID})
+	}
+	for target, accounts := range refs {
+		locator, able := v.engine.Targets[target].(connectors.AccountLocator)
+		if !able {
+			continue
+		}
+		_ = guarded(func() error { // the names are there all the same
+			_, err := locator.LocateAccounts(ctx, accounts, func(l connectors.Location) error {
+				if i, asked := at[[2]string{target, l.Account.ID}]; asked {
+					all[i].Name, all[i].Place = l.Account.Name, l.Place
+				}
+				return nil
+			})
+			return err
+		})
+	}
+	return all
+}
+
+// locateWithin is how long finding out where accounts are may take.
+const locateWithin = 10 * time.Second
 
 // Changes returns the values that a step writes, in the order of their
 // attributes.

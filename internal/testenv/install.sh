@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the servers that the tests talk to, from Debian's or Ubuntu's
-# packages, as root or with sudo. What cannot be installed is named; its tests
+# packages, as root or with sudo, and from Maven Central. What cannot be installed is named; its tests
 # then say that they did not run, or fail when CI=true.
 
 # SCIM's suites, from PyPI, into a virtual environment whose name is that of what
@@ -21,6 +21,41 @@ suites() {
 	fi
 }
 
+# OpenDJ and ApacheDS, from Maven Central, into the cache: the archives' checksums
+# are here, and OpenDJ is set up once with an empty suffix.
+directories() {
+	cache="${XDG_CACHE_HOME:-$HOME/.cache}/behov-testenv"
+	apacheds="$cache/apacheds-2.0.0.AM27.jar"
+	opendj="$cache/opendj-4.9.3"
+	[ -e "$apacheds" ] && [ -e "$opendj" ] && return
+	echo "make test: installing OpenDJ and ApacheDS"
+	mkdir -p "$cache"
+	work="$(mktemp -d "$cache/maven.XXXXXX")"
+	[ -e "$apacheds" ] || {
+		fetch org.apache.directory.server apacheds-service 2.0.0.AM27 jar 6c347801c8c504396e14b44749a9f79224ea1445665878a18bcc450f37d6a913 &&
+			mv "$fetched" "$apacheds"
+	} || echo "make test: cannot install ApacheDS; tests that need it will not run" >&2
+	[ -e "$opendj" ] || {
+		fetch org.openidentityplatform.opendj opendj-server-legacy 4.9.3 zip 29fdaeba900bd563893f70ccb0b830844baf14f7f9a39bb89029f5929c199fe6 &&
+			python3 -m zipfile -e "$fetched" "$work" && chmod +x "$work"/opendj/setup "$work"/opendj/bin/* "$work"/opendj/lib/*.sh &&
+			"$work/opendj/setup" --cli --no-prompt --acceptLicense --doNotStart --skipPortCheck --baseDN dc=kommun,dc=test --addBaseEntry --hostname localhost \
+				--ldapPort 1389 --adminConnectorPort 4444 --rootUserDN "cn=Directory Manager" --rootUserPassword hemligt >"$work/setup.log" 2>&1 &&
+			mv "$work/opendj" "$opendj"
+	} || echo "make test: cannot install OpenDJ; tests that need it will not run" >&2
+	rm -rf "$work"
+}
+
+# fetch GROUP ARTIFACT VERSION KIND SHA256 sets fetched to the path of an
+# artifact that Maven's own configuration says where to find.
+fetch() {
+	mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:2.8:get -Dmaven.repo.local="$work/repo" -Dtransitive=false -Dartifact="$1:$2:$3:$4" >"$work/maven.log" 2>&1 || {
+		tail -n 3 "$work/maven.log" >&2
+		return 1
+	}
+	fetched="$work/repo/$(echo "$1" | tr . /)/$2/$3/$2-$3.$4"
+	echo "$5  $fetched" | sha256sum -c --quiet >&2
+}
+
 servers() {
 	missing=""
 	command -v slapd >/dev/null 2>&1 || [ -x /usr/sbin/slapd ] || missing="$missing slapd"
@@ -32,6 +67,9 @@ servers() {
 	# Provisioning a domain needs it, and samba only recommends it.
 	ls /usr/lib/*/samba/vfs/acl_xattr.so >/dev/null 2>&1 || missing="$missing samba-vfs-modules"
 	python3 -c 'import ensurepip' >/dev/null 2>&1 || missing="$missing python3 python3-venv"
+	command -v ns-slapd >/dev/null 2>&1 || [ -x /usr/sbin/ns-slapd ] || missing="$missing 389-ds-base"
+	command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
+	command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 	command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 	[ -z "$missing" ] && return
 	sudo=""
@@ -68,4 +106,5 @@ servers() {
 
 servers
 suites
+directories
 exit 0
