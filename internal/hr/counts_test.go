@@ -65,3 +65,59 @@ func TestARenewalIsPointedOutBeforeItEndsAccess(t *testing.T) {
 		t.Errorf("of changes: %+v, %v", r, err)
 	}
 }
+
+// TestARenewalUnderANewNumberEndsNothing: the running employment is not in the file any
+// more, and the same person is, with one that begins later; or it is there with a start
+// in the future and its old end. Both keep the person as they are, until a release.
+func TestARenewalUnderANewNumberEndsNothing(t *testing.T) {
+	line := strings.SplitAfter(twoPeople, "\n")[3] // of one who has no other
+	for name, renewed := range map[string]string{
+		"a new employment":           strings.Replace(twoPeople, line, strings.NewReplacer("E3", "E9", "2022-01-01", "2027-01-01").Replace(line), 1),
+		"the old end, the new start": strings.Replace(twoPeople, line, strings.NewReplacer("2022-01-01,", "2027-01-01,2026-12-31").Replace(line), 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.take(twoPeople)
+			r := f.take(renewed)
+			if r.EndingsHeld == nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, "future") {
+				t.Fatalf("%+v", r)
+			}
+			works := func() (n int) {
+				for _, p := range f.everybody() {
+					n += len(p.Active(today))
+				}
+				return n
+			}
+			if works() != 3 {
+				t.Errorf("%d employments run, want 3", works())
+			}
+			f.decide(r.EndingsHeld, store.Release)
+			if r = f.take(renewed); r.EndingsHeld != nil || works() != 2 {
+				t.Errorf("released: %+v, %d employments run", r, works())
+			}
+		})
+	}
+}
+
+// TestAnEmptyCellUnmasksNobody: who was protected stays so until HR says no.
+func TestAnEmptyCellUnmasksNobody(t *testing.T) {
+	file := func(protected string) string {
+		return strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,"+protected, 1)
+	}
+	f := newFixture(t)
+	f.take(file("yes"))
+	protected := func() (n int) {
+		for _, p := range f.everybody() {
+			if p.Protected {
+				n++
+			}
+		}
+		return n
+	}
+	if r := f.take(file("")); protected() != 1 || r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "stays protected") {
+		t.Errorf("an empty cell: %d are protected, %+v", protected(), r)
+	}
+	if f.take(file("no")); protected() != 0 {
+		t.Errorf("no: %d are protected", protected())
+	}
+}

@@ -480,6 +480,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 	r.badPeople = map[identity.PersonID]bool{}
 	for _, s := range r.subjects {
 		r.check(s)
+		r.interrupts(s)
 	}
 	r.checkLetters()
 	for _, s := range r.subjects {
@@ -496,6 +497,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 
 // check reports rows that cannot be what they say.
 func (r *run) check(s *Subject) {
+	r.staysProtected(s)
 	for _, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
@@ -530,6 +532,23 @@ func (r *run) check(s *Subject) {
 	}
 }
 
+// staysProtected keeps the protection of a person of whom a row says nothing where it
+// said that their identity is protected: a cell that was emptied by mistake must not
+// unmask anyone. HR lifts a protection by saying no.
+func (r *run) staysProtected(s *Subject) {
+	for i, row := range s.Rows {
+		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
+		if k < 0 || s.Person.Keys[k].Facts == nil || !s.Person.Keys[k].Facts.Protected || row.Person.Protected || row.unprotected {
+			continue
+		}
+		s.Rows[i].Person.Protected = true
+		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
+		if !r.Export.Partial {
+			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", or(r.Source.Columns["protected"], "protected"))
+		}
+	}
+}
+
 // postpones says whether a row that moves the start of a running employment into
 // the future is left out. Its person would lose their access until then, and most
 // often it is a renewal that has the start of the new contract. The endings of the
@@ -538,11 +557,11 @@ func (r *run) postpones(s *Subject, row Row) bool {
 	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
 	})
-	if !runs || row.Start <= r.today || row.cancelled() || row.Removed || r.endingsReleased {
+	if !runs || row.Start <= r.today || row.Removed || r.endingsReleased {
 		return false
 	}
 	column := or(r.Source.Columns["start_date"], "start_date")
-	const renewal = "of a renewal keep the start, or give it an employment_id of its own"
+	const renewal = "of a renewal keep the start, or give it an employment_id of its own beside the one that runs"
 	if r.Export.Partial {
 		r.report.Postponed++
 		return false
@@ -551,6 +570,37 @@ func (r *run) postpones(s *Subject, row Row) bool {
 	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	r.postponed = append(r.postponed, s.Person.ID)
 	return true
+}
+
+// interrupts keeps a person as they are whose running employments are not in a full
+// export, and whose only rows there begin in the future: their access would end until
+// then, and most often it is a renewal under a new number, listed too early. The
+// endings of the import are held with it.
+func (r *run) interrupts(s *Subject) {
+	if r.Export.Partial || r.endingsReleased {
+		return
+	}
+	runs := false
+	for _, e := range s.Person.Employments {
+		if !e.ActiveOn(r.today) {
+			continue
+		}
+		if e.Key.Source != r.Source.Name || r.Export.BadEmployments[e.Key.Key] || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.EmploymentKey == e.Key.Key }) {
+			return // it runs on, or the export says when it ended
+		}
+		runs = true
+	}
+	later := slices.IndexFunc(s.Rows, func(row Row) bool { return row.Start > r.today && !row.cancelled() && !row.Removed })
+	if !runs || later < 0 || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.Start <= r.today && (row.End == "" || row.End >= r.today) }) {
+		return
+	}
+	column := or(r.Source.Columns["start_date"], "start_date")
+	r.problem(s.Rows[later], "column %s: the employment begins in the future, and the person's that runs is not in the file, which would end access until then: the person stays as they are; list the running one until the new one begins, or release what is held", column)
+	for _, row := range s.Rows {
+		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	}
+	r.badPeople[s.Person.ID] = true
+	r.postponed = append(r.postponed, s.Person.ID)
 }
 
 // emptiedName returns the column of a name that a person had and has no more.

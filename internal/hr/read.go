@@ -41,6 +41,9 @@ type Row struct {
 	Stamp string
 	// Removed: the source takes the employment back.
 	Removed bool
+	// unprotected: it says that the person's identity is not protected, which an
+	// empty cell does not say.
+	unprotected bool
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
 	endColumn int
@@ -442,6 +445,7 @@ func (p *parser) row(line int, fields []string) {
 		return isYes(v)
 	}
 	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
+	row.unprotected = get("protected") != "" && !row.Person.Protected
 	for _, name := range p.own {
 		if v := clone(name); v != "" {
 			if row.Terms.Attributes == nil {
