@@ -21,7 +21,7 @@ func main() {
 	// Memory is dearer than a little work: what is large here lives for as long
 	// as a run. GOGC still says otherwise.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(35)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// What is under way ends by itself after the first signal; the second one

@@ -94,6 +94,15 @@ var withoutSeparators = strings.NewReplacer("-", "", " ", "")
 // HasNationalID says whether a text has a personal identity or coordination
 // number in it, in any of its forms, as a key of an HR source may.
 func HasNationalID(s string) bool {
+	digits := 0
+	for _, r := range s {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	if digits < 10 { // which most keys have, and is told sooner than by the pattern
+		return false
+	}
 	return slices.ContainsFunc(numbers.FindAllString(s, -1), func(n string) bool {
 		digits, _, _ := strings.Cut(n, " ")
 		for _, form := range []string{n, strings.FieldsFunc(digits, func(r rune) bool { return r == '-' || r == '+' })[0]} {

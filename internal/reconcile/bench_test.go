@@ -235,7 +235,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 			for name, c := range e.Targets {
 				e.Targets[name] = newOnDisk(b, c)
 			}
-			defer debug.SetGCPercent(debug.SetGCPercent(50))
+			defer debug.SetGCPercent(debug.SetGCPercent(35))
 			b.ReportAllocs()
 			for b.Loop() {
 				began, peak := time.Now(), watchMemory()
