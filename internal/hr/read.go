@@ -377,6 +377,12 @@ func (p *parser) row(line int, fields []string) {
 			p.export.Filled[column]++
 		}
 	}
+	for _, s := range p.skipped { // it may be no row at all
+		if why := unusable[s.field]; why != "" && !told[s.field] {
+			told[s.field] = true
+			p.wrong = append(p.wrong, fault{p.sheet.Column(s.field), fmt.Sprintf("column %s, by which rows are skipped: %s", p.header[s.field], why), ""})
+		}
+	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
 		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
@@ -494,7 +500,11 @@ func (p *parser) unusable(fields []string) map[int]string {
 		all[i] = text
 	}
 	for i, v := range fields[:min(len(fields), p.width)] {
-		switch {
+		switch no := sheet.WithoutValue(p.sheet, i, v); {
+		case no != "":
+			why(i, no)
+			fields[i] = ""
+			continue
 		case len(v) > mostField && utf8.RuneCountInString(v) > mostField:
 			why(i, fmt.Sprintf("it is longer than %d characters", mostField))
 			fields[i] = ""
