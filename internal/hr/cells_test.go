@@ -145,3 +145,31 @@ func TestNumbersAreReadInFull(t *testing.T) {
 		}
 	}
 }
+
+// TestAWrongXPathIsNamed: what no record has is said with the column that it is
+// for, also where other XPaths look like data.
+func TestAWrongXPathIsNamed(t *testing.T) {
+	s := detecting
+	s.Format, s.Record = "xml", "/x/r"
+	const text = `<x><r id="p1" e="e1"><G>Åsa</G><F>Ek</F><From>2020-01-01</From></r></x>`
+	columns := map[string]string{"person_id": "@id", "employment_id": "@e", "given_name": "G", "family_name": "F", "start_date": "From"}
+	for name, c := range map[string]struct{ column, path, text, want string }{
+		"as it is":             {"start_date", "From", text, ""},
+		"a wrong one":          {"start_date", "Fromm", text, "no record has Fromm, to which hr.sources.hr.columns maps start_date"},
+		"an attribute":         {"end_date", "@till202612", text, "no record has @till202612, to which hr.sources.hr.columns maps end_date"},
+		"an element that went": {"start_date", "From", strings.ReplaceAll(text, "From", "Start"), "no record has From, to which"},
+		"none":                 {"start_date", "", text, "no record has start_date"},
+	} {
+		s.Columns = map[string]string{}
+		for column, path := range columns {
+			s.Columns[column] = path
+		}
+		if s.Columns[c.column] = c.path; c.path == "" {
+			delete(s.Columns, c.column)
+		}
+		_, err := hr.Read("hr", []byte(c.text), s, nil, units(t), today)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
