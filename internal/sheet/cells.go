@@ -60,6 +60,7 @@ type sheetCells struct {
 // What a sheet may have at most of them.
 const (
 	mostOdd    = 5_000_000
+	mostWide   = 1 << 14 // columns, empty ones too
 	mostMerges = 100_000
 )
 
@@ -106,6 +107,9 @@ func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
 			case "c":
 				if column, err = nextOf(e, column, func(v string) int { n, _ := columnOf(v); return n }); err != nil {
 					return nil, err
+				}
+				if column > mostWide {
+					return nil, errors.New("a row has more cells than there are columns")
 				}
 				style, err := strconv.Atoi(attribute(e, "s"))
 				cell = cellXML{kind: attribute(e, "t"), v: cell.v[:0], inside: deep}

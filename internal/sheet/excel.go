@@ -63,11 +63,29 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
 // of each part that is a sheet.
 func readParts(f *excelize.File, kinds []numberKind) (cells map[string]*sheetCells, err error) {
 	cells = map[string]*sheetCells{}
+	total := 0
+	f.Pkg.Range(func(name, part any) bool {
+		if content, ok := part.([]byte); ok && isTab(fmt.Sprint(name), content) {
+			if err = checkTab(content); err != nil {
+				return false
+			}
+			content = withoutEmptyEnd(content)
+			f.Pkg.Store(name, content)
+			total += countCells(content)
+		}
+		return total <= mostCells
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case total > mostCells:
+		return nil, errCells
+	}
 	f.Pkg.Range(func(name, part any) bool {
 		content, ok := part.([]byte)
 		switch {
 		case !ok:
-		case strings.HasPrefix(strings.ToLower(fmt.Sprint(name)), "xl/worksheets/") && !strings.HasSuffix(fmt.Sprint(name), ".rels") || bytes.Contains(content, []byte("sheetData")):
+		case isTab(fmt.Sprint(name), content):
 			cells[fmt.Sprint(name)], err = readTab(content, kinds)
 		case strings.EqualFold(fmt.Sprint(name), "xl/sharedStrings.xml") && bytes.Count(content, []byte("si>"))+bytes.Count(content, []byte("si/>")) > 2*mostShared:
 			err = fmt.Errorf("it has more than %d texts", mostShared)
@@ -75,6 +93,11 @@ func readParts(f *excelize.File, kinds []numberKind) (cells map[string]*sheetCel
 		return err == nil
 	})
 	return cells, err
+}
+
+// isTab says whether a part of a workbook is a sheet.
+func isTab(name string, content []byte) bool {
+	return strings.HasPrefix(strings.ToLower(name), "xl/worksheets/") && !strings.HasSuffix(name, ".rels") || bytes.Contains(content, []byte("sheetData"))
 }
 
 // partsOf returns in which part of the workbook each sheet is. The library knows

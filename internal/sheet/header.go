@@ -137,9 +137,6 @@ type table struct {
 	ended     bool
 }
 
-// mostCells is how many cells a sheet may have.
-const mostCells = 50_000_000
-
 // newTable finds the header of a sheet.
 func newTable(file, tab string, r rows, l Layout) (*table, error) {
 	t := &table{file: file, tab: tab, rows: r}
@@ -188,8 +185,8 @@ func (t *table) read() ([]string, int, error) {
 	for len(fields) > 0 && identity.CleanText(fields[len(fields)-1]) == "" {
 		fields = fields[:len(fields)-1]
 	}
-	if t.cells += len(fields) + 1; t.cells > mostCells {
-		return nil, row, t.problem(row, "the sheet has more than 50 million cells: it is no export")
+	if t.cells += len(fields); t.cells > mostCells {
+		return nil, row, broken(t.file, t.tab, errCells)
 	}
 	if len(fields) > MostColumns {
 		return nil, row, t.problem(row, tooManyColumns(len(fields)))

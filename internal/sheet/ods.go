@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ func openODS(file string, content []byte, l Layout) (Sheet, error) {
 	if err := checkSizes(file, z); err != nil {
 		return nil, err
 	}
+	if err := checkTags(z, "content.xml"); err != nil {
+		return nil, broken(file, "", err)
+	}
 	names, err := tabsOfODS(z)
 	if err != nil {
 		return nil, broken(file, "", err)
@@ -34,7 +38,11 @@ func openODS(file string, content []byte, l Layout) (Sheet, error) {
 	})
 }
 
-const mostTabs = 1000
+// mostAlike is how often a row with something in it may be repeated.
+const (
+	mostTabs  = 1000
+	mostAlike = 10_000
+)
 
 // tabsOfODS returns the names of the sheets, in order. It reads the file through,
 // so that one that is broken is known before its rows are.
@@ -149,6 +157,9 @@ func (o *odsRows) next() ([]string, int, map[int]string, error) {
 			if len(o.fields) == 0 { // as the rest of the sheet is written
 				o.row += n
 				continue
+			}
+			if n > mostAlike {
+				return nil, o.row + 1, nil, policy.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: fmt.Sprintf("the row is there more than %d times, one after the other: an export has a row for each employment; delete the rows that are filled by mistake", mostAlike)}
 			}
 			o.again = n - 1
 			o.row++
