@@ -264,6 +264,7 @@ func TestUnitsFromHR(t *testing.T) {
 		{"a column lost", strings.Replace(export, "ÖVERENHET", "OVER", 1), "enheter.csv:1: there is no column ÖVERENHET; there are KOD, BENÄMNING"},
 		{"a date", export + "7;x;x;office;2025-12-31\n", `enheter.csv:13:14: column TOM: it is not a date in the format DD.MM.YYYY`},
 		{"a NUL byte", export + "7;x\x00;x;office;\n", "enheter.csv:13:3: column BENÄMNING: it has a character that was lost on the way"},
+		{"an error", export + "7;x;x;#REF!;\n", "enheter.csv:13:7: column ÖVERENHET: the cell shows the error #REF!"},
 		{"a parent that is not there", export + "7;x;x;moon;\n", `enheter.csv:13: unit "x" lies under "moon"`},
 		{"a web page", "<html>", "enheter.csv: it is a web page"},
 	} {

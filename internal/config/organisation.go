@@ -214,6 +214,18 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			problem(line, s.Column(i), "column %s: it has a character that was lost on the way (it is not UTF-8, or a NUL byte): correct it, or export it as UTF-8", identity.CleanText(header[i]))
 			continue
 		}
+		without := false
+		for _, column := range unitColumns {
+			if i, ok := at(column); ok {
+				if why := sheet.WithoutValue(s, i, fields[i]); why != "" {
+					problem(line, s.Column(i), "column %s: %s", or(names[column], column), why)
+					without = true
+				}
+			}
+		}
+		if without {
+			continue
+		}
 		lines[get("unit")] = line
 		from, until := date("from"), date("until")
 		days[from], days[until] = true, true

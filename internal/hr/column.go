@@ -96,16 +96,24 @@ func (p *parser) readValue(column, text string, at map[string]int) (v value, mis
 	case of.Parts != nil:
 		v.names = of.Parts
 	default:
-		return v, fmt.Sprintf("there is no column %q", of.Name)
+		return v, p.lacks(of.Name)
 	}
 	for _, name := range v.names {
 		i, ok := p.find(name, at)
 		if !ok {
-			return v, fmt.Sprintf("there is no column %q", name)
+			return v, p.lacks(name)
 		}
 		v.at = append(v.at, i)
 	}
 	return v, ""
+}
+
+// lacks says that the file has no such column.
+func (p *parser) lacks(name string) string {
+	if p.source.Format == "xml" { // whose columns are those that a record has
+		return "no record has " + name
+	}
+	return fmt.Sprintf("there is no column %q", name)
 }
 
 // of makes the value of a row. One that has a part that is empty is not joined.

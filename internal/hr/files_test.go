@@ -223,7 +223,7 @@ func TestExcelShowsWhatItIs(t *testing.T) {
 	if r := export.Rows[0]; r.PersonKey != "01002" || r.EmploymentKey != "199001012384" || r.Terms.JobCode != "7" || r.Terms.Percent != 50 || r.Start != "2020-01-01" || !r.Person.Protected {
 		t.Errorf("%+v", r)
 	}
-	if p := export.Problems; len(p) != 1 || !strings.Contains(p[0].Text, "placeholder") || !strings.Contains(p[0].Text, "number of a day as Excel counts them") {
+	if p := export.Problems; len(p) != 1 || !strings.Contains(p[0].Text, "shows the error #N/A") || !strings.Contains(p[0].Text, "number of a day as Excel counts them") {
 		t.Errorf("one problem for the row: %v", p)
 	}
 }

@@ -203,7 +203,7 @@ type fault struct {
 func (p *parser) readHeader(header []string, attributes []string) error {
 	refuse := func(text string, names []string) error {
 		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listed(names)}
-		if p.source.Format != "fixed" && slices.ContainsFunc(header, isData) { // which must not be told as a column's name
+		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, isData) { // which must not be told as a column's name
 			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
 		}
 		return refused
@@ -235,7 +235,9 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
 			text := fmt.Sprintf("there is no column %s among the %d of the first line (%s)", canonical, len(header), seeValues)
-			if len(header) == 1 {
+			if p.source.Format == "xml" {
+				text = fmt.Sprintf("no record has %s", canonical)
+			} else if len(header) == 1 {
 				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
 			}
 			return refuse(text+": map it under hr.sources."+p.source.Name+".columns", header)
@@ -249,7 +251,7 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 	for _, skip := range p.source.Skip {
 		i, ok := p.find(skip.Column, at)
 		if !ok {
-			return refuse(fmt.Sprintf("there is no column %q, of which hr.sources.%s.skip names values; there are %d others (%s)", skip.Column, p.source.Name, len(header), seeValues), header)
+			return refuse(fmt.Sprintf("%s, of which hr.sources.%s.skip names values; there are %d others (%s)", p.lacks(skip.Column), p.source.Name, len(header), seeValues), header)
 		}
 		values := make([]string, len(skip.Values))
 		for k, v := range skip.Values {
@@ -380,6 +382,12 @@ func (p *parser) row(line int, fields []string) {
 			p.export.Filled[column]++
 		}
 	}
+	for _, s := range p.skipped { // it may be no row at all
+		if why := unusable[s.field]; why != "" && !told[s.field] {
+			told[s.field] = true
+			p.wrong = append(p.wrong, fault{p.sheet.Column(s.field), fmt.Sprintf("column %s, by which rows are skipped: %s", p.header[s.field], why), ""})
+		}
+	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
 		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
@@ -498,7 +506,11 @@ func (p *parser) unusable(fields []string) map[int]string {
 		all[i] = text
 	}
 	for i, v := range fields[:min(len(fields), p.width)] {
-		switch {
+		switch no := sheet.WithoutValue(p.sheet, i, v); {
+		case no != "":
+			why(i, no)
+			fields[i] = ""
+			continue
 		case len(v) > mostField && utf8.RuneCountInString(v) > mostField:
 			why(i, fmt.Sprintf("it is longer than %d characters", mostField))
 			fields[i] = ""

@@ -14,8 +14,8 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// openExcel opens a workbook of Excel. Cells have the text that they show, and
-// dates are in the form of ISO 8601, however they are shown.
+// openExcel opens a workbook of Excel. Texts are as they are, dates in the form of
+// ISO 8601, and numbers in full, whatever their format hides or rounds.
 func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the library, at what no program wrote
@@ -34,10 +34,11 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
 	if err != nil {
 		return nil, broken(file, "", errors.New("it is damaged, or protected with a password"))
 	}
-	if err := checkParts(f); err != nil {
+	cells, err := readParts(f, plainNumbers(f))
+	if err != nil {
 		return nil, broken(file, "", err)
 	}
-	isoDates(f)
+	parts := partsOf(f, cells)
 	var names []string
 	for _, name := range f.GetSheetList() {
 		if visible, err := f.GetSheetVisible(name); err == nil && visible || strings.EqualFold(name, l.TabName) {
@@ -49,24 +50,79 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
 		if err != nil {
 			return nil, broken(file, name, errors.New("a sheet is missing"))
 		}
-		return newTable(file, name, &excelRows{file: file, tab: name, r: r}, l)
+		of := cells[parts[name]]
+		if of == nil {
+			return nil, broken(file, name, errors.New("a sheet is missing"))
+		}
+		one := *of
+		return newTable(file, name, &excelRows{file: file, tab: name, r: r, cells: cellsAt{sheetCells: &one}}, l)
 	})
 }
 
-// checkParts checks what the library reads without looking.
-func checkParts(f *excelize.File) (err error) {
+// readParts checks what the library reads without looking, and returns the cells
+// of each part that is a sheet.
+func readParts(f *excelize.File, kinds []numberKind) (cells map[string]*sheetCells, err error) {
+	cells = map[string]*sheetCells{}
+	total := 0
+	f.Pkg.Range(func(name, part any) bool {
+		if content, ok := part.([]byte); ok && isTab(fmt.Sprint(name), content) {
+			if err = checkTab(content); err != nil {
+				return false
+			}
+			content = withoutEmptyEnd(content)
+			f.Pkg.Store(name, content)
+			total += countCells(content)
+		}
+		return total <= mostCells
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case total > mostCells:
+		return nil, errCells
+	}
 	f.Pkg.Range(func(name, part any) bool {
 		content, ok := part.([]byte)
 		switch {
 		case !ok:
-		case strings.HasPrefix(strings.ToLower(fmt.Sprint(name)), "xl/worksheets/") && !strings.HasSuffix(fmt.Sprint(name), ".rels") || bytes.Contains(content, []byte("sheetData")):
-			err = checkTab(content)
+		case isTab(fmt.Sprint(name), content):
+			cells[fmt.Sprint(name)], err = readTab(content, kinds)
 		case strings.EqualFold(fmt.Sprint(name), "xl/sharedStrings.xml") && bytes.Count(content, []byte("si>"))+bytes.Count(content, []byte("si/>")) > 2*mostShared:
 			err = fmt.Errorf("it has more than %d texts", mostShared)
 		}
 		return err == nil
 	})
-	return err
+	return cells, err
+}
+
+// isTab says whether a part of a workbook is a sheet.
+func isTab(name string, content []byte) bool {
+	return strings.HasPrefix(strings.ToLower(name), "xl/worksheets/") && !strings.HasSuffix(name, ".rels") || bytes.Contains(content, []byte("sheetData"))
+}
+
+// partsOf returns in which part of the workbook each sheet is. The library knows
+// and does not say it, so it reads for a moment sheets that have their own parts'
+// names in them.
+func partsOf(f *excelize.File, cells map[string]*sheetCells) map[string]string {
+	names, contents := map[string]string{}, map[string]any{}
+	for part := range cells {
+		contents[part], _ = f.Pkg.Load(part)
+		number := fmt.Sprint(len(names))
+		names[number] = part
+		f.Pkg.Store(part, []byte(`<worksheet><sheetData><row r="1"><c r="A1"><v>`+number+`</v></c></row></sheetData></worksheet>`))
+	}
+	parts := map[string]string{}
+	for _, name := range f.GetSheetList() {
+		if r, err := f.Rows(name); err == nil && r.Next() {
+			if fields, err := r.Columns(excelize.Options{RawCellValue: true}); err == nil && len(fields) == 1 {
+				parts[name] = names[fields[0]]
+			}
+		}
+	}
+	for part, content := range contents {
+		f.Pkg.Store(part, content)
+	}
+	return parts
 }
 
 // excelRows are the rows of a sheet.
@@ -74,9 +130,10 @@ type excelRows struct {
 	file, tab string
 	r         *excelize.Rows
 	row       int
+	cells     cellsAt
 }
 
-func (e *excelRows) next() (fields []string, row int, err error) {
+func (e *excelRows) next() (fields []string, row int, faults map[int]string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fields, err = nil, broken(e.file, e.tab, errors.New("a cell is none that a program wrote"))
@@ -84,19 +141,22 @@ func (e *excelRows) next() (fields []string, row int, err error) {
 	}()
 	if !e.r.Next() {
 		if e.r.Error() != nil {
-			return nil, e.row, broken(e.file, e.tab, errors.New("its rows cannot be read on"))
+			return nil, e.row, nil, broken(e.file, e.tab, errors.New("its rows cannot be read on"))
 		}
-		return nil, e.row, io.EOF
+		return nil, e.row, nil, io.EOF
 	}
 	e.row++
 	fields, err = e.r.Columns()
 	if err != nil {
-		return nil, e.row, policy.Problem{File: e.file, Sheet: e.tab, Line: e.row, Text: "the row cannot be read, and nothing of the workbook was"}
+		return nil, e.row, nil, policy.Problem{File: e.file, Sheet: e.tab, Line: e.row, Text: "the row cannot be read, and nothing of the workbook was"}
 	}
 	for i, v := range fields {
 		fields[i] = strings.TrimSuffix(v, midnight)
 	}
-	return fields, e.row, nil
+	if fields, faults, err = e.cells.row(e.row, fields); err != nil {
+		return nil, e.row, nil, broken(e.file, e.tab, err)
+	}
+	return fields, e.row, faults, nil
 }
 
 const (
@@ -104,34 +164,47 @@ const (
 	midnight  = " 00:00:00"
 )
 
-// isoDates gives the cells that show a date the form of ISO 8601: what they show
-// depends on the reader's own settings.
-func isoDates(f *excelize.File) {
+// plainNumbers gives the cells that show a date the form of ISO 8601, for what they
+// show depends on the reader's own settings, and other numbers none. It returns
+// what the format of each style adds to a number.
+func plainNumbers(f *excelize.File) []numberKind {
 	if f.Styles == nil || f.Styles.CellXfs == nil {
-		return
+		return nil
 	}
 	id, err := f.NewStyle(&excelize.Style{CustomNumFmt: ptr(isoFormat)})
 	if err != nil || id >= len(f.Styles.CellXfs.Xf) {
-		return
+		return nil
 	}
 	iso := f.Styles.CellXfs.Xf[id].NumFmtID
-	own := map[int]string{}
+	own, none := map[int]string{}, 1<<20 // which is no format
 	if f.Styles.NumFmts != nil {
 		for _, n := range f.Styles.NumFmts.NumFmt {
 			if n != nil {
-				own[n.NumFmtID] = n.FormatCode
+				own[n.NumFmtID], none = n.FormatCode, max(none, n.NumFmtID+1)
 			}
 		}
 	}
+	kinds := make([]numberKind, len(f.Styles.CellXfs.Xf))
 	for i := range f.Styles.CellXfs.Xf {
 		x := &f.Styles.CellXfs.Xf[i]
 		if x.NumFmtID == nil {
 			continue
 		}
-		if code, ok := own[*x.NumFmtID]; ok && showsDate(code) || !ok && datesBuiltIn(*x.NumFmtID) {
-			x.NumFmtID = iso
+		code, ok := own[*x.NumFmtID]
+		switch n := *x.NumFmtID; {
+		case ok && showsDate(code) || !ok && datesBuiltIn(n):
+			x.NumFmtID, kinds[i] = iso, numberKind{asShown: true}
+		case ok && showsTime(code) || !ok && timesBuiltIn(n):
+			kinds[i] = numberKind{asShown: true}
+		default:
+			if ok {
+				kinds[i] = kindOf(code)
+			}
+			kinds[i].percent = kinds[i].percent || !ok && (n == 9 || n == 10)
+			x.NumFmtID = &none
 		}
 	}
+	return kinds
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -142,12 +215,43 @@ func datesBuiltIn(id int) bool {
 	return id >= 14 && id <= 17 || id == 22 || id >= 27 && id <= 31 || id == 36 || id >= 50 && id <= 54 || id == 57 || id == 58
 }
 
+// timesBuiltIn says the same of times of day.
+func timesBuiltIn(id int) bool {
+	return id >= 18 && id <= 21 || id >= 32 && id <= 35 || id >= 45 && id <= 47 || id == 55 || id == 56
+}
+
 // notInFormat is what a number format shows as it is: text in quotes, characters
 // behind a backslash or an underscore, and what stands in brackets.
 var notInFormat = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[[^\]]*\]`)
 
+// shown is what a number format shows of a number that is above zero.
+func shown(code string) string {
+	first, _, _ := strings.Cut(notInFormat.ReplaceAllString(code, ""), ";")
+	return first
+}
+
 // showsDate says whether a number format has a day or a year in it.
 func showsDate(code string) bool {
-	first, _, _ := strings.Cut(notInFormat.ReplaceAllString(code, ""), ";")
+	first := shown(code)
 	return !strings.EqualFold(first, "general") && strings.ContainsAny(first, "yYdD")
+}
+
+// elapsed is a time that is longer than a day.
+var elapsed = regexp.MustCompile(`(?i)\[(h+|m+|s+)\]`)
+
+// showsTime says whether a number format has a time of day in it, and no date.
+func showsTime(code string) bool {
+	first := shown(code)
+	return !strings.EqualFold(first, "general") && (strings.ContainsAny(first, "hHsS") || elapsed.MatchString(code))
+}
+
+// kindOf says what a number format adds to a number.
+func kindOf(code string) numberKind {
+	first := shown(code)
+	whole, _, _ := strings.Cut(first, ".")
+	k := numberKind{percent: strings.Contains(first, "%")}
+	if n := strings.Count(whole, "0"); n > 1 && !strings.ContainsAny(first, "eE/%") {
+		k.zeros = n
+	}
+	return k
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xuri/excelize/v2"
 
@@ -113,13 +114,22 @@ func TestBombsAreRefused(t *testing.T) {
 	repeat := func(rows, columns string) []byte {
 		return zipped(t, map[string]string{"content.xml": strings.NewReplacer(`number-rows-repeated="3"`, `number-rows-repeated="`+rows+`"`, `number-columns-repeated="2"`, `number-columns-repeated="`+columns+`"`).Replace(odsXML)})
 	}
+	behind := func(rows string) []byte {
+		return excelWith(t, strings.Replace(tabXML, "</sheetData>", rows+"</sheetData>", 1), sharedXML)
+	}
 	far := strings.Repeat(`<c/>`, 1100) + `<c><v>1</v></c>`
 	for name, c := range map[string]struct {
 		content []byte
 		want    string
 	}{
 		"columns repeated":   {repeat("3", "1000000"), "there are 1000000 columns"},
-		"rows repeated":      {zipped(t, map[string]string{"content.xml": strings.Replace(odsXML, `<table:table-row table:number-rows-repeated="3"><table:table-cell/>`, strings.Repeat(`<table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="900"><text:p>x</text:p></table:table-cell></table:table-row>`, 2)+`<table:table-row><table:table-cell/>`, 1)}), "more than 50 million cells"},
+		"rows repeated":      {zipped(t, map[string]string{"content.xml": strings.Replace(odsXML, `<table:table-row table:number-rows-repeated="3"><table:table-cell/>`, strings.Repeat(`<table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="900"><text:p>x</text:p></table:table-cell></table:table-row>`, 2)+`<table:table-row><table:table-cell/>`, 1)}), "there more than 10000 times"},
+		"a row without end":  {repeat("900000000", "2"), "there more than 10000 times"},
+		"rows without end":   {behind(strings.Repeat("<row/>", 1<<20)), "more than 1048576 rows"},
+		"cells without end":  {behind(strings.Repeat("<row>"+strings.Repeat("<c/>", 16000)+"</row>", 1251) + `<row><c><v>1</v></c></row>`), "more than 20 million cells"},
+		"a row too wide":     {behind("<row>" + strings.Repeat("<c/>", 17000) + "<c><v>1</v></c></row>"), "more cells than there are columns"},
+		"a long text":        {behind(`<row><c t="inlineStr"><is><t>` + strings.Repeat("x", 3<<20) + `</t></is></c></row>`), "more than 1 MB"},
+		"a long text in ODS": {zipped(t, map[string]string{"content.xml": strings.Replace(odsXML, "7", strings.Repeat("x", 3<<20), 1)}), "more than 1 MB"},
 		"a far column":       {excelWith(t, strings.Replace(tabXML, `<row r="3"><c r="B3"><v>7</v></c></row>`, `<row r="3">`+far+`</row>`, 1), sharedXML), "columns"},
 		"nested elements":    {zipped(t, map[string]string{"content.xml": strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100)}), "nested"},
 		"nested in a sheet":  {excelWith(t, "<sheetData>"+strings.Repeat("<a>", 100)+strings.Repeat("</a>", 100)+"</sheetData>", sharedXML), "nested"},
@@ -127,13 +137,17 @@ func TestBombsAreRefused(t *testing.T) {
 		"a large part":       {excelWith(t, tabXML, strings.Repeat(" ", 257<<20)), "too much room"},
 		"a sheet that stops": {excelWith(t, tabXML[:len(tabXML)-30], sharedXML), "breaks off"},
 	} {
+		start := time.Now()
 		_, err := drain(t, c.content, sheet.Layout{})
+		if took := time.Since(start); took > 10*time.Second { // 2 s where nothing else runs
+			t.Errorf("%s: %v", name, took)
+		}
 		var p policy.Problem
 		if !errors.As(err, &p) || !strings.Contains(p.Text, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, content := range map[string][]byte{"Excel": excelWith(t, tabXML, sharedXML), "ODS": repeat("2", "2")} {
+	for name, content := range map[string][]byte{"Excel": excelWith(t, tabXML, sharedXML), "empty rows behind": behind("<row>\n" + strings.Repeat(`<c s="1"/>`, 9) + "</row>" + strings.Repeat("<row>"+strings.Repeat("<c></c>", 400)+"</row>", 50_001)), "ODS": repeat("2", "2")} {
 		if rows, err := drain(t, content, sheet.Layout{}); err != nil || rows != 2 {
 			t.Errorf("%s: %d rows, %v", name, rows, err)
 		}

@@ -112,15 +112,16 @@ func split(line []byte, comma rune) []string {
 
 // rows are the rows of a sheet in a workbook, from the first one.
 type rows interface {
-	// next returns the next row and its number, from 1. io.EOF is the end, and any
-	// other error is about the whole file.
-	next() (fields []string, row int, err error)
+	// next returns the next row and its number, from 1, and of the fields without a
+	// value why. io.EOF is the end, and any other error is about the whole file.
+	next() (fields []string, row int, faults map[int]string, err error)
 }
 
 // tableRow is a row that was read to find the header.
 type tableRow struct {
 	fields []string
 	row    int
+	faults map[int]string
 }
 
 // table is a sheet of a workbook.
@@ -131,12 +132,10 @@ type table struct {
 	score     int // how many of the names the header has
 	ahead     []tableRow
 	rows      rows
+	faults    map[int]string // of the last row
 	cells     int
 	ended     bool
 }
-
-// mostCells is how many cells a sheet may have.
-const mostCells = 50_000_000
 
 // newTable finds the header of a sheet.
 func newTable(file, tab string, r rows, l Layout) (*table, error) {
@@ -151,7 +150,7 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.ahead = append(t.ahead, tableRow{append([]string(nil), fields...), row})
+		t.ahead = append(t.ahead, tableRow{append([]string(nil), fields...), row, t.faults})
 		if first < 0 && len(fields) > 0 {
 			first = n
 		}
@@ -178,15 +177,16 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 
 // read reads a row on, without the empty cells at its end.
 func (t *table) read() ([]string, int, error) {
-	fields, row, err := t.rows.next()
+	fields, row, faults, err := t.rows.next()
+	t.faults = faults
 	if err != nil {
 		return nil, row, err
 	}
 	for len(fields) > 0 && identity.CleanText(fields[len(fields)-1]) == "" {
 		fields = fields[:len(fields)-1]
 	}
-	if t.cells += len(fields) + 1; t.cells > mostCells {
-		return nil, row, t.problem(row, "the sheet has more than 50 million cells: it is no export")
+	if t.cells += len(fields); t.cells > mostCells {
+		return nil, row, broken(t.file, t.tab, errCells)
 	}
 	if len(fields) > MostColumns {
 		return nil, row, t.problem(row, tooManyColumns(len(fields)))
@@ -212,7 +212,7 @@ func (t *table) Next() ([]string, int, error) {
 	var fields []string
 	var row int
 	if len(t.ahead) > 0 {
-		fields, row = t.ahead[0].fields, t.ahead[0].row
+		fields, row, t.faults = t.ahead[0].fields, t.ahead[0].row, t.ahead[0].faults
 		t.ahead = t.ahead[1:]
 	} else {
 		if t.ended {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ func openODS(file string, content []byte, l Layout) (Sheet, error) {
 	if err := checkSizes(file, z); err != nil {
 		return nil, err
 	}
+	if err := checkTags(z, "content.xml"); err != nil {
+		return nil, broken(file, "", err)
+	}
 	names, err := tabsOfODS(z)
 	if err != nil {
 		return nil, broken(file, "", err)
@@ -34,7 +38,11 @@ func openODS(file string, content []byte, l Layout) (Sheet, error) {
 	})
 }
 
-const mostTabs = 1000
+// mostAlike is how often a row with something in it may be repeated.
+const (
+	mostTabs  = 1000
+	mostAlike = 10_000
+)
 
 // tabsOfODS returns the names of the sheets, in order. It reads the file through,
 // so that one that is broken is known before its rows are.
@@ -105,6 +113,7 @@ type odsRows struct {
 	row       int
 	again     int // how often the last row is there still
 	fields    []string
+	faults    map[int]string
 	ended     bool
 }
 
@@ -125,16 +134,16 @@ func newODSRows(file, tab string, z *zip.Reader) (*odsRows, error) {
 	}
 }
 
-func (o *odsRows) next() ([]string, int, error) {
+func (o *odsRows) next() ([]string, int, map[int]string, error) {
 	if o.again > 0 {
 		o.again--
 		o.row++
-		return append([]string(nil), o.fields...), o.row, nil
+		return append([]string(nil), o.fields...), o.row, o.faults, nil
 	}
 	for !o.ended {
 		token, err := o.d.Token()
 		if err != nil {
-			return nil, o.row, broken(o.file, o.tab, errors.New("its XML is broken"))
+			return nil, o.row, nil, broken(o.file, o.tab, errors.New("its XML is broken"))
 		}
 		switch e := token.(type) {
 		case xml.StartElement:
@@ -143,26 +152,38 @@ func (o *odsRows) next() ([]string, int, error) {
 			}
 			n := repeated(e, "number-rows-repeated")
 			if o.fields, err = o.cells(); err != nil {
-				return nil, o.row, err
+				return nil, o.row, nil, err
 			}
 			if len(o.fields) == 0 { // as the rest of the sheet is written
 				o.row += n
 				continue
 			}
+			if n > mostAlike {
+				return nil, o.row + 1, nil, policy.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: fmt.Sprintf("the row is there more than %d times, one after the other: an export has a row for each employment; delete the rows that are filled by mistake", mostAlike)}
+			}
 			o.again = n - 1
 			o.row++
-			return append([]string(nil), o.fields...), o.row, nil
+			return append([]string(nil), o.fields...), o.row, o.faults, nil
 		case xml.EndElement:
 			o.ended = e.Name.Local == "table"
 		}
 	}
-	return nil, o.row, io.EOF
+	return nil, o.row, nil, io.EOF
 }
 
 // cells reads a row to its end, without empty cells at its end.
 func (o *odsRows) cells() ([]string, error) {
 	var fields []string
 	empty := 0
+	o.faults = nil
+	fault := func(from, n int, why string) {
+		if o.faults == nil {
+			o.faults = map[int]string{}
+		}
+		for i := from; i < min(from+n, MostColumns); i++ {
+			o.faults[i] = why
+		}
+	}
 	for {
 		token, err := o.d.Token()
 		if err != nil {
@@ -177,9 +198,15 @@ func (o *odsRows) cells() ([]string, error) {
 				continue
 			}
 			n := repeated(e, "number-columns-repeated")
-			text, err := o.cell(e)
+			text, why, err := o.cell(e)
 			if err != nil {
 				return nil, err
+			}
+			if e.Name.Local == "covered-table-cell" {
+				text, why = "", covered // what it had before is not shown
+			}
+			if why != "" {
+				fault(len(fields)+empty, n, why)
 			}
 			if text == "" {
 				empty += n
@@ -200,15 +227,16 @@ func (o *odsRows) cells() ([]string, error) {
 	}
 }
 
-// cell returns what a cell shows; of a date or a truth value what it is, for they
-// are shown as the reader's language has them.
-func (o *odsRows) cell(start xml.StartElement) (string, error) {
+// cell returns the text of a cell; of a date, a number or a truth value what it is,
+// for they are shown as a format or the reader's language has them. A cell that has
+// no value says why.
+func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 	var b strings.Builder
 	deep, paragraphs, note := 1, 0, 0
 	for deep > 0 {
 		token, err := o.d.Token()
 		if err != nil {
-			return "", broken(o.file, o.tab, errors.New("its XML is broken"))
+			return "", "", broken(o.file, o.tab, errors.New("its XML is broken"))
 		}
 		switch e := token.(type) {
 		case xml.StartElement:
@@ -237,12 +265,55 @@ func (o *odsRows) cell(start xml.StartElement) (string, error) {
 			}
 		}
 	}
-	switch attribute(start, "value-type") {
+	text = b.String()
+	kind, value := "", attribute(start, "value")
+	for _, a := range start.Attr {
+		switch {
+		case a.Name.Local == "value-type" && a.Value == "error": // of LibreOffice, beside that of the standard
+			if text == "" {
+				text = "#N/A"
+			}
+			return text, showsError(text), nil
+		case a.Name.Local == "value-type" && kind == "":
+			kind = a.Value
+		}
+	}
+	switch kind {
+	case "":
+		if attribute(start, "formula") != "" && text == "" {
+			return uncounted, noValue, nil
+		}
 	case "date":
 		day := attribute(start, "date-value")
-		return strings.TrimSuffix(strings.Replace(day, "T", " ", 1), midnight), nil
+		return strings.TrimSuffix(strings.Replace(day, "T", " ", 1), midnight), "", nil
 	case "boolean":
-		return attribute(start, "boolean-value"), nil
+		return attribute(start, "boolean-value"), "", nil
+	case "percentage":
+		if full, ok := (numberKind{percent: true}).show(value); ok {
+			return full, "", nil
+		}
+	case "float", "currency":
+		if full, ok := (numberKind{zeros: zerosOf(text)}).show(value); ok {
+			return full, "", nil
+		}
 	}
-	return b.String(), nil
+	return text, "", nil
+}
+
+// zerosOf says how many digits a whole number has that is shown with zeros at its
+// start; zero for any other.
+func zerosOf(text string) int {
+	digits := 0
+	for i, r := range text {
+		switch {
+		case r >= '0' && r <= '9':
+			digits++
+		case r == '.' || r == ',' || i == 0:
+			return 0
+		}
+	}
+	if !strings.HasPrefix(text, "0") || digits < 2 {
+		return 0
+	}
+	return digits
 }

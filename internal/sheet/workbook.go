@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/behov/behov/internal/policy"
@@ -100,47 +99,6 @@ func columnOf(cell string) (column, row int) {
 		return 0, 0
 	}
 	return column, row
-}
-
-// checkTab reads a sheet of Excel's format through, as the library that reads the
-// cells ends silently where the XML is broken, and takes rows that go back for one
-// row.
-func checkTab(content []byte) error {
-	d := xml.NewDecoder(bytes.NewReader(content))
-	deep, row, cell := 0, 0, 0
-	whole := false
-	for {
-		token, err := d.RawToken()
-		if errors.Is(err, io.EOF) {
-			if deep != 0 || !whole {
-				return errors.New("it breaks off")
-			}
-			return nil
-		}
-		if err != nil {
-			return errors.New("its XML is broken")
-		}
-		switch e := token.(type) {
-		case xml.StartElement:
-			if deep++; deep > mostNested {
-				return errNested
-			}
-			switch e.Name.Local {
-			case "row":
-				if row, err = nextOf(e, row, func(v string) int { _, n := columnOf("A" + v); return n }); err != nil {
-					return err
-				}
-				cell = 0
-			case "c":
-				if cell, err = nextOf(e, cell, func(v string) int { n, _ := columnOf(v); return n }); err != nil {
-					return err
-				}
-			}
-		case xml.EndElement:
-			deep--
-			whole = whole || e.Name.Local == "sheetData"
-		}
-	}
 }
 
 // nextOf returns the number of a row or a cell, which is after the last one.

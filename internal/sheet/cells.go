@@ -1,0 +1,296 @@
+package sheet
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// errorText is what a spreadsheet shows where a formula has no value: #REF!,
+// #NAME? and #DIV/0!, also in other languages, as #VÄRDEFEL! and #NAMN?.
+var errorText = regexp.MustCompile(`^(#N/A|#NV|#I/T|#N/D|#\p{Lu}[\p{Lu}0/_]{0,20}[!?]|Err:[0-9]{3})$`)
+
+// WithoutValue says why a field of the last record of a sheet has no value though
+// something is in it; empty where it has one.
+func WithoutValue(s Sheet, field int, text string) string {
+	if t, ok := s.(*table); ok && t.faults[field] != "" {
+		return t.faults[field]
+	}
+	if text = strings.TrimSpace(text); len(text) < 50 && errorText.MatchString(text) {
+		return showsError(text)
+	}
+	return ""
+}
+
+// uncounted is the text of a cell whose formula has no value: it is not empty.
+const uncounted = "="
+
+const (
+	noValue = "it is a formula whose value is not in the file: open and save the file in Excel, or export values"
+	covered = "the cell is merged with another one, and has no value of its own: take the merging back, and write the value into each row"
+)
+
+// showsError says why a text that a spreadsheet shows in place of a value is none.
+func showsError(text string) string {
+	return "the cell shows the error " + text + ": correct the formula, or what it reads"
+}
+
+// odd is a cell of which the library does not say what is in it.
+type odd struct {
+	row, column int
+	text, why   string
+}
+
+// merge is a range of cells that are merged, from 1.
+type merge struct{ row, column, toRow, toColumn int }
+
+// sheetCells are the odd cells and the merges of a sheet, in order.
+type sheetCells struct {
+	odd    []odd
+	merges []merge
+}
+
+// What a sheet may have at most of them.
+const (
+	mostOdd    = 5_000_000
+	mostWide   = 1 << 14 // columns, empty ones too
+	mostMerges = 100_000
+)
+
+// numberKind is what a number format adds to a number: with percent a sign and two
+// digits, otherwise zeros at its start up to a length.
+type numberKind struct {
+	percent bool
+	zeros   int
+	asShown bool // a date or a time of day
+}
+
+// readTab reads a sheet of Excel's format through, as the library that reads the
+// cells ends silently where the XML is broken, takes rows that go back for one row,
+// and says neither which cells have errors nor which are merged.
+func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
+	d := xml.NewDecoder(bytes.NewReader(content))
+	deep, row, column := 0, 0, 0
+	whole := false
+	cells := &sheetCells{}
+	var cell cellXML
+	for {
+		token, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			if deep != 0 || !whole {
+				return nil, errors.New("it breaks off")
+			}
+			slices.SortFunc(cells.merges, func(a, b merge) int { return cmp.Compare(a.row, b.row) })
+			return cells, nil
+		}
+		if err != nil {
+			return nil, errors.New("its XML is broken")
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			if deep++; deep > mostNested {
+				return nil, errNested
+			}
+			switch e.Name.Local {
+			case "row":
+				if row, err = nextOf(e, row, func(v string) int { _, n := columnOf("A" + v); return n }); err != nil {
+					return nil, err
+				}
+				column = 0
+			case "c":
+				if column, err = nextOf(e, column, func(v string) int { n, _ := columnOf(v); return n }); err != nil {
+					return nil, err
+				}
+				if column > mostWide {
+					return nil, errors.New("a row has more cells than there are columns")
+				}
+				style, err := strconv.Atoi(attribute(e, "s"))
+				cell = cellXML{kind: attribute(e, "t"), v: cell.v[:0], inside: deep}
+				if err == nil && style >= 0 && style < len(kinds) {
+					cell.number = kinds[style]
+				}
+			case "f":
+				cell.formula = cell.inside > 0
+			case "v":
+				cell.hasValue, cell.inValue = true, cell.inside > 0
+			case "mergeCell":
+				m, ok := mergeOf(attribute(e, "ref"))
+				if len(cells.merges) == mostMerges {
+					return nil, fmt.Errorf("it has more than %d merged cells", mostMerges)
+				}
+				if ok {
+					cells.merges = append(cells.merges, m)
+				}
+			}
+		case xml.CharData:
+			if cell.inValue {
+				cell.v = append(cell.v, e...)
+			}
+		case xml.EndElement:
+			if e.Name.Local == "v" {
+				cell.inValue = false
+			}
+			if cell.inside == deep && e.Name.Local == "c" {
+				cell.inside = 0
+				if text, why, is := cell.odd(); is && column <= MostColumns {
+					if len(cells.odd) == mostOdd {
+						return nil, fmt.Errorf("it has more than %d cells with errors or with formats that change what they show", mostOdd)
+					}
+					cells.odd = append(cells.odd, odd{row, column, text, why})
+				}
+			}
+			deep--
+			whole = whole || e.Name.Local == "sheetData"
+		}
+	}
+}
+
+// cellXML is a cell that is being read.
+type cellXML struct {
+	kind              string // of ECMA-376 Part 1, 18.18.11
+	number            numberKind
+	v                 []byte
+	formula, hasValue bool
+	inValue           bool
+	inside            int // how deep it is; zero outside of one
+}
+
+// odd says what is in a cell where the library says otherwise.
+func (c *cellXML) odd() (text, why string, is bool) {
+	v := string(bytes.TrimSpace(c.v))
+	switch {
+	case c.kind == "e":
+		if v == "" {
+			v = "#N/A"
+		}
+		return v, showsError(v), true
+	case c.formula && (!c.hasValue || v == "" && c.kind != "str"): // an empty text is a value
+		return uncounted, noValue, true
+	case c.kind != "" && c.kind != "n" || v == "" || c.number.asShown:
+		return "", "", false
+	case !c.number.percent && c.number.zeros == 0 && len(v) <= 15 && !strings.ContainsAny(v, "eE"):
+		return "", "", false // as it is, and most are
+	}
+	text, ok := c.number.show(v)
+	return text, "", ok
+}
+
+// show writes a number in full, with what its format adds to it.
+func (k numberKind) show(v string) (string, bool) {
+	text, ok := inFull(v)
+	if !ok {
+		return "", false
+	}
+	digits, negative := strings.CutPrefix(text, "-")
+	if k.percent {
+		digits = hundredfold(digits)
+	}
+	if whole, _, _ := strings.Cut(digits, "."); len(whole) < k.zeros {
+		digits = strings.Repeat("0", k.zeros-len(whole)) + digits
+	}
+	if negative {
+		digits = "-" + digits
+	}
+	if k.percent {
+		digits += "%"
+	}
+	return digits, true
+}
+
+// mostExponent is how large or small a number may be that is written in full.
+const mostExponent = 1e30
+
+// inFull writes a number without an exponent. What has no fraction is exact, and
+// what has one has 15 digits, as many as a spreadsheet knows.
+func inFull(v string) (string, bool) {
+	if strings.Trim(v, "0123456789") == "" && v != "" {
+		return v, true
+	}
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || f != f || f > mostExponent || f < -mostExponent || f != 0 && f < 1/mostExponent && f > -1/mostExponent {
+		return "", false
+	}
+	if !strings.ContainsAny(v, ".eE") {
+		return strings.TrimPrefix(v, "+"), true
+	}
+	if f, err = strconv.ParseFloat(strconv.FormatFloat(f, 'G', 15, 64), 64); err != nil {
+		return "", false
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64), true
+}
+
+// hundredfold moves the point of a number without a sign.
+func hundredfold(digits string) string {
+	whole, fraction, _ := strings.Cut(digits, ".")
+	for len(fraction) < 2 {
+		fraction += "0"
+	}
+	whole, fraction = strings.TrimLeft(whole+fraction[:2], "0"), strings.TrimRight(fraction[2:], "0")
+	if whole == "" {
+		whole = "0"
+	}
+	if fraction == "" {
+		return whole
+	}
+	return whole + "." + fraction
+}
+
+// mergeOf reads a range as A2:B4.
+func mergeOf(ref string) (merge, bool) {
+	from, to, ok := strings.Cut(strings.ReplaceAll(ref, "$", ""), ":")
+	column, row := columnOf(from)
+	toColumn, toRow := columnOf(to)
+	return merge{row, column, toRow, toColumn}, ok && row > 0 && column > 0 && toRow >= row && toColumn >= column
+}
+
+// cellsAt goes through the odd cells and the merges of a sheet with its rows.
+type cellsAt struct {
+	*sheetCells
+	active []merge // those that the row may be in
+}
+
+// row puts into the fields of a row what its odd cells have, and says of the
+// fields without a value why. Rows are asked for in their order.
+func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) {
+	for len(c.merges) > 0 && c.merges[0].row <= n {
+		c.active, c.merges = append(c.active, c.merges[0]), c.merges[1:]
+	}
+	c.active = slices.DeleteFunc(c.active, func(m merge) bool { return m.toRow < n })
+	if len(c.active) > MostColumns {
+		return nil, nil, errors.New("merged cells overlap each other")
+	}
+	var faults map[int]string
+	fault := func(field int, why string) {
+		if faults == nil {
+			faults = map[int]string{}
+		}
+		faults[field] = why
+	}
+	for _, m := range c.active {
+		for column := m.column; column <= min(m.toColumn, MostColumns); column++ {
+			if n != m.row || column != m.column {
+				fault(column-1, covered)
+			}
+		}
+	}
+	for ; len(c.odd) > 0 && c.odd[0].row <= n; c.odd = c.odd[1:] {
+		o := c.odd[0]
+		if o.row < n {
+			continue
+		}
+		for len(fields) < o.column {
+			fields = append(fields, "")
+		}
+		if fields[o.column-1] = o.text; o.why != "" {
+			fault(o.column-1, o.why)
+		}
+	}
+	return fields, faults, nil
+}
