@@ -173,3 +173,29 @@ func TestAWrongXPathIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestSharesOfOneAreNoPercent: where a column has 0.25 … 1, its 1 is full time.
+func TestSharesOfOneAreNoPercent(t *testing.T) {
+	for values, want := range map[string]int{"0.5 1 1": 0, "0,25 1 0": 1, "1 1 1": 3, "0.5 100 75": 3, "0.5% 1 1": 3, "0 0 1": 3, "50 1 0.5": 3} {
+		text := strings.ReplaceAll(header, ",", ";")
+		for i, v := range strings.Fields(values) {
+			text += fmt.Sprintf("p%d;e%d;Åsa;Ek;school;j;%s;2020-01-01;;\n", i, i, v)
+		}
+		export, err := hr.Read("hr", []byte(text), detecting, nil, units(t), today)
+		if err != nil || len(export.Rows) != want || len(export.BadPeople) != 3-want {
+			t.Errorf("%s: %v %+v", values, err, export)
+			continue
+		}
+		if p := export.Problems; want == 3 && len(p) != 0 || want < 3 && (len(p) != 1 || !strings.Contains(p[0].Error(), "hr:2: column employment_percent: no value in it is above 1")) {
+			t.Errorf("%s: %v", values, p)
+		}
+	}
+	content := cells(t, [][]string{cellRow(1, map[int]string{6: `<c s="1"><v>0.5</v></c>`}), cellRow(2, map[int]string{6: `<c s="1"><v>1</v></c>`})}, "", "0%")
+	if export, err := hr.Read("hr", content, detecting, nil, units(t), today); err != nil || len(export.Rows) != 2 || export.Rows[0].Terms.Percent != 50 || export.Rows[1].Terms.Percent != 100 {
+		t.Errorf("in percent cells: %v %+v", err, export)
+	}
+	content = cells(t, [][]string{cellRow(1, map[int]string{6: `<c><v>0.5</v></c>`}), cellRow(2, map[int]string{6: `<c><v>1</v></c>`})}, "")
+	if export, err := hr.Read("hr", content, detecting, nil, units(t), today); err != nil || len(export.Rows) != 0 || len(export.BadPeople) != 2 {
+		t.Errorf("in plain cells: %v %+v", err, export)
+	}
+}
