@@ -8,6 +8,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 )
 
@@ -197,5 +198,29 @@ func TestSharesOfOneAreNoPercent(t *testing.T) {
 	content = cells(t, [][]string{cellRow(1, map[int]string{6: `<c><v>0.5</v></c>`}), cellRow(2, map[int]string{6: `<c><v>1</v></c>`})}, "")
 	if export, err := hr.Read("hr", content, detecting, nil, units(t), today); err != nil || len(export.Rows) != 0 || len(export.BadPeople) != 2 {
 		t.Errorf("in plain cells: %v %+v", err, export)
+	}
+}
+
+// TestAProblemSaysAThingOnce: of a row whose fields are shifted, and of a column
+// that fills several.
+func TestAProblemSaysAThingOnce(t *testing.T) {
+	s := detecting
+	s.Columns = map[string]string{"leave_start": "start_date"}
+	for name, c := range map[string]struct {
+		s          config.Source
+		text, want string
+	}{
+		"shifted":        {detecting, "1,E1,Ek, Åsa,Ek,school,1,100,2020-01-01,,\n1,E1,Ek,Åsa,x,school,1,100,2020-01-01,,no\n", "the row has 11 fields, and there are 10 columns: put a value"},
+		"twice a column": {s, "1,E1,Åsa,Ek,school,1,100,soon,,no\n", "column start_date: it is not a date"},
+	} {
+		export, err := hr.Read("hr", []byte(header+c.text), c.s, nil, units(t), today)
+		if err != nil || len(export.Problems) == 0 {
+			t.Errorf("%s: %v %+v", name, err, export)
+			continue
+		}
+		p := export.Problems[len(export.Problems)-1]
+		if !strings.HasPrefix(p.Text, c.want) || strings.Contains(p.Text, "; column") {
+			t.Errorf("%s: %v", name, p)
+		}
 	}
 }

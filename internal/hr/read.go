@@ -372,6 +372,7 @@ func (p *parser) row(line int, fields []string) {
 		for _, i := range p.fieldsOf(column) {
 			if why := unusable[i]; why != "" && !told[i] {
 				fail(column, "%s", why)
+				p.wrong[len(p.wrong)-1].column = p.sheet.Column(i) // of several that it is made of
 				told[i] = true
 			}
 		}
@@ -465,6 +466,9 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	bad = bad || len(p.wrong) > 0
+	if extra := fields[min(p.width, len(fields)):]; bad && !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
+	}
 	p.tellFaults(row)
 	if bad {
 		if row.cancelled() && row.PersonKey != "" && row.EmploymentKey != "" {
