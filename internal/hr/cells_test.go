@@ -8,6 +8,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 )
 
@@ -170,6 +171,56 @@ func TestAWrongXPathIsNamed(t *testing.T) {
 		_, err := hr.Read("hr", []byte(c.text), s, nil, units(t), today)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSharesOfOneAreNoPercent: where a column has 0.25 … 1, its 1 is full time.
+func TestSharesOfOneAreNoPercent(t *testing.T) {
+	for values, want := range map[string]int{"0.5 1 1": 0, "0,25 1 0": 1, "1 1 1": 3, "0.5 100 75": 3, "0.5% 1 1": 3, "0 0 1": 3, "50 1 0.5": 3} {
+		text := strings.ReplaceAll(header, ",", ";")
+		for i, v := range strings.Fields(values) {
+			text += fmt.Sprintf("p%d;e%d;Åsa;Ek;school;j;%s;2020-01-01;;\n", i, i, v)
+		}
+		export, err := hr.Read("hr", []byte(text), detecting, nil, units(t), today)
+		if err != nil || len(export.Rows) != want || len(export.BadPeople) != 3-want {
+			t.Errorf("%s: %v %+v", values, err, export)
+			continue
+		}
+		if p := export.Problems; want == 3 && len(p) != 0 || want < 3 && (len(p) != 1 || !strings.Contains(p[0].Error(), "hr:2: column employment_percent: no value in it is above 1")) {
+			t.Errorf("%s: %v", values, p)
+		}
+	}
+	content := cells(t, [][]string{cellRow(1, map[int]string{6: `<c s="1"><v>0.5</v></c>`}), cellRow(2, map[int]string{6: `<c s="1"><v>1</v></c>`})}, "", "0%")
+	if export, err := hr.Read("hr", content, detecting, nil, units(t), today); err != nil || len(export.Rows) != 2 || export.Rows[0].Terms.Percent != 50 || export.Rows[1].Terms.Percent != 100 {
+		t.Errorf("in percent cells: %v %+v", err, export)
+	}
+	content = cells(t, [][]string{cellRow(1, map[int]string{6: `<c><v>0.5</v></c>`}), cellRow(2, map[int]string{6: `<c><v>1</v></c>`})}, "")
+	if export, err := hr.Read("hr", content, detecting, nil, units(t), today); err != nil || len(export.Rows) != 0 || len(export.BadPeople) != 2 {
+		t.Errorf("in plain cells: %v %+v", err, export)
+	}
+}
+
+// TestAProblemSaysAThingOnce: of a row whose fields are shifted, and of a column
+// that fills several.
+func TestAProblemSaysAThingOnce(t *testing.T) {
+	s := detecting
+	s.Columns = map[string]string{"leave_start": "start_date"}
+	for name, c := range map[string]struct {
+		s          config.Source
+		text, want string
+	}{
+		"shifted":        {detecting, "1,E1,Ek, Åsa,Ek,school,1,100,2020-01-01,,\n1,E1,Ek,Åsa,x,school,1,100,2020-01-01,,no\n", "the row has 11 fields, and there are 10 columns: put a value"},
+		"twice a column": {s, "1,E1,Åsa,Ek,school,1,100,soon,,no\n", "column start_date: it is not a date"},
+	} {
+		export, err := hr.Read("hr", []byte(header+c.text), c.s, nil, units(t), today)
+		if err != nil || len(export.Problems) == 0 {
+			t.Errorf("%s: %v %+v", name, err, export)
+			continue
+		}
+		p := export.Problems[len(export.Problems)-1]
+		if !strings.HasPrefix(p.Text, c.want) || strings.Contains(p.Text, "; column") {
+			t.Errorf("%s: %v", name, p)
 		}
 	}
 }

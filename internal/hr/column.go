@@ -197,7 +197,10 @@ func (p *parser) tellFaults(row Row) {
 		return
 	}
 	var texts, values []string
-	for _, f := range p.wrong {
+	for i, f := range p.wrong {
+		if slices.ContainsFunc(p.wrong[:i], func(g fault) bool { return g.text == f.text }) {
+			continue // of a column that fills several
+		}
 		texts = append(texts, f.text)
 		if f.value != "" {
 			values = append(values, f.value)

@@ -147,6 +147,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 			break
 		}
 	}
+	p.leaveOutFractions()
 	p.doubles()
 	p.warnUneven()
 	if p.errors > sheet.MostProblems {
@@ -185,6 +186,7 @@ type parser struct {
 	warned          map[string]bool   // people whose number is not one
 	texts           map[string]string // what many rows say alike
 	unevens         map[string]*unevenDates
+	fractions       fractions
 	header          []string // the names of the sheet's columns
 	width           int      // how many columns the sheet has
 	// errors and warnings count the problems, first is the first of them that is
@@ -373,6 +375,7 @@ func (p *parser) row(line int, fields []string) {
 		for _, i := range p.fieldsOf(column) {
 			if why := unusable[i]; why != "" && !told[i] {
 				fail(column, "%s", why)
+				p.wrong[len(p.wrong)-1].column = p.sheet.Column(i) // of several that it is made of
 				told[i] = true
 			}
 		}
@@ -443,6 +446,7 @@ func (p *parser) row(line int, fields []string) {
 		if !ok || percent > 100 {
 			fail("employment_percent", "it is no number from 0 to 100")
 		}
+		p.fractions.add(line, percent, strings.HasSuffix(v, "%"))
 		row.Terms.Percent = percent
 	}
 	yes := func(column string) bool {
@@ -466,6 +470,9 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	bad = bad || len(p.wrong) > 0
+	if extra := fields[min(p.width, len(fields)):]; bad && !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
+	}
 	p.tellFaults(row)
 	if bad {
 		if row.cancelled() && row.PersonKey != "" && row.EmploymentKey != "" {
@@ -649,6 +656,45 @@ func (p *parser) warnUneven() {
 			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", or(p.names[column], column), u.rows)
 		}
 	}
+}
+
+// fractions are the percent values that can only be shares of one: 0.25 for 25.
+type fractions struct {
+	line, rows int  // the first one, and how many there are
+	percent    bool // the column has a value that can only be percent
+}
+
+func (f *fractions) add(line int, v float64, sign bool) {
+	switch {
+	case sign || v > 1:
+		f.percent = true
+	case v > 0 && v < 1:
+		if f.rows++; f.rows == 1 {
+			f.line = line
+		}
+	}
+}
+
+// leaveOutFractions leaves out the rows with a percent value when the column has
+// shares of one: a 1 in it is full time, and would be read as one percent.
+func (p *parser) leaveOutFractions() {
+	if p.fractions.percent || p.fractions.rows == 0 {
+		return
+	}
+	n := 0
+	p.export.Rows = slices.DeleteFunc(p.export.Rows, func(r Row) bool {
+		is := r.Terms.Percent > 0
+		if is {
+			n++
+			p.bad(r)
+		}
+		return is
+	})
+	column := 0
+	if i, ok := p.columns["employment_percent"]; ok && p.sheet.Tab() != "" {
+		column = p.sheet.Column(i)
+	}
+	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", or(p.names["employment_percent"], "employment_percent"), p.fractions.rows, n)
 }
 
 func columnsOf(m map[string]int) []int {

@@ -131,7 +131,7 @@ func countCells(content []byte) (cells int) {
 func checkTags(z *zip.Reader, part string) error {
 	f, err := z.Open(part)
 	if err != nil {
-		return nil //nolint:nilerr // what is missing is said where it is read
+		return nil // what is missing is said where it is read
 	}
 	defer f.Close() //nolint:errcheck // reading
 	block, tags := make([]byte, mostText), 0
