@@ -23,7 +23,8 @@ func WithoutValue(s Sheet, field int, text string) string {
 	if t, ok := s.(*table); ok && t.faults[field] != "" {
 		return t.faults[field]
 	}
-	if text = strings.TrimSpace(text); len(text) < 50 && errorText.MatchString(text) {
+	// Every field of a file comes by here, and few begin so.
+	if text = strings.TrimSpace(text); len(text) < 50 && (strings.HasPrefix(text, "#") || strings.HasPrefix(text, "Err:")) && errorText.MatchString(text) {
 		return showsError(text)
 	}
 	return ""
