@@ -80,6 +80,12 @@ func (s *service) logged() string {
 
 func newService(t testing.TB) *service {
 	t.Helper()
+	return newServiceIn(t, "school", "library")
+}
+
+// newServiceIn is newService with these units; without any, every department is one.
+func newServiceIn(t testing.TB, units ...string) *service {
+	t.Helper()
 	text, err := seal.NewMaster()
 	if err != nil {
 		t.Fatal(err)
@@ -94,9 +100,9 @@ func newService(t testing.TB) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.db.Close() })
-	var units identity.Units
-	for _, id := range []string{"school", "library"} {
-		if err := units.Add(identity.Unit{ID: id}); err != nil {
+	var tree identity.Units
+	for _, id := range units {
+		if err := tree.Add(identity.Unit{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -104,7 +110,7 @@ func newService(t testing.TB) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: &units},
+	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: &tree},
 		Sources: map[string]config.Source{"idp": {Name: "idp", SCIM: true, Changes: true, Constants: map[string]string{"employment_percent": "100"}},
 			"other": {Name: "other", SCIM: true, Changes: true, Joins: []string{"idp"}}, "hr": {Name: "hr"}}}
 	im := &hr.Importer{DB: s.db, Config: c, Now: s.clock, Actor: "behov"}
