@@ -123,14 +123,7 @@ func newBenchDirectory(b *testing.B, s *testenv.Slapd, people int) benchInstalla
 	h.write(b, "policy.csv", "p, staff, true, base:staff, allow, all people\np, mail, true, base:mail, allow, all people\n"+
 		"p, school, \"under(r.sub.unit, 'school')\", base:school, allow, the school\np, library, \"under(r.sub.unit, 'library')\", base:library, allow, the library\n")
 	h.write(b, "units.csv", "unit,parent,name\nschool,,\nlibrary,,\n")
-	h.write(b, "rights.csv", "g, hr/7, administrator\n")
-	var hr strings.Builder
-	hr.WriteString("person_id,employment_id,given_name,family_name,email,unit,job_title,manager_id,start_date\n")
-	for n := range people {
-		fmt.Fprintf(&hr, "%d,E%d,Anna%d,Ek%d,p%d@example.org,%s,Clerk,%d,2020-01-01\n", n, n, n%100, n%1000, n, []string{"school", "library"}[n%2], n/20)
-	}
-	h.write(b, "hr.csv", hr.String())
-	h.run(b, "hr", "import", filepath.Join(h.dir, "hr.csv"))
+	h.importPeople(b, people)
 	return h
 }
 

@@ -398,17 +398,14 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 		return
 	}
 	all := a.all
-	account := func(f plan.Finding) string {
-		for _, x := range a.accounts {
-			if x.Target != f.Target || x.AccountID != f.AccountID || x.Name == "" {
-				continue
-			}
+	accounts := make(map[[2]string]string, len(a.accounts)) // as people see them, by target and ID
+	for _, x := range a.accounts {
+		if shown := x.Name; shown != "" {
 			if x.Place != "" {
-				return x.Name + " in " + x.Place
+				shown += " in " + x.Place
 			}
-			return x.Name
+			accounts[[2]string{x.Target, x.AccountID}] = shown
 		}
-		return ""
 	}
 	a.printf("\nTo look at:\n")
 	var ids []identity.PersonID
@@ -426,7 +423,7 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 		if f.Person != "" {
 			about = strings.TrimPrefix(about+", "+n.of(f.Person), ", ")
 		}
-		if shown := account(f); shown != "" {
+		if shown := accounts[[2]string{f.Target, f.AccountID}]; shown != "" {
 			about += ", account " + shown
 		} else if f.AccountID != "" && f.Person == "" {
 			about += ", account " + f.AccountID

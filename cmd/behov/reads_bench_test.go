@@ -97,6 +97,14 @@ func importBenchInstallation(b *testing.B, people, entitlements int) benchInstal
 	h.write(b, "catalogue.yaml", catalogue.String())
 	h.write(b, "policy.csv", policy.String())
 	h.write(b, "units.csv", "unit,parent,name\nschool,,\nlibrary,,\n")
+	h.importPeople(b, people)
+	return h
+}
+
+// importPeople imports an export of so many people, each of whom but the first has a
+// manager among them.
+func (h benchInstallation) importPeople(b *testing.B, people int) {
+	b.Helper()
 	h.write(b, "rights.csv", "g, hr/7, administrator\n")
 	var hr strings.Builder
 	hr.WriteString("person_id,employment_id,given_name,family_name,email,unit,job_title,manager_id,start_date\n")
@@ -107,7 +115,6 @@ func importBenchInstallation(b *testing.B, people, entitlements int) benchInstal
 	began := time.Now()
 	h.run(b, "hr", "import", filepath.Join(h.dir, "hr.csv"))
 	b.Logf("import of %d people: %s", people, time.Since(began).Round(time.Millisecond))
-	return h
 }
 
 func (h benchInstallation) write(b *testing.B, name, text string) {

@@ -63,7 +63,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c.file = &file{name: cfg.File, groups: cfg.Groups, large: largeFile}
 	if info, err := os.Stat(cfg.File); err == nil && info.Size() >= readAtOnce {
-		return c, nil // whoever asks for something of it reads it
+		return c, nil // the first question reads it
 	}
 	if _, err := c.file.load(); err != nil {
 		return nil, fmt.Errorf("memory target: %w", err)

@@ -21,10 +21,10 @@ type batch struct {
 	took     time.Duration // for how long the target worked on it
 }
 
-// slowBatch is for how long a target may have worked on the last batch, of this run,
-// for the next one to be intended while it works on this. Beyond that the commits are a small part of the time, and
-// what was decided about a person should not be older than need be when the target
-// is asked.
+// slowBatch is the longest time, for the last batch of this run, with which a target
+// counts as quick: the next batch is intended while it works on this one. With a slower
+// target the commits are a small part of the time, and what was decided about a person
+// should not be older than need be when the target is asked.
 const slowBatch = 500 * time.Millisecond
 
 // all carries out every step in its order, a batch at a time: intents are committed,

@@ -13,7 +13,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 )
 
-// outcomes counts what became of the steps that create accounts in a target.
+// outcomes counts the steps that create accounts in a target, by outcome.
 func (h *house) outcomes(target string) (intended int, ended map[string]int) {
 	h.t.Helper()
 	ended = map[string]int{}
@@ -87,9 +87,15 @@ func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 	h.many(people)
 	ctx, cancel := context.WithCancel(t.Context())
 	h.one.before = func([]connectors.Change) {
-		if h.one.calls == 2 {
-			time.Sleep(200 * time.Millisecond) // the next is intended by then
-			cancel()
+		if h.one.calls != 2 {
+			return
+		}
+		defer cancel()
+		for range 3000 { // until the next batch is intended beside this one
+			if open, err := h.e.DB.OpenSteps(context.Background(), "one", nil); err != nil || len(open) == 400 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	_, err := h.e.Run(ctx, reconcile.Options{Targets: []string{"one"}})

@@ -1,0 +1,149 @@
+package hr
+
+import (
+	"slices"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// What a row says is compared here with what is known of its person. A row that is
+// more likely a mistake than a fact is left out, and the person stays as they are.
+
+// check reports rows that cannot be what they say.
+func (r *run) check(s *Subject) {
+	r.staysProtected(s)
+	for _, row := range s.Rows {
+		if r.Export.BadPeople[row.PersonKey] {
+			continue
+		}
+		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
+			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
+			r.Export.BadEmployments[row.EmploymentKey] = true
+			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
+			continue
+		}
+		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
+			continue
+		}
+		if r.postpones(s, row) {
+			continue
+		}
+		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
+		if i < 0 || s.Person.Keys[i].Facts == nil {
+			continue
+		}
+		// A number can be corrected, and people change their names; both at once
+		// is more likely somebody else under a number used again.
+		before := s.Person.Keys[i].Facts
+		if name := emptiedName(*before, row.Person); name != "" {
+			r.warn(row, "the %s is empty, and was not before: the person has the other name alone from now on; correct it in HR if that is not meant", name)
+		}
+		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
+			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
+			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
+			r.Export.BadPeople[row.PersonKey] = true
+		}
+	}
+}
+
+// staysProtected keeps the protection of a person of whom a row says nothing where it
+// said that their identity is protected: a cell that was emptied by mistake must not
+// unmask anyone. HR lifts a protection by saying no.
+func (r *run) staysProtected(s *Subject) {
+	for i, row := range s.Rows {
+		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
+		if k < 0 || s.Person.Keys[k].Facts == nil || !s.Person.Keys[k].Facts.Protected || row.Person.Protected || row.unprotected {
+			continue
+		}
+		s.Rows[i].Person.Protected = true
+		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
+		if !r.Export.Partial {
+			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", or(r.Source.Columns["protected"], "protected"))
+		}
+	}
+}
+
+// postpones says whether a row that moves the start of a running employment into
+// the future is left out. Its person would lose their access until then, and most
+// often it is a renewal that has the start of the new contract. The endings of the
+// import are held with it; of changes they are counted, for they are not read again.
+func (r *run) postpones(s *Subject, row Row) bool {
+	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
+	})
+	if !runs || row.Start <= r.today || row.Removed || r.endingsReleased {
+		return false
+	}
+	column := or(r.Source.Columns["start_date"], "start_date")
+	const renewal = "of a renewal keep the start, or give it an employment_id of its own beside the one that runs"
+	if r.Export.Partial {
+		r.report.Postponed++
+		return false
+	}
+	r.problem(row, "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the row is left out; %s, or release what is held to take the new start", column, renewal)
+	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	r.postponed = append(r.postponed, s.Person.ID)
+	return true
+}
+
+// interrupts keeps a person as they are whose running employments are not in a full
+// export, and whose only rows there begin in the future: their access would end until
+// then, and most often it is a renewal under a new number, listed too early. The
+// endings of the import are held with it.
+func (r *run) interrupts(s *Subject) {
+	if r.Export.Partial || r.endingsReleased {
+		return
+	}
+	runs := false
+	for _, e := range s.Person.Employments {
+		if !e.ActiveOn(r.today) {
+			continue
+		}
+		if e.Key.Source != r.Source.Name || r.Export.BadEmployments[e.Key.Key] || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.EmploymentKey == e.Key.Key }) {
+			return // it runs on, or the export says when it ended
+		}
+		runs = true
+	}
+	later := slices.IndexFunc(s.Rows, func(row Row) bool { return row.Start > r.today && !row.cancelled() && !row.Removed })
+	if !runs || later < 0 || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.Start <= r.today && (row.End == "" || row.End >= r.today) }) {
+		return
+	}
+	column := or(r.Source.Columns["start_date"], "start_date")
+	r.problem(s.Rows[later], "column %s: the employment begins in the future, and the person's that runs is not in the file, which would end access until then: the person stays as they are; list the running one until the new one begins, or release what is held", column)
+	for _, row := range s.Rows {
+		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	}
+	r.badPeople[s.Person.ID] = true
+	r.postponed = append(r.postponed, s.Person.ID)
+}
+
+// emptiedName returns the column of a name that a person had and has no more.
+func emptiedName(before, now identity.PersonFacts) string {
+	switch {
+	case before.GivenName != "" && now.GivenName == "":
+		return "given_name"
+	case before.FamilyName != "" && now.FamilyName == "":
+		return "family_name"
+	}
+	return ""
+}
+
+// cancels says whether an end more than a day before the start cancels the
+// employment. It does while the employment has not begun: no one has access
+// through it yet, and no one is let in on a first day that HR has taken back.
+// Once it has begun the row is bad, and the person stays as they are.
+func (r *run) cancels(s *Subject, row Row) bool {
+	column := or(r.Source.Columns["end_date"], "end_date")
+	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
+	})
+	if begun {
+		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
+		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
+	} else {
+		r.problem(row, "column %s: it is before the start: it is taken for an employment that never takes place, as it has not begun", column)
+		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
+	}
+	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn
+	return !begun
+}
