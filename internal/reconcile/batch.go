@@ -103,6 +103,9 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
 	switch s.Op {
 	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
+		if creates(s.Op) && desired.Name == "" {
+			return attempt{}, "the name that the account was to get is not known any more"
+		}
 		a.change.Enabled = s.Op != plan.PrepareAccount
 		if s.Op == plan.PrepareAccount {
 			a.change.Op = connectors.CreateAccount

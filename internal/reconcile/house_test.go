@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type scripted struct {
 	answer     func(r connectors.Result) connectors.Result // what is told of what was done
 	refuse     string                                      // Apply does nothing and refuses with it
 	mfaBroken  bool
+	mu         sync.Mutex // guards calls, snapshots and created
 	calls      int
 	snapshots  int
 	// findIncomplete: FindAccounts finds nothing, and says that it may not have.
@@ -98,7 +100,7 @@ func (s *scripted) FindAccounts(ctx context.Context, names []string, values map[
 }
 
 func (s *scripted) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
-	s.snapshots++
+	s.add(&s.snapshots)
 	if s.snapshot != nil {
 		return connectors.Completeness{}, s.snapshot
 	}
@@ -118,8 +120,14 @@ func (s *scripted) ReadAccounts(ctx context.Context, refs []connectors.AccountRe
 	return s.Connector.ReadAccounts(ctx, refs, entitlements, s.sees(sink))
 }
 
+func (s *scripted) add(n *int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*n++
+}
+
 func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
-	s.calls++
+	s.add(&s.calls)
 	if s.before != nil {
 		s.before(changes)
 	}
@@ -130,7 +138,7 @@ func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []con
 	results := s.Connector.Apply(ctx, changes)
 	for i, c := range changes {
 		if c.Op == connectors.CreateAccount && results[i].Status == connectors.Applied {
-			s.created++
+			s.add(&s.created)
 		}
 	}
 	if s.answer != nil {

@@ -255,7 +255,10 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if w.holds = p.Holds; w.only != "" {
 		return p.Only(w.only)
 	}
-	// What is left to others is not looked at any further.
+	if w.few == nil {
+		return p, nil
+	}
+	// A plan for few is of one target, and looks no further at whom it leaves to others.
 	for _, l := range p.Later {
 		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
 	}
