@@ -137,6 +137,9 @@ func TestPushed(t *testing.T) {
 			return 0, ""
 		}
 		defer func() { _ = res.Body.Close() }()
+		if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "1" {
+			return res.StatusCode, "" // it listens and has not read its configuration yet
+		}
 		var o struct {
 			ID     string `json:"id"`
 			Detail string `json:"detail"`

@@ -158,6 +158,7 @@ func stampOf(files []config.Read) string {
 // ServeHTTP passes a request on to what Listen made of the configuration in use.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.current.Load() == nil {
+		w.Header().Set("Retry-After", "1") // RFC 9110 §10.2.3, in seconds
 		http.Error(w, "starting", http.StatusServiceUnavailable)
 		return
 	}
