@@ -11,18 +11,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	// Memory is dearer than a little work: what is large here lives for as long
-	// as a run. GOGC still says otherwise.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(35)
-	}
+	tuneGC()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// What is under way ends by itself after the first signal; the second one
 	// waits for nothing, and behov may be killed at any instant.

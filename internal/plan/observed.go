@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/behov/behov/connectors"
@@ -34,6 +35,7 @@ type Observed struct {
 	natives      table // names of entitlements that accounts are members of; from Done on in canonical form
 	entitlements map[string]bool
 	ambiguous    map[string]bool
+	keys         map[string]string // by name of an entitlement, its canonical form; from Done on
 	spelling     map[string]string // by canonical form, the name of an entitlement as the target has it
 	unreadable   map[string]string // why the members of an entitlement cannot be read
 	caseless     map[string]string // by the form without case, the same; empty when several have it
@@ -216,6 +218,11 @@ func (o *Observed) unify() {
 		ambiguous[o.key(name)] = true
 	}
 	o.ambiguous = ambiguous
+	keys := make(map[string]string, len(o.entitlements))
+	for name := range o.entitlements {
+		keys[name] = o.key(name)
+	}
+	o.keys = keys
 	var unified table
 	numbers := make([]int32, len(o.natives.names))
 	for i, name := range o.natives.names {
@@ -231,6 +238,9 @@ func (o *Observed) unify() {
 func (o *Observed) key(name string) string {
 	if o.Names == "" {
 		return name
+	}
+	if key, known := o.keys[name]; known {
+		return key
 	}
 	return o.Names.Canonical([]string{name})[0]
 }
@@ -259,15 +269,28 @@ func (o *Observed) join() {
 func (o *Observed) digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "complete=%t\n", o.Completeness.Complete)
+	var line []byte
 	for i := range o.accounts {
 		a := o.account(int32(i))
-		fmt.Fprintf(h, "a %q %q %q %t %t\n", a.ID, a.Anchor, a.Name, a.Enabled, a.Elsewhere)
+		line = strconv.AppendQuote(append(line[:0], "a "...), a.ID)
+		line = strconv.AppendQuote(append(line, ' '), a.Anchor)
+		line = strconv.AppendQuote(append(line, ' '), a.Name)
+		line = strconv.AppendBool(append(line, ' '), a.Enabled)
+		line = append(strconv.AppendBool(append(line, ' '), a.Elsewhere), '\n')
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
-			fmt.Fprintf(h, " %q %q\n", name, sorted(a.Attributes[name]))
+			line = append(strconv.AppendQuote(append(line, ' '), name), " ["...)
+			for n, value := range sorted(a.Attributes[name]) {
+				if n > 0 {
+					line = append(line, ' ')
+				}
+				line = strconv.AppendQuote(line, value)
+			}
+			line = append(line, "]\n"...)
 		}
 		for _, n := range o.members[o.membersOf[i]:o.membersOf[i+1]] {
-			fmt.Fprintf(h, " m %q\n", o.natives.names[n])
+			line = append(strconv.AppendQuote(append(line, " m "...), o.natives.names[n]), '\n')
 		}
+		h.Write(line)
 	}
 	for _, e := range slices.Sorted(maps.Keys(o.entitlements)) {
 		fmt.Fprintf(h, "e %q\n", e)

@@ -121,7 +121,7 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 			return w, err
 		}
 	}
-	// Neither needs the other: targets are read while people are.
+	// Targets are read while people are, and the access that was given.
 	var telling sync.Mutex
 	progress := func(stage string, done, total int) {
 		telling.Lock()
@@ -130,16 +130,31 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 	}
 	var targets errgroup.Group
 	targets.Go(func() error { return e.observeTargets(ctx, w, progress) })
-	err = e.readPeople(ctx, w, progress)
+	given, err := e.readPeopleAndGiven(ctx, w, progress)
 	if err := errors.Join(err, targets.Wait()); err != nil {
 		return w, err
 	}
 	for i := range w.targets {
-		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
+		if err := e.readRecorded(ctx, w, &w.targets[i], given[i]); err != nil {
 			return w, err
 		}
 	}
 	return w, e.readFacts(ctx, w)
+}
+
+// readPeopleAndGiven reads everybody, and the access that was given in each target.
+func (e *Engine) readPeopleAndGiven(ctx context.Context, w *world, progress func(stage string, done, total int)) ([]givenIn, error) {
+	if err := e.readPeople(ctx, w, progress); err != nil {
+		return nil, err
+	}
+	given := make([]givenIn, len(w.configs))
+	for i, c := range w.configs {
+		var err error
+		if given[i], err = e.readGiven(ctx, w, c.Name); err != nil {
+			return nil, err
+		}
+	}
+	return given, nil
 }
 
 // readPeople reads everybody, and of whom nothing can be decided.
@@ -192,7 +207,11 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 		return err
 	}
 	for i := range w.targets {
-		if err := e.readRecorded(ctx, w, &w.targets[i]); err != nil {
+		given, err := e.readGiven(ctx, w, w.targets[i].Name)
+		if err != nil {
+			return err
+		}
+		if err := e.readRecorded(ctx, w, &w.targets[i], given); err != nil {
 			return err
 		}
 	}
@@ -253,34 +272,51 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 	return g.Wait()
 }
 
-// readRecorded reads what we know of a target ourselves.
-func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) error {
-	// Open steps come before what was given: one that ends meanwhile is in either.
-	open, err := e.DB.OpenSteps(ctx, t.Name, w.few)
+// givenIn is the access that behov gave in a target, and the steps that are open there.
+type givenIn struct {
+	access plan.Given
+	open   []plan.Step
+}
+
+// readGiven reads the access that behov gave in a target. Access that another process
+// gives after that is given by a later step than the inputs know, and its person is left
+// to that process.
+func (e *Engine) readGiven(ctx context.Context, w *world, target string) (g givenIn, err error) {
+	// Open steps are read first: a step that ends meanwhile is in both.
+	open, err := e.DB.OpenSteps(ctx, target, w.few)
 	if err != nil {
-		return err
+		return g, err
 	}
-	var beside errgroup.Group // it takes as long as all the rest
-	beside.Go(func() error { return e.readGiven(ctx, w, t) })
-	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readBound, e.locate, e.readProof, e.readLimits} {
-		if err := read(ctx, w, t); err != nil {
-			return errors.Join(err, beside.Wait())
+	for given, err := range e.DB.GivenAccess(ctx, target, w.few) {
+		if err != nil {
+			return g, err
 		}
+		g.access.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
 	}
-	if err := beside.Wait(); err != nil {
-		return err
-	}
-	w.open[t.Name] = len(open)
 	for _, o := range open {
 		var s plan.Step
 		if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
-			return fmt.Errorf("open step %s: %w", o.ID, err)
+			return g, fmt.Errorf("open step %s: %w", o.ID, err)
 		}
+		g.open = append(g.open, s)
+		if s.Op == connectors.AddMember {
+			g.access.Add(plan.Access{Person: s.Person, Entitlement: s.Entitlement}, s.Reason)
+		}
+	}
+	return g, nil
+}
+
+// readRecorded reads what is recorded of a target, besides the access that was given.
+func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target, g givenIn) error {
+	t.Given, w.open[t.Name] = g.access, len(g.open)
+	for _, s := range g.open {
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.
 		t.Unsure[plan.Access{Person: s.Person, Entitlement: cmp.Or(s.Entitlement, plan.AccountAccess)}] = true
-		if s.Op == connectors.AddMember {
-			t.Given.Add(plan.Access{Person: s.Person, Entitlement: s.Entitlement}, s.Reason)
+	}
+	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readBound, e.locate, e.readProof, e.readLimits} {
+		if err := read(ctx, w, t); err != nil {
+			return err
 		}
 	}
 	left, err := e.DB.LeftAccess(ctx, t.Name, w.few)
@@ -294,17 +330,6 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target) err
 		return err
 	}
 	return e.readFailing(ctx, w, t)
-}
-
-// readGiven reads the access that behov gave in a target.
-func (e *Engine) readGiven(ctx context.Context, w *world, t *plan.Target) error {
-	for given, err := range e.DB.GivenAccess(ctx, t.Name, w.few) {
-		if err != nil {
-			return err
-		}
-		t.Given.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
-	}
-	return nil
 }
 
 // readFacts reads decisions, and who is enrolled for MFA.
