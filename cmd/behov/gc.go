@@ -7,41 +7,36 @@ import (
 	"runtime/metrics"
 )
 
-// gcLevels say how far the heap may grow beyond what is live, in percent, by how much
-// is live: a small installation has memory to spare and wants its answer, a large one
-// keeps what it read for as long as a run and must fit into its machine.
-var gcLevels = []struct {
-	live    uint64 // bytes, up to which the level holds
-	percent int
-}{{64 << 20, 200}, {160 << 20, 100}, {1<<64 - 1, 35}}
+// freeMemory is how many bytes the process uses before the garbage collector becomes
+// strict: a small installation has memory to spare and wants its answer.
+const freeMemory = 320 << 20
 
-// gcPercent returns the level for a live heap.
-func gcPercent(live uint64) int {
-	for _, l := range gcLevels {
-		if live <= l.live {
-			return l.percent
-		}
-	}
-	return 35
+// memoryLimit returns how many bytes the process may use with so many bytes of live
+// heap: a large installation keeps what it read for as long as a run, and must fit into
+// its machine. The limit is soft, and above what is live, so that collecting cannot
+// become all that the process does.
+func memoryLimit(live uint64) int64 {
+	return max(freeMemory, int64(live+live/4)+32<<20)
 }
 
-// tuneGC keeps the garbage collector at the level of the live heap, after every
-// collection, until the process ends. GOGC in the environment turns it off.
+// tuneGC keeps the memory limit at what the live heap allows, after every collection,
+// until the process ends. GOGC or GOMEMLIMIT in the environment turn it off.
 func tuneGC() {
-	if os.Getenv("GOGC") != "" {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	percent := gcPercent(0)
-	debug.SetGCPercent(percent)
+	debug.SetGCPercent(200)
+	limit := memoryLimit(0)
+	debug.SetMemoryLimit(limit)
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	var afterNext func()
 	afterNext = func() {
 		type sentinel struct{ _ [64]byte }
 		runtime.AddCleanup(new(sentinel), func(struct{}) {
 			metrics.Read(sample)
-			if p := gcPercent(sample[0].Value.Uint64()); p != percent {
-				percent = p
-				debug.SetGCPercent(p)
+			if now := memoryLimit(sample[0].Value.Uint64()); now != limit {
+				limit = now
+				debug.SetMemoryLimit(limit)
 			}
 			afterNext()
 		}, struct{}{})

@@ -1,39 +1,38 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
 )
 
-// TestGCFollowsTheLiveHeap: the collector is lax while little is live, strict while much
-// is, and lax again afterwards.
-func TestGCFollowsTheLiveHeap(t *testing.T) {
+// TestMemoryLimitFollowsTheLiveHeap: the limit is what a small installation may use, and
+// always above what is live.
+func TestMemoryLimitFollowsTheLiveHeap(t *testing.T) {
+	if memoryLimit(math.MaxUint32) < math.MaxUint32 {
+		t.Error("the limit is below what is live")
+	}
 	t.Setenv("GOGC", "")
-	before := debug.SetGCPercent(100)
-	t.Cleanup(func() { debug.SetGCPercent(before) })
+	t.Setenv("GOMEMLIMIT", "")
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	tuneGC()
-	percent := func() int {
-		p := debug.SetGCPercent(100)
-		debug.SetGCPercent(p)
-		return p
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
+	if got := debug.SetMemoryLimit(-1); got != freeMemory {
+		t.Errorf("the limit is %d MB at first", got>>20)
 	}
-	reach := func(want int) {
-		t.Helper()
-		for range 200 {
-			runtime.GC()
-			if percent() == want {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
+	much := make([]byte, 600<<20)
+	for range 500 {
+		runtime.GC()
+		if got := debug.SetMemoryLimit(-1); got > 700<<20 && got < 900<<20 {
+			runtime.KeepAlive(much)
+			return
 		}
-		t.Errorf("the collector is at %d %%, not at %d %%", percent(), want)
+		time.Sleep(10 * time.Millisecond)
 	}
-	much := make([]byte, 200<<20)
-	reach(35)
-	runtime.KeepAlive(much)
-	if gcPercent(10<<20) != 200 || gcPercent(100<<20) != 100 {
-		t.Error("a small heap is collected as a large one")
-	}
+	t.Errorf("the limit is %d MB with 600 MB live", debug.SetMemoryLimit(-1)>>20)
 }

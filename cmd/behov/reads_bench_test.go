@@ -23,6 +23,7 @@ const benchEntitlements = 12
 // BEHOV_BENCH_PEOPLE says. Goals: one person's answer within 20 ms at any number of
 // people; a list within 20 µs a row beyond 100 ms.
 func BenchmarkAnswers(b *testing.B) {
+	tuneGC() // as the command itself does
 	sizes := []int{1_000, 10_000}
 	if more, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		sizes = append(sizes, more)
