@@ -326,11 +326,20 @@ func (o *Observed) All() iter.Seq[connectors.Account] {
 // Of returns the accounts that carry the anchor.
 func (o *Observed) Of(anchor string) []connectors.Account {
 	var accounts []connectors.Account
-	i, _ := slices.BinarySearchFunc(o.byAnchor, anchor, func(i int32, anchor string) int { return strings.Compare(o.accounts[i].anchor, anchor) })
-	for ; i < len(o.byAnchor) && o.accounts[o.byAnchor[i]].anchor == anchor; i++ {
-		accounts = append(accounts, o.account(o.byAnchor[i]))
+	for _, i := range o.of(anchor) {
+		accounts = append(accounts, o.account(i))
 	}
 	return accounts
+}
+
+// of returns the places of the accounts that carry the anchor.
+func (o *Observed) of(anchor string) []int32 {
+	i, _ := slices.BinarySearchFunc(o.byAnchor, anchor, func(i int32, anchor string) int { return strings.Compare(o.accounts[i].anchor, anchor) })
+	end := i
+	for end < len(o.byAnchor) && o.accounts[o.byAnchor[end]].anchor == anchor {
+		end++
+	}
+	return o.byAnchor[i:end]
 }
 
 // ByID returns the account with the native ID.

@@ -90,28 +90,53 @@ func (b *Bindings) Of(person identity.PersonID) string {
 // Owned returns the person's account in the target, nil when none is seen,
 // and others that say they are the person's and are not known to be.
 func (t *Target) Owned(person identity.PersonID) (own *connectors.Account, others []connectors.Account) {
+	at, rest := t.owned(person)
+	if at >= 0 {
+		a := t.Observed.account(at)
+		own = &a
+	}
+	for _, i := range rest {
+		others = append(others, t.Observed.account(i))
+	}
+	return own, others
+}
+
+// OwnName returns the login name of the account that Owned returns, and whether there
+// is one; it reads no attributes.
+func (t *Target) OwnName(person identity.PersonID) (name string, seen bool) {
+	at, _ := t.owned(person)
+	if at < 0 {
+		return "", false
+	}
+	return t.Observed.accounts[at].name, true
+}
+
+// owned is Owned by the places of the accounts, -1 for none.
+func (t *Target) owned(person identity.PersonID) (own int32, others []int32) {
+	own = -1
 	bound := t.Bound.Of(person)
-	for _, a := range t.Observed.Of(string(person)) {
-		switch owner, ok := t.Bound.person[a.ID]; {
-		case a.ID == bound:
-			own = &a
+	for _, i := range t.Observed.of(string(person)) {
+		id := t.Observed.accounts[i].id
+		switch owner, ok := t.Bound.person[id]; {
+		case id == bound:
+			own = i
 		case ok && owner != person:
-			// Somebody wrote this person's ID into another's account.
+			// Another person's account that carries this person's ID: anchors can be written.
 		default:
-			others = append(others, a)
+			others = append(others, i)
 		}
 	}
-	if own == nil && bound != "" {
-		if a, ok := t.Observed.ByID(bound); ok {
-			own = &a
+	if own < 0 && bound != "" {
+		if i, ok := t.Observed.index(bound); ok {
+			own = i
 		}
 	}
-	if own == nil && bound == "" && len(others) == 1 {
-		own, others = &others[0], nil
+	if own < 0 && bound == "" && len(others) == 1 {
+		own, others = others[0], nil
 	}
-	if own == nil && len(others) == 0 && t.adopted[person] != "" { // also in place of one that is gone
-		if a, ok := t.Observed.ByID(t.adopted[person]); ok {
-			own = &a
+	if own < 0 && len(others) == 0 && t.adopted[person] != "" { // also in place of one that is gone
+		if i, ok := t.Observed.index(t.adopted[person]); ok {
+			own = i
 		}
 	}
 	return own, others

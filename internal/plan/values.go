@@ -102,7 +102,7 @@ func (b *builder) reference(to identity.PersonID, cleared bool) (values []string
 	if to == "" {
 		return nil, "", true
 	}
-	if own, _ := b.t.Owned(to); own != nil {
+	if _, seen := b.t.OwnName(to); seen {
 		return []string{Referred(to)}, "", true
 	}
 	creation = b.created[to]

@@ -229,9 +229,7 @@ func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
 	if chosen, ok := w.names[c.Name][p.ID]; ok {
 		a.Name, a.BadName = chosen.name, chosen.bad
 	} else if w.targets[t].Observed != nil {
-		if own, _ := w.targets[t].Owned(p.ID); own != nil {
-			a.Name = own.Name
-		}
+		a.Name, _ = w.targets[t].OwnName(p.ID)
 	}
 	view := p.ViewOn(w.day, c.Main)
 	view.Unit = e.Config.Rules.Units.On(w.day).Current(view.Unit)

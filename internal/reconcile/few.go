@@ -266,31 +266,39 @@ func (w *world) concerned() store.Few {
 	return slices.Compact(all)
 }
 
-// readBound reads whose the accounts in a target are.
-func (e *Engine) readBound(ctx context.Context, w *world, t *plan.Target) error {
-	if w.few != nil && t.Observed != nil {
-		var seen []string
-		for a := range t.Observed.All() {
-			seen = append(seen, a.ID)
-		}
-		owners, err := e.owners(ctx, t.Name, seen)
-		if err != nil {
-			return err
-		}
-		for person, native := range owners {
-			t.Bound.Bind(identity.PersonID(person), native)
-		}
-	}
+// readBound reads which accounts in a target behov knows as the people's.
+func (e *Engine) readBound(ctx context.Context, w *world, target string) (bound plan.Bindings, err error) {
 	restored, err := e.DB.RestoredAt(ctx)
+	if err != nil {
+		return bound, err
+	}
+	for a, err := range e.DB.EachAccount(ctx, target, w.concerned()) {
+		if err != nil {
+			return bound, err
+		}
+		bound.Bind(w.id(a.Person), a.Native)
+		bound.Note(w.id(a.Person), e.known(a, restored))
+	}
+	return bound, nil
+}
+
+// readOwners reads, for few people, which of the accounts that were read are others'.
+func (e *Engine) readOwners(ctx context.Context, w *world, t *plan.Target) error {
+	if w.few == nil || t.Observed == nil {
+		return nil
+	}
+	var seen []string
+	for a := range t.Observed.All() {
+		seen = append(seen, a.ID)
+	}
+	owners, err := e.owners(ctx, t.Name, seen)
 	if err != nil {
 		return err
 	}
-	for bound, err := range e.DB.EachAccount(ctx, t.Name, w.concerned()) {
-		if err != nil {
-			return err
+	for person, native := range owners {
+		if t.Bound.Of(identity.PersonID(person)) == "" {
+			t.Bound.Bind(identity.PersonID(person), native)
 		}
-		t.Bound.Bind(w.id(bound.Person), bound.Native)
-		t.Bound.Note(w.id(bound.Person), e.known(bound, restored))
 	}
 	return nil
 }

@@ -43,15 +43,15 @@ func (n *naming) current(ctx context.Context, person identity.PersonID) (string,
 	if n.target.Observed == nil {
 		return "", nil
 	}
-	own, _ := n.target.Owned(person)
-	if own == nil {
+	name, seen := n.target.OwnName(person)
+	if !seen {
 		return "", nil
 	}
-	owner, err := n.names.Owner(ctx, own.Name)
+	owner, err := n.names.Owner(ctx, name)
 	if err == nil && owner == "" {
-		n.fresh[person] = own.Name
+		n.fresh[person] = name
 	}
-	return own.Name, err
+	return name, err
 }
 
 // choose returns the name of the person's account: the one it has, or the one

@@ -121,7 +121,7 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 			return w, err
 		}
 	}
-	// Targets are read while people are, and the access that was given.
+	// Targets are read while people are, and what is recorded of the targets.
 	var telling sync.Mutex
 	progress := func(stage string, done, total int) {
 		telling.Lock()
@@ -130,31 +130,31 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 	}
 	var targets errgroup.Group
 	targets.Go(func() error { return e.observeTargets(ctx, w, progress) })
-	given, err := e.readPeopleAndGiven(ctx, w, progress)
+	records, err := e.readPeopleAndRecords(ctx, w, progress)
 	if err := errors.Join(err, targets.Wait()); err != nil {
 		return w, err
 	}
 	for i := range w.targets {
-		if err := e.readRecorded(ctx, w, &w.targets[i], given[i]); err != nil {
+		if err := e.readRecorded(ctx, w, &w.targets[i], records[i]); err != nil {
 			return w, err
 		}
 	}
 	return w, e.readFacts(ctx, w)
 }
 
-// readPeopleAndGiven reads everybody, and the access that was given in each target.
-func (e *Engine) readPeopleAndGiven(ctx context.Context, w *world, progress func(stage string, done, total int)) ([]givenIn, error) {
+// readPeopleAndRecords reads everybody, and what is recorded of each target.
+func (e *Engine) readPeopleAndRecords(ctx context.Context, w *world, progress func(stage string, done, total int)) ([]targetRecord, error) {
 	if err := e.readPeople(ctx, w, progress); err != nil {
 		return nil, err
 	}
-	given := make([]givenIn, len(w.configs))
+	records := make([]targetRecord, len(w.configs))
 	for i, c := range w.configs {
 		var err error
-		if given[i], err = e.readGiven(ctx, w, c.Name); err != nil {
+		if records[i], err = e.readRecord(ctx, w, c.Name); err != nil {
 			return nil, err
 		}
 	}
-	return given, nil
+	return records, nil
 }
 
 // readPeople reads everybody, and of whom nothing can be decided.
@@ -207,11 +207,11 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 		return err
 	}
 	for i := range w.targets {
-		given, err := e.readGiven(ctx, w, w.targets[i].Name)
+		record, err := e.readRecord(ctx, w, w.targets[i].Name)
 		if err != nil {
 			return err
 		}
-		if err := e.readRecorded(ctx, w, &w.targets[i], given); err != nil {
+		if err := e.readRecorded(ctx, w, &w.targets[i], record); err != nil {
 			return err
 		}
 	}
@@ -272,49 +272,54 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 	return g.Wait()
 }
 
-// givenIn is the access that behov gave in a target, and the steps that are open there.
-type givenIn struct {
-	access plan.Given
-	open   []plan.Step
+// targetRecord is what is recorded of a target: the accounts that are known there, the
+// access that behov gave, and the steps that are open.
+type targetRecord struct {
+	bound plan.Bindings
+	given plan.Given
+	open  []plan.Step
 }
 
-// readGiven reads the access that behov gave in a target. Access that another process
-// gives after that is given by a later step than the inputs know, and its person is left
-// to that process.
-func (e *Engine) readGiven(ctx context.Context, w *world, target string) (g givenIn, err error) {
+// readRecord reads what is recorded of a target. What another process records after
+// that belongs to a later step than the inputs know, and its person is left to that
+// process.
+func (e *Engine) readRecord(ctx context.Context, w *world, target string) (r targetRecord, err error) {
 	// Open steps are read first: a step that ends meanwhile is in both.
 	open, err := e.DB.OpenSteps(ctx, target, w.few)
 	if err != nil {
-		return g, err
+		return r, err
+	}
+	if r.bound, err = e.readBound(ctx, w, target); err != nil {
+		return r, err
 	}
 	for given, err := range e.DB.GivenAccess(ctx, target, w.few) {
 		if err != nil {
-			return g, err
+			return r, err
 		}
-		g.access.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
+		r.given.Add(plan.Access{Person: w.id(given.Person), Entitlement: policy.EntitlementID(given.Entitlement)}, given.Reason)
 	}
 	for _, o := range open {
 		var s plan.Step
 		if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
-			return g, fmt.Errorf("open step %s: %w", o.ID, err)
+			return r, fmt.Errorf("open step %s: %w", o.ID, err)
 		}
-		g.open = append(g.open, s)
+		r.open = append(r.open, s)
 		if s.Op == connectors.AddMember {
-			g.access.Add(plan.Access{Person: s.Person, Entitlement: s.Entitlement}, s.Reason)
+			r.given.Add(plan.Access{Person: s.Person, Entitlement: s.Entitlement}, s.Reason)
 		}
 	}
-	return g, nil
+	return r, nil
 }
 
-// readRecorded reads what is recorded of a target, besides the access that was given.
-func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target, g givenIn) error {
-	t.Given, w.open[t.Name] = g.access, len(g.open)
-	for _, s := range g.open {
+// readRecorded adds to a target what is recorded of it, and reads the rest.
+func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target, r targetRecord) error {
+	t.Bound, t.Given, w.open[t.Name] = r.bound, r.given, len(r.open)
+	for _, s := range r.open {
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.
 		t.Unsure[plan.Access{Person: s.Person, Entitlement: cmp.Or(s.Entitlement, plan.AccountAccess)}] = true
 	}
-	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readBound, e.locate, e.readProof, e.readLimits} {
+	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readOwners, e.locate, e.readProof, e.readLimits} {
 		if err := read(ctx, w, t); err != nil {
 			return err
 		}
@@ -404,8 +409,11 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 		t.Observed.Done(connectors.Completeness{Complete: true})
 		if i := slices.IndexFunc(w.targets, func(t plan.Target) bool { return t.Name == c.Name }); i >= 0 {
 			t = w.targets[i]
-		} else if err := e.readBound(ctx, w, &t); err != nil {
-			return err
+		} else {
+			var err error
+			if t.Bound, err = e.readBound(ctx, w, c.Name); err != nil {
+				return err
+			}
 		}
 		if t.Observed == nil {
 			continue
