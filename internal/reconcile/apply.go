@@ -147,7 +147,7 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 		}
 		wg.Go(func() {
 			var down string
-			err := guarded(func() (err error) { down, err = run.all(ctx); return err })
+			err := recoverPanic(inEngine, func() (err error) { down, err = run.all(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err

@@ -448,3 +448,36 @@ func TestJobsOfThePastAreForgotten(t *testing.T) {
 		t.Errorf("%d jobs in the end", n)
 	}
 }
+
+// TestADefectiveEngineIsNotBlamedOnTheConnector: a panic in behov's own work on a target
+// says so, and does not end the process.
+func TestADefectiveEngineIsNotBlamedOnTheConnector(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	h.e.Progress = func(stage string, _, _ int) {
+		if stage == "apply" {
+			panic("no")
+		}
+	}
+	_, err := h.e.Run(t.Context(), reconcile.Options{})
+	if err == nil || !strings.Contains(err.Error(), "behov itself is defective, please report it: no, at beside_test.go:") || strings.Contains(err.Error(), "connector") {
+		t.Errorf("it says: %v", err)
+	}
+	h.e.Progress = nil
+	h.settledRun()
+	h.nothingToDo()
+}
+
+// TestAMissingConnectorEndsNoReadingHalfway: without a connector for one of the targets
+// none is read, so that no reading goes on after the run has returned.
+func TestAMissingConnectorEndsNoReadingHalfway(t *testing.T) {
+	h := newHouse(t)
+	h.hire("1 school T")
+	delete(h.e.Targets, "two")
+	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "target two is not connected") {
+		t.Errorf("it says: %v", err)
+	}
+	if h.one.snapshots > 0 {
+		t.Error("the other target was read")
+	}
+}

@@ -79,7 +79,7 @@ func (e *Engine) EachFew(ctx context.Context, few store.Few, together int, targe
 	for _, c := range folk.configs {
 		wg.Go(func() {
 			var result *Result
-			err := guarded(func() (err error) { result, err = e.fewIn(ctx, folk, c); return err })
+			err := recoverPanic(inEngine, func() (err error) { result, err = e.fewIn(ctx, folk, c); return err })
 			done <- Done{Target: c.Name, Result: result, Err: err}
 		})
 	}

@@ -45,7 +45,7 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 	}
 	t.Located = map[string]connectors.Location{}
 	var completeness connectors.Completeness
-	err := guarded(func() (err error) {
+	err := recoverPanic(inConnector, func() (err error) {
 		completeness, err = locator.LocateAccounts(ctx, missing, func(l connectors.Location) error {
 			if sought[l.Account.ID] {
 				t.Located[l.Account.ID] = l

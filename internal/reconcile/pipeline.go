@@ -162,7 +162,7 @@ func (r *targetRun) intended(ctx context.Context, steps []plan.Step, overlapping
 // ask has the target do what a batch intends.
 func (r *targetRun) ask(ctx context.Context, b *batch) {
 	began := time.Now()
-	if err := guarded(func() error { b.results = r.touch(ctx, b.attempts); return nil }); err != nil {
+	if err := recoverPanic(inEngine, func() error { b.results = r.touch(ctx, b.attempts); return nil }); err != nil {
 		b.results = make([]connectors.Result, len(b.attempts))
 		for i := range b.results {
 			b.results[i].Err = connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)

@@ -26,7 +26,7 @@ func Prove(ctx context.Context, db *store.DB, target string, connector connector
 	if !ok {
 		return proof, false, nil
 	}
-	if err := guarded(func() (err error) { proof, err = prover.ProveDisable(ctx); return err }); err != nil {
+	if err := recoverPanic(inConnector, func() (err error) { proof, err = prover.ProveDisable(ctx); return err }); err != nil {
 		return proof, true, err
 	}
 	return proof, true, db.Write(ctx, func(tx *store.Tx) error {

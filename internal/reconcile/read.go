@@ -222,6 +222,11 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 // cannot be read is planned without; the others go on.
 func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(stage string, done, total int)) error {
 	w.targets = make([]plan.Target, len(w.configs))
+	for _, c := range w.configs {
+		if e.Targets[c.Name] == nil {
+			return fmt.Errorf("target %s is not connected", c.Name)
+		}
+	}
 	var mu sync.Mutex
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
@@ -234,9 +239,6 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 			t.Claims = append(t.Claims, claim.Attribute)
 		}
 		connector := e.Targets[c.Name]
-		if connector == nil {
-			return fmt.Errorf("target %s is not connected", c.Name)
-		}
 		if n, ok := connector.(connectors.Namer); ok {
 			t.Naming = n.NamingAttributes()
 		}
@@ -247,7 +249,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 		g.Go(func() error {
 			observed := plan.NewObserved()
 			var completeness connectors.Completeness
-			err := guarded(func() (err error) { completeness, err = e.observe(gctx, w, c, observed); return err })
+			err := recoverPanic(inConnector, func() (err error) { completeness, err = e.observe(gctx, w, c, observed); return err })
 			switch {
 			case err != nil && ctx.Err() != nil:
 				return ctx.Err()

@@ -13,16 +13,10 @@ import (
 // and warns of what will end. A contract whose sponsor is not known stays as
 // it is.
 func (e *Engine) sponsors(w *world) {
-	var sources []config.Source
-	for _, s := range e.Config.Sources {
-		if s.Contracts.Sponsored {
-			sources = append(sources, s)
-		}
-	}
+	sources := sponsoredSources(e.Config)
 	if len(sources) == 0 {
 		return
 	}
-	slices.SortFunc(sources, func(a, b config.Source) int { return strings.Compare(a.Name, b.Name) })
 	byKey := map[identity.SourceKey]identity.Person{}
 	for _, p := range w.people {
 		for _, k := range p.Keys {
@@ -41,6 +35,18 @@ func (e *Engine) sponsors(w *world) {
 			w.warnings[p.ID] = append(w.warnings[p.ID], e.warn(p, source, w.day, find)...)
 		}
 	}
+}
+
+// sponsoredSources returns the sources whose contracts have sponsors, sorted by name.
+func sponsoredSources(c *config.Config) []config.Source {
+	var sources []config.Source
+	for _, s := range c.Sources {
+		if s.Contracts.Sponsored {
+			sources = append(sources, s)
+		}
+	}
+	slices.SortFunc(sources, func(a, b config.Source) int { return strings.Compare(a.Name, b.Name) })
+	return sources
 }
 
 // warn says what of a person's contracts will end soon, and whose they are

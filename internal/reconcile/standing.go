@@ -69,16 +69,14 @@ func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []i
 	if err != nil {
 		return nil, err
 	}
+	sources := sponsoredSources(c)
 	all := make([]Standing, len(people))
 	for i, p := range people {
 		s := Standing{Person: p, Facts: facts[p.ID]}
 		if s.Facts.Verdicts == nil {
 			s.Facts.Verdicts = map[policy.EntitlementID]policy.Verdict{}
 		}
-		for _, source := range c.Sources {
-			if !source.Contracts.Sponsored {
-				continue
-			}
+		for _, source := range sources {
 			cut, err := source.Contracts.Cut(s.Person, source.Name, day, find)
 			if *failed != nil {
 				return nil, *failed
@@ -104,10 +102,7 @@ func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []i
 func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person) (find func(identity.SourceKey) (identity.Person, bool), failed *error, err error) {
 	failed = new(error)
 	var keys []identity.SourceKey
-	for _, source := range c.Sources {
-		if !source.Contracts.Sponsored {
-			continue
-		}
+	for _, source := range sponsoredSources(c) {
 		for _, p := range people {
 			for _, e := range p.Employments {
 				if e.Key.Source == source.Name && e.SponsorKey != "" {

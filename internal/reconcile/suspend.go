@@ -52,7 +52,7 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		}
 		wg.Go(func() {
 			var down string
-			err := guarded(func() (err error) { down, err = run.all(ctx); return err })
+			err := recoverPanic(inEngine, func() (err error) { down, err = run.all(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err
@@ -81,7 +81,7 @@ func (e *Engine) gone(ctx context.Context, target string, person identity.Person
 	}
 	found := false
 	var completeness connectors.Completeness
-	err := guarded(func() (err error) {
+	err := recoverPanic(inConnector, func() (err error) {
 		completeness, err = locator.LocateAccounts(ctx, []connectors.AccountRef{{ID: account, Anchor: string(person)}}, func(l connectors.Location) error {
 			found = found || l.Account.ID == account
 			return nil

@@ -61,7 +61,7 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 }
 
 func (r *targetRun) askOf(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
-	if err := guarded(func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
+	if err := recoverPanic(inConnector, func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
 		// What was done before it panicked nobody knows: a snapshot shows it.
 		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
 		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
@@ -69,12 +69,20 @@ func (r *targetRun) askOf(ctx context.Context, connector connectors.Connector, a
 	return results
 }
 
-// guarded makes of a panic an error: a connector that is defective must not end
-// the process, and everybody else's work with it.
-func guarded(f func() error) (err error) {
+// blame says whose defect a panic is.
+type blame string
+
+const (
+	inConnector blame = "its connector is defective"
+	inEngine    blame = "behov itself is defective, please report it"
+)
+
+// recoverPanic calls f and returns a panic in it as an error: a defect in the work on
+// one target must not end the process, and the work on the others with it.
+func recoverPanic(in blame, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("its connector is defective: %v, at %s", v, where())
+			err = fmt.Errorf("%s: %v, at %s", in, v, where())
 		}
 	}()
 	return f()

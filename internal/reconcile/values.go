@@ -137,7 +137,7 @@ func (v *Values) FindingAccounts(ctx context.Context, findings []plan.Finding) [
 		if !able {
 			continue
 		}
-		_ = guarded(func() error { // the names are there all the same
+		_ = recoverPanic(inConnector, func() error { // the names are there all the same
 			_, err := locator.LocateAccounts(ctx, accounts, func(l connectors.Location) error {
 				if i, asked := at[[2]string{target, l.Account.ID}]; asked {
 					all[i].Name, all[i].Place = l.Account.Name, l.Place

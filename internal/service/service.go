@@ -192,7 +192,10 @@ func (s *Service) use() (g *generation, done func()) {
 	for {
 		g := s.current.Load()
 		if !g.using.TryRLock() { // it is being retired
-			continue
+			if s.current.Load() != g {
+				continue // another one took its place
+			}
+			g.using.RLock() // the service is stopping
 		}
 		if s.current.Load() == g {
 			return g, g.using.RUnlock
