@@ -134,7 +134,9 @@ func killService(t *testing.T, binary, dir string) {
 	}
 	behov := func(args ...string) (string, error) { return behovCommand(binary, dir, args...) }
 	say := func(round int) { t.Helper(); sayHR(t, dir, round) }
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
 	round, open := 0, 0
 	say(round)
 	for n := 0; n < kills || open == 0 && n < 10*kills; n++ {
@@ -218,7 +220,9 @@ func TestReplicas(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("BEHOV_REPLICA_SECONDS")); err == nil {
 		seconds = n
 	}
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
 	round := 0
 	sayHR(t, dir, round)
 	replicas := []*realService{startService(t, binary, dir), startService(t, binary, dir), startService(t, binary, dir)}

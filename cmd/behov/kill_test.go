@@ -132,7 +132,9 @@ func TestKilledAtAnyInstant(t *testing.T) {
 	must("apply", "--yes")
 	usual := time.Since(began)
 
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
 	hit, open := 0, 0
 	more := func() bool { return hit < kills || open == 0 && hit < 10*kills }
 	for round := 1; more(); round++ {
