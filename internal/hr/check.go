@@ -12,7 +12,7 @@ import (
 // check reports rows that cannot be what they say.
 func (r *run) check(s *Subject) {
 	r.staysProtected(s)
-	for _, row := range s.Rows {
+	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
 		}
@@ -25,9 +25,7 @@ func (r *run) check(s *Subject) {
 		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
 			continue
 		}
-		if r.postpones(s, row) {
-			continue
-		}
+		s.Rows[n].startHeld = r.postpones(s, row)
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
 			continue
@@ -63,29 +61,6 @@ func (r *run) staysProtected(s *Subject) {
 	}
 }
 
-// postpones says whether a row that moves the start of a running employment into
-// the future is left out. Its person would lose their access until then, and most
-// often it is a renewal that has the start of the new contract. The endings of the
-// import are held with it; of changes they are counted, for they are not read again.
-func (r *run) postpones(s *Subject, row Row) bool {
-	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
-	})
-	if !runs || row.Start <= r.today || row.Removed || r.endingsReleased {
-		return false
-	}
-	column := or(r.Source.Columns["start_date"], "start_date")
-	const renewal = "of a renewal keep the start, or give it an employment_id of its own beside the one that runs"
-	if r.Export.Partial {
-		r.report.Postponed++
-		return false
-	}
-	r.problem(row, "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the row is left out; %s, or release what is held to take the new start", column, renewal)
-	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
-	r.postponed = append(r.postponed, s.Person.ID)
-	return true
-}
-
 // interrupts keeps a person as they are whose running employments are not in a full
 // export, and whose only rows there begin in the future: their access would end until
 // then, and most often it is a renewal under a new number, listed too early. The
@@ -114,7 +89,7 @@ func (r *run) interrupts(s *Subject) {
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	}
 	r.badPeople[s.Person.ID] = true
-	r.postponed = append(r.postponed, s.Person.ID)
+	r.interrupted = append(r.interrupted, s.Person.ID)
 }
 
 // emptiedName returns the column of a name that a person had and has no more.

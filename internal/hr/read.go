@@ -47,6 +47,9 @@ type Row struct {
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
 	endColumn int
+	// startHeld: it moves the start of an employment that runs into the future, so
+	// that it says what holds of its person only, until a person decides.
+	startHeld bool
 }
 
 // cancelled says whether the row says of an employment that it never takes
