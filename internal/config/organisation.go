@@ -152,8 +152,11 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
 	at := func(column string) (int, bool) {
-		i, ok := columns[or(names[column], column)]
-		return i, ok
+		name := or(names[column], column)
+		if i, ok := columns[name]; ok || names == nil {
+			return i, ok
+		}
+		return sheet.FindName(header, name)
 	}
 	for _, column := range unitColumns {
 		_, there := at(column)
