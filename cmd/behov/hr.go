@@ -233,7 +233,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			a.printf("%s to look at; those rows were taken.\n", count(r.Warnings, "warning", "warnings"))
 		}
 		if r.EndingsWait {
-			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
+			a.printf("As some rows could be anybody's, or may be cut off, no employment was ended by this import.\n")
 		}
 	}
 	if h := r.EndingsHeld; h != nil {

@@ -52,10 +52,10 @@ func (r *run) keeps(key string) bool {
 	return r.badPeople[r.said[key].Person]
 }
 
-// endingsWait says whether there are rows that could be anybody's, so that
-// each person the export lacks may be in it.
+// endingsWait says whether there are rows that could be anybody's, or rows may be cut
+// off, so that each person the export lacks may be in it.
 func (r *run) endingsWait() bool {
-	return r.unattributed > 0 && !r.Export.Partial && !r.endingsReleased
+	return (r.unattributed > 0 || r.cut) && !r.Export.Partial && !r.endingsReleased
 }
 
 // holdEndings holds what the import would end if no row of it could be
@@ -72,8 +72,12 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 			ending++
 		}
 	}
+	r.tellCut(ending)
 	var why []string
-	if ending > 0 {
+	switch {
+	case ending > 0 && r.unattributed == 0:
+		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: they were not ended, and the rest was imported; export it again, or release it to end them", ending))
+	case ending > 0:
 		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed))
 	}
 	if n := len(r.postponed); n > 0 {

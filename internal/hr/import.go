@@ -55,8 +55,8 @@ type Report struct {
 	// Erased counts rows that were left out because they are of erased people and
 	// of employments that have ended.
 	Erased int `json:"erased,omitempty"`
-	// EndingsWait is true when rows could not be attributed, so that no
-	// employment was ended. EndingsHeld is set when one would have been.
+	// EndingsWait is true when rows could not be attributed, or the export may be cut
+	// off, so that no employment was ended. EndingsHeld is set when one would have been.
 	EndingsWait bool        `json:"endings_wait,omitempty"`
 	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
 	// StartsHeld are, of changes, the holds of starts that move into the future and
@@ -256,6 +256,7 @@ type run struct {
 	postponed    []identity.PersonID           // whose running employments would begin later
 	interrupted  []identity.PersonID           // whose only employments in the file begin later
 	starts       startHolds
+	cut          bool                       // the export may be cut off
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were
@@ -269,6 +270,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
+	r.cut = !r.released && r.mayBeCut(last)
 	if err := r.compare(ctx, tx); err != nil {
 		return err
 	}

@@ -83,6 +83,8 @@ type Export struct {
 	Cancelled map[string]string
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
+	// Totals counts the rows of totals that the source's settings skip.
+	Totals int
 	// Sheet is that of a workbook, of which lines are rows.
 	Sheet string
 }
@@ -129,6 +131,9 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		if err == nil && (blank(fields) || p.skips(fields)) {
+			if !blank(fields) && p.closes(fields) {
+				p.export.Totals++
+			}
 			continue // as Excel leaves them: it is no person's row, and nothing at all
 		}
 		p.export.Read++
@@ -475,6 +480,9 @@ func (p *parser) row(line int, fields []string) {
 	bad = bad || len(p.wrong) > 0
 	if extra := fields[min(p.width, len(fields)):]; bad && !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
+	}
+	if setting := p.totalsRow(fields); bad && setting != "" {
+		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals, and is nobody's: add under hr.sources.%s: %s", p.source.Name, setting), ""})
 	}
 	p.tellFaults(row)
 	if bad {
