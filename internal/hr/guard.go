@@ -87,6 +87,9 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them", n))
 		people = append(people, r.interrupted...)
 	}
+	if n := len(r.emptiedOf); n > 0 {
+		why = append(why, fmt.Sprintf("%d cells of employments that run are empty in the file and had a unit, a job code or a type before, by which rules give access: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
+	}
 	digest := ""
 	if len(why) > 0 {
 		digest = r.endings
@@ -94,6 +97,10 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		would := map[identity.Kind][]identity.PersonID{}
 		if len(people) > 0 {
 			would[identity.EmploymentWithdrawn] = slices.Compact(people)
+		}
+		if len(r.emptiedOf) > 0 {
+			slices.Sort(r.emptiedOf)
+			would[identity.EmploymentChanged] = slices.Compact(r.emptiedOf)
 		}
 		if len(r.postponed) > 0 {
 			slices.Sort(r.postponed)

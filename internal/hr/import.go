@@ -257,6 +257,7 @@ type run struct {
 	interrupted  []identity.PersonID           // whose only employments in the file begin later
 	starts       startHolds
 	cut          bool                       // the export may be cut off
+	emptiedOf    []identity.PersonID        // whose unit, job code or type stays though the file has none
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were

@@ -71,8 +71,8 @@ func TestAFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 // behov.yaml.
 func TestARowOfTotalsTellsHowToSkipIt(t *testing.T) {
 	for row, want := range map[string]string{
-		totals:                     "add under hr.sources.hr: skip: {column: person_id, values: [Totalt]}",
-		",,Summa:,,,,,,,\n":        `skip: {column: given_name, values: ["Summa:"]}`,
+		totals:                      "add under hr.sources.hr: skip: {column: person_id, values: [Totalt]}",
+		",,Summa:,,,,,,,\n":         `skip: {column: given_name, values: ["Summa:"]}`,
 		",,,, grand total ,,3,,,\n": "skip: {column: unit, values: [grand total]}",
 	} {
 		export, err := hr.Read("hr.csv", []byte(twoPeople+row), detecting, nil, units(t), today)
