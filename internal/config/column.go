@@ -138,6 +138,9 @@ func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source,
 			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
 		}
 	}
+	if slices.Contains(out.Empty, "") {
+		doc.report(at+".empty", "it names what stands in a field without a value, as [tillsvidare, \"-\"]; a field with nothing in it has none anyway")
+	}
 	switch {
 	case s.HeaderRow < 0:
 		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")

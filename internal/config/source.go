@@ -24,6 +24,7 @@ type sourceYAML struct {
 	Sheet      string            `yaml:"sheet"`
 	Record     string            `yaml:"record"`
 	Skip       skipsYAML         `yaml:"skip"`
+	Empty      namesYAML         `yaml:"empty"`
 	Constants  map[string]string `yaml:"constants"`
 	Shrink     limitYAML         `yaml:"shrink_limit"`
 	Contracts  *contractsYAML    `yaml:"contracts"`
@@ -88,6 +89,15 @@ func (n *namesYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
+// cleanTexts returns texts in the form in which text is compared.
+func cleanTexts(names []string) []string {
+	var clean []string
+	for _, name := range names {
+		clean = append(clean, identity.CleanText(name))
+	}
+	return clean
+}
+
 // joins reads with whose records those of a source are joined.
 func joins(doc *document, at, name string, y namesYAML, sources map[string]sourceYAML) []string {
 	for _, other := range y {
@@ -106,7 +116,7 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip,
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: cleanTexts(s.Empty),
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)

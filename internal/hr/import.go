@@ -275,6 +275,9 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.compare(ctx, tx); err != nil {
 		return err
 	}
+	if err := r.warnShorter(ctx, tx); err != nil {
+		return err
+	}
 	if why := r.suspicious(last); why != "" && !r.released {
 		return r.hold(ctx, tx, why)
 	}

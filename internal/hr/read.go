@@ -83,6 +83,8 @@ type Export struct {
 	Cancelled map[string]string
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
+	// Shorter are the numbers of people that are one digit shorter than almost all.
+	Shorter Shorter
 	// Totals counts the rows of totals that the source's settings skip.
 	Totals int
 	// Sheet is that of a workbook, of which lines are rows.
@@ -155,6 +157,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 			break
 		}
 	}
+	p.findShorter()
 	p.leaveOutFractions()
 	p.doubles()
 	p.warnUneven()
@@ -358,7 +361,9 @@ func (p *parser) row(line int, fields []string) {
 			return ""
 		}
 		d, uneven, err := parseDate(p.source, v)
-		if err != nil {
+		if setting := p.noEnd(column, v); err != nil && setting != "" {
+			fail(column, "it is not a date; if it says that there is none, add under hr.sources.%s: %s", p.source.Name, setting)
+		} else if err != nil {
 			fail(column, "%v", err)
 		}
 		if uneven {
@@ -549,8 +554,28 @@ func (p *parser) unusable(fields []string) map[int]string {
 			}
 		}
 		fields[i] = identity.CleanText(v)
+		if slices.ContainsFunc(p.source.Empty, func(none string) bool { return strings.EqualFold(none, fields[i]) }) {
+			fields[i] = ""
+		}
 	}
 	return all
+}
+
+// withoutEnd are what exports write where a date is not known or never comes, in small
+// letters.
+var withoutEnd = []string{"tillsvidare", "tills vidare", "tv", "t.v.", "tillsv", "tillsvidareanställning", "until further notice", "permanent", "open", "open-ended", "-", "--", "–", "—", "n/a", "na", "#n/a", "null", "(null)", "none", "nil", "ingen", "inget", "saknas", "ej satt", "0", "0000-00-00", "00000000"}
+
+// noEnd returns the setting by which a value is read as no date; empty for a value that
+// is more likely a mistake.
+func (p *parser) noEnd(column, value string) string {
+	if column == "start_date" || !slices.Contains(withoutEnd, strings.ToLower(value)) {
+		return ""
+	}
+	all := make([]string, 0, len(p.source.Empty)+1)
+	for _, v := range append(slices.Clone(p.source.Empty), value) {
+		all = append(all, inYAML(v))
+	}
+	return fmt.Sprintf("empty: [%s]", strings.Join(all, ", "))
 }
 
 // isName reports whether the i-th field is a part of a person's name.

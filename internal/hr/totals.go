@@ -53,6 +53,9 @@ func (p *parser) totalsRow(fields []string) string {
 
 var plainYAML = regexp.MustCompile(`^\pL[\pL\pN_ .-]*$`)
 
+// plainField is a name that a template can have without col.
+var plainField = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
+
 // inYAML writes a text as a value of a flow mapping.
 func inYAML(text string) string {
 	text = identity.CleanText(text)

@@ -19,7 +19,7 @@ import (
 
 // Template makes a login or an attribute value from a person and the
 // employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N, last N, before SEPARATOR, after
+// functions: ascii, lower, upper, first N, last N, pad N, before SEPARATOR, after
 // SEPARATOR.
 type Template struct {
 	t    *template.Template
@@ -197,6 +197,7 @@ var templateFunctions = template.FuncMap{
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
 	"last":     func(n int, v any) (string, error) { return part(last, n, v) },
+	"pad":      pad,
 	"before":   func(separator string, v any) string { return before(separator, fmt.Sprint(v)) },
 	"after":    func(separator string, v any) string { return after(separator, fmt.Sprint(v)) },
 	"print":    func(args ...any) (string, error) { return bounded(fmt.Sprint(args...)) },
@@ -214,6 +215,20 @@ func bounded(s string) (string, error) {
 		return "", errTooLong
 	}
 	return s, nil
+}
+
+// pad puts zeros before a text that has less than n characters; one that is empty
+// stays so.
+func pad(n int, v any) (string, error) {
+	const most = 64
+	if n < 0 || n > most {
+		return "", fmt.Errorf("%d is no number of characters: from 0 to %d", n, most)
+	}
+	text := fmt.Sprint(v)
+	if text == "" {
+		return "", nil
+	}
+	return bounded(strings.Repeat("0", max(0, n-utf8.RuneCountInString(text))) + text)
 }
 
 func part(of func(int, string) string, n int, v any) (string, error) {

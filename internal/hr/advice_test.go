@@ -1,0 +1,81 @@
+package hr_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/hr"
+)
+
+// TestAnEndThatIsNoDateTellsWhatToSay: what exports write for no end is told with the
+// setting that reads it so, which then does; of another mistake it is not.
+func TestAnEndThatIsNoDateTellsWhatToSay(t *testing.T) {
+	file := func(end string) []byte {
+		return []byte(strings.Replace(twoPeople, "2022-01-01,,", "2022-01-01,"+end+",", 1))
+	}
+	for value, want := range map[string]string{"tillsvidare": "empty: [tillsvidare]", "Tillsvidare": "empty: [Tillsvidare]", "-": `empty: ["-"]`, "–": `empty: ["–"]`, "N/A": `empty: ["N/A"]`, "0000-00-00": `empty: ["0000-00-00"]`} {
+		export, err := hr.Read("hr.csv", file(value), detecting, nil, units(t), today)
+		if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "if it says that there is none, add under hr.sources.hr: "+want) {
+			t.Errorf("%q: %+v, %v", value, export.Problems, err)
+		}
+		s := detecting
+		s.Empty = []string{strings.ToUpper(value)}
+		if export, err = hr.Read("hr.csv", file(value), s, nil, units(t), today); err != nil || len(export.Problems) != 0 || len(export.Rows) != 3 || export.Rows[2].End != "" {
+			t.Errorf("%q with the setting: %+v, %v", value, export, err)
+		}
+	}
+	s := detecting
+	s.Empty = []string{"-"}
+	if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(export.Problems[0].Text, `empty: ["-", "n/a"]`) {
+		t.Errorf("beside another: %+v, %v", export.Problems, err)
+	}
+	for _, other := range []string{"soon", "2026-02-30"} {
+		if export, err := hr.Read("hr.csv", file(other), detecting, nil, units(t), today); err != nil || strings.Contains(export.Problems[0].Text, "empty:") {
+			t.Errorf("%q: %+v, %v", other, export.Problems, err)
+		}
+	}
+}
+
+// TestZerosThatASpreadsheetLeftOutAreTold: several numbers that are one digit shorter
+// than the others, unless people are known by them.
+func TestZerosThatASpreadsheetLeftOutAreTold(t *testing.T) {
+	file := func(short func(n int) string) string {
+		text := strings.Replace(header, "person_id", "ANST NR", 1)
+		for n := range 20 {
+			text += fmt.Sprintf("%s,E%d,A,B,school,1,100,2020-01-01,,no\n", short(n), n)
+		}
+		return text
+	}
+	s := detecting
+	s.Columns = map[string]string{"person_id": "ANST NR"}
+	lost := file(func(n int) string {
+		if n > 16 {
+			return fmt.Sprint(7000 + n)
+		}
+		return fmt.Sprint(10000 + n)
+	})
+	f := newFixture(t)
+	r := f.imported(lost, s)
+	if r.Warnings != 1 || r.Problems[0].Line != 19 || !strings.Contains(r.Problems[0].Text, `3 numbers, this one is the first, have 4 digits and almost all others 5`) || !strings.Contains(r.Problems[0].Text, `hr.sources.hr: columns: {person_id: '{{col "ANST NR" | pad 5}}'}`) {
+		t.Fatalf("%+v", r)
+	}
+	if r = f.imported(strings.Replace(lost, ",100,", ",50,", 1), s); r.Warnings != 0 {
+		t.Errorf("people are known by them: %+v", r)
+	}
+	padded := s
+	padded.Columns = map[string]string{"person_id": `{{col "ANST NR" | pad 5}}`}
+	export, err := hr.Read("hr.csv", []byte(lost), padded, nil, units(t), today)
+	if err != nil || export.Rows[19].PersonKey != "07019" || export.Rows[0].PersonKey != "10000" {
+		t.Errorf("%+v, %v", export.Rows, err)
+	}
+	for name, short := range map[string]func(int) string{
+		"letters":    func(n int) string { return fmt.Sprintf("A%d", n) },
+		"counted":    func(n int) string { return fmt.Sprint(9990 + n) },
+		"all as one": func(n int) string { return fmt.Sprint(10000 + n) },
+	} {
+		if r := newFixture(t).imported(file(short), s); r.Warnings != 0 {
+			t.Errorf("%s: %+v", name, r.Problems)
+		}
+	}
+}
