@@ -79,3 +79,18 @@ func TestZerosThatASpreadsheetLeftOutAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestARowWithMoreFieldsThanColumnsIsLeftOut: also when nothing else is wrong with it.
+// Delimiters behind the last column are nothing.
+func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
+	for extra, want := range map[string]int{",": 0, ",,,": 0, ", ,\u00a0": 0, ",x": 1, ",,2026-12-31": 1} {
+		text := strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,no"+extra, 1)
+		export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
+		if err != nil || len(export.Problems) != want || len(export.Rows) != 3-want {
+			t.Fatalf("%q: %+v, %v", extra, export, err)
+		}
+		if want > 0 && (export.Problems[0].Line != 4 || export.Problems[0].Warning || !strings.Contains(export.Problems[0].Text, "fields, and there are 10 columns") || !export.BadPeople["2"]) {
+			t.Errorf("%q: %+v", extra, export.Problems)
+		}
+	}
+}

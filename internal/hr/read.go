@@ -483,7 +483,8 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	bad = bad || len(p.wrong) > 0
-	if extra := fields[min(p.width, len(fields)):]; bad && !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+	if extra := fields[min(p.width, len(fields)):]; !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+		bad = true
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
 	}
 	if setting := p.totalsRow(fields); bad && setting != "" {
