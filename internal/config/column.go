@@ -93,6 +93,12 @@ type Skip struct {
 // skipsYAML is a list of such rows; a mapping is a list of one.
 type skipsYAML []Skip
 
+// Is says whether a field has one of the values.
+func (s Skip) Is(field string) bool {
+	field = identity.CleanText(field)
+	return slices.ContainsFunc(s.Values, func(v string) bool { return strings.EqualFold(identity.CleanText(v), field) })
+}
+
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
 func (s *skipsYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	var kind any
@@ -133,17 +139,8 @@ func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source,
 			doc.report(at+".constants."+quoteKey(column), "%v", err)
 		}
 	}
-	for _, skip := range s.Skip {
-		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
-			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
-		}
-	}
-	if slices.Contains(out.Empty, "") {
-		doc.report(at+".empty", "it names what stands in a field without a value, as [tillsvidare, \"-\"]; a field with nothing in it has none anyway")
-	}
+	s.check(doc, at)
 	switch {
-	case s.HeaderRow < 0:
-		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
 	case (s.Record != "") != (layout.Format == "xml"):
 		doc.report(at, "an export in XML takes both format: xml and record, the XPath of a record")
 	case s.Record != "" && layout.CheckColumn(s.Record) != nil:

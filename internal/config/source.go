@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-// sourceYAML is an HR source.
-type sourceYAML struct {
+// WrittenYAML is how HR writes a file, be it of employments or of units.
+type WrittenYAML struct {
 	Columns    map[string]string `yaml:"columns"`
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
@@ -22,20 +22,41 @@ type sourceYAML struct {
 	DateFormat namesYAML         `yaml:"date_format"`
 	HeaderRow  int               `yaml:"header_row"`
 	Sheet      string            `yaml:"sheet"`
-	Record     string            `yaml:"record"`
 	Skip       skipsYAML         `yaml:"skip"`
 	Empty      namesYAML         `yaml:"empty"`
-	Constants  map[string]string `yaml:"constants"`
-	Shrink     limitYAML         `yaml:"shrink_limit"`
-	Contracts  *contractsYAML    `yaml:"contracts"`
-	Changes    bool              `yaml:"changes"`
-	Every      time.Duration     `yaml:"every"`
-	File       string            `yaml:"file"`
-	Directory  directoryYAML     `yaml:"directory"`
-	Pattern    string            `yaml:"pattern"`
-	Archive    string            `yaml:"archive"`
-	Settle     time.Duration     `yaml:"settle"`
-	HTTP       *struct {
+}
+
+// check reports what is wrong with how a file is written.
+func (y WrittenYAML) check(doc *document, at string) {
+	for _, skip := range y.Skip {
+		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
+			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
+		}
+	}
+	if slices.Contains(cleanTexts(y.Empty), "") {
+		doc.report(at+".empty", "it names what stands in a field without a value, as [tillsvidare, \"-\"]; a field with nothing in it has none anyway")
+	}
+	if y.HeaderRow < 0 {
+		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
+	}
+}
+
+// sourceYAML is an HR source.
+type sourceYAML struct {
+	WrittenYAML `yaml:",inline"`
+
+	Record    string            `yaml:"record"`
+	Constants map[string]string `yaml:"constants"`
+	Shrink    limitYAML         `yaml:"shrink_limit"`
+	Contracts *contractsYAML    `yaml:"contracts"`
+	Changes   bool              `yaml:"changes"`
+	Every     time.Duration     `yaml:"every"`
+	File      string            `yaml:"file"`
+	Directory directoryYAML     `yaml:"directory"`
+	Pattern   string            `yaml:"pattern"`
+	Archive   string            `yaml:"archive"`
+	Settle    time.Duration     `yaml:"settle"`
+	HTTP      *struct {
 		URL      string        `yaml:"url"`
 		Token    string        `yaml:"token"`
 		CAFile   string        `yaml:"ca_file"`
