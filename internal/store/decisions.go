@@ -619,6 +619,15 @@ func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, ma
 	return items, bySeq, nil
 }
 
+// OpenReviews returns how many reviews have questions that are not decided, and how many
+// questions these are.
+func (db *DB) OpenReviews(ctx context.Context) (campaigns, items int, err error) {
+	if err := db.read.QueryRowxContext(ctx, `SELECT COUNT(DISTINCT campaign_id), COUNT(*) FROM review_item WHERE decision IS NULL`).Scan(&campaigns, &items); err != nil {
+		return 0, 0, fmt.Errorf("read review items: %w", err)
+	}
+	return campaigns, items, nil
+}
+
 // ReviewItem returns one item.
 func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewItem, error) {
 	var item ReviewItem
