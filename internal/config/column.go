@@ -53,6 +53,26 @@ func (v Value) reads() []string {
 	return []string{v.Name}
 }
 
+// Shown returns what a column of behov's is called in problems: its name in the file,
+// and of a value that is made of several or of a part of one those of these, beside its
+// own.
+func (s Source) Shown(column string) string {
+	text := s.Columns[column]
+	if text == "" {
+		return column
+	}
+	v, err := ReadValue(column, text)
+	switch {
+	case err != nil:
+		return column
+	case v.Template == nil && v.Parts == nil:
+		return v.Name
+	case len(v.reads()) == 0:
+		return column
+	}
+	return column + " (of " + strings.Join(v.reads(), ", ") + ")"
+}
+
 // ColumnNames returns the names by which a source's columns are looked for: those
 // of columns, constants and skip, those of behov's own that are not mapped, and the
 // organisation's own.

@@ -94,3 +94,26 @@ func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestProblemsNameColumnsAndNoTemplates: a value that is made of a part of a column, or of
+// several, is told by the columns' names.
+func TestProblemsNameColumnsAndNoTemplates(t *testing.T) {
+	s := detecting
+	s.Columns = map[string]string{"start_date": `{{.Anst | before "/"}}`, "employment_id": "person_id+Nr", "end_date": `{{.Anst | after "/"}}`}
+	s.Empty = []string{"-"}
+	file := func(e1 string) string {
+		return "person_id,Nr,given_name,family_name,Anst\n1,1,Åsa,Ek," + e1 + "\n2,1,Bo,Dahl,2022-01-01/\n"
+	}
+	f := newFixture(t)
+	f.imported(file("2020-01-01/"), s)
+	for row, want := range map[string]string{
+		"soon/":                 "column start_date (of Anst): it is not a date",
+		"2099-01-01/2099-12-31": "column start_date (of Anst): it moves the start",
+		"2020-01-01/2019-01-01": "column end_date (of Anst): it is before the start",
+	} {
+		r := f.imported(file(row), s)
+		if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, want) || strings.Contains(r.Problems[0].Text, "{{") {
+			t.Errorf("%s: %+v", row, r.Problems)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (r *run) staysProtected(s *Subject) {
 		s.Rows[i].Person.Protected = true
 		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
 		if !r.Export.Partial {
-			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", or(r.Source.Columns["protected"], "protected"))
+			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (r *run) interrupts(s *Subject) {
 	if !runs || later < 0 || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.Start <= r.today && (row.End == "" || row.End >= r.today) }) {
 		return
 	}
-	column := or(r.Source.Columns["start_date"], "start_date")
+	column := r.Source.Shown("start_date")
 	r.problem(s.Rows[later], "column %s: the employment begins in the future, and the person's that runs is not in the file, which would end access until then: the person stays as they are; list the running one until the new one begins, or release what is held", column)
 	for _, row := range s.Rows {
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
@@ -125,7 +125,7 @@ func (r *run) keepEmptied(s *Subject, row *Row) {
 		if s.Person.Protected || row.Person.Protected {
 			was = ", and was not before" // where somebody works tells where they are
 		}
-		column := or(r.Source.Columns[of.column], of.column)
+		column := r.Source.Shown(of.column)
 		if r.Export.Partial {
 			r.warn(*row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", column, was)
 			continue
@@ -153,7 +153,7 @@ func emptiedName(before, now identity.PersonFacts) string {
 // through it yet, and no one is let in on a first day that HR has taken back.
 // Once it has begun the row is bad, and the person stays as they are.
 func (r *run) cancels(s *Subject, row Row) bool {
-	column := or(r.Source.Columns["end_date"], "end_date")
+	column := r.Source.Shown("end_date")
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
 	})

@@ -87,7 +87,7 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	case len(v.at) == 0: // a template without a column
 		v.at = []int{0}
 	}
-	there(column, v.at[0])
+	there(p.source.Shown(column), v.at[0])
 	p.made[column] = v
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
@@ -65,13 +66,13 @@ func (r *run) warnShorter(ctx context.Context, tx *store.Tx) error {
 	}
 	column := or(r.Source.Columns["person_id"], "person_id")
 	setting := ""
-	if !strings.ContainsAny(column, "{+") {
-		field := "." + column
-		if !plainField.MatchString(column) {
-			field = fmt.Sprintf("col %q", column)
+	if v, err := config.ReadValue("person_id", column); err == nil && v.Name != "" && v.Parts == nil {
+		field := "." + v.Name
+		if !plainField.MatchString(v.Name) {
+			field = fmt.Sprintf("col %q", v.Name)
 		}
 		setting = fmt.Sprintf(", or say so under hr.sources.%s: columns: {person_id: '{{%s | pad %d}}'}", r.Source.Name, field, short.Digits)
 	}
-	r.warn(Row{Line: short.Line, PersonKey: short.Key}, "column %s: %d numbers, this one is the first, have %d digits and almost all others %d: a spreadsheet leaves out zeros at the start; format the column as text and export it again%s", column, short.People, short.Digits-1, short.Digits, setting)
+	r.warn(Row{Line: short.Line, PersonKey: short.Key}, "column %s: %d numbers, this one is the first, have %d digits and almost all others %d: a spreadsheet leaves out zeros at the start; format the column as text and export it again%s", r.Source.Shown("person_id"), short.People, short.Digits-1, short.Digits, setting)
 	return nil
 }

@@ -79,7 +79,7 @@ func (r *run) postpones(s *Subject, row Row) bool {
 		r.starts.taken = append(r.starts.taken, running.ID)
 		return false
 	}
-	column := or(r.Source.Columns["start_date"], "start_date")
+	column := r.Source.Shown("start_date")
 	const what = "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the employment stays as it is; of a renewal keep the start, or give it an employment_id of its own beside the one that runs, "
 	if r.Export.BadEmployments[row.EmploymentKey] {
 		return true // another row of it said so

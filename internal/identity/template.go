@@ -307,10 +307,25 @@ func templateError(err error) string {
 		return "there is no " + m[1] + ": there are " + strings.Join(names, ", ")
 	}
 	if _, after, ok := strings.Cut(s, ": "); ok {
-		return after
+		s = after
+	}
+	s = inTemplate.ReplaceAllString(s, "")
+	if m := wrongArguments.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("%s takes %s, the value included, and has %s", m[1], m[2], m[3])
+	}
+	if m := noFunction.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("there is no function %s: there are %s", m[1], strings.Join(functionNames, ", "))
 	}
 	return s
 }
+
+// What the library says of itself in its errors.
+var (
+	inTemplate     = regexp.MustCompile(`^:?\d+(:\d+)?: |executing "" at <[^>]*>: |error calling \w+: `)
+	wrongArguments = regexp.MustCompile(`wrong number of args for (\w+): want (?:at least )?(\d+) got (\d+)`)
+	noFunction     = regexp.MustCompile(`^function ("[^"]*") not defined$`)
+	functionNames  = []string{"ascii", "lower", "upper", "first N", "last N", "pad N", "before S", "after S"}
+)
 
 // Execute renders the template. White space around the result is removed.
 func (t *Template) Execute(v View) (string, error) {
