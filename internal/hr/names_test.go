@@ -1,6 +1,7 @@
 package hr_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,23 @@ func sheets(t *testing.T, of ...[2]string) []byte {
 	return b.Bytes()
 }
 
+// withChart adds a sheet that is a chart to a workbook.
+func withChart(t *testing.T, book []byte) []byte {
+	t.Helper()
+	f, err := excelize.OpenReader(bytes.NewReader(book))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AddChartSheet("Diagram", &excelize.Chart{Type: excelize.Col, Series: []excelize.ChartSeries{{Values: "'Månad'!$G$2:$G$4"}}}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := f.WriteToBuffer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestASheetThatIsPassedOverIsNamed: another sheet with the same columns and rows is a
 // warning with its name and how many rows it has, whether sheet is set or found out.
 func TestASheetThatIsPassedOverIsNamed(t *testing.T) {
@@ -59,6 +77,7 @@ func TestASheetThatIsPassedOverIsNamed(t *testing.T) {
 		"named":             {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), named, `the sheet "Timavlönade" (2 rows) of the workbook has the same columns and is not read`},
 		"with a header row": {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), row, `"Timavlönade" (2 rows)`},
 		"found out":         {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", strings.ReplaceAll(hourly, "protected", "sekretess")}), detecting, `"Timavlönade" (2 rows)`},
+		"beside a chart":    {withChart(t, sheets(t, [2]string{"Månad", monthly})), named, ""},
 		"without rows":      {sheets(t, [2]string{"Månad", monthly}, [2]string{"Mall", header}), named, ""},
 		"something else":    {sheets(t, [2]string{"Månad", monthly}, [2]string{"Enheter", "unit,namn,chef\nschool,Skolan,1\n"}), named, ""},
 	} {

@@ -71,11 +71,11 @@ func (r *run) postpones(s *Subject, row Row) bool {
 	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
 	})
-	if i < 0 || row.Removed {
+	if i < 0 {
 		return false
 	}
 	running := s.Person.Employments[i]
-	if row.Start <= r.today || r.endingsReleased || r.Export.Partial && r.outdated(s, running, row) {
+	if row.Removed || row.Start <= r.today || r.endingsReleased || r.Export.Partial && r.outdated(s, running, row) {
 		r.starts.taken = append(r.starts.taken, running.ID)
 		return false
 	}

@@ -101,6 +101,13 @@ func TestAHeldStartIsCorrectedOrRejected(t *testing.T) {
 	if _, e := f.employment("E1"); e.Start != "2020-01-01" || len(r.StartsHeld) != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, "was rejected") {
 		t.Errorf("rejected: %+v, it starts %s", r, e.Start)
 	}
+	// Taken back, there is nothing to decide.
+	f = newFixture(t)
+	f.take(twoPeople)
+	f.change(renewal, nil)
+	if f.change("person_id,employment_id,given_name,family_name,start_date,removed\n1,E1,Åsa,Ek,2027-01-01,yes\n", nil); len(f.holds()) != 0 {
+		t.Errorf("taken back: %+v", f.holds())
+	}
 	// In one delivery, what is said last holds.
 	f = newFixture(t)
 	f.take(twoPeople)

@@ -135,8 +135,7 @@ func pickTab(file string, names []string, l Layout, open func(name string) (*tab
 	if err != nil {
 		return nil, nil, err
 	}
-	warning, err := passedOver(file, names, best, l, open)
-	return best, warning, err
+	return best, passedOver(file, names, best, l, open), nil
 }
 
 func bestTab(file string, names []string, l Layout, open func(name string) (*table, error)) (*table, error) {
@@ -171,8 +170,9 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 }
 
 // passedOver warns of the sheets that are not read and have at least three quarters of
-// the columns that the one that is read has of those looked for, and rows.
-func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) (*policy.Problem, error) {
+// the columns that the one that is read has of those looked for, and rows. One that
+// cannot be read, such as a chart, is none of them.
+func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) *policy.Problem {
 	want := read.score
 	if l.HeaderRow > 0 { // whose names were not looked at
 		want = l.matches(read.header)
@@ -184,7 +184,7 @@ func passedOver(file string, names []string, read *table, l Layout, open func(na
 		}
 		t, err := open(name)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		score := t.score
 		if l.HeaderRow > 0 {
@@ -193,18 +193,14 @@ func passedOver(file string, names []string, read *table, l Layout, open func(na
 		if t.headerRow == 0 || score < l.enough() || 4*score < 3*want {
 			continue
 		}
-		n, err := t.count()
-		if err != nil {
-			return nil, err
-		}
-		if n > 0 {
+		if n, err := t.count(); err == nil && n > 0 {
 			others = append(others, fmt.Sprintf("%q (%d rows)", name, n))
 		}
 	}
 	if len(others) == 0 {
-		return nil, nil //nolint:nilnil // nothing to warn of
+		return nil
 	}
-	return &policy.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}, nil
+	return &policy.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
 }
 
 // count reads a sheet through and returns how many of its rows have anything in them.
