@@ -74,12 +74,13 @@ func TestASheetThatIsPassedOverIsNamed(t *testing.T) {
 		source config.Source
 		want   string
 	}{
-		"named":             {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), named, `the sheet "Timavlönade" (2 rows) of the workbook has the same columns and is not read`},
-		"with a header row": {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), row, `"Timavlönade" (2 rows)`},
-		"found out":         {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", strings.ReplaceAll(hourly, "protected", "sekretess")}), detecting, `"Timavlönade" (2 rows)`},
-		"beside a chart":    {withChart(t, sheets(t, [2]string{"Månad", monthly})), named, ""},
-		"without rows":      {sheets(t, [2]string{"Månad", monthly}, [2]string{"Mall", header}), named, ""},
-		"something else":    {sheets(t, [2]string{"Månad", monthly}, [2]string{"Enheter", "unit,namn,chef\nschool,Skolan,1\n"}), named, ""},
+		"named":              {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), named, `the sheet "Timavlönade" (2 rows) of the workbook has the same columns and is not read`},
+		"with a header row":  {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", hourly}), row, `"Timavlönade" (2 rows)`},
+		"found out":          {sheets(t, [2]string{"Månad", monthly}, [2]string{"Timavlönade", strings.ReplaceAll(hourly, "protected", "sekretess")}), detecting, `"Timavlönade" (2 rows)`},
+		"a chart, found out": {withChart(t, sheets(t, [2]string{"Månad", monthly})), detecting, ""},
+		"beside a chart":     {withChart(t, sheets(t, [2]string{"Månad", monthly})), named, ""},
+		"without rows":       {sheets(t, [2]string{"Månad", monthly}, [2]string{"Mall", header}), named, ""},
+		"something else":     {sheets(t, [2]string{"Månad", monthly}, [2]string{"Enheter", "unit,namn,chef\nschool,Skolan,1\n"}), named, ""},
 	} {
 		export, err := hr.Read("hr.xlsx", c.book, c.source, nil, units(t), today)
 		if err != nil || len(export.Rows) != 3 {

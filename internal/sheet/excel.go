@@ -40,7 +40,12 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.
 	}
 	parts := partsOf(f, cells)
 	var names []string
+	charts := chartsOf(z) // which have no rows, and are among the sheets
 	for _, name := range f.GetSheetList() {
+		if cells[parts[name]] == nil && charts > 0 && !sameName(name, l.TabName) {
+			charts--
+			continue
+		}
 		if visible, err := f.GetSheetVisible(name); err == nil && visible || sameName(name, l.TabName) {
 			names = append(names, name)
 		}
@@ -57,6 +62,16 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.
 		one := *of
 		return newTable(file, name, &excelRows{file: file, tab: name, r: r, cells: cellsAt{sheetCells: &one}}, l)
 	})
+}
+
+// chartsOf counts the sheets that are charts.
+func chartsOf(z *zip.Reader) (n int) {
+	for _, part := range z.File {
+		if name := strings.ToLower(part.Name); strings.HasPrefix(name, "xl/chartsheets/") && strings.HasSuffix(name, ".xml") {
+			n++
+		}
+	}
+	return n
 }
 
 // readParts checks what the library reads without looking, and returns the cells
