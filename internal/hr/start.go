@@ -1,6 +1,7 @@
 package hr
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -75,7 +76,11 @@ func (r *run) postpones(s *Subject, row Row) bool {
 		return false
 	}
 	running := s.Person.Employments[i]
-	if row.Removed || row.Start <= r.today || r.endingsReleased || r.Export.Partial && r.outdated(s, running, row) {
+	last := row // of changes, what is said last holds
+	if r.Export.Partial {
+		last = lastOf(s.Rows, row.EmploymentKey)
+	}
+	if row.Removed || row.Start <= r.today || r.endingsReleased || last.Removed || last.Start <= r.today || r.Export.Partial && last.Stamp < running.Stamp {
 		r.starts.taken = append(r.starts.taken, running.ID)
 		return false
 	}
@@ -92,7 +97,7 @@ func (r *run) postpones(s *Subject, row Row) bool {
 		r.report.Postponed++
 		return true
 	}
-	digest := startDigest(r.Source.Name, running.ID, row.Start)
+	digest := startDigest(r.Source.Name, running.ID, last.Start)
 	say := r.problem
 	if r.Source.SCIM {
 		say = r.warn // the client's other values are taken
@@ -108,14 +113,14 @@ func (r *run) postpones(s *Subject, row Row) bool {
 		r.starts.taken = append(r.starts.taken, running.ID)
 		return false
 	case decision != nil:
-		say(row, what+"as the new start was rejected (hold %s)", column, digest)
+		say(last, what+"as the new start was rejected (hold %s)", column, digest)
 	default:
-		say(row, what+"or take the new start with behov hold release %s and import the row again", column, digest)
+		say(last, what+"or take the new start with behov hold release %s and import the row again", column, digest)
 		if r.starts.raised == nil {
 			r.starts.raised = map[identity.EmploymentID]store.Hold{}
 		}
 		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.StartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
-			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, row.Start)}
+			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, last.Start)}
 	}
 	r.Export.BadEmployments[row.EmploymentKey] = true
 	delete(r.hashes, row.EmploymentKey)
@@ -123,12 +128,14 @@ func (r *run) postpones(s *Subject, row Row) bool {
 	return true
 }
 
-// outdated says whether a row of changes is followed by another one that does not
-// move the start into the future, or is older than what is known.
-func (r *run) outdated(s *Subject, known identity.Employment, row Row) bool {
-	return row.Stamp < known.Stamp || slices.ContainsFunc(s.Rows, func(later Row) bool {
-		return later.EmploymentKey == row.EmploymentKey && (later.Stamp > row.Stamp || later.Stamp == row.Stamp && later.Line > row.Line) && (later.Start <= r.today || later.Removed)
-	})
+// lastOf returns the row of an employment that is taken last.
+func lastOf(rows []Row, employment string) (last Row) {
+	for _, row := range rows {
+		if row.EmploymentKey == employment && (last.EmploymentKey == "" || cmp.Or(cmp.Compare(row.Stamp, last.Stamp), cmp.Compare(row.ValidFrom, last.ValidFrom), cmp.Compare(row.Line, last.Line)) > 0) {
+			last = row
+		}
+	}
+	return last
 }
 
 // holdStarts raises the holds of starts, and ends those of which the source says

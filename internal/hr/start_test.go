@@ -118,6 +118,11 @@ func TestAHeldStartIsCorrectedOrRejected(t *testing.T) {
 	if _, e := f.employment("E1"); e.Start != "2020-01-01" {
 		t.Errorf("it starts %s", e.Start)
 	}
+	r = f.change(stamped+"1,E1,Åsa,Ek,library,2020-02-01,3\n1,E1,Åsa,Ek,library,2027-01-01,4\n1,E1,Åsa,Ek,library,2027-02-01,5\n", nil)
+	if _, e := f.employment("E1"); len(r.StartsHeld) != 1 || !strings.Contains(r.StartsHeld[0].Why, "to 2027-02-01") || len(r.Problems) != 1 || e.Start != "2020-02-01" {
+		t.Errorf("the last of three: %+v, it starts %s", r, e.Start)
+	}
+	f.decide(&r.StartsHeld[0], store.Reject)
 	if r = f.change(stamped+"1,E1,Åsa,Ek,school,2027-01-01,1\n", nil); len(r.Problems) != 0 || len(f.holds()) != 0 {
 		t.Errorf("older than what is known: %+v", r)
 	}
