@@ -100,7 +100,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 			n := newNames(ctx, i)
 			a.printHold(i, n, h)
 			switch h.Kind {
-			case store.ImportHold, store.EndingsHold:
+			case store.ImportHold, store.EndingsHold, store.StartHold:
 				return a.printHeldImport(n, h, all)
 			case store.BindHold, store.ErasureHold:
 				return nil
@@ -221,6 +221,10 @@ func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDe
 		a.printf("Released: hold %s: the endings that the import of %s left out go in at the next import of the same file.\n", h.Digest, h.Subject)
 	case h.Kind == store.EndingsHold:
 		a.printf("Rejected: hold %s: the endings that the import of %s left out stay out.\n", h.Digest, h.Subject)
+	case h.Kind == store.StartHold && verdict == store.Release:
+		a.printf("Released: hold %s: the new start goes in when %s gives the same row again: with behov hr pull, at the next push, or when you import the row.\n", h.Digest, h.Subject)
+	case h.Kind == store.StartHold:
+		a.printf("Rejected: hold %s: the employment keeps its start.\n", h.Digest)
 	default:
 		a.printStepDecision(n, h, d, named)
 	}

@@ -45,7 +45,8 @@ end_date on the day before start_date says that an employment never takes place.
 
 Rows left out, questions (whose record it is) and warnings are counted apart. An
 import that takes no row at all ends with status 1; one of which a running
-employment would begin in the future, as renewals do, ends with status 3.
+employment would begin in the future, as renewals do, ends with status 3: that
+employment stays as it is until a person decides (behov hold).
 
 A problem names the line, the column and the kind of mistake, and no value: a row
 that is shifted has names and numbers anywhere. --show-values prints the values on
@@ -232,7 +233,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			a.printf("%s to look at; those rows were taken.\n", count(r.Warnings, "warning", "warnings"))
 		}
 		if r.EndingsWait {
-			a.printf("As some rows could be anybody's, no employment was ended by this import.\n")
+			a.printf("As some rows could be anybody's, or may be cut off, no employment was ended by this import.\n")
 		}
 	}
 	if h := r.EndingsHeld; h != nil {
@@ -243,13 +244,23 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			err = errors.Join(err, exit(exitHeld))
 		}()
 	}
+	if len(r.StartsHeld) > 0 {
+		defer func() {
+			for _, h := range r.StartsHeld {
+				if !a.json {
+					a.printf("Start held: %s.\nIf the new start is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import that row again.\n", h.Why, h.Digest)
+				}
+			}
+			err = errors.Join(err, exit(exitHeld))
+		}()
+	}
 	if r.Held != nil {
 		if !a.json {
 			a.printf("Held: %s.\nNothing of %s was imported, and nobody's access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
 		}
 		return exit(exitHeld)
 	}
-	if r.Rows > 0 && r.LeftOut == r.Rows {
+	if r.Rows > 0 && r.LeftOut == r.Rows && r.Events == 0 && r.Postponed == 0 {
 		if !a.json {
 			a.printf("Nothing of %s was imported: every row was left out.\n", file)
 		}
@@ -260,9 +271,6 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	}
 	if r.Erased > 0 {
 		defer a.printf("%s of erased people, whose employments have ended, left out.\n", count(r.Erased, "row", "rows"))
-	}
-	if r.Postponed > 0 {
-		defer a.printf("%s moved into the future, and what it gives ends until then: is it a renewal? Then it keeps its start, or has an employment_id of its own.\n", count(r.Postponed, "start of a running employment was", "starts of running employments were"))
 	}
 	if r.Events == 0 {
 		a.printf("%s read, nothing new.\n", count(r.Rows, "row", "rows"))

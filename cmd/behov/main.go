@@ -52,21 +52,48 @@ const (
 	exitHeld    = 3
 )
 
-// status prints an error and returns the process's exit status.
+// status prints an error, each of several on a line of its own, and returns the
+// process's exit status: that of what was said already only when there is nothing more
+// to say.
 func status(err error, stderr io.Writer) int {
-	var e exit
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &e):
-		return int(e)
+	code := 0
+	for _, one := range several(err) {
+		var e exit
+		if errors.As(one, &e) {
+			if code == 0 {
+				code = int(e)
+			}
+			continue
+		}
+		fmt.Fprintln(stderr, "behov: "+oneLine(one))
+		code = exitError
 	}
-	fmt.Fprintln(stderr, "behov: "+oneLine(err))
-	return exitError
+	return code
 }
 
-// oneLine makes of several errors, and of cobra's suggestions, a line that a
-// log keeps together.
+// several returns the errors that errors.Join joined, or the one.
+func several(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var texts []string
+	var all []error
+	for _, one := range joined.Unwrap() {
+		texts = append(texts, one.Error())
+		all = append(all, several(one)...)
+	}
+	if strings.Join(texts, "\n") != err.Error() { // a sentence that wraps several
+		return []error{err}
+	}
+	return all
+}
+
+// oneLine makes of an error, and of cobra's suggestions, a line that a log keeps
+// together.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {

@@ -150,6 +150,10 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			for _, k := range p.Keys {
 				records = append(records, k.String())
 			}
+			exposed, err := reconcile.ExposedKnown(ctx, i.db, i.config, s.Person, day)
+			if err != nil {
+				return err
+			}
 			if a.json {
 				employments := s.Person.Employments
 				for i, e := range employments {
@@ -159,7 +163,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 					employments = nil
 				}
 				return a.printJSON(map[string]any{"person": p.ID, "name": n.of(p.ID), "protected": p.Protected, "records": records, "stage": s.Stage,
-					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments})
+					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments, "exposed": append([]string{}, exposed...)})
 			}
 			x := explainer{app: a, i: i, p: s.Person, day: day, facts: s.Facts, stage: s.Stage, names: n}
 			x.heading()
@@ -169,6 +173,9 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			}
 			if s.Unclear != nil {
 				a.printf("  nothing is changed: %v\n", s.Unclear)
+			}
+			for _, text := range exposed {
+				a.printf("  %s\n", text)
 			}
 			return nil
 		}),

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
 )
 
 // givenAway warns of mappings that give away who a person with protected
@@ -24,14 +26,28 @@ func (a *app) givenAway(ctx context.Context, c *config.Config, offline bool) ([]
 		}
 		warn("%s: %s", place, m.Text)
 	}
-	if offline {
+	var db *store.DB
+	var err error
+	if !offline {
+		if db, err = currentDatabase(ctx, c); err != nil {
+			return warnings, err
+		}
+	}
+	if db != nil {
+		defer db.Close() //nolint:errcheck // it was only read
+	}
+	for _, name := range sortedKeys(c.Sources) {
+		unmapped, err := lacksProtected(ctx, c.Sources[name], db)
+		if err != nil {
+			return warnings, err
+		}
+		if unmapped {
+			warn("hr.sources.%s: no column says who has a protected identity: map one under columns, as protected: SEKRETESS, or say constants: {protected: \"no\"}; behov people protect marks a person by hand", name)
+		}
+	}
+	if db == nil {
 		return warnings, nil
 	}
-	db, err := currentDatabase(ctx, c)
-	if err != nil || db == nil {
-		return warnings, err
-	}
-	defer db.Close() //nolint:errcheck // it was only read
 	sources, err := db.SourcesWithNationalKeys(ctx)
 	if err != nil || len(sources) == 0 {
 		return warnings, err
@@ -42,4 +58,25 @@ func (a *app) givenAway(ctx context.Context, c *config.Config, offline bool) ([]
 		}
 	}
 	return warnings, nil
+}
+
+// lacksProtected says whether no column of a source says who has a protected identity.
+// A file may have one with behov's own name, which the last import tells; before the
+// first one a source that maps other columns has none.
+func lacksProtected(ctx context.Context, s config.Source, db *store.DB) (bool, error) {
+	if _, constant := s.Constants["protected"]; constant || s.Columns["protected"] != "" || s.SCIM {
+		return false, nil
+	}
+	if db != nil {
+		last, err := db.LastImport(ctx, s.Name)
+		if err != nil {
+			return false, err
+		}
+		var filled map[string]int
+		if last != nil && json.Unmarshal([]byte(last.Filled), &filled) == nil && len(filled) > 0 {
+			_, there := filled["protected"]
+			return !there, nil
+		}
+	}
+	return len(s.Columns) > 0, nil
 }

@@ -82,12 +82,13 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 			errs = append(errs, fmt.Errorf("source %s: %s was refused: %s", r.Source, r.Name, r.Refused))
 			continue
 		}
-		held = held || r.Held != nil || r.EndingsHeld != nil
+		mustDecide := r.Held != nil || r.EndingsHeld != nil || len(r.StartsHeld) > 0
+		held = held || mustDecide
 		if a.json {
 			continue
 		}
 		a.printf("%s, %s: ", r.Source, r.Name)
-		if err := a.printImport(r.Name, r, false); err != nil && r.Held == nil && r.EndingsHeld == nil {
+		if err := a.printImport(r.Name, r, false); err != nil && !mustDecide {
 			errs = append(errs, err)
 		}
 	}

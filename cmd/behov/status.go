@@ -20,8 +20,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "See where HR's sources and the targets stand, and what waits for a person",
 		Long: `Say of each HR source when something new came, of each target when it was read
 whole and what is open, failing, parked, held or paused there, what is left of
-targets that are not in the configuration any more, and the people for whom the rules are
-evaluated in two ways that differ. It asks the database
+targets that are not in the configuration any more, the people for whom the rules are
+evaluated in two ways that differ, people who may be one, and reviews that are open. It asks the database
 only; behov check asks the targets.
 
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
@@ -61,6 +61,11 @@ type standing struct {
 	Different []store.EvaluatorDifference `json:"evaluator_differences"`
 	// Undecided are people who get nothing until it is decided whose record it is.
 	Undecided int `json:"undecided_records"`
+	// Duplicates are pairs of people who may be one, Reviews the reviews with questions
+	// that are not decided, and Questions how many these are.
+	Duplicates int `json:"possible_duplicates"`
+	Reviews    int `json:"open_reviews"`
+	Questions  int `json:"open_review_items"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
 }
@@ -69,6 +74,9 @@ type sourceStatus struct {
 	Name string    `json:"name"`
 	Last time.Time `json:"last,omitzero"`
 	Held int       `json:"held"`
+	// Starts are the starts of running employments that changes move into the future,
+	// and that are held.
+	Starts int `json:"starts_held"`
 }
 
 type targetStatus struct {
@@ -108,19 +116,25 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
 	undecided, err10 := i.db.HeldRecords(ctx, nil)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
+	duplicates, err11 := i.db.Duplicates(ctx)
+	reviews, questions, err12 := i.db.OpenReviews(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12); err != nil {
 		return s, err
 	}
-	held := map[string]int{}
+	held, starts := map[string]int{}, map[string]int{}
 	for _, h := range holds {
-		if h.Decision == nil && h.Current() {
+		switch {
+		case h.Decision != nil || !h.Current():
+		case h.Kind == store.StartHold:
+			starts[h.Subject]++
+		default:
 			held[h.Subject]++
 		}
 	}
 	s.Records, s.Waiting, s.Left = figures.Heads.Audit, len(waiting), append([]store.Known{}, left...)
 	for _, name := range sortedKeys(i.config.Sources) {
-		s.Sources = append(s.Sources, sourceStatus{Name: name, Last: figures.Heard[name], Held: held[name]})
-		s.Waits = s.Waits || held[name] > 0
+		s.Sources = append(s.Sources, sourceStatus{Name: name, Last: figures.Heard[name], Held: held[name], Starts: starts[name]})
+		s.Waits = s.Waits || held[name] > 0 || starts[name] > 0
 	}
 	for _, t := range i.config.Targets {
 		state := states[t.Name]
@@ -148,7 +162,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil || one.LetsIn != ""
 	}
 	s.Different = append([]store.EvaluatorDifference{}, different...)
-	s.Undecided = len(undecided)
+	s.Undecided, s.Duplicates, s.Reviews, s.Questions = len(undecided), len(duplicates), reviews, questions
+	s.Waits = s.Waits || s.Duplicates > 0 || s.Reviews > 0
 	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0 || s.Undecided > 0
 	return s, nil
 }
@@ -170,6 +185,9 @@ func (a *app) printStatus(i *installation, s standing) {
 		var more []string
 		if h.Held > 0 {
 			more = append(more, fmt.Sprintf("%s HELD: behov hold list", count(h.Held, "import is", "imports are")))
+		}
+		if h.Starts > 0 {
+			more = append(more, fmt.Sprintf("%s moved into the future and HELD: behov hold list", count(h.Starts, "start of a running employment is", "starts of running employments are")))
 		}
 		row("HR source", h.Name, text, more...)
 	}
@@ -223,6 +241,12 @@ func (a *app) printStatus(i *installation, s standing) {
 	}
 	if s.Undecided > 0 {
 		row("People", "", count(s.Undecided, "person gets", "people get")+" NOTHING until it is decided whose record it is: behov people duplicates")
+	}
+	if s.Duplicates > 0 {
+		row("People", "", count(s.Duplicates, "pair of people", "pairs of people")+" may be one person each: behov people duplicates")
+	}
+	if s.Reviews > 0 {
+		row("Reviews", "", fmt.Sprintf("%s with %s: behov review list", count(s.Reviews, "review is open", "reviews are open"), count(s.Questions, "question that is not decided", "questions that are not decided")))
 	}
 	if s.Waiting > 0 {
 		row("Waiting", "", fmt.Sprintf("%s to look at somebody, or everybody, not done yet: behov serve --apply does it, or behov apply", count(s.Waiting, "reason", "reasons")))

@@ -53,6 +53,26 @@ func (v Value) reads() []string {
 	return []string{v.Name}
 }
 
+// Shown returns what a column of behov's is called in problems: its name in the file,
+// and of a value that is made of several or of a part of one those of these, beside its
+// own.
+func (s Source) Shown(column string) string {
+	text := s.Columns[column]
+	if text == "" {
+		return column
+	}
+	v, err := ReadValue(column, text)
+	switch {
+	case err != nil:
+		return column
+	case v.Template == nil && v.Parts == nil:
+		return v.Name
+	case len(v.reads()) == 0:
+		return column
+	}
+	return column + " (of " + strings.Join(v.reads(), ", ") + ")"
+}
+
 // ColumnNames returns the names by which a source's columns are looked for: those
 // of columns, constants and skip, those of behov's own that are not mapped, and the
 // organisation's own.
@@ -92,6 +112,12 @@ type Skip struct {
 
 // skipsYAML is a list of such rows; a mapping is a list of one.
 type skipsYAML []Skip
+
+// Is says whether a field has one of the values.
+func (s Skip) Is(field string) bool {
+	field = identity.CleanText(field)
+	return slices.ContainsFunc(s.Values, func(v string) bool { return strings.EqualFold(identity.CleanText(v), field) })
+}
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
 func (s *skipsYAML) UnmarshalYAML(unmarshal func(any) error) error {
@@ -133,14 +159,8 @@ func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source,
 			doc.report(at+".constants."+quoteKey(column), "%v", err)
 		}
 	}
-	for _, skip := range s.Skip {
-		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
-			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
-		}
-	}
+	s.check(doc, at)
 	switch {
-	case s.HeaderRow < 0:
-		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
 	case (s.Record != "") != (layout.Format == "xml"):
 		doc.report(at, "an export in XML takes both format: xml and record, the XPath of a record")
 	case s.Record != "" && layout.CheckColumn(s.Record) != nil:

@@ -79,8 +79,8 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
 		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
 	}
-	if y.Name.Rename && t.Account.Value != nil && !t.Account.Value.Changes() {
-		doc.report(at+".name.rename", "it never renames an account: the name is made of what a person keeps for good; write under value what changes, as {{ascii .GivenName}}.{{ascii .FamilyName}}, or take rename away")
+	if y.Name.Rename && t.Account.Value != nil && !t.Account.Value.Changes() && (y.Name.Protected == "" || y.Name.Protected == or(y.Name.Value, defaultName)) {
+		doc.report(at+".name.rename", "it never renames an account: the name is made of what a person keeps for good; write under value what changes, as {{ascii .GivenName}}.{{ascii .FamilyName}}, or a protected name of its own, or take rename away")
 	}
 	if y.Name.Most < 0 {
 		doc.report(at+".name.max_length", "it must not be negative")

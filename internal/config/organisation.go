@@ -60,12 +60,9 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 
 // unitsYAML is HR's own export of the units.
 type unitsYAML struct {
-	File       string            `yaml:"file"`
-	Columns    map[string]string `yaml:"columns"`
-	Format     string            `yaml:"format"`
-	Delimiter  string            `yaml:"delimiter"`
-	Encoding   string            `yaml:"encoding"`
-	DateFormat namesYAML         `yaml:"date_format"`
+	WrittenYAML `yaml:",inline"`
+
+	File string `yaml:"file"`
 }
 
 // unitColumns are those of the units file; the first two are needed.
@@ -78,7 +75,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	if y == nil {
 		file := or(own, ownUnits)
 		l.checkPermissions(file)
-		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Comment: '#', Columns: unitColumns}, nil, identity.DateReader{})
+		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Comment: '#', Columns: unitColumns}, nil, WrittenYAML{}, identity.DateReader{})
 	}
 	const at = "$.hr.units"
 	if own != "" {
@@ -89,6 +86,8 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 		return &identity.Units{}
 	}
 	layout := layoutOf(doc, at, y.Format, y.Encoding, y.Delimiter)
+	layout.HeaderRow, layout.TabName = y.HeaderRow, y.Sheet
+	y.check(doc, at)
 	for _, column := range sortedKeys(y.Columns) {
 		if !slices.Contains(unitColumns, column) {
 			doc.report(at+".columns", "there is no column %q to map: there are %s", column, strings.Join(unitColumns, ", "))
@@ -103,12 +102,15 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 		doc.report(at+".format", "units are read from CSV, JSON, JSON Lines and workbooks, not from %s", layout.Format)
 		return &identity.Units{}
 	}
-	return l.unitsFrom(y.File, layout, columns, l.dates(doc, at, y.DateFormat))
+	for _, skip := range y.Skip {
+		layout.Columns = append(layout.Columns, skip.Column)
+	}
+	return l.unitsFrom(y.File, layout, columns, y.WrittenYAML, l.dates(doc, at, y.DateFormat))
 }
 
 // unitsFrom reads units. Without names for the columns they are ours, and
 // others are mistakes; HR's file may have more than we need.
-func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, dates identity.DateReader) *identity.Units {
+func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, written WrittenYAML, dates identity.DateReader) *identity.Units {
 	units := &identity.Units{}
 	tab := "" // the sheet of a workbook
 	problem := func(line, column int, format string, args ...any) {
@@ -152,8 +154,11 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
 	at := func(column string) (int, bool) {
-		i, ok := columns[or(names[column], column)]
-		return i, ok
+		name := or(names[column], column)
+		if i, ok := columns[name]; ok || names == nil {
+			return i, ok
+		}
+		return sheet.FindName(header, name)
 	}
 	for _, column := range unitColumns {
 		_, there := at(column)
@@ -162,6 +167,22 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			return units
 		}
 	}
+	skipped := make([]int, len(written.Skip))
+	for i, skip := range written.Skip {
+		field, there := columns[identity.CleanText(skip.Column)]
+		if !there {
+			field, there = sheet.FindName(header, skip.Column)
+		}
+		if !there && slices.Contains(unitColumns, skip.Column) {
+			field, there = at(skip.Column)
+		}
+		if !there {
+			problem(s.HeaderLine(), 0, "there is no column %q, of which hr.units.skip names values; there are %s", skip.Column, all)
+			return units
+		}
+		skipped[i] = field
+	}
+	empty := cleanTexts(written.Empty)
 	lines, days := map[string]int{}, map[identity.Date]bool{}
 	for {
 		fields, line, err := s.Next()
@@ -185,6 +206,9 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		case names == nil && strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
 			continue // a comment that Excel has put in quotes
 		}
+		if skips(written.Skip, skipped, fields) {
+			continue
+		}
 		fields = withoutEmptyEnd(fields, len(header))
 		switch {
 		case len(fields) != len(header):
@@ -192,10 +216,15 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			continue
 		}
 		get := func(column string) string {
-			if i, ok := at(column); ok {
-				return identity.CleanText(fields[i])
+			i, ok := at(column)
+			if !ok {
+				return ""
 			}
-			return ""
+			v := identity.CleanText(fields[i])
+			if slices.ContainsFunc(empty, func(none string) bool { return strings.EqualFold(none, v) }) {
+				return ""
+			}
+			return v
 		}
 		date := func(column string) identity.Date {
 			if get(column) == "" {
@@ -246,6 +275,16 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		l.problems = append(l.problems, p)
 	}
 	return units
+}
+
+// skips says whether a row is none by one of its fields.
+func skips(all []Skip, at []int, fields []string) bool {
+	for i, skip := range all {
+		if at[i] < len(fields) && skip.Is(fields[at[i]]) {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutEmptyEnd returns fields without those that are empty at the end, down to

@@ -174,9 +174,9 @@ func fieldOf(t reflect.Type, key string) reflect.Type {
 	case reflect.Map:
 		return t.Elem()
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); name == key {
-				return t.Field(i).Type
+		for _, f := range reflect.VisibleFields(t) { // also those of an embedded one
+			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == key && name != "" {
+				return f.Type
 			}
 		}
 	}

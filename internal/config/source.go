@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-// sourceYAML is an HR source.
-type sourceYAML struct {
+// WrittenYAML is how HR writes a file, be it of employments or of units.
+type WrittenYAML struct {
 	Columns    map[string]string `yaml:"columns"`
 	Format     string            `yaml:"format"`
 	Delimiter  string            `yaml:"delimiter"`
@@ -22,19 +22,41 @@ type sourceYAML struct {
 	DateFormat namesYAML         `yaml:"date_format"`
 	HeaderRow  int               `yaml:"header_row"`
 	Sheet      string            `yaml:"sheet"`
-	Record     string            `yaml:"record"`
 	Skip       skipsYAML         `yaml:"skip"`
-	Constants  map[string]string `yaml:"constants"`
-	Shrink     limitYAML         `yaml:"shrink_limit"`
-	Contracts  *contractsYAML    `yaml:"contracts"`
-	Changes    bool              `yaml:"changes"`
-	Every      time.Duration     `yaml:"every"`
-	File       string            `yaml:"file"`
-	Directory  directoryYAML     `yaml:"directory"`
-	Pattern    string            `yaml:"pattern"`
-	Archive    string            `yaml:"archive"`
-	Settle     time.Duration     `yaml:"settle"`
-	HTTP       *struct {
+	Empty      namesYAML         `yaml:"empty"`
+}
+
+// check reports what is wrong with how a file is written.
+func (y WrittenYAML) check(doc *document, at string) {
+	for _, skip := range y.Skip {
+		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
+			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
+		}
+	}
+	if slices.Contains(cleanTexts(y.Empty), "") {
+		doc.report(at+".empty", "it names what stands in a field without a value, as [tillsvidare, \"-\"]; a field with nothing in it has none anyway")
+	}
+	if y.HeaderRow < 0 {
+		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
+	}
+}
+
+// sourceYAML is an HR source.
+type sourceYAML struct {
+	WrittenYAML `yaml:",inline"`
+
+	Record    string            `yaml:"record"`
+	Constants map[string]string `yaml:"constants"`
+	Shrink    limitYAML         `yaml:"shrink_limit"`
+	Contracts *contractsYAML    `yaml:"contracts"`
+	Changes   bool              `yaml:"changes"`
+	Every     time.Duration     `yaml:"every"`
+	File      string            `yaml:"file"`
+	Directory directoryYAML     `yaml:"directory"`
+	Pattern   string            `yaml:"pattern"`
+	Archive   string            `yaml:"archive"`
+	Settle    time.Duration     `yaml:"settle"`
+	HTTP      *struct {
 		URL      string        `yaml:"url"`
 		Token    string        `yaml:"token"`
 		CAFile   string        `yaml:"ca_file"`
@@ -88,6 +110,15 @@ func (n *namesYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
+// cleanTexts returns texts in the form in which text is compared.
+func cleanTexts(names []string) []string {
+	var clean []string
+	for _, name := range names {
+		clean = append(clean, identity.CleanText(name))
+	}
+	return clean
+}
+
 // joins reads with whose records those of a source are joined.
 func joins(doc *document, at, name string, y namesYAML, sources map[string]sourceYAML) []string {
 	for _, other := range y {
@@ -106,7 +137,7 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip,
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: cleanTexts(s.Empty),
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/behov/behov/internal/config"
@@ -114,4 +115,59 @@ func FuzzUnitsFromHR(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnitsHaveTheSettingsOfSources: the sheet, the row of the names, rows that are
+// none, and what stands in an empty field.
+func TestUnitsHaveTheSettingsOfSources(t *testing.T) {
+	load := func(settings, name string, content []byte) (*config.Config, []string) {
+		t.Helper()
+		dir, _ := hrUnits(t)
+		edit(t, dir, "behov.yaml", "units: {file: enheter.csv, columns: {unit: ENHET, parent: ÖVERENHET, name: BENÄMNING}}", "units: {file: "+name+", columns: {unit: Enhet, parent: överenhet}"+settings+"}")
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, problems := config.Load(dir)
+		var said []string
+		for _, p := range problems {
+			said = append(said, p.Error())
+		}
+		return c, said
+	}
+	_, export := hrUnits(t)
+	_, tree, _ := strings.Cut(export, "\n")
+	tree = strings.Replace(tree, "kommun;;", "kommun;-;", 1)
+	text := "ENHET;ÖVERENHET;BENÄMNING\nold;;\nENHET;ÖVERENHET;BENÄMNING\n" + tree + "Totalt;;\n0099;;\n"
+	const settings = ", header_row: 3, skip: {column: enhet, values: [Totalt, 0099]}, empty: [\"-\"]"
+	c, said := load(settings, "enheter.csv", []byte(text))
+	if c == nil || len(said) > 0 || c.Rules.Units.Has("Totalt") || c.Rules.Units.Has("old") || !c.Rules.Units.On("2026-01-01").Under("finance", "kommun") {
+		t.Fatalf("csv: %v", said)
+	}
+	f := excelize.NewFile()
+	if _, err := f.NewSheet("Organisation"); err != nil {
+		t.Fatal(err)
+	}
+	for tab, text := range map[string]string{"Organisation": text, "Sheet1": strings.ReplaceAll(text, "kommun", "gammal")} {
+		for n, line := range strings.Split(strings.TrimSpace(text), "\n") {
+			for k, v := range strings.Split(line, ";") {
+				cell, _ := excelize.CoordinatesToCellName(k+1, n+1)
+				if err := f.SetCellStr(tab, cell, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	b, err := f.WriteToBuffer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, said = load(settings+", sheet: organisation", "enheter.xlsx", b.Bytes())
+	if c == nil || !c.Rules.Units.Has("kommun") || c.Rules.Units.Has("gammal") || len(said) != 1 || !strings.Contains(said[0], `the sheet "Sheet1"`) || !strings.Contains(said[0], "(hr.units.sheet)") {
+		t.Errorf("xlsx: %v", said)
+	}
+	for wrong, want := range map[string]string{", header_row: -1": "the line of the column names", ", skip: {column: Nr, values: [x]}": `there is no column "Nr", of which hr.units.skip names values`, ", skip: {column: ENHET}": "rows that are none"} {
+		if _, said := load(wrong, "enheter.csv", []byte(text)); !strings.Contains(strings.Join(said, "\n"), want) {
+			t.Errorf("%s: %v", wrong, said)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package hr
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
@@ -12,7 +14,7 @@ import (
 // check reports rows that cannot be what they say.
 func (r *run) check(s *Subject) {
 	r.staysProtected(s)
-	for _, row := range s.Rows {
+	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
 		}
@@ -25,8 +27,8 @@ func (r *run) check(s *Subject) {
 		if row.cancelled() && row.End != row.Start.AddDays(-1) && !r.cancels(s, row) {
 			continue
 		}
-		if r.postpones(s, row) {
-			continue
+		if s.Rows[n].startHeld = r.postpones(s, row); !s.Rows[n].startHeld {
+			r.keepEmptied(s, &s.Rows[n])
 		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
@@ -58,32 +60,9 @@ func (r *run) staysProtected(s *Subject) {
 		s.Rows[i].Person.Protected = true
 		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
 		if !r.Export.Partial {
-			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", or(r.Source.Columns["protected"], "protected"))
+			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
 		}
 	}
-}
-
-// postpones says whether a row that moves the start of a running employment into
-// the future is left out. Its person would lose their access until then, and most
-// often it is a renewal that has the start of the new contract. The endings of the
-// import are held with it; of changes they are counted, for they are not read again.
-func (r *run) postpones(s *Subject, row Row) bool {
-	runs := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
-	})
-	if !runs || row.Start <= r.today || row.Removed || r.endingsReleased {
-		return false
-	}
-	column := or(r.Source.Columns["start_date"], "start_date")
-	const renewal = "of a renewal keep the start, or give it an employment_id of its own beside the one that runs"
-	if r.Export.Partial {
-		r.report.Postponed++
-		return false
-	}
-	r.problem(row, "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the row is left out; %s, or release what is held to take the new start", column, renewal)
-	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
-	r.postponed = append(r.postponed, s.Person.ID)
-	return true
 }
 
 // interrupts keeps a person as they are whose running employments are not in a full
@@ -108,13 +87,54 @@ func (r *run) interrupts(s *Subject) {
 	if !runs || later < 0 || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.Start <= r.today && (row.End == "" || row.End >= r.today) }) {
 		return
 	}
-	column := or(r.Source.Columns["start_date"], "start_date")
+	column := r.Source.Shown("start_date")
 	r.problem(s.Rows[later], "column %s: the employment begins in the future, and the person's that runs is not in the file, which would end access until then: the person stays as they are; list the running one until the new one begins, or release what is held", column)
 	for _, row := range s.Rows {
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	}
 	r.badPeople[s.Person.ID] = true
-	r.postponed = append(r.postponed, s.Person.ID)
+	r.interrupted = append(r.interrupted, s.Person.ID)
+}
+
+// keepEmptied looks for the unit, job code and type that an employment had and of
+// which a row says nothing: rules give by them, and a cell is emptied by mistake more
+// often than an employment loses its unit. Of a full export they stay, and are held
+// with the endings; of changes, of which none is read again, it is a warning.
+func (r *run) keepEmptied(s *Subject, row *Row) {
+	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
+	})
+	over := func(end identity.Date) bool { return end != "" && end < r.today }
+	if i < 0 || row.Removed || row.cancelled() || over(row.End) || r.endingsReleased || r.released {
+		return
+	}
+	known := s.Person.Employments[i]
+	if known.Withdrawn != "" || over(known.End) || r.Export.Partial && row.Stamp < known.Stamp {
+		return
+	}
+	before := known.On(max(cmp.Or(row.ValidFrom, r.today), known.Start))
+	for _, of := range []struct {
+		column string
+		was    string
+		now    *string
+	}{{"unit", before.Unit, &row.Terms.Unit}, {"job_code", before.JobCode, &row.Terms.JobCode}, {"employment_type", before.Type, &row.Terms.Type}} {
+		if _, there := r.Export.Filled[of.column]; !there || of.was == "" || *of.now != "" {
+			continue
+		}
+		was := fmt.Sprintf("; it was %q", of.was)
+		if s.Person.Protected || row.Person.Protected {
+			was = ", and was not before" // where somebody works tells where they are
+		}
+		column := r.Source.Shown(of.column)
+		if r.Export.Partial {
+			r.warn(*row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", column, was)
+			continue
+		}
+		r.warn(*row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", column, was)
+		*of.now = of.was
+		delete(r.hashes, row.EmploymentKey) // it is looked at again
+		r.emptiedOf = append(r.emptiedOf, s.Person.ID)
+	}
 }
 
 // emptiedName returns the column of a name that a person had and has no more.
@@ -133,7 +153,7 @@ func emptiedName(before, now identity.PersonFacts) string {
 // through it yet, and no one is let in on a first day that HR has taken back.
 // Once it has begun the row is bad, and the person stays as they are.
 func (r *run) cancels(s *Subject, row Row) bool {
-	column := or(r.Source.Columns["end_date"], "end_date")
+	column := r.Source.Shown("end_date")
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/sheet"
 )
 
 // value is one that is made of fields: joined by +, or by a template.
@@ -29,15 +30,23 @@ const tooLong = "\x00too long"
 // find returns the field of a column: by its name in the file, or by behov's.
 func (p *parser) find(name string, at map[string]int) (int, bool) {
 	name = identity.CleanText(name)
-	if i, ok := at[name]; ok {
+	if i, ok := p.named(name, at); ok {
 		return i, true
 	}
 	mapped, ok := p.source.Columns[name]
 	if !ok {
 		return 0, false
 	}
-	i, ok := at[identity.CleanText(mapped)]
-	return i, ok
+	return p.named(identity.CleanText(mapped), at)
+}
+
+// named returns the field of a column by its name in the file: the very name, or the
+// one that is the same in other letters.
+func (p *parser) named(name string, at map[string]int) (int, bool) {
+	if i, ok := at[name]; ok {
+		return i, true
+	}
+	return sheet.FindName(p.header, name)
 }
 
 // readColumn finds out where a column gets its value from.
@@ -64,7 +73,7 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	if text == "" {
 		text = column
 	}
-	if i, ok := at[text]; ok {
+	if i, ok := p.named(text, at); ok {
 		there(text, i)
 		return nil
 	}
@@ -78,7 +87,7 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	case len(v.at) == 0: // a template without a column
 		v.at = []int{0}
 	}
-	there(column, v.at[0])
+	there(p.source.Shown(column), v.at[0])
 	p.made[column] = v
 	return nil
 }

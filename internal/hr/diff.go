@@ -118,7 +118,9 @@ func newestOf(rows []Row) Row {
 func (d *differ) employments(p identity.Person, rows []Row) {
 	byKey := map[string][]Row{}
 	for _, r := range rows {
-		byKey[r.EmploymentKey] = append(byKey[r.EmploymentKey], r)
+		if !r.startHeld {
+			byKey[r.EmploymentKey] = append(byKey[r.EmploymentKey], r)
+		}
 	}
 	known := map[string]identity.Employment{}
 	keys := make([]string, 0, len(byKey))

@@ -94,8 +94,15 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	if export.Partial && export.Read == 0 && (f.cursor == "" || f.cursor == f.before.Position) && f.etag == f.before.ETag {
 		return nil, nil
 	}
-	if done, err := im.imported(ctx, source, hash); err != nil || !export.Partial && done {
+	if done, err := im.imported(ctx, source, hash); err != nil {
 		return nil, err
+	} else if done && export.Partial {
+		// The same changes come again while a start of them waits for a decision.
+		if waits, err := im.startUndecided(ctx, source.Name); err != nil || waits {
+			return nil, err
+		}
+	} else if done {
+		return nil, nil
 	}
 	position := store.Position{Position: f.cursor, ETag: f.etag}
 	if position.Position == "" {

@@ -52,10 +52,10 @@ func (r *run) keeps(key string) bool {
 	return r.badPeople[r.said[key].Person]
 }
 
-// endingsWait says whether there are rows that could be anybody's, so that
-// each person the export lacks may be in it.
+// endingsWait says whether there are rows that could be anybody's, or rows may be cut
+// off, so that each person the export lacks may be in it.
 func (r *run) endingsWait() bool {
-	return r.unattributed > 0 && !r.Export.Partial && !r.endingsReleased
+	return (r.unattributed > 0 || r.cut) && !r.Export.Partial && !r.endingsReleased
 }
 
 // holdEndings holds what the import would end if no row of it could be
@@ -72,19 +72,41 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 			ending++
 		}
 	}
+	r.tellCut(ending)
 	var why []string
-	if ending > 0 {
+	switch {
+	case ending > 0 && r.unattributed == 0:
+		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: they were not ended, and the rest was imported; export it again, or release it to end them", ending))
+	case ending > 0:
 		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed))
 	}
 	if n := len(r.postponed); n > 0 {
 		why = append(why, fmt.Sprintf("%d employments that run have a start in the future in the file, which would end access until then: they stay as they are, and the rest was imported; correct the rows of renewals (behov hr imports --problems), or release it to take the new start", n))
-		people = append(people, r.postponed...)
+	}
+	if n := len(r.interrupted); n > 0 {
+		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them", n))
+		people = append(people, r.interrupted...)
+	}
+	if n := len(r.emptiedOf); n > 0 {
+		why = append(why, fmt.Sprintf("%d cells of employments that run are empty in the file and had a unit, a job code or a type before, by which rules give access: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
 	}
 	digest := ""
 	if len(why) > 0 {
 		digest = r.endings
 		slices.Sort(people)
-		body, err := json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentWithdrawn: slices.Compact(people)})
+		would := map[identity.Kind][]identity.PersonID{}
+		if len(people) > 0 {
+			would[identity.EmploymentWithdrawn] = slices.Compact(people)
+		}
+		if len(r.emptiedOf) > 0 {
+			slices.Sort(r.emptiedOf)
+			would[identity.EmploymentChanged] = slices.Compact(r.emptiedOf)
+		}
+		if len(r.postponed) > 0 {
+			slices.Sort(r.postponed)
+			would[EmploymentPostponed] = slices.Compact(r.postponed)
+		}
+		body, err := json.Marshal(would)
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
@@ -99,14 +121,10 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
 }
 
-// holdsOf returns the holds of the source's imports, and the people whose
+// holdsOf returns, of all holds, those of the source's imports, and the people whose
 // vanishing a person has released: that release outlives the export that was
 // held, and covers only the people in it.
-func (im *Importer) holdsOf(ctx context.Context, source string) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
-	all, err := im.DB.Holds(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
+func (im *Importer) holdsOf(ctx context.Context, source string, all []store.HoldState) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
 	reviewed = map[identity.PersonID]bool{}
 	for _, h := range all {
 		if h.Kind != store.ImportHold || h.Subject != source {

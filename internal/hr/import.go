@@ -49,16 +49,19 @@ type Report struct {
 	LeftOut   int `json:"left_out,omitempty"`
 	Questions int `json:"questions,omitempty"`
 	Warnings  int `json:"warnings,omitempty"`
-	// Postponed counts the running employments of which changes said that they begin
-	// in the future: what they give ends until then.
+	// Postponed counts the running employments of which the source says that they
+	// begin in the future: they stay as they are until a person decides.
 	Postponed int `json:"postponed,omitempty"`
 	// Erased counts rows that were left out because they are of erased people and
 	// of employments that have ended.
 	Erased int `json:"erased,omitempty"`
-	// EndingsWait is true when rows could not be attributed, so that no
-	// employment was ended. EndingsHeld is set when one would have been.
+	// EndingsWait is true when rows could not be attributed, or the export may be cut
+	// off, so that no employment was ended. EndingsHeld is set when one would have been.
 	EndingsWait bool        `json:"endings_wait,omitempty"`
 	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
+	// StartsHeld are, of changes, the holds of starts that move into the future and
+	// that are not decided.
+	StartsHeld []store.Hold `json:"starts_held,omitempty"`
 	// Held is set when nothing was imported.
 	Held *store.Hold `json:"held,omitempty"`
 }
@@ -139,6 +142,10 @@ func (im *Importer) imported(ctx context.Context, source config.Source, hash str
 	if err != nil || released {
 		return false, err
 	}
+	decided, err := im.startDecidedSince(ctx, source.Name, last.At())
+	if err != nil || decided {
+		return false, err
+	}
 	readmitted, err := im.DB.ReadmittedSince(ctx, source.Name, last.At())
 	return !readmitted, err
 }
@@ -172,11 +179,15 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err != nil {
 		return nil, err
 	}
-	holds, reviewed, err := im.holdsOf(ctx, d.Source.Name)
+	all, err := im.DB.Holds(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run := &run{Importer: im, holds: holds, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
+	holds, reviewed, err := im.holdsOf(ctx, d.Source.Name, all)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if d.ByHand {
@@ -243,9 +254,13 @@ type run struct {
 	askedTwice   int                           // problems beyond the first about one of them
 	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
 	postponed    []identity.PersonID           // whose running employments would begin later
-	unattributed int                           // rows that could be anybody's
-	badPeople    map[identity.PersonID]bool    // who stay as they are
-	garbled      []Row                         // one of each person whose letters are others than they were
+	interrupted  []identity.PersonID           // whose only employments in the file begin later
+	starts       startHolds
+	cut          bool                       // the export may be cut off
+	emptiedOf    []identity.PersonID        // whose unit, job code or type stays though the file has none
+	unattributed int                        // rows that could be anybody's
+	badPeople    map[identity.PersonID]bool // who stay as they are
+	garbled      []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) in(ctx context.Context, tx *store.Tx) error {
@@ -256,7 +271,11 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
+	r.cut = !r.released && r.mayBeCut(last)
 	if err := r.compare(ctx, tx); err != nil {
+		return err
+	}
+	if err := r.warnShorter(ctx, tx); err != nil {
 		return err
 	}
 	if why := r.suspicious(last); why != "" && !r.released {
@@ -294,7 +313,10 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.holdEndings(ctx, tx); err != nil {
 		return err
 	}
-	if r.Position != nil {
+	if err := r.holdStarts(ctx, tx); err != nil {
+		return err
+	}
+	if r.Position != nil && len(r.report.StartsHeld) == 0 { // undecided, it is read again
 		if r.report.EndingsHeld != nil {
 			r.Position.ETag = "" // released, it is read again
 		}
@@ -522,6 +544,13 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.endingsWait()
 	r.record.BadRows = r.leftOut()
+	for _, s := range r.subjects {
+		for _, row := range s.Rows {
+			if row.startHeld {
+				r.record.BadRows++
+			}
+		}
+	}
 	for _, row := range r.Export.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			r.record.BadRows++

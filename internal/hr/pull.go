@@ -185,9 +185,10 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 }
 
 // unfinished says whether a name is one that is given to files while they are
-// written.
+// written, or beside a file that is open: ~$hr.xlsx is Excel's lock file, .~lock.hr.ods#
+// that of LibreOffice, hr.csv~ what an editor keeps.
 func unfinished(name string) bool {
-	return strings.HasPrefix(name, ".") || slices.Contains([]string{".tmp", ".part", ".filepart", ".partial", ".crdownload"}, strings.ToLower(filepath.Ext(name)))
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~$") || strings.HasSuffix(name, "~") || slices.Contains([]string{".tmp", ".part", ".filepart", ".partial", ".crdownload"}, strings.ToLower(filepath.Ext(name)))
 }
 
 func (im *Importer) pickUp(ctx context.Context, source config.Source, name string) (*Report, error) {

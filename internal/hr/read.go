@@ -47,6 +47,9 @@ type Row struct {
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
 	endColumn int
+	// startHeld: it moves the start of an employment that runs into the future, so
+	// that it says what holds of its person only, until a person decides.
+	startHeld bool
 }
 
 // cancelled says whether the row says of an employment that it never takes
@@ -80,6 +83,10 @@ type Export struct {
 	Cancelled map[string]string
 	// Partial: the rows are what changed, and not all there is.
 	Partial bool
+	// Shorter are the numbers of people that are one digit shorter than almost all.
+	Shorter Shorter
+	// Totals counts the rows of totals that the source's settings skip.
+	Totals int
 	// Sheet is that of a workbook, of which lines are rows.
 	Sheet string
 }
@@ -126,6 +133,9 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		if err == nil && (blank(fields) || p.skips(fields)) {
+			if !blank(fields) && p.closes(fields) {
+				p.export.Totals++
+			}
 			continue // as Excel leaves them: it is no person's row, and nothing at all
 		}
 		p.export.Read++
@@ -147,6 +157,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 			break
 		}
 	}
+	p.findShorter()
 	p.leaveOutFractions()
 	p.doubles()
 	p.warnUneven()
@@ -350,7 +361,9 @@ func (p *parser) row(line int, fields []string) {
 			return ""
 		}
 		d, uneven, err := parseDate(p.source, v)
-		if err != nil {
+		if setting := p.noEnd(column, v); err != nil && setting != "" {
+			fail(column, "it is not a date; if it says that there is none, add under hr.sources.%s: %s", p.source.Name, setting)
+		} else if err != nil {
 			fail(column, "%v", err)
 		}
 		if uneven {
@@ -470,8 +483,12 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	bad = bad || len(p.wrong) > 0
-	if extra := fields[min(p.width, len(fields)):]; bad && !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+	if extra := fields[min(p.width, len(fields)):]; !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+		bad = true
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
+	}
+	if setting := p.totalsRow(fields); bad && setting != "" {
+		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals, and is nobody's: add under hr.sources.%s: %s", p.source.Name, setting), ""})
 	}
 	p.tellFaults(row)
 	if bad {
@@ -538,8 +555,28 @@ func (p *parser) unusable(fields []string) map[int]string {
 			}
 		}
 		fields[i] = identity.CleanText(v)
+		if slices.ContainsFunc(p.source.Empty, func(none string) bool { return strings.EqualFold(none, fields[i]) }) {
+			fields[i] = ""
+		}
 	}
 	return all
+}
+
+// withoutEnd are what exports write where a date is not known or never comes, in small
+// letters.
+var withoutEnd = []string{"tillsvidare", "tills vidare", "tv", "t.v.", "tillsv", "tillsvidareanställning", "until further notice", "permanent", "open", "open-ended", "-", "--", "–", "—", "n/a", "na", "#n/a", "null", "(null)", "none", "nil", "ingen", "inget", "saknas", "ej satt", "0", "0000-00-00", "00000000"}
+
+// noEnd returns the setting by which a value is read as no date; empty for a value that
+// is more likely a mistake.
+func (p *parser) noEnd(column, value string) string {
+	if column == "start_date" || !slices.Contains(withoutEnd, strings.ToLower(value)) {
+		return ""
+	}
+	all := make([]string, 0, len(p.source.Empty)+1)
+	for _, v := range append(slices.Clone(p.source.Empty), value) {
+		all = append(all, inYAML(v))
+	}
+	return fmt.Sprintf("empty: [%s]", strings.Join(all, ", "))
 }
 
 // isName reports whether the i-th field is a part of a person's name.

@@ -25,7 +25,7 @@ func ParseRecordTemplate(text string) (*RecordTemplate, error) {
 	}
 	t, err := template.New("").Option("missingkey=zero").Funcs(templateFunctions).Funcs(template.FuncMap{"col": func(string) string { return "" }}).Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("template %q: %s", text, templateError(err))
+		return nil, fmt.Errorf("template %q: %s", text, columnAdvice(templateError(err)))
 	}
 	out := &RecordTemplate{t: t}
 	for _, part := range t.Templates() {
@@ -46,6 +46,15 @@ func ParseRecordTemplate(text string) (*RecordTemplate, error) {
 		return nil, fmt.Errorf("template %q: %s", text, strings.TrimPrefix(err.Error(), "template: "))
 	}
 	return out, nil
+}
+
+// columnAdvice adds to an error what a name with a space in it is written as, where it
+// may be one.
+func columnAdvice(text string) string {
+	if strings.Contains(text, "there is no function") || strings.Contains(text, "bad character") {
+		return text + "; a column whose name has a space or a sign in it is written {{col \"NAME\"}}"
+	}
+	return text
 }
 
 // Columns returns the names of the columns that the template reads, in the form of

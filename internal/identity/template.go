@@ -19,7 +19,7 @@ import (
 
 // Template makes a login or an attribute value from a person and the
 // employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N, last N, before SEPARATOR, after
+// functions: ascii, lower, upper, first N, last N, pad N, before SEPARATOR, after
 // SEPARATOR.
 type Template struct {
 	t    *template.Template
@@ -197,6 +197,7 @@ var templateFunctions = template.FuncMap{
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
 	"last":     func(n int, v any) (string, error) { return part(last, n, v) },
+	"pad":      pad,
 	"before":   func(separator string, v any) string { return before(separator, fmt.Sprint(v)) },
 	"after":    func(separator string, v any) string { return after(separator, fmt.Sprint(v)) },
 	"print":    func(args ...any) (string, error) { return bounded(fmt.Sprint(args...)) },
@@ -214,6 +215,20 @@ func bounded(s string) (string, error) {
 		return "", errTooLong
 	}
 	return s, nil
+}
+
+// pad puts zeros before a text that has less than n characters; one that is empty
+// stays so.
+func pad(n int, v any) (string, error) {
+	const most = 64
+	if n < 0 || n > most {
+		return "", fmt.Errorf("%d is no number of characters: from 0 to %d", n, most)
+	}
+	text := fmt.Sprint(v)
+	if text == "" {
+		return "", nil
+	}
+	return bounded(strings.Repeat("0", max(0, n-utf8.RuneCountInString(text))) + text)
 }
 
 func part(of func(int, string) string, n int, v any) (string, error) {
@@ -292,10 +307,25 @@ func templateError(err error) string {
 		return "there is no " + m[1] + ": there are " + strings.Join(names, ", ")
 	}
 	if _, after, ok := strings.Cut(s, ": "); ok {
-		return after
+		s = after
+	}
+	s = inTemplate.ReplaceAllString(s, "")
+	if m := wrongArguments.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("%s takes %s, the value included, and has %s", m[1], m[2], m[3])
+	}
+	if m := noFunction.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("there is no function %s: there are %s", m[1], strings.Join(functionNames, ", "))
 	}
 	return s
 }
+
+// What the library says of itself in its errors.
+var (
+	inTemplate     = regexp.MustCompile(`^:?\d+(:\d+)?: |executing "" at <[^>]*>: |error calling \w+: `)
+	wrongArguments = regexp.MustCompile(`wrong number of args for (\w+): want (?:at least )?(\d+) got (\d+)`)
+	noFunction     = regexp.MustCompile(`^function ("[^"]*") not defined$`)
+	functionNames  = []string{"ascii", "lower", "upper", "first N", "last N", "pad N", "before S", "after S"}
+)
 
 // Execute renders the template. White space around the result is removed.
 func (t *Template) Execute(v View) (string, error) {

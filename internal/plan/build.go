@@ -434,13 +434,17 @@ func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant,
 
 func (b *builder) update(p Person, a connectors.Account) {
 	desired := p.Accounts[b.t.Name]
+	renames := desired.BadName == "" && desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name)
+	if desired.Exposed != "" && !renames {
+		b.find(Finding{Kind: Exposed, Person: p.ID, Text: desired.Exposed})
+	}
 	if desired.Bad != "" {
 		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
 		return
 	}
 	if desired.BadName != "" {
 		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
-	} else if desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name) {
+	} else if renames {
 		b.step(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
 			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: "the person's name in this target is another now"})
 	}

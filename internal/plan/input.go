@@ -95,6 +95,9 @@ type Account struct {
 	// there is no name to give.
 	Bad     string
 	BadName string
+	// Exposed says what in the account that is there carries parts of the name of a
+	// person with protected identity, and what to do; empty when nothing does.
+	Exposed string
 }
 
 // ManagerState says what is wrong with a person's manager.

@@ -260,6 +260,9 @@ const (
 	Dangling FindingKind = "dangling"
 	// Managers: HR names managers whom it does not list, or who have left.
 	Managers FindingKind = "managers"
+	// Exposed: an account carries parts of the name of a person with protected
+	// identity.
+	Exposed FindingKind = "exposed"
 )
 
 // Finding is something a person should look at.

@@ -226,10 +226,17 @@ func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
 	c := w.configs[t]
 	a := plan.Account{Rename: c.Account.Rename}
 	e.claims(w, c, p, &a)
+	there := "" // the name that the account has
+	if w.targets[t].Observed != nil {
+		there, _ = w.targets[t].OwnName(p.ID)
+	}
 	if chosen, ok := w.names[c.Name][p.ID]; ok {
 		a.Name, a.BadName = chosen.name, chosen.bad
-	} else if w.targets[t].Observed != nil {
-		a.Name, _ = w.targets[t].OwnName(p.ID)
+	} else {
+		a.Name = there
+	}
+	if p.Protected && there != "" {
+		a.Exposed = Exposed(c, p, there)
 	}
 	view := p.ViewOn(w.day, c.Main)
 	view.Unit = e.Config.Rules.Units.On(w.day).Current(view.Unit)

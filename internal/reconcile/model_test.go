@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -135,6 +136,17 @@ func (h *modelHouse) deliver(facts []model.Fact, batches []int) {
 		facts = facts[n:]
 		im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now, Actor: "behov"}
 		report, err := im.Import(h.t.Context(), "hr.csv", []byte(text), h.e.Config.Sources["hr"])
+		for err == nil && len(report.StartsHeld) > 0 { // the facts are meant
+			for _, held := range report.StartsHeld {
+				err = errors.Join(err, h.e.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+					_, err := tx.Decide(h.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: held.Digest, Maker: "person:x", Reason: "so it is"}, h.e.Now())
+					return err
+				}))
+			}
+			if err == nil {
+				report, err = im.Import(h.t.Context(), "hr.csv", []byte(text), h.e.Config.Sources["hr"])
+			}
+		}
 		if err != nil || len(report.Problems) > 0 || report.Held != nil {
 			h.fail("import of\n%s: %+v, %v", text, report, err)
 		}

@@ -314,6 +314,10 @@ func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) er
 			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", r.Refused)
 		case r.EndingsHeld != nil:
 			s.Log.Warn("the endings of an import are held", "source", r.Source, "name", r.Name, "hold", r.EndingsHeld.Digest, "why", r.EndingsHeld.Why)
+		case len(r.StartsHeld) > 0:
+			for _, h := range r.StartsHeld {
+				s.Log.Warn("a start that moves into the future is held", "source", r.Source, "name", r.Name, "hold", h.Digest, "why", h.Why)
+			}
 		case r.Held != nil:
 			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
 		default:

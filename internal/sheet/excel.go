@@ -16,32 +16,37 @@ import (
 
 // openExcel opens a workbook of Excel. Texts are as they are, dates in the form of
 // ISO 8601, and numbers in full, whatever their format hides or rounds.
-func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
+func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the library, at what no program wrote
-			s, err = nil, broken(file, "", errors.New("it is none that a program wrote"))
+			s, warning, err = nil, nil, broken(file, "", errors.New("it is none that a program wrote"))
 		}
 	}()
 	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
-		return nil, broken(file, "", errors.New("it is not whole"))
+		return nil, nil, broken(file, "", errors.New("it is not whole"))
 	}
 	if err := checkSizes(file, z); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Nothing is unpacked to disk: what is in it is personal.
 	f, err := excelize.OpenReader(bytes.NewReader(content), excelize.Options{UnzipSizeLimit: mostUnpacked, UnzipXMLSizeLimit: mostUnpacked})
 	if err != nil {
-		return nil, broken(file, "", errors.New("it is damaged, or protected with a password"))
+		return nil, nil, broken(file, "", errors.New("it is damaged, or protected with a password"))
 	}
 	cells, err := readParts(f, plainNumbers(f))
 	if err != nil {
-		return nil, broken(file, "", err)
+		return nil, nil, broken(file, "", err)
 	}
 	parts := partsOf(f, cells)
 	var names []string
+	charts := chartsOf(z) // which have no rows, and are among the sheets
 	for _, name := range f.GetSheetList() {
-		if visible, err := f.GetSheetVisible(name); err == nil && visible || strings.EqualFold(name, l.TabName) {
+		if cells[parts[name]] == nil && charts > 0 && !sameName(name, l.TabName) {
+			charts--
+			continue
+		}
+		if visible, err := f.GetSheetVisible(name); err == nil && visible || sameName(name, l.TabName) {
 			names = append(names, name)
 		}
 	}
@@ -57,6 +62,16 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, err error) {
 		one := *of
 		return newTable(file, name, &excelRows{file: file, tab: name, r: r, cells: cellsAt{sheetCells: &one}}, l)
 	})
+}
+
+// chartsOf counts the sheets that are charts.
+func chartsOf(z *zip.Reader) (n int) {
+	for _, part := range z.File {
+		if name := strings.ToLower(part.Name); strings.HasPrefix(name, "xl/chartsheets/") && strings.HasSuffix(name, ".xml") {
+			n++
+		}
+	}
+	return n
 }
 
 // readParts checks what the library reads without looking, and returns the cells

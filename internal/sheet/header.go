@@ -46,6 +46,20 @@ func (l Layout) matches(fields []string) int {
 	return n
 }
 
+// FindName returns the one of the header's names that is a name but for case and
+// surrounding space; false when none is, or several are.
+func FindName(header []string, name string) (at int, found bool) {
+	for i, other := range header {
+		if sameName(other, name) {
+			if found {
+				return 0, false
+			}
+			at, found = i, true
+		}
+	}
+	return at, found
+}
+
 // enough is how many names make of a row the header: one may be a title, and two
 // stand in a sentence.
 func (l Layout) enough() int { return min(3, len(l.Columns)) }

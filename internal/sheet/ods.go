@@ -14,20 +14,20 @@ import (
 )
 
 // openODS opens a workbook of LibreOffice (OASIS OpenDocument 1.3, part 3, 9).
-func openODS(file string, content []byte, l Layout) (Sheet, error) {
+func openODS(file string, content []byte, l Layout) (Sheet, *policy.Problem, error) {
 	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
-		return nil, broken(file, "", errors.New("it is not whole"))
+		return nil, nil, broken(file, "", errors.New("it is not whole"))
 	}
 	if err := checkSizes(file, z); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkTags(z, "content.xml"); err != nil {
-		return nil, broken(file, "", err)
+		return nil, nil, broken(file, "", err)
 	}
 	names, err := tabsOfODS(z)
 	if err != nil {
-		return nil, broken(file, "", err)
+		return nil, nil, broken(file, "", err)
 	}
 	return pickTab(file, names, l, func(name string) (*table, error) {
 		r, err := newODSRows(file, name, z)

@@ -92,11 +92,9 @@ func Formats() []string { return []string{"csv", "json", "jsonl", "xlsx", "ods",
 func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
 	switch kind := packed(content); {
 	case kind == "xlsx" && (l.Format == "" || l.Format == kind):
-		s, err = openExcel(file, content, l)
-		return s, nil, err
+		return openExcel(file, content, l)
 	case kind == "ods" && (l.Format == "" || l.Format == kind):
-		s, err = openODS(file, content, l)
-		return s, nil, err
+		return openODS(file, content, l)
 	case kind != "":
 		return nil, nil, policy.Problem{File: file, Text: l.notPacked(kind)}
 	case l.Format == "xlsx" || l.Format == "ods":

@@ -6,8 +6,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
 
@@ -116,17 +119,33 @@ func nextOf(e xml.StartElement, last int, number func(string) int) (int, error) 
 	return last + 1, nil
 }
 
+// sameName says whether two names of sheets are the same but for case and white space.
+func sameName(a, b string) bool {
+	return strings.EqualFold(identity.CleanText(a), identity.CleanText(b))
+}
+
 // pickTab returns the one sheet that Layout names, or of which the header is: the
-// only one, or the one with most of the names that are looked for.
-func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, error) {
+// only one, or the one with most of the names that are looked for. The warning names
+// others that look like it, and have rows that are not read.
+func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, *policy.Problem, error) {
 	if len(names) == 0 {
-		return nil, policy.Problem{File: file, Text: "the workbook has no sheet"}
+		return nil, nil, policy.Problem{File: file, Text: "the workbook has no sheet"}
 	}
+	best, err := bestTab(file, names, l, open)
+	if err != nil {
+		return nil, nil, err
+	}
+	return best, passedOver(file, names, best, l, open), nil
+}
+
+func bestTab(file string, names []string, l Layout, open func(name string) (*table, error)) (*table, error) {
 	if l.TabName != "" {
-		for _, name := range names {
-			if strings.EqualFold(name, l.TabName) {
-				return open(name)
-			}
+		i := slices.Index(names, l.TabName)
+		if i < 0 {
+			i = slices.IndexFunc(names, func(name string) bool { return sameName(name, l.TabName) })
+		}
+		if i >= 0 {
+			return open(names[i])
 		}
 		return nil, policy.Problem{File: file, Text: fmt.Sprintf("the workbook has no sheet with the name that %s says: it has %d others (behov hr import --show-values lists them)", l.setting("sheet"), len(names)), Value: strings.Join(names, ", ")}
 	}
@@ -148,4 +167,53 @@ func pickTab(file string, names []string, l Layout, open func(name string) (*tab
 		return nil, policy.Problem{File: file, Text: fmt.Sprintf("several of the %d sheets of the workbook may be the export: name it under %s", len(names), l.setting("sheet")), Value: strings.Join(names, ", ")}
 	}
 	return best, nil
+}
+
+// passedOver warns of the sheets that are not read and have at least three quarters of
+// the columns that the one that is read has of those looked for, and rows. One that
+// cannot be read, such as a chart, is none of them.
+func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) *policy.Problem {
+	want := read.score
+	if l.HeaderRow > 0 { // whose names were not looked at
+		want = l.matches(read.header)
+	}
+	var others []string
+	for _, name := range names {
+		if name == read.tab || want == 0 {
+			continue
+		}
+		t, err := open(name)
+		if err != nil {
+			continue
+		}
+		score := t.score
+		if l.HeaderRow > 0 {
+			score = l.matches(t.header)
+		}
+		if t.headerRow == 0 || score < l.enough() || 4*score < 3*want {
+			continue
+		}
+		if n, err := t.count(); err == nil && n > 0 {
+			others = append(others, fmt.Sprintf("%q (%d rows)", name, n))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return &policy.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
+}
+
+// count reads a sheet through and returns how many of its rows have anything in them.
+func (t *table) count() (n int, err error) {
+	for {
+		fields, _, err := t.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, nil
+		case err != nil:
+			return n, err
+		case slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
+			n++
+		}
+	}
 }

@@ -182,7 +182,7 @@ func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	switch h.Kind {
 	case PlanHold:
 		tx.Enqueue(RunJob{Target: h.Subject, Because: because})
-	case ImportHold, EndingsHold:
+	case ImportHold, EndingsHold, StartHold:
 		tx.Enqueue(PullJob{Source: h.Subject})
 	}
 	return nil
@@ -345,6 +345,9 @@ const (
 	ImportHold = "hr-import"
 	// EndingsHold is of the endings of an import that went in otherwise.
 	EndingsHold = "hr-endings"
+	// StartHold is of a start that changes of a source move into the future while
+	// the employment runs.
+	StartHold = "hr-start"
 	// BindHold and ErasureHold are of what one person proposed and another has to
 	// let through. The subject is the target, and the person.
 	BindHold    = "account-bind"
@@ -614,6 +617,15 @@ func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, ma
 		bySeq[d.Seq] = d
 	}
 	return items, bySeq, nil
+}
+
+// OpenReviews returns how many reviews have questions that are not decided, and how many
+// questions these are.
+func (db *DB) OpenReviews(ctx context.Context) (campaigns, items int, err error) {
+	if err := db.read.QueryRowxContext(ctx, `SELECT COUNT(DISTINCT campaign_id), COUNT(*) FROM review_item WHERE decision IS NULL`).Scan(&campaigns, &items); err != nil {
+		return 0, 0, fmt.Errorf("read review items: %w", err)
+	}
+	return campaigns, items, nil
 }
 
 // ReviewItem returns one item.

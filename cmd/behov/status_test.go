@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestStatusCountsWhatWaits: reviews that are open, people who may be one, and starts
+// that are held, with what to run; decided, they are gone.
+func TestStatusCountsWhatWaits(t *testing.T) {
+	h := applied(t)
+	says := func(code int, want ...string) {
+		t.Helper()
+		got, out, errs := h.run("status")
+		if got != code {
+			t.Errorf("status is %d, want %d\n%s%s", got, code, out, errs)
+		}
+		for _, w := range want {
+			if !strings.Contains(out, w) {
+				t.Errorf("status does not say %q:\n%s", w, out)
+			}
+		}
+		for _, w := range []string{"behov review list", "behov people duplicates", "moved into the future"} {
+			if len(want) == 0 && strings.Contains(out, w) {
+				t.Errorf("status says %q:\n%s", w, out)
+			}
+		}
+	}
+	says(0)
+	h.ok("review", "start", "--system", "library", "--by", "1006")
+	h.edit("hr.csv", "karin.lindqvist@example.org", "johan.akerblom@example.org")
+	h.ok("hr", "import", h.file("hr.csv"))
+	says(exitHeld, "1 review is open with ", "questions that are not decided: behov review list", "1 pair of people may be one person each: behov people duplicates")
+	_, out, _ := h.run("status", "--json")
+	var s struct {
+		Duplicates int  `json:"possible_duplicates"`
+		Reviews    int  `json:"open_reviews"`
+		Questions  int  `json:"open_review_items"`
+		Waits      bool `json:"waits_for_a_person"`
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil || s.Duplicates != 1 || s.Reviews != 1 || s.Questions < 2 || !s.Waits {
+		t.Errorf("%+v, %v\n%s", s, err, out)
+	}
+	h.ok("people", "apart", "1001", "1002", "--reason", "they share a mailbox", "--by", "1009")
+	for _, line := range strings.Split(h.ok("review", "list"), "\n")[1:] {
+		if f := strings.Fields(line); len(f) > 0 {
+			by := "1006"
+			if strings.Contains(line, "Sjögren") {
+				by = "1001"
+			}
+			h.ok("review", "decide", f[0], "keep", "--reason", "needed", "--by", by)
+		}
+	}
+	says(0)
+}
+
+// TestHoldShowNamesAPostponedStart: in a full export and of changes it is no withdrawal.
+func TestHoldShowNamesAPostponedStart(t *testing.T) {
+	for _, changes := range []string{"", "      changes: true\n"} {
+		h := applied(t)
+		h.edit("behov.yaml", "      shrink_limit:", changes+"      shrink_limit:")
+		h.edit("hr.csv", "permanent,75,1002,2019-08-12", "permanent,75,1002,2099-08-12")
+		code, out, errs := h.run("hr", "import", "--made", "now", h.file("hr.csv"))
+		if code != exitHeld {
+			t.Fatalf("%d\n%s%s", code, out, errs)
+		}
+		digest := strings.Fields(out[strings.Index(out, "hold release ")+len("hold release "):])[0]
+		h.says([]string{"hold", "show", digest}, "employment-postponed of 1 person:", "Sven Öberg")
+		if shown := h.ok("hold", "show", digest); strings.Contains(shown, "employment-withdrawn") {
+			t.Errorf("hold show says %s", shown)
+		}
+		if changes != "" {
+			if _, out, _ := h.run("status"); !strings.Contains(out, "1 start of a running employment is moved into the future and HELD: behov hold list") {
+				t.Errorf("status says\n%s", out)
+			}
+		}
+		h.says([]string{"hold", "release", digest, "--reason", "begins later", "--by", "1001"}, "Released: hold "+digest)
+		h.ok("hr", "import", "--made", "now", h.file("hr.csv"))
+		h.says([]string{"people", "show", "1004"}, "2099-08-12")
+	}
+}

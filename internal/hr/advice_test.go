@@ -1,0 +1,119 @@
+package hr_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/hr"
+)
+
+// TestAnEndThatIsNoDateTellsWhatToSay: what exports write for no end is told with the
+// setting that reads it so, which then does; of another mistake it is not.
+func TestAnEndThatIsNoDateTellsWhatToSay(t *testing.T) {
+	file := func(end string) []byte {
+		return []byte(strings.Replace(twoPeople, "2022-01-01,,", "2022-01-01,"+end+",", 1))
+	}
+	for value, want := range map[string]string{"tillsvidare": "empty: [tillsvidare]", "Tillsvidare": "empty: [Tillsvidare]", "-": `empty: ["-"]`, "–": `empty: ["–"]`, "N/A": `empty: ["N/A"]`, "0000-00-00": `empty: ["0000-00-00"]`} {
+		export, err := hr.Read("hr.csv", file(value), detecting, nil, units(t), today)
+		if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "if it says that there is none, add under hr.sources.hr: "+want) {
+			t.Errorf("%q: %+v, %v", value, export.Problems, err)
+		}
+		s := detecting
+		s.Empty = []string{strings.ToUpper(value)}
+		if export, err = hr.Read("hr.csv", file(value), s, nil, units(t), today); err != nil || len(export.Problems) != 0 || len(export.Rows) != 3 || export.Rows[2].End != "" {
+			t.Errorf("%q with the setting: %+v, %v", value, export, err)
+		}
+	}
+	s := detecting
+	s.Empty = []string{"-"}
+	if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(export.Problems[0].Text, `empty: ["-", "n/a"]`) {
+		t.Errorf("beside another: %+v, %v", export.Problems, err)
+	}
+	for _, other := range []string{"soon", "2026-02-30"} {
+		if export, err := hr.Read("hr.csv", file(other), detecting, nil, units(t), today); err != nil || strings.Contains(export.Problems[0].Text, "empty:") {
+			t.Errorf("%q: %+v, %v", other, export.Problems, err)
+		}
+	}
+}
+
+// TestZerosThatASpreadsheetLeftOutAreTold: several numbers that are one digit shorter
+// than the others, unless people are known by them.
+func TestZerosThatASpreadsheetLeftOutAreTold(t *testing.T) {
+	file := func(short func(n int) string) string {
+		text := strings.Replace(header, "person_id", "ANST NR", 1)
+		for n := range 20 {
+			text += fmt.Sprintf("%s,E%d,A,B,school,1,100,2020-01-01,,no\n", short(n), n)
+		}
+		return text
+	}
+	s := detecting
+	s.Columns = map[string]string{"person_id": "ANST NR"}
+	lost := file(func(n int) string {
+		if n > 16 {
+			return fmt.Sprint(7000 + n)
+		}
+		return fmt.Sprint(10000 + n)
+	})
+	f := newFixture(t)
+	r := f.imported(lost, s)
+	if r.Warnings != 1 || r.Problems[0].Line != 19 || !strings.Contains(r.Problems[0].Text, `3 numbers, this one is the first, have 4 digits and almost all others 5`) || !strings.Contains(r.Problems[0].Text, `hr.sources.hr: columns: {person_id: '{{col "ANST NR" | pad 5}}'}`) {
+		t.Fatalf("%+v", r)
+	}
+	if r = f.imported(strings.Replace(lost, ",100,", ",50,", 1), s); r.Warnings != 0 {
+		t.Errorf("people are known by them: %+v", r)
+	}
+	padded := s
+	padded.Columns = map[string]string{"person_id": `{{col "ANST NR" | pad 5}}`}
+	export, err := hr.Read("hr.csv", []byte(lost), padded, nil, units(t), today)
+	if err != nil || export.Rows[19].PersonKey != "07019" || export.Rows[0].PersonKey != "10000" {
+		t.Errorf("%+v, %v", export.Rows, err)
+	}
+	for name, short := range map[string]func(int) string{
+		"letters":    func(n int) string { return fmt.Sprintf("A%d", n) },
+		"counted":    func(n int) string { return fmt.Sprint(9990 + n) },
+		"all as one": func(n int) string { return fmt.Sprint(10000 + n) },
+	} {
+		if r := newFixture(t).imported(file(short), s); r.Warnings != 0 {
+			t.Errorf("%s: %+v", name, r.Problems)
+		}
+	}
+}
+
+// TestARowWithMoreFieldsThanColumnsIsLeftOut: also when nothing else is wrong with it.
+// Delimiters behind the last column are nothing.
+func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
+	for extra, want := range map[string]int{",": 0, ",,,": 0, ", ,\u00a0": 0, ",x": 1, ",,2026-12-31": 1} {
+		text := strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,no"+extra, 1)
+		export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
+		if err != nil || len(export.Problems) != want || len(export.Rows) != 3-want {
+			t.Fatalf("%q: %+v, %v", extra, export, err)
+		}
+		if want > 0 && (export.Problems[0].Line != 4 || export.Problems[0].Warning || !strings.Contains(export.Problems[0].Text, "fields, and there are 10 columns") || !export.BadPeople["2"]) {
+			t.Errorf("%q: %+v", extra, export.Problems)
+		}
+	}
+}
+
+// TestProblemsNameColumnsAndNoTemplates: a value that is made of a part of a column, or of
+// several, is told by the columns' names.
+func TestProblemsNameColumnsAndNoTemplates(t *testing.T) {
+	s := detecting
+	s.Columns = map[string]string{"start_date": `{{.Anst | before "/"}}`, "employment_id": "person_id+Nr", "end_date": `{{.Anst | after "/"}}`}
+	s.Empty = []string{"-"}
+	file := func(e1 string) string {
+		return "person_id,Nr,given_name,family_name,Anst\n1,1,Åsa,Ek," + e1 + "\n2,1,Bo,Dahl,2022-01-01/\n"
+	}
+	f := newFixture(t)
+	f.imported(file("2020-01-01/"), s)
+	for row, want := range map[string]string{
+		"soon/":                 "column start_date (of Anst): it is not a date",
+		"2099-01-01/2099-12-31": "column start_date (of Anst): it moves the start",
+		"2020-01-01/2019-01-01": "column end_date (of Anst): it is before the start",
+	} {
+		r := f.imported(file(row), s)
+		if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, want) || strings.Contains(r.Problems[0].Text, "{{") {
+			t.Errorf("%s: %+v", row, r.Problems)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package hr
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// EmploymentPostponed names, in what a hold would do, an employment that runs and
+// whose start moves into the future. It is no kind of event.
+const EmploymentPostponed identity.Kind = "employment-postponed"
+
+// startHolds are the holds of starts that changes of a source move into the future.
+// Changes are not listed again in the next delivery as a full export lists everything,
+// so that each start has a hold of its own, which outlives the delivery.
+type startHolds struct {
+	known []store.HoldState // of the source
+	// raised are new or stand undecided, by employment; taken are the employments of
+	// which the delivery has a row that is taken.
+	raised map[identity.EmploymentID]store.Hold
+	taken  []identity.EmploymentID
+}
+
+// startDigest names the move of an employment's start to a day. Two moves of one
+// employment have the first startPrefix characters in common.
+func startDigest(source string, employment identity.EmploymentID, start identity.Date) string {
+	day := sha256.Sum256([]byte(source + "\x00" + string(employment) + "\x00" + string(start)))
+	return holdDigest(source, "start\x00"+string(employment)) + hex.EncodeToString(day[:4])
+}
+
+const startPrefix = 16
+
+// startHoldsOf returns the holds of starts of a source, decided or not.
+func startHoldsOf(holds []store.HoldState, source string) []store.HoldState {
+	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.StartHold || h.Subject != source })
+}
+
+// startDecidedSince says whether a start of the source that is held was decided on
+// after an instant, so that what moved it is to be read again.
+func (im *Importer) startDecidedSince(ctx context.Context, source string, since time.Time) (bool, error) {
+	holds, err := im.DB.Holds(ctx)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(startHoldsOf(holds, source), func(h store.HoldState) bool { return h.Decision != nil && !h.Decision.At().Before(since) }), nil
+}
+
+// startUndecided says whether a start of the source waits for a decision.
+func (im *Importer) startUndecided(ctx context.Context, source string) (bool, error) {
+	holds, err := im.DB.Holds(ctx)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(startHoldsOf(holds, source), func(h store.HoldState) bool { return h.Decision == nil }), nil
+}
+
+// postpones says whether a row moves the start of an employment that runs into the
+// future. Its person would lose their access until then, and most often it is a
+// renewal that has the start of the new contract. The employment stays as it is until
+// a person decides; what the row says of its person is taken, and so are the person's
+// other rows. A full export holds it with the endings of the import; of changes each
+// start is held by itself.
+func (r *run) postpones(s *Subject, row Row) bool {
+	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
+	})
+	if i < 0 {
+		return false
+	}
+	running := s.Person.Employments[i]
+	last := row // of changes, what is said last holds
+	if r.Export.Partial {
+		last = lastOf(s.Rows, row.EmploymentKey)
+	}
+	if row.Removed || row.Start <= r.today || r.endingsReleased || last.Removed || last.Start <= r.today || r.Export.Partial && last.Stamp < running.Stamp {
+		r.starts.taken = append(r.starts.taken, running.ID)
+		return false
+	}
+	column := r.Source.Shown("start_date")
+	const what = "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the employment stays as it is; of a renewal keep the start, or give it an employment_id of its own beside the one that runs, "
+	if r.Export.BadEmployments[row.EmploymentKey] {
+		return true // another row of it said so
+	}
+	if !r.Export.Partial {
+		r.problem(row, what+"or release what is held to take the new start", column)
+		r.Export.BadEmployments[row.EmploymentKey] = true
+		delete(r.hashes, row.EmploymentKey) // it is looked at again
+		r.postponed = append(r.postponed, s.Person.ID)
+		r.report.Postponed++
+		return true
+	}
+	digest := startDigest(r.Source.Name, running.ID, last.Start)
+	say := r.problem
+	if r.Source.SCIM {
+		say = r.warn // the client's other values are taken
+	}
+	k := slices.IndexFunc(r.starts.known, func(h store.HoldState) bool { return h.Digest == digest })
+	switch decision := func() *store.Decision {
+		if k < 0 {
+			return nil
+		}
+		return r.starts.known[k].Decision
+	}(); {
+	case decision != nil && decision.Verdict == store.Release:
+		r.starts.taken = append(r.starts.taken, running.ID)
+		return false
+	case decision != nil:
+		say(last, what+"as the new start was rejected (hold %s)", column, digest)
+	default:
+		say(last, what+"or take the new start with behov hold release %s and import the row again", column, digest)
+		if r.starts.raised == nil {
+			r.starts.raised = map[identity.EmploymentID]store.Hold{}
+		}
+		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.StartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
+			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, last.Start)}
+	}
+	r.Export.BadEmployments[row.EmploymentKey] = true
+	delete(r.hashes, row.EmploymentKey)
+	r.report.Postponed++
+	return true
+}
+
+// lastOf returns the row of an employment that is taken last.
+func lastOf(rows []Row, employment string) (last Row) {
+	for _, row := range rows {
+		if row.EmploymentKey == employment && (last.EmploymentKey == "" || cmp.Or(cmp.Compare(row.Stamp, last.Stamp), cmp.Compare(row.ValidFrom, last.ValidFrom), cmp.Compare(row.Line, last.Line)) > 0) {
+			last = row
+		}
+	}
+	return last
+}
+
+// holdStarts raises the holds of starts, and ends those of which the source says
+// something else now, or that went through.
+func (r *run) holdStarts(ctx context.Context, tx *store.Tx) error {
+	var concerned []string // prefixes of digests
+	for _, id := range r.starts.taken {
+		concerned = append(concerned, startDigest(r.Source.Name, id, "")[:startPrefix])
+	}
+	digests := map[string]bool{}
+	for _, h := range r.starts.raised {
+		concerned = append(concerned, h.Digest[:startPrefix])
+		digests[h.Digest] = true
+	}
+	for _, h := range r.starts.known {
+		if slices.Contains(concerned, h.Digest[:startPrefix]) && !digests[h.Digest] {
+			if err := tx.EndHold(ctx, h.Digest); err != nil {
+				return err
+			}
+		}
+	}
+	for _, id := range sortedEmployments(r.starts.raised) {
+		h := r.starts.raised[id]
+		body, err := json.Marshal(map[identity.Kind][]identity.PersonID{EmploymentPostponed: {identity.PersonID(h.Body)}})
+		if err != nil {
+			return fmt.Errorf("hold %s: %w", h.Digest, err)
+		}
+		h.Body = string(body)
+		if err := tx.RaiseHold(ctx, h, nil, r.Actor, r.now); err != nil {
+			return err
+		}
+		r.report.StartsHeld = append(r.report.StartsHeld, h)
+		r.record.Status = store.ImportEndingsHeld
+	}
+	return nil
+}
+
+func sortedEmployments(m map[identity.EmploymentID]store.Hold) []identity.EmploymentID {
+	ids := make([]identity.EmploymentID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

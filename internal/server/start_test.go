@@ -1,0 +1,34 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/store"
+)
+
+// TestAPushedStartInTheFutureIsHeld: a client that moves the start of a running employment
+// into the future is answered as always, what it says of the person is taken, and the
+// employment runs on until a person decides. Deactivated, it ends all the same.
+func TestAPushedStartInTheFutureIsHeld(t *testing.T) {
+	s := newService(t)
+	id := s.push(asa)
+	before := s.people("2026-11-25")
+	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "value": {"`+server.EmploymentURN+`": {"startDate": "2027-02-01"}}}`))
+	if got := s.people("2026-11-25"); got != before {
+		t.Errorf("it is %s, and was %s", got, before)
+	}
+	holds, err := s.db.Holds(t.Context())
+	if err != nil || len(holds) != 1 || holds[0].Kind != store.StartHold || !strings.Contains(holds[0].Why, "2027-02-01") {
+		t.Errorf("%+v, %v", holds, err)
+	}
+	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(deactivate))
+	if got := s.people("2026-11-25"); strings.Contains(got, "[1001") {
+		t.Errorf("deactivated: %s", got)
+	}
+	if holds, err = s.db.Holds(t.Context()); err != nil || len(holds) != 0 {
+		t.Errorf("deactivated: %+v, %v", holds, err)
+	}
+}
