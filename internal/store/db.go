@@ -213,7 +213,7 @@ type Tx struct {
 	tx      *sqlx.Tx
 	db      *DB
 	keys    map[string]*seal.PersonKey
-	logins  map[string]int // how many of a base this transaction knows to be taken
+	logins  loginNames
 	records []pendingRecord
 	changed map[string]bool // people whom what was recorded is about
 	asked   bool            // somebody asks for it, whatever a target said before

@@ -51,16 +51,13 @@ func (in inserts) statement(q queryer, rows int) string {
 	return b.String()
 }
 
-// insert inserts rows, whose values follow each other, many with each statement. Of a
-// table there are three statements, so that both databases keep them prepared.
+// insert inserts rows, whose values follow each other, many with each statement. A
+// table has statements of a few sizes, so that both databases keep them prepared.
 func (tx *Tx) insert(ctx context.Context, in inserts, values []any) error {
 	for len(values) > 0 {
-		rows := 1
-		for _, n := range []int{in.fullRows(), in.fullRows() / 8} {
-			if n > 0 && len(values) >= n*len(in.columns) {
-				rows = n
-				break
-			}
+		rows := in.fullRows()
+		for rows*len(in.columns) > len(values) {
+			rows = max(1, rows/4)
 		}
 		if tx.statements == nil {
 			tx.statements = map[insertKey]string{}

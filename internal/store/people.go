@@ -362,62 +362,6 @@ func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	return fmt.Errorf("%q names %d people: give one of %s", ref, len(ids), strings.Join(candidates, ", "))
 }
 
-// TakeLogin gives the person a login made of the base that nobody has or had,
-// for good: base, or base2, base3 … Numbers are taken in order and never given
-// back, so the first free one is found in steps that double and then halve.
-func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
-	const most = 1 << 30
-	taken := tx.logins[base] // every number to taken is taken, as far as we know
-	free := taken + 1
-	for free < most {
-		is, err := tx.loginTaken(ctx, base, free)
-		if err != nil {
-			return "", err
-		}
-		if !is {
-			break
-		}
-		taken, free = free, free*2
-	}
-	for taken+1 < free {
-		middle := (taken + free) / 2
-		is, err := tx.loginTaken(ctx, base, middle)
-		if err != nil {
-			return "", err
-		}
-		if is {
-			taken = middle
-		} else {
-			free = middle
-		}
-	}
-	if tx.logins == nil {
-		tx.logins = map[string]int{}
-	}
-	tx.logins[base] = free
-	login := identity.LoginCandidate(base, free)
-	hash, err := tx.db.master.Hash("login", login)
-	if err != nil {
-		return "", fmt.Errorf("login: %w", err)
-	}
-	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO login_register (login_hash, person_id) VALUES ($1, $2)`, hash, string(person)); err != nil {
-		return "", fmt.Errorf("login register: %w", err)
-	}
-	return login, nil
-}
-
-func (tx *Tx) loginTaken(ctx context.Context, base string, n int) (bool, error) {
-	hash, err := tx.db.master.Hash("login", identity.LoginCandidate(base, n))
-	if err != nil {
-		return false, fmt.Errorf("login: %w", err)
-	}
-	var found bool
-	if err := tx.tx.GetContext(ctx, &found, `SELECT EXISTS (SELECT 1 FROM login_register WHERE login_hash = $1)`, hash); err != nil {
-		return false, fmt.Errorf("login register: %w", err)
-	}
-	return found, nil
-}
-
 // eventPayload is the sealed part of an event.
 type eventPayload struct {
 	Key        string                    `json:"key,omitempty"`
@@ -576,6 +520,37 @@ func (tx *Tx) hashNationalID(number string) ([]byte, error) {
 		return nil, nil
 	}
 	return tx.db.master.Hash(nationalIDContext, number)
+}
+
+// KnownNationalIDs returns those of the numbers, in their one form, that a person has.
+func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[string]bool, error) {
+	known := map[string]bool{}
+	for page := range slices.Chunk(numbers, peoplePage) {
+		byHash := map[string]string{}
+		var hashes [][]byte
+		for _, number := range page {
+			hash, err := tx.hashNationalID(number)
+			if err != nil {
+				return nil, err
+			}
+			if hash != nil {
+				hashes, byHash[string(hash)] = append(hashes, hash), number
+			}
+		}
+		if len(hashes) == 0 {
+			continue
+		}
+		where, args := inHashes(tx.tx, "national_id_hash", hashes, nil)
+		if err := scanEach(ctx, tx.tx, `SELECT national_id_hash FROM person WHERE merged_into = '' AND `+where, args, func(row *sql.Rows) error {
+			var hash []byte
+			err := row.Scan(&hash)
+			known[byHash[string(hash)]] = true
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("people by national ID: %w", err)
+		}
+	}
+	return known, nil
 }
 
 // PeopleWithNationalID returns who has the number, which is in its one form.
