@@ -3,9 +3,11 @@ package governance
 import (
 	"context"
 	"fmt"
-	"slices"
+	"runtime"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -42,12 +44,8 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 		intervals = append(intervals, of...)
 	}
 	audit.SortIntervals(intervals)
-	grants, err := g.grants(ctx, intervals)
-	if err != nil {
+	if items, err = g.reviewItems(ctx, intervals); err != nil {
 		return 0, nil, err
-	}
-	for _, i := range intervals {
-		items = append(items, store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: why(grants[i.Person], policy.EntitlementID(i.Entitlement))})
 	}
 	if len(items) == 0 {
 		return 0, nil, fmt.Errorf("no one has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
@@ -72,26 +70,49 @@ func systems(r *policy.Rules) string {
 	return strings.Join(names, ", ")
 }
 
+// reviewPage is how many items are made at a time.
+const reviewPage = 1000
+
+// reviewItems returns an item for each interval, in their order, with the reasons as
+// they are today. Pages are made side by side: while one is read, another is decided.
+func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval) ([]store.ReviewItem, error) {
+	items := make([]store.ReviewItem, len(intervals))
+	pages, ctx := errgroup.WithContext(ctx)
+	pages.SetLimit(runtime.GOMAXPROCS(0))
+	for from := 0; from < len(intervals); from += reviewPage {
+		to := min(from+reviewPage, len(intervals))
+		pages.Go(func() error {
+			grants, err := g.grants(ctx, intervals[from:to])
+			if err != nil {
+				return err
+			}
+			for n, i := range intervals[from:to] {
+				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: why(grants[i.Person], policy.EntitlementID(i.Entitlement))}
+			}
+			return nil
+		})
+	}
+	return items, pages.Wait()
+}
+
 // grants returns what each person who has any of the access is granted today.
 func (g *Governance) grants(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
 	ids := make(store.Few, len(access))
 	for i, a := range access {
 		ids[i] = identity.PersonID(a.Person)
 	}
-	grants := map[string][]policy.Grant{}
-	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), 1000) {
-		people, err := g.DB.PeopleAmong(ctx, page)
-		if err != nil {
+	people, err := g.DB.PeopleAmong(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	standings, err := reconcile.StandingsOf(ctx, g.DB, g.Config, people, g.today())
+	if err != nil {
+		return nil, err
+	}
+	grants := make(map[string][]policy.Grant, len(people))
+	for i, s := range standings {
+		if grants[string(people[i].ID)], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
 			return nil, err
-		}
-		standings, err := reconcile.StandingsOf(ctx, g.DB, g.Config, people, g.today())
-		if err != nil {
-			return nil, err
-		}
-		for i, s := range standings {
-			if grants[string(people[i].ID)], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return grants, nil

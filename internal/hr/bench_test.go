@@ -3,7 +3,6 @@ package hr_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // largeExport writes so many employments of people who have 1.3 each; every
@@ -43,7 +43,7 @@ func (f *fixture) reopen(b *testing.B) {
 		b.Fatal(err)
 	}
 	var err error
-	if f.db, err = store.Open(b.Context(), "sqlite:"+f.file, f.master); err != nil {
+	if f.db, err = store.Open(b.Context(), f.url, f.master); err != nil {
 		b.Fatal(err)
 	}
 	f.im.DB = f.db
@@ -59,8 +59,8 @@ func benchFixture(b *testing.B) *fixture {
 	if err != nil {
 		b.Fatal(err)
 	}
-	file := filepath.Join(b.TempDir(), "behov.db")
-	db, err := store.Open(b.Context(), "sqlite:"+file, master)
+	url := testenv.Database(b)
+	db, err := store.Open(b.Context(), url, master)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func benchFixture(b *testing.B) *fixture {
 		b.Fatal(err)
 	}
 	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Rules: &policy.Rules{Units: units(b)}}
-	f := &fixture{db: db, file: file, master: master, im: hr.Importer{DB: db, Config: c, Now: func() time.Time { return now }, Actor: "behov"}}
+	f := &fixture{db: db, url: url, master: master, im: hr.Importer{DB: db, Config: c, Now: func() time.Time { return now }, Actor: "behov"}}
 	b.Cleanup(func() { _ = f.db.Close() })
 	return f
 }

@@ -58,7 +58,7 @@ type fixture struct {
 	db *store.DB
 	im hr.Importer
 	// For benchmarks.
-	file   string
+	url    string
 	master *seal.Master
 }
 

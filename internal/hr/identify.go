@@ -25,6 +25,14 @@ type joined struct {
 func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded map[identity.PersonID]*Subject) ([]*Subject, error) {
 	var newcomers []*Subject
 	byNumber := map[string]*Subject{} // of newcomers
+	var numbers []string
+	for _, key := range fresh {
+		numbers = append(numbers, r.rowsOf(key)[0].Person.NationalID)
+	}
+	taken, err := tx.KnownNationalIDs(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
 	for _, key := range fresh {
 		rows := r.rowsOf(key)
 		facts := rows[0].Person
@@ -33,9 +41,11 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 		}
 		var candidates []*Subject
 		if identity.Born(facts.NationalID) != "" {
-			people, err := tx.PeopleWithNationalID(ctx, facts.NationalID)
-			if err != nil {
-				return nil, err
+			var people []identity.Person
+			if taken[facts.NationalID] {
+				if people, err = tx.PeopleWithNationalID(ctx, facts.NationalID); err != nil {
+					return nil, err
+				}
 			}
 			for _, p := range people {
 				s := loaded[p.ID]

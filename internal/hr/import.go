@@ -441,9 +441,16 @@ func (r *run) rowsOf(person string) []Row        { return r.among(r.byPerson, pe
 // among returns the rows with the key, in the order of the file.
 func (r *run) among(order []int32, key string, of func(Row) string) []Row {
 	i, _ := slices.BinarySearchFunc(order, key, func(at int32, key string) int { return strings.Compare(of(r.Export.Rows[at]), key) })
-	var rows []Row
-	for ; i < len(order) && of(r.Export.Rows[order[i]]) == key; i++ {
-		rows = append(rows, r.Export.Rows[order[i]])
+	end := i
+	for end < len(order) && of(r.Export.Rows[order[end]]) == key {
+		end++
+	}
+	if i == end {
+		return nil
+	}
+	rows := make([]Row, 0, end-i)
+	for _, at := range order[i:end] {
+		rows = append(rows, r.Export.Rows[at])
 	}
 	return rows
 }
@@ -465,20 +472,31 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		sorted = append(sorted, key)
 	}
 	slices.Sort(sorted)
+	keys := make([]identity.SourceKey, len(sorted))
+	for i, key := range sorted {
+		keys[i] = identity.SourceKey{Source: r.Source.Name, Key: key}
+	}
+	known, err := tx.PersonIDsByKeys(ctx, keys)
+	if err != nil {
+		return err
+	}
 	var fresh []string
-	for _, key := range sorted {
-		if len(r.rowsOf(key)) == 0 && !r.Export.BadPeople[key] {
+	for _, key := range keys {
+		rows := r.rowsOf(key.Key)
+		if len(rows) == 0 && !r.Export.BadPeople[key.Key] {
 			continue
 		}
-		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})
+		id, is := known[key]
 		switch {
-		case err != nil:
-			return err
-		case !known && len(r.rowsOf(key)) > 0:
-			fresh = append(fresh, key)
-		case !known:
-		case loaded[p.ID] == nil:
-			loaded[p.ID] = &Subject{Person: p}
+		case !is && len(rows) > 0:
+			fresh = append(fresh, key.Key)
+		case !is:
+		case loaded[id] == nil:
+			p, err := tx.PersonWithRecords(ctx, id)
+			if err != nil {
+				return err
+			}
+			loaded[id] = &Subject{Person: p}
 		}
 	}
 	for _, s := range loaded {
@@ -627,7 +645,8 @@ func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
 
 // logins gives every new person a login.
 func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event) error {
-	for i, e := range events {
+	var wanted []store.NewLogin
+	for _, e := range events {
 		if e.Kind != identity.PersonAdded {
 			continue
 		}
@@ -640,8 +659,15 @@ func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event)
 		if err != nil {
 			return fmt.Errorf("login of person %s: %w", e.Person, err)
 		}
-		if events[i].Login, err = tx.TakeLogin(ctx, base, e.Person); err != nil {
-			return err
+		wanted = append(wanted, store.NewLogin{Base: base, Person: e.Person})
+	}
+	logins, err := tx.TakeLogins(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	for i, e := range events {
+		if e.Kind == identity.PersonAdded {
+			events[i].Login, logins = logins[0], logins[1:]
 		}
 	}
 	return nil

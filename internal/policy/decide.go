@@ -119,9 +119,9 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 				united[g.entitlement] = s
 			}
 			if len(g.deny) > 0 {
-				s.deny = append(s.deny, r.reasons(g.deny, g.entitlement, e.ID)...)
+				s.deny = r.appendReasons(s.deny, g.deny, g.entitlement, e.ID)
 			} else {
-				s.allow = append(s.allow, r.reasons(g.allow, g.entitlement, e.ID)...)
+				s.allow = r.appendReasons(s.allow, g.allow, g.entitlement, e.ID)
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, giv
 				if given[g.entitlement] || len(g.deny) > 0 {
 					continue
 				}
-				for i, reason := range r.reasons(g.allow, g.entitlement, e.ID) {
+				for i, reason := range r.appendReasons(nil, g.allow, g.entitlement, e.ID) {
 					until := before.AddDays(r.rules[g.allow[i]].Handover)
 					if until >= day && until > found[g.entitlement].until {
 						found[g.entitlement] = kept{until, reason}
@@ -241,11 +241,12 @@ func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
 	return g
 }
 
-func (r *Rules) reasons(rules []int, entitlement int, employment identity.EmploymentID) []Reason {
-	reasons := make([]Reason, len(rules))
-	for i, n := range rules {
-		rule := r.rules[n]
-		reasons[i] = Reason{Rule: rule.ID, Version: rule.Version, Place: fmt.Sprintf("%s:%d", rule.File, rule.Line), Via: r.via(n, entitlement), Why: rule.Why, Employment: employment}
+// appendReasons appends the reasons by which rules give or deny an entitlement.
+func (r *Rules) appendReasons(reasons []Reason, rules []int, entitlement int, employment identity.EmploymentID) []Reason {
+	reasons = slices.Grow(reasons, len(rules))
+	for _, n := range rules {
+		rule := &r.rules[n]
+		reasons = append(reasons, Reason{Rule: rule.ID, Version: rule.Version, Place: rule.place, Via: r.via(n, entitlement), Why: rule.Why, Employment: employment})
 	}
 	return reasons
 }

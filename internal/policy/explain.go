@@ -100,7 +100,7 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 }
 
 func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in input) Near {
-	n := Near{Rule: rule.ID, Version: rule.Version, Place: fmt.Sprintf("%s:%d", rule.File, rule.Line), Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
+	n := Near{Rule: rule.ID, Version: rule.Version, Place: rule.place, Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
 	for _, c := range r.conditions[rule.condition].conjuncts {
 		part := Part{Text: c.text, Holds: c.root.holds(in)}
 		n.Holds = n.Holds && part.Holds

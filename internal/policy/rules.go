@@ -54,6 +54,7 @@ type Rules struct {
 
 type compiledRule struct {
 	Rule
+	place     string // file:line
 	condition int
 	reach     []reached // sorted by entitlement
 }
@@ -150,7 +151,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			}
 		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, condition: at, reach: reach[rule.Grants]})
+		r.rules = append(r.rules, compiledRule{Rule: rule, place: fmt.Sprintf("%s:%d", rule.File, rule.Line), condition: at, reach: reach[rule.Grants]})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)

@@ -222,20 +222,10 @@ func (tx *Tx) copyRows(ctx context.Context, source *sqlx.Tx, table string, total
 	if err != nil {
 		return 0, err
 	}
-	// Some hundred parameters in a statement make the cost of a statement small
-	// beside that of its rows.
-	most := max(1, 900/len(columns))
-	full := insertMany(tx.tx, table, columns, most)
+	to := inserts{table: table, columns: columns}
 	var values []any
 	flush := func() error {
-		if len(values) == 0 {
-			return nil
-		}
-		statement := full
-		if rows := len(values) / len(columns); rows < most {
-			statement = insertMany(tx.tx, table, columns, rows)
-		}
-		_, err := tx.tx.ExecContext(ctx, statement, values...)
+		err := tx.insert(ctx, to, values)
 		copied += int64(len(values) / len(columns))
 		values = values[:0]
 		progress("copy "+table, int(copied), total)
@@ -251,7 +241,7 @@ func (tx *Tx) copyRows(ctx context.Context, source *sqlx.Tx, table string, total
 				row[i] = n != 0
 			}
 		}
-		if values = append(values, row...); len(values) >= most*len(columns) {
+		if values = append(values, row...); len(values) >= to.fullRows()*len(columns) {
 			if err := flush(); err != nil {
 				return 0, err
 			}
@@ -277,23 +267,6 @@ func (tx *Tx) truths(ctx context.Context, table string) (map[string]bool, error)
 		truths[t.Name()] = strings.HasPrefix(t.DatabaseTypeName(), "BOOL")
 	}
 	return truths, rows.Err()
-}
-
-// insertMany is a statement that inserts so many rows. The names are our own. SQLite
-// looks up each numbered parameter among all that came before it, which for many
-// takes longer than the insertion; of those without a number it knows the place.
-func insertMany(q queryer, table string, columns []string, rows int) string {
-	all := make([]string, rows)
-	for i := range all {
-		row := make([]string, len(columns))
-		for j := range row {
-			if row[j] = "?"; q.DriverName() != "sqlite" {
-				row[j] = fmt.Sprintf("$%d", i*len(columns)+j+1)
-			}
-		}
-		all[i] = "(" + strings.Join(row, ", ") + ")"
-	}
-	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES " + strings.Join(all, ", ")
 }
 
 // keyFits says whether what is sealed opens with our master key.

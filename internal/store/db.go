@@ -213,13 +213,14 @@ type Tx struct {
 	tx      *sqlx.Tx
 	db      *DB
 	keys    map[string]*seal.PersonKey
-	logins  map[string]int // how many of a base this transaction knows to be taken
+	logins  loginNames
 	records []pendingRecord
 	changed map[string]bool // people whom what was recorded is about
 	asked   bool            // somebody asks for it, whatever a target said before
 	last    string          // the event or decision that was recorded last
 	jobs    []Job
 
+	statements map[insertKey]string
 	headLocked bool
 }
 
@@ -319,25 +320,58 @@ func (db *DB) Heads(ctx context.Context) (Heads, error) {
 	return h, nil
 }
 
-// key returns the person's key, from the transaction's cache, the table, or
-// newly made.
+// key returns the person's key, as loadKeys has it.
 func (tx *Tx) key(ctx context.Context, person string) (*seal.PersonKey, error) {
 	if k := tx.keys[person]; k != nil {
 		return k, nil
 	}
-	k, err := loadKey(ctx, tx.tx, tx.db.master, person)
-	if errors.Is(err, sql.ErrNoRows) {
-		var wrapped []byte
-		if k, wrapped, err = tx.db.master.NewPersonKey(person); err != nil {
-			return nil, err
+	if err := tx.loadKeys(ctx, []string{person}); err != nil {
+		return nil, err
+	}
+	return tx.keys[person], nil
+}
+
+// loadKeys brings the keys of people into the transaction's cache: from the table, or
+// newly made.
+func (tx *Tx) loadKeys(ctx context.Context, people []string) error {
+	var missing []string
+	for _, person := range people {
+		if tx.keys[person] == nil {
+			missing = append(missing, person)
 		}
-		_, err = tx.tx.ExecContext(ctx, `INSERT INTO person_key (person_id, wrapped) VALUES ($1, $2)`, person, wrapped)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("key of person %s: %w", person, err)
+	slices.Sort(missing)
+	var made []any
+	for page := range slices.Chunk(slices.Compact(missing), peoplePage) {
+		where, args := in(tx.tx, "person_id", page, nil)
+		if err := scanEach(ctx, tx.tx, `SELECT person_id, wrapped FROM person_key WHERE `+where, args, func(row *sql.Rows) error {
+			var person string
+			var wrapped []byte
+			if err := row.Scan(&person, &wrapped); err != nil {
+				return err
+			}
+			var err error
+			tx.keys[person], err = tx.db.master.OpenPersonKey(person, wrapped)
+			return err
+		}); err != nil {
+			return fmt.Errorf("read keys of people: %w", err)
+		}
+		for _, person := range page {
+			if tx.keys[person] != nil {
+				continue
+			}
+			key, wrapped, err := tx.db.master.NewPersonKey(person)
+			if err != nil {
+				return err
+			}
+			tx.keys[person] = key
+			made = append(made, person, wrapped)
+		}
 	}
-	tx.keys[person] = k
-	return k, nil
+	if err := tx.insert(ctx, inserts{table: "person_key", columns: []string{"person_id", "wrapped"}}, made); err != nil {
+		return fmt.Errorf("keys of people: %w", err)
+	}
+	return nil
 }
 
 func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, person string) (*seal.PersonKey, error) {

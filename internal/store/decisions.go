@@ -583,18 +583,17 @@ func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at t
 		SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM review_campaign RETURNING id`, system, by, micros(at), reviewer); err != nil {
 		return 0, fmt.Errorf("review campaign: %w", err)
 	}
-	insert, err := tx.tx.PrepareContext(ctx, `INSERT INTO review_item (campaign_id, number, person_id, entitlement, why) VALUES ($1, $2, $3, $4, $5)`)
-	if err != nil {
-		return 0, fmt.Errorf("review item: %w", err)
-	}
-	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
+	rows := make([]any, 0, len(items)*len(reviewItemRows.columns))
 	for n, item := range items {
-		if _, err := insert.ExecContext(ctx, campaign, n+1, item.Person, item.Entitlement, item.Why); err != nil {
-			return 0, fmt.Errorf("review item: %w", err)
-		}
+		rows = append(rows, campaign, n+1, item.Person, item.Entitlement, item.Why)
+	}
+	if err := tx.insert(ctx, reviewItemRows, rows); err != nil {
+		return 0, fmt.Errorf("review items: %w", err)
 	}
 	return campaign, nil
 }
+
+var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "person_id", "entitlement", "why"}}
 
 // ReviewItems returns the items of a campaign, or of all when campaign is 0,
 // with the decision made on each.

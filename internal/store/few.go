@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -54,6 +55,24 @@ func in[T ~string | ~int64](q queryer, column string, values []T, args []any) (s
 	}
 	args = append(args, array(values))
 	return fmt.Sprintf("%s = ANY($%d)", column, len(args)), args
+}
+
+// inHashes is in for hashes.
+func inHashes(q queryer, column string, hashes [][]byte, args []any) (string, []any) {
+	if q.DriverName() != "sqlite" {
+		args = append(args, hashes)
+		return fmt.Sprintf("%s = ANY($%d)", column, len(args)), args
+	}
+	texts := make([]string, len(hashes)) // JSON has no bytes
+	for i, h := range hashes {
+		texts[i] = hex.EncodeToString(h)
+	}
+	text, err := json.Marshal(texts)
+	if err != nil {
+		return "1 = 0", args // strings are JSON always
+	}
+	args = append(args, string(text))
+	return fmt.Sprintf("%s IN (SELECT unhex(value) FROM json_each($%d))", column, len(args)), args
 }
 
 // plain is a value as a driver takes it.

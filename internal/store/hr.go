@@ -231,6 +231,15 @@ func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 
 // PersonIDsByKeys returns who is called by the keys; those of no one are left out.
 func (db *DB) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
+	return personIDsByKeys(ctx, db.read, keys)
+}
+
+// PersonIDsByKeys is DB.PersonIDsByKeys as the transaction sees it.
+func (tx *Tx) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
+	return personIDsByKeys(ctx, tx.tx, keys)
+}
+
+func personIDsByKeys(ctx context.Context, q queryer, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
 	bySource := map[string][]string{}
 	for _, k := range keys {
 		bySource[k.Source] = append(bySource[k.Source], k.Key)
@@ -242,8 +251,8 @@ func (db *DB) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (m
 				Key    string            `db:"key"`
 				Person identity.PersonID `db:"person_id"`
 			}
-			where, args := in(db.read, "key", page, []any{source})
-			if err := db.read.SelectContext(ctx, &rows, `SELECT key, person_id FROM person_source_key WHERE source = $1 AND `+where, args...); err != nil {
+			where, args := in(q, "key", page, []any{source})
+			if err := sqlx.SelectContext(ctx, q, &rows, `SELECT key, person_id FROM person_source_key WHERE source = $1 AND `+where, args...); err != nil {
 				return nil, fmt.Errorf("read people by their keys: %w", err)
 			}
 			for _, r := range rows {

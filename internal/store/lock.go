@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/sys/unix"
 )
 
 // ErrLocked is returned when somebody else holds a lock.
@@ -175,7 +174,7 @@ func (db *DB) take(ctx context.Context, keys []int64) error {
 			}
 		}
 		for n, key := range keys {
-			if err := setLock(l.file, unix.F_WRLCK, key); err != nil {
+			if err := lockByte(l.file, key); err != nil {
 				l.release(ctx, keys[:n])
 				return err
 			}
@@ -228,23 +227,11 @@ func tryLock(ctx context.Context, conn *sql.Conn, keys []int64) (got []int64, er
 // (errcodes, 53200).
 const outOfMemory = "53200"
 
-// setLock locks or unlocks one byte of the file, without waiting.
-func setLock(f *os.File, kind int16, key int64) error {
-	err := unix.FcntlFlock(f.Fd(), setLockCommand, &unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: key, Len: 1})
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		return ErrLocked
-	}
-	if err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
-	return nil
-}
-
 // release gives keys back. What cannot be given back goes with the connection.
 func (l *locks) release(ctx context.Context, keys []int64) {
 	if l.conn == nil {
 		for _, key := range keys {
-			_ = setLock(l.file, unix.F_UNLCK, key) // which cannot fail on an open file
+			_ = unlockByte(l.file, key) // which cannot fail on an open file
 		}
 		return
 	}

@@ -362,62 +362,6 @@ func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	return fmt.Errorf("%q names %d people: give one of %s", ref, len(ids), strings.Join(candidates, ", "))
 }
 
-// TakeLogin gives the person a login made of the base that nobody has or had,
-// for good: base, or base2, base3 … Numbers are taken in order and never given
-// back, so the first free one is found in steps that double and then halve.
-func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
-	const most = 1 << 30
-	taken := tx.logins[base] // every number to taken is taken, as far as we know
-	free := taken + 1
-	for free < most {
-		is, err := tx.loginTaken(ctx, base, free)
-		if err != nil {
-			return "", err
-		}
-		if !is {
-			break
-		}
-		taken, free = free, free*2
-	}
-	for taken+1 < free {
-		middle := (taken + free) / 2
-		is, err := tx.loginTaken(ctx, base, middle)
-		if err != nil {
-			return "", err
-		}
-		if is {
-			taken = middle
-		} else {
-			free = middle
-		}
-	}
-	if tx.logins == nil {
-		tx.logins = map[string]int{}
-	}
-	tx.logins[base] = free
-	login := identity.LoginCandidate(base, free)
-	hash, err := tx.db.master.Hash("login", login)
-	if err != nil {
-		return "", fmt.Errorf("login: %w", err)
-	}
-	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO login_register (login_hash, person_id) VALUES ($1, $2)`, hash, string(person)); err != nil {
-		return "", fmt.Errorf("login register: %w", err)
-	}
-	return login, nil
-}
-
-func (tx *Tx) loginTaken(ctx context.Context, base string, n int) (bool, error) {
-	hash, err := tx.db.master.Hash("login", identity.LoginCandidate(base, n))
-	if err != nil {
-		return false, fmt.Errorf("login: %w", err)
-	}
-	var found bool
-	if err := tx.tx.GetContext(ctx, &found, `SELECT EXISTS (SELECT 1 FROM login_register WHERE login_hash = $1)`, hash); err != nil {
-		return false, fmt.Errorf("login register: %w", err)
-	}
-	return found, nil
-}
-
 // eventPayload is the sealed part of an event.
 type eventPayload struct {
 	Key        string                    `json:"key,omitempty"`
@@ -443,122 +387,60 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 	for i, e := range events {
 		version[e.Person] = seq + int64(i) + 1
 	}
-	insert, err := tx.tx.PrepareContext(ctx, `INSERT INTO hr_event
-		(seq, import_id, source, kind, person_id, employment_id, effective, recorded_us, payload_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
-	if err != nil {
-		return fmt.Errorf("HR events: %w", err)
+	people := make([]string, len(events))
+	for i, e := range events {
+		people[i] = string(e.Person)
 	}
-	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
+	if err := tx.loadKeys(ctx, people); err != nil {
+		return err
+	}
+	rows := make([]any, 0, len(events)*len(eventRows.columns))
+	p := projection{tx: tx, precedence: precedence, version: version}
 	for _, e := range events {
 		seq++
 		e.Seq = seq
-		key, err := tx.key(ctx, string(e.Person))
+		sealed, err := tx.sealEvent(ctx, e)
 		if err != nil {
 			return err
 		}
-		payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts})
-		if err != nil {
-			return fmt.Errorf("event payload: %w", err)
-		}
-		sealed, err := key.Seal(eventContext, payload)
-		if err != nil {
-			return fmt.Errorf("seal an event: %w", err)
-		}
-		if _, err := insert.ExecContext(ctx, e.Seq, importID, e.Source, string(e.Kind), string(e.Person), string(e.Employment),
-			string(e.Effective), micros(e.Recorded), sealed); err != nil {
-			return fmt.Errorf("HR event %d: %w", e.Seq, err)
-		}
-		if err := tx.project(ctx, precedence, e, version); err != nil {
+		rows = append(rows, e.Seq, importID, e.Source, string(e.Kind), string(e.Person), string(e.Employment), string(e.Effective), micros(e.Recorded), sealed)
+		if err := p.add(ctx, e); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
 		tx.concerns(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
 	}
+	err := p.flush(ctx)
+	if err == nil {
+		err = tx.insert(ctx, eventRows, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("HR events %d to %d: %w", last-int64(len(events))+1, last, err)
+	}
 	return nil
 }
 
-// project writes what an event says into the identity tables, and with a person's
-// first event which one is the last; version loses who has it.
-func (tx *Tx) project(ctx context.Context, precedence identity.Precedence, e identity.Event, version map[identity.PersonID]int64) error {
-	switch e.Kind {
-	case identity.PersonAdded:
-		record := identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}
-		f := precedence.Merge([]identity.Record{record}) // what the source is named for
-		sealed, err := tx.sealNationalID(ctx, e.Person, f.NationalID)
-		if err != nil {
-			return err
-		}
-		hash, err := tx.hashNationalID(f.NationalID)
-		if err != nil {
-			return err
-		}
-		if err := tx.exec(ctx, `INSERT INTO person (id, given_name, family_name, email, phone, national_id_sealed, national_id_hash, protected, login, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, version[e.Person]); err != nil {
-			return err
-		}
-		delete(version, e.Person)
-		return tx.putRecord(ctx, e.Person, record)
-	case identity.PersonJoined, identity.PersonChanged:
-		if err := tx.putRecord(ctx, e.Person, identity.Record{SourceKey: identity.SourceKey{Source: e.Source, Key: e.Key}, Facts: e.PersonFacts, Stamp: e.Stamp}); err != nil {
-			return err
-		}
-		if err := tx.remerge(ctx, precedence, e.Person); err != nil {
-			return err
-		}
-	case identity.EmploymentAdded, identity.EmploymentChanged:
-		if err := tx.putEmployment(ctx, e); err != nil {
-			return err
-		}
-	case identity.EmploymentWithdrawn:
-		if err := tx.exec(ctx, `UPDATE employment SET withdrawn_from = $2, said = NULL WHERE id = $1`, string(e.Employment), string(e.Effective)); err != nil {
-			return err
-		}
+var eventRows = inserts{table: "hr_event", columns: []string{"seq", "import_id", "source", "kind", "person_id", "employment_id", "effective", "recorded_us", "payload_sealed"}}
+
+// sealEvent returns what an event says of a person, sealed with their key.
+func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
+	key, err := tx.key(ctx, string(e.Person))
+	if err != nil {
+		return nil, err
 	}
-	newest, unset := version[e.Person]
-	if !unset {
-		return nil
+	payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts})
+	if err != nil {
+		return nil, fmt.Errorf("event payload: %w", err)
 	}
-	delete(version, e.Person)
-	return tx.exec(ctx, `UPDATE person SET version = $2 WHERE id = $1`, string(e.Person), newest)
+	sealed, err := key.Seal(eventContext, payload)
+	if err != nil {
+		return nil, fmt.Errorf("seal an event: %w", err)
+	}
+	return sealed, nil
 }
 
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
 	_, err := tx.tx.ExecContext(ctx, query, args...)
 	return err
-}
-
-func (tx *Tx) putEmployment(ctx context.Context, e identity.Event) error {
-	f := *e.EmploymentFacts
-	terms, err := json.Marshal(f.Terms)
-	if err != nil {
-		return err
-	}
-	leaves := ""
-	if len(f.Leaves) > 0 {
-		b, err := json.Marshal(f.Leaves)
-		if err != nil {
-			return err
-		}
-		leaves = string(b)
-	}
-	args := []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.EndSaid), e.RowHash}
-	if e.Kind == identity.EmploymentChanged {
-		return tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = $10 WHERE id = $1`, args...)
-	}
-	return tx.exec(ctx, `INSERT INTO employment (id, start_date, end_date, leaves, terms, sponsor_key, stamp, person_key, end_said, said, person_id, source, key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, append(args, string(e.Person), e.Source, e.Key)...)
-}
-
-// putRecord keeps what a source says of a person.
-func (tx *Tx) putRecord(ctx context.Context, person identity.PersonID, r identity.Record) error {
-	sealed, err := tx.sealNationalID(ctx, person, r.Facts.NationalID)
-	if err != nil {
-		return err
-	}
-	return tx.exec(ctx, `INSERT INTO person_source_key (source, key, person_id, given_name, family_name, email, phone, national_id_sealed, protected, stamp)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (source, key) DO UPDATE SET person_id = excluded.person_id, given_name = excluded.given_name, family_name = excluded.family_name, email = excluded.email,
-		phone = excluded.phone, national_id_sealed = excluded.national_id_sealed, protected = excluded.protected, stamp = excluded.stamp`,
-		r.Source, r.Key, string(person), r.Facts.GivenName, r.Facts.FamilyName, r.Facts.Email, r.Facts.Phone, sealed, r.Facts.Protected, r.Stamp)
 }
 
 // remerge makes the person's own row of what their records say.
@@ -638,6 +520,37 @@ func (tx *Tx) hashNationalID(number string) ([]byte, error) {
 		return nil, nil
 	}
 	return tx.db.master.Hash(nationalIDContext, number)
+}
+
+// KnownNationalIDs returns those of the numbers, in their one form, that a person has.
+func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[string]bool, error) {
+	known := map[string]bool{}
+	for page := range slices.Chunk(numbers, peoplePage) {
+		byHash := map[string]string{}
+		var hashes [][]byte
+		for _, number := range page {
+			hash, err := tx.hashNationalID(number)
+			if err != nil {
+				return nil, err
+			}
+			if hash != nil {
+				hashes, byHash[string(hash)] = append(hashes, hash), number
+			}
+		}
+		if len(hashes) == 0 {
+			continue
+		}
+		where, args := inHashes(tx.tx, "national_id_hash", hashes, nil)
+		if err := scanEach(ctx, tx.tx, `SELECT national_id_hash FROM person WHERE merged_into = '' AND `+where, args, func(row *sql.Rows) error {
+			var hash []byte
+			err := row.Scan(&hash)
+			known[byHash[string(hash)]] = true
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("people by national ID: %w", err)
+		}
+	}
+	return known, nil
 }
 
 // PeopleWithNationalID returns who has the number, which is in its one form.

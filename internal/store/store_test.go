@@ -84,6 +84,32 @@ func hire(n int) []identity.Event {
 	}
 }
 
+// checkProjection compares what the identity tables say of each person with what their
+// events fold into, and returns how many people there are.
+func checkProjection(t *testing.T, db *store.DB) (people int) {
+	t.Helper()
+	for p, err := range db.People(t.Context(), store.AnyPerson) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		people++
+		recorded, err := db.Events(t.Context(), p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := identity.Fold(identity.Person{}, recorded)
+		want.PersonFacts = identity.Precedence(nil).Merge(want.Keys)
+		want.NationalID = "" // sealed; People does not open it
+		for i := range want.Keys {
+			want.Keys[i].Facts = nil
+		}
+		if !reflect.DeepEqual(p, want) {
+			t.Errorf("the tables say\n%+v\nthe events\n%+v", p, want)
+		}
+	}
+	return people
+}
+
 // TestProjectionIsTheFold: what the identity tables say of a person is what
 // their events fold into, after each import.
 func TestProjectionIsTheFold(t *testing.T) {
@@ -99,26 +125,7 @@ func TestProjectionIsTheFold(t *testing.T) {
 		}
 		for _, batch := range [][]identity.Event{events, second} {
 			write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "import", nil, batch) })
-			people := 0
-			for p, err := range db.People(ctx, store.AnyPerson) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				people++
-				recorded, err := db.Events(ctx, p.ID)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want := identity.Fold(identity.Person{}, recorded)
-				want.PersonFacts = identity.Precedence(nil).Merge(want.Keys)
-				want.NationalID = "" // sealed; People does not open it
-				for i := range want.Keys {
-					want.Keys[i].Facts = nil
-				}
-				if !reflect.DeepEqual(p, want) {
-					t.Errorf("the tables say\n%+v\nthe events\n%+v", p, want)
-				}
-			}
+			people := checkProjection(t, db)
 			if people != 2 {
 				t.Fatalf("%d people, want 2", people)
 			}

@@ -2,14 +2,7 @@
 
 package store
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
-
-// Locks belong to the process.
-const setLockCommand = unix.F_SETLK
+import "time"
 
 // giveUpAfter does nothing: here the system decides when a connection is dead.
 func giveUpAfter(uintptr, time.Duration) error { return nil }

@@ -77,10 +77,6 @@ func (p *Postgres) end() {
 // cannot, it ends the test.
 func startPostgres(t testing.TB) *Postgres {
 	t.Helper()
-	matches, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	for _, m := range matches {
-		t.Setenv("PATH", os.Getenv("PATH")+":"+m)
-	}
 	initdb := Need(t, "initdb", "apt-get install postgresql")
 	server := Need(t, "postgres", "apt-get install postgresql")
 	dir, err := os.MkdirTemp("", "behov-postgres-")

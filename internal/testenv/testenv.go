@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +27,11 @@ func Need(t testing.TB, program, install string) string {
 	if testing.Short() {
 		t.Skipf("%s: tests with real servers are not run with -short", program)
 	}
-	// Debian keeps servers in sbin, which users rarely have in PATH.
-	for _, name := range []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program, "/usr/local/libexec/" + program} {
+	// Debian keeps servers in sbin, and PostgreSQL's programs by version, which users
+	// rarely have in PATH. PATH stays as it is: a parallel test must not change it.
+	names := []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program, "/usr/local/libexec/" + program}
+	versions, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + program)
+	for _, name := range append(names, versions...) {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

@@ -1,0 +1,8 @@
+//go:build !linux && !windows
+
+package store
+
+import "golang.org/x/sys/unix"
+
+// Locks belong to the process.
+const setLockCommand = unix.F_SETLK
