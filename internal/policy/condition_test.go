@@ -187,7 +187,7 @@ func TestWarningsAreTrue(t *testing.T) {
 			}
 		}
 	})
-	if said == 0 {
+	if said == 0 && !testing.Short() { // few checks may have none
 		t.Error("no condition was constant")
 	}
 }
@@ -206,7 +206,7 @@ func TestAPatternSaidToMatchEveryTextDoes(t *testing.T) {
 			t.Fatalf("%q does not match %q", pattern, text)
 		}
 	})
-	if said == 0 {
+	if said == 0 && !testing.Short() { // few checks may have none
 		t.Error("no pattern matched every text")
 	}
 }
