@@ -61,11 +61,10 @@ type standing struct {
 	Different []store.EvaluatorDifference `json:"evaluator_differences"`
 	// Undecided are people who get nothing until it is decided whose record it is.
 	Undecided int `json:"undecided_records"`
-	// Duplicates are pairs of people who may be one, Reviews the reviews with questions
-	// that are not decided, and Questions how many these are.
-	Duplicates int `json:"possible_duplicates"`
-	Reviews    int `json:"open_reviews"`
-	Questions  int `json:"open_review_items"`
+	// Reviews are the reviews with questions that are not decided, and Questions how many
+	// these are.
+	Reviews   int `json:"open_reviews"`
+	Questions int `json:"open_review_items"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
 }
@@ -116,9 +115,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
 	undecided, err10 := i.db.HeldRecords(ctx, nil)
-	duplicates, err11 := i.db.Duplicates(ctx)
-	reviews, questions, err12 := i.db.OpenReviews(ctx)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12); err != nil {
+	reviews, questions, err11 := i.db.OpenReviews(ctx)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11); err != nil {
 		return s, err
 	}
 	held, starts := map[string]int{}, map[string]int{}
@@ -162,8 +160,8 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 		s.Waits = s.Waits || one.Parked > 0 || one.Held > 0 || one.Paused != nil || one.LetsIn != ""
 	}
 	s.Different = append([]store.EvaluatorDifference{}, different...)
-	s.Undecided, s.Duplicates, s.Reviews, s.Questions = len(undecided), len(duplicates), reviews, questions
-	s.Waits = s.Waits || s.Duplicates > 0 || s.Reviews > 0
+	s.Undecided, s.Reviews, s.Questions = len(undecided), reviews, questions
+	s.Waits = s.Waits || s.Reviews > 0
 	s.Waits = s.Waits || len(s.Left) > 0 || len(s.Different) > 0 || s.Undecided > 0
 	return s, nil
 }
@@ -241,9 +239,6 @@ func (a *app) printStatus(i *installation, s standing) {
 	}
 	if s.Undecided > 0 {
 		row("People", "", count(s.Undecided, "person gets", "people get")+" NOTHING until it is decided whose record it is: behov people duplicates")
-	}
-	if s.Duplicates > 0 {
-		row("People", "", count(s.Duplicates, "pair of people", "pairs of people")+" may be one person each: behov people duplicates")
 	}
 	if s.Reviews > 0 {
 		row("Reviews", "", fmt.Sprintf("%s with %s: behov review list", count(s.Reviews, "review is open", "reviews are open"), count(s.Questions, "question that is not decided", "questions that are not decided")))

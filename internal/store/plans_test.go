@@ -47,8 +47,8 @@ var meantScans = map[string]string{
 	"FROM held_record h":                               "all who wait for a decision",
 	"FROM access_interval WHERE unseen_us IS NOT NULL": "an index of these only",
 	"FROM account WHERE disabled_us <> 0":              "an index of these only",
+	"FROM review_item WHERE decision IS NULL":          "an index of these only",
 	"(o.protected OR o.protected_by_hand)":             "PostgreSQL reads an index of the protected only",
-	"FROM review_item WHERE decision IS NULL":          "open questions are counted",
 	// What is about everybody.
 	"SELECT id FROM person ORDER BY id":                                   "everybody",
 	"SELECT COUNT(*) FROM person":                                         "everybody",
