@@ -65,18 +65,18 @@ type Matcher interface {
 // entitlements.
 const EntitlementName = "entitlement name"
 
-// Handover receives the first password of a new account, once. A connector
+// PasswordSink receives the first password of a new account, once. A connector
 // that is configured with none tells it to nobody. An error means that it was
 // not handed over; the account is there all the same, and somebody has to set
 // another password.
-type Handover interface {
+type PasswordSink interface {
 	FirstPassword(ctx context.Context, account AccountRef, password string) error
 }
 
-// Memory is where a connector keeps what makes the next reading cheaper (a
+// StateStore is where a connector keeps what makes the next reading cheaper (a
 // delta token and what it continues from). It is sealed at rest. A connector
 // must do as well without: what it loads may be old, or nothing.
-type Memory interface {
+type StateStore interface {
 	// Load returns what was last saved, nil when nothing was.
 	Load(ctx context.Context) ([]byte, error)
 	Save(ctx context.Context, state []byte) error

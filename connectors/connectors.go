@@ -37,7 +37,7 @@ type Connector interface {
 	// order. Changes of one account are carried out in the order given;
 	// others may be merged (many members in one request) or run side by
 	// side. Every change is safe to repeat: one that is already so returns
-	// [AlreadySo]. One change's failure does not stop the rest, except that
+	// [AlreadyApplied]. One change's failure does not stop the rest, except that
 	// after [TargetDown] the remaining ones may fail alike without being
 	// tried.
 	Apply(ctx context.Context, changes []Change) []Result
@@ -71,11 +71,11 @@ type Account struct {
 	Name string
 	// Enabled is false when the account cannot be used to sign in.
 	Enabled bool
-	// Elsewhere: another directory masters the account (a user that is synced
+	// MasteredExternally: another directory masters the account (a user that is synced
 	// from the premises), so that its anchor, name, attributes and state cannot
 	// be written here. behov knows it by its ID, gives and takes memberships
 	// and ends sessions, and leaves the rest to where the account is mastered.
-	Elsewhere bool
+	MasteredExternally bool
 	// Attributes holds the attributes the connector is configured to read, by
 	// the target's own names. An attribute without a value is absent. The
 	// values of an attribute that refers to accounts (a manager) are their
@@ -102,13 +102,13 @@ type Entitlement struct {
 type Membership struct {
 	Entitlement string // an Entitlement's Name
 	AccountID   string // an Account's ID; empty for a member that is no account in our scope
-	// Former is the ID of an account of which the entitlement holds an earlier
+	// FormerName is the ID of an account of which the entitlement holds an earlier
 	// name, which nothing has any more: the account is no member by it, and what
 	// gets the name next would be. AccountID is then empty.
-	Former string
-	// Dangling is how many other members the entitlement holds that name nothing;
+	FormerName string
+	// DanglingMembers is how many other members the entitlement holds that name nothing;
 	// AccountID is then empty.
-	Dangling int
+	DanglingMembers int
 }
 
 // Completeness says whether a read saw everything.
@@ -132,9 +132,9 @@ const (
 	DeleteAccount  Op = "delete-account"  // Account.ID
 	AddMember      Op = "add-member"      // Account.ID, Entitlement
 	RemoveMember   Op = "remove-member"   // Account.ID, Entitlement
-	// RemoveFormer takes the earlier names of an account out of an entitlement
-	// that nothing has any more (Membership.Former): Account.ID, Entitlement.
-	RemoveFormer Op = "remove-former-member"
+	// RemoveFormerMember takes the earlier names of an account out of an entitlement
+	// that nothing has any more (Membership.FormerName): Account.ID, Entitlement.
+	RemoveFormerMember Op = "remove-former-member"
 )
 
 // AccountRef names the account a Change is about.
@@ -165,8 +165,8 @@ type Status string
 const (
 	// Applied: the target did it.
 	Applied Status = "applied"
-	// AlreadySo: there was nothing to do; the state asked for is the state.
-	AlreadySo Status = "already-so"
+	// AlreadyApplied: there was nothing to do; the state asked for is the state.
+	AlreadyApplied Status = "already-so"
 	// Refused: the target understood and said no (name taken, no such
 	// account, no such group, policy). Repeating it unchanged is no use.
 	Refused Status = "refused"

@@ -13,7 +13,7 @@ type Class string
 // The classes of error.
 const (
 	// RetryLater: the target is there but will not do it now (throttled,
-	// busy). Wait for Error.After, or behov's own backoff, and repeat.
+	// busy). Wait for Error.RetryAfter, or behov's own backoff, and repeat.
 	RetryLater Class = "retry-later"
 	// TargetDown: no connection, or it broke. Every change would fail.
 	TargetDown Class = "target-down"
@@ -27,10 +27,10 @@ const (
 // data and without secrets.
 type Error struct {
 	Class Class
-	// After is, with RetryLater, how long the target asked us to wait; zero
+	// RetryAfter is, with RetryLater, how long the target asked us to wait; zero
 	// when it did not say.
-	After time.Duration
-	Err   error
+	RetryAfter time.Duration
+	Err        error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -42,11 +42,11 @@ func Errorf(class Class, format string, args ...any) *Error {
 	return &Error{Class: class, Err: fmt.Errorf(format, args...)}
 }
 
-// After returns how long the target asked us to wait; zero when it did not.
-func After(err error) time.Duration {
+// RetryAfter returns how long the target asked us to wait; zero when it did not.
+func RetryAfter(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {
-		return e.After
+		return e.RetryAfter
 	}
 	return 0
 }

@@ -16,7 +16,7 @@ type DisableProver interface {
 // DisableProof says what was found out.
 type DisableProof struct {
 	Verdict ProofVerdict
-	// Why says for people what was tried and, unless the verdict is ShutsOut, what
+	// Why says for people what was tried and, unless the verdict is SignInRefused, what
 	// to set.
 	Why string
 }
@@ -26,11 +26,11 @@ type ProofVerdict string
 
 // The verdicts.
 const (
-	// ShutsOut: a disabled account cannot sign in.
-	ShutsOut ProofVerdict = "shuts-out"
-	// LetsIn: a disabled account can sign in. The target counts as one that cannot
+	// SignInRefused: a disabled account cannot sign in.
+	SignInRefused ProofVerdict = "shuts-out"
+	// SignInPossible: a disabled account can sign in. The target counts as one that cannot
 	// disable accounts.
-	LetsIn ProofVerdict = "lets-in"
+	SignInPossible ProofVerdict = "lets-in"
 	// NotTried: it could not be tried.
 	NotTried ProofVerdict = "not-tried"
 )

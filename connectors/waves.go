@@ -1,10 +1,10 @@
 package connectors
 
-// Waves divides the changes of one Apply into waves, as indexes: within a wave
+// Batches divides the changes of one Apply into waves, as indexes: within a wave
 // the order is of no account, so that a connector may merge its changes or
 // carry them out side by side. An account's changes come in their order, one
 // in each wave, except that memberships in different groups may go together.
-func Waves(changes []Change) [][]int {
+func Batches(changes []Change) [][]int {
 	type place struct {
 		wave   int
 		groups map[string]bool // nil after a change that is no membership
@@ -17,7 +17,7 @@ func Waves(changes []Change) [][]int {
 		if c.Op == CreateAccount {
 			key = "anchor " + c.Account.Anchor
 		}
-		membership := c.Op == AddMember || c.Op == RemoveMember || c.Op == RemoveFormer
+		membership := c.Op == AddMember || c.Op == RemoveMember || c.Op == RemoveFormerMember
 		p := last[key]
 		switch {
 		case p == nil:

@@ -24,7 +24,7 @@ func TestWaves(t *testing.T) {
 			})
 		}
 		wave := map[int]int{}
-		for n, indexes := range connectors.Waves(changes) {
+		for n, indexes := range connectors.Batches(changes) {
 			for _, i := range indexes {
 				if _, ok := wave[i]; ok {
 					t.Fatalf("change %d is in two waves", i)

@@ -25,7 +25,7 @@ func (a *app) accountListCommand() *cobra.Command {
 		Long:    "List the accounts that behov knows to be the person's, by each target's own ID.",
 		Example: "  behov account list 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -67,7 +67,7 @@ refused. Another person lets it through with behov hold release; a plan shows wh
 follows from it.`,
 		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			if _, ok := i.config.Target(target); !ok {
 				return fmt.Errorf("there is no target %q: say which with --target", target)
 			}
@@ -93,7 +93,7 @@ follows from it.`,
 			if a.json {
 				return a.printJSON(proposal)
 			}
-			a.waits(proposal, "The account was made by someone else than behov.")
+			a.printProposal(proposal, "The account was made by someone else than behov.")
 			return nil
 		}),
 	}
@@ -103,7 +103,7 @@ follows from it.`,
 	return cmd
 }
 
-// waits says that another person has to let a proposal through.
-func (a *app) waits(p governance.Proposal, why string) {
+// printProposal says that another person has to let a proposal through.
+func (a *app) printProposal(p governance.Proposal, why string) {
 	a.printf("Proposed (decision %d). %s Another person lets it through:\n  behov hold release %s --reason \"…\" --by …\n", p.Seq, why, p.Hold.Digest)
 }

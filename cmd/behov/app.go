@@ -116,21 +116,21 @@ func errorsIn(problems []policy.Problem) int {
 	return n
 }
 
-// opened makes of f, which needs an installation, what cobra runs.
-func (a *app) opened(f func(ctx context.Context, i *installation, args []string) error) func(*cobra.Command, []string) error {
+// withInstallation makes of f, which needs an installation, what cobra runs.
+func (a *app) withInstallation(f func(ctx context.Context, i *installation, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		i, err := a.open(cmd.Context())
 		if err != nil {
 			return err
 		}
 		if cmd.Name() != "serve" { // whose log says it, and names nobody
-			if err := a.banner(cmd.Context(), i); err != nil {
+			if err := a.printPauses(cmd.Context(), i); err != nil {
 				return errors.Join(err, i.db.Close())
 			}
 		}
 		err = f(cmd.Context(), i, args)
 		var status exit
-		if i.db.Made() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
+		if i.db.IsNew() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
 			fmt.Fprintln(a.stderr, "A new, empty database was made. If there was one already: is the disk there on which it is?")
 		}
 		return errors.Join(err, i.db.Close())
@@ -139,7 +139,7 @@ func (a *app) opened(f func(ctx context.Context, i *installation, args []string)
 
 // engine connects the targets. Call done when finished with them.
 func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine, done func(), err error) {
-	actor, err := a.doer(ctx, i)
+	actor, err := a.actor(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +148,7 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 		return nil, nil, err
 	}
 	p := newProgress(a.stderr)
-	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show, Eager: true, Patience: a.patience}
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience}
 	return e, func() { p.done(); closeTargets(targets) }, nil
 }
 

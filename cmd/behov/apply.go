@@ -35,7 +35,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 			}
 			return nil
 		},
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) (err error) {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) (err error) {
 			o := reconcile.Options{}
 			if person != "" {
 				p, err := i.db.FindPerson(ctx, person, i.config.First)
@@ -84,14 +84,14 @@ something is held or failed for good, 1 error or some steps were not done.`,
 }
 
 func (a *app) printResult(r *reconcile.Result, n *names) {
-	if total := sum(r.Settled); total > 0 {
-		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Settled))
+	if total := sumCounts(r.Resolved); total > 0 {
+		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Resolved))
 	}
-	if sum(r.Outcomes) == 0 {
+	if sumCounts(r.Outcomes) == 0 {
 		a.printf("Nothing to do.\n")
 	} else {
 		undone := map[string]bool{}
-		for _, u := range r.Undone {
+		for _, u := range r.NotDone {
 			undone[u.Step.ID] = true
 		}
 		done := slices.DeleteFunc(slices.Clone(r.Plan.Steps), func(s plan.Step) bool { return undone[s.ID] })
@@ -105,9 +105,9 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		}
 		a.printf("  done, but: %s, %s: %s\n", n.of(done.Step.Person), stepText(done.Step), done.Detail)
 	}
-	for i, u := range r.Undone {
+	for i, u := range r.NotDone {
 		if i == listed {
-			a.printf("  … and %d more\n", len(r.Undone)-i)
+			a.printf("  … and %d more\n", len(r.NotDone)-i)
 			break
 		}
 		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), u.Detail)
@@ -115,20 +115,20 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 	for _, h := range r.Plan.Holds {
 		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, h.Digest)
 	}
-	for _, w := range r.Plan.Waits {
+	for _, w := range r.Plan.AwaitingCompleteRead {
 		a.printf("WAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
 	}
 	for _, f := range r.Plan.Findings {
 		switch f.Kind {
 		case plan.Unreachable:
 			a.printf("Target %s could not be read: %s\n", f.Target, f.Text)
-		case plan.LetsIn:
+		case plan.SignInPossible:
 			a.printf("Target %s: %s\n", f.Target, f.Text)
 		}
 	}
 }
 
-func sum(m map[string]int) int {
+func sumCounts(m map[string]int) int {
 	total := 0
 	for _, n := range m {
 		total += n

@@ -47,9 +47,9 @@ func parseStretch(s string, zone *time.Location) (stretch, error) {
 	return stretch{}, fmt.Errorf("%q is no instant: write 2026-11-23, \"2026-11-23 14:05\" or 2026-11-23T14:05:00+01:00", s)
 }
 
-// past reads an instant or a date that has begun. The trail knows nothing of the
+// parsePast reads an instant or a date that has begun. The trail knows nothing of the
 // future, and who has something now would be listed as having it then.
-func (a *app) past(flag, text string, zone *time.Location) (stretch, error) {
+func (a *app) parsePast(flag, text string, zone *time.Location) (stretch, error) {
 	s, err := parseStretch(text, zone)
 	if err == nil && s.from.After(a.now()) {
 		err = fmt.Errorf("%s has not come yet, and the audit trail says what was: see with behov plan --as-of %s what will change until then", text, s.from.In(zone).Format(time.DateOnly))
@@ -68,10 +68,10 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
 		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everybody with a usable account",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())
 			if at != "" {
-				s, err := a.past("--at", at, i.zone)
+				s, err := a.parsePast("--at", at, i.zone)
 				if err != nil {
 					return err
 				}
@@ -101,7 +101,7 @@ func knownEntitlement(ctx context.Context, i *installation, id string) error {
 			return nil
 		}
 	}
-	ever, err := i.db.EverGiven(ctx, id)
+	ever, err := i.db.EntitlementEverHeld(ctx, id)
 	if err != nil || ever {
 		return err
 	}
@@ -116,8 +116,8 @@ func (a *app) accessCommand() *cobra.Command {
 		Long:    "List what a person had, since when, until when, and why. A person who was erased is\nknown by their ID only.\n" + instantHelp,
 		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
-			person, err := inTrail(ctx, i, args[0])
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+			person, err := findAuditedPerson(ctx, i, args[0])
 			if err != nil {
 				return err
 			}
@@ -126,14 +126,14 @@ func (a *app) accessCommand() *cobra.Command {
 			case at != "" && (from != "" || to != ""):
 				return fmt.Errorf("--at goes without --from and --to")
 			case at != "":
-				s, err := a.past("--at", at, i.zone)
+				s, err := a.parsePast("--at", at, i.zone)
 				if err != nil {
 					return err
 				}
 				q.From, q.To = s.from, s.to
 			case from != "" || to != "":
 				if from != "" {
-					s, err := a.past("--from", from, i.zone)
+					s, err := a.parsePast("--from", from, i.zone)
 					if err != nil {
 						return err
 					}
@@ -254,7 +254,7 @@ questions are answered from are those the records give. Note the head it prints
 somewhere else: the same head later proves that nothing before it changed.`,
 		Example: "  behov audit verify",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			s, err := i.db.VerifyAudit(ctx)
 			if err != nil {
 				return fmt.Errorf("the audit trail does not verify: %w", err)

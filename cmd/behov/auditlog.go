@@ -26,29 +26,29 @@ people with protected identity.
 ` + instantHelp,
 		Example: "  behov audit log --from 2026-11-23\n  behov audit log 1004\n  behov audit log --json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			var person identity.PersonID
 			var since, until stretch
 			var err error
 			if len(args) == 1 {
-				if person, err = inTrail(ctx, i, args[0]); err != nil {
+				if person, err = findAuditedPerson(ctx, i, args[0]); err != nil {
 					return err
 				}
 			}
 			if from != "" {
-				if since, err = a.past("--from", from, i.zone); err != nil {
+				if since, err = a.parsePast("--from", from, i.zone); err != nil {
 					return err
 				}
 			}
 			if to != "" {
-				if until, err = a.past("--to", to, i.zone); err != nil {
+				if until, err = a.parsePast("--to", to, i.zone); err != nil {
 					return err
 				}
 			}
 			n := newNames(ctx, i)
-			var of store.Few
+			var of store.PersonSet
 			if person != "" {
-				of = store.Few{person}
+				of = store.PersonSet{person}
 			}
 			for r, err := range i.db.Records(ctx, of) {
 				if err != nil {

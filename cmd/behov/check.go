@@ -19,9 +19,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// lacks reads a target and says which of the catalogue's entitlements it does
+// checkEntitlements reads a target and says which of the catalogue's entitlements it does
 // not have: nobody could be given them.
-func (a *app) lacks(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
+func (a *app) checkEntitlements(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
 	observed := plan.NewObserved()
 	completeness, err := connector.Snapshot(ctx, observed)
 	if err != nil {
@@ -141,11 +141,11 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
-	warnings, err := a.givenAway(ctx, c, offline)
+	warnings, err := a.warnProtectedLeaks(ctx, c, offline)
 	if err != nil {
 		return err
 	}
-	deciders, err := a.weaknesses(ctx, c, offline)
+	deciders, err := a.warnWeaknesses(ctx, c, offline)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target
 	if err := errors.Join(reconcile.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
 		return "", err
 	}
-	if err := a.lacks(ctx, c, t.Name, connected[t.Name]); err != nil {
+	if err := a.checkEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {
 		return "", err
 	}
 	return a.prove(ctx, t.Name, connected[t.Name])

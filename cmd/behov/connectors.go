@@ -65,7 +65,7 @@ func (a *app) printMatrix(kinds []config.KindCapabilities) {
 	for _, ability := range connectors.Abilities() {
 		line := fmt.Sprintf("%-32s", ability)
 		for _, k := range kinds {
-			line += fmt.Sprintf("%-*s", width(k), yes(k.Can[ability]))
+			line += fmt.Sprintf("%-*s", width(k), supportText(k.Can[ability]))
 		}
 		a.printf("%s\n", strings.TrimRight(line, " "))
 	}
@@ -75,7 +75,7 @@ func (a *app) printMatrix(kinds []config.KindCapabilities) {
 // width is that of a kind's column.
 func width(k config.KindCapabilities) int { return len(k.Name()) + 3 }
 
-func yes(s connectors.Support) string {
+func supportText(s connectors.Support) string {
 	if s.Can {
 		return "yes"
 	}
@@ -92,7 +92,7 @@ func markdownMatrix(kinds []config.KindCapabilities) string {
 	for _, ability := range connectors.Abilities() {
 		b.WriteString("| " + string(ability) + " |")
 		for _, k := range kinds {
-			b.WriteString(" " + yes(k.Can[ability]) + " |")
+			b.WriteString(" " + supportText(k.Can[ability]) + " |")
 		}
 		b.WriteString("\n")
 	}
@@ -127,7 +127,7 @@ func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
 		a.printf("%s\n", k.Name())
 		for _, ability := range connectors.Abilities() {
 			s := k.Can[ability]
-			a.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-28s %-4s %s", ability, yes(s), s.Note), " "))
+			a.printf("%s\n", strings.TrimRight(fmt.Sprintf("  %-28s %-4s %s", ability, supportText(s), s.Note), " "))
 		}
 	}
 	if len(quirks) > 0 {

@@ -35,12 +35,12 @@ The version before goes on working on the new schema, so that several that serve
 one database are upgraded one after another.`,
 		Example: "  behov db migrate",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			version, err := i.db.SchemaVersion(ctx)
 			if err != nil {
 				return err
 			}
-			done := i.db.Migrated()
+			done := i.db.AppliedMigrations()
 			if a.json {
 				return a.printJSON(map[string]any{"version": version, "migrated": done})
 			}
@@ -68,7 +68,7 @@ with both: then nobody knew any more what is so. Write the new one under databas
 in behov.yaml, and go on with that. If it was only to try: behov resume.`,
 		Example: "  behov db copy --to \"postgres://behov@db.example.org/behov?sslmode=verify-full\"\n  behov db copy --to env:BEHOV_DATABASE     # where the URL holds a password",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			if to == "" {
 				return errors.New("say where to: --to postgres://… or --to sqlite:FILE")
 			}
@@ -83,7 +83,7 @@ in behov.yaml, and go on with that. If it was only to try: behov resume.`,
 			if err != nil {
 				return err
 			}
-			sole, err := i.db.LockSole(ctx)
+			sole, err := i.db.LockService(ctx)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ in behov.yaml, and go on with that. If it was only to try: behov resume.`,
 			if err != nil {
 				return fmt.Errorf("--to: %w", err)
 			}
-			copied, err := a.copy(ctx, i, i.db, db, store.Copying{From: i.config.Database, Still: true})
+			copied, err := a.copy(ctx, i, i.db, db, store.CopyOptions{From: i.config.Database, FailOnWrite: true})
 			if err := errors.Join(err, db.Close()); err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ own records are sealed with the key file (key in behov.yaml), without which the
 backup is worth little. Keep both, and not together.`,
 		Example: "  behov backup /backup/behov-2026-11-24.db\n  behov backup \"/backup/behov-$(date +%F).db\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			file := args[0]
 			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 				return errors.Join(fmt.Errorf("%s is there already, and is not written over", file), err)
@@ -144,11 +144,11 @@ backup is worth little. Keep both, and not together.`,
 			if err != nil {
 				return err
 			}
-			copied, err := a.copy(ctx, i, i.db, db, store.Copying{From: i.config.Database})
+			copied, err := a.copy(ctx, i, i.db, db, store.CopyOptions{From: i.config.Database})
 			if err := errors.Join(err, db.Close()); err != nil {
 				return err
 			}
-			if err := moveInto(whole, file); err != nil {
+			if err := renameNew(whole, file); err != nil {
 				return fmt.Errorf("backup: %w", err)
 			}
 			if a.json {
@@ -170,8 +170,8 @@ func databaseNamed(c *config.Config, ref string) (string, error) {
 	return ref, nil
 }
 
-// moveInto gives a file that is on disk another name, unless there is one.
-func moveInto(from, to string) error {
+// renameNew gives a file that is on disk another name, unless there is one.
+func renameNew(from, to string) error {
 	f, err := os.Open(from)
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ and an account with the former one is nobody's until its anchor attribute is
 emptied.`,
 		Example: "  behov restore /backup/behov-2026-11-24.db\n  behov hr import hr.csv\n  behov plan\n  behov resume --reason \"what was decided since is decided again\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			master, err := masterKey(i.config)
 			if err != nil {
 				return err
@@ -221,7 +221,7 @@ emptied.`,
 			if err != nil {
 				return fmt.Errorf("%s is no backup of behov: %w", args[0], err)
 			}
-			copied, err := a.copy(ctx, i, backup, i.db, store.Copying{From: "backup " + filepath.Base(args[0]), Restored: true})
+			copied, err := a.copy(ctx, i, backup, i.db, store.CopyOptions{From: "backup " + filepath.Base(args[0]), Restored: true})
 			if err := errors.Join(err, backup.Close()); err != nil {
 				return err
 			}
@@ -245,7 +245,7 @@ func (a *app) pauseAll(ctx context.Context, i *installation, why string) error {
 	if _, paused := pauses[store.EveryTarget]; paused || err != nil {
 		return err
 	}
-	maker, err := a.doer(ctx, i)
+	maker, err := a.actor(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -271,10 +271,10 @@ func copyFile(from, to string) error {
 }
 
 // copy copies one database into the other.
-func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, how store.Copying) (store.Copied, error) {
-	actor, err := a.doer(ctx, i)
+func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, how store.CopyOptions) (store.CopyResult, error) {
+	actor, err := a.actor(ctx, i)
 	if err != nil {
-		return store.Copied{}, err
+		return store.CopyResult{}, err
 	}
 	p := newProgress(a.stderr)
 	defer p.done()
@@ -282,7 +282,7 @@ func (a *app) copy(ctx context.Context, i *installation, from, to *store.DB, how
 	return to.CopyFrom(ctx, from, how)
 }
 
-func (a *app) printCopied(c store.Copied) {
+func (a *app) printCopied(c store.CopyResult) {
 	a.printf("Copied %s, %s and %s, with whatever belongs to them; the trail verifies.\n",
 		count(int(c.Rows["person"]), "person", "people"), count(int(c.Rows["hr_event"]), "HR event", "HR events"), count(int(c.Rows["audit_record"]), "audit record", "audit records"))
 }

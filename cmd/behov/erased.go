@@ -8,14 +8,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// inTrail finds the person whom a question about the audit trail is about. One
+// findAuditedPerson finds the person whom a question about the audit trail is about. One
 // who was erased is known by their opaque ID only.
-func inTrail(ctx context.Context, i *installation, ref string) (identity.PersonID, error) {
+func findAuditedPerson(ctx context.Context, i *installation, ref string) (identity.PersonID, error) {
 	p, err := i.db.FindPerson(ctx, ref, i.config.First)
 	if err == nil || !errors.Is(err, store.ErrNoPerson) {
 		return p.ID, err
 	}
-	there, trailErr := i.db.InTrail(ctx, ref)
+	there, trailErr := i.db.HasAuditRecords(ctx, ref)
 	if trailErr != nil {
 		return "", trailErr
 	}

@@ -26,7 +26,7 @@ list everything the rules give the person. A person is named by HR person_id,
 login, e-mail address or ID.`,
 		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -36,7 +36,7 @@ login, e-mail address or ID.`,
 				return err
 			}
 			defer done()
-			standing, err := e.Standing(ctx, p)
+			standing, err := e.PersonStatus(ctx, p)
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ login, e-mail address or ID.`,
 			for _, interval := range has {
 				x.has[policy.EntitlementID(interval.Entitlement)] = true
 			}
-			if x.failing, err = i.db.FailingSteps(ctx, "", store.Few{p.ID}); err != nil {
+			if x.failing, err = i.db.FailingSteps(ctx, "", store.PersonSet{p.ID}); err != nil {
 				return err
 			}
 			if len(args) == 1 {
@@ -79,7 +79,7 @@ func (x explainer) failed(id policy.EntitlementID) (store.FailingStep, bool) {
 	of, _ := x.i.config.Rules.Catalogue.Entitlement(id)
 	for _, f := range x.failing {
 		var s plan.Step
-		if json.Unmarshal([]byte(f.Body), &s) == nil && s.Target == of.Target && !s.Takes() && plan.PhaseOf(s.Op) != plan.PhaseUpdate && (s.Entitlement == "" || s.Entitlement == id) {
+		if json.Unmarshal([]byte(f.Body), &s) == nil && s.Target == of.Target && !s.RevokesAccess() && plan.PhaseOf(s.Op) != plan.PhaseUpdate && (s.Entitlement == "" || s.Entitlement == id) {
 			return f, true
 		}
 	}
@@ -91,7 +91,7 @@ func (x explainer) stuck(id policy.EntitlementID) string {
 	of, _ := x.i.config.Rules.Catalogue.Entitlement(id)
 	for _, f := range x.failing {
 		var s plan.Step
-		if json.Unmarshal([]byte(f.Body), &s) != nil || !s.Takes() || s.Target != of.Target || s.Entitlement != "" && s.Entitlement != id {
+		if json.Unmarshal([]byte(f.Body), &s) != nil || !s.RevokesAccess() || s.Target != of.Target || s.Entitlement != "" && s.Entitlement != id {
 			continue
 		}
 		switch f.State {
@@ -131,7 +131,7 @@ func (x explainer) state(g policy.Grant) string {
 			return "is to lose it" + why
 		}
 		return "loses at the next apply"
-	case g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown:
+	case g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown:
 		return "waits"
 	}
 	return "has not"
@@ -253,15 +253,15 @@ func (x explainer) one(id policy.EntitlementID) error {
 	if e.Grant != nil && e.Grant.Gate != policy.Denied {
 		return nil
 	}
-	if len(e.Near) == 0 && !e.NoEmployment {
+	if len(e.NearRules) == 0 && !e.NoEmployment {
 		x.printf("  no rule gives it to anybody\n")
 	}
-	for n, near := range e.Near {
+	for n, near := range e.NearRules {
 		if n == 3 {
-			x.printf("  … and %s further away\n", count(len(e.Near)-n, "rule", "rules"))
+			x.printf("  … and %s further away\n", count(len(e.NearRules)-n, "rule", "rules"))
 			break
 		}
-		if near.Holds && !near.Deny {
+		if near.Satisfied && !near.Deny {
 			continue // it gives, and something else denies: said above
 		}
 		verb := "nearest"
@@ -274,7 +274,7 @@ func (x explainer) one(id policy.EntitlementID) error {
 		x.printf("  %s: rule %s@%s (%s) for %s%s\n", verb, near.Rule, near.Version, near.Place, x.employment(near.Employment), prefixed(": ", near.Why))
 		for _, part := range near.Parts {
 			mark := "holds"
-			if !part.Holds {
+			if !part.Satisfied {
 				mark = "fails"
 			}
 			x.printf("    %s  %s%s\n", mark, part.Text, prefixed("   — ", part.Actual))

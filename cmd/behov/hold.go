@@ -27,7 +27,7 @@ func (a *app) holdCommand() *cobra.Command {
 		Short:   "List what is held and not decided",
 		Example: "  behov hold list",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			holds, err := i.db.Holds(ctx)
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Short:   "Show what a hold would do if it was released",
 		Example: "  behov hold show 3f9c2a",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			h, err := a.governance(i).HoldBody(ctx, args[0])
 			if err != nil {
 				return err
@@ -161,7 +161,7 @@ stays with them when later plans have other steps besides, until they are done,
 are not needed any more, or the hold expires. A held import goes through as a whole.`,
 		Example: example,
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
@@ -248,7 +248,7 @@ func (a *app) printStepDecision(n *names, h store.HoldState, d governance.HoldDe
 	} else {
 		a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
 	}
-	if d.Left > 0 {
-		a.printf("%s held: about your own access, or caused by a decision of yours. Another person decides on that.\n", count(d.Left, "step stays", "steps stay"))
+	if d.Remaining > 0 {
+		a.printf("%s held: about your own access, or caused by a decision of yours. Another person decides on that.\n", count(d.Remaining, "step stays", "steps stay"))
 	}
 }

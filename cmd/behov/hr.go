@@ -57,7 +57,7 @@ Other names, columns made of several, and what is not found out by itself (forma
 delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 		Example: "  behov hr import export.csv\n  behov hr import --source contractors - < contractors.csv",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			if show && a.json {
 				return errors.New("--show-values is for a terminal, and goes without --json")
 			}
@@ -74,11 +74,11 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			}
 			stated := made != ""
 			if stated {
-				if when, stated = hr.ParseMade(made, a.now(), i.zone); !stated {
+				if when, stated = hr.ParseExportTime(made, a.now(), i.zone); !stated {
 					return fmt.Errorf("--made: %q is neither now nor a date, as 2026-11-23, nor an instant", made)
 				}
 			}
-			actor, err := a.doer(ctx, i)
+			actor, err := a.actor(ctx, i)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err != nil {
 				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
 			}
-			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), Made: when, Stated: stated, Export: export, ByHand: true})
+			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: stated, Export: export, ByHand: true})
 			p.done()
 			if err != nil {
 				return err
@@ -148,7 +148,7 @@ func (a *app) readFile(name string, zone *time.Location) ([]byte, time.Time, err
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return content, hr.MadeAt(name, info.ModTime(), zone), nil
+	return content, hr.ExportedAt(name, info.ModTime(), zone), nil
 }
 
 func (a *app) importsCommand() *cobra.Command {
@@ -160,7 +160,7 @@ func (a *app) importsCommand() *cobra.Command {
 		Short:   "List what was imported, when, and what came of it",
 		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			all, err := i.db.Imports(ctx, source, most)
 			if err != nil {
 				return err
@@ -173,7 +173,7 @@ func (a *app) importsCommand() *cobra.Command {
 			}
 			entries := make([]entry, len(all))
 			for k, x := range all {
-				entries[k] = entry{Import: x, At: x.At(), Made: x.Made()}
+				entries[k] = entry{Import: x, At: x.At(), Made: x.ExportedAt()}
 				if x.Problems == "" {
 					continue
 				}

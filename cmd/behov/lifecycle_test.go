@@ -211,7 +211,7 @@ func TestASuspensionThatClosesNothingSaysSo(t *testing.T) {
 		"NOT CLOSED: 1 unknown. It is tried again by behov serve, and by every behov apply.\n":                               {"unknown": 1},
 		"Closed at once: 1 applied.\nNOT CLOSED: 1 not-tried. It is tried again by behov serve, and by every behov apply.\n": {"applied": 1, "not-tried": 1},
 	} {
-		if got := closing(of); got != want {
+		if got := closingText(of); got != want {
 			t.Errorf("%v: %q, want %q", of, got, want)
 		}
 	}

@@ -34,7 +34,7 @@ Where a target has an attribute with reference: manager, what stands there stays
 meanwhile; missing: clear beside it empties the attribute.`,
 		Example: "  behov people managers\n  behov people managers --all --json",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			managers, err := reconcile.ManagersOn(ctx, i.db, i.config, identity.DateOf(a.now(), i.zone))
 			if err != nil {
 				return err

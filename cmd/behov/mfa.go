@@ -28,7 +28,7 @@ was issued, to whom, by whom and why is in the audit trail. An earlier pass ends
 PERSON is an HR person_id, a login or an e-mail address.`,
 		Example: "  behov mfa pass 1004 --by 2001 --reason \"first day, seen in person\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -67,7 +67,7 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 		Long:    "Withdraw every temporary access pass of the person. What is gone already is no error.",
 		Example: "  behov mfa withdraw 1004 --reason \"sent to the wrong number\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err

@@ -27,7 +27,7 @@ func newNames(ctx context.Context, i *installation) *names {
 // prints a list reads them all before the first. What is not loaded is read when it
 // is asked for.
 func (n *names) load(ids []identity.PersonID, texts ...string) error {
-	var missing store.Few
+	var missing store.PersonSet
 	want := func(id identity.PersonID) {
 		if _, known := n.people[id]; !known && id != "" {
 			missing = append(missing, id)
@@ -55,7 +55,7 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 		n.decisions[d.Seq] = d
 		want(identity.PersonID(d.Person))
 	}
-	people, err := n.db.NamesAmong(n.ctx, missing)
+	people, err := n.db.PersonNames(n.ctx, missing)
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// owns reports whether a user owns a file.
-func owns(uid int, file string) bool {
+// ownsFile reports whether a user owns a file.
+func ownsFile(uid int, file string) bool {
 	info, err := os.Stat(file)
 	if err != nil {
 		return false

@@ -24,7 +24,7 @@ what waits, and behov suspend still closes accounts. With --except-leavers the
 access of people without any employment ends all the same.`,
 		Example: "  behov pause --reason \"the rules are wrong\" --by 1001\n  behov pause ad --except-leavers --reason \"the directory is being moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			verdict := store.Pause
 			if except {
 				verdict = store.PauseExceptLeavers
@@ -47,7 +47,7 @@ func (a *app) resumeCommand() *cobra.Command {
 itself stays so when the pause of all of them ends.`,
 		Example: "  behov resume --reason \"the rules are right again\" --by 1001\n  behov resume ad --reason \"it was moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			return a.pause(ctx, i, args, store.Resume, by, reason)
 		}),
 	}
@@ -62,7 +62,7 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 		return err
 	}
 	d, err := a.governance(i).Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, subject, reason)
-	var already *governance.AlreadyError
+	var already *governance.AlreadyDecidedError
 	if err != nil && !errors.As(err, &already) {
 		return err
 	}
@@ -75,13 +75,13 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 	}
 	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, what, d.Seq)
 	if already == nil && verdict != store.Resume {
-		return a.banner(ctx, i)
+		return a.printPauses(ctx, i)
 	}
 	return nil
 }
 
-// banner says, whatever else is asked, that changes are paused.
-func (a *app) banner(ctx context.Context, i *installation) error {
+// printPauses says, whatever else is asked, that changes are paused.
+func (a *app) printPauses(ctx context.Context, i *installation) error {
 	pauses, err := i.db.Pauses(ctx)
 	if err != nil {
 		return err

@@ -31,14 +31,14 @@ decision is in the audit trail and can be undone.`,
 			}),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
-				return a.governance(i).HoldLegally(ctx, p, lift, by, reason)
+				return a.governance(i).SetLegalHold(ctx, p, lift, by, reason)
 			}),
 		a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 
-// stood is a person with where they stand.
-type stood struct {
+// statusRow is a person with where they stand.
+type statusRow struct {
 	Person identity.PersonID `json:"person"`
 	Name   string            `json:"name"`
 	identity.Stage
@@ -55,25 +55,25 @@ accounts are prepared), active, on-leave, between-employments, ended (accounts
 are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Example: "  behov people list --state on-leave\n  behov people list --json",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
-			rows, counts := []stood{}, map[string]int{}
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			rows, counts := []statusRow{}, map[string]int{}
 			n := newNames(ctx, i)
 			day := identity.DateOf(a.now(), i.zone)
 			const page = 1000
 			var some []identity.Person
 			stand := func() error {
-				standings, err := reconcile.StandingsOf(ctx, i.db, i.config, some, day)
+				standings, err := reconcile.PersonStatuses(ctx, i.db, i.config, some, day)
 				for k, s := range standings {
 					counts[string(s.Stage.State)]++
 					if state == "" || state == string(s.Stage.State) {
 						n.add(some[k])
-						rows = append(rows, stood{some[k].ID, n.of(some[k].ID), s.Stage, s.Facts.Suspended})
+						rows = append(rows, statusRow{some[k].ID, n.of(some[k].ID), s.Stage, s.Facts.Suspended})
 					}
 				}
 				some = some[:0]
 				return err
 			}
-			for p, err := range i.db.People(ctx, store.AnyPerson) {
+			for p, err := range i.db.People(ctx, store.AllPeople) {
 				if err != nil {
 					return err
 				}
@@ -119,7 +119,7 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 	return cmd
 }
 
-func suspensions(rows []stood) []string {
+func suspensions(rows []statusRow) []string {
 	var texts []string
 	for _, r := range rows {
 		if r.Suspended != "" {
@@ -135,13 +135,13 @@ func (a *app) peopleShowCommand() *cobra.Command {
 		Short:   "Show where a person stands: state, records, employments, decisions",
 		Example: "  behov people show 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
 			}
 			day := identity.DateOf(a.now(), i.zone)
-			s, err := reconcile.StandingOf(ctx, i.db, i.config, p, day)
+			s, err := reconcile.PersonStatusOf(ctx, i.db, i.config, p, day)
 			if err != nil {
 				return err
 			}
@@ -157,7 +157,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			if a.json {
 				employments := s.Person.Employments
 				for i, e := range employments {
-					employments[i] = e.Shown()
+					employments[i] = e.ForDisplay()
 				}
 				if p.Protected {
 					employments = nil
@@ -171,8 +171,8 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			if p.MergedInto != "" {
 				a.printf("  found to be %s\n", n.of(p.MergedInto))
 			}
-			if s.Unclear != nil {
-				a.printf("  nothing is changed: %v\n", s.Unclear)
+			if s.Undecided != nil {
+				a.printf("  nothing is changed: %v\n", s.Undecided)
 			}
 			for _, text := range exposed {
 				a.printf("  %s\n", text)
@@ -194,7 +194,7 @@ where it is asked. A join that would change the name, mail or phone of a known
 person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			found, err := i.db.Duplicates(ctx)
 			if err != nil {
 				return err
@@ -235,7 +235,7 @@ func (a *app) apartCommand() *cobra.Command {
 	return a.twoPeopleCommand("apart PERSON OTHER", "Say that two people who look like one are two", "Nobody is asked about them again.",
 		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001",
 		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
-			return a.governance(i).Apart(ctx, p, other, by, reason)
+			return a.governance(i).MarkDistinct(ctx, p, other, by, reason)
 		})
 }
 
@@ -243,7 +243,7 @@ func (a *app) twoPeopleCommand(use, short, long, example string, decide func(con
 	var reason, by string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -275,7 +275,7 @@ person's. It becomes the one's it was before a merge, or a new person's; its
 employments go with it, and the next import does not join them again.`,
 		Example: "  behov people split 1004 contractors/C-77 --reason \"a typing error in the number\" --by 1001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -315,7 +315,7 @@ employment runs, whatever main_employment in behov.yaml and HR's own mark say.
 What the person may do does not change: every employment gives what it needs.`,
 		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -339,7 +339,7 @@ What the person may do does not change: every employment gives what it needs.`,
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).Main(ctx, p, chosen, subject, reason)
+			d, err := a.governance(i).SetMainEmployment(ctx, p, chosen, subject, reason)
 			return a.decided(ctx, i, d, err)
 		}),
 	}
@@ -354,7 +354,7 @@ func (a *app) aboutPersonCommand(use, short, example string, decide func(context
 	var lift bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -398,7 +398,7 @@ trail, under an ID that names no one, and a later export does not bring the pers
 (behov people readmit). lifecycle.erase_after_days does the same by itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -417,7 +417,7 @@ trail, under an ID that names no one, and a later export does not bring the pers
 			if a.json {
 				return a.printJSON(proposal)
 			}
-			a.waits(proposal, "It cannot be undone.")
+			a.printProposal(proposal, "It cannot be undone.")
 			return nil
 		}),
 	}

@@ -33,7 +33,7 @@ is held or failed for good, 1 error.`,
   behov plan --person 1004 --values
   behov plan -o monday.plan && behov apply monday.plan`,
 		Args: cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			o := reconcile.Options{}
 			var err error
 			if asOf != "" {
@@ -74,7 +74,7 @@ is held or failed for good, 1 error.`,
 				err = a.printJSON(p)
 			default:
 				printer := planPrinter{app: a, names: newNames(ctx, i), values: v, all: all, withValues: values}
-				printer.accounts = v.FindingAccounts(ctx, p.Findings[:shownOf(len(p.Findings), all)])
+				printer.accounts = v.FindingAccounts(ctx, p.Findings[:displayCount(len(p.Findings), all)])
 				printer.print(p)
 				if out != "" {
 					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
@@ -151,28 +151,28 @@ func loadPlan(name string) (*plan.Plan, error) {
 const listed = 50
 
 var verbs = map[connectors.Op]struct{ mark, one, many string }{
-	connectors.AdoptAccount:   {"=", "account adopted", "accounts adopted"},
-	connectors.RenameAccount:  {"~", "account renamed", "accounts renamed"},
-	plan.RevokeSessions:       {"-", "account signed out", "accounts signed out"},
-	connectors.DisableAccount: {"-", "account disabled", "accounts disabled"},
-	connectors.RemoveMember:   {"-", "entitlement taken away", "entitlements taken away"},
-	connectors.RemoveFormer:   {"-", "earlier name taken out of a group", "earlier names taken out of groups"},
-	connectors.CreateAccount:  {"+", "account created", "accounts created"},
-	plan.PrepareAccount:       {"+", "account prepared", "accounts prepared"},
-	connectors.UpdateAccount:  {"~", "account updated", "accounts updated"},
-	connectors.AddMember:      {"+", "entitlement given", "entitlements given"},
-	connectors.EnableAccount:  {"+", "account enabled", "accounts enabled"},
-	connectors.DeleteAccount:  {"-", "account deleted", "accounts deleted"},
+	connectors.AdoptAccount:       {"=", "account adopted", "accounts adopted"},
+	connectors.RenameAccount:      {"~", "account renamed", "accounts renamed"},
+	plan.RevokeSessions:           {"-", "account signed out", "accounts signed out"},
+	connectors.DisableAccount:     {"-", "account disabled", "accounts disabled"},
+	connectors.RemoveMember:       {"-", "entitlement taken away", "entitlements taken away"},
+	connectors.RemoveFormerMember: {"-", "earlier name taken out of a group", "earlier names taken out of groups"},
+	connectors.CreateAccount:      {"+", "account created", "accounts created"},
+	plan.PrepareAccount:           {"+", "account prepared", "accounts prepared"},
+	connectors.UpdateAccount:      {"~", "account updated", "accounts updated"},
+	connectors.AddMember:          {"+", "entitlement given", "entitlements given"},
+	connectors.EnableAccount:      {"+", "account enabled", "accounts enabled"},
+	connectors.DeleteAccount:      {"-", "account deleted", "accounts deleted"},
 }
 
 var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
-	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormer, connectors.DeleteAccount}
+	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormerMember, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
 func stepCounts(steps []plan.Step) string {
 	counts := map[connectors.Op]int{}
 	for _, s := range steps {
-		counts[shownAs(s)]++
+		counts[displayOp(s)]++
 	}
 	var parts []string
 	for _, op := range verbOrder {
@@ -227,7 +227,7 @@ func valuesOf(p *plan.Plan, v *reconcile.Values) map[string]stepValues {
 	for _, h := range p.Holds {
 		add(h.Steps)
 	}
-	for _, w := range p.Waits {
+	for _, w := range p.AwaitingCompleteRead {
 		add(w.Steps)
 	}
 	return all
@@ -247,11 +247,11 @@ func (a *planPrinter) print(p *plan.Plan) {
 		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
 		a.printSteps(h.Steps)
 	}
-	for _, w := range p.Waits {
+	for _, w := range p.AwaitingCompleteRead {
 		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
 		a.printSteps(w.Steps)
 	}
-	if stuck := p.Stuck(); len(stuck) > 0 {
+	if stuck := p.FailedSteps(); len(stuck) > 0 {
 		a.printf("\nFAILED before, and not tried now: %s. Look at them with behov steps.\n", count(len(stuck), "step", "steps"))
 		for i, s := range stuck {
 			if i == listed && !all {
@@ -261,16 +261,16 @@ func (a *planPrinter) print(p *plan.Plan) {
 			a.printf("  %s: %s; %s\n", n.of(s.Step.Person), stepText(s.Step), s.Why)
 		}
 	}
-	if len(p.Waiting) > 0 {
+	if len(p.GatedGrants) > 0 {
 		a.printf("\nWaiting grants:\n")
 		var ids []identity.PersonID
-		for _, g := range p.Waiting[:shownOf(len(p.Waiting), all)] {
+		for _, g := range p.GatedGrants[:displayCount(len(p.GatedGrants), all)] {
 			ids = append(ids, g.Person)
 		}
 		n.prepare(ids)
-		for i, g := range p.Waiting {
+		for i, g := range p.GatedGrants {
 			if i == listed && !all {
-				a.printf("  … and %d more (--all)\n", len(p.Waiting)-i)
+				a.printf("  … and %d more (--all)\n", len(p.GatedGrants)-i)
 				break
 			}
 			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, g.Reason)
@@ -280,7 +280,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 		a.printf("\nHanded over:\n")
 		var ids []identity.PersonID
 		var texts []string
-		for _, h := range p.Handovers[:shownOf(len(p.Handovers), all)] {
+		for _, h := range p.Handovers[:displayCount(len(p.Handovers), all)] {
 			ids, texts = append(ids, h.Person), append(texts, h.Reason)
 		}
 		n.prepare(ids, texts...)
@@ -301,13 +301,13 @@ func (a *app) printSummary(p *plan.Plan) {
 	for _, h := range p.Holds {
 		held += len(h.Steps)
 	}
-	for _, w := range p.Waits {
+	for _, w := range p.AwaitingCompleteRead {
 		held += len(w.Steps)
 	}
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{len(p.Adopted), "access was there already, and belongs to its rule from now on", "accesses were there already, and belong to their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.Stuck()), "step failed before", "steps failed before"}, {len(p.Waiting), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{len(p.Adopted), "access was there already, and belongs to its rule from now on", "accesses were there already, and belong to their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.FailedSteps()), "step failed before", "steps failed before"}, {len(p.GatedGrants), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}
@@ -320,7 +320,7 @@ func (a *app) printSummary(p *plan.Plan) {
 func (a *planPrinter) printSteps(steps []plan.Step) {
 	n, all := a.names, a.all
 	ids := people(steps)
-	shown := ids[:shownOf(len(ids), all)]
+	shown := ids[:displayCount(len(ids), all)]
 	places := make(map[identity.PersonID][]int, len(shown)) // of their steps
 	for _, id := range shown {
 		places[id] = nil
@@ -341,7 +341,7 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 			if name := a.values.Account(s); name != "" && s.Entitlement == "" {
 				text = strings.Replace(text, " in "+s.Target, " "+name+" in "+s.Target, 1)
 			}
-			a.printf("  %s %s\n      %s\n", verbs[shownAs(s)].mark, text, n.in(s.Reason))
+			a.printf("  %s %s\n      %s\n", verbs[displayOp(s)].mark, text, n.in(s.Reason))
 			if a.withValues {
 				for _, c := range a.values.Changes(s) {
 					a.printf("      %s: %s → %s\n", c.Attribute, listOf(c.Before), listOf(c.After))
@@ -354,8 +354,8 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 	}
 }
 
-// shownOf returns how many of a list are shown.
-func shownOf(n int, all bool) int {
+// displayCount returns how many of a list are shown.
+func displayCount(n int, all bool) int {
 	if all {
 		return n
 	}
@@ -369,8 +369,8 @@ func listOf(values []string) string {
 	return strings.Join(values, ", ")
 }
 
-// shownAs is the change as people see it: an update of what names an entry renames it.
-func shownAs(s plan.Step) connectors.Op {
+// displayOp is the change as people see it: an update of what names an entry renames it.
+func displayOp(s plan.Step) connectors.Op {
 	if s.Op == connectors.UpdateAccount && s.Kind == plan.KindRenames {
 		return connectors.RenameAccount
 	}
@@ -381,10 +381,10 @@ func shownAs(s plan.Step) connectors.Op {
 func stepText(s plan.Step) string {
 	what := string(s.Entitlement)
 	if what == "" {
-		what = strings.ReplaceAll(string(shownAs(s)), "-", " ")
+		what = strings.ReplaceAll(string(displayOp(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
-	if s.Op == connectors.RemoveFormer {
+	if s.Op == connectors.RemoveFormerMember {
 		text = "an earlier name in " + text
 	}
 	if s.Op == connectors.UpdateAccount {
@@ -410,7 +410,7 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 	a.printf("\nTo look at:\n")
 	var ids []identity.PersonID
 	var texts []string
-	for _, f := range findings[:shownOf(len(findings), all)] {
+	for _, f := range findings[:displayCount(len(findings), all)] {
 		ids, texts = append(ids, f.Person), append(texts, f.Text)
 	}
 	n.prepare(ids, texts...)

@@ -11,10 +11,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// givenAway warns of mappings that give away who a person with protected
+// warnProtectedLeaks warns of mappings that give away who a person with protected
 // identity is, and of those that write a source's keys where these are national
 // identity numbers; offline, that is not known.
-func (a *app) givenAway(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
+func (a *app) warnProtectedLeaks(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
 	var warnings []policy.Problem
 	warn := func(format string, args ...any) {
 		warnings = append(warnings, policy.Problem{File: config.File, Warning: true, Text: fmt.Sprintf(format, args...)})

@@ -21,11 +21,11 @@ func (a *app) prove(ctx context.Context, target string, connector connectors.Con
 		return "", err
 	}
 	defer func() { err = errors.Join(err, i.db.Close()) }()
-	proof, _, err := reconcile.Prove(ctx, i.db, target, connector, a.now())
+	proof, _, err := reconcile.ProveDisable(ctx, i.db, target, connector, a.now())
 	switch {
 	case err != nil:
 		return "", err
-	case proof.Verdict == connectors.LetsIn:
+	case proof.Verdict == connectors.SignInPossible:
 		return "", fmt.Errorf("accounts cannot be disabled here: %s. Until then no account of a leaver counts as closed", proof.Why)
 	case proof.Verdict == connectors.NotTried:
 		return fmt.Sprintf("Target %s: WARNING: nothing shows that a disabled account cannot sign in: %s.\n", target, proof.Why), nil

@@ -22,7 +22,7 @@ problem that names the line. After this decision the next import makes a new
 person of the record, with a new ID; what was erased stays erased.`,
 		Example: "  behov people readmit hr/1004 --reason \"employed again from 1 March\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			source, key, ok := strings.Cut(args[0], "/")
 			if _, known := i.config.Sources[source]; !ok || !known || key == "" {
 				return fmt.Errorf("name the record as SOURCE/PERSON_ID, with a source under hr.sources (%s)", strings.Join(sortedKeys(i.config.Sources), ", "))

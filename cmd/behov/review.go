@@ -24,7 +24,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 		Short:   "Begin a review: one question for everybody who has something in the system",
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err
@@ -53,7 +53,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 		Short:   "List the questions that are not decided",
 		Example: "  behov review list\n  behov review list --all",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			items, decisions, err := i.db.ReviewItems(ctx, 0)
 			if err != nil {
 				return err
@@ -85,7 +85,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if item.Decided != nil && !all {
 					continue
 				}
-				r := row{Item: item.Name(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
+				r := row{Item: item.Ref(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
 				if item.Decided != nil {
 					d := decisions[*item.Decided]
 					r.Decision = &d
@@ -138,7 +138,7 @@ The owner of the system and the deputies decide, or the reviewer whom the item
 names (behov rights); no one decides on their own access.`,
 		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
 				return err

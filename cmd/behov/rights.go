@@ -30,7 +30,7 @@ catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return a.opened(func(ctx context.Context, i *installation, args []string) error {
+				return a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 					return a.rightsOf(ctx, i, args[0])
 				})(cmd, args)
 			}
@@ -108,7 +108,7 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	switch {
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")
-	case !of.Works:
+	case !of.Active:
 		a.printf("  does not work here today, and decides nothing\n")
 	}
 	for _, role := range of.Roles {
@@ -123,10 +123,10 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	return nil
 }
 
-// weaknesses warns of what lets decisions be made by the wrong person, or by no one
+// warnWeaknesses warns of what lets decisions be made by the wrong person, or by no one
 // (names that are claims, records that no one has, roles that no one is given), and of
 // alerts that anyone could forge.
-func (a *app) weaknesses(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
+func (a *app) warnWeaknesses(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
 	var warnings []policy.Problem
 	warn := func(file string, line int, text string) {
 		warnings = append(warnings, policy.Problem{File: file, Line: line, Text: text, Warning: true})

@@ -31,7 +31,7 @@ first, and archived when what they say is committed), a feed over HTTP, or an
 SQL query. Exit status: 0 done, 3 something is held, 1 error or refused.`,
 		Example: "  behov hr pull\n  behov hr pull contractors",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			var sources []config.Source
 			for _, name := range sortedKeys(i.config.Sources) {
 				s := i.config.Sources[name]
@@ -57,7 +57,7 @@ func pullable(s config.Source) bool {
 // pull reads sources, each by itself: one that cannot be read does not keep
 // the others waiting.
 func (a *app) pull(ctx context.Context, i *installation, sources []config.Source) error {
-	actor, err := a.doer(ctx, i)
+	actor, err := a.actor(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ The log is on standard error, one line for each thing, with --json as JSON. It
 names people by opaque ID only.`,
 		Example: "  behov serve --every 30s --apply\n  behov serve --apply --listen :8443 --cert behov.crt --cert-key behov-crt.key",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			switch {
 			case s.listen != "" && s.listen == s.metrics:
 				return errors.New("--metrics must be another address than --listen")
@@ -210,7 +210,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
-	if i.db.Made() {
+	if i.db.IsNew() {
 		slog.New(handler).Warn("a new, empty database was made: if there was one already, is the disk there on which it is?")
 	}
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,

@@ -27,7 +27,7 @@ only; behov check asks the targets.
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
 		Example: "  behov status\n  behov status --json",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			s, err := a.status(ctx, i)
 			if err != nil {
 				return err
@@ -52,7 +52,7 @@ type standing struct {
 	Sources  []sourceStatus `json:"hr_sources"`
 	Targets  []targetStatus `json:"targets"`
 	// Left is what is kept of targets that are not in the configuration.
-	Left []store.Known `json:"not_configured"`
+	Left []store.TargetInventory `json:"not_configured"`
 	// Waiting is how often somebody has to look at a person or at everybody, and
 	// nobody has taken it up.
 	Waiting int `json:"waiting"`
@@ -94,7 +94,7 @@ type targetStatus struct {
 	// else than behov disabled.
 	Unseen   int `json:"not_seen"`
 	Disabled int `json:"disabled_by_others"`
-	// LetsIn says why a disabled account can sign in; empty when none can.
+	// SignInPossible says why a disabled account can sign in; empty when none can.
 	LetsIn string `json:"lets_disabled_accounts_in,omitempty"`
 	// Unproven says why it is not known.
 	Unproven string `json:"disabling_unproven,omitempty"`
@@ -105,12 +105,12 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	if strings.HasPrefix(i.config.Database, "postgres") {
 		s.Database = "PostgreSQL"
 	}
-	figures, err1 := i.db.Figures(ctx)
+	figures, err1 := i.db.Stats(ctx)
 	states, err2 := i.db.TargetStates(ctx)
 	pauses, err3 := i.db.Pauses(ctx)
 	holds, err4 := i.db.Holds(ctx)
 	waiting, err5 := i.db.WaitingJobs(ctx)
-	left, err6 := reconcile.LeftBehind(ctx, i.db, i.config)
+	left, err6 := reconcile.UnconfiguredTargets(ctx, i.db, i.config)
 	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, nil)
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
@@ -129,7 +129,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 			held[h.Subject]++
 		}
 	}
-	s.Records, s.Waiting, s.Left = figures.Heads.Audit, len(waiting), append([]store.Known{}, left...)
+	s.Records, s.Waiting, s.Left = figures.Heads.Audit, len(waiting), append([]store.TargetInventory{}, left...)
 	for _, name := range sortedKeys(i.config.Sources) {
 		s.Sources = append(s.Sources, sourceStatus{Name: name, Last: figures.Heard[name], Held: held[name], Starts: starts[name]})
 		s.Waits = s.Waits || held[name] > 0 || starts[name] > 0
@@ -146,7 +146,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 			return s, err
 		}
 		switch connectors.ProofVerdict(proof.Verdict) {
-		case connectors.LetsIn:
+		case connectors.SignInPossible:
 			one.LetsIn = proof.Why
 		case connectors.NotTried:
 			one.Unproven = proof.Why
@@ -232,7 +232,7 @@ func (a *app) printStatus(i *installation, s standing) {
 		row("Target", t.Name, text, more...)
 	}
 	for _, k := range s.Left {
-		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", left(k), "when it does not come back: behov target retire "+k.Target)
+		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", inventoryText(k), "when it does not come back: behov target retire "+k.Target)
 	}
 	for _, d := range s.Different {
 		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+d.Person+" since "+at(time.UnixMicro(int64(d.FoundUS)))+":", d.Detail)
@@ -248,8 +248,8 @@ func (a *app) printStatus(i *installation, s standing) {
 	}
 }
 
-// left says what is kept of a target.
-func left(k store.Known) string {
+// inventoryText says what is kept of a target.
+func inventoryText(k store.TargetInventory) string {
 	text := fmt.Sprintf("%s, %s", count(k.Accounts, "account", "accounts"), count(k.Access, "access", "accesses")+" that people have")
 	if k.Open > 0 {
 		text += ", " + count(k.Open, "step whose end is", "steps whose ends are") + " not known"

@@ -30,7 +30,7 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
   behov steps retry --target ad            # the service account has its rights back
   behov steps give-up 3f9c2a --reason "the application is gone" --by 1001`,
 		Args: cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			return a.listSteps(ctx, i, target, all)
 		}),
 	}
@@ -116,7 +116,7 @@ func (a *app) retryCommand() *cobra.Command {
 		Long: `Have failing steps tried again: those whose keys are given, those in a target, or
 all. behov serve does it at once; without it, the next behov apply.`,
 		Example: "  behov steps retry 3f9c2a\n  behov steps retry --target ad\n  behov steps retry --all",
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			if (len(args) > 0) == (all || target != "") || all && target != "" {
 				return errors.New("say which: keys, --target or --all")
 			}
@@ -153,7 +153,7 @@ func (a *app) giveUpCommand() *cobra.Command {
 or until it is another step: with other values, or in another account.`,
 		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			return a.decideSteps(ctx, i, args, store.GiveUp, by, reason)
 		}),
 	}

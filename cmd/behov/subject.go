@@ -45,7 +45,7 @@ func (u osUser) String() string {
 // sudo says counts for root and for the owner of the configuration alone: any other
 // user can set the variable.
 func (u osUser) operator(c *config.Config) (identity.SourceKey, bool) {
-	if u.sudo != "" && (u.uid == 0 || owns(u.uid, filepath.Join(c.Dir, config.File))) {
+	if u.sudo != "" && (u.uid == 0 || ownsFile(u.uid, filepath.Join(c.Dir, config.File))) {
 		return mapped(c, u.sudo)
 	}
 	return mapped(c, strconv.Itoa(u.uid))
@@ -101,22 +101,22 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 	return rights.Subject{Person: p.ID, How: rights.OperatingSystem}, nil
 }
 
-// doer says who runs a command that is no decision, as audit.Record.Actor: the person
+// actor says who runs a command that is no decision, as audit.Record.Actor: the person
 // of the subject, or the operating system's user when there is none. The first import
 // is made before HR has said who anyone is.
-func (a *app) doer(ctx context.Context, i *installation) (string, error) {
+func (a *app) actor(ctx context.Context, i *installation) (string, error) {
 	if i.config.Operators == nil && os.Getenv("BEHOV_BY") == "" {
-		return doing(currentUser()), nil
+		return osActor(currentUser()), nil
 	}
 	s, err := a.subject(ctx, i, "")
 	switch {
 	case err == nil:
 		return governance.ActorOf(s.Person), nil
 	case i.config.Operators != nil || errors.Is(err, store.ErrNoPerson):
-		return doing(currentUser()), nil
+		return osActor(currentUser()), nil
 	}
 	return "", err
 }
 
-// doing is the user as audit.Record.Actor has it.
-func doing(u osUser) string { return fmt.Sprintf("os-uid:%d", u.uid) }
+// osActor is the user as audit.Record.Actor has it.
+func osActor(u osUser) string { return fmt.Sprintf("os-uid:%d", u.uid) }

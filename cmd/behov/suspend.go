@@ -29,7 +29,7 @@ every apply. Nobody suspends themselves, or lifts their own suspension.
 Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 		Example: "  behov suspend 1004 --reason \"dismissed today\" --by 1001\n  behov suspend 1004 --lift --reason \"it was a misunderstanding\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
 			if err != nil {
 				return err
@@ -39,7 +39,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 				return err
 			}
 			d, err := a.governance(i).Suspend(ctx, p, lift, subject, reason)
-			var already *governance.AlreadyError
+			var already *governance.AlreadyDecidedError
 			if err != nil && !errors.As(err, &already) {
 				return err
 			}
@@ -75,21 +75,21 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 		return err
 	}
 	defer done()
-	standing, err := e.Standing(ctx, p)
+	standing, err := e.PersonStatus(ctx, p)
 	if err != nil {
 		return err
 	}
 	e.Actor = d.Maker
-	first, err := e.Close(ctx, p, standing.Facts.Suspended)
+	first, err := e.DisableAccounts(ctx, p, standing.Facts.Suspended)
 	if err != nil {
 		return err
 	}
-	e.Actor, err = a.doer(ctx, i)
+	e.Actor, err = a.actor(ctx, i)
 	if err != nil {
 		return err
 	}
 	if !a.json {
-		a.printf("%s", closing(first.Outcomes))
+		a.printf("%s", closingText(first.Outcomes))
 	}
 	second, err := e.Run(ctx, reconcile.Options{Person: p.ID})
 	if errors.Is(err, store.ErrLocked) {
@@ -111,11 +111,11 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	return errors.Join(first.Err(), second.Err())
 }
 
-// closing says what became of the accounts that behov knew.
-func closing(of map[string]int) (said string) {
+// closingText says what became of the accounts that behov knew.
+func closingText(of map[string]int) (said string) {
 	closed, open := map[string]int{}, map[string]int{}
 	for outcome, n := range of {
-		if outcome == audit.Applied || outcome == audit.AlreadySo {
+		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
 			closed[outcome] = n
 		} else {
 			open[outcome] = n

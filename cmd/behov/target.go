@@ -33,12 +33,12 @@ Without --yes it only says what would be ended.
 Exit status: 0 done, 2 something would be ended, 1 error.`,
 		Example: "  behov target retire old-ad\n  behov target retire old-ad --yes --reason \"replaced by ad\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			if _, configured := i.config.Target(args[0]); configured {
 				return fmt.Errorf("target %s is in the configuration: take it out of behov.yaml first", args[0])
 			}
 			if !yes {
-				return a.wouldRetire(ctx, i, args[0])
+				return a.previewRetire(ctx, i, args[0])
 			}
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
@@ -61,8 +61,8 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 	return cmd
 }
 
-func (a *app) wouldRetire(ctx context.Context, i *installation, target string) error {
-	all, err := reconcile.LeftBehind(ctx, i.db, i.config)
+func (a *app) previewRetire(ctx context.Context, i *installation, target string) error {
+	all, err := reconcile.UnconfiguredTargets(ctx, i.db, i.config)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *app) wouldRetire(ctx context.Context, i *installation, target string) e
 		if a.json {
 			err = a.printJSON(k)
 		} else {
-			a.printf("What is kept of target %s: %s.\nIt would end: behov target retire %s --yes --reason \"…\" --by …\n", k.Target, left(k), k.Target)
+			a.printf("What is kept of target %s: %s.\nIt would end: behov target retire %s --yes --reason \"…\" --by …\n", k.Target, inventoryText(k), k.Target)
 		}
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (a *app) tokenMakeCommand() *cobra.Command {
 the new one, give it to the system that pushes, and revoke the old one.`,
 		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2160h\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			s, ok := i.config.Sources[args[0]]
 			switch {
 			case !ok:
@@ -56,7 +56,7 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 			if err != nil {
 				return err
 			}
-			token, t, err := a.governance(i).MakeToken(ctx, name, s.Name, until, subject)
+			token, t, err := a.governance(i).CreateToken(ctx, name, s.Name, until, subject)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 		Short:   "List the tokens, who has them, when they were last used, and when they expire",
 		Example: "  behov token list",
 		Args:    cobra.NoArgs,
-		RunE: a.opened(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			all, err := i.db.Tokens(ctx)
 			if err != nil {
 				return err
@@ -139,7 +139,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 			if a.json {
 				rows := []shown{}
 				for _, t := range all {
-					rows = append(rows, shown{t, t.Made(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
+					rows = append(rows, shown{t, t.Created(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
 				}
 				return a.printJSON(rows)
 			}
@@ -160,7 +160,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 				if t.ExpiresUS != 0 {
 					expires = at(t.Expires())
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Made()), at(t.Used()), expires, at(t.Revoked()))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Created()), at(t.Used()), expires, at(t.Revoked()))
 			}
 			return w.Flush()
 		}),
@@ -174,7 +174,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 		Short:   "End a token for good",
 		Example: "  behov token revoke 0199a1b2-… --reason \"the supplier's contract ended\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.opened(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return errors.New("say why: --reason \"…\"")
 			}

@@ -20,13 +20,13 @@ var accountTests = []test{
 		c.Enabled = false
 		id := r.expect(connectors.Applied, c)[0].AccountID
 		r.wantAccount(connectors.Account{ID: id, Name: "anna", Anchor: anchor("anna"), Attributes: r.Attributes("anna")})
-		r.expect(connectors.AlreadySo, change(connectors.DisableAccount, id))
+		r.expect(connectors.AlreadyApplied, change(connectors.DisableAccount, id))
 		r.expect(connectors.Applied, change(connectors.EnableAccount, id))
 		r.wantEnabled(id, true)
 	}},
 	{"create again is already so", func(r *runner) {
 		id := r.create("anna")[0]
-		r.wantID(id, r.expect(connectors.AlreadySo, r.creation("anna")))
+		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 		if n := len(r.snapshot().accounts); n != 1 {
 			r.Errorf("%d accounts, want 1", n)
 		}
@@ -34,20 +34,20 @@ var accountTests = []test{
 	{"create again after a restart is already so", func(r *runner) {
 		id := r.create("anna")[0]
 		r.reopen()
-		r.wantID(id, r.expect(connectors.AlreadySo, r.creation("anna")))
+		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 	}},
 	{"create with another name and the same anchor is already so", func(r *runner) {
 		id := r.create("anna")[0]
 		c := r.creation("anna2")
 		c.Account.Anchor = anchor("anna")
-		r.wantID(id, r.expect(connectors.AlreadySo, c))
+		r.wantID(id, r.expect(connectors.AlreadyApplied, c))
 		if n := len(r.snapshot().accounts); n != 1 {
 			r.Errorf("%d accounts, want 1", n)
 		}
 	}},
 	{"create twice in one call", func(r *runner) {
 		results := r.apply(r.creation("anna"), r.creation("anna"))
-		if results[0].Status != connectors.Applied || results[1].Status != connectors.AlreadySo {
+		if results[0].Status != connectors.Applied || results[1].Status != connectors.AlreadyApplied {
 			r.Errorf("%s then %s, want applied then already-so", results[0].Status, results[1].Status)
 		}
 		r.wantID(results[0].AccountID, results[1:])
@@ -101,7 +101,7 @@ var accountTests = []test{
 				want.Attributes[r.Text] = values
 			}
 			r.wantAccount(want)
-			r.expect(connectors.AlreadySo, c)
+			r.expect(connectors.AlreadyApplied, c)
 		}
 		r.wantAccount(connectors.Account{ID: ids[1], Name: "berit", Anchor: anchor("berit"), Enabled: true, Attributes: r.Attributes("berit")})
 	}},
@@ -117,7 +117,7 @@ var accountTests = []test{
 			want.Attributes[r.Multi] = values
 			r.wantAccount(want)
 			slices.Reverse(values)
-			r.expect(connectors.AlreadySo, update(id, r.Multi, values...))
+			r.expect(connectors.AlreadyApplied, update(id, r.Multi, values...))
 		}
 	}},
 	{"update that is refused", func(r *runner) {
@@ -148,11 +148,11 @@ var accountTests = []test{
 			op   connectors.Op
 			want connectors.Status
 		}{
-			{connectors.EnableAccount, connectors.AlreadySo},
+			{connectors.EnableAccount, connectors.AlreadyApplied},
 			{connectors.DisableAccount, connectors.Applied},
-			{connectors.DisableAccount, connectors.AlreadySo},
+			{connectors.DisableAccount, connectors.AlreadyApplied},
 			{connectors.EnableAccount, connectors.Applied},
-			{connectors.EnableAccount, connectors.AlreadySo},
+			{connectors.EnableAccount, connectors.AlreadyApplied},
 		} {
 			r.expect(step.want, change(step.op, ids[0]))
 			r.wantEnabled(ids[0], step.op == connectors.EnableAccount)
@@ -163,7 +163,7 @@ var accountTests = []test{
 		r.needs(connectors.Delete)
 		ids := r.create("anna", "berit")
 		r.expect(connectors.Applied, change(connectors.DeleteAccount, ids[0]))
-		r.expect(connectors.AlreadySo, change(connectors.DeleteAccount, ids[0]), change(connectors.DeleteAccount, unknownID))
+		r.expect(connectors.AlreadyApplied, change(connectors.DeleteAccount, ids[0]), change(connectors.DeleteAccount, unknownID))
 		s := r.snapshot()
 		if _, there := s.accounts[ids[0]]; there || len(s.accounts) != 1 {
 			r.Errorf("accounts after the deletion: %v", s.accounts)
@@ -189,7 +189,7 @@ var accountTests = []test{
 			r.Errorf("the new account has the old one's ID")
 		}
 		r.wantMembers(e, other)
-		r.expect(connectors.AlreadySo, change(connectors.DeleteAccount, id), member(connectors.RemoveMember, id, e))
+		r.expect(connectors.AlreadyApplied, change(connectors.DeleteAccount, id), member(connectors.RemoveMember, id, e))
 		r.expect(connectors.Refused, update(id, r.Text, "x"))
 		r.wantEnabled(again, true)
 	}},
@@ -236,7 +236,7 @@ var accountTests = []test{
 		r.expect(connectors.Applied, changes...)
 		before := r.snapshot()
 		r.reopen()
-		r.expect(connectors.AlreadySo, changes...)
+		r.expect(connectors.AlreadyApplied, changes...)
 		if diff := cmp.Diff(before.accounts, r.snapshot().accounts); diff != "" {
 			r.Errorf("the second time changed something (-first +second):\n%s", diff)
 		}

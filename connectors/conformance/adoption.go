@@ -11,9 +11,9 @@ var adoptionTests = []test{
 		r.expect(connectors.Applied, c)
 		before.Anchor = anchor("anna")
 		r.wantAccount(before)
-		r.expect(connectors.AlreadySo, c)
+		r.expect(connectors.AlreadyApplied, c)
 		// From then on it is the one that is meant.
-		r.wantID(id, r.expect(connectors.AlreadySo, r.creation("anna")))
+		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 		if n := len(r.snapshot().accounts); n != 1 {
 			r.Errorf("%d accounts, want 1", n)
 		}
@@ -77,8 +77,8 @@ var renamingTests = []test{
 		if got := r.snapshot(); len(got.members) != len(want.members) || len(got.accounts) != 1 {
 			r.Errorf("memberships are %v, were %v; %d accounts", got.members, want.members, len(got.accounts))
 		}
-		r.expect(connectors.AlreadySo, rename(id, "beata"))
-		r.wantID(id, r.expect(connectors.AlreadySo, r.creation("anna")))
+		r.expect(connectors.AlreadyApplied, rename(id, "beata"))
+		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 	})},
 	{"a renamed account goes on", withRename(func(r *runner) {
 		r.needs(connectors.Update, connectors.Disable, connectors.Members)

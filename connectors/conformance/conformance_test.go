@@ -38,7 +38,7 @@ var faults = map[string]func(*faulty){
 		f.results = func(_ []connectors.Change, r []connectors.Result) {
 			for i := range r {
 				if r[i].Status == connectors.Refused {
-					r[i].Outcome = connectors.Outcome{Status: connectors.AlreadySo}
+					r[i].Outcome = connectors.Outcome{Status: connectors.AlreadyApplied}
 				}
 			}
 		}
@@ -46,7 +46,7 @@ var faults = map[string]func(*faulty){
 	"what was so is called done": func(f *faulty) {
 		f.results = func(_ []connectors.Change, r []connectors.Result) {
 			for i := range r {
-				if r[i].Status == connectors.AlreadySo {
+				if r[i].Status == connectors.AlreadyApplied {
 					r[i].Status = connectors.Applied
 				}
 			}

@@ -19,11 +19,11 @@ var memberTests = []test{
 			op   connectors.Op
 			want connectors.Status
 		}{
-			{connectors.RemoveMember, connectors.AlreadySo},
+			{connectors.RemoveMember, connectors.AlreadyApplied},
 			{connectors.AddMember, connectors.Applied},
-			{connectors.AddMember, connectors.AlreadySo},
+			{connectors.AddMember, connectors.AlreadyApplied},
 			{connectors.RemoveMember, connectors.Applied},
-			{connectors.RemoveMember, connectors.AlreadySo},
+			{connectors.RemoveMember, connectors.AlreadyApplied},
 			{connectors.AddMember, connectors.Applied},
 		} {
 			r.expect(step.want, member(step.op, id, e))
@@ -68,7 +68,7 @@ var memberTests = []test{
 		r.expect(connectors.Applied, member(connectors.RemoveMember, id, e), member(connectors.AddMember, id, e), member(connectors.RemoveMember, id, e))
 		r.wantMembers(e)
 		results := r.apply(member(connectors.AddMember, id, e), member(connectors.AddMember, id, e))
-		if results[0].Status != connectors.Applied || results[1].Status != connectors.AlreadySo {
+		if results[0].Status != connectors.Applied || results[1].Status != connectors.AlreadyApplied {
 			r.Errorf("twice in one call: %s, %s", results[0].Status, results[1].Status)
 		}
 	})},
@@ -99,7 +99,7 @@ var memberTests = []test{
 		}
 		r.expect(connectors.Applied, member(connectors.AddMember, id, other))
 		r.wantMembers(e, id)
-		r.expect(connectors.AlreadySo, member(connectors.AddMember, id, e))
+		r.expect(connectors.AlreadyApplied, member(connectors.AddMember, id, e))
 		if reader, ok := r.Connector.(connectors.AccountReader); ok {
 			got := newState()
 			c, err := reader.ReadAccounts(r.ctx, []connectors.AccountRef{{ID: id}}, []string{other}, got)
@@ -116,7 +116,7 @@ var memberTests = []test{
 		e := r.Entitlements[0]
 		r.expect(connectors.Applied, member(connectors.AddMember, ids[0], e), member(connectors.AddMember, ids[1], e))
 		r.expect(connectors.Applied, change(connectors.DeleteAccount, ids[0]))
-		r.expect(connectors.AlreadySo, member(connectors.RemoveMember, ids[0], e), member(connectors.RemoveMember, unknownID, e))
+		r.expect(connectors.AlreadyApplied, member(connectors.RemoveMember, ids[0], e), member(connectors.RemoveMember, unknownID, e))
 		r.expect(connectors.Refused, member(connectors.AddMember, ids[0], e))
 		r.wantMembers(e, ids[1])
 	})},
@@ -142,20 +142,20 @@ var memberTests = []test{
 			case all[i].Entitlement != e || all[i].Account.ID == unknownID:
 				want = connectors.Refused
 			case slices.Contains(already, all[i].Account.ID):
-				want = connectors.AlreadySo
+				want = connectors.AlreadyApplied
 			}
 			if res.Status != want {
 				r.Errorf("change %d: %s (%s), want %s", i, res.Status, res.Detail, want)
 			}
 		}
 		r.wantMembers(e, ids...)
-		r.expect(connectors.AlreadySo, changes(connectors.AddMember, ids)...)
+		r.expect(connectors.AlreadyApplied, changes(connectors.AddMember, ids)...)
 
 		leave, stay := ids[:290], ids[290:]
 		r.expect(connectors.Applied, changes(connectors.RemoveMember, leave)...)
 		r.wantMembers(e, stay...)
 		for i, res := range r.apply(changes(connectors.RemoveMember, ids)...) {
-			want := connectors.AlreadySo
+			want := connectors.AlreadyApplied
 			if slices.Contains(stay, ids[i]) {
 				want = connectors.Applied
 			}
@@ -181,7 +181,7 @@ var memberTests = []test{
 			r.expect(connectors.Applied, batch...)
 		}
 		r.wantMembers(e, ids...)
-		r.expect(connectors.AlreadySo, changes(connectors.AddMember, ids[:10])...)
+		r.expect(connectors.AlreadyApplied, changes(connectors.AddMember, ids[:10])...)
 		r.expect(connectors.Applied, changes(connectors.RemoveMember, ids[:100])...)
 		r.wantMembers(e, ids[100:]...)
 	})},

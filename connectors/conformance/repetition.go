@@ -29,7 +29,7 @@ var repetitionTests = []test{
 			c := update(ids[0], r.Reference, to)
 			r.expect(connectors.Applied, c)
 			want(to)
-			r.expect(connectors.AlreadySo, c)
+			r.expect(connectors.AlreadyApplied, c)
 		}
 		r.expect(connectors.Refused, update(ids[0], r.Reference, unknownID), update(ids[0], r.Reference, "*"))
 		want(ids[2])
@@ -39,7 +39,7 @@ var repetitionTests = []test{
 		}
 		r.expect(connectors.Applied, update(ids[0], r.Reference))
 		want()
-		r.expect(connectors.AlreadySo, update(ids[0], r.Reference))
+		r.expect(connectors.AlreadyApplied, update(ids[0], r.Reference))
 	}},
 }
 
@@ -67,7 +67,7 @@ func (r *runner) twice(between func()) {
 		r.expect(connectors.Applied, c)
 		before := r.snapshot()
 		between()
-		r.expect(connectors.AlreadySo, c)
+		r.expect(connectors.AlreadyApplied, c)
 		after := r.snapshot()
 		if diff := cmp.Diff(before.accounts, after.accounts) + cmp.Diff(before.members, after.members); diff != "" {
 			r.Errorf("%s a second time changed something (-first +second):\n%s", c.Op, diff)
@@ -77,7 +77,7 @@ func (r *runner) twice(between func()) {
 		c := member(connectors.RemoveMember, id, r.Entitlements[0])
 		r.expect(connectors.Applied, c)
 		between()
-		r.expect(connectors.AlreadySo, c)
+		r.expect(connectors.AlreadyApplied, c)
 		r.wantMembers(r.Entitlements[0])
 	}
 }

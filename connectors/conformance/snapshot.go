@@ -65,7 +65,7 @@ var snapshotTests = []test{
 		r.expect(connectors.Applied, member(connectors.AddMember, ids[0], e), member(connectors.AddMember, ids[1], e))
 		r.Remove(r.T, ids[0])
 		r.expect(connectors.Refused, update(ids[0], r.Text, "x"), member(connectors.AddMember, ids[0], r.Entitlements[1]))
-		r.expect(connectors.AlreadySo, change(connectors.DeleteAccount, ids[0]))
+		r.expect(connectors.AlreadyApplied, change(connectors.DeleteAccount, ids[0]))
 		if _, there := r.snapshot().accounts[ids[0]]; there {
 			r.Error("the deleted account is still in the snapshot")
 		}

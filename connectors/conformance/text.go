@@ -59,14 +59,14 @@ var textTests = []test{
 				if res := r.apply(c)[0]; res.Status == connectors.Refused {
 					continue
 				}
-				r.expect(connectors.AlreadySo, c)
+				r.expect(connectors.AlreadyApplied, c)
 			} else {
 				r.expect(connectors.Applied, c)
 			}
 			if got := r.snapshot().accounts[id].Attributes[r.Text]; !slices.Equal(got, []string{text}) {
 				r.Errorf("wrote %q, read %q", text, got)
 			}
-			r.expect(connectors.AlreadySo, c)
+			r.expect(connectors.AlreadyApplied, c)
 		}
 	}},
 	{"names come back as they went, or are refused", func(r *runner) {
@@ -90,13 +90,13 @@ var textTests = []test{
 			if a.Name != name || a.Anchor != anchor(name) || len(s.accounts) != before+1 {
 				r.Errorf("wrote name %q, read name %q, anchor %q, %d accounts", name, a.Name, a.Anchor, len(s.accounts))
 			}
-			r.wantID(res.AccountID, r.expect(connectors.AlreadySo, r.creation(name)))
+			r.wantID(res.AccountID, r.expect(connectors.AlreadyApplied, r.creation(name)))
 			taken := r.creation(name)
 			taken.Account.Anchor = "behov-somebody-else"
 			r.expect(connectors.Refused, taken)
 			add := member(connectors.AddMember, res.AccountID, e)
 			r.expect(connectors.Applied, add)
-			r.expect(connectors.AlreadySo, add)
+			r.expect(connectors.AlreadyApplied, add)
 			r.wantMembers(e, res.AccountID)
 			r.expect(connectors.Applied, member(connectors.RemoveMember, res.AccountID, e))
 			r.wantMembers(e)
@@ -108,7 +108,7 @@ var textTests = []test{
 			c := r.creation(many("pattern", i+1)[i])
 			c.Account.Anchor = a
 			res := r.apply(c)[0]
-			if res.Status == connectors.AlreadySo {
+			if res.Status == connectors.AlreadyApplied {
 				r.Errorf("anchor %q matched somebody else's account", a)
 			}
 			if res.Status == connectors.Applied {
@@ -122,7 +122,7 @@ var textTests = []test{
 		id := r.create("anna")[0]
 		for _, bad := range []string{"*", id + "*", id + ")(uid=*", "*)(objectClass=*", "anna", "uid=anna", strings.Repeat("x", 4000), "\x00"} {
 			r.expect(connectors.Refused, change(connectors.DisableAccount, bad), update(bad, r.Text, "x"), member(connectors.AddMember, bad, r.Entitlements[0]))
-			r.expect(connectors.AlreadySo, change(connectors.DeleteAccount, bad))
+			r.expect(connectors.AlreadyApplied, change(connectors.DeleteAccount, bad))
 		}
 		s := r.snapshot()
 		if a, ok := s.accounts[id]; !ok || !a.Enabled || len(a.Attributes[r.Text]) > 0 || len(s.members) > 0 {
@@ -159,7 +159,7 @@ var textTests = []test{
 		r.needs(connectors.Update)
 		id := r.create("anna")[0]
 		res := r.apply(update(id, "noSuchAttribute", "x"))[0]
-		if res.Status == connectors.AlreadySo {
+		if res.Status == connectors.AlreadyApplied {
 			r.Error("an attribute that is not there is said to be so already")
 		}
 	}},

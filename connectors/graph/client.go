@@ -99,7 +99,7 @@ func (c *Connector) pause(q request, err error, try int, waited time.Duration) (
 	if !errors.Is(err, errThrottled) && q.method != http.MethodGet {
 		return 0, false
 	}
-	pause := e.After
+	pause := e.RetryAfter
 	if pause == 0 {
 		pause = time.Second << (try - 1)
 	}

@@ -92,9 +92,9 @@ type Config struct {
 	// Credential, when set, is where tokens come from, whatever else is said.
 	Credential azcore.TokenCredential `yaml:"-"`
 	// Memory, when set, makes readings cheaper: they continue from the last.
-	Memory connectors.Memory `yaml:"-"`
+	Memory connectors.StateStore `yaml:"-"`
 	// Handover, when set, is told the first password of each new account.
-	Handover connectors.Handover `yaml:"-"`
+	Handover connectors.PasswordSink `yaml:"-"`
 }
 
 // The ceiling of writes: 150 seconds at this rate, and the burst before, are

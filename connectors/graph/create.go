@@ -109,7 +109,7 @@ func (r *run) lookUp(ctx context.Context, all []*creation) {
 }
 
 func there(id string) connectors.Result {
-	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadySo, AccountID: id}}
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}}
 }
 
 // found ends a creation when its anchor is somebody's.

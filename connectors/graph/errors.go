@@ -27,7 +27,7 @@ var (
 // not deal with the request at all.
 func (c *Connector) failure(q request, r *raw, a *answer) error {
 	say := func(class connectors.Class, format string, args ...any) error {
-		return &connectors.Error{Class: class, After: transport.RetryAfter(r.header.Get("Retry-After"), time.Now()),
+		return &connectors.Error{Class: class, RetryAfter: transport.RetryAfter(r.header.Get("Retry-After"), time.Now()),
 			Err: fmt.Errorf("graph: %s: %w%s", q.doing, fmt.Errorf(format, args...), a.trace())}
 	}
 	switch status := r.status; {
@@ -189,7 +189,7 @@ func refused(why string, args ...any) connectors.Result {
 }
 
 func alreadySo() connectors.Result {
-	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadySo}}
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied}}
 }
 
 func applied() connectors.Result {

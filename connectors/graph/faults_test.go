@@ -157,7 +157,7 @@ func TestThrottledTooLong(t *testing.T) {
 	s.Throttle(-1, 10*time.Minute, func(standin.Request) bool { return true })
 	for i, r := range results(t, c, creation("anna", nil), connectors.Change{Op: connectors.DeleteAccount, Account: connectors.AccountRef{ID: "00000000-0000-4000-8000-00000000dead"}}) {
 		var e *connectors.Error
-		if !errors.As(r.Err, &e) || e.Class != connectors.RetryLater || e.After != 10*time.Minute {
+		if !errors.As(r.Err, &e) || e.Class != connectors.RetryLater || e.RetryAfter != 10*time.Minute {
 			t.Errorf("change %d: %+v, want to try again after 10 minutes", i, r)
 		}
 	}
@@ -207,7 +207,7 @@ func TestLostAnswerBeforeTheFilterSees(t *testing.T) {
 	}
 	time.Sleep(450 * time.Millisecond)
 	r = results(t, second, creation("anna", nil))[0]
-	if r.Status != connectors.AlreadySo || r.AccountID != id || len(s.Users()) != 1 {
+	if r.Status != connectors.AlreadyApplied || r.AccountID != id || len(s.Users()) != 1 {
 		t.Errorf("later: %+v, want %s", r, id)
 	}
 }

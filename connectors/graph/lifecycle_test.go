@@ -78,7 +78,7 @@ func TestRehireRestores(t *testing.T) {
 		slices.ContainsFunc(s.Requests(), func(r standin.Request) bool { return strings.Contains(r.Path, "/memberOf/") }) {
 		t.Error("memberOf was not read, or read with a cast")
 	}
-	apply(t, other, connectors.AlreadySo, again)
+	apply(t, other, connectors.AlreadyApplied, again)
 	// Somebody else's deleted account is nobody's business.
 	apply(t, other, connectors.Applied, on(connectors.DeleteAccount, id))
 	if got := apply(t, other, connectors.Applied, creation("cecilia", nil))[0].AccountID; got == id {
@@ -211,13 +211,13 @@ func TestSyncedUsersAreElsewhere(t *testing.T) {
 			c := open(t, cfg)
 			elsewhere := func(want bool) {
 				t.Helper()
-				if got := snapshot(t, c); got.Accounts[id].Elsewhere != want || got.Accounts[cloud].Elsewhere || len(got.Accounts) != 2 {
+				if got := snapshot(t, c); got.Accounts[id].MasteredExternally != want || got.Accounts[cloud].MasteredExternally || len(got.Accounts) != 2 {
 					t.Errorf("elsewhere: want %t of anna: %+v", want, got.Accounts)
 				}
 			}
 			elsewhere(true)
 			apply(t, c, connectors.Applied, joins(id, "staff"))
-			apply(t, c, connectors.AlreadySo, joins(id, "staff"))
+			apply(t, c, connectors.AlreadyApplied, joins(id, "staff"))
 			apply(t, c, connectors.Applied, leaves(id, "staff"))
 			if cfg.Licences {
 				apply(t, c, connectors.Applied, joins(id, "licence:E3"), joins(id, "licence:EMS"))
@@ -273,7 +273,7 @@ func TestValuesAsGraphGivesThemBack(t *testing.T) {
 		{"jobTitle", []string{"boss"}, []string{"boss"}, []string{"Boss"}},
 	} {
 		apply(t, c, connectors.Applied, set(tt.name, tt.first...))
-		apply(t, c, connectors.AlreadySo, set(tt.name, tt.first...), set(tt.name, tt.same...))
+		apply(t, c, connectors.AlreadyApplied, set(tt.name, tt.first...), set(tt.name, tt.same...))
 		apply(t, c, connectors.Applied, set(tt.name, tt.next...))
 	}
 	for name, value := range map[string]string{"otherMails": "åsa@kommun.test", "employeeHireDate": "soon", "showInAddressList": "perhaps", "usageLocation": "SWE"} {
@@ -312,7 +312,7 @@ func TestWhatCannotBeEmptied(t *testing.T) {
 	}
 	other := apply(t, c, connectors.Applied, creation("berit", map[string][]string{"usageLocation": nil}))[0].AccountID
 	change.Account.ID, change.Attributes = other, map[string][]string{"usageLocation": nil}
-	apply(t, c, connectors.AlreadySo, change)
+	apply(t, c, connectors.AlreadyApplied, change)
 }
 
 // TestLicences by SKU.
@@ -329,7 +329,7 @@ func TestLicences(t *testing.T) {
 	cfg.Licences = true
 	c := open(t, cfg)
 	apply(t, c, connectors.Applied, joins(anna, "licence:E3"), joins(anna, "licence:EMS"))
-	apply(t, c, connectors.AlreadySo, joins(anna, "licence:E3"), leaves(berit, "licence:E3"), leaves("00000000-0000-4000-8000-00000000dead", "licence:E3"))
+	apply(t, c, connectors.AlreadyApplied, joins(anna, "licence:E3"), leaves(berit, "licence:E3"), leaves("00000000-0000-4000-8000-00000000dead", "licence:E3"))
 	for change, word := range map[*connectors.Change]string{
 		ptr(joins(berit, "licence:E3")):                                  "no licence of that kind is left",
 		ptr(joins(nowhere, "licence:EMS")):                               "usageLocation",
@@ -382,7 +382,7 @@ func TestRename(t *testing.T) {
 		t.Errorf("%v", u)
 	}
 	apply(t, c, connectors.Applied, rename("annika@skola.kommun.test"))
-	apply(t, c, connectors.AlreadySo, rename("annika@skola.kommun.test"))
+	apply(t, c, connectors.AlreadyApplied, rename("annika@skola.kommun.test"))
 	if a := snapshot(t, c).Accounts[id]; a.Name != "annika@skola.kommun.test" {
 		t.Errorf("name %q", a.Name)
 	}
@@ -420,7 +420,7 @@ func TestAdopt(t *testing.T) {
 	if r[0].Status != connectors.Applied || r[1].Status != connectors.Refused {
 		t.Errorf("%+v", r)
 	}
-	apply(t, c, connectors.AlreadySo, adopt(first, "behov-anna"), adopt(taken, "behov-berit"))
+	apply(t, c, connectors.AlreadyApplied, adopt(first, "behov-anna"), adopt(taken, "behov-berit"))
 	if s.User(second)["onPremisesExtensionAttributes"] != nil || s.User(taken)["onPremisesExtensionAttributes"].(map[string]any)["extensionAttribute1"] != "keep" {
 		t.Error("something else was changed")
 	}
@@ -467,7 +467,7 @@ func TestFirstPassword(t *testing.T) {
 	}
 	s.AddUser("taken", nil)
 	apply(t, c, connectors.Applied, creation("anna", nil), creation("berit", nil))
-	apply(t, c, connectors.AlreadySo, creation("anna", nil))
+	apply(t, c, connectors.AlreadyApplied, creation("anna", nil))
 	apply(t, c, connectors.Refused, creation("taken", nil))
 	if len(h.told) != 2 || h.told["anna"] == h.told["berit"] {
 		t.Fatalf("told %v", h.told)
@@ -607,7 +607,7 @@ func TestPasses(t *testing.T) {
 	if _, err := issuer.IssuePass(t.Context(), ref, time.Hour); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []connectors.Status{connectors.Applied, connectors.AlreadySo} {
+	for _, want := range []connectors.Status{connectors.Applied, connectors.AlreadyApplied} {
 		if out, err := issuer.WithdrawPass(t.Context(), ref); err != nil || out.Status != want || s.Passes(id) != 0 {
 			t.Errorf("%+v, %v, want %s", out, err, want)
 		}
@@ -908,7 +908,7 @@ func TestMembersOfOneRequest(t *testing.T) {
 		t.Errorf("requests %v, want 3 PATCH and 21 POST", count)
 	}
 	for i, r := range got {
-		if want := map[bool]connectors.Status{false: connectors.Applied, true: connectors.AlreadySo}[i == 25]; r.Status != want {
+		if want := map[bool]connectors.Status{false: connectors.Applied, true: connectors.AlreadyApplied}[i == 25]; r.Status != want {
 			t.Errorf("change %d: %+v, want %s", i, r, want)
 		}
 	}

@@ -298,7 +298,7 @@ func (r *run) locate(ctx context.Context, todo []work, people map[string]person)
 	var requests []request
 	for _, w := range todo {
 		p := people[w.Account.ID]
-		if w.Op != connectors.AddMember || !p.Elsewhere || p.user.GetUsageLocation() != nil || slices.Contains(ids, w.Account.ID) {
+		if w.Op != connectors.AddMember || !p.MasteredExternally || p.user.GetUsageLocation() != nil || slices.Contains(ids, w.Account.ID) {
 			continue
 		}
 		u := models.NewUser()

@@ -74,7 +74,7 @@ func (c *Connector) mergeUser(s *state, item json.RawMessage, unknown map[string
 		a.Type = typeOf(u)
 	}
 	if change.has(properties["onPremisesSyncEnabled"]) {
-		a.Elsewhere = yes(u.GetOnPremisesSyncEnabled()) // null is no
+		a.MasteredExternally = yes(u.GetOnPremisesSyncEnabled()) // null is no
 	}
 	if change.has(c.anchor) {
 		a.Anchor = strings.Join(c.anchor.get(u), "")

@@ -271,7 +271,7 @@ func everything(t *testing.T, s *standin.Server, c connectors.Connector) {
 		connectors.Change{Op: connectors.AdoptAccount, Account: connectors.AccountRef{ID: foreign, Anchor: "behov-foreign"}})
 	snapshot(t, c)
 	few(t, c, []connectors.AccountRef{{ID: id, Anchor: "behov-anna", Name: "annika"}}, "staff", group, "licence:E3")
-	apply(t, c, connectors.AlreadySo, member(connectors.AddMember, id, group))
+	apply(t, c, connectors.AlreadyApplied, member(connectors.AddMember, id, group))
 	apply(t, c, connectors.Applied,
 		member(connectors.RemoveMember, id, group), member(connectors.RemoveMember, id, "licence:E3"),
 		connectors.Change{Op: connectors.UpdateAccount, Account: ref, Attributes: empty})

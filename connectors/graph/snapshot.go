@@ -102,7 +102,7 @@ func (c *Connector) account(u models.Userable) (connectors.Account, error) {
 			"graph: read users: a user comes without id, userPrincipalName or accountEnabled: grant the application permission User.Read.All")
 	}
 	a := connectors.Account{ID: *u.GetId(), Name: c.shortName(*u.GetUserPrincipalName()), Enabled: *u.GetAccountEnabled(),
-		Elsewhere: yes(u.GetOnPremisesSyncEnabled()), Attributes: map[string][]string{}}
+		MasteredExternally: yes(u.GetOnPremisesSyncEnabled()), Attributes: map[string][]string{}}
 	if v := c.anchor.get(u); len(v) > 0 {
 		a.Anchor = v[0]
 	}

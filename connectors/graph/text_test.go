@@ -49,7 +49,7 @@ func TestInjectionThroughValues(t *testing.T) {
 			t.Errorf("wrote %q, read %+v", text, got)
 		}
 		other := open(t, cfg) // which has to find it by a filter
-		if again := apply(t, other, connectors.AlreadySo, change)[0].AccountID; again != id {
+		if again := apply(t, other, connectors.AlreadyApplied, change)[0].AccountID; again != id {
 			t.Errorf("anchor %q finds %s, want %s", text, again, id)
 		}
 	}

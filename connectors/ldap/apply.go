@@ -93,7 +93,7 @@ func split(todo []work) [][]work {
 		changes[i] = w.Change
 	}
 	var waves [][]work
-	for _, indexes := range connectors.Waves(changes) {
+	for _, indexes := range connectors.Batches(changes) {
 		wave := make([]work, len(indexes))
 		for n, i := range indexes {
 			wave[n] = todo[i]
@@ -114,7 +114,7 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 			deletions = append(deletions, w)
 		case connectors.AddMember, connectors.RemoveMember:
 			memberships = append(memberships, w)
-		case connectors.RemoveFormer:
+		case connectors.RemoveFormerMember:
 			former = append(former, w)
 		case connectors.UpdateAccount, connectors.RenameAccount, connectors.AdoptAccount, connectors.EnableAccount, connectors.DisableAccount:
 			others = append(others, w)

@@ -103,11 +103,11 @@ type Config struct {
 	// FirstPassword says whether a new account gets a password, and which.
 	FirstPassword FirstPassword `yaml:"first_password"`
 	// Handover receives first passwords. Without one nobody learns them.
-	Handover connectors.Handover `yaml:"-"`
+	Handover connectors.PasswordSink `yaml:"-"`
 
 	// Memory keeps which DNs accounts had: groups that hold an earlier one are told.
 	// Without it, they are known as long as the connector is.
-	Memory connectors.Memory `yaml:"-"`
+	Memory connectors.StateStore `yaml:"-"`
 
 	// MFAAttribute, when set, is the attribute that tells who is enrolled for
 	// multi-factor authentication: by having MFAValue, or any value.

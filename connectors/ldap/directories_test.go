@@ -67,7 +67,7 @@ func TestCheckNamesHowOpenDJDisables(t *testing.T) {
 			t.Errorf("%s, as advised: check says %q", there, said)
 		}
 		proof, err := open(t, directoryConfig(d)).ProveDisable(t.Context())
-		if err != nil || proof.Verdict != connectors.LetsIn || !strings.Contains(proof.Why, setting) {
+		if err != nil || proof.Verdict != connectors.SignInPossible || !strings.Contains(proof.Why, setting) {
 			t.Errorf("%s: %+v, %v", there, proof, err)
 		}
 	}

@@ -188,7 +188,7 @@ func TestAccountLockedByTimestamp(t *testing.T) {
 				t.Error(err)
 			}
 			if tt.enabled {
-				want(t, c, connectors.AlreadySo, ref(connectors.EnableAccount, ids[0]))
+				want(t, c, connectors.AlreadyApplied, ref(connectors.EnableAccount, ids[0]))
 				want(t, c, connectors.Applied, ref(connectors.DisableAccount, ids[1]))
 				if holds(0) != timestamp || holds(1) != "000001010000Z" {
 					t.Errorf("the server's own lock is %q, that of the disabled one %q", holds(0), holds(1))
@@ -196,7 +196,7 @@ func TestAccountLockedByTimestamp(t *testing.T) {
 				return
 			}
 			want(t, c, connectors.Applied, ref(connectors.EnableAccount, ids[0]))
-			want(t, c, connectors.AlreadySo, ref(connectors.DisableAccount, ids[1]))
+			want(t, c, connectors.AlreadyApplied, ref(connectors.DisableAccount, ids[1]))
 			if holds(0) != "" || holds(1) != timestamp {
 				t.Errorf("the lock of the enabled one is %q, the administrator's %q", holds(0), holds(1))
 			}
@@ -372,7 +372,7 @@ func TestAttributeUnderItsOtherName(t *testing.T) {
 		t.Errorf("attributes %v", got)
 	}
 	r := c.Apply(t.Context(), []connectors.Change{{Op: connectors.UpdateAccount, Account: connectors.AccountRef{ID: id}, Attributes: change[0].Attributes}})
-	if r[0].Status != connectors.AlreadySo {
+	if r[0].Status != connectors.AlreadyApplied {
 		t.Errorf("the same again: %+v, want already so", r[0])
 	}
 }

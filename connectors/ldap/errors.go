@@ -124,7 +124,7 @@ func refused(why string) connectors.Result {
 }
 
 func alreadySo() connectors.Result {
-	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadySo}}
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied}}
 }
 
 // quoted finds what a server's message puts in quotes or before a colon.

@@ -160,7 +160,7 @@ func TestTenThousandMembers(t *testing.T) {
 		c = open(t, cfg)
 		applyAll(t, c, memberships(connectors.RemoveMember, "all", ids[:300]))
 		for i, r := range c.Apply(t.Context(), memberships(connectors.RemoveMember, "all", ids[200:400])) {
-			if status := []connectors.Status{connectors.AlreadySo, connectors.Applied}[i/100]; r.Status != status {
+			if status := []connectors.Status{connectors.AlreadyApplied, connectors.Applied}[i/100]; r.Status != status {
 				t.Fatalf("removal %d: %+v, want %s", i, r, status)
 			}
 		}
@@ -253,8 +253,8 @@ func TestFirstPasswordInOpenLDAP(t *testing.T) {
 		t.Fatalf("nobody received it, but %+v", r)
 	}
 	h.full = false
-	id := want(t, c, connectors.AlreadySo, change).AccountID // the same again hands it over
-	want(t, c, connectors.AlreadySo, change)
+	id := want(t, c, connectors.AlreadyApplied, change).AccountID // the same again hands it over
+	want(t, c, connectors.AlreadyApplied, change)
 	got := h.got[change.Account.Anchor]
 	if len(got) != 1 || len(got[0]) != 20 {
 		t.Fatalf("handed over %d times", len(got))
@@ -301,13 +301,13 @@ func TestAdoptionAddsClasses(t *testing.T) {
 	adopt := ref(connectors.AdoptAccount, id)
 	adopt.Account.Anchor = "behov-old"
 	want(t, c, connectors.Applied, adopt)
-	want(t, c, connectors.AlreadySo, adopt)
+	want(t, c, connectors.AlreadyApplied, adopt)
 	want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
 	adopt.Account.Anchor = "another"
 	want(t, c, connectors.Refused, adopt)
 	// Its entry is named by another attribute than ours, and can change it.
 	want(t, c, connectors.Applied, updating(id, "cn", "new", "newer"))
-	want(t, c, connectors.AlreadySo, updating(id, "cn", "newer", "new"))
+	want(t, c, connectors.AlreadyApplied, updating(id, "cn", "newer", "new"))
 	want(t, c, connectors.Applied, renaming(id, "nytt"))
 	if a := snapshot(t, c).accounts["nytt"]; a.ID != id || a.Enabled || a.Anchor != "behov-old" || len(a.Attributes["cn"]) != 2 {
 		t.Errorf("afterwards %+v", a)
@@ -334,8 +334,8 @@ func TestOpenLDAPMatching(t *testing.T) {
 		t.Errorf("got %s, want %s", got, wants)
 	}
 	want(t, c, connectors.Applied, updating(id, "telephoneNumber", "+46 8 123-45 67"))
-	want(t, c, connectors.AlreadySo, updating(id, "telephoneNumber", "+4681234567"))
-	want(t, c, connectors.AlreadySo, updating(id, "surname", "P00000SSON"))
+	want(t, c, connectors.AlreadyApplied, updating(id, "telephoneNumber", "+4681234567"))
+	want(t, c, connectors.AlreadyApplied, updating(id, "surname", "P00000SSON"))
 	want(t, c, connectors.Applied, updating(id, "labeledURI", "http://a"))
 	want(t, c, connectors.Applied, updating(id, "labeledURI", "http://A"))
 }

@@ -36,7 +36,7 @@ type places struct {
 }
 
 // load reads what an earlier connector remembered, once.
-func (p *places) load(ctx context.Context, memory connectors.Memory) error {
+func (p *places) load(ctx context.Context, memory connectors.StateStore) error {
 	if p.loaded {
 		return nil
 	}
@@ -64,7 +64,7 @@ func unpackPlaces(packed []byte) (of map[string][]string, ok bool) {
 	return of, err == nil && json.Unmarshal(plain, &of) == nil && of != nil
 }
 
-func (p *places) save(ctx context.Context, memory connectors.Memory) error {
+func (p *places) save(ctx context.Context, memory connectors.StateStore) error {
 	if memory == nil {
 		return nil
 	}
@@ -203,14 +203,14 @@ func (m *membersOf) dangle(ctx context.Context) error {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(former)) {
-		if err := m.sink.Membership(connectors.Membership{Entitlement: m.name, Former: id}); err != nil {
+		if err := m.sink.Membership(connectors.Membership{Entitlement: m.name, FormerName: id}); err != nil {
 			return err
 		}
 	}
 	if dangling == 0 {
 		return nil
 	}
-	return m.sink.Membership(connectors.Membership{Entitlement: m.name, Dangling: dangling})
+	return m.sink.Membership(connectors.Membership{Entitlement: m.name, DanglingMembers: dangling})
 }
 
 // removeFormer takes earlier DNs of accounts out of groups, as far as nothing has

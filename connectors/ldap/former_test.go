@@ -35,9 +35,9 @@ type remains struct {
 func (*remains) Account(connectors.Account) error         { return nil }
 func (*remains) Entitlement(connectors.Entitlement) error { return nil }
 func (r *remains) Membership(m connectors.Membership) error {
-	r.dangling += m.Dangling
-	if m.Former != "" {
-		r.former = append(r.former, m.Former)
+	r.dangling += m.DanglingMembers
+	if m.FormerName != "" {
+		r.former = append(r.former, m.FormerName)
 	}
 	return nil
 }
@@ -95,12 +95,12 @@ func TestEarlierNamesOfAccounts(t *testing.T) {
 	// it, and nothing shows that it should not be.
 	tree.add(t, earlier[1], map[string][]string{"objectClass": {"account"}})
 	former := func(id string) connectors.Change {
-		return connectors.Change{Op: connectors.RemoveFormer, Account: connectors.AccountRef{ID: id}, Entitlement: "staff"}
+		return connectors.Change{Op: connectors.RemoveFormerMember, Account: connectors.AccountRef{ID: id}, Entitlement: "staff"}
 	}
 	third := open(t, cfg)
 	want(t, third, connectors.Applied, former(ids[0]))
-	want(t, third, connectors.AlreadySo, former(ids[0]))
-	want(t, third, connectors.AlreadySo, former(ids[1]))
+	want(t, third, connectors.AlreadyApplied, former(ids[0]))
+	want(t, third, connectors.AlreadyApplied, former(ids[1]))
 	found, err := tree.Dial().Search(&goldap.SearchRequest{BaseDN: group, Filter: "(objectClass=*)", Attributes: []string{"member"}})
 	if err != nil {
 		t.Fatal(err)

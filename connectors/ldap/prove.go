@@ -32,7 +32,7 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	defer s.close()
 	defer s.closeWith(ctx)()
 	if by := c.given.Disable.EnforcedBy; by != "" {
-		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "the configuration says that it is enforced by " + by + " (disable.enforced_by)"}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "the configuration says that it is enforced by " + by + " (disable.enforced_by)"}, nil
 	}
 	known, err := s.loadSchema(ctx)
 	if err != nil {
@@ -40,14 +40,14 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	}
 	t := newTrial(c, s, known)
 	proof, err := t.run(ctx)
-	if err == nil && proof.Verdict == connectors.ShutsOut && s.byLock() {
+	if err == nil && proof.Verdict == connectors.SignInRefused && s.byLock() {
 		return t.otherPolicies(ctx, proof)
 	}
 	if err != nil || proof.Verdict != connectors.NotTried {
 		return proof, err
 	}
 	if s.byFlag() {
-		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
 	}
 	if !s.byLock() {
 		return proof, nil
@@ -107,7 +107,7 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	case err != nil:
 		return not("a throw-away account could not be disabled: %s", err)
 	case fault != "":
-		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account could not be disabled: " + fault}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a throw-away account could not be disabled: " + fault}, nil
 	}
 	shown, err := t.readBack(ctx)
 	if err != nil {
@@ -118,12 +118,12 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	}
 	switch {
 	case in:
-		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
 	case !shown:
-		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: fmt.Sprintf(
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: fmt.Sprintf(
 			"a throw-away account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
 	}
-	return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+	return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
 }
 
 // disable disables the account. It returns why the server does not permit it, and
@@ -385,7 +385,7 @@ func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProo
 			return connectors.DisableProof{}, err
 		}
 		if account != nil {
-			return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + p.DN + " applies to an account (" + policyAttribute + ") and has no pwdLockout TRUE, and so a disabled account can sign in: set it"}, nil
+			return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "the password policy " + p.DN + " applies to an account (" + policyAttribute + ") and has no pwdLockout TRUE, and so a disabled account can sign in: set it"}, nil
 		}
 	}
 	account, err := t.accountWith(ctx, allOf(unknown...))
@@ -425,9 +425,9 @@ func (t *trial) policies(ctx context.Context, tried connectors.DisableProof) (co
 	}
 	switch {
 	case lacking != "":
-		return connectors.DisableProof{Verdict: connectors.LetsIn, Why: "the password policy " + lacking + " has no pwdLockout TRUE, and so a disabled account can sign in: set it; it was not tried, as " + tried.Why}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "the password policy " + lacking + " has no pwdLockout TRUE, and so a disabled account can sign in: set it; it was not tried, as " + tried.Why}, nil
 	case all && len(policies) > 0:
-		return connectors.DisableProof{Verdict: connectors.ShutsOut, Why: "every password policy has pwdLockout TRUE; it was not tried, as " + tried.Why}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "every password policy has pwdLockout TRUE; it was not tried, as " + tried.Why}, nil
 	}
 	return tried, nil
 }

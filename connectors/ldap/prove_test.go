@@ -31,23 +31,23 @@ func TestDisablingIsProved(t *testing.T) {
 		want          connectors.ProofVerdict
 		why           string
 	}{
-		{"locked for good", "TRUE", func(*ldap.Config) {}, connectors.ShutsOut, "was refused"},
-		{"a policy without lockout", "FALSE", func(*ldap.Config) {}, connectors.LetsIn, "set pwdLockout TRUE"},
+		{"locked for good", "TRUE", func(*ldap.Config) {}, connectors.SignInRefused, "was refused"},
+		{"a policy without lockout", "FALSE", func(*ldap.Config) {}, connectors.SignInPossible, "set pwdLockout TRUE"},
 		{"an attribute that nothing enforces", "TRUE", func(c *ldap.Config) {
 			c.ObjectClasses = []string{"inetOrgPerson", "behovPerson"}
 			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled"}
-		}, connectors.LetsIn, "does not enforce disable.attribute behovStatus"},
+		}, connectors.SignInPossible, "does not enforce disable.attribute behovStatus"},
 		{"an attribute that an application enforces", "TRUE", func(c *ldap.Config) {
 			c.ObjectClasses = []string{"inetOrgPerson", "behovPerson"}
 			c.Disable = ldap.Disable{Attribute: "behovStatus", Value: "disabled", EnforcedBy: "the portal"}
-		}, connectors.ShutsOut, "the portal"},
+		}, connectors.SignInRefused, "the portal"},
 		{"moved when disabled, named by cn", "TRUE", func(c *ldap.Config) {
 			c.RDNAttribute = "cn"
 			c.Disable.MoveTo = "ou=away," + c.PeopleDN
-		}, connectors.ShutsOut, "was refused"},
-		{"posix accounts", "TRUE", func(c *ldap.Config) { c.ObjectClasses = []string{"inetOrgPerson", "posixAccount"} }, connectors.ShutsOut, "was refused"},
-		{"by who may only read, with a policy that shuts out", "TRUE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.ShutsOut, "every password policy"},
-		{"by who may only read, with a policy that does not", "FALSE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.LetsIn, "cn=policy"},
+		}, connectors.SignInRefused, "was refused"},
+		{"posix accounts", "TRUE", func(c *ldap.Config) { c.ObjectClasses = []string{"inetOrgPerson", "posixAccount"} }, connectors.SignInRefused, "was refused"},
+		{"by who may only read, with a policy that shuts out", "TRUE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.SignInRefused, "every password policy"},
+		{"by who may only read, with a policy that does not", "FALSE", func(c *ldap.Config) { c.BindDN = "cn=reader," + s.BaseDN }, connectors.SignInPossible, "cn=policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lockout(c.lockout)
@@ -83,7 +83,7 @@ func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
 	cfg := tree.readerConfig()
 	c := open(t, cfg)
 	proof, err := c.ProveDisable(t.Context())
-	if err != nil || proof.Verdict != connectors.LetsIn || !strings.Contains(proof.Why, "pwdAccountLockedTime cannot be read back: let the account in bind_dn read it") {
+	if err != nil || proof.Verdict != connectors.SignInPossible || !strings.Contains(proof.Why, "pwdAccountLockedTime cannot be read back: let the account in bind_dn read it") {
 		t.Errorf("%+v, %v", proof, err)
 	}
 	if err := c.Check(t.Context()); connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "read the attribute pwdAccountLockedTime of accounts: let the account in bind_dn read it") {
@@ -94,7 +94,7 @@ func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
 		t.Errorf("Check with the right to read it: %v", err)
 	}
 	cfg.BindDN = s.BindDN
-	if proof, err = open(t, cfg).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+	if proof, err = open(t, cfg).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.SignInRefused {
 		t.Errorf("with the right to read it: %+v, %v", proof, err)
 	}
 	r, err := s.Dial().Search(&goldap.SearchRequest{BaseDN: s.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(uid=behovcheck*)"})
@@ -120,9 +120,9 @@ func TestDisablingIsProvedUnderEveryPolicyThatApplies(t *testing.T) {
 		want   connectors.ProofVerdict
 		why    string
 	}{
-		{"", connectors.ShutsOut, "was refused"},
-		{"cn=strict," + s.BaseDN, connectors.ShutsOut, "was refused"},
-		{"cn=lax," + s.BaseDN, connectors.LetsIn, "cn=lax," + s.BaseDN + " applies to an account"},
+		{"", connectors.SignInRefused, "was refused"},
+		{"cn=strict," + s.BaseDN, connectors.SignInRefused, "was refused"},
+		{"cn=lax," + s.BaseDN, connectors.SignInPossible, "cn=lax," + s.BaseDN + " applies to an account"},
 		{"cn=absent," + s.BaseDN, connectors.NotTried, "cn=absent," + s.BaseDN + " applies to an account"},
 	} {
 		m := goldap.NewModifyRequest(tree.entry(t, id).DN, nil)
@@ -145,7 +145,7 @@ func TestThrowAwayAccountsThatWereLeftAreDeleted(t *testing.T) {
 	for _, name := range []string{"behovcheck0123abcd", "behovcheckup", "behovcheck0123abcd1"} {
 		tree.add(t, "uid="+name+","+tree.people, map[string][]string{"objectClass": {"inetOrgPerson"}, "cn": {name}, "sn": {name}})
 	}
-	if proof, err := open(t, tree.config()).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+	if proof, err := open(t, tree.config()).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.SignInRefused {
 		t.Fatalf("%+v, %v", proof, err)
 	}
 	r, err := tree.Dial().Search(&goldap.SearchRequest{BaseDN: tree.people, Scope: goldap.ScopeSingleLevel, Filter: "(uid=*)", Attributes: []string{"uid"}})
@@ -161,7 +161,7 @@ func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
 	s := testenv.StartSamba(t)
 	d := newDomainOfOne(t, s)
 	proof, err := open(t, d.config()).ProveDisable(t.Context())
-	if err != nil || proof.Verdict != connectors.ShutsOut || !strings.Contains(proof.Why, "was refused") {
+	if err != nil || proof.Verdict != connectors.SignInRefused || !strings.Contains(proof.Why, "was refused") {
 		t.Errorf("%+v, %v", proof, err)
 	}
 	r, err := d.Dial().Search(&goldap.SearchRequest{BaseDN: d.BaseDN, Scope: goldap.ScopeWholeSubtree, Filter: "(sAMAccountName=behovcheck*)"})

@@ -120,13 +120,13 @@ func TestFromJoiningToLeaving(t *testing.T) {
 
 		// Another name, for everything that says it.
 		applyAll(t, c, []connectors.Change{renaming(id, "annaek"), updating(id, "cn", "Anna Ek"), updating(id, "sn", "Ek")})
-		want(t, c, connectors.AlreadySo, renaming(id, "annaek"))
+		want(t, c, connectors.AlreadyApplied, renaming(id, "annaek"))
 		want(t, c, connectors.Applied, renaming(id, "AnnaEk")) // a name shows as it is written
 		if a := account(); a.Name != "AnnaEk" {
 			t.Errorf("renamed in case alone: %q", a.Name)
 		}
 		want(t, c, connectors.Applied, renaming(id, "annaek"))
-		want(t, c, connectors.AlreadySo, updating(id, "cn", "ANNA  EK"))
+		want(t, c, connectors.AlreadyApplied, updating(id, "cn", "ANNA  EK"))
 		want(t, c, connectors.Refused, renaming(id, "boss00000"))
 		applyAll(t, c, []connectors.Change{renaming(boss, "chefen")})
 		s := snapshot(t, c)
@@ -140,7 +140,7 @@ func TestFromJoiningToLeaving(t *testing.T) {
 		// On leave, and back.
 		for _, op := range []connectors.Op{connectors.DisableAccount, connectors.EnableAccount, connectors.DisableAccount} {
 			want(t, c, connectors.Applied, ref(op, id))
-			want(t, c, connectors.AlreadySo, ref(op, id))
+			want(t, c, connectors.AlreadyApplied, ref(op, id))
 			if a := account(); a.Enabled != (op == connectors.EnableAccount) {
 				t.Errorf("after %s: enabled is %t", op, a.Enabled)
 			}
@@ -185,7 +185,7 @@ func TestNamesakes(t *testing.T) {
 			if a := s.accounts[change.Account.Name]; !slices.Equal(a.Attributes["cn"], []string{"Eva Ek, Å=1"}) {
 				t.Errorf("%s: cn %q", change.Account.Name, a.Attributes["cn"])
 			}
-			want(t, c, connectors.AlreadySo, updating(s.accounts[change.Account.Name].ID, "cn", "Eva Ek, Å=1"))
+			want(t, c, connectors.AlreadyApplied, updating(s.accounts[change.Account.Name].ID, "cn", "Eva Ek, Å=1"))
 		}
 		// One of them changes her name, the others stay as they are.
 		want(t, c, connectors.Applied, updating(ids[0], "cn", "Eva Al"))
@@ -209,12 +209,12 @@ func TestReferences(t *testing.T) {
 		ids := applyAll(t, c, creations("p", 2))
 		outside := p.addGroup(t, "outside")
 		want(t, c, connectors.Applied, updating(ids[0], "manager", outside))
-		want(t, c, connectors.AlreadySo, updating(ids[0], "manager", strings.ToUpper(outside)))
+		want(t, c, connectors.AlreadyApplied, updating(ids[0], "manager", strings.ToUpper(outside)))
 		if got := snapshot(t, c).accounts["p00000"].Attributes["manager"]; len(got) != 1 || !strings.EqualFold(got[0], outside) {
 			t.Errorf("manager outside: %q", got)
 		}
 		want(t, c, connectors.Applied, updating(ids[0], "manager", ids[1]))
-		want(t, c, connectors.AlreadySo, updating(ids[0], "manager", ids[1]))
+		want(t, c, connectors.AlreadyApplied, updating(ids[0], "manager", ids[1]))
 		for _, nobody := range []string{"00000000-0000-4000-8000-00000000dead", "anna", "*"} {
 			r := want(t, c, connectors.Refused, updating(ids[0], "manager", nobody))
 			if !strings.Contains(r.Detail, "manager") || strings.Contains(r.Detail, nobody) {

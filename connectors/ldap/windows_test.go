@@ -124,7 +124,7 @@ func testExpires(t *testing.T, d *domain) {
 	}
 	shows(true, soon.Format(time.RFC3339))
 	elsewhere := soon.In(time.FixedZone("", 3600)).Format(time.RFC3339) // the same instant
-	want(t, c, connectors.AlreadySo, updating(id, "accountExpires", elsewhere))
+	want(t, c, connectors.AlreadyApplied, updating(id, "accountExpires", elsewhere))
 	past := "2020-02-29T11:00:00Z"
 	want(t, c, connectors.Applied, updating(id, "accountExpires", past))
 	shows(false, past)
@@ -133,7 +133,7 @@ func testExpires(t *testing.T, d *domain) {
 	}
 	want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
 	want(t, c, connectors.Applied, updating(id, "accountExpires"))
-	want(t, c, connectors.AlreadySo, updating(id, "accountExpires"))
+	want(t, c, connectors.AlreadyApplied, updating(id, "accountExpires"))
 	want(t, c, connectors.Applied, ref(connectors.EnableAccount, id))
 	shows(true)
 	if r := want(t, c, connectors.Refused, updating(id, "accountExpires", "in May")); !strings.Contains(r.Detail, "2026-12-31T") {
@@ -165,7 +165,7 @@ func testNestedGroups(t *testing.T, d *domain) {
 	if !slices.Equal(s.members["outer"], []string{""}) || !slices.Equal(s.members["inner"], []string{id}) {
 		t.Errorf("members %v, want the person in the inner group and somebody outside in the other", s.members)
 	}
-	want(t, c, connectors.AlreadySo, memberships(connectors.RemoveMember, "outer", []string{id})[0])
+	want(t, c, connectors.AlreadyApplied, memberships(connectors.RemoveMember, "outer", []string{id})[0])
 }
 
 func testPrimaryGroup(t *testing.T, d *domain) {
@@ -188,7 +188,7 @@ func testPrimaryGroup(t *testing.T, d *domain) {
 		t.Errorf("members %v, want both", got)
 	}
 	alike(t, c, ids, "primary", "outer")
-	want(t, c, connectors.AlreadySo, memberships(connectors.AddMember, "primary", ids[:1])[0])
+	want(t, c, connectors.AlreadyApplied, memberships(connectors.AddMember, "primary", ids[:1])[0])
 	results := c.Apply(t.Context(), memberships(connectors.RemoveMember, "primary", ids))
 	if results[0].Status != connectors.Refused || !strings.Contains(results[0].Detail, "primary group") || results[1].Status != connectors.Applied {
 		t.Errorf("removing both: %+v", results)
@@ -217,7 +217,7 @@ func testWindowsPasswords(t *testing.T, d *domain) {
 	if err := signIn(d.entry(t, id).DN, "another"); err == nil || !strings.Contains(err.Error(), "sign in") {
 		t.Errorf("signing in with another: %v", err)
 	}
-	want(t, c, connectors.AlreadySo, creations("pw", 1)[0])
+	want(t, c, connectors.AlreadyApplied, creations("pw", 1)[0])
 	if len(h.got["behov-pw00000"]) != 1 {
 		t.Error("it was handed over again")
 	}
@@ -463,7 +463,7 @@ func testEnableExpired(t *testing.T, d *domain) {
 		expire(c, id)
 		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id))
 		enabled(c, "0")
-		want(t, c, connectors.AlreadySo, ref(connectors.EnableAccount, id))
+		want(t, c, connectors.AlreadyApplied, ref(connectors.EnableAccount, id))
 		want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
 		expire(c, id)
 		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id)) // both at once

@@ -114,7 +114,7 @@ func (s *state) create(c connectors.Change) connectors.Outcome {
 		return refused("an account needs a name and an anchor")
 	}
 	if id, ok := s.byAnchor[c.Account.Anchor]; ok {
-		return connectors.Outcome{Status: connectors.AlreadySo, AccountID: id}
+		return connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}
 	}
 	if _, ok := s.byName[c.Account.Name]; ok {
 		return refused("the login name is taken")
@@ -245,7 +245,7 @@ func (s *state) noteMember(group, id string) {
 }
 
 func applied() connectors.Outcome   { return connectors.Outcome{Status: connectors.Applied} }
-func alreadySo() connectors.Outcome { return connectors.Outcome{Status: connectors.AlreadySo} }
+func alreadySo() connectors.Outcome { return connectors.Outcome{Status: connectors.AlreadyApplied} }
 func refused(why string) connectors.Outcome {
 	return connectors.Outcome{Status: connectors.Refused, Detail: why}
 }

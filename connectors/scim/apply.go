@@ -53,7 +53,7 @@ func split(todo []work) [][]work {
 		changes[i] = w.Change
 	}
 	var waves [][]work
-	for _, indexes := range connectors.Waves(changes) {
+	for _, indexes := range connectors.Batches(changes) {
 		wave := make([]work, len(indexes))
 		for n, i := range indexes {
 			wave[n] = todo[i]

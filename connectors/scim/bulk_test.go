@@ -107,7 +107,7 @@ func TestBulk(t *testing.T) {
 			}
 			var ids []string
 			for i, r := range c.Apply(t.Context(), creations) {
-				if r.Err != nil || r.Status != connectors.Applied && (lose == nil || r.Status != connectors.AlreadySo) || r.AccountID == "" {
+				if r.Err != nil || r.Status != connectors.Applied && (lose == nil || r.Status != connectors.AlreadyApplied) || r.AccountID == "" {
 					t.Fatalf("creation %d: %+v", i, r)
 				}
 				ids = append(ids, r.AccountID)
@@ -141,8 +141,8 @@ func TestBulk(t *testing.T) {
 				switch {
 				case i == 50 || i == 60:
 					want = connectors.Refused
-				case lose != nil && r.Status == connectors.AlreadySo:
-					want = connectors.AlreadySo // found out afterwards
+				case lose != nil && r.Status == connectors.AlreadyApplied:
+					want = connectors.AlreadyApplied // found out afterwards
 				}
 				if r.Err != nil || r.Status != want {
 					t.Errorf("update %d: %+v, want %s", i, r, want)

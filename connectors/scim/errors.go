@@ -43,9 +43,9 @@ func (c *Connector) failure(doing string, status int, header http.Header, keywor
 		return say(connectors.Permanent, "%s redirects elsewhere (%d): put the right address into url", c.cfg.URL, status)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &connectors.Error{
-			Class: connectors.RetryLater,
-			After: transport.RetryAfter(header.Get("Retry-After"), time.Now()),
-			Err:   fmt.Errorf("scim: %s: %w (%d)%s", doing, errBusy, status, keyword),
+			Class:      connectors.RetryLater,
+			RetryAfter: transport.RetryAfter(header.Get("Retry-After"), time.Now()),
+			Err:        fmt.Errorf("scim: %s: %w (%d)%s", doing, errBusy, status, keyword),
 		}
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status > 511:
 		return say(connectors.TargetDown, "the service cannot be reached behind %s (%d)", c.cfg.URL, status)
@@ -114,7 +114,7 @@ func refused(why string, args ...any) connectors.Result {
 }
 
 func alreadySo() connectors.Result {
-	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadySo}}
+	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied}}
 }
 
 func applied() connectors.Result {

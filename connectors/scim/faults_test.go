@@ -110,7 +110,7 @@ func TestRetryAfter(t *testing.T) {
 		}
 		for _, r := range c.Apply(t.Context(), changes) {
 			var e *connectors.Error
-			if !errors.As(r.Err, &e) || e.Class != connectors.RetryLater || e.After < tt.min || e.After > tt.max {
+			if !errors.As(r.Err, &e) || e.Class != connectors.RetryLater || e.RetryAfter < tt.min || e.RetryAfter > tt.max {
 				t.Fatalf("Retry-After %q: %+v", tt.header, r)
 			}
 		}
@@ -189,7 +189,7 @@ func TestLostAnswer(t *testing.T) {
 		}
 		again := creation(first)
 		again.Account.Name += "2" // somebody may have changed the name meanwhile
-		apply(t, c, connectors.AlreadySo, again)
+		apply(t, c, connectors.AlreadyApplied, again)
 	}
 	if s, _ := snapshot(t, c); len(s.accounts) != 2 {
 		t.Errorf("%d accounts, want 2", len(s.accounts))

@@ -94,7 +94,7 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 	status := no.Response.StatusCode
 	switch {
 	case status == http.StatusTooManyRequests:
-		return &connectors.Error{Class: connectors.RetryLater, After: transport.RetryAfter(no.Response.Header.Get("Retry-After"), time.Now()),
+		return &connectors.Error{Class: connectors.RetryLater, RetryAfter: transport.RetryAfter(no.Response.Header.Get("Retry-After"), time.Now()),
 			Err: errors.New("scim: get a token: " + t.source.TokenURL + " is busy (429)")}
 	case status >= http.StatusInternalServerError:
 		return connectors.Errorf(connectors.TargetDown, "scim: get a token: %s failed (%d)", t.source.TokenURL, status)

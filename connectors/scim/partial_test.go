@@ -68,7 +68,7 @@ func TestOnePatchThatIsNotOffered(t *testing.T) {
 	for range 2 {
 		results := c.Apply(t.Context(), []connectors.Change{member(connectors.RemoveMember, ids[0]), member(connectors.AddMember, ids[1]), member(connectors.AddMember, ids[2])})
 		for i, want := range []connectors.Status{connectors.Refused, connectors.Applied, connectors.Applied} {
-			if got := results[i].Status; got != want && (i == 0 || got != connectors.AlreadySo) || results[i].Err != nil {
+			if got := results[i].Status; got != want && (i == 0 || got != connectors.AlreadyApplied) || results[i].Err != nil {
 				t.Errorf("%d: %+v", i, results[i])
 			}
 		}

@@ -346,7 +346,7 @@ func TestSoftDelete(t *testing.T) {
 		id := create(t, c, "anna")[0]
 		want := []connectors.Status{connectors.Refused, connectors.Refused}
 		if said {
-			want = []connectors.Status{connectors.Applied, connectors.AlreadySo}
+			want = []connectors.Status{connectors.Applied, connectors.AlreadyApplied}
 		}
 		for _, status := range want {
 			r := apply(t, c, status, of(connectors.DeleteAccount, id))

@@ -71,7 +71,7 @@ func EffectOf(r Record) (Key, Effect) {
 	case TargetRetired:
 		return key, ClosesTarget
 	case StepEnded:
-		if r.Outcome != Applied && r.Outcome != AlreadySo {
+		if r.Outcome != Applied && r.Outcome != AlreadyApplied {
 			return key, NoEffect
 		}
 		switch r.Op {

@@ -75,9 +75,9 @@ const (
 
 // The outcomes of StepEnded.
 const (
-	Applied   = "applied"
-	AlreadySo = "already-so"
-	Refused   = "refused"
+	Applied        = "applied"
+	AlreadyApplied = "already-so"
+	Refused        = "refused"
 	// NotDone: the target gave no usable answer, and a later complete
 	// snapshot shows that the step did not happen.
 	NotDone = "not-done"

@@ -200,7 +200,7 @@ type FirstPassword struct {
 	Command []string
 }
 
-// AccountName says how accounts in a target are named.
+// NameRegister says how accounts in a target are named.
 type AccountName struct {
 	Value *identity.Template
 	// Protected takes its place for people with protected identity; nil for

@@ -16,8 +16,8 @@ import (
 
 // Services are what a connector is given besides its configuration.
 type Services struct {
-	Memory   connectors.Memory   // nil for none
-	Handover connectors.Handover // nil for none
+	Memory   connectors.StateStore   // nil for none
+	Handover connectors.PasswordSink // nil for none
 }
 
 // Kind returns the target's kind.
@@ -257,7 +257,7 @@ func checkConnector(doc *document, at string, t Target) {
 // is one matters.
 type nobody struct{}
 
-// FirstPassword implements connectors.Handover.
+// FirstPassword implements connectors.PasswordSink.
 func (nobody) FirstPassword(context.Context, connectors.AccountRef, string) error { return nil }
 
 // KindCapabilities is what a kind of target can do.

@@ -167,7 +167,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 		return r, nil
 	}
 	s.tell("   HR's export has %d rows, and says %d new things.", r.Rows, r.Events)
-	for p, err := range s.db.People(ctx, store.AnyPerson) {
+	for p, err := range s.db.People(ctx, store.AllPeople) {
 		if err != nil {
 			return nil, err
 		}
@@ -194,7 +194,7 @@ func (s *Story) apply(ctx context.Context) (*reconcile.Result, error) {
 var verbs = map[connectors.Op]string{
 	connectors.CreateAccount: "accounts created", connectors.UpdateAccount: "accounts updated", connectors.EnableAccount: "accounts enabled",
 	connectors.DisableAccount: "accounts disabled", connectors.DeleteAccount: "accounts deleted", connectors.AddMember: "entitlements given",
-	connectors.RemoveMember: "entitlements taken away", connectors.RemoveFormer: "earlier names taken out of groups", plan.RevokeSessions: "accounts signed out",
+	connectors.RemoveMember: "entitlements taken away", connectors.RemoveFormerMember: "earlier names taken out of groups", plan.RevokeSessions: "accounts signed out",
 }
 
 // summary counts steps by what they do.
@@ -266,12 +266,12 @@ func (s *Story) mfaEnrolment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tell("   %d grants wait, because what they open demands MFA and nobody has enrolled yet.", len(p.Waiting))
+	s.tell("   %d grants wait, because what they open demands MFA and nobody has enrolled yet.", len(p.GatedGrants))
 	nurse := s.m.first("3300", 0)
 	s.checkMember(nurse, "care-record-read", false)
 	s.checkMember(nurse, "care-rota", true)
 	var logins []string
-	for _, w := range p.Waiting {
+	for _, w := range p.GatedGrants {
 		person, err := s.db.Person(ctx, w.Person)
 		if err != nil {
 			return err
@@ -414,10 +414,10 @@ func (s *Story) review(ctx context.Context) error {
 		return fmt.Errorf("review %d lacks questions it should have", campaign)
 	}
 	s.tell("   Review %d has %d questions. The owner revokes the borrowers' register from %s.", campaign, len(items), name(s.mover))
-	if _, err := s.govern.DecideItem(ctx, items[i].Name(), store.Revoke, s.subject(owner), "does not work with loans yet"); err != nil {
+	if _, err := s.govern.DecideItem(ctx, items[i].Ref(), store.Revoke, s.subject(owner), "does not work with loans yet"); err != nil {
 		return err
 	}
-	_, err = s.govern.DecideItem(ctx, items[own].Name(), store.Keep, s.subject(owner), "I need it")
+	_, err = s.govern.DecideItem(ctx, items[own].Ref(), store.Keep, s.subject(owner), "I need it")
 	s.check(rights.IsSelf(err), nil, "the owner cannot decide on their own access")
 	r, err := s.apply(ctx)
 	if err != nil {

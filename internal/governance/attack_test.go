@@ -78,7 +78,7 @@ func TestNothingHidesTheCause(t *testing.T) {
 	stranger, staff, other, temp := o.person("stranger"), o.person("staff"), o.person("other"), o.person("temp")
 	admin := o.by("administrator")
 	o.decide(o.g.Merge(t.Context(), stranger, staff, admin, "one person"))
-	o.decide(o.g.Apart(t.Context(), stranger, other, admin, "two people"))
+	o.decide(o.g.MarkDistinct(t.Context(), stranger, other, admin, "two people"))
 	closes := plan.Step{Target: "one", Person: staff.ID, Op: connectors.DisableAccount}
 	if _, err := o.g.DecideHold(t.Context(), o.planHold(closes), store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("after another decision about one of the two: %v", err)
@@ -159,7 +159,7 @@ func TestASecondRecordGivesNothing(t *testing.T) {
 	if o.g.Config.Rights, err = rights.New([]rights.Line{{Member: "hr/boss", Role: rights.Administrator}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.g.HoldLegally(t.Context(), pushed("K6"), false, o.by("boss"), "my own second record"); !rights.IsSelf(err) {
+	if _, err := o.g.SetLegalHold(t.Context(), pushed("K6"), false, o.by("boss"), "my own second record"); !rights.IsSelf(err) {
 		t.Errorf("about another record of one's own: %v", err)
 	}
 	if _, err := o.g.Suspend(t.Context(), pushed("C1"), false, rights.Subject{Person: pushed("M1").ID}, "I am the manager"); !refused(err) {

@@ -35,7 +35,7 @@ type Governance struct {
 // Targets says whether an account in a target may be said to be a person's, and
 // whether it is enabled. *reconcile.Engine does.
 type Targets interface {
-	Bindable(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
+	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
 }
 
 // ActorOf is how a person stands in the audit trail.
@@ -50,34 +50,34 @@ func personOf(actor string) identity.PersonID {
 	return identity.PersonID(id)
 }
 
-// AlreadyError is returned for a decision that says what holds already.
-type AlreadyError struct{ Decision store.Decision }
+// AlreadyDecidedError is returned for a decision that says what holds already.
+type AlreadyDecidedError struct{ Decision store.Decision }
 
-func (e *AlreadyError) Error() string {
+func (e *AlreadyDecidedError) Error() string {
 	return fmt.Sprintf("that holds already, by decision %d: %s", e.Decision.Seq, e.Decision.Reason)
 }
 
 func (g *Governance) today() identity.Date { return identity.DateOf(g.Now(), g.Config.Zone) }
 
-func (g *Governance) standing(ctx context.Context, p identity.Person) (reconcile.Standing, error) {
-	return reconcile.StandingOf(ctx, g.DB, g.Config, p, g.today())
+func (g *Governance) personStatus(ctx context.Context, p identity.Person) (reconcile.PersonStatus, error) {
+	return reconcile.PersonStatusOf(ctx, g.DB, g.Config, p, g.today())
 }
 
-// may asks rights whether a subject may take an action, and returns the decision
+// authorize asks rights whether a subject may take an action, and returns the decision
 // with its maker and authority, for the caller to fill in and record.
-func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
+func (g *Governance) authorize(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
 	if by.Person == "" {
 		return store.Decision{}, errors.New("a decision needs a person who makes it: --by with a person_id, or BEHOV_BY")
 	}
 	if reason = identity.CleanText(reason); reason == "" { // one line, without what a terminal obeys
 		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
 	}
-	known, err := g.known(ctx, by)
+	known, err := g.rightsKnowledge(ctx, by)
 	if err != nil {
 		return store.Decision{}, err
 	}
 	// Another record of one's own is oneself.
-	same, err := g.DB.SamePerson(ctx, by.Person)
+	same, err := g.DB.LinkedPeople(ctx, by.Person)
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -94,18 +94,18 @@ func (g *Governance) may(ctx context.Context, by rights.Subject, action rights.A
 	return store.Decision{Maker: ActorOf(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
 }
 
-// known returns what rights needs to know of a subject.
-func (g *Governance) known(ctx context.Context, by rights.Subject) (rights.Known, error) {
+// rightsKnowledge returns what rights needs to know of a subject.
+func (g *Governance) rightsKnowledge(ctx context.Context, by rights.Subject) (rights.Known, error) {
 	k := rights.Known{Subject: by}
 	p, err := g.DB.Person(ctx, by.Person)
 	if err != nil {
 		return k, fmt.Errorf("the person who decides: %w", err)
 	}
-	standing, err := g.standing(ctx, p)
+	standing, err := g.personStatus(ctx, p)
 	if err != nil {
 		return k, err
 	}
-	held, err := g.DB.HeldRecords(ctx, store.Few{p.ID})
+	held, err := g.DB.HeldRecords(ctx, store.PersonSet{p.ID})
 	if err != nil {
 		return k, err
 	}
@@ -119,7 +119,7 @@ func (g *Governance) known(ctx context.Context, by rights.Subject) (rights.Known
 // Roles is what a person may be asked to decide as.
 type Roles struct {
 	Person    identity.PersonID `json:"person"`
-	Works     bool              `json:"works"`
+	Active    bool              `json:"works"`
 	Suspended bool              `json:"suspended,omitempty"`
 	Roles     []rights.Role     `json:"roles"`
 	Owns      []string          `json:"owns"` // systems
@@ -128,11 +128,11 @@ type Roles struct {
 // RightsOf returns the roles of a person, and the systems that the person owns or
 // deputizes for.
 func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Roles, error) {
-	k, err := g.known(ctx, rights.Subject{Person: person})
+	k, err := g.rightsKnowledge(ctx, rights.Subject{Person: person})
 	if err != nil {
 		return Roles{}, err
 	}
-	r := Roles{Person: person, Works: k.Works, Suspended: k.Suspended, Owns: []string{}}
+	r := Roles{Person: person, Active: k.Works, Suspended: k.Suspended, Owns: []string{}}
 	if r.Roles, err = g.Config.Rights.RolesOf(k.Member); err != nil {
 		return r, err
 	}
@@ -144,9 +144,9 @@ func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Ro
 	return r, nil
 }
 
-// named returns an error when a record is named where rights are given: they would
+// checkRecordRights returns an error when a record is named where rights are given: they would
 // pass with it to another person, or to the next person who gets the key.
-func (g *Governance) named(keys ...identity.SourceKey) error {
+func (g *Governance) checkRecordRights(keys ...identity.SourceKey) error {
 	for _, k := range keys {
 		ref, place := k.Source+"/"+k.Key, ""
 		for _, line := range g.Config.Rights.Given() {
@@ -182,7 +182,7 @@ func keysOf(p identity.Person) []identity.SourceKey {
 // MayImport returns an error when a subject may not import a file of their choosing
 // into an HR source.
 func (g *Governance) MayImport(ctx context.Context, by rights.Subject) error {
-	_, err := g.may(ctx, by, rights.ImportFile, rights.Object{}, "an import")
+	_, err := g.authorize(ctx, by, rights.ImportFile, rights.Object{}, "an import")
 	return err
 }
 

@@ -50,9 +50,9 @@ type HoldDecision struct {
 	store.Decision
 	// Steps are those that it covers, of a hold of a plan.
 	Steps []plan.Step `json:"-"`
-	// Left counts steps that stay held for another person: they are about the maker,
+	// Remaining counts steps that stay held for another person: they are about the maker,
 	// or the maker caused them.
-	Left int `json:"left,omitempty"`
+	Remaining int `json:"left,omitempty"`
 }
 
 // DecideHold releases or rejects what is held. Of a hold of a plan it covers the
@@ -85,12 +85,12 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 			object.About = []identity.PersonID{by.Person}
 		}
 	}
-	d, err := g.may(ctx, by, rights.DecideImport, object, reason)
+	d, err := g.authorize(ctx, by, rights.DecideImport, object, reason)
 	if err != nil {
 		return HoldDecision{}, err
 	}
 	if !hold.Current() {
-		return HoldDecision{}, g.notCurrent(ctx, hold)
+		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
 	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
 	d, err = g.record(ctx, d, nil)
@@ -118,7 +118,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 		switch {
 		case len(people) > 0 && !slices.Contains(people, s.Person):
 		case s.Person == by.Person || caused(s):
-			out.Left++
+			out.Remaining++
 		default:
 			out.Steps = append(out.Steps, s)
 			if len(object.About) == 0 || object.About[len(object.About)-1] != s.Person {
@@ -132,12 +132,12 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	} else if len(out.Steps) == 0 {
 		object.CausedBy = []identity.PersonID{by.Person}
 	}
-	d, err := g.may(ctx, by, rights.DecideHold, object, reason)
+	d, err := g.authorize(ctx, by, rights.DecideHold, object, reason)
 	if err != nil {
 		return HoldDecision{}, err
 	}
 	if !hold.Current() {
-		return HoldDecision{}, g.notCurrent(ctx, hold)
+		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
 	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
 	about := people
@@ -156,7 +156,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 				return err
 			}
 		}
-		if len(people) == 0 && out.Left == 0 || verdict != store.Release {
+		if len(people) == 0 && out.Remaining == 0 || verdict != store.Release {
 			return nil
 		}
 		// Few enough to be within a limit, the others must wait all the same.
@@ -214,12 +214,12 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 	if proposer := personOf(hold.RaisedBy); verdict == store.Release {
 		object.CausedBy = []identity.PersonID{proposer}
 	}
-	d, err := g.may(ctx, by, action, object, reason)
+	d, err := g.authorize(ctx, by, action, object, reason)
 	if err != nil {
 		return HoldDecision{}, err
 	}
 	if verdict == store.Release { // what cannot be done stays proposed
-		if err := g.feasible(ctx, hold.Kind, what); err != nil {
+		if err := g.checkFeasible(ctx, hold.Kind, what); err != nil {
 			return HoldDecision{}, err
 		}
 	}
@@ -237,8 +237,8 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 	return HoldDecision{Decision: d}, err
 }
 
-// feasible returns why what was proposed cannot be carried out now, or nil.
-func (g *Governance) feasible(ctx context.Context, kind string, what proposed) error {
+// checkFeasible returns why what was proposed cannot be carried out now, or nil.
+func (g *Governance) checkFeasible(ctx context.Context, kind string, what proposed) error {
 	p, err := g.DB.Person(ctx, what.Person)
 	switch {
 	case err != nil:
@@ -248,14 +248,14 @@ func (g *Governance) feasible(ctx context.Context, kind string, what proposed) e
 	case kind == store.BindHold && g.Targets == nil:
 		return errors.New("the target is not connected")
 	case kind == store.BindHold:
-		_, err = g.Targets.Bindable(ctx, p, what.Target, what.Account)
+		_, err = g.Targets.CheckBind(ctx, p, what.Target, what.Account)
 	}
 	return err
 }
 
-// notCurrent says which holds took the place of one that does not come up any
+// supersededError says which holds took the place of one that does not come up any
 // more as it was.
-func (g *Governance) notCurrent(ctx context.Context, hold store.HoldState) error {
+func (g *Governance) supersededError(ctx context.Context, hold store.HoldState) error {
 	holds, err := g.DB.Holds(ctx)
 	if err != nil {
 		return err
@@ -297,7 +297,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	if caused(plan.Step{Person: p.ID}) {
 		object.CausedBy = []identity.PersonID{by.Person}
 	}
-	decision, err := g.may(ctx, by, rights.EnableAccount, object, reason)
+	decision, err := g.authorize(ctx, by, rights.EnableAccount, object, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -313,11 +313,11 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 		if target != "" && t.Name != target {
 			continue
 		}
-		for account, err := range g.DB.EachAccount(ctx, t.Name, store.Few{p.ID}) {
+		for account, err := range g.DB.EachAccount(ctx, t.Name, store.PersonSet{p.ID}) {
 			if err != nil {
 				return store.Decision{}, err
 			}
-			if !account.Disabled.IsZero() || !account.Closed.IsZero() && !account.Closed.After(restored) {
+			if !account.FoundDisabled.IsZero() || !account.DisabledByBehov.IsZero() && !account.DisabledByBehov.After(restored) {
 				steps = append(steps, plan.EnableStep(t.Name, p.ID, account.Native))
 			}
 		}

@@ -83,7 +83,7 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o := &office{t: t, g: &governance.Governance{DB: db, Config: c, Now: time.Now}}
-	o.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": m}, Now: time.Now, Actor: "behov", Eager: true}
+	o.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": m}, Now: time.Now, Actor: "behov", RetryAllSteps: true}
 	o.g.Targets = o.e
 	rows := "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
 	for key, rest := range map[string]string{"administrator": "office,,,2020-01-01,", "operator": "helpdesk,,,2020-01-01,", "hr": "office,PAY,,2020-01-01,", "data-protection-officer": "office,,,2020-01-01,",
@@ -205,14 +205,14 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	case rights.LiftSuspension:
 		_, err = g.Suspend(ctx, about, true, by, reason)
 	case rights.HoldLegally:
-		_, err = g.HoldLegally(ctx, about, false, by, reason)
+		_, err = g.SetLegalHold(ctx, about, false, by, reason)
 	case rights.Protect:
 		_, err = g.Protect(ctx, about, false, by, reason)
 	case rights.SetMain:
-		_, err = g.Main(ctx, about, "", by, reason)
+		_, err = g.SetMainEmployment(ctx, about, "", by, reason)
 	case rights.Merge:
 		if _, err = g.Merge(ctx, about, about, by, reason); !refused(err) {
-			_, err = g.Apart(ctx, other, about, by, reason)
+			_, err = g.MarkDistinct(ctx, other, about, by, reason)
 		}
 	case rights.Split:
 		_, _, err = g.Split(ctx, about, identity.SourceKey{Source: "hr", Key: "none"}, by, reason)
@@ -235,7 +235,7 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	case rights.RetireTarget:
 		_, err = g.Retire(ctx, "nowhere", by, reason)
 	case rights.MakeToken:
-		_, _, err = g.MakeToken(ctx, "test", "pushed", time.Now().Add(time.Hour), by)
+		_, _, err = g.CreateToken(ctx, "test", "pushed", time.Now().Add(time.Hour), by)
 	case rights.RevokeToken:
 		err = g.RevokeToken(ctx, "none", by, reason)
 	default:
@@ -361,7 +361,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	var last audit.Record
-	for r, err := range o.g.DB.Records(t.Context(), store.Few{identity.PersonID(d.Person)}) {
+	for r, err := range o.g.DB.Records(t.Context(), store.PersonSet{identity.PersonID(d.Person)}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -411,7 +411,7 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := o.g.DecideHold(t.Context(), two.Digest, store.Release, nil, admin, "half of it")
-	if err != nil || d.Left != 1 || len(d.Steps) != 1 || d.Steps[0].Person != staff.ID {
+	if err != nil || d.Remaining != 1 || len(d.Steps) != 1 || d.Steps[0].Person != staff.ID {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, err := o.g.DecideHold(t.Context(), one, store.Release, nil, o.by("operator"), "looked at it"); err != nil {
@@ -450,7 +450,7 @@ func TestAnotherSourceGivesNoRole(t *testing.T) {
 		t.Fatal(known, err)
 	}
 	of, err := o.g.RightsOf(t.Context(), mallory.ID)
-	if err != nil || len(of.Roles)+len(of.Owns) > 0 || !of.Works {
+	if err != nil || len(of.Roles)+len(of.Owns) > 0 || !of.Active {
 		t.Errorf("%+v, %v", of, err)
 	}
 	// What two other people are called is a question, and the candidates are named.

@@ -24,9 +24,9 @@ func (g *Governance) Suspend(ctx context.Context, p identity.Person, lift bool, 
 	return g.decideOn(ctx, p, action, store.SuspensionDecision, store.Suspend, lift, by, reason, nil)
 }
 
-// HoldLegally keeps whatever of a person would be deleted, or, with lift, ends
+// SetLegalHold keeps whatever of a person would be deleted, or, with lift, ends
 // that.
-func (g *Governance) HoldLegally(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) SetLegalHold(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
 	return g.decideOn(ctx, p, rights.HoldLegally, store.LegalHoldDecision, store.Retain, lift, by, reason, nil)
 }
 
@@ -38,10 +38,10 @@ func (g *Governance) Protect(ctx context.Context, p identity.Person, lift bool, 
 	})
 }
 
-// Main says which employment speaks for a person while it runs, whatever the
+// SetMainEmployment says which employment speaks for a person while it runs, whatever the
 // rule and HR's mark; none, the empty one, leaves it to them again.
-func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.EmploymentID, by rights.Subject, reason string) (store.Decision, error) {
-	d, err := g.may(ctx, by, rights.SetMain, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e identity.EmploymentID, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.authorize(ctx, by, rights.SetMain, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -57,17 +57,17 @@ func (g *Governance) Main(ctx context.Context, p identity.Person, e identity.Emp
 		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.MainDecision, verdict, string(p.ID), string(e)
-	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMain(ctx, p.ID, e) })
+	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
 }
 
 // decideOn records a decision about a person as a whole. One that says what
 // holds already is refused, so that nobody believes to have changed something.
 func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict string, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
-	d, err := g.may(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	d, err := g.authorize(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
-	before, err := g.DB.PersonDecisions(ctx, kind, store.Few{p.ID})
+	before, err := g.DB.PersonDecisions(ctx, kind, store.PersonSet{p.ID})
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -76,7 +76,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	case lift && !holds:
 		return store.Decision{}, fmt.Errorf("there is no %s of this person to lift", kind)
 	case !lift && holds:
-		return before[0], errors.Join(g.DB.OpenReasons(ctx, &before[0]), &AlreadyError{Decision: before[0]})
+		return before[0], errors.Join(g.DB.OpenReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
 	case lift:
 		verdict = store.Lift
 	}
@@ -99,16 +99,16 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	case into.MergedInto != "" || from.MergedInto != "":
 		return store.Decision{}, errors.New("one of them was found to be somebody else's record already: name that person")
 	}
-	d, err := g.may(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
+	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
-	if err := g.named(keysOf(from)...); err != nil {
+	if err := g.checkRecordRights(keysOf(from)...); err != nil {
 		return store.Decision{}, err
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, string(into.ID), string(from.ID)
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
+		if _, err := tx.LockSequences(ctx); err != nil { // as an import begins: neither waits for the other
 			return err
 		}
 		for _, k := range from.Keys {
@@ -130,7 +130,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 // else's again, who it was before, or who is new. The next import does not
 // join them again.
 func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.SourceKey, by rights.Subject, reason string) (identity.PersonID, store.Decision, error) {
-	decision, err := g.may(ctx, by, rights.Split, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	decision, err := g.authorize(ctx, by, rights.Split, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return "", store.Decision{}, err
 	}
@@ -141,10 +141,10 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	if len(p.Keys) < 2 {
 		return "", store.Decision{}, errors.New("it is the only record the person has: there is nothing to split")
 	}
-	if err := g.named(key); err != nil {
+	if err := g.checkRecordRights(key); err != nil {
 		return "", store.Decision{}, err
 	}
-	before, err := g.DB.Formerly(ctx, key)
+	before, err := g.DB.FormerOwner(ctx, key)
 	if err != nil {
 		return "", store.Decision{}, err
 	}
@@ -155,12 +155,12 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	var d store.Decision
 	other := before
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Still(ctx); err != nil {
+		if _, err := tx.LockSequences(ctx); err != nil {
 			return err
 		}
 		if other == "" {
 			other = identity.PersonID(uuid.Must(uuid.NewV7()).String())
-			if err := g.newcomer(ctx, tx, p, key, other); err != nil {
+			if err := g.addSplitPerson(ctx, tx, p, key, other); err != nil {
 				return err
 			}
 		} else if err := tx.SetMerged(ctx, other, ""); err != nil {
@@ -182,8 +182,8 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	return other, d, err
 }
 
-// newcomer makes the person whom a record is split off for.
-func (g *Governance) newcomer(ctx context.Context, tx *store.Tx, p identity.Person, key identity.SourceKey, id identity.PersonID) error {
+// addSplitPerson makes the person whom a record is split off for.
+func (g *Governance) addSplitPerson(ctx context.Context, tx *store.Tx, p identity.Person, key identity.SourceKey, id identity.PersonID) error {
 	records, err := tx.Records(ctx, p.ID)
 	if err != nil {
 		return err
@@ -197,16 +197,16 @@ func (g *Governance) newcomer(ctx context.Context, tx *store.Tx, p identity.Pers
 	if err != nil {
 		return fmt.Errorf("login of person %s: %w", id, err)
 	}
-	login, err := tx.TakeLogin(ctx, base, id)
+	login, err := tx.ReserveLogin(ctx, base, id)
 	if err != nil {
 		return err
 	}
 	return tx.AddPerson(ctx, id, login)
 }
 
-// Apart says that two people who look like one are two.
-func (g *Governance) Apart(ctx context.Context, a, b identity.Person, by rights.Subject, reason string) (store.Decision, error) {
-	d, err := g.may(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{a.ID, b.ID}}, reason)
+// MarkDistinct says that two people who look like one are two.
+func (g *Governance) MarkDistinct(ctx context.Context, a, b identity.Person, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{a.ID, b.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -219,7 +219,7 @@ func (g *Governance) Apart(ctx context.Context, a, b identity.Person, by rights.
 // it cannot be undone. What the person had access to stays in the trail, of an ID that
 // names no one.
 func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Subject, reason string) (Proposal, error) {
-	d, err := g.may(ctx, by, rights.Erase, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	d, err := g.authorize(ctx, by, rights.Erase, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -232,7 +232,7 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Sub
 
 // erasable returns why a person cannot be erased, or nil.
 func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
-	standing, err := g.standing(ctx, p)
+	standing, err := g.personStatus(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 	if standing.Facts.LegalHold != "" {
 		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
 	}
-	if err := g.named(keysOf(p)...); err != nil {
+	if err := g.checkRecordRights(keysOf(p)...); err != nil {
 		return err
 	}
 	for _, t := range g.Config.Targets {
@@ -261,7 +261,7 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 
 // erase carries out what was proposed.
 func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.PersonID) (store.Decision, error) {
-	heads, err := g.DB.Heads(ctx)
+	heads, err := g.DB.Sequences(ctx)
 	if err != nil {
 		return d, err
 	}
@@ -274,11 +274,11 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.ErasureDecision, store.Erase, string(p.ID), ""
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Still(ctx); err != nil {
+		if _, err := tx.LockSequences(ctx); err != nil {
 			return err
 		}
 		for _, t := range g.Config.Targets {
-			touched, err := tx.Touched(ctx, t.Name, store.Few{p.ID}, heads, "")
+			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.PersonSet{p.ID}, heads, "")
 			if err != nil {
 				return err
 			}

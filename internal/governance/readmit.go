@@ -21,12 +21,12 @@ func (g *Governance) Readmit(ctx context.Context, key identity.SourceKey, by rig
 	if known {
 		object.About = []identity.PersonID{p.ID}
 	}
-	d, err := g.may(ctx, by, rights.Readmit, object, reason)
+	d, err := g.authorize(ctx, by, rights.Readmit, object, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
 	err = g.DB.Write(ctx, func(tx *store.Tx) (err error) {
-		if _, err := tx.Still(ctx); err != nil { // as an import begins: neither waits for the other
+		if _, err := tx.LockSequences(ctx); err != nil { // as an import begins: neither waits for the other
 			return err
 		}
 		d, err = tx.Readmit(ctx, key, d, g.Now())

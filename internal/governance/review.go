@@ -28,7 +28,7 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 	if err != nil {
 		return 0, nil, err
 	}
-	d, err := g.may(ctx, by, rights.StartReview, rights.Object{Owners: owners}, "a review of system "+system)
+	d, err := g.authorize(ctx, by, rights.StartReview, rights.Object{Owners: owners}, "a review of system "+system)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -82,12 +82,12 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 	for from := 0; from < len(intervals); from += reviewPage {
 		to := min(from+reviewPage, len(intervals))
 		pages.Go(func() error {
-			grants, err := g.grants(ctx, intervals[from:to])
+			grants, err := g.grantsOf(ctx, intervals[from:to])
 			if err != nil {
 				return err
 			}
 			for n, i := range intervals[from:to] {
-				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: why(grants[i.Person], policy.EntitlementID(i.Entitlement))}
+				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
 			}
 			return nil
 		})
@@ -95,17 +95,17 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 	return items, pages.Wait()
 }
 
-// grants returns what each person who has any of the access is granted today.
-func (g *Governance) grants(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
-	ids := make(store.Few, len(access))
+// grantsOf returns what each person who has any of the access is granted today.
+func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
+	ids := make(store.PersonSet, len(access))
 	for i, a := range access {
 		ids[i] = identity.PersonID(a.Person)
 	}
-	people, err := g.DB.PeopleAmong(ctx, ids)
+	people, err := g.DB.PeopleByID(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	standings, err := reconcile.StandingsOf(ctx, g.DB, g.Config, people, g.today())
+	standings, err := reconcile.PersonStatuses(ctx, g.DB, g.Config, people, g.today())
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (g *Governance) grants(ctx context.Context, access []audit.Interval) (map[s
 	return grants, nil
 }
 
-// why returns the reasons of one entitlement.
-func why(grants []policy.Grant, entitlement policy.EntitlementID) string {
+// reasonsOf returns the reasons of one entitlement.
+func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) string {
 	for _, grant := range grants {
 		switch {
 		case grant.Entitlement != entitlement:
@@ -154,10 +154,10 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d, err := g.may(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{identity.PersonID(item.Person)}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
+	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{identity.PersonID(item.Person)}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Name()
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Ref()
 	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.DecideItem(ctx, item, d.Seq) })
 }

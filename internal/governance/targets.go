@@ -21,15 +21,15 @@ import (
 // Retire says that a target that is not in the configuration any more is not
 // looked after: what is known of it ends.
 func (g *Governance) Retire(ctx context.Context, target string, by rights.Subject, reason string) (store.Decision, error) {
-	d, err := g.may(ctx, by, rights.RetireTarget, rights.Object{}, reason)
+	d, err := g.authorize(ctx, by, rights.RetireTarget, rights.Object{}, reason)
 	if err != nil {
 		return d, err
 	}
-	left, err := reconcile.LeftBehind(ctx, g.DB, g.Config)
+	left, err := reconcile.UnconfiguredTargets(ctx, g.DB, g.Config)
 	if err != nil {
 		return d, err
 	}
-	if _, configured := g.Config.Target(target); !configured && !slices.ContainsFunc(left, func(k store.Known) bool { return k.Target == target }) {
+	if _, configured := g.Config.Target(target); !configured && !slices.ContainsFunc(left, func(k store.TargetInventory) bool { return k.Target == target }) {
 		return d, fmt.Errorf("nothing is known of a target %q", target)
 	}
 	d.Kind, d.Verdict, d.Subject = store.TargetDecision, store.Retire, target
@@ -44,7 +44,7 @@ func (g *Governance) Pause(ctx context.Context, target, verdict string, by right
 	if verdict == store.Resume {
 		action = rights.ResumeTarget
 	}
-	d, err := g.may(ctx, by, action, rights.Object{}, reason)
+	d, err := g.authorize(ctx, by, action, rights.Object{}, reason)
 	if err != nil {
 		return d, err
 	}
@@ -60,7 +60,7 @@ func (g *Governance) Pause(ctx context.Context, target, verdict string, by right
 	case !paused && verdict == store.Resume:
 		return d, errors.New("that is not paused")
 	case paused && before.Verdict == verdict && before.Reason == reason:
-		return before, &AlreadyError{Decision: before}
+		return before, &AlreadyDecidedError{Decision: before}
 	}
 	d.Kind, d.Verdict, d.Subject = store.PauseDecision, verdict, target
 	return g.record(ctx, d, nil)
@@ -90,7 +90,7 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict str
 	if len(steps) == 0 && len(keys) > 0 {
 		object.About = []identity.PersonID{by.Person}
 	}
-	decision, err := g.may(ctx, by, action, object, reason)
+	decision, err := g.authorize(ctx, by, action, object, reason)
 	if err != nil {
 		return nil, err
 	}
@@ -159,14 +159,14 @@ func (g *Governance) propose(ctx context.Context, d store.Decision, kind, subjec
 // than behov, and what it has would be the person's. Another person has to let it
 // through. Targets reads the target.
 func (g *Governance) Bind(ctx context.Context, p identity.Person, target, account string, by rights.Subject, reason string) (Proposal, error) {
-	d, err := g.may(ctx, by, rights.BindAccount, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	d, err := g.authorize(ctx, by, rights.BindAccount, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return Proposal{}, err
 	}
 	if g.Targets == nil {
 		return Proposal{}, errors.New("the target is not connected")
 	}
-	enabled, err := g.Targets.Bindable(ctx, p, target, account)
+	enabled, err := g.Targets.CheckBind(ctx, p, target, account)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -191,7 +191,7 @@ func (g *Governance) bind(ctx context.Context, d store.Decision, what proposed) 
 
 // IssuePass issues a temporary access pass, with which a person enrols for MFA.
 func (g *Governance) IssuePass(ctx context.Context, e *reconcile.Engine, p identity.Person, valid time.Duration, by rights.Subject, reason string) (reconcile.Pass, error) {
-	d, err := g.may(ctx, by, rights.IssuePass, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	d, err := g.authorize(ctx, by, rights.IssuePass, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return reconcile.Pass{}, err
 	}
@@ -202,7 +202,7 @@ func (g *Governance) IssuePass(ctx context.Context, e *reconcile.Engine, p ident
 // WithdrawPass ends the temporary access passes of a person. It reports whether
 // there was one.
 func (g *Governance) WithdrawPass(ctx context.Context, e *reconcile.Engine, p identity.Person, by rights.Subject, reason string) (withdrawn bool, err error) {
-	d, err := g.may(ctx, by, rights.WithdrawPass, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	d, err := g.authorize(ctx, by, rights.WithdrawPass, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return false, err
 	}

@@ -10,17 +10,17 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// MakeToken makes a token with which the holder pushes people to an HR source until
+// CreateToken makes a token with which the holder pushes people to an HR source until
 // an instant, and returns it, this once. While no person is known who could decide
 // it, the operating system's user makes it: by is the zero Subject then.
-func (g *Governance) MakeToken(ctx context.Context, name, source string, until time.Time, by rights.Subject) (token string, t store.Token, err error) {
+func (g *Governance) CreateToken(ctx context.Context, name, source string, until time.Time, by rights.Subject) (token string, t store.Token, err error) {
 	var d store.Decision
 	n, err := g.DB.CountPeople(ctx)
 	if err != nil {
 		return "", t, err
 	}
 	if n > 0 || by.Person != "" {
-		if d, err = g.may(ctx, by, rights.MakeToken, rights.Object{}, "for "+name); err != nil {
+		if d, err = g.authorize(ctx, by, rights.MakeToken, rights.Object{}, "for "+name); err != nil {
 			return "", t, err
 		}
 	} else {
@@ -28,7 +28,7 @@ func (g *Governance) MakeToken(ctx context.Context, name, source string, until t
 		if err != nil {
 			return "", t, err
 		}
-		if slices.ContainsFunc(tokens, func(t store.Token) bool { return t.Works(g.Now()) }) {
+		if slices.ContainsFunc(tokens, func(t store.Token) bool { return t.Valid(g.Now()) }) {
 			return "", t, errors.New("there is a token already: have people pushed or imported with it, and then a person makes the next one")
 		}
 		if d.Maker = g.DB.Operator(); d.Maker == "" {
@@ -50,7 +50,7 @@ func (g *Governance) MakeToken(ctx context.Context, name, source string, until t
 
 // RevokeToken ends a token for good.
 func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subject, reason string) error {
-	d, err := g.may(ctx, by, rights.RevokeToken, rights.Object{}, reason)
+	d, err := g.authorize(ctx, by, rights.RevokeToken, rights.Object{}, reason)
 	if err != nil {
 		return err
 	}

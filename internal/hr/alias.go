@@ -7,11 +7,11 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// alias gives the rows the keys by which their people and employments are
+// resolveAliases gives the rows the keys by which their people and employments are
 // stored. Keys are clean where they are read; a database may hold others from
 // before they were: "1001" is the person it knows as "1001" with a zero-width space
 // behind, and no second person.
-func (r *run) alias(ctx context.Context, tx *store.Tx) error {
+func (r *run) resolveAliases(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial {
 		known, err := r.knowsKeys(ctx, tx)
 		if err != nil || known {
@@ -31,15 +31,15 @@ func (r *run) alias(ctx context.Context, tx *store.Tx) error {
 	person, employment, sponsor := aliases(people), aliases(employments), aliases(sponsors)
 	for i := range r.Export.Rows {
 		row := &r.Export.Rows[i]
-		row.PersonKey, row.EmploymentKey = or(person[row.PersonKey], row.PersonKey), or(employment[row.EmploymentKey], row.EmploymentKey)
-		row.Terms.ManagerKey, row.SponsorKey = or(person[row.Terms.ManagerKey], row.Terms.ManagerKey), or(sponsor[row.SponsorKey], row.SponsorKey)
+		row.PersonKey, row.EmploymentKey = defaultString(person[row.PersonKey], row.PersonKey), defaultString(employment[row.EmploymentKey], row.EmploymentKey)
+		row.Terms.ManagerKey, row.SponsorKey = defaultString(person[row.Terms.ManagerKey], row.Terms.ManagerKey), defaultString(sponsor[row.SponsorKey], row.SponsorKey)
 	}
 	// A person who may be meant by a bad row stays as they are.
-	spread(r.Export.BadPeople, people)
-	spread(r.Export.Protected, people)
-	spread(r.Export.BadEmployments, employments)
+	markAliases(r.Export.BadPeople, people)
+	markAliases(r.Export.Protected, people)
+	markAliases(r.Export.BadEmployments, employments)
 	for key, of := range r.Export.Cancelled {
-		r.Export.Cancelled[or(employment[key], key)] = or(person[of], of)
+		r.Export.Cancelled[defaultString(employment[key], key)] = defaultString(person[of], of)
 	}
 	return nil
 }
@@ -76,9 +76,9 @@ func aliases(stored []string) map[string]string {
 	return found
 }
 
-// spread marks all stored keys that are the same as a marked one, but for their
+// markAliases marks all stored keys that are the same as a marked one, but for their
 // bytes.
-func spread(marked map[string]bool, stored []string) {
+func markAliases(marked map[string]bool, stored []string) {
 	for _, key := range stored {
 		if clean := identity.CleanText(key); clean != key && marked[clean] {
 			marked[key] = true

@@ -80,7 +80,7 @@ func (f *fixture) deliver(b *testing.B, content []byte, s config.Source) *hr.Rep
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := f.im.Deliver(b.Context(), hr.Delivery{Source: s, Name: "hr.csv", Hash: hr.HashOf(content), Stated: true, Export: export})
+	r, err := f.im.Deliver(b.Context(), hr.Delivery{Source: s, Name: "hr.csv", Hash: hr.HashOf(content), ExportTimeStated: true, Export: export})
 	if err != nil || r.Held != nil || len(r.Problems) > 0 {
 		b.Fatal(r, err)
 	}

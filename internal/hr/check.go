@@ -12,8 +12,8 @@ import (
 // more likely a mistake than a fact is left out, and the person stays as they are.
 
 // check reports rows that cannot be what they say.
-func (r *run) check(s *Subject) {
-	r.staysProtected(s)
+func (r *run) check(s *PersonRows) {
+	r.keepProtected(s)
 	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
@@ -48,10 +48,10 @@ func (r *run) check(s *Subject) {
 	}
 }
 
-// staysProtected keeps the protection of a person of whom a row says nothing where it
+// keepProtected keeps the protection of a person of whom a row says nothing where it
 // said that their identity is protected: a cell that was emptied by mistake must not
 // unmask anyone. HR lifts a protection by saying no.
-func (r *run) staysProtected(s *Subject) {
+func (r *run) keepProtected(s *PersonRows) {
 	for i, row := range s.Rows {
 		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if k < 0 || s.Person.Keys[k].Facts == nil || !s.Person.Keys[k].Facts.Protected || row.Person.Protected || row.unprotected {
@@ -65,11 +65,11 @@ func (r *run) staysProtected(s *Subject) {
 	}
 }
 
-// interrupts keeps a person as they are whose running employments are not in a full
+// keepInterrupted keeps a person as they are whose running employments are not in a full
 // export, and whose only rows there begin in the future: their access would end until
 // then, and most often it is a renewal under a new number, listed too early. The
 // endings of the import are held with it.
-func (r *run) interrupts(s *Subject) {
+func (r *run) keepInterrupted(s *PersonRows) {
 	if r.Export.Partial || r.endingsReleased {
 		return
 	}
@@ -100,7 +100,7 @@ func (r *run) interrupts(s *Subject) {
 // which a row says nothing: rules give by them, and a cell is emptied by mistake more
 // often than an employment loses its unit. Of a full export they stay, and are held
 // with the endings; of changes, of which none is read again, it is a warning.
-func (r *run) keepEmptied(s *Subject, row *Row) {
+func (r *run) keepEmptied(s *PersonRows, row *Row) {
 	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
 	})
@@ -152,10 +152,10 @@ func emptiedName(before, now identity.PersonFacts) string {
 // employment. It does while the employment has not begun: no one has access
 // through it yet, and no one is let in on a first day that HR has taken back.
 // Once it has begun the row is bad, and the person stays as they are.
-func (r *run) cancels(s *Subject, row Row) bool {
+func (r *run) cancels(s *PersonRows, row Row) bool {
 	column := r.Source.Shown("end_date")
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.Ran(r.today)
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.HasStarted(r.today)
 	})
 	if begun {
 		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)

@@ -158,7 +158,7 @@ func (f *fixture) unclean(as func(string) string) {
 // everybody are the people in the database, with their keys as they are stored.
 func (f *fixture) everybody() (all []identity.Person) {
 	f.t.Helper()
-	for p, err := range f.db.People(context.Background(), store.AnyPerson) {
+	for p, err := range f.db.People(context.Background(), store.AllPeople) {
 		if err != nil {
 			f.t.Fatal(err)
 		}

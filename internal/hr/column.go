@@ -193,15 +193,15 @@ func (p *parser) fieldsOf(column string) []int {
 	return nil
 }
 
-// skips says whether the source's settings say that a row is none.
-func (p *parser) skips(fields []string) bool {
+// skipsRow says whether the source's settings say that a row is none.
+func (p *parser) skipsRow(fields []string) bool {
 	return slices.ContainsFunc(p.skipped, func(s skipped) bool {
 		return s.field < len(fields) && slices.ContainsFunc(s.values, func(v string) bool { return strings.EqualFold(v, identity.CleanText(fields[s.field])) })
 	})
 }
 
-// tellFaults makes one problem of all that is wrong with a row.
-func (p *parser) tellFaults(row Row) {
+// reportRowFaults makes one problem of all that is wrong with a row.
+func (p *parser) reportRowFaults(row Row) {
 	if len(p.wrong) == 0 {
 		return
 	}

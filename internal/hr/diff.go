@@ -11,8 +11,8 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Subject is a person whom rows of an export are about.
-type Subject struct {
+// PersonRows is a person whom rows of an export are about.
+type PersonRows struct {
 	// Person is as known, with what each source says of them. Of somebody new
 	// it is the zero person.
 	Person identity.Person
@@ -41,10 +41,10 @@ type differ struct {
 // but for the IDs given to what is new. With full, the rows are all that the
 // source has, and a known employment without one is withdrawn, unless keep
 // says otherwise.
-func Diff(subjects []Subject, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
+func Diff(subjects []PersonRows, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
 	d := &differ{source: source, full: full, today: today, now: now, newID: newID, keep: keep}
 	subjects = slices.Clone(subjects)
-	slices.SortFunc(subjects, func(a, b Subject) int {
+	slices.SortFunc(subjects, func(a, b PersonRows) int {
 		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
 	})
 	for _, s := range subjects {
@@ -55,7 +55,7 @@ func Diff(subjects []Subject, source string, full bool, today identity.Date, now
 
 // first is the smallest key of the person, for an order that does not depend
 // on the IDs given to them.
-func (s Subject) first() string {
+func (s PersonRows) first() string {
 	key := ""
 	for _, r := range s.Rows {
 		if key == "" || r.PersonKey < key {
@@ -73,7 +73,7 @@ func (d *differ) event(e identity.Event) {
 	d.events = append(d.events, e)
 }
 
-func (d *differ) subject(s Subject) {
+func (d *differ) subject(s PersonRows) {
 	p := s.Person
 	known := p.ID != ""
 	byKey := map[string][]Row{}
@@ -156,16 +156,16 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	facts, withdrawn := e.EmploymentFacts, e.Withdrawn
 	moved := known && e.PersonKey != rows[len(rows)-1].PersonKey // from one of the person's records to another
 	if d.full {
-		facts, withdrawn = d.whole(e, rows), ""
+		facts, withdrawn = d.fullTerms(e, rows), ""
 	} else {
 		for _, r := range rows {
 			facts, withdrawn = d.part(facts, withdrawn, r)
 		}
 	}
-	if facts.EndSaid = e.EndSaid; facts.End != e.End {
-		facts.EndSaid = ""
+	if facts.StatedEnd = e.StatedEnd; facts.End != e.End {
+		facts.StatedEnd = ""
 		if facts.End != "" {
-			facts.EndSaid = d.today
+			facts.StatedEnd = d.today
 		}
 	}
 	event := identity.Event{Kind: identity.EmploymentChanged, Person: person, Employment: e.ID, Key: key, PersonKey: rows[len(rows)-1].PersonKey, EmploymentFacts: &facts}
@@ -208,10 +208,10 @@ func cleaned(f identity.EmploymentFacts) identity.EmploymentFacts {
 	return f
 }
 
-// whole returns what the rows of a full export say of an employment. Terms
+// fullTerms returns what the rows of a full export say of an employment. Terms
 // that do not say from which day they hold do so from the day on which they
 // are learnt: what was before stays as it was.
-func (d *differ) whole(e identity.Employment, rows []Row) identity.EmploymentFacts {
+func (d *differ) fullTerms(e identity.Employment, rows []Row) identity.EmploymentFacts {
 	last := rows[len(rows)-1]
 	f := identity.EmploymentFacts{Start: last.Start, End: last.End, SponsorKey: last.SponsorKey, Stamp: last.Stamp}
 	for _, r := range rows {

@@ -30,7 +30,7 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 		}
 		of[row.PersonKey] = record
 		byKey[row.PersonKey] = byKey[row.PersonKey] || key
-		running[row.PersonKey] = running[row.PersonKey] || r.runs(row, record)
+		running[row.PersonKey] = running[row.PersonKey] || r.outlastsErasure(row, record)
 	}
 	for key := range of {
 		_, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})
@@ -52,7 +52,7 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 		switch {
 		case !is:
 			return false
-		case r.runs(row, record):
+		case r.outlastsErasure(row, record):
 			r.problem(row, "the record is of a person who was erased, and has an employment that runs or begins later: it is left out; if the person is back, decide so with behov people readmit %s/PERSON_ID, and import it again", r.Source.Name)
 		default:
 			r.report.Erased++
@@ -62,8 +62,8 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// runs says whether an employment lasts longer than its person was known.
-func (r *run) runs(row Row, record store.ErasedRecord) bool {
+// outlastsErasure says whether an employment lasts longer than its person was known.
+func (r *run) outlastsErasure(row Row, record store.ErasedRecord) bool {
 	erased := identity.DateOf(record.At(), r.Config.Zone)
 	return !row.Removed && !row.cancelled() && (row.End == "" || row.End > erased)
 }

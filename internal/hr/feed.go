@@ -78,7 +78,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 		sum.Write(p.content)
 	}
 	hash := hex.EncodeToString(sum.Sum(nil))
-	if held, err := im.held(ctx, source, hash); err != nil || held {
+	if held, err := im.isHeld(ctx, source, hash); err != nil || held {
 		return nil, err
 	}
 	name := f.server()
@@ -108,7 +108,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	if position.Position == "" {
 		position.Position = f.before.Position
 	}
-	report, err := im.Deliver(ctx, Delivery{Source: source, Name: name, Hash: hash, Made: im.Now(), Stated: true, Export: export, Position: &position})
+	report, err := im.Deliver(ctx, Delivery{Source: source, Name: name, Hash: hash, ExportedAt: im.Now(), ExportTimeStated: true, Export: export, Position: &position})
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 		return false, errors.New("http.url is none")
 	}
 	if f.source.HTTP.Cursor != "" && f.before.Position != "" {
-		at = with(at, f.source.HTTP.Cursor, f.before.Position)
+		at = withParameter(at, f.source.HTTP.Cursor, f.before.Position)
 	}
 	seen := map[string]bool{}
 	for n := 0; ; n++ {
@@ -155,7 +155,7 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 	}
 }
 
-func with(u *url.URL, parameter, value string) *url.URL {
+func withParameter(u *url.URL, parameter, value string) *url.URL {
 	out := *u
 	q := out.Query()
 	q.Set(parameter, value)
@@ -241,7 +241,7 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 		return nil, nil
 	}
 	f.total = max(f.total, m.total)
-	parameter := or(f.source.HTTP.Page, f.source.HTTP.Cursor)
+	parameter := defaultString(f.source.HTTP.Page, f.source.HTTP.Cursor)
 	switch {
 	case m.next != "" && last.format == "csv":
 		return nil, incomplete("the feed comes in pages (%q), and pages of CSV are not put together", m.nextName)
@@ -259,9 +259,9 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 		if f.source.HTTP.Page == "" {
 			f.cursor = m.next
 		}
-		return with(at, parameter, m.next), nil
+		return withParameter(at, parameter, m.next), nil
 	case m.flag != "" && f.source.HTTP.Cursor != "" && f.cursor != "" && f.cursor != before:
-		return with(at, f.source.HTTP.Cursor, f.cursor), nil
+		return withParameter(at, f.source.HTTP.Cursor, f.cursor), nil
 	case m.flag != "":
 		return nil, incomplete("the feed says that there is more (%q), and not where", m.flag)
 	case m.pages > len(f.pages):

@@ -17,12 +17,12 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// old refuses what is older than what went in before.
-func (r *run) old(ctx context.Context, tx *store.Tx) error {
+// checkNotOutdated refuses what is older than what went in before.
+func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial {
 		return nil // changes bear their own order
 	}
-	newest, same, err := tx.Newest(ctx, r.Source.Name, r.Hash)
+	newest, same, err := tx.NewestImport(ctx, r.Source.Name, r.Hash)
 	if err != nil {
 		return err
 	}
@@ -33,19 +33,19 @@ func (r *run) old(ctx context.Context, tx *store.Tx) error {
 	zone := r.Config.Zone
 	const instead = "; if it is what holds now, say so: behov hr import --made now"
 	switch {
-	case !r.Made.IsZero() && r.Made.Before(newest):
-		return &OldError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
-			r.Name, r.Made.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
-	case same != nil && !r.Stated && !MadeAt(r.Name, time.Time{}, zone).After(newest):
+	case !r.ExportedAt.IsZero() && r.ExportedAt.Before(newest):
+		return &OutdatedExportError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
+			r.Name, r.ExportedAt.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
+	case same != nil && !r.ExportTimeStated && !ExportedAt(r.Name, time.Time{}, zone).After(newest):
 		// Unless its name says that HR found that to be so again.
-		return &OldError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
+		return &OutdatedExportError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
 			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
 	}
 	return nil
 }
 
-// keeps says whether an employment that the export lacks stays as it is.
-func (r *run) keeps(key string) bool {
+// keepsMissing says whether an employment that the export lacks stays as it is.
+func (r *run) keepsMissing(key string) bool {
 	if r.endingsWait() || r.Export.BadEmployments[key] {
 		return true
 	}
@@ -148,8 +148,8 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 	return holds, reviewed, nil
 }
 
-// suspicious says why the export looks broken; empty when it does not.
-func (r *run) suspicious(last *store.Import) string {
+// suspiciousExport says why the export looks broken; empty when it does not.
+func (r *run) suspiciousExport(last *store.Import) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
 	}
@@ -169,14 +169,14 @@ func (r *run) suspicious(last *store.Import) string {
 	if allowed := r.Source.Shrink.Most(running); vanished > allowed {
 		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
 	}
-	return r.emptied(last)
+	return r.emptiedColumn(last)
 }
 
-// emptied says which column has no value in any row of the export although
+// emptiedColumn says which column has no value in any row of the export although
 // many had one in the last: more likely a column that was lost or renamed than
 // a fact about everybody. Without it a lost end_date would bring leavers back,
 // and a lost protected would unmask everyone.
-func (r *run) emptied(last *store.Import) string {
+func (r *run) emptiedColumn(last *store.Import) string {
 	if last == nil || last.Filled == "" {
 		return ""
 	}
@@ -226,11 +226,11 @@ func (r *run) cancel() []identity.Event {
 	var events []identity.Event
 	for _, s := range r.subjects {
 		for _, e := range s.Person.Employments {
-			if person := r.Export.Cancelled[e.Key.Key]; person == "" || e.Key.Source != r.Source.Name || e.PersonKey != person || e.Ran(r.today) || !e.Ran(e.Start) {
+			if person := r.Export.Cancelled[e.Key.Key]; person == "" || e.Key.Source != r.Source.Name || e.PersonKey != person || e.HasStarted(r.today) || !e.HasStarted(e.Start) {
 				continue
 			}
 			facts := e.EmploymentFacts
-			facts.End, facts.EndSaid = facts.Start.AddDays(-1), r.today
+			facts.End, facts.StatedEnd = facts.Start.AddDays(-1), r.today
 			events = append(events, identity.Event{Source: r.Source.Name, Kind: identity.EmploymentChanged, Person: s.Person.ID, Employment: e.ID, Key: e.Key.Key, PersonKey: e.PersonKey, EmploymentFacts: &facts, Effective: r.today, Recorded: r.now})
 		}
 	}

@@ -92,7 +92,7 @@ func (f *fixture) load(text string) *hr.Report {
 		f.t.Fatal(err)
 	}
 	// HR may say again what it said before.
-	r, err := f.im.Deliver(context.Background(), hr.Delivery{Source: source, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Stated: true, Export: export})
+	r, err := f.im.Deliver(context.Background(), hr.Delivery{Source: source, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportTimeStated: true, Export: export})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (f *fixture) load(text string) *hr.Report {
 func (f *fixture) state() string {
 	f.t.Helper()
 	var lines []string
-	for p, err := range f.db.People(context.Background(), store.AnyPerson) {
+	for p, err := range f.db.People(context.Background(), store.AllPeople) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -365,14 +365,14 @@ func TestOrderOfRowsDoesNotMatter(t *testing.T) {
 				Start: rapid.SampledFrom([]identity.Date{"2020-01-01", "2027-01-01"}).Draw(t, "start"), Terms: identity.Terms{Unit: "u"}})
 		}
 		diff := func(known map[string]identity.Person) []identity.Event {
-			subjects := map[string]*hr.Subject{}
-			var all []hr.Subject
+			subjects := map[string]*hr.PersonRows{}
+			var all []hr.PersonRows
 			for key, p := range known {
-				subjects[key] = &hr.Subject{Person: p}
+				subjects[key] = &hr.PersonRows{Person: p}
 			}
 			for _, r := range rows {
 				if subjects[r.PersonKey] == nil {
-					subjects[r.PersonKey] = &hr.Subject{}
+					subjects[r.PersonKey] = &hr.PersonRows{}
 				}
 				subjects[r.PersonKey].Rows = append(subjects[r.PersonKey].Rows, r)
 			}

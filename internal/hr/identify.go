@@ -22,9 +22,9 @@ type joined struct {
 // name in common, in sources whose records are joined. Whatever is weaker is a
 // question for a person, and makes a person of its own until it is answered; so
 // is what would change the name or the address of the person who is known.
-func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded map[identity.PersonID]*Subject) ([]*Subject, error) {
-	var newcomers []*Subject
-	byNumber := map[string]*Subject{} // of newcomers
+func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded map[identity.PersonID]*PersonRows) ([]*PersonRows, error) {
+	var newcomers []*PersonRows
+	byNumber := map[string]*PersonRows{} // of newcomers
 	var numbers []string
 	for _, key := range fresh {
 		numbers = append(numbers, r.rowsOf(key)[0].Person.NationalID)
@@ -39,8 +39,8 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 		if r.Export.BadPeople[key] {
 			continue
 		}
-		var candidates []*Subject
-		if identity.Born(facts.NationalID) != "" {
+		var candidates []*PersonRows
+		if identity.BirthDate(facts.NationalID) != "" {
 			var people []identity.Person
 			if taken[facts.NationalID] {
 				if people, err = tx.PeopleWithNationalID(ctx, facts.NationalID); err != nil {
@@ -53,7 +53,7 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 					if p, err = tx.PersonWithRecords(ctx, p.ID); err != nil {
 						return nil, err
 					}
-					s = &Subject{Person: p}
+					s = &PersonRows{Person: p}
 				}
 				candidates = append(candidates, s)
 			}
@@ -61,12 +61,12 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 				candidates = append(candidates, s)
 			}
 		}
-		known, err := r.choose(ctx, tx, key, rows[0], candidates)
+		known, err := r.chooseCandidate(ctx, tx, key, rows[0], candidates)
 		if err != nil {
 			return nil, err
 		}
 		if known == nil {
-			known = &Subject{Rows: slices.Clone(rows)}
+			known = &PersonRows{Rows: slices.Clone(rows)}
 			newcomers = append(newcomers, known)
 			if facts.NationalID != "" && byNumber[facts.NationalID] == nil {
 				byNumber[facts.NationalID] = known
@@ -90,22 +90,22 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 	return newcomers, nil
 }
 
-// choose returns the one candidate whose record it is, or nil.
-func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, candidates []*Subject) (*Subject, error) {
-	var match []*Subject
+// chooseCandidate returns the one candidate whose record it is, or nil.
+func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row Row, candidates []*PersonRows) (*PersonRows, error) {
+	var match []*PersonRows
 	for _, c := range candidates {
-		apart, err := tx.Apart(ctx, c.Person.ID, identity.SourceKey{Source: r.Source.Name, Key: key})
+		apart, err := tx.MarkedDistinct(ctx, c.Person.ID, identity.SourceKey{Source: r.Source.Name, Key: key})
 		if err != nil {
 			return nil, err
 		}
 		if apart {
 			continue
 		}
-		switch named, declared := r.named(c, row.Person); {
+		switch named, declared := r.sharesName(c, row.Person); {
 		case !named:
-			r.ask(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
+			r.question(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
 		case !declared:
-			r.ask(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
+			r.question(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
 		default:
 			match = append(match, c)
 		}
@@ -116,44 +116,44 @@ func (r *run) choose(ctx context.Context, tx *store.Tx, key string, row Row, can
 	known := match[0]
 	if len(match) > 1 { // which of them it is, is a question
 		if r.Source.Name == r.Config.First || known.Person.ID == "" {
-			r.ask(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
+			r.question(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
 			return nil, nil
 		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: "records"})
-		r.ask(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
+		r.question(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
 		return nil, nil
 	}
 	if known.Person.ID == "" {
 		return known, nil
 	}
-	if changed := r.changes(known, key); len(changed) > 0 {
+	if changed := r.changedColumns(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
 		if r.Source.Name == r.Config.First { // a hire gets what the work needs
-			r.ask(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
+			r.question(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
 			return nil, nil
 		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
-		r.ask(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
+		r.question(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
 		return nil, nil
 	}
 	r.joined = append(r.joined, joined{key: key, person: known.Person.ID})
 	return known, nil
 }
 
-// changes returns the names of the columns that a record would change of a
+// changedColumns returns the names of the columns that a record would change of a
 // known person, by the precedence of the sources.
-func (r *run) changes(known *Subject, key string) []string {
+func (r *run) changedColumns(known *PersonRows, key string) []string {
 	newest := newestOf(r.rowsOf(key))
 	precedence := r.Config.Precedence
 	with := append(slices.Clone(known.Person.Keys), identity.Record{SourceKey: identity.SourceKey{Source: r.Source.Name, Key: key}, Facts: &newest.Person, Stamp: newest.Stamp})
-	return precedence.Merge(known.Person.Keys).Changed(precedence.Merge(with))
+	return precedence.Merge(known.Person.Keys).ChangedFields(precedence.Merge(with))
 }
 
-// named says whether a subject has a given or a family name in common with the
+// sharesName says whether a subject has a given or a family name in common with the
 // facts, and whether it has so in a record with which those of the source are
 // joined: one of the same source, or of one that either of the two names under
 // joins.
-func (r *run) named(s *Subject, f identity.PersonFacts) (named, declared bool) {
+func (r *run) sharesName(s *PersonRows, f identity.PersonFacts) (named, declared bool) {
 	same := func(g identity.PersonFacts) bool {
 		return strings.EqualFold(f.GivenName, identity.CleanText(g.GivenName)) || strings.EqualFold(f.FamilyName, identity.CleanText(g.FamilyName))
 	}

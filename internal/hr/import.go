@@ -82,26 +82,26 @@ type Delivery struct {
 	Name   string // of the file, or of what it was read from
 	// Hash is SHA-256 of what was read, in hex.
 	Hash string
-	// Made is when the source made it, UTC; the zero time when nobody knows.
+	// ExportedAt is when the source made it, UTC; the zero time when nobody knows.
 	// Stated: somebody says so, and it is no guess from a file's date.
-	Made   time.Time
-	Stated bool
-	Export *Export
+	ExportedAt       time.Time
+	ExportTimeStated bool
+	Export           *Export
 	// ByHand: the importer's actor chose it, and caused what follows from it. It was
 	// not read from where the configuration says.
 	ByHand bool
 	// Position is, of sources that are read on from where they were, how far
 	// this goes; nil for others.
 	Position *store.Position
-	// With, when set, is done in the transaction of the import, after it; an
+	// AlsoCommit, when set, is done in the transaction of the import, after it; an
 	// error undoes both.
-	With func(tx *store.Tx) error
+	AlsoCommit func(tx *store.Tx) error
 }
 
-// OldError is returned for what is older than what went in before.
-type OldError struct{ Text string }
+// OutdatedExportError is returned for what is older than what went in before.
+type OutdatedExportError struct{ Text string }
 
-func (e *OldError) Error() string { return e.Text }
+func (e *OutdatedExportError) Error() string { return e.Text }
 
 // Today is the organisation's date.
 func (im *Importer) Today() identity.Date { return identity.DateOf(im.Now(), im.Config.Zone) }
@@ -193,8 +193,8 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if d.ByHand {
 		run.record.Actor = im.Actor
 	}
-	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.in(ctx, tx) }); err != nil {
-		var old *OldError
+	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.importRows(ctx, tx) }); err != nil {
+		var old *OutdatedExportError
 		if errors.As(err, &old) {
 			return nil, errors.Join(err, im.Refuse(ctx, d.Source, d.Name, d.Hash, err))
 		}
@@ -245,9 +245,9 @@ type run struct {
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
-	said         map[string]store.Said // by the source's key of the employment
-	hashes       map[string][]byte     // of what the export says, where it is new
-	subjects     []*Subject
+	said         map[string]store.RowHash // by the source's key of the employment
+	hashes       map[string][]byte        // of what the export says, where it is new
+	subjects     []*PersonRows
 	joined       []joined
 	questions    []question
 	asked        map[string]bool               // the keys of people who may be somebody known
@@ -263,8 +263,8 @@ type run struct {
 	garbled      []Row                      // one of each person whose letters are others than they were
 }
 
-func (r *run) in(ctx context.Context, tx *store.Tx) error {
-	if err := r.old(ctx, tx); err != nil {
+func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
+	if err := r.checkNotOutdated(ctx, tx); err != nil {
 		return err
 	}
 	last, err := tx.LastImport(ctx, r.Source.Name)
@@ -278,7 +278,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.warnShorter(ctx, tx); err != nil {
 		return err
 	}
-	if why := r.suspicious(last); why != "" && !r.released {
+	if why := r.suspiciousExport(last); why != "" && !r.released {
 		return r.hold(ctx, tx, why)
 	}
 	if !r.Export.Partial {
@@ -307,7 +307,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.events(ctx, tx, events); err != nil {
 		return err
 	}
-	if err := tx.SetSaid(ctx, r.Source.Name, r.hashes); err != nil {
+	if err := tx.SetRowHashes(ctx, r.Source.Name, r.hashes); err != nil {
 		return err
 	}
 	if err := r.holdEndings(ctx, tx); err != nil {
@@ -324,7 +324,7 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	r.tell(tx, events, last == nil)
+	r.recordImport(tx, events, last == nil)
 	if err := r.decide(ctx, tx); err != nil {
 		return err
 	}
@@ -334,8 +334,8 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 	if err := r.holdReturned(ctx, tx); err != nil {
 		return err
 	}
-	if r.With != nil {
-		if err := r.With(tx); err != nil {
+	if r.AlsoCommit != nil {
+		if err := r.AlsoCommit(tx); err != nil {
 			return err
 		}
 	}
@@ -344,16 +344,16 @@ func (r *run) in(ctx context.Context, tx *store.Tx) error {
 
 // diff returns what the export says that is new.
 func (r *run) diff() []identity.Event {
-	subjects := make([]Subject, 0, len(r.subjects))
+	subjects := make([]PersonRows, 0, len(r.subjects))
 	for _, s := range r.subjects {
 		subjects = append(subjects, *s)
 	}
-	return Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keeps)
+	return Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keepsMissing)
 }
 
 // compare finds out what is new, and loads those whom it is about.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
-	if err := r.alias(ctx, tx); err != nil {
+	if err := r.resolveAliases(ctx, tx); err != nil {
 		return err
 	}
 	if err := r.leaveOutErased(ctx, tx); err != nil {
@@ -368,7 +368,7 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	var err error
-	if r.said, err = tx.Said(ctx, r.Source.Name, only); err != nil {
+	if r.said, err = tx.RowHashes(ctx, r.Source.Name, only); err != nil {
 		return err
 	}
 	r.unattributed = r.Export.Unattributed
@@ -384,7 +384,7 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 		key := rows[r.byEmployment[i]].EmploymentKey
 		for j = i; j < len(r.byEmployment) && rows[r.byEmployment[j]].EmploymentKey == key; j++ {
 		}
-		hash, err := r.hash(r.byEmployment[i:j])
+		hash, err := r.hashRows(r.byEmployment[i:j])
 		if err != nil {
 			return err
 		}
@@ -402,7 +402,7 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	for _, person := range r.Export.Cancelled {
 		concerned[person] = true
 	}
-	loaded := map[identity.PersonID]*Subject{}
+	loaded := map[identity.PersonID]*PersonRows{}
 	if !r.Export.Partial {
 		for key, said := range r.said {
 			if said.Withdrawn || loaded[said.Person] != nil || len(r.rowsOfEmployment(key)) > 0 {
@@ -412,7 +412,7 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 			if err != nil {
 				return err
 			}
-			loaded[p.ID] = &Subject{Person: p}
+			loaded[p.ID] = &PersonRows{Person: p}
 		}
 	}
 	return r.load(ctx, tx, concerned, loaded)
@@ -455,8 +455,8 @@ func (r *run) among(order []int32, key string, of func(Row) string) []Row {
 	return rows
 }
 
-// hash is of everything that rows say of one employment and who has it.
-func (r *run) hash(rows []int32) ([]byte, error) {
+// hashRows is of everything that rows say of one employment and who has it.
+func (r *run) hashRows(rows []int32) ([]byte, error) {
 	texts := make([]string, len(rows))
 	for i, at := range rows {
 		texts[i] = r.Export.Rows[at].text()
@@ -466,7 +466,7 @@ func (r *run) hash(rows []int32) ([]byte, error) {
 }
 
 // load makes subjects of the people whom something new is said of.
-func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool, loaded map[identity.PersonID]*Subject) error {
+func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool, loaded map[identity.PersonID]*PersonRows) error {
 	sorted := make([]string, 0, len(concerned))
 	for key := range concerned {
 		sorted = append(sorted, key)
@@ -496,7 +496,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 			if err != nil {
 				return err
 			}
-			loaded[id] = &Subject{Person: p}
+			loaded[id] = &PersonRows{Person: p}
 		}
 	}
 	for _, s := range loaded {
@@ -514,13 +514,13 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.subjects = append(r.subjects, s)
 	}
 	r.subjects = append(r.subjects, newcomers...)
-	slices.SortFunc(r.subjects, func(a, b *Subject) int {
+	slices.SortFunc(r.subjects, func(a, b *PersonRows) int {
 		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
 	})
 	r.badPeople = map[identity.PersonID]bool{}
 	for _, s := range r.subjects {
 		r.check(s)
-		r.interrupts(s)
+		r.keepInterrupted(s)
 	}
 	r.checkLetters()
 	for _, s := range r.subjects {
@@ -536,7 +536,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 }
 
 // problem reports what is wrong with a row. Its arguments must be none of the
-// file's own values, as of parser.said.
+// file's own values, as of parser.newProblem.
 func (r *run) problem(row Row, format string, args ...any) {
 	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
@@ -547,8 +547,8 @@ func (r *run) warn(row Row, format string, args ...any) {
 	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 }
 
-// ask asks a question about a row that is taken: whose record it is.
-func (r *run) ask(row Row, format string, args ...any) {
+// question asks a question about a row that is taken: whose record it is.
+func (r *run) question(row Row, format string, args ...any) {
 	r.warn(row, format, args...)
 	if r.asked[row.PersonKey] {
 		r.askedTwice++
@@ -561,7 +561,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.endingsWait()
-	r.record.BadRows = r.leftOut()
+	r.record.BadRows = r.rowsLeftOut()
 	for _, s := range r.subjects {
 		for _, row := range s.Rows {
 			if row.startHeld {
@@ -598,11 +598,11 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 		}
 		r.record.Problems = string(problems)
 	}
-	return tx.RecordImport(ctx, r.record, r.Made, r.now)
+	return tx.RecordImport(ctx, r.record, r.ExportedAt, r.now)
 }
 
-// leftOut is how many rows are bad, but for those of people who are.
-func (r *run) leftOut() int {
+// rowsLeftOut is how many rows are bad, but for those of people who are.
+func (r *run) rowsLeftOut() int {
 	return r.Export.Read - len(r.Export.Rows) - r.Export.Repeated - r.report.Erased
 }
 
@@ -624,9 +624,9 @@ func (r *run) events(ctx context.Context, tx *store.Tx, events []identity.Event)
 	return nil
 }
 
-// tell counts what happened and writes it into the audit trail: the import,
+// recordImport counts what happened and writes it into the audit trail: the import,
 // and everything that had effect before it was learnt, with both dates.
-func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
+func (r *run) recordImport(tx *store.Tx, events []identity.Event, first bool) {
 	for _, e := range events {
 		r.report.Counts[e.Kind]++
 		if e.Effective >= r.today || first {
@@ -637,7 +637,7 @@ func (r *run) tell(tx *store.Tx, events []identity.Event, first bool) {
 			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
 	}
 	r.report.Events, r.record.Events = len(events), len(events)
-	if bad := r.leftOut(); len(events) > 0 || bad > 0 {
+	if bad := r.rowsLeftOut(); len(events) > 0 || bad > 0 {
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRImported, Target: r.Source.Name,
 			Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", r.record.ID, r.Hash, r.Export.Read, bad, len(events))})
 	}

@@ -25,10 +25,10 @@ func garbled(before, now string) bool {
 	if before == now || now == "" || !strings.ContainsFunc(before, beyondASCII) {
 		return false
 	}
-	if now == lost(before, "?") || now == lost(before, "??") {
+	if now == lettersLost(before, "?") || now == lettersLost(before, "??") {
 		return true
 	}
-	if common(now) > common(before) || common(now) == common(before) && symbols(now) <= symbols(before) {
+	if countNordicLetters(now) > countNordicLetters(before) || countNordicLetters(now) == countNordicLetters(before) && symbols(now) <= symbols(before) {
 		return false // what was garbled comes right
 	}
 	written := []string{before} // as UTF-8
@@ -50,7 +50,7 @@ func garbled(before, now string) bool {
 // twiceEncoded says whether a text looks like UTF-8 that was read as something
 // else: åsa as Ã¥sa.
 func twiceEncoded(text string) bool {
-	if !adjacent(text) {
+	if !hasAdjacentNonASCII(text) {
 		return false
 	}
 	return slices.ContainsFunc(readAs, func(e *charmap.Charmap) bool {
@@ -61,8 +61,8 @@ func twiceEncoded(text string) bool {
 
 func beyondASCII(r rune) bool { return r >= utf8.RuneSelf }
 
-// adjacent says whether two characters beyond ASCII follow each other.
-func adjacent(text string) bool {
+// hasAdjacentNonASCII says whether two characters beyond ASCII follow each other.
+func hasAdjacentNonASCII(text string) bool {
 	before := false
 	for _, r := range text {
 		if beyondASCII(r) && before {
@@ -73,17 +73,17 @@ func adjacent(text string) bool {
 	return false
 }
 
-// common counts the letters beyond ASCII that names in the North have.
-func common(text string) int {
-	return count(text, func(r rune) bool { return strings.ContainsRune("åäöÅÄÖéÉæøÆØ", r) })
+// countNordicLetters counts the letters beyond ASCII that names in the North have.
+func countNordicLetters(text string) int {
+	return countRunes(text, func(r rune) bool { return strings.ContainsRune("åäöÅÄÖéÉæøÆØ", r) })
 }
 
 // symbols counts what is beyond ASCII and no letter.
 func symbols(text string) int {
-	return count(text, func(r rune) bool { return beyondASCII(r) && !unicode.IsLetter(r) })
+	return countRunes(text, func(r rune) bool { return beyondASCII(r) && !unicode.IsLetter(r) })
 }
 
-func count(text string, is func(rune) bool) (n int) {
+func countRunes(text string, is func(rune) bool) (n int) {
 	for _, r := range text {
 		if is(r) {
 			n++
@@ -92,7 +92,7 @@ func count(text string, is func(rune) bool) (n int) {
 	return n
 }
 
-func lost(text, sign string) string {
+func lettersLost(text, sign string) string {
 	var b strings.Builder
 	for _, r := range text {
 		if beyondASCII(r) {
@@ -128,7 +128,7 @@ func (r *run) checkLetters() {
 
 // garbled says whether a row says in other letters what is known of the person,
 // or says something new in letters that are none.
-func (s *Subject) garbled(source string, row Row, today identity.Date) bool {
+func (s *PersonRows) garbled(source string, row Row, today identity.Date) bool {
 	var facts identity.PersonFacts
 	if i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == source && k.Key == row.PersonKey }); i >= 0 && s.Person.Keys[i].Facts != nil {
 		facts = *s.Person.Keys[i].Facts

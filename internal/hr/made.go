@@ -9,9 +9,9 @@ import (
 
 var dated = regexp.MustCompile(`(20\d\d)-?(\d\d)-?(\d\d)(?:[T_-]?(\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?`)
 
-// MadeAt returns when a file was made, UTC: as its name says, in the zone, and
+// ExportedAt returns when a file was made, UTC: as its name says, in the zone, and
 // otherwise when it was last modified.
-func MadeAt(name string, modified time.Time, zone *time.Location) time.Time {
+func ExportedAt(name string, modified time.Time, zone *time.Location) time.Time {
 	for _, m := range dated.FindAllStringSubmatch(filepath.Base(name), -1) {
 		text := m[1] + m[2] + m[3] + m[4] + m[5] + m[6]
 		if t, err := time.ParseInLocation("20060102150405"[:len(text)], text, zone); err == nil {
@@ -21,9 +21,9 @@ func MadeAt(name string, modified time.Time, zone *time.Location) time.Time {
 	return modified.UTC()
 }
 
-// ParseMade reads what somebody says about when a file was made: now, a date,
+// ParseExportTime reads what somebody says about when a file was made: now, a date,
 // or an instant.
-func ParseMade(text string, now time.Time, zone *time.Location) (time.Time, bool) {
+func ParseExportTime(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 	if strings.EqualFold(text, "now") {
 		return now, true
 	}

@@ -75,7 +75,7 @@ func (m *more) field(name string, raw json.RawMessage, configured string, deep i
 		return // the records
 	}
 	number, isNumber := integer(raw)
-	is, isTruth := truth(raw)
+	is, isTruth := parseJSONBool(raw)
 	switch {
 	case name == configured || slices.Contains(nextNames, plain):
 		m.link(name, raw)
@@ -123,7 +123,7 @@ func (m *more) link(name string, raw json.RawMessage) {
 		}
 		return
 	}
-	if is, isTruth := truth(raw); isTruth {
+	if is, isTruth := parseJSONBool(raw); isTruth {
 		if is {
 			m.flag = name
 		}
@@ -218,7 +218,7 @@ func integer(raw json.RawMessage) (int, bool) {
 	return n, err == nil
 }
 
-func truth(raw json.RawMessage) (is, isTruth bool) {
+func parseJSONBool(raw json.RawMessage) (is, isTruth bool) {
 	switch string(bytes.ToLower(bytes.Trim(bytes.TrimSpace(raw), `"`))) {
 	case "true":
 		return true, true

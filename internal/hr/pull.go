@@ -37,21 +37,21 @@ func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, 
 
 // pullFile reads a file that HR writes over again and again.
 func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Report, error) {
-	content, info, err := whole(ctx, source.File, 0)
+	content, info, err := readSettledFile(ctx, source.File, 0)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", source.Name, err)
 	}
 	if done, err := im.imported(ctx, source, HashOf(content)); err != nil || done {
 		return nil, err
 	}
-	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
+	if held, err := im.isHeld(ctx, source, HashOf(content)); err != nil || held {
 		return nil, err
 	}
 	// What was refused is, until it is another file; that was said.
 	if refused, err := im.refused(ctx, source, HashOf(content)); err != nil || refused {
 		return nil, err
 	}
-	report, err := im.file(ctx, source, source.File, content, info)
+	report, err := im.importFile(ctx, source, source.File, content, info)
 	if report == nil {
 		return nil, err
 	}
@@ -73,24 +73,24 @@ func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, 
 	return report, im.Refuse(ctx, source, name, hash, why)
 }
 
-// file imports a file. What cannot be read is refused, and that is no error: it
+// importFile imports a file. What cannot be read is refused, and that is no error: it
 // is recorded, and stands in the report.
-func (im *Importer) file(ctx context.Context, source config.Source, name string, content []byte, info os.FileInfo) (*Report, error) {
+func (im *Importer) importFile(ctx context.Context, source config.Source, name string, content []byte, info os.FileInfo) (*Report, error) {
 	hash := HashOf(content)
 	export, err := Read(filepath.Base(name), content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
 		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: err.Error()}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
 	}
-	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, Made: MadeAt(name, info.ModTime(), im.Config.Zone), Export: export})
-	var old *OldError
+	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, ExportedAt: ExportedAt(name, info.ModTime(), im.Config.Zone), Export: export})
+	var old *OutdatedExportError
 	if errors.As(err, &old) {
 		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: old.Error()}, nil
 	}
 	return report, err
 }
 
-// held says whether this very content is held and nobody has decided on it.
-func (im *Importer) held(ctx context.Context, source config.Source, hash string) (bool, error) {
+// isHeld says whether this very content is held and nobody has decided on it.
+func (im *Importer) isHeld(ctx context.Context, source config.Source, hash string) (bool, error) {
 	holds, err := im.DB.Holds(ctx)
 	if err != nil {
 		return false, err
@@ -101,8 +101,8 @@ func (im *Importer) held(ctx context.Context, source config.Source, hash string)
 	}), nil
 }
 
-// whole reads a file once it has been as it is for a while.
-func whole(ctx context.Context, name string, settle time.Duration) ([]byte, os.FileInfo, error) {
+// readSettledFile reads a file once it has been as it is for a while.
+func readSettledFile(ctx context.Context, name string, settle time.Duration) ([]byte, os.FileInfo, error) {
 	for {
 		before, err := os.Stat(name)
 		if err != nil {
@@ -149,7 +149,7 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 	var passedOver error
 	for _, e := range entries {
 		match, err := path.Match(d.Pattern, e.Name())
-		if err != nil || !match || e.IsDir() || unfinished(e.Name()) {
+		if err != nil || !match || e.IsDir() || isTemporaryName(e.Name()) {
 			continue
 		}
 		if !e.Type().IsRegular() {
@@ -160,7 +160,7 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 		if err != nil {
 			continue // gone meanwhile
 		}
-		files = append(files, waiting{e.Name(), MadeAt(e.Name(), info.ModTime(), im.Config.Zone)})
+		files = append(files, waiting{e.Name(), ExportedAt(e.Name(), info.ModTime(), im.Config.Zone)})
 	}
 	slices.SortFunc(files, func(a, b waiting) int {
 		if c := a.made.Compare(b.made); c != 0 {
@@ -170,7 +170,7 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 	})
 	var reports []*Report
 	for _, f := range files {
-		report, err := im.pickUp(ctx, source, f.name)
+		report, err := im.importDirectoryFile(ctx, source, f.name)
 		if report != nil {
 			reports = append(reports, report)
 		}
@@ -184,27 +184,27 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 	return reports, passedOver
 }
 
-// unfinished says whether a name is one that is given to files while they are
+// isTemporaryName says whether a name is one that is given to files while they are
 // written, or beside a file that is open: ~$hr.xlsx is Excel's lock file, .~lock.hr.ods#
 // that of LibreOffice, hr.csv~ what an editor keeps.
-func unfinished(name string) bool {
+func isTemporaryName(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~$") || strings.HasSuffix(name, "~") || slices.Contains([]string{".tmp", ".part", ".filepart", ".partial", ".crdownload"}, strings.ToLower(filepath.Ext(name)))
 }
 
-func (im *Importer) pickUp(ctx context.Context, source config.Source, name string) (*Report, error) {
+func (im *Importer) importDirectoryFile(ctx context.Context, source config.Source, name string) (*Report, error) {
 	d := source.Directory
 	file := filepath.Join(d.Path, name)
-	content, info, err := whole(ctx, file, d.Settle)
+	content, info, err := readSettledFile(ctx, file, d.Settle)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if held, err := im.held(ctx, source, HashOf(content)); err != nil || held {
+	if held, err := im.isHeld(ctx, source, HashOf(content)); err != nil || held {
 		return nil, err
 	}
-	report, err := im.file(ctx, source, file, content, info)
+	report, err := im.importFile(ctx, source, file, content, info)
 	switch {
 	case err != nil, report.Held != nil:
 		return report, err

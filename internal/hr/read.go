@@ -132,8 +132,8 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	}
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
-		if err == nil && (blank(fields) || p.skips(fields)) {
-			if !blank(fields) && p.closes(fields) {
+		if err == nil && (isBlankRow(fields) || p.skipsRow(fields)) {
+			if !isBlankRow(fields) && p.closes(fields) {
 				p.export.Totals++
 			}
 			continue // as Excel leaves them: it is no person's row, and nothing at all
@@ -170,8 +170,8 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	return p.export, nil
 }
 
-// blank says whether no field of a row has anything in it.
-func blank(fields []string) bool {
+// isBlankRow says whether no field of a row has anything in it.
+func isBlankRow(fields []string) bool {
 	return !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" })
 }
 
@@ -293,7 +293,7 @@ func (p *parser) warn(line int, person, format string, args ...any) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
 		return // they are counted, and one is like the other
 	}
-	warning := p.said(line, 0, person, "", format, args...)
+	warning := p.newProblem(line, 0, person, "", format, args...)
 	warning.Warning = true
 	p.export.Problems = append(p.export.Problems, warning)
 }
@@ -302,16 +302,16 @@ func (p *parser) problem(line, column int, person, value, format string, args ..
 	if p.errors++; p.errors > sheet.MostProblems {
 		return // nothing is imported
 	}
-	problem := p.said(line, column, person, value, format, args...)
+	problem := p.newProblem(line, column, person, value, format, args...)
 	if p.errors == 1 {
 		p.first = problem
 	}
 	p.export.Problems = append(p.export.Problems, problem)
 }
 
-// said makes a problem. Its arguments must be none of the file's own values: a
+// newProblem makes a problem. Its arguments must be none of the file's own values: a
 // row that is shifted by a column has a name where a key or a date should be.
-func (p *parser) said(line, column int, person, value, format string, args ...any) policy.Problem {
+func (p *parser) newProblem(line, column int, person, value, format string, args ...any) policy.Problem {
 	return policy.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
 }
 
@@ -353,7 +353,7 @@ func (p *parser) row(line int, fields []string) {
 		if ok && i < len(fields) {
 			at, value = p.sheet.Column(i), strings.Clone(fields[i])
 		}
-		p.wrong = append(p.wrong, fault{at, fmt.Sprintf("column %s: %s", or(p.names[column], column), fmt.Sprintf(format, args...)), value})
+		p.wrong = append(p.wrong, fault{at, fmt.Sprintf("column %s: %s", defaultString(p.names[column], column), fmt.Sprintf(format, args...)), value})
 	}
 	date := func(column string) identity.Date {
 		v := get(column)
@@ -426,7 +426,7 @@ func (p *parser) row(line int, fields []string) {
 		row.Person.NationalID = n
 	} else if row.Person.NationalID != "" && !p.warned[row.PersonKey] {
 		p.warned[row.PersonKey] = true
-		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and tells nobody from anybody else", or(p.names["national_id"], "national_id"))
+		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and tells nobody from anybody else", defaultString(p.names["national_id"], "national_id"))
 	}
 	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
 	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
@@ -446,7 +446,7 @@ func (p *parser) row(line int, fields []string) {
 	p.contract(&row, fail)
 	if v := get("changed_at"); v != "" {
 		var err error
-		if row.Stamp, err = stamp(v); err != nil {
+		if row.Stamp, err = sortableStamp(v); err != nil {
 			fail("changed_at", "%v", err)
 		}
 		row.Terms.Stamp = row.Stamp
@@ -483,19 +483,19 @@ func (p *parser) row(line int, fields []string) {
 		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
 	}
 	bad = bad || len(p.wrong) > 0
-	if extra := fields[min(p.width, len(fields)):]; !blank(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+	if extra := fields[min(p.width, len(fields)):]; !isBlankRow(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
 		bad = true
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
 	}
 	if setting := p.totalsRow(fields); bad && setting != "" {
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals, and is nobody's: add under hr.sources.%s: %s", p.source.Name, setting), ""})
 	}
-	p.tellFaults(row)
+	p.reportRowFaults(row)
 	if bad {
 		if row.cancelled() && row.PersonKey != "" && row.EmploymentKey != "" {
 			p.export.Cancelled[row.EmploymentKey] = row.PersonKey
 		}
-		p.bad(row)
+		p.markBadRow(row)
 		return
 	}
 	p.export.Rows = append(p.export.Rows, row)
@@ -601,8 +601,8 @@ func (p *parser) contract(row *Row, fail func(column, format string, args ...any
 	}
 }
 
-// stamp brings an instant or a running number into a form that sorts.
-func stamp(v string) (string, error) {
+// sortableStamp brings an instant or a running number into a form that sorts.
+func sortableStamp(v string) (string, error) {
 	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
 		return fmt.Sprintf("n%020d", n), nil
 	}
@@ -622,7 +622,7 @@ func decimal(v string) (float64, bool) {
 	if len(v) > 20 || whole == "" || parted && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(whole+"."+or(fraction, "0"), 64)
+	n, err := strconv.ParseFloat(whole+"."+defaultString(fraction, "0"), 64)
 	return n, err == nil
 }
 
@@ -690,7 +690,7 @@ func (p *parser) uneven(line int, column string) {
 func (p *parser) warnUneven() {
 	for _, column := range config.Canonical {
 		if u := p.unevens[column]; u != nil {
-			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", or(p.names[column], column), u.rows)
+			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", defaultString(p.names[column], column), u.rows)
 		}
 	}
 }
@@ -723,7 +723,7 @@ func (p *parser) leaveOutFractions() {
 		is := r.Terms.Percent > 0
 		if is {
 			n++
-			p.bad(r)
+			p.markBadRow(r)
 		}
 		return is
 	})
@@ -731,7 +731,7 @@ func (p *parser) leaveOutFractions() {
 	if i, ok := p.columns["employment_percent"]; ok && p.sheet.Tab() != "" {
 		column = p.sheet.Column(i)
 	}
-	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", or(p.names["employment_percent"], "employment_percent"), p.fractions.rows, n)
+	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", defaultString(p.names["employment_percent"], "employment_percent"), p.fractions.rows, n)
 }
 
 func columnsOf(m map[string]int) []int {
@@ -742,8 +742,8 @@ func columnsOf(m map[string]int) []int {
 	return all
 }
 
-// bad notes whom a bad row concerns.
-func (p *parser) bad(row Row) {
+// markBadRow notes whom a bad row concerns.
+func (p *parser) markBadRow(row Row) {
 	if row.PersonKey != "" {
 		p.export.BadPeople[row.PersonKey] = true
 	}
@@ -778,8 +778,8 @@ func (p *parser) doubles() {
 		}
 		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, text)
 		wrong[b.EmploymentKey] = true
-		p.bad(a)
-		p.bad(b)
+		p.markBadRow(a)
+		p.markBadRow(b)
 	}
 	for _, row := range rows {
 		s := slot{employment: row.EmploymentKey, from: row.ValidFrom}
@@ -790,12 +790,12 @@ func (p *parser) doubles() {
 		before, again := first[row.EmploymentKey]
 		again = again && (!p.export.Partial || kept[before].Stamp == row.Stamp)
 		switch {
-		case twice && kept[same].says(row):
+		case twice && kept[same].sameContent(row):
 			p.export.Repeated++
 			continue
 		case twice:
 			clash(kept[same], row, "all its rows are left out")
-		case again && kept[before].differs(row):
+		case again && kept[before].differsLastingly(row):
 			clash(kept[before], row, "rows of one employment that hold from different days have one person, one start and one end; all are left out")
 		case again && (row.ValidFrom == "") != (kept[before].ValidFrom == "") && !p.export.Partial:
 			clash(kept[before], row, "either all rows of an employment have a valid_from, or there is one; all are left out")
@@ -822,19 +822,19 @@ func (p *parser) doubles() {
 	p.export.Rows = kept
 }
 
-// differs says whether two rows of one employment differ in what does not
+// differsLastingly says whether two rows of one employment differ in what does not
 // change from one day to the next.
-func (r Row) differs(s Row) bool {
+func (r Row) differsLastingly(s Row) bool {
 	return r.PersonKey != s.PersonKey || r.Start != s.Start || r.End != s.End || r.SponsorKey != s.SponsorKey
 }
 
-// says whether two rows say the same.
-func (r Row) says(s Row) bool {
+// sameContent whether two rows say the same.
+func (r Row) sameContent(s Row) bool {
 	return r.PersonKey == s.PersonKey && r.Person == s.Person && r.Start == s.Start && r.End == s.End && r.Leave == s.Leave && r.SponsorKey == s.SponsorKey &&
 		r.Removed == s.Removed && r.Stamp == s.Stamp && r.Terms.Same(s.Terms)
 }
 
-func or(s, otherwise string) string {
+func defaultString(s, otherwise string) string {
 	if s == "" {
 		return otherwise
 	}

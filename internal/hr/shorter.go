@@ -64,7 +64,7 @@ func (r *run) warnShorter(ctx context.Context, tx *store.Tx) error {
 	if _, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: short.Key}); err != nil || known {
 		return err
 	}
-	column := or(r.Source.Columns["person_id"], "person_id")
+	column := defaultString(r.Source.Columns["person_id"], "person_id")
 	setting := ""
 	if v, err := config.ReadValue("person_id", column); err == nil && v.Name != "" && v.Parts == nil {
 		field := "." + v.Name

@@ -144,7 +144,7 @@ func TestBrokenExports(t *testing.T) {
 				t.Fatalf("the whole file: %v", err)
 			}
 			if err == nil {
-				report, err := f.im.Deliver(context.Background(), hr.Delivery{Source: detecting, Name: "hr", Hash: hr.HashOf(content), Stated: true, Export: export})
+				report, err := f.im.Deliver(context.Background(), hr.Delivery{Source: detecting, Name: "hr", Hash: hr.HashOf(content), ExportTimeStated: true, Export: export})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -199,11 +199,11 @@ func TestAnOlderFileIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.im.Deliver(context.Background(), hr.Delivery{Source: detecting, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Made: made, Stated: stated, Export: export})
+		_, err = f.im.Deliver(context.Background(), hr.Delivery{Source: detecting, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportedAt: made, ExportTimeStated: stated, Export: export})
 		return err
 	}
 	newer := strings.Replace(twoPeople, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1)
-	var old *hr.OldError
+	var old *hr.OutdatedExportError
 	for _, step := range []struct {
 		text    string
 		made    time.Time
@@ -230,7 +230,7 @@ func TestMadeAt(t *testing.T) {
 	modified := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	for name, want := range map[string]string{"hr.csv": "2026-03-01T10:00:00Z", "hr-2026-02-28.csv": "2026-02-28T00:00:00Z", "hr_20260228T0615.csv": "2026-02-28T06:15:00Z",
 		"20260228-061530-hr.csv": "2026-02-28T06:15:30Z", "hr-2026-02-30.csv": "2026-03-01T10:00:00Z", "12026-1.csv": "2026-03-01T10:00:00Z"} {
-		if got := hr.MadeAt("/x/2020-01-01/"+name, modified, time.UTC).Format(time.RFC3339); got != want {
+		if got := hr.ExportedAt("/x/2020-01-01/"+name, modified, time.UTC).Format(time.RFC3339); got != want {
 			t.Errorf("%s was made %s, want %s", name, got, want)
 		}
 	}
@@ -585,7 +585,7 @@ func FuzzNationalID(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		n, ok := identity.NationalID(s, today)
-		if again, still := identity.NationalID(n, today); ok && (!still || again != n || len(n) != 12 || identity.Born(n) == "") {
+		if again, still := identity.NationalID(n, today); ok && (!still || again != n || len(n) != 12 || identity.BirthDate(n) == "") {
 			t.Fatalf("%q gives %q, which gives %q", s, n, again)
 		}
 	})

@@ -68,7 +68,7 @@ func (im *Importer) startUndecided(ctx context.Context, source string) (bool, er
 // a person decides; what the row says of its person is taken, and so are the person's
 // other rows. A full export holds it with the endings of the import; of changes each
 // start is held by itself.
-func (r *run) postpones(s *Subject, row Row) bool {
+func (r *run) postpones(s *PersonRows, row Row) bool {
 	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
 	})

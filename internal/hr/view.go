@@ -35,7 +35,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	}
 	s, highest, err := queried(ctx, source.SQL, from)
 	if err != nil {
-		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, discreet(err))
+		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, withoutDatabaseDetail(err))
 	}
 	sum := sha256.New()
 	for fields := range s.All() {
@@ -45,7 +45,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	if done, err := im.imported(ctx, source, hash); err != nil || done {
 		return nil, err
 	}
-	if held, err := im.held(ctx, source, hash); err != nil || held {
+	if held, err := im.isHeld(ctx, source, hash); err != nil || held {
 		return nil, err
 	}
 	name := "query of " + source.Name
@@ -53,7 +53,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	if err != nil {
 		return im.refuseOnce(ctx, source, name, hash, err)
 	}
-	d := Delivery{Source: source, Name: name, Hash: hash, Made: im.Now(), Stated: true, Export: export}
+	d := Delivery{Source: source, Name: name, Hash: hash, ExportedAt: im.Now(), ExportTimeStated: true, Export: export}
 	if source.SQL.HighWater != "" {
 		d.Position = &store.Position{Position: highest}
 	}
@@ -64,9 +64,9 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	return []*Report{report}, nil
 }
 
-// discreet leaves out what a database says of a query that failed: it may be
+// withoutDatabaseDetail leaves out what a database says of a query that failed: it may be
 // what stands in a row. Of a connection that could not be made it says why.
-func discreet(err error) error {
+func withoutDatabaseDetail(err error) error {
 	var connecting *pgconn.ConnectError
 	var said *pgconn.PgError
 	if errors.As(err, &connecting) || !errors.As(err, &said) {
@@ -136,7 +136,7 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 		fields := make([]string, len(names))
 		for i, name := range names {
 			fields[i] = textOf(values[i], types[i].DatabaseTypeName() == "TIMESTAMP" && postgres)
-			if name == v.HighWater && larger(fields[i], highest) {
+			if name == v.HighWater && greaterStamp(fields[i], highest) {
 				highest = fields[i]
 			}
 		}
@@ -170,9 +170,9 @@ func textOf(v any, local bool) string {
 	return fmt.Sprint(v)
 }
 
-// larger compares numbers as numbers, and everything else as text. What is no
+// greaterStamp compares numbers as numbers, and everything else as text. What is no
 // finite number is not larger than anything: nothing would ever come after it.
-func larger(a, b string) bool {
+func greaterStamp(a, b string) bool {
 	x, err1 := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)
 	if err1 == nil && (math.IsNaN(x) || math.IsInf(x, 0)) {

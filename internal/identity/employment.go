@@ -46,11 +46,11 @@ type Leave struct {
 type EmploymentFacts struct {
 	Start Date `json:"start"`
 	End   Date `json:"end,omitempty"`
-	// EndSaid is the day on which we learnt of the end: what cannot be undone
+	// StatedEnd is the day on which we learnt of the end: what cannot be undone
 	// waits from then on, however long ago the end is.
-	EndSaid Date    `json:"end_said,omitempty"`
-	Leaves  []Leave `json:"leaves,omitempty"` // sorted by start
-	Terms   []Terms `json:"terms"`            // sorted by From, never empty
+	StatedEnd Date    `json:"end_said,omitempty"`
+	Leaves    []Leave `json:"leaves,omitempty"` // sorted by start
+	Terms     []Terms `json:"terms"`            // sorted by From, never empty
 	// SponsorKey is, on contracts that need a sponsor, their source's key of
 	// who answers for the person.
 	SponsorKey string `json:"sponsor_key,omitempty"`
@@ -108,10 +108,10 @@ type Employment struct {
 	Cut string
 }
 
-// Last is the last day of the employment, before the day on which HR took it
+// LastDay is the last day of the employment, before the day on which HR took it
 // back; empty when it has none. Of one that never began it lies before Start:
 // HR took it back before, or cancelled it by an end on the day before the start.
-func (e Employment) Last() Date {
+func (e Employment) LastDay() Date {
 	if e.Withdrawn == "" {
 		return e.End
 	}
@@ -122,14 +122,14 @@ func (e Employment) Last() Date {
 	return before
 }
 
-// Ran says whether there is a day on which the employment ran, by the day.
-func (e Employment) Ran(day Date) bool {
-	return e.Start <= day && (e.Last() == "" || e.Last() >= e.Start)
+// HasStarted says whether there is a day on which the employment ran, by the day.
+func (e Employment) HasStarted(day Date) bool {
+	return e.Start <= day && (e.LastDay() == "" || e.LastDay() >= e.Start)
 }
 
 // ActiveOn says whether the employment runs on the day. A leave of absence
 // does not end it; one whose last day lies before its start runs on no day.
-func (e Employment) ActiveOn(day Date) bool { return covers(e.Start, e.Last(), day) }
+func (e Employment) ActiveOn(day Date) bool { return covers(e.Start, e.LastDay(), day) }
 
 // OnLeave says whether the person is on leave from the employment on the day.
 func (e Employment) OnLeave(day Date) bool {
@@ -171,7 +171,7 @@ func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
 	if candidates := p.Active(day); len(candidates) > 0 {
 		return slices.MinFunc(candidates, func(a, b Employment) int { return p.compareMain(a, b, day, rule) }), true
 	}
-	if next, ok := p.Next(day); ok {
+	if next, ok := p.NextStart(day); ok {
 		candidates := p.Active(next)
 		return slices.MinFunc(candidates, func(a, b Employment) int { return p.compareMain(a, b, next, rule) }), true
 	}
@@ -179,7 +179,7 @@ func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
 		return Employment{}, false
 	}
 	return slices.MinFunc(p.Employments, func(a, b Employment) int {
-		return cmp.Or(strings.Compare(string(b.Last()), string(a.Last())), strings.Compare(string(a.ID), string(b.ID)))
+		return cmp.Or(strings.Compare(string(b.LastDay()), string(a.LastDay())), strings.Compare(string(a.ID), string(b.ID)))
 	}), true
 }
 
@@ -203,25 +203,25 @@ func truth(b bool) int {
 	return 0
 }
 
-// Next returns the first day after the day on which an employment of the
+// NextStart returns the first day after the day on which an employment of the
 // person begins, as far as is known.
-func (p Person) Next(day Date) (Date, bool) {
+func (p Person) NextStart(day Date) (Date, bool) {
 	next := Date("")
 	for _, e := range p.Employments {
-		if e.Start > day && e.Ran(e.Start) && (next == "" || e.Start < next) {
+		if e.Start > day && e.HasStarted(e.Start) && (next == "" || e.Start < next) {
 			next = e.Start
 		}
 	}
 	return next, next != ""
 }
 
-// Ended returns the last day of the employments that have ended by the day;
+// EndedOn returns the last day of the employments that have ended by the day;
 // false when none of them ever ran.
-func (p Person) Ended(day Date) (Date, bool) {
+func (p Person) EndedOn(day Date) (Date, bool) {
 	last := Date("")
 	for _, e := range p.Employments {
-		if e.Ran(day) && e.Last() != "" && e.Last() < day {
-			last = max(last, e.Last())
+		if e.HasStarted(day) && e.LastDay() != "" && e.LastDay() < day {
+			last = max(last, e.LastDay())
 		}
 	}
 	return last, last != ""
@@ -232,16 +232,16 @@ func (p Person) Ended(day Date) (Date, bool) {
 func (p Person) learnt(day Date) Date {
 	learnt := Date("")
 	for _, e := range p.Employments {
-		if e.Ran(day) && e.Last() != "" && e.Last() < day {
-			learnt = max(learnt, e.EndSaid, e.Withdrawn)
+		if e.HasStarted(day) && e.LastDay() != "" && e.LastDay() < day {
+			learnt = max(learnt, e.StatedEnd, e.Withdrawn)
 		}
 	}
 	return learnt
 }
 
-// Turns returns the days after one and up to another on which something about
+// ChangeDates returns the days after one and up to another on which something about
 // the person's employments changed, sorted: the first day of each change.
-func (p Person) Turns(after, until Date) []Date {
+func (p Person) ChangeDates(after, until Date) []Date {
 	var turns []Date
 	turn := func(d Date) {
 		if d > after && d <= until {
@@ -255,7 +255,7 @@ func (p Person) Turns(after, until Date) []Date {
 	}
 	for _, e := range p.Employments {
 		turn(e.Start)
-		next(e.Last())
+		next(e.LastDay())
 		for _, t := range e.Terms {
 			turn(t.From)
 		}

@@ -65,10 +65,10 @@ func TestEmploymentOnADay(t *testing.T) {
 		}
 	}
 	e.Withdrawn = "2026-04-01"
-	if e.ActiveOn("2026-04-01") || !e.ActiveOn("2026-03-31") || !e.Ran("2026-04-01") || e.Last() != "2026-03-31" {
+	if e.ActiveOn("2026-04-01") || !e.ActiveOn("2026-03-31") || !e.HasStarted("2026-04-01") || e.LastDay() != "2026-03-31" {
 		t.Error("a withdrawn employment runs until it was withdrawn")
 	}
-	if e.Withdrawn = "2026-02-01"; e.ActiveOn("2026-03-02") || e.Ran("2026-03-02") {
+	if e.Withdrawn = "2026-02-01"; e.ActiveOn("2026-03-02") || e.HasStarted("2026-03-02") {
 		t.Error("one that was withdrawn before it began never ran")
 	}
 }
@@ -231,11 +231,11 @@ func TestAnEmploymentThatEndsBeforeItStartsNeverRuns(t *testing.T) {
 		e := identity.Employment{ID: "e", EmploymentFacts: identity.EmploymentFacts{Start: start, End: start.AddDays(-rapid.IntRange(1, 40).Draw(t, "before")), Terms: []identity.Terms{{}}}}
 		day := identity.Date("2026-06-10").AddDays(rapid.IntRange(-60, 60).Draw(t, "day"))
 		p := identity.Person{ID: "p", Employments: []identity.Employment{e}}
-		_, next := p.Next(day)
-		_, ended := p.Ended(day)
+		_, next := p.NextStart(day)
+		_, ended := p.EndedOn(day)
 		state := identity.Lifecycle{Prepare: 30}.StageOf(p, day, false).State
-		if e.ActiveOn(day) || e.Ran(day) || len(p.Active(day)) > 0 || next || ended || state != identity.Known {
-			t.Fatalf("%s to %s on %s: active %t, ran %t, next %t, ended %t, %s", e.Start, e.End, day, e.ActiveOn(day), e.Ran(day), next, ended, state)
+		if e.ActiveOn(day) || e.HasStarted(day) || len(p.Active(day)) > 0 || next || ended || state != identity.Known {
+			t.Fatalf("%s to %s on %s: active %t, ran %t, next %t, ended %t, %s", e.Start, e.End, day, e.ActiveOn(day), e.HasStarted(day), next, ended, state)
 		}
 	})
 }

@@ -77,9 +77,9 @@ func birth(number string) (Date, bool) {
 	return Date(t.Format(time.DateOnly)), true
 }
 
-// Born returns the day of birth that a number in its one form tells; empty
+// BirthDate returns the day of birth that a number in its one form tells; empty
 // when it is none.
-func Born(number string) Date {
+func BirthDate(number string) Date {
 	if len(number) != 12 || strings.Trim(number, "0123456789") != "" {
 		return ""
 	}
@@ -106,7 +106,7 @@ func HasNationalID(s string) bool {
 	return slices.ContainsFunc(numbers.FindAllString(s, -1), func(n string) bool {
 		digits, _, _ := strings.Cut(n, " ")
 		for _, form := range []string{n, strings.FieldsFunc(digits, func(r rune) bool { return r == '-' || r == '+' })[0]} {
-			if Born(withoutSeparators.Replace(form)) != "" {
+			if BirthDate(withoutSeparators.Replace(form)) != "" {
 				return true
 			}
 			if _, is := NationalID(form, "2099-12-31"); is {

@@ -41,8 +41,8 @@ func (k SourceKey) Shown() string {
 // String returns the source and the key as Shown has it.
 func (k SourceKey) String() string { return k.Source + "/" + k.Shown() }
 
-// Shown returns the employment with its keys as SourceKey.Shown has them.
-func (e Employment) Shown() Employment {
+// ForDisplay returns the employment with its keys as SourceKey.Shown has them.
+func (e Employment) ForDisplay() Employment {
 	show := func(key string) string { return SourceKey{Key: key}.Shown() }
 	e.Key.Key, e.PersonKey, e.SponsorKey = show(e.Key.Key), show(e.PersonKey), show(e.SponsorKey)
 	e.Terms = slices.Clone(e.Terms)
@@ -96,10 +96,10 @@ func (r Precedence) order(column string) (order []string, all bool) {
 	return order, !listed
 }
 
-// Changed returns the names of the columns in which two sets of facts differ:
+// ChangedFields returns the names of the columns in which two sets of facts differ:
 // those by which a person is addressed, and whether the identity is protected, which
 // takes them all; not the national identity number.
-func (f PersonFacts) Changed(g PersonFacts) []string {
+func (f PersonFacts) ChangedFields(g PersonFacts) []string {
 	var changed []string
 	for _, c := range []struct{ name, before, after string }{
 		{"given_name", f.GivenName, g.GivenName}, {"family_name", f.FamilyName, g.FamilyName}, {"email", f.Email, g.Email}, {"phone", f.Phone, g.Phone},

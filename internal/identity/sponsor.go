@@ -28,10 +28,10 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 		if len(p.Active(day)) > 0 {
 			return p, "", nil
 		}
-		if next, coming := p.Next(day); coming && until == "" && next <= e.Start {
+		if next, coming := p.NextStart(day); coming && until == "" && next <= e.Start {
 			return p, "", nil // they begin together
 		}
-		last, ended := p.Ended(day)
+		last, ended := p.EndedOn(day)
 		if !ended {
 			last = e.Start.AddDays(-1)
 		}
@@ -48,7 +48,7 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 // manager returns the manager of a person's last employment.
 func (s Sponsorship) manager(p Person, last Date, find Lookup) (Person, bool) {
 	for _, e := range p.Employments {
-		if e.Last() == last && e.On(last).ManagerKey != "" {
+		if e.LastDay() == last && e.On(last).ManagerKey != "" {
 			return find(SourceKey{Source: e.Key.Source, Key: e.On(last).ManagerKey})
 		}
 	}
@@ -61,14 +61,14 @@ func (s Sponsorship) manager(p Person, last Date, find Lookup) (Person, bool) {
 func (s Sponsorship) Cut(p Person, source string, day Date, find Lookup) (Person, error) {
 	cloned := false
 	for i, e := range p.Employments {
-		if e.Key.Source != source || !e.Ran(day) {
+		if e.Key.Source != source || !e.HasStarted(day) {
 			continue
 		}
 		_, until, err := s.Sponsor(e, day, find)
 		if err != nil {
 			return p, err
 		}
-		if until == "" || e.Last() != "" && e.Last() <= until {
+		if until == "" || e.LastDay() != "" && e.LastDay() <= until {
 			continue
 		}
 		if !cloned {

@@ -85,8 +85,8 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	case len(active) > 0:
 		return Stage{State: Working, Why: "an employment runs"}
 	}
-	next, coming := p.Next(day)
-	last, ended := p.Ended(day)
+	next, coming := p.NextStart(day)
+	last, ended := p.EndedOn(day)
 	switch {
 	case coming && ended:
 		return Stage{State: Between, Since: last.AddDays(1), Next: next, Why: fmt.Sprintf("no employment runs: the last one ended on %s, the next one starts on %s", last, next)}
@@ -118,13 +118,13 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 // ending says how the last employment ended.
 func (p Person) ending(last Date) string {
 	for _, e := range p.Employments {
-		if e.Last() != last {
+		if e.LastDay() != last {
 			continue
 		}
 		switch {
 		case e.Cut != "":
 			return "no employment runs: " + e.Cut
-		case e.Withdrawn != "" && e.Last() != e.End:
+		case e.Withdrawn != "" && e.LastDay() != e.End:
 			return fmt.Sprintf("no employment runs: HR no longer lists the last one since %s", e.Withdrawn)
 		}
 	}

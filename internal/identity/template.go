@@ -404,7 +404,7 @@ func (p Person) ViewOn(day Date, rule MainRule) View {
 	if !ok {
 		return v
 	}
-	v.Start, v.End = e.Start, e.Last()
+	v.Start, v.End = e.Start, e.LastDay()
 	v.Terms = e.On(max(day, e.Start))
 	for _, l := range e.Leaves {
 		if l.End == "" || l.End >= day {

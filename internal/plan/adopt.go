@@ -30,7 +30,7 @@ func (t *Target) Correlate(people iter.Seq[Person]) {
 	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts || len(t.Claims) == 0 {
 		return
 	}
-	free := t.free()
+	free := t.unownedByClaim()
 	claimants := map[string][]Person{}   // by account
 	by := map[identity.PersonID]string{} // the claim's attribute
 	for p := range people {
@@ -53,9 +53,9 @@ func (t *Target) Correlate(people iter.Seq[Person]) {
 			for _, p := range who {
 				t.unclear[p.ID] = fmt.Sprintf("one account could be this person's by %s, or that of %d others: write the right person's ID into its anchor attribute; none is made until then", by[p.ID], len(who)-1)
 			}
-		case who[0].Accounts[t.Name].NotYet:
+		case who[0].Accounts[t.Name].NotStarted:
 			t.later[who[0].ID] = true
-		case who[0].NoNeed == "" && !a.Enabled && !a.Elsewhere:
+		case who[0].NoEntitlementReason == "" && !a.Enabled && !a.MasteredExternally:
 			t.unclear[who[0].ID] = fmt.Sprintf("the account that is this person's by %s is disabled, perhaps on purpose: enable it in the target, and it is adopted; none is made until then", by[who[0].ID])
 		default:
 			t.adopted[who[0].ID], t.adopter[account] = account, who[0].ID
@@ -80,7 +80,7 @@ func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribu
 		}
 		a, _ := t.Observed.ByID(accounts[0])
 		for _, stronger := range claims[:i] {
-			if values := t.valuesOf(a, stronger.Attribute); len(values) > 0 && !t.has(a, stronger) {
+			if values := t.valuesOf(a, stronger.Attribute); len(values) > 0 && !t.hasClaim(a, stronger) {
 				return "", "", fmt.Sprintf("an account could be this person's by %s, and its %s is another's: correct the one or the other, or list it under ignore; none is made until then", c.Attribute, stronger.Attribute)
 			}
 		}
@@ -97,8 +97,8 @@ func (t *Target) valuesOf(a connectors.Account, attribute string) []string {
 	return a.Attributes[attribute]
 }
 
-// has says whether the account has the claim's value.
-func (t *Target) has(a connectors.Account, c Claim) bool {
+// hasClaim says whether the account has the claim's value.
+func (t *Target) hasClaim(a connectors.Account, c Claim) bool {
 	return slices.ContainsFunc(t.valuesOf(a, c.Attribute), func(v string) bool {
 		return t.claim(c.Attribute, []string{v}) == t.claim(c.Attribute, []string{c.Value})
 	})
@@ -114,8 +114,8 @@ func (t *Target) claim(attribute string, values []string) string {
 	return fmt.Sprintf("%q %q", attribute, matching.Canonical(values))
 }
 
-// free returns the accounts that nobody owns, by every claim that is made.
-func (t *Target) free() map[string][]string {
+// unownedByClaim returns the accounts that nobody owns, by every claim that is made.
+func (t *Target) unownedByClaim() map[string][]string {
 	free := map[string][]string{}
 	for a := range t.Observed.All() {
 		if a.Anchor != "" || t.Bound.person[a.ID] != "" || t.ignored(a.Name) {
@@ -138,7 +138,7 @@ func (t *Target) adopts(accountID string) bool { return t.adopter[accountID] != 
 // claimed says by which attribute the account was told as the person's.
 func (t *Target) claimed(p Person, a connectors.Account) string {
 	for _, c := range p.Accounts[t.Name].Claims {
-		if c.Value != "" && t.has(a, c) {
+		if c.Value != "" && t.hasClaim(a, c) {
 			return "its " + c.Attribute
 		}
 	}

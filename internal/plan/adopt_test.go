@@ -24,13 +24,13 @@ func TestCorrelate(t *testing.T) {
 	disabled := account("1", "x", "7")
 	disabled.Enabled = false
 	elsewhere := disabled
-	elsewhere.Elsewhere = true
+	elsewhere.MasteredExternally = true
 	notYet, leaver := person("7", "anna"), person("7", "anna")
-	notYet.NoNeed = "begins tomorrow"
+	notYet.NoEntitlementReason = "begins tomorrow"
 	a := notYet.Accounts["t1"]
-	a.NotYet = true
+	a.NotStarted = true
 	notYet.Accounts["t1"] = a
-	leaver.NoNeed = "has left"
+	leaver.NoEntitlementReason = "has left"
 	for _, c := range []struct {
 		name       string
 		accounts   []connectors.Account
@@ -73,7 +73,7 @@ func TestTwoClaimOne(t *testing.T) {
 	for _, begun := range []bool{true, false} {
 		target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
 		claims := []plan.Claim{{Attribute: "mail", Value: "Shared@x"}}
-		target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotYet: !begun}}}}))
+		target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotStarted: !begun}}}}))
 		for _, person := range []identity.PersonID{"p", "q"} {
 			if own, _ := target.Owned(person); own != nil {
 				t.Errorf("%s gets it", person)

@@ -23,7 +23,7 @@ func Build(in Input) (*Plan, error) {
 	for _, t := range targets {
 		if t.Observed == nil {
 			p.Basis.Targets[t.Name] = ""
-			p.Findings = append(p.Findings, Finding{Kind: Unreachable, Target: t.Name, Text: t.Unread})
+			p.Findings = append(p.Findings, Finding{Kind: Unreachable, Target: t.Name, Text: t.ReadError})
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
@@ -46,14 +46,14 @@ func Build(in Input) (*Plan, error) {
 		p.waiting(person)
 		for _, b := range builders {
 			b.read = len(people)
-			b.person(person)
+			b.planPerson(person)
 		}
 	}
 	for _, b := range builders {
-		if !in.Few {
+		if !in.Subset {
 			b.findings(people)
 		}
-		b.refer()
+		b.planReferences()
 		b.finish()
 		p.append(b.plan)
 	}
@@ -67,7 +67,7 @@ func Build(in Input) (*Plan, error) {
 	slices.SortStableFunc(p.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Text, b.Text))
 	})
-	return p, p.seal()
+	return p, p.setDigest()
 }
 
 // append adds what one target's plan says.
@@ -79,12 +79,12 @@ func (p *Plan) append(of *Plan) {
 	}
 	p.Holds = append(p.Holds, of.Holds...)
 	p.Released = append(p.Released, of.Released...)
-	p.Waits = append(p.Waits, of.Waits...)
+	p.AwaitingCompleteRead = append(p.AwaitingCompleteRead, of.AwaitingCompleteRead...)
 	p.Parked = append(p.Parked, of.Parked...)
-	p.Later = append(p.Later, of.Later...)
+	p.Deferred = append(p.Deferred, of.Deferred...)
 	p.Adopted = append(p.Adopted, of.Adopted...)
 	p.Handovers = append(p.Handovers, of.Handovers...)
-	p.Left = append(p.Left, of.Left...)
+	p.UnrepairedDrift = append(p.UnrepairedDrift, of.UnrepairedDrift...)
 	p.Findings = append(p.Findings, of.Findings...)
 }
 
@@ -97,13 +97,13 @@ func (p *Plan) waiting(person Person) {
 	for _, text := range person.Warnings {
 		p.Findings = append(p.Findings, Finding{Kind: Ending, Person: person.ID, Text: text})
 	}
-	if person.Undecided != "" {
-		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Text: person.Undecided + "; nothing of this person's access is changed"})
+	if person.UndecidedReason != "" {
+		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Text: person.UndecidedReason + "; nothing of this person's access is changed"})
 		return
 	}
 	for _, g := range person.Grants {
-		if g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown {
-			p.Waiting = append(p.Waiting, WaitingGrant{Person: person.ID, Entitlement: g.Entitlement, Gate: g.Gate, Reason: g.GateReason})
+		if g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown {
+			p.GatedGrants = append(p.GatedGrants, GatedGrant{Person: person.ID, Entitlement: g.Entitlement, Gate: g.Gate, Reason: g.GateReason})
 		}
 	}
 }
@@ -131,23 +131,23 @@ type builder struct {
 	rejected  []Step                     // that a person rejected
 }
 
-// person plans one person in the target.
-func (b *builder) person(p Person) {
-	if p.Suspended != "" {
+// planPerson plans one person in the target.
+func (b *builder) planPerson(p Person) {
+	if p.SuspendedReason != "" {
 		b.suspended[p.ID] = true
 	}
-	if p.NoNeed != "" && !p.Prepare {
+	if p.NoEntitlementReason != "" && !p.Prepare {
 		b.leavers[p.ID] = true
 	}
 	own, others := b.t.Owned(p.ID)
-	if b.in.Few && (b.t.adopted[p.ID] != "" || b.t.unclear[p.ID] != "" || b.t.later[p.ID]) {
-		b.later(p.ID, "an account that was there may be this person's, and perhaps somebody else's")
+	if b.in.Subset && (b.t.adopted[p.ID] != "" || b.t.unclear[p.ID] != "" || b.t.later[p.ID]) {
+		b.deferPerson(p.ID, "an account that was there may be this person's, and perhaps somebody else's")
 		return
 	}
 	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		b.enabled++
 	}
-	if p.Undecided != "" && p.Suspended == "" {
+	if p.UndecidedReason != "" && p.SuspendedReason == "" {
 		return
 	}
 	grants := map[policy.EntitlementID]policy.Grant{}
@@ -155,64 +155,64 @@ func (b *builder) person(p Person) {
 		grants[g.Entitlement] = g
 	}
 	wanted, why := b.wantsAccount(grants, own)
-	if p.NoNeed != "" {
-		why = p.NoNeed
+	if p.NoEntitlementReason != "" {
+		why = p.NoEntitlementReason
 	}
-	if p.Closed != "" || p.Suspended != "" {
-		why = cmp.Or(p.Suspended, p.Closed)
+	if p.DisabledReason != "" || p.SuspendedReason != "" {
+		why = cmp.Or(p.SuspendedReason, p.DisabledReason)
 	}
-	bound := b.t.Bound.Of(p.ID)
+	bound := b.t.Bound.AccountOf(p.ID)
 	gone := own == nil && len(others) == 0 && bound != "" && b.t.Observed.Completeness.Complete
 	switch {
-	case gone && !b.vanish(p, bound, wanted, why):
+	case gone && !b.planMissingAccount(p, bound, wanted, why):
 	case own == nil && len(others) == 0 && wanted:
-		b.join(p, grants, why)
+		b.planNewAccount(p, grants, why)
 	case own == nil && len(others) == 1:
-		b.find(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
+		b.addFinding(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
 			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked and said so: behov account bind"})
 	case len(others) > 0:
-		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
+		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
 	}
 	if own != nil {
-		adoption := b.anchor(p, *own)
+		adoption := b.planAnchor(p, *own)
 		n := len(b.steps)
-		b.dependent(adoption, func() { b.change(p, grants, *own, wanted, why) })
-		if !wanted && p.Suspended == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], Step.Takes) {
+		b.withDependency(adoption, func() { b.planAccount(p, grants, *own, wanted, why) })
+		if !wanted && p.SuspendedReason == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], Step.RevokesAccess) {
 			b.former[p.ID] = true
 		}
 	}
 	for _, a := range others {
-		b.keepDestructive(func() { b.change(p, grants, a, wanted, why) })
+		b.keepDestructive(func() { b.planAccount(p, grants, a, wanted, why) })
 	}
 }
 
-// anchor plans that the person's account says that it is theirs. It returns
+// planAnchor plans that the person's account says that it is theirs. It returns
 // the step on which everything else in the account depends, when behov did not
 // know the account before.
-func (b *builder) anchor(p Person, own connectors.Account) (adoption string) {
+func (b *builder) planAnchor(p Person, own connectors.Account) (adoption string) {
 	adopting := b.t.adopted[p.ID] == own.ID
 	switch {
-	case own.Anchor == string(p.ID), own.Elsewhere:
+	case own.Anchor == string(p.ID), own.MasteredExternally:
 		return ""
 	case own.Anchor != "":
-		b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
+		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
 		return ""
 	case adopting:
-		b.step(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: "the account was there before and is this person's by " + b.t.claimed(p, own)})
+		b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: "the account was there before and is this person's by " + b.t.claimed(p, own)})
 		return b.steps[len(b.steps)-1].ID
 	}
 	text := "somebody removed the anchor of this person's account; behov knows it by the target's own ID"
 	if !b.t.Adopts {
-		b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + ": write the person's ID " + string(p.ID) + " back"})
+		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + ": write the person's ID " + string(p.ID) + " back"})
 		return ""
 	}
-	b.find(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + " and writes it back"})
-	b.step(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: text})
+	b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + " and writes it back"})
+	b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: text})
 	return ""
 }
 
-// dependent runs f and makes every step of it depend on another, if any.
-func (b *builder) dependent(on string, f func()) {
+// withDependency runs f and makes every step of it depend on another, if any.
+func (b *builder) withDependency(on string, f func()) {
 	steps, references := len(b.steps), len(b.referring)
 	f()
 	if on == "" {
@@ -241,7 +241,7 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own
 		if !ok {
 			continue
 		}
-		waits := g.Gate == policy.WaitsMFA || g.Gate == policy.MFAUnknown
+		waits := g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown
 		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.t.Observed.Member(own.ID, e.Native))
 		if g.Gate == policy.Open || waits && b.t.MFA || stays {
 			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
@@ -253,19 +253,19 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own
 	return false, why
 }
 
-// join plans an account that is not there, and its memberships.
-func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
+// planNewAccount plans an account that is not there, and its memberships.
+func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
 	desired := p.Accounts[b.t.Name]
 	b.claiming = b.claiming || len(desired.Claims) > 0
-	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.Of(p.ID)
+	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.AccountOf(p.ID)
 	switch {
 	case desired.Bad != "" || desired.BadName != "":
-		b.find(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
 		return
-	case p.Suspended != "" || p.Closed != "" || p.Prepare && b.t.later[p.ID]:
+	case p.SuspendedReason != "" || p.DisabledReason != "" || p.Prepare && b.t.later[p.ID]:
 		return
 	case b.t.unclear[p.ID] != "":
-		b.find(Finding{Kind: Ambiguous, Person: p.ID, Text: b.t.unclear[p.ID]})
+		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Text: b.t.unclear[p.ID]})
 		return
 	case !complete && bound != "" && p.Prepare:
 		return
@@ -274,22 +274,22 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 		b.addAll(p.ID, grants, bound, nil)
 		return
 	case !complete && len(desired.Claims) > 0:
-		b.find(Finding{Kind: NotDecided, Person: p.ID, Text: "the target was not read completely, and the person's account may be among what was not seen: none is made until it has been"})
+		b.addFinding(Finding{Kind: NotDecided, Person: p.ID, Text: "the target was not read completely, and the person's account may be among what was not seen: none is made until it has been"})
 		return
 	}
-	if taken, ok := b.t.Observed.Named(desired.Name); ok {
-		b.find(Finding{Kind: NameTaken, Person: p.ID, AccountID: taken.ID,
+	if taken, ok := b.t.Observed.ByName(desired.Name); ok {
+		b.addFinding(Finding{Kind: NameTaken, Person: p.ID, AccountID: taken.ID,
 			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
 		return
 	}
 	op := connectors.CreateAccount
 	if p.Prepare {
-		op, why = PrepareAccount, p.NoNeed
+		op, why = PrepareAccount, p.NoEntitlementReason
 	}
-	b.step(Step{Op: op, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
+	b.addStep(Step{Op: op, Person: p.ID, Attributes: b.fingerprints(desired.Attributes), Reason: why})
 	id := b.steps[len(b.steps)-1].ID
 	b.created[p.ID] = id
-	b.refers(referring{person: p.ID, desired: desired.References, cleared: desired.Cleared, dependsOn: id})
+	b.noteReferences(referring{person: p.ID, desired: desired.References, cleared: desired.Cleared, dependsOn: id})
 	b.managers[desired.Manager]++
 	if !p.Prepare {
 		b.addAll(p.ID, grants, "", []string{id})
@@ -299,63 +299,63 @@ func (b *builder) join(p Person, grants map[policy.EntitlementID]policy.Grant, w
 func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
 	for _, e := range b.catalogue {
 		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
-			b.add(person, e, g, accountID, dependsOn)
+			b.planAddMember(person, e, g, accountID, dependsOn)
 		}
 	}
 }
 
-// change plans an account that is there.
-func (b *builder) change(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	usable := p.usable(wanted)
-	open := a.Enabled || b.t.LetsIn != "" // though it is marked as disabled
+// planAccount plans an account that is there.
+func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
+	usable := p.accountUsable(wanted)
+	open := a.Enabled || b.t.SignInPossible != "" // though it is marked as disabled
 	if !usable && b.t.Sessions && (open || b.t.Unrevoked[p.ID]) {
-		b.step(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
+		b.addStep(Step{Op: RevokeSessions, Person: p.ID, AccountID: a.ID, Reason: why})
 	}
-	if !usable && open && !a.Elsewhere {
-		b.step(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
+	if !usable && open && !a.MasteredExternally {
+		b.addStep(Step{Op: connectors.DisableAccount, Person: p.ID, AccountID: a.ID, Reason: why, Destructive: true})
 	}
-	if wanted && !a.Elsewhere {
-		b.update(p, a)
-		b.refers(referring{person: p.ID, desired: p.Accounts[b.t.Name].References, cleared: p.Accounts[b.t.Name].Cleared, account: a})
+	if wanted && !a.MasteredExternally {
+		b.planUpdate(p, a)
+		b.noteReferences(referring{person: p.ID, desired: p.Accounts[b.t.Name].References, cleared: p.Accounts[b.t.Name].Cleared, account: a})
 		b.managers[p.Accounts[b.t.Name].Manager]++
 	}
 	if usable && a.Enabled {
-		b.adopt(p.ID, AccountAccess, why)
+		b.noteAdoption(p.ID, AccountAccess, why)
 	}
 	n := len(b.steps)
-	b.access(p, grants, a, wanted, why)
+	b.planMemberships(p, grants, a, wanted, why)
 	switch {
-	case usable && !a.Enabled && !a.Elsewhere:
-		b.enable(p, a, why)
-	case p.Delete != "" && !a.Enabled && !a.Elsewhere && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
+	case usable && !a.Enabled && !a.MasteredExternally:
+		b.planEnable(p, a, why)
+	case p.DeleteReason != "" && !a.Enabled && !a.MasteredExternally && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
 		var after []string
 		for _, s := range b.steps[n:] {
 			after = append(after, s.ID)
 		}
-		b.step(Step{Op: connectors.DeleteAccount, Person: p.ID, AccountID: a.ID, Reason: p.Delete, Destructive: true, DependsOn: after})
+		b.addStep(Step{Op: connectors.DeleteAccount, Person: p.ID, AccountID: a.ID, Reason: p.DeleteReason, Destructive: true, DependsOn: after})
 	}
 }
 
-// usable reports whether the person's accounts are to be open.
-func (p Person) usable(wanted bool) bool {
-	return wanted && !p.Prepare && p.Closed == "" && p.Suspended == ""
+// accountUsable reports whether the person's accounts are to be open.
+func (p Person) accountUsable(wanted bool) bool {
+	return wanted && !p.Prepare && p.DisabledReason == "" && p.SuspendedReason == ""
 }
 
-// enable plans that an account is opened. What behov did not close is reported,
+// planEnable plans that an account is opened. What behov did not close is reported,
 // and its step waits for a decision: the person who disabled it in the target may have
 // had a reason that behov does not know.
-func (b *builder) enable(p Person, a connectors.Account, why string) {
+func (b *builder) planEnable(p Person, a connectors.Account, why string) {
 	s := EnableStep(b.t.Name, p.ID, a.ID)
 	s.Reason = why
-	b.step(s)
-	known := b.t.Bound.Known(p.ID)
-	if known.Closed && b.t.Bound.Of(p.ID) == a.ID {
+	b.addStep(s)
+	known := b.t.Bound.Record(p.ID)
+	if known.DisabledByBehov && b.t.Bound.AccountOf(p.ID) == a.ID {
 		return
 	}
 	s = b.steps[len(b.steps)-1]
 	b.reopens[s.ID] = true
 	if known.Restored {
-		b.find(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: "behov disabled the account before the database was restored from a backup, and someone else may have disabled it since; it stays disabled until a person decides: behov enable, or behov hold release"})
+		b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: "behov disabled the account before the database was restored from a backup, and someone else may have disabled it since; it stays disabled until a person decides: behov enable, or behov hold release"})
 		return
 	}
 	since := "first seen now"
@@ -366,7 +366,7 @@ func (b *builder) enable(p Person, a connectors.Account, why string) {
 	if b.released(s) {
 		text = "the account was disabled in the target, not by behov (" + since + "), and a person released its enabling"
 	}
-	b.find(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: text})
+	b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: text})
 }
 
 // EnableStep returns the step that enables a person's account, as a plan has it.
@@ -374,44 +374,44 @@ func EnableStep(target string, person identity.PersonID, accountID string) Step 
 	return Step{Target: target, Person: person, Op: connectors.EnableAccount, AccountID: accountID}
 }
 
-// vanish plans for a person whose known account a complete snapshot does not
+// planMissingAccount plans for a person whose known account a complete snapshot does not
 // show, and says whether another one may be made: only when the target was
 // asked for it everywhere, and then a person has to release it. An account that
 // was moved is closed where it is when the person needs none.
-func (b *builder) vanish(p Person, bound string, wanted bool, why string) (again bool) {
+func (b *builder) planMissingAccount(p Person, bound string, wanted bool, why string) (again bool) {
 	located, found := b.t.Located[bound]
 	text := "the account that behov knows (" + bound + ") is not in the target any more"
 	switch {
 	case found && located.InScope: // it came after the snapshot, which is old
-		b.later(p.ID, "the account was not among those that were read, and is there now")
+		b.deferPerson(p.ID, "the account was not among those that were read, and is there now")
 		return false
 	case found:
 		text = "the account that behov knows was moved out of what behov reads in the target, to " + located.Place + ": move it back, or have behov read that part, too"
-		if !p.usable(wanted) && located.Account.Enabled {
-			b.change(p, nil, located.Account, false, why)
+		if !p.accountUsable(wanted) && located.Account.Enabled {
+			b.planAccount(p, nil, located.Account, false, why)
 			text += "; it is to be closed where it is, its memberships cannot be read there"
 		}
-	case !b.t.Sought:
+	case !b.t.Searched:
 		text += ", and could not be looked for elsewhere in it: no other is made until it has been"
-	case p.usable(wanted):
+	case p.accountUsable(wanted):
 		b.vanished[p.ID], again = true, true
 		text += "; another one is made only when a person releases it"
 	}
-	b.find(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Text: text})
+	b.addFinding(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Text: text})
 	return again
 }
 
-// access plans what an account has.
-func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	suspended := p.Suspended != ""
-	if suspended && !a.Elsewhere || p.KeepMemberships {
+// planMemberships plans what an account has.
+func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
+	suspended := p.SuspendedReason != ""
+	if suspended && !a.MasteredExternally || p.KeepMemberships {
 		return // the account cannot be used
 	}
 	for _, e := range b.catalogue {
 		if b.t.Observed.Ambiguous(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 			continue
 		}
-		if b.t.Observed.Former(a.ID, e.Native) {
+		if b.t.Observed.HasFormerName(a.ID, e.Native) {
 			b.earlierName(p.ID, e, a.ID)
 		}
 		g, granted := grants[e.ID]
@@ -419,33 +419,33 @@ func (b *builder) access(p Person, grants map[policy.EntitlementID]policy.Grant,
 		desired := granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
 		switch {
 		case desired && !has:
-			b.add(p.ID, e, g, a.ID, nil)
+			b.planAddMember(p.ID, e, g, a.ID, nil)
 		case has && suspended:
-			b.step(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: a.ID, Entitlement: e.ID, Native: e.Native, Reason: why, Destructive: true})
+			b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: a.ID, Entitlement: e.ID, Native: e.Native, Reason: why, Destructive: true})
 		case has && !desired:
-			b.remove(p, e, g, granted && !p.Prepare, a.ID)
+			b.planRemoveMember(p, e, g, granted && !p.Prepare, a.ID)
 		case has && g.Gate == policy.Open:
-			b.adopt(p.ID, e.ID, policy.Reasons(g.Reasons))
+			b.noteAdoption(p.ID, e.ID, policy.Reasons(g.Reasons))
 		case has && g.Until != "":
 			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
 		}
 	}
 }
 
-func (b *builder) update(p Person, a connectors.Account) {
+func (b *builder) planUpdate(p Person, a connectors.Account) {
 	desired := p.Accounts[b.t.Name]
 	renames := desired.BadName == "" && desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name)
 	if desired.Exposed != "" && !renames {
-		b.find(Finding{Kind: Exposed, Person: p.ID, Text: desired.Exposed})
+		b.addFinding(Finding{Kind: Exposed, Person: p.ID, Text: desired.Exposed})
 	}
 	if desired.Bad != "" {
-		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
 		return
 	}
 	if desired.BadName != "" {
-		b.find(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
 	} else if renames {
-		b.step(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
+		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
 			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: "the person's name in this target is another now"})
 	}
 	after, before := map[string][]string{}, map[string][]string{}
@@ -458,68 +458,68 @@ func (b *builder) update(p Person, a connectors.Account) {
 		return
 	}
 	wipes := slices.ContainsFunc(slices.Collect(maps.Values(after)), func(values []string) bool { return len(values) == 0 })
-	b.step(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
+	b.addStep(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
 		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
 }
 
 // NameAttribute stands for the login name among a step's attributes.
 const NameAttribute = "login name"
 
-// adopt notes access that is there and that behov did not give.
-func (b *builder) adopt(person identity.PersonID, entitlement policy.EntitlementID, reason string) {
+// noteAdoption notes access that is there and that behov did not give.
+func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, reason string) {
 	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
 		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason})
 	}
 }
 
-// left says whether access that should be there is not given again, as somebody
+// keepUnrepaired says whether access that should be there is not given again, as somebody
 // took it away in the target.
-func (b *builder) left(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
+func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
 	access := Access{Person: person, Entitlement: entitlement}
 	_, ours := b.t.Given.Reason(access)
-	if !b.t.Report || b.t.Unsure[access] || !ours && !b.t.Left[access] {
+	if !b.t.Report || b.t.Uncertain[access] || !ours && !b.t.UnrepairedDrift[access] {
 		return false
 	}
 	if b.t.Observed.Completeness.Complete { // otherwise it may be there, not seen
-		b.plan.Left = append(b.plan.Left, Left{Target: b.t.Name, Person: person, Entitlement: entitlement})
-		b.find(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Text: what + " in the target behind our back, and is left so (drift: report)"})
+		b.plan.UnrepairedDrift = append(b.plan.UnrepairedDrift, UnrepairedDrift{Target: b.t.Name, Person: person, Entitlement: entitlement})
+		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Text: what + " in the target behind our back, and is left so (drift: report)"})
 	}
 	return true
 }
 
-func (b *builder) add(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
+func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // said once, as a finding
 	}
-	if b.left(person, e.ID, accountID, "it was taken away") {
+	if b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
 		return
 	}
-	b.step(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
+	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
 }
 
-// remove plans the end of a membership. What behov did not give it takes away
+// planRemoveMember plans the end of a membership. What behov did not give it takes away
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
-func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
+func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
 	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
 	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {
 	case granted && g.GateReason != "":
 		reason = g.GateReason
-	case p.NoNeed != "":
-		reason = p.NoNeed
+	case p.NoEntitlementReason != "":
+		reason = p.NoEntitlementReason
 	case !ours && !e.Authoritative:
-		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
+		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
 			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
 		return
 	case !ours && b.t.Report:
-		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back, and is left there (drift: report)"})
+		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back, and is left there (drift: report)"})
 		return
 	case !ours:
 		reason = "drift: it was given in the target and no rule, request or decision gives it"
-		b.find(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
+		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
 	}
-	b.step(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true})
+	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true})
 }
 
 // earlierName plans that an earlier name of the account, which nothing has any more, is
@@ -528,17 +528,17 @@ func (b *builder) remove(p Person, e policy.Entitlement, g policy.Grant, granted
 func (b *builder) earlierName(person identity.PersonID, e policy.Entitlement, accountID string) {
 	const text = "the group holds an earlier name of the account, which nothing has any more, and an account that gets that name would inherit the membership"
 	if b.t.Report {
-		b.find(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is left there (drift: report)"})
+		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is left there (drift: report)"})
 		return
 	}
-	b.find(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is removed"})
-	b.step(Step{Op: connectors.RemoveFormer, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: "drift: " + text})
+	b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is removed"})
+	b.addStep(Step{Op: connectors.RemoveFormerMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: "drift: " + text})
 }
 
-func (b *builder) step(s Step) {
+func (b *builder) addStep(s Step) {
 	s.Target = b.t.Name
 	s.ID = stepID(s)
-	s.Reason = b.once(s.Reason)
+	s.Reason = b.intern(s.Reason)
 	if n := len(b.steps); n == cap(b.steps) && b.read > 1000 && b.in.Count > b.read {
 		// At this rate: growing a long list bit by bit keeps two of them.
 		b.steps = slices.Grow(b.steps, n*(b.in.Count-b.read)/b.read+n/20+1)
@@ -546,8 +546,8 @@ func (b *builder) step(s Step) {
 	b.steps = append(b.steps, s)
 }
 
-// once returns the one string of those that are the same: many steps have one reason.
-func (b *builder) once(s string) string {
+// intern returns the one string of those that are the same: many steps have one reason.
+func (b *builder) intern(s string) string {
 	if one, ok := b.texts[s]; ok {
 		return one
 	}
@@ -558,19 +558,19 @@ func (b *builder) once(s string) string {
 	return s
 }
 
-func (b *builder) find(f Finding) {
+func (b *builder) addFinding(f Finding) {
 	f.Target = b.t.Name
 	b.plan.Findings = append(b.plan.Findings, f)
 }
 
 // keepDestructive runs f and drops everything of it that gives something.
 func (b *builder) keepDestructive(f func()) {
-	n, adopted, left, referring := len(b.steps), len(b.plan.Adopted), len(b.plan.Left), len(b.referring)
+	n, adopted, left, referring := len(b.steps), len(b.plan.Adopted), len(b.plan.UnrepairedDrift), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
-		return !s.Takes() || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
+		return !s.RevokesAccess() || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
 	})...)
-	b.plan.Adopted, b.plan.Left, b.referring = b.plan.Adopted[:adopted], b.plan.Left[:left], b.referring[:referring]
+	b.plan.Adopted, b.plan.UnrepairedDrift, b.referring = b.plan.Adopted[:adopted], b.plan.UnrepairedDrift[:left], b.referring[:referring]
 }
 
 // fingerprints hides values behind a keyed hash.

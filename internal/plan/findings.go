@@ -23,40 +23,40 @@ func (b *builder) findings(people []identity.PersonID) {
 		switch {
 		case known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
 		case !personID.MatchString(a.Anchor):
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "its anchor attribute holds something that is not behov's, and so it cannot be adopted: choose an anchor_attribute that nobody uses" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "its anchor attribute holds something that is not behov's, and so it cannot be adopted: choose an anchor_attribute that nobody uses" + b.memberships(a.ID)})
 		default:
-			b.find(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
 		}
 	}
-	b.abandoned()
-	if b.t.LetsIn != "" {
-		b.find(Finding{Kind: LetsIn, Text: "ACCOUNTS CANNOT BE DISABLED HERE: " + b.t.LetsIn + "; then run behov check. Until then no disabled account counts as closed"})
+	b.reportUncatalogued()
+	if b.t.SignInPossible != "" {
+		b.addFinding(Finding{Kind: SignInPossible, Text: "ACCOUNTS CANNOT BE DISABLED HERE: " + b.t.SignInPossible + "; then run behov check. Until then no disabled account counts as closed"})
 	} else if b.t.Unproven != "" {
-		b.find(Finding{Kind: LetsIn, Text: "nothing shows that a disabled account cannot sign in here: " + b.t.Unproven})
+		b.addFinding(Finding{Kind: SignInPossible, Text: "nothing shows that a disabled account cannot sign in here: " + b.t.Unproven})
 	}
 	if n := b.managers[ManagerUnknown]; n > 0 {
-		b.find(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers whom it does not list, for %d people: behov people managers lists them; what stands in the target stays, unless missing: clear is set beside reference: manager", n)})
+		b.addFinding(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers whom it does not list, for %d people: behov people managers lists them; what stands in the target stays, unless missing: clear is set beside reference: manager", n)})
 	}
 	if n := b.managers[ManagerLeft]; n > 0 {
-		b.find(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers who have left, for %d people: behov people managers lists them, for HR to name others; missing: clear beside reference: manager empties the attribute meanwhile", n)})
+		b.addFinding(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers who have left, for %d people: behov people managers lists them, for HR to name others; missing: clear beside reference: manager empties the attribute meanwhile", n)})
 	}
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true
 		if b.t.Observed.Ambiguous(e.Native) {
-			b.find(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
+			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
 		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {
-			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then nobody gets it and nobody loses it", e.Native, why)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then nobody gets it and nobody loses it", e.Native, why)})
 		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
-			b.find(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
 		}
 	}
 	b.dangling()
 	for _, name := range b.t.Observed.Entitlements() {
 		if !native[name] {
-			b.find(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
+			b.addFinding(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
 		}
 	}
 }
@@ -72,7 +72,7 @@ func (b *builder) dangling() {
 				f.Entitlement = e.ID
 			}
 		}
-		b.find(f)
+		b.addFinding(f)
 	}
 }
 
@@ -93,9 +93,9 @@ func (b *builder) memberships(accountID string) string {
 	return "; it has " + strings.Join(has, ", ")
 }
 
-// abandoned reports what behov gave and can no longer take away, as it is not
+// reportUncatalogued reports what behov gave and can no longer take away, as it is not
 // in the catalogue any more.
-func (b *builder) abandoned() {
+func (b *builder) reportUncatalogued() {
 	counts := map[policy.EntitlementID]int{}
 	for access := range b.t.Given.All() {
 		if access.Entitlement == AccountAccess || slices.ContainsFunc(b.catalogue, func(e policy.Entitlement) bool { return e.ID == access.Entitlement }) {
@@ -104,7 +104,7 @@ func (b *builder) abandoned() {
 		counts[access.Entitlement]++
 	}
 	for _, id := range slices.Sorted(maps.Keys(counts)) {
-		b.find(Finding{Kind: Unmanaged, Entitlement: id, Text: fmt.Sprintf("%d people were given it by behov and it is no longer in the catalogue: put it back, let behov take it away, and then remove it", counts[id])})
+		b.addFinding(Finding{Kind: Unmanaged, Entitlement: id, Text: fmt.Sprintf("%d people were given it by behov and it is no longer in the catalogue: put it back, let behov take it away, and then remove it", counts[id])})
 	}
 }
 

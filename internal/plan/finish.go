@@ -12,30 +12,30 @@ import (
 func (b *builder) finish() {
 	slices.SortStableFunc(b.steps, compareSteps)
 	b.classify()
-	b.park()
+	b.splitFailing()
 	// What somebody decided must end now waits for nobody and for no limit.
-	urgent, through := b.urgent()
-	through = b.held(through)
+	urgent, through := b.splitUrgent()
+	through = b.splitHeld(through)
 	if c := b.t.Observed.Completeness; !c.Complete {
 		var waits []Step
-		through, waits = split(through)
-		if len(waits) > 0 && b.in.Few {
-			b.later("", c.Why)
+		through, waits = splitDestructive(through)
+		if len(waits) > 0 && b.in.Subset {
+			b.deferPerson("", c.Why)
 		} else if len(waits) > 0 {
-			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
+			b.plan.AwaitingCompleteRead = append(b.plan.AwaitingCompleteRead, AwaitingRead{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
 		}
 	}
 	if b.t.Paused != "" {
 		var waits []Step
-		through, waits = b.pause(through)
+		through, waits = b.splitPaused(through)
 		if len(waits) > 0 {
-			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: b.t.Paused, Steps: waits})
+			b.plan.AwaitingCompleteRead = append(b.plan.AwaitingCompleteRead, AwaitingRead{Target: b.t.Name, Why: b.t.Paused, Steps: waits})
 		}
 	}
-	through, holds := b.guard(through)
+	through, holds := b.applyLimits(through)
 	for _, hold := range holds {
-		if b.in.Few {
-			b.later("", hold.Why)
+		if b.in.Subset {
+			b.deferPerson("", hold.Why)
 		} else {
 			b.plan.Holds = append(b.plan.Holds, hold)
 		}
@@ -79,8 +79,8 @@ func (b *builder) noteReleased(steps []Step) {
 	}
 }
 
-// park takes out the steps that are not to be tried, and what depends on them.
-func (b *builder) park() {
+// splitFailing takes out the steps that are not to be tried, and what depends on them.
+func (b *builder) splitFailing() {
 	if len(b.t.Parked) == 0 {
 		return
 	}
@@ -107,9 +107,9 @@ func (b *builder) park() {
 	b.steps = rest
 }
 
-// held takes out what was rejected, in a plan for few what is held, and what
+// splitHeld takes out what was rejected, in a plan for few what is held, and what
 // depends on either: a decision on the hold is about all of it.
-func (b *builder) held(steps []Step) (through []Step) {
+func (b *builder) splitHeld(steps []Step) (through []Step) {
 	if len(b.t.Decided)+len(b.t.Held) == 0 {
 		return steps
 	}
@@ -136,25 +136,25 @@ func (b *builder) held(steps []Step) (through []Step) {
 			continue
 		}
 		waits[s.ID] = w
-		if b.t.Anew[s.Person] {
-			b.later("", "it is held, perhaps for what is no longer so; "+w.why)
+		if b.t.ChangedPeople[s.Person] {
+			b.deferPerson("", "it is held, perhaps for what is no longer so; "+w.why)
 			continue
 		}
 		i, known := at[w.why]
 		if !known {
-			i = len(b.plan.Waits)
+			i = len(b.plan.AwaitingCompleteRead)
 			at[w.why] = i
-			b.plan.Waits = append(b.plan.Waits, Wait{Target: b.t.Name, Why: w.why})
+			b.plan.AwaitingCompleteRead = append(b.plan.AwaitingCompleteRead, AwaitingRead{Target: b.t.Name, Why: w.why})
 		}
-		b.plan.Waits[i].Steps = append(b.plan.Waits[i].Steps, s)
+		b.plan.AwaitingCompleteRead[i].Steps = append(b.plan.AwaitingCompleteRead[i].Steps, s)
 	}
 	return through
 }
 
-// pause separates what goes on while the target is paused from what waits.
-func (b *builder) pause(steps []Step) (through, waits []Step) {
+// splitPaused separates what goes on while the target is paused from what waits.
+func (b *builder) splitPaused(steps []Step) (through, waits []Step) {
 	for _, s := range steps {
-		takes := s.Takes() && s.Op != connectors.UpdateAccount
+		takes := s.RevokesAccess() && s.Op != connectors.UpdateAccount
 		if b.t.LeaversGo && takes && b.leavers[s.Person] {
 			through = append(through, s)
 		} else {
@@ -164,18 +164,18 @@ func (b *builder) pause(steps []Step) (through, waits []Step) {
 	return through, waits
 }
 
-// later leaves something to a plan for everybody.
-func (b *builder) later(person identity.PersonID, why string) {
-	b.plan.Later = append(b.plan.Later, Later{Target: b.t.Name, Person: person, Why: why})
+// deferPerson leaves something to a plan for everybody.
+func (b *builder) deferPerson(person identity.PersonID, why string) {
+	b.plan.Deferred = append(b.plan.Deferred, DeferredPerson{Target: b.t.Name, Person: person, Why: why})
 }
 
-// urgent separates the steps that close the accounts of suspended people.
-func (b *builder) urgent() (urgent, others []Step) {
+// splitUrgent separates the steps that close the accounts of suspended people.
+func (b *builder) splitUrgent() (urgent, others []Step) {
 	if len(b.suspended) == 0 {
 		return nil, b.steps
 	}
 	for _, s := range b.steps {
-		if b.suspended[s.Person] && s.Takes() && s.Op != connectors.UpdateAccount {
+		if b.suspended[s.Person] && s.RevokesAccess() && s.Op != connectors.UpdateAccount {
 			urgent = append(urgent, s)
 		} else {
 			others = append(others, s)
@@ -184,10 +184,10 @@ func (b *builder) urgent() (urgent, others []Step) {
 	return urgent, others
 }
 
-// split separates what gives from what takes away.
-func split(steps []Step) (gives, takes []Step) {
+// splitDestructive separates what gives from what takes away.
+func splitDestructive(steps []Step) (gives, takes []Step) {
 	for _, s := range steps {
-		if s.Takes() {
+		if s.RevokesAccess() {
 			takes = append(takes, s)
 		} else {
 			gives = append(gives, s)

@@ -9,12 +9,12 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// guard holds what a person has to decide first: what is never done without a
+// applyLimits holds what a person has to decide first: what is never done without a
 // decision, and what exceeds a limit. A released step goes through, unless it
 // depends on one that is held; it counts against the limit for the others, so
 // that what came later is held beside it. What gives access to the people who
 // need it goes through.
-func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
+func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 	through = steps
 	hold := func(why string, held func(Step) bool) {
 		var rest, these []Step
@@ -62,7 +62,7 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		held := func(s Step) bool { return rule.held(s) && !b.released(s) }
 		if n := len(concerned(held)); n > 0 {
 			hold(fmt.Sprintf(rule.why, n), held)
-			holds[len(holds)-1].Beside = slices.ContainsFunc(holds[len(holds)-1].Steps, b.deferred)
+			holds[len(holds)-1].Accompanying = slices.ContainsFunc(holds[len(holds)-1].Steps, b.deferred)
 		}
 	}
 	population := max(b.enabled, b.t.Population)
@@ -75,11 +75,11 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 		}
 		// What is released, rejected or deferred counts beside the rest: what came
 		// later does not go through because a person reviewed the others.
-		n := b.count(kind, all, func(s Step) bool { return counts(s) && (!b.never(s) || b.deferred(s)) })
-		alone := b.count(kind, through, func(s Step) bool { return counts(s) && !b.released(s) })
-		if !limit.Allows(max(n, b.together(kind)), population) {
-			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(b.t.Counted[kind])), counts)
-			holds[len(holds)-1].Beside = limit.Allows(max(alone, b.together(kind)), population)
+		n := b.countByKind(kind, all, func(s Step) bool { return counts(s) && (!b.neverWithoutDecision(s) || b.deferred(s)) })
+		alone := b.countByKind(kind, through, func(s Step) bool { return counts(s) && !b.released(s) })
+		if !limit.Allows(max(n, b.importSize(kind)), population) {
+			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(b.t.LimitUsage[kind])), counts)
+			holds[len(holds)-1].Accompanying = limit.Allows(max(alone, b.importSize(kind)), population)
 		}
 	}
 	return through, holds
@@ -88,15 +88,15 @@ func (b *builder) guard(steps []Step) (through []Step, holds []Hold) {
 // deferred reports whether the step waits for a decision, whatever the limits.
 func (b *builder) deferred(s Step) bool { return b.decided(s).Verdict == Deferred }
 
-// never reports whether the step is one that is never done without a decision.
-func (b *builder) never(s Step) bool {
+// neverWithoutDecision reports whether the step is one that is never done without a decision.
+func (b *builder) neverWithoutDecision(s Step) bool {
 	return b.former[s.Person] || b.reopens[s.ID] || PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person]
 }
 
-// count returns how many people steps of a kind concern, with those of the last
+// countByKind returns how many people steps of a kind concern, with those of the last
 // hour.
-func (b *builder) count(kind Kind, steps []Step, counts func(Step) bool) int {
-	earlier := b.t.Counted[kind]
+func (b *builder) countByKind(kind Kind, steps []Step, counts func(Step) bool) int {
+	earlier := b.t.LimitUsage[kind]
 	people := map[identity.PersonID]bool{}
 	for _, s := range steps {
 		if counts(s) && !earlier[s.Person] {
@@ -106,27 +106,27 @@ func (b *builder) count(kind Kind, steps []Step, counts func(Step) bool) int {
 	return len(earlier) + len(people)
 }
 
-// loads reports whether the step is part of the first load of a target: until a
+// isFirstLoad reports whether the step is part of the first load of a target: until a
 // run has once brought everything there, the accounts that behov creates, and
 // the values of those that it created, are new and not changes. KindCreations stay
 // limited where accounts are adopted: the right account may be there already.
-func (b *builder) loads(s Step) bool {
+func (b *builder) isFirstLoad(s Step) bool {
 	switch {
 	case !b.t.Loading:
 		return false
 	case s.Kind == KindCreations:
 		return !b.claiming
 	case s.Kind == KindChanges || s.Kind == KindRenames:
-		return b.t.Bound.Known(s.Person).Created
+		return b.t.Bound.Record(s.Person).Created
 	}
 	return false
 }
 
-// together returns the number of people in the import that these people are part of:
+// importSize returns the number of people in the import that these people are part of:
 // what they lose the others may lose as well.
-func (b *builder) together(kind Kind) int {
-	if b.in.Few && (kind == KindDisables || kind == KindRemovals || kind == KindChanges) {
-		return b.in.Together
+func (b *builder) importSize(kind Kind) int {
+	if b.in.Subset && (kind == KindDisables || kind == KindRemovals || kind == KindChanges) {
+		return b.in.GroupSize
 	}
 	return 0
 }

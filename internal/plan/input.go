@@ -29,43 +29,43 @@ type Input struct {
 	// Removed are targets that are not configured any more, with how many accounts
 	// there are known.
 	Removed map[string]int
-	// Few: People are not everybody, and targets show no more than their
+	// Subset: People are not everybody, and targets show no more than their
 	// accounts. Then the plan does only what one for everybody would surely do.
-	Few bool
-	// Together is of how many people they are some to whom something happened at
+	Subset bool
+	// GroupSize is of how many people they are some to whom something happened at
 	// once. What they lose, the others may lose as well: a limit that all of them
 	// would be over is not for their share to be under.
-	Together int
+	GroupSize int
 }
 
 // Person is a person with what is desired for them.
 type Person struct {
 	ID     identity.PersonID
 	Grants []policy.Grant // sorted by entitlement
-	// NoNeed says for people why the person needs nothing, when no employment
+	// NoEntitlementReason says for people why the person needs nothing, when no employment
 	// runs; empty when one does.
-	NoNeed string
-	// Suspended names the decision by which nothing of the person may be used,
+	NoEntitlementReason string
+	// SuspendedReason names the decision by which nothing of the person may be used,
 	// from now on and whatever the limits; Closed says why else no account of
 	// the person may be used, though they need what they have. Either leaves
 	// memberships as they are. Empty when they may.
-	Suspended, Closed string
+	SuspendedReason, DisabledReason string
 	// Prepare: the person begins soon. Grants are those of the first day, and
 	// accounts that are not there are made, disabled and empty.
 	Prepare bool
 	// KeepMemberships: the last employment ended a short while ago; accounts are
 	// disabled and memberships stay.
 	KeepMemberships bool
-	// Delete says why the person's accounts are deleted; empty when they are not.
-	Delete string
+	// DeleteReason says why the person's accounts are deleted; empty when they are not.
+	DeleteReason string
 	// Warnings are told as findings.
 	Warnings []string
 	// Accounts holds what an account of the person would look like in each
 	// target, by the target's name.
 	Accounts map[string]Account
-	// Undecided says why the person's access could not be worked out; then
+	// UndecidedReason says why the person's access could not be worked out; then
 	// nothing of it is changed.
-	Undecided string
+	UndecidedReason string
 }
 
 // Account is what a person's account should look like.
@@ -88,9 +88,9 @@ type Account struct {
 	// Claims are what tells an account that was there before behov as this
 	// person's, the strongest first.
 	Claims []Claim
-	// NotYet is set for somebody who has not begun: nothing is adopted for
+	// NotStarted is set for somebody who has not begun: nothing is adopted for
 	// them, and nobody else gets what might be theirs.
-	NotYet bool
+	NotStarted bool
 	// Bad says which attribute could not be worked out, and why; BadName why
 	// there is no name to give.
 	Bad     string
@@ -113,8 +113,8 @@ const (
 type Target struct {
 	Name string
 	// Observed is nil when the target could not be read; Unread says why.
-	Observed *Observed
-	Unread   string
+	Observed  *Observed
+	ReadError string
 	// Bound notes whose account is whose.
 	Bound Bindings
 	// Matching says how the target compares the values of an attribute.
@@ -139,31 +139,31 @@ type Target struct {
 	// Loading: no run has ever brought everything to the target that belongs
 	// there.
 	Loading bool
-	// LetsIn says why an account that is disabled here can still sign in; empty
+	// SignInPossible says why an account that is disabled here can still sign in; empty
 	// when it cannot, or nothing shows that it can. Such a target counts as one
 	// that cannot disable accounts. Unproven says why it is not known.
-	LetsIn, Unproven string
+	SignInPossible, Unproven string
 	// Decided are the steps that a person released or rejected, by Step.Digest.
 	Decided map[string]Decided
 	// Located are accounts that behov knows, by ID, that a complete snapshot does
 	// not show and that the target has outside of its scope. Sought: all accounts
 	// that are known and not shown were looked for in the whole target.
-	Located map[string]connectors.Location
-	Sought  bool
+	Located  map[string]connectors.Location
+	Searched bool
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
 	// Population is how many people have a usable account, where People are few.
 	Population int
-	// Counted are the people who were concerned a short while ago and without a
+	// LimitUsage are the people who were concerned a short while ago and without a
 	// release, by kind: the limits count them.
-	Counted map[Kind]map[identity.PersonID]bool
+	LimitUsage map[Kind]map[identity.PersonID]bool
 	// Held are, where People are few, the keys of steps that are held, each with
 	// the digest of the hold: they are for whoever decides on it.
 	Held map[string]string
-	// Anew are, where People are few, those about whom more is known than the last
+	// ChangedPeople are, where People are few, those about whom more is known than the last
 	// run for everybody knew: what is held of theirs may be of the past.
-	Anew map[identity.PersonID]bool
+	ChangedPeople map[identity.PersonID]bool
 	// Unrevoked are people whose sessions could not be ended when their accounts
 	// were closed.
 	Unrevoked map[identity.PersonID]bool
@@ -179,8 +179,8 @@ type Target struct {
 	// Report: what somebody changed in the target behind our back is reported and
 	// left; otherwise it is made as it should be. Left is what was left before,
 	// and Unsure what a step that was stopped may have given or not.
-	Report       bool
-	Left, Unsure map[Access]bool
+	Report                     bool
+	UnrepairedDrift, Uncertain map[Access]bool
 	// Sessions, Adopts, Renames and Deletes say whether the target can end
 	// sessions, write an anchor into an account, give it another name, and
 	// delete it.

@@ -220,11 +220,11 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 		for i := range rapid.IntRange(0, 8).Draw(t, "people") {
 			p := plan.Person{ID: identity.PersonID(fmt.Sprintf("p%d", i)), Accounts: map[string]plan.Account{}}
 			if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
-				p.NoNeed = "no employment runs"
+				p.NoEntitlementReason = "no employment runs"
 			}
 			for _, e := range catalogue.Entitlements {
-				gate := rapid.SampledFrom([]policy.Gate{"", "", policy.Open, policy.Open, policy.Revoked, policy.Denied, policy.WaitsMFA, policy.MFAUnknown, policy.Kept}).Draw(t, "gate")
-				if gate == "" || p.NoNeed != "" {
+				gate := rapid.SampledFrom([]policy.Gate{"", "", policy.Open, policy.Open, policy.Revoked, policy.Denied, policy.AwaitingMFA, policy.MFAUnknown, policy.Kept}).Draw(t, "gate")
+				if gate == "" || p.NoEntitlementReason != "" {
 					continue
 				}
 				g := policy.Grant{Entitlement: e.ID, Gate: gate}
@@ -533,7 +533,7 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 		for _, person := range w.people {
 			for _, tt := range w.targets {
 				for _, a := range tt.accounts {
-					if person.NoNeed == "" || a.ID != "id-"+string(person.ID) || !a.Enabled {
+					if person.NoEntitlementReason == "" || a.ID != "id-"+string(person.ID) || !a.Enabled {
 						continue
 					}
 					for _, op := range []connectors.Op{plan.RevokeSessions, connectors.DisableAccount} {

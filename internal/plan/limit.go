@@ -81,8 +81,8 @@ func (l Limit) Most(population int) int {
 	return most
 }
 
-// kind returns which limit counts the step; empty when none does.
-func (b *builder) kind(s Step) Kind {
+// limitKind returns which limit counts the step; empty when none does.
+func (b *builder) limitKind(s Step) Kind {
 	switch {
 	case s.Op == connectors.RenameAccount:
 		return KindRenames
@@ -96,9 +96,9 @@ func (b *builder) kind(s Step) Kind {
 		return KindCreations
 	case s.Op == connectors.EnableAccount:
 		return KindEnables
-	case s.Takes() && b.closes[s.Person]:
+	case s.RevokesAccess() && b.closes[s.Person]:
 		return KindDisables
-	case s.Takes():
+	case s.RevokesAccess():
 		return KindRemovals
 	}
 	return ""
@@ -125,7 +125,7 @@ func (b *builder) classify() {
 		}
 	}
 	for i := range b.steps {
-		if b.steps[i].Kind = b.kind(b.steps[i]); b.loads(b.steps[i]) {
+		if b.steps[i].Kind = b.limitKind(b.steps[i]); b.isFirstLoad(b.steps[i]) {
 			b.steps[i].Kind = "" // which no limit counts
 		}
 	}

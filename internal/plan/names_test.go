@@ -45,7 +45,7 @@ func TestARenamedGroup(t *testing.T) {
 			}
 			o.Done(connectors.Completeness{Complete: true})
 			target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10)}
-			p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{{ID: identity.PersonID("p"), NoNeed: "no employment runs"}}), Targets: []plan.Target{target}})
+			p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{{ID: identity.PersonID("p"), NoEntitlementReason: "no employment runs"}}), Targets: []plan.Target{target}})
 			got := ""
 			for _, s := range p.Steps {
 				if s.Op == connectors.RemoveMember {
@@ -79,7 +79,7 @@ func TestAGroupThatCannotBeRead(t *testing.T) {
 	}
 	o.Done(connectors.Completeness{Complete: true})
 	grants := []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open}, {Entitlement: "library:keys", Gate: policy.Open}}
-	people := []plan.Person{{ID: "p", Grants: grants, Accounts: map[string]plan.Account{"t1": {Name: "p"}}}, {ID: "q", NoNeed: "no employment runs"}}
+	people := []plan.Person{{ID: "p", Grants: grants, Accounts: map[string]plan.Account{"t1": {Name: "p"}}}, {ID: "q", NoEntitlementReason: "no employment runs"}}
 	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]string{{Person: "p", Entitlement: "library:desk"}: "r", {Person: "q", Entitlement: "library:desk"}: "r"})}
 	p := build(t, plan.Input{Catalogue: &desk, People: slices.Values(people), Targets: []plan.Target{target}})
 	var ops []string

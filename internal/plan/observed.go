@@ -112,12 +112,12 @@ func (o *Observed) pack(a connectors.Account) packed {
 	s := string(b)
 	i, j := len(a.ID), len(a.ID)+len(a.Anchor)
 	k := j + len(a.Name)
-	return packed{id: s[:i], anchor: s[i:j], name: s[j:k], attributes: s[k:], enabled: a.Enabled, elsewhere: a.Elsewhere}
+	return packed{id: s[:i], anchor: s[i:j], name: s[j:k], attributes: s[k:], enabled: a.Enabled, elsewhere: a.MasteredExternally}
 }
 
 func (o *Observed) account(i int32) connectors.Account {
 	p := o.accounts[i]
-	a := connectors.Account{ID: p.id, Anchor: p.anchor, Name: p.name, Enabled: p.enabled, Elsewhere: p.elsewhere, Attributes: map[string][]string{}}
+	a := connectors.Account{ID: p.id, Anchor: p.anchor, Name: p.name, Enabled: p.enabled, MasteredExternally: p.elsewhere, Attributes: map[string][]string{}}
 	rest := p.attributes
 	next := func() int {
 		n, shift := uint64(0), 0
@@ -162,16 +162,16 @@ func (o *Observed) Entitlement(e connectors.Entitlement) error {
 // Membership implements connectors.Sink.
 func (o *Observed) Membership(m connectors.Membership) error {
 	switch {
-	case m.Former != "":
+	case m.FormerName != "":
 		if o.former == nil {
 			o.former = map[formerName]bool{}
 		}
-		o.former[formerName{m.Former, m.Entitlement}] = true
-	case m.Dangling > 0:
+		o.former[formerName{m.FormerName, m.Entitlement}] = true
+	case m.DanglingMembers > 0:
 		if o.dangling == nil {
 			o.dangling = map[string]int{}
 		}
-		o.dangling[m.Entitlement] += m.Dangling
+		o.dangling[m.Entitlement] += m.DanglingMembers
 	}
 	if m.AccountID == "" {
 		return nil // not one of our accounts
@@ -183,7 +183,7 @@ func (o *Observed) Membership(m connectors.Membership) error {
 // Done ends the snapshot: it sorts what came and computes the digest.
 func (o *Observed) Done(c connectors.Completeness) {
 	o.Completeness = c
-	o.unify()
+	o.canonicalizeNames()
 	slices.SortStableFunc(o.accounts, func(a, b packed) int { return strings.Compare(a.id, b.id) })
 	for i, a := range o.accounts {
 		if a.anchor != "" {
@@ -193,16 +193,16 @@ func (o *Observed) Done(c connectors.Completeness) {
 	}
 	slices.SortStableFunc(o.byAnchor, func(i, j int32) int { return strings.Compare(o.accounts[i].anchor, o.accounts[j].anchor) })
 	slices.SortStableFunc(o.byName, func(i, j int32) int { return compareFold(o.accounts[i].name, o.accounts[j].name) })
-	o.join()
+	o.attachMemberships()
 	o.Digest = o.digest()
 }
 
-// unify brings the names of entitlements to the form in which the target compares
+// canonicalizeNames brings the names of entitlements to the form in which the target compares
 // them. Two entitlements whose names it holds equal are ambiguous.
-func (o *Observed) unify() {
+func (o *Observed) canonicalizeNames() {
 	o.spelling, o.caseless = make(map[string]string, len(o.entitlements)), make(map[string]string, len(o.entitlements))
 	for _, name := range slices.Sorted(maps.Keys(o.entitlements)) {
-		key := o.key(name)
+		key := o.canonicalName(name)
 		if other, there := o.spelling[key]; there && other != name {
 			o.ambiguous[name] = true
 		}
@@ -215,18 +215,18 @@ func (o *Observed) unify() {
 	}
 	ambiguous := make(map[string]bool, len(o.ambiguous))
 	for name := range o.ambiguous {
-		ambiguous[o.key(name)] = true
+		ambiguous[o.canonicalName(name)] = true
 	}
 	o.ambiguous = ambiguous
 	keys := make(map[string]string, len(o.entitlements))
 	for name := range o.entitlements {
-		keys[name] = o.key(name)
+		keys[name] = o.canonicalName(name)
 	}
 	o.keys = keys
 	var unified table
 	numbers := make([]int32, len(o.natives.names))
 	for i, name := range o.natives.names {
-		numbers[i] = unified.of(o.key(name))
+		numbers[i] = unified.of(o.canonicalName(name))
 	}
 	for i := range o.memberships {
 		o.memberships[i].native = numbers[o.memberships[i].native]
@@ -234,8 +234,8 @@ func (o *Observed) unify() {
 	o.natives = unified
 }
 
-// key is the form that all names share which the target holds equal.
-func (o *Observed) key(name string) string {
+// canonicalName is the form that all names share which the target holds equal.
+func (o *Observed) canonicalName(name string) string {
 	if o.Names == "" {
 		return name
 	}
@@ -245,8 +245,8 @@ func (o *Observed) key(name string) string {
 	return o.Names.Canonical([]string{name})[0]
 }
 
-// join puts memberships with their accounts.
-func (o *Observed) join() {
+// attachMemberships puts memberships with their accounts.
+func (o *Observed) attachMemberships() {
 	slices.SortFunc(o.memberships, func(a, b membership) int {
 		return cmp.Or(strings.Compare(a.account, b.account), strings.Compare(o.natives.names[a.native], o.natives.names[b.native]))
 	})
@@ -276,7 +276,7 @@ func (o *Observed) digest() string {
 		line = strconv.AppendQuote(append(line, ' '), a.Anchor)
 		line = strconv.AppendQuote(append(line, ' '), a.Name)
 		line = strconv.AppendBool(append(line, ' '), a.Enabled)
-		line = append(strconv.AppendBool(append(line, ' '), a.Elsewhere), '\n')
+		line = append(strconv.AppendBool(append(line, ' '), a.MasteredExternally), '\n')
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 			line = append(strconv.AppendQuote(append(line, ' '), name), " ["...)
 			for n, value := range sorted(a.Attributes[name]) {
@@ -323,8 +323,8 @@ func (o *Observed) All() iter.Seq[connectors.Account] {
 	}
 }
 
-// Of returns the accounts that carry the anchor.
-func (o *Observed) Of(anchor string) []connectors.Account {
+// ByAnchor returns the accounts that carry the anchor.
+func (o *Observed) ByAnchor(anchor string) []connectors.Account {
 	var accounts []connectors.Account
 	for _, i := range o.of(anchor) {
 		accounts = append(accounts, o.account(i))
@@ -366,8 +366,8 @@ func (o *Observed) index(id string) (int32, bool) {
 	return int32(i), ok
 }
 
-// Named returns the account with the login name, however it is capitalised.
-func (o *Observed) Named(name string) (connectors.Account, bool) {
+// ByName returns the account with the login name, however it is capitalised.
+func (o *Observed) ByName(name string) (connectors.Account, bool) {
 	i, ok := slices.BinarySearchFunc(o.byName, name, func(i int32, name string) int { return compareFold(o.accounts[i].name, name) })
 	if !ok {
 		return connectors.Account{}, false
@@ -380,14 +380,14 @@ func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), s
 
 // Member says whether the account has the entitlement, by its native name.
 func (o *Observed) Member(accountID, native string) bool {
-	n, known := o.natives.number[o.key(o.Spelling(native))]
+	n, known := o.natives.number[o.canonicalName(o.Spelling(native))]
 	i, seen := o.index(accountID)
 	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
 }
 
-// Former says whether an entitlement holds an earlier name of the account, which
+// HasFormerName says whether an entitlement holds an earlier name of the account, which
 // nothing has any more.
-func (o *Observed) Former(accountID, native string) bool {
+func (o *Observed) HasFormerName(accountID, native string) bool {
 	return o.former[formerName{accountID, o.Spelling(native)}]
 }
 
@@ -397,7 +397,7 @@ func (o *Observed) Dangling() map[string]int { return o.dangling }
 
 // Exists says whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool {
-	_, there := o.spelling[o.key(o.Spelling(native))]
+	_, there := o.spelling[o.canonicalName(o.Spelling(native))]
 	return there
 }
 
@@ -406,14 +406,14 @@ func (o *Observed) Exists(native string) bool {
 // that it does not have is the only one that differs in nothing but case: it was
 // renamed so.
 func (o *Observed) Spelling(native string) string {
-	if name := o.spelling[o.key(native)]; name != "" || native == "" || o.ambiguous[o.key(native)] {
+	if name := o.spelling[o.canonicalName(native)]; name != "" || native == "" || o.ambiguous[o.canonicalName(native)] {
 		return cmp.Or(name, native)
 	}
 	return cmp.Or(o.caseless[connectors.MatchIgnoreCase.Canonical([]string{native})[0]], native)
 }
 
 // Ambiguous says whether several entitlements in the target have the name.
-func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.key(native)] }
+func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.canonicalName(native)] }
 
 // Unreadable says why the members of an entitlement cannot be read: then it is not
 // known who has it. It is empty when they can.

@@ -36,7 +36,7 @@ func observed(t *testing.T, entitlements []connectors.Entitlement, accounts []co
 var (
 	groups = []connectors.Entitlement{{Name: "a"}, {Name: "b"}, {Name: "c"}}
 	teller = plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "app:a", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}}, Accounts: map[string]plan.Account{"t1": {Name: "login", Attributes: map[string][]string{"title": nil}}}}
-	gone   = plan.Person{ID: "p", NoNeed: "no employment runs", Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
+	gone   = plan.Person{ID: "p", NoEntitlementReason: "no employment runs", Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
 )
 
 // TestOddAccounts: accounts that are not what they seem give nobody anything,
@@ -67,7 +67,7 @@ func TestOddAccounts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var members []connectors.Membership
-			if c.person.NoNeed == "" { // what it has is no reason to take it for known
+			if c.person.NoEntitlementReason == "" { // what it has is no reason to take it for known
 				members = append(members, connectors.Membership{Entitlement: "a", AccountID: second.ID})
 			}
 			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts, members...), Limits: atMost(10)}
@@ -125,8 +125,8 @@ func TestAStrangersAccessIsNamed(t *testing.T) {
 func TestEarlierNames(t *testing.T) {
 	for _, report := range []bool{false, true} {
 		o := observed(t, groups, []connectors.Account{{ID: "1", Anchor: "p", Name: "login", Enabled: true}},
-			connectors.Membership{Entitlement: "a", AccountID: "1"}, connectors.Membership{Entitlement: "a", Former: "1"},
-			connectors.Membership{Entitlement: "b", Dangling: 3}, connectors.Membership{Entitlement: "c", Former: "9"})
+			connectors.Membership{Entitlement: "a", AccountID: "1"}, connectors.Membership{Entitlement: "a", FormerName: "1"},
+			connectors.Membership{Entitlement: "b", DanglingMembers: 3}, connectors.Membership{Entitlement: "c", FormerName: "9"})
 		target := plan.Target{Name: "t1", Observed: o, Limits: atMost(0), Report: report, Given: given(map[plan.Access]string{{Person: "p", Entitlement: "app:a"}: "r"})}
 		target.Bound.Bind("p", "1")
 		p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{teller}), Targets: []plan.Target{target}})
@@ -134,7 +134,7 @@ func TestEarlierNames(t *testing.T) {
 		for _, s := range p.Steps {
 			ops = append(ops, s.Op)
 		}
-		want := []connectors.Op{connectors.RemoveFormer}
+		want := []connectors.Op{connectors.RemoveFormerMember}
 		if report {
 			want = nil
 		}

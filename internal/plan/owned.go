@@ -19,24 +19,24 @@ type Bindings struct {
 type binding struct {
 	person  identity.PersonID
 	account string
-	known   Known
+	known   AccountRecord
 }
 
-// Known is what behov noted of an account that it knows.
-type Known struct {
+// AccountRecord is what behov noted of an account that it knows.
+type AccountRecord struct {
 	// Created: behov created it; otherwise it was adopted or bound.
 	Created bool
-	// Closed: behov disabled it, or created it disabled, and has not seen it
+	// DisabledByBehov: behov disabled it, or created it disabled, and has not seen it
 	// enabled since.
-	Closed bool
+	DisabledByBehov bool
 	// Restored: behov disabled it before the database was made of a backup. Others
 	// may have disabled it since.
 	Restored bool
 	// DisabledSince says for people since when a run has found it disabled though
 	// behov did not disable it; empty when none has.
 	DisabledSince string
-	// Gone: a run saw that it is nowhere in the target.
-	Gone bool
+	// Missing: a run saw that it is nowhere in the target.
+	Missing bool
 }
 
 // Bind notes that the account is the person's.
@@ -52,19 +52,19 @@ func (b *Bindings) Bind(person identity.PersonID, accountID string) {
 	}
 }
 
-// Note notes what is known of the person's account, which was bound before.
-func (b *Bindings) Note(person identity.PersonID, known Known) {
+// SetRecord notes what is known of the person's account, which was bound before.
+func (b *Bindings) SetRecord(person identity.PersonID, known AccountRecord) {
 	if i, found := b.find(person); found {
 		b.accounts[i].known = known
 	}
 }
 
-// Known returns what is known of the person's account.
-func (b *Bindings) Known(person identity.PersonID) Known {
+// Record returns what is known of the person's account.
+func (b *Bindings) Record(person identity.PersonID) AccountRecord {
 	if i, found := b.find(person); found {
 		return b.accounts[i].known
 	}
-	return Known{}
+	return AccountRecord{}
 }
 
 func (b *Bindings) find(person identity.PersonID) (int, bool) {
@@ -79,8 +79,8 @@ func find[T any](sorted []T, compare func(T) int) (int, bool) {
 	return slices.BinarySearchFunc(sorted, 0, func(t T, _ int) int { return compare(t) })
 }
 
-// Of returns the ID of the person's account, empty when none is noted.
-func (b *Bindings) Of(person identity.PersonID) string {
+// AccountOf returns the ID of the person's account, empty when none is noted.
+func (b *Bindings) AccountOf(person identity.PersonID) string {
 	if i, found := b.find(person); found {
 		return b.accounts[i].account
 	}
@@ -114,7 +114,7 @@ func (t *Target) OwnName(person identity.PersonID) (name string, seen bool) {
 // owned is Owned by the places of the accounts, -1 for none.
 func (t *Target) owned(person identity.PersonID) (own int32, others []int32) {
 	own = -1
-	bound := t.Bound.Of(person)
+	bound := t.Bound.AccountOf(person)
 	for _, i := range t.Observed.of(string(person)) {
 		id := t.Observed.accounts[i].id
 		switch owner, ok := t.Bound.person[id]; {

@@ -36,23 +36,23 @@ type Plan struct {
 	// Released are holds that somebody let through: their steps are among
 	// Steps.
 	Released []Released `json:"released,omitempty"`
-	// Waits are steps that wait for a complete reading of their target.
-	Waits []Wait `json:"waits,omitempty"`
+	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
+	AwaitingCompleteRead []AwaitingRead `json:"waits,omitempty"`
 	// Parked are steps that failed before, and those that depend on them: they
 	// are not tried in this run.
 	Parked []Parked `json:"parked,omitempty"`
-	// Later is what a plan for few people leaves to one for everybody.
-	Later []Later `json:"later,omitempty"`
-	// Waiting are grants whose gate is not open.
-	Waiting []WaitingGrant `json:"waiting,omitempty"`
+	// Deferred is what a plan for few people leaves to one for everybody.
+	Deferred []DeferredPerson `json:"later,omitempty"`
+	// GatedGrants are grants whose gate is not open.
+	GatedGrants []GatedGrant `json:"waiting,omitempty"`
 	// Adopted is access that was there already and that a rule or a decision
 	// gives: from this plan on behov holds it for that reason.
 	Adopted []Adoption `json:"adopted,omitempty"`
 	// Handovers are what moved people keep for a while, and until when.
 	Handovers []Handover `json:"handovers,omitempty"`
-	// Left is access that is needed, was taken away in the target behind our
+	// UnrepairedDrift is access that is needed, was taken away in the target behind our
 	// back, and is left so.
-	Left []Left `json:"left,omitempty"`
+	UnrepairedDrift []UnrepairedDrift `json:"left,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -65,9 +65,9 @@ type Basis struct {
 	Decisions int64             `json:"decisions"` // sequence of the last decision
 	Targets   map[string]string `json:"targets"`   // digest of each target's snapshot
 	Person    string            `json:"person,omitempty"`
-	// Few: it is not everybody's. What one for everybody plans is another plan,
+	// Subset: it is not everybody's. What one for everybody plans is another plan,
 	// though it says the same.
-	Few bool `json:"few,omitempty"`
+	Subset bool `json:"few,omitempty"`
 }
 
 // Phase orders steps: a leaver's access ends before a joiner's begins.
@@ -103,7 +103,7 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseRevokeSessions
 	case connectors.DisableAccount:
 		return PhaseDisable
-	case connectors.RemoveMember, connectors.RemoveFormer:
+	case connectors.RemoveMember, connectors.RemoveFormerMember:
 		return PhaseRemove
 	case connectors.CreateAccount, PrepareAccount:
 		return PhaseCreate
@@ -144,8 +144,8 @@ type Step struct {
 	DependsOn []string `json:"depends_on,omitempty"`
 }
 
-// Left is access that is not given again.
-type Left struct {
+// UnrepairedDrift is access that is not given again.
+type UnrepairedDrift struct {
 	Target      string               `json:"target"`
 	Person      identity.PersonID    `json:"person"`
 	Entitlement policy.EntitlementID `json:"entitlement"` // or AccountAccess
@@ -167,9 +167,9 @@ type Hold struct {
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Steps  []Step `json:"steps"`
-	// Beside: the steps are held because of others that are released, or that wait
+	// Accompanying: the steps are held because of others that are released, or that wait
 	// for a decision, and stay held when those are gone.
-	Beside bool `json:"beside,omitempty"`
+	Accompanying bool `json:"beside,omitempty"`
 }
 
 // Released is a hold of which a person released steps, and the IDs of those
@@ -179,8 +179,8 @@ type Released struct {
 	Steps  []string `json:"steps"`
 }
 
-// Wait is a group of steps that wait for a complete reading.
-type Wait struct {
+// AwaitingRead is a group of steps that wait for a complete reading.
+type AwaitingRead struct {
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Steps  []Step `json:"steps"`
@@ -194,9 +194,9 @@ type Parked struct {
 	GivenUp bool `json:"given_up,omitempty"`
 }
 
-// Stuck returns the steps that are not tried in this run and that nobody gave
+// FailedSteps returns the steps that are not tried in this run and that nobody gave
 // up.
-func (p *Plan) Stuck() []Parked {
+func (p *Plan) FailedSteps() []Parked {
 	var stuck []Parked
 	for _, s := range p.Parked {
 		if !s.GivenUp {
@@ -206,15 +206,15 @@ func (p *Plan) Stuck() []Parked {
 	return stuck
 }
 
-// Later is left to a plan for everybody, which sees what one for few does not.
-type Later struct {
+// DeferredPerson is left to a plan for everybody, which sees what one for few does not.
+type DeferredPerson struct {
 	Target string            `json:"target"`
 	Person identity.PersonID `json:"person,omitempty"`
 	Why    string            `json:"why"`
 }
 
-// WaitingGrant is a grant whose gate is not open.
-type WaitingGrant struct {
+// GatedGrant is a grant whose gate is not open.
+type GatedGrant struct {
 	Person      identity.PersonID    `json:"person"`
 	Entitlement policy.EntitlementID `json:"entitlement"`
 	Gate        policy.Gate          `json:"gate"`
@@ -250,9 +250,9 @@ const (
 	// Disabled: an account that should be open was disabled in the target, not by
 	// behov.
 	Disabled FindingKind = "disabled"
-	// LetsIn: an account that is disabled in the target can sign in all the same, or
+	// SignInPossible: an account that is disabled in the target can sign in all the same, or
 	// it is not known that it cannot.
-	LetsIn FindingKind = "lets-in"
+	SignInPossible FindingKind = "lets-in"
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"
@@ -288,7 +288,7 @@ const (
 // Status says whether there is something to do, or something that is held.
 func (p *Plan) Status() Status {
 	switch {
-	case len(p.Holds) > 0 || len(p.Waits) > 0 || len(p.Stuck()) > 0:
+	case len(p.Holds) > 0 || len(p.AwaitingCompleteRead) > 0 || len(p.FailedSteps()) > 0:
 		return Held
 	case len(p.Steps) > 0:
 		return Changes
@@ -309,9 +309,9 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Holds = append(one.Holds, h)
 		}
 	}
-	for _, w := range p.Waits {
+	for _, w := range p.AwaitingCompleteRead {
 		if w.Steps = steps(w.Steps); len(w.Steps) > 0 {
-			one.Waits = append(one.Waits, w)
+			one.AwaitingCompleteRead = append(one.AwaitingCompleteRead, w)
 		}
 	}
 	for _, s := range p.Parked {
@@ -319,9 +319,9 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Parked = append(one.Parked, s)
 		}
 	}
-	for _, g := range p.Waiting {
+	for _, g := range p.GatedGrants {
 		if g.Person == person {
-			one.Waiting = append(one.Waiting, g)
+			one.GatedGrants = append(one.GatedGrants, g)
 		}
 	}
 	for _, a := range p.Adopted {
@@ -334,9 +334,9 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Handovers = append(one.Handovers, h)
 		}
 	}
-	for _, l := range p.Left {
+	for _, l := range p.UnrepairedDrift {
 		if l.Person == person {
-			one.Left = append(one.Left, l)
+			one.UnrepairedDrift = append(one.UnrepairedDrift, l)
 		}
 	}
 	for _, f := range p.Findings {
@@ -344,11 +344,11 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.Findings = append(one.Findings, f)
 		}
 	}
-	return one, one.seal()
+	return one, one.setDigest()
 }
 
-// seal gives the plan its digest.
-func (p *Plan) seal() error {
+// setDigest gives the plan its digest.
+func (p *Plan) setDigest() error {
 	p.Digest = ""
 	digest, err := p.hash()
 	p.Digest = digest
@@ -391,7 +391,7 @@ func (p *Plan) hash() (string, error) {
 // Verify says whether the plan is what its digest names.
 func (p *Plan) Verify() error {
 	content := *p
-	if err := content.seal(); err != nil {
+	if err := content.setDigest(); err != nil {
 		return err
 	}
 	if content.Digest != p.Digest {
@@ -410,8 +410,8 @@ func hashOf(v any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Takes says whether the step takes something away.
-func (s Step) Takes() bool { return s.Destructive || s.Op == RevokeSessions }
+// RevokesAccess says whether the step takes something away.
+func (s Step) RevokesAccess() bool { return s.Destructive || s.Op == RevokeSessions }
 
 // Digest names the step as a person reviews it: this change, with these values,
 // to this account of this person. It does not depend on what else is planned.

@@ -56,10 +56,10 @@ type referring struct {
 	dependsOn string             // the step that creates or adopts it, if any
 }
 
-// refers notes that an account refers to others. Whom it refers to may get
+// noteReferences notes that an account refers to others. Whom it refers to may get
 // theirs only now, and so it is compared when everybody was seen; unless it
 // shows already that nothing is to be changed.
-func (b *builder) refers(r referring) {
+func (b *builder) noteReferences(r referring) {
 	for name, to := range r.desired {
 		values, creation, known := b.reference(to, false) // who gets an account later is not there yet
 		if !known || creation != "" || !b.t.Same(name, values, r.account.Attributes[name]) {
@@ -69,8 +69,8 @@ func (b *builder) refers(r referring) {
 	}
 }
 
-// refer plans references between accounts.
-func (b *builder) refer() {
+// planReferences plans references between accounts.
+func (b *builder) planReferences() {
 	for _, r := range b.referring {
 		after, before := map[string][]string{}, map[string][]string{}
 		var dependsOn []string
@@ -90,7 +90,7 @@ func (b *builder) refer() {
 		if len(after) == 0 {
 			continue
 		}
-		b.step(Step{Op: connectors.UpdateAccount, Person: r.person, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
+		b.addStep(Step{Op: connectors.UpdateAccount, Person: r.person, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
 			Reason: "HR says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", "), DependsOn: dependsOn})
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Difference is an entitlement on which the fast evaluator and Casbin do not
 // agree: a defect in behov.
 type Difference struct {
-	Person      identity.PersonID `json:"person"` // or MadeUp
+	Person      identity.PersonID `json:"person"` // or SyntheticPerson
 	Entitlement EntitlementID     `json:"entitlement"`
 	Rules       []string          `json:"rules"` // whose conditions differ; otherwise all that could give or deny it
 	Given       bool              `json:"given"` // by the fast evaluator, and not by Casbin; otherwise the other way round
@@ -25,13 +25,13 @@ type Difference struct {
 	Employment string `json:"employment,omitempty"`
 }
 
-// MadeUp stands for a person in what is found with a made-up employment.
-const MadeUp identity.PersonID = "made-up"
+// SyntheticPerson stands for a person in what is found with a made-up employment.
+const SyntheticPerson identity.PersonID = "made-up"
 
 // String names rules, entitlement and person, and no personal value.
 func (d Difference) String() string {
 	who := "person " + string(d.Person)
-	if d.Person == MadeUp {
+	if d.Person == SyntheticPerson {
 		who = "an employment with " + d.Employment
 	}
 	says := "Casbin gives it and the fast evaluator does not"
@@ -258,7 +258,7 @@ func (r *Rules) compareConditions(ctx context.Context, day identity.Date, done *
 					return fmt.Errorf("casbin about rule %s: %w", rule.ID, err)
 				}
 				if given := fast.gives(i); given != slow {
-					done.Differences = append(done.Differences, Difference{Person: MadeUp, Entitlement: id, Given: given, Rules: c.suspects(values, id), Employment: r.describe(values, c.mentioned)})
+					done.Differences = append(done.Differences, Difference{Person: SyntheticPerson, Entitlement: id, Given: given, Rules: c.suspects(values, id), Employment: r.describe(values, c.mentioned)})
 				}
 			}
 		}

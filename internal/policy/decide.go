@@ -13,11 +13,11 @@ type Gate string
 
 // The gates.
 const (
-	Open       Gate = "open"
-	WaitsMFA   Gate = "waiting-for-mfa"
-	MFAUnknown Gate = "mfa-unknown" // nobody could say: what is there stays, nothing is added
-	Revoked    Gate = "revoked"
-	Denied     Gate = "denied"
+	Open        Gate = "open"
+	AwaitingMFA Gate = "waiting-for-mfa"
+	MFAUnknown  Gate = "mfa-unknown" // nobody could say: what is there stays, nothing is added
+	Revoked     Gate = "revoked"
+	Denied      Gate = "denied"
 	// Kept: no rule gives it, and it may stay where it is: somebody decided so,
 	// or it is handed over. It is not added where it is not.
 	Kept Gate = "kept"
@@ -145,8 +145,8 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 	return grants, nil
 }
 
-// HandsOver reports whether any rule lets those who move on keep what it gave.
-func (r *Rules) HandsOver() bool { return r.handover > 0 }
+// HasHandovers reports whether any rule lets those who move on keep what it gave.
+func (r *Rules) HasHandovers() bool { return r.handover > 0 }
 
 // handovers returns what rules gave and give no more, to somebody who still
 // works here, and that they may keep for a while where they have it.
@@ -197,7 +197,7 @@ func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, giv
 // something changed that rules may ask for.
 func (r *Rules) turns(p identity.Person, day identity.Date) []identity.Date {
 	after := day.AddDays(-r.handover - 1)
-	turns := p.Turns(after, day)
+	turns := p.ChangeDates(after, day)
 	for _, u := range r.Units.All() {
 		for _, d := range []identity.Date{u.From, u.Until.AddDays(1)} {
 			if d > after && d <= day {
@@ -234,7 +234,7 @@ func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
 	case decided && verdict.Revoke:
 		g.Gate, g.GateReason = Revoked, "revoked by "+verdict.Text
 	case e.MFA && facts.MFA == NotEnrolled:
-		g.Gate, g.GateReason = WaitsMFA, "MFA is demanded and not enrolled"
+		g.Gate, g.GateReason = AwaitingMFA, "MFA is demanded and not enrolled"
 	case e.MFA && facts.MFA != Enrolled:
 		g.Gate, g.GateReason = MFAUnknown, "MFA is demanded and the target did not say whether it is enrolled"
 	}

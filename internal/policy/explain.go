@@ -8,9 +8,9 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Near is a rule that could give or deny an entitlement, held against one
+// NearRule is a rule that could give or deny an entitlement, held against one
 // employment.
-type Near struct {
+type NearRule struct {
 	Rule       string                `json:"rule"`
 	Version    string                `json:"version"`
 	Place      string                `json:"place"`
@@ -18,14 +18,14 @@ type Near struct {
 	Deny       bool                  `json:"deny,omitempty"`
 	Employment identity.EmploymentID `json:"employment"`
 	Parts      []Part                `json:"parts"`
-	Holds      bool                  `json:"holds"`
+	Satisfied  bool                  `json:"holds"`
 }
 
 // Failed counts the parts that do not hold.
-func (n Near) Failed() int {
+func (n NearRule) Failed() int {
 	failed := 0
 	for _, p := range n.Parts {
-		if !p.Holds {
+		if !p.Satisfied {
 			failed++
 		}
 	}
@@ -35,8 +35,8 @@ func (n Near) Failed() int {
 // leading counts the parts that hold before the first that does not. People
 // write what matters most first, so of two rules that fail in as many parts
 // the one that fails later is nearer.
-func (n Near) leading() int {
-	if i := slices.IndexFunc(n.Parts, func(p Part) bool { return !p.Holds }); i >= 0 {
+func (n NearRule) leading() int {
+	if i := slices.IndexFunc(n.Parts, func(p Part) bool { return !p.Satisfied }); i >= 0 {
 		return i
 	}
 	return len(n.Parts)
@@ -44,8 +44,8 @@ func (n Near) leading() int {
 
 // Part is one of the parts that a condition joins with &&.
 type Part struct {
-	Text  string `json:"text"`
-	Holds bool   `json:"holds"`
+	Text      string `json:"text"`
+	Satisfied bool   `json:"holds"`
 	// Actual is, for people, what the employment has: "unit is 'library'".
 	Actual string `json:"actual,omitempty"`
 }
@@ -54,9 +54,9 @@ type Part struct {
 type Explanation struct {
 	Entitlement EntitlementID `json:"entitlement"`
 	Grant       *Grant        `json:"grant,omitempty"` // nil when no rule gives or denies it
-	// Near holds every rule that could matter against every employment that
+	// NearRules holds every rule that could matter against every employment that
 	// runs, the nearest to holding first.
-	Near []Near `json:"near"`
+	NearRules []NearRule `json:"near"`
 	// NoEmployment is true when no employment runs on the day.
 	NoEmployment bool `json:"no_employment,omitempty"`
 }
@@ -92,18 +92,18 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 			if !slices.ContainsFunc(rule.reach, func(y reached) bool { return y.entitlement == entitlement }) {
 				continue
 			}
-			x.Near = append(x.Near, r.near(rule, e.ID, input{values: values, tree: tree}))
+			x.NearRules = append(x.NearRules, r.near(rule, e.ID, input{values: values, tree: tree}))
 		}
 	}
-	slices.SortStableFunc(x.Near, func(a, b Near) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
+	slices.SortStableFunc(x.NearRules, func(a, b NearRule) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
 	return x, nil
 }
 
-func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in input) Near {
-	n := Near{Rule: rule.ID, Version: rule.Version, Place: rule.place, Why: rule.Why, Deny: rule.Deny, Employment: employment, Holds: true}
+func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in input) NearRule {
+	n := NearRule{Rule: rule.ID, Version: rule.Version, Place: rule.place, Why: rule.Why, Deny: rule.Deny, Employment: employment, Satisfied: true}
 	for _, c := range r.conditions[rule.condition].conjuncts {
-		part := Part{Text: c.text, Holds: c.root.holds(in)}
-		n.Holds = n.Holds && part.Holds
+		part := Part{Text: c.text, Satisfied: c.root.holds(in)}
+		n.Satisfied = n.Satisfied && part.Satisfied
 		for i, m := range c.mentions {
 			if i > 0 {
 				part.Actual += ", "

@@ -84,7 +84,7 @@ func TestDecide(t *testing.T) {
 	if got := gates(Facts{}); got["mail:basic"] != Open || got["care:record"] != MFAUnknown || len(got) != 2 {
 		t.Errorf("nobody can say about MFA: %v", got)
 	}
-	if got := gates(Facts{MFA: NotEnrolled}); got["mail:basic"] != Open || got["care:record"] != WaitsMFA {
+	if got := gates(Facts{MFA: NotEnrolled}); got["mail:basic"] != Open || got["care:record"] != AwaitingMFA {
 		t.Errorf("not enrolled: %v", got)
 	}
 	if got := gates(Facts{MFA: Enrolled}); got["care:record"] != Open {
@@ -113,11 +113,11 @@ func TestExplainNamesTheNearestRuleAndWhatFailed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x.Grant != nil || len(x.Near) != 2 {
+	if x.Grant != nil || len(x.NearRules) != 2 {
 		t.Fatalf("got %+v, want no grant and one rule against two employments", x)
 	}
-	near := x.Near[0]
-	if near.Employment != "e2" || near.Failed() != 1 || near.Parts[1].Holds || near.Parts[1].Text != "r.sub.percent >= 50" || near.Parts[1].Actual != "percent is 25" {
+	near := x.NearRules[0]
+	if near.Employment != "e2" || near.Failed() != 1 || near.Parts[1].Satisfied || near.Parts[1].Text != "r.sub.percent >= 50" || near.Parts[1].Actual != "percent is 25" {
 		t.Errorf("nearest is %+v", near)
 	}
 	if _, err := rules.Explain(nurse(), testDay, Facts{}, "register"); err == nil || !strings.Contains(err.Error(), `did you mean "school:register"?`) {

@@ -131,7 +131,7 @@ const rolePrefix = "role:"
 // with # are comments. A line that is wrong is reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
 	text = strings.TrimPrefix(text, "\ufeff") // some editors put it there
-	text, comma := Delimited(text)
+	text, comma := DetectDelimiter(text)
 	s := &Source{File: file, Text: text}
 	if len(text) > maxPolicy {
 		return s, []Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
@@ -157,7 +157,7 @@ func Parse(file, text string) (*Source, []Problem) {
 			}
 			return s, append(problems, p)
 		}
-		if fields = Trimmed(fields, 6); len(fields) == 0 {
+		if fields = TrimEmptyFields(fields, 6); len(fields) == 0 {
 			continue
 		}
 		line, _ := r.FieldPos(0)
@@ -235,10 +235,10 @@ func Parse(file, text string) (*Source, []Problem) {
 	}
 }
 
-// Delimited returns what separates the fields of lines that begin with p or g: a
+// DetectDelimiter returns what separates the fields of lines that begin with p or g: a
 // comma, or a semicolon or a tab as Excel writes them. A line sep=; that says so
 // becomes a comment.
-func Delimited(text string) (string, rune) {
+func DetectDelimiter(text string) (string, rune) {
 	comma := ','
 	if line, rest, _ := strings.Cut(text, "\n"); separator.MatchString(line) {
 		return "#" + strings.Repeat(" ", len(line)-1) + "\n" + rest, rune(separator.FindStringSubmatch(line)[1][0])
@@ -256,11 +256,11 @@ var (
 	firstField = regexp.MustCompile(`^\s*"?[pg]"?\s*([,;\t])`)
 )
 
-// Trimmed returns the fields of a line without those that are empty at its end, as
+// TrimEmptyFields returns the fields of a line without those that are empty at its end, as
 // Excel writes them to make all lines alike; none of an empty line, or of a comment
 // that Excel has put in quotes. Of a line that begins with p so many stay, for the
 // last of them may be empty.
-func Trimmed(fields []string, least int) []string {
+func TrimEmptyFields(fields []string, least int) []string {
 	last := 0
 	for i, f := range fields {
 		if strings.TrimSpace(f) != "" {

@@ -191,8 +191,8 @@ func TestALostAdoptionIsFoundOut(t *testing.T) {
 	}
 	h.run()
 	h.one.answer = nil
-	if r := h.settledRun(); r.Settled[audit.Applied] != 1 || r.Settled[audit.NotDone] != 0 || slices.Contains(opsOf(r.Plan.Steps), "one adopt-account") {
-		t.Errorf("settled %v, steps %v", r.Settled, opsOf(r.Plan.Steps))
+	if r := h.settledRun(); r.Resolved[audit.Applied] != 1 || r.Resolved[audit.NotDone] != 0 || slices.Contains(opsOf(r.Plan.Steps), "one adopt-account") {
+		t.Errorf("settled %v, steps %v", r.Resolved, opsOf(r.Plan.Steps))
 	}
 }
 
@@ -228,7 +228,7 @@ func TestALeaverWhoComesBackLaterIsFound(t *testing.T) {
 func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 	h := newHouseWith(t, adopting)
 	a := foreign("x", "1")
-	a.Elsewhere = true
+	a.MasteredExternally = true
 	id := h.put(h.one, a)
 	h.hire("1 school T")
 	ops := func() (all []connectors.Op) {
@@ -262,7 +262,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 	h := newHouseWith(t, adopting)
 	a := foreign("x", "1")
-	a.Elsewhere = true
+	a.MasteredExternally = true
 	h.behind(h.one, connectors.AddMember, h.put(h.one, a), "school")
 	h.hire("1 school T 2020-12-31")
 	for range 2 {

@@ -23,9 +23,9 @@ import (
 const (
 	notTried = "not-tried"
 	unknown  = "unknown"
-	// leftToOthers: something new is known of the person, or another run has
+	// deferred: something new is known of the person, or another run has
 	// their account to itself. Whoever that is sees to it.
-	leftToOthers = "left-to-another-run"
+	deferred = "left-to-another-run"
 )
 
 const (
@@ -43,46 +43,46 @@ const (
 type Result struct {
 	Plan     *plan.Plan     `json:"plan"`
 	Outcomes map[string]int `json:"outcomes"` // by audit outcome
-	// Undone are steps that were refused, or failed, or not tried.
-	Undone []Undone `json:"undone,omitempty"`
+	// NotDone are steps that were refused, or failed, or not tried.
+	NotDone []StepResult `json:"undone,omitempty"`
 	// Notes are steps that were done and that the target, or whoever gets
 	// first passwords, had something to say about.
-	Notes []Undone `json:"notes,omitempty"`
-	// Settled counts steps of a stopped run whose end was found out.
-	Settled map[string]int `json:"settled,omitempty"`
-	// Down names targets that stopped answering; their steps are taken up by
+	Notes []StepResult `json:"notes,omitempty"`
+	// Resolved counts steps of a stopped run whose end was found out.
+	Resolved map[string]int `json:"settled,omitempty"`
+	// Unavailable names targets that stopped answering; their steps are taken up by
 	// the next run.
-	Down map[string]string `json:"down,omitempty"`
-	// After is how long those asked us to wait, as far as they did.
-	After map[string]time.Duration `json:"-"`
-	// Ended counts what became of the steps in each target.
-	Ended map[string]map[string]int `json:"-"`
+	Unavailable map[string]string `json:"down,omitempty"`
+	// RetryAfter is how long those asked us to wait, as far as they did.
+	RetryAfter map[string]time.Duration `json:"-"`
+	// OutcomesByTarget counts what became of the steps in each target.
+	OutcomesByTarget map[string]map[string]int `json:"-"`
 }
 
-// Undone is a step that was not done, or not as quietly as it should.
-type Undone struct {
+// StepResult is a step that was not done, or not as quietly as it should.
+type StepResult struct {
 	Step    plan.Step `json:"step"`
 	Outcome string    `json:"outcome"`
 	Detail  string    `json:"detail"`
 }
 
-// tell adds what became of a step, and says whether it was done.
-func (r *Result) tell(s plan.Step, outcome, detail string) bool {
+// addOutcome adds what became of a step, and says whether it was done.
+func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	r.Outcomes[outcome]++
-	if r.Ended == nil {
-		r.Ended = map[string]map[string]int{}
+	if r.OutcomesByTarget == nil {
+		r.OutcomesByTarget = map[string]map[string]int{}
 	}
-	if r.Ended[s.Target] == nil {
-		r.Ended[s.Target] = map[string]int{}
+	if r.OutcomesByTarget[s.Target] == nil {
+		r.OutcomesByTarget[s.Target] = map[string]int{}
 	}
-	r.Ended[s.Target][outcome]++
-	done := outcome == audit.Applied || outcome == audit.AlreadySo
+	r.OutcomesByTarget[s.Target][outcome]++
+	done := outcome == audit.Applied || outcome == audit.AlreadyApplied
 	switch {
-	case outcome == leftToOthers:
+	case outcome == deferred:
 	case !done:
-		r.Undone = append(r.Undone, Undone{Step: s, Outcome: outcome, Detail: detail})
+		r.NotDone = append(r.NotDone, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	case detail != "":
-		r.Notes = append(r.Notes, Undone{Step: s, Outcome: outcome, Detail: detail})
+		r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	}
 	return done
 }
@@ -91,9 +91,9 @@ func (r *Result) tell(s plan.Step, outcome, detail string) bool {
 // its first load is not done.
 func (r *Result) heldCreations(target string) bool {
 	creates := func(s plan.Step) bool { return s.Target == target && plan.PhaseOf(s.Op) == plan.PhaseCreate }
-	return slices.ContainsFunc(r.Undone, func(u Undone) bool { return creates(u.Step) }) ||
+	return slices.ContainsFunc(r.NotDone, func(u StepResult) bool { return creates(u.Step) }) ||
 		slices.ContainsFunc(r.Plan.Holds, func(h plan.Hold) bool { return slices.ContainsFunc(h.Steps, creates) }) ||
-		slices.ContainsFunc(r.Plan.Waits, func(w plan.Wait) bool { return slices.ContainsFunc(w.Steps, creates) })
+		slices.ContainsFunc(r.Plan.AwaitingCompleteRead, func(w plan.AwaitingRead) bool { return slices.ContainsFunc(w.Steps, creates) })
 }
 
 // Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
@@ -104,22 +104,22 @@ func (r *Result) Err() error {
 			parts = append(parts, fmt.Sprintf("target %s could not be read (%s)", f.Target, f.Text))
 		}
 	}
-	if len(r.Undone) == 0 && len(r.Down) == 0 && len(parts) == 0 {
+	if len(r.NotDone) == 0 && len(r.Unavailable) == 0 && len(parts) == 0 {
 		return nil
 	}
-	if n := len(r.Undone); n > 0 {
+	if n := len(r.NotDone); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d were refused, failed or not tried", n))
 	}
-	for _, t := range slices.Sorted(maps.Keys(r.Down)) {
-		parts = append(parts, fmt.Sprintf("target %s stopped answering (%s)", t, r.Down[t]))
+	for _, t := range slices.Sorted(maps.Keys(r.Unavailable)) {
+		parts = append(parts, fmt.Sprintf("target %s stopped answering (%s)", t, r.Unavailable[t]))
 	}
 	return fmt.Errorf("%w: %s; the next run tries again", ErrSomeFailed, strings.Join(parts, "; "))
 }
 
 // apply carries out a plan, every target by itself, so that one that fails
 // does not delay the others.
-func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, error) {
-	result := &Result{Plan: p, Outcomes: map[string]int{}, Down: map[string]string{}, After: map[string]time.Duration{}, Settled: w.settled, Notes: w.notes}
+func (e *Engine) apply(ctx context.Context, w *inputs, p *plan.Plan) (*Result, error) {
+	result := &Result{Plan: p, Outcomes: map[string]int{}, Unavailable: map[string]string{}, RetryAfter: map[string]time.Duration{}, Resolved: w.resolved, Notes: w.notes}
 	var mu sync.Mutex
 	done := 0
 	ended := map[string]bool{} // steps that were done
@@ -142,23 +142,23 @@ func (e *Engine) apply(ctx context.Context, w *world, p *plan.Plan) (*Result, er
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			ended[s.ID] = result.tell(s, outcome, detail)
+			ended[s.ID] = result.addOutcome(s, outcome, detail)
 			e.progress("apply", done, len(p.Steps))
 		}
 		wg.Go(func() {
 			var down string
-			err := recoverPanic(inEngine, func() (err error) { down, err = run.all(ctx); return err })
+			err := recoverPanic(inEngine, func() (err error) { down, err = run.execute(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err
 			if down != "" {
-				result.Down[t.Name], result.After[t.Name] = down, run.after
+				result.Unavailable[t.Name], result.RetryAfter[t.Name] = down, run.retryAfter
 			}
 		})
 	}
 	wg.Wait()
 	errs = append(errs, e.endHolds(context.WithoutCancel(ctx), p, ended))
-	slices.SortFunc(result.Undone, func(a, b Undone) int { return strings.Compare(a.Step.ID, b.Step.ID) })
+	slices.SortFunc(result.NotDone, func(a, b StepResult) int { return strings.Compare(a.Step.ID, b.Step.ID) })
 	return result, errors.Join(errs...)
 }
 

@@ -20,32 +20,32 @@ import (
 
 // targetRun carries out the steps of one target.
 type targetRun struct {
-	engine   *Engine
-	world    *world
-	target   plan.Target
-	plan     string
-	released map[string]string // steps that somebody released, and the hold's digest
-	steps    []plan.Step
-	report   func(s plan.Step, outcome, detail string)
-	ended    map[string]bool // steps that were done
-	accounts map[identity.PersonID]string
-	left     map[identity.PersonID]string // who is left to others, and why
-	again    map[identity.PersonID]bool   // of them, whom these may see with older eyes
-	after    time.Duration                // how long the target asked us to wait
-	putOff   int                          // how many batches it wanted to do later, in a row
+	engine          *Engine
+	inputs          *inputs
+	target          plan.Target
+	plan            string
+	released        map[string]string // steps that somebody released, and the hold's digest
+	steps           []plan.Step
+	report          func(s plan.Step, outcome, detail string)
+	done            map[string]bool // steps that were done
+	accounts        map[identity.PersonID]string
+	deferredWhy     map[identity.PersonID]string // who is left to others, and why
+	requeue         map[identity.PersonID]bool   // of them, whom these may see with older eyes
+	retryAfter      time.Duration                // how long the target asked us to wait
+	deferredBatches int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
 	urgent bool
 	took   time.Duration // for how long the target worked on the last batch
 	// What happened to people since the plan was made, up to the heads in heard:
 	// whom HR or a decision was about, and the last audit record of a step that
 	// another plan took in this target.
-	heard     store.Heads
-	told      map[identity.PersonID]bool
-	elsewhere map[identity.PersonID]int64
+	readUpTo      store.Sequences
+	changedPeople map[identity.PersonID]bool
+	otherSteps    map[identity.PersonID]int64
 }
 
-func newTargetRun(e *Engine, w *world, t plan.Target) *targetRun {
-	return &targetRun{engine: e, world: w, target: t, released: map[string]string{}, ended: map[string]bool{}, accounts: map[identity.PersonID]string{}, left: map[identity.PersonID]string{}, again: map[identity.PersonID]bool{}}
+func newTargetRun(e *Engine, w *inputs, t plan.Target) *targetRun {
+	return &targetRun{engine: e, inputs: w, target: t, released: map[string]string{}, done: map[string]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -58,13 +58,13 @@ type attempt struct {
 	marked bool
 }
 
-// patience is how many batches in a row a target may want to do later without
+// maxDeferredBatches is how many batches in a row a target may want to do later without
 // saying when: with one it may be the steps' fault.
-const patience = 3
+const maxDeferredBatches = 3
 
-// down says why the target does not answer, or will do nothing now; empty when
+// unavailableReason says why the target does not answer, or will do nothing now; empty when
 // neither is so.
-func (r *targetRun) down(results []connectors.Result) string {
+func (r *targetRun) unavailableReason(results []connectors.Result) string {
 	later := 0
 	after := time.Duration(0)
 	for _, res := range results {
@@ -73,24 +73,24 @@ func (r *targetRun) down(results []connectors.Result) string {
 			return res.Err.Error()
 		case connectors.RetryLater:
 			later++
-			after = max(after, connectors.After(res.Err))
+			after = max(after, connectors.RetryAfter(res.Err))
 		}
 	}
 	if later < len(results) {
-		r.putOff = 0
+		r.deferredBatches = 0
 		return ""
 	}
-	if r.putOff++; after == 0 && r.putOff < patience {
+	if r.deferredBatches++; after == 0 && r.deferredBatches < maxDeferredBatches {
 		return ""
 	}
-	r.after = after
+	r.retryAfter = after
 	return results[0].Err.Error()
 }
 
 // prepare makes of a step the change to ask for, or says why it cannot.
 func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	for _, id := range s.DependsOn {
-		if !r.ended[id] {
+		if !r.done[id] {
 			return attempt{}, "a step that it depends on was not done"
 		}
 	}
@@ -99,11 +99,11 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	if accountID == "" {
 		accountID = r.accounts[s.Person]
 	}
-	desired := r.engine.accountOf(r.world, s.Person, s.Target)
+	desired := r.engine.accountOf(r.inputs, s.Person, s.Target)
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
 	switch s.Op {
 	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
-		if creates(s.Op) && desired.Name == "" {
+		if createsAccount(s.Op) && desired.Name == "" {
 			return attempt{}, "the name that the account was to get is not known any more"
 		}
 		a.change.Enabled = s.Op != plan.PrepareAccount
@@ -113,15 +113,15 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 		why := r.values(&a, desired)
 		return a, why
 	case connectors.RenameAccount:
-		if !r.planned(s, plan.NameAttribute, []string{desired.Name}) {
+		if !r.matchesPlan(s, plan.NameAttribute, []string{desired.Name}) {
 			return attempt{}, "the name is not the one that was planned"
 		}
 	}
 	return a, ""
 }
 
-// creates says whether a step makes an account.
-func creates(op connectors.Op) bool {
+// createsAccount says whether a step makes an account.
+func createsAccount(op connectors.Op) bool {
 	return op == connectors.CreateAccount || op == plan.PrepareAccount
 }
 
@@ -134,7 +134,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 		if refers && person != "" {
 			values = []string{plan.Referred(person)}
 		}
-		if !r.planned(a.step, name, values) {
+		if !r.matchesPlan(a.step, name, values) {
 			return "the value of " + name + " is not the one that was planned"
 		}
 		if refers && person != "" {
@@ -144,16 +144,16 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 			}
 			values = []string{id}
 		}
-		if !creates(a.step.Op) || len(values) > 0 {
+		if !createsAccount(a.step.Op) || len(values) > 0 {
 			a.change.Attributes[name] = values
 		}
 	}
 	return ""
 }
 
-// planned says whether the value is the one that the step names.
-func (r *targetRun) planned(s plan.Step, attribute string, values []string) bool {
-	return r.target.Fingerprint(r.world.fingerprintKey, attribute, values) == s.Attributes[attribute]
+// matchesPlan says whether the value is the one that the step names.
+func (r *targetRun) matchesPlan(s plan.Step, attribute string, values []string) bool {
+	return r.target.Fingerprint(r.inputs.fingerprintKey, attribute, values) == s.Attributes[attribute]
 }
 
 // accountOf returns the ID of a person's account, one created in this run
@@ -187,7 +187,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 	var kept []attempt
 	why := map[string]string{} // by attempt, why it is not made
 	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
-		touched, err := r.touched(ctx, tx, attempts)
+		touched, err := r.affectedSince(ctx, tx, attempts)
 		if err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			return nil
 		}
-		takenBack, err := r.takenBack(ctx, tx, attempts)
+		takenBack, err := r.withdrawnReleases(ctx, tx, attempts)
 		if err != nil {
 			return err
 		}
@@ -209,12 +209,12 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				continue
 			}
 			if touched[a.step.Person] {
-				r.left[a.step.Person] = "something new is known of the person since this was planned"
+				r.deferredWhy[a.step.Person] = "something new is known of the person since this was planned"
 				continue
 			}
-			if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
-				var taken *store.NameTaken
-				err := tx.TakeName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+			if createsAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
+				var taken *store.NameTakenError
+				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
 					tx.Enqueue(store.PeopleJob{People: []string{string(a.step.Person)}, Target: r.target.Name})
@@ -227,16 +227,16 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			kept = append(kept, a)
 		}
-		beyond, err := r.beyond(ctx, tx, kept, at)
+		beyond, err := r.reserveLimit(ctx, tx, kept, at)
 		if err != nil {
 			return err
 		}
 		if len(beyond) > 0 {
-			tx.Enqueue(store.RunJob{Target: r.target.Name, Because: "what looking at few left", Events: r.world.heads.Events, Decisions: r.world.heads.Decisions})
+			tx.Enqueue(store.RunJob{Target: r.target.Name, Because: "what looking at few left", Events: r.inputs.sequences.Events, Decisions: r.inputs.sequences.Decisions})
 			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
 		}
 		for id := range beyond {
-			r.left[id] = "more people lose something, or are changed, than may at a time"
+			r.deferredWhy[id] = "more people lose something, or are changed, than may at a time"
 		}
 		return r.recordIntents(ctx, tx, kept, at)
 	})
@@ -244,8 +244,8 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 		return nil, err
 	}
 	for _, a := range attempts {
-		if left := r.left[a.step.Person]; left != "" {
-			r.report(a.step, leftToOthers, left)
+		if left := r.deferredWhy[a.step.Person]; left != "" {
+			r.report(a.step, deferred, left)
 		} else if why[a.id] != "" {
 			r.report(a.step, notTried, why[a.id])
 		}
@@ -260,16 +260,16 @@ func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, 
 	}
 	pauses, err := tx.Pauses(ctx)
 	for _, d := range []store.Decision{pauses[store.EveryTarget], pauses[r.target.Name]} {
-		if d.Seq > r.world.heads.Decisions {
+		if d.Seq > r.inputs.sequences.Decisions {
 			why = fmt.Sprintf("paused by decision %d", d.Seq)
 		}
 	}
 	return why, err
 }
 
-// takenBack returns the steps among those that were planned as released whose
+// withdrawnReleases returns the steps among those that were planned as released whose
 // release was taken back, or has expired, since.
-func (r *targetRun) takenBack(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
+func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
 	var digests []string
 	for _, a := range attempts {
 		if r.released[a.step.ID] != "" {
@@ -290,46 +290,46 @@ func (r *targetRun) takenBack(ctx context.Context, tx *store.Tx, attempts []atte
 	return takenBack, nil
 }
 
-// touched returns of whom something is known that the plan did not know.
-func (r *targetRun) touched(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
+// affectedSince returns of whom something is known that the plan did not know.
+func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
 	if r.urgent {
 		return nil, nil
 	}
-	if r.told == nil {
-		r.told, r.elsewhere, r.heard = map[identity.PersonID]bool{}, map[identity.PersonID]int64{}, r.world.heads
+	if r.changedPeople == nil {
+		r.changedPeople, r.otherSteps, r.readUpTo = map[identity.PersonID]bool{}, map[identity.PersonID]int64{}, r.inputs.sequences
 	}
-	news, err := tx.News(ctx, r.target.Name, r.heard, r.plan)
+	news, err := tx.ActivitySince(ctx, r.target.Name, r.readUpTo, r.plan)
 	if err != nil {
 		return nil, err
 	}
-	r.heard = news.Heads
-	for _, id := range news.Told {
-		r.told[id] = true
+	r.readUpTo = news.Sequences
+	for _, id := range news.People {
+		r.changedPeople[id] = true
 	}
-	maps.Copy(r.elsewhere, news.Steps)
+	maps.Copy(r.otherSteps, news.StepRecords)
 	settled := map[identity.PersonID]bool{}
-	for _, s := range r.world.stopped[r.target.Name] {
+	for _, s := range r.inputs.openSteps[r.target.Name] {
 		settled[identity.PersonID(s.Person)] = true
 	}
 	touched := map[identity.PersonID]bool{}
 	for _, a := range attempts {
 		id := a.step.Person
-		since := r.world.heads.Audit
-		ours := r.world.lock != nil || settled[id] // whom nobody else touched since what stopped was settled, and before
+		since := r.inputs.sequences.Audit
+		ours := r.inputs.lock != nil || settled[id] // whom nobody else touched since what stopped was settled, and before
 		if ours {
-			since = r.world.settledAt
+			since = r.inputs.resolvedAt
 		}
-		step := r.elsewhere[id] > since
-		if touched[id] = step || r.told[id]; step && !ours {
-			r.again[id] = true // an event or a decision has its own job; what another run did has none
+		step := r.otherSteps[id] > since
+		if touched[id] = step || r.changedPeople[id]; step && !ours {
+			r.requeue[id] = true // an event or a decision has its own job; what another run did has none
 		}
 	}
 	return touched, nil
 }
 
-func unique(people store.Few) store.Few {
+func unique(people store.PersonSet) store.PersonSet {
 	if len(people) == 0 {
-		return store.Few{}
+		return store.PersonSet{}
 	}
 	slices.Sort(people)
 	return slices.Compact(people)
@@ -349,7 +349,7 @@ func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []
 			continue
 		}
 		v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
-		if creates(a.step.Op) || a.step.Op == connectors.RenameAccount {
+		if createsAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
 			v.Account = a.change.Account.Name
 		}
 		if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {

@@ -160,7 +160,7 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 				switch what {
 				case "a rehire":
 					r.HR(boss, "1 E1 end_date=2026-06-01", "2 E2 end_date=2026-06-01", "2 E3 start_date=2026-12-19")
-					if _, err := other.RunFew(t.Context(), store.Few{two}, nil); err != nil {
+					if _, err := other.ReconcilePeople(t.Context(), store.PersonSet{two}, nil); err != nil {
 						t.Error(err)
 					}
 				case "a legal hold":
@@ -168,14 +168,14 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := r.govern().HoldLegally(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
+					if _, err := r.govern().SetLegalHold(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
 						t.Error(err)
 					}
 				}
 			})
 			if i < 3 {
 				r.run()
-			} else if _, err := r.e.Tidy(t.Context()); err != nil {
+			} else if _, err := r.e.RecordMoversAndErase(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := r.e.DB.Person(t.Context(), two); (err == nil) != (what != "nothing") {
@@ -202,7 +202,7 @@ func TestPlansThatLookAlike(t *testing.T) {
 	h.hire("1 school T", "2 school T")
 	before := len(records(t, h))
 	h.read(func(other *reconcile.Engine) {
-		if d, err := other.RunFew(t.Context(), h.ids("1"), nil); err != nil || d[0].Err != nil {
+		if d, err := other.ReconcilePeople(t.Context(), h.ids("1"), nil); err != nil || d[0].Err != nil {
 			t.Error(d, err)
 		}
 	})
@@ -323,11 +323,11 @@ func TestTheLocksAreLostInABatch(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if d, err := other.RunFew(short, h.ids("1", "2"), nil); err == nil && d[0].Err == nil {
+		if d, err := other.ReconcilePeople(short, h.ids("1", "2"), nil); err == nil && d[0].Err == nil {
 			t.Errorf("another run begins with them: %+v", d[0].Result)
 		}
 	}
-	if _, err := h.e.RunFew(t.Context(), h.ids("1", "2"), nil); err != nil {
+	if _, err := h.e.ReconcilePeople(t.Context(), h.ids("1", "2"), nil); err != nil {
 		t.Fatal(err)
 	}
 	h.settledRun()
@@ -386,7 +386,7 @@ func TestADefectiveConnector(t *testing.T) {
 				h.e.Targets["one"] = defective{h.one, when}
 				said := ""
 				if how == "few" {
-					d, err := h.e.RunFew(t.Context(), h.ids("1"), nil)
+					d, err := h.e.ReconcilePeople(t.Context(), h.ids("1"), nil)
 					if err != nil || d[0].Err != nil {
 						t.Fatal(err, d)
 					}

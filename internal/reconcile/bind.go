@@ -10,10 +10,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Bindable reads a target and reports whether an account there can be said to be a
+// CheckBind reads a target and reports whether an account there can be said to be a
 // person's, and is enabled. One that is ignored on purpose, is another person's, or
 // says that it belongs to another is refused.
-func (e *Engine) Bindable(ctx context.Context, p identity.Person, target, accountID string) (enabled bool, err error) {
+func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accountID string) (enabled bool, err error) {
 	t, ok := e.Config.Target(target)
 	connector := e.Targets[target]
 	if !ok || connector == nil {
@@ -60,7 +60,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 	}
 	defer lock.Unlock()
 	// A run that changes the person's account now does not know of this yet.
-	person, err := e.DB.LockWithin(ctx, max(e.Patience, fewPatience), personLock(target, p.ID))
+	person, err := e.DB.LockWithin(ctx, max(e.LockWait, personLockWait), personLock(target, p.ID))
 	if err != nil {
 		return d, err
 	}

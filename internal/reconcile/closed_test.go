@@ -175,7 +175,7 @@ func TestWhatBehovDisabledItEnables(t *testing.T) {
 	if _, err := g.Suspend(t.Context(), two, false, h.decider(), "r"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.e.Close(t.Context(), two, "suspended"); err != nil {
+	if _, err := h.e.DisableAccounts(t.Context(), two, "suspended"); err != nil {
 		t.Fatal(err)
 	}
 	h.settledRun()
@@ -481,11 +481,11 @@ func (l *letsIn) ProveDisable(context.Context) (connectors.DisableProof, error) 
 // says what to set, and when it is set the leaver is closed.
 func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	h := newHouse(t)
-	one := &letsIn{scripted: h.one, verdict: connectors.LetsIn}
+	one := &letsIn{scripted: h.one, verdict: connectors.SignInPossible}
 	h.e.Targets["one"] = one
 	h.hire("1 school T", "2 school T")
 	said := func(p *plan.Plan, text string) bool {
-		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.LetsIn && strings.Contains(f.Text, text) })
+		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.SignInPossible && strings.Contains(f.Text, text) })
 	}
 	if p, err := h.e.Plan(t.Context(), reconcile.Options{}); err != nil || !said(p, "it was not tried: run behov check") {
 		t.Errorf("not proved, and nothing says so: %+v, %v", p.Findings, err)
@@ -494,9 +494,9 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	if r := h.settledRun(); !said(r.Plan, "nothing shows that a disabled account cannot sign in") {
 		t.Errorf("it could not be tried, and nothing says so: %+v", r.Plan.Findings)
 	}
-	one.verdict = connectors.LetsIn
+	one.verdict = connectors.SignInPossible
 	prove := func() {
-		if _, ok, err := reconcile.Prove(t.Context(), h.e.DB, "one", one, time.Now()); !ok || err != nil {
+		if _, ok, err := reconcile.ProveDisable(t.Context(), h.e.DB, "one", one, time.Now()); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -505,7 +505,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	for range 2 {
 		r := h.run()
 		if r.Err() == nil || !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool {
-			return f.Kind == plan.LetsIn && strings.Contains(f.Text, "set pwdLockout TRUE")
+			return f.Kind == plan.SignInPossible && strings.Contains(f.Text, "set pwdLockout TRUE")
 		}) {
 			t.Errorf("%v, findings %+v", r.Err(), r.Plan.Findings)
 		}
@@ -514,7 +514,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 			t.Errorf("by the trail the leaver is closed out: %+v, %v", open, err)
 		}
 	}
-	one.verdict = connectors.ShutsOut
+	one.verdict = connectors.SignInRefused
 	prove()
 	h.settledRun()
 	open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Target: "one", Entitlement: audit.Account, Open: true})
@@ -527,7 +527,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 // that is paused: a throw-away account is a change as well.
 func TestWhenDisablingIsProved(t *testing.T) {
 	h := newHouse(t)
-	one := &letsIn{scripted: h.one, verdict: connectors.ShutsOut}
+	one := &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
 	h.e.Targets["one"] = one
 	h.hire("1 school T")
 	decide := func(verdict string) {
@@ -541,7 +541,7 @@ func TestWhenDisablingIsProved(t *testing.T) {
 	}
 	after := func(age time.Duration) {
 		t.Helper()
-		if _, _, err := reconcile.ProveAfter(t.Context(), h.e.DB, "one", one, age, time.Now()); err != nil {
+		if _, _, err := reconcile.ProveDisableIfOlder(t.Context(), h.e.DB, "one", one, age, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -650,7 +650,7 @@ func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				decisions, err := h.e.DB.PersonDecisions(t.Context(), store.SuspensionDecision, store.Few{p.ID})
+				decisions, err := h.e.DB.PersonDecisions(t.Context(), store.SuspensionDecision, store.PersonSet{p.ID})
 				if err != nil {
 					t.Fatal(err)
 				}

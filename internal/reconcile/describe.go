@@ -14,10 +14,10 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// everybody works out what everyone needs and what their accounts look like,
+// desiredPeople works out what everyone needs and what their accounts look like,
 // one person after another: of a hundred thousand there is never more than one
 // in memory. It ends early when the context does.
-func (e *Engine) everybody(ctx context.Context, w *world) iter.Seq[plan.Person] {
+func (e *Engine) desiredPeople(ctx context.Context, w *inputs) iter.Seq[plan.Person] {
 	return func(yield func(plan.Person) bool) {
 		// What the next need is worked out while the plan takes up these.
 		ahead, stop := make(chan chan []plan.Person, runtime.GOMAXPROCS(0)), make(chan struct{})
@@ -31,7 +31,7 @@ func (e *Engine) everybody(ctx context.Context, w *world) iter.Seq[plan.Person] 
 					return
 				case ahead <- described:
 				}
-				go func() { described <- e.describe(w, some) }()
+				go func() { described <- e.describePeople(w, some) }()
 			}
 		}()
 		n := 0
@@ -49,12 +49,12 @@ func (e *Engine) everybody(ctx context.Context, w *world) iter.Seq[plan.Person] 
 	}
 }
 
-// describe works out what people need and what their accounts are to be like. It is
+// describePeople works out what people need and what their accounts are to be like. It is
 // called for several people at once, and changes nothing of the world.
-func (e *Engine) describe(w *world, people []identity.Person) []plan.Person {
+func (e *Engine) describePeople(w *inputs, people []identity.Person) []plan.Person {
 	all := make([]plan.Person, len(people))
 	for i, p := range people {
-		all[i] = e.needs(w, p)
+		all[i] = e.desiredGrants(w, p)
 		all[i].Accounts = make(map[string]plan.Account, len(w.configs))
 		for t := range w.configs {
 			all[i].Accounts[w.configs[t].Name] = e.account(w, t, p)
@@ -63,44 +63,44 @@ func (e *Engine) describe(w *world, people []identity.Person) []plan.Person {
 	return all
 }
 
-// needs works out what a person needs.
-func (e *Engine) needs(w *world, p identity.Person) plan.Person {
+// desiredGrants works out what a person needs.
+func (e *Engine) desiredGrants(w *inputs, p identity.Person) plan.Person {
 	facts := w.facts[p.ID]
-	desired := plan.Person{ID: p.ID, Suspended: facts.Suspended, Warnings: w.warnings[p.ID]}
-	day := e.stand(&desired, e.stage(w, p), w.day)
+	desired := plan.Person{ID: p.ID, SuspendedReason: facts.Suspended, Warnings: w.warnings[p.ID]}
+	day := e.applyStage(&desired, e.lifecycleStage(w, p), w.day)
 	var err error
 	desired.Grants, err = e.Config.Rules.Decide(p, day, facts)
 	if err == nil {
-		err = e.knownUnits(p, day)
+		err = e.checkUnits(p, day)
 	}
 	if err == nil {
-		err = w.unclear[p.ID]
+		err = w.undecided[p.ID]
 	}
 	if err != nil {
-		desired.Undecided = err.Error()
+		desired.UndecidedReason = err.Error()
 	}
 	return desired
 }
 
-// stage says where a person stands.
-func (e *Engine) stage(w *world, p identity.Person) identity.Stage {
+// lifecycleStage says where a person stands.
+func (e *Engine) lifecycleStage(w *inputs, p identity.Person) identity.Stage {
 	return e.Config.Lifecycle.StageOf(p, w.day, w.facts[p.ID].LegalHold != "")
 }
 
-// stand says what a person's state means for their accounts, and returns the
+// applyStage says what a person's state means for their accounts, and returns the
 // day whose needs count.
-func (e *Engine) stand(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
+func (e *Engine) applyStage(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
 	l := e.Config.Lifecycle
 	switch s.State {
 	case identity.Working:
 		return day
 	case identity.OnLeave:
 		if l.Leave == identity.LeaveSuspends {
-			p.Closed = s.Why
+			p.DisabledReason = s.Why
 		}
 		return day
 	}
-	p.NoNeed = s.Why
+	p.NoEntitlementReason = s.Why
 	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
 	switch s.State {
 	case identity.PreHire, identity.Between:
@@ -109,14 +109,14 @@ func (e *Engine) stand(p *plan.Person, s identity.Stage, day identity.Date) iden
 			return s.Next
 		}
 	case identity.Retained, identity.ToErase:
-		p.Delete = s.Why
+		p.DeleteReason = s.Why
 	}
 	return day
 }
 
-// knownUnits says whether every unit that a person works in is in the tree. A
+// checkUnits says whether every unit that a person works in is in the tree. A
 // unit that was closed or forgotten there must not take anyone's access.
-func (e *Engine) knownUnits(p identity.Person, day identity.Date) error {
+func (e *Engine) checkUnits(p identity.Person, day identity.Date) error {
 	if e.Config.Rules.Units.Len() == 0 {
 		return nil
 	}
@@ -140,7 +140,7 @@ type chosen struct{ name, bad string }
 // nameAccounts finds the accounts that were there before behov, and chooses the
 // names of those that get one. Both need a look at everybody before anybody is
 // planned.
-func (e *Engine) nameAccounts(ctx context.Context, w *world) error {
+func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 	w.freshNames = map[string]map[identity.PersonID]string{}
 	w.names = map[string]map[identity.PersonID]chosen{}
 	for t, c := range w.configs {
@@ -149,7 +149,7 @@ func (e *Engine) nameAccounts(ctx context.Context, w *world) error {
 		if err != nil {
 			return err
 		}
-		if w.names[c.Name], err = e.nameAll(ctx, w, t, names); err != nil {
+		if w.names[c.Name], err = e.chooseNames(ctx, w, t, names); err != nil {
 			return err
 		}
 		w.freshNames[c.Name] = names.fresh
@@ -158,11 +158,11 @@ func (e *Engine) nameAccounts(ctx context.Context, w *world) error {
 }
 
 // claimants are people with what they claim in a target.
-func (e *Engine) claimants(w *world, t int) iter.Seq[plan.Person] {
+func (e *Engine) claimants(w *inputs, t int) iter.Seq[plan.Person] {
 	return func(yield func(plan.Person) bool) {
 		for _, p := range w.people {
 			desired := plan.Person{ID: p.ID}
-			e.stand(&desired, e.stage(w, p), w.day)
+			e.applyStage(&desired, e.lifecycleStage(w, p), w.day)
 			var a plan.Account
 			e.claims(w, w.configs[t], p, &a)
 			desired.Accounts = map[string]plan.Account{w.configs[t].Name: a}
@@ -173,9 +173,9 @@ func (e *Engine) claimants(w *world, t int) iter.Seq[plan.Person] {
 	}
 }
 
-// nameAll chooses the names that accounts get, again for as long as the target
+// chooseNames chooses the names that accounts get, again for as long as the target
 // says that one is taken where we do not see it.
-func (e *Engine) nameAll(ctx context.Context, w *world, t int, names *naming) (map[identity.PersonID]chosen, error) {
+func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *naming) (map[identity.PersonID]chosen, error) {
 	c := w.configs[t]
 	all := map[identity.PersonID]chosen{}
 	for range maxRounds {
@@ -187,7 +187,7 @@ func (e *Engine) nameAll(ctx context.Context, w *world, t int, names *naming) (m
 			if current != "" && !c.Account.Rename {
 				continue
 			}
-			if desired := e.needs(w, p); desired.NoNeed != "" && !desired.Prepare || !e.concerns(c.Name, desired) {
+			if desired := e.desiredGrants(w, p); desired.NoEntitlementReason != "" && !desired.Prepare || !e.hasEntitlementIn(c.Name, desired) {
 				continue
 			}
 			a := chosen{}
@@ -212,7 +212,7 @@ const maxRounds = 20
 
 // accountOf is what a person's account in a target looks like; of somebody
 // unknown, like nothing.
-func (e *Engine) accountOf(w *world, person identity.PersonID, target string) plan.Account {
+func (e *Engine) accountOf(w *inputs, person identity.PersonID, target string) plan.Account {
 	t := slices.IndexFunc(w.configs, func(c config.Target) bool { return c.Name == target })
 	p, known := w.person(person)
 	if t < 0 || !known {
@@ -222,7 +222,7 @@ func (e *Engine) accountOf(w *world, person identity.PersonID, target string) pl
 }
 
 // account works out what a person's account in a target looks like.
-func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
+func (e *Engine) account(w *inputs, t int, p identity.Person) plan.Account {
 	c := w.configs[t]
 	a := plan.Account{Rename: c.Account.Rename}
 	e.claims(w, c, p, &a)
@@ -258,14 +258,14 @@ func (e *Engine) account(w *world, t int, p identity.Person) plan.Account {
 // claims works out by what an account that was there would be told as the
 // person's. Of somebody who has not begun yet it is adopted only on the first
 // day: until then it may be needed for something that HR does not know.
-func (e *Engine) claims(w *world, c config.Target, p identity.Person, a *plan.Account) {
+func (e *Engine) claims(w *inputs, c config.Target, p identity.Person, a *plan.Account) {
 	var held *heldError
-	if len(c.Adopt) == 0 || errors.As(w.unclear[p.ID], &held) { // who may be another person claims nothing
+	if len(c.Adopt) == 0 || errors.As(w.undecided[p.ID], &held) { // who may be another person claims nothing
 		return
 	}
 	var desired plan.Person
-	e.stand(&desired, e.stage(w, p), w.day)
-	a.NotYet = desired.NoNeed != "" && !hasBegun(p, w.day)
+	e.applyStage(&desired, e.lifecycleStage(w, p), w.day)
+	a.NotStarted = desired.NoEntitlementReason != "" && !hasStarted(p, w.day)
 	for _, claim := range c.Adopt {
 		value, err := claim.Value.Execute(p.ViewOn(w.day, c.Main))
 		if err != nil {
@@ -275,15 +275,15 @@ func (e *Engine) claims(w *world, c config.Target, p identity.Person, a *plan.Ac
 	}
 }
 
-// hasBegun says whether any employment of the person has begun, be it over or
+// hasStarted says whether any employment of the person has begun, be it over or
 // not.
-func hasBegun(p identity.Person, day identity.Date) bool {
-	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.Ran(day) })
+func hasStarted(p identity.Person, day identity.Date) bool {
+	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.HasStarted(day) })
 }
 
-// concerns says whether the rules give the person anything in the target, now
+// hasEntitlementIn says whether the rules give the person anything in the target, now
 // or when a gate opens.
-func (e *Engine) concerns(target string, p plan.Person) bool {
+func (e *Engine) hasEntitlementIn(target string, p plan.Person) bool {
 	return slices.ContainsFunc(p.Grants, func(g policy.Grant) bool {
 		entitlement, ok := e.Config.Rules.Catalogue.Entitlement(g.Entitlement)
 		return ok && entitlement.Target == target
@@ -306,12 +306,12 @@ func manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey
 }
 
 // hasLeft reports whether all employments of a person whom others refer to are over.
-func (e *Engine) hasLeft(w *world, id identity.PersonID) bool {
+func (e *Engine) hasLeft(w *inputs, id identity.PersonID) bool {
 	p, ok := w.person(id)
 	if !ok {
 		p, ok = w.managers[id]
 	}
-	switch e.stage(w, p).State {
+	switch e.lifecycleStage(w, p).State {
 	case identity.Ended, identity.Retained, identity.ToErase:
 		return ok
 	}

@@ -148,7 +148,7 @@ func (r *directoryRun) run() *reconcile.Result {
 	r.t.Helper()
 	done, err := r.Run(r.t.Context(), reconcile.Options{})
 	if err != nil || done.Err() != nil || len(done.Plan.Holds) > 0 {
-		r.t.Fatalf("%v, %v, holds %+v, undone %+v", err, done.Err(), done.Plan.Holds, done.Undone)
+		r.t.Fatalf("%v, %v, holds %+v, undone %+v", err, done.Err(), done.Plan.Holds, done.NotDone)
 	}
 	if p, err := r.Plan(r.t.Context(), reconcile.Options{}); err != nil || len(p.Steps) > 0 {
 		r.t.Errorf("the second plan has %v, %v", opsOf(p.Steps), err)
@@ -240,7 +240,7 @@ func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
 	moved := r.entry("sn", e.GetAttributeValue("sn"))
 	former := 0
 	for _, s := range p.Steps {
-		if s.Op == connectors.RemoveFormer {
+		if s.Op == connectors.RemoveFormerMember {
 			former++
 		}
 	}
@@ -270,7 +270,7 @@ func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if record.Op == string(connectors.RemoveFormer) && record.Outcome == audit.Applied {
+		if record.Op == string(connectors.RemoveFormerMember) && record.Outcome == audit.Applied {
 			recorded++
 		}
 	}
@@ -305,7 +305,7 @@ func TestEachDirectory(t *testing.T) {
 			if err := r.Targets["dir"].Check(t.Context()); err != nil {
 				t.Errorf("check of a directory with accounts: %v", err)
 			}
-			if proof, err := r.Targets["dir"].(connectors.DisableProver).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.ShutsOut {
+			if proof, err := r.Targets["dir"].(connectors.DisableProver).ProveDisable(t.Context()); err != nil || proof.Verdict != connectors.SignInRefused {
 				t.Errorf("proof: %+v, %v", proof, err)
 			}
 
@@ -334,7 +334,7 @@ func TestEachDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, f := range p.Findings {
-				if f.Kind == plan.LetsIn {
+				if f.Kind == plan.SignInPossible {
 					t.Errorf("%+v", f)
 				}
 			}

@@ -39,7 +39,7 @@ func (h *house) review(verdict string) {
 		if item.Person != string(h.person("1")) || item.Entitlement != "base:school" {
 			continue
 		}
-		if _, err := g.DecideItem(h.t.Context(), item.Name(), verdict, by(h.person("2")), "looked at it"); err != nil {
+		if _, err := g.DecideItem(h.t.Context(), item.Ref(), verdict, by(h.person("2")), "looked at it"); err != nil {
 			h.t.Fatal(err)
 		}
 		return
@@ -123,7 +123,7 @@ func TestDriftThatIsReported(t *testing.T) {
 		}
 	}
 	// A look at few leaves it, too.
-	if _, err := h.e.RunFew(t.Context(), store.Few{h.person("1")}, nil); err != nil || h.has("1") != without {
+	if _, err := h.e.ReconcilePeople(t.Context(), store.PersonSet{h.person("1")}, nil); err != nil || h.has("1") != without {
 		t.Errorf("looked at alone: %v, has %s", err, h.has("1"))
 	}
 	// What is new is given all the same.
@@ -160,7 +160,7 @@ func TestDriftThatIsReported(t *testing.T) {
 	if h.settledRun(); h.has("1") != usual {
 		t.Errorf("released: %s", h.has("1"))
 	}
-	if left, err := h.e.DB.LeftAccess(t.Context(), "one", nil); err != nil || len(left) > 0 {
+	if left, err := h.e.DB.UnrepairedDrift(t.Context(), "one", nil); err != nil || len(left) > 0 {
 		t.Errorf("still left: %v %v", left, err)
 	}
 }

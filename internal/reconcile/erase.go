@@ -15,23 +15,23 @@ import (
 // erase destroys what is known of people whose time is over, once every target
 // has been read completely and none has an account of theirs. Of whom something
 // new is known since, or whom another run is at, it leaves to the next run.
-func (e *Engine) erase(ctx context.Context, w *world) error {
-	if e.partial(w) {
+func (e *Engine) erase(ctx context.Context, w *inputs) error {
+	if e.coversPart(w) {
 		return nil
 	}
 	var gone []identity.Person
 	for _, p := range w.people {
-		if e.stage(w, p).State != identity.ToErase || w.facts[p.ID].Suspended != "" {
+		if e.lifecycleStage(w, p).State != identity.ToErase || w.facts[p.ID].Suspended != "" {
 			continue
 		}
-		if !e.anywhere(w, p.ID) {
+		if !e.hasAccountAnywhere(w, p.ID) {
 			gone = append(gone, p)
 		}
 	}
 	if len(gone) == 0 {
 		return nil
 	}
-	var few store.Few
+	var few store.PersonSet
 	for _, p := range gone {
 		lock, err := e.lockEverywhere(ctx, p.ID)
 		if errors.Is(err, store.ErrLocked) {
@@ -44,10 +44,10 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 		few = append(few, p.ID)
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Still(ctx); err != nil {
+		if _, err := tx.LockSequences(ctx); err != nil {
 			return err
 		}
-		touched, err := e.touchedAnywhere(ctx, tx, w, unique(few))
+		touched, err := e.affectedInAnyTarget(ctx, tx, w, unique(few))
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (e *Engine) erase(ctx context.Context, w *world) error {
 				continue
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
-				Reason: fmt.Sprintf("%s; erased %d days later", e.stage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
+				Reason: fmt.Sprintf("%s; erased %d days later", e.lifecycleStage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
 			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err
 			}
@@ -74,12 +74,12 @@ func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (
 	return e.DB.Lock(ctx, names...)
 }
 
-// touchedAnywhere returns of whom something is known by now, in any target, that
+// affectedInAnyTarget returns of whom something is known by now, in any target, that
 // the world does not show.
-func (e *Engine) touchedAnywhere(ctx context.Context, tx *store.Tx, w *world, people store.Few) (map[identity.PersonID]bool, error) {
+func (e *Engine) affectedInAnyTarget(ctx context.Context, tx *store.Tx, w *inputs, people store.PersonSet) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	for _, t := range w.targets {
-		of, err := tx.Touched(ctx, t.Name, people, w.heads, "")
+		of, err := tx.PeopleAffectedSince(ctx, t.Name, people, w.sequences, "")
 		if err != nil {
 			return nil, err
 		}
@@ -88,13 +88,13 @@ func (e *Engine) touchedAnywhere(ctx context.Context, tx *store.Tx, w *world, pe
 	return touched, nil
 }
 
-// anywhere says whether a person has, or may have, an account in any target.
-func (e *Engine) anywhere(w *world, id identity.PersonID) bool {
+// hasAccountAnywhere says whether a person has, or may have, an account in any target.
+func (e *Engine) hasAccountAnywhere(w *inputs, id identity.PersonID) bool {
 	for _, t := range w.targets {
 		if t.Observed == nil || !t.Observed.Completeness.Complete || w.open[t.Name] > 0 {
 			return true
 		}
-		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.Of(id) != "" && !gone(t, id) {
+		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.AccountOf(id) != "" && !gone(t, id) {
 			return true
 		}
 	}

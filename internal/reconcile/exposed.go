@@ -71,7 +71,7 @@ func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identit
 			}
 			for i := 1; i < 10 && account == ""; i++ {
 				candidate := identity.NameCandidate(name, i, t.Account.Most)
-				owner, err := db.AccountName(t.Name).Owner(ctx, candidate)
+				owner, err := db.NameRegister(t.Name).Owner(ctx, candidate)
 				if err != nil {
 					return nil, err
 				}

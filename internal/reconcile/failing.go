@@ -39,8 +39,8 @@ func retryAfter(tries int, asked time.Duration) time.Duration {
 
 // readFailing reads which steps failed before, and which of them are not tried
 // in this run.
-func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) error {
-	failing, err := e.DB.FailingSteps(ctx, t.Name, w.few)
+func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) error {
+	failing, err := e.DB.FailingSteps(ctx, t.Name, w.subset)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (e *Engine) readFailing(ctx context.Context, w *world, t *plan.Target) erro
 		due := f.State != store.GivenUp && f.NextUS > 0 && !f.Next().After(e.Now())
 		why := fmt.Sprintf("it failed %d times, last with: %s", f.Tries, f.Detail)
 		switch {
-		case due, f.State == store.Trying && e.Eager:
+		case due, f.State == store.Trying && e.RetryAllSteps:
 			continue
 		case f.State == store.GivenUp:
 			why = "somebody gave it up: behov steps list --all says who, and why"
@@ -104,7 +104,7 @@ func (e *Engine) readPause(ctx context.Context, t *plan.Target) error {
 
 // forgetFailing forgets the failing steps that are not needed any more, of the
 // targets and people that the plan shows as a whole.
-func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan) error {
 	if len(w.failing) == 0 {
 		return nil
 	}
@@ -121,16 +121,16 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *world, p *p
 	for _, h := range p.Holds {
 		keep(h.Steps)
 	}
-	for _, x := range p.Waits {
+	for _, x := range p.AwaitingCompleteRead {
 		keep(x.Steps)
 	}
 	later := map[identity.PersonID]bool{}
-	for _, l := range p.Later {
+	for _, l := range p.Deferred {
 		later[l.Person] = true
 	}
 	for _, f := range w.failing {
 		person := identity.PersonID(f.Person)
-		if needed[f.Key] || later[person] || later[""] || !e.seesAll(w, f.Target, person) {
+		if needed[f.Key] || later[person] || later[""] || !e.coversAccess(w, f.Target, person) {
 			continue
 		}
 		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {
@@ -140,15 +140,15 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *world, p *p
 	return nil
 }
 
-// seesAll says whether the world shows everything that a person has in a
+// coversAccess says whether the world shows everything that a person has in a
 // target.
-func (e *Engine) seesAll(w *world, target string, person identity.PersonID) bool {
+func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID) bool {
 	if w.only != "" && w.only != person {
 		return false
 	}
 	for _, t := range w.targets {
 		if t.Name == target {
-			return t.Observed != nil && t.Observed.Completeness.Complete && w.unclear[person] == nil
+			return t.Observed != nil && t.Observed.Completeness.Complete && w.undecided[person] == nil
 		}
 	}
 	return false
@@ -161,7 +161,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 	failed := map[string]bool{} // by attempt
 	answered := false
 	for i, a := range attempts {
-		answered = answered || results[i].Err == nil || connectors.After(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
+		answered = answered || results[i].Err == nil || connectors.RetryAfter(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
 		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
 	}
 	again := map[time.Time][]string{} // by when, whom somebody has to look at
@@ -193,7 +193,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 }
 
 func (r *targetRun) failedBefore(s plan.Step) bool {
-	for _, f := range r.world.failing {
+	for _, f := range r.inputs.failing {
 		if f.Key == s.Key() {
 			return true
 		}
@@ -216,14 +216,14 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
 	}
 	outcome, detail := outcomeOf(res)
-	f, err := tx.Failed(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
+	f, err := tx.RecordStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
 	if err != nil {
 		return at, err
 	}
 	if f.State == store.GivenUp { // while it was tried
 		return time.Time{}, tx.PutFailingStep(ctx, f, time.Time{})
 	}
-	next := at.Add(retryAfter(f.Tries, connectors.After(res.Err)))
+	next := at.Add(retryAfter(f.Tries, connectors.RetryAfter(res.Err)))
 	if f.Tries < mostTries {
 		return next, tx.PutFailingStep(ctx, f, next)
 	}

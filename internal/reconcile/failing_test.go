@@ -53,7 +53,7 @@ func (h *house) failing() []store.FailingStep {
 func TestAFailingStepIsParked(t *testing.T) {
 	h := newHouse(t)
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-	h.e.Now, h.e.Eager = func() time.Time { return now }, false
+	h.e.Now, h.e.RetryAllSteps = func() time.Time { return now }, false
 	h.hire("1 school T")
 	h.refusing("school")
 	var waits []time.Duration
@@ -91,7 +91,7 @@ func TestAFailingStepIsParked(t *testing.T) {
 		t.Errorf("the trail says %+v", parked)
 	}
 	now = now.AddDate(0, 0, 30)
-	h.e.Eager = true
+	h.e.RetryAllSteps = true
 	if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.Parked) != 1 || !strings.Contains(r.Plan.Parked[0].Why, "behov steps retry "+f.Key) {
 		t.Errorf("a month later: %v %+v", r.Outcomes, r.Plan.Parked)
 	}
@@ -109,7 +109,7 @@ func TestAFailingStepIsParked(t *testing.T) {
 func TestWhatTakesAwayIsTriedEveryDay(t *testing.T) {
 	h := newHouse(t)
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-	h.e.Now, h.e.Eager = func() time.Time { return now }, false
+	h.e.Now, h.e.RetryAllSteps = func() time.Time { return now }, false
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 library T")
@@ -174,8 +174,8 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 		pause(store.Pause, store.EveryTarget)
 	}
 	r := h.run()
-	if r.Outcomes[audit.Applied] != 2 || r.Outcomes["not-tried"] != 4 || !strings.Contains(r.Undone[0].Detail, "paused by decision") {
-		t.Errorf("outcomes %v, %+v", r.Outcomes, r.Undone)
+	if r.Outcomes[audit.Applied] != 2 || r.Outcomes["not-tried"] != 4 || !strings.Contains(r.NotDone[0].Detail, "paused by decision") {
+		t.Errorf("outcomes %v, %+v", r.Outcomes, r.NotDone)
 	}
 	h.hire("1 school T 2020-12-31", "2 school T")
 	check := func(what string, steps, waits int) {
@@ -185,7 +185,7 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := 0
-		for _, w := range p.Waits {
+		for _, w := range p.AwaitingCompleteRead {
 			n += len(w.Steps)
 		}
 		if len(p.Steps) != steps || n != waits || (waits > 0) != (p.Status() == plan.Held) {

@@ -16,8 +16,8 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// Handover returns who is told a target's first passwords; nil for nobody.
-func Handover(target string, to config.FirstPassword) connectors.Handover {
+// PasswordSink returns who is told a target's first passwords; nil for nobody.
+func PasswordSink(target string, to config.FirstPassword) connectors.PasswordSink {
 	switch {
 	case to.Directory != "":
 		return passwordFiles{target, to.Directory}
@@ -58,7 +58,7 @@ func encode(target string, account connectors.AccountRef, password string) ([]by
 // person by opaque ID.
 type passwordFiles struct{ target, dir string }
 
-// FirstPassword implements connectors.Handover.
+// FirstPassword implements connectors.PasswordSink.
 func (p passwordFiles) FirstPassword(_ context.Context, account connectors.AccountRef, password string) error {
 	content, err := encode(p.target, account, password)
 	if err != nil {
@@ -143,7 +143,7 @@ func programEnvironment() []string {
 	return env
 }
 
-// FirstPassword implements connectors.Handover.
+// FirstPassword implements connectors.PasswordSink.
 func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
 	content, err := encode(p.target, account, password)
 	if err != nil {

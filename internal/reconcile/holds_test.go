@@ -130,8 +130,8 @@ func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 		h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 library T 2020-12-31")
 		for range 3 {
 			r := h.settledRun()
-			if h.has("4") != everything || len(r.Plan.Holds) == 0 || len(r.Plan.Waits) > 2 {
-				t.Fatalf("%s: 4 has %q, holds %+v, %d waits", verdict, h.has("4"), r.Plan.Holds, len(r.Plan.Waits))
+			if h.has("4") != everything || len(r.Plan.Holds) == 0 || len(r.Plan.AwaitingCompleteRead) > 2 {
+				t.Fatalf("%s: 4 has %q, holds %+v, %d waits", verdict, h.has("4"), r.Plan.Holds, len(r.Plan.AwaitingCompleteRead))
 			}
 		}
 	}

@@ -236,7 +236,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 			h.two = s
 		}
 	}
-	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov", Eager: true}
+	h.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": h.one, "two": h.two}, Now: time.Now, Actor: "behov", RetryAllSteps: true}
 	return h
 }
 
@@ -290,7 +290,7 @@ func (h *house) export(text string) {
 		h.t.Fatal(err)
 	}
 	// HR may say again what it said before.
-	r, err := im.Deliver(h.t.Context(), hr.Delivery{Source: h.e.Config.Sources["hr"], Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Stated: true, Export: export})
+	r, err := im.Deliver(h.t.Context(), hr.Delivery{Source: h.e.Config.Sources["hr"], Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportTimeStated: true, Export: export})
 	if err != nil || len(r.Problems) > 0 || r.Held != nil {
 		h.t.Fatalf("import: %+v, %v", r, err)
 	}
@@ -338,7 +338,7 @@ func (h *house) has(key string) string {
 			h.t.Fatal(err)
 		}
 		o.Done(c)
-		for _, a := range o.Of(string(p.ID)) {
+		for _, a := range o.ByAnchor(string(p.ID)) {
 			if a.Enabled {
 				seen = append(seen, name+"/account")
 			}

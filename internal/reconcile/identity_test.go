@@ -68,7 +68,7 @@ func TestASecondSourceTakesNothingOver(t *testing.T) {
 					t.Errorf("asked %+v", found)
 				}
 				r.expect("A1", identity.Working, c.has).expect("1", identity.Working, atSchool)
-				if _, err := r.e.RunFew(t.Context(), r.ids("A1"), nil); err != nil {
+				if _, err := r.e.ReconcilePeople(t.Context(), r.ids("A1"), nil); err != nil {
 					t.Fatal(err)
 				}
 				r.expect("A1", identity.Working, c.has)
@@ -94,7 +94,7 @@ func TestAHeldRecordIsDecided(t *testing.T) {
 		}
 		known, _ := r.e.DB.Person(t.Context(), r.id("1"))
 		other, _ := r.e.DB.Person(t.Context(), r.id("A1"))
-		if s := r.standing("A1"); s.Unclear == nil {
+		if s := r.standing("A1"); s.Undecided == nil {
 			t.Error("their standing is clear")
 		}
 		maker := by(r.id("9"))
@@ -102,7 +102,7 @@ func TestAHeldRecordIsDecided(t *testing.T) {
 		if verdict == "merge" {
 			_, err = r.govern().Merge(t.Context(), known, other, maker, "asked her manager")
 		} else {
-			_, err = r.govern().Apart(t.Context(), known, other, maker, "two people")
+			_, err = r.govern().MarkDistinct(t.Context(), known, other, maker, "two people")
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func TestALostAnswerIsFoundOut(t *testing.T) {
 		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "the connection broke")}
 	}
 	r := h.run()
-	if r.Err() == nil || r.Down["one"] == "" {
+	if r.Err() == nil || r.Unavailable["one"] == "" {
 		t.Errorf("a target that went down is not told of: %+v", r)
 	}
 	h.one.answer = nil
@@ -54,8 +54,8 @@ func TestALostAnswerIsFoundOut(t *testing.T) {
 			}
 		}
 	}
-	if r := h.settledRun(); r.Settled[audit.Applied] != 1 || created != 0 {
-		t.Errorf("settled %v, created again %d", r.Settled, created)
+	if r := h.settledRun(); r.Resolved[audit.Applied] != 1 || created != 0 {
+		t.Errorf("settled %v, created again %d", r.Resolved, created)
 	}
 	if got := h.has("1"); got != everything {
 		t.Errorf("has %s", got)
@@ -172,10 +172,10 @@ func TestALeaverIsOutEverywhereThatAnswers(t *testing.T) {
 	h.hire("1 school T 2020-12-31")
 	h.one.refuse = "not today"
 	r := h.run()
-	if len(r.Undone) == 0 || r.Undone[0].Detail != "not today" {
-		t.Errorf("undone: %+v", r.Undone)
+	if len(r.NotDone) == 0 || r.NotDone[0].Detail != "not today" {
+		t.Errorf("undone: %+v", r.NotDone)
 	}
-	for _, u := range r.Undone {
+	for _, u := range r.NotDone {
 		if u.Step.Target != "one" {
 			t.Errorf("the other target was delayed: %+v", u)
 		}
@@ -198,10 +198,10 @@ func TestABusyTargetIsAskedAgain(t *testing.T) {
 		if h.one.calls > 1 {
 			return r
 		}
-		return connectors.Result{Err: &connectors.Error{Class: connectors.RetryLater, After: time.Millisecond, Err: errors.New("busy")}}
+		return connectors.Result{Err: &connectors.Error{Class: connectors.RetryLater, RetryAfter: time.Millisecond, Err: errors.New("busy")}}
 	}
 	r := h.settledRun()
-	if h.one.calls < 3 || h.has("1") != everything || r.Outcomes[audit.AlreadySo] != 1 {
+	if h.one.calls < 3 || h.has("1") != everything || r.Outcomes[audit.AlreadyApplied] != 1 {
 		t.Errorf("%d calls, has %s, outcomes %v", h.one.calls, h.has("1"), r.Outcomes)
 	}
 }
@@ -214,8 +214,8 @@ func TestMFA(t *testing.T) {
 	const without, with = "one/account one/base:staff two/account two/lib:library", "one/account one/base:secret one/base:staff two/account two/lib:library"
 	h.settledRun()
 	r := h.settledRun()
-	if len(r.Plan.Waiting) != 1 || h.has("1") != without {
-		t.Fatalf("waiting %+v, has %s", r.Plan.Waiting, h.has("1"))
+	if len(r.Plan.GatedGrants) != 1 || h.has("1") != without {
+		t.Fatalf("waiting %+v, has %s", r.Plan.GatedGrants, h.has("1"))
 	}
 	enrol := func(enrolled bool) {
 		t.Helper()
@@ -309,15 +309,15 @@ func TestAReviewDecisionHolds(t *testing.T) {
 	}
 	for _, item := range items {
 		if item.Person == string(owner.ID) {
-			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, by(owner.ID), "mine"); !rights.IsSelf(err) {
+			if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Keep, by(owner.ID), "mine"); !rights.IsSelf(err) {
 				t.Errorf("own access: %v", err)
 			}
 		} else if item.Entitlement == "base:school" {
-			if _, err := govern.DecideItem(t.Context(), item.Name(), store.Revoke, by(owner.ID), "no longer"); err != nil {
+			if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Revoke, by(owner.ID), "no longer"); err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if _, err := govern.DecideItem(t.Context(), item.Name(), store.Keep, by(owner.ID), "after all"); err != nil {
+				if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Keep, by(owner.ID), "after all"); err != nil {
 					t.Fatal(err)
 				}
 				h.settledRun()
@@ -359,7 +359,7 @@ func TestSavedPlan(t *testing.T) {
 	} {
 		c.move()
 		_, err := h.e.RunSaved(t.Context(), saved)
-		var moved *reconcile.Moved
+		var moved *reconcile.StalePlanError
 		if !errors.As(err, &moved) || !strings.Contains(err.Error(), c.want) || h.one.calls > 0 {
 			t.Errorf("error is %v, want %q; the target was asked %d times", err, c.want, h.one.calls)
 		}
@@ -404,7 +404,7 @@ func TestAWipedAnchorHidesNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.Done(connectors.Completeness{Complete: true})
-		account := o.Of(string(one.ID))[0]
+		account := o.ByAnchor(string(one.ID))[0]
 		account.Anchor = anchor
 		if anchor != "" {
 			account.Anchor = string(other.ID)

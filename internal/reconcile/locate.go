@@ -17,14 +17,14 @@ import (
 // gone nor to be made again. A target that cannot be searched, or does not
 // answer, leaves it unknown; then no account is made in place of one that was
 // not seen.
-func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
+func (e *Engine) locate(ctx context.Context, w *inputs, t *plan.Target) error {
 	if t.Observed == nil || !t.Observed.Completeness.Complete {
 		return nil
 	}
 	var missing []connectors.AccountRef
 	sought := map[string]bool{}
 	for _, p := range w.people {
-		bound := t.Bound.Of(p.ID)
+		bound := t.Bound.AccountOf(p.ID)
 		if _, _, seen := t.Observed.State(bound); seen || bound == "" {
 			continue
 		}
@@ -37,7 +37,7 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 		return nil
 	}
 	locator, able := e.Targets[t.Name].(connectors.AccountLocator)
-	if reader, reads := e.Targets[t.Name].(connectors.AccountReader); !able && reads && len(missing) <= mostAsked {
+	if reader, reads := e.Targets[t.Name].(connectors.AccountReader); !able && reads && len(missing) <= maxLookups {
 		locator, able = byID{reader}, true
 	}
 	if !able {
@@ -57,13 +57,13 @@ func (e *Engine) locate(ctx context.Context, w *world, t *plan.Target) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	t.Sought = err == nil && completeness.Complete
+	t.Searched = err == nil && completeness.Complete
 	return nil
 }
 
-// mostAsked is how many accounts are asked for one by one. When more are not
+// maxLookups is how many accounts are asked for one by one. When more are not
 // seen it is the reading that is wrong, and none is made again anyway.
-const mostAsked = 200
+const maxLookups = 200
 
 // byID looks for accounts by asking for each by its ID, in targets whose accounts
 // are all in one place: one that is there is one that a list does not show.
@@ -92,41 +92,41 @@ func (accountsOnly) Entitlement(connectors.Entitlement) error { return nil }
 // Membership implements connectors.Sink.
 func (accountsOnly) Membership(connectors.Membership) error { return nil }
 
-// known is what a plan has to know of an account, in a database that was restored
+// knownAccount is what a plan has to know of an account, in a database that was restored
 // then.
-func (e *Engine) known(a store.Account, restored time.Time) plan.Known {
-	k := plan.Known{Created: !a.Created.IsZero(), Closed: !a.Closed.IsZero() && a.Closed.After(restored)}
-	k.Gone = !a.Gone.IsZero()
-	k.Restored = !a.Closed.IsZero() && !k.Closed
-	if !a.Disabled.IsZero() {
-		k.DisabledSince = a.Disabled.In(e.Config.Zone).Format("2006-01-02 15:04")
+func (e *Engine) knownAccount(a store.Account, restored time.Time) plan.AccountRecord {
+	k := plan.AccountRecord{Created: !a.Created.IsZero(), DisabledByBehov: !a.DisabledByBehov.IsZero() && a.DisabledByBehov.After(restored)}
+	k.Missing = !a.Missing.IsZero()
+	k.Restored = !a.DisabledByBehov.IsZero() && !k.DisabledByBehov
+	if !a.FoundDisabled.IsZero() {
+		k.DisabledSince = a.FoundDisabled.In(e.Config.Zone).Format("2006-01-02 15:04")
 	}
 	return k
 }
 
-// recordStates notes which accounts were found disabled though behov had not
+// recordAccountStates notes which accounts were found disabled though behov had not
 // disabled them, and which were found enabled.
-func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touched map[string]map[identity.PersonID]bool, at time.Time) error {
+func (e *Engine) recordAccountStates(ctx context.Context, tx *store.Tx, w *inputs, touched map[string]map[identity.PersonID]bool, at time.Time) error {
 	for _, t := range w.targets {
 		if t.Observed == nil {
 			continue
 		}
 		for _, p := range w.people {
-			bound := t.Bound.Of(p.ID)
+			bound := t.Bound.AccountOf(p.ID)
 			enabled, elsewhere, seen := t.Observed.State(bound)
-			if err := e.recordGone(ctx, tx, t, p.ID, seen, touched[t.Name][p.ID], at); err != nil {
+			if err := e.recordMissing(ctx, tx, t, p.ID, seen, touched[t.Name][p.ID], at); err != nil {
 				return err
 			}
-			if !seen || elsewhere || touched[t.Name][p.ID] || t.Unsure[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
+			if !seen || elsewhere || touched[t.Name][p.ID] || t.Uncertain[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
 				continue
 			}
-			known, account := t.Bound.Known(p.ID), store.Account{Person: string(p.ID), Native: bound}
+			known, account := t.Bound.Record(p.ID), store.Account{Person: string(p.ID), Native: bound}
 			var err error
 			switch {
-			case enabled && (known.Closed || known.Restored || known.DisabledSince != ""):
-				err = tx.AccountOpen(ctx, account, t.Name)
-			case !enabled && !known.Closed && !known.Restored && known.DisabledSince == "":
-				err = tx.AccountDisabled(ctx, account, t.Name, at)
+			case enabled && (known.DisabledByBehov || known.Restored || known.DisabledSince != ""):
+				err = tx.RecordAccountEnabled(ctx, account, t.Name)
+			case !enabled && !known.DisabledByBehov && !known.Restored && known.DisabledSince == "":
+				err = tx.RecordAccountFoundDisabled(ctx, account, t.Name, at)
 			}
 			if err != nil {
 				return err
@@ -139,8 +139,8 @@ func (e *Engine) recordStates(ctx context.Context, tx *store.Tx, w *world, touch
 // gone says whether the account that behov knows of a person is nowhere in the
 // target, all of which was searched for it.
 func gone(t plan.Target, person identity.PersonID) bool {
-	bound := t.Bound.Of(person)
-	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Sought || bound == "" {
+	bound := t.Bound.AccountOf(person)
+	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Searched || bound == "" {
 		return false
 	}
 	own, others := t.Owned(person)
@@ -148,15 +148,15 @@ func gone(t plan.Target, person identity.PersonID) bool {
 	return own == nil && len(others) == 0 && !located
 }
 
-// recordGone notes that an account is gone, or that it is there again.
-func (e *Engine) recordGone(ctx context.Context, tx *store.Tx, t plan.Target, person identity.PersonID, seen, touched bool, at time.Time) error {
-	account, known := store.Account{Person: string(person), Native: t.Bound.Of(person)}, t.Bound.Known(person).Gone
+// recordMissing notes that an account is gone, or that it is there again.
+func (e *Engine) recordMissing(ctx context.Context, tx *store.Tx, t plan.Target, person identity.PersonID, seen, touched bool, at time.Time) error {
+	account, known := store.Account{Person: string(person), Native: t.Bound.AccountOf(person)}, t.Bound.Record(person).Missing
 	switch {
-	case touched || t.Unsure[plan.Access{Person: person, Entitlement: plan.AccountAccess}]:
+	case touched || t.Uncertain[plan.Access{Person: person, Entitlement: plan.AccountAccess}]:
 	case seen && known:
-		return tx.AccountGone(ctx, account, t.Name, time.Time{})
+		return tx.RecordAccountMissing(ctx, account, t.Name, time.Time{})
 	case !seen && !known && gone(t, person):
-		return tx.AccountGone(ctx, account, t.Name, at)
+		return tx.RecordAccountMissing(ctx, account, t.Name, at)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (e *Engine) recordGone(ctx context.Context, tx *store.Tx, t plan.Target, pe
 // forgetDecided forgets the decisions on steps that are not planned any more, of
 // the targets and people that the plan shows as a whole: should the same come up
 // again, a person decides again.
-func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) error {
+func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan) error {
 	planned := map[string]bool{}
 	note := func(steps []plan.Step) {
 		for _, s := range steps {
@@ -175,21 +175,21 @@ func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *world, p *p
 	for _, h := range p.Holds {
 		note(h.Steps)
 	}
-	for _, x := range p.Waits {
+	for _, x := range p.AwaitingCompleteRead {
 		note(x.Steps)
 	}
 	for _, x := range p.Parked {
 		note([]plan.Step{x.Step})
 	}
 	later := map[identity.PersonID]bool{}
-	for _, l := range p.Later {
+	for _, l := range p.Deferred {
 		later[l.Person] = true
 	}
 	var forgotten []string
 	for _, t := range w.targets {
 		for _, step := range slices.Sorted(maps.Keys(t.Decided)) {
 			person := t.Decided[step].Person
-			if planned[step] || later[""] || later[person] || !e.seesAll(w, t.Name, person) {
+			if planned[step] || later[""] || later[person] || !e.coversAccess(w, t.Name, person) {
 				continue
 			}
 			forgotten = append(forgotten, step)

@@ -16,15 +16,15 @@ import (
 // What excludes what: one run at a time plans everybody in a target, and one
 // at a time touches a person's account in it, whichever process it is in.
 
-// allTogether is the lock of whoever sees to what concerns all targets together.
-const allTogether = "all targets together"
+// allTargetsLock is the lock of whoever sees to what concerns all targets together.
+const allTargetsLock = "all targets together"
 
 // lockTargets waits until nobody else plans everybody in the targets; nil is
 // all of them, and what concerns them together.
 func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
 	var names []string
 	if targets == nil {
-		names = []string{allTogether}
+		names = []string{allTargetsLock}
 		for _, t := range e.Config.Targets {
 			targets = append(targets, t.Name)
 		}
@@ -32,7 +32,7 @@ func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock
 	for _, t := range targets {
 		names = append(names, "plan "+t)
 	}
-	return e.DB.LockWithin(ctx, e.Patience, names...)
+	return e.DB.LockWithin(ctx, e.LockWait, names...)
 }
 
 func personLock(target string, person identity.PersonID) string {
@@ -47,12 +47,12 @@ func personLocks(target string, people []identity.PersonID) []string {
 	return names
 }
 
-// lockStopped finds what stopped runs left open, and locks the people whose it
+// lockOpenSteps finds what stopped runs left open, and locks the people whose it
 // is. What somebody is at is not stopped.
-func (e *Engine) lockStopped(ctx context.Context, w *world) error {
-	w.stopped = map[string][]store.OpenStep{}
+func (e *Engine) lockOpenSteps(ctx context.Context, w *inputs) error {
+	w.openSteps = map[string][]store.OpenStep{}
 	for _, c := range w.configs {
-		open, err := e.DB.OpenSteps(ctx, c.Name, w.few)
+		open, err := e.DB.OpenSteps(ctx, c.Name, w.subset)
 		if err != nil {
 			return err
 		}
@@ -70,20 +70,20 @@ func (e *Engine) lockStopped(ctx context.Context, w *world) error {
 			}
 		}
 		// Again: somebody may have ended one before we had the lock.
-		if open, err = e.DB.OpenSteps(ctx, c.Name, w.few); err != nil {
+		if open, err = e.DB.OpenSteps(ctx, c.Name, w.subset); err != nil {
 			return err
 		}
 		for _, s := range open {
 			if ours[s.Person] {
-				w.stopped[c.Name] = append(w.stopped[c.Name], s)
+				w.openSteps[c.Name] = append(w.openSteps[c.Name], s)
 			}
 		}
 	}
 	return nil
 }
 
-// unlock gives back what lockStopped locked.
-func (w *world) unlock() {
+// unlock gives back what lockOpenSteps locked.
+func (w *inputs) unlock() {
 	if w == nil {
 		return
 	}
@@ -102,31 +102,31 @@ func (l locks) unlock() {
 	}
 }
 
-// urgentPatience is for how long what must be done now waits for its turn.
-const urgentPatience = 2 * time.Second
+// urgentLockWait is for how long what must be done now waits for its turn.
+const urgentLockWait = 2 * time.Second
 
 // lock makes sure that nobody else touches the people of a batch until it is
 // done. Whom another run touches it leaves to that one. While another batch holds
-// locks it does not wait for room for more (store.TooMany).
+// locks it does not wait for room for more (store.IsLockLimit).
 func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping bool) (locks, error) {
-	if r.world.lock != nil {
-		return nil, r.world.lock.Held(ctx)
+	if r.inputs.lock != nil {
+		return nil, r.inputs.lock.Held(ctx)
 	}
-	var people store.Few
+	var people store.PersonSet
 	for _, s := range steps {
-		if r.left[s.Person] == "" {
+		if r.deferredWhy[s.Person] == "" {
 			people = append(people, s.Person)
 		}
 	}
 	people = unique(people)
 	patience := time.Duration(0)
 	if r.urgent {
-		patience = urgentPatience
+		patience = urgentLockWait
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
-	for store.TooMany(err) && !overlapping { // nobody else sees to them; we hold nothing that others wait for
-		all, err = db.LockWithin(ctx, fewPatience, personLocks(r.target.Name, people)...)
+	for store.IsLockLimit(err) && !overlapping { // nobody else sees to them; we hold nothing that others wait for
+		all, err = db.LockWithin(ctx, personLockWait, personLocks(r.target.Name, people)...)
 	}
 	switch {
 	case err == nil:
@@ -143,7 +143,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 		case err == nil:
 			held = append(held, one)
 		case errors.Is(err, store.ErrLocked):
-			r.left[id], r.again[id] = "another run is at this person's account", true
+			r.deferredWhy[id], r.requeue[id] = "another run is at this person's account", true
 		default:
 			return held, err
 		}
@@ -151,15 +151,15 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 	return held, nil
 }
 
-// lookAgain has somebody look, soon, at those whom a run for everybody left to
+// requeueDeferred has somebody look, soon, at those whom a run for everybody left to
 // runs that may have begun before what it knew, or before the day did.
-func (r *targetRun) lookAgain(ctx context.Context) error {
-	if len(r.again) == 0 {
+func (r *targetRun) requeueDeferred(ctx context.Context) error {
+	if len(r.requeue) == 0 {
 		return nil
 	}
 	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
-		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.again)), leftAtOnce) {
-			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(leftFor)}
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.requeue)), requeueBatch) {
+			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(requeueDelay)}
 			for _, id := range some {
 				job.People = append(job.People, string(id))
 			}
@@ -170,8 +170,8 @@ func (r *targetRun) lookAgain(ctx context.Context) error {
 }
 
 const (
-	// leftFor is when somebody looks again at those who were left to others.
-	leftFor = 2 * time.Second
-	// leftAtOnce is how many of them are one job.
-	leftAtOnce = 50
+	// requeueDelay is when somebody looks again at those who were left to others.
+	requeueDelay = 2 * time.Second
+	// requeueBatch is how many of them are one job.
+	requeueBatch = 50
 )

@@ -25,7 +25,7 @@ type Manager struct {
 // by key: of each person by the employment that speaks for them.
 func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]Manager, error) {
 	people := map[identity.SourceKey]int{}
-	for p, err := range db.People(ctx, store.AnyPerson) {
+	for p, err := range db.People(ctx, store.AllPeople) {
 		if err != nil {
 			return nil, err
 		}

@@ -26,12 +26,12 @@ func TestTheLimitHoldsBesideOthers(t *testing.T) {
 	other := *h.e
 	h.one.before = func([]connectors.Change) {
 		h.one.before = nil
-		d, err := other.RunFew(t.Context(), h.ids("3", "4"), []string{"one"})
+		d, err := other.ReconcilePeople(t.Context(), h.ids("3", "4"), []string{"one"})
 		if err != nil || d[0].Err != nil {
 			t.Error(err, d)
 		}
 	}
-	if _, err := h.e.RunFew(t.Context(), h.ids("1", "2"), []string{"one"}); err != nil {
+	if _, err := h.e.ReconcilePeople(t.Context(), h.ids("1", "2"), []string{"one"}); err != nil {
 		t.Fatal(err)
 	}
 	lost := 0
@@ -133,7 +133,7 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 		}
 	}
 	h.run()
-	h.e.Eager = false
+	h.e.RetryAllSteps = false
 	now = now.Add(24 * time.Hour)
 	calls := h.one.calls
 	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err != nil {
@@ -181,7 +181,7 @@ func TestStepsAreDecidedOnBesideARun(t *testing.T) {
 	}
 	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	h.beside(func(tx *store.Tx) error {
-		f, err := tx.Failed(context.Background(), failing[1], time.Now())
+		f, err := tx.RecordStepFailure(context.Background(), failing[1], time.Now())
 		return errors.Join(err, tx.PutFailingStep(context.Background(), f, time.Now()))
 	}, func(tx *store.Tx) error {
 		tx.Audit(audit.Record{At: time.Now(), Actor: "behov", Action: audit.StepEnded})
@@ -210,7 +210,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 	}
 	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	h.beside(func(tx *store.Tx) error { // as an import begins
-		_, err := tx.Still(context.Background())
+		_, err := tx.LockSequences(context.Background())
 		return err
 	}, func(tx *store.Tx) error {
 		return tx.SetProtected(context.Background(), two.ID, true)

@@ -79,7 +79,7 @@ func (h *house) accounts(s *scripted, id identity.PersonID) []connectors.Account
 		h.t.Fatal(err)
 	}
 	o.Done(c)
-	return o.Of(string(id))
+	return o.ByAnchor(string(id))
 }
 
 // behind changes a target behind our back.

@@ -155,16 +155,16 @@ func (h *modelHouse) deliver(facts []model.Fact, batches []int) {
 
 // few looks at everybody, one after another.
 func (h *modelHouse) few() string {
-	for p, err := range h.e.DB.People(h.t.Context(), store.AnyPerson) {
+	for p, err := range h.e.DB.People(h.t.Context(), store.AllPeople) {
 		if err != nil {
 			return err.Error()
 		}
-		done, err := h.e.RunFew(h.t.Context(), store.Few{p.ID}, nil)
+		done, err := h.e.ReconcilePeople(h.t.Context(), store.PersonSet{p.ID}, nil)
 		if err != nil {
 			return err.Error()
 		}
 		for _, d := range done {
-			if d.Err != nil || d.Result.Err() != nil || len(d.Result.Plan.Later) > 0 {
+			if d.Err != nil || d.Result.Err() != nil || len(d.Result.Plan.Deferred) > 0 {
 				return fmt.Sprintf("person %s in %s: %+v", p.ID, d.Target, d)
 			}
 		}
@@ -186,7 +186,7 @@ func (h *modelHouse) state(key string) (model.State, bool) {
 			h.fail("%v", err)
 		}
 		o.Done(c)
-		for _, a := range o.Of(string(p.ID)) {
+		for _, a := range o.ByAnchor(string(p.ID)) {
 			s.Account[name] = true
 			if a.Enabled {
 				s.Enabled[name] = true
@@ -311,7 +311,7 @@ func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
 			rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 			h.deliver(mixed, []int{rng.IntN(5), rng.IntN(5), rng.IntN(5)})
 			var lines []string
-			for p, err := range h.e.DB.People(t.Context(), store.AnyPerson) {
+			for p, err := range h.e.DB.People(t.Context(), store.AllPeople) {
 				if err != nil {
 					rt.Fatal(err)
 				}

@@ -26,8 +26,8 @@ type mover struct {
 // movers compares where everybody works with where the last run saw them. It
 // compares states and waits for no event, so that no move is missed, however
 // late it is recorded and however often a run was stopped.
-func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, error) {
-	if e.partial(w) {
+func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, error) {
+	if e.coversPart(w) {
 		return nil, nil
 	}
 	before, err := e.DB.PersonPositions(ctx)
@@ -51,7 +51,7 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 			if boss, ok := manager(person, w.day, e.Config.Main, w.byKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
-			if m.items, err = e.leftOver(ctx, w, p, person, m.why); err != nil {
+			if m.items, err = e.unjustifiedAccess(ctx, w, p, person, m.why); err != nil {
 				return nil, err
 			}
 		}
@@ -60,9 +60,9 @@ func (e *Engine) movers(ctx context.Context, w *world, p *plan.Plan) ([]mover, e
 	return all, nil
 }
 
-// leftOver lists what a mover keeps though no rule gives it and nothing ends
+// unjustifiedAccess lists what a mover keeps though no rule gives it and nothing ends
 // it.
-func (e *Engine) leftOver(ctx context.Context, w *world, p *plan.Plan, person identity.Person, why string) ([]store.ReviewItem, error) {
+func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan, person identity.Person, why string) ([]store.ReviewItem, error) {
 	grants, err := e.Config.Rules.Decide(person, w.day, w.facts[person.ID])
 	if err != nil {
 		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding

@@ -20,7 +20,7 @@ import (
 type naming struct {
 	target  plan.Target
 	how     config.AccountName
-	names   *store.Names
+	names   *store.NameRegister
 	planned map[string]identity.PersonID // in lower case
 	// elsewhere are names that are taken outside what a snapshot shows, in
 	// lower case; asked are those that were asked for.
@@ -30,10 +30,10 @@ type naming struct {
 	fresh map[identity.PersonID]string
 }
 
-func (e *Engine) newNaming(ctx context.Context, w *world, t plan.Target, how config.AccountName) (*naming, error) {
-	names, err := e.DB.AccountName(t.Name), error(nil)
-	if w.few == nil {
-		names, err = e.DB.AccountNames(ctx, t.Name)
+func (e *Engine) newNaming(ctx context.Context, w *inputs, t plan.Target, how config.AccountName) (*naming, error) {
+	names, err := e.DB.NameRegister(t.Name), error(nil)
+	if w.subset == nil {
+		names, err = e.DB.LoadNameRegister(ctx, t.Name)
 	}
 	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, elsewhere: map[string]bool{}, asked: map[string]bool{}, fresh: map[identity.PersonID]string{}}, err
 }
@@ -117,7 +117,7 @@ func (n *naming) observed(name, current string) bool {
 	if n.target.Observed == nil || strings.EqualFold(name, current) {
 		return false
 	}
-	_, there := n.target.Observed.Named(name)
+	_, there := n.target.Observed.ByName(name)
 	return there
 }
 
@@ -132,7 +132,7 @@ func (n *naming) check(ctx context.Context, connector connectors.Connector) (aga
 	}
 	var names []string
 	for name := range n.planned {
-		if _, there := n.target.Observed.Named(name); !there && !n.asked[name] {
+		if _, there := n.target.Observed.ByName(name); !there && !n.asked[name] {
 			names = append(names, name)
 			n.asked[name] = true
 		}

@@ -75,8 +75,8 @@ func TestAccountsAreRenamed(t *testing.T) {
 	}
 	h.run()
 	h.one.answer = nil
-	if r := h.settledRun(); r.Settled["applied"] == 0 || r.Settled["not-done"] != 0 {
-		t.Errorf("settled %v", r.Settled)
+	if r := h.settledRun(); r.Resolved["applied"] == 0 || r.Resolved["not-done"] != 0 {
+		t.Errorf("settled %v", r.Resolved)
 	}
 	a := h.accounts(h.one, h.person("1"))[0]
 	if a.ID != id || a.Name != "Dahl" || a.Attributes["address"][0] != "Dahl@x" || a.Attributes["first"][0] != "Berg" {
@@ -185,7 +185,7 @@ func TestANameTakenMeanwhileIsRefused(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T", "2 school T")
 	other := string(h.person("2"))
-	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.TakeName(t.Context(), "one", h.login("1"), other) }); err != nil {
+	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.ReserveName(t.Context(), "one", h.login("1"), other) }); err != nil {
 		t.Fatal(err)
 	}
 	r := h.run()

@@ -23,15 +23,15 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 	switch res.Status {
 	case connectors.Applied:
 		return audit.Applied, res.Detail
-	case connectors.AlreadySo:
-		return audit.AlreadySo, ""
+	case connectors.AlreadyApplied:
+		return audit.AlreadyApplied, ""
 	case connectors.Refused:
 		return audit.Refused, res.Detail
 	}
 	return "", fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
 }
 
-func (r *targetRun) end(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
+func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
 	at := r.engine.Now()
 	ended := make([]bool, len(attempts)) // by somebody else
 	var answered []string
@@ -51,7 +51,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 		for i, a := range attempts {
 			outcome, detail := outcomeOf(results[i])
 			if outcome == "" {
-				if err := tx.NoteDetail(ctx, a.id, detail); err != nil {
+				if err := tx.SetStepDetail(ctx, a.id, detail); err != nil {
 					return err
 				}
 				continue
@@ -66,7 +66,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 				}
 			}
 			if a.marked { // it is behov's, for when the target enforces it
-				if err := tx.AccountClosed(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
+				if err := tx.RecordAccountDisabled(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
 					return err
 				}
 			}
@@ -84,7 +84,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 			}
 			tx.Audit(record)
 		}
-		if err := r.count(ctx, tx, attempts, results, at); err != nil {
+		if err := r.recordLimitUsage(ctx, tx, attempts, results, at); err != nil {
 			return err
 		}
 		return r.noteFailures(ctx, tx, attempts, results, at)
@@ -95,10 +95,10 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 	for i, a := range attempts {
 		outcome, detail := outcomeOf(results[i])
 		if ended[i] {
-			outcome, detail = leftToOthers, "another run found out what became of it"
+			outcome, detail = deferred, "another run found out what became of it"
 		}
-		if outcome == audit.Applied || outcome == audit.AlreadySo {
-			r.ended[a.step.ID] = true
+		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
+			r.done[a.step.ID] = true
 			if id := results[i].AccountID; id != "" {
 				r.accounts[a.step.Person] = id
 			}
@@ -113,7 +113,7 @@ func (r *targetRun) end(ctx context.Context, attempts []attempt, results []conne
 
 // forgetDecisions uses up the releases of what was done.
 func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, open map[string]bool) error {
-	any, err := tx.AnyStepDecision(ctx, r.target.Name)
+	any, err := tx.HasStepDecisions(ctx, r.target.Name)
 	if err != nil || !any {
 		return err
 	}
@@ -127,32 +127,32 @@ func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts 
 }
 
 // done reports whether an outcome is that what was to be done is so.
-func done(outcome string) bool { return outcome == audit.Applied || outcome == audit.AlreadySo }
+func done(outcome string) bool { return outcome == audit.Applied || outcome == audit.AlreadyApplied }
 
-// count notes what of a batch counts against the target's limits.
-func (r *targetRun) count(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
+// recordLimitUsage notes what of a batch counts against the target's limits.
+func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
 	var done []attempt
 	for i, a := range attempts {
 		if outcome, _ := outcomeOf(results[i]); outcome == audit.Applied || outcome == "" {
 			done = append(done, a)
 		}
 	}
-	for kind, people := range r.counting(done) {
-		if err := tx.Count(ctx, r.target.Name, string(kind), people, at); err != nil {
+	for kind, people := range r.limitUsage(done) {
+		if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), people, at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// counting returns, by kind, the people whose attempts count against the target's
+// limitUsage returns, by kind, the people whose attempts count against the target's
 // limits: not what a person released, and not what must be done now whatever the
 // limits.
-func (r *targetRun) counting(attempts []attempt) map[plan.Kind]store.Few {
-	people := map[plan.Kind]store.Few{}
+func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind]store.PersonSet {
+	people := map[plan.Kind]store.PersonSet{}
 	for _, a := range attempts {
 		kind := a.step.Kind
-		if kind == "" || r.urgent || r.released[a.step.ID] != "" || r.world.facts[a.step.Person].Suspended != "" {
+		if kind == "" || r.urgent || r.released[a.step.ID] != "" || r.inputs.facts[a.step.Person].Suspended != "" {
 			continue
 		}
 		people[kind] = append(people[kind], a.step.Person)
@@ -163,19 +163,19 @@ func (r *targetRun) counting(attempts []attempt) map[plan.Kind]store.Few {
 	return people
 }
 
-// beyond returns those of few people for whom the target's limits leave no room
+// reserveLimit returns those of few people for whom the target's limits leave no room
 // any more: others began beside this since it was planned. One at a time asks,
 // and notes whom it lets through before anybody knows how it ends, so that the
 // next one sees them. Whoever is counted already may go on.
-func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
-	counting := r.counting(attempts)
-	if r.world.few == nil || len(counting) == 0 {
+func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
+	counting := r.limitUsage(attempts)
+	if r.inputs.subset == nil || len(counting) == 0 {
 		return nil, nil
 	}
-	if _, err := tx.Still(ctx); err != nil {
+	if _, err := tx.LockSequences(ctx); err != nil {
 		return nil, err
 	}
-	counted, err := tx.Counted(ctx, r.target.Name, at.Add(-lately))
+	counted, err := tx.LimitUsage(ctx, r.target.Name, at.Add(-limitWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +183,8 @@ func (r *targetRun) beyond(ctx context.Context, tx *store.Tx, attempts []attempt
 	for _, kind := range plan.Kinds {
 		earlier := counted[string(kind)]
 		fresh := slices.DeleteFunc(counting[kind], func(id identity.PersonID) bool { return earlier[id] })
-		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.world.few))) {
-			if err := tx.Count(ctx, r.target.Name, string(kind), fresh, at); err != nil {
+		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.inputs.subset))) {
+			if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), fresh, at); err != nil {
 				return nil, err
 			}
 			continue
@@ -226,17 +226,17 @@ func noteDone(ctx context.Context, tx *store.Tx, s plan.Step, accountID, outcome
 		}
 		made := store.Account{Person: person, Native: accountID}
 		if err = tx.BindAccount(ctx, target, person, accountID); err == nil {
-			err = tx.AccountCreated(ctx, made, target, at)
+			err = tx.RecordAccountCreated(ctx, made, target, at)
 		}
 		if err == nil && s.Op == plan.PrepareAccount {
-			err = tx.AccountClosed(ctx, made, target, at)
+			err = tx.RecordAccountDisabled(ctx, made, target, at)
 		}
 	case connectors.DisableAccount:
 		if outcome == audit.Applied {
-			err = tx.AccountClosed(ctx, store.Account{Person: person, Native: s.AccountID}, target, at)
+			err = tx.RecordAccountDisabled(ctx, store.Account{Person: person, Native: s.AccountID}, target, at)
 		}
 	case connectors.EnableAccount:
-		err = tx.AccountOpen(ctx, store.Account{Person: person, Native: s.AccountID}, target)
+		err = tx.RecordAccountEnabled(ctx, store.Account{Person: person, Native: s.AccountID}, target)
 	case connectors.DeleteAccount:
 		err = tx.ForgetAccount(ctx, target, person)
 	}

@@ -22,11 +22,11 @@ type Pass = connectors.Pass
 // asked, and the outcome after; a pass whose outcome cannot be recorded is withdrawn
 // again. A person without a running employment gets none.
 func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Duration, d store.Decision) (connectors.Pass, error) {
-	standing, err := StandingOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
+	standing, err := PersonStatusOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
 	if err != nil {
 		return connectors.Pass{}, err
 	}
-	if !standing.Works() {
+	if !standing.Active() {
 		return connectors.Pass{}, fmt.Errorf("no pass for person %s: %s", p.ID, cmp.Or(standing.Facts.Suspended, standing.Stage.Why))
 	}
 	t, issuer, account, err := e.passes(ctx, p)

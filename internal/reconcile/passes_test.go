@@ -35,7 +35,7 @@ func (w *withPasses) IssuePass(_ context.Context, account connectors.AccountRef,
 
 func (w *withPasses) WithdrawPass(_ context.Context, account connectors.AccountRef) (connectors.Outcome, error) {
 	if !w.valid[account.ID] {
-		return connectors.Outcome{Status: connectors.AlreadySo}, nil
+		return connectors.Outcome{Status: connectors.AlreadyApplied}, nil
 	}
 	delete(w.valid, account.ID)
 	return connectors.Outcome{Status: connectors.Applied}, nil
@@ -112,10 +112,10 @@ func TestPasses(t *testing.T) {
 func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	account := connectors.AccountRef{ID: "id", Anchor: "0198-person", Name: "anna"}
 	dir := filepath.Join(t.TempDir(), "passwords")
-	if h := reconcile.Handover("ad", config.FirstPassword{}); h != nil {
+	if h := reconcile.PasswordSink("ad", config.FirstPassword{}); h != nil {
 		t.Errorf("by default it goes to %+v", h)
 	}
-	if err := reconcile.Handover("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ Person, Account, Password string }
@@ -126,7 +126,7 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	}
 	// Another target's, and one made anew, have files of their own.
 	for _, target := range []string{"ad", "ldap"} {
-		if err := reconcile.Handover(target, config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "other"); err != nil {
+		if err := reconcile.PasswordSink(target, config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "other"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,11 +139,11 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := reconcile.Handover("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err == nil || !strings.Contains(err.Error(), "can be read by others") || strings.Contains(err.Error(), "p4ss") {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err == nil || !strings.Contains(err.Error(), "can be read by others") || strings.Contains(err.Error(), "p4ss") {
 		t.Errorf("a directory for everybody: %v", err)
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(out); err != nil || !strings.Contains(string(b), `"password":"p4ss"`) {
@@ -153,17 +153,17 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	t.Setenv("BEHOV_TEST_SECRET", "s3cret")
 	t.Setenv("AD_PASSWORD", "s3cret")
 	t.Setenv("TZ", "Europe/Stockholm")
-	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/usr/bin/env", "sh", "-c", "env > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/usr/bin/env", "sh", "-c", "env > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
 		t.Error(err)
 	}
 	env, err := os.ReadFile(out)
 	if err != nil || strings.Contains(string(env), "s3cret") || !strings.Contains(string(env), "TZ=Europe/Stockholm\n") || !strings.Contains(string(env), "PATH=") {
 		t.Errorf("the program's environment: %s, %v", env, err)
 	}
-	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
 		t.Errorf("a program that fails: %v", err)
 	}
-	if err := reconcile.Handover("ad", config.FirstPassword{Command: []string{"/nonexistent/x"}}).FirstPassword(t.Context(), account, "p4ss"); !errors.Is(err, fs.ErrNotExist) {
+	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/nonexistent/x"}}).FirstPassword(t.Context(), account, "p4ss"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no program: %v", err)
 	}
 }
@@ -194,8 +194,8 @@ func TestANoteOnWhatWasDoneIsTold(t *testing.T) {
 		return r
 	}
 	r := h.settledRun()
-	if len(r.Notes) != 1 || r.Notes[0].Detail != "the first password was not handed over" || len(r.Undone) > 0 {
-		t.Errorf("notes %+v, undone %+v", r.Notes, r.Undone)
+	if len(r.Notes) != 1 || r.Notes[0].Detail != "the first password was not handed over" || len(r.NotDone) > 0 {
+		t.Errorf("notes %+v, undone %+v", r.Notes, r.NotDone)
 	}
 	n := 0
 	for _, record := range records(t, h) {

@@ -22,7 +22,7 @@ func TestPreviewOfOnePerson(t *testing.T) {
 		Waiting     any
 	}
 	in := func(p *plan.Plan) of {
-		o := of{Steps: p.Steps, Waiting: p.Waiting}
+		o := of{Steps: p.Steps, Waiting: p.GatedGrants}
 		for _, hold := range p.Holds {
 			o.Held = append(o.Held, hold.Steps...)
 		}

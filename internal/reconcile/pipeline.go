@@ -27,61 +27,61 @@ type batch struct {
 // should not be older than need be when the target is asked.
 const slowBatch = 500 * time.Millisecond
 
-// all carries out every step in its order, a batch at a time: intents are committed,
+// execute carries out every step in its order, a batch at a time: intents are committed,
 // then the target is asked, then the outcomes are committed. While the target works
 // on one batch the outcomes of the one before it and the intents of the next are
 // committed, so that neither the target nor the database waits for the other. It
 // returns why the target stopped answering, if it did; an error is ours and not the
 // target's.
-func (r *targetRun) all(ctx context.Context) (down string, err error) {
+func (r *targetRun) execute(ctx context.Context) (down string, err error) {
 	var before *batch // the target is done with it, and its outcomes are not committed
-	now, rest, err := r.begin(ctx, r.steps, false)
+	now, rest, err := r.intendNext(ctx, r.steps, false)
 	for err == nil && now != nil {
 		asked := make(chan struct{})
 		go func() {
 			defer close(asked)
-			r.ask(ctx, now)
+			r.applyBatch(ctx, now)
 		}()
-		failed := r.finish(ctx, before)
+		failed := r.commitOutcomes(ctx, before)
 		before = nil
 		var next *batch
 		if failed == nil && ctx.Err() == nil && r.mayOverlap(now, rest) {
-			next, rest, failed = r.begin(ctx, rest, true)
+			next, rest, failed = r.intendNext(ctx, rest, true)
 		}
 		<-asked
 		r.took = now.took
-		down = r.down(now.results)
+		down = r.unavailableReason(now.results)
 		if next != nil && failed == nil && down == "" && ctx.Err() == nil {
 			before, now = now, next
 			continue
 		}
-		err = errors.Join(failed, r.finish(ctx, now), r.takeBack(ctx, next))
+		err = errors.Join(failed, r.commitOutcomes(ctx, now), r.recordNotTried(ctx, next))
 		if next != nil && ctx.Err() != nil {
-			err = errors.Join(err, r.stopped(ctx, len(rest)+len(next.attempts)))
+			err = errors.Join(err, r.stoppedError(ctx, len(rest)+len(next.attempts)))
 		}
 		if down != "" || err != nil {
 			return down, err
 		}
-		now, rest, err = r.begin(ctx, rest, false)
+		now, rest, err = r.intendNext(ctx, rest, false)
 	}
 	if err != nil {
 		return "", err
 	}
-	return "", r.lookAgain(ctx)
+	return "", r.requeueDeferred(ctx)
 }
 
-// begin commits the intents of the next batch, and returns what is left after it;
+// intendNext commits the intents of the next batch, and returns what is left after it;
 // nil when nothing is. A batch is of one phase, and ends with a person's last step
 // in it, so that no person is in two batches of a phase. With overlapping, the batch
 // before it is under way and holds its locks.
-func (r *targetRun) begin(ctx context.Context, rest []plan.Step, overlapping bool) (*batch, []plan.Step, error) {
+func (r *targetRun) intendNext(ctx context.Context, rest []plan.Step, overlapping bool) (*batch, []plan.Step, error) {
 	for len(rest) > 0 {
 		if ctx.Err() != nil {
-			return nil, rest, r.stopped(ctx, len(rest))
+			return nil, rest, r.stoppedError(ctx, len(rest))
 		}
 		steps := nextBatch(rest)
-		b, err := r.intended(ctx, steps, overlapping)
-		if overlapping && store.TooMany(err) {
+		b, err := r.lockAndIntend(ctx, steps, overlapping)
+		if overlapping && store.IsLockLimit(err) {
 			return nil, rest, nil // not before the other batch's locks are given back
 		}
 		if err != nil {
@@ -95,8 +95,8 @@ func (r *targetRun) begin(ctx context.Context, rest []plan.Step, overlapping boo
 	return nil, nil, nil
 }
 
-// stopped says that the run was stopped before the last so many steps.
-func (r *targetRun) stopped(ctx context.Context, left int) error {
+// stoppedError says that the run was stopped before the last so many steps.
+func (r *targetRun) stoppedError(ctx context.Context, left int) error {
 	return fmt.Errorf("stopped before %d of %d steps in %s: %w", left, len(r.steps), r.target.Name, ctx.Err())
 }
 
@@ -130,9 +130,9 @@ func (r *targetRun) mayOverlap(now *batch, rest []plan.Step) bool {
 	return true
 }
 
-// intended locks the people of a batch and commits its intents; nil when none of
+// lockAndIntend locks the people of a batch and commits its intents; nil when none of
 // the steps is to be made.
-func (r *targetRun) intended(ctx context.Context, steps []plan.Step, overlapping bool) (*batch, error) {
+func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overlapping bool) (*batch, error) {
 	b := &batch{}
 	var err error
 	if b.locks, err = r.lock(ctx, steps, overlapping); err != nil {
@@ -140,8 +140,8 @@ func (r *targetRun) intended(ctx context.Context, steps []plan.Step, overlapping
 		return nil, err
 	}
 	for _, s := range steps {
-		if r.left[s.Person] != "" {
-			r.report(s, leftToOthers, r.left[s.Person])
+		if r.deferredWhy[s.Person] != "" {
+			r.report(s, deferred, r.deferredWhy[s.Person])
 			continue
 		}
 		a, why := r.prepare(s)
@@ -159,10 +159,10 @@ func (r *targetRun) intended(ctx context.Context, steps []plan.Step, overlapping
 	return b, nil
 }
 
-// ask has the target do what a batch intends.
-func (r *targetRun) ask(ctx context.Context, b *batch) {
+// applyBatch has the target do what a batch intends.
+func (r *targetRun) applyBatch(ctx context.Context, b *batch) {
 	began := time.Now()
-	if err := recoverPanic(inEngine, func() error { b.results = r.touch(ctx, b.attempts); return nil }); err != nil {
+	if err := recoverPanic(inEngine, func() error { b.results = r.applyWithRetry(ctx, b.attempts); return nil }); err != nil {
 		b.results = make([]connectors.Result, len(b.attempts))
 		for i := range b.results {
 			b.results[i].Err = connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
@@ -171,19 +171,19 @@ func (r *targetRun) ask(ctx context.Context, b *batch) {
 	b.took = time.Since(began)
 }
 
-// finish commits the outcomes of a batch, also when its caller is impatient: what
+// commitOutcomes commits the outcomes of a batch, also when its caller is impatient: what
 // was done was done.
-func (r *targetRun) finish(ctx context.Context, b *batch) error {
+func (r *targetRun) commitOutcomes(ctx context.Context, b *batch) error {
 	if b == nil {
 		return nil
 	}
 	defer b.locks.unlock()
-	return r.end(context.WithoutCancel(ctx), b.attempts, b.results, b.began)
+	return r.recordOutcomes(context.WithoutCancel(ctx), b.attempts, b.results, b.began)
 }
 
-// takeBack commits that the steps of a batch were not made: the target was never
+// recordNotTried commits that the steps of a batch were not made: the target was never
 // asked.
-func (r *targetRun) takeBack(ctx context.Context, b *batch) error {
+func (r *targetRun) recordNotTried(ctx context.Context, b *batch) error {
 	if b == nil {
 		return nil
 	}

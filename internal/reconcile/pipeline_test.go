@@ -54,8 +54,8 @@ func TestATargetThatGoesDownIsNotAskedAgain(t *testing.T) {
 		return r
 	}
 	r, err := h.e.Run(t.Context(), reconcile.Options{})
-	if err != nil || r.Down["one"] == "" {
-		t.Fatalf("%v, down: %v", err, r.Down)
+	if err != nil || r.Unavailable["one"] == "" {
+		t.Fatalf("%v, down: %v", err, r.Unavailable)
 	}
 	if h.one.calls != 2 {
 		t.Errorf("the target was asked %d times, want 2", h.one.calls)

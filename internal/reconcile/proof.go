@@ -18,10 +18,10 @@ const (
 	forEver = math.MaxInt64
 )
 
-// Prove tries whether a disabled account is shut out of a target, and notes what
+// ProveDisable tries whether a disabled account is shut out of a target, and notes what
 // it finds: until it is, the target counts as one that cannot disable accounts.
 // ok is false for a target of a kind that cannot be tried.
-func Prove(ctx context.Context, db *store.DB, target string, connector connectors.Connector, now time.Time) (proof connectors.DisableProof, ok bool, err error) {
+func ProveDisable(ctx context.Context, db *store.DB, target string, connector connectors.Connector, now time.Time) (proof connectors.DisableProof, ok bool, err error) {
 	prover, ok := connector.(connectors.DisableProver)
 	if !ok {
 		return proof, false, nil
@@ -30,14 +30,14 @@ func Prove(ctx context.Context, db *store.DB, target string, connector connector
 		return proof, true, err
 	}
 	return proof, true, db.Write(ctx, func(tx *store.Tx) error {
-		return tx.SetDisableProof(ctx, store.DisableProof{Target: target, How: waysOfDisabling(connector), Verdict: string(proof.Verdict), Why: proof.Why}, now)
+		return tx.SetDisableProof(ctx, store.DisableProof{Target: target, How: disableMethods(connector), Verdict: string(proof.Verdict), Why: proof.Why}, now)
 	})
 }
 
-// ProveAfter is Prove for a target of which the last proof is older than age, or
+// ProveDisableIfOlder is Prove for a target of which the last proof is older than age, or
 // was of another way of disabling. Nothing is written to a target that is paused.
 // tried says whether it was.
-func ProveAfter(ctx context.Context, db *store.DB, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
+func ProveDisableIfOlder(ctx context.Context, db *store.DB, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
 	if _, able := connector.(connectors.DisableProver); !able {
 		return proof, false, nil
 	}
@@ -45,7 +45,7 @@ func ProveAfter(ctx context.Context, db *store.DB, target string, connector conn
 	if err != nil {
 		return proof, false, err
 	}
-	if last.Verdict != "" && last.How == waysOfDisabling(connector) && now.Sub(last.ProvedUS.Time()) < age {
+	if last.Verdict != "" && last.How == disableMethods(connector) && now.Sub(last.ProvedUS.Time()) < age {
 		return proof, false, nil
 	}
 	pauses, err := db.Pauses(ctx)
@@ -59,31 +59,31 @@ func ProveAfter(ctx context.Context, db *store.DB, target string, connector conn
 	}
 	ctx, cancel := context.WithTimeout(ctx, proveWithin)
 	defer cancel()
-	return Prove(ctx, db, target, connector, now)
+	return ProveDisable(ctx, db, target, connector, now)
 }
 
-// proveUntried tries whether a disabled account is shut out of the targets of
+// proveTargets tries whether a disabled account is shut out of the targets of
 // which that was never tried, before anything there is called closed. What cannot
 // be found out every plan says: a target whose proof fails says why when it is read.
-func (e *Engine) proveUntried(ctx context.Context, o Options) error {
+func (e *Engine) proveTargets(ctx context.Context, o Options) error {
 	for _, c := range e.Config.Targets {
 		if o.Targets != nil && !slices.Contains(o.Targets, c.Name) {
 			continue
 		}
-		if _, _, err := ProveAfter(ctx, e.DB, c.Name, e.Targets[c.Name], forEver, e.Now()); err != nil && ctx.Err() != nil {
+		if _, _, err := ProveDisableIfOlder(ctx, e.DB, c.Name, e.Targets[c.Name], forEver, e.Now()); err != nil && ctx.Err() != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// waysOfDisabling says how the connector disables, so that a proof is not taken
+// disableMethods says how the connector disables, so that a proof is not taken
 // for that of another way.
-func waysOfDisabling(c connectors.Connector) string { return c.Capabilities()[connectors.Disable].Note }
+func disableMethods(c connectors.Connector) string { return c.Capabilities()[connectors.Disable].Note }
 
 // readProof reads whether a disabled account is shut out of the target. One that
 // can be tried and was not is told.
-func (e *Engine) readProof(ctx context.Context, _ *world, t *plan.Target) error {
+func (e *Engine) readProof(ctx context.Context, _ *inputs, t *plan.Target) error {
 	connector := e.Targets[t.Name]
 	if _, able := connector.(connectors.DisableProver); !able {
 		return nil
@@ -93,10 +93,10 @@ func (e *Engine) readProof(ctx context.Context, _ *world, t *plan.Target) error 
 		return err
 	}
 	switch verdict := connectors.ProofVerdict(p.Verdict); {
-	case verdict == "" || p.How != waysOfDisabling(connector):
+	case verdict == "" || p.How != disableMethods(connector):
 		t.Unproven = "it was not tried: run behov check"
-	case verdict == connectors.LetsIn:
-		t.LetsIn = p.Why
+	case verdict == connectors.SignInPossible:
+		t.SignInPossible = p.Why
 	case verdict == connectors.NotTried:
 		t.Unproven = p.Why
 	}

@@ -21,27 +21,27 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// world is everything a run is decided from, as read at its beginning.
-type world struct {
+// inputs is everything a run is decided from, as read at its beginning.
+type inputs struct {
 	day  identity.Date
 	only identity.PersonID
-	// few are all that was read, and asked for; nil when everybody was.
-	few            store.Few
-	together       int // how many people, few among them, what happened is about
+	// subset are all that was read, and asked for; nil when everybody was.
+	subset         store.PersonSet
+	groupSize      int // how many people, few among them, what happened is about
 	configs        []config.Target
 	began          time.Time
-	heads          store.Heads
+	sequences      store.Sequences
 	waitingJobs    []int64           // that were there before it began
 	people         []identity.Person // sorted by ID
 	facts          map[identity.PersonID]policy.Facts
-	unclear        map[identity.PersonID]error              // whose employments could not be worked out
+	undecided      map[identity.PersonID]error              // whose employments could not be worked out
 	warnings       map[identity.PersonID][]string           // what will end
 	byKey          map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
 	targets        []plan.Target                            // as configs
-	stopped        map[string][]store.OpenStep              // by target, what stopped runs left open: nobody else is at it
+	openSteps      map[string][]store.OpenStep              // by target, what stopped runs left open: nobody else is at it
 	locks          []*store.Lock                            // of the people whose that is
 	lock           *store.Lock                              // of few people; nobody else touches them
-	settledAt      int64                                    // the trail's end when that was settled
+	resolvedAt     int64                                    // the trail's end when that was settled
 	open           map[string]int                           // by target, how many steps are open
 	failing        []store.FailingStep
 	fingerprintKey []byte
@@ -49,17 +49,17 @@ type world struct {
 	managers       map[identity.PersonID]identity.Person   // of few people, as known
 	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
 	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
-	settled        map[string]int                          // by outcome, filled in by settle
-	notes          []Undone                                // on what was settled
+	resolved       map[string]int                          // by outcome, filled in by settle
+	notes          []StepResult                            // on what was settled
 }
 
-// partial says whether the world is not everybody in every target.
-func (e *Engine) partial(w *world) bool {
-	return w.only != "" || w.few != nil || len(w.configs) < len(e.Config.Targets)
+// coversPart says whether the world is not everybody in every target.
+func (e *Engine) coversPart(w *inputs) bool {
+	return w.only != "" || w.subset != nil || len(w.configs) < len(e.Config.Targets)
 }
 
 // person returns somebody of the world by ID.
-func (w *world) person(id identity.PersonID) (identity.Person, bool) {
+func (w *inputs) person(id identity.PersonID) (identity.Person, bool) {
 	i, found := slices.BinarySearchFunc(w.people, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
 	if !found {
 		return identity.Person{}, false
@@ -68,18 +68,18 @@ func (w *world) person(id identity.PersonID) (identity.Person, bool) {
 }
 
 // id returns a person's ID in the memory that it has already.
-func (w *world) id(of string) identity.PersonID {
+func (w *inputs) id(of string) identity.PersonID {
 	if p, ok := w.person(identity.PersonID(of)); ok {
 		return p.ID
 	}
 	return identity.PersonID(of)
 }
 
-// newWorld is the beginning of every world. The heads come first: what is
+// newInputs is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
-func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
-	w := &world{began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
-		unclear: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
+func (e *Engine) newInputs(ctx context.Context, o Options) (*inputs, error) {
+	w := &inputs{began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
+		undecided: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
 	if w.day == "" {
 		w.day = identity.DateOf(w.began, e.Config.Zone)
 	}
@@ -92,7 +92,7 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
 	}
 	var err error
-	if w.heads, err = e.DB.Heads(ctx); err != nil {
+	if w.sequences, err = e.DB.Sequences(ctx); err != nil {
 		return nil, err
 	}
 	w.fingerprintKey, err = e.DB.FingerprintKey()
@@ -101,14 +101,14 @@ func (e *Engine) newWorld(ctx context.Context, o Options) (*world, error) {
 
 // read reads everything. To settle what stopped runs left open it locks the
 // people whose that is, before it reads the targets; call unlock afterwards.
-func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, error) {
+func (e *Engine) read(ctx context.Context, o Options, settling bool) (*inputs, error) {
 	// Before anything else: whom something is known of since the world's heads is
 	// left to the job that came with it.
 	waiting, err := e.DB.WaitingJobs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.newWorld(ctx, o)
+	w, err := e.newInputs(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 		return nil, err
 	}
 	if settling {
-		if err := e.lockStopped(ctx, w); err != nil {
+		if err := e.lockOpenSteps(ctx, w); err != nil {
 			return w, err
 		}
 	}
@@ -143,7 +143,7 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*world, er
 }
 
 // readPeopleAndRecords reads everybody, and what is recorded of each target.
-func (e *Engine) readPeopleAndRecords(ctx context.Context, w *world, progress func(stage string, done, total int)) ([]targetRecord, error) {
+func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress func(stage string, done, total int)) ([]targetRecord, error) {
 	if err := e.readPeople(ctx, w, progress); err != nil {
 		return nil, err
 	}
@@ -158,13 +158,13 @@ func (e *Engine) readPeopleAndRecords(ctx context.Context, w *world, progress fu
 }
 
 // readPeople reads everybody, and of whom nothing can be decided.
-func (e *Engine) readPeople(ctx context.Context, w *world, progress func(stage string, done, total int)) error {
+func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
 		return err
 	}
 	w.people = make([]identity.Person, 0, n)
-	for p, err := range e.DB.People(ctx, store.AnyPerson) {
+	for p, err := range e.DB.People(ctx, store.AllPeople) {
 		if err != nil {
 			return err
 		}
@@ -179,19 +179,19 @@ func (e *Engine) readPeople(ctx context.Context, w *world, progress func(stage s
 	if err := e.readNumbers(ctx, w); err != nil {
 		return err
 	}
-	e.sponsors(w)
-	if err := e.holdDifferent(ctx, w); err != nil {
+	e.applySponsors(w)
+	if err := e.holdEvaluatorDifferences(ctx, w); err != nil {
 		return err
 	}
 	return e.holdRecords(ctx, w)
 }
 
 // readNumbers opens national identity numbers, where somebody writes them.
-func (e *Engine) readNumbers(ctx context.Context, w *world) error {
+func (e *Engine) readNumbers(ctx context.Context, w *inputs) error {
 	if !slices.ContainsFunc(w.configs, func(t config.Target) bool { return t.Reads("NationalID") }) {
 		return nil
 	}
-	numbers, err := e.DB.NationalIDs(ctx, w.few)
+	numbers, err := e.DB.NationalIDs(ctx, w.subset)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (e *Engine) readNumbers(ctx context.Context, w *world) error {
 }
 
 // readTargets reads every target, and what we know of each ourselves.
-func (e *Engine) readTargets(ctx context.Context, w *world) error {
+func (e *Engine) readTargets(ctx context.Context, w *inputs) error {
 	if err := e.observeTargets(ctx, w, e.progress); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (e *Engine) readTargets(ctx context.Context, w *world) error {
 
 // observeTargets takes a snapshot of every target side by side. A target that
 // cannot be read is planned without; the others go on.
-func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(stage string, done, total int)) error {
+func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
 	w.targets = make([]plan.Target, len(w.configs))
 	for _, c := range w.configs {
 		if e.Targets[c.Name] == nil {
@@ -231,7 +231,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range w.configs {
-		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, Left: map[plan.Access]bool{}, Unsure: map[plan.Access]bool{}, References: map[string]bool{}}
+		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, UnrepairedDrift: map[plan.Access]bool{}, Uncertain: map[plan.Access]bool{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
 		}
@@ -254,7 +254,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *world, progress func(sta
 			case err != nil && ctx.Err() != nil:
 				return ctx.Err()
 			case err != nil:
-				t.Unread = err.Error()
+				t.ReadError = err.Error()
 			default:
 				if m, ok := connector.(connectors.Matcher); ok {
 					t.Matching = m.Matching()
@@ -285,16 +285,16 @@ type targetRecord struct {
 // readRecord reads what is recorded of a target. What another process records after
 // that belongs to a later step than the inputs know, and its person is left to that
 // process.
-func (e *Engine) readRecord(ctx context.Context, w *world, target string) (r targetRecord, err error) {
+func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r targetRecord, err error) {
 	// Open steps are read first: a step that ends meanwhile is in both.
-	open, err := e.DB.OpenSteps(ctx, target, w.few)
+	open, err := e.DB.OpenSteps(ctx, target, w.subset)
 	if err != nil {
 		return r, err
 	}
 	if r.bound, err = e.readBound(ctx, w, target); err != nil {
 		return r, err
 	}
-	for given, err := range e.DB.GivenAccess(ctx, target, w.few) {
+	for given, err := range e.DB.GivenAccess(ctx, target, w.subset) {
 		if err != nil {
 			return r, err
 		}
@@ -314,24 +314,24 @@ func (e *Engine) readRecord(ctx context.Context, w *world, target string) (r tar
 }
 
 // readRecorded adds to a target what is recorded of it, and reads the rest.
-func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target, r targetRecord) error {
+func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r targetRecord) error {
 	t.Bound, t.Given, w.open[t.Name] = r.bound, r.given, len(r.open)
 	for _, s := range r.open {
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.
-		t.Unsure[plan.Access{Person: s.Person, Entitlement: cmp.Or(s.Entitlement, plan.AccountAccess)}] = true
+		t.Uncertain[plan.Access{Person: s.Person, Entitlement: cmp.Or(s.Entitlement, plan.AccountAccess)}] = true
 	}
-	for _, read := range []func(context.Context, *world, *plan.Target) error{e.readOwners, e.locate, e.readProof, e.readLimits} {
+	for _, read := range []func(context.Context, *inputs, *plan.Target) error{e.readOwners, e.locate, e.readProof, e.readLimits} {
 		if err := read(ctx, w, t); err != nil {
 			return err
 		}
 	}
-	left, err := e.DB.LeftAccess(ctx, t.Name, w.few)
+	left, err := e.DB.UnrepairedDrift(ctx, t.Name, w.subset)
 	if err != nil {
 		return err
 	}
 	for _, k := range left {
-		t.Left[plan.Access{Person: identity.PersonID(k.Person), Entitlement: policy.EntitlementID(k.Entitlement)}] = true
+		t.UnrepairedDrift[plan.Access{Person: identity.PersonID(k.Person), Entitlement: policy.EntitlementID(k.Entitlement)}] = true
 	}
 	if err := e.readPause(ctx, t); err != nil {
 		return err
@@ -340,7 +340,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *world, t *plan.Target, r t
 }
 
 // readFacts reads decisions, and who is enrolled for MFA.
-func (e *Engine) readFacts(ctx context.Context, w *world) (err error) {
+func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
 	if w.facts, err = factsOf(ctx, e.DB, nil); err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ func (e *Engine) readFacts(ctx context.Context, w *world) (err error) {
 }
 
 // factsOf reads what is decided about people.
-func factsOf(ctx context.Context, db *store.DB, of store.Few) (map[identity.PersonID]policy.Facts, error) {
+func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
 	facts := map[identity.PersonID]policy.Facts{}
 	decisions, err := db.ReviewDecisions(ctx, of)
 	if err != nil {
@@ -370,19 +370,19 @@ func factsOf(ctx context.Context, db *store.DB, of store.Few) (map[identity.Pers
 		}
 		for _, d := range decisions {
 			f := facts[identity.PersonID(d.Person)]
-			Stand(&f, d)
+			ApplyDecision(&f, d)
 			facts[identity.PersonID(d.Person)] = f
 		}
 	}
 	return facts, nil
 }
 
-// Stand adds to the facts what a decision about a person as a whole says.
-func Stand(f *policy.Facts, d store.Decision) {
+// ApplyDecision adds to the facts what a decision about a person as a whole says.
+func ApplyDecision(f *policy.Facts, d store.Decision) {
 	if d.Verdict == store.Lift {
 		return
 	}
-	text := because(d)
+	text := decisionText(d)
 	switch d.Kind {
 	case store.SuspensionDecision:
 		f.Suspended = "suspended by " + text
@@ -393,16 +393,16 @@ func Stand(f *policy.Facts, d store.Decision) {
 
 // VerdictOf says what a review decision means to policy.
 func VerdictOf(d store.Decision) policy.Verdict {
-	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: because(d)}
+	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: decisionText(d)}
 }
 
-// because names a decision in the reason of a step. What its maker wrote stays
+// decisionText names a decision in the reason of a step. What its maker wrote stays
 // with the decision, sealed: steps, plans and records would keep it in clear.
-func because(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }
+func decisionText(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }
 
 // readMFA reads who is enrolled. Where the target that says so is not among
 // those of the world, whose an account is we know from what we noted.
-func (e *Engine) readMFA(ctx context.Context, w *world) error {
+func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 	for _, c := range e.Config.Targets {
 		if !c.MFA {
 			continue
@@ -438,7 +438,7 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 			if whole {
 				state = policy.NotEnrolled
 			}
-			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.Of(p.ID)] {
+			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.AccountOf(p.ID)] {
 				state = policy.Enrolled
 			}
 			f := w.facts[p.ID]
@@ -449,19 +449,19 @@ func (e *Engine) readMFA(ctx context.Context, w *world) error {
 	return nil
 }
 
-// Standing is StandingOf for today, with what the target says about the
+// PersonStatus is PersonStatusOf for today, with what the target says about the
 // person's enrolment for MFA. A target that cannot say leaves that unknown.
-func (e *Engine) Standing(ctx context.Context, p identity.Person) (Standing, error) {
-	s, err := StandingOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
+func (e *Engine) PersonStatus(ctx context.Context, p identity.Person) (PersonStatus, error) {
+	s, err := PersonStatusOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
 	if err != nil {
 		return s, err
 	}
-	s.Facts.MFA, err = e.enrolment(ctx, p)
+	s.Facts.MFA, err = e.mfaState(ctx, p)
 	return s, err
 }
 
-// enrolment says whether one person is enrolled for MFA.
-func (e *Engine) enrolment(ctx context.Context, p identity.Person) (policy.MFA, error) {
+// mfaState says whether one person is enrolled for MFA.
+func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, error) {
 	state := policy.MFA("")
 	for _, t := range e.Config.Targets {
 		reader, ok := e.Targets[t.Name].(connectors.MFAReader)

@@ -20,10 +20,10 @@ func TestRemovalsWaitForACompleteReading(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 library T", "3 school T")
 	h.e.Targets["one"] = &brokenOff{scripted: h.one}
 	r := h.settledRun()
-	if r.Plan.Status() != plan.Held || len(r.Plan.Waits) != 1 {
-		t.Fatalf("status %v, waits %+v", r.Plan.Status(), r.Plan.Waits)
+	if r.Plan.Status() != plan.Held || len(r.Plan.AwaitingCompleteRead) != 1 {
+		t.Fatalf("status %v, waits %+v", r.Plan.Status(), r.Plan.AwaitingCompleteRead)
 	}
-	wait := r.Plan.Waits[0]
+	wait := r.Plan.AwaitingCompleteRead[0]
 	want := []string{"one disable-account", "one remove-member base:school", "one remove-member base:school", "one remove-member base:staff"}
 	got := opsOf(wait.Steps)
 	slices.Sort(got)

@@ -105,7 +105,7 @@ func (r *reality) says(source string, rows ...string) *hr.Report {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	report, err := im.Deliver(r.t.Context(), hr.Delivery{Source: s, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Stated: true, Export: export})
+	report, err := im.Deliver(r.t.Context(), hr.Delivery{Source: s, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportTimeStated: true, Export: export})
 	if err != nil || report.Held != nil {
 		r.t.Fatalf("import: %+v, %v", report, err)
 	}
@@ -138,13 +138,13 @@ func (r *reality) expect(key string, state identity.State, want string) *reality
 	return r
 }
 
-func (r *reality) standing(key string) reconcile.Standing {
+func (r *reality) standing(key string) reconcile.PersonStatus {
 	r.t.Helper()
 	p, err := r.e.DB.FindPerson(r.t.Context(), key, "hr")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := reconcile.StandingOf(r.t.Context(), r.e.DB, r.e.Config, p, identity.DateOf(r.e.Now(), r.e.Config.Zone))
+	s, err := reconcile.PersonStatusOf(r.t.Context(), r.e.DB, r.e.Config, p, identity.DateOf(r.e.Now(), r.e.Config.Zone))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -629,7 +629,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 		employment identity.EmploymentID
 		unit       string
 	}{{p.Employments[i].ID, "library"}, {"", "school"}} {
-		if _, err := r.govern().Main(t.Context(), r.standing("1").Person, c.employment, r.decider(), "asked"); err != nil {
+		if _, err := r.govern().SetMainEmployment(t.Context(), r.standing("1").Person, c.employment, r.decider(), "asked"); err != nil {
 			t.Fatal(err)
 		}
 		r.expect("1", identity.Working, atSchool+" two/account two/lib:library")
@@ -637,7 +637,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 			t.Errorf("decided: unit %v, not %s", got, c.unit)
 		}
 	}
-	if _, err := r.govern().Main(t.Context(), p, "other", r.decider(), "asked"); err == nil {
+	if _, err := r.govern().SetMainEmployment(t.Context(), p, "other", r.decider(), "asked"); err == nil {
 		t.Error("somebody else's employment speaks for them")
 	}
 }
@@ -669,7 +669,7 @@ func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
 	}
 	// At once: without a reading, and with one target that is broken.
 	r.one.snapshot = fmt.Errorf("it cannot be read")
-	result, err := r.e.Close(t.Context(), p, "suspended")
+	result, err := r.e.DisableAccounts(t.Context(), p, "suspended")
 	if err != nil || result.Err() != nil || r.account(r.one, "1").Enabled {
 		t.Fatalf("closing: %+v, %v", result, err)
 	}
@@ -706,7 +706,7 @@ func TestALegalHoldStopsDeletionAndErasure(t *testing.T) {
 	r.on("2026-06-02").settledRun()
 	one, two := r.id("1"), r.id("2")
 	p, _ := r.e.DB.Person(t.Context(), one)
-	if _, err := r.govern().HoldLegally(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
+	if _, err := r.govern().SetLegalHold(t.Context(), p, false, by(r.id("9")), "investigation"); err != nil {
 		t.Fatal(err)
 	}
 	r.on("2026-09-10").expect("1", identity.Ended, "").expect("2", identity.Retained, "")
@@ -777,7 +777,7 @@ func TestALookAtAllTargetsNotesMovers(t *testing.T) {
 	r.HR(boss, "8 E8 job_code=B", "1 E1 unit=library manager_id=9")
 	has, calls := r.has("1"), r.one.calls
 	for range 2 {
-		if _, err := r.e.Tidy(t.Context()); err != nil {
+		if _, err := r.e.RecordMoversAndErase(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

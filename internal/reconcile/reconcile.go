@@ -32,10 +32,10 @@ type Engine struct {
 	Targets map[string]connectors.Connector // by the configuration's names
 	Now     func() time.Time
 	Actor   string // as audit.Record.Actor
-	// Eager runs try what failed before also when it is not due: somebody waits.
-	Eager bool
-	// Patience is for how long a run waits for another one to be done.
-	Patience time.Duration
+	// RetryAllSteps runs try what failed before also when it is not due: somebody waits.
+	RetryAllSteps bool
+	// LockWait is for how long a run waits for another one to be done.
+	LockWait time.Duration
 	// Progress, when set, is told how far a stage has come. It is called from
 	// several goroutines, one at a time.
 	Progress func(stage string, done, total int)
@@ -59,7 +59,7 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := e.proveUntried(ctx, o); err != nil {
+	if err := e.proveTargets(ctx, o); err != nil {
 		return nil, err
 	}
 	world, err := e.read(ctx, o, true)
@@ -67,31 +67,31 @@ func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.settle(ctx, world); err != nil {
+	if err := e.resolveOpenSteps(ctx, world); err != nil {
 		return nil, err
 	}
 	p, err := e.plan(ctx, world)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.recordSeen(ctx, world, p); err != nil {
+	if err := e.recordObservations(ctx, world, p); err != nil {
 		return nil, err
 	}
 	result, err := e.apply(ctx, world, p)
 	if err != nil {
 		return result, err
 	}
-	return result, errors.Join(e.noteTargets(ctx, world, result), e.erase(ctx, world))
+	return result, errors.Join(e.recordTargetStates(ctx, world, result), e.erase(ctx, world))
 }
 
-// Tidy sees to what only a look at everybody in every target shows, and changes
+// RecordMoversAndErase sees to what only a look at everybody in every target shows, and changes
 // nothing in them: it notes who moved and asks about what they have left over,
 // and erases people whose time is over. Nobody waits for it: it takes as long as
 // the slowest target.
-func (e *Engine) Tidy(ctx context.Context) (*plan.Plan, error) {
+func (e *Engine) RecordMoversAndErase(ctx context.Context) (*plan.Plan, error) {
 	ctx, span := tracer.Start(ctx, "tidy")
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, e.Patience, allTogether)
+	lock, err := e.DB.LockWithin(ctx, e.LockWait, allTargetsLock)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (e *Engine) Tidy(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	if err := e.DB.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.SetTargetState(ctx, store.EveryTarget, "", world.began, world.heads); err != nil {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, "", world.began, world.sequences); err != nil {
 			return err
 		}
 		return e.recordMovers(ctx, tx, movers)
@@ -126,7 +126,7 @@ func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
 	return p, err
 }
 
-func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, error) {
+func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *inputs, error) {
 	world, err := e.read(ctx, o, false)
 	if err != nil {
 		return nil, nil, err
@@ -140,9 +140,9 @@ func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, er
 		return p, world, err
 	}
 	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error {
-		touched, err := e.touchedSince(ctx, tx, world, p)
+		touched, err := e.affectedSincePlan(ctx, tx, world, p)
 		if err == nil {
-			err = e.recordStates(ctx, tx, world, touched, e.Now())
+			err = e.recordAccountStates(ctx, tx, world, touched, e.Now())
 		}
 		if err != nil {
 			return err
@@ -156,11 +156,11 @@ func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *world, er
 	})
 }
 
-// Moved is returned when the world no longer matches a saved plan's basis.
-type Moved struct{ What []string }
+// StalePlanError is returned when the world no longer matches a saved plan's basis.
+type StalePlanError struct{ Changes []string }
 
-func (m *Moved) Error() string {
-	return "the world has moved since the plan was made: " + strings.Join(m.What, "; ") + ". Make a new plan"
+func (m *StalePlanError) Error() string {
+	return "the world has moved since the plan was made: " + strings.Join(m.Changes, "; ") + ". Make a new plan"
 }
 
 // RunSaved applies a saved plan, if planning again gives the very same one.
@@ -184,12 +184,12 @@ func (e *Engine) RunSaved(ctx context.Context, saved *plan.Plan) (*Result, error
 		return nil, err
 	}
 	if p.Digest != saved.Digest {
-		return nil, &Moved{What: differences(saved, p)}
+		return nil, &StalePlanError{Changes: differences(saved, p)}
 	}
-	if err := e.settle(ctx, world); err != nil {
+	if err := e.resolveOpenSteps(ctx, world); err != nil {
 		return nil, err
 	}
-	if err := e.recordSeen(ctx, world, p); err != nil {
+	if err := e.recordObservations(ctx, world, p); err != nil {
 		return nil, err
 	}
 	return e.apply(ctx, world, p)
@@ -226,7 +226,7 @@ func differences(saved, now *plan.Plan) []string {
 }
 
 // plan decides what everyone needs and compares it with what is there.
-func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
+func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
@@ -236,15 +236,15 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	}
 	p, err := plan.Build(plan.Input{
 		Removed:        removed,
-		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.heads.Events, Decisions: w.heads.Decisions, Few: w.few != nil},
+		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: w.subset != nil},
 		Catalogue:      &e.Config.Rules.Catalogue,
-		People:         e.everybody(ctx, w),
+		People:         e.desiredPeople(ctx, w),
 		Count:          len(w.people),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Only:           w.only,
-		Few:            w.few != nil,
-		Together:       w.together,
+		Subset:         w.subset != nil,
+		GroupSize:      w.groupSize,
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -255,11 +255,11 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 	if w.holds = p.Holds; w.only != "" {
 		return p.Only(w.only)
 	}
-	if w.few == nil {
+	if w.subset == nil {
 		return p, nil
 	}
 	// A plan for few is of one target, and looks no further at whom it leaves to others.
-	for _, l := range p.Later {
+	for _, l := range p.Deferred {
 		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
 	}
 	return p, nil
@@ -267,11 +267,11 @@ func (e *Engine) plan(ctx context.Context, w *world) (*plan.Plan, error) {
 
 // removed returns the targets that are not in the configuration, with how many
 // accounts are known there; none to a plan for few.
-func (e *Engine) removed(ctx context.Context, w *world) (map[string]int, error) {
-	if w.few != nil || w.only != "" {
+func (e *Engine) removed(ctx context.Context, w *inputs) (map[string]int, error) {
+	if w.subset != nil || w.only != "" {
 		return nil, nil
 	}
-	left, err := LeftBehind(ctx, e.DB, e.Config)
+	left, err := UnconfiguredTargets(ctx, e.DB, e.Config)
 	accounts := map[string]int{}
 	for _, k := range left {
 		if k.Accounts > 0 {

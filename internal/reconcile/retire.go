@@ -13,14 +13,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// LeftBehind returns what is known of targets that are not in the configuration,
+// UnconfiguredTargets returns what is known of targets that are not in the configuration,
 // sorted by name.
-func LeftBehind(ctx context.Context, db *store.DB, c *config.Config) ([]store.Known, error) {
+func UnconfiguredTargets(ctx context.Context, db *store.DB, c *config.Config) ([]store.TargetInventory, error) {
 	var configured []string
 	for _, t := range c.Targets {
 		configured = append(configured, t.Name)
 	}
-	return db.KnownTargets(ctx, configured)
+	return db.TargetInventories(ctx, configured)
 }
 
 // Retire ends what is known of a target that is not in the configuration any
@@ -40,11 +40,11 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 	if err != nil {
 		return d, err
 	}
-	people := make(store.Few, len(open))
+	people := make(store.PersonSet, len(open))
 	for i, s := range open {
 		people[i] = identity.PersonID(s.Person)
 	}
-	touching, err := e.DB.LockWithin(ctx, e.Patience, personLocks(target, unique(people))...)
+	touching, err := e.DB.LockWithin(ctx, e.LockWait, personLocks(target, unique(people))...)
 	if err != nil {
 		return d, retiring(target, err)
 	}

@@ -50,8 +50,8 @@ func TestASavedPlanIsCarriedOutOnce(t *testing.T) {
 		t.Fatalf("%v, %+v, has %s", err, r, h.has("1"))
 	}
 	calls := h.one.calls
-	var moved *reconcile.Moved
-	if _, err := h.e.RunSaved(t.Context(), p); !errors.As(err, &moved) || !slices.Equal(moved.What, []string{"target one changed", "target two changed"}) || h.one.calls != calls {
+	var moved *reconcile.StalePlanError
+	if _, err := h.e.RunSaved(t.Context(), p); !errors.As(err, &moved) || !slices.Equal(moved.Changes, []string{"target one changed", "target two changed"}) || h.one.calls != calls {
 		t.Errorf("the second time: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 		c.move(h)
 		calls, before := h.one.calls+h.two.calls, len(records(t, h))
 		_, err := h.e.RunSaved(t.Context(), p)
-		var moved *reconcile.Moved
+		var moved *reconcile.StalePlanError
 		if !errors.As(err, &moved) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error is %v, want %q", err, c.want)
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// sponsors ends contracts whose sponsor has left and that nobody took over,
+// applySponsors ends contracts whose sponsor has left and that nobody took over,
 // and warns of what will end. A contract whose sponsor is not known stays as
 // it is.
-func (e *Engine) sponsors(w *world) {
+func (e *Engine) applySponsors(w *inputs) {
 	sources := sponsoredSources(e.Config)
 	if len(sources) == 0 {
 		return
@@ -28,11 +28,11 @@ func (e *Engine) sponsors(w *world) {
 		for _, source := range sources {
 			cut, err := source.Contracts.Cut(p, source.Name, w.day, find)
 			if err != nil {
-				w.unclear[p.ID] = err
+				w.undecided[p.ID] = err
 				continue
 			}
 			w.people[i], p = cut, cut
-			w.warnings[p.ID] = append(w.warnings[p.ID], e.warn(p, source, w.day, find)...)
+			w.warnings[p.ID] = append(w.warnings[p.ID], e.contractWarnings(p, source, w.day, find)...)
 		}
 	}
 }
@@ -49,17 +49,17 @@ func sponsoredSources(c *config.Config) []config.Source {
 	return sources
 }
 
-// warn says what of a person's contracts will end soon, and whose they are
+// contractWarnings says what of a person's contracts will end soon, and whose they are
 // now when the sponsor has left.
-func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
+func (e *Engine) contractWarnings(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
 	var warnings []string
 	soon := day.AddDays(e.Config.Lifecycle.Warn)
 	for _, c := range p.Employments {
 		if c.Key.Source != source.Name || !c.ActiveOn(day) {
 			continue
 		}
-		if c.Last() != "" && c.Last() <= soon {
-			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Shown(), c.Last(), source.Name))
+		if c.LastDay() != "" && c.LastDay() <= soon {
+			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Shown(), c.LastDay(), source.Name))
 		}
 		named, ok := find(identity.SourceKey{Source: source.Contracts.In, Key: c.SponsorKey})
 		if !ok {
@@ -73,7 +73,7 @@ func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date
 			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Shown(), now.ID, source.Name))
 		}
 		last := leaves(now, day, soon)
-		if last == "" || c.Last() != "" && c.Last() <= last {
+		if last == "" || c.LastDay() != "" && c.LastDay() <= last {
 			continue
 		}
 		next, _, err := source.Contracts.Sponsor(c, last.AddDays(1), find)
@@ -91,7 +91,7 @@ func (e *Engine) warn(p identity.Person, source config.Source, day identity.Date
 // leaves returns the last day of somebody who works now and will not on some
 // day soon; empty for somebody who stays.
 func leaves(p identity.Person, day, soon identity.Date) identity.Date {
-	for _, turn := range p.Turns(day, soon.AddDays(1)) {
+	for _, turn := range p.ChangeDates(day, soon.AddDays(1)) {
 		if len(p.Active(turn)) == 0 {
 			return turn.AddDays(-1)
 		}

@@ -81,7 +81,7 @@ func TestARefusalIsToldAndWhatDependsOnItIsNotTried(t *testing.T) {
 	if h.one.calls != 1 || r.Outcomes[audit.Refused] != 1 || r.Outcomes["not-tried"] != 2 || r.Outcomes[audit.Applied] != 2 {
 		t.Errorf("%d calls, outcomes %v", h.one.calls, r.Outcomes)
 	}
-	for _, u := range r.Undone {
+	for _, u := range r.NotDone {
 		if u.Outcome == audit.Refused && (u.Step.Op != connectors.CreateAccount || u.Detail != "the login name is too long") {
 			t.Errorf("refused: %+v", u)
 		}
@@ -104,7 +104,7 @@ func TestARefusalIsToldAndWhatDependsOnItIsNotTried(t *testing.T) {
 // later is a target that always would rather do it later.
 func later(after time.Duration) func(connectors.Result) connectors.Result {
 	return func(connectors.Result) connectors.Result {
-		return connectors.Result{Err: &connectors.Error{Class: connectors.RetryLater, After: after, Err: errors.New("busy")}}
+		return connectors.Result{Err: &connectors.Error{Class: connectors.RetryLater, RetryAfter: after, Err: errors.New("busy")}}
 	}
 }
 
@@ -121,8 +121,8 @@ func TestABusyTargetIsNotAskedForever(t *testing.T) {
 		if waited := time.Since(began); h.one.calls != 4 || waited != 30*time.Second {
 			t.Errorf("asked %d times in %s", h.one.calls, waited)
 		}
-		if r.Outcomes["unknown"] != 1 || r.Undone[0].Step.Target != "one" || r.Down["one"] != "busy" || r.After["one"] != 10*time.Second {
-			t.Errorf("outcomes %v, undone %+v, down %v", r.Outcomes, r.Undone, r.Down)
+		if r.Outcomes["unknown"] != 1 || r.NotDone[0].Step.Target != "one" || r.Unavailable["one"] != "busy" || r.RetryAfter["one"] != 10*time.Second {
+			t.Errorf("outcomes %v, undone %+v, down %v", r.Outcomes, r.NotDone, r.Unavailable)
 		}
 		h.one.answer = nil
 		if h.settledRun(); h.has("1") != everything {
@@ -154,16 +154,16 @@ func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
 		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "reset by peer")}
 	}
 	r := h.run()
-	if h.one.calls != 2 || !strings.Contains(r.Down["one"], "reset by peer") || r.Outcomes["unknown"] != 2 {
-		t.Errorf("%d calls, down %v, outcomes %v", h.one.calls, r.Down, r.Outcomes)
+	if h.one.calls != 2 || !strings.Contains(r.Unavailable["one"], "reset by peer") || r.Outcomes["unknown"] != 2 {
+		t.Errorf("%d calls, down %v, outcomes %v", h.one.calls, r.Unavailable, r.Outcomes)
 	}
 	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
 	if err != nil || len(open) != 2 {
 		t.Errorf("%d steps are open, %v", len(open), err)
 	}
 	h.one.answer = nil
-	if r := h.settledRun(); len(r.Plan.Steps) != 0 || r.Settled[audit.Applied] != 2 || h.has("1") != everything {
-		t.Errorf("then: steps %v, settled %v, has %s", opsOf(r.Plan.Steps), r.Settled, h.has("1"))
+	if r := h.settledRun(); len(r.Plan.Steps) != 0 || r.Resolved[audit.Applied] != 2 || h.has("1") != everything {
+		t.Errorf("then: steps %v, settled %v, has %s", opsOf(r.Plan.Steps), r.Resolved, h.has("1"))
 	}
 }
 
@@ -189,8 +189,8 @@ func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
 		}
 	}
 	r := h.settledRun()
-	if again > 0 || r.Settled[audit.Applied] != 2 || h.has("1") != everything {
-		t.Errorf("created again %d times, settled %v, has %s", again, r.Settled, h.has("1"))
+	if again > 0 || r.Resolved[audit.Applied] != 2 || h.has("1") != everything {
+		t.Errorf("created again %d times, settled %v, has %s", again, r.Resolved, h.has("1"))
 	}
 	if s, err := h.e.DB.VerifyAudit(t.Context()); err != nil || len(s.OpenSteps) > 0 {
 		t.Errorf("%+v, %v", s, err)
@@ -226,18 +226,18 @@ func TestADefectiveConnectorIsNotBelieved(t *testing.T) {
 	h.hire("1 school T")
 	h.e.Targets["one"] = silent{h.one}
 	r := h.run()
-	if r.Outcomes["unknown"] != 1 || !slices.ContainsFunc(r.Undone, func(u reconcile.Undone) bool {
+	if r.Outcomes["unknown"] != 1 || !slices.ContainsFunc(r.NotDone, func(u reconcile.StepResult) bool {
 		return strings.Contains(u.Detail, "answered 1 changes with 0 results: its connector is defective")
 	}) {
-		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.Undone)
+		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.NotDone)
 	}
 	h.e.Targets["one"] = h.one
 	h.one.answer = func(r connectors.Result) connectors.Result {
 		r.Status = "perhaps"
 		return r
 	}
-	if r := h.run(); r.Outcomes[audit.Applied] != 0 || !slices.ContainsFunc(r.Undone, func(u reconcile.Undone) bool { return strings.Contains(u.Detail, `unknown status "perhaps"`) }) {
-		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.Undone)
+	if r := h.run(); r.Outcomes[audit.Applied] != 0 || !slices.ContainsFunc(r.NotDone, func(u reconcile.StepResult) bool { return strings.Contains(u.Detail, `unknown status "perhaps"`) }) {
+		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.NotDone)
 	}
 }
 

@@ -12,13 +12,13 @@ import (
 	"github.com/behov/behov/internal/plan"
 )
 
-// Close disables a suspended person's accounts at once and ends their
+// DisableAccounts disables a suspended person's accounts at once and ends their
 // sessions: those that behov knows, by the targets' own IDs, without reading
 // any target and without waiting for a run that is under way. A Run for the
 // person afterwards sees to what Close could not know. An account that a
 // target masters elsewhere is left to that Run, too.
-func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Result, error) {
-	result := &Result{Plan: &plan.Plan{}, Outcomes: map[string]int{}, Down: map[string]string{}}
+func (e *Engine) DisableAccounts(ctx context.Context, p identity.Person, why string) (*Result, error) {
+	result := &Result{Plan: &plan.Plan{}, Outcomes: map[string]int{}, Unavailable: map[string]string{}}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	errs := make([]error, len(e.Config.Targets))
@@ -30,7 +30,7 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		if id == "" {
 			continue
 		}
-		if e.gone(ctx, c.Name, p.ID, id) {
+		if e.confirmedMissing(ctx, c.Name, p.ID, id) {
 			continue
 		}
 		steps := []plan.Step{{ID: c.Name + " sessions", Target: c.Name, Person: p.ID, Op: plan.RevokeSessions, AccountID: id, Reason: why},
@@ -43,26 +43,26 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 		if err := e.readProof(ctx, nil, &target); err != nil {
 			return nil, err
 		}
-		run := newTargetRun(e, &world{}, target)
+		run := newTargetRun(e, &inputs{}, target)
 		run.steps, run.urgent = steps, true
 		run.report = func(s plan.Step, outcome, detail string) {
 			mu.Lock()
 			defer mu.Unlock()
-			result.tell(s, outcome, detail)
+			result.addOutcome(s, outcome, detail)
 		}
 		wg.Go(func() {
 			var down string
-			err := recoverPanic(inEngine, func() (err error) { down, err = run.all(ctx); return err })
+			err := recoverPanic(inEngine, func() (err error) { down, err = run.execute(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err
 			if down != "" {
-				result.Down[c.Name] = down
+				result.Unavailable[c.Name] = down
 			}
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(result.Undone, func(a, b Undone) int { return strings.Compare(a.Step.ID, b.Step.ID) })
+	slices.SortFunc(result.NotDone, func(a, b StepResult) int { return strings.Compare(a.Step.ID, b.Step.ID) })
 	for _, err := range errs {
 		if err != nil {
 			return result, fmt.Errorf("suspend person %s: %w", p.ID, err)
@@ -71,10 +71,10 @@ func (e *Engine) Close(ctx context.Context, p identity.Person, why string) (*Res
 	return result, nil
 }
 
-// gone reports whether a target that can be searched has no such account
+// confirmedMissing reports whether a target that can be searched has no such account
 // anywhere: there is nothing to close. The search also tells the connector where
 // an account is by now that was moved.
-func (e *Engine) gone(ctx context.Context, target string, person identity.PersonID, account string) bool {
+func (e *Engine) confirmedMissing(ctx context.Context, target string, person identity.PersonID, account string) bool {
 	locator, able := e.Targets[target].(connectors.AccountLocator)
 	if !able {
 		return false

@@ -17,7 +17,7 @@ import (
 // identity there are none.
 type Values struct {
 	engine  *Engine
-	world   *world
+	world   *inputs
 	targets map[string]plan.Target
 }
 
@@ -33,17 +33,17 @@ type ValueChange struct {
 // people there are. Otherwise only a look at everybody can tell what is over a limit
 // together with what is to be done about others. The plan is not for RunSaved.
 func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*plan.Plan, *Values, error) {
-	w, err := e.newWorld(ctx, Options{})
+	w, err := e.newInputs(ctx, Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	w.few = store.Few{person}
-	if err := e.readFew(ctx, w); err != nil {
+	w.subset = store.PersonSet{person}
+	if err := e.readSubset(ctx, w); err != nil {
 		return nil, nil, err
 	}
-	w.stopped = map[string][]store.OpenStep{}
+	w.openSteps = map[string][]store.OpenStep{}
 	for _, c := range w.configs {
-		if w.stopped[c.Name], err = e.DB.OpenSteps(ctx, c.Name, w.few); err != nil {
+		if w.openSteps[c.Name], err = e.DB.OpenSteps(ctx, c.Name, w.subset); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -54,7 +54,7 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(p.Later)+len(p.Steps)+len(p.Holds)+len(p.Waits) > 0 {
+	if len(p.Deferred)+len(p.Steps)+len(p.Holds)+len(p.AwaitingCompleteRead) > 0 {
 		return e.Preview(ctx, Options{Person: person})
 	}
 	one, err := p.Only(person)
@@ -70,7 +70,7 @@ func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, e
 	return p, e.valuesOf(w), nil
 }
 
-func (e *Engine) valuesOf(w *world) *Values {
+func (e *Engine) valuesOf(w *inputs) *Values {
 	v := &Values{engine: e, world: w, targets: map[string]plan.Target{}}
 	for _, t := range w.targets {
 		v.targets[t.Name] = t
@@ -90,7 +90,7 @@ func (v *Values) Account(s plan.Step) string {
 	if t.Observed == nil || v.protected(s.Person) {
 		return ""
 	}
-	if creates(s.Op) || s.Op == connectors.RenameAccount {
+	if createsAccount(s.Op) || s.Op == connectors.RenameAccount {
 		return v.engine.accountOf(v.world, s.Person, s.Target).Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)

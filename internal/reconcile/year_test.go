@@ -199,13 +199,13 @@ func compareYear(t *testing.T, e *reconcile.Engine, states map[string]model.Stat
 		observed[name] = o
 	}
 	wrong, accounts := 0, map[string]int{}
-	for p, err := range e.DB.People(t.Context(), store.AnyPerson) {
+	for p, err := range e.DB.People(t.Context(), store.AllPeople) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := model.State{Has: map[string]bool{}, Account: map[string]bool{}, Enabled: map[string]bool{}}
 		for name, o := range observed {
-			for _, a := range o.Of(string(p.ID)) {
+			for _, a := range o.ByAnchor(string(p.ID)) {
 				accounts[name]++
 				if got.Enabled[name] = a.Enabled; !a.Enabled {
 					delete(got.Enabled, name)

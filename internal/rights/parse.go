@@ -56,7 +56,7 @@ const maxLines = 10_000
 // Parse reads a rights file, in Casbin's CSV. Lines that begin with # are
 // comments. A line that is wrong is reported and left out.
 func Parse(file, text string) ([]Line, []policy.Problem) {
-	text, comma := policy.Delimited(strings.TrimPrefix(text, "\ufeff"))
+	text, comma := policy.DetectDelimiter(strings.TrimPrefix(text, "\ufeff"))
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment, r.Comma = -1, true, '#', comma
 	var lines []Line
@@ -74,7 +74,7 @@ func Parse(file, text string) ([]Line, []policy.Problem) {
 			}
 			return lines, append(problems, p)
 		}
-		if fields = policy.Trimmed(fields, 0); len(fields) == 0 {
+		if fields = policy.TrimEmptyFields(fields, 0); len(fields) == 0 {
 			continue
 		}
 		at, _ := r.FieldPos(0)

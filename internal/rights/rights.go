@@ -120,7 +120,7 @@ type Object struct {
 	Reviewer identity.PersonID   // who is asked by name
 	// Managers are those who manage every person in About today.
 	Managers []identity.PersonID
-	// CausedBy are the people who caused what the decision would let through.
+	// WithJobTrace are the people who caused what the decision would let through.
 	CausedBy []identity.PersonID
 }
 

@@ -12,35 +12,35 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// known returns the deactivated user whom a POST is about; nil when there is none.
+// returningUser returns the deactivated user whom a POST is about; nil when there is none.
 // It is an error when the user is active, or when the name is another person's.
 //
 // The source's own key decides: externalId, or the key that the user first came
 // with. A userName alone names the same person only where a number of the two is the
 // same and none differs, or where neither has any and the names are the same: a
 // userName is given to others once it is free.
-func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, error) {
+func (u *users) returningUser(r *http.Request, a map[string]any) (*store.SCIMResource, error) {
 	ctx, source := r.Context(), u.source.Name
 	external, name := view(a).text("externalId"), view(a).text("userName")
 	var byID, byName []store.SCIMResource
 	var err error
 	if external != "" {
-		byID, err = u.im.DB.ResourcesOf(ctx, source, external)
+		byID, err = u.im.DB.ResourcesByExternalID(ctx, source, external)
 	}
 	if key := keyOf("", a); err == nil && key != "" && len(byID) == 0 {
-		byID, err = u.im.DB.ResourcesKeyed(ctx, source, identity.CleanText(key))
+		byID, err = u.im.DB.ResourcesByKey(ctx, source, identity.CleanText(key))
 	}
 	if err == nil && name != "" {
-		byName, err = u.im.DB.ResourcesNamed(ctx, source, name)
+		byName, err = u.im.DB.ResourcesByUserName(ctx, source, name)
 	}
 	if err != nil {
 		return nil, internal(err)
 	}
 	switch {
 	case len(byID) > 1:
-		return nil, taken("externalId")
+		return nil, uniquenessError("externalId")
 	case len(byID) == 1 && len(byName) > 0 && byName[0].ID != byID[0].ID:
-		return nil, taken("userName")
+		return nil, uniquenessError("userName")
 	case len(byID) == 1:
 		attribute := "externalId"
 		if external == "" {
@@ -61,7 +61,7 @@ func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, e
 		func(v view) string { return v.object(EmploymentURN).text("nationalId") },
 	} {
 		if was, is := number(d.Attributes), number(a); was != "" && is != "" && was != is {
-			return nil, taken("userName")
+			return nil, uniquenessError("userName")
 		} else if was != "" {
 			had, same = true, same || was == is
 		}
@@ -70,7 +70,7 @@ func (u *users) known(r *http.Request, a map[string]any) (*store.SCIMResource, e
 		return strings.ToLower(v.object("name").text("givenName") + " " + v.object("name").text("familyName"))
 	}
 	if had && !same || !had && named(d.Attributes) != named(a) {
-		return nil, taken("userName")
+		return nil, uniquenessError("userName")
 	}
 	return deactivated(byName[0], "userName")
 }
@@ -83,28 +83,28 @@ func deactivated(kept store.SCIMResource, attribute string) (*store.SCIMResource
 		return nil, err
 	}
 	if d.Ended == "" {
-		return nil, taken(attribute)
+		return nil, uniquenessError(attribute)
 	}
 	return &kept, nil
 }
 
-// taken is the error for a value that another user has (RFC 7644 §3.12).
-func taken(attribute string) error {
+// uniquenessError is the error for a value that another user has (RFC 7644 §3.12).
+func uniquenessError(attribute string) error {
 	e := scimerrors.ScimErrorUniqueness
 	e.Detail = fmt.Sprintf("%s: another user has this value, and is active or another person. Look the user up by it and change that one, or send another value.", attribute)
 	return e
 }
 
-// comeBack keeps what a POST says of a user who was deactivated, under the ID that
+// reactivate keeps what a POST says of a user who was deactivated, under the ID that
 // they had. It states all of the user, but for what silence never changes. What
 // begins after the user was deactivated is another employment: the one before
 // stays ended.
-func (u *users) comeBack(r *http.Request, kept store.SCIMResource, a map[string]any) (scim.Resource, error) {
+func (u *users) reactivate(r *http.Request, kept store.SCIMResource, a map[string]any) (scim.Resource, error) {
 	d, err := opened(kept)
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	before := unsaidIn(d.Attributes)
+	before := unstatedIn(d.Attributes)
 	own, _ := a[EmploymentURN].(map[string]any)
 	if own == nil {
 		own = map[string]any{}
@@ -126,5 +126,5 @@ func (u *users) comeBack(r *http.Request, kept store.SCIMResource, a map[string]
 	if active {
 		d.Ended = ""
 	}
-	return u.keep(r, kept, d)
+	return u.storeUser(r, kept, d)
 }

@@ -22,13 +22,13 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// understood brings requests as real clients send them into the form of the
+// normalizeRequests brings requests as real clients send them into the form of the
 // RFC, before the library looks at them.
-func (u *users) understood(next http.Handler) http.Handler {
+func (u *users) normalizeRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodDelete:
-			u.told(next, w, r, hr.HashOf([]byte(r.URL.Path)))
+			u.recordRefusedDeactivation(next, w, r, hr.HashOf([]byte(r.URL.Path)))
 			return
 		case http.MethodPost, http.MethodPut, http.MethodPatch:
 		default:
@@ -48,19 +48,19 @@ func (u *users) understood(next http.Handler) http.Handler {
 		refuse := func(kind, detail string) {
 			then = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusBadRequest, kind, detail) })
 		}
-		kind, detail := refusal(raw, body)
+		kind, detail := malformedBody(raw, body)
 		cleanText(body)
 		var ignored []string
 		if r.Method == http.MethodPatch {
 			var readOnly []string
-			ignored, readOnly = dialects(u.kind, body)
+			ignored, readOnly = normalizePatch(u.kind, body)
 			if len(readOnly) > 0 && !deactivates(body) {
 				kind, detail = first(kind, "mutability"), first(detail, listed(readOnly)+": it is behov's to say, and cannot be changed.")
 			}
 			ignored = append(ignored, readOnly...)
 		} else {
-			ignored = unknown(u.kind, body)
-			shapeResource(u.kind, body)
+			ignored = dropUnknownAttributes(u.kind, body)
+			coerceResource(u.kind, body)
 		}
 		if detail != "" {
 			refuse(kind, detail)
@@ -78,7 +78,7 @@ func (u *users) understood(next http.Handler) http.Handler {
 			then.ServeHTTP(w, r)
 			return
 		}
-		u.told(then, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
+		u.recordRefusedDeactivation(then, w, r.WithContext(context.WithValue(r.Context(), deactivation{}, true)), hr.HashOf(raw))
 	})
 }
 
@@ -106,19 +106,19 @@ func cleanText(v any) any {
 	return v
 }
 
-// told answers a request that deactivates a user or deletes one. When it is
+// recordRefusedDeactivation answers a request that deactivates a user or deletes one. When it is
 // refused that is recorded: no person's ending is lost without a word.
-func (u *users) told(next http.Handler, w http.ResponseWriter, r *http.Request, hash string) {
+func (u *users) recordRefusedDeactivation(next http.Handler, w http.ResponseWriter, r *http.Request, hash string) {
 	answer := &buffered{header: w.Header(), status: http.StatusOK}
 	next.ServeHTTP(answer, r)
-	u.tellLost(r, answer, hash)
+	u.recordLostDeactivation(r, answer, hash)
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body.Bytes()) // the client may be gone
 }
 
-// tellLost records a request that deactivates a user and was refused, with an
+// recordLostDeactivation records a request that deactivates a user and was refused, with an
 // alert: the user keeps their access until the request is corrected.
-func (u *users) tellLost(r *http.Request, answer *buffered, hash string) {
+func (u *users) recordLostDeactivation(r *http.Request, answer *buffered, hash string) {
 	if answer.status < http.StatusBadRequest || answer.status >= http.StatusInternalServerError || answer.status == http.StatusNotFound || answer.status == http.StatusPreconditionFailed {
 		return // it was done, or there is no such user, or the client tries again
 	}
@@ -187,15 +187,15 @@ func operations(body map[string]any) []map[string]any {
 	return all
 }
 
-// dialects understands what Entra ID and others make of a PATCH: operations in
+// normalizePatch understands what Entra ID and others make of a PATCH: operations in
 // capitals, values in the form of another schema (shaped), names with dots as
 // keys, null for nothing, and attributes that no schema has, which it takes out
 // and returns, as it does those that are behov's own to say. An operation of which
 // nothing is left changes nothing.
-func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []string) {
+func normalizePatch(kind scimtype.Type, body map[string]any) (ignored, readOnly []string) {
 	all := operations(body)
 	for _, op := range all {
-		plain(kind, op)
+		normalizeOperation(kind, op)
 	}
 	kept := 0
 	var strangers []map[string]any // operations on what the core schema does not have
@@ -204,7 +204,7 @@ func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []stri
 		extension := slices.IndexFunc(kind.Extensions, isSchema(path))
 		switch t := find(kind, path); {
 		case extension >= 0 && op["op"] == "remove": // all of it
-			nothing(op)
+			makeNoOp(op)
 			for _, a := range kind.Extensions[extension].Attributes {
 				remove(body, []string{kind.Extensions[extension].ID + ":" + a.Name()})
 			}
@@ -216,13 +216,13 @@ func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []stri
 			kept++
 		case t.place == fixed:
 			readOnly = append(readOnly, t.name)
-			nothing(op)
+			makeNoOp(op)
 			kept++
 		case t.place == nowhere:
 			strangers = append(strangers, op)
 		case t.place == elsewhere:
 			ignored = append(ignored, t.name)
-			nothing(op)
+			makeNoOp(op)
 		default:
 			op["path"] = t.name
 			remove(body, t.value(op))
@@ -235,13 +235,13 @@ func dialects(kind scimtype.Type, body map[string]any) (ignored, readOnly []stri
 	for _, op := range strangers {
 		path, _ := op["path"].(string)
 		ignored = append(ignored, label(path))
-		nothing(op)
+		makeNoOp(op)
 	}
 	return ignored, readOnly
 }
 
-// plain brings one operation into the form of the RFC, but for its values.
-func plain(kind scimtype.Type, op map[string]any) {
+// normalizeOperation brings one operation into the form of the RFC, but for its values.
+func normalizeOperation(kind scimtype.Type, op map[string]any) {
 	if name, ok := op["op"].(string); ok {
 		op["op"] = strings.ToLower(name)
 	}
@@ -279,9 +279,9 @@ func (t target) value(op map[string]any) (nulls []string) {
 			nulls = append(nulls, t.name+"."+sub)
 		}
 	}
-	value := shaped(*t.attribute, op["value"])
+	value := coerce(*t.attribute, op["value"])
 	if t.element {
-		value = shapedOne(*t.attribute, op["value"])
+		value = coerceOne(*t.attribute, op["value"])
 	}
 	switch {
 	case value != nil && (len(nulls) == 0 || !scimtype.Empty(value)):
@@ -290,13 +290,13 @@ func (t target) value(op map[string]any) (nulls []string) {
 		op["op"] = "remove"
 		delete(op, "value")
 	default:
-		nothing(op)
+		makeNoOp(op)
 	}
 	return nulls
 }
 
-// nothing makes an operation one that changes nothing.
-func nothing(op map[string]any) {
+// makeNoOp makes an operation one that changes nothing.
+func makeNoOp(op map[string]any) {
 	clear(op)
 	op["op"], op["value"] = "add", map[string]any{}
 }
@@ -327,10 +327,10 @@ func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls 
 		}
 		delete(values, key)
 		switch {
-		case t.place == fixed && !common(key):
+		case t.place == fixed && !isCommonAttribute(key):
 			readOnly = append(readOnly, t.name)
 		case t.place != here:
-			if !common(key) {
+			if !isCommonAttribute(key) {
 				ignored = append(ignored, label(key))
 			}
 		case v == nil:
@@ -343,7 +343,7 @@ func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls 
 					nulls = append(nulls, t.name+"."+sub)
 				}
 			}
-			if value := shaped(*t.attribute, v); value != nil {
+			if value := coerce(*t.attribute, v); value != nil {
 				values[t.name] = value
 			}
 		}
@@ -351,9 +351,9 @@ func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls 
 	return ignored, readOnly, nulls
 }
 
-// common says whether a name is one that every resource has, and that behov
+// isCommonAttribute says whether a name is one that every resource has, and that behov
 // says itself.
-func common(name string) bool {
+func isCommonAttribute(name string) bool {
 	return strings.EqualFold(name, "id") || strings.EqualFold(name, "schemas") || strings.EqualFold(name, "meta")
 }
 
@@ -386,7 +386,7 @@ func find(kind scimtype.Type, text string) target {
 	if urn != "" && !strings.EqualFold(urn, kind.Schema.ID) {
 		missing = elsewhere
 	}
-	if missing == nowhere && common(path.AttributePath.AttributeName) {
+	if missing == nowhere && isCommonAttribute(path.AttributePath.AttributeName) {
 		return target{place: fixed, name: path.AttributePath.AttributeName}
 	}
 	a, extension, err := kind.Attribute(urn, path.AttributePath.AttributeName)
@@ -425,13 +425,13 @@ func flatten(kind scimtype.Type, values map[string]any) {
 	}
 }
 
-// unknown returns the names in a resource that no schema has, which the library
+// dropUnknownAttributes returns the names in a resource that no schema has, which the library
 // leaves out, and names extensions as the type names them.
-func unknown(kind scimtype.Type, body map[string]any) (ignored []string) {
+func dropUnknownAttributes(kind scimtype.Type, body map[string]any) (ignored []string) {
 	for key, v := range body {
 		extension := slices.IndexFunc(kind.Extensions, isSchema(key))
 		if extension < 0 {
-			if _, known := kind.Schema.Attributes.ContainsAttribute(key); !known && !common(key) {
+			if _, known := kind.Schema.Attributes.ContainsAttribute(key); !known && !isCommonAttribute(key) {
 				ignored = append(ignored, label(key))
 			}
 			continue

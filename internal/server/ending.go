@@ -23,11 +23,11 @@ func isDeactivation(r *http.Request) bool {
 	return is
 }
 
-// keepEnding keeps a user who is deactivated. An ending does not wait for a
+// storeDeactivated keeps a user who is deactivated. An ending does not wait for a
 // value to be corrected: values that cannot be taken stay as they were, which
 // the log and the import say.
-func (u *users) keepEnding(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
-	resource, err := u.keep(r, kept, d)
+func (u *users) storeDeactivated(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
+	resource, err := u.storeUser(r, kept, d)
 	var refused scimerrors.ScimError
 	if err == nil || !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError {
 		return resource, err
@@ -37,11 +37,11 @@ func (u *users) keepEnding(r *http.Request, kept store.SCIMResource, d document)
 		return scim.Resource{}, decodeErr
 	}
 	base.Attributes["active"] = false
-	base.Ended = u.ended(base)
+	base.Ended = u.lastActiveDay(base)
 	for _, less := range []document{u.acceptable(r, kept.Key, base, d), base} {
-		ignored := strings.Join(differing(less.Attributes, d.Attributes), ", ")
+		ignored := strings.Join(differingAttributes(less.Attributes, d.Attributes), ", ")
 		warning := policy.Problem{File: "SCIM", Warning: true, Text: fmt.Sprintf("user %s was deactivated, and what the request says of %s was ignored (%s): send it again, corrected, if it is needed", kept.ID, ignored, refused.Detail)}
-		if resource, lessErr := u.keep(r, kept, less, warning); lessErr == nil {
+		if resource, lessErr := u.storeUser(r, kept, less, warning); lessErr == nil {
 			u.log.Warn("a user was deactivated, and other values of the request were ignored, as they cannot be taken", "source", u.source.Name, "user", kept.ID, "attributes", ignored)
 			return resource, nil
 		}
@@ -53,11 +53,11 @@ func (u *users) keepEnding(r *http.Request, kept store.SCIMResource, d document)
 // employment stays the one that ends.
 func (u *users) acceptable(r *http.Request, key string, base, d document) document {
 	for range 2 { // of two that belong together the second may have to come first
-		for _, path := range differing(base.Attributes, d.Attributes) {
+		for _, path := range differingAttributes(base.Attributes, d.Attributes) {
 			if path == EmploymentURN+":employmentId" {
 				continue
 			}
-			next := document{Attributes: with(base.Attributes, path, d.Attributes), Pushed: base.Pushed, Ended: base.Ended}
+			next := document{Attributes: withAttribute(base.Attributes, path, d.Attributes), Pushed: base.Pushed, Ended: base.Ended}
 			if u.accepts(r, key, next) {
 				base = next
 			}
@@ -79,9 +79,9 @@ func (u *users) accepts(r *http.Request, key string, d document) bool {
 	return err == nil && said(export) == ""
 }
 
-// differing returns the names of the attributes in which a and b differ,
+// differingAttributes returns the names of the attributes in which a and b differ,
 // sorted; those of an extension as URN:name.
-func differing(a, b map[string]any) []string {
+func differingAttributes(a, b map[string]any) []string {
 	var paths []string
 	for _, name := range append(keysOf(a), keysOf(b)...) {
 		if !isExtension(name) {
@@ -101,8 +101,8 @@ func differing(a, b map[string]any) []string {
 	return slices.Compact(paths)
 }
 
-// with returns attributes with what other has at a path of differing.
-func with(attributes map[string]any, path string, other map[string]any) map[string]any {
+// withAttribute returns attributes with what other has at a path of differing.
+func withAttribute(attributes map[string]any, path string, other map[string]any) map[string]any {
 	urn, name := "", path
 	if isExtension(path) {
 		i := strings.LastIndex(path, ":")

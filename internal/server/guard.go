@@ -62,7 +62,7 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, t store.Token, wh
 	if g.host.TokenRefused != nil {
 		g.host.TokenRefused(why)
 	}
-	if others, ok := g.sampler.pass(why, time.Now()); ok {
+	if others, ok := g.sampler.allow(why, time.Now()); ok {
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
 			remote = r.RemoteAddr

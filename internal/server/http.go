@@ -29,7 +29,7 @@ func fail(w http.ResponseWriter, status int, kind, detail string) {
 	_, _ = w.Write(b) // the client may be gone
 }
 
-// putOff is why a request is answered 429 (RFC 6585 §4) or 503, which the library
+// deferredBatches is why a request is answered 429 (RFC 6585 §4) or 503, which the library
 // does not let through, and when it is to be sent again.
 type putOff struct {
 	status int

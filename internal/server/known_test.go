@@ -20,7 +20,7 @@ func (s *service) fromHR(text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.im.Deliver(s.t.Context(), hr.Delivery{Source: source, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), Stated: true, Export: export}); err != nil {
+	if _, err := s.im.Deliver(s.t.Context(), hr.Delivery{Source: source, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportTimeStated: true, Export: export}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -88,7 +88,7 @@ func TestAnErasedPersonIsPushedAsAnybody(t *testing.T) {
 			other = asa
 		}
 		first := s.push(other)
-		for p, err := range s.db.People(t.Context(), store.AnyPerson) {
+		for p, err := range s.db.People(t.Context(), store.AllPeople) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,9 +25,9 @@ type sample struct {
 // sampleEvery is how often an event of the same kind is logged.
 const sampleEvery = time.Minute
 
-// pass says whether an event of the kind is logged at now, and how many before
+// allow says whether an event of the kind is logged at now, and how many before
 // it were not.
-func (s *sampler) pass(kind string, now time.Time) (others int, ok bool) {
+func (s *sampler) allow(kind string, now time.Time) (others int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -67,7 +67,7 @@ func (e *serverErrors) Write(message []byte) (int, error) {
 	case strings.HasPrefix(text, "http: Accept error"):
 		kind = "accept"
 	}
-	others, first := e.sampler.pass(kind, time.Now())
+	others, first := e.sampler.allow(kind, time.Now())
 	level := slog.LevelDebug
 	if first {
 		level = slog.LevelWarn

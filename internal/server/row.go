@@ -28,7 +28,7 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 		"email": a.primary("emails"), "phone": a.primary("phoneNumbers"), "national_id": own.text("nationalId"),
 		"unit": enterprise.text("department"), "job_code": own.text("jobCode"), "job_title": a.text("title"), "employment_type": first(own.text("type"), a.text("userType")), "employment_percent": own.text("percent"),
 		"start_date": first(own.text("startDate"), string(d.Pushed)), "end_date": own.text("endDate"), "leave_start": own.text("leaveStart"), "leave_end": own.text("leaveEnd"),
-		"valid_from": own.text("validFrom"), "sponsor_id": own.text("sponsor"), "protected": yesNo(own["protected"]), "changed_at": u.stamp(),
+		"valid_from": own.text("validFrom"), "sponsor_id": own.text("sponsor"), "protected": yesNo(own["protected"]), "changed_at": u.nextStamp(),
 	}
 	// Some give a display name only, in the order in which it is spoken.
 	if words := strings.Fields(a.text("displayName")); f["given_name"] == "" && f["family_name"] == "" && len(words) > 1 {
@@ -71,9 +71,9 @@ func names(taken []string) map[string]string {
 	return names
 }
 
-// stamp is later than every stamp before it, to the microsecond, as the
+// nextStamp is later than every stamp before it, to the microsecond, as the
 // database keeps it. Whoever asks for one is alone.
-func (u *users) stamp() string {
+func (u *users) nextStamp() string {
 	now := u.im.Now().UTC().Truncate(time.Microsecond)
 	if !now.After(u.last) {
 		now = u.last.Add(time.Microsecond)
@@ -107,7 +107,7 @@ func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error
 	if err != nil {
 		return nil, hr.Delivery{}, invalid(err.Error())
 	}
-	return export, hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), Made: u.im.Now(), Stated: true, Export: export}, nil
+	return export, hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), ExportedAt: u.im.Now(), ExportTimeStated: true, Export: export}, nil
 }
 
 // deliver imports one employment, and does what belongs to it in the same
@@ -119,7 +119,7 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []po
 		return err
 	}
 	export.Problems = append(export.Problems, warnings...)
-	delivery.With = func(tx *store.Tx) error {
+	delivery.AlsoCommit = func(tx *store.Tx) error {
 		if said(export) != "" {
 			return errRefused
 		}
@@ -138,9 +138,9 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []po
 	}
 	switch _, err := u.im.Deliver(r.Context(), delivery); {
 	case errors.Is(err, store.ErrKeyTaken):
-		return taken("externalId")
+		return uniquenessError("externalId")
 	case errors.Is(err, store.ErrNameTaken):
-		return taken("userName")
+		return uniquenessError("userName")
 	case errors.Is(err, errRefused):
 		return invalid(first(said(export), "the user could not be taken"))
 	case err != nil:

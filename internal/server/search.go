@@ -40,7 +40,7 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 			if err != nil {
 				return page, err
 			}
-			page.Resources = append(page.Resources, answer(r, kept, d))
+			page.Resources = append(page.Resources, toResource(r, kept, d))
 		}
 		return page, nil
 	}
@@ -62,7 +62,7 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 		}
 		page.TotalResults++
 		if page.TotalResults >= start && len(page.Resources) < count {
-			page.Resources = append(page.Resources, answer(r, kept, d))
+			page.Resources = append(page.Resources, toResource(r, kept, d))
 		}
 	}
 	return page, nil
@@ -87,11 +87,11 @@ func (u *users) searched(kept store.SCIMResource, d document) map[string]any {
 // candidates are those among whom a filter's matches are.
 func (u *users) candidates(r *http.Request, e filter.Expression, within store.ResourceRange) ([]store.SCIMResource, error) {
 	ctx, source := r.Context(), u.source.Name
-	switch attribute, text := lookedUp(e); attribute {
+	switch attribute, text := indexedValue(e); attribute {
 	case "username":
-		return asWritten(text, func(name string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesNamed(ctx, source, name) })
+		return findCleanedOrRaw(text, func(name string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByUserName(ctx, source, name) })
 	case "externalid":
-		return asWritten(text, func(id string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesOf(ctx, source, id) })
+		return findCleanedOrRaw(text, func(id string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByExternalID(ctx, source, id) })
 	case "id":
 		one, err := u.im.DB.Resource(ctx, source, text)
 		if errors.Is(err, store.ErrNoResource) {
@@ -102,9 +102,9 @@ func (u *users) candidates(r *http.Request, e filter.Expression, within store.Re
 	return u.im.DB.Resources(ctx, source, within)
 }
 
-// asWritten finds what is kept under a text, which may have been pushed before
+// findCleanedOrRaw finds what is kept under a text, which may have been pushed before
 // text was cleaned.
-func asWritten(text string, find func(string) ([]store.SCIMResource, error)) ([]store.SCIMResource, error) {
+func findCleanedOrRaw(text string, find func(string) ([]store.SCIMResource, error)) ([]store.SCIMResource, error) {
 	clean := identity.CleanText(text)
 	found, err := find(clean)
 	if err != nil || len(found) > 0 || clean == text {
@@ -113,18 +113,18 @@ func asWritten(text string, find func(string) ([]store.SCIMResource, error)) ([]
 	return find(text)
 }
 
-// lookedUp returns the attribute, in lower case, and the value by which every
+// indexedValue returns the attribute, in lower case, and the value by which every
 // match of a filter is found; none when there is none.
-func lookedUp(e filter.Expression) (attribute, text string) {
+func indexedValue(e filter.Expression) (attribute, text string) {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
 		if e.Operator != filter.AND {
 			return "", ""
 		}
-		if attribute, text = lookedUp(e.Left); attribute != "" {
+		if attribute, text = indexedValue(e.Left); attribute != "" {
 			return attribute, text
 		}
-		return lookedUp(e.Right)
+		return indexedValue(e.Right)
 	case *filter.AttributeExpression:
 		value, err := scimtype.CompareValue(e)
 		text, is := value.(string)
@@ -151,8 +151,8 @@ func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
 		}
 		left, leftExact := rangeOf(e.Left)
 		right, rightExact := rangeOf(e.Right)
-		return store.ResourceRange{MadeFrom: later(left.MadeFrom, right.MadeFrom), MadeUntil: earlier(left.MadeUntil, right.MadeUntil),
-			ChangedFrom: later(left.ChangedFrom, right.ChangedFrom), ChangedUntil: earlier(left.ChangedUntil, right.ChangedUntil)}, leftExact && rightExact
+		return store.ResourceRange{CreatedFrom: laterOf(left.CreatedFrom, right.CreatedFrom), CreatedUntil: earlierOf(left.CreatedUntil, right.CreatedUntil),
+			ChangedFrom: laterOf(left.ChangedFrom, right.ChangedFrom), ChangedUntil: earlierOf(left.ChangedUntil, right.ChangedUntil)}, leftExact && rightExact
 	case *filter.AttributeExpression:
 		value, err := scimtype.CompareValue(e)
 		text, _ := value.(string)
@@ -162,7 +162,7 @@ func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
 		}
 		from, until := &within.ChangedFrom, &within.ChangedUntil
 		if strings.EqualFold(e.AttributePath.SubAttributeName(), "created") {
-			from, until = &within.MadeFrom, &within.MadeUntil
+			from, until = &within.CreatedFrom, &within.CreatedUntil
 		}
 		// What is kept has microseconds.
 		floor := at.Truncate(time.Microsecond)
@@ -189,14 +189,14 @@ func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
 	return within, false
 }
 
-func later(a, b time.Time) time.Time {
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-func earlier(a, b time.Time) time.Time {
+func earlierOf(a, b time.Time) time.Time {
 	if b.IsZero() || !a.IsZero() && a.Before(b) {
 		return a
 	}

@@ -57,7 +57,7 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 	}
 	mux := http.NewServeMux()
 	mux.Handle(scimPath+"/", &guard{im: im, services: services, host: host})
-	ready := onceASecond(host.Ready)
+	ready := cachedOneSecond(host.Ready)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// Why it is not stands in the log: the answer is for anybody.
@@ -70,9 +70,9 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 	return mux, nil
 }
 
-// onceASecond answers with what f said within the last second: the question is
+// cachedOneSecond answers with what f said within the last second: the question is
 // anybody's to ask, and asks the database.
-func onceASecond(f func(context.Context) error) func(context.Context) error {
+func cachedOneSecond(f func(context.Context) error) func(context.Context) error {
 	var mu sync.Mutex
 	var asked time.Time
 	var answer error
@@ -90,9 +90,9 @@ func onceASecond(f func(context.Context) error) func(context.Context) error {
 	}
 }
 
-// bounded ends what a request asked for when its answer cannot be written any
+// boundDuration ends what a request asked for when its answer cannot be written any
 // more.
-func bounded(next http.Handler, within time.Duration) http.Handler {
+func boundDuration(next http.Handler, within time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
@@ -100,8 +100,8 @@ func bounded(next http.Handler, within time.Duration) http.Handler {
 	})
 }
 
-// recovered answers 500 where a handler panics, and logs where.
-func recovered(next http.Handler, log *slog.Logger) http.Handler {
+// recoverPanics answers 500 where a handler panics, and logs where.
+func recoverPanics(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil { // what it says may be a value of somebody's
@@ -174,7 +174,7 @@ func (l *Listener) Close() error { return l.listener.Close() }
 func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	limits, address := l.Limits, l.Address()
 	listener := netutil.LimitListener(l.listener, limits.Connections)
-	s := &http.Server{Handler: bounded(recovered(h, l.log), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
+	s := &http.Server{Handler: boundDuration(recoverPanics(h, l.log), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
 		MaxHeaderBytes: limits.HeaderBytes, ErrorLog: errorLog(l.log, address)}
 	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: l.pair.get}
 	done := make(chan error, 1)

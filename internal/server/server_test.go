@@ -232,7 +232,7 @@ func patch(operations string) string {
 func (s *service) people(on identity.Date) string {
 	s.t.Helper()
 	var lines []string
-	for p, err := range s.db.People(context.Background(), store.AnyPerson) {
+	for p, err := range s.db.People(context.Background(), store.AllPeople) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -441,7 +441,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 			s := newService(t)
 			id := s.push(asa)
 			people, before := s.people(today), s.must(http.StatusOK, "GET", "/Users", "")
-			heads, err := s.db.Heads(context.Background())
+			heads, err := s.db.Sequences(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -457,7 +457,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 				t.Errorf("it says %s", detail)
 			}
 			after := s.must(http.StatusOK, "GET", "/Users", "")
-			now, err := s.db.Heads(context.Background())
+			now, err := s.db.Sequences(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -715,7 +715,7 @@ func TestManagersAndNumbers(t *testing.T) {
 	id := s.push(asa)
 	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "Add", "path": "`+enterprise+`:manager", "value": "`+boss+`"}`))
 	ids := map[string]identity.PersonID{}
-	for p, err := range s.db.People(context.Background(), store.AnyPerson) {
+	for p, err := range s.db.People(context.Background(), store.AllPeople) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -730,7 +730,7 @@ func TestManagersAndNumbers(t *testing.T) {
 	s.token = s.makeToken("other")
 	s.push(strings.NewReplacer(`"externalId": "1001"`, `"externalId": "abc"`).Replace(asa))
 	n := 0
-	for p, err := range s.db.People(context.Background(), store.AnyPerson) {
+	for p, err := range s.db.People(context.Background(), store.AllPeople) {
 		if err != nil {
 			t.Fatal(err)
 		}

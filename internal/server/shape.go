@@ -8,30 +8,30 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// shaped brings a value that was sent for an attribute into the form that its
+// coerce brings a value that was sent for an attribute into the form that its
 // schema has: one value out of a list of one where there is one value only, a list
 // where there may be many, names of sub-attributes in the schema's spelling (RFC
 // 7643 §2.1: they are case insensitive), truth that was written as text, a text
 // where its object belongs (Entra ID's manager), and nothing for null (§2.5).
 // What is none of that stays, and is refused where the schema is checked.
-func shaped(a schema.CoreAttribute, v any) any {
+func coerce(a schema.CoreAttribute, v any) any {
 	if !a.MultiValued() {
-		return shapedOne(a, v)
+		return coerceOne(a, v)
 	}
 	if v == nil {
 		return nil
 	}
 	list := []any{}
 	for _, element := range scimtype.ListOf(v) {
-		if element = shapedOne(a, element); element != nil {
+		if element = coerceOne(a, element); element != nil {
 			list = append(list, element)
 		}
 	}
 	return list
 }
 
-// shapedOne is shaped for one of the values of an attribute.
-func shapedOne(a schema.CoreAttribute, v any) any {
+// coerceOne is shaped for one of the values of an attribute.
+func coerceOne(a schema.CoreAttribute, v any) any {
 	for {
 		list, is := v.([]any)
 		if !is || len(list) > 1 {
@@ -49,13 +49,13 @@ func shapedOne(a schema.CoreAttribute, v any) any {
 			return map[string]any{"value": v}
 		}
 		if a.AttributeType() == "boolean" {
-			return truth(v)
+			return parseBoolText(v)
 		}
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, value := range v {
 			if sub, has := subs.ContainsAttribute(name); has {
-				name, value = sub.Name(), shaped(sub, value)
+				name, value = sub.Name(), coerce(sub, value)
 			}
 			if value != nil {
 				out[name] = value
@@ -66,8 +66,8 @@ func shapedOne(a schema.CoreAttribute, v any) any {
 	return v
 }
 
-// truth understands a text as true or false.
-func truth(text string) any {
+// parseBoolText understands a text as true or false.
+func parseBoolText(text string) any {
 	switch strings.ToLower(text) {
 	case "true":
 		return true
@@ -77,18 +77,18 @@ func truth(text string) any {
 	return text
 }
 
-// shapeResource brings the attributes of a resource into the form of the schemas.
-func shapeResource(kind scimtype.Type, body map[string]any) {
+// coerceResource brings the attributes of a resource into the form of the schemas.
+func coerceResource(kind scimtype.Type, body map[string]any) {
 	for key, v := range body {
 		if a, known := kind.Schema.Attributes.ContainsAttribute(key); known {
-			body[key] = shaped(a, v)
+			body[key] = coerce(a, v)
 		}
 	}
 	for _, e := range kind.Extensions {
 		values, _ := body[e.ID].(map[string]any)
 		for name, v := range values {
 			if a, known := e.Attributes.ContainsAttribute(name); known {
-				values[name] = shaped(a, v)
+				values[name] = coerce(a, v)
 			}
 		}
 	}

@@ -19,10 +19,10 @@ func decode(raw []byte) (body map[string]any, ok bool) {
 	return body, d.Decode(&body) == nil && body != nil
 }
 
-// refusal says why a body is refused: it is not one JSON object in the sense of
+// malformedBody says why a body is refused: it is not one JSON object in the sense of
 // RFC 7493 (I-JSON), which two readers cannot understand in two ways, or a name
 // in it has a character that cannot be seen. The detail names no value.
-func refusal(raw []byte, body map[string]any) (kind, detail string) {
+func malformedBody(raw []byte, body map[string]any) (kind, detail string) {
 	if !jsontext.Value(raw).IsValid() || repeats(body) {
 		return "invalidSyntax", "The body is not one JSON object in UTF-8 in which each name occurs once, whatever its case, and after which nothing follows."
 	}

@@ -44,10 +44,10 @@ type users struct {
 // patience is for how long a push waits for those before it.
 const patience = 10 * time.Second
 
-// alone waits until nobody else changes the source's users, in this process or
+// lockSource waits until nobody else changes the source's users, in this process or
 // in another that serves the same database: what is read is changed before
 // anybody else reads it. Call done afterwards.
-func (u *users) alone(r *http.Request) (done func(), err error) {
+func (u *users) lockSource(r *http.Request) (done func(), err error) {
 	busy := func() error {
 		return tryLater(r, http.StatusServiceUnavailable, time.Second, "Others are at it, or the database does not answer; try again.")
 	}
@@ -61,7 +61,7 @@ func (u *users) alone(r *http.Request) (done func(), err error) {
 	lock, err := u.im.DB.LockWithin(r.Context(), patience, "scim "+u.source.Name)
 	if err == nil {
 		var newest time.Time
-		if newest, err = u.im.DB.ResourcesChanged(r.Context(), u.source.Name); newest.After(u.last) {
+		if newest, err = u.im.DB.ResourcesChangedAt(r.Context(), u.source.Name); newest.After(u.last) {
 			u.last = newest
 		}
 	}
@@ -103,50 +103,50 @@ func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	return u.protocol(u.understood(u.located(service))), nil
+	return u.protocol(u.normalizeRequests(u.located(service))), nil
 }
 
 // Create implements scim.ResourceHandler (RFC 7644 §3.3). A user who is known and
 // deactivated comes back as who they were.
 func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
-	done, err := u.alone(r)
+	done, err := u.lockSource(r)
 	if err != nil {
 		return scim.Resource{}, err
 	}
 	defer done()
-	a := normal(attributes)
+	a := comparableAttributes(attributes)
 	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
-	if before, err := u.known(r, a); err != nil || before != nil {
+	if before, err := u.returningUser(r, a); err != nil || before != nil {
 		if err != nil {
 			return scim.Resource{}, err
 		}
-		return u.comeBack(r, *before, a)
+		return u.reactivate(r, *before, a)
 	}
 	now := u.im.Now()
-	if err := u.roomForOne(r, now); err != nil {
+	if err := u.checkCreationRate(r, now); err != nil {
 		return scim.Resource{}, err
 	}
 	kept := store.SCIMResource{Source: u.source.Name, ID: uuid.NewString(), Made: now}
 	kept.Key = keyOf(kept.ID, a)
-	return u.keep(r, kept, document{Attributes: a, Pushed: u.im.Today()})
+	return u.storeUser(r, kept, document{Attributes: a, Pushed: u.im.Today()})
 }
 
-// roomForOne refuses a new user when the source has pushed as many within the
+// checkCreationRate refuses a new user when the source has pushed as many within the
 // last hour as it may: who has stolen a token does not fill the database. The
 // client tries again later (located says when). The caller is alone.
-func (u *users) roomForOne(r *http.Request, now time.Time) error {
+func (u *users) checkCreationRate(r *http.Request, now time.Time) error {
 	most := u.source.NewPeople
 	if most == 0 {
 		return nil
 	}
-	made, err := u.im.DB.ResourcesMade(r.Context(), u.source.Name, now.Add(-time.Hour))
+	made, err := u.im.DB.CountCreatedSince(r.Context(), u.source.Name, now.Add(-time.Hour))
 	if err != nil {
 		return internal(err)
 	}
 	if made < most {
 		return nil
 	}
-	if others, ok := u.sampler.pass("new people", time.Now()); ok {
+	if others, ok := u.sampler.allow("new people", time.Now()); ok {
 		u.log.Warn("new users are put off: the source pushed as many within an hour as new_people_per_hour allows", "source", u.source.Name, "limit", most, "not_logged_before", others)
 	}
 	why := fmt.Sprintf("%d new users were pushed within the last hour, and no more are taken (new_people_per_hour): try again later.", made)
@@ -159,7 +159,7 @@ func (u *users) Get(r *http.Request, id string) (scim.Resource, error) {
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	return answer(r, kept, d), nil
+	return toResource(r, kept, d), nil
 }
 
 func (u *users) read(r *http.Request, id string) (store.SCIMResource, document, error) {
@@ -187,7 +187,7 @@ func internal(error) error {
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "Something went wrong here; nothing was changed."}
 }
 
-func answer(r *http.Request, kept store.SCIMResource, d document) scim.Resource {
+func toResource(r *http.Request, kept store.SCIMResource, d document) scim.Resource {
 	made, changed := kept.Made.UTC(), kept.Changed.UTC()
 	meta := scim.Meta{Created: &made, LastModified: &changed, Version: version(kept)}
 	exchangeOf(r).meta[kept.ID] = meta
@@ -200,7 +200,7 @@ func version(kept store.SCIMResource) string { return fmt.Sprintf(`W/"%d"`, kept
 // leaves a whole extension out does not know it: what the extension said stays.
 func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	return u.change(r, id, func(before map[string]any) (map[string]any, error) {
-		after := normal(attributes)
+		after := comparableAttributes(attributes)
 		for _, e := range u.kind.Extensions {
 			if _, given := attributes[e.ID]; !given && before[e.ID] != nil {
 				after[e.ID] = before[e.ID]
@@ -213,18 +213,18 @@ func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttr
 	})
 }
 
-// unsaid is what a change leaves as it was when it does not state it: nobody
+// unstated is what a change leaves as it was when it does not state it: nobody
 // becomes active, begins on another day or is unmasked by silence.
-type unsaid struct{ active, start, protected any }
+type unstated struct{ active, start, protected any }
 
-func unsaidIn(attributes map[string]any) unsaid {
+func unstatedIn(attributes map[string]any) unstated {
 	own := view(attributes).object(EmploymentURN)
-	return unsaid{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
+	return unstated{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
 }
 
 // restoreTo puts back into attributes what they do not state. The start belongs
 // to an employment: another employment has a start of its own.
-func (b unsaid) restoreTo(attributes map[string]any, sameEmployment bool) {
+func (b unstated) restoreTo(attributes map[string]any, sameEmployment bool) {
 	restore(attributes, "active", b.active)
 	own, _ := attributes[EmploymentURN].(map[string]any)
 	if own == nil {
@@ -259,7 +259,7 @@ func (u *users) Patch(r *http.Request, id string, operations []scim.PatchOperati
 }
 
 func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[string]any, error)) (scim.Resource, error) {
-	done, err := u.alone(r)
+	done, err := u.lockSource(r)
 	if err != nil {
 		return scim.Resource{}, err
 	}
@@ -271,7 +271,7 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if err := stale(r, kept); err != nil {
 		return scim.Resource{}, err
 	}
-	employment, before := employmentOf(kept.Key, d.Attributes), unsaidIn(d.Attributes)
+	employment, before := employmentOf(kept.Key, d.Attributes), unstatedIn(d.Attributes)
 	if d.Attributes, err = f(d.Attributes); err != nil {
 		return scim.Resource{}, scimtype.Plain(err)
 	}
@@ -287,9 +287,9 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 		d.Pushed = u.im.Today()
 	}
 	if active, _ := d.Attributes["active"].(bool); !active && isDeactivation(r) {
-		return u.keepEnding(r, kept, d)
+		return u.storeDeactivated(r, kept, d)
 	}
-	return u.keep(r, kept, d)
+	return u.storeUser(r, kept, d)
 }
 
 // stale refuses a change to a version that is not there any more (RFC 7644 §3.14).
@@ -303,7 +303,7 @@ func stale(r *http.Request, kept store.SCIMResource) error {
 // Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source takes the
 // employment back.
 func (u *users) Delete(r *http.Request, id string) error {
-	done, err := u.alone(r)
+	done, err := u.lockSource(r)
 	if err != nil {
 		return err
 	}
@@ -326,11 +326,11 @@ func (u *users) Delete(r *http.Request, id string) error {
 	return err
 }
 
-// keep records what a user's attributes say as HR's word, and keeps them. The
+// storeUser records what a user's attributes say as HR's word, and keeps them. The
 // import has the warnings.
-func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
+func (u *users) storeUser(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
 	delete(d.Attributes, "password") // never kept, and nobody signs in here
-	d.Ended = u.ended(d)
+	d.Ended = u.lastActiveDay(d)
 	name, err := userName(d.Attributes)
 	if err == nil {
 		err = onePrimary(u.kind, d.Attributes)
@@ -354,11 +354,11 @@ func (u *users) keep(r *http.Request, kept store.SCIMResource, d document, warni
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	return answer(r, kept, d), nil
+	return toResource(r, kept, d), nil
 }
 
-// ended is the last day before the user became inactive; empty for an active one.
-func (u *users) ended(d document) identity.Date {
+// lastActiveDay is the last day before the user became inactive; empty for an active one.
+func (u *users) lastActiveDay(d document) identity.Date {
 	if active, _ := d.Attributes["active"].(bool); active {
 		return ""
 	}
@@ -399,8 +399,8 @@ func invalid(detail string) error {
 	return e
 }
 
-// normal leaves out what is nothing, and what behov says itself.
-func normal(attributes map[string]any) map[string]any {
+// comparableAttributes leaves out what is nothing, and what behov says itself.
+func comparableAttributes(attributes map[string]any) map[string]any {
 	out := map[string]any{}
 	for name, v := range attributes {
 		if !scimtype.Empty(v) && !strings.EqualFold(name, "id") && !strings.EqualFold(name, "meta") && !strings.EqualFold(name, "schemas") {

@@ -49,16 +49,16 @@ type alertWorker struct {
 // that one that fails does not send the others again.
 func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) error {
 	s := w.service
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
 	c := g.config.Alerts
 	if job.Args.Channel == "" {
-		told, err := s.DB.Told(ctx, job.Args.About, job.Args.Subject)
+		told, err := s.DB.AlertSent(ctx, job.Args.About, job.Args.Subject)
 		if err != nil {
 			return err
 		}
 		// Not dropped: what there is to say then is said then.
-		if wait := told.Add(toldAgain(job.Args.About)).Sub(s.Now()); wait > 0 && wait <= toldAgain(job.Args.About) {
+		if wait := told.Add(repeatInterval(job.Args.About)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(job.Args.About) {
 			return river.JobSnooze(wait)
 		}
 		if a, err := s.alert(ctx, g.config, job.Args); err != nil || a == nil {
@@ -80,7 +80,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 		}
 		return s.DB.Write(ctx, func(tx *store.Tx) error {
 			tx.Enqueue(each...)
-			return tx.Tell(ctx, job.Args.About, job.Args.Subject, s.Now())
+			return tx.RecordAlertSent(ctx, job.Args.About, job.Args.Subject, s.Now())
 		})
 	}
 	a, err := s.alert(ctx, g.config, job.Args)
@@ -93,7 +93,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 	case job.Args.Channel == byEmail && c.Email != nil:
 		err = sendEmail(ctx, g.config, job.Args.ID, *a)
 	case job.Args.Channel == byWebhook && c.Webhook != nil:
-		err = post(ctx, g.config, job.Args.ID, *a, s.Now())
+		err = postEvent(ctx, g.config, job.Args.ID, *a, s.Now())
 	}
 	if err == nil {
 		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Args.Channel)
@@ -101,8 +101,8 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 	return err
 }
 
-// toldAgain is how long after somebody was told of something they are told again.
-func toldAgain(about string) time.Duration {
+// repeatInterval is how long after somebody was told of something they are told again.
+func repeatInterval(about string) time.Duration {
 	switch about {
 	case store.HeldAlert, store.TokenAlert: // the subject is another at each stage
 		return 0
@@ -128,7 +128,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = holds[i].Why
 		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
 	case store.ParkedAlert:
-		figures, err := s.DB.Figures(ctx)
+		figures, err := s.DB.Stats(ctx)
 		if err != nil || figures.Parked[of.Subject] == 0 {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("In target %s %d steps failed so often that they are not tried any more.", of.Subject, figures.Parked[of.Subject])
 		a.What = "See why with \"behov steps\", and try them again or give them up."
 	case store.SilentAlert:
-		figures, err := s.DB.Figures(ctx)
+		figures, err := s.DB.Stats(ctx)
 		heard := figures.Heard[of.Subject]
 		if err != nil || s.Now().Sub(heard) < c.Alerts.Silent {
 			return nil, err
@@ -257,8 +257,8 @@ func sign(h http.Header, key []byte, id string, at time.Time, body []byte) error
 	return nil
 }
 
-// post posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
-func post(ctx context.Context, c *config.Config, id string, a alert, now time.Time) error {
+// postEvent posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
+func postEvent(ctx context.Context, c *config.Config, id string, a alert, now time.Time) error {
 	hook := c.Alerts.Webhook
 	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + a.About, Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
 	if err != nil {
@@ -317,9 +317,9 @@ type watchWorker struct {
 // begun yet; one that is pushed to is silent when there is nothing to say.
 func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) error {
 	s := w.service
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
-	figures, err := s.DB.Figures(ctx)
+	figures, err := s.DB.Stats(ctx)
 	if err != nil {
 		return err
 	}

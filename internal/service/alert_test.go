@@ -223,7 +223,7 @@ func TestParkedIsTold(t *testing.T) {
 		}
 		for n := range 2 {
 			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: fmt.Sprint("p", n), Body: "{}", Outcome: "refused", Detail: "no"}
-			f, err := tx.Failed(context.Background(), f, time.Now())
+			f, err := tx.RecordStepFailure(context.Background(), f, time.Now())
 			if err != nil {
 				return err
 			}

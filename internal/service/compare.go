@@ -87,7 +87,7 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 	var errs []error
 	for _, id := range ids {
 		before := slices.ContainsFunc(found, func(d store.EvaluatorDifference) bool { return d.Person == string(id) })
-		if !before && !turn(id, after, until) {
+		if !before && !inSlot(id, after, until) {
 			continue
 		}
 		took, err := s.comparePerson(ctx, id)
@@ -103,8 +103,8 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 	return errors.Join(errs...)
 }
 
-// turn says whether a person's slot lies after one and up to another.
-func turn(id identity.PersonID, after, until int64) bool {
+// inSlot says whether a person's slot lies after one and up to another.
+func inSlot(id identity.PersonID, after, until int64) bool {
 	h := fnv.New64a()
 	h.Write([]byte(id))
 	own := int64(h.Sum64() % compareSlots)
@@ -118,9 +118,9 @@ func turn(id identity.PersonID, after, until int64) bool {
 // comparePerson compares one person, and notes what was found; when nothing is
 // found any more the person is looked at again.
 func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took time.Duration, err error) {
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
-	people, err := s.DB.PeopleAmong(ctx, store.Few{id})
+	people, err := s.DB.PeopleByID(ctx, store.PersonSet{id})
 	if err != nil || len(people) == 0 {
 		return 0, err
 	}
@@ -136,8 +136,8 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 		found = append(found, store.EvaluatorDifference{Entitlement: string(d.Entitlement), Detail: d.String()})
 	}
 	slices.SortFunc(found, func(a, b store.EvaluatorDifference) int { return cmp.Compare(a.Entitlement, b.Entitlement) })
-	known, err := s.DB.EvaluatorDifferences(ctx, rules.Digest, store.Few{id})
-	if err != nil || len(found) == 0 && len(known) == 0 || same(found, known) {
+	known, err := s.DB.EvaluatorDifferences(ctx, rules.Digest, store.PersonSet{id})
+	if err != nil || len(found) == 0 && len(known) == 0 || sameDifferences(found, known) {
 		return took, err
 	}
 	for _, f := range found {
@@ -156,7 +156,7 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 	})
 }
 
-func same(a, b []store.EvaluatorDifference) bool {
+func sameDifferences(a, b []store.EvaluatorDifference) bool {
 	return slices.EqualFunc(a, b, func(x, y store.EvaluatorDifference) bool {
 		return x.Entitlement == y.Entitlement && x.Detail == y.Detail
 	})

@@ -64,7 +64,7 @@ func TestADiskThatIsFull(t *testing.T) {
 		return town.has("1", "one") == "account staff" && town.has("3", "one") == "account staff school"
 	})
 	town.until("nothing is left to do", 60*time.Second, func() bool {
-		heads, err := town.db.Heads(context.Background())
+		heads, err := town.db.Sequences(context.Background())
 		return err == nil && heads.Audit > 0 && town.quiet()
 	})
 	stop()

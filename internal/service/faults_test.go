@@ -364,7 +364,7 @@ func (town *town) connectAgain() {
 	town.t.Helper()
 	whole := 0
 	town.until("the database is back", 60*time.Second, func() bool {
-		if _, err := town.db.Heads(town.t.Context()); err != nil {
+		if _, err := town.db.Sequences(town.t.Context()); err != nil {
 			whole = -1
 		}
 		whole++

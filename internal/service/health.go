@@ -14,9 +14,9 @@ type health struct {
 	inside  map[string]int // how many people's jobs are in a target now
 }
 
-// enter says whether another job may be at people in the target now; call leave
+// acquire says whether another job may be at people in the target now; call leave
 // when it is done.
-func (h *health) enter(target string) (leave func(), in bool) {
+func (h *health) acquire(target string) (leave func(), in bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.inside == nil {
@@ -43,9 +43,9 @@ const (
 	mostOutage  = 5 * time.Minute
 )
 
-// down returns until when the target is left alone; the zero time when it may
+// unavailableUntil returns until when the target is left alone; the zero time when it may
 // be asked.
-func (h *health) down(target string, now time.Time) time.Time {
+func (h *health) unavailableUntil(target string, now time.Time) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.targets[target]
@@ -56,9 +56,9 @@ func (h *health) down(target string, now time.Time) time.Time {
 	return o.until
 }
 
-// failed notes that the target did not answer, or asked us to come back after
+// recordFailure notes that the target did not answer, or asked us to come back after
 // some time, and returns since when it has not, and until when it is left alone.
-func (h *health) failed(target string, now time.Time, after time.Duration) (since, until time.Time) {
+func (h *health) recordFailure(target string, now time.Time, after time.Duration) (since, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.targets == nil {
@@ -77,8 +77,8 @@ func (h *health) failed(target string, now time.Time, after time.Duration) (sinc
 	return o.since, o.until
 }
 
-// answered notes that the target answered, and says whether it did not before.
-func (h *health) answered(target string) (again bool) {
+// recordAnswer notes that the target answered, and says whether it did not before.
+func (h *health) recordAnswer(target string) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, again = h.targets[target]

@@ -31,11 +31,11 @@ type metrics struct {
 
 // Metrics returns what Prometheus reads.
 func (s *Service) Metrics() http.Handler {
-	return promhttp.HandlerFor(s.measured().registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(s.lazyMetrics().registry, promhttp.HandlerOpts{})
 }
 
-// measured returns the metrics, which are made when first asked for.
-func (s *Service) measured() *metrics {
+// lazyMetrics returns the metrics, which are made when first asked for.
+func (s *Service) lazyMetrics() *metrics {
 	s.measuring.Do(func() {
 		buckets := []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800}
 		m := &metrics{service: s, registry: prometheus.NewRegistry(),
@@ -52,12 +52,12 @@ func (s *Service) measured() *metrics {
 
 // TokenRefused counts a SCIM request whose token is refused.
 func (s *Service) TokenRefused(reason string) {
-	s.measured().refused.WithLabelValues(reason).Inc()
+	s.lazyMetrics().refused.WithLabelValues(reason).Inc()
 }
 
 // count counts what became of a run's steps.
 func (m *metrics) count(r *reconcile.Result) {
-	for target, outcomes := range r.Ended {
+	for target, outcomes := range r.OutcomesByTarget {
 		for outcome, n := range outcomes {
 			m.steps.WithLabelValues(target, outcome).Add(float64(n))
 		}
@@ -71,7 +71,7 @@ func (m *metrics) Work(ctx context.Context, job *rivertype.JobRow, work func(con
 	defer m.service.active.Delete(job.ID)
 	began := time.Now()
 	m.waits.WithLabelValues(job.Kind).Observe(max(0, began.Sub(job.ScheduledAt).Seconds()))
-	ctx, span := tracer.Start(store.CausedBy(ctx, job.Metadata), "job "+job.Kind, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.Int64("behov.job", job.ID)))
+	ctx, span := tracer.Start(store.WithJobTrace(ctx, job.Metadata), "job "+job.Kind, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.Int64("behov.job", job.ID)))
 	defer span.End()
 	err := work(ctx)
 	result := "done"
@@ -128,8 +128,8 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	gauge(configRefused, truth(s.Refused() != nil))
-	now, err := s.DB.Figures(ctx)
+	gauge(configRefused, boolMetric(s.Refused() != nil))
+	now, err := s.DB.Stats(ctx)
 	pauses, pausesErr := s.DB.Pauses(ctx)
 	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, nil)
 	tokens, tokensErr := s.DB.Tokens(ctx)
@@ -148,10 +148,10 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 		gauge(failingSteps, float64(now.Failing[t.Name]), t.Name)
 		gauge(parkedSteps, float64(now.Parked[t.Name]), t.Name)
 		gauge(holds, float64(now.Holds[t.Name]), t.Name)
-		gauge(targetUp, truth(s.health.down(t.Name, s.Now()).IsZero()), t.Name)
+		gauge(targetUp, boolMetric(s.health.unavailableUntil(t.Name, s.Now()).IsZero()), t.Name)
 		_, this := pauses[t.Name]
 		_, every := pauses[store.EveryTarget]
-		gauge(paused, truth(this || every), t.Name)
+		gauge(paused, boolMetric(this || every), t.Name)
 	}
 	for _, t := range tokens {
 		if t.RevokedUS == 0 {
@@ -167,7 +167,7 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	gauge(auditRecords, float64(now.Heads.Audit))
 }
 
-func truth(is bool) float64 {
+func boolMetric(is bool) float64 {
 	if is {
 		return 1
 	}

@@ -15,7 +15,7 @@ const proveEvery = 20 * time.Hour
 // target that can be tried. A target that does not answer is tried the next time.
 func (s *Service) prove(ctx context.Context, g *generation) {
 	for _, t := range g.config.Targets {
-		proof, tried, err := reconcile.ProveAfter(ctx, s.DB, t.Name, g.engine.Targets[t.Name], proveEvery, s.Now())
+		proof, tried, err := reconcile.ProveDisableIfOlder(ctx, s.DB, t.Name, g.engine.Targets[t.Name], proveEvery, s.Now())
 		switch {
 		case ctx.Err() != nil:
 			return

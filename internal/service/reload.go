@@ -113,7 +113,7 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 // it is in use when another was before. It logs what is left of targets that are
 // not in it.
 func (s *Service) record(ctx context.Context, c *config.Config) error {
-	left, err := reconcile.LeftBehind(ctx, s.DB, c)
+	left, err := reconcile.UnconfiguredTargets(ctx, s.DB, c)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		changed, err := tx.UseVersion(ctx, "configuration", c.Digest(), c.Text(), s.Now())
+		changed, err := tx.RecordVersionInUse(ctx, "configuration", c.Digest(), c.Text(), s.Now())
 		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
 		}
@@ -133,7 +133,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 // records that it is in use when another was before.
 func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		changed, err := tx.UseVersion(ctx, "program", i.Digest(), i.Text(), s.Now())
+		changed, err := tx.RecordVersionInUse(ctx, "program", i.Digest(), i.Text(), s.Now())
 		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.VersionInUse, Reason: i.String() + " " + i.Digest()})
 		}
@@ -162,7 +162,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "starting", http.StatusServiceUnavailable)
 		return
 	}
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
 	if g.handler == nil {
 		http.NotFound(w, r)

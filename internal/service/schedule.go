@@ -47,10 +47,10 @@ func (s *Service) schedule(c *config.Config) []*river.PeriodicJob {
 	}, nil))
 }
 
-// due has everybody looked at in the targets in which nobody did today, or for
+// enqueueDueRuns has everybody looked at in the targets in which nobody did today, or for
 // as long as they say. It asks what was done, and not when a clock struck: what
 // was missed while nobody served, or the database was away, is done afterwards.
-func (s *Service) due(ctx context.Context) error {
+func (s *Service) enqueueDueRuns(ctx context.Context) error {
 	if !s.Apply {
 		return nil
 	}

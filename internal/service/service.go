@@ -87,8 +87,8 @@ type generation struct {
 	engine  *reconcile.Engine
 	hr      *hr.Importer
 	handler http.Handler
-	// using is read-locked by the jobs that work with it.
-	using sync.RWMutex
+	// users is read-locked by the jobs that work with it.
+	users sync.RWMutex
 }
 
 const (
@@ -111,7 +111,7 @@ const (
 func (s *Service) Run(ctx context.Context) error {
 	s.id = "behov-" + uuid.Must(uuid.NewV7()).String()
 	// SQLite is one machine's: a second process would only be in the way.
-	sole, err := s.DB.LockSole(ctx)
+	sole, err := s.DB.LockService(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,12 +158,12 @@ func (s *Service) Ready(ctx context.Context) error {
 	if !s.working.Load() {
 		return errors.New("not serving")
 	}
-	if err := s.DB.Unwritten(unwritten); err != nil {
+	if err := s.DB.LastWriteFault(unwritten); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
-	_, err := s.DB.Heads(ctx)
+	_, err := s.DB.Sequences(ctx)
 	return err
 }
 
@@ -187,27 +187,27 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 	return g, nil
 }
 
-// use returns the generation in use; call done afterwards.
-func (s *Service) use() (g *generation, done func()) {
+// acquireGeneration returns the generation in use; call done afterwards.
+func (s *Service) acquireGeneration() (g *generation, done func()) {
 	for {
 		g := s.current.Load()
-		if !g.using.TryRLock() { // it is being retired
+		if !g.users.TryRLock() { // it is being retired
 			if s.current.Load() != g {
 				continue // another one took its place
 			}
-			g.using.RLock() // the service is stopping
+			g.users.RLock() // the service is stopping
 		}
 		if s.current.Load() == g {
-			return g, g.using.RUnlock
+			return g, g.users.RUnlock
 		}
-		g.using.RUnlock() // it was retired in between
+		g.users.RUnlock() // it was retired in between
 	}
 }
 
 // retire closes what a generation has open, when nobody uses it any more.
 func (s *Service) retire(g *generation) {
-	g.using.Lock()
-	defer g.using.Unlock()
+	g.users.Lock()
+	defer g.users.Unlock()
 	if err := reconcile.Disconnect(g.engine.Targets); err != nil {
 		s.Log.Warn("closing the targets", "error", err)
 	}
@@ -237,7 +237,7 @@ func (s *Service) start(ctx context.Context) error {
 		RescueStuckJobsAfter:        24 * time.Hour, // the dead are found by watch
 		CompletedJobRetentionPeriod: keptFor,
 		RetryPolicy:                 again{},
-		Middleware:                  []rivertype.Middleware{s.measured()},
+		Middleware:                  []rivertype.Middleware{s.lazyMetrics()},
 		ErrorHandler:                &troubles{log: s.Log},
 		Logger:                      slog.New(seldom{s.Log.Handler(), &said{last: map[string]time.Time{}}}),
 	})
@@ -277,7 +277,7 @@ func (s *Service) queues(c *config.Config) map[string]river.QueueConfig {
 	all[store.QueuePeople] = river.QueueConfig{MaxWorkers: 40, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll}
 	all[store.QueueRuns] = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: otherPoll}
 	for _, t := range c.Targets {
-		all[store.QueueOf(t.Name)] = inQueueOfTarget
+		all[store.TargetQueue(t.Name)] = inQueueOfTarget
 	}
 	return all
 }

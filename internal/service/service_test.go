@@ -109,7 +109,7 @@ func (x *target) Apply(ctx context.Context, changes []connectors.Change) []conne
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i, r := range results {
-		if r.Status == connectors.AlreadySo {
+		if r.Status == connectors.AlreadyApplied {
 			x.twice = append(x.twice, changes[i])
 		} else {
 			x.applied++

@@ -51,7 +51,7 @@ func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]stor
 			continue
 		}
 		subject := t.ID + " " + stage
-		told, err := s.DB.Told(ctx, store.TokenAlert, subject)
+		told, err := s.DB.AlertSent(ctx, store.TokenAlert, subject)
 		if err != nil {
 			return nil, err
 		}

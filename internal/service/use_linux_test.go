@@ -12,18 +12,18 @@ import (
 func TestUseWaitsWithoutSpinning(t *testing.T) {
 	s, g := &Service{}, &generation{}
 	s.current.Store(g)
-	g.using.Lock()
+	g.users.Lock()
 	spent := make(chan time.Duration)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		before := threadTime(t)
-		_, done := s.use()
+		_, done := s.acquireGeneration()
 		done()
 		spent <- threadTime(t) - before
 	}()
 	time.Sleep(300 * time.Millisecond)
-	g.using.Unlock()
+	g.users.Unlock()
 	if d := <-spent; d > 100*time.Millisecond {
 		t.Errorf("it spent %s waiting", d)
 	}

@@ -35,16 +35,16 @@ func (s *Service) watch(ctx context.Context) {
 				s.alive = again
 			}
 		}
-		if err := s.takeUp(ctx); err != nil && ctx.Err() == nil {
+		if err := s.releaseDeadProcesses(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what others left failed", "error", err)
 		}
-		if err := s.due(ctx); err != nil && ctx.Err() == nil {
+		if err := s.enqueueDueRuns(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is due failed", "error", err)
 		}
-		if err := s.DB.CanWrite(ctx); err != nil && ctx.Err() == nil {
+		if err := s.DB.CheckWritable(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("the database cannot be written to", "error", err)
 		}
-		if err := s.tellPauses(ctx); err != nil && ctx.Err() == nil {
+		if err := s.logPauses(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is paused failed", "error", err)
 		}
 		select {
@@ -58,8 +58,8 @@ func (s *Service) watch(ctx context.Context) {
 	}
 }
 
-// tellPauses logs what was paused or resumed since it was last asked.
-func (s *Service) tellPauses(ctx context.Context) error {
+// logPauses logs what was paused or resumed since it was last asked.
+func (s *Service) logPauses(ctx context.Context) error {
 	now, err := s.DB.Pauses(ctx)
 	if err != nil {
 		return err
@@ -82,13 +82,13 @@ func (s *Service) tellPauses(ctx context.Context) error {
 	return nil
 }
 
-// takeUp makes the jobs of dead processes available again.
-func (s *Service) takeUp(ctx context.Context) error {
-	left, err := s.underWay(ctx)
+// releaseDeadProcesses makes the jobs of dead processes available again.
+func (s *Service) releaseDeadProcesses(ctx context.Context) error {
+	left, err := s.runningJobs(ctx)
 	if err != nil {
 		return err
 	}
-	errs := []error{s.releaseOwn(ctx, left[s.id]), s.depose(ctx)}
+	errs := []error{s.releaseLostJobs(ctx, left[s.id]), s.replaceDeadLeader(ctx)}
 	delete(left, s.id)
 	for id := range left {
 		dead, err := s.DB.Lock(ctx, aliveLock(id))
@@ -96,7 +96,7 @@ func (s *Service) takeUp(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			err = s.releaseOf(ctx, id)
+			err = s.releaseJobsOf(ctx, id)
 			dead.Unlock()
 		}
 		errs = append(errs, err)
@@ -104,10 +104,10 @@ func (s *Service) takeUp(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// depose lets another process lead when the one that does is dead: only the
+// replaceDeadLeader lets another process lead when the one that does is dead: only the
 // leader begins what is due later, and its time is a clock's, which may have
 // gone back since.
-func (s *Service) depose(ctx context.Context) error {
+func (s *Service) replaceDeadLeader(ctx context.Context) error {
 	jobs := s.DB.JobDriver().GetExecutor()
 	leader, err := jobs.LeaderGetElectedLeader(ctx, &riverdriver.LeaderGetElectedLeaderParams{})
 	if errors.Is(err, rivertype.ErrNotFound) || err == nil && leader.LeaderID == s.id {
@@ -130,19 +130,19 @@ func (s *Service) depose(ctx context.Context) error {
 	return nil
 }
 
-// releaseOf makes a dead process's jobs available again: those that are still
+// releaseJobsOf makes a dead process's jobs available again: those that are still
 // under way, now that nobody can end them any more.
-func (s *Service) releaseOf(ctx context.Context, id string) error {
-	left, err := s.underWay(ctx)
+func (s *Service) releaseJobsOf(ctx context.Context, id string) error {
+	left, err := s.runningJobs(ctx)
 	if err != nil || len(left[id]) == 0 {
 		return err
 	}
 	s.Log.Warn("a process died, and its work is taken up", "service", id, "jobs", len(left[id]))
-	return s.release(ctx, left[id])
+	return s.releaseJobs(ctx, left[id])
 }
 
-// underWay returns the jobs that somebody is at, or was, by who that is.
-func (s *Service) underWay(ctx context.Context) (map[string][]*rivertype.JobRow, error) {
+// runningJobs returns the jobs that somebody is at, or was, by who that is.
+func (s *Service) runningJobs(ctx context.Context) (map[string][]*rivertype.JobRow, error) {
 	list, err := s.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
@@ -156,11 +156,11 @@ func (s *Service) underWay(ctx context.Context) (map[string][]*rivertype.JobRow,
 	return of, nil
 }
 
-// releaseOwn makes those of our own jobs available again that we are not at:
+// releaseLostJobs makes those of our own jobs available again that we are not at:
 // when the database is away for long, River does not note any more what became
 // of them. One that we have just begun, or just ended, is seen as such when we
 // look again.
-func (s *Service) releaseOwn(ctx context.Context, jobs []*rivertype.JobRow) error {
+func (s *Service) releaseLostJobs(ctx context.Context, jobs []*rivertype.JobRow) error {
 	idle := map[int64]int{}
 	var lost []*rivertype.JobRow
 	for _, j := range jobs {
@@ -176,14 +176,14 @@ func (s *Service) releaseOwn(ctx context.Context, jobs []*rivertype.JobRow) erro
 		return nil
 	}
 	s.Log.Warn("what became of jobs was not noted, and they are done again", "jobs", len(lost))
-	return s.release(ctx, lost)
+	return s.releaseJobs(ctx, lost)
 }
 
 // idleLooks is how often in a row a job is seen that nobody is at, before it is
 // taken for lost: longer than River takes to begin one, and to note its end.
 const idleLooks = 15
 
-func (s *Service) release(ctx context.Context, jobs []*rivertype.JobRow) error {
+func (s *Service) releaseJobs(ctx context.Context, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
 	var errs []error
 	for _, j := range jobs {

@@ -48,9 +48,9 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if !s.Apply {
 		return nil
 	}
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
-	var few store.Few
+	var few store.PersonSet
 	for _, id := range job.Args.People {
 		few = append(few, identity.PersonID(id))
 	}
@@ -61,12 +61,12 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		if job.Args.Target != "" && t.Name != job.Args.Target {
 			continue
 		}
-		if until := s.health.down(t.Name, s.Now()); !until.IsZero() && !job.Args.Asked {
+		if until := s.health.unavailableUntil(t.Name, s.Now()); !until.IsZero() && !job.Args.Asked {
 			later = append(later, job.Args.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
 			continue
 		}
 		if job.Args.Target == "" {
-			out, in := s.health.enter(t.Name)
+			out, in := s.health.acquire(t.Name)
 			if !in {
 				later = append(later, job.Args.In(t.Name, time.Time{}))
 				continue
@@ -79,7 +79,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.EachFew(ctx, few, job.Args.Together, targets)
+	ended, err := g.engine.ReconcilePeopleStream(ctx, few, job.Args.GroupSize, targets)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		if out := leave[d.Target]; out != nil {
 			out() // others may be at it, however long the other targets take
 		}
-		again := s.judge(d.Target, d.Result, d.Err)
+		again := s.recordTargetHealth(d.Target, d.Result, d.Err)
 		next := job.Args
 		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // whom another one is at we look at soon
 			next.Try++
@@ -99,8 +99,8 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		if d.Result == nil {
 			continue
 		}
-		s.tell("looked at people", d.Target, d.Result)
-		if len(d.Result.Plan.Later) > 0 {
+		s.logResult("looked at people", d.Target, d.Result)
+		if len(d.Result.Plan.Deferred) > 0 {
 			basis := d.Result.Plan.Basis
 			later = append(later, store.RunJob{Target: d.Target, Because: "what looking at few left", Events: basis.Events, Decisions: basis.Decisions})
 		}
@@ -111,9 +111,9 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	return s.enqueue(ctx, later...)
 }
 
-// judge says when a target has to be looked at again, zero for not before its
+// recordTargetHealth says when a target has to be looked at again, zero for not before its
 // schedule says so, and keeps book of which targets answer.
-func (s *Service) judge(target string, r *reconcile.Result, err error) time.Duration {
+func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err error) time.Duration {
 	why, after := "", time.Duration(0)
 	switch {
 	case errors.Is(err, store.ErrLocked):
@@ -121,8 +121,8 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 	case err != nil:
 		s.Log.Error("looking at a target failed", "target", target, "error", err)
 		return backoff(2, soon, time.Minute)
-	case r.Down[target] != "":
-		why, after = r.Down[target], r.After[target]
+	case r.Unavailable[target] != "":
+		why, after = r.Unavailable[target], r.RetryAfter[target]
 	default:
 		for _, f := range r.Plan.Findings {
 			if f.Kind == plan.Unreachable && f.Target == target {
@@ -131,12 +131,12 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 		}
 	}
 	if why == "" {
-		if s.health.answered(target) {
+		if s.health.recordAnswer(target) {
 			s.Log.Info("target answers again", "target", target)
 		}
 		return 0
 	}
-	since, until := s.health.failed(target, s.Now(), after)
+	since, until := s.health.recordFailure(target, s.Now(), after)
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
 	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Away {
 		if err := s.enqueue(context.Background(), store.AlertJob{About: store.AwayAlert, Subject: target}); err != nil {
@@ -146,27 +146,27 @@ func (s *Service) judge(target string, r *reconcile.Result, err error) time.Dura
 	return until.Sub(s.Now())
 }
 
-// tell logs what a run did, when it did something, and, whenever it shows, that a
+// logResult logs what a run did, when it did something, and, whenever it shows, that a
 // disabled account can sign in.
-func (s *Service) tell(what, target string, r *reconcile.Result) {
-	s.measured().count(r)
+func (s *Service) logResult(what, target string, r *reconcile.Result) {
+	s.lazyMetrics().count(r)
 	for _, f := range r.Plan.Findings {
-		if f.Kind == plan.LetsIn {
+		if f.Kind == plan.SignInPossible {
 			s.Log.Warn("it is not shown that disabled accounts are shut out", "target", f.Target, "why", f.Text)
 		}
 	}
-	if len(r.Outcomes)+len(r.Settled)+len(r.Plan.Holds) == 0 {
+	if len(r.Outcomes)+len(r.Resolved)+len(r.Plan.Holds) == 0 {
 		return
 	}
 	ops := map[string]int{}
 	for _, step := range r.Plan.Steps {
 		ops[string(step.Op)]++
 	}
-	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Settled), "holds", len(r.Plan.Holds))
+	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Resolved), "holds", len(r.Plan.Holds))
 	// What is alike is told a few times, and then counted.
 	const told = 10
 	alike := map[string]int{}
-	for _, u := range r.Undone {
+	for _, u := range r.NotDone {
 		why := u.Outcome + " " + u.Detail
 		if alike[why]++; alike[why] <= told {
 			s.Log.Warn("a step was not done", "key", u.Step.Key(), "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
@@ -199,25 +199,25 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	if !s.Apply {
 		return nil
 	}
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
 	if job.Args.Day > identity.DateOf(s.Now(), g.config.Zone) {
 		return river.JobSnooze(soon) // another's clock is ahead of ours
 	}
 	if job.Args.Target == "" && !job.Args.Whole {
-		return s.each(ctx, g.config, job.Args)
+		return s.enqueueByTarget(ctx, g.config, job.Args)
 	}
-	if known, err := s.known(ctx, job.Args); err != nil || known {
+	if known, err := s.alreadyReconciled(ctx, job.Args); err != nil || known {
 		return err
 	}
 	if job.Args.Whole {
-		return s.tidy(ctx, g, job.Args)
+		return s.reconcileAcrossTargets(ctx, g, job.Args)
 	}
 	t := job.Args.Target
 	if _, ok := g.config.Target(t); !ok {
 		return nil // it is not configured any more
 	}
-	if until := s.health.down(t, s.Now()); !until.IsZero() {
+	if until := s.health.unavailableUntil(t, s.Now()); !until.IsZero() {
 		return river.JobSnooze(max(0, until.Sub(s.Now())))
 	}
 	began := time.Now()
@@ -228,20 +228,20 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	if err != nil {
 		return err
 	}
-	s.tell("looked at everybody", t, r)
+	s.logResult("looked at everybody", t, r)
 	s.Log.Debug("run", "target", t, "because", job.Args.Because, "took", time.Since(began))
-	if again := s.judge(t, r, nil); again > 0 {
+	if again := s.recordTargetHealth(t, r, nil); again > 0 {
 		return river.JobSnooze(again)
 	}
 	return nil
 }
 
-// tidy sees to what concerns all targets together. One that did not answer is
+// reconcileAcrossTargets sees to what concerns all targets together. One that did not answer is
 // looked at when it does.
-func (s *Service) tidy(ctx context.Context, g *generation, job store.RunJob) error {
+func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job store.RunJob) error {
 	began := time.Now()
 	s.prove(ctx, g)
-	p, err := g.engine.Tidy(ctx)
+	p, err := g.engine.RecordMoversAndErase(ctx)
 	if errors.Is(err, store.ErrLocked) {
 		return river.JobSnooze(soon)
 	}
@@ -251,7 +251,7 @@ func (s *Service) tidy(ctx context.Context, g *generation, job store.RunJob) err
 	s.Log.Debug("looked at all targets together", "because", job.Because, "took", time.Since(began))
 	var later []store.Job
 	for _, t := range g.config.Targets {
-		if again := s.judge(t.Name, &reconcile.Result{Plan: p}, nil); again > 0 {
+		if again := s.recordTargetHealth(t.Name, &reconcile.Result{Plan: p}, nil); again > 0 {
 			later = append(later, store.RunJob{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
 		}
 	}
@@ -261,9 +261,9 @@ func (s *Service) tidy(ctx context.Context, g *generation, job store.RunJob) err
 	return s.enqueue(ctx, later...)
 }
 
-// each makes of a look at everybody one in each target: one that is slow delays
+// enqueueByTarget makes of a look at everybody one in each target: one that is slow delays
 // no other.
-func (s *Service) each(ctx context.Context, c *config.Config, job store.RunJob) error {
+func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job store.RunJob) error {
 	var jobs []store.Job
 	for _, t := range c.Targets {
 		job.Target = t.Name
@@ -272,8 +272,8 @@ func (s *Service) each(ctx context.Context, c *config.Config, job store.RunJob) 
 	return s.enqueue(ctx, jobs...)
 }
 
-// known says whether a run has seen what the job is about, and could do it.
-func (s *Service) known(ctx context.Context, job store.RunJob) (bool, error) {
+// alreadyReconciled says whether a run has seen what the job is about, and could do it.
+func (s *Service) alreadyReconciled(ctx context.Context, job store.RunJob) (bool, error) {
 	if job.Events == 0 && job.Day == "" {
 		return false, nil
 	}
@@ -298,7 +298,7 @@ type pullWorker struct {
 // its schedule says so.
 func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) error {
 	s := w.service
-	g, done := s.use()
+	g, done := s.acquireGeneration()
 	defer done()
 	source, ok := g.config.Sources[job.Args.Source]
 	if !ok || !pullable(source) {

@@ -214,13 +214,13 @@ func (r recordRow) record() audit.Record {
 }
 
 // Records streams the trail in its order, all of it or what is about some people.
-func (db *DB) Records(ctx context.Context, of Few) iter.Seq2[audit.Record, error] {
+func (db *DB) Records(ctx context.Context, of PersonSet) iter.Seq2[audit.Record, error] {
 	return records(ctx, db.read, of)
 }
 
-func records(ctx context.Context, q queryer, of Few) iter.Seq2[audit.Record, error] {
+func records(ctx context.Context, q queryer, of PersonSet) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
-		where, args := of.among(q, "person_id", nil)
+		where, args := of.condition(q, "person_id", nil)
 		rows, err := q.QueryContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
@@ -255,7 +255,7 @@ func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
 
 // RecordReasons returns the reasons of records of the trail, by their number.
 func (db *DB) RecordReasons(ctx context.Context, numbers []int64) (map[int64]string, error) {
-	reasons, once := make(map[int64]string, len(numbers)), oneOfEach{}
+	reasons, once := make(map[int64]string, len(numbers)), interner{}
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(numbers))), peoplePage) {
 		where, args := in(db.read, "idx", page, nil)
 		var rows []struct {
@@ -266,15 +266,15 @@ func (db *DB) RecordReasons(ctx context.Context, numbers []int64) (map[int64]str
 			return nil, fmt.Errorf("read audit records: %w", err)
 		}
 		for _, r := range rows {
-			once.of(&r.Reason)
+			once.intern(&r.Reason)
 			reasons[r.Index] = r.Reason
 		}
 	}
 	return reasons, nil
 }
 
-// EverGiven reports whether anyone ever had an entitlement.
-func (db *DB) EverGiven(ctx context.Context, entitlement string) (ever bool, err error) {
+// EntitlementEverHeld reports whether anyone ever had an entitlement.
+func (db *DB) EntitlementEverHeld(ctx context.Context, entitlement string) (ever bool, err error) {
 	if err := db.read.GetContext(ctx, &ever, `SELECT EXISTS (SELECT 1 FROM access_interval WHERE entitlement = $1)`, entitlement); err != nil {
 		return false, fmt.Errorf("read access intervals: %w", err)
 	}

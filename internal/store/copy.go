@@ -26,21 +26,21 @@ var tables = []string{
 	"rules_version", "version_in_use", "evaluator_difference", "audit_record", "access_interval", "head",
 }
 
-// Copied says what was copied.
-type Copied struct {
+// CopyResult says what was copied.
+type CopyResult struct {
 	Rows map[string]int64 `json:"rows"` // by table
 	Head int64            `json:"head"` // the audit trail's last record
 }
 
-// Copying says how a copy is made.
-type Copying struct {
+// CopyOptions says how a copy is made.
+type CopyOptions struct {
 	// From names the other database for people, Actor who copies it, and At is
 	// when: both stand in the copy's audit trail.
 	From, Actor string
 	At          time.Time
-	// Still: what is written to the other database meanwhile makes it fail.
+	// FailOnWrite: what is written to the other database meanwhile makes it fail.
 	// Otherwise the copy is of one instant.
-	Still bool
+	FailOnWrite bool
 	// Restored: the other database is a backup, and what happened since is not in
 	// it.
 	Restored bool
@@ -54,12 +54,12 @@ var ErrNotEmpty = errors.New("there is something in the database already: it mus
 // CopyFrom makes an empty database what another one is: the same rows, counted,
 // and an audit trail that verifies with the same head, in one transaction. Both
 // have the same master key. In the copy it is recorded where it comes from.
-func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, error) {
+func (db *DB) CopyFrom(ctx context.Context, other *DB, how CopyOptions) (CopyResult, error) {
 	progress := how.Progress
 	if progress == nil {
 		progress = func(string, int, int) {}
 	}
-	c := Copied{Rows: map[string]int64{}}
+	c := CopyResult{Rows: map[string]int64{}}
 	if db.file != "" && other.file != "" {
 		detach, err := db.attach(ctx, other.file)
 		if err != nil {
@@ -77,7 +77,7 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, err
 		return c, fmt.Errorf("copy: %w", err)
 	}
 	err = db.Write(ctx, func(tx *Tx) error {
-		if err := tx.empty(ctx); err != nil {
+		if err := tx.checkEmpty(ctx); err != nil {
 			return err
 		}
 		for _, table := range tables {
@@ -87,13 +87,13 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how Copying) (Copied, err
 			}
 			c.Rows[table] = n
 		}
-		if err := tx.keyFits(ctx); err != nil {
+		if err := tx.checkMasterKey(ctx); err != nil {
 			return err
 		}
-		if !how.Still {
+		if !how.FailOnWrite {
 			return nil
 		}
-		now, err := other.Heads(ctx)
+		now, err := other.Sequences(ctx)
 		if err == nil && now.Audit != c.Head {
 			err = errors.New("something was recorded while it was copied: stop whatever works with it (behov serve), and begin again")
 		}
@@ -131,8 +131,8 @@ func (db *DB) RestoredAt(ctx context.Context) (time.Time, error) {
 	return instant(us), nil
 }
 
-// empty fails when anything was ever written.
-func (tx *Tx) empty(ctx context.Context) error {
+// checkEmpty fails when anything was ever written.
+func (tx *Tx) checkEmpty(ctx context.Context) error {
 	for _, table := range tables {
 		var any bool
 		if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM `+table+`)`); err != nil {
@@ -142,11 +142,11 @@ func (tx *Tx) empty(ctx context.Context) error {
 			return ErrNotEmpty
 		}
 	}
-	var h Heads
+	var h Sequences
 	if err := tx.tx.GetContext(ctx, &h, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
-	if h != (Heads{}) {
+	if h != (Sequences{}) {
 		return ErrNotEmpty
 	}
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM head`); err != nil {
@@ -218,7 +218,7 @@ func (tx *Tx) copyRows(ctx context.Context, source *sqlx.Tx, table string, total
 	if err != nil {
 		return 0, err
 	}
-	truths, err := tx.truths(ctx, table)
+	truths, err := tx.booleanColumns(ctx, table)
 	if err != nil {
 		return 0, err
 	}
@@ -250,9 +250,9 @@ func (tx *Tx) copyRows(ctx context.Context, source *sqlx.Tx, table string, total
 	return copied, errors.Join(rows.Err(), flush())
 }
 
-// truths returns which of a table's columns hold true or false: SQLite has
+// booleanColumns returns which of a table's columns hold true or false: SQLite has
 // numbers for that.
-func (tx *Tx) truths(ctx context.Context, table string) (map[string]bool, error) {
+func (tx *Tx) booleanColumns(ctx context.Context, table string) (map[string]bool, error) {
 	rows, err := tx.tx.QueryContext(ctx, `SELECT * FROM `+table+` WHERE 1 = 0`)
 	if err != nil {
 		return nil, err
@@ -269,8 +269,8 @@ func (tx *Tx) truths(ctx context.Context, table string) (map[string]bool, error)
 	return truths, rows.Err()
 }
 
-// keyFits says whether what is sealed opens with our master key.
-func (tx *Tx) keyFits(ctx context.Context) error {
+// checkMasterKey says whether what is sealed opens with our master key.
+func (tx *Tx) checkMasterKey(ctx context.Context) error {
 	var person string
 	err := tx.tx.GetContext(ctx, &person, `SELECT person_id FROM person_key LIMIT 1`)
 	if errors.Is(err, sql.ErrNoRows) {

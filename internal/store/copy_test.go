@@ -28,7 +28,7 @@ func lived(t *testing.T, url string, master *seal.Master) *store.DB {
 		for n := range 1200 { // more than go into one statement
 			tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.AccessFound, Person: fmt.Sprint("p", n), Target: "t", Entitlement: "account"})
 		}
-		return errors.Join(tx.RecordEvents(ctx, "first", nil, append(hire(1), hire(2)...)), tx.BindAccount(ctx, "t", "0197-person-001", "native-1"), tx.NoteName(ctx, "t", "gota", "0197-person-001"),
+		return errors.Join(tx.RecordEvents(ctx, "first", nil, append(hire(1), hire(2)...)), tx.BindAccount(ctx, "t", "0197-person-001", "native-1"), tx.RegisterName(ctx, "t", "gota", "0197-person-001"),
 			tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: store.PlanHold, Subject: "t", Why: "many", Body: "[]"}, nil, "behov", now))
 	})
 	return db
@@ -51,7 +51,7 @@ func TestCopy(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				said, err := copied.CopyFrom(ctx, source, store.Copying{From: "there", Actor: "os-uid:0", At: now, Still: true})
+				said, err := copied.CopyFrom(ctx, source, store.CopyOptions{From: "there", Actor: "os-uid:0", At: now, FailOnWrite: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -71,17 +71,17 @@ func TestCopy(t *testing.T) {
 					t.Errorf("sealed numbers: %v %v", numbers, err)
 				}
 				write(t, copied, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "second", nil, hire(3)) })
-				if heads, err := copied.Heads(ctx); err != nil || heads.Events != 6 {
+				if heads, err := copied.Sequences(ctx); err != nil || heads.Events != 6 {
 					t.Errorf("heads %+v %v", heads, err)
 				}
-				if _, err := copied.CopyFrom(ctx, source, store.Copying{From: "there", At: now}); !errors.Is(err, store.ErrNotEmpty) {
+				if _, err := copied.CopyFrom(ctx, source, store.CopyOptions{From: "there", At: now}); !errors.Is(err, store.ErrNotEmpty) {
 					t.Errorf("a second time: %v", err)
 				}
 				stranger := open(t, newTo(t))
-				if _, err := stranger.CopyFrom(ctx, source, store.Copying{From: "there", At: now}); err == nil || !strings.Contains(err.Error(), "another key file") {
+				if _, err := stranger.CopyFrom(ctx, source, store.CopyOptions{From: "there", At: now}); err == nil || !strings.Contains(err.Error(), "another key file") {
 					t.Errorf("with another key: %v", err)
 				}
-				if heads, err := stranger.Heads(ctx); err != nil || heads != (store.Heads{}) {
+				if heads, err := stranger.Sequences(ctx); err != nil || heads != (store.Sequences{}) {
 					t.Errorf("something of it stayed: %+v %v", heads, err)
 				}
 			})
@@ -106,7 +106,7 @@ func TestCopyOfAForgery(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := openWith(t, "sqlite:"+filepath.Join(t.TempDir(), "copy.db"), master)
-	if _, err := copied.CopyFrom(ctx, source, store.Copying{From: "there", At: now}); err == nil || !strings.Contains(err.Error(), "must not be used") {
+	if _, err := copied.CopyFrom(ctx, source, store.CopyOptions{From: "there", At: now}); err == nil || !strings.Contains(err.Error(), "must not be used") {
 		t.Errorf("copied: %v", err)
 	}
 }
@@ -239,7 +239,7 @@ func TestThereAndBack(t *testing.T) {
 	from := lived(t, "sqlite:"+first, master)
 	for _, url := range []string{testenv.StartPostgres(t).Database(), "sqlite:" + last} {
 		to := openWith(t, url, master)
-		if _, err := to.CopyFrom(ctx, from, store.Copying{From: "there", Actor: "os-uid:0", At: now}); err != nil {
+		if _, err := to.CopyFrom(ctx, from, store.CopyOptions{From: "there", Actor: "os-uid:0", At: now}); err != nil {
 			t.Fatal(err)
 		}
 		from = to

@@ -42,7 +42,7 @@ type DB struct {
 	locks       locks
 	jobs        jobInserter
 	migrated    []string
-	unwritten   atomic.Pointer[unwritten]
+	unwritten   atomic.Pointer[writeFault]
 	operator    string
 	wrap        func(driver.Connector) driver.Connector
 }
@@ -75,7 +75,7 @@ func open(ctx context.Context, databaseURL string, master *seal.Master, wrap fun
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if err := db.knowKey(ctx); err != nil {
+	if err := db.registerMasterKey(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -152,9 +152,9 @@ func (db *DB) migrate(ctx context.Context) error {
 	return db.migrateJobs(ctx)
 }
 
-// knowKey notes the master key of a new database, and refuses another one
+// registerMasterKey notes the master key of a new database, and refuses another one
 // afterwards: what is sealed with it nobody could open who has the right one.
-func (db *DB) knowKey(ctx context.Context) error {
+func (db *DB) registerMasterKey(ctx context.Context) error {
 	sum, err := db.master.Hash("master.print", "")
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (db *DB) knowKey(ctx context.Context) error {
 	err = db.read.GetContext(ctx, &noted, `SELECT print FROM master_key`)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = db.Write(ctx, func(tx *Tx) error {
-			if err := tx.keyFits(ctx); err != nil { // it may be older than this
+			if err := tx.checkMasterKey(ctx); err != nil { // it may be older than this
 				return err
 			}
 			if err := tx.exec(ctx, `INSERT INTO master_key (id, print) VALUES (1, $1) ON CONFLICT DO NOTHING`, mine); err != nil {
@@ -181,12 +181,12 @@ func (db *DB) knowKey(ctx context.Context) error {
 	return nil
 }
 
-// Migrated returns the migrations that were carried out when the database was
+// AppliedMigrations returns the migrations that were carried out when the database was
 // opened. Each keeps the version of behov before it running.
-func (db *DB) Migrated() []string { return db.migrated }
+func (db *DB) AppliedMigrations() []string { return db.migrated }
 
-// Made says whether the database was new and empty when it was opened.
-func (db *DB) Made() bool {
+// IsNew says whether the database was new and empty when it was opened.
+func (db *DB) IsNew() bool {
 	return slices.ContainsFunc(db.migrated, func(m string) bool { return strings.HasPrefix(m, "00001_") })
 }
 
@@ -229,32 +229,32 @@ type Tx struct {
 // of all, so that the chain's head is locked for as short as can be.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	err := db.writeOnce(ctx, f)
-	if fault(err) {
-		db.unwritten.Store(&unwritten{time.Now(), err})
+	if isDatabaseFault(err) {
+		db.unwritten.Store(&writeFault{time.Now(), err})
 	}
 	return err
 }
 
-// unwritten is what could not be written down, and when.
-type unwritten struct {
+// writeFault is what could not be written down, and when.
+type writeFault struct {
 	at  time.Time
 	err error
 }
 
-// Unwritten returns why something could not be written down within so long, for
+// LastWriteFault returns why something could not be written down within so long, for
 // want of room or for another fault of the database; nil when nothing was.
 // Something small may find room where something large does not.
-func (db *DB) Unwritten(within time.Duration) error {
+func (db *DB) LastWriteFault(within time.Duration) error {
 	if u := db.unwritten.Load(); u != nil && time.Since(u.at) < within {
 		return u.err
 	}
 	return nil
 }
 
-// fault says whether an error is the database's own trouble: no room, no
+// isDatabaseFault says whether an error is the database's own trouble: no room, no
 // permission, a disk that fails. Sources: sqlite.org/rescode.html, and PostgreSQL's
 // Appendix A for classes 53, 58 and read_only_sql_transaction.
-func fault(err error) bool {
+func isDatabaseFault(err error) bool {
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
 		switch lite.Code() & 0xff {
@@ -266,10 +266,10 @@ func fault(err error) bool {
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "58") || refused.Code == "25006")
 }
 
-// CanWrite writes something that changes nothing, and says why it cannot.
-func (db *DB) CanWrite(ctx context.Context) error {
+// CheckWritable writes something that changes nothing, and says why it cannot.
+func (db *DB) CheckWritable(ctx context.Context) error {
 	return db.Write(ctx, func(tx *Tx) error {
-		_, err := tx.Still(ctx)
+		_, err := tx.LockSequences(ctx)
 		return err
 	})
 }
@@ -304,18 +304,18 @@ func ignoreDone(err error) error {
 	return err
 }
 
-// Heads says where the sequences stand.
-type Heads struct {
+// Sequences says where the sequences stand.
+type Sequences struct {
 	Events    int64 `db:"event_seq"`
 	Decisions int64 `db:"decision_seq"`
 	Audit     int64 `db:"audit_idx"`
 }
 
-// Heads returns where the sequences stand.
-func (db *DB) Heads(ctx context.Context) (Heads, error) {
-	var h Heads
+// Sequences returns where the sequences stand.
+func (db *DB) Sequences(ctx context.Context) (Sequences, error) {
+	var h Sequences
 	if err := db.read.GetContext(ctx, &h, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
-		return Heads{}, fmt.Errorf("read the heads: %w", err)
+		return Sequences{}, fmt.Errorf("read the heads: %w", err)
 	}
 	return h, nil
 }
@@ -383,10 +383,10 @@ func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, pe
 }
 
 // keys opens the keys of people; of those who are erased there is none.
-func (db *DB) keys(ctx context.Context, of Few) (map[string]*seal.PersonKey, error) {
+func (db *DB) keys(ctx context.Context, of PersonSet) (map[string]*seal.PersonKey, error) {
 	keys := make(map[string]*seal.PersonKey, len(of))
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(of))), peoplePage) {
-		where, args := Few(page).among(db.read, "person_id", nil)
+		where, args := PersonSet(page).condition(db.read, "person_id", nil)
 		var rows []struct {
 			Person  string `db:"person_id"`
 			Wrapped []byte `db:"wrapped"`

@@ -152,9 +152,9 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	tx.Audit(r)
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
-		tx.concerns(d.Person, because)
+		tx.notifyPerson(d.Person, because)
 		if d.Kind == RecordDecision && (d.Verdict == Merge || d.Verdict == Apart) {
-			tx.concerns(d.Subject, because) // the other person
+			tx.notifyPerson(d.Subject, because) // the other person
 		}
 		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
@@ -212,7 +212,7 @@ func (d Decision) record() (audit.Record, error) {
 // OpenReasons opens the reasons of decisions, in their place. Those about people
 // who are erased stay empty.
 func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
-	var people Few
+	var people PersonSet
 	for _, d := range decisions {
 		if d != nil && d.Sealed != nil {
 			people = append(people, identity.PersonID(d.Person))
@@ -281,9 +281,9 @@ func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision,
 
 // ReviewDecisions returns the newest review decision on each entitlement of
 // people, in no particular order.
-func (db *DB) ReviewDecisions(ctx context.Context, of Few) ([]Decision, error) {
+func (db *DB) ReviewDecisions(ctx context.Context, of PersonSet) ([]Decision, error) {
 	var all []Decision
-	where, args := of.among(db.read, "person_id", []any{string(ReviewDecision)})
+	where, args := of.condition(db.read, "person_id", []any{string(ReviewDecision)})
 	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND n.seq > d.seq)`, args...)
 	if err != nil {
@@ -294,9 +294,9 @@ func (db *DB) ReviewDecisions(ctx context.Context, of Few) ([]Decision, error) {
 
 // PersonDecisions returns the newest decision of a kind that is about a person
 // as a whole, for each of the people.
-func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, of Few) ([]Decision, error) {
+func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
 	var all []Decision
-	where, args := of.among(db.read, "person_id", []any{string(kind)})
+	where, args := of.condition(db.read, "person_id", []any{string(kind)})
 	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.seq > d.seq) ORDER BY seq`, args...)
 	if err != nil {
@@ -306,9 +306,9 @@ func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, of Few) ([
 }
 
 // Decisions returns all decisions of a kind about people, the oldest first.
-func (db *DB) Decisions(ctx context.Context, kind DecisionKind, of Few) ([]Decision, error) {
+func (db *DB) Decisions(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
 	var all []Decision
-	where, args := of.among(db.read, "person_id", []any{string(kind)})
+	where, args := of.condition(db.read, "person_id", []any{string(kind)})
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND `+where+` ORDER BY seq`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
@@ -480,7 +480,7 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 				return fmt.Errorf("hold %s: %w", h.Digest, err)
 			}
 			if len(gone) > 0 {
-				if err := errors.Join(tx.keepRefused(ctx, h.Digest), tx.EndHold(ctx, h.Digest)); err != nil {
+				if err := errors.Join(tx.keepRejectedSteps(ctx, h.Digest), tx.EndHold(ctx, h.Digest)); err != nil {
 					return err
 				}
 				r := h.record(audit.HoldExpired, actor, now)
@@ -567,8 +567,8 @@ type ReviewItem struct {
 
 const reviewItemColumns = `i.campaign_id, i.number, i.person_id, i.entitlement, i.why, i.decision, c.reviewer`
 
-// Name is how people call the item: campaign-number.
-func (i ReviewItem) Name() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
+// Ref is how people call the item: campaign-number.
+func (i ReviewItem) Ref() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
 
 // StartReview records a campaign with its items and returns its number. The
 // reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
@@ -641,7 +641,7 @@ func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewIte
 func (tx *Tx) DecideItem(ctx context.Context, item ReviewItem, decision int64) error {
 	_, err := tx.tx.ExecContext(ctx, `UPDATE review_item SET decision = $3 WHERE campaign_id = $1 AND number = $2`, item.Campaign, item.Number, decision)
 	if err != nil {
-		return fmt.Errorf("review item %s: %w", item.Name(), err)
+		return fmt.Errorf("review item %s: %w", item.Ref(), err)
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type EvaluatorDifference struct {
 
 // EvaluatorDifferences returns the differences that were found with rules about
 // people, sorted by person and entitlement.
-func (db *DB) EvaluatorDifferences(ctx context.Context, rulesDigest string, of Few) ([]EvaluatorDifference, error) {
-	where, args := of.among(db.read, "person_id", []any{rulesDigest})
+func (db *DB) EvaluatorDifferences(ctx context.Context, rulesDigest string, of PersonSet) ([]EvaluatorDifference, error) {
+	where, args := of.condition(db.read, "person_id", []any{rulesDigest})
 	var all []EvaluatorDifference
 	if err := db.read.SelectContext(ctx, &all, `SELECT rules_digest, person_id, entitlement, detail, found_us FROM evaluator_difference
 		WHERE rules_digest = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {

@@ -57,8 +57,8 @@ func (tx *Tx) noteErased(ctx context.Context, person identity.PersonID, at time.
 	return nil
 }
 
-// Erased finds records of erased people.
-type Erased struct {
+// ErasedIndex finds records of erased people.
+type ErasedIndex struct {
 	tx *Tx
 	// all are those that are read; nil when each is asked for.
 	byKey, byNumber map[string]ErasedRecord
@@ -66,8 +66,8 @@ type Erased struct {
 }
 
 // Erased returns the records of erased people, to be asked for many or for few.
-func (tx *Tx) Erased(ctx context.Context, many bool) (*Erased, error) {
-	e := &Erased{tx: tx}
+func (tx *Tx) Erased(ctx context.Context, many bool) (*ErasedIndex, error) {
+	e := &ErasedIndex{tx: tx}
 	var some bool
 	if err := tx.tx.GetContext(ctx, &some, `SELECT EXISTS (SELECT 1 FROM erased_record)`); err != nil {
 		return nil, fmt.Errorf("read erased records: %w", err)
@@ -93,7 +93,7 @@ func (tx *Tx) Erased(ctx context.Context, many bool) (*Erased, error) {
 // Find returns the erased record that a source's key, or else the national
 // identity number, is of; byKey says which. A key under which there is another
 // number now was given to another person.
-func (e *Erased) Find(ctx context.Context, key identity.SourceKey, number string) (r ErasedRecord, byKey, found bool, err error) {
+func (e *ErasedIndex) Find(ctx context.Context, key identity.SourceKey, number string) (r ErasedRecord, byKey, found bool, err error) {
 	if e.none {
 		return r, false, false, nil
 	}
@@ -179,9 +179,9 @@ func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Tim
 	return false, nil
 }
 
-// InTrail says whether the audit trail has a record about a person, by opaque
+// HasAuditRecords says whether the audit trail has a record about a person, by opaque
 // ID: also of one who was erased.
-func (db *DB) InTrail(ctx context.Context, person string) (is bool, err error) {
+func (db *DB) HasAuditRecords(ctx context.Context, person string) (is bool, err error) {
 	if person == "" {
 		return false, nil
 	}

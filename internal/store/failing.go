@@ -50,9 +50,9 @@ func (f FailingStep) Next() time.Time { return instant(f.NextUS) }
 
 // FailingSteps returns the failing steps in a target, or in all when it is
 // empty, of some people or of everybody; the oldest first.
-func (db *DB) FailingSteps(ctx context.Context, target string, of Few) ([]FailingStep, error) {
+func (db *DB) FailingSteps(ctx context.Context, target string, of PersonSet) ([]FailingStep, error) {
 	steps := []FailingStep{}
-	where, args := of.among(db.read, "person_id", nil)
+	where, args := of.condition(db.read, "person_id", nil)
 	if target != "" {
 		args = append(args, target)
 		where += fmt.Sprintf(" AND target = $%d", len(args))
@@ -105,10 +105,10 @@ func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time)
 	return nil
 }
 
-// Failed counts one more failure at an instant, and returns the step as it then
+// RecordStepFailure counts one more failure at an instant, and returns the step as it then
 // stands; a new one is being tried. What somebody decides about it at the same
 // time is decided before or after that.
-func (tx *Tx) Failed(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
+func (tx *Tx) RecordStepFailure(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
 	var before FailingStep
 	err := tx.tx.GetContext(ctx, &before, `UPDATE failing_step SET tries = tries WHERE key = $1 RETURNING `+columns[FailingStep](""), f.Key)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -41,15 +41,15 @@ func (tx *Tx) HoldRecord(ctx context.Context, h HeldRecord, at time.Time) error 
 
 // HeldRecords returns who gets nothing until a person decides, sorted: among
 // some people, or all with nil.
-func (db *DB) HeldRecords(ctx context.Context, of Few) ([]HeldRecord, error) {
+func (db *DB) HeldRecords(ctx context.Context, of PersonSet) ([]HeldRecord, error) {
 	return heldRecords(ctx, db.read, of)
 }
 
 // A record is held until a person decides about the two: that they are one, or
 // that they are two.
-func heldRecords(ctx context.Context, q queryer, of Few) ([]HeldRecord, error) {
+func heldRecords(ctx context.Context, q queryer, of PersonSet) ([]HeldRecord, error) {
 	var all []HeldRecord
-	where, args := of.among(q, "h.person_id", []any{string(RecordDecision), Apart, Merge})
+	where, args := of.condition(q, "h.person_id", []any{string(RecordDecision), Apart, Merge})
 	if err := sqlx.SelectContext(ctx, q, &all, `SELECT h.person_id, h.other_id, h.columns FROM held_record h
 		LEFT JOIN person p ON p.id = h.person_id LEFT JOIN person o ON o.id = h.other_id
 		WHERE COALESCE(p.merged_into, '') = '' AND COALESCE(o.merged_into, '') = '' AND NOT EXISTS (SELECT 1 FROM decision d WHERE d.kind = $1 AND d.verdict IN ($2, $3)

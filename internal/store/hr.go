@@ -48,9 +48,9 @@ type Import struct {
 // At is when it was recorded, UTC.
 func (i Import) At() time.Time { return instant(i.Recorded) }
 
-// Made is when the source made what was imported, UTC; the zero time when
+// ExportedAt is when the source made what was imported, UTC; the zero time when
 // nobody knows.
-func (i Import) Made() time.Time { return instant(i.MadeUS) }
+func (i Import) ExportedAt() time.Time { return instant(i.MadeUS) }
 
 // RecordImport records an import.
 func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) error {
@@ -104,9 +104,9 @@ func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Imp
 	return &i, nil
 }
 
-// Newest returns when the newest of what a source ever gave was made, and the
+// NewestImport returns when the newest of what a source ever gave was made, and the
 // last import that had this very content, if any.
-func (tx *Tx) Newest(ctx context.Context, source, hash string) (made time.Time, same *Import, err error) {
+func (tx *Tx) NewestImport(ctx context.Context, source, hash string) (made time.Time, same *Import, err error) {
 	var us int64
 	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(made_us), 0) FROM hr_import WHERE source = $1 AND `+wentIn, source); err != nil {
 		return made, nil, fmt.Errorf("read HR imports: %w", err)
@@ -136,9 +136,9 @@ func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, e
 	return all, nil
 }
 
-// Said is what a source said last of an employment: enough to see whether it
+// RowHash is what a source said last of an employment: enough to see whether it
 // says anything new.
-type Said struct {
+type RowHash struct {
 	ID     identity.EmploymentID
 	Person identity.PersonID
 	// Hash is of what it said; the zero hash when that is not known.
@@ -149,10 +149,10 @@ type Said struct {
 	Last identity.Date
 }
 
-// Said returns what a source said last, by its key of the employment: of all
+// RowHashes returns what a source said last, by its key of the employment: of all
 // its employments, or of those with the keys.
-func (tx *Tx) Said(ctx context.Context, source string, keys []string) (map[string]Said, error) {
-	said := map[string]Said{}
+func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[string]RowHash, error) {
+	said := map[string]RowHash{}
 	read := func(where string, args ...any) error {
 		rows, err := tx.tx.QueryContext(ctx, `SELECT key, id, person_id, said, end_date, withdrawn_from FROM employment WHERE source = $1`+where, append([]any{source}, args...)...)
 		if err != nil {
@@ -165,7 +165,7 @@ func (tx *Tx) Said(ctx context.Context, source string, keys []string) (map[strin
 			if err := rows.Scan(&key, &id, &person, &hash, &end, &withdrawn); err != nil {
 				return fmt.Errorf("read employments: %w", err)
 			}
-			one := Said{ID: identity.EmploymentID(id), Person: identity.PersonID(person), Withdrawn: withdrawn != "", Last: identity.Date(end)}
+			one := RowHash{ID: identity.EmploymentID(id), Person: identity.PersonID(person), Withdrawn: withdrawn != "", Last: identity.Date(end)}
 			copy(one.Hash[:], hash)
 			said[key] = one
 		}
@@ -178,8 +178,8 @@ func (tx *Tx) Said(ctx context.Context, source string, keys []string) (map[strin
 	return said, read(" AND "+where, args[1:]...)
 }
 
-// SetSaid notes what a source says of an employment now.
-func (tx *Tx) SetSaid(ctx context.Context, source string, hashes map[string][]byte) error {
+// SetRowHashes notes what a source says of an employment now.
+func (tx *Tx) SetRowHashes(ctx context.Context, source string, hashes map[string][]byte) error {
 	update, err := tx.tx.PrepareContext(ctx, `UPDATE employment SET said = $3 WHERE source = $1 AND key = $2`)
 	if err != nil {
 		return fmt.Errorf("note employments: %w", err)
@@ -212,7 +212,7 @@ func (tx *Tx) PersonWithRecords(ctx context.Context, id identity.PersonID) (iden
 }
 
 func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (identity.Person, bool, error) {
-	people, err := some(ctx, tx.tx, query, args...)
+	people, err := peopleByQuery(ctx, tx.tx, query, args...)
 	if err != nil || len(people) == 0 {
 		return identity.Person{}, false, err
 	}
@@ -222,7 +222,7 @@ func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (id
 
 // PersonByKey returns whom a source calls by the key; false for nobody.
 func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error) {
-	people, err := some(ctx, db.read, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
+	people, err := peopleByQuery(ctx, db.read, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
 	if err != nil || len(people) == 0 {
 		return identity.Person{}, false, err
 	}
@@ -269,7 +269,7 @@ func (db *DB) PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[
 	if err != nil {
 		return nil, err
 	}
-	known, err := db.PeopleAmong(ctx, slices.Collect(maps.Values(ids)))
+	known, err := db.PeopleByID(ctx, slices.Collect(maps.Values(ids)))
 	if err != nil {
 		return nil, err
 	}

@@ -216,7 +216,7 @@ func TestLoginsOfMany(t *testing.T) {
 					}
 					var logins []string
 					for _, p := range people {
-						login, err := tx.TakeLogin(t.Context(), p.Base, p.Person)
+						login, err := tx.ReserveLogin(t.Context(), p.Base, p.Person)
 						if err != nil {
 							return err
 						}

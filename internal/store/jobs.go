@@ -43,8 +43,8 @@ const (
 	QueueAlerts = "alerts"
 )
 
-// QueueOf is the queue of a target's own.
-func QueueOf(target string) string {
+// TargetQueue is the queue of a target's own.
+func TargetQueue(target string) string {
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, target) // which never fails
 	return fmt.Sprintf("target-%016x", h.Sum64())
@@ -54,9 +54,9 @@ func QueueOf(target string) string {
 type PeopleJob struct {
 	People []string `json:"people"`
 	Target string   `json:"target,omitempty"`
-	// Together is how many people what was recorded is about, where several jobs
+	// GroupSize is how many people what was recorded is about, where several jobs
 	// look at them: what happens to all of them is judged as one.
-	Together int `json:"together,omitempty"`
+	GroupSize int `json:"together,omitempty"`
 	// Asked: somebody says that it is to be tried now, also in a target that did
 	// not answer.
 	Asked bool `json:"asked,omitempty"`
@@ -79,7 +79,7 @@ func (PeopleJob) Kind() string { return "people" }
 func (j PeopleJob) InsertOpts() river.InsertOpts {
 	queue := QueuePeople
 	if j.Target != "" {
-		queue = QueueOf(j.Target)
+		queue = TargetQueue(j.Target)
 	}
 	return river.InsertOpts{Queue: queue, ScheduledAt: j.At}
 }
@@ -111,9 +111,9 @@ func (RunJob) Kind() string { return "run" }
 func (j RunJob) InsertOpts() river.InsertOpts {
 	queue := QueueRuns
 	if j.Target != "" {
-		queue = QueueOf(j.Target)
+		queue = TargetQueue(j.Target)
 	}
-	return river.InsertOpts{Queue: queue, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	return river.InsertOpts{Queue: queue, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: UnfinishedJobStates}}
 }
 
 // PullJob reads a source.
@@ -126,11 +126,11 @@ func (PullJob) Kind() string { return "pull" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (PullJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueHR, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	return river.InsertOpts{Queue: QueueHR, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: UnfinishedJobStates}}
 }
 
-// Unfinished are the states of a job that is still to be done, or under way.
-var Unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+// UnfinishedJobStates are the states of a job that is still to be done, or under way.
+var UnfinishedJobStates = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
 
 const (
 	// fewPeople is for how many people looking at them one by one is less work
@@ -188,8 +188,8 @@ func traced(ctx context.Context) (*river.InsertOpts, error) {
 	return &river.InsertOpts{Metadata: metadata}, nil
 }
 
-// CausedBy returns a context that belongs to the trace in a job's metadata.
-func CausedBy(ctx context.Context, metadata []byte) context.Context {
+// WithJobTrace returns a context that belongs to the trace in a job's metadata.
+func WithJobTrace(ctx context.Context, metadata []byte) context.Context {
 	carrier := propagation.MapCarrier{}
 	if json.Unmarshal(metadata, &carrier) != nil { // which is others', too
 		return ctx
@@ -200,9 +200,9 @@ func CausedBy(ctx context.Context, metadata []byte) context.Context {
 // Enqueue inserts a job when the transaction commits.
 func (tx *Tx) Enqueue(jobs ...Job) { tx.jobs = append(tx.jobs, jobs...) }
 
-// concerns notes that what the transaction records is about a person, so that
+// notifyPerson notes that what the transaction records is about a person, so that
 // somebody looks at them.
-func (tx *Tx) concerns(person, because string) {
+func (tx *Tx) notifyPerson(person, because string) {
 	tx.last = because
 	if tx.changed == nil {
 		tx.changed = map[string]bool{}
@@ -216,7 +216,7 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 		tx.Enqueue(RunJob{Because: tx.last})
 	case n > atOnce:
 		for people := range slices.Chunk(slices.Sorted(maps.Keys(tx.changed)), atOnce) {
-			tx.Enqueue(PeopleJob{People: people, Together: n, Asked: tx.asked})
+			tx.Enqueue(PeopleJob{People: people, GroupSize: n, Asked: tx.asked})
 		}
 	case n > 0:
 		tx.Enqueue(PeopleJob{People: slices.Sorted(maps.Keys(tx.changed)), Asked: tx.asked})
@@ -297,12 +297,12 @@ func (AlertJob) Kind() string { return "alert" }
 // InsertOpts implements river.JobArgsWithInsertOpts. It is tried until it is sent
 // or there is nothing to say any more: a mail server may be away for a night.
 func (j AlertJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: UnfinishedJobStates}}
 }
 
-// Told returns when somebody was last told of something; the zero time for
+// AlertSent returns when somebody was last told of something; the zero time for
 // never.
-func (db *DB) Told(ctx context.Context, about, subject string) (time.Time, error) {
+func (db *DB) AlertSent(ctx context.Context, about, subject string) (time.Time, error) {
 	var us int64
 	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_told WHERE about = $1 AND subject = $2`, about, subject)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -311,8 +311,8 @@ func (db *DB) Told(ctx context.Context, about, subject string) (time.Time, error
 	return instant(us), nil
 }
 
-// Tell notes that somebody is told of something.
-func (tx *Tx) Tell(ctx context.Context, about, subject string, at time.Time) error {
+// RecordAlertSent notes that somebody is told of something.
+func (tx *Tx) RecordAlertSent(ctx context.Context, about, subject string, at time.Time) error {
 	if err := tx.exec(ctx, `INSERT INTO alert_told (about, subject, at_us) VALUES ($1, $2, $3)
 		ON CONFLICT (about, subject) DO UPDATE SET at_us = excluded.at_us`, about, subject, micros(at)); err != nil {
 		return fmt.Errorf("note who is told: %w", err)
@@ -328,5 +328,5 @@ func (WatchJob) Kind() string { return "watch" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (WatchJob) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueAlerts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: Unfinished}}
+	return river.InsertOpts{Queue: QueueAlerts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: UnfinishedJobStates}}
 }

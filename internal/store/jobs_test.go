@@ -83,8 +83,8 @@ func TestJobsComeWithTheState(t *testing.T) {
 			`people people {"people": ["0197-person-001"]}`,
 			`people people {"people": ["0197-person-003"]}`,
 			`runs run {"because": "HR event 1008"}`,
-			store.QueueOf("ad") + ` run {"target": "ad", "because": "decision 1"}`,
-			store.QueueOf("ad") + ` run {"target": "ad", "because": "decision 2"}`,
+			store.TargetQueue("ad") + ` run {"target": "ad", "because": "decision 1"}`,
+			store.TargetQueue("ad") + ` run {"target": "ad", "because": "decision 2"}`,
 		}
 		compact := func(list []string) []string {
 			var out []string

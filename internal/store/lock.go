@@ -21,9 +21,9 @@ var ErrLocked = errors.New("another behov is at it on this database; wait until 
 // errTooMany is an ErrLocked: this process holds as many locks as it may.
 var errTooMany = fmt.Errorf("too many accounts are being worked on at once: %w", ErrLocked)
 
-// TooMany says whether a lock was not given as this process has too many: it is
+// IsLockLimit says whether a lock was not given as this process has too many: it is
 // nobody else's, and soon to be had.
-func TooMany(err error) bool { return errors.Is(err, errTooMany) }
+func IsLockLimit(err error) bool { return errors.Is(err, errTooMany) }
 
 // mostLocks is how many locks a process may hold in PostgreSQL, which keeps all
 // of everybody's in shared memory: max_locks_per_transaction × max_connections,
@@ -77,7 +77,7 @@ func (db *DB) Lock(ctx context.Context, names ...string) (*Lock, error) {
 	if db.postgres && len(l.of.held) > 0 && len(l.of.held)+len(l.keys) > mostLocks {
 		return nil, errTooMany
 	}
-	if err := db.take(ctx, l.keys); err != nil {
+	if err := db.takeAdvisoryLocks(ctx, l.keys); err != nil {
 		return nil, err
 	}
 	if l.of.held == nil {
@@ -93,10 +93,10 @@ func (db *DB) Lock(ctx context.Context, names ...string) (*Lock, error) {
 // ErrServed is returned when a behov serve has the database to itself.
 var ErrServed = errors.New("a behov serve is working with this SQLite database: one does; stop it first")
 
-// LockSole takes what one service at a time has on a SQLite database, or returns
+// LockService takes what one service at a time has on a SQLite database, or returns
 // ErrServed. On PostgreSQL any number may serve, and it takes nothing that
 // another could want.
-func (db *DB) LockSole(ctx context.Context) (*Lock, error) {
+func (db *DB) LockService(ctx context.Context) (*Lock, error) {
 	if db.postgres {
 		return db.Lock(ctx)
 	}
@@ -129,7 +129,7 @@ func (l *Lock) Held(ctx context.Context) error {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if l.since == l.of.session && l.of.conn != nil {
-		asking, done := patient(ctx)
+		asking, done := withoutCancel(ctx)
 		defer done()
 		l.of.broken(l.of.conn.PingContext(asking))
 	}
@@ -155,15 +155,15 @@ func (l *Lock) Unlock() {
 	}
 }
 
-// patient keeps an impatient caller from breaking the connection on which
+// withoutCancel keeps an impatient caller from breaking the connection on which
 // everybody's locks are, and a server that does not answer from keeping
 // everybody waiting.
-func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+func withoutCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), silence)
 }
 
-// take takes the keys where other processes see it: all or none.
-func (db *DB) take(ctx context.Context, keys []int64) error {
+// takeAdvisoryLocks takes the keys where other processes see it: all or none.
+func (db *DB) takeAdvisoryLocks(ctx context.Context, keys []int64) error {
 	l := &db.locks
 	var err error
 	if !db.postgres {
@@ -181,7 +181,7 @@ func (db *DB) take(ctx context.Context, keys []int64) error {
 		}
 		return nil
 	}
-	asking, done := patient(ctx)
+	asking, done := withoutCancel(ctx)
 	defer done()
 	if l.conn == nil {
 		if l.conn, err = db.write.Conn(asking); err != nil {
@@ -235,7 +235,7 @@ func (l *locks) release(ctx context.Context, keys []int64) {
 		}
 		return
 	}
-	asking, done := patient(ctx)
+	asking, done := withoutCancel(ctx)
 	defer done()
 	_, err := l.conn.ExecContext(asking, `SELECT pg_advisory_unlock(k) FROM unnest($1::bigint[]) k`, keys)
 	l.broken(err)

@@ -147,7 +147,7 @@ func TestMoreLocksThanThereIsRoomFor(t *testing.T) {
 	for p := range 12 { // processes
 		db := openWith(t, url, master)
 		alive, err := db.Lock(t.Context(), fmt.Sprint("alive ", p))
-		if err != nil && !store.TooMany(err) {
+		if err != nil && !store.IsLockLimit(err) {
 			t.Fatal(err)
 		}
 		if err == nil {
@@ -159,7 +159,7 @@ func TestMoreLocksThanThereIsRoomFor(t *testing.T) {
 				names = append(names, fmt.Sprint(p, i, j))
 			}
 			l, err := db.Lock(t.Context(), names...)
-			if store.TooMany(err) {
+			if store.IsLockLimit(err) {
 				full++
 				continue
 			}

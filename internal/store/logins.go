@@ -21,10 +21,10 @@ type loginNames struct {
 	known map[string]bool // by login, whether it is taken
 }
 
-// TakeLogin gives the person a login made of the base that nobody has or had,
+// ReserveLogin gives the person a login made of the base that nobody has or had,
 // for good: base, or base2, base3 … Numbers are taken in order and never given
 // back, so the first free one is found in steps that double and then halve.
-func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
+func (tx *Tx) ReserveLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
 	logins, err := tx.TakeLogins(ctx, []NewLogin{{base, person}})
 	if err != nil {
 		return "", err
@@ -32,7 +32,7 @@ func (tx *Tx) TakeLogin(ctx context.Context, base string, person identity.Person
 	return logins[0], nil
 }
 
-// TakeLogins is TakeLogin for many people, in their order.
+// TakeLogins is ReserveLogin for many people, in their order.
 func (tx *Tx) TakeLogins(ctx context.Context, people []NewLogin) ([]string, error) {
 	logins := make([]string, 0, len(people))
 	if tx.logins.taken == nil {

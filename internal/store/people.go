@@ -20,8 +20,8 @@ const (
 	nationalIDContext = "person.national_id"
 )
 
-// AnyPerson selects every person in People.
-const AnyPerson identity.PersonID = ""
+// AllPeople selects every person in People.
+const AllPeople identity.PersonID = ""
 
 // People streams people as known, sorted by ID: everyone, or one.
 func (db *DB) People(ctx context.Context, only identity.PersonID) iter.Seq2[identity.Person, error] {
@@ -84,7 +84,7 @@ const employmentColumns = `id, person_id, source, key, person_key, start_date, e
 func (r employmentRow) employment() (identity.Employment, error) {
 	e := identity.Employment{
 		ID: identity.EmploymentID(r.ID), Key: identity.SourceKey{Source: r.Source, Key: r.Key}, PersonKey: r.PersonKey, Withdrawn: identity.Date(r.Withdrawn),
-		EmploymentFacts: identity.EmploymentFacts{Start: identity.Date(r.Start), End: identity.Date(r.End), EndSaid: identity.Date(r.EndSaid), SponsorKey: r.SponsorKey, Stamp: r.Stamp},
+		EmploymentFacts: identity.EmploymentFacts{Start: identity.Date(r.Start), End: identity.Date(r.End), StatedEnd: identity.Date(r.EndSaid), SponsorKey: r.SponsorKey, Stamp: r.Stamp},
 	}
 	if r.Leaves != "" {
 		if err := json.Unmarshal([]byte(r.Leaves), &e.Leaves); err != nil {
@@ -115,14 +115,14 @@ func people(ctx context.Context, q queryer, only identity.PersonID) iter.Seq2[id
 const peoplePage = 2000
 
 func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield func(identity.Person) bool) error {
-	if only != AnyPerson {
-		one, err := peopleAmong(ctx, q, Few{only}, true)
+	if only != AllPeople {
+		one, err := peopleAmong(ctx, q, PersonSet{only}, true)
 		if err == nil && len(one) > 0 {
 			yield(one[0])
 		}
 		return err
 	}
-	after, once := "", oneOfEach{}
+	after, once := "", interner{}
 	for {
 		// The last of the page is found first: what is read with the people is then
 		// one stretch of each index.
@@ -139,7 +139,7 @@ func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield fu
 			return err
 		}
 		for _, p := range page {
-			once.ofPerson(p)
+			once.internPerson(p)
 			if !yield(p) {
 				return nil
 			}
@@ -154,16 +154,16 @@ func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield fu
 // afterEvery sorts after every person's ID.
 const afterEvery = "\U0010FFFF"
 
-// ofPerson makes people share what most say alike.
-func (o oneOfEach) ofPerson(p identity.Person) {
+// internPerson makes people share what most say alike.
+func (o interner) internPerson(p identity.Person) {
 	for i := range p.Keys {
-		o.of(&p.Keys[i].Source)
+		o.intern(&p.Keys[i].Source)
 	}
 	for i := range p.Employments {
 		e := &p.Employments[i]
-		o.of(&e.Key.Source)
-		for _, d := range []*identity.Date{&e.Start, &e.End, &e.EndSaid} {
-			o.of((*string)(d))
+		o.intern(&e.Key.Source)
+		for _, d := range []*identity.Date{&e.Start, &e.End, &e.StatedEnd} {
+			o.intern((*string)(d))
 		}
 		for _, k := range p.Keys {
 			if k.Key == e.PersonKey {
@@ -172,7 +172,7 @@ func (o oneOfEach) ofPerson(p identity.Person) {
 		}
 		for j := range e.Terms {
 			t := &e.Terms[j]
-			o.of((*string)(&t.From), &t.Unit, &t.JobCode, &t.JobTitle, &t.Type)
+			o.intern((*string)(&t.From), &t.Unit, &t.JobCode, &t.JobTitle, &t.Type)
 		}
 	}
 }
@@ -248,9 +248,9 @@ func scanEach(ctx context.Context, q sqlx.QueryerContext, query string, args []a
 	return rows.Err()
 }
 
-// some reads the people that a query names.
-func some(ctx context.Context, q queryer, query string, args ...any) ([]identity.Person, error) {
-	var ids Few
+// peopleByQuery reads the people that a query names.
+func peopleByQuery(ctx context.Context, q queryer, query string, args ...any) ([]identity.Person, error) {
+	var ids PersonSet
 	if err := sqlx.SelectContext(ctx, q, &ids, query, args...); err != nil {
 		return nil, err
 	}
@@ -265,10 +265,10 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 	return identity.Person{}, fmt.Errorf("no person %s", id)
 }
 
-// SamePerson returns the people who are a person as far as anyone can tell: those
+// LinkedPeople returns the people who are a person as far as anyone can tell: those
 // with the same national identity number, and those who were merged into the person or
 // whom the person was merged into.
-func (db *DB) SamePerson(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error) {
+func (db *DB) LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error) {
 	var same []identity.PersonID
 	if err := db.read.SelectContext(ctx, &same, `SELECT o.id FROM person p JOIN person o ON o.national_id_hash = p.national_id_hash WHERE p.id = $1
 		UNION SELECT id FROM person WHERE merged_into = $1 AND merged_into <> '' UNION SELECT merged_into FROM person WHERE id = $1 AND merged_into <> ''`, string(id)); err != nil {
@@ -279,13 +279,13 @@ func (db *DB) SamePerson(ctx context.Context, id identity.PersonID) ([]identity.
 
 // NationalIDs opens people's national identity numbers, of those who have one.
 // It is for whoever writes them somewhere, and nobody else.
-func (db *DB) NationalIDs(ctx context.Context, of Few) (map[identity.PersonID]string, error) {
+func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.PersonID]string, error) {
 	var rows []struct {
 		ID      string `db:"id"`
 		Sealed  []byte `db:"national_id_sealed"`
 		Wrapped []byte `db:"wrapped"`
 	}
-	where, args := of.among(db.read, "p.id", nil)
+	where, args := of.condition(db.read, "p.id", nil)
 	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read national IDs: %w", err)
 	}
@@ -344,11 +344,11 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 // ambiguous lists the people that a reference names, by a record of each.
 func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	var candidates []string
-	few := make(Few, 0, 20)
+	few := make(PersonSet, 0, 20)
 	for _, id := range ids[:min(len(ids), 20)] {
 		few = append(few, identity.PersonID(id))
 	}
-	people, err := db.PeopleAmong(ctx, few)
+	people, err := db.PeopleByID(ctx, few)
 	if err != nil {
 		return err
 	}
@@ -407,7 +407,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 		if err := p.add(ctx, e); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
-		tx.concerns(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
+		tx.notifyPerson(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
 	}
 	err := p.flush(ctx)
 	if err == nil {
@@ -443,8 +443,8 @@ func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// remerge makes the person's own row of what their records say.
-func (tx *Tx) remerge(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
+// mergeRecords makes the person's own row of what their records say.
+func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
 	records, err := tx.Records(ctx, person)
 	if err != nil {
 		return err
@@ -516,7 +516,7 @@ func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, numb
 // hashNationalID returns the keyed hash by which people are told to be the
 // same; nil for what is no number in its one form.
 func (tx *Tx) hashNationalID(number string) ([]byte, error) {
-	if identity.Born(number) == "" {
+	if identity.BirthDate(number) == "" {
 		return nil, nil
 	}
 	return tx.db.master.Hash(nationalIDContext, number)
@@ -559,7 +559,7 @@ func (tx *Tx) PeopleWithNationalID(ctx context.Context, number string) ([]identi
 	if err != nil || hash == nil {
 		return nil, err
 	}
-	people, err := some(ctx, tx.tx, `SELECT id FROM person WHERE national_id_hash = $1 AND merged_into = '' ORDER BY id`, hash)
+	people, err := peopleByQuery(ctx, tx.tx, `SELECT id FROM person WHERE national_id_hash = $1 AND merged_into = '' ORDER BY id`, hash)
 	if err != nil {
 		return nil, fmt.Errorf("people by national ID: %w", err)
 	}

@@ -52,7 +52,7 @@ var dialer = net.Dialer{
 	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 3, Interval: silence / 3, Count: 2},
 	Control: func(_, _ string, c syscall.RawConn) error {
 		var failed error
-		err := c.Control(func(fd uintptr) { failed = giveUpAfter(fd, silence) })
+		err := c.Control(func(fd uintptr) { failed = setUserTimeout(fd, silence) })
 		return errors.Join(err, failed)
 	},
 }

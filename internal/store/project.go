@@ -93,7 +93,7 @@ func (p *projection) change(ctx context.Context, e identity.Event) error {
 		if err := p.tx.putRecord(ctx, e.Person, recordOf(e)); err != nil {
 			return err
 		}
-		return p.tx.remerge(ctx, p.precedence, e.Person)
+		return p.tx.mergeRecords(ctx, p.precedence, e.Person)
 	case identity.EmploymentChanged:
 		row, err := employmentValues(e)
 		if err != nil {
@@ -159,5 +159,5 @@ func employmentValues(e identity.Event) ([]any, error) {
 		}
 		leaves = string(b)
 	}
-	return []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.EndSaid), e.RowHash}, nil
+	return []any{string(e.Employment), string(f.Start), string(f.End), leaves, string(terms), f.SponsorKey, f.Stamp, e.PersonKey, string(f.StatedEnd), e.RowHash}, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Apart says whether somebody decided that a record is not the person's.
-func (tx *Tx) Apart(ctx context.Context, person identity.PersonID, key identity.SourceKey) (bool, error) {
+// MarkedDistinct says whether somebody decided that a record is not the person's.
+func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key identity.SourceKey) (bool, error) {
 	if person == "" {
 		return false, nil
 	}
@@ -69,10 +69,10 @@ func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, ke
 		return err
 	}
 	for _, p := range []identity.PersonID{from, to} {
-		if err := tx.remergeIfAny(ctx, precedence, p); err != nil {
+		if err := tx.mergeRecordsIfAny(ctx, precedence, p); err != nil {
 			return err
 		}
-		tx.concerns(string(p), "record "+key.Source+"/"+string(to))
+		tx.notifyPerson(string(p), "record "+key.Source+"/"+string(to))
 	}
 	return nil
 }
@@ -110,9 +110,9 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 	return nil
 }
 
-// Formerly returns whose a record was before it was moved; empty when it never
+// FormerOwner returns whose a record was before it was moved; empty when it never
 // was, or when they are erased.
-func (db *DB) Formerly(ctx context.Context, key identity.SourceKey) (identity.PersonID, error) {
+func (db *DB) FormerOwner(ctx context.Context, key identity.SourceKey) (identity.PersonID, error) {
 	var ids []string
 	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person_source_key k JOIN person p ON p.id = k.formerly WHERE k.source = $1 AND k.key = $2`, key.Source, key.Key); err != nil {
 		return "", fmt.Errorf("record %s of %s: %w", key.Key, key.Source, err)
@@ -123,9 +123,9 @@ func (db *DB) Formerly(ctx context.Context, key identity.SourceKey) (identity.Pe
 	return identity.PersonID(ids[0]), nil
 }
 
-// remergeIfAny merges a person anew, unless they have no record left: then what
+// mergeRecordsIfAny merges a person anew, unless they have no record left: then what
 // they were called stays, for whoever looks at what became of them.
-func (tx *Tx) remergeIfAny(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
+func (tx *Tx) mergeRecordsIfAny(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
 	var n int
 	if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(*) FROM person_source_key WHERE person_id = $1`, string(person)); err != nil {
 		return fmt.Errorf("records of person %s: %w", person, err)
@@ -134,7 +134,7 @@ func (tx *Tx) remergeIfAny(ctx context.Context, precedence identity.Precedence, 
 		// The number is the other's now, by which people are told to be the same.
 		return tx.exec(ctx, `UPDATE person SET national_id_sealed = NULL, national_id_hash = NULL WHERE id = $1`, string(person))
 	}
-	return tx.remerge(ctx, precedence, person)
+	return tx.mergeRecords(ctx, precedence, person)
 }
 
 // SetMerged notes whose a person's records turned out to be; empty for their
@@ -153,9 +153,9 @@ func (tx *Tx) SetProtected(ctx context.Context, person identity.PersonID, protec
 	return tx.exec(ctx, `UPDATE person SET protected_by_hand = $2 WHERE id = $1`, string(person), protected)
 }
 
-// SetMain says which employment speaks for a person, whatever the rule; empty
+// SetMainEmployment says which employment speaks for a person, whatever the rule; empty
 // leaves it to the rule.
-func (tx *Tx) SetMain(ctx context.Context, person identity.PersonID, e identity.EmploymentID) error {
+func (tx *Tx) SetMainEmployment(ctx context.Context, person identity.PersonID, e identity.EmploymentID) error {
 	return tx.exec(ctx, `UPDATE person SET main_employment = $2 WHERE id = $1`, string(person), string(e))
 }
 
@@ -250,11 +250,11 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		reasons := why[pair]
 		if len(reasons) == 1 && reasons[0] == "the same name" {
 			// A name alone is many people's; with the day of birth it is a question.
-			a, err := db.born(ctx, births, pair[0])
+			a, err := db.birthDate(ctx, births, pair[0])
 			if err != nil {
 				return nil, err
 			}
-			b, err := db.born(ctx, births, pair[1])
+			b, err := db.birthDate(ctx, births, pair[1])
 			if err != nil {
 				return nil, err
 			}
@@ -268,8 +268,8 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	return found, nil
 }
 
-// born returns the day of birth in a person's number.
-func (db *DB) born(ctx context.Context, known map[string]identity.Date, person string) (identity.Date, error) {
+// birthDate returns the day of birth in a person's number.
+func (db *DB) birthDate(ctx context.Context, known map[string]identity.Date, person string) (identity.Date, error) {
 	if day, ok := known[person]; ok {
 		return day, nil
 	}
@@ -289,6 +289,6 @@ func (db *DB) born(ctx context.Context, known map[string]identity.Date, person s
 	if err != nil {
 		return "", err
 	}
-	known[person] = identity.Born(string(number))
+	known[person] = identity.BirthDate(string(number))
 	return known[person], nil
 }

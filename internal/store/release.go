@@ -21,9 +21,9 @@ type StepVerdict struct {
 }
 
 // StepDecisions returns the decisions on steps of people in a target.
-func (db *DB) StepDecisions(ctx context.Context, target string, of Few) ([]StepVerdict, error) {
+func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet) ([]StepVerdict, error) {
 	var all []StepVerdict
-	where, args := of.among(db.read, "person_id", []any{target})
+	where, args := of.condition(db.read, "person_id", []any{target})
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND `+where+` ORDER BY step`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
 	}
@@ -61,9 +61,9 @@ func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time)
 	return nil
 }
 
-// keepRefused has the steps of a hold that were rejected, or not released with
+// keepRejectedSteps has the steps of a hold that were rejected, or not released with
 // others, wait for another decision when the hold itself ends.
-func (tx *Tx) keepRefused(ctx context.Context, digest string) error {
+func (tx *Tx) keepRejectedSteps(ctx context.Context, digest string) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
@@ -75,12 +75,12 @@ func (tx *Tx) keepRefused(ctx context.Context, digest string) error {
 
 // Released returns those of the steps, by their digests, that are released.
 func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, error) {
-	of := make(Few, len(steps))
+	of := make(PersonSet, len(steps))
 	for i, s := range steps {
 		of[i] = identity.PersonID(s)
 	}
 	released := map[string]bool{}
-	where, args := of.among(tx.tx, "step", []any{Release})
+	where, args := of.condition(tx.tx, "step", []any{Release})
 	var found []string
 	if err := tx.tx.SelectContext(ctx, &found, `SELECT step FROM step_decision WHERE verdict = $1 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read released steps: %w", err)
@@ -91,8 +91,8 @@ func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, er
 	return released, nil
 }
 
-// AnyStepDecision reports whether anything is decided on any step of a target.
-func (tx *Tx) AnyStepDecision(ctx context.Context, target string) (any bool, err error) {
+// HasStepDecisions reports whether anything is decided on any step of a target.
+func (tx *Tx) HasStepDecisions(ctx context.Context, target string) (any bool, err error) {
 	if err := tx.tx.GetContext(ctx, &any, `SELECT EXISTS (SELECT 1 FROM step_decision WHERE target = $1)`, target); err != nil {
 		return false, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
 	}

@@ -48,9 +48,9 @@ var (
 	ErrKeyTaken  = fmt.Errorf("%w: the key is taken", ErrNameTaken)
 )
 
-// ResourcesChanged returns when a source's users were changed last; the zero
+// ResourcesChangedAt returns when a source's users were changed last; the zero
 // time when it has none.
-func (db *DB) ResourcesChanged(ctx context.Context, source string) (time.Time, error) {
+func (db *DB) ResourcesChangedAt(ctx context.Context, source string) (time.Time, error) {
 	var us int64
 	if err := db.read.GetContext(ctx, &us, `SELECT COALESCE(MAX(changed_us), 0) FROM scim_resource WHERE source = $1`, source); err != nil {
 		return time.Time{}, fmt.Errorf("read pushed users: %w", err)
@@ -58,10 +58,10 @@ func (db *DB) ResourcesChanged(ctx context.Context, source string) (time.Time, e
 	return instant(us), nil
 }
 
-// ResourcesMade returns how many users a source made since an instant: those that
+// CountCreatedSince returns how many users a source made since an instant: those that
 // are there, or the people that they became, whether they are there or not, whichever
 // is more.
-func (db *DB) ResourcesMade(ctx context.Context, source string, since time.Time) (n int, err error) {
+func (db *DB) CountCreatedSince(ctx context.Context, source string, since time.Time) (n int, err error) {
 	var people int
 	if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM scim_resource WHERE source = $1 AND made_us >= $2`, source, micros(since)); err != nil {
 		return 0, fmt.Errorf("count pushed users: %w", err)
@@ -142,8 +142,8 @@ func (db *DB) Resource(ctx context.Context, source, id string) (SCIMResource, er
 	return all[0], nil
 }
 
-// ResourcesNamed returns the resource with the userName, if there is one.
-func (db *DB) ResourcesNamed(ctx context.Context, source, userName string) ([]SCIMResource, error) {
+// ResourcesByUserName returns the resource with the userName, if there is one.
+func (db *DB) ResourcesByUserName(ctx context.Context, source, userName string) ([]SCIMResource, error) {
 	hash, err := db.scimHash("userName", source, strings.ToLower(userName))
 	if err != nil {
 		return nil, err
@@ -151,8 +151,8 @@ func (db *DB) ResourcesNamed(ctx context.Context, source, userName string) ([]SC
 	return db.resources(ctx, `source = $1 AND name_hash = $2`, source, hash)
 }
 
-// ResourcesOf returns the resources with the externalId.
-func (db *DB) ResourcesOf(ctx context.Context, source, externalID string) ([]SCIMResource, error) {
+// ResourcesByExternalID returns the resources with the externalId.
+func (db *DB) ResourcesByExternalID(ctx context.Context, source, externalID string) ([]SCIMResource, error) {
 	hash, err := db.scimHash("externalId", source, externalID)
 	if err != nil {
 		return nil, err
@@ -160,14 +160,14 @@ func (db *DB) ResourcesOf(ctx context.Context, source, externalID string) ([]SCI
 	return db.resources(ctx, `source = $1 AND external_hash = $2`, source, hash)
 }
 
-// ResourcesKeyed returns the resource that came with the key, if there is one.
-func (db *DB) ResourcesKeyed(ctx context.Context, source, key string) ([]SCIMResource, error) {
+// ResourcesByKey returns the resource that came with the key, if there is one.
+func (db *DB) ResourcesByKey(ctx context.Context, source, key string) ([]SCIMResource, error) {
 	return db.resources(ctx, `source = $1 AND key = $2`, source, key)
 }
 
 // ResourceRange limits resources by when they were made and changed. From is
 // inclusive, Until exclusive; the zero time is no limit.
-type ResourceRange struct{ MadeFrom, MadeUntil, ChangedFrom, ChangedUntil time.Time }
+type ResourceRange struct{ CreatedFrom, CreatedUntil, ChangedFrom, ChangedUntil time.Time }
 
 // where returns the condition for the resources of a source in the range.
 func (r ResourceRange) where(source string) (string, []any) {
@@ -175,7 +175,7 @@ func (r ResourceRange) where(source string) (string, []any) {
 	for _, limit := range []struct {
 		condition string
 		at        time.Time
-	}{{"made_us >=", r.MadeFrom}, {"made_us <", r.MadeUntil}, {"changed_us >=", r.ChangedFrom}, {"changed_us <", r.ChangedUntil}} {
+	}{{"made_us >=", r.CreatedFrom}, {"made_us <", r.CreatedUntil}, {"changed_us >=", r.ChangedFrom}, {"changed_us <", r.ChangedUntil}} {
 		if !limit.at.IsZero() {
 			args = append(args, micros(limit.at))
 			where += fmt.Sprintf(" AND %s $%d", limit.condition, len(args))

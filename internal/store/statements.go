@@ -62,29 +62,29 @@ type cachedConn struct {
 
 // ExecContext implements driver.ExecerContext.
 func (c *cachedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if !keeps(query) {
+	if !cacheable(query) {
 		return c.fullConn.ExecContext(ctx, query, args)
 	}
-	stmt, err := c.take(ctx, query)
+	stmt, err := c.acquire(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	result, err := stmt.ExecContext(ctx, args)
-	return result, errors.Join(err, c.give(query, stmt, err))
+	return result, errors.Join(err, c.release(query, stmt, err))
 }
 
 // QueryContext implements driver.QueryerContext.
 func (c *cachedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if !keeps(query) {
+	if !cacheable(query) {
 		return c.fullConn.QueryContext(ctx, query, args)
 	}
-	stmt, err := c.take(ctx, query)
+	stmt, err := c.acquire(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := stmt.QueryContext(ctx, args)
 	if err != nil {
-		return nil, errors.Join(err, c.give(query, stmt, err))
+		return nil, errors.Join(err, c.release(query, stmt, err))
 	}
 	typed, ok := rows.(typedRows)
 	if !ok {
@@ -95,12 +95,12 @@ func (c *cachedConn) QueryContext(ctx context.Context, query string, args []driv
 
 // Close implements driver.Conn.
 func (c *cachedConn) Close() error {
-	return errors.Join(c.forget(), c.fullConn.Close())
+	return errors.Join(c.discard(), c.fullConn.Close())
 }
 
-// keeps reports whether a statement is worth keeping: what changes the schema, and
+// cacheable reports whether a statement is worth keeping: what changes the schema, and
 // what is several statements, runs once.
-func keeps(query string) bool {
+func cacheable(query string) bool {
 	verb, _, _ := strings.Cut(strings.TrimSpace(query), " ")
 	switch strings.ToUpper(verb) {
 	case "SELECT", "INSERT", "UPDATE", "DELETE", "WITH":
@@ -109,9 +109,9 @@ func keeps(query string) bool {
 	return false
 }
 
-// take returns a prepared statement that nothing else uses: rows of the same
+// acquire returns a prepared statement that nothing else uses: rows of the same
 // statement may be open still.
-func (c *cachedConn) take(ctx context.Context, query string) (fullStmt, error) {
+func (c *cachedConn) acquire(ctx context.Context, query string) (fullStmt, error) {
 	if stmt, ok := c.idle[query]; ok {
 		delete(c.idle, query)
 		return stmt, nil
@@ -127,20 +127,20 @@ func (c *cachedConn) take(ctx context.Context, query string) (fullStmt, error) {
 	return full, nil
 }
 
-// give keeps a statement for the next one who runs it, unless it failed.
-func (c *cachedConn) give(query string, stmt fullStmt, failed error) error {
+// release keeps a statement for the next one who runs it, unless it failed.
+func (c *cachedConn) release(query string, stmt fullStmt, failed error) error {
 	if _, twice := c.idle[query]; twice || failed != nil {
 		return stmt.Close()
 	}
 	var err error
 	if len(c.idle) >= statementsKept {
-		err = c.forget()
+		err = c.discard()
 	}
 	c.idle[query] = stmt
 	return err
 }
 
-func (c *cachedConn) forget() error {
+func (c *cachedConn) discard() error {
 	var err error
 	for query, stmt := range c.idle {
 		err = errors.Join(err, stmt.Close())
@@ -171,7 +171,7 @@ type cachedRows struct {
 func (r *cachedRows) Close() error {
 	err := r.typedRows.Close()
 	if r.stmt != nil {
-		err = errors.Join(err, r.conn.give(r.query, r.stmt, err))
+		err = errors.Join(err, r.conn.release(r.query, r.stmt, err))
 		r.stmt = nil
 	}
 	return err

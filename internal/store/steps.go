@@ -29,9 +29,9 @@ type OpenStep struct {
 func (s OpenStep) Intended() time.Time { return instant(s.IntendedUS) }
 
 // OpenSteps returns the open steps of people in a target, oldest first.
-func (db *DB) OpenSteps(ctx context.Context, target string, of Few) ([]OpenStep, error) {
+func (db *DB) OpenSteps(ctx context.Context, target string, of PersonSet) ([]OpenStep, error) {
 	var steps []OpenStep
-	where, args := of.among(db.read, "person_id", []any{target})
+	where, args := of.condition(db.read, "person_id", []any{target})
 	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[OpenStep]("")+` FROM open_step WHERE target = $1 AND `+where+` ORDER BY id`, args...); err != nil {
 		return nil, fmt.Errorf("read open steps: %w", err)
 	}
@@ -53,8 +53,8 @@ func (tx *Tx) IntendSteps(ctx context.Context, steps []OpenStep, at time.Time) e
 	return nil
 }
 
-// NoteDetail keeps what a target said of a step whose end is not known.
-func (tx *Tx) NoteDetail(ctx context.Context, id, detail string) error {
+// SetStepDetail keeps what a target said of a step whose end is not known.
+func (tx *Tx) SetStepDetail(ctx context.Context, id, detail string) error {
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE open_step SET detail = $2 WHERE id = $1`, id, detail); err != nil {
 		return fmt.Errorf("step %s: %w", id, err)
 	}
@@ -91,7 +91,7 @@ func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
 
 // Accounts returns the native ID of the account in a target of each of the
 // people who has one there.
-func (db *DB) Accounts(ctx context.Context, target string, of Few) (map[string]string, error) {
+func (db *DB) Accounts(ctx context.Context, target string, of PersonSet) (map[string]string, error) {
 	return collect(db.EachAccount(ctx, target, of))
 }
 
@@ -102,15 +102,15 @@ type Account struct {
 	// Created and Closed are when behov created and disabled it, Disabled is when
 	// a run first found it disabled though behov had not disabled it; zero for
 	// never. UTC.
-	Created, Closed, Disabled time.Time
-	// Gone is when a run first saw that it is nowhere in the target; zero while
+	Created, DisabledByBehov, FoundDisabled time.Time
+	// Missing is when a run first saw that it is nowhere in the target; zero while
 	// nothing shows it. UTC.
-	Gone time.Time
+	Missing time.Time
 }
 
 // EachAccount is Accounts, sorted by person, one after another.
-func (db *DB) EachAccount(ctx context.Context, target string, of Few) iter.Seq2[Account, error] {
-	where, args := of.among(db.read, "person_id", []any{target})
+func (db *DB) EachAccount(ctx context.Context, target string, of PersonSet) iter.Seq2[Account, error] {
+	where, args := of.condition(db.read, "person_id", []any{target})
 	return db.accounts(ctx, where, args)
 }
 
@@ -128,15 +128,15 @@ func collect(accounts iter.Seq2[Account, error]) (map[string]string, error) {
 // AccountOf returns the native ID of a person's account in a target, empty
 // without one.
 func (db *DB) AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error) {
-	accounts, err := db.Accounts(ctx, target, Few{person})
+	accounts, err := db.Accounts(ctx, target, PersonSet{person})
 	return accounts[string(person)], err
 }
 
 // HasAccount says whether a person has an account in a target, as far as is
 // known: one that a run saw to be gone is none.
 func (db *DB) HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error) {
-	for a, err := range db.EachAccount(ctx, target, Few{person}) {
-		if err != nil || a.Gone.IsZero() {
+	for a, err := range db.EachAccount(ctx, target, PersonSet{person}) {
+		if err != nil || a.Missing.IsZero() {
 			return true, err
 		}
 	}
@@ -145,11 +145,11 @@ func (db *DB) HasAccount(ctx context.Context, target string, person identity.Per
 
 // AccountOwners returns, by person, whose some accounts in a target are.
 func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
-	f := make(Few, len(native))
+	f := make(PersonSet, len(native))
 	for i, id := range native {
 		f[i] = identity.PersonID(id)
 	}
-	where, args := f.among(db.read, "native_id", []any{target})
+	where, args := f.condition(db.read, "native_id", []any{target})
 	return collect(db.accounts(ctx, where, args))
 }
 
@@ -160,7 +160,7 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 			var created, closed, disabled, gone int64
 			if err == nil {
 				err = rows.Scan(&a.Person, &a.Native, &created, &closed, &disabled, &gone)
-				a.Created, a.Closed, a.Disabled, a.Gone = instant(created), instant(closed), instant(disabled), instant(gone)
+				a.Created, a.DisabledByBehov, a.FoundDisabled, a.Missing = instant(created), instant(closed), instant(disabled), instant(gone)
 			}
 			if err != nil {
 				return yield(a, fmt.Errorf("read accounts: %w", err))
@@ -182,31 +182,31 @@ func (tx *Tx) BindAccount(ctx context.Context, target, person, native string) er
 	return nil
 }
 
-// AccountCreated notes that behov created an account. Like what follows, it says
+// RecordAccountCreated notes that behov created an account. Like what follows, it says
 // nothing of an account that is not the one that is bound.
-func (tx *Tx) AccountCreated(ctx context.Context, a Account, target string, at time.Time) error {
+func (tx *Tx) RecordAccountCreated(ctx context.Context, a Account, target string, at time.Time) error {
 	return tx.noteAccount(ctx, `created_us = $4`, a, target, at)
 }
 
-// AccountClosed notes that behov disabled an account.
-func (tx *Tx) AccountClosed(ctx context.Context, a Account, target string, at time.Time) error {
+// RecordAccountDisabled notes that behov disabled an account.
+func (tx *Tx) RecordAccountDisabled(ctx context.Context, a Account, target string, at time.Time) error {
 	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = 0`, a, target, at)
 }
 
-// AccountDisabled notes that a run found an account disabled which behov did not
+// RecordAccountFoundDisabled notes that a run found an account disabled which behov did not
 // disable.
-func (tx *Tx) AccountDisabled(ctx context.Context, a Account, target string, at time.Time) error {
+func (tx *Tx) RecordAccountFoundDisabled(ctx context.Context, a Account, target string, at time.Time) error {
 	return tx.noteAccount(ctx, `disabled_us = $4, closed_us = 0`, a, target, at)
 }
 
-// AccountOpen notes that an account is enabled.
-func (tx *Tx) AccountOpen(ctx context.Context, a Account, target string) error {
+// RecordAccountEnabled notes that an account is enabled.
+func (tx *Tx) RecordAccountEnabled(ctx context.Context, a Account, target string) error {
 	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = $4`, a, target, time.Time{})
 }
 
-// AccountGone notes that a run saw that an account is nowhere in its target; the
+// RecordAccountMissing notes that a run saw that an account is nowhere in its target; the
 // zero time, that it is there.
-func (tx *Tx) AccountGone(ctx context.Context, a Account, target string, at time.Time) error {
+func (tx *Tx) RecordAccountMissing(ctx context.Context, a Account, target string, at time.Time) error {
 	return tx.noteAccount(ctx, `gone_us = $4`, a, target, at)
 }
 
@@ -225,7 +225,7 @@ func (tx *Tx) ForgetAccount(ctx context.Context, target, person string) error {
 	return nil
 }
 
-// WaitingGrant is a grant that waits at a gate.
+// GatedGrant is a grant that waits at a gate.
 type WaitingGrant struct {
 	Person      string `db:"person_id"`
 	Entitlement string `db:"entitlement"`
@@ -233,9 +233,9 @@ type WaitingGrant struct {
 }
 
 // WaitingGrants returns the grants of people that are known to wait.
-func (db *DB) WaitingGrants(ctx context.Context, of Few) ([]WaitingGrant, error) {
+func (db *DB) WaitingGrants(ctx context.Context, of PersonSet) ([]WaitingGrant, error) {
 	var all []WaitingGrant
-	where, args := of.among(db.read, "person_id", nil)
+	where, args := of.condition(db.read, "person_id", nil)
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
@@ -259,9 +259,9 @@ func (tx *Tx) ClearWaiting(ctx context.Context, person, entitlement string) erro
 	return nil
 }
 
-// UseVersion notes which version of the rules, or of the configuration, is in
+// RecordVersionInUse notes which version of the rules, or of the configuration, is in
 // use, and keeps its text, once. It says whether another was in use before.
-func (tx *Tx) UseVersion(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
+func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `INSERT INTO version_in_use (kind, digest) VALUES ($1, $2)
 		ON CONFLICT (kind) DO UPDATE SET digest = excluded.digest WHERE version_in_use.digest <> excluded.digest`, kind, digest)
 	if err != nil {
@@ -286,10 +286,10 @@ type GivenAccess struct {
 // GivenAccess returns the access of people in a target that behov gave or
 // adopted, and has not taken back, sorted by person and entitlement. What was
 // seen only, and what was bound only, is not in it.
-func (db *DB) GivenAccess(ctx context.Context, target string, of Few) iter.Seq2[GivenAccess, error] {
+func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[GivenAccess, error] {
 	return func(yield func(GivenAccess, error) bool) {
-		where, args := of.among(db.read, "i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
-		once := oneOfEach{}
+		where, args := of.condition(db.read, "i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
+		once := interner{}
 		eachRow(ctx, db.read, `SELECT i.person_id, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
 			WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3) AND `+where+` ORDER BY i.person_id, i.entitlement`, args, func(rows *sql.Rows, err error) bool {
 			var g GivenAccess
@@ -299,16 +299,16 @@ func (db *DB) GivenAccess(ctx context.Context, target string, of Few) iter.Seq2[
 			if err != nil {
 				return yield(g, fmt.Errorf("read access: %w", err))
 			}
-			once.of(&g.Entitlement, &g.Reason)
+			once.intern(&g.Entitlement, &g.Reason)
 			return yield(g, nil)
 		})
 	}
 }
 
-// LeftAccess returns what was taken away in a target behind our back and is left
+// UnrepairedDrift returns what was taken away in a target behind our back and is left
 // so.
-func (db *DB) LeftAccess(ctx context.Context, target string, of Few) ([]audit.Key, error) {
-	where, args := of.among(db.read, "person_id", []any{target})
+func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) ([]audit.Key, error) {
+	where, args := of.condition(db.read, "person_id", []any{target})
 	var rows []struct {
 		Person      string `db:"person_id"`
 		Entitlement string `db:"entitlement"`
@@ -323,8 +323,8 @@ func (db *DB) LeftAccess(ctx context.Context, target string, of Few) ([]audit.Ke
 	return keys, nil
 }
 
-// Leave notes that access is left as somebody made it in the target.
-func (tx *Tx) Leave(ctx context.Context, k audit.Key, at time.Time) error {
+// RecordUnrepairedDrift notes that access is left as somebody made it in the target.
+func (tx *Tx) RecordUnrepairedDrift(ctx context.Context, k audit.Key, at time.Time) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO left_access (target, person_id, entitlement, since_us) VALUES ($1, $2, $3, $4) ON CONFLICT (target, person_id, entitlement) DO NOTHING`,
 		k.Target, k.Person, k.Entitlement, micros(at)); err != nil {
 		return fmt.Errorf("leave access: %w", err)
@@ -332,35 +332,35 @@ func (tx *Tx) Leave(ctx context.Context, k audit.Key, at time.Time) error {
 	return nil
 }
 
-// NoLongerLeft forgets that it is.
-func (tx *Tx) NoLongerLeft(ctx context.Context, k audit.Key) error {
+// ClearUnrepairedDrift forgets that it is.
+func (tx *Tx) ClearUnrepairedDrift(ctx context.Context, k audit.Key) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM left_access WHERE target = $1 AND person_id = $2 AND entitlement = $3`, k.Target, k.Person, k.Entitlement); err != nil {
 		return fmt.Errorf("leave access: %w", err)
 	}
 	return nil
 }
 
-// OpenAccess is access that lasts by the audit trail.
-type OpenAccess struct {
+// ActiveAccess is access that lasts by the audit trail.
+type ActiveAccess struct {
 	audit.Key
 	Unseen bool // readings of the target do not show it any more
 }
 
-// OpenAccess returns the access that people have in a target by the audit
+// ActiveAccess returns the access that people have in a target by the audit
 // trail, whoever gave it, sorted by person.
-func (db *DB) OpenAccess(ctx context.Context, target string, of Few) iter.Seq2[OpenAccess, error] {
-	return func(yield func(OpenAccess, error) bool) {
-		where, args := of.among(db.read, "person_id", []any{target})
-		once := oneOfEach{}
+func (db *DB) ActiveAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[ActiveAccess, error] {
+	return func(yield func(ActiveAccess, error) bool) {
+		where, args := of.condition(db.read, "person_id", []any{target})
+		once := interner{}
 		eachRow(ctx, db.read, `SELECT person_id, entitlement, unseen_us IS NOT NULL FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
-			k := OpenAccess{Key: audit.Key{Target: target}}
+			k := ActiveAccess{Key: audit.Key{Target: target}}
 			if err == nil {
 				err = rows.Scan(&k.Person, &k.Entitlement, &k.Unseen)
 			}
 			if err != nil {
 				return yield(k, fmt.Errorf("read access: %w", err))
 			}
-			once.of(&k.Entitlement)
+			once.intern(&k.Entitlement)
 			return yield(k, nil)
 		})
 	}
@@ -384,11 +384,11 @@ func eachRow(ctx context.Context, q sqlx.QueryerContext, query string, args []an
 	}
 }
 
-// oneOfEach keeps one string of those that are the same: of what few say of
+// interner keeps one string of those that are the same: of what few say of
 // many.
-type oneOfEach map[string]string
+type interner map[string]string
 
-func (o oneOfEach) of(all ...*string) {
+func (o interner) intern(all ...*string) {
 	for _, s := range all {
 		one, ok := o[*s]
 		if !ok {

@@ -88,7 +88,7 @@ func hire(n int) []identity.Event {
 // events fold into, and returns how many people there are.
 func checkProjection(t *testing.T, db *store.DB) (people int) {
 	t.Helper()
-	for p, err := range db.People(t.Context(), store.AnyPerson) {
+	for p, err := range db.People(t.Context(), store.AllPeople) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestProjectionIsTheFold(t *testing.T) {
 				t.Fatalf("%d people, want 2", people)
 			}
 		}
-		heads, err := db.Heads(ctx)
+		heads, err := db.Sequences(ctx)
 		if err != nil || heads.Events != 7 {
 			t.Errorf("heads are %+v, %v; want 7 events", heads, err)
 		}
@@ -150,7 +150,7 @@ func TestLoginsAreNeverGivenTwice(t *testing.T) {
 		var got []string
 		for i := range 3 {
 			write(t, db, func(tx *store.Tx) error {
-				login, err := tx.TakeLogin(context.Background(), "AnnAnd", identity.PersonID(fmt.Sprint("p", i)))
+				login, err := tx.ReserveLogin(context.Background(), "AnnAnd", identity.PersonID(fmt.Sprint("p", i)))
 				got = append(got, login)
 				return err
 			})
@@ -257,7 +257,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 			return err
 		})
 		item, err := db.ReviewItem(ctx, campaign, 1)
-		if err != nil || item.Person != "p" || item.Name() != "1-1" {
+		if err != nil || item.Person != "p" || item.Ref() != "1-1" {
 			t.Errorf("item is %+v, %v", item, err)
 		}
 		write(t, db, func(tx *store.Tx) error { return tx.DecideItem(ctx, item, 1) })
@@ -370,7 +370,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("the token is for %q", got)
 		}
 		all, err := db.Tokens(ctx)
-		if err != nil || len(all) != 1 || all[0].Name != "Entra ID" || !all[0].Made().Equal(now) || !all[0].Used().Equal(now.Add(time.Hour)) || !all[0].Revoked().IsZero() || bytes.Contains(all[0].Hash, []byte(token)) {
+		if err != nil || len(all) != 1 || all[0].Name != "Entra ID" || !all[0].Created().Equal(now) || !all[0].Used().Equal(now.Add(time.Hour)) || !all[0].Revoked().IsZero() || bytes.Contains(all[0].Hash, []byte(token)) {
 			t.Errorf("%+v, %v", all, err)
 		}
 		if got := source(token+"x", now) + " " + source("", now); got != "unknown unknown" {
@@ -419,11 +419,11 @@ func TestResources(t *testing.T) {
 			}
 		}
 		find := func() string {
-			byName, err := db.ResourcesNamed(ctx, "hr", "EVA")
+			byName, err := db.ResourcesByUserName(ctx, "hr", "EVA")
 			if err != nil {
 				t.Fatal(err)
 			}
-			byID, err := db.ResourcesOf(ctx, "hr", "x")
+			byID, err := db.ResourcesByExternalID(ctx, "hr", "x")
 			if err != nil || len(byID) != len(byName) {
 				t.Fatal(byID, byName, err)
 			}

@@ -10,9 +10,9 @@ import (
 // exclude each other, too.
 const setLockCommand = unix.F_OFD_SETLK
 
-// giveUpAfter has the system break a connection on which nothing that we sent
+// setUserTimeout has the system break a connection on which nothing that we sent
 // was acknowledged for so long (RFC 5482; tcp(7), TCP_USER_TIMEOUT): by itself
 // it tries for a quarter of an hour.
-func giveUpAfter(fd uintptr, d time.Duration) error {
+func setUserTimeout(fd uintptr, d time.Duration) error {
 	return unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
 }

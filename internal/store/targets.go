@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Names are the names that accounts in a target ever had.
-type Names struct {
+// NameRegister are the names that accounts in a target ever had.
+type NameRegister struct {
 	db     *DB
 	target string
 	owner  map[string]string // by hash; nil when it is not read
 }
 
-// AccountName returns the register of names in a target, to be asked for few.
-func (db *DB) AccountName(target string) *Names { return &Names{db: db, target: target} }
+// NameRegister returns the register of names in a target, to be asked for few.
+func (db *DB) NameRegister(target string) *NameRegister { return &NameRegister{db: db, target: target} }
 
-// AccountNames returns the register of names in a target, read as a whole.
-func (db *DB) AccountNames(ctx context.Context, target string) (*Names, error) {
-	n := &Names{db: db, target: target, owner: map[string]string{}}
+// LoadNameRegister returns the register of names in a target, read as a whole.
+func (db *DB) LoadNameRegister(ctx context.Context, target string) (*NameRegister, error) {
+	n := &NameRegister{db: db, target: target, owner: map[string]string{}}
 	rows, err := db.read.QueryContext(ctx, `SELECT name_hash, person_id FROM account_name WHERE target = $1`, target)
 	if err != nil {
 		return nil, fmt.Errorf("read account names: %w", err)
@@ -43,7 +43,7 @@ func (db *DB) AccountNames(ctx context.Context, target string) (*Names, error) {
 
 // Owner returns whose the name is or was, however it is capitalised; empty
 // when it never was anybody's.
-func (n *Names) Owner(ctx context.Context, name string) (string, error) {
+func (n *NameRegister) Owner(ctx context.Context, name string) (string, error) {
 	hash, err := n.db.nameHash(n.target, name)
 	if err != nil || n.owner != nil {
 		return n.owner[string(hash)], err
@@ -64,16 +64,16 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 	return hash, nil
 }
 
-// NameTaken is the error for a name that is or was somebody else's.
-type NameTaken struct{ Target, Person, Owner string }
+// NameTakenError is the error for a name that is or was somebody else's.
+type NameTakenError struct{ Target, Person, Owner string }
 
-func (n *NameTaken) Error() string {
+func (n *NameTakenError) Error() string {
 	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: names are never given to somebody else", n.Person, n.Target, n.Owner)
 }
 
-// TakeName registers the name of a person's account for good. It fails with a
-// *NameTaken when it is or was somebody else's.
-func (tx *Tx) TakeName(ctx context.Context, target, name, person string) error {
+// ReserveName registers the name of a person's account for good. It fails with a
+// *NameTakenError when it is or was somebody else's.
+func (tx *Tx) ReserveName(ctx context.Context, target, name, person string) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
 		return err
@@ -85,14 +85,14 @@ func (tx *Tx) TakeName(ctx context.Context, target, name, person string) error {
 		return fmt.Errorf("account name: %w", err)
 	}
 	if owner != person {
-		return &NameTaken{Target: target, Person: person, Owner: owner}
+		return &NameTakenError{Target: target, Person: person, Owner: owner}
 	}
 	return nil
 }
 
-// NoteName registers the name that a person's account was seen to have, unless
+// RegisterName registers the name that a person's account was seen to have, unless
 // it is or was somebody else's.
-func (tx *Tx) NoteName(ctx context.Context, target, name, person string) error {
+func (tx *Tx) RegisterName(ctx context.Context, target, name, person string) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
 		return err
@@ -105,22 +105,22 @@ func (tx *Tx) NoteName(ctx context.Context, target, name, person string) error {
 
 const memoryContext = "connector_memory.sealed"
 
-// Memory is what a target's connector keeps from one reading to the next. It
-// implements connectors.Memory.
-type Memory struct {
+// ConnectorState is what a target's connector keeps from one reading to the next. It
+// implements connectors.StateStore.
+type ConnectorState struct {
 	db     *DB
 	target string
 	now    func() time.Time
 }
 
-// Memory returns the target's.
-func (db *DB) Memory(target string, now func() time.Time) *Memory {
-	return &Memory{db: db, target: target, now: now}
+// ConnectorState returns the target's.
+func (db *DB) ConnectorState(target string, now func() time.Time) *ConnectorState {
+	return &ConnectorState{db: db, target: target, now: now}
 }
 
 // Load returns what was last saved. What cannot be opened any more is as good
 // as nothing.
-func (m *Memory) Load(ctx context.Context) ([]byte, error) {
+func (m *ConnectorState) Load(ctx context.Context) ([]byte, error) {
 	var sealed []byte
 	err := m.db.read.GetContext(ctx, &sealed, `SELECT sealed FROM connector_memory WHERE target = $1`, m.target)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -137,7 +137,7 @@ func (m *Memory) Load(ctx context.Context) ([]byte, error) {
 }
 
 // Save keeps the state in place of the last one.
-func (m *Memory) Save(ctx context.Context, state []byte) error {
+func (m *ConnectorState) Save(ctx context.Context, state []byte) error {
 	sealed, err := m.db.master.Seal(memoryContext+" "+m.target, state)
 	if err != nil {
 		return fmt.Errorf("memory of target %s: %w", m.target, err)

@@ -16,7 +16,7 @@ import (
 func TestMemory(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		clock := func() time.Time { return now }
-		m, other := db.Memory("entra", clock), db.Memory("ad", clock)
+		m, other := db.ConnectorState("entra", clock), db.ConnectorState("ad", clock)
 		if got, err := m.Load(t.Context()); err != nil || got != nil {
 			t.Errorf("at first %q, %v", got, err)
 		}
@@ -40,7 +40,7 @@ func TestMemoryIsSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Memory("entra", time.Now).Save(t.Context(), []byte("anna@kommun.test")); err != nil {
+	if err := db.ConnectorState("entra", time.Now).Save(t.Context(), []byte("anna@kommun.test")); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -72,7 +72,7 @@ func TestAnotherKeyFileIsRefused(t *testing.T) {
 func TestAccountNames(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		take := func(target, name, person string) error {
-			return db.Write(context.Background(), func(tx *store.Tx) error { return tx.TakeName(t.Context(), target, name, person) })
+			return db.Write(context.Background(), func(tx *store.Tx) error { return tx.ReserveName(t.Context(), target, name, person) })
 		}
 		for range 2 {
 			if err := take("ad", "Åsa", "p1"); err != nil {
@@ -85,8 +85,8 @@ func TestAccountNames(t *testing.T) {
 		if err := take("scim", "åsa", "p2"); err != nil {
 			t.Errorf("in another target: %v", err)
 		}
-		write(t, db, func(tx *store.Tx) error { return tx.NoteName(t.Context(), "ad", "ÅSA", "p3") })
-		names, err := db.AccountNames(t.Context(), "ad")
+		write(t, db, func(tx *store.Tx) error { return tx.RegisterName(t.Context(), "ad", "ÅSA", "p3") })
+		names, err := db.LoadNameRegister(t.Context(), "ad")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,8 +28,8 @@ type Token struct {
 	ExpiresUS int64  `db:"expires_us" json:"-"`
 }
 
-// Made is when it was made, UTC.
-func (t Token) Made() time.Time { return instant(t.MadeUS) }
+// Created is when it was made, UTC.
+func (t Token) Created() time.Time { return instant(t.MadeUS) }
 
 // Used is when it was last used, UTC and give or take a minute; zero for never.
 func (t Token) Used() time.Time { return instant(t.UsedUS) }
@@ -41,8 +41,8 @@ func (t Token) Revoked() time.Time { return instant(t.RevokedUS) }
 // tokens expired.
 func (t Token) Expires() time.Time { return instant(t.ExpiresUS) }
 
-// Works says whether it is accepted at an instant.
-func (t Token) Works(at time.Time) bool { return t.refusal(at) == "" }
+// Valid says whether it is accepted at an instant.
+func (t Token) Valid(at time.Time) bool { return t.refusal(at) == "" }
 
 func (t Token) refusal(at time.Time) TokenRefusal {
 	switch {
@@ -80,7 +80,7 @@ func NewToken(name, source string, now, expires time.Time) (token string, t Toke
 // PutToken records a token, by a decision or, of the first one, by the user of the
 // operating system, who is the decision's maker.
 func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
-	tx.Audit(audit.Record{At: t.Made(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: "token " + t.ID + ": " + t.Name + ", until " + t.Expires().Format(time.RFC3339)})
+	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: "token " + t.ID + ": " + t.Name + ", until " + t.Expires().Format(time.RFC3339)})
 	if err := tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, t.Name, t.Source, t.Hash, t.MadeUS, t.ExpiresUS); err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/behov/behov/internal/plan"
 )
 
-// touch asks the target, and asks again for what it would rather do later.
-func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.Result {
+// applyWithRetry asks the target, and asks again for what it would rather do later.
+func (r *targetRun) applyWithRetry(ctx context.Context, attempts []attempt) []connectors.Result {
 	ctx, span := tracer.Start(ctx, "target.apply", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("behov.target", r.target.Name),
 		attribute.String("behov.op", string(attempts[0].step.Op)), attribute.Int("behov.steps", len(attempts))))
 	defer span.End()
@@ -35,16 +35,16 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 	for try := 0; len(todo) > 0; try++ {
 		var again []int
 		pause := time.Duration(0)
-		for i, res := range r.askOf(ctx, connector, attempts, todo) {
-			if unanswered[todo[i]] && res.Status == connectors.AlreadySo {
+		for i, res := range r.applyRecovered(ctx, connector, attempts, todo) {
+			if unanswered[todo[i]] && res.Status == connectors.AlreadyApplied {
 				res.Status = connectors.Applied // by the try of which the answer was lost
 			}
 			results[todo[i]] = res
 			var e *connectors.Error
 			if errors.As(res.Err, &e) && e.Class == connectors.RetryLater {
 				again = append(again, todo[i])
-				unanswered[todo[i]] = unanswered[todo[i]] || e.After == 0
-				pause = max(pause, e.After, time.Second<<try)
+				unanswered[todo[i]] = unanswered[todo[i]] || e.RetryAfter == 0
+				pause = max(pause, e.RetryAfter, time.Second<<try)
 			}
 		}
 		todo = again
@@ -60,8 +60,8 @@ func (r *targetRun) touch(ctx context.Context, attempts []attempt) []connectors.
 	return results
 }
 
-func (r *targetRun) askOf(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
-	if err := recoverPanic(inConnector, func() error { results = r.askOnce(ctx, connector, attempts, which); return nil }); err != nil {
+func (r *targetRun) applyRecovered(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
+	if err := recoverPanic(inConnector, func() error { results = r.applyOnce(ctx, connector, attempts, which); return nil }); err != nil {
 		// What was done before it panicked nobody knows: a snapshot shows it.
 		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
 		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
@@ -107,7 +107,7 @@ func callers() []uintptr {
 	return pcs[:runtime.Callers(4, pcs)]
 }
 
-func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
+func (r *targetRun) applyOnce(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {
 	if attempts[which[0]].step.Op == plan.RevokeSessions {
 		revoker, ok := connector.(connectors.SessionRevoker)
 		results := make([]connectors.Result, len(which))
@@ -127,9 +127,9 @@ func (r *targetRun) askOnce(ctx context.Context, connector connectors.Connector,
 	results := connector.Apply(ctx, changes)
 	for i := range results {
 		// An account that can sign in is not disabled, whatever it is marked as.
-		if r.target.LetsIn != "" && i < len(changes) && changes[i].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
+		if r.target.SignInPossible != "" && i < len(changes) && changes[i].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
 			attempts[which[i]].marked = true
-			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.LetsIn}
+			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.SignInPossible}
 		}
 	}
 	if len(results) != len(changes) {

@@ -11,23 +11,23 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// settle finds out from the snapshots what became of steps that a stopped run
+// resolveOpenSteps finds out from the snapshots what became of steps that a stopped run
 // intended and did not see the end of, so that every intent has one outcome.
 // What a snapshot cannot show stays open until one does.
-func (e *Engine) settle(ctx context.Context, w *world) error {
-	w.settled = map[string]int{}
-	if err := e.settleStopped(ctx, w); err != nil {
+func (e *Engine) resolveOpenSteps(ctx context.Context, w *inputs) error {
+	w.resolved = map[string]int{}
+	if err := e.resolveInTransaction(ctx, w); err != nil {
 		return err
 	}
-	heads, err := e.DB.Heads(ctx)
-	w.settledAt = heads.Audit
+	heads, err := e.DB.Sequences(ctx)
+	w.resolvedAt = heads.Audit
 	w.unlock()
 	return err
 }
 
-func (e *Engine) settleStopped(ctx context.Context, w *world) error {
+func (e *Engine) resolveInTransaction(ctx context.Context, w *inputs) error {
 	n := 0
-	for _, open := range w.stopped {
+	for _, open := range w.openSteps {
 		n += len(open)
 	}
 	if n == 0 {
@@ -38,12 +38,12 @@ func (e *Engine) settleStopped(ctx context.Context, w *world) error {
 			if t.Observed == nil {
 				continue
 			}
-			for _, open := range w.stopped[t.Name] {
+			for _, open := range w.openSteps[t.Name] {
 				var s plan.Step
 				if err := json.Unmarshal([]byte(open.Body), &s); err != nil {
 					return fmt.Errorf("open step %s: %w", open.ID, err)
 				}
-				outcome, accountID := became(s, t, w.fingerprintKey)
+				outcome, accountID := inferOutcome(s, t, w.fingerprintKey)
 				if outcome == "" {
 					continue
 				}
@@ -57,41 +57,41 @@ func (e *Engine) settleStopped(ctx context.Context, w *world) error {
 						return err
 					}
 				}
-				told := s.Reason + settledBecause(open.Detail)
-				if note := e.untold(t.Name, s.Op, outcome); note != "" {
+				told := s.Reason + resolvedReason(open.Detail)
+				if note := e.lostPasswordNote(t.Name, s.Op, outcome); note != "" {
 					told += "; " + note
-					w.notes = append(w.notes, Undone{Step: s, Outcome: outcome, Detail: note})
+					w.notes = append(w.notes, StepResult{Step: s, Outcome: outcome, Detail: note})
 				}
 				tx.Audit(audit.Record{At: e.Now(), Began: open.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
 					Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome,
 					Reason: told})
-				w.settled[outcome]++
+				w.resolved[outcome]++
 			}
 		}
 		return nil
 	})
 }
 
-// untold says what got lost with the answer to a creation: the first password.
-func (e *Engine) untold(target string, op connectors.Op, outcome string) string {
+// lostPasswordNote says what got lost with the answer to a creation: the first password.
+func (e *Engine) lostPasswordNote(target string, op connectors.Op, outcome string) string {
 	t, ok := e.Config.Target(target)
-	if !ok || !creates(op) || outcome != audit.Applied || t.FirstPassword.Directory == "" && len(t.FirstPassword.Command) == 0 {
+	if !ok || !createsAccount(op) || outcome != audit.Applied || t.FirstPassword.Directory == "" && len(t.FirstPassword.Command) == 0 {
 		return ""
 	}
 	return "its first password may never have been handed over: set another one"
 }
 
-func settledBecause(detail string) string {
+func resolvedReason(detail string) string {
 	if detail == "" {
 		return " (settled by reading the target, after a run that was stopped)"
 	}
 	return " (settled by reading the target, which had given no usable answer: " + detail + ")"
 }
 
-// became says what a snapshot shows of a step that may have been done: its
+// inferOutcome says what a snapshot shows of a step that may have been done: its
 // outcome, and the account's ID. The outcome is empty when it does not show.
-func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, accountID string) {
-	accounts := t.Observed.Of(string(s.Person))
+func inferOutcome(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, accountID string) {
+	accounts := t.Observed.ByAnchor(string(s.Person))
 	if s.AccountID != "" {
 		accounts = nil
 		if a, ok := t.Observed.ByID(s.AccountID); ok {
@@ -124,14 +124,14 @@ func became(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, account
 	case connectors.EnableAccount:
 		done = a.Enabled
 	case connectors.DisableAccount:
-		done = !a.Enabled && t.LetsIn == ""
+		done = !a.Enabled && t.SignInPossible == ""
 	case connectors.AddMember:
 		done = t.Observed.Member(a.ID, s.Native)
-	case connectors.RemoveFormer:
+	case connectors.RemoveFormerMember:
 		if !t.Observed.Completeness.Complete {
 			return "", ""
 		}
-		done = !t.Observed.Former(a.ID, s.Native)
+		done = !t.Observed.HasFormerName(a.ID, s.Native)
 	case connectors.RemoveMember:
 		done = !t.Observed.Member(a.ID, s.Native)
 	}

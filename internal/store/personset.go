@@ -15,9 +15,9 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Few are some people, of whom something is read without reading everybody's.
+// PersonSet are some people, of whom something is read without reading everybody's.
 // Nil is everybody.
-type Few []identity.PersonID
+type PersonSet []identity.PersonID
 
 // queryer is a database or a transaction, of which it is known which kind it is.
 type queryer interface {
@@ -25,9 +25,9 @@ type queryer interface {
 	DriverName() string
 }
 
-// among returns a condition that a column names one of them, and the
+// condition returns a condition that a column names one of them, and the
 // arguments with what it needs. Of everybody it is always true.
-func (f Few) among(q queryer, column string, args []any) (string, []any) {
+func (f PersonSet) condition(q queryer, column string, args []any) (string, []any) {
 	if f == nil {
 		return "1 = 1", args
 	}
@@ -53,7 +53,7 @@ func in[T ~string | ~int64](q queryer, column string, values []T, args []any) (s
 		args = append(args, string(text))
 		return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, len(args)), args
 	}
-	args = append(args, array(values))
+	args = append(args, arrayParameter(values))
 	return fmt.Sprintf("%s = ANY($%d)", column, len(args)), args
 }
 
@@ -83,8 +83,8 @@ func plain[T ~string | ~int64](v T) any {
 	return fmt.Sprint(v)
 }
 
-// array is values as PostgreSQL's driver takes them.
-func array[T ~string | ~int64](values []T) any {
+// arrayParameter is values as PostgreSQL's driver takes them.
+func arrayParameter[T ~string | ~int64](values []T) any {
 	if reflect.TypeFor[T]().Kind() == reflect.Int64 {
 		numbers := make([]int64, len(values))
 		for i, v := range values {
@@ -99,8 +99,8 @@ func array[T ~string | ~int64](values []T) any {
 	return texts
 }
 
-// PeopleAmong returns those of them who are known, sorted by ID.
-func (db *DB) PeopleAmong(ctx context.Context, f Few) ([]identity.Person, error) {
+// PeopleByID returns those of them who are known, sorted by ID.
+func (db *DB) PeopleByID(ctx context.Context, f PersonSet) ([]identity.Person, error) {
 	people, err := peopleAmong(ctx, db.read, f, true)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
@@ -108,8 +108,8 @@ func (db *DB) PeopleAmong(ctx context.Context, f Few) ([]identity.Person, error)
 	return people, nil
 }
 
-// NamesAmong is PeopleAmong without employments, for those who are only to be named.
-func (db *DB) NamesAmong(ctx context.Context, f Few) ([]identity.Person, error) {
+// PersonNames is PeopleByID without employments, for those who are only to be named.
+func (db *DB) PersonNames(ctx context.Context, f PersonSet) ([]identity.Person, error) {
 	people, err := peopleAmong(ctx, db.read, f, false)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
@@ -118,11 +118,11 @@ func (db *DB) NamesAmong(ctx context.Context, f Few) ([]identity.Person, error) 
 }
 
 // peopleAmong reads people who lie scattered among all, a page at a time.
-func peopleAmong(ctx context.Context, q queryer, f Few, employed bool) ([]identity.Person, error) {
+func peopleAmong(ctx context.Context, q queryer, f PersonSet, employed bool) ([]identity.Person, error) {
 	all := make([]identity.Person, 0, len(f))
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(f))), peoplePage) {
-		where, args := Few(page).among(q, "id", nil)
-		of, ofArgs := Few(page).among(q, "person_id", nil)
+		where, args := PersonSet(page).condition(q, "id", nil)
+		of, ofArgs := PersonSet(page).condition(q, "person_id", nil)
 		people, err := peopleWhere(ctx, q, where+` ORDER BY id`, args, of, ofArgs, employed)
 		if err != nil {
 			return nil, err
@@ -133,11 +133,11 @@ func peopleAmong(ctx context.Context, q queryer, f Few, employed bool) ([]identi
 }
 
 // SponsoredBy returns whose contracts one of the people answers for.
-func (db *DB) SponsoredBy(ctx context.Context, f Few) (Few, error) {
-	var ids Few
+func (db *DB) SponsoredBy(ctx context.Context, f PersonSet) (PersonSet, error) {
+	var ids PersonSet
 	for page := range slices.Chunk(f, peoplePage) {
-		var some Few
-		where, args := page.among(db.read, "k.person_id", nil)
+		var some PersonSet
+		where, args := page.condition(db.read, "k.person_id", nil)
 		if err := db.read.SelectContext(ctx, &some, `SELECT e.person_id FROM person_source_key k JOIN employment e ON e.sponsor_key = k.key WHERE e.sponsor_key <> '' AND `+where, args...); err != nil {
 			return nil, fmt.Errorf("read sponsored people: %w", err)
 		}
@@ -147,17 +147,17 @@ func (db *DB) SponsoredBy(ctx context.Context, f Few) (Few, error) {
 	return slices.Compact(ids), nil
 }
 
-// Touched returns those of the people whom something happened to since the
+// PeopleAffectedSince returns those of the people whom something happened to since the
 // heads were read: an HR event, a decision, a step in the target that another
 // plan made or is about to make, or somebody who said whose an account is. What
 // was planned for them then may be wrong now.
-func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, plan string) (map[identity.PersonID]bool, error) {
+func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, f PersonSet, since Sequences, plan string) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	if f != nil && len(f) == 0 {
 		return touched, nil
 	}
 	ask := func(query string, args ...any) error {
-		where, args := f.among(tx.tx, "person_id", args)
+		where, args := f.condition(tx.tx, "person_id", args)
 		var ids []identity.PersonID
 		if err := tx.tx.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return fmt.Errorf("read what happened meanwhile: %w", err)
@@ -167,7 +167,7 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 		}
 		return nil
 	}
-	var now Heads
+	var now Sequences
 	if err := tx.tx.GetContext(ctx, &now, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
 		return nil, fmt.Errorf("read the heads: %w", err)
 	}
@@ -190,27 +190,27 @@ func (tx *Tx) Touched(ctx context.Context, target string, f Few, since Heads, pl
 	return touched, nil
 }
 
-// News is what happened since heads were read: of whom HR said something or a person
+// Activity is what happened since heads were read: of whom HR said something or a person
 // decided something, and in whose account in a target another plan took a step or is
 // about to, or a person said whose it is, with the last audit record of that.
-type News struct {
-	Heads Heads // as they are now
-	Told  []identity.PersonID
-	Steps map[identity.PersonID]int64
+type Activity struct {
+	Sequences   Sequences // as they are now
+	People      []identity.PersonID
+	StepRecords map[identity.PersonID]int64
 }
 
-// News reads what happened in a target since, but for the steps of a plan. It reads
+// ActivitySince reads what happened in a target since, but for the steps of a plan. It reads
 // what was recorded since and nothing else: who asks again asks since the Heads of the
 // last answer.
-func (tx *Tx) News(ctx context.Context, target string, since Heads, plan string) (News, error) {
-	n := News{Steps: map[identity.PersonID]int64{}}
-	if err := tx.tx.GetContext(ctx, &n.Heads, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
+func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences, plan string) (Activity, error) {
+	n := Activity{StepRecords: map[identity.PersonID]int64{}}
+	if err := tx.tx.GetContext(ctx, &n.Sequences, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
 		return n, fmt.Errorf("read the heads: %w", err)
 	}
 	for _, q := range []struct {
 		query      string
 		since, now int64
-	}{{eventsSince, since.Events, n.Heads.Events}, {decisionsSince, since.Decisions, n.Heads.Decisions}} {
+	}{{eventsSince, since.Events, n.Sequences.Events}, {decisionsSince, since.Decisions, n.Sequences.Decisions}} {
 		if q.now <= q.since {
 			continue
 		}
@@ -218,9 +218,9 @@ func (tx *Tx) News(ctx context.Context, target string, since Heads, plan string)
 		if err := tx.tx.SelectContext(ctx, &ids, q.query, q.since); err != nil {
 			return n, fmt.Errorf("read what happened meanwhile: %w", err)
 		}
-		n.Told = append(n.Told, ids...)
+		n.People = append(n.People, ids...)
 	}
-	if n.Heads.Audit > since.Audit {
+	if n.Sequences.Audit > since.Audit {
 		var rows []struct {
 			Index  int64             `db:"idx"`
 			Person identity.PersonID `db:"person_id"`
@@ -230,7 +230,7 @@ func (tx *Tx) News(ctx context.Context, target string, since Heads, plan string)
 			return n, fmt.Errorf("read what happened meanwhile: %w", err)
 		}
 		for _, r := range rows {
-			n.Steps[r.Person] = r.Index
+			n.StepRecords[r.Person] = r.Index
 		}
 	}
 	return n, nil
@@ -241,12 +241,12 @@ const (
 	decisionsSince = `SELECT person_id FROM decision WHERE seq > $1`
 )
 
-// Anew returns those of the people about whom HR said something, or somebody
+// PeopleChangedSince returns those of the people about whom HR said something, or somebody
 // decided something, that a run which knew of so much did not know.
-func (db *DB) Anew(ctx context.Context, f Few, events, decisions int64) (map[identity.PersonID]bool, error) {
+func (db *DB) PeopleChangedSince(ctx context.Context, f PersonSet, events, decisions int64) (map[identity.PersonID]bool, error) {
 	anew := map[identity.PersonID]bool{}
 	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
-		where, args := f.among(db.read, "person_id", []any{seq})
+		where, args := f.condition(db.read, "person_id", []any{seq})
 		var ids []identity.PersonID
 		if err := db.read.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return nil, fmt.Errorf("read what is new: %w", err)
@@ -258,10 +258,10 @@ func (db *DB) Anew(ctx context.Context, f Few, events, decisions int64) (map[ide
 	return anew, nil
 }
 
-// Still keeps everybody else from recording an HR event or a decision until the
+// LockSequences keeps everybody else from recording an HR event or a decision until the
 // transaction ends, and returns where the sequences stand.
-func (tx *Tx) Still(ctx context.Context) (Heads, error) {
-	var h Heads
+func (tx *Tx) LockSequences(ctx context.Context) (Sequences, error) {
+	var h Sequences
 	if err := tx.tx.GetContext(ctx, &h, `UPDATE head SET event_seq = event_seq WHERE id = 1 RETURNING event_seq, decision_seq, audit_idx`); err != nil {
 		return h, fmt.Errorf("read the heads: %w", err)
 	}
@@ -308,7 +308,7 @@ func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) 
 // SetTargetState notes when the run began that read a target, what it knew, what
 // was missed, and how many people have a usable account there now, as the trail
 // has it.
-func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began time.Time, knew Heads) error {
+func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began time.Time, knew Sequences) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO target_state (target, missed, read_us, event_seq, decision_seq, enabled)
 		SELECT $1, $2, $3, $4, $5, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $6 AND until_us IS NULL AND unseen_us IS NULL
 		ON CONFLICT (target) DO UPDATE SET enabled = excluded.enabled, read_us = excluded.read_us, event_seq = excluded.event_seq, decision_seq = excluded.decision_seq, missed = excluded.missed`,
@@ -318,19 +318,19 @@ func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began t
 	return nil
 }
 
-// SetLoaded notes that everything was brought to a target that belongs there,
+// MarkTargetLoaded notes that everything was brought to a target that belongs there,
 // unless that was noted before, or no account there is known: a run before HR
 // said anything loads nothing.
-func (tx *Tx) SetLoaded(ctx context.Context, target string, at time.Time) error {
+func (tx *Tx) MarkTargetLoaded(ctx context.Context, target string, at time.Time) error {
 	if err := tx.exec(ctx, `UPDATE target_state SET loaded_us = $2 WHERE target = $1 AND loaded_us = 0 AND EXISTS (SELECT 1 FROM account a WHERE a.target = $1)`, target, micros(at)); err != nil {
 		return fmt.Errorf("note that target %s is loaded: %w", target, err)
 	}
 	return nil
 }
 
-// Count notes that something is done to people in a target that counts against
+// RecordLimitUsage notes that something is done to people in a target that counts against
 // its limits.
-func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at time.Time) error {
+func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people PersonSet, at time.Time) error {
 	for _, id := range people {
 		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
@@ -340,26 +340,26 @@ func (tx *Tx) Count(ctx context.Context, target, kind string, people Few, at tim
 	return nil
 }
 
-// ForgetCounted forgets what was done in a target before an instant.
-func (tx *Tx) ForgetCounted(ctx context.Context, target string, before time.Time) error {
+// PruneLimitUsage forgets what was done in a target before an instant.
+func (tx *Tx) PruneLimitUsage(ctx context.Context, target string, before time.Time) error {
 	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND at_us < $2`, target, micros(before)); err != nil {
 		return fmt.Errorf("count what was done in target %s: %w", target, err)
 	}
 	return nil
 }
 
-// Counted returns, by kind, to whom something was done in a target since an
+// LimitUsage returns, by kind, to whom something was done in a target since an
 // instant that counts against its limits.
-func (db *DB) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
-	return counted(ctx, db.read, target, since)
+func (db *DB) LimitUsage(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return limitUsage(ctx, db.read, target, since)
 }
 
-// Counted is DB.Counted as the transaction sees it.
-func (tx *Tx) Counted(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
-	return counted(ctx, tx.tx, target, since)
+// LimitUsage is DB.LimitUsage as the transaction sees it.
+func (tx *Tx) LimitUsage(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+	return limitUsage(ctx, tx.tx, target, since)
 }
 
-func counted(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+func limitUsage(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
 	var rows []struct {
 		Kind   string            `db:"kind"`
 		Person identity.PersonID `db:"person_id"`
@@ -379,12 +379,12 @@ func counted(ctx context.Context, q sqlx.QueryerContext, target string, since ti
 
 // HeldSteps returns the steps of some people in a target that are held: by the
 // step's key, the digest of the hold.
-func (db *DB) HeldSteps(ctx context.Context, target string, of Few) (map[string]string, error) {
+func (db *DB) HeldSteps(ctx context.Context, target string, of PersonSet) (map[string]string, error) {
 	var rows []struct {
 		Key    string `db:"key"`
 		Digest string `db:"digest"`
 	}
-	where, args := of.among(db.read, "s.person_id", []any{target, PlanHold})
+	where, args := of.condition(db.read, "s.person_id", []any{target, PlanHold})
 	if err := db.read.SelectContext(ctx, &rows, `SELECT s.key, s.digest FROM hold_step s JOIN hold h ON h.digest = s.digest WHERE h.subject = $1 AND h.kind = $2 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read what is held in target %s: %w", target, err)
 	}

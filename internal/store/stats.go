@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Figures are what somebody watches from outside: counts and ages, of nobody in
+// Stats are what somebody watches from outside: counts and ages, of nobody in
 // particular.
-type Figures struct {
+type Stats struct {
 	Oldest  map[string]time.Time // by target, when the oldest step was intended that has not ended
 	Failing map[string]int       // by target, steps that failed and are tried again
 	Parked  map[string]int       // by target, steps that wait for a person
 	Holds   map[string]int       // by what is held
 	Heard   map[string]time.Time // by HR source, when something new came last
-	Heads   Heads
+	Heads   Sequences
 }
 
-// Figures returns the figures of now.
-func (db *DB) Figures(ctx context.Context) (Figures, error) {
-	f := Figures{Oldest: map[string]time.Time{}, Failing: map[string]int{}, Parked: map[string]int{}, Holds: map[string]int{}, Heard: map[string]time.Time{}}
+// Stats returns the figures of now.
+func (db *DB) Stats(ctx context.Context) (Stats, error) {
+	f := Stats{Oldest: map[string]time.Time{}, Failing: map[string]int{}, Parked: map[string]int{}, Holds: map[string]int{}, Heard: map[string]time.Time{}}
 	each := func(query string, note func(name string, n int64)) error {
 		var rows []struct {
 			Name string `db:"name"`
@@ -52,6 +52,6 @@ func (db *DB) Figures(ctx context.Context) (Figures, error) {
 		}
 	}
 	var err error
-	f.Heads, err = db.Heads(ctx)
+	f.Heads, err = db.Sequences(ctx)
 	return f, err
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Standing is where one person stands on a day.
-type Standing struct {
+// PersonStatus is where one person stands on a day.
+type PersonStatus struct {
 	// Person has the employments as they are that day: contracts whose sponsor
 	// left have ended.
 	Person identity.Person
@@ -20,29 +20,29 @@ type Standing struct {
 	// Facts is what is decided about the person. Whether they are enrolled for
 	// MFA the targets say.
 	Facts policy.Facts
-	// Unclear is why nothing of the person's access is changed; nil when it is.
-	Unclear error
+	// Undecided is why nothing of the person's access is changed; nil when it is.
+	Undecided error
 }
 
-// Works says whether the person works here, and may act.
-func (s Standing) Works() bool {
+// Active says whether the person works here, and may act.
+func (s PersonStatus) Active() bool {
 	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended == ""
 }
 
-// StandingOf works out where one person stands on a day, as a run does for
+// PersonStatusOf works out where one person stands on a day, as a run does for
 // everybody.
-func StandingOf(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) (Standing, error) {
-	all, err := StandingsOf(ctx, db, c, []identity.Person{p}, day)
+func PersonStatusOf(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) (PersonStatus, error) {
+	all, err := PersonStatuses(ctx, db, c, []identity.Person{p}, day)
 	if err != nil {
-		return Standing{}, err
+		return PersonStatus{}, err
 	}
 	return all[0], nil
 }
 
-// StandingsOf is StandingOf for many people, in their order, with as many questions
+// PersonStatuses is PersonStatusOf for many people, in their order, with as many questions
 // to the database as for one, but for what sponsors hand over.
-func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person, day identity.Date) ([]Standing, error) {
-	of := make(store.Few, len(people))
+func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person, day identity.Date) ([]PersonStatus, error) {
+	of := make(store.PersonSet, len(people))
 	for i, p := range people {
 		of[i] = p.ID
 	}
@@ -70,9 +70,9 @@ func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []i
 		return nil, err
 	}
 	sources := sponsoredSources(c)
-	all := make([]Standing, len(people))
+	all := make([]PersonStatus, len(people))
 	for i, p := range people {
-		s := Standing{Person: p, Facts: facts[p.ID]}
+		s := PersonStatus{Person: p, Facts: facts[p.ID]}
 		if s.Facts.Verdicts == nil {
 			s.Facts.Verdicts = map[policy.EntitlementID]policy.Verdict{}
 		}
@@ -82,14 +82,14 @@ func StandingsOf(ctx context.Context, db *store.DB, c *config.Config, people []i
 				return nil, *failed
 			}
 			if err != nil {
-				s.Unclear = err
+				s.Undecided = err
 				continue
 			}
 			s.Person = cut
 		}
 		s.Stage = c.Lifecycle.StageOf(s.Person, day, s.Facts.LegalHold != "")
 		if err := unclear[p.ID]; err != nil {
-			s.Unclear = err
+			s.Undecided = err
 		}
 		all[i] = s
 	}
@@ -130,17 +130,17 @@ func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []id
 
 // HandoversOn returns, of people on a day, the reasons of what they keep for a while
 // though no rule gives it any more: by person and entitlement.
-func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people store.Few, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
+func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people store.PersonSet, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
 	handed := map[identity.PersonID]map[policy.EntitlementID]string{}
-	if !c.Rules.HandsOver() {
+	if !c.Rules.HasHandovers() {
 		return handed, nil
 	}
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(people))), 1000) {
-		known, err := db.PeopleAmong(ctx, page)
+		known, err := db.PeopleByID(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		standings, err := StandingsOf(ctx, db, c, known, day)
+		standings, err := PersonStatuses(ctx, db, c, known, day)
 		if err != nil {
 			return nil, err
 		}
@@ -171,10 +171,10 @@ func (e *heldError) Error() string { return e.record.Why() }
 
 // holdRecords keeps everything from people whose record may be another
 // person's.
-func (e *Engine) holdRecords(ctx context.Context, w *world) error {
+func (e *Engine) holdRecords(ctx context.Context, w *inputs) error {
 	held, err := e.DB.HeldRecords(ctx, nil)
 	for _, h := range held {
-		w.unclear[h.Person] = &heldError{h}
+		w.undecided[h.Person] = &heldError{h}
 	}
 	return err
 }
@@ -185,12 +185,12 @@ func differenceError(d store.EvaluatorDifference) error {
 	return fmt.Errorf("the rules are evaluated in two ways that differ: %s", d.Detail)
 }
 
-// holdDifferent keeps the access of a person as it is while the fast evaluator
+// holdEvaluatorDifferences keeps the access of a person as it is while the fast evaluator
 // and Casbin do not agree about it.
-func (e *Engine) holdDifferent(ctx context.Context, w *world) error {
+func (e *Engine) holdEvaluatorDifferences(ctx context.Context, w *inputs) error {
 	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, nil)
 	for _, d := range different {
-		w.unclear[identity.PersonID(d.Person)] = differenceError(d)
+		w.undecided[identity.PersonID(d.Person)] = differenceError(d)
 	}
 	return err
 }

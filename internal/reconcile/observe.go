@@ -16,12 +16,12 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// recordSeen records what a run learnt before it does anything: the rules in
+// recordObservations records what a run learnt before it does anything: the rules in
 // use, access that came or went behind our back, grants that began or ceased
 // to wait, holds.
-func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
+func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan) error {
 	now := e.Now()
-	waiting, err := e.DB.WaitingGrants(ctx, w.few)
+	waiting, err := e.DB.WaitingGrants(ctx, w.subset)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		return err
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		fresh, err := tx.UseVersion(ctx, "rules", e.Config.Rules.Digest, e.Config.Rules.Text, now)
+		fresh, err := tx.RecordVersionInUse(ctx, "rules", e.Config.Rules.Digest, e.Config.Rules.Text, now)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 		}
 		// What others did since we looked is not drift, and what they bound is
 		// bound.
-		touched, err := e.touchedSince(ctx, tx, w, p)
+		touched, err := e.affectedSincePlan(ctx, tx, w, p)
 		if err != nil {
 			return err
 		}
@@ -66,10 +66,10 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 			}
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: string(a.Person), Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
 		}
-		if err := e.bindSeen(ctx, tx, w, p, touched); err != nil {
+		if err := e.bindObserved(ctx, tx, w, p, touched); err != nil {
 			return err
 		}
-		if err := errors.Join(e.recordLeft(ctx, tx, w, p, touched), e.recordStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {
+		if err := errors.Join(e.recordUnrepairedDrift(ctx, tx, w, p, touched), e.recordAccountStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {
 			return err
 		}
 		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
@@ -87,16 +87,16 @@ func (e *Engine) recordSeen(ctx context.Context, w *world, p *plan.Plan) error {
 	})
 }
 
-// recordLeft notes what is left as somebody made it in a target, and forgets
+// recordUnrepairedDrift notes what is left as somebody made it in a target, and forgets
 // what is not needed any more, is there again, or is to be repaired.
-func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
-	now := map[plan.Left]bool{}
-	for _, l := range p.Left {
+func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
+	now := map[plan.UnrepairedDrift]bool{}
+	for _, l := range p.UnrepairedDrift {
 		now[l] = true
 		if touched[l.Target][l.Person] {
 			continue
 		}
-		if err := tx.Leave(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}, e.Now()); err != nil {
+		if err := tx.RecordUnrepairedDrift(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}, e.Now()); err != nil {
 			return err
 		}
 	}
@@ -104,16 +104,16 @@ func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan
 	for _, f := range p.Findings {
 		unclear[f.Person] = unclear[f.Person] || f.Kind == plan.NotDecided
 	}
-	for _, l := range p.Later {
+	for _, l := range p.Deferred {
 		unclear[l.Person] = true
 	}
 	for _, t := range w.targets {
-		for access := range t.Left {
-			l := plan.Left{Target: t.Name, Person: access.Person, Entitlement: access.Entitlement}
-			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !e.seesAll(w, t.Name, l.Person) {
+		for access := range t.UnrepairedDrift {
+			l := plan.UnrepairedDrift{Target: t.Name, Person: access.Person, Entitlement: access.Entitlement}
+			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !e.coversAccess(w, t.Name, l.Person) {
 				continue
 			}
-			if err := tx.NoLongerLeft(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
+			if err := tx.ClearUnrepairedDrift(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
 				return err
 			}
 		}
@@ -121,12 +121,12 @@ func (e *Engine) recordLeft(ctx context.Context, tx *store.Tx, w *world, p *plan
 	return nil
 }
 
-// noteTargets notes what a run over everybody saw of the targets.
-func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
+// recordTargetStates notes what a run over everybody saw of the targets.
+func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) error {
 	if w.only != "" {
 		return nil
 	}
-	whole := len(r.Down) == 0 // every target did what it was asked for
+	whole := len(r.Unavailable) == 0 // every target did what it was asked for
 	for _, t := range w.targets {
 		whole = whole && t.Observed != nil && t.Observed.Completeness.Complete
 	}
@@ -136,42 +136,42 @@ func (e *Engine) noteTargets(ctx context.Context, w *world, r *Result) error {
 				continue
 			}
 			// Whoever asks whether it was done must hear that it was not.
-			missed := cmp.Or(t.Observed.Completeness.Why, r.Down[t.Name])
-			if n := r.Ended[t.Name][leftToOthers]; n > 0 {
+			missed := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name])
+			if n := r.OutcomesByTarget[t.Name][deferred]; n > 0 {
 				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
 			}
-			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.heads); err != nil {
+			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.sequences); err != nil {
 				return err
 			}
 			if missed == "" && !r.heldCreations(t.Name) {
-				if err := tx.SetLoaded(ctx, t.Name, w.began); err != nil {
+				if err := tx.MarkTargetLoaded(ctx, t.Name, w.began); err != nil {
 					return err
 				}
 			}
-			if err := tx.ForgetCounted(ctx, t.Name, e.Now().Add(-lately)); err != nil {
+			if err := tx.PruneLimitUsage(ctx, t.Name, e.Now().Add(-limitWindow)); err != nil {
 				return err
 			}
 		}
-		if e.partial(w) {
+		if e.coversPart(w) {
 			return nil
 		}
-		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.heads); err != nil || !whole {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.sequences); err != nil || !whole {
 			return err
 		}
 		return tx.ForgetJobs(ctx, w.waitingJobs)
 	})
 }
 
-// touchedSince returns, by target, of whom something is known by now that the
+// affectedSincePlan returns, by target, of whom something is known by now that the
 // world does not show.
-func (e *Engine) touchedSince(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan) (map[string]map[identity.PersonID]bool, error) {
-	since := w.heads
+func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan) (map[string]map[identity.PersonID]bool, error) {
+	since := w.sequences
 	if w.lock != nil {
-		since.Audit = w.settledAt
+		since.Audit = w.resolvedAt
 	}
 	touched := map[string]map[identity.PersonID]bool{}
 	for _, t := range w.targets {
-		of, err := tx.Touched(ctx, t.Name, w.few, since, p.Digest)
+		of, err := tx.PeopleAffectedSince(ctx, t.Name, w.subset, since, p.Digest)
 		if err != nil {
 			return nil, err
 		}
@@ -180,11 +180,11 @@ func (e *Engine) touchedSince(ctx context.Context, tx *store.Tx, w *world, p *pl
 	return touched, nil
 }
 
-// bindSeen notes by the target's own ID the accounts that are known by their
+// bindObserved notes by the target's own ID the accounts that are known by their
 // anchor only: others can change that. An incomplete reading may lack a second
 // account with the same anchor, and binds nobody. It also notes the names that
 // people's accounts have.
-func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
+func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
 	held := map[identity.PersonID]bool{}
 	for _, h := range p.Holds {
 		for _, s := range h.Steps {
@@ -193,7 +193,7 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.P
 	}
 	for _, t := range w.targets {
 		for person, name := range w.freshNames[t.Name] {
-			if err := tx.NoteName(ctx, t.Name, name, string(person)); err != nil {
+			if err := tx.RegisterName(ctx, t.Name, name, string(person)); err != nil {
 				return err
 			}
 		}
@@ -202,11 +202,11 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.P
 		}
 		for _, p := range w.people {
 			own, _ := t.Owned(p.ID)
-			bound := t.Bound.Of(p.ID)
+			bound := t.Bound.AccountOf(p.ID)
 			switch {
 			case own == nil, bound == own.ID, touched[t.Name][p.ID]:
 				continue
-			case own.Elsewhere && !held[p.ID]: // which cannot be marked
+			case own.MasteredExternally && !held[p.ID]: // which cannot be marked
 			case own.Anchor != string(p.ID) || bound != "":
 				continue
 			}
@@ -221,8 +221,8 @@ func (e *Engine) bindSeen(ctx context.Context, tx *store.Tx, w *world, p *plan.P
 // pastHolds returns the holds that no longer come up: what they named has
 // changed, and so has its digest. A target that could not be read says nothing
 // about its holds, and neither does a plan for one person.
-func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]string, error) {
-	if w.only != "" || w.few != nil {
+func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]string, error) {
+	if w.only != "" || w.subset != nil {
 		return nil, nil
 	}
 	holds, err := e.DB.Holds(ctx)
@@ -266,7 +266,7 @@ func (e *Engine) pastHolds(ctx context.Context, w *world, p *plan.Plan) ([]strin
 
 // raiseHolds notes the holds of a plan, of a plan for one person those of the
 // whole: a hold is decided on as it is.
-func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *world) error {
+func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *inputs) error {
 	for _, h := range w.holds {
 		body, err := json.Marshal(h.Steps)
 		if err != nil {
@@ -290,7 +290,7 @@ func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *world) error {
 // limit without what is released, or refused, beside them: they came later, and
 // are not let through by that being done.
 func (e *Engine) keepHeld(ctx context.Context, tx *store.Tx, h plan.Hold) error {
-	if !h.Beside {
+	if !h.Accompanying {
 		return nil
 	}
 	steps := make([]store.StepVerdict, len(h.Steps))
@@ -300,7 +300,7 @@ func (e *Engine) keepHeld(ctx context.Context, tx *store.Tx, h plan.Hold) error 
 	return tx.DeferSteps(ctx, steps, e.Now())
 }
 
-func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *plan.Plan, before []store.WaitingGrant) error {
+func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, before []store.WaitingGrant) error {
 	type key struct{ person, entitlement string }
 	now := e.Now()
 	known := map[key]bool{}
@@ -308,8 +308,8 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 		known[key{g.Person, g.Entitlement}] = true
 	}
 	waits := map[key]bool{}
-	for _, g := range p.Waiting {
-		if !e.covers(w, g.Person, g.Entitlement) {
+	for _, g := range p.GatedGrants {
+		if !e.coversEntitlement(w, g.Person, g.Entitlement) {
 			continue
 		}
 		k := key{string(g.Person), string(g.Entitlement)}
@@ -324,7 +324,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 	}
 	for _, g := range before {
 		k := key{g.Person, g.Entitlement}
-		if waits[k] || !e.covers(w, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
+		if waits[k] || !e.coversEntitlement(w, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
 			continue
 		}
 		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
@@ -335,10 +335,10 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *world, p *p
 	return nil
 }
 
-// covers says whether the world shows a person's entitlement. What is in no
+// coversEntitlement says whether the world shows a person's entitlement. What is in no
 // target any more, every world does.
-func (e *Engine) covers(w *world, person identity.PersonID, entitlement policy.EntitlementID) bool {
-	if w.only != "" && w.only != person || w.few != nil && !slices.Contains(w.few, person) {
+func (e *Engine) coversEntitlement(w *inputs, person identity.PersonID, entitlement policy.EntitlementID) bool {
+	if w.only != "" && w.only != person || w.subset != nil && !slices.Contains(w.subset, person) {
 		return false
 	}
 	of, ok := e.Config.Rules.Catalogue.Entitlement(entitlement)
@@ -347,18 +347,18 @@ func (e *Engine) covers(w *world, person identity.PersonID, entitlement policy.E
 
 // drift compares what the trail says people have in a target with what was
 // observed, one person after another.
-func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Record, error) {
+func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.Record, error) {
 	if t.Observed == nil {
 		return nil, nil
 	}
 	var records []audit.Record
-	compare := func(person string, recorded []store.OpenAccess) {
-		seen := e.seen(t, identity.PersonID(person))
+	compare := func(person string, recorded []store.ActiveAccess) {
+		seen := e.observedAccess(t, identity.PersonID(person))
 		record := func(action audit.Action, entitlement, reason string) {
 			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
 		}
 		for _, entitlement := range seen {
-			i := slices.IndexFunc(recorded, func(k store.OpenAccess) bool { return k.Entitlement == entitlement })
+			i := slices.IndexFunc(recorded, func(k store.ActiveAccess) bool { return k.Entitlement == entitlement })
 			switch {
 			case i < 0:
 				record(audit.AccessFound, entitlement, foundReason(entitlement))
@@ -369,10 +369,10 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		for _, k := range recorded {
 			switch {
 			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
-			case !e.hidden(t, identity.PersonID(person)) && e.visible(t, k.Entitlement):
-				record(audit.AccessGone, k.Entitlement, goneReason(k.Entitlement, t.Bound.Known(identity.PersonID(person))))
+			case !e.accountUnseen(t, identity.PersonID(person)) && e.observable(t, k.Entitlement):
+				record(audit.AccessGone, k.Entitlement, goneReason(k.Entitlement, t.Bound.Record(identity.PersonID(person))))
 			case k.Unseen:
-			case e.hidden(t, identity.PersonID(person)):
+			case e.accountUnseen(t, identity.PersonID(person)):
 				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
 			default:
 				record(audit.AccessUnseen, k.Entitlement, "the entitlement is not seen in the target any more, or not known by this name: whether the access is still there is unknown")
@@ -380,7 +380,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		}
 	}
 	done := make(map[string]bool, len(w.people)/8) // who has anything in the trail
-	person, recorded := "", []store.OpenAccess{}
+	person, recorded := "", []store.ActiveAccess{}
 	next := func(id string) {
 		if person != "" {
 			compare(person, recorded)
@@ -388,7 +388,7 @@ func (e *Engine) drift(ctx context.Context, w *world, t plan.Target) ([]audit.Re
 		}
 		person, recorded = id, recorded[:0]
 	}
-	for access, err := range e.DB.OpenAccess(ctx, t.Name, w.few) {
+	for access, err := range e.DB.ActiveAccess(ctx, t.Name, w.subset) {
 		if err != nil {
 			return nil, err
 		}
@@ -415,9 +415,9 @@ func foundReason(entitlement string) string {
 	return "it was seen in the target and behov did not give it"
 }
 
-func goneReason(entitlement string, known plan.Known) string {
+func goneReason(entitlement string, known plan.AccountRecord) string {
 	switch {
-	case entitlement == audit.Account && known.Closed:
+	case entitlement == audit.Account && known.DisabledByBehov:
 		return "behov disabled the account before, and the target shuts it out by now"
 	case entitlement == audit.Account:
 		return "the account was disabled in the target by someone else than behov"
@@ -425,9 +425,9 @@ func goneReason(entitlement string, known plan.Known) string {
 	return "it is no longer in the target and behov did not take it away"
 }
 
-// seen returns what a person was seen to have in a target: the account first,
+// observedAccess returns what a person was seen to have in a target: the account first,
 // and then in the catalogue's order.
-func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
+func (e *Engine) observedAccess(t plan.Target, person identity.PersonID) []string {
 	own, others := t.Owned(person)
 	if own != nil {
 		others = append(others, *own)
@@ -436,7 +436,7 @@ func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
 		return nil
 	}
 	var seen []string
-	if t.LetsIn != "" || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
+	if t.SignInPossible != "" || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		seen = append(seen, audit.Account)
 	}
 	for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
@@ -447,17 +447,17 @@ func (e *Engine) seen(t plan.Target, person identity.PersonID) []string {
 	return seen
 }
 
-// visible says whether a snapshot can show the access at all: of what is not
+// observable says whether a snapshot can show the access at all: of what is not
 // in the catalogue any more, not in the target under the catalogue's name, or
 // has a name that several have, it is not known whether it is still there.
-func (e *Engine) visible(t plan.Target, name string) bool {
+func (e *Engine) observable(t plan.Target, name string) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
 	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native) && t.Observed.Unreadable(entitlement.Native) == ""
 }
 
-// hidden reports whether the account that behov knows as the person's is not
+// accountUnseen reports whether the account that behov knows as the person's is not
 // among those that were read: what it has is then unknown.
-func (e *Engine) hidden(t plan.Target, person identity.PersonID) bool {
+func (e *Engine) accountUnseen(t plan.Target, person identity.PersonID) bool {
 	own, others := t.Owned(person)
-	return own == nil && len(others) == 0 && t.Bound.Of(person) != ""
+	return own == nil && len(others) == 0 && t.Bound.AccountOf(person) != ""
 }

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Known is what the database knows of a target, whether it is in the
+// TargetInventory is what the database knows of a target, whether it is in the
 // configuration or not.
-type Known struct {
+type TargetInventory struct {
 	Target string `db:"target" json:"target"`
 	// Accounts are people whose account there is known, Access is how many
 	// memberships and usable accounts people have by the audit trail.
@@ -21,9 +21,9 @@ type Known struct {
 	Failing int `db:"failing_steps" json:"failing_steps"`
 }
 
-// KnownTargets returns what is known of every target of which something is, but
+// TargetInventories returns what is known of every target of which something is, but
 // for some, sorted by name. What is kept of those is not counted.
-func (db *DB) KnownTargets(ctx context.Context, but []string) ([]Known, error) {
+func (db *DB) TargetInventories(ctx context.Context, but []string) ([]TargetInventory, error) {
 	names := map[string]bool{}
 	for _, query := range []string{
 		distinct("account", "target", "1 = 1"), distinct("access_interval", "target", "until_us IS NULL"), distinct("open_step", "target", "1 = 1"),
@@ -37,12 +37,12 @@ func (db *DB) KnownTargets(ctx context.Context, but []string) ([]Known, error) {
 			names[name] = name != EveryTarget && !slices.Contains(but, name)
 		}
 	}
-	var all []Known
+	var all []TargetInventory
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if !names[name] {
 			continue
 		}
-		var k Known
+		var k TargetInventory
 		if err := db.read.GetContext(ctx, &k, `SELECT CAST($1 AS TEXT) AS target, (SELECT COUNT(*) FROM account WHERE target = $1) AS accounts, (SELECT COUNT(*) FROM access_interval WHERE target = $1 AND until_us IS NULL) AS access,
 			(SELECT COUNT(*) FROM open_step WHERE target = $1) AS open_steps, (SELECT COUNT(*) FROM failing_step WHERE target = $1) AS failing_steps`, name); err != nil {
 			return nil, fmt.Errorf("read what is known of target %s: %w", name, err)

@@ -18,69 +18,69 @@ import (
 )
 
 const (
-	// fewPatience is for how long somebody waits whose account another run
+	// personLockWait is for how long somebody waits whose account another run
 	// touches: longer than a batch should take.
-	fewPatience = 10 * time.Second
-	// lately is for how long what people lost in a target, or what was changed,
+	personLockWait = 10 * time.Second
+	// limitWindow is for how long what people lost in a target, or what was changed,
 	// counts against its limits: who goes one at a time goes as well.
-	lately = time.Hour
+	limitWindow = time.Hour
 )
 
-// Done is what became of some people in a target.
-type Done struct {
+// TargetResult is what became of some people in a target.
+type TargetResult struct {
 	Target string
 	Result *Result // nil when it was not begun
 	Err    error
 }
 
-// RunFew brings what some people have to the desired state, in some targets or,
+// ReconcilePeople brings what some people have to the desired state, in some targets or,
 // with nil, in all: what Run does, without reading what is not about them, and
 // each target by itself. What only a look at everybody can decide it leaves to
 // Run, and says so in the plan: what is over a limit, who may own an account
 // that was there.
-func (e *Engine) RunFew(ctx context.Context, few store.Few, targets []string) ([]Done, error) {
-	done, err := e.EachFew(ctx, few, 0, targets)
+func (e *Engine) ReconcilePeople(ctx context.Context, few store.PersonSet, targets []string) ([]TargetResult, error) {
+	done, err := e.ReconcilePeopleStream(ctx, few, 0, targets)
 	if err != nil {
 		return nil, err
 	}
-	var all []Done
+	var all []TargetResult
 	for d := range done {
 		all = append(all, d)
 	}
-	place := func(d Done) int {
+	place := func(d TargetResult) int {
 		return slices.IndexFunc(e.Config.Targets, func(t config.Target) bool { return t.Name == d.Target })
 	}
-	slices.SortFunc(all, func(a, b Done) int { return place(a) - place(b) })
+	slices.SortFunc(all, func(a, b TargetResult) int { return place(a) - place(b) })
 	return all, nil
 }
 
-// EachFew is RunFew, and what became of the people in a target comes when that
+// ReconcilePeopleStream is ReconcilePeople, and what became of the people in a target comes when that
 // target is done, however long the others take. They are some of those, together
 // so many, to whom something happened at once; 0 is that they are all.
-func (e *Engine) EachFew(ctx context.Context, few store.Few, together int, targets []string) (<-chan Done, error) {
+func (e *Engine) ReconcilePeopleStream(ctx context.Context, few store.PersonSet, together int, targets []string) (<-chan TargetResult, error) {
 	sponsored, err := e.DB.SponsoredBy(ctx, few)
 	if err != nil {
 		return nil, err
 	}
-	folk, err := e.newWorld(ctx, Options{Targets: targets})
+	folk, err := e.newInputs(ctx, Options{Targets: targets})
 	if err != nil {
 		return nil, err
 	}
-	folk.together = together
-	folk.few = slices.Compact(slices.Sorted(slices.Values(slices.Concat(few, sponsored))))
-	if err := e.readFew(ctx, folk); err != nil {
+	folk.groupSize = together
+	folk.subset = slices.Compact(slices.Sorted(slices.Values(slices.Concat(few, sponsored))))
+	if err := e.readSubset(ctx, folk); err != nil {
 		return nil, err
 	}
 	if len(folk.people) == 0 {
 		folk.configs = nil
 	}
-	done := make(chan Done, len(folk.configs)) // nobody waits for who listens
+	done := make(chan TargetResult, len(folk.configs)) // nobody waits for who listens
 	var wg sync.WaitGroup
 	for _, c := range folk.configs {
 		wg.Go(func() {
 			var result *Result
-			err := recoverPanic(inEngine, func() (err error) { result, err = e.fewIn(ctx, folk, c); return err })
-			done <- Done{Target: c.Name, Result: result, Err: err}
+			err := recoverPanic(inEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, folk, c); return err })
+			done <- TargetResult{Target: c.Name, Result: result, Err: err}
 		})
 	}
 	go func() {
@@ -90,28 +90,28 @@ func (e *Engine) EachFew(ctx context.Context, few store.Few, together int, targe
 	return done, nil
 }
 
-// readFew reads the people and what is decided about them.
-func (e *Engine) readFew(ctx context.Context, w *world) error {
-	people, err := e.DB.PeopleAmong(ctx, w.few)
+// readSubset reads the people and what is decided about them.
+func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
+	people, err := e.DB.PeopleByID(ctx, w.subset)
 	if err != nil {
 		return err
 	}
-	standings, err := StandingsOf(ctx, e.DB, e.Config, people, w.day)
+	standings, err := PersonStatuses(ctx, e.DB, e.Config, people, w.day)
 	if err != nil {
 		return err
 	}
-	w.few = w.few[:0]
+	w.subset = w.subset[:0]
 	for i, p := range people {
 		standing := standings[i]
-		if standing.Unclear != nil {
-			w.unclear[p.ID] = standing.Unclear
+		if standing.Undecided != nil {
+			w.undecided[p.ID] = standing.Undecided
 		}
 		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.MFA }) {
-			if standing.Facts.MFA, err = e.enrolment(ctx, p); err != nil {
+			if standing.Facts.MFA, err = e.mfaState(ctx, p); err != nil {
 				return err
 			}
 		}
-		w.few = append(w.few, p.ID)
+		w.subset = append(w.subset, p.ID)
 		w.people = append(w.people, standing.Person)
 		w.facts[p.ID] = standing.Facts
 		for _, k := range p.Keys {
@@ -140,12 +140,12 @@ func (e *Engine) readFew(ctx context.Context, w *world) error {
 	return e.readNumbers(ctx, w)
 }
 
-// fewIn is Run for few people in one target. It has them to itself from before
+// reconcileInTarget is Run for few people in one target. It has them to itself from before
 // it looks until it is done.
-func (e *Engine) fewIn(ctx context.Context, folk *world, c config.Target) (*Result, error) {
-	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.few))))
+func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.Target) (*Result, error) {
+	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, fewPatience, personLocks(c.Name, folk.few)...)
+	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, folk.subset)...)
 	if err != nil {
 		return nil, err
 	}
@@ -153,37 +153,37 @@ func (e *Engine) fewIn(ctx context.Context, folk *world, c config.Target) (*Resu
 	w := *folk
 	w.failing = nil
 	w.configs, w.lock, w.open = []config.Target{c}, lock, map[string]int{}
-	heads, err := e.DB.Heads(ctx)
+	heads, err := e.DB.Sequences(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w.settledAt = heads.Audit // nobody else touches them from here on
-	open, err := e.DB.OpenSteps(ctx, c.Name, w.few)
+	w.resolvedAt = heads.Audit // nobody else touches them from here on
+	open, err := e.DB.OpenSteps(ctx, c.Name, w.subset)
 	if err != nil {
 		return nil, err
 	}
-	w.stopped = map[string][]store.OpenStep{c.Name: open}
+	w.openSteps = map[string][]store.OpenStep{c.Name: open}
 	if err := e.readTargets(ctx, &w); err != nil {
 		return nil, err
 	}
-	if err := e.settle(ctx, &w); err != nil {
+	if err := e.resolveOpenSteps(ctx, &w); err != nil {
 		return nil, err
 	}
 	p, err := e.plan(ctx, &w)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.recordSeen(ctx, &w, p); err != nil {
+	if err := e.recordObservations(ctx, &w, p); err != nil {
 		return nil, err
 	}
 	return e.apply(ctx, &w, p)
 }
 
 // observe reads a target: as a whole, or what it has of few people.
-func (e *Engine) observe(ctx context.Context, w *world, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
+func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
 	connector := e.Targets[c.Name]
 	reader, able := connector.(connectors.AccountReader)
-	if w.few == nil || !able {
+	if w.subset == nil || !able {
 		return connector.Snapshot(ctx, sink)
 	}
 	bound, err := e.DB.Accounts(ctx, c.Name, w.concerned())
@@ -195,7 +195,7 @@ func (e *Engine) observe(ctx context.Context, w *world, c config.Target, sink co
 		refs = append(refs, connectors.AccountRef{ID: bound[string(person)], Anchor: string(person)})
 	}
 	once := distinct{sink, map[string]bool{}}
-	if names, values := e.claimed(w, c, bound); len(names)+len(values) > 0 {
+	if names, values := e.claimedValues(w, c, bound); len(names)+len(values) > 0 {
 		// Theirs may be one that was there.
 		finder, able := connector.(connectors.AccountFinder)
 		if !able {
@@ -214,9 +214,9 @@ func (e *Engine) observe(ctx context.Context, w *world, c config.Target, sink co
 	return reader.ReadAccounts(ctx, refs, entitlements, once)
 }
 
-// claimed returns by what an account would be told as somebody's who is not
+// claimedValues returns by what an account would be told as somebody's who is not
 // known to have one: login names, and values by attribute.
-func (e *Engine) claimed(w *world, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
+func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
 	values = map[string][]string{}
 	for _, p := range w.people {
 		if bound[string(p.ID)] != "" {
@@ -254,11 +254,11 @@ func (d distinct) Account(a connectors.Account) error {
 
 // concerned are few people and those whom their accounts may refer to; nil is
 // everybody.
-func (w *world) concerned() store.Few {
-	if w.few == nil {
+func (w *inputs) concerned() store.PersonSet {
+	if w.subset == nil {
 		return nil
 	}
-	all := slices.Clone(w.few)
+	all := slices.Clone(w.subset)
 	for _, id := range w.byKey {
 		all = append(all, id)
 	}
@@ -267,7 +267,7 @@ func (w *world) concerned() store.Few {
 }
 
 // readBound reads which accounts in a target behov knows as the people's.
-func (e *Engine) readBound(ctx context.Context, w *world, target string) (bound plan.Bindings, err error) {
+func (e *Engine) readBound(ctx context.Context, w *inputs, target string) (bound plan.Bindings, err error) {
 	restored, err := e.DB.RestoredAt(ctx)
 	if err != nil {
 		return bound, err
@@ -277,14 +277,14 @@ func (e *Engine) readBound(ctx context.Context, w *world, target string) (bound 
 			return bound, err
 		}
 		bound.Bind(w.id(a.Person), a.Native)
-		bound.Note(w.id(a.Person), e.known(a, restored))
+		bound.SetRecord(w.id(a.Person), e.knownAccount(a, restored))
 	}
 	return bound, nil
 }
 
 // readOwners reads, for few people, which of the accounts that were read are others'.
-func (e *Engine) readOwners(ctx context.Context, w *world, t *plan.Target) error {
-	if w.few == nil || t.Observed == nil {
+func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) error {
+	if w.subset == nil || t.Observed == nil {
 		return nil
 	}
 	var seen []string
@@ -296,7 +296,7 @@ func (e *Engine) readOwners(ctx context.Context, w *world, t *plan.Target) error
 		return err
 	}
 	for person, native := range owners {
-		if t.Bound.Of(identity.PersonID(person)) == "" {
+		if t.Bound.AccountOf(identity.PersonID(person)) == "" {
 			t.Bound.Bind(identity.PersonID(person), native)
 		}
 	}
@@ -304,16 +304,16 @@ func (e *Engine) readOwners(ctx context.Context, w *world, t *plan.Target) error
 }
 
 // readLimits reads what counts against the target's limits already.
-func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) error {
-	counted, err := e.DB.Counted(ctx, t.Name, e.Now().Add(-lately))
+func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) error {
+	counted, err := e.DB.LimitUsage(ctx, t.Name, e.Now().Add(-limitWindow))
 	if err != nil {
 		return err
 	}
-	t.Counted = map[plan.Kind]map[identity.PersonID]bool{}
+	t.LimitUsage = map[plan.Kind]map[identity.PersonID]bool{}
 	for kind, people := range counted {
-		t.Counted[plan.Kind(kind)] = people
+		t.LimitUsage[plan.Kind(kind)] = people
 	}
-	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.few)
+	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.subset)
 	if err != nil {
 		return err
 	}
@@ -326,14 +326,14 @@ func (e *Engine) readLimits(ctx context.Context, w *world, t *plan.Target) error
 		return err
 	}
 	last := states[t.Name]
-	if t.Loading = !last.Loaded(); w.few == nil {
+	if t.Loading = !last.Loaded(); w.subset == nil {
 		return nil
 	}
-	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.few); err != nil {
+	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.subset); err != nil {
 		return err
 	}
 	if t.Population = last.Enabled; len(t.Held) > 0 {
-		t.Anew, err = e.DB.Anew(ctx, w.few, last.Events, last.Decisions)
+		t.ChangedPeople, err = e.DB.PeopleChangedSince(ctx, w.subset, last.Events, last.Decisions)
 	}
 	return err
 }

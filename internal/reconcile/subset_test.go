@@ -18,9 +18,9 @@ import (
 )
 
 // ids returns the people whom the keys name.
-func (h *house) ids(keys ...string) store.Few {
+func (h *house) ids(keys ...string) store.PersonSet {
 	h.t.Helper()
-	var few store.Few
+	var few store.PersonSet
 	for _, key := range keys {
 		p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 		if err != nil {
@@ -33,18 +33,18 @@ func (h *house) ids(keys ...string) store.Few {
 
 // few looks at the people whom the keys name, which must go well, and returns
 // what is left to a run for everybody.
-func (h *house) few(keys ...string) []plan.Later {
+func (h *house) few(keys ...string) []plan.DeferredPerson {
 	h.t.Helper()
-	done, err := h.e.RunFew(h.t.Context(), h.ids(keys...), nil)
+	done, err := h.e.ReconcilePeople(h.t.Context(), h.ids(keys...), nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var later []plan.Later
+	var later []plan.DeferredPerson
 	for _, d := range done {
 		if d.Err != nil || d.Result.Err() != nil {
 			h.t.Fatalf("%s: %v, %+v", d.Target, d.Err, d.Result)
 		}
-		later = append(later, d.Result.Plan.Later...)
+		later = append(later, d.Result.Plan.Deferred...)
 	}
 	return later
 }
@@ -113,9 +113,9 @@ func TestFewOfManyAreJudgedWithThem(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T", "6 school T", "7 school T")
-	share := func(together int, keys ...string) (later []plan.Later) {
+	share := func(together int, keys ...string) (later []plan.DeferredPerson) {
 		t.Helper()
-		done, err := h.e.EachFew(t.Context(), h.ids(keys...), together, nil)
+		done, err := h.e.ReconcilePeopleStream(t.Context(), h.ids(keys...), together, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestFewOfManyAreJudgedWithThem(t *testing.T) {
 			if d.Err != nil || d.Result.Err() != nil {
 				t.Fatalf("%s: %v, %+v", d.Target, d.Err, d.Result)
 			}
-			later = append(later, d.Result.Plan.Later...)
+			later = append(later, d.Result.Plan.Deferred...)
 		}
 		return later
 	}
@@ -230,12 +230,12 @@ func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
 			return
 		}
 		h.e.Progress = nil
-		if did, err := other.RunFew(t.Context(), h.ids("1"), nil); err != nil || did[0].Err != nil || did[0].Result.Outcomes[audit.Applied] != 3 {
+		if did, err := other.ReconcilePeople(t.Context(), h.ids("1"), nil); err != nil || did[0].Err != nil || did[0].Result.Outcomes[audit.Applied] != 3 {
 			t.Errorf("a person nobody is at: %v, %+v", err, did[0].Result)
 		}
 	}
 	r := h.settledRun()
-	if r.Outcomes[audit.Applied] != 5 || r.Outcomes[audit.AlreadySo] != 0 || finding(r.Plan, plan.Vanished, h.person("1")) {
+	if r.Outcomes[audit.Applied] != 5 || r.Outcomes[audit.AlreadyApplied] != 0 || finding(r.Plan, plan.Vanished, h.person("1")) {
 		t.Errorf("outcomes %v, findings %+v", r.Outcomes, r.Plan.Findings)
 	}
 	if got := h.has("1"); got != everything {
@@ -258,8 +258,8 @@ func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
 			h.e.Progress, h.one.hidden = nil, nil // found in the scope when it is looked for
 		}
 	}
-	if r := h.settledRun(); len(r.Plan.Later) != 2 || r.Outcomes[audit.Applied] != 4 || len(r.Outcomes) > 1 {
-		t.Errorf("later %v, outcomes %v", r.Plan.Later, r.Outcomes)
+	if r := h.settledRun(); len(r.Plan.Deferred) != 2 || r.Outcomes[audit.Applied] != 4 || len(r.Outcomes) > 1 {
+		t.Errorf("later %v, outcomes %v", r.Plan.Deferred, r.Outcomes)
 	}
 	for _, key := range []string{"1", "2"} {
 		if got := h.has(key); got != everything {
@@ -273,7 +273,7 @@ func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
 // the same people, do nothing twice and leave nothing undone.
 func TestEverythingAtOnce(t *testing.T) {
 	h := newHouse(t)
-	h.e.Patience = time.Minute
+	h.e.LockWait = time.Minute
 	rows := []string{}
 	for _, key := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
 		rows = append(rows, key+" school T")
@@ -281,7 +281,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	var calls sync.Map
 	twice := func(name string) func(r connectors.Result) connectors.Result {
 		return func(r connectors.Result) connectors.Result {
-			if r.Status == connectors.AlreadySo {
+			if r.Status == connectors.AlreadyApplied {
 				calls.Store(name, r)
 			}
 			return r
@@ -299,7 +299,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				}
 				return
 			}
-			done, err := h.e.RunFew(t.Context(), slices.Clone(few[n%3:n%3+5]), nil)
+			done, err := h.e.ReconcilePeople(t.Context(), slices.Clone(few[n%3:n%3+5]), nil)
 			if err != nil {
 				t.Error(err)
 			}
