@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) accountCommand() *cobra.Command {
@@ -32,7 +33,7 @@ func (a *app) accountListCommand() *cobra.Command {
 			}
 			known := map[string]string{}
 			for _, t := range i.config.Targets {
-				accounts, err := i.db.Accounts(ctx, t.Name, nil)
+				accounts, err := i.db.Accounts(ctx, t.Name, store.Everyone())
 				if err != nil {
 					return err
 				}

@@ -46,9 +46,9 @@ people with protected identity.
 				}
 			}
 			n := newNames(ctx, i)
-			var of store.PersonSet
+			of := store.Everyone()
 			if person != "" {
-				of = store.PersonSet{person}
+				of = store.Only(person)
 			}
 			for r, err := range i.db.Records(ctx, of) {
 				if err != nil {

@@ -49,7 +49,7 @@ login, e-mail address or ID.`,
 			for _, interval := range has {
 				x.has[policy.EntitlementID(interval.Entitlement)] = true
 			}
-			if x.failing, err = i.db.FailingSteps(ctx, "", store.PersonSet{p.ID}); err != nil {
+			if x.failing, err = i.db.FailingSteps(ctx, "", store.Only(p.ID)); err != nil {
 				return err
 			}
 			if len(args) == 1 {

@@ -27,7 +27,7 @@ func newNames(ctx context.Context, i *installation) *names {
 // prints a list reads them all before the first. What is not loaded is read when it
 // is asked for.
 func (n *names) load(ids []identity.PersonID, texts ...string) error {
-	var missing store.PersonSet
+	var missing []identity.PersonID
 	want := func(id identity.PersonID) {
 		if _, known := n.people[id]; !known && id != "" {
 			missing = append(missing, id)

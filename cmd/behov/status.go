@@ -111,10 +111,10 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	holds, err4 := i.db.Holds(ctx)
 	waiting, err5 := i.db.WaitingJobs(ctx)
 	left, err6 := reconcile.UnconfiguredTargets(ctx, i.db, i.config)
-	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, nil)
+	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, store.Everyone())
 	unseen, err8 := i.db.UnseenAccess(ctx)
 	disabled, err9 := i.db.DisabledAccounts(ctx)
-	undecided, err10 := i.db.HeldRecords(ctx, nil)
+	undecided, err10 := i.db.HeldRecords(ctx, store.Everyone())
 	reviews, questions, err11 := i.db.OpenReviews(ctx)
 	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11); err != nil {
 		return s, err

@@ -51,7 +51,7 @@ type failingStep struct {
 }
 
 func (a *app) listSteps(ctx context.Context, i *installation, target string, all bool) error {
-	failing, err := i.db.FailingSteps(ctx, target, nil)
+	failing, err := i.db.FailingSteps(ctx, target, store.Everyone())
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ all. behov serve does it at once; without it, the next behov apply.`,
 				return fmt.Errorf("there is no target %q", target)
 			}
 			if all || target != "" {
-				failing, err := i.db.FailingSteps(ctx, target, nil)
+				failing, err := i.db.FailingSteps(ctx, target, store.Everyone())
 				if err != nil {
 					return err
 				}

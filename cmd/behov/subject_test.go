@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/store"
 )
 
 // trail returns the records of the audit trail.
 func (h *household) trail() []audit.Record {
 	h.t.Helper()
 	var all []audit.Record
-	for r, err := range openStore(h.t, h.dir).Records(h.t.Context(), nil) {
+	for r, err := range openStore(h.t, h.dir).Records(h.t.Context(), store.Everyone()) {
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -105,7 +105,7 @@ func (g *Governance) rightsKnowledge(ctx context.Context, by rights.Subject) (ri
 	if err != nil {
 		return k, err
 	}
-	held, err := g.DB.HeldRecords(ctx, store.PersonSet{p.ID})
+	held, err := g.DB.HeldRecords(ctx, store.Only(p.ID))
 	if err != nil {
 		return k, err
 	}

@@ -313,7 +313,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 		if target != "" && t.Name != target {
 			continue
 		}
-		for account, err := range g.DB.EachAccount(ctx, t.Name, store.PersonSet{p.ID}) {
+		for account, err := range g.DB.EachAccount(ctx, t.Name, store.Only(p.ID)) {
 			if err != nil {
 				return store.Decision{}, err
 			}

@@ -361,7 +361,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	var last audit.Record
-	for r, err := range o.g.DB.Records(t.Context(), store.PersonSet{identity.PersonID(d.Person)}) {
+	for r, err := range o.g.DB.Records(t.Context(), store.Only(identity.PersonID(d.Person))) {
 		if err != nil {
 			t.Fatal(err)
 		}

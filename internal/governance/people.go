@@ -67,7 +67,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	if err != nil {
 		return store.Decision{}, err
 	}
-	before, err := g.DB.PersonDecisions(ctx, kind, store.PersonSet{p.ID})
+	before, err := g.DB.PersonDecisions(ctx, kind, store.Only(p.ID))
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -278,7 +278,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 			return err
 		}
 		for _, t := range g.Config.Targets {
-			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.PersonSet{p.ID}, heads, "")
+			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.Only(p.ID), heads, "")
 			if err != nil {
 				return err
 			}

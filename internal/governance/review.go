@@ -97,7 +97,7 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 
 // grantsOf returns what each person who has any of the access is granted today.
 func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
-	ids := make(store.PersonSet, len(access))
+	ids := make([]identity.PersonID, len(access))
 	for i, a := range access {
 		ids[i] = identity.PersonID(a.Person)
 	}

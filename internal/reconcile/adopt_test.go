@@ -247,7 +247,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 	if got := ops(); len(got) > 0 {
 		t.Errorf("then: %v", got)
 	}
-	bound, err := h.e.DB.Accounts(t.Context(), "one", nil)
+	bound, err := h.e.DB.Accounts(t.Context(), "one", store.Everyone())
 	if err != nil || bound[string(h.person("1"))] != id {
 		t.Errorf("bound %v, %v", bound, err)
 	}

@@ -327,10 +327,8 @@ func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []
 	return touched, nil
 }
 
-func unique(people store.PersonSet) store.PersonSet {
-	if len(people) == 0 {
-		return store.PersonSet{}
-	}
+// unique returns the people sorted, each once.
+func unique(people []identity.PersonID) []identity.PersonID {
 	slices.Sort(people)
 	return slices.Compact(people)
 }

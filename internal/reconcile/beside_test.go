@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -160,7 +161,7 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 				switch what {
 				case "a rehire":
 					r.HR(boss, "1 E1 end_date=2026-06-01", "2 E2 end_date=2026-06-01", "2 E3 start_date=2026-12-19")
-					if _, err := other.ReconcilePeople(t.Context(), store.PersonSet{two}, nil); err != nil {
+					if _, err := other.ReconcilePeople(t.Context(), []identity.PersonID{two}, nil); err != nil {
 						t.Error(err)
 					}
 				case "a legal hold":

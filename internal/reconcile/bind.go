@@ -34,7 +34,7 @@ func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accou
 	case account.Anchor != "" && account.Anchor != string(p.ID):
 		return false, fmt.Errorf("the account says that it belongs to %q: empty its anchor attribute first", account.Anchor)
 	}
-	bound, err := e.DB.Accounts(ctx, target, nil)
+	bound, err := e.DB.Accounts(ctx, target, store.Everyone())
 	if err != nil {
 		return false, err
 	}
@@ -65,7 +65,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		return d, err
 	}
 	defer person.Unlock()
-	bound, err := e.DB.Accounts(ctx, target, nil)
+	bound, err := e.DB.Accounts(ctx, target, store.Everyone())
 	if err != nil {
 		return d, err
 	}

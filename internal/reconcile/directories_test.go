@@ -266,7 +266,7 @@ func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
 		}
 	}
 	recorded := 0
-	for record, err := range r.DB.Records(t.Context(), nil) {
+	for record, err := range r.DB.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -123,7 +124,7 @@ func TestDriftThatIsReported(t *testing.T) {
 		}
 	}
 	// A look at few leaves it, too.
-	if _, err := h.e.ReconcilePeople(t.Context(), store.PersonSet{h.person("1")}, nil); err != nil || h.has("1") != without {
+	if _, err := h.e.ReconcilePeople(t.Context(), []identity.PersonID{h.person("1")}, nil); err != nil || h.has("1") != without {
 		t.Errorf("looked at alone: %v, has %s", err, h.has("1"))
 	}
 	// What is new is given all the same.
@@ -160,7 +161,7 @@ func TestDriftThatIsReported(t *testing.T) {
 	if h.settledRun(); h.has("1") != usual {
 		t.Errorf("released: %s", h.has("1"))
 	}
-	if left, err := h.e.DB.UnrepairedDrift(t.Context(), "one", nil); err != nil || len(left) > 0 {
+	if left, err := h.e.DB.UnrepairedDrift(t.Context(), "one", store.Everyone()); err != nil || len(left) > 0 {
 		t.Errorf("still left: %v %v", left, err)
 	}
 }

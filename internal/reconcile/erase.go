@@ -31,7 +31,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	var few store.PersonSet
+	var locked []identity.PersonID
 	for _, p := range gone {
 		lock, err := e.lockEverywhere(ctx, p.ID)
 		if errors.Is(err, store.ErrLocked) {
@@ -41,18 +41,18 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 			return err
 		}
 		defer lock.Unlock()
-		few = append(few, p.ID)
+		locked = append(locked, p.ID)
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.LockSequences(ctx); err != nil {
 			return err
 		}
-		touched, err := e.affectedInAnyTarget(ctx, tx, w, unique(few))
+		touched, err := e.affectedInAnyTarget(ctx, tx, w, store.Only(locked...))
 		if err != nil {
 			return err
 		}
 		for _, p := range gone {
-			if touched[p.ID] || !slices.Contains(few, p.ID) {
+			if touched[p.ID] || !slices.Contains(locked, p.ID) {
 				continue
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),

@@ -40,7 +40,7 @@ func (r refuses) Apply(ctx context.Context, changes []connectors.Change) []conne
 
 func (h *house) failing() []store.FailingStep {
 	h.t.Helper()
-	f, err := h.e.DB.FailingSteps(h.t.Context(), "", nil)
+	f, err := h.e.DB.FailingSteps(h.t.Context(), "", store.Everyone())
 	if err != nil {
 		h.t.Fatal(err)
 	}

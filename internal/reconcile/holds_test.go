@@ -192,7 +192,7 @@ func TestAReleaseSurvivesOtherChanges(t *testing.T) {
 		t.Errorf("holds %+v, they have %q %q %q %q", r.Plan.Holds, h.has("1"), h.has("2"), h.has("3"), h.has("6"))
 	}
 	// The release for 3 is not kept for another time.
-	decided, err := h.e.DB.StepDecisions(t.Context(), "one", nil)
+	decided, err := h.e.DB.StepDecisions(t.Context(), "one", store.Everyone())
 	if err != nil || len(decided) > 0 {
 		t.Errorf("still decided: %+v, %v", decided, err)
 	}

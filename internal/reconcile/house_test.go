@@ -362,7 +362,7 @@ const everything = "one/account one/base:school one/base:staff two/account two/l
 func records(t *testing.T, h *house) []audit.Record {
 	t.Helper()
 	var all []audit.Record
-	for r, err := range h.e.DB.Records(t.Context(), nil) {
+	for r, err := range h.e.DB.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

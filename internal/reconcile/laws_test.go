@@ -101,7 +101,7 @@ func TestIntentBeforeAct(t *testing.T) {
 	touched := false
 	h.one.before = func(changes []connectors.Change) {
 		touched = true
-		open, err := h.e.DB.OpenSteps(context.Background(), "one", nil)
+		open, err := h.e.DB.OpenSteps(context.Background(), "one", store.Everyone())
 		if err != nil || len(open) != len(changes) {
 			t.Errorf("%d changes arrive, and %d intents are committed (%v)", len(changes), len(open), err)
 		}

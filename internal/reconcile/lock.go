@@ -112,7 +112,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 	if r.inputs.lock != nil {
 		return nil, r.inputs.lock.Held(ctx)
 	}
-	var people store.PersonSet
+	var people []identity.PersonID
 	for _, s := range steps {
 		if r.deferredWhy[s.Person] == "" {
 			people = append(people, s.Person)

@@ -159,7 +159,7 @@ func (h *modelHouse) few() string {
 		if err != nil {
 			return err.Error()
 		}
-		done, err := h.e.ReconcilePeople(h.t.Context(), store.PersonSet{p.ID}, nil)
+		done, err := h.e.ReconcilePeople(h.t.Context(), []identity.PersonID{p.ID}, nil)
 		if err != nil {
 			return err.Error()
 		}

@@ -222,7 +222,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 // changed, and so has its digest. A target that could not be read says nothing
 // about its holds, and neither does a plan for one person.
 func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]string, error) {
-	if w.only != "" || w.subset != nil {
+	if w.only != "" || !w.subset.IsEveryone() {
 		return nil, nil
 	}
 	holds, err := e.DB.Holds(ctx)
@@ -338,7 +338,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 // coversEntitlement says whether the world shows a person's entitlement. What is in no
 // target any more, every world does.
 func (e *Engine) coversEntitlement(w *inputs, person identity.PersonID, entitlement policy.EntitlementID) bool {
-	if w.only != "" && w.only != person || w.subset != nil && !slices.Contains(w.subset, person) {
+	if w.only != "" && w.only != person || !w.subset.IsEveryone() && !w.subset.Contains(person) {
 		return false
 	}
 	of, ok := e.Config.Rules.Catalogue.Entitlement(entitlement)

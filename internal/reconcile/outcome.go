@@ -148,8 +148,8 @@ func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts
 // limitUsage returns, by kind, the people whose attempts count against the target's
 // limits: not what a person released, and not what must be done now whatever the
 // limits.
-func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind]store.PersonSet {
-	people := map[plan.Kind]store.PersonSet{}
+func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind][]identity.PersonID {
+	people := map[plan.Kind][]identity.PersonID{}
 	for _, a := range attempts {
 		kind := a.step.Kind
 		if kind == "" || r.urgent || r.released[a.step.ID] != "" || r.inputs.facts[a.step.Person].Suspended != "" {
@@ -169,7 +169,7 @@ func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind]store.PersonSet
 // next one sees them. Whoever is counted already may go on.
 func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
 	counting := r.limitUsage(attempts)
-	if r.inputs.subset == nil || len(counting) == 0 {
+	if r.inputs.subset.IsEveryone() || len(counting) == 0 {
 		return nil, nil
 	}
 	if _, err := tx.LockSequences(ctx); err != nil {
@@ -183,7 +183,7 @@ func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []a
 	for _, kind := range plan.Kinds {
 		earlier := counted[string(kind)]
 		fresh := slices.DeleteFunc(counting[kind], func(id identity.PersonID) bool { return earlier[id] })
-		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.inputs.subset))) {
+		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.inputs.subset.IDs()))) {
 			if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), fresh, at); err != nil {
 				return nil, err
 			}

@@ -11,13 +11,14 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
 )
 
 // outcomes counts the steps that create accounts in a target, by outcome.
 func (h *house) outcomes(target string) (intended int, ended map[string]int) {
 	h.t.Helper()
 	ended = map[string]int{}
-	for r, err := range h.e.DB.Records(h.t.Context(), nil) {
+	for r, err := range h.e.DB.Records(h.t.Context(), store.Everyone()) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -61,7 +62,7 @@ func TestATargetThatGoesDownIsNotAskedAgain(t *testing.T) {
 		t.Errorf("the target was asked %d times, want 2", h.one.calls)
 	}
 	intended, ended := h.outcomes("one")
-	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", store.Everyone())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 		}
 		defer cancel()
 		for range 3000 { // until the next batch is intended beside this one
-			if open, err := h.e.DB.OpenSteps(context.Background(), "one", nil); err != nil || len(open) == 400 {
+			if open, err := h.e.DB.OpenSteps(context.Background(), "one", store.Everyone()); err != nil || len(open) == 400 {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)

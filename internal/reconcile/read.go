@@ -25,7 +25,7 @@ import (
 type inputs struct {
 	day  identity.Date
 	only identity.PersonID
-	// subset are all that was read, and asked for; nil when everybody was.
+	// subset selects the people whom the inputs cover.
 	subset         store.PersonSet
 	groupSize      int // how many people, few among them, what happened is about
 	configs        []config.Target
@@ -55,7 +55,7 @@ type inputs struct {
 
 // coversPart says whether the world is not everybody in every target.
 func (e *Engine) coversPart(w *inputs) bool {
-	return w.only != "" || w.subset != nil || len(w.configs) < len(e.Config.Targets)
+	return w.only != "" || !w.subset.IsEveryone() || len(w.configs) < len(e.Config.Targets)
 }
 
 // person returns somebody of the world by ID.
@@ -78,7 +78,7 @@ func (w *inputs) id(of string) identity.PersonID {
 // newInputs is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newInputs(ctx context.Context, o Options) (*inputs, error) {
-	w := &inputs{began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
+	w := &inputs{subset: store.Everyone(), began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
 		undecided: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
 	if w.day == "" {
 		w.day = identity.DateOf(w.began, e.Config.Zone)
@@ -341,7 +341,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r 
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
-	if w.facts, err = factsOf(ctx, e.DB, nil); err != nil {
+	if w.facts, err = factsOf(ctx, e.DB, store.Everyone()); err != nil {
 		return err
 	}
 	return e.readMFA(ctx, w)

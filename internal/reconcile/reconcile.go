@@ -236,14 +236,14 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	}
 	p, err := plan.Build(plan.Input{
 		Removed:        removed,
-		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: w.subset != nil},
+		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.subset.IsEveryone()},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.desiredPeople(ctx, w),
 		Count:          len(w.people),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Only:           w.only,
-		Subset:         w.subset != nil,
+		Subset:         !w.subset.IsEveryone(),
 		GroupSize:      w.groupSize,
 	})
 	switch {
@@ -255,7 +255,7 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	if w.holds = p.Holds; w.only != "" {
 		return p.Only(w.only)
 	}
-	if w.subset == nil {
+	if w.subset.IsEveryone() {
 		return p, nil
 	}
 	// A plan for few is of one target, and looks no further at whom it leaves to others.
@@ -268,7 +268,7 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 // removed returns the targets that are not in the configuration, with how many
 // accounts are known there; none to a plan for few.
 func (e *Engine) removed(ctx context.Context, w *inputs) (map[string]int, error) {
-	if w.subset != nil || w.only != "" {
+	if !w.subset.IsEveryone() || w.only != "" {
 		return nil, nil
 	}
 	left, err := UnconfiguredTargets(ctx, e.DB, e.Config)

@@ -36,11 +36,11 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 		return d, retiring(target, err)
 	}
 	defer running.Unlock()
-	open, err := e.DB.OpenSteps(ctx, target, nil)
+	open, err := e.DB.OpenSteps(ctx, target, store.Everyone())
 	if err != nil {
 		return d, err
 	}
-	people := make(store.PersonSet, len(open))
+	people := make([]identity.PersonID, len(open))
 	for i, s := range open {
 		people[i] = identity.PersonID(s.Person)
 	}

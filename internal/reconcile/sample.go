@@ -31,7 +31,7 @@ func SamplePeople(ctx context.Context, db *store.DB) iter.Seq2[identity.Person, 
 		}
 		slices.SortFunc(ids, func(a, b identity.PersonID) int { return cmp.Compare(place[a], place[b]) })
 		for _, id := range ids[:min(sampled, len(ids))] {
-			people, err := db.PeopleByID(ctx, store.PersonSet{id})
+			people, err := db.PeopleByID(ctx, []identity.PersonID{id})
 			if err != nil {
 				yield(identity.Person{}, err)
 				return

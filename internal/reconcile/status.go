@@ -42,10 +42,11 @@ func PersonStatusOf(ctx context.Context, db *store.DB, c *config.Config, p ident
 // PersonStatuses is PersonStatusOf for many people, in their order, with as many questions
 // to the database as for one, but for what sponsors hand over.
 func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person, day identity.Date) ([]PersonStatus, error) {
-	of := make(store.PersonSet, len(people))
+	ids := make([]identity.PersonID, len(people))
 	for i, p := range people {
-		of[i] = p.ID
+		ids[i] = p.ID
 	}
+	of := store.Only(ids...)
 	facts, err := factsOf(ctx, db, of)
 	if err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []id
 
 // HandoversOn returns, of people on a day, the reasons of what they keep for a while
 // though no rule gives it any more: by person and entitlement.
-func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people store.PersonSet, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
+func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []identity.PersonID, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
 	handed := map[identity.PersonID]map[policy.EntitlementID]string{}
 	if !c.Rules.HasHandovers() {
 		return handed, nil
@@ -172,7 +173,7 @@ func (e *heldError) Error() string { return e.record.Why() }
 // holdRecords keeps everything from people whose record may be another
 // person's.
 func (e *Engine) holdRecords(ctx context.Context, w *inputs) error {
-	held, err := e.DB.HeldRecords(ctx, nil)
+	held, err := e.DB.HeldRecords(ctx, store.Everyone())
 	for _, h := range held {
 		w.undecided[h.Person] = &heldError{h}
 	}
@@ -188,7 +189,7 @@ func differenceError(d store.EvaluatorDifference) error {
 // holdEvaluatorDifferences keeps the access of a person as it is while the fast evaluator
 // and Casbin do not agree about it.
 func (e *Engine) holdEvaluatorDifferences(ctx context.Context, w *inputs) error {
-	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, nil)
+	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, store.Everyone())
 	for _, d := range different {
 		w.undecided[identity.PersonID(d.Person)] = differenceError(d)
 	}

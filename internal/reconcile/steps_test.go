@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
 )
 
 // Law 7: a mover loses the old access in the same run that gives the new.
@@ -157,7 +158,7 @@ func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
 	if h.one.calls != 2 || !strings.Contains(r.Unavailable["one"], "reset by peer") || r.Outcomes["unknown"] != 2 {
 		t.Errorf("%d calls, down %v, outcomes %v", h.one.calls, r.Unavailable, r.Outcomes)
 	}
-	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", store.Everyone())
 	if err != nil || len(open) != 2 {
 		t.Errorf("%d steps are open, %v", len(open), err)
 	}
@@ -211,7 +212,7 @@ func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
 		t.Errorf("error is %v, %d calls", err, h.one.calls)
 	}
 	h.one.answer = nil
-	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", store.Everyone())
 	if err != nil || len(open) > 0 || len(h.accounts(h.one, h.person("1"))) != 1 {
 		t.Errorf("open %+v, %v", open, err)
 	}

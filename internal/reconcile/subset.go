@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,8 +39,8 @@ type TargetResult struct {
 // each target by itself. What only a look at everybody can decide it leaves to
 // Run, and says so in the plan: what is over a limit, who may own an account
 // that was there.
-func (e *Engine) ReconcilePeople(ctx context.Context, few store.PersonSet, targets []string) ([]TargetResult, error) {
-	done, err := e.ReconcilePeopleStream(ctx, few, 0, targets)
+func (e *Engine) ReconcilePeople(ctx context.Context, people []identity.PersonID, targets []string) ([]TargetResult, error) {
+	done, err := e.ReconcilePeopleStream(ctx, people, 0, targets)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +58,8 @@ func (e *Engine) ReconcilePeople(ctx context.Context, few store.PersonSet, targe
 // ReconcilePeopleStream is ReconcilePeople, and what became of the people in a target comes when that
 // target is done, however long the others take. They are some of those, together
 // so many, to whom something happened at once; 0 is that they are all.
-func (e *Engine) ReconcilePeopleStream(ctx context.Context, few store.PersonSet, together int, targets []string) (<-chan TargetResult, error) {
-	sponsored, err := e.DB.SponsoredBy(ctx, few)
+func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.PersonID, together int, targets []string) (<-chan TargetResult, error) {
+	sponsored, err := e.DB.SponsoredBy(ctx, people)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, few store.PersonSet,
 		return nil, err
 	}
 	folk.groupSize = together
-	folk.subset = slices.Compact(slices.Sorted(slices.Values(slices.Concat(few, sponsored))))
+	folk.subset = store.Only(slices.Concat(people, sponsored)...)
 	if err := e.readSubset(ctx, folk); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, few store.PersonSet,
 
 // readSubset reads the people and what is decided about them.
 func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
-	people, err := e.DB.PeopleByID(ctx, w.subset)
+	people, err := e.DB.PeopleByID(ctx, w.subset.IDs())
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	if err != nil {
 		return err
 	}
-	w.subset = w.subset[:0]
+	var known []identity.PersonID
 	for i, p := range people {
 		standing := standings[i]
 		if standing.Undecided != nil {
@@ -111,13 +112,14 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 				return err
 			}
 		}
-		w.subset = append(w.subset, p.ID)
+		known = append(known, p.ID)
 		w.people = append(w.people, standing.Person)
 		w.facts[p.ID] = standing.Facts
 		for _, k := range p.Keys {
 			w.byKey[k.SourceKey] = p.ID
 		}
 	}
+	w.subset = store.Only(known...)
 	var managers []identity.SourceKey
 	for _, p := range w.people {
 		for _, employment := range p.Employments {
@@ -143,9 +145,9 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 // reconcileInTarget is Run for few people in one target. It has them to itself from before
 // it looks until it is done.
 func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.Target) (*Result, error) {
-	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset))))
+	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset.IDs()))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, folk.subset)...)
+	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, folk.subset.IDs())...)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +185,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.T
 func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
 	connector := e.Targets[c.Name]
 	reader, able := connector.(connectors.AccountReader)
-	if w.subset == nil || !able {
+	if w.subset.IsEveryone() || !able {
 		return connector.Snapshot(ctx, sink)
 	}
 	bound, err := e.DB.Accounts(ctx, c.Name, w.concerned())
@@ -191,7 +193,7 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 		return connectors.Completeness{}, err
 	}
 	var refs []connectors.AccountRef
-	for _, person := range w.concerned() {
+	for _, person := range w.concerned().IDs() {
 		refs = append(refs, connectors.AccountRef{ID: bound[string(person)], Anchor: string(person)})
 	}
 	once := distinct{sink, map[string]bool{}}
@@ -252,18 +254,13 @@ func (d distinct) Account(a connectors.Account) error {
 	return d.Sink.Account(a)
 }
 
-// concerned are few people and those whom their accounts may refer to; nil is
-// everybody.
+// concerned selects the people whom the inputs cover and those to whom their accounts
+// may refer.
 func (w *inputs) concerned() store.PersonSet {
-	if w.subset == nil {
-		return nil
+	if w.subset.IsEveryone() {
+		return w.subset
 	}
-	all := slices.Clone(w.subset)
-	for _, id := range w.byKey {
-		all = append(all, id)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.byKey)))...)
 }
 
 // readBound reads which accounts in a target behov knows as the people's.
@@ -284,7 +281,7 @@ func (e *Engine) readBound(ctx context.Context, w *inputs, target string) (bound
 
 // readOwners reads, for few people, which of the accounts that were read are others'.
 func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) error {
-	if w.subset == nil || t.Observed == nil {
+	if w.subset.IsEveryone() || t.Observed == nil {
 		return nil
 	}
 	var seen []string
@@ -326,7 +323,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 		return err
 	}
 	last := states[t.Name]
-	if t.Loading = !last.Loaded(); w.subset == nil {
+	if t.Loading = !last.Loaded(); w.subset.IsEveryone() {
 		return nil
 	}
 	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.subset); err != nil {
@@ -342,7 +339,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 func (e *Engine) owners(ctx context.Context, target string, accounts []string) (map[string]string, error) {
 	const many = 1000
 	if len(accounts) > many {
-		return e.DB.Accounts(ctx, target, nil)
+		return e.DB.Accounts(ctx, target, store.Everyone())
 	}
 	return e.DB.AccountOwners(ctx, target, accounts)
 }

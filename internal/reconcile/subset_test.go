@@ -18,9 +18,9 @@ import (
 )
 
 // ids returns the people whom the keys name.
-func (h *house) ids(keys ...string) store.PersonSet {
+func (h *house) ids(keys ...string) []identity.PersonID {
 	h.t.Helper()
-	var few store.PersonSet
+	var few []identity.PersonID
 	for _, key := range keys {
 		p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 		if err != nil {
@@ -347,7 +347,7 @@ func TestStoppedRunsAreSettledByFew(t *testing.T) {
 	}
 	h.run()
 	h.one.answer = nil
-	open, err := h.e.DB.OpenSteps(t.Context(), "one", nil)
+	open, err := h.e.DB.OpenSteps(t.Context(), "one", store.Everyone())
 	if err != nil || len(open) != 2 {
 		t.Fatalf("open: %v %v", open, err)
 	}
@@ -355,7 +355,7 @@ func TestStoppedRunsAreSettledByFew(t *testing.T) {
 	if got := h.has("1"); got != everything {
 		t.Errorf("1 has %q", got)
 	}
-	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 1 || identity.PersonID(open[0].Person) != h.ids("2")[0] {
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", store.Everyone()); len(open) != 1 || identity.PersonID(open[0].Person) != h.ids("2")[0] {
 		t.Errorf("open: %v", open)
 	}
 	lock, err := h.e.DB.Lock(t.Context(), `touch "one" `+string(h.ids("2")[0]))
@@ -363,12 +363,12 @@ func TestStoppedRunsAreSettledByFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.run()
-	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 1 {
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", store.Everyone()); len(open) != 1 {
 		t.Errorf("a step that somebody is at was settled: %v", open)
 	}
 	lock.Unlock()
 	h.settledRun()
-	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", nil); len(open) != 0 || h.has("2") != everything {
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", store.Everyone()); len(open) != 0 || h.has("2") != everything {
 		t.Errorf("open: %v, has %s", open, h.has("2"))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
 )
 
 // DisableAccounts disables a suspended person's accounts at once and ends their
@@ -43,7 +44,7 @@ func (e *Engine) DisableAccounts(ctx context.Context, p identity.Person, why str
 		if err := e.readProof(ctx, nil, &target); err != nil {
 			return nil, err
 		}
-		run := newTargetRun(e, &inputs{}, target)
+		run := newTargetRun(e, &inputs{subset: store.Everyone()}, target)
 		run.steps, run.urgent = steps, true
 		run.report = func(s plan.Step, outcome, detail string) {
 			mu.Lock()

@@ -37,7 +37,7 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	w.subset = store.PersonSet{person}
+	w.subset = store.Only(person)
 	if err := e.readSubset(ctx, w); err != nil {
 		return nil, nil, err
 	}

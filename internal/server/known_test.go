@@ -108,7 +108,7 @@ func TestAnErasedPersonIsPushedAsAnybody(t *testing.T) {
 		note("GET", "/Users/"+id, "")
 		note("PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "title", "value": "Head"}`))
 		note("PUT", "/Users/"+id, asa)
-		held, err := s.db.HeldRecords(t.Context(), nil)
+		held, err := s.db.HeldRecords(t.Context(), store.Everyone())
 		if err != nil {
 			t.Fatal(err)
 		}

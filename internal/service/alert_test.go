@@ -316,7 +316,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
 	time.Sleep(3 * time.Second)
 	refused := 0
-	for r, err := range town.db.Records(t.Context(), nil) {
+	for r, err := range town.db.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,7 +99,7 @@ func TestEveryVersionInUseIsRecorded(t *testing.T) {
 		town.serve(nil)()
 	}
 	var got []string
-	for r, err := range town.db.Records(t.Context(), nil) {
+	for r, err := range town.db.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

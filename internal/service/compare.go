@@ -80,7 +80,7 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 		return err
 	}
 	digest := s.current.Load().config.Rules.Digest
-	found, err := s.DB.EvaluatorDifferences(ctx, digest, nil)
+	found, err := s.DB.EvaluatorDifferences(ctx, digest, store.Everyone())
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func inSlot(id identity.PersonID, after, until int64) bool {
 func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took time.Duration, err error) {
 	g, done := s.acquireGeneration()
 	defer done()
-	people, err := s.DB.PeopleByID(ctx, store.PersonSet{id})
+	people, err := s.DB.PeopleByID(ctx, []identity.PersonID{id})
 	if err != nil || len(people) == 0 {
 		return 0, err
 	}
@@ -136,7 +136,7 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 		found = append(found, store.EvaluatorDifference{Entitlement: string(d.Entitlement), Detail: d.String()})
 	}
 	slices.SortFunc(found, func(a, b store.EvaluatorDifference) int { return cmp.Compare(a.Entitlement, b.Entitlement) })
-	known, err := s.DB.EvaluatorDifferences(ctx, rules.Digest, store.PersonSet{id})
+	known, err := s.DB.EvaluatorDifferences(ctx, rules.Digest, store.Only(id))
 	if err != nil || len(found) == 0 && len(known) == 0 || sameDifferences(found, known) {
 		return took, err
 	}
@@ -164,7 +164,7 @@ func sameDifferences(a, b []store.EvaluatorDifference) bool {
 
 // evaluatorAlert words what was found with the rules in use.
 func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *alert) (*alert, error) {
-	found, err := s.DB.EvaluatorDifferences(ctx, a.Subject, nil)
+	found, err := s.DB.EvaluatorDifferences(ctx, a.Subject, store.Everyone())
 	if err != nil || len(found) == 0 || a.Subject != c.Rules.Digest {
 		return nil, err
 	}

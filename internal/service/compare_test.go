@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
 )
 
 // damaged makes the fast evaluator give one entitlement for another.
@@ -38,7 +39,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		town.config = damaged(town.load())
 		digest := town.config.Rules.Digest
 		differences := func() int {
-			found, err := town.db.EvaluatorDifferences(t.Context(), digest, nil)
+			found, err := town.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +48,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		var served *service.Service
 		stop = town.serve(func(s *service.Service) { served, s.CompareEvery, s.Apply = s, time.Second, false })
 		town.until("the differences are found", 20*time.Second, func() bool { return differences() == 4 })
-		found, err := town.db.EvaluatorDifferences(t.Context(), digest, nil)
+		found, err := town.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
 		if err != nil || found[0].Person == "" || !strings.Contains(found[0].Detail, "rule ") || !strings.Contains(found[0].Detail, found[0].Person) {
 			t.Errorf("found %+v, %v", found, err)
 		}

@@ -131,7 +131,7 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	gauge(configRefused, boolMetric(s.Refused() != nil))
 	now, err := s.DB.Stats(ctx)
 	pauses, pausesErr := s.DB.Pauses(ctx)
-	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, nil)
+	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, store.Everyone())
 	tokens, tokensErr := s.DB.Tokens(ctx)
 	if err != nil || pausesErr != nil || foundErr != nil || tokensErr != nil {
 		gauge(unreadable, 1)

@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/store"
 )
 
 // TestNewRules: a new version is taken up while we serve, a broken one is
@@ -82,7 +83,7 @@ func TestNewRules(t *testing.T) {
 		town.config = town.load()
 		town.whole()
 		versions := 0
-		for r, err := range town.db.Records(context.Background(), nil) {
+		for r, err := range town.db.Records(context.Background(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

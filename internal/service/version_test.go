@@ -6,6 +6,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/build"
+	"github.com/behov/behov/internal/store"
 )
 
 // TestTheProgramIsInTheTrail: which program served stands in the audit trail,
@@ -16,7 +17,7 @@ func TestTheProgramIsInTheTrail(t *testing.T) {
 			town.serve(nil)()
 		}
 		var reasons []string
-		for r, err := range town.db.Records(t.Context(), nil) {
+		for r, err := range town.db.Records(t.Context(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -50,9 +50,9 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	}
 	g, done := s.acquireGeneration()
 	defer done()
-	var few store.PersonSet
+	var people []identity.PersonID
 	for _, id := range job.Args.People {
-		few = append(few, identity.PersonID(id))
+		people = append(people, identity.PersonID(id))
 	}
 	var later []store.Job
 	targets := []string{}
@@ -79,7 +79,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.ReconcilePeopleStream(ctx, few, job.Args.GroupSize, targets)
+	ended, err := g.engine.ReconcilePeopleStream(ctx, people, job.Args.GroupSize, targets)
 	if err != nil {
 		return err
 	}

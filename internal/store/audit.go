@@ -367,7 +367,7 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	defer tx.Rollback() //nolint:errcheck // reading
 	decided := map[string]bool{}
 	summary, err := audit.Verify(func(yield func(audit.Record, error) bool) {
-		for r, err := range records(ctx, tx, nil) {
+		for r, err := range records(ctx, tx, Everyone()) {
 			if r.Action == audit.DecisionMade {
 				decided[decisionKey(r)] = true
 			}

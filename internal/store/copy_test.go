@@ -66,7 +66,7 @@ func TestCopy(t *testing.T) {
 				if err != nil || p.GivenName != "Göta" || len(p.Employments) != 1 || p.Employments[0].Terms[0].Percent != 75 {
 					t.Errorf("the person: %+v %v", p, err)
 				}
-				numbers, err := copied.NationalIDs(ctx, nil)
+				numbers, err := copied.NationalIDs(ctx, store.Everyone())
 				if err != nil || numbers[p.ID] != "19700101-0019" {
 					t.Errorf("sealed numbers: %v %v", numbers, err)
 				}

@@ -29,6 +29,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/migrations"
 )
@@ -383,10 +384,10 @@ func loadKey(ctx context.Context, q sqlx.QueryerContext, master *seal.Master, pe
 }
 
 // keys opens the keys of people; of those who are erased there is none.
-func (db *DB) keys(ctx context.Context, of PersonSet) (map[string]*seal.PersonKey, error) {
+func (db *DB) keys(ctx context.Context, of []identity.PersonID) (map[string]*seal.PersonKey, error) {
 	keys := make(map[string]*seal.PersonKey, len(of))
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(of))), peoplePage) {
-		where, args := PersonSet(page).condition(db.read, "person_id", nil)
+		where, args := in(db.read, "person_id", page, nil)
 		var rows []struct {
 			Person  string `db:"person_id"`
 			Wrapped []byte `db:"wrapped"`

@@ -212,7 +212,7 @@ func (d Decision) record() (audit.Record, error) {
 // OpenReasons opens the reasons of decisions, in their place. Those about people
 // who are erased stay empty.
 func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
-	var people PersonSet
+	var people []identity.PersonID
 	for _, d := range decisions {
 		if d != nil && d.Sealed != nil {
 			people = append(people, identity.PersonID(d.Person))

@@ -116,7 +116,7 @@ const peoplePage = 2000
 
 func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield func(identity.Person) bool) error {
 	if only != AllPeople {
-		one, err := peopleAmong(ctx, q, PersonSet{only}, true)
+		one, err := peopleAmong(ctx, q, []identity.PersonID{only}, true)
 		if err == nil && len(one) > 0 {
 			yield(one[0])
 		}
@@ -250,7 +250,7 @@ func scanEach(ctx context.Context, q sqlx.QueryerContext, query string, args []a
 
 // peopleByQuery reads the people that a query names.
 func peopleByQuery(ctx context.Context, q queryer, query string, args ...any) ([]identity.Person, error) {
-	var ids PersonSet
+	var ids []identity.PersonID
 	if err := sqlx.SelectContext(ctx, q, &ids, query, args...); err != nil {
 		return nil, err
 	}
@@ -344,11 +344,11 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 // ambiguous lists the people that a reference names, by a record of each.
 func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
 	var candidates []string
-	few := make(PersonSet, 0, 20)
+	shown := make([]identity.PersonID, 0, 20)
 	for _, id := range ids[:min(len(ids), 20)] {
-		few = append(few, identity.PersonID(id))
+		shown = append(shown, identity.PersonID(id))
 	}
-	people, err := db.PeopleByID(ctx, few)
+	people, err := db.PeopleByID(ctx, shown)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,33 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// PersonSet are some people, of whom something is read without reading everybody's.
-// Nil is everybody.
-type PersonSet []identity.PersonID
+// PersonSet selects people: given ones, or everyone, which has to be said. The zero
+// value selects no one: a set that was forgotten must not reach everyone's access.
+type PersonSet struct {
+	ids []identity.PersonID // sorted, each once
+	all bool
+}
+
+// Everyone selects all people.
+func Everyone() PersonSet { return PersonSet{all: true} }
+
+// Only selects the given people, and no one without any.
+func Only(ids ...identity.PersonID) PersonSet {
+	return PersonSet{ids: slices.Compact(slices.Sorted(slices.Values(ids)))}
+}
+
+// IsEveryone reports whether the set is Everyone.
+func (s PersonSet) IsEveryone() bool { return s.all }
+
+// Contains reports whether the set selects a person.
+func (s PersonSet) Contains(id identity.PersonID) bool {
+	_, found := slices.BinarySearch(s.ids, id)
+	return s.all || found
+}
+
+// IDs returns the people whom Only selected, sorted; nil of Everyone, whose IDs the
+// database has.
+func (s PersonSet) IDs() []identity.PersonID { return s.ids }
 
 // queryer is a database or a transaction, of which it is known which kind it is.
 type queryer interface {
@@ -25,13 +49,13 @@ type queryer interface {
 	DriverName() string
 }
 
-// condition returns a condition that a column names one of them, and the
-// arguments with what it needs. Of everybody it is always true.
-func (f PersonSet) condition(q queryer, column string, args []any) (string, []any) {
-	if f == nil {
+// condition returns an SQL condition that a column names a selected person, and args
+// with the parameter that it needs.
+func (s PersonSet) condition(q queryer, column string, args []any) (string, []any) {
+	if s.all {
 		return "1 = 1", args
 	}
-	return in(q, column, f, args)
+	return in(q, column, s.ids, args)
 }
 
 // in returns a condition that a column has one of some values, and the arguments
@@ -100,8 +124,8 @@ func arrayParameter[T ~string | ~int64](values []T) any {
 }
 
 // PeopleByID returns those of them who are known, sorted by ID.
-func (db *DB) PeopleByID(ctx context.Context, f PersonSet) ([]identity.Person, error) {
-	people, err := peopleAmong(ctx, db.read, f, true)
+func (db *DB) PeopleByID(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error) {
+	people, err := peopleAmong(ctx, db.read, ids, true)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
@@ -109,8 +133,8 @@ func (db *DB) PeopleByID(ctx context.Context, f PersonSet) ([]identity.Person, e
 }
 
 // PersonNames is PeopleByID without employments, for those who are only to be named.
-func (db *DB) PersonNames(ctx context.Context, f PersonSet) ([]identity.Person, error) {
-	people, err := peopleAmong(ctx, db.read, f, false)
+func (db *DB) PersonNames(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error) {
+	people, err := peopleAmong(ctx, db.read, ids, false)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
@@ -118,11 +142,11 @@ func (db *DB) PersonNames(ctx context.Context, f PersonSet) ([]identity.Person, 
 }
 
 // peopleAmong reads people who lie scattered among all, a page at a time.
-func peopleAmong(ctx context.Context, q queryer, f PersonSet, employed bool) ([]identity.Person, error) {
-	all := make([]identity.Person, 0, len(f))
-	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(f))), peoplePage) {
-		where, args := PersonSet(page).condition(q, "id", nil)
-		of, ofArgs := PersonSet(page).condition(q, "person_id", nil)
+func peopleAmong(ctx context.Context, q queryer, ids []identity.PersonID, employed bool) ([]identity.Person, error) {
+	all := make([]identity.Person, 0, len(ids))
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), peoplePage) {
+		where, args := in(q, "id", page, nil)
+		of, ofArgs := in(q, "person_id", page, nil)
 		people, err := peopleWhere(ctx, q, where+` ORDER BY id`, args, of, ofArgs, employed)
 		if err != nil {
 			return nil, err
@@ -132,12 +156,12 @@ func peopleAmong(ctx context.Context, q queryer, f PersonSet, employed bool) ([]
 	return all, nil
 }
 
-// SponsoredBy returns whose contracts one of the people answers for.
-func (db *DB) SponsoredBy(ctx context.Context, f PersonSet) (PersonSet, error) {
-	var ids PersonSet
-	for page := range slices.Chunk(f, peoplePage) {
-		var some PersonSet
-		where, args := page.condition(db.read, "k.person_id", nil)
+// SponsoredBy returns the people whose contracts one of the sponsors answers for, sorted.
+func (db *DB) SponsoredBy(ctx context.Context, sponsors []identity.PersonID) ([]identity.PersonID, error) {
+	var ids []identity.PersonID
+	for page := range slices.Chunk(sponsors, peoplePage) {
+		var some []identity.PersonID
+		where, args := in(db.read, "k.person_id", page, nil)
 		if err := db.read.SelectContext(ctx, &some, `SELECT e.person_id FROM person_source_key k JOIN employment e ON e.sponsor_key = k.key WHERE e.sponsor_key <> '' AND `+where, args...); err != nil {
 			return nil, fmt.Errorf("read sponsored people: %w", err)
 		}
@@ -151,13 +175,13 @@ func (db *DB) SponsoredBy(ctx context.Context, f PersonSet) (PersonSet, error) {
 // heads were read: an HR event, a decision, a step in the target that another
 // plan made or is about to make, or somebody who said whose an account is. What
 // was planned for them then may be wrong now.
-func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, f PersonSet, since Sequences, plan string) (map[identity.PersonID]bool, error) {
+func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonSet, since Sequences, plan string) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
-	if f != nil && len(f) == 0 {
+	if !of.all && len(of.ids) == 0 {
 		return touched, nil
 	}
 	ask := func(query string, args ...any) error {
-		where, args := f.condition(tx.tx, "person_id", args)
+		where, args := of.condition(tx.tx, "person_id", args)
 		var ids []identity.PersonID
 		if err := tx.tx.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return fmt.Errorf("read what happened meanwhile: %w", err)
@@ -241,12 +265,12 @@ const (
 	decisionsSince = `SELECT person_id FROM decision WHERE seq > $1`
 )
 
-// PeopleChangedSince returns those of the people about whom HR said something, or somebody
-// decided something, that a run which knew of so much did not know.
-func (db *DB) PeopleChangedSince(ctx context.Context, f PersonSet, events, decisions int64) (map[identity.PersonID]bool, error) {
+// PeopleChangedSince returns those of the people about whom there is an HR event or a
+// decision after the given ones.
+func (db *DB) PeopleChangedSince(ctx context.Context, of PersonSet, events, decisions int64) (map[identity.PersonID]bool, error) {
 	anew := map[identity.PersonID]bool{}
 	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
-		where, args := f.condition(db.read, "person_id", []any{seq})
+		where, args := of.condition(db.read, "person_id", []any{seq})
 		var ids []identity.PersonID
 		if err := db.read.SelectContext(ctx, &ids, query+" AND "+where, args...); err != nil {
 			return nil, fmt.Errorf("read what is new: %w", err)
@@ -330,7 +354,7 @@ func (tx *Tx) MarkTargetLoaded(ctx context.Context, target string, at time.Time)
 
 // RecordLimitUsage notes that something is done to people in a target that counts against
 // its limits.
-func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people PersonSet, at time.Time) error {
+func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people []identity.PersonID, at time.Time) error {
 	for _, id := range people {
 		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {

@@ -404,7 +404,7 @@ func runEverything(t *testing.T, db *store.DB) {
 		_, err := tx.Decide(ctx, store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: "x", Maker: "x", Reason: "x"}, now)
 		return err
 	})
-	for _, few := range []store.PersonSet{nil, {"0197-person-001"}, {"0197-person-001", "0197-person-002"}} {
+	for _, few := range []store.PersonSet{store.Everyone(), store.Only("0197-person-001"), store.Only("0197-person-001", "0197-person-002")} {
 		for _, text := range []string{"x", "1001", "0197-person-001", ""} {
 			a := arguments{t: t, ctx: ctx, few: few, text: text}
 			callMethods(t, reflect.ValueOf(db), a)
@@ -481,6 +481,9 @@ func (a arguments) of(t reflect.Type, depth int) reflect.Value {
 		return reflect.ValueOf(now)
 	case reflect.TypeFor[store.PersonSet]():
 		v.Set(reflect.ValueOf(a.few))
+		return v
+	case reflect.TypeFor[[]identity.PersonID]():
+		v.Set(reflect.ValueOf(a.few.IDs()))
 		return v
 	case reflect.TypeFor[[]identity.Event](), reflect.TypeFor[identity.Precedence]():
 		return v

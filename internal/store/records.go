@@ -206,7 +206,7 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		ORDER BY 1, 2, 3`); err != nil {
 		return nil, fmt.Errorf("duplicates: %w", err)
 	}
-	decided, err := db.Decisions(ctx, RecordDecision, nil)
+	decided, err := db.Decisions(ctx, RecordDecision, Everyone())
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		why[pair] = append(why[pair], r.Which)
 	}
 	births := map[string]identity.Date{}
-	held, err := db.HeldRecords(ctx, nil)
+	held, err := db.HeldRecords(ctx, Everyone())
 	if err != nil {
 		return nil, err
 	}

@@ -75,12 +75,8 @@ func (tx *Tx) keepRejectedSteps(ctx context.Context, digest string) error {
 
 // Released returns those of the steps, by their digests, that are released.
 func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, error) {
-	of := make(PersonSet, len(steps))
-	for i, s := range steps {
-		of[i] = identity.PersonID(s)
-	}
 	released := map[string]bool{}
-	where, args := of.condition(tx.tx, "step", []any{Release})
+	where, args := in(tx.tx, "step", steps, []any{Release})
 	var found []string
 	if err := tx.tx.SelectContext(ctx, &found, `SELECT step FROM step_decision WHERE verdict = $1 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read released steps: %w", err)

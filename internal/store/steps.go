@@ -128,14 +128,14 @@ func collect(accounts iter.Seq2[Account, error]) (map[string]string, error) {
 // AccountOf returns the native ID of a person's account in a target, empty
 // without one.
 func (db *DB) AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error) {
-	accounts, err := db.Accounts(ctx, target, PersonSet{person})
+	accounts, err := db.Accounts(ctx, target, Only(person))
 	return accounts[string(person)], err
 }
 
 // HasAccount says whether a person has an account in a target, as far as is
 // known: one that a run saw to be gone is none.
 func (db *DB) HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error) {
-	for a, err := range db.EachAccount(ctx, target, PersonSet{person}) {
+	for a, err := range db.EachAccount(ctx, target, Only(person)) {
 		if err != nil || a.Missing.IsZero() {
 			return true, err
 		}
@@ -145,11 +145,7 @@ func (db *DB) HasAccount(ctx context.Context, target string, person identity.Per
 
 // AccountOwners returns, by person, whose some accounts in a target are.
 func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
-	f := make(PersonSet, len(native))
-	for i, id := range native {
-		f[i] = identity.PersonID(id)
-	}
-	where, args := f.condition(db.read, "native_id", []any{target})
+	where, args := in(db.read, "native_id", native, []any{target})
 	return collect(db.accounts(ctx, where, args))
 }
 

@@ -231,7 +231,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 			return errors.Join(tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now),
 				tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now))
 		})
-		newest, err := db.ReviewDecisions(ctx, nil)
+		newest, err := db.ReviewDecisions(ctx, store.Everyone())
 		if err != nil || len(newest) != 1 || newest[0].Verdict != store.Keep {
 			t.Errorf("newest decisions are %+v, %v; want the later one", newest, err)
 		}
@@ -274,7 +274,7 @@ func TestAStepEndsOnce(t *testing.T) {
 		write(t, db, func(tx *store.Tx) error {
 			return tx.IntendSteps(ctx, []store.OpenStep{{ID: "s", Target: "t", Person: "p", Body: "{}", Plan: "d"}}, now)
 		})
-		open, err := db.OpenSteps(ctx, "t", nil)
+		open, err := db.OpenSteps(ctx, "t", store.Everyone())
 		if err != nil || len(open) != 1 || !open[0].Intended().Equal(now) {
 			t.Errorf("open steps are %+v, %v", open, err)
 		}
@@ -309,7 +309,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
-	for r, err := range db.Records(ctx, nil) {
+	for r, err := range db.Records(ctx, store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}
