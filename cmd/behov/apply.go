@@ -36,7 +36,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 			return nil
 		},
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) (err error) {
-			o := reconcile.Options{}
+			o := reconcile.Scope{}
 			if person != "" {
 				p, err := i.db.FindPerson(ctx, person, i.config.First)
 				if err != nil {
@@ -57,7 +57,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 			defer done()
 			var r *reconcile.Result
 			if saved != nil {
-				r, err = e.RunSaved(ctx, saved)
+				r, err = e.Run(ctx, reconcile.Scope{Saved: saved})
 			} else {
 				r, err = e.Run(ctx, o)
 			}

@@ -136,7 +136,7 @@ func TestASavedPlanIsAppliedOnce(t *testing.T) {
 		t.Errorf("the plan's file: %v, %v", info.Mode(), err)
 	}
 	h.says([]string{"apply", h.file("p")}, "applied: 10 accounts created", "applied).")
-	h.fails("the world has moved since the plan was made: target directory changed. Make a new plan", "apply", h.file("p"))
+	h.fails("the saved plan is out of date: target directory changed. Make a new plan", "apply", h.file("p"))
 	h.fails("is no saved plan", "apply", h.file("hr.csv"))
 	h.fails("no such file", "apply", h.file("none"))
 	saved, err := os.ReadFile(h.file("p"))

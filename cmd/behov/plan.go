@@ -34,12 +34,11 @@ is held or failed for good, 1 error.`,
   behov plan -o monday.plan && behov apply monday.plan`,
 		Args: cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			o := reconcile.Options{}
+			o := reconcile.Scope{}
 			var err error
 			if asOf != "" {
 				if o.AsOf, err = identity.ParseDate(time.DateOnly, asOf); err != nil {
-					err = fmt.Errorf("--as-of %q: %w", asOf, err)
-					return fmt.Errorf("--as-of: %w", err)
+					return fmt.Errorf("--as-of %q: %w", asOf, err)
 				}
 			}
 			if person != "" {
@@ -60,6 +59,9 @@ is held or failed for good, 1 error.`,
 			}
 			p, v, err := preview()
 			if err != nil {
+				return err
+			}
+			if err := e.RecordHolds(ctx, p, v); err != nil {
 				return err
 			}
 			if out != "" {

@@ -91,7 +91,7 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	if !a.json {
 		a.printf("%s", closingText(first.Outcomes))
 	}
-	second, err := e.Run(ctx, reconcile.Options{Person: p.ID})
+	second, err := e.Run(ctx, reconcile.Scope{Person: p.ID})
 	if errors.Is(err, store.ErrLocked) {
 		second, err = nil, nil
 		if !a.json {

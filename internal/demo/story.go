@@ -179,7 +179,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 // apply plans, applies and tells.
 func (s *Story) apply(ctx context.Context) (*reconcile.Result, error) {
 	began := time.Now()
-	r, err := s.engine.Run(ctx, reconcile.Options{})
+	r, err := s.engine.Run(ctx, reconcile.Scope{})
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +252,7 @@ func (s *Story) firstLoad(ctx context.Context) error {
 	s.checkMember(teacher, "school-register", true)
 	so, err := s.probe.active(ctx, s.login(teacher))
 	s.check(so, err, "the case system has %s as an active user", name(teacher))
-	p, err := s.engine.Plan(ctx, reconcile.Options{})
+	p, err := s.engine.Plan(ctx, reconcile.Scope{})
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (s *Story) firstLoad(ctx context.Context) error {
 
 func (s *Story) mfaEnrolment(ctx context.Context) error {
 	s.title("MFA: some access waits until the person has enrolled")
-	p, err := s.engine.Plan(ctx, reconcile.Options{})
+	p, err := s.engine.Plan(ctx, reconcile.Scope{})
 	if err != nil {
 		return err
 	}
@@ -448,7 +448,7 @@ func (s *Story) truncatedExport(ctx context.Context) error {
 	if r.Held != nil {
 		s.tell("   %s.", r.Held.Why)
 	}
-	p, err := s.engine.Plan(ctx, reconcile.Options{})
+	p, err := s.engine.Plan(ctx, reconcile.Scope{})
 	if err != nil {
 		return err
 	}

@@ -278,7 +278,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 			return err
 		}
 		for _, t := range g.Config.Targets {
-			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.Only(p.ID), heads, "")
+			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.Only(p.ID), heads)
 			if err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func BenchmarkSteps(b *testing.B) {
 		for range b.N {
 			e := benchHouse(b, url, 3000)
 			began := time.Now()
-			r, err := e.Run(b.Context(), reconcile.Options{})
+			r, err := e.Run(b.Context(), reconcile.Scope{})
 			if err != nil || r.Err() != nil {
 				b.Fatal(err, r.Err())
 			}
@@ -229,7 +229,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 	for _, people := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(people), func(b *testing.B) {
 			e := benchHouse(b, "", people)
-			if r, err := e.Run(b.Context(), reconcile.Options{}); err != nil || r.Err() != nil {
+			if r, err := e.Run(b.Context(), reconcile.Scope{}); err != nil || r.Err() != nil {
 				b.Fatal(err, r.Err())
 			}
 			for name, c := range e.Targets {
@@ -239,7 +239,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				began, peak := time.Now(), watchMemory()
-				r, err := e.Run(b.Context(), reconcile.Options{})
+				r, err := e.Run(b.Context(), reconcile.Scope{})
 				if err != nil || len(r.Plan.Steps) > 0 {
 					b.Fatal(err, len(r.Plan.Steps))
 				}

@@ -141,7 +141,7 @@ func TestFewLeaveChangesThatAreHeld(t *testing.T) {
 	for _, key := range keys {
 		h.few(key)
 	}
-	p, err := h.e.Plan(t.Context(), reconcile.Options{})
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil || len(p.Holds) != 1 || len(p.Holds[0].Steps) != 5 {
 		t.Errorf("held: %+v %v", p.Holds, err)
 	}
@@ -460,7 +460,7 @@ func TestADefectiveEngineIsNotBlamedOnTheConnector(t *testing.T) {
 			panic("no")
 		}
 	}
-	_, err := h.e.Run(t.Context(), reconcile.Options{})
+	_, err := h.e.Run(t.Context(), reconcile.Scope{})
 	if err == nil || !strings.Contains(err.Error(), "behov itself is defective, please report it: no, at beside_test.go:") || strings.Contains(err.Error(), "connector") {
 		t.Errorf("it says: %v", err)
 	}
@@ -475,7 +475,7 @@ func TestAMissingConnectorEndsNoReadingHalfway(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
 	delete(h.e.Targets, "two")
-	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "target two is not connected") {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err == nil || !strings.Contains(err.Error(), "target two is not connected") {
 		t.Errorf("it says: %v", err)
 	}
 	if h.one.snapshots > 0 {

@@ -422,7 +422,7 @@ func TestAFirstLoadThatWasStoppedGoesOn(t *testing.T) {
 			kill()
 		}
 	}
-	if _, err := h.e.Run(ctx, reconcile.Options{}); err == nil {
+	if _, err := h.e.Run(ctx, reconcile.Scope{}); err == nil {
 		t.Fatal("the run was not stopped")
 	}
 	h.one.before = nil
@@ -445,17 +445,17 @@ func TestAFirstLoadThatWasStoppedGoesOn(t *testing.T) {
 func TestOnePersonCanBeBegunWith(t *testing.T) {
 	h := newHouseWith(t, strings.Replace(adopting, "hold_above: {", "hold_above: {creations: {number: 2}, ", 1))
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
-	p, err := h.e.Plan(t.Context(), reconcile.Options{})
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil || len(p.Holds) != 1 {
 		t.Fatalf("%+v, %v", p.Holds, err)
 	}
-	r, err := h.e.Run(t.Context(), reconcile.Options{Person: h.person("1")})
+	r, err := h.e.Run(t.Context(), reconcile.Scope{Person: h.person("1")})
 	if err != nil || len(r.Plan.Holds) > 0 || h.has("1") != everything || h.one.created != 1 {
 		t.Fatalf("1 has %s, %d made, %+v, %v", h.has("1"), h.one.created, r.Plan.Holds, err)
 	}
 	// The limit cannot be passed one person at a time.
 	for _, key := range []string{"2", "3"} {
-		if r, err = h.e.Run(t.Context(), reconcile.Options{Person: h.person(key)}); err != nil {
+		if r, err = h.e.Run(t.Context(), reconcile.Scope{Person: h.person(key)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -487,7 +487,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	said := func(p *plan.Plan, text string) bool {
 		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.SignInPossible && strings.Contains(f.Text, text) })
 	}
-	if p, err := h.e.Plan(t.Context(), reconcile.Options{}); err != nil || !said(p, "it was not tried: run behov check") {
+	if p, err := h.e.Plan(t.Context(), reconcile.Scope{}); err != nil || !said(p, "it was not tried: run behov check") {
 		t.Errorf("not proved, and nothing says so: %+v, %v", p.Findings, err)
 	}
 	one.verdict = connectors.NotTried

@@ -55,9 +55,9 @@ func (e *Engine) describePeople(w *inputs, people []identity.Person) []plan.Pers
 	all := make([]plan.Person, len(people))
 	for i, p := range people {
 		all[i] = e.desiredGrants(w, p)
-		all[i].Accounts = make(map[string]plan.Account, len(w.configs))
-		for t := range w.configs {
-			all[i].Accounts[w.configs[t].Name] = e.account(w, t, p)
+		all[i].Accounts = make(map[string]plan.Account, len(w.targetConfigs))
+		for t := range w.targetConfigs {
+			all[i].Accounts[w.targetConfigs[t].Name] = e.account(w, t, p)
 		}
 	}
 	return all
@@ -143,7 +143,7 @@ type chosen struct{ name, bad string }
 func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 	w.freshNames = map[string]map[identity.PersonID]string{}
 	w.names = map[string]map[identity.PersonID]chosen{}
-	for t, c := range w.configs {
+	for t, c := range w.targetConfigs {
 		w.targets[t].Correlate(e.claimants(w, t))
 		names, err := e.newNaming(ctx, w, w.targets[t], c.Account)
 		if err != nil {
@@ -164,8 +164,8 @@ func (e *Engine) claimants(w *inputs, t int) iter.Seq[plan.Person] {
 			desired := plan.Person{ID: p.ID}
 			e.applyStage(&desired, e.lifecycleStage(w, p), w.day)
 			var a plan.Account
-			e.claims(w, w.configs[t], p, &a)
-			desired.Accounts = map[string]plan.Account{w.configs[t].Name: a}
+			e.claims(w, w.targetConfigs[t], p, &a)
+			desired.Accounts = map[string]plan.Account{w.targetConfigs[t].Name: a}
 			if !yield(desired) {
 				return
 			}
@@ -176,7 +176,7 @@ func (e *Engine) claimants(w *inputs, t int) iter.Seq[plan.Person] {
 // chooseNames chooses the names that accounts get, again for as long as the target
 // says that one is taken where we do not see it.
 func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *naming) (map[identity.PersonID]chosen, error) {
-	c := w.configs[t]
+	c := w.targetConfigs[t]
 	all := map[identity.PersonID]chosen{}
 	for range maxRounds {
 		for _, p := range w.people {
@@ -213,7 +213,7 @@ const maxRounds = 20
 // accountOf is what a person's account in a target looks like; of somebody
 // unknown, like nothing.
 func (e *Engine) accountOf(w *inputs, person identity.PersonID, target string) plan.Account {
-	t := slices.IndexFunc(w.configs, func(c config.Target) bool { return c.Name == target })
+	t := slices.IndexFunc(w.targetConfigs, func(c config.Target) bool { return c.Name == target })
 	p, known := w.person(person)
 	if t < 0 || !known {
 		return plan.Account{}
@@ -223,7 +223,7 @@ func (e *Engine) accountOf(w *inputs, person identity.PersonID, target string) p
 
 // account works out what a person's account in a target looks like.
 func (e *Engine) account(w *inputs, t int, p identity.Person) plan.Account {
-	c := w.configs[t]
+	c := w.targetConfigs[t]
 	a := plan.Account{Rename: c.Account.Rename}
 	e.claims(w, c, p, &a)
 	there := "" // the name that the account has
@@ -242,7 +242,7 @@ func (e *Engine) account(w *inputs, t int, p identity.Person) plan.Account {
 	view.Unit = e.Config.Rules.Units.On(w.day).Current(view.Unit)
 	view.Zone = e.Config.Zone
 	view.Account = a.Name
-	boss, known := manager(p, w.day, c.Main, w.byKey)
+	boss, known := manager(p, w.day, c.Main, w.peopleByKey)
 	if len(c.References()) > 0 {
 		switch {
 		case !known:

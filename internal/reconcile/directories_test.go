@@ -146,11 +146,11 @@ func (r *directoryRun) people(row string) *reconcile.Result {
 
 func (r *directoryRun) run() *reconcile.Result {
 	r.t.Helper()
-	done, err := r.Run(r.t.Context(), reconcile.Options{})
+	done, err := r.Run(r.t.Context(), reconcile.Scope{})
 	if err != nil || done.Err() != nil || len(done.Plan.Holds) > 0 {
 		r.t.Fatalf("%v, %v, holds %+v, undone %+v", err, done.Err(), done.Plan.Holds, done.NotDone)
 	}
-	if p, err := r.Plan(r.t.Context(), reconcile.Options{}); err != nil || len(p.Steps) > 0 {
+	if p, err := r.Plan(r.t.Context(), reconcile.Scope{}); err != nil || len(p.Steps) > 0 {
 		r.t.Errorf("the second plan has %v, %v", opsOf(p.Steps), err)
 	}
 	return done
@@ -329,7 +329,7 @@ func TestEachDirectory(t *testing.T) {
 			if r.signsIn(renamed.DN, password) {
 				t.Errorf("after the leave Anna signs in")
 			}
-			p, err := r.Plan(t.Context(), reconcile.Options{})
+			p, err := r.Plan(t.Context(), reconcile.Scope{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,7 +79,7 @@ func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (
 func (e *Engine) affectedInAnyTarget(ctx context.Context, tx *store.Tx, w *inputs, people store.PersonSet) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	for _, t := range w.targets {
-		of, err := tx.PeopleAffectedSince(ctx, t.Name, people, w.sequences, "")
+		of, err := tx.PeopleAffectedSince(ctx, t.Name, people, w.sequences)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (e *Engine) affectedInAnyTarget(ctx context.Context, tx *store.Tx, w *input
 // hasAccountAnywhere says whether a person has, or may have, an account in any target.
 func (e *Engine) hasAccountAnywhere(w *inputs, id identity.PersonID) bool {
 	for _, t := range w.targets {
-		if t.Observed == nil || !t.Observed.Completeness.Complete || w.open[t.Name] > 0 {
+		if t.Observed == nil || !t.Observed.Completeness.Complete || w.openCounts[t.Name] > 0 {
 			return true
 		}
 		if own, others := t.Owned(id); own != nil || len(others) > 0 || t.Bound.AccountOf(id) != "" && !gone(t, id) {

@@ -180,7 +180,7 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T")
 	check := func(what string, steps, waits int) {
 		t.Helper()
-		p, err := h.e.Plan(t.Context(), reconcile.Options{})
+		p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 		if err != nil {
 			t.Fatal(err)
 		}

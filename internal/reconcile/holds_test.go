@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
@@ -179,7 +181,7 @@ func TestAReleaseSurvivesOtherChanges(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
-	p, err := h.e.Plan(t.Context(), reconcile.Options{})
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestAReleaseSurvivesOtherChanges(t *testing.T) {
 		t.Errorf("holds %+v, they have %q %q %q %q", r.Plan.Holds, h.has("1"), h.has("2"), h.has("3"), h.has("6"))
 	}
 	// The release for 3 is not kept for another time.
-	decided, err := h.e.DB.StepDecisions(t.Context(), "one", store.Everyone())
+	decided, err := h.e.DB.StepDecisions(t.Context(), "one", store.Everyone(), time.Time{})
 	if err != nil || len(decided) > 0 {
 		t.Errorf("still decided: %+v, %v", decided, err)
 	}
@@ -246,7 +248,7 @@ func TestASupersededHold(t *testing.T) {
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
 	planned := func() []string {
-		p, err := h.e.Plan(t.Context(), reconcile.Options{})
+		p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,4 +330,50 @@ func TestARejectionThatExpires(t *testing.T) {
 	if h.settledRun(); h.has("3") != "" {
 		t.Errorf("released: %s", h.has("3"))
 	}
+}
+
+// TestAPreviewWritesNothing: a preview of a day on which decisions on holds have expired
+// plans as the run of that day does, whatever was decided, and leaves the database as it
+// is.
+func TestAPreviewWritesNothing(t *testing.T) {
+	for _, verdict := range []string{"", store.Release, store.Reject} {
+		t.Run(verdict, func(t *testing.T) {
+			h := newHouse(t)
+			now := time.Now()
+			h.e.Now = func() time.Time { return now }
+			h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
+			h.settledRun()
+			h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
+			g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
+			for _, hold := range h.settledRun().Plan.Holds {
+				if verdict == "" {
+					continue
+				}
+				if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, nil, h.decider(), "HR is wrong"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = now.Add(8 * 24 * time.Hour)
+			before, holds := h.sequences(), h.holds()
+			preview, _, err := h.e.Preview(t.Context(), reconcile.Scope{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after := h.sequences(); after != before || !cmp.Equal(h.holds(), holds) {
+				t.Errorf("the database moved from %+v to %+v, holds %+v to %+v", before, after, holds, h.holds())
+			}
+			if run := h.settledRun().Plan; preview.Digest != run.Digest || len(preview.Steps) > 0 || len(preview.Holds) != 2 {
+				t.Errorf("the preview has steps %v, holds %+v; the run has steps %v, holds %+v", opsOf(preview.Steps), preview.Holds, opsOf(run.Steps), run.Holds)
+			}
+		})
+	}
+}
+
+func (h *house) sequences() store.Sequences {
+	h.t.Helper()
+	s, err := h.e.DB.Sequences(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
 }

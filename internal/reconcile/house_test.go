@@ -298,7 +298,7 @@ func (h *house) export(text string) {
 
 func (h *house) run() *reconcile.Result {
 	h.t.Helper()
-	r, err := h.e.Run(h.t.Context(), reconcile.Options{})
+	r, err := h.e.Run(h.t.Context(), reconcile.Scope{})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func TestIntentBeforeAct(t *testing.T) {
 	calls := h.one.calls
 	h.hire("1 library T")
 	h.noRoom("INSERT", "open_step")
-	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "disk full") || h.one.calls != calls {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err == nil || !strings.Contains(err.Error(), "disk full") || h.one.calls != calls {
 		t.Errorf("when the intent cannot be committed: error %v, %d calls", err, h.one.calls-calls)
 	}
 }
@@ -340,7 +340,7 @@ func TestAReviewDecisionHolds(t *testing.T) {
 func TestSavedPlan(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
-	saved, err := h.e.Plan(t.Context(), reconcile.Options{})
+	saved, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,17 +358,17 @@ func TestSavedPlan(t *testing.T) {
 		{"today is 2030-01-02", func() { h.e.Now = func() time.Time { return time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC) } }},
 	} {
 		c.move()
-		_, err := h.e.RunSaved(t.Context(), saved)
+		_, err := h.e.Run(t.Context(), reconcile.Scope{Saved: saved})
 		var moved *reconcile.StalePlanError
 		if !errors.As(err, &moved) || !strings.Contains(err.Error(), c.want) || h.one.calls > 0 {
 			t.Errorf("error is %v, want %q; the target was asked %d times", err, c.want, h.one.calls)
 		}
 	}
-	fresh, err := h.e.Plan(t.Context(), reconcile.Options{})
+	fresh, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := h.e.RunSaved(t.Context(), fresh); err != nil || r.Err() != nil {
+	if r, err := h.e.Run(t.Context(), reconcile.Scope{Saved: fresh}); err != nil || r.Err() != nil {
 		t.Errorf("a plan that still holds: %v, %v", err, r)
 	}
 }
@@ -377,7 +377,7 @@ func TestOneRunAtATime(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
 	h.one.before = func([]connectors.Change) {
-		if _, err := h.e.Run(context.Background(), reconcile.Options{}); !errors.Is(err, store.ErrLocked) {
+		if _, err := h.e.Run(context.Background(), reconcile.Scope{}); !errors.Is(err, store.ErrLocked) {
 			t.Errorf("a second run gives %v", err)
 		}
 	}
@@ -448,18 +448,18 @@ func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := h.e.Plan(t.Context(), reconcile.Options{})
+	whole, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := h.e.Plan(t.Context(), reconcile.Options{Person: one.ID})
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{Person: one.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Steps) > 0 || len(p.Holds) != 2 || p.Holds[0].Digest != whole.Holds[0].Digest || p.Status() != plan.Held {
 		t.Errorf("steps %+v, holds %+v", p.Steps, p.Holds)
 	}
-	if _, err := h.e.RunSaved(t.Context(), p); err != nil {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.has("1"); got != everything {

@@ -51,7 +51,7 @@ func personLocks(target string, people []identity.PersonID) []string {
 // is. What somebody is at is not stopped.
 func (e *Engine) lockOpenSteps(ctx context.Context, w *inputs) error {
 	w.openSteps = map[string][]store.OpenStep{}
-	for _, c := range w.configs {
+	for _, c := range w.targetConfigs {
 		open, err := e.DB.OpenSteps(ctx, c.Name, w.subset)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func TestManagersWhoAreMissing(t *testing.T) {
 					return strings.Join(h.accounts(h.one, h.person(key))[0].Attributes["boss"], "")
 				}
 				findings := func() (of []string) {
-					p, err := h.e.Plan(t.Context(), reconcile.Options{})
+					p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -136,7 +136,7 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 	h.e.RetryAllSteps = false
 	now = now.Add(24 * time.Hour)
 	calls := h.one.calls
-	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err != nil {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err != nil {
 		t.Fatal(err)
 	}
 	if f := h.failing(); len(f) != 1 || f[0].State != store.GivenUp || f[0].NextUS != 0 || h.one.calls != calls {

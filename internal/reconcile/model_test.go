@@ -225,10 +225,10 @@ func (h *modelHouse) days(facts []model.Fact, town model.Town, seed uint64) stri
 			if wrong := h.few(); wrong != "" {
 				return fmt.Sprintf("day %d: %s", day, wrong)
 			}
-		} else if r, err := h.e.Run(h.t.Context(), reconcile.Options{}); err != nil || r.Err() != nil || len(r.Plan.Holds) > 0 {
+		} else if r, err := h.e.Run(h.t.Context(), reconcile.Scope{}); err != nil || r.Err() != nil || len(r.Plan.Holds) > 0 {
 			return fmt.Sprintf("day %d: %v, %v, holds %v", day, err, r.Err(), r.Plan.Holds)
 		}
-		if p, err := h.e.Plan(h.t.Context(), reconcile.Options{}); err != nil || len(p.Steps) > 0 {
+		if p, err := h.e.Plan(h.t.Context(), reconcile.Scope{}); err != nil || len(p.Steps) > 0 {
 			return fmt.Sprintf("day %d: the second plan has %v, %v", day, opsOf(p.Steps), err)
 		}
 		for _, person := range []string{"1", "2", "3"} {

@@ -48,7 +48,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 		}
 		if known {
 			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.day)
-			if boss, ok := manager(person, w.day, e.Config.Main, w.byKey); ok && boss != person.ID {
+			if boss, ok := manager(person, w.day, e.Config.Main, w.peopleByKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
 			if m.items, err = e.unjustifiedAccess(ctx, w, p, person, m.why); err != nil {

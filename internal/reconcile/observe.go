@@ -51,7 +51,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 		}
 		// What others did since we looked is not drift, and what they bound is
 		// bound.
-		touched, err := e.affectedSincePlan(ctx, tx, w, p)
+		touched, err := e.affectedSincePlan(ctx, tx, w)
 		if err != nil {
 			return err
 		}
@@ -162,16 +162,16 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) e
 	})
 }
 
-// affectedSincePlan returns, by target, of whom something is known by now that the
-// world does not show.
-func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan) (map[string]map[identity.PersonID]bool, error) {
+// affectedSincePlan returns, by target, the people about whom something was recorded
+// after the inputs were read.
+func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs) (map[string]map[identity.PersonID]bool, error) {
 	since := w.sequences
 	if w.lock != nil {
 		since.Audit = w.resolvedAt
 	}
 	touched := map[string]map[identity.PersonID]bool{}
 	for _, t := range w.targets {
-		of, err := tx.PeopleAffectedSince(ctx, t.Name, w.subset, since, p.Digest)
+		of, err := tx.PeopleAffectedSince(ctx, t.Name, w.subset, since)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ func TestPreviewOfOnePerson(t *testing.T) {
 	}
 	for _, key := range []string{"1", "2", "3", "4", "5", "6"} {
 		id := h.ids(key)[0]
-		want, _, err := h.e.Preview(t.Context(), reconcile.Options{Person: id})
+		want, _, err := h.e.Preview(t.Context(), reconcile.Scope{Person: id})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func TestATargetThatGoesDownIsNotAskedAgain(t *testing.T) {
 		}
 		return r
 	}
-	r, err := h.e.Run(t.Context(), reconcile.Options{})
+	r, err := h.e.Run(t.Context(), reconcile.Scope{})
 	if err != nil || r.Unavailable["one"] == "" {
 		t.Fatalf("%v, down: %v", err, r.Unavailable)
 	}
@@ -99,7 +99,7 @@ func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	_, err := h.e.Run(ctx, reconcile.Options{Targets: []string{"one"}})
+	_, err := h.e.Run(ctx, reconcile.Scope{Targets: []string{"one"}})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped before 1400 of 1800 steps") { // an account and two memberships each
 		t.Errorf("%v, want that it stopped before all but two batches", err)
 	}

@@ -65,7 +65,7 @@ func ProveDisableIfOlder(ctx context.Context, db *store.DB, target string, conne
 // proveTargets tries whether a disabled account is shut out of the targets of
 // which that was never tried, before anything there is called closed. What cannot
 // be found out every plan says: a target whose proof fails says why when it is read.
-func (e *Engine) proveTargets(ctx context.Context, o Options) error {
+func (e *Engine) proveTargets(ctx context.Context, o Scope) error {
 	for _, c := range e.Config.Targets {
 		if o.Targets != nil && !slices.Contains(o.Targets, c.Name) {
 			continue

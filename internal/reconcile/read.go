@@ -23,12 +23,14 @@ import (
 
 // inputs is everything a run is decided from, as read at its beginning.
 type inputs struct {
-	day  identity.Date
-	only identity.PersonID
+	day     identity.Date
+	preview bool // the day is not today
+	only    identity.PersonID
+	saved   *plan.Plan // that is to come out again; nil for any
 	// subset selects the people whom the inputs cover.
 	subset         store.PersonSet
 	groupSize      int // how many people, few among them, what happened is about
-	configs        []config.Target
+	targetConfigs  []config.Target
 	began          time.Time
 	sequences      store.Sequences
 	waitingJobs    []int64           // that were there before it began
@@ -36,13 +38,13 @@ type inputs struct {
 	facts          map[identity.PersonID]policy.Facts
 	undecided      map[identity.PersonID]error              // whose employments could not be worked out
 	warnings       map[identity.PersonID][]string           // what will end
-	byKey          map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
+	peopleByKey    map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
 	targets        []plan.Target                            // as configs
 	openSteps      map[string][]store.OpenStep              // by target, what stopped runs left open: nobody else is at it
 	locks          []*store.Lock                            // of the people whose that is
 	lock           *store.Lock                              // of few people; nobody else touches them
 	resolvedAt     int64                                    // the trail's end when that was settled
-	open           map[string]int                           // by target, how many steps are open
+	openCounts     map[string]int                           // by target, how many steps are open
 	failing        []store.FailingStep
 	fingerprintKey []byte
 	holds          []plan.Hold                             // of the plan for everybody that was read, filled in by plan
@@ -55,7 +57,7 @@ type inputs struct {
 
 // coversPart says whether the world is not everybody in every target.
 func (e *Engine) coversPart(w *inputs) bool {
-	return w.only != "" || !w.subset.IsEveryone() || len(w.configs) < len(e.Config.Targets)
+	return w.only != "" || !w.subset.IsEveryone() || len(w.targetConfigs) < len(e.Config.Targets)
 }
 
 // person returns somebody of the world by ID.
@@ -77,18 +79,18 @@ func (w *inputs) id(of string) identity.PersonID {
 
 // newInputs is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
-func (e *Engine) newInputs(ctx context.Context, o Options) (*inputs, error) {
-	w := &inputs{subset: store.Everyone(), began: e.Now(), day: o.AsOf, only: o.Person, facts: map[identity.PersonID]policy.Facts{},
-		undecided: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, byKey: map[identity.SourceKey]identity.PersonID{}, open: map[string]int{}}
+func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
+	w := &inputs{subset: store.Everyone(), began: e.Now(), day: o.AsOf, preview: o.AsOf != "", only: o.Person, saved: o.Saved, facts: map[identity.PersonID]policy.Facts{},
+		undecided: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, peopleByKey: map[identity.SourceKey]identity.PersonID{}, openCounts: map[string]int{}}
 	if w.day == "" {
 		w.day = identity.DateOf(w.began, e.Config.Zone)
 	}
 	for _, c := range e.Config.Targets {
 		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
-			w.configs = append(w.configs, c)
+			w.targetConfigs = append(w.targetConfigs, c)
 		}
 	}
-	if o.Targets != nil && len(w.configs) < len(o.Targets) {
+	if o.Targets != nil && len(w.targetConfigs) < len(o.Targets) {
 		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
 	}
 	var err error
@@ -101,7 +103,7 @@ func (e *Engine) newInputs(ctx context.Context, o Options) (*inputs, error) {
 
 // read reads everything. To settle what stopped runs left open it locks the
 // people whose that is, before it reads the targets; call unlock afterwards.
-func (e *Engine) read(ctx context.Context, o Options, settling bool) (*inputs, error) {
+func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, error) {
 	// Before anything else: whom something is known of since the world's heads is
 	// left to the job that came with it.
 	waiting, err := e.DB.WaitingJobs(ctx)
@@ -113,10 +115,10 @@ func (e *Engine) read(ctx context.Context, o Options, settling bool) (*inputs, e
 		return nil, err
 	}
 	w.waitingJobs = waiting
-	if err := e.DB.ExpireHolds(ctx, e.Now().Add(-e.Config.HoldsExpire), e.Actor, e.Now()); err != nil {
-		return nil, err
-	}
 	if settling {
+		if err := e.DB.ExpireHolds(ctx, e.holdsExpired(), e.Actor, e.Now()); err != nil {
+			return nil, err
+		}
 		if err := e.lockOpenSteps(ctx, w); err != nil {
 			return w, err
 		}
@@ -147,8 +149,8 @@ func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress f
 	if err := e.readPeople(ctx, w, progress); err != nil {
 		return nil, err
 	}
-	records := make([]targetRecord, len(w.configs))
-	for i, c := range w.configs {
+	records := make([]targetRecord, len(w.targetConfigs))
+	for i, c := range w.targetConfigs {
 		var err error
 		if records[i], err = e.readRecord(ctx, w, c.Name); err != nil {
 			return nil, err
@@ -170,7 +172,7 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 		}
 		w.people = append(w.people, p)
 		for _, k := range p.Keys {
-			w.byKey[k.SourceKey] = p.ID
+			w.peopleByKey[k.SourceKey] = p.ID
 		}
 		if len(w.people)%1000 == 0 {
 			progress("read people", len(w.people), 0)
@@ -188,7 +190,7 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 
 // readNumbers opens national identity numbers, where somebody writes them.
 func (e *Engine) readNumbers(ctx context.Context, w *inputs) error {
-	if !slices.ContainsFunc(w.configs, func(t config.Target) bool { return t.Reads("NationalID") }) {
+	if !slices.ContainsFunc(w.targetConfigs, func(t config.Target) bool { return t.Reads("NationalID") }) {
 		return nil
 	}
 	numbers, err := e.DB.NationalIDs(ctx, w.subset)
@@ -221,8 +223,8 @@ func (e *Engine) readTargets(ctx context.Context, w *inputs) error {
 // observeTargets takes a snapshot of every target side by side. A target that
 // cannot be read is planned without; the others go on.
 func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
-	w.targets = make([]plan.Target, len(w.configs))
-	for _, c := range w.configs {
+	w.targets = make([]plan.Target, len(w.targetConfigs))
+	for _, c := range w.targetConfigs {
 		if e.Targets[c.Name] == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
 		}
@@ -230,7 +232,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 	var mu sync.Mutex
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
-	for i, c := range w.configs {
+	for i, c := range w.targetConfigs {
 		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, UnrepairedDrift: map[plan.Access]bool{}, Uncertain: map[plan.Access]bool{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
@@ -267,7 +269,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			progress("read targets", done, len(w.configs))
+			progress("read targets", done, len(w.targetConfigs))
 			return nil
 		})
 	}
@@ -315,7 +317,7 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 
 // readRecorded adds to a target what is recorded of it, and reads the rest.
 func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r targetRecord) error {
-	t.Bound, t.Given, w.open[t.Name] = r.bound, r.given, len(r.open)
+	t.Bound, t.Given, w.openCounts[t.Name] = r.bound, r.given, len(r.open)
 	for _, s := range r.open {
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.

@@ -74,7 +74,7 @@ func TestAnUnreadableTargetIsNamedAndDelaysNobodyElsewhere(t *testing.T) {
 	h.settledRun()
 	h.hire("1 school T 2020-12-31")
 	h.two.snapshot = connectors.Errorf(connectors.TargetDown, "no route to two")
-	p, err := h.e.Plan(t.Context(), reconcile.Options{})
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil || !slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Unreachable && f.Target == "two" }) {
 		t.Errorf("the plan finds %+v, %v", p.Findings, err)
 	}

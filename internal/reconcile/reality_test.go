@@ -176,7 +176,7 @@ const (
 func TestAFutureDatedHireIsPreparedAndLetInOnTheDay(t *testing.T) {
 	r := newReality(t, "prepare_days: 5").HR("1 E1 start_date=2026-07-01")
 	r.expect("1", identity.Known, "")
-	p, err := r.e.Plan(t.Context(), reconcile.Options{AsOf: "2026-07-01"})
+	p, err := r.e.Plan(t.Context(), reconcile.Scope{AsOf: "2026-07-01"})
 	if err != nil || !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Entitlement == "base:school" }) {
 		t.Errorf("the plan for the day does not show the access: %v, %v", p, err)
 	}
@@ -366,7 +366,7 @@ func TestAMoveEndsTheOldAccessAfterTheHandoverThatTheRuleGrants(t *testing.T) {
 func TestAFutureDatedMoveWaitsAndIsSeenInThePlanForTheDay(t *testing.T) {
 	r := newReality(t, "").HR("1 E1 unit=library valid_from=2020-01-01", "1 E1 unit=school valid_from=2026-07-01")
 	r.expect("1", identity.Working, atLibrary)
-	p, err := r.e.Plan(t.Context(), reconcile.Options{AsOf: "2026-07-01"})
+	p, err := r.e.Plan(t.Context(), reconcile.Scope{AsOf: "2026-07-01"})
 	if err != nil || len(p.Steps) == 0 {
 		t.Errorf("the plan for the day is %v, %v", p, err)
 	}
@@ -789,7 +789,7 @@ func TestALookAtAllTargetsNotesMovers(t *testing.T) {
 		t.Errorf("1 has %s, and had %s; %d calls", r.has("1"), has, r.one.calls-calls)
 	}
 	for _, target := range []string{"one", "two"} {
-		if _, err := r.e.Run(t.Context(), reconcile.Options{Targets: []string{target}}); err != nil {
+		if _, err := r.e.Run(t.Context(), reconcile.Scope{Targets: []string{target}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,108 +41,149 @@ type Engine struct {
 	Progress func(stage string, done, total int)
 }
 
-// Options narrow a run.
-type Options struct {
-	AsOf    identity.Date     // the zero date is today
-	Person  identity.PersonID // nobody else's access is planned; empty for everyone
-	Targets []string          // no other target is read or written; nil for all
+// Scope says what a run covers.
+type Scope struct {
+	// AsOf is the date of a preview; the zero date is today.
+	AsOf identity.Date
+	// Person, when set, is the one person whose part of the plan is carried out. The
+	// limits are those of the whole plan.
+	Person identity.PersonID
+	// Targets names the targets that are read and written; nil is all.
+	Targets []string
+	// Saved, when set, is a plan that was made before. It is carried out when planning
+	// again gives the same plan; otherwise Run returns a *StalePlanError.
+	Saved *plan.Plan
 }
 
-// Run brings the targets to the desired state, once: read, decide, plan and
-// guard, apply, record. What a stopped run left open is settled first, and
-// people whose time is over are erased last.
-func (e *Engine) Run(ctx context.Context, o Options) (*Result, error) {
-	ctx, span := tracer.Start(ctx, "run", trace.WithAttributes(attribute.StringSlice("behov.targets", o.Targets)))
+// Run brings what the scope covers to the desired state, once: read, resolve, plan and
+// guard, record, apply, finish.
+func (e *Engine) Run(ctx context.Context, s Scope) (*Result, error) {
+	ctx, span := tracer.Start(ctx, "run", trace.WithAttributes(attribute.StringSlice("behov.targets", s.Targets)))
 	defer span.End()
-	lock, err := e.lockTargets(ctx, o.Targets)
+	if s.Saved != nil {
+		if err := s.Saved.Verify(); err != nil {
+			return nil, err
+		}
+		s.Person = identity.PersonID(s.Saved.Basis.Person)
+	}
+	lock, err := e.lockTargets(ctx, s.Targets)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := e.proveTargets(ctx, o); err != nil {
+	if err := e.proveTargets(ctx, s); err != nil {
 		return nil, err
 	}
-	world, err := e.read(ctx, o, true)
-	defer world.unlock()
+	in, err := e.read(ctx, s, true)
+	defer in.unlock()
 	if err != nil {
 		return nil, err
 	}
-	if err := e.resolveOpenSteps(ctx, world); err != nil {
+	return e.carryOut(ctx, in)
+}
+
+// carryOut takes what was read through the rest of a run. Open steps of stopped runs
+// are resolved before anything is planned, and people whose time is over are erased
+// last.
+func (e *Engine) carryOut(ctx context.Context, in *inputs) (*Result, error) {
+	if err := e.resolveOpenSteps(ctx, in); err != nil {
 		return nil, err
 	}
-	p, err := e.plan(ctx, world)
+	p, err := e.plan(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.recordObservations(ctx, world, p); err != nil {
+	if in.saved != nil && p.Digest != in.saved.Digest {
+		return nil, &StalePlanError{Changes: differences(in.saved, p)}
+	}
+	if err := e.recordObservations(ctx, in, p); err != nil {
 		return nil, err
 	}
-	result, err := e.apply(ctx, world, p)
+	result, err := e.apply(ctx, in, p)
 	if err != nil {
 		return result, err
 	}
-	return result, errors.Join(e.recordTargetStates(ctx, world, result), e.erase(ctx, world))
+	return result, e.finish(ctx, in, result)
 }
 
-// RecordMoversAndErase sees to what only a look at everybody in every target shows, and changes
-// nothing in them: it notes who moved and asks about what they have left over,
-// and erases people whose time is over. Nobody waits for it: it takes as long as
-// the slowest target.
+// finish records what a run over everyone saw of the targets, and erases people whose
+// time is over.
+func (e *Engine) finish(ctx context.Context, in *inputs, r *Result) error {
+	if !in.subset.IsEveryone() {
+		return nil
+	}
+	return errors.Join(e.recordTargetStates(ctx, in, r), e.erase(ctx, in))
+}
+
+// RecordMoversAndErase records which people moved, asks about the access that they have
+// left over, and erases people whose time is over. Both need a look at everyone in every
+// target. It changes nothing in the targets, and takes as long as the slowest target.
 func (e *Engine) RecordMoversAndErase(ctx context.Context) (*plan.Plan, error) {
-	ctx, span := tracer.Start(ctx, "tidy")
+	ctx, span := tracer.Start(ctx, "movers")
 	defer span.End()
 	lock, err := e.DB.LockWithin(ctx, e.LockWait, allTargetsLock)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Unlock()
-	world, err := e.read(ctx, Options{}, false)
+	p, in, err := e.preview(ctx, Scope{})
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.plan(ctx, world)
-	if err != nil {
-		return nil, err
-	}
-	movers, err := e.movers(ctx, world, p)
+	movers, err := e.movers(ctx, in, p)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.DB.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.SetTargetState(ctx, store.EveryTarget, "", world.began, world.sequences); err != nil {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, "", in.began, in.sequences); err != nil {
 			return err
 		}
 		return e.recordMovers(ctx, tx, movers)
 	}); err != nil {
 		return nil, err
 	}
-	return p, e.erase(ctx, world)
+	return p, e.erase(ctx, in)
 }
 
-// Plan says what Run would do. It changes nobody's access; of a plan for today
-// it notes the holds, so that somebody can decide on them.
-func (e *Engine) Plan(ctx context.Context, o Options) (*plan.Plan, error) {
-	p, _, err := e.preview(ctx, o)
-	return p, err
+// Plan returns what Run would do, and records its holds, so that a person can decide on
+// them. It changes no access.
+func (e *Engine) Plan(ctx context.Context, s Scope) (*plan.Plan, error) {
+	p, v, err := e.Preview(ctx, s)
+	if err != nil {
+		return p, err
+	}
+	return p, e.RecordHolds(ctx, p, v)
 }
 
-func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *inputs, error) {
-	world, err := e.read(ctx, o, false)
+// preview reads and plans. It writes nothing.
+func (e *Engine) preview(ctx context.Context, s Scope) (*plan.Plan, *inputs, error) {
+	in, err := e.read(ctx, s, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := e.plan(ctx, world)
-	if err != nil || o.AsOf != "" {
-		return p, world, err
+	p, err := e.plan(ctx, in)
+	return p, in, err
+}
+
+// holdsExpired returns the instant before which holds that were raised have expired.
+func (e *Engine) holdsExpired() time.Time { return e.Now().Add(-e.Config.HoldsExpire) }
+
+// RecordHolds records the holds of a preview for today, so that a person can decide on
+// them, and supersedes those that no longer come up. Of a preview for another day it
+// records nothing.
+func (e *Engine) RecordHolds(ctx context.Context, p *plan.Plan, v *Values) error {
+	in := v.inputs
+	if in.preview || !in.subset.IsEveryone() {
+		return nil
 	}
-	past, err := e.pastHolds(ctx, world, p)
-	if err != nil || len(world.holds)+len(past) == 0 {
-		return p, world, err
+	past, err := e.pastHolds(ctx, in, p)
+	if err != nil || len(in.holds)+len(past) == 0 {
+		return err
 	}
-	return p, world, e.DB.Write(ctx, func(tx *store.Tx) error {
-		touched, err := e.affectedSincePlan(ctx, tx, world, p)
+	return e.DB.Write(ctx, func(tx *store.Tx) error {
+		affected, err := e.affectedSincePlan(ctx, tx, in)
 		if err == nil {
-			err = e.recordAccountStates(ctx, tx, world, touched, e.Now())
+			err = e.recordAccountStates(ctx, tx, in, affected, e.Now())
 		}
 		if err != nil {
 			return err
@@ -152,47 +193,16 @@ func (e *Engine) preview(ctx context.Context, o Options) (*plan.Plan, *inputs, e
 				return err
 			}
 		}
-		return e.raiseHolds(ctx, tx, world)
+		return e.raiseHolds(ctx, tx, in)
 	})
 }
 
-// StalePlanError is returned when the world no longer matches a saved plan's basis.
+// StalePlanError is the error for a saved plan of which planning again gives another
+// one. Changes says what differs, one phrase each.
 type StalePlanError struct{ Changes []string }
 
-func (m *StalePlanError) Error() string {
-	return "the world has moved since the plan was made: " + strings.Join(m.Changes, "; ") + ". Make a new plan"
-}
-
-// RunSaved applies a saved plan, if planning again gives the very same one.
-// Otherwise it does nothing and returns a *Moved.
-func (e *Engine) RunSaved(ctx context.Context, saved *plan.Plan) (*Result, error) {
-	if err := saved.Verify(); err != nil {
-		return nil, err
-	}
-	lock, err := e.lockTargets(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Unlock()
-	world, err := e.read(ctx, Options{Person: identity.PersonID(saved.Basis.Person)}, true)
-	defer world.unlock()
-	if err != nil {
-		return nil, err
-	}
-	p, err := e.plan(ctx, world)
-	if err != nil {
-		return nil, err
-	}
-	if p.Digest != saved.Digest {
-		return nil, &StalePlanError{Changes: differences(saved, p)}
-	}
-	if err := e.resolveOpenSteps(ctx, world); err != nil {
-		return nil, err
-	}
-	if err := e.recordObservations(ctx, world, p); err != nil {
-		return nil, err
-	}
-	return e.apply(ctx, world, p)
+func (e *StalePlanError) Error() string {
+	return "the saved plan is out of date: " + strings.Join(e.Changes, "; ") + ". Make a new plan"
 }
 
 // differences says in words how two bases differ.

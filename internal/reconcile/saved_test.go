@@ -15,7 +15,7 @@ import (
 )
 
 // saved makes a plan, and takes it through a file.
-func (h *house) saved(o reconcile.Options) *plan.Plan {
+func (h *house) saved(o reconcile.Scope) *plan.Plan {
 	h.t.Helper()
 	p, err := h.e.Plan(h.t.Context(), o)
 	if err != nil {
@@ -45,13 +45,13 @@ func reread(t *testing.T, p *plan.Plan, old, text string) *plan.Plan {
 func TestASavedPlanIsCarriedOutOnce(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
-	p := h.saved(reconcile.Options{})
-	if r, err := h.e.RunSaved(t.Context(), p); err != nil || r.Err() != nil || r.Plan.Digest != p.Digest || h.has("1") != everything {
+	p := h.saved(reconcile.Scope{})
+	if r, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil || r.Err() != nil || r.Plan.Digest != p.Digest || h.has("1") != everything {
 		t.Fatalf("%v, %+v, has %s", err, r, h.has("1"))
 	}
 	calls := h.one.calls
 	var moved *reconcile.StalePlanError
-	if _, err := h.e.RunSaved(t.Context(), p); !errors.As(err, &moved) || !slices.Equal(moved.Changes, []string{"target one changed", "target two changed"}) || h.one.calls != calls {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); !errors.As(err, &moved) || !slices.Equal(moved.Changes, []string{"target one changed", "target two changed"}) || h.one.calls != calls {
 		t.Errorf("the second time: %v", err)
 	}
 }
@@ -77,13 +77,13 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 		account := h.accounts(h.one, h.person("1"))[0]
 		account.Attributes = nil
 		h.put(h.one, account)
-		p := h.saved(reconcile.Options{})
+		p := h.saved(reconcile.Scope{})
 		if !slices.Equal(opsOf(p.Steps), []string{"one update-account"}) {
 			t.Fatalf("steps are %v", opsOf(p.Steps))
 		}
 		c.move(h)
 		calls, before := h.one.calls+h.two.calls, len(records(t, h))
-		_, err := h.e.RunSaved(t.Context(), p)
+		_, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p})
 		var moved *reconcile.StalePlanError
 		if !errors.As(err, &moved) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error is %v, want %q", err, c.want)
@@ -98,14 +98,14 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 func TestAnEditedPlanIsRefused(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
-	p := h.saved(reconcile.Options{})
+	p := h.saved(reconcile.Scope{})
 	for _, edit := range [][2]string{
 		{`"native":"school"`, `"native":"secret"`},
 		{`"reason":"`, `"reason":"by order: `},
 		{`"digest":"`, `"digest":"0`},
 		{`"events":`, `"events":1`},
 	} {
-		if _, err := h.e.RunSaved(t.Context(), reread(t, p, edit[0], edit[1])); err == nil || !strings.Contains(err.Error(), "the plan was changed after it was made") || h.one.calls > 0 {
+		if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: reread(t, p, edit[0], edit[1])}); err == nil || !strings.Contains(err.Error(), "the plan was changed after it was made") || h.one.calls > 0 {
 			t.Errorf("%s: %v", edit[1], err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestAnEditedPlanIsRefused(t *testing.T) {
 func TestAPreviewIsNotCarriedOut(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
-	if _, err := h.e.RunSaved(t.Context(), h.saved(reconcile.Options{AsOf: "2031-01-01"})); err == nil || !strings.Contains(err.Error(), "it was made for 2031-01-01 and today is") || h.one.calls > 0 {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: h.saved(reconcile.Scope{AsOf: "2031-01-01"})}); err == nil || !strings.Contains(err.Error(), "it was made for 2031-01-01 and today is") || h.one.calls > 0 {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -127,14 +127,14 @@ func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 	h.hire("1 school T", "2 school S", "3 school T")
 	h.settledRun()
 	h.hire("1 library T", "2 library S", "3 school T 2020-12-31", "4 school S")
-	p := h.saved(reconcile.Options{Person: h.person("1")})
+	p := h.saved(reconcile.Scope{Person: h.person("1")})
 	for _, s := range p.Steps {
 		if s.Person != h.person("1") {
 			t.Errorf("there is a step for %s", s.Person)
 		}
 	}
 	waiting := h.told("grant.waiting")
-	if _, err := h.e.RunSaved(t.Context(), p); err != nil {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{"1": usual, "2": everything, "3": everything, "4": ""} {

@@ -174,7 +174,7 @@ func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
 	room := h.noRoom("DELETE", "open_step")
-	if _, err := h.e.Run(t.Context(), reconcile.Options{}); err == nil || !strings.Contains(err.Error(), "disk full") {
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Fatalf("error is %v", err)
 	}
 	if h.one.calls != 1 {
@@ -208,7 +208,7 @@ func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
 		stop()
 		return r
 	}
-	if _, err := h.e.Run(ctx, reconcile.Options{}); !errors.Is(err, context.Canceled) || h.one.calls != 1 {
+	if _, err := h.e.Run(ctx, reconcile.Scope{}); !errors.Is(err, context.Canceled) || h.one.calls != 1 {
 		t.Errorf("error is %v, %d calls", err, h.one.calls)
 	}
 	h.one.answer = nil

@@ -63,7 +63,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 	if err != nil {
 		return nil, err
 	}
-	folk, err := e.newInputs(ctx, Options{Targets: targets})
+	folk, err := e.newInputs(ctx, Scope{Targets: targets})
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +73,11 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 		return nil, err
 	}
 	if len(folk.people) == 0 {
-		folk.configs = nil
+		folk.targetConfigs = nil
 	}
-	done := make(chan TargetResult, len(folk.configs)) // nobody waits for who listens
+	done := make(chan TargetResult, len(folk.targetConfigs)) // nobody waits for who listens
 	var wg sync.WaitGroup
-	for _, c := range folk.configs {
+	for _, c := range folk.targetConfigs {
 		wg.Go(func() {
 			var result *Result
 			err := recoverPanic(inEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, folk, c); return err })
@@ -116,7 +116,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 		w.people = append(w.people, standing.Person)
 		w.facts[p.ID] = standing.Facts
 		for _, k := range p.Keys {
-			w.byKey[k.SourceKey] = p.ID
+			w.peopleByKey[k.SourceKey] = p.ID
 		}
 	}
 	w.subset = store.Only(known...)
@@ -125,7 +125,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 		for _, employment := range p.Employments {
 			for _, terms := range employment.Terms {
 				key := identity.SourceKey{Source: employment.Key.Source, Key: terms.ManagerKey}
-				if _, known := w.byKey[key]; !known && key.Key != "" {
+				if _, known := w.peopleByKey[key]; !known && key.Key != "" {
 					managers = append(managers, key)
 				}
 			}
@@ -137,15 +137,15 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	}
 	w.managers = map[identity.PersonID]identity.Person{}
 	for key, p := range found {
-		w.byKey[key], w.managers[p.ID] = p.ID, p
+		w.peopleByKey[key], w.managers[p.ID] = p.ID, p
 	}
 	return e.readNumbers(ctx, w)
 }
 
-// reconcileInTarget is Run for few people in one target. It has them to itself from before
-// it looks until it is done.
+// reconcileInTarget reads some people in one target and carries out what they need. It
+// holds their locks from before it reads until it is done.
 func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.Target) (*Result, error) {
-	ctx, span := tracer.Start(ctx, "target.few", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset.IDs()))))
+	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset.IDs()))))
 	defer span.End()
 	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, folk.subset.IDs())...)
 	if err != nil {
@@ -154,7 +154,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.T
 	defer lock.Unlock()
 	w := *folk
 	w.failing = nil
-	w.configs, w.lock, w.open = []config.Target{c}, lock, map[string]int{}
+	w.targetConfigs, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
 	heads, err := e.DB.Sequences(ctx)
 	if err != nil {
 		return nil, err
@@ -168,17 +168,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.T
 	if err := e.readTargets(ctx, &w); err != nil {
 		return nil, err
 	}
-	if err := e.resolveOpenSteps(ctx, &w); err != nil {
-		return nil, err
-	}
-	p, err := e.plan(ctx, &w)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.recordObservations(ctx, &w, p); err != nil {
-		return nil, err
-	}
-	return e.apply(ctx, &w, p)
+	return e.carryOut(ctx, &w)
 }
 
 // observe reads a target: as a whole, or what it has of few people.
@@ -260,7 +250,7 @@ func (w *inputs) concerned() store.PersonSet {
 	if w.subset.IsEveryone() {
 		return w.subset
 	}
-	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.byKey)))...)
+	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.peopleByKey)))...)
 }
 
 // readBound reads which accounts in a target behov knows as the people's.
@@ -310,7 +300,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 	for kind, people := range counted {
 		t.LimitUsage[plan.Kind(kind)] = people
 	}
-	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.subset)
+	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.subset, e.holdsExpired())
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (h *house) few(keys ...string) []plan.DeferredPerson {
 // nothingToDo says that a plan for everybody is empty.
 func (h *house) nothingToDo() {
 	h.t.Helper()
-	p, err := h.e.Plan(h.t.Context(), reconcile.Options{})
+	p, err := h.e.Plan(h.t.Context(), reconcile.Scope{})
 	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
 		h.t.Errorf("there is still to do: %.500s %.500v %v", fmt.Sprint(opsOf(p.Steps)), p.Holds, err)
 	}
@@ -294,7 +294,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for n := range 8 {
 		wg.Go(func() {
 			if n%4 == 0 {
-				if _, err := h.e.Run(t.Context(), reconcile.Options{}); err != nil {
+				if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err != nil {
 					t.Error(err)
 				}
 				return

@@ -17,7 +17,7 @@ import (
 // identity there are none.
 type Values struct {
 	engine  *Engine
-	world   *inputs
+	inputs  *inputs
 	targets map[string]plan.Target
 }
 
@@ -31,9 +31,9 @@ type ValueChange struct {
 // PreviewPerson is Preview for one person today. When nothing is to be done that is
 // found out without reading what is not about them, and costs the same however many
 // people there are. Otherwise only a look at everybody can tell what is over a limit
-// together with what is to be done about others. The plan is not for RunSaved.
+// together with what is to be done about others. The plan cannot be carried out as a saved one.
 func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*plan.Plan, *Values, error) {
-	w, err := e.newInputs(ctx, Options{})
+	w, err := e.newInputs(ctx, Scope{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,7 +42,7 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 		return nil, nil, err
 	}
 	w.openSteps = map[string][]store.OpenStep{}
-	for _, c := range w.configs {
+	for _, c := range w.targetConfigs {
 		if w.openSteps[c.Name], err = e.DB.OpenSteps(ctx, c.Name, w.subset); err != nil {
 			return nil, nil, err
 		}
@@ -55,15 +55,16 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 		return nil, nil, err
 	}
 	if len(p.Deferred)+len(p.Steps)+len(p.Holds)+len(p.AwaitingCompleteRead) > 0 {
-		return e.Preview(ctx, Options{Person: person})
+		return e.Preview(ctx, Scope{Person: person})
 	}
 	one, err := p.Only(person)
 	return one, e.valuesOf(w), err
 }
 
-// Preview is Plan with the values that its steps would write.
-func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, error) {
-	p, w, err := e.preview(ctx, o)
+// Preview returns what Run would do, and the values that it would write. It writes
+// nothing, in no target and not in the database.
+func (e *Engine) Preview(ctx context.Context, s Scope) (*plan.Plan, *Values, error) {
+	p, w, err := e.preview(ctx, s)
 	if err != nil {
 		return p, nil, err
 	}
@@ -71,7 +72,7 @@ func (e *Engine) Preview(ctx context.Context, o Options) (*plan.Plan, *Values, e
 }
 
 func (e *Engine) valuesOf(w *inputs) *Values {
-	v := &Values{engine: e, world: w, targets: map[string]plan.Target{}}
+	v := &Values{engine: e, inputs: w, targets: map[string]plan.Target{}}
 	for _, t := range w.targets {
 		v.targets[t.Name] = t
 	}
@@ -79,7 +80,7 @@ func (e *Engine) valuesOf(w *inputs) *Values {
 }
 
 func (v *Values) protected(person identity.PersonID) bool {
-	p, ok := v.world.person(person)
+	p, ok := v.inputs.person(person)
 	return ok && p.Protected
 }
 
@@ -91,7 +92,7 @@ func (v *Values) Account(s plan.Step) string {
 		return ""
 	}
 	if createsAccount(s.Op) || s.Op == connectors.RenameAccount {
-		return v.engine.accountOf(v.world, s.Person, s.Target).Name
+		return v.engine.accountOf(v.inputs, s.Person, s.Target).Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)
 	return a.Name
@@ -161,14 +162,14 @@ func (v *Values) Changes(s plan.Step) []ValueChange {
 		return nil
 	}
 	now, _ := t.Observed.ByID(s.AccountID)
-	desired := v.engine.accountOf(v.world, s.Person, s.Target)
+	desired := v.engine.accountOf(v.inputs, s.Person, s.Target)
 	var all []ValueChange
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		c := ValueChange{Attribute: name, Before: now.Attributes[name], After: desired.Attributes[name]}
 		if person, refers := desired.References[name]; refers {
 			c.Before, c.After = v.names(t, c.Before), nil
 			if person != "" {
-				c.After = []string{v.engine.accountOf(v.world, person, s.Target).Name}
+				c.After = []string{v.engine.accountOf(v.inputs, person, s.Target).Name}
 			}
 		}
 		if name == plan.NameAttribute {

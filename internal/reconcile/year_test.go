@@ -154,7 +154,7 @@ func TestAYearInTheMunicipality(t *testing.T) {
 		if err != nil || report.Held != nil || len(report.Problems) > 0 {
 			t.Fatalf("%s: import: %+v, %v", yearDate(day), report, err)
 		}
-		r, err := e.Run(t.Context(), reconcile.Options{})
+		r, err := e.Run(t.Context(), reconcile.Scope{})
 		if err != nil || r.Err() != nil || len(r.Plan.Holds) > 0 {
 			t.Fatalf("%s: %v, %v, holds %+v", yearDate(day), err, r.Err(), r.Plan.Holds)
 		}
@@ -170,7 +170,7 @@ func TestAYearInTheMunicipality(t *testing.T) {
 			return
 		}
 	}
-	if p, err := e.Plan(t.Context(), reconcile.Options{}); err != nil || len(p.Steps) > 0 {
+	if p, err := e.Plan(t.Context(), reconcile.Scope{}); err != nil || len(p.Steps) > 0 {
 		t.Errorf("at the end there is left to do: %v, %v", opsOf(p.Steps), err)
 	}
 	summary, err := e.DB.VerifyAudit(t.Context())

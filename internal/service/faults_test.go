@@ -162,7 +162,7 @@ func (town *remoteTown) desired(why *string) bool {
 	direct := town.straight()
 	defer func() { _ = direct.Close() }()
 	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: map[string]connectors.Connector{"one": direct, "two": town.targets["two"]}, Now: time.Now, Actor: "test"}
-	p, err := e.Plan(context.Background(), reconcile.Options{})
+	p, err := e.Plan(context.Background(), reconcile.Scope{})
 	if err != nil {
 		*why = err.Error()
 		return false

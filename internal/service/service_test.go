@@ -308,7 +308,7 @@ func (town *town) has(key, name string) string {
 func (town *town) whole() {
 	town.t.Helper()
 	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: town.connectors(), Now: town.now, Actor: "test"}
-	p, err := e.Plan(context.Background(), reconcile.Options{})
+	p, err := e.Plan(context.Background(), reconcile.Scope{})
 	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
 		town.t.Errorf("there is still to do: %v %v", p, err)
 	}
@@ -444,7 +444,7 @@ func (town *town) joins(key, target string) identity.PersonID {
 // quiet says whether there is nothing to do.
 func (town *town) quiet() bool {
 	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: town.connectors(), Now: time.Now, Actor: "test"}
-	p, err := e.Plan(context.Background(), reconcile.Options{})
+	p, err := e.Plan(context.Background(), reconcile.Scope{})
 	if err != nil {
 		town.todo = err.Error()
 		return false

@@ -54,7 +54,7 @@ func TestTrace(t *testing.T) {
 			}
 			at = parent
 		}
-		if !slices.Equal(path, []string{"target.apply", "target.few", "job people", "hr.import"}) {
+		if !slices.Equal(path, []string{"target.apply", "target.people", "job people", "hr.import"}) {
 			t.Errorf("the path is %v", path)
 		}
 		for _, a := range s.Attributes {

@@ -221,7 +221,7 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 		return river.JobSnooze(max(0, until.Sub(s.Now())))
 	}
 	began := time.Now()
-	r, err := g.engine.Run(ctx, reconcile.Options{Targets: []string{t}})
+	r, err := g.engine.Run(ctx, reconcile.Scope{Targets: []string{t}})
 	if errors.Is(err, store.ErrLocked) {
 		return river.JobSnooze(soon)
 	}

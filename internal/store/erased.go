@@ -91,7 +91,7 @@ func (tx *Tx) Erased(ctx context.Context, many bool) (*ErasedIndex, error) {
 }
 
 // Find returns the erased record that a source's key, or else the national
-// identity number, is of; byKey says which. A key under which there is another
+// identity number, is of; peopleByKey says which. A key under which there is another
 // number now was given to another person.
 func (e *ErasedIndex) Find(ctx context.Context, key identity.SourceKey, number string) (r ErasedRecord, byKey, found bool, err error) {
 	if e.none {

@@ -175,7 +175,7 @@ func (db *DB) SponsoredBy(ctx context.Context, sponsors []identity.PersonID) ([]
 // heads were read: an HR event, a decision, a step in the target that another
 // plan made or is about to make, or somebody who said whose an account is. What
 // was planned for them then may be wrong now.
-func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonSet, since Sequences, plan string) (map[identity.PersonID]bool, error) {
+func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonSet, since Sequences) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	if !of.all && len(of.ids) == 0 {
 		return touched, nil
@@ -206,8 +206,8 @@ func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonS
 		}
 	}
 	if now.Audit > since.Audit {
-		if err := ask(`SELECT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6`,
-			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), plan); err != nil {
+		if err := ask(`SELECT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5)`,
+			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound)); err != nil {
 			return nil, err
 		}
 	}

@@ -20,14 +20,42 @@ type StepVerdict struct {
 	Decision int64 `db:"decision"`
 }
 
-// StepDecisions returns the decisions on steps of people in a target.
-func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet) ([]StepVerdict, error) {
+// expired returns a decision on a step as it is once its hold, if it is among the
+// given, has expired: a release is none any more, and what was rejected waits for
+// another decision.
+func (v StepVerdict) expired(holds map[string]bool) (left StepVerdict, any bool) {
+	if !holds[v.Hold] {
+		return v, true
+	}
+	released := v.Verdict == Release
+	v.Verdict, v.Hold = Deferred, ""
+	return v, !released
+}
+
+// StepDecisions returns the decisions on steps of people in a target, as they are when
+// the holds that were raised before an instant, and the releases that are older, have
+// expired (see ExpireHolds).
+func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet, expired time.Time) ([]StepVerdict, error) {
+	var old []string
+	if err := db.read.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE raised_us < $1`, micros(expired)); err != nil {
+		return nil, fmt.Errorf("read holds: %w", err)
+	}
+	holds := make(map[string]bool, len(old))
+	for _, digest := range old {
+		holds[digest] = true
+	}
 	var all []StepVerdict
-	where, args := of.condition(db.read, "person_id", []any{target})
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND `+where+` ORDER BY step`, args...); err != nil {
+	where, args := of.condition(db.read, "person_id", []any{target, Release, micros(expired)})
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND NOT (verdict = $2 AND decided_us < $3) AND `+where+` ORDER BY step`, args...); err != nil {
 		return nil, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
 	}
-	return all, nil
+	inForce := all[:0]
+	for _, v := range all {
+		if left, any := v.expired(holds); any {
+			inForce = append(inForce, left)
+		}
+	}
+	return inForce, nil
 }
 
 // DecideSteps notes a decision on steps of a hold; a later decision on a step
