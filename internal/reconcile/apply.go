@@ -17,14 +17,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// What becomes of a step besides the audit's outcomes: it was not tried, as
-// one that it depends on was not done; or nobody knows yet, as its target gave
-// no answer.
+// Outcomes of a step besides those of the audit trail: not tried, because a step that it
+// depends on was not done; or unknown, because the target gave no answer.
 const (
 	notTried = "not-tried"
 	unknown  = "unknown"
-	// deferred: something new is known of the person, or another run has
-	// their account to itself. Whoever that is sees to it.
+	// deferred: something was recorded about the person after the plan was read, or
+	// another run holds the lock of their account. That run, or the job that came with
+	// the record, does the work.
 	deferred = "left-to-another-run"
 )
 
@@ -45,8 +45,8 @@ type Result struct {
 	Outcomes map[string]int `json:"outcomes"` // by audit outcome
 	// NotDone are steps that were refused, or failed, or not tried.
 	NotDone []StepResult `json:"undone,omitempty"`
-	// Notes are steps that were done and that the target, or whoever gets
-	// first passwords, had something to say about.
+	// Notes are steps that were done and about which the target, or the password sink,
+	// reported something.
 	Notes []StepResult `json:"notes,omitempty"`
 	// Resolved counts steps of a stopped run whose end was found out.
 	Resolved map[string]int `json:"settled,omitempty"`
@@ -55,7 +55,7 @@ type Result struct {
 	Unavailable map[string]string `json:"down,omitempty"`
 	// RetryAfter is how long those asked us to wait, as far as they did.
 	RetryAfter map[string]time.Duration `json:"-"`
-	// OutcomesByTarget counts what became of the steps in each target.
+	// OutcomesByTarget counts the outcomes of the steps in each target.
 	OutcomesByTarget map[string]map[string]int `json:"-"`
 }
 
@@ -66,7 +66,7 @@ type StepResult struct {
 	Detail  string    `json:"detail"`
 }
 
-// addOutcome adds what became of a step, and says whether it was done.
+// addOutcome adds the outcome of a step and reports whether the step was done.
 func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	r.Outcomes[outcome]++
 	if r.OutcomesByTarget == nil {

@@ -24,21 +24,21 @@ type targetRun struct {
 	inputs          *inputs
 	target          plan.Target
 	plan            string
-	released        map[string]string // steps that somebody released, and the hold's digest
+	released        map[string]string // by released step, the hold's digest
 	steps           []plan.Step
 	report          func(s plan.Step, outcome, detail string)
 	done            map[string]bool // steps that were done
 	accounts        map[identity.PersonID]string
 	deferredWhy     map[identity.PersonID]string // who is left to others, and why
-	requeue         map[identity.PersonID]bool   // of them, whom these may see with older eyes
+	requeue         map[identity.PersonID]bool   // of the deferred people, those whom an older run may hold
 	retryAfter      time.Duration                // how long the target asked us to wait
 	deferredBatches int                          // how many batches it wanted to do later, in a row
 	// urgent steps are taken whatever else is going on.
 	urgent bool
 	took   time.Duration // for how long the target worked on the last batch
-	// What happened to people since the plan was made, up to the heads in heard:
-	// whom HR or a decision was about, and the last audit record of a step that
-	// another plan took in this target.
+	// What was recorded about people after the plan was read, up to the sequences in
+	// readUpTo: the people with an HR event or a decision, and by person the last audit
+	// record of a step that another plan took in this target.
 	readUpTo      store.Sequences
 	changedPeople map[identity.PersonID]bool
 	otherSteps    map[identity.PersonID]int64
@@ -120,7 +120,7 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	return a, ""
 }
 
-// createsAccount says whether a step makes an account.
+// createsAccount reports whether a step creates an account.
 func createsAccount(op connectors.Op) bool {
 	return op == connectors.CreateAccount || op == plan.PrepareAccount
 }
@@ -151,7 +151,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 	return ""
 }
 
-// matchesPlan says whether the value is the one that the step names.
+// matchesPlan reports whether the value is the one that the step names.
 func (r *targetRun) matchesPlan(s plan.Step, attribute string, values []string) bool {
 	return r.target.Fingerprint(r.inputs.fingerprintKey, attribute, values) == s.Attributes[attribute]
 }
@@ -180,9 +180,9 @@ type valueChange struct {
 	After   map[string][]string `json:"after,omitempty"`
 }
 
-// intend commits that the attempts are about to be made, and returns those that
-// are: not of people of whom something new is known by now, and not with a name
-// that is or was somebody else's.
+// intend commits the intents of the attempts and returns those that are to be made. It
+// leaves out people about whom something was recorded after the plan was read, and names
+// that are or were another person's.
 func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
 	var kept []attempt
 	why := map[string]string{} // by attempt, why it is not made
@@ -253,7 +253,8 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 	return kept, nil
 }
 
-// pausedSince says whether somebody paused the target since this was planned.
+// pausedSince returns the decision that paused the target after this was planned; empty
+// without one.
 func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, err error) {
 	if r.urgent {
 		return "", nil
@@ -290,7 +291,8 @@ func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempt
 	return takenBack, nil
 }
 
-// affectedSince returns of whom something is known that the plan did not know.
+// affectedSince returns the people of the attempts about whom something was recorded that
+// the plan does not know.
 func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
 	if r.urgent {
 		return nil, nil
@@ -315,7 +317,7 @@ func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []
 	for _, a := range attempts {
 		id := a.step.Person
 		since := r.inputs.sequences.Audit
-		ours := r.inputs.lock != nil || settled[id] // whom nobody else touched since what stopped was settled, and before
+		ours := r.inputs.lock != nil || settled[id] // no other run had their lock since their open steps were resolved
 		if ours {
 			since = r.inputs.resolvedAt
 		}

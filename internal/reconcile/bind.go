@@ -10,9 +10,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// CheckBind reads a target and reports whether an account there can be said to be a
-// person's, and is enabled. One that is ignored on purpose, is another person's, or
-// says that it belongs to another is refused.
+// CheckBind reads a target and reports whether an account there can be bound to a person,
+// and whether it is enabled. It refuses an account that is ignored on purpose, is another
+// person's, or carries another person's anchor.
 func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accountID string) (enabled bool, err error) {
 	t, ok := e.Config.Target(target)
 	connector := e.Targets[target]

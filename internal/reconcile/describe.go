@@ -49,8 +49,8 @@ func (e *Engine) desiredPeople(ctx context.Context, w *inputs) iter.Seq[plan.Per
 	}
 }
 
-// describePeople works out what people need and what their accounts are to be like. It is
-// called for several people at once, and changes nothing of the world.
+// describePeople works out the desired grants and accounts of people. It runs for several
+// chunks at once and does not change the inputs.
 func (e *Engine) describePeople(w *inputs, people []identity.Person) []plan.Person {
 	all := make([]plan.Person, len(people))
 	for i, p := range people {
@@ -114,7 +114,7 @@ func (e *Engine) applyStage(p *plan.Person, s identity.Stage, day identity.Date)
 	return day
 }
 
-// checkUnits says whether every unit that a person works in is in the tree. A
+// checkUnits returns an error when a unit in which a person works is not in the tree: a
 // unit that was closed or forgotten there must not take anyone's access.
 func (e *Engine) checkUnits(p identity.Person, day identity.Date) error {
 	if e.Config.Rules.Units.Len() == 0 {
@@ -137,9 +137,8 @@ func (e *Engine) checkUnits(p identity.Person, day identity.Date) error {
 // chosen is the name that an account gets, or why none.
 type chosen struct{ name, bad string }
 
-// nameAccounts finds the accounts that were there before behov, and chooses the
-// names of those that get one. Both need a look at everybody before anybody is
-// planned.
+// nameAccounts finds existing accounts to adopt and chooses the names of accounts that
+// are to be created. Both compare all people before anyone is planned.
 func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 	w.freshNames = map[string]map[identity.PersonID]string{}
 	w.names = map[string]map[identity.PersonID]chosen{}
@@ -210,8 +209,8 @@ func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *namin
 // maxRounds is how often names are chosen again.
 const maxRounds = 20
 
-// accountOf is what a person's account in a target looks like; of somebody
-// unknown, like nothing.
+// accountOf returns the desired account of a person in a target; the zero value for a
+// person whom the inputs do not cover.
 func (e *Engine) accountOf(w *inputs, person identity.PersonID, target string) plan.Account {
 	t := slices.IndexFunc(w.targetConfigs, func(c config.Target) bool { return c.Name == target })
 	p, known := w.person(person)
@@ -255,9 +254,9 @@ func (e *Engine) account(w *inputs, t int, p identity.Person) plan.Account {
 	return a
 }
 
-// claims works out by what an account that was there would be told as the
-// person's. Of somebody who has not begun yet it is adopted only on the first
-// day: until then it may be needed for something that HR does not know.
+// claims works out the values by which an existing account is recognised as the person's.
+// An account of a person who has not started is adopted on the first day and not before:
+// until then it may serve a purpose that HR does not know.
 func (e *Engine) claims(w *inputs, c config.Target, p identity.Person, a *plan.Account) {
 	var held *heldError
 	if len(c.Adopt) == 0 || errors.As(w.undecided[p.ID], &held) { // who may be another person claims nothing
@@ -275,14 +274,14 @@ func (e *Engine) claims(w *inputs, c config.Target, p identity.Person, a *plan.A
 	}
 }
 
-// hasStarted says whether any employment of the person has begun, be it over or
-// not.
+// hasStarted reports whether any employment of the person has started, ended ones
+// included.
 func hasStarted(p identity.Person, day identity.Date) bool {
 	return slices.ContainsFunc(p.Employments, func(e identity.Employment) bool { return e.HasStarted(day) })
 }
 
-// hasEntitlementIn says whether the rules give the person anything in the target, now
-// or when a gate opens.
+// hasEntitlementIn reports whether the rules grant the person anything in the target, now
+// or once a gate opens.
 func (e *Engine) hasEntitlementIn(target string, p plan.Person) bool {
 	return slices.ContainsFunc(p.Grants, func(g policy.Grant) bool {
 		entitlement, ok := e.Config.Rules.Catalogue.Entitlement(g.Entitlement)
@@ -290,8 +289,8 @@ func (e *Engine) hasEntitlementIn(target string, p plan.Person) bool {
 	})
 }
 
-// manager returns who the person's manager is, of the employment that speaks
-// for them. It is not known when HR names somebody it does not list.
+// manager returns the person's manager by their main employment. known is false when HR
+// names a manager whom it does not list.
 func manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey map[identity.SourceKey]identity.PersonID) (id identity.PersonID, known bool) {
 	main, ok := p.Main(day, rule)
 	if !ok {
@@ -305,7 +304,7 @@ func manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey
 	return id, known
 }
 
-// hasLeft reports whether all employments of a person whom others refer to are over.
+// hasLeft reports whether all employments of a person to whom others refer have ended.
 func (e *Engine) hasLeft(w *inputs, id identity.PersonID) bool {
 	p, ok := w.person(id)
 	if !ok {

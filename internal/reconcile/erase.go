@@ -12,9 +12,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// erase destroys what is known of people whose time is over, once every target
-// has been read completely and none has an account of theirs. Of whom something
-// new is known since, or whom another run is at, it leaves to the next run.
+// erase destroys the personal data of people whose retention is over, once every target
+// was read completely and none has an account of theirs. It leaves people about whom
+// something new was recorded, or whom another run has locked, to the next run.
 func (e *Engine) erase(ctx context.Context, w *inputs) error {
 	if e.coversPart(w) {
 		return nil
@@ -74,8 +74,8 @@ func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (
 	return e.DB.Lock(ctx, names...)
 }
 
-// affectedInAnyTarget returns of whom something is known by now, in any target, that
-// the world does not show.
+// affectedInAnyTarget returns the people about whom something was recorded, in any
+// target, after the inputs were read.
 func (e *Engine) affectedInAnyTarget(ctx context.Context, tx *store.Tx, w *inputs, people store.PersonSet) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	for _, t := range w.targets {
@@ -88,7 +88,7 @@ func (e *Engine) affectedInAnyTarget(ctx context.Context, tx *store.Tx, w *input
 	return touched, nil
 }
 
-// hasAccountAnywhere says whether a person has, or may have, an account in any target.
+// hasAccountAnywhere reports whether a person has, or may have, an account in any target.
 func (e *Engine) hasAccountAnywhere(w *inputs, id identity.PersonID) bool {
 	for _, t := range w.targets {
 		if t.Observed == nil || !t.Observed.Completeness.Complete || w.openCounts[t.Name] > 0 {

@@ -15,10 +15,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// What becomes of a step that its target refused or failed to do, while it does
-// others: it is tried again, later each time, and in the end parked until a
-// person has looked at it. What takes something away is tried once a day all
-// the same: somebody who has left must not stay because a target once said no.
+// A step that its target refuses or fails to do, while it does others, is tried again,
+// later each time, and in the end parked until a person has looked at it. A step that
+// revokes access is tried once a day even then: a leaver must not keep access because a
+// target once refused.
 const (
 	mostTries    = 8
 	firstRetry   = 10 * time.Second
@@ -140,8 +140,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 	return nil
 }
 
-// coversAccess says whether the world shows everything that a person has in a
-// target.
+// coversAccess reports whether the inputs show all access of a person in a target.
 func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID) bool {
 	if w.only != "" && w.only != person {
 		return false
@@ -154,9 +153,9 @@ func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID
 	return false
 }
 
-// noteFailures notes, of a batch, the steps that failed by themselves, and has
-// somebody look at their people again in time. When none was answered, and the
-// target says when it will, it is the target's trouble and not theirs.
+// noteFailures records the steps of a batch that failed by themselves and schedules their
+// next try. When none was answered, and the target says when it will answer, the failure
+// is the target's and not theirs.
 func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
 	failed := map[string]bool{} // by attempt
 	answered := false
@@ -164,7 +163,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		answered = answered || results[i].Err == nil || connectors.RetryAfter(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
 		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
 	}
-	again := map[time.Time][]string{} // by when, whom somebody has to look at
+	again := map[time.Time][]string{} // people to reconcile again, by when
 	for i, a := range attempts {
 		if answered && connectors.ClassOf(results[i].Err) == connectors.RetryLater {
 			failed[a.id] = true
@@ -204,8 +203,7 @@ func (r *targetRun) failedBefore(s plan.Step) bool {
 // together is how far apart steps may be due that are tried again in one go.
 const together = 5 * time.Second
 
-// parkedTogether is for how long parked steps are collected before somebody is
-// told.
+// parkedTogether is for how long parked steps are collected before an alert is sent.
 const parkedTogether = 10 * time.Second
 
 // noteFailure notes that a step failed once more, and returns when it is tried

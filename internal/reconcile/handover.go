@@ -16,7 +16,8 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// PasswordSink returns who is told a target's first passwords; nil for nobody.
+// PasswordSink returns the sink of a target's first passwords; nil when none is
+// configured.
 func PasswordSink(target string, to config.FirstPassword) connectors.PasswordSink {
 	switch {
 	case to.Directory != "":
@@ -106,8 +107,8 @@ func (p passwordFiles) ready() error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// create makes a file that is not there yet: of an account that was made anew
-// there may be an older one.
+// create creates a new file. An account that is created a second time may have an older
+// file.
 func (p passwordFiles) create(name string) (*os.File, error) {
 	for n := 1; ; n++ {
 		file := name + ".json"
@@ -121,8 +122,8 @@ func (p passwordFiles) create(name string) (*os.File, error) {
 	}
 }
 
-// passwordCommand runs a program for each password, which gets it on its
-// standard input: arguments are there for everybody on the machine to see.
+// passwordCommand runs a program for each password. The program reads it from its
+// standard input: every user of the machine can see arguments.
 type passwordCommand struct {
 	target string
 	argv   []string

@@ -136,8 +136,8 @@ func (e *Engine) recordAccountStates(ctx context.Context, tx *store.Tx, w *input
 	return nil
 }
 
-// gone says whether the account that behov knows of a person is nowhere in the
-// target, all of which was searched for it.
+// gone reports whether the account that behov knows of a person is nowhere in the target,
+// all of which was searched.
 func gone(t plan.Target, person identity.PersonID) bool {
 	bound := t.Bound.AccountOf(person)
 	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Searched || bound == "" {

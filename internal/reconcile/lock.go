@@ -13,14 +13,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// What excludes what: one run at a time plans everybody in a target, and one
-// at a time touches a person's account in it, whichever process it is in.
+// Locks, across processes: one run at a time plans everyone in a target, and one run at a
+// time changes a person's account in it.
 
-// allTargetsLock is the lock of whoever sees to what concerns all targets together.
+// allTargetsLock is the lock for work that concerns all targets together.
 const allTargetsLock = "all targets together"
 
-// lockTargets waits until nobody else plans everybody in the targets; nil is
-// all of them, and what concerns them together.
+// lockTargets waits for the locks of the targets that are planned for everyone; nil is
+// all targets, and the work that concerns them together.
 func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
 	var names []string
 	if targets == nil {
@@ -47,8 +47,8 @@ func personLocks(target string, people []identity.PersonID) []string {
 	return names
 }
 
-// lockOpenSteps finds what stopped runs left open, and locks the people whose it
-// is. What somebody is at is not stopped.
+// lockOpenSteps finds the steps that stopped runs left open and locks their people. Steps
+// whose person is locked belong to a run that is under way.
 func (e *Engine) lockOpenSteps(ctx context.Context, w *inputs) error {
 	w.openSteps = map[string][]store.OpenStep{}
 	for _, c := range w.targetConfigs {
@@ -69,7 +69,7 @@ func (e *Engine) lockOpenSteps(ctx context.Context, w *inputs) error {
 				w.locks = append(w.locks, lock)
 			}
 		}
-		// Again: somebody may have ended one before we had the lock.
+		// Again: another process may have ended a step before this one had the lock.
 		if open, err = e.DB.OpenSteps(ctx, c.Name, w.subset); err != nil {
 			return err
 		}
@@ -105,9 +105,9 @@ func (l locks) unlock() {
 // urgentLockWait is for how long what must be done now waits for its turn.
 const urgentLockWait = 2 * time.Second
 
-// lock makes sure that nobody else touches the people of a batch until it is
-// done. Whom another run touches it leaves to that one. While another batch holds
-// locks it does not wait for room for more (store.IsLockLimit).
+// lock takes the locks of the people of a batch. People whom another run has locked it
+// defers to that run. While another batch of this run holds locks it does not wait for
+// more (store.IsLockLimit).
 func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping bool) (locks, error) {
 	if r.inputs.lock != nil {
 		return nil, r.inputs.lock.Held(ctx)
@@ -125,7 +125,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 	}
 	db := r.engine.DB
 	all, err := db.LockWithin(ctx, patience, personLocks(r.target.Name, people)...)
-	for store.IsLockLimit(err) && !overlapping { // nobody else sees to them; we hold nothing that others wait for
+	for store.IsLockLimit(err) && !overlapping { // this run holds no lock that others wait for
 		all, err = db.LockWithin(ctx, personLockWait, personLocks(r.target.Name, people)...)
 	}
 	switch {
@@ -151,8 +151,8 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 	return held, nil
 }
 
-// requeueDeferred has somebody look, soon, at those whom a run for everybody left to
-// runs that may have begun before what it knew, or before the day did.
+// requeueDeferred schedules another look at people who were deferred to runs that may
+// have read before this run did, or on the day before.
 func (r *targetRun) requeueDeferred(ctx context.Context) error {
 	if len(r.requeue) == 0 {
 		return nil
@@ -170,7 +170,7 @@ func (r *targetRun) requeueDeferred(ctx context.Context) error {
 }
 
 const (
-	// requeueDelay is when somebody looks again at those who were left to others.
+	// requeueDelay is after how long deferred people are reconciled again.
 	requeueDelay = 2 * time.Second
 	// requeueBatch is how many of them are one job.
 	requeueBatch = 50

@@ -11,18 +11,18 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Manager is somebody whom HR names as the manager of people who work here.
+// Manager is a manager whom HR names for people who work here.
 type Manager struct {
 	// Key is what HR calls the manager.
 	Key identity.SourceKey
-	// Person is the zero ID when HR lists nobody by that.
+	// Person is the zero ID when HR does not list the manager.
 	Person identity.PersonID
 	State  plan.ManagerState
 	People int // whose manager they are
 }
 
-// ManagersOn returns the managers whom HR names for people who work on a day, sorted
-// by key: of each person by the employment that speaks for them.
+// ManagersOn returns the managers named by HR for people who work on a day, sorted by
+// key. The main employment of each person counts.
 func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]Manager, error) {
 	people := map[identity.SourceKey]int{}
 	for p, err := range db.People(ctx, store.AllPeople) {

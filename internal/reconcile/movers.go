@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// mover is somebody who works elsewhere than the last run saw, and what they
-// still have that no rule gives.
+// mover is a person who works in another unit or job than the last run saw, with the
+// access that no rule gives them any more.
 type mover struct {
 	person   identity.PersonID
 	position string
@@ -23,9 +23,9 @@ type mover struct {
 	items    []store.ReviewItem
 }
 
-// movers compares where everybody works with where the last run saw them. It
-// compares states and waits for no event, so that no move is missed, however
-// late it is recorded and however often a run was stopped.
+// movers compares where people work with where the last run saw them. It compares states
+// and no events, so that it misses no move, however late HR records it and however often
+// a run was stopped.
 func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, error) {
 	if e.coversPart(w) {
 		return nil, nil
@@ -38,7 +38,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 	for _, person := range w.people {
 		main, ok := person.Main(w.day, e.Config.Main)
 		if !ok || !main.ActiveOn(w.day) || main.OnLeave(w.day) {
-			continue // whoever is away has not moved
+			continue // a person on leave has not moved
 		}
 		terms := main.On(w.day)
 		m := mover{person: person.ID, position: terms.Unit + "|" + terms.JobCode}

@@ -15,8 +15,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// naming gives accounts in one target their names: unique among those that are
-// there, those that are planned, and those that ever were somebody's.
+// naming chooses the names of accounts in one target: unique among the existing accounts,
+// the planned ones, and those that ever existed.
 type naming struct {
 	target  plan.Target
 	how     config.AccountName
@@ -98,7 +98,7 @@ func (n *naming) choose(ctx context.Context, person identity.PersonID, current s
 // maxNames is how many candidates are tried.
 const maxNames = 10_000
 
-// free says whether the person may have the name.
+// free reports whether the person may have the name.
 func (n *naming) free(ctx context.Context, name, current string, person identity.PersonID) (bool, error) {
 	if current != "" && strings.EqualFold(name, current) {
 		return true, nil
@@ -121,10 +121,9 @@ func (n *naming) observed(name, current string) bool {
 	return there
 }
 
-// check asks the target about names that were chosen and that it may have
-// given to accounts that nobody showed us. It says whether any is taken: then
-// names have to be chosen again. A target that cannot say leaves it to the
-// refusal of the change.
+// check asks the target which of the chosen names are taken by accounts that the snapshot
+// does not show. It reports whether any is: then names have to be chosen again. A target
+// that cannot answer refuses the change instead.
 func (n *naming) check(ctx context.Context, connector connectors.Connector) (again bool, err error) {
 	checker, ok := connector.(connectors.NameChecker)
 	if !ok || n.target.Observed == nil {

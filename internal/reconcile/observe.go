@@ -83,12 +83,12 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 				return err
 			}
 		}
-		return e.recordMovers(ctx, tx, movers) // last, as from here on nobody else records anything
+		return e.recordMovers(ctx, tx, movers) // last: it locks the sequences, so that no other process records anything
 	})
 }
 
-// recordUnrepairedDrift notes what is left as somebody made it in a target, and forgets
-// what is not needed any more, is there again, or is to be repaired.
+// recordUnrepairedDrift records drift that is reported and not repaired, and clears drift
+// that is no longer needed, is gone, or is to be repaired.
 func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
 	now := map[plan.UnrepairedDrift]bool{}
 	for _, l := range p.UnrepairedDrift {
@@ -121,7 +121,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 	return nil
 }
 
-// recordTargetStates notes what a run over everybody saw of the targets.
+// recordTargetStates records what a run over everyone saw of the targets.
 func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) error {
 	if w.only != "" {
 		return nil
@@ -135,7 +135,7 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) e
 			if t.Observed == nil {
 				continue
 			}
-			// Whoever asks whether it was done must hear that it was not.
+			// A job that asks whether the work was done must learn that it was not.
 			missed := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name])
 			if n := r.OutcomesByTarget[t.Name][deferred]; n > 0 {
 				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
@@ -180,10 +180,10 @@ func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs)
 	return touched, nil
 }
 
-// bindObserved notes by the target's own ID the accounts that are known by their
-// anchor only: others can change that. An incomplete reading may lack a second
-// account with the same anchor, and binds nobody. It also notes the names that
-// people's accounts have.
+// bindObserved records the target's own ID of accounts that are known by their anchor
+// only: others can change an anchor. From an incomplete read, which may lack a second
+// account with the same anchor, it binds none. It also registers the names of people's
+// accounts.
 func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
 	held := map[identity.PersonID]bool{}
 	for _, h := range p.Holds {
@@ -335,8 +335,8 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 	return nil
 }
 
-// coversEntitlement says whether the world shows a person's entitlement. What is in no
-// target any more, every world does.
+// coversEntitlement reports whether the inputs show a person's entitlement. Any inputs
+// show an entitlement that is in no target any more.
 func (e *Engine) coversEntitlement(w *inputs, person identity.PersonID, entitlement policy.EntitlementID) bool {
 	if w.only != "" && w.only != person || !w.subset.IsEveryone() && !w.subset.Contains(person) {
 		return false
@@ -379,7 +379,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 			}
 		}
 	}
-	done := make(map[string]bool, len(w.people)/8) // who has anything in the trail
+	done := make(map[string]bool, len(w.people)/8) // people with access in the audit trail
 	person, recorded := "", []store.ActiveAccess{}
 	next := func(id string) {
 		if person != "" {
@@ -447,9 +447,9 @@ func (e *Engine) observedAccess(t plan.Target, person identity.PersonID) []strin
 	return seen
 }
 
-// observable says whether a snapshot can show the access at all: of what is not
-// in the catalogue any more, not in the target under the catalogue's name, or
-// has a name that several have, it is not known whether it is still there.
+// observable reports whether a snapshot can show the access at all. It cannot when the
+// entitlement left the catalogue, is not in the target under the catalogue's name, or
+// shares its name with another.
 func (e *Engine) observable(t plan.Target, name string) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
 	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native) && t.Observed.Unreadable(entitlement.Native) == ""

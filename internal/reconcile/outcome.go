@@ -13,9 +13,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// outcomeOf says how a result stands in the audit trail. The empty outcome is
-// that of a step of which nobody knows whether it was done: whatever an error
-// says, the target may have done it. It stays open until a snapshot shows.
+// outcomeOf returns the audit outcome of a result. It is empty when the outcome is not
+// known: whatever an error says, the target may have made the change. Then the step stays
+// open until a snapshot shows it.
 func outcomeOf(res connectors.Result) (outcome, detail string) {
 	if res.Err != nil {
 		return "", res.Err.Error()
@@ -33,7 +33,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 
 func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
 	at := r.engine.Now()
-	ended := make([]bool, len(attempts)) // by somebody else
+	ended := make([]bool, len(attempts)) // by another run
 	var answered []string
 	for i, a := range attempts {
 		if outcome, _ := outcomeOf(results[i]); outcome != "" {
@@ -70,7 +70,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 					return err
 				}
 			}
-			if !open[a.id] { // our connection broke, and somebody took us for dead
+			if !open[a.id] { // the connection broke, and another run took this one for dead
 				ended[i] = true
 				continue
 			}
@@ -163,10 +163,10 @@ func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind][]identity.Pers
 	return people
 }
 
-// reserveLimit returns those of few people for whom the target's limits leave no room
-// any more: others began beside this since it was planned. One at a time asks,
-// and notes whom it lets through before anybody knows how it ends, so that the
-// next one sees them. Whoever is counted already may go on.
+// reserveLimit returns the people for whom the target's limits leave no room, because
+// other runs for some people began after this was planned. Runs ask one at a time, and
+// count the people they let through before the outcome is known, so that the next run
+// sees them. People who are counted already may go on.
 func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
 	counting := r.limitUsage(attempts)
 	if r.inputs.subset.IsEveryone() || len(counting) == 0 {
@@ -196,11 +196,11 @@ func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []a
 	return beyond, nil
 }
 
-// endStep closes an open step, uses up a release of it, and notes what is known
-// of the account from then on. It says whether the step was open.
+// endStep closes an open step, uses up a release of it, and records what is known of the
+// account from then on. It reports whether the step was open.
 //
-// An account that a target says was disabled already is not one that behov
-// disabled, and behov does not open it again.
+// An account that a target reports as disabled already is not one that behov disabled,
+// and behov does not enable it again.
 func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
 	if open, err = tx.EndStep(ctx, id); err != nil || !open || !done(outcome) {
 		return open, err

@@ -34,9 +34,9 @@ func ProveDisable(ctx context.Context, db *store.DB, target string, connector co
 	})
 }
 
-// ProveDisableIfOlder is Prove for a target of which the last proof is older than age, or
-// was of another way of disabling. Nothing is written to a target that is paused.
-// tried says whether it was.
+// ProveDisableIfOlder is ProveDisable for a target whose last proof is older than age or
+// was of another method. It writes nothing to a paused target. tried reports whether it
+// proved anything.
 func ProveDisableIfOlder(ctx context.Context, db *store.DB, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
 	if _, able := connector.(connectors.DisableProver); !able {
 		return proof, false, nil
@@ -81,8 +81,8 @@ func (e *Engine) proveTargets(ctx context.Context, o Scope) error {
 // for that of another way.
 func disableMethods(c connectors.Connector) string { return c.Capabilities()[connectors.Disable].Note }
 
-// readProof reads whether a disabled account is shut out of the target. One that
-// can be tried and was not is told.
+// readProof reads whether the target refuses sign-in to a disabled account. A target that
+// can be tried and was not gets a finding.
 func (e *Engine) readProof(ctx context.Context, _ *inputs, t *plan.Target) error {
 	connector := e.Targets[t.Name]
 	if _, able := connector.(connectors.DisableProver); !able {

@@ -29,7 +29,7 @@ type inputs struct {
 	saved   *plan.Plan // that is to come out again; nil for any
 	// subset selects the people whom the inputs cover.
 	subset         store.PersonSet
-	groupSize      int // how many people, few among them, what happened is about
+	groupSize      int // how many people the import that caused this changed
 	targetConfigs  []config.Target
 	began          time.Time
 	sequences      store.Sequences
@@ -40,27 +40,27 @@ type inputs struct {
 	warnings       map[identity.PersonID][]string           // what will end
 	peopleByKey    map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
 	targets        []plan.Target                            // as configs
-	openSteps      map[string][]store.OpenStep              // by target, what stopped runs left open: nobody else is at it
+	openSteps      map[string][]store.OpenStep              // by target, steps that stopped runs left open
 	locks          []*store.Lock                            // of the people whose that is
-	lock           *store.Lock                              // of few people; nobody else touches them
+	lock           *store.Lock                              // of the people, when the inputs cover some
 	resolvedAt     int64                                    // the trail's end when that was settled
 	openCounts     map[string]int                           // by target, how many steps are open
 	failing        []store.FailingStep
 	fingerprintKey []byte
-	holds          []plan.Hold                             // of the plan for everybody that was read, filled in by plan
-	managers       map[identity.PersonID]identity.Person   // of few people, as known
+	holds          []plan.Hold                             // of the plan for everyone, set by plan
+	managers       map[identity.PersonID]identity.Person   // of the people, when the inputs cover some
 	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
 	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
 	resolved       map[string]int                          // by outcome, filled in by settle
 	notes          []StepResult                            // on what was settled
 }
 
-// coversPart says whether the world is not everybody in every target.
+// coversPart reports whether the inputs lack people or targets.
 func (e *Engine) coversPart(w *inputs) bool {
 	return w.only != "" || !w.subset.IsEveryone() || len(w.targetConfigs) < len(e.Config.Targets)
 }
 
-// person returns somebody of the world by ID.
+// person returns a person of the inputs by ID.
 func (w *inputs) person(id identity.PersonID) (identity.Person, bool) {
 	i, found := slices.BinarySearchFunc(w.people, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
 	if !found {
@@ -104,8 +104,8 @@ func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
 // read reads everything. To settle what stopped runs left open it locks the
 // people whose that is, before it reads the targets; call unlock afterwards.
 func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, error) {
-	// Before anything else: whom something is known of since the world's heads is
-	// left to the job that came with it.
+	// Before anything else: people about whom something is recorded after the inputs'
+	// sequences are left to the job that came with the record.
 	waiting, err := e.DB.WaitingJobs(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, err
 	return w, e.readFacts(ctx, w)
 }
 
-// readPeopleAndRecords reads everybody, and what is recorded of each target.
+// readPeopleAndRecords reads all people, and what is recorded of each target.
 func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress func(stage string, done, total int)) ([]targetRecord, error) {
 	if err := e.readPeople(ctx, w, progress); err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress f
 	return records, nil
 }
 
-// readPeople reads everybody, and of whom nothing can be decided.
+// readPeople reads all people, and which of them cannot be decided.
 func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
@@ -188,7 +188,7 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 	return e.holdRecords(ctx, w)
 }
 
-// readNumbers opens national identity numbers, where somebody writes them.
+// readNumbers opens national identity numbers, when a target's mapping reads them.
 func (e *Engine) readNumbers(ctx context.Context, w *inputs) error {
 	if !slices.ContainsFunc(w.targetConfigs, func(t config.Target) bool { return t.Reads("NationalID") }) {
 		return nil
@@ -402,8 +402,8 @@ func VerdictOf(d store.Decision) policy.Verdict {
 // with the decision, sealed: steps, plans and records would keep it in clear.
 func decisionText(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }
 
-// readMFA reads who is enrolled. Where the target that says so is not among
-// those of the world, whose an account is we know from what we noted.
+// readMFA reads who is enrolled for MFA. When the target that knows is outside the scope,
+// the recorded bindings say which account is whose.
 func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 	for _, c := range e.Config.Targets {
 		if !c.MFA {
@@ -462,7 +462,7 @@ func (e *Engine) PersonStatus(ctx context.Context, p identity.Person) (PersonSta
 	return s, err
 }
 
-// mfaState says whether one person is enrolled for MFA.
+// mfaState returns whether one person is enrolled for MFA.
 func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, error) {
 	state := policy.MFA("")
 	for _, t := range e.Config.Targets {
@@ -474,7 +474,7 @@ func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, e
 		if err != nil {
 			return state, err
 		}
-		if account == "" { // in which nobody can be enrolled
+		if account == "" { // without an account no one can be enrolled
 			state = policy.NotEnrolled
 			continue
 		}

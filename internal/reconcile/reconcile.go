@@ -1,9 +1,9 @@
-// Package reconcile is the loop: it reads people, decisions and targets,
-// decides what everyone needs, plans, guards, applies and records. Open this
-// package first; Engine.Run is the whole of behov on one screen.
+// Package reconcile is the loop: it reads people, decisions and targets, decides what
+// everyone needs, plans, guards, applies and records. Open this package first: Engine.Run
+// and carryOut are the whole of behov on one screen.
 //
-// It must never touch a target before the step and its reason are committed,
-// and never take anything away on the strength of an incomplete reading.
+// It must never change a target before the step and its reason are committed, and never
+// take anything away on the strength of an incomplete read.
 package reconcile
 
 import (
@@ -32,12 +32,13 @@ type Engine struct {
 	Targets map[string]connectors.Connector // by the configuration's names
 	Now     func() time.Time
 	Actor   string // as audit.Record.Actor
-	// RetryAllSteps runs try what failed before also when it is not due: somebody waits.
+	// RetryAllSteps makes runs try failed steps that are not due yet: an operator waits
+	// for the result.
 	RetryAllSteps bool
 	// LockWait is for how long a run waits for another one to be done.
 	LockWait time.Duration
-	// Progress, when set, is told how far a stage has come. It is called from
-	// several goroutines, one at a time.
+	// Progress, when set, is called with how far a stage has come, from several
+	// goroutines, one at a time.
 	Progress func(stage string, done, total int)
 }
 
@@ -268,15 +269,16 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	if w.subset.IsEveryone() {
 		return p, nil
 	}
-	// A plan for few is of one target, and looks no further at whom it leaves to others.
+	// A plan for some people is of one target, and leaves deferred people out from here
+	// on.
 	for _, l := range p.Deferred {
 		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
 	}
 	return p, nil
 }
 
-// removed returns the targets that are not in the configuration, with how many
-// accounts are known there; none to a plan for few.
+// removed returns the targets that are not configured any more, with how many accounts
+// are known there; none for a plan for some people.
 func (e *Engine) removed(ctx context.Context, w *inputs) (map[string]int, error) {
 	if !w.subset.IsEveryone() || w.only != "" {
 		return nil, nil

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// resolveOpenSteps finds out from the snapshots what became of steps that a stopped run
-// intended and did not see the end of, so that every intent has one outcome.
-// What a snapshot cannot show stays open until one does.
+// resolveOpenSteps infers from the snapshots the outcomes of steps that a stopped run
+// intended, so that every intent has one outcome. A step whose outcome a snapshot cannot
+// show stays open.
 func (e *Engine) resolveOpenSteps(ctx context.Context, w *inputs) error {
 	w.resolved = map[string]int{}
 	if err := e.resolveInTransaction(ctx, w); err != nil {

@@ -23,10 +23,9 @@ func UnconfiguredTargets(ctx context.Context, db *store.DB, c *config.Config) ([
 	return db.TargetInventories(ctx, configured)
 }
 
-// Retire ends what is known of a target that is not in the configuration any
-// more, by somebody's decision: steps of which nobody saw the end end as not
-// known, and so does all access there. Nothing is changed in the target itself.
-// It fails with store.ErrLocked while somebody is at it.
+// Retire ends, by a decision, what is recorded of a target that is not configured any
+// more: open steps end as not known, and so does all access there. It changes nothing in
+// the target itself, and fails with store.ErrLocked while a run works on the target.
 func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (store.Decision, error) {
 	if _, ok := e.Config.Target(target); ok {
 		return d, fmt.Errorf("target %s is in the configuration: take it out first, of every process's", target)

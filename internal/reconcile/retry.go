@@ -62,7 +62,7 @@ func (r *targetRun) applyWithRetry(ctx context.Context, attempts []attempt) []co
 
 func (r *targetRun) applyRecovered(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
 	if err := recoverPanic(inConnector, func() error { results = r.applyOnce(ctx, connector, attempts, which); return nil }); err != nil {
-		// What was done before it panicked nobody knows: a snapshot shows it.
+		// The changes before the panic may have been made: a snapshot shows it.
 		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
 		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
 	}

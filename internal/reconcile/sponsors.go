@@ -9,9 +9,9 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// applySponsors ends contracts whose sponsor has left and that nobody took over,
-// and warns of what will end. A contract whose sponsor is not known stays as
-// it is.
+// applySponsors ends contracts whose sponsor has left without a successor, and adds
+// warnings of contracts that end soon. A contract whose sponsor is not known stays as it
+// is.
 func (e *Engine) applySponsors(w *inputs) {
 	sources := sponsoredSources(e.Config)
 	if len(sources) == 0 {
@@ -67,7 +67,7 @@ func (e *Engine) contractWarnings(p identity.Person, source config.Source, day i
 		}
 		now, _, err := source.Contracts.Sponsor(c, day, find)
 		if err != nil || now.ID == "" {
-			continue // said elsewhere
+			continue // another finding reports it
 		}
 		if now.ID != named.ID {
 			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Shown(), now.ID, source.Name))
@@ -88,8 +88,8 @@ func (e *Engine) contractWarnings(p identity.Person, source config.Source, day i
 	return warnings
 }
 
-// leaves returns the last day of somebody who works now and will not on some
-// day soon; empty for somebody who stays.
+// leaves returns the last day of a person who works on day and no longer on soon; empty
+// for a person who stays.
 func leaves(p identity.Person, day, soon identity.Date) identity.Date {
 	for _, turn := range p.ChangeDates(day, soon.AddDays(1)) {
 		if len(p.Active(turn)) == 0 {

@@ -24,13 +24,12 @@ type PersonStatus struct {
 	Undecided error
 }
 
-// Active says whether the person works here, and may act.
+// Active reports whether the person works here and is not suspended.
 func (s PersonStatus) Active() bool {
 	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended == ""
 }
 
-// PersonStatusOf works out where one person stands on a day, as a run does for
-// everybody.
+// PersonStatusOf works out the status of one person on a day, as a run does.
 func PersonStatusOf(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) (PersonStatus, error) {
 	all, err := PersonStatuses(ctx, db, c, []identity.Person{p}, day)
 	if err != nil {

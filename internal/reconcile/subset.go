@@ -19,26 +19,25 @@ import (
 )
 
 const (
-	// personLockWait is for how long somebody waits whose account another run
-	// touches: longer than a batch should take.
+	// personLockWait is for how long a run waits for a person's lock: longer than a batch
+	// takes.
 	personLockWait = 10 * time.Second
 	// limitWindow is for how long what people lost in a target, or what was changed,
 	// counts against its limits: who goes one at a time goes as well.
 	limitWindow = time.Hour
 )
 
-// TargetResult is what became of some people in a target.
+// TargetResult is the result of a run for some people in one target.
 type TargetResult struct {
 	Target string
 	Result *Result // nil when it was not begun
 	Err    error
 }
 
-// ReconcilePeople brings what some people have to the desired state, in some targets or,
-// with nil, in all: what Run does, without reading what is not about them, and
-// each target by itself. What only a look at everybody can decide it leaves to
-// Run, and says so in the plan: what is over a limit, who may own an account
-// that was there.
+// ReconcilePeople brings the access of some people to the desired state, in the named
+// targets or, with nil, in all. It reads nothing that is not about them, and runs each
+// target by itself. What only a look at everyone can decide it leaves to Run, and says so
+// in the plan: what is over a limit, and whose an existing account is.
 func (e *Engine) ReconcilePeople(ctx context.Context, people []identity.PersonID, targets []string) ([]TargetResult, error) {
 	done, err := e.ReconcilePeopleStream(ctx, people, 0, targets)
 	if err != nil {
@@ -55,32 +54,32 @@ func (e *Engine) ReconcilePeople(ctx context.Context, people []identity.PersonID
 	return all, nil
 }
 
-// ReconcilePeopleStream is ReconcilePeople, and what became of the people in a target comes when that
-// target is done, however long the others take. They are some of those, together
-// so many, to whom something happened at once; 0 is that they are all.
-func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.PersonID, together int, targets []string) (<-chan TargetResult, error) {
+// ReconcilePeopleStream is ReconcilePeople and returns the result of each target as soon
+// as that target is done. groupSize is how many people the import that caused this
+// changed; 0 means only these.
+func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.PersonID, groupSize int, targets []string) (<-chan TargetResult, error) {
 	sponsored, err := e.DB.SponsoredBy(ctx, people)
 	if err != nil {
 		return nil, err
 	}
-	folk, err := e.newInputs(ctx, Scope{Targets: targets})
+	in, err := e.newInputs(ctx, Scope{Targets: targets})
 	if err != nil {
 		return nil, err
 	}
-	folk.groupSize = together
-	folk.subset = store.Only(slices.Concat(people, sponsored)...)
-	if err := e.readSubset(ctx, folk); err != nil {
+	in.groupSize = groupSize
+	in.subset = store.Only(slices.Concat(people, sponsored)...)
+	if err := e.readSubset(ctx, in); err != nil {
 		return nil, err
 	}
-	if len(folk.people) == 0 {
-		folk.targetConfigs = nil
+	if len(in.people) == 0 {
+		in.targetConfigs = nil
 	}
-	done := make(chan TargetResult, len(folk.targetConfigs)) // nobody waits for who listens
+	done := make(chan TargetResult, len(in.targetConfigs)) // buffered: a target does not wait for the reader
 	var wg sync.WaitGroup
-	for _, c := range folk.targetConfigs {
+	for _, c := range in.targetConfigs {
 		wg.Go(func() {
 			var result *Result
-			err := recoverPanic(inEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, folk, c); return err })
+			err := recoverPanic(inEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, in, c); return err })
 			done <- TargetResult{Target: c.Name, Result: result, Err: err}
 		})
 	}
@@ -144,22 +143,22 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 
 // reconcileInTarget reads some people in one target and carries out what they need. It
 // holds their locks from before it reads until it is done.
-func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.Target) (*Result, error) {
-	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(folk.subset.IDs()))))
+func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Target) (*Result, error) {
+	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(in.subset.IDs()))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, folk.subset.IDs())...)
+	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, in.subset.IDs())...)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Unlock()
-	w := *folk
+	w := *in
 	w.failing = nil
 	w.targetConfigs, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
 	heads, err := e.DB.Sequences(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w.resolvedAt = heads.Audit // nobody else touches them from here on
+	w.resolvedAt = heads.Audit // no other run changes their accounts from here on
 	open, err := e.DB.OpenSteps(ctx, c.Name, w.subset)
 	if err != nil {
 		return nil, err
@@ -171,7 +170,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, folk *inputs, c config.T
 	return e.carryOut(ctx, &w)
 }
 
-// observe reads a target: as a whole, or what it has of few people.
+// observe reads a target: all of it, or what concerns the people of the inputs.
 func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
 	connector := e.Targets[c.Name]
 	reader, able := connector.(connectors.AccountReader)
@@ -206,8 +205,8 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 	return reader.ReadAccounts(ctx, refs, entitlements, once)
 }
 
-// claimedValues returns by what an account would be told as somebody's who is not
-// known to have one: login names, and values by attribute.
+// claimedValues returns the values by which existing accounts are recognised, of the
+// people who are not known to have one: login names, and values by attribute.
 func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
 	values = map[string][]string{}
 	for _, p := range w.people {
@@ -269,7 +268,8 @@ func (e *Engine) readBound(ctx context.Context, w *inputs, target string) (bound
 	return bound, nil
 }
 
-// readOwners reads, for few people, which of the accounts that were read are others'.
+// readOwners reads, for some people, which of the accounts that were read belong to
+// others.
 func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) error {
 	if w.subset.IsEveryone() || t.Observed == nil {
 		return nil

@@ -13,11 +13,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// DisableAccounts disables a suspended person's accounts at once and ends their
-// sessions: those that behov knows, by the targets' own IDs, without reading
-// any target and without waiting for a run that is under way. A Run for the
-// person afterwards sees to what Close could not know. An account that a
-// target masters elsewhere is left to that Run, too.
+// DisableAccounts disables a suspended person's accounts at once and revokes their
+// sessions. It covers the accounts that behov knows, by the targets' own IDs, reads no
+// target and waits for no run that is under way. A Run for the person afterwards covers
+// the rest, and accounts that a target masters externally.
 func (e *Engine) DisableAccounts(ctx context.Context, p identity.Person, why string) (*Result, error) {
 	result := &Result{Plan: &plan.Plan{}, Outcomes: map[string]int{}, Unavailable: map[string]string{}}
 	var mu sync.Mutex
@@ -73,8 +72,8 @@ func (e *Engine) DisableAccounts(ctx context.Context, p identity.Person, why str
 }
 
 // confirmedMissing reports whether a target that can be searched has no such account
-// anywhere: there is nothing to close. The search also tells the connector where
-// an account is by now that was moved.
+// anywhere, so that there is nothing to disable. The search also tells the connector
+// where a moved account is now.
 func (e *Engine) confirmedMissing(ctx context.Context, target string, person identity.PersonID, account string) bool {
 	locator, able := e.Targets[target].(connectors.AccountLocator)
 	if !able {
