@@ -24,7 +24,7 @@ func (a *app) applyCommand() *cobra.Command {
 made from; otherwise say what moved. Without a file and with --yes, plan and
 apply at once. What is held stays held. Exit status: 0 done, 3 done and
 something is held or failed for good, 1 error or some steps were not done.`,
-		Example: "  behov apply monday.plan\n  behov apply --yes\n  behov apply --yes --person 1004     # nobody else: to begin with a few",
+		Example: "  behov apply monday.plan\n  behov apply --yes\n  behov apply --yes --person 1004     # this person only, to begin with",
 		Args:    cobra.MaximumNArgs(1),
 		PreRunE: func(_ *cobra.Command, args []string) error {
 			if person != "" && len(args) > 0 {

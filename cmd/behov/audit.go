@@ -66,7 +66,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Use:     "who-had ENTITLEMENT",
 		Short:   "List who had an entitlement at an instant (now, unless told)",
 		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
-		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everybody with a usable account",
+		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everyone with a usable account",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			q := store.IntervalQuery{Entitlement: args[0]}.At(a.now())
@@ -86,7 +86,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.printIntervals(ctx, i, intervals, at == "", "nobody had "+args[0]+" then")
+			return a.printIntervals(ctx, i, intervals, at == "", "no one had "+args[0]+" then")
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
@@ -247,7 +247,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 func (a *app) verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
-		Short: "Check that nobody changed the audit trail",
+		Short: "Verify that the audit trail was not changed",
 		Long: `Read the whole audit trail and check that no record was changed, removed, put in
 or moved, that every step has one outcome, and that the access intervals that
 questions are answered from are those the records give. Note the head it prints
@@ -262,7 +262,7 @@ somewhere else: the same head later proves that nothing before it changed.`,
 			if a.json {
 				return a.printJSON(map[string]any{"records": s.Records, "head": hex.EncodeToString(s.Head), "intervals": len(s.Intervals), "open_steps": s.OpenSteps})
 			}
-			a.printf("The audit trail is whole: %s, %s, head %x.\n", count(int(s.Records), "record", "records"), count(len(s.Intervals), "access interval", "access intervals"), s.Head)
+			a.printf("Audit trail verified: %s, %s, head %x.\n", count(int(s.Records), "record", "records"), count(len(s.Intervals), "access interval", "access intervals"), s.Head)
 			if n := len(s.OpenSteps); n > 0 {
 				a.printf("%s begun and not seen to end; the next apply finds out.\n", count(n, "step was", "steps were"))
 			}

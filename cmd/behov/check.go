@@ -175,7 +175,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 		answer = "not asked"
 	}
 	a.printf("%s", strings.Join(proved, ""))
-	a.printf("All is well: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
+	a.printf("Configuration OK: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 	return nil
 }

@@ -103,7 +103,7 @@ func TestInitLeavesWhatIsThere(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
 	}
-	h.says([]string{"check"}, "All is well: 9 entitlements, 8 rules, 1 target (all of which answer).")
+	h.says([]string{"check"}, "Configuration OK: 9 entitlements, 8 rules, 1 target (all of which answer).")
 	h.says([]string{"check", "--offline"}, "1 target (not asked)")
 }
 
@@ -199,7 +199,7 @@ func TestReviews(t *testing.T) {
 	h.fails("say which person decides", "review", "start", "--system", "library")
 	h.fails(`there is no system "librarium"`, "review", "start", "--system", "librarium", "--by", "1006")
 	h.fails("the person who decides", "review", "start", "--system", "library", "--by", "9999")
-	h.says([]string{"review", "start", "--system", "library", "--by", "1006"}, "Review 1 of library has begun, with 3 questions.")
+	h.says([]string{"review", "start", "--system", "library", "--by", "1006"}, "Review 1 of library started with 3 questions.")
 	own, other := "", ""
 	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
 		switch {
@@ -227,7 +227,7 @@ func TestReviews(t *testing.T) {
 
 func TestHolds(t *testing.T) {
 	h := applied(t)
-	h.says([]string{"hold", "list"}, "Nothing waits for a decision.")
+	h.says([]string{"hold", "list"}, "No holds are waiting for a decision.")
 	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
 	h.ok("hr", "import", h.file("hr.csv"))
 	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "HELD in directory: it would close the accounts of 8 people, where 10 have an account in directory") {
@@ -242,7 +242,7 @@ func TestHolds(t *testing.T) {
 	h.fails(`nothing is held whose digest begins with ""`, "hold", "release", "", "--reason", "r", "--by", "1008")
 	h.fails("a decision needs a reason", "hold", "release", digest, "--reason", " ", "--by", "1008")
 	h.says([]string{"hold", "reject", digest, "--reason", "no", "--by", "1008"}, "Rejected: hold "+digest+": ", " steps of 8 people in directory stay undone.")
-	h.says([]string{"hold", "list"}, "Nothing waits for a decision.", "1 hold was rejected and stays held")
+	h.says([]string{"hold", "list"}, "No holds are waiting for a decision.", "1 hold was rejected and stays held")
 	h.says([]string{"hold", "list", "--all"}, "reject by ")
 	if code, _, _ := h.run("apply", "--yes"); code != exitHeld {
 		t.Errorf("rejected, apply exits with %d", code)
@@ -293,15 +293,15 @@ func TestAuditQuestions(t *testing.T) {
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
 	h.says([]string{"audit", "who-had", "account"}, "Karin Lindqvist", "2026-11-02 10:00:00", "now")
-	h.says([]string{"audit", "who-had", "care:record"}, "Nobody had care:record then.")
+	h.says([]string{"audit", "who-had", "care:record"}, "No one had care:record then.")
 	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02T10:00:00+01:00"}, "Karin Lindqvist")
-	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02 09:59:59"}, "Nobody had")
+	h.says([]string{"audit", "who-had", "base:staff", "--at", "2026-11-02 09:59:59"}, "No one had")
 	h.says([]string{"audit", "access", "1004", "--to", "2026-11-01"}, "Nothing then.")
 	h.fails(`no entitlement "base:stuff" is in the catalogue or was ever given`, "audit", "who-had", "base:stuff")
 	h.fails("--at: \"yesterday\" is no instant", "audit", "who-had", "base:staff", "--at", "yesterday")
 	h.fails("--from:", "audit", "access", "1004", "--from", "2026-02-30")
 	h.fails("--at goes without --from and --to", "audit", "access", "1004", "--at", "2026-11-02", "--to", "2026-11-03")
-	h.says([]string{"audit", "verify"}, "The audit trail is whole: ")
+	h.says([]string{"audit", "verify"}, "Audit trail verified: ")
 }
 
 // Nothing but the answer is on standard output, whatever it is that failed.

@@ -241,7 +241,7 @@ func TestClosedIsClosed(t *testing.T) {
 			if s.may("Ekman") {
 				t.Error("a leaver whose account was moved signs in")
 			}
-			s.behov(0, "is whole", "audit", "verify")
+			s.behov(0, "Audit trail verified", "audit", "verify")
 		})
 	}
 }
@@ -285,5 +285,5 @@ func TestALeaverWhoSignsInIsTold(t *testing.T) {
 	if s.may("Berg") {
 		t.Error("the leaver signs in")
 	}
-	s.behov(0, "Nobody had account then", "audit", "who-had", "account")
+	s.behov(0, "No one had account then", "audit", "who-had", "account")
 }

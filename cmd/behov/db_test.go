@@ -39,7 +39,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if after, err := os.ReadFile(backup); err != nil || string(after) != string(before) {
 		t.Errorf("the backup was changed: %v", err)
 	}
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 	h.says([]string{"audit", "access", "1004"}, "library")
 	h.ok("hr", "import", h.file("hr.csv"))
 	if _, out, errs := h.run("apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(errs, "PAUSED: EVERY target") || !strings.Contains(errs, "restored from behov backup.db") {
@@ -49,7 +49,7 @@ func TestBackupAndRestore(t *testing.T) {
 	h.fails("must be a new one", "restore", backup)
 	h.ok("apply", "--yes")
 	h.says([]string{"plan"}, "nothing to do")
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 	h.says([]string{"explain", "1099"}, "has")
 	h.fails("no backup of behov", "restore", h.file("hr.csv"))
 }
@@ -92,7 +92,7 @@ func TestMoveToPostgreSQL(t *testing.T) {
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
 	h.says([]string{"plan"}, "nothing to do")
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 	var said struct {
 		Version  int64
 		Migrated []string

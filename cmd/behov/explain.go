@@ -19,8 +19,8 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain PERSON [ENTITLEMENT]",
-		Short: "Say why somebody has an entitlement, or why not",
-		Long: `Say why somebody has an entitlement, or why not: which rule gives it, or which
+		Short: "Explain why a person has an entitlement, or why not",
+		Long: `Explain why a person has an entitlement, or why not: which rule gives it, or which
 rule was nearest and which part of its condition failed. Without an entitlement,
 list everything the rules give the person. A person is named by HR person_id,
 login, e-mail address or ID.`,
@@ -96,9 +96,9 @@ func (x explainer) stuck(id policy.EntitlementID) string {
 		}
 		switch f.State {
 		case store.GivenUp:
-			return fmt.Sprintf("; somebody gave up the step that takes it (behov steps --all: %s)", f.Key)
+			return fmt.Sprintf("; the step that revokes it was given up (behov steps --all: %s)", f.Key)
 		case store.Parked:
-			return fmt.Sprintf("; taking it failed %d times and waits for somebody to look: %s (behov steps: %s)", f.Tries, f.Detail, f.Key)
+			return fmt.Sprintf("; revoking it failed %d times and is parked: %s (behov steps: %s)", f.Tries, f.Detail, f.Key)
 		}
 		return fmt.Sprintf("; taking it failed and is tried again: %s (behov steps: %s)", f.Detail, f.Key)
 	}
@@ -119,9 +119,9 @@ func (x explainer) state(g policy.Grant) string {
 		case !failed:
 			return "gets at the next apply"
 		case f.State == store.GivenUp:
-			return fmt.Sprintf("should have; somebody gave up the step that gives it (behov steps --all: %s)", f.Key)
+			return fmt.Sprintf("should have; the step that grants it was given up (behov steps --all: %s)", f.Key)
 		case f.State == store.Parked:
-			return fmt.Sprintf("should have, and does not get it: %s; it was tried %d times and waits for somebody to look (behov steps: %s)", f.Detail, f.Tries, f.Key)
+			return fmt.Sprintf("should have, and does not get: %s; it failed %d times and is parked (behov steps: %s)", f.Detail, f.Tries, f.Key)
 		}
 		return fmt.Sprintf("should have, and has not got it yet: %s; it is tried again (behov steps: %s)", f.Detail, f.Key)
 	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):

@@ -50,7 +50,7 @@ func (a *app) holdCommand() *cobra.Command {
 				return a.printJSON(rows)
 			}
 			if len(shown) == 0 {
-				a.printf("Nothing waits for a decision.\n")
+				a.printf("No holds are waiting for a decision.\n")
 				if rejected > 0 {
 					a.printf("%s rejected and stays held: behov hold list --all\n", count(rejected, "hold was", "holds were"))
 				}
@@ -115,7 +115,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "list everybody, however many")
+	cmd.Flags().BoolVar(&all, "all", false, "list everyone, however many")
 	return cmd
 }
 

@@ -256,7 +256,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	}
 	if r.Held != nil {
 		if !a.json {
-			a.printf("Held: %s.\nNothing of %s was imported, and nobody's access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
+			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
 		}
 		return exit(exitHeld)
 	}

@@ -202,7 +202,7 @@ func checkDone(t *testing.T, binary, dir string) {
 	if out, err := behovCommand(binary, dir, "plan"); err != nil {
 		t.Errorf("after it stopped there is something to do: %v\n%s", err, out)
 	}
-	if out, err := behovCommand(binary, dir, "audit", "verify"); err != nil || !strings.Contains(out, "is whole") || strings.Contains(out, "not seen to end") {
+	if out, err := behovCommand(binary, dir, "audit", "verify"); err != nil || !strings.Contains(out, "Audit trail verified") || strings.Contains(out, "not seen to end") {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 	if out, err := behovCommand(binary, dir, "steps"); err != nil || !strings.Contains(out, "No step is failing") {

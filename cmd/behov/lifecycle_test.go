@@ -226,7 +226,7 @@ func TestPeople(t *testing.T) {
 	h.fails("has no employment", "people", "main", "1004", "E77", "--reason", "asked")
 	h.fails("name an employment, or --lift", "people", "main", "1004", "--reason", "asked")
 	h.says([]string{"people", "main", "1004", "--lift", "--reason", "asked", "--by", "1001"}, "main-employment lift")
-	h.says([]string{"people", "duplicates"}, "Nobody looks like somebody else.")
+	h.says([]string{"people", "duplicates"}, "No possible duplicates.")
 	h.says([]string{"people", "legal-hold", "1004", "--reason", "an investigation", "--by", "1001"}, "legal-hold")
 	h.fails("that holds already", "people", "legal-hold", "1004", "--reason", "again")
 	h.fails("no one is erased who works here", "people", "erase", "1004", "--reason", "r", "--yes")

@@ -185,7 +185,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 func (a *app) duplicatesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "duplicates",
-		Short: "List people who may be one, for somebody to decide",
+		Short: "List possible duplicates",
 		Long: `List people who may be one: the same national identity number and different
 names, the same address, the same name and day of birth. Two records with the
 same number and a name in common are joined when they come in, if they are of one
@@ -203,7 +203,7 @@ person is asked here too, and until then the new person gets nothing.`,
 				return a.printJSON(found)
 			}
 			if len(found) == 0 {
-				a.printf("Nobody looks like somebody else.\n")
+				a.printf("No possible duplicates.\n")
 			}
 			n := newNames(ctx, i)
 			var both []identity.PersonID

@@ -88,7 +88,7 @@ is held or failed for good, 1 error.`,
 	cmd.Flags().StringVarP(&out, "output", "o", "", "save the plan to a file, for behov apply FILE")
 	cmd.Flags().StringVar(&asOf, "as-of", "", "preview a date (YYYY-MM-DD) instead of today")
 	cmd.Flags().StringVar(&person, "person", "", "only this person: an HR person_id, login, e-mail address or ID")
-	cmd.Flags().BoolVar(&all, "all", false, "list everybody, however many")
+	cmd.Flags().BoolVar(&all, "all", false, "list everyone, however many")
 	cmd.Flags().BoolVar(&values, "values", false, "show old and new values: personal data, on your screen only")
 	return cmd
 }
@@ -409,7 +409,7 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 			accounts[[2]string{x.Target, x.AccountID}] = shown
 		}
 	}
-	a.printf("\nTo look at:\n")
+	a.printf("\nFindings:\n")
 	var ids []identity.PersonID
 	var texts []string
 	for _, f := range findings[:displayCount(len(findings), all)] {

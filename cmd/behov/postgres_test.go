@@ -33,7 +33,7 @@ func TestWholePathOnPostgreSQL(t *testing.T) {
 	if err := os.WriteFile(file, bytes.Replace(b, []byte("database: sqlite:behov.db"), []byte("database: env:BEHOV_TEST_DATABASE"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	behov("All is well", "check")
+	behov("Configuration OK", "check")
 	behov("10 new people", "hr", "import", filepath.Join(dir, "hr.csv"))
 	behov("10 accounts created", "plan")
 	behov("30 applied", "apply", "--yes")
@@ -43,7 +43,7 @@ func TestWholePathOnPostgreSQL(t *testing.T) {
 	behov("Review 1 of library has begun", "review", "start", "--system", "library", "--by", "1006")
 	behov("Decided: revoke", "review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
 	behov("1 entitlement taken away", "apply", "--yes")
-	behov("is whole", "audit", "verify")
+	behov("Audit trail verified", "audit", "verify")
 	if _, err := os.Stat(filepath.Join(dir, "behov.db")); err == nil {
 		t.Error("a SQLite database was made all the same")
 	}

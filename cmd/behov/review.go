@@ -21,7 +21,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 	var system, by string
 	cmd := &cobra.Command{
 		Use:     "start --system SYSTEM",
-		Short:   "Begin a review: one question for everybody who has something in the system",
+		Short:   "Start a review: one question for each person with access to the system",
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
@@ -36,7 +36,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(map[string]any{"campaign": campaign, "items": items})
 			}
-			a.printf("Review %d of %s has begun, with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
+			a.printf("Review %d of %s started with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
 			return nil
 		}),
 	}

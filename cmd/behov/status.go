@@ -178,7 +178,7 @@ func (a *app) printStatus(i *installation, s standing) {
 	for _, h := range s.Sources {
 		text := "nothing came yet"
 		if !h.Last.IsZero() {
-			text = "something new came last at " + at(h.Last)
+			text = "last change at " + at(h.Last)
 		}
 		var more []string
 		if h.Held > 0 {
@@ -196,7 +196,7 @@ func (a *app) printStatus(i *installation, s standing) {
 		case t.Missed != "":
 			text = "was read at " + at(t.Read) + ", but not whole: " + t.Missed
 		default:
-			text = "was read whole at " + at(t.Read)
+			text = "read completely at " + at(t.Read)
 		}
 		if t.Enabled > 0 {
 			text += "; " + count(t.Enabled, "person has a usable account", "people have a usable account")
@@ -244,7 +244,7 @@ func (a *app) printStatus(i *installation, s standing) {
 		row("Reviews", "", fmt.Sprintf("%s with %s: behov review list", count(s.Reviews, "review is open", "reviews are open"), count(s.Questions, "question that is not decided", "questions that are not decided")))
 	}
 	if s.Waiting > 0 {
-		row("Waiting", "", fmt.Sprintf("%s to look at somebody, or everybody, not done yet: behov serve --apply does it, or behov apply", count(s.Waiting, "reason", "reasons")))
+		row("Waiting", "", fmt.Sprintf("%s to reconcile: behov serve --apply does it, or behov apply", count(s.Waiting, "job", "jobs")))
 	}
 }
 

@@ -68,7 +68,7 @@ func TestSteps(t *testing.T) {
 	}
 	h.ok("apply", "--yes") // which does not need them
 	h.says([]string{"steps"}, "No step is failing.")
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 }
 
 // TestParkedIsSeen: what waits for somebody to look is said by whatever says what
@@ -99,10 +99,10 @@ func TestParkedIsSeen(t *testing.T) {
 	if code, out, errs := h.run("apply", "--yes"); code != exitHeld || !strings.Contains(out, "steps failed before") {
 		t.Errorf("apply: %d %s%s", code, out, errs)
 	}
-	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "FAILED before, and not tried now") || !strings.Contains(out, "Sven Öberg (1004): school:register in directory; it failed 8 times, last with: insufficient access; it waits for somebody to look: behov steps retry") {
+	if code, out, _ := h.run("plan"); code != exitHeld || !strings.Contains(out, "FAILED before, and not tried now") || !strings.Contains(out, "Sven Öberg (1004): school:register in directory; it failed 8 times, last with: insufficient access; it is parked until an operator decides: behov steps retry") {
 		t.Errorf("plan: %d %s", code, out)
 	}
-	h.says([]string{"explain", "1004", "school:register"}, "does not get it: insufficient access; it was tried 8 times")
+	h.says([]string{"explain", "1004", "school:register"}, "does not get: insufficient access; it failed 8 times")
 	for _, key := range parkedKeys(t, h) { // the first that is not the decider's own
 		if code, _, _ := h.run("steps", "give-up", key, "--reason", "r"); code == 0 {
 			break
@@ -179,7 +179,7 @@ func TestAHoldExpires(t *testing.T) {
 		t.Errorf("eight days after it was held: %d %s", code, out)
 	}
 	h.says([]string{"hold", "list"}, digest)
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 }
 
 // TestTheLogNamesNobody: what a service logs is for many eyes, also while

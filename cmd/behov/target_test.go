@@ -19,9 +19,9 @@ func TestStatus(t *testing.T) {
 	h := newHousehold(t)
 	h.says([]string{"status"}, "nothing came yet", "was never read whole")
 	h.ok("hr", "import", h.file("hr.csv"))
-	h.says([]string{"status"}, "something new came last at", "1 reason to look at somebody")
+	h.says([]string{"status"}, "last change at", "1 job to reconcile")
 	h.ok("apply", "--yes")
-	if out := h.says([]string{"status"}, "was read whole at", "10 people have a usable account"); strings.Contains(out, "not done yet") {
+	if out := h.says([]string{"status"}, "read completely at", "10 people have a usable account"); strings.Contains(out, "to reconcile") {
 		t.Errorf("everything is done: %s", out)
 	}
 	lines, err := os.ReadFile(h.file("hr.csv"))
@@ -94,7 +94,7 @@ func TestRetire(t *testing.T) {
 	h.fails("say which person decides", "target", "retire", "directory", "--yes", "--reason", "r")
 	h.fails("nothing is known of a target", "target", "retire", "nowhere", "--yes", "--reason", "r", "--by", "1001")
 	h.says([]string{"target", "retire", "directory", "--yes", "--reason", "replaced by the registry", "--by", "1001"}, "target directory is retired")
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 	if out := h.ok("status"); strings.Contains(out, "NOT IN THE CONFIGURATION") {
 		t.Errorf("%s", out)
 	}
@@ -123,5 +123,5 @@ func TestRetire(t *testing.T) {
 	if !has("registry", time.Now()) {
 		t.Error("nobody has anything in the target that came instead")
 	}
-	h.says([]string{"audit", "verify"}, "is whole")
+	h.says([]string{"audit", "verify"}, "Audit trail verified")
 }

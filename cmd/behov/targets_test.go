@@ -289,7 +289,7 @@ func (m *municipality) user(name string) (id string, properties map[string]any) 
 // included.
 func TestFourKindsOfTarget(t *testing.T) {
 	m := newMunicipality(t)
-	m.behov(0, "All is well: 9 entitlements, 9 rules, 4 targets (all of which answer)", "check")
+	m.behov(0, "Configuration OK: 9 entitlements, 9 rules, 4 targets (all of which answer)", "check")
 	m.hr("1001|Anna|Berg|school|Teacher|1002", "1002|Åsa|Öberg|school|Head||", "1003|Anna|Berg|library|Librarian|1002", "1004|Łukasz|O'Neill, jr|library|Porter|1002")
 	m.behov(2, "1 account adopted, 15 accounts created", "plan")
 	m.behov(0, "1 account adopted", "apply", "--yes")
@@ -370,5 +370,5 @@ func (m *municipality) moverAndLeaver(boss, first, second string) {
 		m.Errorf("in Entra ID %d are closed; staff are %v", gone, got)
 	}
 	m.behov(0, "nothing to do", "plan")
-	m.behov(0, "is whole", "audit", "verify")
+	m.behov(0, "Audit trail verified", "audit", "verify")
 }

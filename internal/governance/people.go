@@ -97,7 +97,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	case into.ID == from.ID:
 		return store.Decision{}, errors.New("they are one person already")
 	case into.MergedInto != "" || from.MergedInto != "":
-		return store.Decision{}, errors.New("one of them was found to be somebody else's record already: name that person")
+		return store.Decision{}, errors.New("one of them was merged into another person already: name that person")
 	}
 	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
 	if err != nil {

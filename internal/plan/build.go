@@ -141,7 +141,7 @@ func (b *builder) planPerson(p Person) {
 	}
 	own, others := b.t.Owned(p.ID)
 	if b.in.Subset && (b.t.adopted[p.ID] != "" || b.t.unclear[p.ID] != "" || b.t.later[p.ID]) {
-		b.deferPerson(p.ID, "an account that was there may be this person's, and perhaps somebody else's")
+		b.deferPerson(p.ID, "an existing account may be this person's or another person's")
 		return
 	}
 	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
@@ -169,7 +169,7 @@ func (b *builder) planPerson(p Person) {
 		b.planNewAccount(p, grants, why)
 	case own == nil && len(others) == 1:
 		b.addFinding(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
-			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until somebody has looked and said so: behov account bind"})
+			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until an operator binds it: behov account bind"})
 	case len(others) > 0:
 		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
 	}
@@ -195,13 +195,13 @@ func (b *builder) planAnchor(p Person, own connectors.Account) (adoption string)
 	case own.Anchor == string(p.ID), own.MasteredExternally:
 		return ""
 	case own.Anchor != "":
-		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "somebody changed the anchor of this person's account; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
+		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "the anchor of this person's account was changed in the target; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
 		return ""
 	case adopting:
 		b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: "the account was there before and is this person's by " + b.t.claimed(p, own)})
 		return b.steps[len(b.steps)-1].ID
 	}
-	text := "somebody removed the anchor of this person's account; behov knows it by the target's own ID"
+	text := "the anchor of this person's account was removed in the target; behov knows it by the target's own ID"
 	if !b.t.Adopts {
 		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + ": write the person's ID " + string(p.ID) + " back"})
 		return ""

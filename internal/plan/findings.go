@@ -23,7 +23,7 @@ func (b *builder) findings(people []identity.PersonID) {
 		switch {
 		case known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
-			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to no person behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
 		case !personID.MatchString(a.Anchor):
 			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "its anchor attribute holds something that is not behov's, and so it cannot be adopted: choose an anchor_attribute that nobody uses" + b.memberships(a.ID)})
 		default:
@@ -46,11 +46,11 @@ func (b *builder) findings(people []identity.PersonID) {
 	for _, e := range b.catalogue {
 		native[e.Native] = true
 		if b.t.Observed.Ambiguous(e.Native) {
-			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then nobody gets it and nobody loses it", e.Native)})
+			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then no one gets it and no one loses it", e.Native)})
 		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {
-			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then nobody gets it and nobody loses it", e.Native, why)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then no one gets it and no one loses it", e.Native, why)})
 		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
-			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; nobody can get it until then", e.Native)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; until then no one can get it", e.Native)})
 		}
 	}
 	b.dangling()

@@ -114,7 +114,7 @@ func TestAStrangersAccessIsNamed(t *testing.T) {
 	o := observed(t, groups, []connectors.Account{{ID: "9", Name: "mallory", Enabled: true}}, connectors.Membership{Entitlement: "c", AccountID: "9"})
 	p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{}), Targets: []plan.Target{{Name: "t1", Observed: o}}})
 	i := slices.IndexFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.Orphan })
-	if i < 0 || p.Findings[i].Text != "the account belongs to nobody behov knows: adopt it by a rule under adopt, or list its name under ignore; it has app:c" {
+	if i < 0 || p.Findings[i].Text != "the account belongs to no person behov knows: adopt it by a rule under adopt, or list its name under ignore; it has app:c" {
 		t.Errorf("findings %+v", p.Findings)
 	}
 }

@@ -218,7 +218,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
 					tx.Enqueue(store.PeopleJob{People: []string{string(a.step.Person)}, Target: r.target.Name})
-					why[a.id] = "the name is or was another person's in this target, and names are never given to somebody else"
+					why[a.id] = "the name is or was another person's in this target, and a name is never given to a second person"
 					continue
 				}
 				if err != nil {

@@ -62,9 +62,9 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 		case due, f.State == store.Trying && e.RetryAllSteps:
 			continue
 		case f.State == store.GivenUp:
-			why = "somebody gave it up: behov steps list --all says who, and why"
+			why = "it was given up: behov steps list --all says by whom, and why"
 		case f.State == store.Parked:
-			why += "; it waits for somebody to look: behov steps retry " + f.Key
+			why += "; it is parked until an operator decides: behov steps retry " + f.Key
 		default:
 			why += "; it is tried again at " + f.Next().In(e.Config.Zone).Format("15:04 on 2006-01-02")
 		}
@@ -233,7 +233,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 		f.State = store.Parked
 		tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: a.step.Target, At: time.Now().Add(parkedTogether)})
 		tx.Audit(audit.Record{At: at, Actor: r.engine.Actor, Action: audit.StepParked, Person: string(a.step.Person), Target: a.step.Target, Entitlement: string(a.step.Entitlement),
-			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s was tried %d times and waits for somebody to look: %s", f.Key, f.Tries, detail)})
+			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s failed %d times and is parked until an operator decides: %s", f.Key, f.Tries, detail)})
 	}
 	return next, tx.PutFailingStep(ctx, f, next)
 }

@@ -150,7 +150,7 @@ func TestFailingStepsOfThePast(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.refusing("")
-	if r := h.settledRun(); len(r.Outcomes) > 0 || !strings.Contains(r.Plan.Parked[0].Why, "somebody gave it up") {
+	if r := h.settledRun(); len(r.Outcomes) > 0 || !strings.Contains(r.Plan.Parked[0].Why, "it was given up") {
 		t.Errorf("given up: %v %+v", r.Outcomes, r.Plan.Parked)
 	}
 }

@@ -77,7 +77,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 
 func retiring(target string, err error) error {
 	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("somebody is at target %s still: is it out of every process's configuration? %w", target, err)
+		return fmt.Errorf("a run still works on target %s: take it out of the configuration of every process first: %w", target, err)
 	}
 	return err
 }

@@ -82,7 +82,7 @@ func (e *Engine) contractWarnings(p identity.Person, source config.Source, day i
 		case next.ID != "":
 			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s; person %s, the manager, does then: name a new sponsor in %s", c.Key.Shown(), last, next.ID, source.Name))
 		default:
-			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s, and nobody takes over: the access ends then, unless a new sponsor is named in %s", c.Key.Shown(), last, source.Name))
+			warnings = append(warnings, fmt.Sprintf("the sponsor of contract %s leaves on %s and has no successor: the access ends then, unless a new sponsor is named in %s", c.Key.Shown(), last, source.Name))
 		}
 	}
 	return warnings

@@ -143,7 +143,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		}
 		a.Title = "HR is silent: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See with \"behov hr imports\" what came last, and ask whoever makes the export."
+		a.What = "See with \"behov hr imports\" what came last, and ask the people who make the export."
 	case store.RefusedAlert:
 		newest := 1
 		if c.Sources[of.Subject].SCIM {
@@ -157,7 +157,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		last = last[i:]
 		a.Title = "HR refused: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See why with \"behov hr imports --problems\", and ask whoever makes the export."
+		a.What = "See why with \"behov hr imports --problems\", and ask the people who make the export."
 	case store.LeftOutAlert:
 		last, err := s.DB.Imports(ctx, of.Subject, 1)
 		if err != nil || len(last) == 0 || last[0].BadRows == 0 {
@@ -166,7 +166,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "HR rows left out: " + of.Subject
 		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
 			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See why with \"behov hr imports --problems -n 1\", and ask whoever makes the export."
+		a.What = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
 	case store.AwayAlert:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
@@ -175,7 +175,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 			return nil, err
 		}
 		a.Title = "Does not answer: " + of.Subject
-		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Whoever leaves keeps their account there, and whoever begins has none.",
+		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners has none.",
 			of.Subject, c.Alerts.Away, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
 	case store.EvaluatorAlert:

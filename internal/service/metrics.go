@@ -103,7 +103,7 @@ var (
 	hrSilence     = description("hr_seconds_since_import", "How long ago something new came from an HR source.", "source")
 	auditRecords  = description("audit_records", "The number of the audit trail's last record.")
 	configRefused = description("configuration_refused", "Whether the configuration's newest version is refused and the one before in use.")
-	paused        = description("paused", "Whether somebody paused the target.", "target")
+	paused        = description("paused", "Whether the target is paused.", "target")
 	different     = description("evaluator_differences", "Entitlements of people on which the fast evaluator and Casbin do not agree, with the rules in use (behov status).")
 	tokenExpiry   = description("token_expiry_timestamp_seconds", "When a SCIM token that is not revoked stops working, in Unix time; 0 for one that never does.", "source", "token_id")
 	unreadable    = description("database_unreadable", "Whether the database could not be asked for the figures.")

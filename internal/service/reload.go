@@ -74,7 +74,7 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 		}
 		return nil
 	case c.Database != old.config.Database || c.Key != old.config.Key:
-		return errors.New("another database or another key: start behov anew for that")
+		return errors.New("the database or the key changed: restart behov")
 	}
 	if c.Rules.Digest != old.config.Rules.Digest {
 		if err := s.compareNew(ctx, c); err != nil {

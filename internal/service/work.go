@@ -99,7 +99,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		if d.Result == nil {
 			continue
 		}
-		s.logResult("looked at people", d.Target, d.Result)
+		s.logResult("reconciled people", d.Target, d.Result)
 		if len(d.Result.Plan.Deferred) > 0 {
 			basis := d.Result.Plan.Basis
 			later = append(later, store.RunJob{Target: d.Target, Because: "what looking at few left", Events: basis.Events, Decisions: basis.Decisions})
@@ -140,7 +140,7 @@ func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err err
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
 	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Away {
 		if err := s.enqueue(context.Background(), store.AlertJob{About: store.AwayAlert, Subject: target}); err != nil {
-			s.Log.Error("nobody is told that a target does not answer", "target", target, "error", err)
+			s.Log.Error("the alert that a target does not answer was not sent", "target", target, "error", err)
 		}
 	}
 	return until.Sub(s.Now())
@@ -228,7 +228,7 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	if err != nil {
 		return err
 	}
-	s.logResult("looked at everybody", t, r)
+	s.logResult("reconciled everyone", t, r)
 	s.Log.Debug("run", "target", t, "because", job.Args.Because, "took", time.Since(began))
 	if again := s.recordTargetHealth(t, r, nil); again > 0 {
 		return river.JobSnooze(again)

@@ -251,7 +251,7 @@ func (db *DB) WaitingJobs(ctx context.Context) (ids []int64, err error) {
 }
 
 // ForgetJobs forgets those of the jobs that nobody has taken up: a run that began
-// when they were there has looked at everybody everywhere. Where nobody serves
+// when they were there has reconciled everyone everywhere. Where nobody serves
 // they would be kept for ever. They are named one by one, and not by how far
 // their numbers go: a number is given before what it is about is committed.
 func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {

@@ -68,7 +68,7 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 type NameTakenError struct{ Target, Person, Owner string }
 
 func (n *NameTakenError) Error() string {
-	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: names are never given to somebody else", n.Person, n.Target, n.Owner)
+	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: a name is never given to a second person", n.Person, n.Target, n.Owner)
 }
 
 // ReserveName registers the name of a person's account for good. It fails with a
