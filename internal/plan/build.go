@@ -28,7 +28,7 @@ func Build(in Input) (*Plan, error) {
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
 		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
-			closes: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
+			closes: map[identity.PersonID]bool{}, creates: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				e.Native = t.Observed.Spelling(e.Native)
@@ -126,6 +126,7 @@ type builder struct {
 	leavers   map[identity.PersonID]bool // who has no employment any more
 	claiming  bool                       // accounts that were there are adopted
 	closes    map[identity.PersonID]bool // whose account is closed by the steps
+	creates   map[identity.PersonID]bool // whose account is created by the steps
 	reopens   map[string]bool            // steps that enable what behov did not disable
 	vanished  map[identity.PersonID]bool // whose known account is gone
 	rejected  []Step                     // that a person rejected

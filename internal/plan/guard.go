@@ -12,8 +12,7 @@ import (
 // applyLimits holds what a person has to decide first: what is never done without a
 // decision, and what exceeds a limit. A released step goes through, unless it
 // depends on one that is held; it counts against the limit for the others, so
-// that what came later is held beside it. What gives access to the people who
-// need it goes through.
+// that what came later is held beside it.
 func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 	through = steps
 	hold := func(why string, held func(Step) bool) {
@@ -116,16 +115,17 @@ func (b *builder) isFirstLoad(s Step) bool {
 		return false
 	case s.Kind == KindCreations:
 		return !b.claiming
-	case s.Kind == KindChanges || s.Kind == KindRenames:
-		return b.t.Bound.Record(s.Person).Created
+	case s.Kind == KindChanges || s.Kind == KindRenames || s.Kind == KindGrants:
+		// Behov created the account, or a stopped run was about to.
+		return b.t.Bound.Record(s.Person).Created || b.t.Uncertain[Access{Person: s.Person, Entitlement: AccountAccess}]
 	}
 	return false
 }
 
 // importSize returns the number of people in the import that these people are part of:
-// what they lose the others may lose as well.
+// what they lose or get the others may as well.
 func (b *builder) importSize(kind Kind) int {
-	if b.in.Subset && (kind == KindDisables || kind == KindRemovals || kind == KindChanges) {
+	if b.in.Subset && (kind == KindDisables || kind == KindRemovals || kind == KindChanges || kind == KindGrants) {
 		return b.in.GroupSize
 	}
 	return 0
@@ -139,6 +139,7 @@ func exceeds(kind Kind, n, population, most int, target string, earlier int) str
 		KindCreations: "it would create accounts for %d people",
 		KindRenames:   "it would rename the accounts of %d people",
 		KindChanges:   "it would change the accounts of %d people",
+		KindGrants:    "it would add memberships to the accounts of %d people",
 	}[kind]
 	why := fmt.Sprintf(what, n) + fmt.Sprintf(", where %d have an account in %s", population, target)
 	if earlier > 0 {

@@ -21,10 +21,11 @@ const (
 	KindCreations Kind = "creations" // accounts created
 	KindRenames   Kind = "renames"   // login names changed
 	KindChanges   Kind = "changes"   // attributes of existing accounts changed
+	KindGrants    Kind = "grants"    // memberships added to existing accounts
 )
 
 // Kinds lists every kind, in the order in which limits are checked.
-var Kinds = []Kind{KindDisables, KindRemovals, KindEnables, KindCreations, KindRenames, KindChanges}
+var Kinds = []Kind{KindDisables, KindRemovals, KindEnables, KindCreations, KindRenames, KindChanges, KindGrants}
 
 // Limit says how many people of a target may be concerned by steps of one
 // kind, within a run and the hour before it, until a person has to release
@@ -51,6 +52,7 @@ const leastDefault = 5
 //	disables, enables, renames     17      77      223
 //	removals, creations            34     154      447
 //	changes                        69     309      894
+//	grants                      no limit: what is held keeps from others what they need
 func DefaultLimit(kind Kind) Limit {
 	scale := 1.0
 	switch kind {
@@ -58,6 +60,8 @@ func DefaultLimit(kind Kind) Limit {
 		scale = 2
 	case KindChanges:
 		scale = 4
+	case KindGrants:
+		return Limit{People: math.MaxInt, Share: -1}
 	}
 	return Limit{People: -1, Share: -1, Scale: scale}
 }
@@ -96,6 +100,8 @@ func (b *builder) limitKind(s Step) Kind {
 		return KindCreations
 	case s.Op == connectors.EnableAccount:
 		return KindEnables
+	case s.Op == connectors.AddMember && !b.creates[s.Person]:
+		return KindGrants
 	case s.RevokesAccess() && b.closes[s.Person]:
 		return KindDisables
 	case s.RevokesAccess():
@@ -122,6 +128,9 @@ func (b *builder) classify() {
 	for _, s := range b.steps {
 		if s.Op == connectors.DisableAccount || s.Op == connectors.DeleteAccount || s.Op == RevokeSessions {
 			b.closes[s.Person] = true
+		}
+		if PhaseOf(s.Op) == PhaseCreate {
+			b.creates[s.Person] = true
 		}
 	}
 	for i := range b.steps {

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/behov/behov/internal/plan"
@@ -34,13 +35,14 @@ func TestLimits(t *testing.T) {
 		{"enables by default", plan.DefaultLimit(plan.KindEnables), 6000, 77},
 		{"creations by default", plan.DefaultLimit(plan.KindCreations), 6000, 154},
 		{"renames by default", plan.DefaultLimit(plan.KindRenames), 6000, 77},
+		{"grants by default", plan.DefaultLimit(plan.KindGrants), 6000, math.MaxInt},
 		{"changes by default", plan.DefaultLimit(plan.KindChanges), 6000, 309},
 		{"a handful by default", plan.DefaultLimit(plan.KindDisables), 3, 5},
 	} {
 		if got := c.limit.Most(c.population); got != c.want {
 			t.Errorf("%s: of %d people %d, want %d", c.name, c.population, got, c.want)
 		}
-		if c.limit.Allows(c.want+1, c.population) || !c.limit.Allows(c.want, c.population) {
+		if c.want < math.MaxInt && c.limit.Allows(c.want+1, c.population) || !c.limit.Allows(c.want, c.population) {
 			t.Errorf("%s: it does not hold at %d", c.name, c.want)
 		}
 	}

@@ -377,3 +377,68 @@ func (h *house) sequences() store.Sequences {
 	}
 	return s
 }
+
+// TestGrantsAreHeldWhereALimitIsSet: what many people get at once in accounts that exist
+// is held when the configuration limits it. New people's memberships are not counted,
+// and those of the first load are not.
+func TestGrantsAreHeldWhereALimitIsSet(t *testing.T) {
+	limited := strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {grants: {number: 2}, ", 1)
+	for _, c := range []struct {
+		name, configuration string
+		holds               int
+	}{{"no limit", configuration, 0}, {"a limit", limited, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouseWith(t, c.configuration)
+			h.hire("1 library T", "2 library T", "3 library T", "4 library T")
+			h.settledRun()
+			h.hire("1 school T", "2 school T", "3 school T", "4 library T", "5 school T", "6 school T", "7 school T") // 5 to 7 are new
+			r := h.settledRun()
+			if len(r.Plan.Holds) != c.holds || h.has("5") != everything || h.has("7") != everything {
+				t.Fatalf("holds %+v, 5 has %q", r.Plan.Holds, h.has("5"))
+			}
+			if c.holds == 0 {
+				return
+			}
+			if hold := r.Plan.Holds[0]; len(hold.Steps) != 3 || !strings.Contains(hold.Why, "it would add memberships to the accounts of 3 people") || h.has("1") == everything {
+				t.Errorf("hold %+v, 1 has %q", hold, h.has("1"))
+			}
+			h.decideHold(r.Plan.Holds[0].Digest, store.Release)
+			if h.settledRun(); h.has("1") != everything || h.has("3") != everything {
+				t.Errorf("released, 1 has %q, 3 has %q", h.has("1"), h.has("3"))
+			}
+			h.nothingToDo()
+		})
+	}
+}
+
+// TestASavedPlanEndsTheFirstLoad: what a saved plan loaded is limited from then on like
+// what any run loaded.
+func TestASavedPlanEndsTheFirstLoad(t *testing.T) {
+	h := newHouseWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 1}, ", 1))
+	h.hire("1 school T", "2 school T", "3 school T")
+	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil || r.Err() != nil || len(r.Plan.Holds) > 0 {
+		t.Fatal(err, r)
+	}
+	if len(h.states()) != 2 {
+		t.Errorf("states %+v", h.states())
+	}
+	for target, s := range h.states() {
+		if !s.Loaded() {
+			t.Errorf("%s is not loaded: %+v", target, s)
+		}
+	}
+}
+
+func (h *house) states() map[string]store.TargetState {
+	h.t.Helper()
+	states, err := h.e.DB.TargetStates(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	delete(states, store.EveryTarget)
+	return states
+}
