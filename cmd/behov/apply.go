@@ -55,12 +55,8 @@ something is held or failed for good, 1 error or some steps were not done.`,
 				return err
 			}
 			defer done()
-			var r *reconcile.Result
-			if saved != nil {
-				r, err = e.Run(ctx, reconcile.Scope{Saved: saved})
-			} else {
-				r, err = e.Run(ctx, o)
-			}
+			o.Saved = saved
+			r, err := e.Run(ctx, o)
 			if err != nil && r == nil {
 				return err
 			}
@@ -88,14 +84,9 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Resolved))
 	}
 	if sumCounts(r.Outcomes) == 0 {
-		a.printf("Nothing to do.\n")
+		a.printf("%s.\n", nothingToDo(r.Plan))
 	} else {
-		undone := map[string]bool{}
-		for _, u := range r.NotDone {
-			undone[u.Step.ID] = true
-		}
-		done := slices.DeleteFunc(slices.Clone(r.Plan.Steps), func(s plan.Step) bool { return undone[s.ID] })
-		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, cmp.Or(stepCounts(done), "nothing of it was done"), outcomes(r.Outcomes))
+		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, cmp.Or(stepCounts(r.Done()), "nothing of it was done"), outcomes(r.Outcomes))
 	}
 	a.printSummary(r.Plan)
 	for i, done := range r.Notes {
@@ -126,6 +117,20 @@ func (a *app) printResult(r *reconcile.Result, n *names) {
 			a.printf("Target %s: %s\n", f.Target, f.Text)
 		}
 	}
+}
+
+// nothingToDo says so, of the targets that could be read.
+func nothingToDo(p *plan.Plan) string {
+	var unread []string
+	for _, f := range p.Findings {
+		if f.Kind == plan.Unreachable {
+			unread = append(unread, f.Target)
+		}
+	}
+	if len(unread) == 0 {
+		return "Nothing to do"
+	}
+	return "Nothing to do elsewhere; NOT READ, and so not planned: " + strings.Join(unread, ", ")
 }
 
 func sumCounts(m map[string]int) int {

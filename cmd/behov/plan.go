@@ -239,7 +239,8 @@ func (a *planPrinter) print(p *plan.Plan) {
 	n, all := a.names, a.all
 	a.printf("Plan %.12s for %s: ", p.Digest, p.Basis.AsOf)
 	if len(p.Steps) == 0 {
-		a.printf("nothing to do.\n")
+		text := nothingToDo(p)
+		a.printf("%s.\n", strings.ToLower(text[:1])+text[1:])
 	} else {
 		a.printf("%s for %s.\n", stepCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
 	}

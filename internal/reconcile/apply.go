@@ -57,6 +57,7 @@ type Result struct {
 	RetryAfter map[string]time.Duration `json:"-"`
 	// OutcomesByTarget counts the outcomes of the steps in each target.
 	OutcomesByTarget map[string]map[string]int `json:"-"`
+	done             map[string]bool           // by step
 }
 
 // StepResult is a step that was not done, or not as quietly as it should.
@@ -64,6 +65,11 @@ type StepResult struct {
 	Step    plan.Step `json:"step"`
 	Outcome string    `json:"outcome"`
 	Detail  string    `json:"detail"`
+}
+
+// Done returns the steps of the plan that were done, also of a run that was stopped.
+func (r *Result) Done() []plan.Step {
+	return slices.DeleteFunc(slices.Clone(r.Plan.Steps), func(s plan.Step) bool { return !r.done[s.ID] })
 }
 
 // addOutcome adds the outcome of a step and reports whether the step was done.
@@ -123,6 +129,7 @@ func (e *Engine) apply(ctx context.Context, w *inputs, p *plan.Plan) (*Result, e
 	var mu sync.Mutex
 	done := 0
 	ended := map[string]bool{} // steps that were done
+	result.done = ended
 	var wg sync.WaitGroup
 	errs := make([]error, len(w.targets))
 	for i, t := range w.targets {

@@ -113,3 +113,24 @@ func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 		t.Errorf("%d accounts were created, want %d", h.one.created, people)
 	}
 }
+
+// TestDoneIsWhatWasDone: of a run that was stopped Done has the steps that were done, and
+// no others.
+func TestDoneIsWhatWasDone(t *testing.T) {
+	h := newHouse(t)
+	h.many(500)
+	ctx, stop := context.WithCancel(t.Context())
+	h.one.before = func([]connectors.Change) {
+		if h.one.calls == 2 {
+			stop()
+		}
+	}
+	r, err := h.e.Run(ctx, reconcile.Scope{})
+	if !errors.Is(err, context.Canceled) || r == nil {
+		t.Fatalf("%v, %v", r, err)
+	}
+	want := r.Outcomes[audit.Applied] + r.Outcomes[audit.AlreadyApplied]
+	if done := r.Done(); want == 0 || len(done) != want || len(done) == len(r.Plan.Steps) {
+		t.Errorf("%d steps were done of %d, want %d; outcomes %v", len(done), len(r.Plan.Steps), want, r.Outcomes)
+	}
+}
