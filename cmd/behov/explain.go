@@ -212,7 +212,7 @@ func orDash(s string) string {
 func (x explainer) employment(id identity.EmploymentID) string {
 	for _, e := range x.p.Employments {
 		if e.ID == id {
-			if identity.HasNationalID(e.Key.Key) {
+			if !shows(x.p, e.Key) {
 				break
 			}
 			return "employment " + e.Key.Key

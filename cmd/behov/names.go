@@ -103,14 +103,19 @@ func (n *names) protected(id identity.PersonID) bool { return n.person(id).Prote
 // another one with its source, else the opaque ID.
 func (n *names) key(p identity.Person) string {
 	for _, k := range p.Keys {
-		if k.Source == n.first && !identity.HasNationalID(k.Key) {
+		if k.Source == n.first && shows(p, k.SourceKey) {
 			return k.Key
 		}
 	}
-	if k := p.Keys[0]; !identity.HasNationalID(k.Key) {
+	if k := p.Keys[0]; shows(p, k.SourceKey) {
 		return k.String()
 	}
 	return string(p.ID)
+}
+
+// shows reports whether a key of a person may be shown.
+func shows(p identity.Person, k identity.SourceKey) bool {
+	return !identity.HasNationalID(k.Key) && !(p.Protected && k.MayTellName())
 }
 
 var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)

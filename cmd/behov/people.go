@@ -148,7 +148,11 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			n := newNames(ctx, i)
 			var records []string
 			for _, k := range p.Keys {
-				records = append(records, k.String())
+				if shows(p, k.SourceKey) {
+					records = append(records, k.String())
+				} else {
+					records = append(records, k.Source+"/…")
+				}
 			}
 			exposed, err := reconcile.ExposedKnown(ctx, i.db, i.config, s.Person, day)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/internal/demo"
+	"github.com/behov/behov/internal/identity"
 )
 
 // bergstrom is what the shipped HR file says of the person with protected
@@ -248,5 +249,43 @@ func TestWhatAKillLeftIsRemoved(t *testing.T) {
 		if _, err := os.Stat(h.file(name)); (err == nil) != want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAKeyMadeOfANameIsNotShown: of a person with protected identity no command shows a
+// key that may be made of the name.
+func TestAKeyMadeOfANameIsNotShown(t *testing.T) {
+	h := newHousehold(t)
+	b, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "konsultett"
+	text := strings.ReplaceAll(string(b), "\n1008,", "\n"+key+",")
+	text = strings.ReplaceAll(text, ","+"1008-1,", ","+key+"-1,")
+	if err := os.WriteFile(h.file("hr.csv"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	run := func(args string) {
+		_, out, errs := h.run(strings.Fields(args)...)
+		said.WriteString(out + errs)
+	}
+	run("hr import " + h.file("hr.csv"))
+	db := openStore(t, h.dir)
+	p, found, err := db.PersonByKey(t.Context(), identity.SourceKey{Source: "hr", Key: key})
+	if err != nil || !found || !p.Protected {
+		t.Fatalf("%v, %t, %+v", err, found, p)
+	}
+	id := string(p.ID)
+	for _, args := range []string{"plan --all", "apply --yes", "explain " + id, "explain " + id + " --json", "audit who-had base:staff", "audit who-had base:staff --json", "audit access " + id, "audit log " + id,
+		"people list", "people list --json", "people show " + id, "people show " + id + " --json", "account list " + id, "rights " + id, "status"} {
+		run(args)
+	}
+	if i := strings.Index(said.String(), key); i >= 0 {
+		t.Errorf("the key is said: …%s…", said.String()[max(0, i-200):i+30])
+	}
+	if !strings.Contains(said.String(), id) {
+		t.Error("the person is not spoken of: the test shows nothing")
 	}
 }

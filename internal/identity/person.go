@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // PersonID is behov's own opaque, immutable name for a person, a UUIDv7. It is
@@ -36,6 +37,21 @@ func (k SourceKey) Shown() string {
 		return masked
 	}
 	return k.Key
+}
+
+// MayTellName reports whether a key may be made of a person's name, as a user name is:
+// it has three letters in a row. Of people with protected identity no such key is shown.
+func (k SourceKey) MayTellName() bool {
+	row := 0
+	for _, r := range k.Key {
+		if row++; !unicode.IsLetter(r) {
+			row = 0
+		}
+		if row == 3 {
+			return true
+		}
+	}
+	return false
 }
 
 // String returns the source and the key as Shown has it.
