@@ -32,8 +32,8 @@ type Governance struct {
 	Targets Targets
 }
 
-// Targets says whether an account in a target may be said to be a person's, and
-// whether it is enabled. *reconcile.Engine does.
+// Targets checks whether an account in a target may be bound to a person, and whether it
+// is enabled. *reconcile.Engine implements it.
 type Targets interface {
 	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
 }

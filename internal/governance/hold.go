@@ -159,7 +159,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 		if len(people) == 0 && out.Remaining == 0 || verdict != store.Release {
 			return nil
 		}
-		// Few enough to be within a limit, the others must wait all the same.
+		// The others wait even when they are few enough for the limit.
 		return tx.DeferSteps(ctx, decided(all, "", hold.Digest, out.Decision), now)
 	})
 	return out, err

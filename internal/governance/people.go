@@ -60,8 +60,8 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
 }
 
-// decideOn records a decision about a person as a whole. One that says what
-// holds already is refused, so that nobody believes to have changed something.
+// decideOn records a decision about a person as a whole. It refuses a decision that is in
+// force already, so that no operator believes to have changed something.
 func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict string, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
 	d, err := g.authorize(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
@@ -89,9 +89,9 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	})
 }
 
-// Merge says that two people are one: the records of the second become the
-// first's. The second stays as somebody without employments, whose accounts
-// end as a leaver's do. Split undoes it.
+// Merge decides that two people are one: the records of the second become the first's.
+// The second stays as a person without employments, whose accounts end like a leaver's.
+// Split undoes it.
 func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by rights.Subject, reason string) (store.Decision, error) {
 	switch {
 	case into.ID == from.ID:
@@ -126,9 +126,8 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	return d, err
 }
 
-// Split says that a source's record is not the person's: it becomes somebody
-// else's again, who it was before, or who is new. The next import does not
-// join them again.
+// Split decides that a source's record is not the person's: it becomes the record of the
+// person who had it before, or of a new person. The next import does not join them again.
 func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.SourceKey, by rights.Subject, reason string) (identity.PersonID, store.Decision, error) {
 	decision, err := g.authorize(ctx, by, rights.Split, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
@@ -169,7 +168,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 		if err := tx.MoveRecord(ctx, g.Config.Precedence, key, p.ID, other); err != nil {
 			return err
 		}
-		// So that nobody takes them for one again: the record, and the people.
+		// Marked distinct, the record and the people, so that no import joins them again.
 		split, apart := decision, decision
 		split.Kind, split.Verdict, split.Person, split.Subject = store.RecordDecision, store.Split, string(p.ID), subject
 		if d, err = tx.Decide(ctx, split, g.Now()); err != nil {
@@ -182,7 +181,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	return other, d, err
 }
 
-// addSplitPerson makes the person whom a record is split off for.
+// addSplitPerson adds the person to whom a split record goes.
 func (g *Governance) addSplitPerson(ctx context.Context, tx *store.Tx, p identity.Person, key identity.SourceKey, id identity.PersonID) error {
 	records, err := tx.Records(ctx, p.ID)
 	if err != nil {
@@ -214,10 +213,10 @@ func (g *Governance) MarkDistinct(ctx context.Context, a, b identity.Person, by 
 	return g.record(ctx, d, nil)
 }
 
-// Erase proposes to destroy what is known of a person who has left, whose accounts
-// are gone, and on whom there is no legal hold. Another person has to let it through:
-// it cannot be undone. What the person had access to stays in the trail, of an ID that
-// names no one.
+// Erase proposes to destroy the personal data of a person who has left, whose accounts
+// are gone, and who has no legal hold. Another person has to release it: it cannot be
+// undone. The audit trail keeps what the person had access to, under an ID that names no
+// one.
 func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Subject, reason string) (Proposal, error) {
 	d, err := g.authorize(ctx, by, rights.Erase, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {

@@ -9,21 +9,19 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Claim is a value by which an account that was there before behov is told as
-// a person's.
+// Claim is a value by which an existing account is recognised as a person's.
 type Claim struct {
 	Attribute string // NameAttribute for the login name
 	Value     string // empty when HR does not know it
 }
 
-// Correlate finds, among the accounts that nobody is known to own, those that
-// are people's: by each claim in turn, and only when exactly one account and
-// one person come together. Whatever is less clear is a finding and no match:
-// also an account that a stronger claim says is another's, and one that was
-// disabled on purpose. Nothing is matched in a target that was not read
-// completely: a second account may be in the part that was not seen.
+// Correlate finds the accounts of people among those that no one is known to own: by each
+// claim in turn, and only when exactly one account and one person match. Anything less
+// clear is a finding and no match, and so is an account that a stronger claim gives to
+// another person, or that was disabled on purpose. Nothing is matched in a target that
+// was not read completely: the unread part may hold a second account.
 //
-// Of people it needs the claims, and whether they have a need.
+// Correlate needs the claims of people, and whether they have a need.
 func (t *Target) Correlate(people iter.Seq[Person]) {
 	t.later = map[identity.PersonID]bool{}
 	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]string{}
@@ -97,7 +95,7 @@ func (t *Target) valuesOf(a connectors.Account, attribute string) []string {
 	return a.Attributes[attribute]
 }
 
-// hasClaim says whether the account has the claim's value.
+// hasClaim reports whether the account has the claim's value.
 func (t *Target) hasClaim(a connectors.Account, c Claim) bool {
 	return slices.ContainsFunc(t.valuesOf(a, c.Attribute), func(v string) bool {
 		return t.claim(c.Attribute, []string{v}) == t.claim(c.Attribute, []string{c.Value})
@@ -114,7 +112,7 @@ func (t *Target) claim(attribute string, values []string) string {
 	return fmt.Sprintf("%q %q", attribute, matching.Canonical(values))
 }
 
-// unownedByClaim returns the accounts that nobody owns, by every claim that is made.
+// unownedByClaim returns the accounts without an owner, by every claim that is made.
 func (t *Target) unownedByClaim() map[string][]string {
 	free := map[string][]string{}
 	for a := range t.Observed.All() {
@@ -135,7 +133,7 @@ func (t *Target) unownedByClaim() map[string][]string {
 
 func (t *Target) adopts(accountID string) bool { return t.adopter[accountID] != "" }
 
-// claimed says by which attribute the account was told as the person's.
+// claimed returns the attribute by which the account was recognised as the person's.
 func (t *Target) claimed(p Person, a connectors.Account) string {
 	for _, c := range p.Accounts[t.Name].Claims {
 		if c.Value != "" && t.hasClaim(a, c) {
@@ -145,7 +143,7 @@ func (t *Target) claimed(p Person, a connectors.Account) string {
 	return "its attributes"
 }
 
-// personOf returns who is known to own the account, empty for nobody.
+// personOf returns the known owner of the account; empty without one.
 func (t *Target) personOf(accountID string) identity.PersonID {
 	if person := t.Bound.person[accountID]; person != "" {
 		return person

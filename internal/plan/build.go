@@ -233,8 +233,8 @@ func (b *builder) withDependency(on string, f func()) {
 	}
 }
 
-// wantsAccount says whether the person should have an account here, and why
-// or why not.
+// wantsAccount reports whether the person should have an account here, and why or why
+// not.
 func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why string) {
 	why = "nothing in this target is needed any more"
 	for _, e := range b.catalogue {
@@ -376,9 +376,9 @@ func EnableStep(target string, person identity.PersonID, accountID string) Step 
 }
 
 // planMissingAccount plans for a person whose known account a complete snapshot does not
-// show, and says whether another one may be made: only when the target was
-// asked for it everywhere, and then a person has to release it. An account that
-// was moved is closed where it is when the person needs none.
+// show. It reports whether another account may be created: only when all of the target
+// was searched, and then a person has to release it. An account that was moved is
+// disabled where it is when its person needs none.
 func (b *builder) planMissingAccount(p Person, bound string, wanted bool, why string) (again bool) {
 	located, found := b.t.Located[bound]
 	text := "the account that behov knows (" + bound + ") is not in the target any more"
@@ -473,8 +473,8 @@ func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.Enti
 	}
 }
 
-// keepUnrepaired says whether access that should be there is not given again, as somebody
-// took it away in the target.
+// keepUnrepaired reports whether access that was removed in the target stays removed,
+// because drift is only reported there.
 func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
 	access := Access{Person: person, Entitlement: entitlement}
 	_, ours := b.t.Given.Reason(access)
@@ -490,7 +490,7 @@ func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.En
 
 func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
-		return // said once, as a finding
+		return // reported once, as a finding
 	}
 	if b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
 		return

@@ -13,7 +13,7 @@ func (b *builder) finish() {
 	slices.SortStableFunc(b.steps, compareSteps)
 	b.classify()
 	b.splitFailing()
-	// What somebody decided must end now waits for nobody and for no limit.
+	// What a decision ends at once waits for no hold and no limit.
 	urgent, through := b.splitUrgent()
 	through = b.splitHeld(through)
 	if c := b.t.Observed.Completeness; !c.Complete {
@@ -107,8 +107,8 @@ func (b *builder) splitFailing() {
 	b.steps = rest
 }
 
-// splitHeld takes out what was rejected, in a plan for few what is held, and what
-// depends on either: a decision on the hold is about all of it.
+// splitHeld takes out the steps that were rejected, in a plan for some people those that
+// are held, and those that depend on either: a decision on a hold covers all of it.
 func (b *builder) splitHeld(steps []Step) (through []Step) {
 	if len(b.t.Decided)+len(b.t.Held) == 0 {
 		return steps
@@ -164,7 +164,7 @@ func (b *builder) splitPaused(steps []Step) (through, waits []Step) {
 	return through, waits
 }
 
-// deferPerson leaves something to a plan for everybody.
+// deferPerson leaves something to a plan for everyone.
 func (b *builder) deferPerson(person identity.PersonID, why string) {
 	b.plan.Deferred = append(b.plan.Deferred, DeferredPerson{Target: b.t.Name, Person: person, Why: why})
 }

@@ -13,7 +13,7 @@ import (
 // the reason it was given for. The zero value is none.
 type Given struct {
 	rows []given // sorted by person, and then by entitlement
-	// Entitlements and reasons are few, and people many.
+	// There are few entitlements and reasons, and many people.
 	entitlements, reasons table
 }
 

@@ -12,8 +12,8 @@ import (
 type Input struct {
 	Basis     Basis // Targets is filled in by Build
 	Catalogue *policy.Catalogue
-	// People is everybody, sorted by ID. It is read once, and nobody of it is
-	// kept.
+	// People yields the people of the plan, sorted by ID. Build reads it once and keeps
+	// none.
 	People iter.Seq[Person]
 	// Count is about how many they are; 0 when that is not known. It sizes what is
 	// made of them.
@@ -29,12 +29,11 @@ type Input struct {
 	// Removed are targets that are not configured any more, with how many accounts
 	// there are known.
 	Removed map[string]int
-	// Subset: People are not everybody, and targets show no more than their
-	// accounts. Then the plan does only what one for everybody would surely do.
+	// Subset is set when People are not everyone, and targets show no more than their
+	// accounts. The plan then has only what a plan for everyone would have as well.
 	Subset bool
-	// GroupSize is of how many people they are some to whom something happened at
-	// once. What they lose, the others may lose as well: a limit that all of them
-	// would be over is not for their share to be under.
+	// GroupSize is how many people the import that caused the run changed, of whom People
+	// are some. A limit that all of them would exceed holds for a part of them as well.
 	GroupSize int
 }
 
@@ -58,7 +57,7 @@ type Person struct {
 	KeepMemberships bool
 	// DeleteReason says why the person's accounts are deleted; empty when they are not.
 	DeleteReason string
-	// Warnings are told as findings.
+	// Warnings become findings.
 	Warnings []string
 	// Accounts holds what an account of the person would look like in each
 	// target, by the target's name.
@@ -77,19 +76,19 @@ type Account struct {
 	// OnCreate names attributes that are set on a new account and then left
 	// alone.
 	OnCreate map[string]bool
-	// References holds, by attribute, whose account it refers to; empty for
-	// nobody's.
+	// References holds, by attribute, the person whose account it refers to; empty for
+	// none.
 	References map[string]identity.PersonID
 	// Cleared are references that are emptied when who they refer to has no account
 	// here and gets none; the others stay as they are.
 	Cleared map[string]bool
-	// Manager says what is wrong with the manager whom HR names.
+	// Manager says what is wrong with the manager that HR names.
 	Manager ManagerState
-	// Claims are what tells an account that was there before behov as this
-	// person's, the strongest first.
+	// Claims are the values by which an existing account is recognised as this person's,
+	// the strongest first.
 	Claims []Claim
-	// NotStarted is set for somebody who has not begun: nothing is adopted for
-	// them, and nobody else gets what might be theirs.
+	// NotStarted is set for a person whose employment has not started: no account is
+	// adopted for them, and no one else gets an account that may be theirs.
 	NotStarted bool
 	// Bad says which attribute could not be worked out, and why; BadName why
 	// there is no name to give.
@@ -105,7 +104,7 @@ type ManagerState string
 
 // The states of a manager; empty is nothing wrong.
 const (
-	ManagerUnknown ManagerState = "unknown" // HR lists nobody by that
+	ManagerUnknown ManagerState = "unknown" // HR does not list the manager
 	ManagerLeft    ManagerState = "left"    // no employment is left
 )
 
@@ -128,8 +127,7 @@ type Target struct {
 	// reason it was given for; what is observed and not in it came behind our
 	// back.
 	Given Given
-	// Claims are the attributes by which accounts that were there are told as
-	// people's.
+	// Claims are the attributes by which existing accounts are recognised as people's.
 	Claims []string
 	// Ignore are patterns (as package path has them) of the names of accounts
 	// that are left alone on purpose.
@@ -153,16 +151,16 @@ type Target struct {
 	// MFA is true on the target that says who is enrolled: a grant that
 	// waits for enrolment is reason enough for an account there.
 	MFA bool
-	// Population is how many people have a usable account, where People are few.
+	// Population is how many people have a usable account, in a plan for some people.
 	Population int
 	// LimitUsage are the people who were concerned a short while ago and without a
 	// release, by kind: the limits count them.
 	LimitUsage map[Kind]map[identity.PersonID]bool
-	// Held are, where People are few, the keys of steps that are held, each with
-	// the digest of the hold: they are for whoever decides on it.
+	// Held are, in a plan for some people, the keys of steps that are held, each with the
+	// digest of the hold: a decision on the hold carries them out.
 	Held map[string]string
-	// ChangedPeople are, where People are few, those about whom more is known than the last
-	// run for everybody knew: what is held of theirs may be of the past.
+	// ChangedPeople are, in a plan for some people, those about whom more is recorded
+	// than the last run for everyone knew: their held steps may be out of date.
 	ChangedPeople map[identity.PersonID]bool
 	// Unrevoked are people whose sessions could not be ended when their accounts
 	// were closed.
@@ -172,13 +170,13 @@ type Target struct {
 	// same.
 	Paused    string
 	LeaversGo bool
-	// Parked are the keys of steps that failed and are not to be tried in this
-	// run, with the reason; GivenUp those of them that somebody gave up.
+	// Parked are the keys of failed steps that are not tried in this run, with the
+	// reason; GivenUp those of them that a decision gave up.
 	Parked  map[string]string
 	GivenUp map[string]bool
-	// Report: what somebody changed in the target behind our back is reported and
-	// left; otherwise it is made as it should be. Left is what was left before,
-	// and Unsure what a step that was stopped may have given or not.
+	// Report is set when drift is reported and left; otherwise it is repaired.
+	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
+	// may have given or not.
 	Report                     bool
 	UnrepairedDrift, Uncertain map[Access]bool
 	// Sessions, Adopts, Renames and Deletes say whether the target can end
@@ -188,7 +186,7 @@ type Target struct {
 
 	adopted map[identity.PersonID]string // account IDs, filled in by Correlate
 	adopter map[string]identity.PersonID
-	unclear map[identity.PersonID]string // why nobody's account was adopted
+	unclear map[identity.PersonID]string // by person, why no account was adopted
 	later   map[identity.PersonID]bool   // whose account is adopted on their first day
 }
 

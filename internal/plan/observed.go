@@ -15,11 +15,11 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Observed is a target as a snapshot showed it. It is a connectors.Sink; call
-// Done when the snapshot has ended, and ask it only then.
+// Observed is a target as a snapshot showed it. It is a connectors.Sink: call Done when
+// the snapshot has ended, and read it only then.
 //
-// A target may have hundreds of thousands of accounts of which nobody looks at
-// more than one at a time, so each is kept packed, in one string.
+// A target may have hundreds of thousands of accounts, of which no more than one is read
+// at a time, so each is kept packed in one string.
 type Observed struct {
 	Completeness connectors.Completeness
 	Digest       string
@@ -378,15 +378,15 @@ func (o *Observed) ByName(name string) (connectors.Account, bool) {
 // compareFold compares names however they are capitalised.
 func compareFold(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
 
-// Member says whether the account has the entitlement, by its native name.
+// Member reports whether the account has the entitlement, by its native name.
 func (o *Observed) Member(accountID, native string) bool {
 	n, known := o.natives.number[o.canonicalName(o.Spelling(native))]
 	i, seen := o.index(accountID)
 	return known && seen && slices.Contains(o.members[o.membersOf[i]:o.membersOf[i+1]], n)
 }
 
-// HasFormerName says whether an entitlement holds an earlier name of the account, which
-// nothing has any more.
+// HasFormerName reports whether an entitlement holds a former name of the account, which
+// no entry has any more.
 func (o *Observed) HasFormerName(accountID, native string) bool {
 	return o.former[formerName{accountID, o.Spelling(native)}]
 }
@@ -395,16 +395,15 @@ func (o *Observed) HasFormerName(accountID, native string) bool {
 // name nothing, with how many they hold.
 func (o *Observed) Dangling() map[string]int { return o.dangling }
 
-// Exists says whether the target has the entitlement.
+// Exists reports whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool {
 	_, there := o.spelling[o.canonicalName(o.Spelling(native))]
 	return there
 }
 
-// Spelling returns an entitlement's name as the target has it, or as given where
-// the target does not have it. Where the target tells names by their case, one
-// that it does not have is the only one that differs in nothing but case: it was
-// renamed so.
+// Spelling returns an entitlement's name as the target has it, or as given when the
+// target does not have it. In a target that distinguishes case, a name that differs from
+// exactly one other in nothing but case is taken for that one: it was renamed.
 func (o *Observed) Spelling(native string) string {
 	if name := o.spelling[o.canonicalName(native)]; name != "" || native == "" || o.ambiguous[o.canonicalName(native)] {
 		return cmp.Or(name, native)
@@ -412,7 +411,7 @@ func (o *Observed) Spelling(native string) string {
 	return cmp.Or(o.caseless[connectors.MatchIgnoreCase.Canonical([]string{native})[0]], native)
 }
 
-// Ambiguous says whether several entitlements in the target have the name.
+// Ambiguous reports whether several entitlements in the target have the name.
 func (o *Observed) Ambiguous(native string) bool { return o.ambiguous[o.canonicalName(native)] }
 
 // Unreadable says why the members of an entitlement cannot be read: then it is not

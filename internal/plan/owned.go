@@ -71,7 +71,7 @@ func (b *Bindings) find(person identity.PersonID) (int, bool) {
 	return find(b.accounts, func(b binding) int { return cmp.Compare(b.person, person) })
 }
 
-// find is a binary search that looks at the end first.
+// find is a binary search that checks the end first.
 func find[T any](sorted []T, compare func(T) int) (int, bool) {
 	if n := len(sorted); n == 0 || compare(sorted[n-1]) < 0 {
 		return n, false

@@ -33,15 +33,14 @@ type Plan struct {
 	Steps []Step `json:"steps"`
 	// Holds are steps that wait for a person's decision.
 	Holds []Hold `json:"holds,omitempty"`
-	// Released are holds that somebody let through: their steps are among
-	// Steps.
+	// Released are the holds that a person released: their steps are among Steps.
 	Released []Released `json:"released,omitempty"`
 	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
 	AwaitingCompleteRead []AwaitingRead `json:"waits,omitempty"`
 	// Parked are steps that failed before, and those that depend on them: they
 	// are not tried in this run.
 	Parked []Parked `json:"parked,omitempty"`
-	// Deferred is what a plan for few people leaves to one for everybody.
+	// Deferred is what a plan for some people leaves to one for everyone.
 	Deferred []DeferredPerson `json:"later,omitempty"`
 	// GatedGrants are grants whose gate is not open.
 	GatedGrants []GatedGrant `json:"waiting,omitempty"`
@@ -65,8 +64,8 @@ type Basis struct {
 	Decisions int64             `json:"decisions"` // sequence of the last decision
 	Targets   map[string]string `json:"targets"`   // digest of each target's snapshot
 	Person    string            `json:"person,omitempty"`
-	// Subset: it is not everybody's. What one for everybody plans is another plan,
-	// though it says the same.
+	// Subset is set on a plan for some people. A plan for everyone with the same steps is
+	// another plan.
 	Subset bool `json:"few,omitempty"`
 }
 
@@ -190,12 +189,11 @@ type AwaitingRead struct {
 type Parked struct {
 	Why  string `json:"why"`
 	Step Step   `json:"step"`
-	// GivenUp: somebody said that it is not to be done.
+	// GivenUp is set when a decision gave the step up.
 	GivenUp bool `json:"given_up,omitempty"`
 }
 
-// FailedSteps returns the steps that are not tried in this run and that nobody gave
-// up.
+// FailedSteps returns the parked steps that were not given up.
 func (p *Plan) FailedSteps() []Parked {
 	var stuck []Parked
 	for _, s := range p.Parked {
@@ -206,7 +204,8 @@ func (p *Plan) FailedSteps() []Parked {
 	return stuck
 }
 
-// DeferredPerson is left to a plan for everybody, which sees what one for few does not.
+// DeferredPerson is a person, or all of them, left to a plan for everyone, which sees
+// what a plan for some people does not.
 type DeferredPerson struct {
 	Target string            `json:"target"`
 	Person identity.PersonID `json:"person,omitempty"`
@@ -221,7 +220,7 @@ type GatedGrant struct {
 	Reason      string               `json:"reason"`
 }
 
-// Handover is what somebody keeps though no rule gives it any more.
+// Handover is access that a person keeps for a while though no rule gives it any more.
 type Handover struct {
 	Target      string               `json:"target"`
 	Person      identity.PersonID    `json:"person"`
@@ -235,12 +234,12 @@ type FindingKind string
 
 // The kinds of finding.
 const (
-	Orphan      FindingKind = "orphan"      // an account that belongs to nobody we know
+	Orphan      FindingKind = "orphan"      // an account of no known person
 	Unmanaged   FindingKind = "unmanaged"   // an entitlement that is not in the catalogue
 	Missing     FindingKind = "missing"     // a catalogue entitlement that the target does not have
 	Drift       FindingKind = "drift"       // access that came behind our back, and is being taken away
 	Ambiguous   FindingKind = "ambiguous"   // several accounts say they are the same person's
-	NameTaken   FindingKind = "name-taken"  // somebody else's account has the login name
+	NameTaken   FindingKind = "name-taken"  // another person's account has the login name
 	AnchorLost  FindingKind = "anchor-lost" // a person's account no longer says that it is theirs
 	Replaced    FindingKind = "replaced"    // the person's account is not the one it was
 	NotDecided  FindingKind = "not-decided" // a person's access could not be worked out
@@ -258,7 +257,7 @@ const (
 	Vanished FindingKind = "vanished"
 	// Dangling: an entitlement holds members that name nothing in the target.
 	Dangling FindingKind = "dangling"
-	// Managers: HR names managers whom it does not list, or who have left.
+	// Managers: HR names managers that it does not list, or who have left.
 	Managers FindingKind = "managers"
 	// Exposed: an account carries parts of the name of a person with protected
 	// identity.
@@ -275,7 +274,7 @@ type Finding struct {
 	Text        string               `json:"text"`
 }
 
-// Status is what a plan means for whoever asked.
+// Status is the exit status of a plan.
 type Status int
 
 // The statuses.
@@ -285,7 +284,7 @@ const (
 	Held
 )
 
-// Status says whether there is something to do, or something that is held.
+// Status returns whether there is something to do, or something held.
 func (p *Plan) Status() Status {
 	switch {
 	case len(p.Holds) > 0 || len(p.AwaitingCompleteRead) > 0 || len(p.FailedSteps()) > 0:
@@ -388,7 +387,7 @@ func (p *Plan) hash() (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// Verify says whether the plan is what its digest names.
+// Verify returns an error when the plan is not the one that its digest names.
 func (p *Plan) Verify() error {
 	content := *p
 	if err := content.setDigest(); err != nil {
@@ -410,7 +409,7 @@ func hashOf(v any) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// RevokesAccess says whether the step takes something away.
+// RevokesAccess reports whether the step takes access away.
 func (s Step) RevokesAccess() bool { return s.Destructive || s.Op == RevokeSessions }
 
 // Digest names the step as a person reviews it: this change, with these values,

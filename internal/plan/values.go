@@ -13,7 +13,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Same says whether the target holds two lists of an attribute's values equal.
+// Same reports whether the target holds two lists of an attribute's values equal.
 func (t *Target) Same(attribute string, a, b []string) bool {
 	return slices.Equal(t.canonical(attribute, a), t.canonical(attribute, b))
 }
@@ -56,9 +56,9 @@ type referring struct {
 	dependsOn string             // the step that creates or adopts it, if any
 }
 
-// noteReferences notes that an account refers to others. Whom it refers to may get
-// theirs only now, and so it is compared when everybody was seen; unless it
-// shows already that nothing is to be changed.
+// noteReferences notes that an account refers to other accounts, which this plan may
+// still create. They are compared after all people were planned, unless the snapshot
+// shows that nothing is to be changed.
 func (b *builder) noteReferences(r referring) {
 	for name, to := range r.desired {
 		values, creation, known := b.reference(to, false) // who gets an account later is not there yet
