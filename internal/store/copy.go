@@ -44,7 +44,7 @@ type CopyOptions struct {
 	// Restored: the other database is a backup, and what happened since is not in
 	// it.
 	Restored bool
-	// Progress, when set, is told how many rows of a table are copied.
+	// Progress, when set, is called with how many rows of a table are copied.
 	Progress func(table string, done, total int)
 }
 
@@ -269,7 +269,7 @@ func (tx *Tx) booleanColumns(ctx context.Context, table string) (map[string]bool
 	return truths, rows.Err()
 }
 
-// checkMasterKey says whether what is sealed opens with our master key.
+// checkMasterKey returns an error when sealed values do not open with the master key.
 func (tx *Tx) checkMasterKey(ctx context.Context) error {
 	var person string
 	err := tx.tx.GetContext(ctx, &person, `SELECT person_id FROM person_key LIMIT 1`)

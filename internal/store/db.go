@@ -1,8 +1,7 @@
-// Package store keeps behov's state in SQLite or PostgreSQL: people and HR
-// events, decisions, steps under way, the audit trail and what is projected
-// from it. It owns the schema's invariants: an audit record is appended in
-// the transaction of the state it tells of, personal values outside the
-// identity tables are sealed, sequences have no gaps.
+// Package store keeps behov's state in SQLite or PostgreSQL: people and HR events,
+// decisions, steps under way, the audit trail and what is projected from it. It owns the
+// schema's invariants: an audit record is appended in the transaction of the state
+// change, personal values outside the identity tables are sealed, sequences have no gaps.
 //
 // It must never decide anything about access.
 package store
@@ -53,7 +52,7 @@ type DB struct {
 // the database is used.
 func (db *DB) SetOperator(operator string) { db.operator = operator }
 
-// Operator is what SetOperator said; empty when nothing did.
+// Operator returns the operating system's user that SetOperator set; empty without one.
 func (db *DB) Operator() string { return db.operator }
 
 // Open opens the database named by a URL, "sqlite:FILE" or
@@ -108,13 +107,13 @@ func (db *DB) openSQLite(file string) error {
 		return fmt.Errorf("database: %w", err)
 	}
 	db.file = file
-	// SQLite is given no statistics (ANALYZE, PRAGMA optimize): those of tables that
-	// were empty when they were taken make it scan them when they are large. Without
-	// any it takes an index wherever one serves, and a test sees to it that one does.
+	// SQLite gets no statistics (ANALYZE, PRAGMA optimize): statistics of tables that
+	// were empty make it scan them when they are large. Without statistics it uses an
+	// index wherever one serves, and a test checks that one does.
 	//
 	// Pragmas stand in the DSN so that every pooled connection has them.
-	// synchronous(FULL): an intent must survive a power cut. secure_delete:
-	// an erased name must not linger in free pages.
+	// synchronous(FULL): an intent must survive a power cut. secure_delete: an erased
+	// name must not linger in free pages.
 	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)", "cache_size(-16384)"}}
 	base := "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + q.Encode()
 	db.write = sqlx.NewDb(sql.OpenDB(db.wrap(statementCache{&sqlite.Driver{}, base + "&_txlock=immediate"})), "sqlite")
@@ -153,8 +152,8 @@ func (db *DB) migrate(ctx context.Context) error {
 	return db.migrateJobs(ctx)
 }
 
-// registerMasterKey notes the master key of a new database, and refuses another one
-// afterwards: what is sealed with it nobody could open who has the right one.
+// registerMasterKey records the master key of a new database and refuses another key
+// afterwards: values sealed with it could not be opened with the right one.
 func (db *DB) registerMasterKey(ctx context.Context) error {
 	sum, err := db.master.Hash("master.print", "")
 	if err != nil {
@@ -186,7 +185,7 @@ func (db *DB) registerMasterKey(ctx context.Context) error {
 // opened. Each keeps the version of behov before it running.
 func (db *DB) AppliedMigrations() []string { return db.migrated }
 
-// IsNew says whether the database was new and empty when it was opened.
+// IsNew reports whether the database was new and empty when it was opened.
 func (db *DB) IsNew() bool {
 	return slices.ContainsFunc(db.migrated, func(m string) bool { return strings.HasPrefix(m, "00001_") })
 }
@@ -216,8 +215,8 @@ type Tx struct {
 	keys    map[string]*seal.PersonKey
 	logins  loginNames
 	records []pendingRecord
-	changed map[string]bool // people whom what was recorded is about
-	asked   bool            // somebody asks for it, whatever a target said before
+	changed map[string]bool // people about whom the transaction records something
+	asked   bool            // an operator waits: the job runs even when a target was unavailable
 	last    string          // the event or decision that was recorded last
 	jobs    []Job
 
@@ -252,8 +251,8 @@ func (db *DB) LastWriteFault(within time.Duration) error {
 	return nil
 }
 
-// isDatabaseFault says whether an error is the database's own trouble: no room, no
-// permission, a disk that fails. Sources: sqlite.org/rescode.html, and PostgreSQL's
+// isDatabaseFault reports whether an error is a fault of the database itself: no space,
+// no permission, a failing disk. Sources: sqlite.org/rescode.html, and PostgreSQL's
 // Appendix A for classes 53, 58 and read_only_sql_transaction.
 func isDatabaseFault(err error) bool {
 	var lite *sqlite.Error

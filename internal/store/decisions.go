@@ -99,7 +99,7 @@ const (
 	PauseExceptLeavers = "pause-except-leavers"
 )
 
-// Decision is what a person said.
+// Decision is a decision of a person.
 type Decision struct {
 	Seq         int64        `db:"seq" json:"seq"`
 	Kind        DecisionKind `db:"kind" json:"kind"`
@@ -169,7 +169,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	return d, nil
 }
 
-// enqueueHeld has somebody look at what a hold is about.
+// enqueueHeld enqueues a run for the people of a hold.
 func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	var h Hold
 	err := tx.tx.GetContext(ctx, &h, `SELECT `+holdColumns+` FROM hold WHERE digest = $1`, digest)
@@ -364,18 +364,18 @@ type Hold struct {
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"since"`
-	// RaisedBy is who caused what is held, as audit.Record.Actor: the person whose
-	// import or proposal it is. It does not tell who planned.
+	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
+	// whose import or proposal it is. It is not the actor of the run that planned it.
 	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
-	// SupersededUS is when a plan for everybody no longer had exactly this hold; 0
-	// while it is current.
+	// SupersededUS is when a plan for everyone no longer had exactly this hold; 0 while
+	// it is current.
 	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
 	// After is the last decision made before the hold was raised: only a
 	// later one can be about it.
 	After int64 `db:"after_decision" json:"-"`
 }
 
-// Current reports whether the newest plan for everybody has the hold.
+// Current reports whether the newest plan for everyone has the hold.
 func (h Hold) Current() bool { return h.SupersededUS == 0 }
 
 // At is when it was first raised, UTC.

@@ -65,7 +65,8 @@ type ErasedIndex struct {
 	none            bool
 }
 
-// Erased returns the records of erased people, to be asked for many or for few.
+// Erased returns the index of the records of erased people. With many it reads all of
+// them at once; otherwise it reads each that is asked for.
 func (tx *Tx) Erased(ctx context.Context, many bool) (*ErasedIndex, error) {
 	e := &ErasedIndex{tx: tx}
 	var some bool
@@ -164,8 +165,8 @@ func (tx *Tx) Readmit(ctx context.Context, key identity.SourceKey, d Decision, a
 	return tx.Decide(ctx, d, at)
 }
 
-// ReadmittedSince says whether a record of a source was readmitted since an
-// instant, so that what was read then says something new.
+// ReadmittedSince reports whether a record of a source was readmitted since an instant.
+// Content that was imported before has to be imported again then.
 func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Time) (bool, error) {
 	var subjects []string
 	if err := db.read.SelectContext(ctx, &subjects, `SELECT subject FROM decision WHERE kind = $1 AND decided_us >= $2`, string(ReadmissionDecision), micros(since)); err != nil {
@@ -179,8 +180,8 @@ func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Tim
 	return false, nil
 }
 
-// HasAuditRecords says whether the audit trail has a record about a person, by opaque
-// ID: also of one who was erased.
+// HasAuditRecords reports whether the audit trail has a record about a person, by opaque
+// ID, erased people included.
 func (db *DB) HasAuditRecords(ctx context.Context, person string) (is bool, err error) {
 	if person == "" {
 		return false, nil

@@ -19,7 +19,7 @@ const (
 	Trying StepState = "trying"
 	// Parked: it was tried often enough, and waits for a person.
 	Parked StepState = "parked"
-	// GivenUp: somebody said that it is not to be done.
+	// GivenUp: a decision gave the step up.
 	GivenUp StepState = "given-up"
 )
 
@@ -44,12 +44,12 @@ func (f FailingStep) First() time.Time { return instant(f.FirstUS) }
 // Last is when it failed last, UTC.
 func (f FailingStep) Last() time.Time { return instant(f.LastUS) }
 
-// Next is when it is tried again, UTC; the zero time is not before somebody
-// says so.
+// Next returns when the step is tried again, UTC; the zero time means not before a
+// decision.
 func (f FailingStep) Next() time.Time { return instant(f.NextUS) }
 
-// FailingSteps returns the failing steps in a target, or in all when it is
-// empty, of some people or of everybody; the oldest first.
+// FailingSteps returns the failing steps of people in a target, or in all when it is
+// empty, the oldest first.
 func (db *DB) FailingSteps(ctx context.Context, target string, of PersonSet) ([]FailingStep, error) {
 	steps := []FailingStep{}
 	where, args := of.condition(db.read, "person_id", nil)
@@ -105,9 +105,9 @@ func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time)
 	return nil
 }
 
-// RecordStepFailure counts one more failure at an instant, and returns the step as it then
-// stands; a new one is being tried. What somebody decides about it at the same
-// time is decided before or after that.
+// RecordStepFailure counts one more failure at an instant and returns the failing step; a
+// new one is in state Trying. A decision on it at the same time comes before or after,
+// never between.
 func (tx *Tx) RecordStepFailure(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
 	var before FailingStep
 	err := tx.tx.GetContext(ctx, &before, `UPDATE failing_step SET tries = tries WHERE key = $1 RETURNING `+columns[FailingStep](""), f.Key)

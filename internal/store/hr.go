@@ -48,8 +48,8 @@ type Import struct {
 // At is when it was recorded, UTC.
 func (i Import) At() time.Time { return instant(i.Recorded) }
 
-// ExportedAt is when the source made what was imported, UTC; the zero time when
-// nobody knows.
+// ExportedAt returns when the source made the export, UTC; the zero time when that is not
+// known.
 func (i Import) ExportedAt() time.Time { return instant(i.MadeUS) }
 
 // RecordImport records an import.
@@ -136,12 +136,12 @@ func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, e
 	return all, nil
 }
 
-// RowHash is what a source said last of an employment: enough to see whether it
-// says anything new.
+// RowHash is a hash of what a source last exported of an employment, to see whether the
+// next export differs.
 type RowHash struct {
 	ID     identity.EmploymentID
 	Person identity.PersonID
-	// Hash is of what it said; the zero hash when that is not known.
+	// Hash is the zero hash when it is not known.
 	Hash [32]byte
 	// Withdrawn is set when the source no longer lists it.
 	Withdrawn bool
@@ -149,8 +149,8 @@ type RowHash struct {
 	Last identity.Date
 }
 
-// RowHashes returns what a source said last, by its key of the employment: of all
-// its employments, or of those with the keys.
+// RowHashes returns the hashes of a source's last export, by its key of the employment:
+// all of them, or those with the keys.
 func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[string]RowHash, error) {
 	said := map[string]RowHash{}
 	read := func(where string, args ...any) error {
@@ -196,8 +196,8 @@ func (tx *Tx) SetRowHashes(ctx context.Context, source string, hashes map[string
 // HashRow returns a keyed hash of what a source says.
 func (db *DB) HashRow(text string) ([]byte, error) { return db.master.Hash("employment.said", text) }
 
-// PersonByKey returns whom a source calls by the key, with what each source
-// says of them; false for nobody.
+// PersonByKey returns the person with a source's key, with each source's record of them;
+// false without one.
 func (tx *Tx) PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error) {
 	return tx.oneWithRecords(ctx, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
 }
@@ -220,7 +220,7 @@ func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (id
 	return people[0], err == nil, err
 }
 
-// PersonByKey returns whom a source calls by the key; false for nobody.
+// PersonByKey returns the person with a source's key; false without one.
 func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error) {
 	people, err := peopleByQuery(ctx, db.read, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
 	if err != nil || len(people) == 0 {
@@ -295,7 +295,7 @@ func (tx *Tx) Keys(ctx context.Context, source string) (people, employments []st
 	return people, employments, nil
 }
 
-// HasKeys says whether a source calls a person and an employment so.
+// HasKeys reports whether a source has a person and an employment with these keys.
 func (tx *Tx) HasKeys(ctx context.Context, source, person, employment string) (bool, error) {
 	var n int
 	if err := tx.tx.GetContext(ctx, &n, `SELECT (SELECT COUNT(*) FROM person_source_key WHERE source = $1 AND key = $2) + (SELECT COUNT(*) FROM employment WHERE source = $1 AND key = $3)`, source, person, employment); err != nil {

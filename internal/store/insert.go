@@ -51,8 +51,8 @@ func (in inserts) statement(q queryer, rows int) string {
 	return b.String()
 }
 
-// insert inserts rows, whose values follow each other, many with each statement. A
-// table has statements of a few sizes, so that both databases keep them prepared.
+// insert inserts rows, given as one list of values, many with each statement. A table has
+// statements of a few sizes, so that both databases keep them prepared.
 func (tx *Tx) insert(ctx context.Context, in inserts, values []any) error {
 	for len(values) > 0 {
 		rows := in.fullRows()

@@ -15,8 +15,8 @@ type TargetInventory struct {
 	// memberships and usable accounts people have by the audit trail.
 	Accounts int `db:"accounts" json:"accounts"`
 	Access   int `db:"access" json:"access"`
-	// Open are steps of which nobody knows what became of them, Failing those
-	// that were refused or failed, also for good.
+	// Open are steps whose outcome is not known, Failing those that were refused or
+	// failed, parked ones included.
 	Open    int `db:"open_steps" json:"open_steps"`
 	Failing int `db:"failing_steps" json:"failing_steps"`
 }
@@ -61,9 +61,9 @@ func distinct(table, column, where string) string {
 		SELECT value FROM one WHERE value IS NOT NULL`
 }
 
-// ForgetTarget forgets all that is kept of a target but the audit trail, and the
-// names that accounts there ever had: those are never given to somebody else,
-// should it come back. Its open steps must have ended.
+// ForgetTarget deletes all that is recorded of a target but the audit trail and the
+// register of names, so that no name is given to a second person should the target come
+// back. Its open steps must have ended.
 func (tx *Tx) ForgetTarget(ctx context.Context, target string) error {
 	if err := tx.exec(ctx, `DELETE FROM hold_step WHERE digest IN (SELECT digest FROM hold WHERE subject = $1 AND kind = $2)`, target, PlanHold); err != nil {
 		return fmt.Errorf("forget target %s: %w", target, err)

@@ -24,15 +24,15 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Job says that somebody has to look at something. It is committed with the
-// state that makes it necessary, and says nothing that the state does not: a
-// job that is lost, or done twice, changes nothing but when it is done.
+// Job is work that a state change makes necessary. It is committed with that change and
+// holds nothing that the state does not: a job that is lost, or done twice, changes
+// nothing but when the work is done.
 type Job interface {
 	river.JobArgs
 	river.JobArgsWithInsertOpts
 }
 
-// Tries is as many as a job can have: a job is given up by nobody.
+// Tries is the largest number of tries that River allows: no job is given up.
 const Tries = 1 << 14
 
 // The queues of jobs.
@@ -50,15 +50,15 @@ func TargetQueue(target string) string {
 	return fmt.Sprintf("target-%016x", h.Sum64())
 }
 
-// PeopleJob looks at some people, in a target or in all.
+// PeopleJob reconciles some people, in a target or in all.
 type PeopleJob struct {
 	People []string `json:"people"`
 	Target string   `json:"target,omitempty"`
 	// GroupSize is how many people what was recorded is about, where several jobs
 	// look at them: what happens to all of them is judged as one.
 	GroupSize int `json:"together,omitempty"`
-	// Asked: somebody says that it is to be tried now, also in a target that did
-	// not answer.
+	// Asked is set when an operator waits: the job runs at once, also in a target that
+	// did not answer.
 	Asked bool `json:"asked,omitempty"`
 	// Try counts how often looking at them failed, and not how often it was put
 	// off; At is when it is due, when not at once.
@@ -84,11 +84,11 @@ func (j PeopleJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queue, ScheduledAt: j.At}
 }
 
-// RunJob looks at everybody, in a target, or in each by itself.
+// RunJob reconciles everyone, in a target, or in each by itself.
 type RunJob struct {
 	Target string `json:"target,omitempty"`
-	// Whole looks at all targets together and changes nothing in them, as only
-	// then it is seen who has moved, and who has nothing anywhere any more.
+	// Whole reads all targets together and changes nothing in them: only then it shows
+	// who has moved, and who has no account anywhere.
 	Whole bool `json:"whole,omitempty"`
 	// Because makes jobs for the same reason one.
 	Because string `json:"because"`
@@ -133,11 +133,9 @@ func (PullJob) InsertOpts() river.InsertOpts {
 var UnfinishedJobStates = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
 
 const (
-	// fewPeople is for how many people looking at them one by one is less work
-	// than looking at everybody.
+	// fewPeople is up to how many people it is less work to reconcile them than everyone.
 	fewPeople = 500
-	// atOnce is how many of them are one job: it has all of them to itself while
-	// it is at it.
+	// atOnce is how many of them are one job, which locks all of them while it works.
 	atOnce = 50
 )
 
@@ -200,8 +198,8 @@ func WithJobTrace(ctx context.Context, metadata []byte) context.Context {
 // Enqueue inserts a job when the transaction commits.
 func (tx *Tx) Enqueue(jobs ...Job) { tx.jobs = append(tx.jobs, jobs...) }
 
-// notifyPerson notes that what the transaction records is about a person, so that
-// somebody looks at them.
+// notifyPerson notes that the transaction records something about a person, so that a job
+// reconciles them.
 func (tx *Tx) notifyPerson(person, because string) {
 	tx.last = because
 	if tx.changed == nil {
@@ -241,8 +239,7 @@ func (tx *Tx) flushJobs(ctx context.Context) error {
 	return nil
 }
 
-// WaitingJobs returns the numbers of the jobs that nobody has taken up yet and
-// that say that somebody has to look, wherever that is.
+// WaitingJobs returns the IDs of the jobs that wait to reconcile people.
 func (db *DB) WaitingJobs(ctx context.Context) (ids []int64, err error) {
 	if err := db.read.SelectContext(ctx, &ids, `SELECT id FROM river_job WHERE queue IN ($1, $2) AND state = $3`, QueuePeople, QueueRuns, string(rivertype.JobStateAvailable)); err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
@@ -250,10 +247,10 @@ func (db *DB) WaitingJobs(ctx context.Context) (ids []int64, err error) {
 	return ids, nil
 }
 
-// ForgetJobs forgets those of the jobs that nobody has taken up: a run that began
-// when they were there has reconciled everyone everywhere. Where nobody serves
-// they would be kept for ever. They are named one by one, and not by how far
-// their numbers go: a number is given before what it is about is committed.
+// ForgetJobs deletes those of the jobs that no process has begun: a run that began when
+// they were there has reconciled everyone everywhere. Without behov serve they would be
+// kept for ever. They are named one by one and not by a largest ID: an ID is assigned
+// before the job's transaction commits.
 func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {
 	for _, id := range ids {
 		if err := tx.exec(ctx, `DELETE FROM river_job WHERE id = $1 AND state = $2`, id, string(rivertype.JobStateAvailable)); err != nil {
@@ -279,12 +276,12 @@ const (
 	TokenAlert = "token-expiring" //nolint:gosec // it is the name of an alert
 )
 
-// AlertJob tells somebody of something that a person should look at soon. What
-// there is to say is found out when it is sent.
+// AlertJob sends an alert about something that a person should look at soon. Its text is
+// worked out when it is sent.
 type AlertJob struct {
 	About   string `json:"about"`
 	Subject string `json:"subject"`
-	// Channel is how it is sent; empty before it is said how.
+	// Channel is how the alert is sent; empty before the channels are chosen.
 	Channel string `json:"channel,omitempty"`
 	// ID is the same however often it is sent.
 	ID string    `json:"id,omitempty"`
@@ -300,8 +297,7 @@ func (j AlertJob) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueAlerts, ScheduledAt: j.At, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: UnfinishedJobStates}}
 }
 
-// AlertSent returns when somebody was last told of something; the zero time for
-// never.
+// AlertSent returns when an alert was last sent; the zero time for never.
 func (db *DB) AlertSent(ctx context.Context, about, subject string) (time.Time, error) {
 	var us int64
 	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_told WHERE about = $1 AND subject = $2`, about, subject)
@@ -311,7 +307,7 @@ func (db *DB) AlertSent(ctx context.Context, about, subject string) (time.Time, 
 	return instant(us), nil
 }
 
-// RecordAlertSent notes that somebody is told of something.
+// RecordAlertSent records that an alert is sent.
 func (tx *Tx) RecordAlertSent(ctx context.Context, about, subject string, at time.Time) error {
 	if err := tx.exec(ctx, `INSERT INTO alert_told (about, subject, at_us) VALUES ($1, $2, $3)
 		ON CONFLICT (about, subject) DO UPDATE SET at_us = excluded.at_us`, about, subject, micros(at)); err != nil {
@@ -320,7 +316,7 @@ func (tx *Tx) RecordAlertSent(ctx context.Context, about, subject string, at tim
 	return nil
 }
 
-// WatchJob looks whether anybody has to be told of an HR source's silence.
+// WatchJob checks whether an HR source has been silent for too long.
 type WatchJob struct{}
 
 // Kind implements river.JobArgs.

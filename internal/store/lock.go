@@ -15,28 +15,28 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrLocked is returned when somebody else holds a lock.
-var ErrLocked = errors.New("another behov is at it on this database; wait until it is done")
+// ErrLocked is returned when another process, or another part of this one, holds a lock.
+var ErrLocked = errors.New("another behov process works on this database; wait until it has finished")
 
 // errTooMany is an ErrLocked: this process holds as many locks as it may.
 var errTooMany = fmt.Errorf("too many accounts are being worked on at once: %w", ErrLocked)
 
-// IsLockLimit says whether a lock was not given as this process has too many: it is
-// nobody else's, and soon to be had.
+// IsLockLimit reports whether a lock was not given because this process holds too many:
+// no other process has it, and it is soon to be had.
 func IsLockLimit(err error) bool { return errors.Is(err, errTooMany) }
 
-// mostLocks is how many locks a process may hold in PostgreSQL, which keeps all
-// of everybody's in shared memory: max_locks_per_transaction × max_connections,
-// 6,400 of them unless somebody configured it.
+// mostLocks is how many locks a process may hold in PostgreSQL, which keeps the locks of
+// all processes in shared memory: max_locks_per_transaction × max_connections, 6,400 by
+// default.
 const mostLocks = 1500
 
-// ErrLockLost is returned for a lock that was held, and is not any more: the
-// connection that held it broke, and somebody else may have it now.
+// ErrLockLost is returned for a lock that was held and is not any more: the connection
+// that held it broke, and another process may hold it now.
 var ErrLockLost = errors.New("the connection to the database broke, and with it a lock")
 
-// Lock is names that one process, and one place in it, holds at a time. The
-// operating system, or PostgreSQL, releases it when the process dies: nobody
-// waits for a clock to find out.
+// Lock is a set of names that one part of one process holds at a time. The operating
+// system, or PostgreSQL, releases them when the process dies: no process waits for a
+// timeout.
 type Lock struct {
 	of    *locks
 	keys  []int64
@@ -48,7 +48,7 @@ type Lock struct {
 // beside it; with PostgreSQL, advisory locks of one connection.
 type locks struct {
 	mu      sync.Mutex
-	held    map[int64]bool // also those of connections that were lost, until they are given back: we know whom we are at
+	held    map[int64]bool // also those of lost connections, until they are unlocked: this process still works on them
 	session int            // counts the connections that were lost
 	file    *os.File
 	conn    *sql.Conn
@@ -91,7 +91,7 @@ func (db *DB) Lock(ctx context.Context, names ...string) (*Lock, error) {
 }
 
 // ErrServed is returned when a behov serve has the database to itself.
-var ErrServed = errors.New("a behov serve is working with this SQLite database: one does; stop it first")
+var ErrServed = errors.New("a behov serve already works on this SQLite database; stop it first")
 
 // LockService takes what one service at a time has on a SQLite database, or returns
 // ErrServed. On PostgreSQL any number may serve, and it takes nothing that
@@ -107,7 +107,7 @@ func (db *DB) LockService(ctx context.Context) (*Lock, error) {
 	return l, err
 }
 
-// LockWithin is Lock, and waits for so long for what somebody else holds.
+// LockWithin is Lock, and waits up to a duration for names that others hold.
 func (db *DB) LockWithin(ctx context.Context, wait time.Duration, names ...string) (*Lock, error) {
 	const often = 10 * time.Millisecond
 	for deadline := time.Now().Add(wait); ; {
@@ -123,8 +123,8 @@ func (db *DB) LockWithin(ctx context.Context, wait time.Duration, names ...strin
 	}
 }
 
-// Held is nil for as long as nobody else can have the lock, and ErrLockLost
-// afterwards. Ask before each thing that must not be done twice.
+// Held returns nil for as long as no other process can have the lock, and ErrLockLost
+// afterwards. Call it before each action that must not be done twice.
 func (l *Lock) Held(ctx context.Context) error {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -155,9 +155,9 @@ func (l *Lock) Unlock() {
 	}
 }
 
-// withoutCancel keeps an impatient caller from breaking the connection on which
-// everybody's locks are, and a server that does not answer from keeping
-// everybody waiting.
+// withoutCancel keeps a cancelled caller from breaking the connection that holds all
+// locks of the process, and limits how long a server that does not answer keeps the
+// others waiting.
 func withoutCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), silence)
 }
@@ -241,8 +241,8 @@ func (l *locks) release(ctx context.Context, keys []int64) {
 	l.broken(err)
 }
 
-// broken throws away a connection that failed, and with it every lock: the
-// server, if there is one, must not keep what nobody knows of any more.
+// broken closes a connection that failed, and with it gives up every lock: the server
+// must not keep locks that no process knows of.
 func (l *locks) broken(err error) {
 	if err == nil || l.conn == nil {
 		return

@@ -21,9 +21,9 @@ type loginNames struct {
 	known map[string]bool // by login, whether it is taken
 }
 
-// ReserveLogin gives the person a login made of the base that nobody has or had,
-// for good: base, or base2, base3 … Numbers are taken in order and never given
-// back, so the first free one is found in steps that double and then halve.
+// ReserveLogin gives the person, for good, a login made of the base that no one has or
+// had: base, or base2, base3 … Numbers are taken in order and never given back, so the
+// first free one is found in steps that double and then halve.
 func (tx *Tx) ReserveLogin(ctx context.Context, base string, person identity.PersonID) (string, error) {
 	logins, err := tx.TakeLogins(ctx, []NewLogin{{base, person}})
 	if err != nil {

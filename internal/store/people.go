@@ -177,11 +177,11 @@ func (o interner) internPerson(p identity.Person) {
 	}
 }
 
-// peopleWhere reads people, sorted by ID, with their keys and employments: those
-// for whom where holds of person, and of theirs the rows for which of holds.
-// Employments are left out unless employed says so.
+// peopleWhere reads people, sorted by ID, with their keys and employments: the people for
+// whom the condition where holds, and of theirs the rows for which the condition of
+// holds. It reads employments only when employed is set.
 func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args []any, of string, ofArgs []any, employed bool) ([]identity.Person, error) {
-	// Rows are read by hand: sqlx finds each column by reflection, for everybody.
+	// Rows are scanned by hand: sqlx finds each column of each row by reflection.
 	var rows []personRow
 	if err := scanEach(ctx, q, `SELECT id, given_name, family_name, email, phone,
 		protected OR EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = person.national_id_hash AND (o.protected OR o.protected_by_hand)) AS protected,
@@ -265,9 +265,9 @@ func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person
 	return identity.Person{}, fmt.Errorf("no person %s", id)
 }
 
-// LinkedPeople returns the people who are a person as far as anyone can tell: those
-// with the same national identity number, and those who were merged into the person or
-// whom the person was merged into.
+// LinkedPeople returns the people who are known to be the same as a person: those with
+// the same national identity number, and those who were merged into the person or into
+// whom the person was merged.
 func (db *DB) LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error) {
 	var same []identity.PersonID
 	if err := db.read.SelectContext(ctx, &same, `SELECT o.id FROM person p JOIN person o ON o.national_id_hash = p.national_id_hash WHERE p.id = $1
@@ -277,8 +277,8 @@ func (db *DB) LinkedPeople(ctx context.Context, id identity.PersonID) ([]identit
 	return same, nil
 }
 
-// NationalIDs opens people's national identity numbers, of those who have one.
-// It is for whoever writes them somewhere, and nobody else.
+// NationalIDs opens people's national identity numbers, of those who have one. Only a
+// mapping that writes them to a target may call it.
 func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.PersonID]string, error) {
 	var rows []struct {
 		ID      string `db:"id"`
@@ -513,8 +513,8 @@ func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, numb
 	return sealed, nil
 }
 
-// hashNationalID returns the keyed hash by which people are told to be the
-// same; nil for what is no number in its one form.
+// hashNationalID returns the keyed hash by which the same person is recognised; nil for a
+// text that is no number in its canonical form.
 func (tx *Tx) hashNationalID(number string) ([]byte, error) {
 	if identity.BirthDate(number) == "" {
 		return nil, nil

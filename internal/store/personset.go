@@ -171,10 +171,9 @@ func (db *DB) SponsoredBy(ctx context.Context, sponsors []identity.PersonID) ([]
 	return slices.Compact(ids), nil
 }
 
-// PeopleAffectedSince returns those of the people whom something happened to since the
-// heads were read: an HR event, a decision, a step in the target that another
-// plan made or is about to make, or somebody who said whose an account is. What
-// was planned for them then may be wrong now.
+// PeopleAffectedSince returns those of the people about whom something was recorded after
+// the sequences were read: an HR event, a decision, a step in the target that another
+// plan made or is about to make, or a bind. A plan for them may be wrong now.
 func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonSet, since Sequences) (map[identity.PersonID]bool, error) {
 	touched := map[identity.PersonID]bool{}
 	if !of.all && len(of.ids) == 0 {
@@ -214,9 +213,9 @@ func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonS
 	return touched, nil
 }
 
-// Activity is what happened since heads were read: of whom HR said something or a person
-// decided something, and in whose account in a target another plan took a step or is
-// about to, or a person said whose it is, with the last audit record of that.
+// Activity is what was recorded after sequences were read: the people with an HR event or
+// a decision, and by person the last audit record of a step that another plan made, or is
+// about to make, in a target, or of a bind there.
 type Activity struct {
 	Sequences   Sequences // as they are now
 	People      []identity.PersonID
@@ -282,8 +281,8 @@ func (db *DB) PeopleChangedSince(ctx context.Context, of PersonSet, events, deci
 	return anew, nil
 }
 
-// LockSequences keeps everybody else from recording an HR event or a decision until the
-// transaction ends, and returns where the sequences stand.
+// LockSequences keeps other transactions from recording an HR event or a decision until
+// this one ends, and returns the sequences.
 func (tx *Tx) LockSequences(ctx context.Context) (Sequences, error) {
 	var h Sequences
 	if err := tx.tx.GetContext(ctx, &h, `UPDATE head SET event_seq = event_seq WHERE id = 1 RETURNING event_seq, decision_seq, audit_idx`); err != nil {
@@ -292,7 +291,7 @@ func (tx *Tx) LockSequences(ctx context.Context) (Sequences, error) {
 	return h, nil
 }
 
-// TargetState is what the last run over everybody saw of a target.
+// TargetState is what the last run over everyone saw of a target.
 type TargetState struct {
 	Target  string `db:"target" json:"target"`
 	Enabled int    `db:"enabled" json:"enabled"` // people with a usable account
@@ -342,9 +341,9 @@ func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began t
 	return nil
 }
 
-// MarkTargetLoaded notes that everything was brought to a target that belongs there,
-// unless that was noted before, or no account there is known: a run before HR
-// said anything loads nothing.
+// MarkTargetLoaded records that a target has everything that belongs there. It does
+// nothing when that is recorded already, or when no account there is known: a run before
+// the first HR import loads nothing.
 func (tx *Tx) MarkTargetLoaded(ctx context.Context, target string, at time.Time) error {
 	if err := tx.exec(ctx, `UPDATE target_state SET loaded_us = $2 WHERE target = $1 AND loaded_us = 0 AND EXISTS (SELECT 1 FROM account a WHERE a.target = $1)`, target, micros(at)); err != nil {
 		return fmt.Errorf("note that target %s is loaded: %w", target, err)
@@ -372,8 +371,8 @@ func (tx *Tx) PruneLimitUsage(ctx context.Context, target string, before time.Ti
 	return nil
 }
 
-// LimitUsage returns, by kind, to whom something was done in a target since an
-// instant that counts against its limits.
+// LimitUsage returns, by kind, the people who count against a target's limits since an
+// instant.
 func (db *DB) LimitUsage(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
 	return limitUsage(ctx, db.read, target, since)
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// silence is for how long a server may say nothing at all before a connection
-// to it counts as dead: when its machine loses power nobody closes it, and a
-// standby may long have taken over.
+// silence is for how long a server may send nothing before a connection to it counts as
+// dead: when its machine loses power the connection is not closed, and a standby may long
+// have taken over.
 const silence = 15 * time.Second
 
 const (
@@ -25,20 +25,19 @@ const (
 	// next one that the URL names is asked; unless the URL says it
 	// (connect_timeout).
 	connecting = 5 * time.Second
-	// idle is how many connections wait for the next job: those beyond are closed
-	// after each, and made anew.
+	// idle is how many connections stay open for the next job; those beyond are closed
+	// after use.
 	idle = 16
-	// most is how many connections a process has: PostgreSQL takes a hundred unless
-	// somebody configured it, and there are other processes, and people with
-	// commands. Whoever needs one more waits for it, and must not hold one.
+	// most is how many connections a process has: PostgreSQL allows a hundred by default,
+	// and there are other processes, and operators with commands. A caller that needs
+	// another one waits for it, and must not hold one meanwhile.
 	most = 24
 )
 
-// found has the server find out as soon as we do that nobody is there any more,
-// when our machine loses power: until then it keeps our locks, and the others
-// wait. By itself it asks after two hours. A transaction of which nothing is
-// heard for long keeps everybody from recording anything. The URL may say
-// otherwise.
+// found makes the server notice within the same time when this process's machine loses
+// power: until then it keeps our locks, and other processes wait. By default it notices
+// after two hours. It also ends a transaction that is silent for long, which would keep
+// others from recording. The URL may set other values.
 var found = map[string]string{
 	"tcp_keepalives_idle":                 strconv.Itoa(int((silence / 3).Seconds())),
 	"tcp_keepalives_interval":             strconv.Itoa(int((silence / 3).Seconds())),

@@ -13,7 +13,7 @@ import (
 type projection struct {
 	tx         *Tx
 	precedence identity.Precedence
-	// version has the last event of each person of whom none is projected yet.
+	// version has the last event of each person whose events are not applied yet.
 	version map[identity.PersonID]int64
 
 	people, records, employments []any

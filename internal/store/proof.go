@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// DisableProof says whether a disabled account is shut out of a target, as it
-// was last tried.
+// DisableProof is the last proof of whether a target refuses sign-in to a disabled
+// account.
 type DisableProof struct {
 	Target   string `db:"target" json:"target"`
 	How      string `db:"how" json:"how"`         // the way of disabling that was tried

@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// MarkedDistinct says whether somebody decided that a record is not the person's.
+// MarkedDistinct reports whether a decision says that a record is not the person's.
 func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key identity.SourceKey) (bool, error) {
 	if person == "" {
 		return false, nil
@@ -39,8 +39,8 @@ func (db *DB) RecordSubject(key identity.SourceKey) (string, error) {
 	return key.Source + " record " + hex.EncodeToString(hash[:8]), nil
 }
 
-// MoveRecord gives a source's record, and the employments that came with it,
-// to another person. Both people are merged anew from what they have then.
+// MoveRecord gives a source's record, and the employments that came with it, to another
+// person. Both people are merged again from the records that they have then.
 func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, key identity.SourceKey, from, to identity.PersonID) error {
 	records, err := tx.Records(ctx, from)
 	if err != nil {
@@ -52,7 +52,7 @@ func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, ke
 			continue
 		}
 		moved = true
-		if err := tx.putRecord(ctx, to, r); err != nil { // sealed anew, with the other's key
+		if err := tx.putRecord(ctx, to, r); err != nil { // sealed with the other person's key
 			return fmt.Errorf("move record %s of %s: %w", key.Key, key.Source, err)
 		}
 	}
@@ -123,15 +123,15 @@ func (db *DB) FormerOwner(ctx context.Context, key identity.SourceKey) (identity
 	return identity.PersonID(ids[0]), nil
 }
 
-// mergeRecordsIfAny merges a person anew, unless they have no record left: then what
-// they were called stays, for whoever looks at what became of them.
+// mergeRecordsIfAny merges a person's records again. A person without records keeps the
+// name they had, for the audit trail.
 func (tx *Tx) mergeRecordsIfAny(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
 	var n int
 	if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(*) FROM person_source_key WHERE person_id = $1`, string(person)); err != nil {
 		return fmt.Errorf("records of person %s: %w", person, err)
 	}
 	if n == 0 {
-		// The number is the other's now, by which people are told to be the same.
+		// The number is the other person's now: it identifies them.
 		return tx.exec(ctx, `UPDATE person SET national_id_sealed = NULL, national_id_hash = NULL WHERE id = $1`, string(person))
 	}
 	return tx.mergeRecords(ctx, precedence, person)

@@ -156,7 +156,7 @@ func (tx *Tx) EndHoldIfDone(ctx context.Context, digest string) error {
 	return tx.EndHold(ctx, digest)
 }
 
-// SupersedeHold notes that a plan for everybody no longer has exactly this hold.
+// SupersedeHold records that a plan for everyone no longer has exactly this hold.
 func (tx *Tx) SupersedeHold(ctx context.Context, digest string, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err

@@ -20,8 +20,8 @@ const scimContext = "scim_resource.sealed"
 type SCIMResource struct {
 	Source string
 	ID     string
-	// Key is what the source called the person by when they came. It stays, so
-	// that whoever is renumbered stays who they are.
+	// Key is the source's key of the person when they were created. It stays when the
+	// person gets another externalId.
 	Key     string
 	Person  identity.PersonID
 	Body    []byte // opened

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Stats are what somebody watches from outside: counts and ages, of nobody in
-// particular.
+// Stats are counts and ages for monitoring. They name no person.
 type Stats struct {
 	Oldest  map[string]time.Time // by target, when the oldest step was intended that has not ended
 	Failing map[string]int       // by target, steps that failed and are tried again

@@ -21,7 +21,7 @@ type OpenStep struct {
 	Body       string `db:"body"` // the plan's step, as JSON
 	Plan       string `db:"plan"` // the plan's digest
 	IntendedUS int64  `db:"intended_us"`
-	// Detail is what the target said when it gave no usable answer.
+	// Detail is the error of a target that gave no usable answer.
 	Detail string `db:"detail"`
 }
 
@@ -53,7 +53,7 @@ func (tx *Tx) IntendSteps(ctx context.Context, steps []OpenStep, at time.Time) e
 	return nil
 }
 
-// SetStepDetail keeps what a target said of a step whose end is not known.
+// SetStepDetail records the error of a step whose outcome is not known.
 func (tx *Tx) SetStepDetail(ctx context.Context, id, detail string) error {
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE open_step SET detail = $2 WHERE id = $1`, id, detail); err != nil {
 		return fmt.Errorf("step %s: %w", id, err)
@@ -78,8 +78,8 @@ func (tx *Tx) EndSteps(ctx context.Context, ids []string) (map[string]bool, erro
 	return open, nil
 }
 
-// EndStep forgets an open step; its end stands in the audit trail. It says
-// whether the step was open: no step ends twice.
+// EndStep deletes an open step; its outcome stands in the audit trail. It reports whether
+// the step was open: no step ends twice.
 func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `DELETE FROM open_step WHERE id = $1`, id)
 	if err != nil {
@@ -132,8 +132,8 @@ func (db *DB) AccountOf(ctx context.Context, target string, person identity.Pers
 	return accounts[string(person)], err
 }
 
-// HasAccount says whether a person has an account in a target, as far as is
-// known: one that a run saw to be gone is none.
+// HasAccount reports whether a person has a known account in a target; one that a run saw
+// to be missing does not count.
 func (db *DB) HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error) {
 	for a, err := range db.EachAccount(ctx, target, Only(person)) {
 		if err != nil || a.Missing.IsZero() {
@@ -255,8 +255,9 @@ func (tx *Tx) ClearWaiting(ctx context.Context, person, entitlement string) erro
 	return nil
 }
 
-// RecordVersionInUse notes which version of the rules, or of the configuration, is in
-// use, and keeps its text, once. It says whether another was in use before.
+// RecordVersionInUse records which version of the rules, the configuration or the program
+// is in use, and keeps its text, once. It reports whether another version was in use
+// before.
 func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `INSERT INTO version_in_use (kind, digest) VALUES ($1, $2)
 		ON CONFLICT (kind) DO UPDATE SET digest = excluded.digest WHERE version_in_use.digest <> excluded.digest`, kind, digest)
@@ -319,7 +320,7 @@ func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) 
 	return keys, nil
 }
 
-// RecordUnrepairedDrift notes that access is left as somebody made it in the target.
+// RecordUnrepairedDrift records access that was changed in the target and is left so.
 func (tx *Tx) RecordUnrepairedDrift(ctx context.Context, k audit.Key, at time.Time) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO left_access (target, person_id, entitlement, since_us) VALUES ($1, $2, $3, $4) ON CONFLICT (target, person_id, entitlement) DO NOTHING`,
 		k.Target, k.Person, k.Entitlement, micros(at)); err != nil {
@@ -342,8 +343,8 @@ type ActiveAccess struct {
 	Unseen bool // readings of the target do not show it any more
 }
 
-// ActiveAccess returns the access that people have in a target by the audit
-// trail, whoever gave it, sorted by person.
+// ActiveAccess returns the access that people have in a target by the audit trail, sorted
+// by person.
 func (db *DB) ActiveAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[ActiveAccess, error] {
 	return func(yield func(ActiveAccess, error) bool) {
 		where, args := of.condition(db.read, "person_id", []any{target})
@@ -380,8 +381,7 @@ func eachRow(ctx context.Context, q sqlx.QueryerContext, query string, args []an
 	}
 }
 
-// interner keeps one string of those that are the same: of what few say of
-// many.
+// interner keeps one copy of equal strings.
 type interner map[string]string
 
 func (o interner) intern(all ...*string) {

@@ -16,7 +16,8 @@ type NameRegister struct {
 	owner  map[string]string // by hash; nil when it is not read
 }
 
-// NameRegister returns the register of names in a target, to be asked for few.
+// NameRegister returns the register of names in a target, which reads each name when it
+// is asked for.
 func (db *DB) NameRegister(target string) *NameRegister { return &NameRegister{db: db, target: target} }
 
 // LoadNameRegister returns the register of names in a target, read as a whole.
@@ -64,7 +65,7 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 	return hash, nil
 }
 
-// NameTakenError is the error for a name that is or was somebody else's.
+// NameTakenError is the error for a name that is or was another person's.
 type NameTakenError struct{ Target, Person, Owner string }
 
 func (n *NameTakenError) Error() string {
@@ -72,7 +73,7 @@ func (n *NameTakenError) Error() string {
 }
 
 // ReserveName registers the name of a person's account for good. It fails with a
-// *NameTakenError when it is or was somebody else's.
+// *NameTakenError when the name is or was another person's.
 func (tx *Tx) ReserveName(ctx context.Context, target, name, person string) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
@@ -90,8 +91,8 @@ func (tx *Tx) ReserveName(ctx context.Context, target, name, person string) erro
 	return nil
 }
 
-// RegisterName registers the name that a person's account was seen to have, unless
-// it is or was somebody else's.
+// RegisterName registers the name of a person's account as it was seen, unless it is or
+// was another person's.
 func (tx *Tx) RegisterName(ctx context.Context, target, name, person string) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {

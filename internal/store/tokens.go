@@ -16,7 +16,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 )
 
-// Token lets somebody push to an HR source. The token itself is nowhere.
+// Token lets a client push to an HR source. The token itself is stored nowhere.
 type Token struct {
 	ID        string `db:"id" json:"id"`
 	Name      string `db:"name" json:"name"` // who has it, for people
@@ -41,7 +41,7 @@ func (t Token) Revoked() time.Time { return instant(t.RevokedUS) }
 // tokens expired.
 func (t Token) Expires() time.Time { return instant(t.ExpiresUS) }
 
-// Valid says whether it is accepted at an instant.
+// Valid reports whether the token is accepted at an instant.
 func (t Token) Valid(at time.Time) bool { return t.refusal(at) == "" }
 
 func (t Token) refusal(at time.Time) TokenRefusal {
@@ -127,7 +127,7 @@ func (db *DB) CheckToken(ctx context.Context, token string, now time.Time) (Toke
 	if why := t.refusal(now); why != "" {
 		return t, why, nil
 	}
-	if now.Sub(t.Used()) > time.Minute { // for whoever wonders whether it is in use
+	if now.Sub(t.Used()) > time.Minute { // for operators who ask whether it is in use
 		if _, err := db.write.ExecContext(ctx, `UPDATE api_token SET used_us = $2 WHERE id = $1`, t.ID, micros(now)); err != nil {
 			return Token{}, TokenUnknown, fmt.Errorf("note a token's use: %w", err)
 		}
