@@ -123,7 +123,7 @@ func (a *app) withInstallation(f func(ctx context.Context, i *installation, args
 		if err != nil {
 			return err
 		}
-		if cmd.Name() != "serve" { // whose log says it, and names nobody
+		if cmd.Name() != "serve" { // serve logs it, and names no person
 			if err := a.printPauses(cmd.Context(), i); err != nil {
 				return errors.Join(err, i.db.Close())
 			}

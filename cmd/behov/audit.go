@@ -93,8 +93,8 @@ func (a *app) whoHadCommand() *cobra.Command {
 	return cmd
 }
 
-// knownEntitlement fails for an entitlement that neither the catalogue nor
-// the trail has heard of, so that a misspelt one is not answered "nobody".
+// knownEntitlement fails for an entitlement that neither the catalogue nor the audit
+// trail knows, so that a misspelt one is not answered with an empty list.
 func knownEntitlement(ctx context.Context, i *installation, id string) error {
 	for _, e := range i.config.Rules.Catalogue.Entitlements {
 		if string(e.ID) == id {

@@ -19,8 +19,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// checkEntitlements reads a target and says which of the catalogue's entitlements it does
-// not have: nobody could be given them.
+// checkEntitlements reads a target and returns an error that names the catalogue's
+// entitlements it lacks: no one could be given them.
 func (a *app) checkEntitlements(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
 	observed := plan.NewObserved()
 	completeness, err := connector.Snapshot(ctx, observed)
@@ -85,7 +85,7 @@ func currentDatabase(ctx context.Context, c *config.Config) (*store.DB, error) {
 	}
 	db, err := store.OpenCurrent(ctx, c.Database, master)
 	if errors.Is(err, store.ErrNotCurrent) {
-		return nil, nil //nolint:nilnil // said above
+		return nil, nil //nolint:nilnil // printed above
 	}
 	return db, err
 }

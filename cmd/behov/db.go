@@ -134,7 +134,7 @@ backup is worth little. Keep both, and not together.`,
 			if err != nil {
 				return fmt.Errorf("backup: %w", err)
 			}
-			defer os.RemoveAll(dir) //nolint:errcheck // what is left there is in nobody's way
+			defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 			master, err := masterKey(i.config)
 			if err != nil {
 				return err
@@ -212,7 +212,7 @@ emptied.`,
 			if err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
-			defer os.RemoveAll(dir) //nolint:errcheck // what is left there is in nobody's way
+			defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 			file := filepath.Join(dir, "backup.db")
 			if err := copyFile(args[0], file); err != nil {
 				return fmt.Errorf("restore: %w", err)
@@ -239,7 +239,7 @@ emptied.`,
 	}
 }
 
-// pauseAll pauses every target, unless somebody did already.
+// pauseAll pauses every target, unless all are paused already.
 func (a *app) pauseAll(ctx context.Context, i *installation, why string) error {
 	pauses, err := i.db.Pauses(ctx)
 	if _, paused := pauses[store.EveryTarget]; paused || err != nil {

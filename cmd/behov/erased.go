@@ -8,8 +8,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// findAuditedPerson finds the person whom a question about the audit trail is about. One
-// who was erased is known by their opaque ID only.
+// findAuditedPerson finds the person that a question about the audit trail names. An
+// erased person is known by their opaque ID only.
 func findAuditedPerson(ctx context.Context, i *installation, ref string) (identity.PersonID, error) {
 	p, err := i.db.FindPerson(ctx, ref, i.config.First)
 	if err == nil || !errors.Is(err, store.ErrNoPerson) {

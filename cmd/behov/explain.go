@@ -187,7 +187,7 @@ func (x explainer) heading() {
 		terms := e.On(max(x.day, e.Start))
 		unit := x.i.config.Rules.Units.Name(x.i.config.Rules.Units.On(x.day).Current(terms.Unit))
 		if x.p.Protected {
-			unit = "masked" // where somebody works tells where they are
+			unit = "masked" // the unit shows where a person can be found
 		}
 		x.printf("  %s: %s at %s, %g %%, %s to %s%s\n", x.employment(e.ID), orDash(terms.JobTitle), orDash(unit), terms.Percent, e.Start, orDash(string(e.End)), state)
 		for _, later := range e.Terms {
@@ -262,7 +262,7 @@ func (x explainer) one(id policy.EntitlementID) error {
 			break
 		}
 		if near.Satisfied && !near.Deny {
-			continue // it gives, and something else denies: said above
+			continue // it grants, and another rule denies: printed above
 		}
 		verb := "nearest"
 		if n > 0 {

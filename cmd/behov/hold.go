@@ -119,7 +119,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 	return cmd
 }
 
-// printHeldImport says what HR would have said of whom.
+// printHeldImport prints, by kind of event, the people whom a held import would change.
 func (a *app) printHeldImport(n *names, h store.HoldState, all bool) error {
 	var would map[identity.Kind][]identity.PersonID
 	if err := json.Unmarshal([]byte(h.Body), &would); err != nil {

@@ -133,8 +133,8 @@ func pickSource(c *config.Config, name string) (config.Source, error) {
 	return s, nil
 }
 
-// readFile returns what is in a file, and when it was made; of the standard
-// input nobody knows.
+// readFile returns the content of a file and when it was made; the zero time for the
+// standard input.
 func (a *app) readFile(name string, zone *time.Location) ([]byte, time.Time, error) {
 	if name == "-" {
 		content, err := io.ReadAll(a.stdin)

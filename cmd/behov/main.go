@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return root.ExecuteContext(ctx)
 }
 
-// exit is an error that only sets the exit status: everything was said.
+// exit is an error that only sets the exit status: the command has printed everything.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
@@ -52,9 +52,8 @@ const (
 	exitHeld    = 3
 )
 
-// status prints an error, each of several on a line of its own, and returns the
-// process's exit status: that of what was said already only when there is nothing more
-// to say.
+// status prints an error, each of several on a line of its own, and returns the process's
+// exit status. An exit among them sets the status only when there is no other error.
 func status(err error, stderr io.Writer) int {
 	code := 0
 	for _, one := range several(err) {

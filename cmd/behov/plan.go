@@ -149,7 +149,7 @@ func loadPlan(name string) (*plan.Plan, error) {
 	return &p, nil
 }
 
-// listed is how many people a plan lists unless told to list all.
+// listed is how many people a plan lists without --all.
 const listed = 50
 
 var verbs = map[connectors.Op]struct{ mark, one, many string }{

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far a long command has come: a bar on a terminal, a line
-// every few seconds elsewhere, nothing for what takes less than a second.
+// progress shows how far a long command has come: a bar on a terminal, a line every few
+// seconds elsewhere, nothing within the first second.
 type progress struct {
 	mu    sync.Mutex
 	w     io.Writer

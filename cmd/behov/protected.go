@@ -60,9 +60,9 @@ func (a *app) warnProtectedLeaks(ctx context.Context, c *config.Config, offline 
 	return warnings, nil
 }
 
-// lacksProtected says whether no column of a source says who has a protected identity.
-// A file may have one with behov's own name, which the last import tells; before the
-// first one a source that maps other columns has none.
+// lacksProtected reports whether no column of a source says who has a protected identity.
+// A file may have one under behov's own name, which the last import shows; before the
+// first import a source that maps other columns has none.
 func lacksProtected(ctx context.Context, s config.Source, db *store.DB) (bool, error) {
 	if _, constant := s.Constants["protected"]; constant || s.Columns["protected"] != "" || s.SCIM {
 		return false, nil

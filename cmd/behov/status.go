@@ -53,8 +53,7 @@ type standing struct {
 	Targets  []targetStatus `json:"targets"`
 	// Left is what is kept of targets that are not in the configuration.
 	Left []store.TargetInventory `json:"not_configured"`
-	// Waiting is how often somebody has to look at a person or at everybody, and
-	// nobody has taken it up.
+	// Waiting is how many jobs to reconcile people no process has begun.
 	Waiting int `json:"waiting"`
 	// Different is on what the fast evaluator and Casbin do not agree, with the
 	// rules in use: nothing is changed for these people.

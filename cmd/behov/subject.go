@@ -63,9 +63,9 @@ func mapped(c *config.Config, uid string) (identity.SourceKey, bool) {
 	return key, ok
 }
 
-// subject returns the person who decides. Where behov.yaml has operators it is the
-// person whom they name for the operating system's user; otherwise a name on the
-// command line, or in BEHOV_BY, is taken as a claim.
+// subject returns the person who decides. When behov.yaml has operators, it is the person
+// that they name for the operating system's user; otherwise a name on the command line,
+// or in BEHOV_BY, is taken as a claim.
 func (a *app) subject(ctx context.Context, i *installation, by string) (rights.Subject, error) {
 	place := "--by"
 	if by == "" {
@@ -101,9 +101,9 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 	return rights.Subject{Person: p.ID, How: rights.OperatingSystem}, nil
 }
 
-// actor says who runs a command that is no decision, as audit.Record.Actor: the person
+// actor returns who runs a command that is no decision, as audit.Record.Actor: the person
 // of the subject, or the operating system's user when there is none. The first import
-// is made before HR has said who anyone is.
+// comes before HR has named anyone.
 func (a *app) actor(ctx context.Context, i *installation) (string, error) {
 	if i.config.Operators == nil && os.Getenv("BEHOV_BY") == "" {
 		return osActor(currentUser()), nil

@@ -111,7 +111,7 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	return errors.Join(first.Err(), second.Err())
 }
 
-// closingText says what became of the accounts that behov knew.
+// closingText says what was done with the accounts that behov knew.
 func closingText(of map[string]int) (said string) {
 	closed, open := map[string]int{}, map[string]int{}
 	for outcome, n := range of {

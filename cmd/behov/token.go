@@ -74,7 +74,7 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 	return cmd
 }
 
-// tokenMaker is subject, but for the first token: the people whom a source pushes are
+// tokenMaker is subject, except for the first token: the people whom a source pushes are
 // not known before it has a token.
 func (a *app) tokenMaker(ctx context.Context, i *installation, by string) (rights.Subject, error) {
 	n, err := i.db.CountPeople(ctx)

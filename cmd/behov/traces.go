@@ -34,6 +34,6 @@ func traces(ctx context.Context) (done func(), err error) {
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_ = provider.Shutdown(ctx) // nobody is kept waiting for a trace
+		_ = provider.Shutdown(ctx) // the command does not wait for a trace
 	}, nil
 }

@@ -29,7 +29,7 @@ const (
 	sending = 30 * time.Second
 )
 
-// alert is what somebody is told. It names nobody but by opaque ID.
+// alert is the text of an alert. It names people by opaque ID only.
 type alert struct {
 	About   string    `json:"about"`
 	Subject string    `json:"subject"`
@@ -39,7 +39,7 @@ type alert struct {
 	At      time.Time `json:"at"`
 }
 
-// alertWorker tells somebody.
+// alertWorker sends alerts.
 type alertWorker struct {
 	river.WorkerDefaults[store.AlertJob]
 	service *Service
@@ -57,7 +57,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 		if err != nil {
 			return err
 		}
-		// Not dropped: what there is to say then is said then.
+		// Postponed, not dropped: the text is worked out when it is sent.
 		if wait := told.Add(repeatInterval(job.Args.About)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(job.Args.About) {
 			return river.JobSnooze(wait)
 		}
@@ -101,7 +101,7 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 	return err
 }
 
-// repeatInterval is how long after somebody was told of something they are told again.
+// repeatInterval is after how long an alert about the same subject is sent again.
 func repeatInterval(about string) time.Duration {
 	switch about {
 	case store.HeldAlert, store.TokenAlert: // the subject is another at each stage
@@ -170,7 +170,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 	case store.AwayAlert:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
-		// Perhaps somebody else than us found out, and it answers again.
+		// Another process may have seen the target answer again.
 		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed == "" && s.Now().Sub(state.Read()) < c.Alerts.Away {
 			return nil, err
 		}

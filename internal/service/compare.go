@@ -46,9 +46,9 @@ func (s *Service) compareNew(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-// compare asks Casbin about everyone once in thirty days, a few people every
-// five minutes, until ctx ends. While it and the fast evaluator do not
-// agree about a person, nothing of theirs is changed, until other rules are in use.
+// compare evaluates everyone with Casbin once in thirty days, a few people every five
+// minutes, until ctx ends. While Casbin and the fast evaluator differ about a person,
+// nothing of theirs is changed, until other rules are in use.
 func (s *Service) compare(ctx context.Context) {
 	slot := cmp.Or(s.CompareEvery, compareEvery) / compareSlots
 	done := s.Now().UnixNano()/int64(slot) - compareSlots/30 // today's, when we begin
@@ -67,8 +67,8 @@ func (s *Service) compare(ctx context.Context) {
 	}
 }
 
-// compareDue compares those whose turn came after one slot, up to another, and
-// those about whom a difference was found.
+// compareDue compares the people in the slots after one and up to another, and those with
+// a recorded difference.
 func (s *Service) compareDue(ctx context.Context, after, until int64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -103,7 +103,7 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 	return errors.Join(errs...)
 }
 
-// inSlot says whether a person's slot lies after one and up to another.
+// inSlot reports whether a person's slot lies after one slot and up to another.
 func inSlot(id identity.PersonID, after, until int64) bool {
 	h := fnv.New64a()
 	h.Write([]byte(id))

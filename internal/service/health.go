@@ -14,7 +14,7 @@ type health struct {
 	inside  map[string]int // how many people's jobs are in a target now
 }
 
-// acquire says whether another job may be at people in the target now; call leave
+// acquire reports whether another job may work on people in the target now; call leave
 // when it is done.
 func (h *health) acquire(target string) (leave func(), in bool) {
 	h.mu.Lock()
@@ -49,7 +49,7 @@ func (h *health) unavailableUntil(target string, now time.Time) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.targets[target]
-	// A clock that was set back leaves nobody alone for longer than that.
+	// A clock that was set back must not keep a target unavailable for longer than that.
 	if o == nil || !now.Before(o.until) || o.until.Sub(now) > 2*mostOutage {
 		return time.Time{}
 	}
@@ -77,7 +77,8 @@ func (h *health) recordFailure(target string, now time.Time, after time.Duration
 	return o.since, o.until
 }
 
-// recordAnswer notes that the target answered, and says whether it did not before.
+// recordAnswer records that the target answered, and reports whether it was unavailable
+// before.
 func (h *health) recordAnswer(target string) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

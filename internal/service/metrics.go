@@ -17,9 +17,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// metrics are what a process counts of its own work. What the database knows is
-// asked for when somebody looks, and is the same from every process. Nothing
-// names a person.
+// metrics are what a process counts of its own work. What the database knows is read when
+// the metrics are scraped, and is the same from every process. No metric names a person.
 type metrics struct {
 	service  *Service
 	registry *prometheus.Registry
@@ -55,7 +54,7 @@ func (s *Service) TokenRefused(reason string) {
 	s.lazyMetrics().refused.WithLabelValues(reason).Inc()
 }
 
-// count counts what became of a run's steps.
+// count counts the outcomes of a run's steps.
 func (m *metrics) count(r *reconcile.Result) {
 	for target, outcomes := range r.OutcomesByTarget {
 		for outcome, n := range outcomes {

@@ -7,8 +7,8 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 )
 
-// proveEvery is how old a proof may be that a disabled account is shut out of a
-// target: whoever runs it may change its password policy on any day.
+// proveEvery is how old a proof may be that a target refuses sign-in to a disabled
+// account: its password policy may change on any day.
 const proveEvery = 20 * time.Hour
 
 // prove tries again, once a day, whether a disabled account is shut out of each

@@ -28,7 +28,7 @@ func (s *Service) reload(ctx context.Context, now bool) {
 	switch {
 	case stamp == s.seen && !now:
 		return
-	case stamp != s.writing && !now: // somebody may still be at it
+	case stamp != s.writing && !now: // an editor may still be writing
 		s.writing = stamp
 		return
 	}

@@ -13,12 +13,11 @@ import (
 )
 
 const (
-	// defaultReconcile is how often everybody is looked at in a target that does
-	// not say it itself.
+	// defaultReconcile is how often a target without a schedule of its own is reconciled
+	// for everyone.
 	defaultReconcile = time.Hour
-	// loadingReconcile is how often everybody is looked at in a target at most,
-	// before a run has once found everything there: until then no limit holds new
-	// accounts back, whoever asks for them.
+	// loadingReconcile is the longest time between two runs for everyone in a target that
+	// is not loaded yet: until then no limit holds new accounts.
 	loadingReconcile = 5 * time.Minute
 	// watchingHR is how often we look whether HR is silent.
 	watchingHR = 10 * time.Minute
@@ -30,8 +29,8 @@ const (
 	ahead = time.Minute
 )
 
-// schedule is what is done without an event. One of the processes that serve a
-// database sees to it.
+// schedule returns the periodic jobs. One of the processes that serve a database, the
+// leader, inserts them.
 func (s *Service) schedule(c *config.Config) []*river.PeriodicJob {
 	var jobs []*river.PeriodicJob
 	for _, source := range c.Sources {
@@ -47,9 +46,9 @@ func (s *Service) schedule(c *config.Config) []*river.PeriodicJob {
 	}, nil))
 }
 
-// enqueueDueRuns has everybody looked at in the targets in which nobody did today, or for
-// as long as they say. It asks what was done, and not when a clock struck: what
-// was missed while nobody served, or the database was away, is done afterwards.
+// enqueueDueRuns enqueues a run for everyone in each target that had none today, or none
+// within its interval. It compares with what was done, not with a clock: what was missed
+// while no process served, or the database was away, is done afterwards.
 func (s *Service) enqueueDueRuns(ctx context.Context) error {
 	if !s.Apply {
 		return nil

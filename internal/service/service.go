@@ -1,13 +1,12 @@
-// Package service runs behov for years: it reads HR's sources on their
-// schedules, looks at whoever an HR event or a decision is about within a
-// second, at everybody in a target on its schedule and when a day begins, and
-// tries again what did not work. Several processes may serve one database; they
-// share the work through it, and what one leaves when it dies another takes up.
+// Package service runs behov for years: it reads HR's sources on their schedules,
+// reconciles the people of an HR event or a decision within a second, everyone in a
+// target on its schedule and when a day begins, and retries what failed. Several
+// processes may serve one database; they share the work through it, and when one dies
+// another takes up what it left.
 //
-// What has to be done is never known by a job alone: a job says that somebody
-// has to look, and what is found then is worked out from the database and the
-// targets. The package must never decide about anybody's access, and never
-// touch a target itself.
+// A job alone never knows what has to be done: it names people or a target, and the work
+// is found from the database and the targets. The package must never decide about
+// anyone's access, and never change a target itself.
 package service
 
 import (
@@ -53,15 +52,15 @@ type Service struct {
 	Apply bool
 	// Connect connects the targets of a configuration.
 	Connect func(*config.Config) (map[string]connectors.Connector, error)
-	// Load, when set, loads the configuration anew: when its files have changed,
-	// and when Again receives something.
+	// Load, when set, loads the configuration again: when its files have changed, and
+	// when Again receives something.
 	Load  func() (*config.Config, error)
 	Again <-chan os.Signal
 	// Listen, when set, makes what is answered over HTTP.
 	Listen func(*config.Config, *hr.Importer) (http.Handler, error)
 
 	id      string
-	alive   *store.Lock // for as long as which nobody takes up what we are at
+	alive   *store.Lock // while it is held no other process takes up this one's jobs
 	client  *river.Client[*sql.Tx]
 	current atomic.Pointer[generation]
 	health  health
@@ -69,10 +68,10 @@ type Service struct {
 	retired sync.WaitGroup
 	refused atomic.Pointer[error]
 
-	paused map[string]store.Decision // as last told; watch's
+	paused map[string]store.Decision // as last logged; watch's
 	queued map[string]bool           // the queues that we work on; watch's
 	active sync.Map                  // IDs of the jobs that we are at
-	idle   map[int64]int             // by ID, how often in a row nobody was seen to be at a job of ours; watch's
+	idle   map[int64]int             // by job, how often in a row no worker was seen to work on it; watch's
 
 	measuring sync.Once
 	metrics   *metrics
@@ -92,16 +91,15 @@ type generation struct {
 }
 
 const (
-	// peoplePoll is how often we ask for people to look at: the most that an HR
-	// event waits before somebody takes it up.
+	// peoplePoll is how often the service polls for people to reconcile: the longest that
+	// an HR event waits.
 	peoplePoll = 15 * time.Millisecond
 	otherPoll  = 500 * time.Millisecond
-	// inTarget is at how many people's jobs we are at once in one target. What is
-	// more waits for it in a queue of the target's own, so that a slow one delays
-	// nobody but those who wait for it.
+	// inTarget is how many people's jobs work in one target at once. Others wait for it
+	// in a queue of the target's own, so that a slow target delays no other.
 	inTarget = 4
-	// stopPatience is for how long jobs may end by themselves when the service
-	// is told to stop.
+	// stopPatience is for how long running jobs may finish when the service is told to
+	// stop.
 	stopPatience = 20 * time.Second
 	// keptFor is for how long jobs that are done can be looked at.
 	keptFor = time.Hour
@@ -151,8 +149,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return s.stop(context.WithoutCancel(ctx))
 }
 
-// Ready says whether the service takes up work, and can write down what it does.
-// A database that does not answer soon does not answer.
+// Ready returns an error when the service does not take up work, or cannot record it. A
+// database that does not answer soon counts as one that does not answer.
 func (s *Service) Ready(ctx context.Context) error {
 	const soon = 3 * time.Second
 	if !s.working.Load() {
@@ -204,7 +202,7 @@ func (s *Service) acquireGeneration() (g *generation, done func()) {
 	}
 }
 
-// retire closes what a generation has open, when nobody uses it any more.
+// retire closes the targets of a generation when no job uses it any more.
 func (s *Service) retire(g *generation) {
 	g.users.Lock()
 	defer g.users.Unlock()
@@ -282,11 +280,12 @@ func (s *Service) queues(c *config.Config) map[string]river.QueueConfig {
 	return all
 }
 
-// inQueueOfTarget: everybody at most once at a time, and some people beside it.
+// inQueueOfTarget allows one run for everyone at a time, and runs for some people beside
+// it.
 var inQueueOfTarget = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: time.Second}
 
-// stop lets what is under way end, for a while, and then cancels it. What is
-// cancelled is taken up again by whoever serves next.
+// stop lets running jobs finish, for a while, and then cancels them. The next process
+// that serves takes up cancelled jobs.
 func (s *Service) stop(ctx context.Context) error {
 	patient, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
@@ -309,8 +308,7 @@ func (s *Service) enqueue(ctx context.Context, jobs ...store.Job) error {
 	})
 }
 
-// again says when a job is tried again that failed: soon at first, and every
-// few minutes in the end.
+// again is the retry policy: soon at first, and every few minutes in the end.
 type again struct{}
 
 // NextRetry implements river.ClientRetryPolicy.

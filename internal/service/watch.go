@@ -130,8 +130,7 @@ func (s *Service) replaceDeadLeader(ctx context.Context) error {
 	return nil
 }
 
-// releaseJobsOf makes a dead process's jobs available again: those that are still
-// under way, now that nobody can end them any more.
+// releaseJobsOf makes a dead process's running jobs available again.
 func (s *Service) releaseJobsOf(ctx context.Context, id string) error {
 	left, err := s.runningJobs(ctx)
 	if err != nil || len(left[id]) == 0 {
@@ -141,7 +140,7 @@ func (s *Service) releaseJobsOf(ctx context.Context, id string) error {
 	return s.releaseJobs(ctx, left[id])
 }
 
-// runningJobs returns the jobs that somebody is at, or was, by who that is.
+// runningJobs returns the jobs that are, or were, under way, by process.
 func (s *Service) runningJobs(ctx context.Context) (map[string][]*rivertype.JobRow, error) {
 	list, err := s.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
 	if err != nil {
@@ -156,10 +155,9 @@ func (s *Service) runningJobs(ctx context.Context) (map[string][]*rivertype.JobR
 	return of, nil
 }
 
-// releaseLostJobs makes those of our own jobs available again that we are not at:
-// when the database is away for long, River does not note any more what became
-// of them. One that we have just begun, or just ended, is seen as such when we
-// look again.
+// releaseLostJobs makes this process's jobs available again on which no worker works:
+// when the database is away for long, River no longer records their end. A job that has
+// just begun, or just ended, shows when it is checked again.
 func (s *Service) releaseLostJobs(ctx context.Context, jobs []*rivertype.JobRow) error {
 	idle := map[int64]int{}
 	var lost []*rivertype.JobRow
@@ -179,8 +177,8 @@ func (s *Service) releaseLostJobs(ctx context.Context, jobs []*rivertype.JobRow)
 	return s.releaseJobs(ctx, lost)
 }
 
-// idleLooks is how often in a row a job is seen that nobody is at, before it is
-// taken for lost: longer than River takes to begin one, and to note its end.
+// idleLooks is how often in a row a job is seen without a worker before it counts as
+// lost: longer than River takes to begin one and to record its end.
 const idleLooks = 15
 
 func (s *Service) releaseJobs(ctx context.Context, jobs []*rivertype.JobRow) error {

@@ -20,7 +20,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// soon is when somebody looks again at what another run was at.
+// soon is when people whom another run has locked are reconciled again.
 const soon = time.Second
 
 // backoff is how long to wait before the n-th repetition: four times as long
@@ -36,7 +36,7 @@ func backoff(n int, first, most time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
 }
 
-// peopleWorker looks at some people.
+// peopleWorker reconciles some people.
 type peopleWorker struct {
 	river.WorkerDefaults[store.PeopleJob]
 	service *Service
@@ -89,7 +89,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		}
 		again := s.recordTargetHealth(d.Target, d.Result, d.Err)
 		next := job.Args
-		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // whom another one is at we look at soon
+		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // people whom another run has locked come again soon
 			next.Try++
 			again = max(again, backoff(next.Try, soon, 5*time.Minute))
 		}
@@ -163,7 +163,7 @@ func (s *Service) logResult(what, target string, r *reconcile.Result) {
 		ops[string(step.Op)]++
 	}
 	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Resolved), "holds", len(r.Plan.Holds))
-	// What is alike is told a few times, and then counted.
+	// Equal lines are logged a few times, and then counted.
 	const told = 10
 	alike := map[string]int{}
 	for _, u := range r.NotDone {
@@ -187,7 +187,7 @@ func counts(name string, of map[string]int) slog.Attr {
 	return slog.Group(name, attrs...)
 }
 
-// runWorker looks at everybody.
+// runWorker reconciles everyone.
 type runWorker struct {
 	river.WorkerDefaults[store.RunJob]
 	service *Service
@@ -236,8 +236,8 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) erro
 	return nil
 }
 
-// reconcileAcrossTargets sees to what concerns all targets together. One that did not answer is
-// looked at when it does.
+// reconcileAcrossTargets does the work that concerns all targets together. It comes again
+// when a target did not answer.
 func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job store.RunJob) error {
 	began := time.Now()
 	s.prove(ctx, g)
@@ -261,8 +261,8 @@ func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job
 	return s.enqueue(ctx, later...)
 }
 
-// enqueueByTarget makes of a look at everybody one in each target: one that is slow delays
-// no other.
+// enqueueByTarget enqueues one run for everyone in each target, so that a slow target
+// delays no other.
 func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job store.RunJob) error {
 	var jobs []store.Job
 	for _, t := range c.Targets {
@@ -272,7 +272,8 @@ func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job sto
 	return s.enqueue(ctx, jobs...)
 }
 
-// alreadyReconciled says whether a run has seen what the job is about, and could do it.
+// alreadyReconciled reports whether a run has covered what the job is about, and did all
+// of it.
 func (s *Service) alreadyReconciled(ctx context.Context, job store.RunJob) (bool, error) {
 	if job.Events == 0 && job.Day == "" {
 		return false, nil
