@@ -238,7 +238,7 @@ func TestParkedIsTold(t *testing.T) {
 	}
 	stop := town.serve(func(s *service.Service) { s.Apply = false })
 	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
-	time.Sleep(time.Second)
+	town.drained("alert")
 	if mails, _ := p.got("Steps failed", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
 	}
@@ -276,7 +276,7 @@ func TestAwayIsTold(t *testing.T) {
 	stop := town.serve(nil)
 	town.hr("1 school")
 	town.until("it is found out", 20*time.Second, func() bool { return strings.Contains(town.log.String(), "target does not answer") })
-	time.Sleep(2 * time.Second)
+	town.drained("alert")
 	if mails, _ := p.got("Does not answer", ""); mails != 0 {
 		t.Error("somebody is told at once")
 	}
@@ -314,7 +314,8 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	town.config = town.load()
 	stop := town.serve(nil)
 	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
-	time.Sleep(3 * time.Second)
+	town.completed("pull", 3) // more, each of which reads the same file
+	town.drained("alert")
 	refused := 0
 	for r, err := range town.db.Records(t.Context(), store.Everyone()) {
 		if err != nil {
@@ -394,7 +395,7 @@ func TestRowsLeftOutAreTold(t *testing.T) {
 		}
 	}
 	town.until("a few bad rows are left out", 20*time.Second, in(3))
-	time.Sleep(2 * time.Second)
+	town.drained("alert")
 	if mails, _ := p.got("left out", ""); mails != 0 {
 		t.Errorf("%d mails because of three rows", mails)
 	}

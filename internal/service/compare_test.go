@@ -64,7 +64,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 
 		stop = town.serve(func(s *service.Service) { s.CompareEvery = time.Second })
 		town.hr("2 school")
-		time.Sleep(3 * time.Second)
+		town.completed("people", 1)
 		if got := town.has("2", "one"); got != has {
 			t.Errorf("a person who is held has %s, not %s", got, has)
 		}

@@ -216,7 +216,7 @@ func TestASlowTargetKeepsNoOtherFromARun(t *testing.T) {
 		}
 	}
 	enqueue(store.RunJob{Whole: true, Because: "due"})
-	time.Sleep(2 * time.Second)
+	town.until("the run is stuck in target one", 20*time.Second, func() bool { return town.countJobs("run", "running") > 0 })
 	enqueue(store.RunJob{Target: "two", Because: "decision 1"})
 	town.until("two is looked at", 20*time.Second, func() bool { return strings.Contains(town.log.String(), `because="decision 1"`) })
 }
