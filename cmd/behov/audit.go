@@ -184,9 +184,10 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	n := newNames(ctx, i)
 	var ids []identity.PersonID
 	var numbers []int64
+	var texts []string
 	for _, x := range intervals {
 		ids = append(ids, identity.PersonID(x.Person))
-		numbers = append(numbers, x.SinceRecord)
+		texts = append(texts, x.Reason)
 		if !x.Until.IsZero() {
 			numbers = append(numbers, x.UntilRecord)
 		}
@@ -195,7 +196,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	if err != nil {
 		return err
 	}
-	if err := n.load(ids, slices.Collect(maps.Values(whys))...); err != nil {
+	if err := n.load(ids, slices.AppendSeq(texts, maps.Values(whys))...); err != nil {
 		return err
 	}
 	var handed map[identity.PersonID]map[policy.EntitlementID]string
@@ -207,7 +208,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
-			Why: n.in(whys[x.SinceRecord]), Records: []int64{x.SinceRecord}}
+			Why: n.in(x.Reason), Records: []int64{x.SinceRecord}}
 		if why := handed[identity.PersonID(x.Person)][policy.EntitlementID(x.Entitlement)]; why != "" {
 			rows[j].Why = n.in(why)
 		}

@@ -2,5 +2,5 @@
 
 package main
 
-// owns reports whether a user owns a file. Without user numbers no one does.
-func owns(int, string) bool { return false }
+// ownsFile reports whether a user owns a file. Without user numbers no one does.
+func ownsFile(int, string) bool { return false }

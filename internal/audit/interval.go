@@ -26,6 +26,10 @@ type Interval struct {
 	// while readings do. Whether it is still there is unknown.
 	UnseenSince  time.Time
 	UnseenRecord int64
+	// Given is set when behov gave or adopted the access, and not when it was only
+	// seen. Reason is that of the record that opened the interval.
+	Given  bool
+	Reason string
 }
 
 // At says whether the interval holds at the instant. It includes its first
@@ -98,7 +102,7 @@ func Opened(key Key, r Record) Interval {
 	if !r.Began.IsZero() {
 		since = r.Began
 	}
-	return Interval{Key: key, Since: since, SinceRecord: r.Index}
+	return Interval{Key: key, Since: since, SinceRecord: r.Index, Given: r.Action == StepEnded || r.Action == AccessAdopted, Reason: r.Reason}
 }
 
 // Projection builds intervals from records in their order. The zero value is

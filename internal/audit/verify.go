@@ -88,6 +88,7 @@ func CompareIntervals(stored, projected []Interval) error {
 		case stored[i].Key != projected[i].Key || stored[i].SinceRecord != projected[i].SinceRecord ||
 			stored[i].UntilRecord != projected[i].UntilRecord || stored[i].UnseenRecord != projected[i].UnseenRecord ||
 			!stored[i].UnseenSince.Equal(projected[i].UnseenSince) ||
+			stored[i].Given != projected[i].Given || stored[i].Reason != projected[i].Reason ||
 			!stored[i].Since.Equal(projected[i].Since) || !stored[i].Until.Equal(projected[i].Until):
 			return fmt.Errorf("the stored access of person %s to %s in %s is not what the records say from record %d on", stored[i].Person, stored[i].Entitlement, stored[i].Target, projected[i].SinceRecord)
 		}

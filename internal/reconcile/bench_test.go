@@ -214,8 +214,8 @@ func bare(b *testing.B, like string, r *reconcile.Result) time.Duration {
 		})
 		tx(func(t *sql.Tx) error {
 			return errors.Join(each(t, steps, `DELETE FROM open_step WHERE id = $1`, func(_ int, s plan.Step) []any { return []any{s.ID} }), record(t, steps, "step.ended"),
-				each(t, steps, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record) VALUES ($1, $2, $3, $4, $5)`, func(i int, s plan.Step) []any {
-					return []any{string(s.Person), s.Target, string(s.Entitlement), 1, idx + i}
+				each(t, steps, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record, given, reason) VALUES ($1, $2, $3, $4, $5, TRUE, $6)`, func(i int, s plan.Step) []any {
+					return []any{string(s.Person), s.Target, string(s.Entitlement), 1, idx + i, s.Reason}
 				}))
 		})
 	}

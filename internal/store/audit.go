@@ -155,9 +155,9 @@ func (tx *Tx) projectInterval(ctx context.Context, r audit.Record) error {
 func (tx *Tx) openInterval(ctx context.Context, key audit.Key, r audit.Record) error {
 	i := audit.Opened(key, r)
 	for {
-		res, err := tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record)
-			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
-			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord)
+		res, err := tx.tx.ExecContext(ctx, `INSERT INTO access_interval (person_id, target, entitlement, since_us, since_record, given, reason)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (person_id, target, entitlement) WHERE until_us IS NULL DO NOTHING`,
+			key.Person, key.Target, key.Entitlement, micros(i.Since), i.SinceRecord, i.Given, i.Reason)
 		if err != nil {
 			return err
 		}
@@ -307,7 +307,7 @@ func (db *DB) Intervals(ctx context.Context, q IntervalQuery) ([]audit.Interval,
 }
 
 func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery) ([]audit.Interval, error) {
-	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record FROM access_interval WHERE 1 = 1`
+	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record, given, reason FROM access_interval WHERE 1 = 1`
 	var args []any
 	where := func(condition string, value any) {
 		args = append(args, value)
@@ -341,7 +341,7 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		var i audit.Interval
 		var since int64
 		var until, untilRecord, unseen, unseenRecord sql.NullInt64
-		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord); err != nil {
+		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord, &i.Given, &i.Reason); err != nil {
 			return nil, fmt.Errorf("read access intervals: %w", err)
 		}
 		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64

@@ -285,10 +285,10 @@ type GivenAccess struct {
 // seen only, and what was bound only, is not in it.
 func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[GivenAccess, error] {
 	return func(yield func(GivenAccess, error) bool) {
-		where, args := of.condition(db.read, "i.person_id", []any{target, string(audit.StepEnded), string(audit.AccessAdopted)})
+		where, args := of.condition(db.read, "person_id", []any{target})
 		once := interner{}
-		eachRow(ctx, db.read, `SELECT i.person_id, i.entitlement, r.reason FROM access_interval i JOIN audit_record r ON r.idx = i.since_record
-			WHERE i.target = $1 AND i.until_us IS NULL AND r.action IN ($2, $3) AND `+where+` ORDER BY i.person_id, i.entitlement`, args, func(rows *sql.Rows, err error) bool {
+		eachRow(ctx, db.read, `SELECT person_id, entitlement, reason FROM access_interval
+			WHERE target = $1 AND until_us IS NULL AND given AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
 			var g GivenAccess
 			if err == nil {
 				err = rows.Scan(&g.Person, &g.Entitlement, &g.Reason)

@@ -4,5 +4,5 @@ package store
 
 import "time"
 
-// giveUpAfter does nothing: here the system decides when a connection is dead.
-func giveUpAfter(uintptr, time.Duration) error { return nil }
+// setUserTimeout does nothing: here the system decides when a connection is dead.
+func setUserTimeout(uintptr, time.Duration) error { return nil }
