@@ -235,11 +235,13 @@ func TestTamperingIsFound(t *testing.T) {
 	h.ok("review", "decide", "1-1", "revoke", "--reason", "r", "--by", "1001")
 	db := h.database()
 	for name, change := range map[string][2]string{
-		"a reason":          {`UPDATE audit_record SET reason = reason || 'x' WHERE idx = 5`, `UPDATE audit_record SET reason = substr(reason, 1, length(reason) - 1) WHERE idx = 5`},
-		"a person":          {`UPDATE audit_record SET entitlement = 'finance:ledger' WHERE idx = 9 AND entitlement = ''`, `UPDATE audit_record SET entitlement = '' WHERE idx = 9 AND entitlement = 'finance:ledger'`},
-		"a decision":        {`UPDATE decision SET verdict = 'keep'`, `UPDATE decision SET verdict = 'revoke'`},
-		"the head":          {`UPDATE head SET audit_idx = audit_idx - 1`, `UPDATE head SET audit_idx = audit_idx + 1`},
-		"a stored interval": {`UPDATE access_interval SET since_us = since_us - 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`, `UPDATE access_interval SET since_us = since_us + 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`},
+		"a reason":                 {`UPDATE audit_record SET reason = reason || 'x' WHERE idx = 5`, `UPDATE audit_record SET reason = substr(reason, 1, length(reason) - 1) WHERE idx = 5`},
+		"a person":                 {`UPDATE audit_record SET entitlement = 'finance:ledger' WHERE idx = 9 AND entitlement = ''`, `UPDATE audit_record SET entitlement = '' WHERE idx = 9 AND entitlement = 'finance:ledger'`},
+		"a decision":               {`UPDATE decision SET verdict = 'keep'`, `UPDATE decision SET verdict = 'revoke'`},
+		"the head":                 {`UPDATE head SET audit_idx = audit_idx - 1`, `UPDATE head SET audit_idx = audit_idx + 1`},
+		"whether access was given": {`UPDATE access_interval SET given = NOT given WHERE since_record = (SELECT min(since_record) FROM access_interval)`, `UPDATE access_interval SET given = NOT given WHERE since_record = (SELECT min(since_record) FROM access_interval)`},
+		"why access was given":     {`UPDATE access_interval SET reason = reason || 'x' WHERE since_record = (SELECT min(since_record) FROM access_interval)`, `UPDATE access_interval SET reason = substr(reason, 1, length(reason) - 1) WHERE since_record = (SELECT min(since_record) FROM access_interval)`},
+		"a stored interval":        {`UPDATE access_interval SET since_us = since_us - 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`, `UPDATE access_interval SET since_us = since_us + 1000000 WHERE since_record = (SELECT min(since_record) FROM access_interval)`},
 	} {
 		for i, statement := range change {
 			if r, err := db.Exec(statement); err != nil {
