@@ -36,6 +36,8 @@ missing, or the letters of several names are garbled, is held whole until a pers
 releases it (behov hold). Where rows could be anybody's, the rest is imported and
 the endings are held. An export that is older than what was imported last, by the
 date in its name or its own, or that has more than 10,000 problems, is refused.
+A date in the future does not count; --made now takes an export whatever went in
+before.
 
 With a column valid_from an employment may have several rows, each with what
 holds from that day; changed_at (an instant, or a number that grows) says which
@@ -68,14 +70,14 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err := a.mayImport(ctx, i); err != nil {
 				return err
 			}
-			content, when, err := a.readFile(args[0], i.zone)
+			content, when, warning, err := a.readFile(args[0], i.zone)
 			if err != nil {
 				return err
 			}
-			stated := made != ""
-			if stated {
-				if when, stated = hr.ParseExportTime(made, a.now(), i.zone); !stated {
-					return fmt.Errorf("--made: %q is neither now nor a date, as 2026-11-23, nor an instant", made)
+			if made != "" {
+				warning = ""
+				if when, err = hr.ParseExportTime(made, a.now(), i.zone); err != nil {
+					return fmt.Errorf("--made: %w", err)
 				}
 			}
 			actor, err := a.actor(ctx, i)
@@ -92,7 +94,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err != nil {
 				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
 			}
-			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: stated, Export: export, ByHand: true})
+			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: made != "", ExportTimeWarning: warning, Current: strings.EqualFold(made, "now"), Export: export, ByHand: true})
 			p.done()
 			if err != nil {
 				return err
@@ -133,22 +135,22 @@ func pickSource(c *config.Config, name string) (config.Source, error) {
 	return s, nil
 }
 
-// readFile returns what is in a file, and when it was made; of the standard
-// input nobody knows.
-func (a *app) readFile(name string, zone *time.Location) ([]byte, time.Time, error) {
+// readFile returns what is in a file, and when it was made and the warning as
+// hr.ExportedAt; of the standard input the time is not known.
+func (a *app) readFile(name string, zone *time.Location) (content []byte, made time.Time, warning string, err error) {
 	if name == "-" {
-		content, err := io.ReadAll(a.stdin)
-		return content, time.Time{}, err
+		content, err = io.ReadAll(a.stdin)
+		return content, made, "", err
 	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return nil, time.Time{}, err
+	if content, err = os.ReadFile(name); err != nil {
+		return nil, made, "", err
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, made, "", err
 	}
-	return content, hr.ExportedAt(name, info.ModTime(), zone), nil
+	made, warning = hr.ExportedAt(name, info.ModTime(), a.now(), zone)
+	return content, made, warning, nil
 }
 
 func (a *app) importsCommand() *cobra.Command {

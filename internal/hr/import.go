@@ -86,7 +86,11 @@ type Delivery struct {
 	// Stated: somebody says so, and it is no guess from a file's date.
 	ExportedAt       time.Time
 	ExportTimeStated bool
-	Export           *Export
+	// ExportTimeWarning is what ExportedAt warned of; empty for nothing.
+	ExportTimeWarning string
+	// Current: the operator says that it is what holds now, whatever went in before.
+	Current bool
+	Export  *Export
 	// ByHand: the importer's actor chose it, and caused what follows from it. It was
 	// not read from where the configuration says.
 	ByHand bool
@@ -186,6 +190,9 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	holds, reviewed, err := im.holdsOf(ctx, d.Source.Name, all)
 	if err != nil {
 		return nil, err
+	}
+	if d.ExportTimeWarning != "" {
+		d.Export.Problems = append(d.Export.Problems, policy.Problem{File: d.Name, Warning: true, Text: d.ExportTimeWarning})
 	}
 	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
@@ -598,7 +605,11 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 		}
 		r.record.Problems = string(problems)
 	}
-	return tx.RecordImport(ctx, r.record, r.ExportedAt, r.now)
+	made := r.ExportedAt
+	if made.After(r.now) { // within the grace; later files must not be older than it
+		made = r.now
+	}
+	return tx.RecordImport(ctx, r.record, made, r.now)
 }
 
 // rowsLeftOut is how many rows are bad, but for those of people who are.
