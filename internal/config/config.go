@@ -85,8 +85,8 @@ type Source struct {
 	Record string
 	// Skip names rows that are none.
 	Skip []Skip
-	// Empty are what a field has, in any case, when it has no value.
-	Empty []string
+	// Empty says what stands in a column that has no value.
+	Empty EmptyValues
 	// Constants are values for canonical columns that the file lacks, or templates
 	// of them.
 	Constants map[string]string

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -555,9 +556,6 @@ func (p *parser) unusable(fields []string) map[int]string {
 			}
 		}
 		fields[i] = identity.CleanText(v)
-		if slices.ContainsFunc(p.source.Empty, func(none string) bool { return strings.EqualFold(none, fields[i]) }) {
-			fields[i] = ""
-		}
 	}
 	return all
 }
@@ -572,11 +570,26 @@ func (p *parser) noEnd(column, value string) string {
 	if column == "start_date" || !slices.Contains(withoutEnd, strings.ToLower(value)) {
 		return ""
 	}
-	all := make([]string, 0, len(p.source.Empty)+1)
-	for _, v := range append(slices.Clone(p.source.Empty), value) {
-		all = append(all, inYAML(v))
+	list := func(values []string) string {
+		all := make([]string, len(values))
+		for i, v := range values {
+			all[i] = inYAML(v)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
 	}
-	return fmt.Sprintf("empty: [%s]", strings.Join(all, ", "))
+	if len(p.source.Empty.Dates) > 0 { // a list cannot stand beside a mapping
+		return "empty: " + list(append(slices.Clone(p.source.Empty.Dates), value))
+	}
+	columns := maps.Clone(p.source.Empty.Columns)
+	if columns == nil {
+		columns = map[string][]string{}
+	}
+	columns[column] = append(slices.Clone(columns[column]), value)
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(columns)) {
+		parts = append(parts, name+": "+list(columns[name]))
+	}
+	return "empty: {" + strings.Join(parts, ", ") + "}"
 }
 
 // isName reports whether the i-th field is a part of a person's name.
