@@ -1,8 +1,6 @@
 package hr
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
@@ -14,6 +12,7 @@ import (
 // check reports rows that cannot be what they say.
 func (r *run) check(s *PersonRows) {
 	r.keepProtected(s)
+	r.keepEmptiedEmail(s)
 	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
@@ -28,7 +27,7 @@ func (r *run) check(s *PersonRows) {
 			continue
 		}
 		if s.Rows[n].startHeld = r.postpones(s, row); !s.Rows[n].startHeld {
-			r.keepEmptied(s, &s.Rows[n])
+			r.keepEmptied(s, n)
 		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
@@ -94,47 +93,6 @@ func (r *run) keepInterrupted(s *PersonRows) {
 	}
 	r.badPeople[s.Person.ID] = true
 	r.interrupted = append(r.interrupted, s.Person.ID)
-}
-
-// keepEmptied looks for the unit, job code and type that an employment had and of
-// which a row says nothing: rules give by them, and a cell is emptied by mistake more
-// often than an employment loses its unit. Of a full export they stay, and are held
-// with the endings; of changes, of which none is read again, it is a warning.
-func (r *run) keepEmptied(s *PersonRows, row *Row) {
-	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
-	})
-	over := func(end identity.Date) bool { return end != "" && end < r.today }
-	if i < 0 || row.Removed || row.cancelled() || over(row.End) || r.endingsReleased || r.released {
-		return
-	}
-	known := s.Person.Employments[i]
-	if known.Withdrawn != "" || over(known.End) || r.Export.Partial && row.Stamp < known.Stamp {
-		return
-	}
-	before := known.On(max(cmp.Or(row.ValidFrom, r.today), known.Start))
-	for _, of := range []struct {
-		column string
-		was    string
-		now    *string
-	}{{"unit", before.Unit, &row.Terms.Unit}, {"job_code", before.JobCode, &row.Terms.JobCode}, {"employment_type", before.Type, &row.Terms.Type}} {
-		if _, there := r.Export.Filled[of.column]; !there || of.was == "" || *of.now != "" {
-			continue
-		}
-		was := fmt.Sprintf("; it was %q", of.was)
-		if s.Person.Protected || row.Person.Protected {
-			was = ", and was not before" // where somebody works tells where they are
-		}
-		column := r.Source.Shown(of.column)
-		if r.Export.Partial {
-			r.warn(*row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", column, was)
-			continue
-		}
-		r.warn(*row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", column, was)
-		*of.now = of.was
-		delete(r.hashes, row.EmploymentKey) // it is looked at again
-		r.emptiedOf = append(r.emptiedOf, s.Person.ID)
-	}
 }
 
 // emptiedName returns the column of a name that a person had and has no more.

@@ -56,9 +56,9 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 		p.names[column] = name
 		if own {
 			p.free[column], p.own = field, append(p.own, column)
-			return
+		} else {
+			p.columns[column], p.read = field, append(p.read, column)
 		}
-		p.columns[column], p.read = field, append(p.read, column)
 		p.export.Filled[column] = 0
 	}
 	if text := p.source.Constants[column]; strings.Contains(text, "{{") {

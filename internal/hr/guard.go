@@ -88,8 +88,8 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them", n))
 		people = append(people, r.interrupted...)
 	}
-	if n := len(r.emptiedOf); n > 0 {
-		why = append(why, fmt.Sprintf("%d cells of employments that run are empty in the file and had a unit, a job code or a type before, by which rules give access: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
+	if n := len(r.emptied); n > 0 {
+		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before (a unit, job code, type, percent, end or e-mail address, or a column that a rule reads): they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
 	}
 	digest := ""
 	if len(why) > 0 {
@@ -99,9 +99,13 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		if len(people) > 0 {
 			would[identity.EmploymentWithdrawn] = slices.Compact(people)
 		}
-		if len(r.emptiedOf) > 0 {
-			slices.Sort(r.emptiedOf)
-			would[identity.EmploymentChanged] = slices.Compact(r.emptiedOf)
+		for _, e := range r.emptied {
+			would[e.would] = append(would[e.would], e.person)
+		}
+		for _, kind := range []identity.Kind{identity.EmploymentChanged, identity.PersonChanged} {
+			if slices.Sort(would[kind]); len(would[kind]) > 0 {
+				would[kind] = slices.Compact(would[kind])
+			}
 		}
 		if len(r.postponed) > 0 {
 			slices.Sort(r.postponed)
@@ -191,7 +195,13 @@ func (r *run) emptiedColumn(last *store.Import) string {
 			had["end_date"]++
 		}
 	}
-	for _, column := range config.Canonical {
+	columns := slices.Clone(config.Canonical)
+	for _, name := range r.Config.Attributes {
+		if r.Config.Rules.Reads(name) {
+			columns = append(columns, name)
+		}
+	}
+	for _, column := range columns {
 		// The last leave of the year may end; that nobody has a unit any more is no
 		// coincidence.
 		_, there := r.Export.Filled[column]

@@ -263,8 +263,9 @@ type run struct {
 	postponed    []identity.PersonID           // whose running employments would begin later
 	interrupted  []identity.PersonID           // whose only employments in the file begin later
 	starts       startHolds
-	cut          bool                       // the export may be cut off
-	emptiedOf    []identity.PersonID        // whose unit, job code or type stays though the file has none
+	cut          bool // the export may be cut off
+	emptied      []emptied
+	openEnds     []openEnd
 	unattributed int                        // rows that could be anybody's
 	badPeople    map[identity.PersonID]bool // who stay as they are
 	garbled      []Row                      // one of each person whose letters are others than they were
@@ -529,6 +530,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.check(s)
 		r.keepInterrupted(s)
 	}
+	r.keepOpenEnds()
 	r.checkLetters()
 	for _, s := range r.subjects {
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })

@@ -48,6 +48,8 @@ type Row struct {
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
 	endColumn int
+	// endEmpty and percentEmpty: it has no end and no percent, whatever stands for them.
+	endEmpty, percentEmpty bool
 	// startHeld: it moves the start of an employment that runs into the future, so
 	// that it says what holds of its person only, until a person decides.
 	startHeld bool
@@ -444,6 +446,7 @@ func (p *parser) row(line int, fields []string) {
 	if row.Leave.Start == "" && row.Leave.End != "" {
 		fail("leave_start", "the leave has an end and no start")
 	}
+	row.endEmpty, row.percentEmpty = row.End == "" && !lost("end_date"), get("employment_percent") == "" && !lost("employment_percent")
 	p.contract(&row, fail)
 	if v := get("changed_at"); v != "" {
 		var err error
