@@ -27,6 +27,7 @@ func (r *run) check(s *PersonRows) {
 			continue
 		}
 		if s.Rows[n].startHeld = r.postpones(s, row); !s.Rows[n].startHeld {
+			r.keepPercent(s, n)
 			r.keepEmptied(s, n)
 		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })

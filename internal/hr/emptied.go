@@ -26,6 +26,27 @@ type openEnd struct {
 	was     identity.Date
 }
 
+// employment returns the known employment of a row; false when there is none.
+func (r *run) employment(s *PersonRows, row Row) (identity.Employment, bool) {
+	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
+		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
+	})
+	if i < 0 {
+		return identity.Employment{}, false
+	}
+	return s.Person.Employments[i], true
+}
+
+// keepPercent keeps the percent of an employment whose n-th row has a share of one in a
+// column of percent, of which reading it has warned.
+func (r *run) keepPercent(s *PersonRows, n int) {
+	row := &s.Rows[n]
+	if known, ok := r.employment(s, *row); ok && row.percentShare {
+		row.Terms.Percent = known.On(max(cmp.Or(row.ValidFrom, r.today), known.Start)).Percent
+		delete(r.hashes, row.EmploymentKey) // it is looked at again
+	}
+}
+
 func (r *run) isOver(end identity.Date) bool { return end != "" && end < r.today }
 
 // keepEmptied looks for what an employment had and of which its n-th row says nothing:
@@ -33,13 +54,10 @@ func (r *run) isOver(end identity.Date) bool { return end != "" && end < r.today
 // read, and the end.
 func (r *run) keepEmptied(s *PersonRows, n int) {
 	row := &s.Rows[n]
-	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
-	})
-	if i < 0 || row.Removed || row.cancelled() || r.endingsReleased || r.released {
+	known, ok := r.employment(s, *row)
+	if !ok || row.Removed || row.cancelled() || r.endingsReleased || r.released {
 		return
 	}
-	known := s.Person.Employments[i]
 	if r.Export.Partial && row.Stamp < known.Stamp {
 		return
 	}

@@ -50,6 +50,10 @@ type Row struct {
 	endColumn int
 	// endEmpty and percentEmpty: it has no end and no percent, whatever stands for them.
 	endEmpty, percentEmpty bool
+	// percentShare: its percent, which stands at shareColumn in its line, is more likely
+	// a share of one, as 0.5 for 50.
+	percentShare bool
+	shareColumn  int
 	// startHeld: it moves the start of an employment that runs into the future, so
 	// that it says what holds of its person only, until a person decides.
 	startHeld bool
@@ -463,8 +467,12 @@ func (p *parser) row(line int, fields []string) {
 		if !ok || percent > 100 {
 			fail("employment_percent", "it is no number from 0 to 100")
 		}
-		p.fractions.add(line, percent, strings.HasSuffix(v, "%"))
-		row.Terms.Percent = percent
+		sign := strings.HasSuffix(v, "%")
+		p.fractions.add(line, percent, sign)
+		row.Terms.Percent, row.percentShare = percent, !sign && percent > 0 && percent < 1
+		if i, ok := p.columns["employment_percent"]; ok && row.percentShare {
+			row.shareColumn = p.sheet.Column(i)
+		}
 	}
 	yes := func(column string) bool {
 		v := get(column)
@@ -729,9 +737,23 @@ func (f *fractions) add(line int, v float64, sign bool) {
 }
 
 // leaveOutFractions leaves out the rows with a percent value when the column has
-// shares of one: a 1 in it is full time, and would be read as one percent.
+// shares of one: a 1 in it is full time, and would be read as one percent. In a column of
+// percent it warns of the shares, and leaves it to the import to keep what is known.
 func (p *parser) leaveOutFractions() {
-	if p.fractions.percent || p.fractions.rows == 0 {
+	shown := defaultString(p.names["employment_percent"], "employment_percent")
+	if p.fractions.percent {
+		for _, r := range p.export.Rows {
+			if !r.percentShare {
+				continue
+			}
+			p.warn(r.Line, r.PersonKey, "column %s: it is between 0 and 1, and other rows have percent: it looks like a share of one (0.5 for 50); an employment that is known keeps the percent it has, a new one gets what stands there: correct it in HR, or write it with a percent sign if it is meant", shown)
+			if p.warnings <= sheet.MostProblems {
+				p.export.Problems[len(p.export.Problems)-1].Column = r.shareColumn
+			}
+		}
+		return
+	}
+	if p.fractions.rows == 0 {
 		return
 	}
 	n := 0
@@ -747,7 +769,7 @@ func (p *parser) leaveOutFractions() {
 	if i, ok := p.columns["employment_percent"]; ok && p.sheet.Tab() != "" {
 		column = p.sheet.Column(i)
 	}
-	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", defaultString(p.names["employment_percent"], "employment_percent"), p.fractions.rows, n)
+	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", shown, p.fractions.rows, n)
 }
 
 func columnsOf(m map[string]int) []int {
