@@ -44,6 +44,7 @@ type sourceYAML struct {
 	WrittenYAML `yaml:",inline"`
 
 	Record    string            `yaml:"record"`
+	Protected namesYAML         `yaml:"protected_values"`
 	Constants map[string]string `yaml:"constants"`
 	Shrink    limitYAML         `yaml:"shrink_limit"`
 	Contracts *contractsYAML    `yaml:"contracts"`
@@ -135,8 +136,11 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(),
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(), ProtectedValues: cleanTexts(s.Protected),
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
+	if slices.Contains(out.ProtectedValues, "") {
+		doc.report(at+".protected_values", "it lists your words for a protected identity, as [SKYDD]; an empty cell says nothing")
+	}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter

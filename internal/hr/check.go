@@ -48,23 +48,6 @@ func (r *run) check(s *PersonRows) {
 	}
 }
 
-// keepProtected keeps the protection of a person of whom a row says nothing where it
-// said that their identity is protected: a cell that was emptied by mistake must not
-// unmask anyone. HR lifts a protection by saying no.
-func (r *run) keepProtected(s *PersonRows) {
-	for i, row := range s.Rows {
-		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
-		if k < 0 || s.Person.Keys[k].Facts == nil || !s.Person.Keys[k].Facts.Protected || row.Person.Protected || row.unprotected {
-			continue
-		}
-		s.Rows[i].Person.Protected = true
-		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
-		if !r.Export.Partial {
-			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
-		}
-	}
-}
-
 // keepInterrupted keeps a person as they are whose running employments are not in a full
 // export, and whose only rows there begin in the future: their access would end until
 // then, and most often it is a renewal under a new number, listed too early. The

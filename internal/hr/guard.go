@@ -91,6 +91,9 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	if n := len(r.emptied); n > 0 {
 		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before (a unit, job code, type, percent, end or e-mail address, or a column that a rule reads): they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
 	}
+	if len(r.lifted) > 0 {
+		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection")
+	}
 	digest := ""
 	if len(why) > 0 {
 		digest = r.endings
@@ -102,9 +105,11 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		for _, e := range r.emptied {
 			would[e.would] = append(would[e.would], e.person)
 		}
+		would[identity.PersonChanged] = append(would[identity.PersonChanged], r.lifted...)
 		for _, kind := range []identity.Kind{identity.EmploymentChanged, identity.PersonChanged} {
-			if slices.Sort(would[kind]); len(would[kind]) > 0 {
-				would[kind] = slices.Compact(would[kind])
+			slices.Sort(would[kind])
+			if would[kind] = slices.Compact(would[kind]); len(would[kind]) == 0 {
+				delete(would, kind)
 			}
 		}
 		if len(r.postponed) > 0 {
@@ -157,6 +162,9 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 func (r *run) suspiciousExport(last *store.Import) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
+	}
+	if r.Export.Partial && r.liftedTooMany > 0 {
+		return r.liftsText() + "; correct the column, or release it to lift their protection"
 	}
 	if r.Export.Partial {
 		return ""

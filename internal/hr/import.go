@@ -252,23 +252,28 @@ type run struct {
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
-	said         map[string]store.RowHash // by the source's key of the employment
-	hashes       map[string][]byte        // of what the export says, where it is new
-	subjects     []*PersonRows
-	joined       []joined
-	questions    []question
-	asked        map[string]bool               // the keys of people who may be somebody known
-	askedTwice   int                           // problems beyond the first about one of them
-	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
-	postponed    []identity.PersonID           // whose running employments would begin later
-	interrupted  []identity.PersonID           // whose only employments in the file begin later
-	starts       startHolds
-	cut          bool // the export may be cut off
-	emptied      []emptied
-	openEnds     []openEnd
-	unattributed int                        // rows that could be anybody's
-	badPeople    map[identity.PersonID]bool // who stay as they are
-	garbled      []Row                      // one of each person whose letters are others than they were
+	said        map[string]store.RowHash // by the source's key of the employment
+	hashes      map[string][]byte        // of what the export says, where it is new
+	subjects    []*PersonRows
+	joined      []joined
+	questions   []question
+	asked       map[string]bool               // the keys of people who may be somebody known
+	askedTwice  int                           // problems beyond the first about one of them
+	returned    map[string]store.ErasedRecord // by the keys of people who were pushed
+	postponed   []identity.PersonID           // whose running employments would begin later
+	interrupted []identity.PersonID           // whose only employments in the file begin later
+	starts      startHolds
+	cut         bool // the export may be cut off
+	emptied     []emptied
+	openEnds    []openEnd
+	lifts       []lift
+	// liftedTooMany is how many protections are lifted when they are too many, lifted
+	// whose stay.
+	liftedTooMany int
+	lifted        []identity.PersonID
+	unattributed  int                        // rows that could be anybody's
+	badPeople     map[identity.PersonID]bool // who stay as they are
+	garbled       []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
@@ -531,6 +536,9 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.keepInterrupted(s)
 	}
 	r.keepOpenEnds()
+	if err := r.keepLifts(ctx, tx); err != nil {
+		return err
+	}
 	r.checkLetters()
 	for _, s := range r.subjects {
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })

@@ -43,7 +43,7 @@ type Row struct {
 	// Removed: the source takes the employment back.
 	Removed bool
 	// unprotected: it says that the person's identity is not protected, which an
-	// empty cell does not say.
+	// empty cell does not.
 	unprotected bool
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
@@ -297,10 +297,15 @@ func listed(header []string) string {
 }
 
 func (p *parser) warn(line int, person, format string, args ...any) {
+	p.warnAt(line, 0, person, "", format, args...)
+}
+
+// warnAt is warn of a value at a column.
+func (p *parser) warnAt(line, column int, person, value, format string, args ...any) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
 		return // they are counted, and one is like the other
 	}
-	warning := p.newProblem(line, 0, person, "", format, args...)
+	warning := p.newProblem(line, column, person, strings.Clone(value), format, args...)
 	warning.Warning = true
 	p.export.Problems = append(p.export.Problems, warning)
 }
@@ -481,8 +486,8 @@ func (p *parser) row(line int, fields []string) {
 		}
 		return isYes(v)
 	}
-	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
-	row.unprotected = get("protected") != "" && !row.Person.Protected
+	row.Terms.Main, row.Removed = yes("main"), yes("removed")
+	row.Person.Protected, row.unprotected = p.protected(line, fields, row.PersonKey)
 	for _, name := range p.own {
 		if v := clone(name); v != "" {
 			if row.Terms.Attributes == nil {
@@ -677,11 +682,11 @@ func (p *parser) intern(v string) string {
 }
 
 func isYes(v string) bool {
-	return slices.Contains([]string{"1", "true", "yes", "y", "ja", "j"}, strings.ToLower(v))
+	return slices.Contains([]string{"1", "true", "yes", "y", "ja", "j", "sant", "x"}, strings.ToLower(v))
 }
 
 func isNo(v string) bool {
-	return slices.Contains([]string{"", "0", "false", "no", "n", "nej"}, strings.ToLower(v))
+	return slices.Contains([]string{"", "0", "false", "no", "n", "nej", "falskt"}, strings.ToLower(v))
 }
 
 // parseDate reads a date in the source's formats; uneven is as
@@ -746,10 +751,7 @@ func (p *parser) leaveOutFractions() {
 			if !r.percentShare {
 				continue
 			}
-			p.warn(r.Line, r.PersonKey, "column %s: it is between 0 and 1, and other rows have percent: it looks like a share of one (0.5 for 50); an employment that is known keeps the percent it has, a new one gets what stands there: correct it in HR, or write it with a percent sign if it is meant", shown)
-			if p.warnings <= sheet.MostProblems {
-				p.export.Problems[len(p.export.Problems)-1].Column = r.shareColumn
-			}
+			p.warnAt(r.Line, r.shareColumn, r.PersonKey, "", "column %s: it is between 0 and 1, and other rows have percent: it looks like a share of one (0.5 for 50); an employment that is known keeps the percent it has, a new one gets what stands there: correct it in HR, or write it with a percent sign if it is meant", shown)
 		}
 		return
 	}

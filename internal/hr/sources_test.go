@@ -115,7 +115,6 @@ var broken = []struct {
 	{"no name", header + "1,E1,,,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it is empty`, false},
 	{"unknown unit", header + "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", `hr:2:14: column unit: there is no such unit`, false},
 	{"too many percent", header + "1,E1,Åsa,Ek,school,1,1000,2020-01-01,,no\n", `hr:2:23: column employment_percent: it is no number from 0 to 100`, false},
-	{"protected perhaps", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps\n", `hr:2:39: column protected: it is neither yes nor no`, false},
 	{"a terminal's escape", header + "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it has a line break or another control character in it`, false},
 	{"semicolons inside", strings.Replace(twoPeople, "Åsa,Ek,school", "Åsa;Ek;school", 1), `hr:2: the row has 8 fields`, false},
 	{"everything on one line", strings.ReplaceAll(twoPeople, "\n", " "), "hr:1: the first line looks like a row", true},

@@ -123,6 +123,15 @@ func (tx *Tx) NewestImport(ctx context.Context, source, hash string) (made time.
 	return instant(us), &i, nil
 }
 
+// CountProtected returns of how many people a source says that their identity is
+// protected.
+func (tx *Tx) CountProtected(ctx context.Context, source string) (n int, err error) {
+	if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(DISTINCT person_id) FROM person_source_key WHERE source = $1 AND protected`, source); err != nil {
+		return 0, fmt.Errorf("count protected identities: %w", err)
+	}
+	return n, nil
+}
+
 // Imports returns the newest imports, of one source or of all, the newest
 // first.
 func (db *DB) Imports(ctx context.Context, source string, most int) ([]Import, error) {
