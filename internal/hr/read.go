@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,7 +133,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		}
 		return nil, policy.Problem{File: file, Text: "there is no record in it: an export has one for each employment"}
 	}
-	if err := p.readHeader(header, attributes); err != nil {
+	if err := p.readHeader(header, fields, attributes); err != nil {
 		return nil, err
 	}
 	p.width = len(header)
@@ -220,10 +219,11 @@ type fault struct {
 	text, value string
 }
 
-func (p *parser) readHeader(header []string, attributes []string) error {
+// readHeader finds the columns; first is the row after the header.
+func (p *parser) readHeader(header, first, attributes []string) error {
 	refuse := func(text string, names []string) error {
 		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listed(names)}
-		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, isData) { // which must not be told as a column's name
+		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, sheet.LooksLikeData) { // which must not be told as a column's name
 			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
 		}
 		return refused
@@ -245,6 +245,9 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 			return refuse(fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), []string{name})
 		}
 		at[name] = i
+	}
+	if text := p.unmapped(header, first, attributes); text != "" {
+		return policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text}
 	}
 	for _, canonical := range config.Canonical {
 		if err := p.readColumn(canonical, at, header, refuse); err != nil {
@@ -280,6 +283,29 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 		p.skipped = append(p.skipped, skipped{i, values})
 	}
 	return nil
+}
+
+// unmapped says what to do about a header that has none of the columns that are looked
+// for; empty when it has one. The header's names are told where it is one without doubt:
+// the row after it has values, and it has none, which may be personal.
+func (p *parser) unmapped(header, first, attributes []string) string {
+	if p.source.Format == "xml" || p.source.Format == "fixed" || len(header) < 3 || slices.ContainsFunc(header, sheet.LooksLikeData) || !slices.ContainsFunc(first, sheet.LooksLikeData) {
+		return ""
+	}
+	for _, name := range p.source.ColumnNames(attributes) {
+		if _, found := sheet.FindName(header, name); found {
+			return ""
+		}
+	}
+	names := slices.DeleteFunc(slices.Clone(p.header), func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("it has none of the columns that are looked for, but %s: say under hr.sources.%s.columns which of them is person_id, employment_id, given_name, family_name, start_date and so on, as columns: {person_id: %s}", listed(names), p.source.Name, inYAML(names[0]))
+	if p.sheet.Tab() != "" {
+		text += fmt.Sprintf(" (hr.sources.%s.sheet names another sheet)", p.source.Name)
+	}
+	return text
 }
 
 // seeValues says how what is not told can be seen.
@@ -653,19 +679,6 @@ func decimal(v string) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(whole+"."+defaultString(fraction, "0"), 64)
 	return n, err == nil
-}
-
-// isData says whether a column's name is none, but a date, a number or an
-// address.
-func isData(name string) bool {
-	number, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
-	digits := 0
-	for _, r := range name {
-		if unicode.IsDigit(r) {
-			digits++
-		}
-	}
-	return err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) || digits >= 6 || strings.Contains(name, "@")
 }
 
 // intern returns the one copy of a text that many rows share.
