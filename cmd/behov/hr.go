@@ -51,8 +51,10 @@ employment would begin in the future, as renewals do, ends with status 3: that
 employment stays as it is until a person decides (behov hold).
 
 A problem names the line, the column and the kind of mistake, and no value: a row
-that is shifted has names and numbers anywhere. --show-values prints the values on
-this terminal, and keeps them nowhere.
+that is shifted has names and numbers anywhere. Only the warning of an emptied cell
+says what was known there (a unit, job code, type, percent or end, and none of a
+person with protected identity). --show-values prints the values on this terminal,
+and keeps them nowhere.
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, columns made of several, and what is not found out by itself (format,
@@ -226,7 +228,11 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			}
 		}
 		if r.LeftOut > 0 {
-			a.printf("%s left out; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"))
+			others := ""
+			if n := r.LeftOut - r.LeftOutNamed; n > 0 {
+				others = fmt.Sprintf(" (%d named above, and %d of the same people or employments, or with the same mistake)", r.LeftOutNamed, n)
+			}
+			a.printf("%s left out%s; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"), others)
 		}
 		if r.Questions > 0 {
 			a.printf("%s about whose record it is: behov people duplicates.\n", count(r.Questions, "question", "questions"))

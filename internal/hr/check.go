@@ -18,7 +18,7 @@ func (r *run) check(s *PersonRows) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
+			r.problem(row, "the employment_id is known as another person's: all rows of its person are left out, and both people stay as they are; %s", perPerson(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue

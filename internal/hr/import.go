@@ -46,9 +46,12 @@ type Report struct {
 	// LeftOut counts rows that were not taken: bad ones, and those of people of whom
 	// another row is. Questions counts rows that were taken and may be those of
 	// somebody known, Warnings what else a person should look at.
-	LeftOut   int `json:"left_out,omitempty"`
-	Questions int `json:"questions,omitempty"`
-	Warnings  int `json:"warnings,omitempty"`
+	LeftOut int `json:"left_out,omitempty"`
+	// LeftOutNamed counts those that a problem names by their line. The others go with
+	// them: they are of the same people or employments, or have the same mistake.
+	LeftOutNamed int `json:"left_out_named,omitempty"`
+	Questions    int `json:"questions,omitempty"`
+	Warnings     int `json:"warnings,omitempty"`
 	// Postponed counts the running employments of which the source says that they
 	// begin in the future: they stay as they are until a person decides.
 	Postponed int `json:"postponed,omitempty"`
@@ -592,11 +595,15 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	r.report.LeftOut, r.report.Questions = r.record.BadRows, len(r.asked)
+	named := map[int]bool{} // lines
 	for _, p := range r.report.Problems {
 		if p.Warning {
 			r.report.Warnings++
+		} else if p.Line > 0 {
+			named[p.Line] = true
 		}
 	}
+	r.report.LeftOutNamed = min(len(named), r.report.LeftOut)
 	r.report.Warnings -= r.askedTwice + len(r.asked)
 	// They take nobody's access, and so nothing is held; but who has left keeps
 	// theirs as long as nobody looks.
