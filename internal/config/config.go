@@ -202,7 +202,7 @@ type FirstPassword struct {
 	Command []string
 }
 
-// NameRegister says how accounts in a target are named.
+// AccountName says how accounts in a target are named.
 type AccountName struct {
 	Value *identity.Template
 	// Protected takes its place for people with protected identity; nil for
