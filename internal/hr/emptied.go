@@ -100,10 +100,12 @@ func (r *run) keepEmptied(s *PersonRows, n int) {
 
 // keepEmptiedEnd keeps the end of an employment that is over and of which the n-th row
 // has none: no leaver comes back by an empty cell. It reports whether it did. An end to
-// come that is emptied is a prolongation, unless too many are: keepOpenEnds.
+// come that is emptied is a prolongation, unless too many are: keepOpenEnds. One that
+// never took place may do so after all, and a source of changes tells an end that is
+// taken back by just that.
 func (r *run) keepEmptiedEnd(s *PersonRows, n int, known identity.Employment) bool {
 	row := &s.Rows[n]
-	if _, there := r.Export.Filled["end_date"]; !there || !row.endEmpty || known.End == "" || row.End == known.End {
+	if _, there := r.Export.Filled["end_date"]; !there || r.Export.Partial || !row.endEmpty || known.End == "" || known.End < known.Start || row.End == known.End {
 		return false
 	}
 	if !r.isOver(known.End) {
@@ -112,11 +114,8 @@ func (r *run) keepEmptiedEnd(s *PersonRows, n int, known identity.Employment) bo
 		}
 		return false
 	}
-	if !r.isAgain(s, n) && !r.warnEmptied(s, *row, "end_date", string(known.End), identity.EmploymentChanged) {
-		return false
-	}
-	if r.Export.Partial {
-		return false
+	if !r.isAgain(s, n) {
+		r.warnEmptied(s, *row, "end_date", string(known.End), identity.EmploymentChanged)
 	}
 	row.End = known.End
 	return true
@@ -184,11 +183,7 @@ func (r *run) warnEmptied(s *PersonRows, row Row, column, was string, would iden
 	}
 	shown := r.Source.Shown(column)
 	if r.Export.Partial {
-		taken := "what it gave ends"
-		if column == "end_date" {
-			taken = "the employment runs again"
-		}
-		r.warn(row, "column %s: it is empty%s: %s; correct it in HR if that is not meant", shown, text, taken)
+		r.warn(row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", shown, text)
 		return false
 	}
 	r.warn(row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", shown, text)
