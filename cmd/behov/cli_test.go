@@ -82,6 +82,32 @@ func TestAnImportThatTookNothingFails(t *testing.T) {
 	h.says([]string{"hr", "import", "--made", "now", h.file("hr.csv")}, "nothing new") // its file is the oldest
 }
 
+// TestAnImportWithAFutureDateStopsNoLaterOne: the date in a file's name is warned of, the
+// next file goes in, and --made takes no date to come.
+func TestAnImportWithAFutureDateStopsNoLaterOne(t *testing.T) {
+	h := newHousehold(t)
+	text, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, more := range map[string]string{"personal-2062-12-01.csv": "", "personal.csv": "\n"} {
+		if err := os.WriteFile(h.file(name), append(text, more...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.says([]string{"hr", "import", h.file("personal-2062-12-01.csv")}, "the date in the file's name, 2062-12-01, lies in the future", "1 warning to look at")
+	h.says([]string{"hr", "import", h.file("personal.csv")}, "nothing new")
+	h.says([]string{"hr", "import", "--made", "now", h.file("hr.csv")}, "nothing new")
+	h.fails("--made: \"2062-12-01\" lies in the future", "hr", "import", "--made", "2062-12-01", h.file("hr.csv"))
+	// A row that goes with one that is named is counted apart.
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	twice := append(lines, lines[1]+"9")
+	if err := os.WriteFile(h.file("personal.csv"), []byte(strings.Join(twice, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.says([]string{"hr", "import", "--made", "now", h.file("personal.csv")}, "2 rows left out (1 named above, and 1 of the same people or employments, or with the same mistake); the people concerned keep the access they have.")
+}
+
 func TestInitLeavesWhatIsThere(t *testing.T) {
 	h := newHousehold(t)
 	key, err := os.ReadFile(h.file("behov.key"))

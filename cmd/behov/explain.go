@@ -235,6 +235,9 @@ func (x explainer) one(id policy.EntitlementID) error {
 	if err != nil {
 		return err
 	}
+	if x.p.Protected {
+		maskActual(e)
+	}
 	if x.json {
 		return x.printJSON(map[string]any{"person": x.p.ID, "as_of": x.day, "has": x.has[id], "explanation": e})
 	}
@@ -281,6 +284,19 @@ func (x explainer) one(id policy.EntitlementID) error {
 		}
 	}
 	return nil
+}
+
+// maskActual hides what the employments of a person with protected identity have, as
+// the heading does: where a person works tells where they are. The parts of the
+// conditions are the rules', and stay.
+func maskActual(e policy.Explanation) {
+	for _, near := range e.NearRules {
+		for i := range near.Parts {
+			if near.Parts[i].Actual != "" {
+				near.Parts[i].Actual = "masked"
+			}
+		}
+	}
 }
 
 func prefixed(prefix, s string) string {

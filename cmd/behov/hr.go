@@ -36,6 +36,8 @@ missing, or the letters of several names are garbled, is held whole until a pers
 releases it (behov hold). Where rows could be anybody's, the rest is imported and
 the endings are held. An export that is older than what was imported last, by the
 date in its name or its own, or that has more than 10,000 problems, is refused.
+A date in the future does not count; --made now takes an export whatever went in
+before.
 
 With a column valid_from an employment may have several rows, each with what
 holds from that day; changed_at (an instant, or a number that grows) says which
@@ -49,8 +51,10 @@ employment would begin in the future, as renewals do, ends with status 3: that
 employment stays as it is until a person decides (behov hold).
 
 A problem names the line, the column and the kind of mistake, and no value: a row
-that is shifted has names and numbers anywhere. --show-values prints the values on
-this terminal, and keeps them nowhere.
+that is shifted has names and numbers anywhere. Only the warning of an emptied cell
+says what was known there (a unit, job code, type, percent or end, and none of a
+person with protected identity). --show-values prints the values on this terminal,
+and keeps them nowhere.
 
 Columns: ` + strings.Join(config.Canonical, ", ") + `.
 Other names, columns made of several, and what is not found out by itself (format,
@@ -68,14 +72,14 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err := a.mayImport(ctx, i); err != nil {
 				return err
 			}
-			content, when, err := a.readFile(args[0], i.zone)
+			content, when, warning, err := a.readFile(args[0], i.zone)
 			if err != nil {
 				return err
 			}
-			stated := made != ""
-			if stated {
-				if when, stated = hr.ParseExportTime(made, a.now(), i.zone); !stated {
-					return fmt.Errorf("--made: %q is neither now nor a date, as 2026-11-23, nor an instant", made)
+			if made != "" {
+				warning = ""
+				if when, err = hr.ParseExportTime(made, a.now(), i.zone); err != nil {
+					return fmt.Errorf("--made: %w", err)
 				}
 			}
 			actor, err := a.actor(ctx, i)
@@ -92,7 +96,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err != nil {
 				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
 			}
-			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: stated, Export: export, ByHand: true})
+			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: made != "", ExportTimeWarning: warning, Current: strings.EqualFold(made, "now"), Export: export, ByHand: true})
 			p.done()
 			if err != nil {
 				return err
@@ -133,22 +137,22 @@ func pickSource(c *config.Config, name string) (config.Source, error) {
 	return s, nil
 }
 
-// readFile returns the content of a file and when it was made; the zero time for the
-// standard input.
-func (a *app) readFile(name string, zone *time.Location) ([]byte, time.Time, error) {
+// readFile returns what is in a file, and when it was made and the warning as
+// hr.ExportedAt; of the standard input the time is not known.
+func (a *app) readFile(name string, zone *time.Location) (content []byte, made time.Time, warning string, err error) {
 	if name == "-" {
-		content, err := io.ReadAll(a.stdin)
-		return content, time.Time{}, err
+		content, err = io.ReadAll(a.stdin)
+		return content, made, "", err
 	}
-	content, err := os.ReadFile(name)
-	if err != nil {
-		return nil, time.Time{}, err
+	if content, err = os.ReadFile(name); err != nil {
+		return nil, made, "", err
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, made, "", err
 	}
-	return content, hr.ExportedAt(name, info.ModTime(), zone), nil
+	made, warning = hr.ExportedAt(name, info.ModTime(), a.now(), zone)
+	return content, made, warning, nil
 }
 
 func (a *app) importsCommand() *cobra.Command {
@@ -224,7 +228,11 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 			}
 		}
 		if r.LeftOut > 0 {
-			a.printf("%s left out; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"))
+			others := ""
+			if n := r.LeftOut - r.LeftOutNamed; n > 0 {
+				others = fmt.Sprintf(" (%d named above, and %d of the same people or employments, or with the same mistake)", r.LeftOutNamed, n)
+			}
+			a.printf("%s left out%s; the people concerned keep the access they have.\n", count(r.LeftOut, "row", "rows"), others)
 		}
 		if r.Questions > 0 {
 			a.printf("%s about whose record it is: behov people duplicates.\n", count(r.Questions, "question", "questions"))

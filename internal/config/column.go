@@ -159,7 +159,7 @@ func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source,
 			doc.report(at+".constants."+quoteKey(column), "%v", err)
 		}
 	}
-	s.check(doc, at)
+	s.check(doc, at, slices.Concat(Canonical, attributes))
 	switch {
 	case (s.Record != "") != (layout.Format == "xml"):
 		doc.report(at, "an export in XML takes both format: xml and record, the XPath of a record")

@@ -85,8 +85,10 @@ type Source struct {
 	Record string
 	// Skip names rows that are none.
 	Skip []Skip
-	// Empty are what a field has, in any case, when it has no value.
-	Empty []string
+	// Empty says what stands in a column that has no value.
+	Empty EmptyValues
+	// ProtectedValues are the organisation's own words for a protected identity.
+	ProtectedValues []string
 	// Constants are values for canonical columns that the file lacks, or templates
 	// of them.
 	Constants map[string]string
@@ -200,7 +202,7 @@ type FirstPassword struct {
 	Command []string
 }
 
-// NameRegister says how accounts in a target are named.
+// AccountName says how accounts in a target are named.
 type AccountName struct {
 	Value *identity.Template
 	// Protected takes its place for people with protected identity; nil for

@@ -87,7 +87,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	}
 	layout := layoutOf(doc, at, y.Format, y.Encoding, y.Delimiter)
 	layout.HeaderRow, layout.TabName = y.HeaderRow, y.Sheet
-	y.check(doc, at)
+	y.check(doc, at, unitColumns)
 	for _, column := range sortedKeys(y.Columns) {
 		if !slices.Contains(unitColumns, column) {
 			doc.report(at+".columns", "there is no column %q to map: there are %s", column, strings.Join(unitColumns, ", "))
@@ -182,7 +182,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		}
 		skipped[i] = field
 	}
-	empty := cleanTexts(written.Empty)
+	empty := written.Empty.values() // a list is for all columns here: none of them has such a text as a value
 	lines, days := map[string]int{}, map[identity.Date]bool{}
 	for {
 		fields, line, err := s.Next()
@@ -221,7 +221,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 				return ""
 			}
 			v := identity.CleanText(fields[i])
-			if slices.ContainsFunc(empty, func(none string) bool { return strings.EqualFold(none, v) }) {
+			if empty.Has(column, v) || slices.ContainsFunc(empty.Dates, func(none string) bool { return strings.EqualFold(none, v) }) {
 				return ""
 			}
 			return v

@@ -23,19 +23,17 @@ type WrittenYAML struct {
 	HeaderRow  int               `yaml:"header_row"`
 	Sheet      string            `yaml:"sheet"`
 	Skip       skipsYAML         `yaml:"skip"`
-	Empty      namesYAML         `yaml:"empty"`
+	Empty      emptyYAML         `yaml:"empty"`
 }
 
-// check reports what is wrong with how a file is written.
-func (y WrittenYAML) check(doc *document, at string) {
+// check reports what is wrong with how a file is written that has the columns.
+func (y WrittenYAML) check(doc *document, at string, columns []string) {
 	for _, skip := range y.Skip {
 		if skip.Column == "" || len(skip.Values) == 0 || slices.ContainsFunc(skip.Values, func(v string) bool { return identity.CleanText(v) == "" }) {
 			doc.report(at+".skip", "it names rows that are none by what is in a column, as {column: Anstnr, values: [Total]}; rows without any value are none anyway")
 		}
 	}
-	if slices.Contains(cleanTexts(y.Empty), "") {
-		doc.report(at+".empty", "it names what stands in a field without a value, as [tillsvidare, \"-\"]; a field with nothing in it has none anyway")
-	}
+	y.Empty.check(doc, at, columns)
 	if y.HeaderRow < 0 {
 		doc.report(at+".header_row", "it is the line of the column names, from 1; without it is found by the columns")
 	}
@@ -46,6 +44,7 @@ type sourceYAML struct {
 	WrittenYAML `yaml:",inline"`
 
 	Record    string            `yaml:"record"`
+	Protected namesYAML         `yaml:"protected_values"`
 	Constants map[string]string `yaml:"constants"`
 	Shrink    limitYAML         `yaml:"shrink_limit"`
 	Contracts *contractsYAML    `yaml:"contracts"`
@@ -137,8 +136,11 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: cleanTexts(s.Empty),
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(), ProtectedValues: cleanTexts(s.Protected),
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
+	if slices.Contains(out.ProtectedValues, "") {
+		doc.report(at+".protected_values", "it lists your words for a protected identity, as [SKYDD]; an empty cell says nothing")
+	}
 	out.Every = every(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 )
 
@@ -14,26 +15,49 @@ func TestAnEndThatIsNoDateTellsWhatToSay(t *testing.T) {
 	file := func(end string) []byte {
 		return []byte(strings.Replace(twoPeople, "2022-01-01,,", "2022-01-01,"+end+",", 1))
 	}
-	for value, want := range map[string]string{"tillsvidare": "empty: [tillsvidare]", "Tillsvidare": "empty: [Tillsvidare]", "-": `empty: ["-"]`, "–": `empty: ["–"]`, "N/A": `empty: ["N/A"]`, "0000-00-00": `empty: ["0000-00-00"]`} {
+	for value, want := range map[string]string{"tillsvidare": "empty: {end_date: [tillsvidare]}", "Tillsvidare": "empty: {end_date: [Tillsvidare]}", "-": `empty: {end_date: ["-"]}`, "–": `empty: {end_date: ["–"]}`, "N/A": `empty: {end_date: ["N/A"]}`, "0000-00-00": `empty: {end_date: ["0000-00-00"]}`} {
 		export, err := hr.Read("hr.csv", file(value), detecting, nil, units(t), today)
 		if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "if it says that there is none, add under hr.sources.hr: "+want) {
 			t.Errorf("%q: %+v, %v", value, export.Problems, err)
 		}
 		s := detecting
-		s.Empty = []string{strings.ToUpper(value)}
+		s.Empty.Columns = map[string][]string{"end_date": {strings.ToUpper(value)}}
 		if export, err = hr.Read("hr.csv", file(value), s, nil, units(t), today); err != nil || len(export.Problems) != 0 || len(export.Rows) != 3 || export.Rows[2].End != "" {
 			t.Errorf("%q with the setting: %+v, %v", value, export, err)
 		}
 	}
 	s := detecting
-	s.Empty = []string{"-"}
-	if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(export.Problems[0].Text, `empty: ["-", "n/a"]`) {
-		t.Errorf("beside another: %+v, %v", export.Problems, err)
+	for want, empty := range map[string]config.EmptyValues{`empty: ["-", "n/a"]`: {Dates: []string{"-"}}, `empty: {end_date: ["-", "n/a"], unit: [x]}`: {Columns: map[string][]string{"unit": {"x"}, "end_date": {"-"}}}} {
+		s.Empty = empty
+		if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(export.Problems[0].Text, want) {
+			t.Errorf("beside another: %+v, %v", export.Problems, err)
+		}
 	}
 	for _, other := range []string{"soon", "2026-02-30"} {
 		if export, err := hr.Read("hr.csv", file(other), detecting, nil, units(t), today); err != nil || strings.Contains(export.Problems[0].Text, "empty:") {
 			t.Errorf("%q: %+v, %v", other, export.Problems, err)
 		}
+	}
+}
+
+// TestEmptyValuesAreThoseOfTheirColumn: what says that there is no end is a value in
+// another column, also where one is made of several.
+func TestEmptyValuesAreThoseOfTheirColumn(t *testing.T) {
+	text := "person_id,employment_id,given_name,family_name,unit,employment_type,start_date,end_date,nr\n1,E1,Åsa,Ek,school,Tillsvidare,2020-01-01,Tillsvidare,-\n"
+	for name, empty := range map[string]config.EmptyValues{"list": {Dates: []string{"tillsvidare"}}, "column": {Columns: map[string][]string{"end_date": {"tillsvidare"}}}} {
+		s := detecting
+		s.Empty = empty
+		export, err := hr.Read("hr.csv", []byte(text), s, nil, units(t), today)
+		if err != nil || len(export.Rows) != 1 || export.Rows[0].End != "" || export.Rows[0].Terms.Type != "Tillsvidare" {
+			t.Errorf("%s: %+v, %v", name, export, err)
+		}
+	}
+	s := detecting
+	s.Columns = map[string]string{"end_date": "employment_type", "manager_id": "person_id+nr", "job_title": "{{.nr}}"}
+	s.Empty.Columns = map[string][]string{"end_date": {"tillsvidare"}, "manager_id": {"-"}, "job_title": {"-"}}
+	export, err := hr.Read("hr.csv", []byte(text), s, nil, units(t), today)
+	if err != nil || len(export.Rows) != 1 || export.Rows[0].End != "" || export.Rows[0].Terms.Type != "Tillsvidare" || export.Rows[0].Terms.ManagerKey != "" || export.Rows[0].Terms.JobTitle != "" {
+		t.Errorf("of several: %+v, %v", export, err)
 	}
 }
 
@@ -100,7 +124,7 @@ func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
 func TestProblemsNameColumnsAndNoTemplates(t *testing.T) {
 	s := detecting
 	s.Columns = map[string]string{"start_date": `{{.Anst | before "/"}}`, "employment_id": "person_id+Nr", "end_date": `{{.Anst | after "/"}}`}
-	s.Empty = []string{"-"}
+	s.Empty.Dates = []string{"-"}
 	file := func(e1 string) string {
 		return "person_id,Nr,given_name,family_name,Anst\n1,1,Åsa,Ek," + e1 + "\n2,1,Bo,Dahl,2022-01-01/\n"
 	}

@@ -1,8 +1,6 @@
 package hr
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
@@ -14,12 +12,13 @@ import (
 // check reports rows that cannot be what they say.
 func (r *run) check(s *PersonRows) {
 	r.keepProtected(s)
+	r.keepEmptiedEmail(s)
 	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
+			r.problem(row, "the employment_id is known as another person's: all rows of its person are left out, and both people stay as they are; %s", perPerson(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -28,7 +27,8 @@ func (r *run) check(s *PersonRows) {
 			continue
 		}
 		if s.Rows[n].startHeld = r.postpones(s, row); !s.Rows[n].startHeld {
-			r.keepEmptied(s, &s.Rows[n])
+			r.keepPercent(s, n)
+			r.keepEmptied(s, n)
 		}
 		i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
 		if i < 0 || s.Person.Keys[i].Facts == nil {
@@ -44,23 +44,6 @@ func (r *run) check(s *PersonRows) {
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
 			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
 			r.Export.BadPeople[row.PersonKey] = true
-		}
-	}
-}
-
-// keepProtected keeps the protection of a person of whom a row says nothing where it
-// said that their identity is protected: a cell that was emptied by mistake must not
-// unmask anyone. HR lifts a protection by saying no.
-func (r *run) keepProtected(s *PersonRows) {
-	for i, row := range s.Rows {
-		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
-		if k < 0 || s.Person.Keys[k].Facts == nil || !s.Person.Keys[k].Facts.Protected || row.Person.Protected || row.unprotected {
-			continue
-		}
-		s.Rows[i].Person.Protected = true
-		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
-		if !r.Export.Partial {
-			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
 		}
 	}
 }
@@ -94,47 +77,6 @@ func (r *run) keepInterrupted(s *PersonRows) {
 	}
 	r.badPeople[s.Person.ID] = true
 	r.interrupted = append(r.interrupted, s.Person.ID)
-}
-
-// keepEmptied looks for the unit, job code and type that an employment had and of
-// which a row says nothing: rules give by them, and a cell is emptied by mistake more
-// often than an employment loses its unit. Of a full export they stay, and are held
-// with the endings; of changes, of which none is read again, it is a warning.
-func (r *run) keepEmptied(s *PersonRows, row *Row) {
-	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
-		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
-	})
-	over := func(end identity.Date) bool { return end != "" && end < r.today }
-	if i < 0 || row.Removed || row.cancelled() || over(row.End) || r.endingsReleased || r.released {
-		return
-	}
-	known := s.Person.Employments[i]
-	if known.Withdrawn != "" || over(known.End) || r.Export.Partial && row.Stamp < known.Stamp {
-		return
-	}
-	before := known.On(max(cmp.Or(row.ValidFrom, r.today), known.Start))
-	for _, of := range []struct {
-		column string
-		was    string
-		now    *string
-	}{{"unit", before.Unit, &row.Terms.Unit}, {"job_code", before.JobCode, &row.Terms.JobCode}, {"employment_type", before.Type, &row.Terms.Type}} {
-		if _, there := r.Export.Filled[of.column]; !there || of.was == "" || *of.now != "" {
-			continue
-		}
-		was := fmt.Sprintf("; it was %q", of.was)
-		if s.Person.Protected || row.Person.Protected {
-			was = ", and was not before" // where somebody works tells where they are
-		}
-		column := r.Source.Shown(of.column)
-		if r.Export.Partial {
-			r.warn(*row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", column, was)
-			continue
-		}
-		r.warn(*row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", column, was)
-		*of.now = of.was
-		delete(r.hashes, row.EmploymentKey) // it is looked at again
-		r.emptiedOf = append(r.emptiedOf, s.Person.ID)
-	}
 }
 
 // emptiedName returns the column of a name that a person had and has no more.

@@ -56,9 +56,9 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 		p.names[column] = name
 		if own {
 			p.free[column], p.own = field, append(p.own, column)
-			return
+		} else {
+			p.columns[column], p.read = field, append(p.read, column)
 		}
-		p.columns[column], p.read = field, append(p.read, column)
 		p.export.Filled[column] = 0
 	}
 	if text := p.source.Constants[column]; strings.Contains(text, "{{") {
@@ -125,10 +125,11 @@ func (p *parser) lacks(name string) string {
 	return fmt.Sprintf("there is no column %q", name)
 }
 
-// of makes the value of a row. One that has a part that is empty is not joined.
-func (v value) of(fields []string) string {
+// of makes the value of a row. One that has a part that is empty, or has what says so,
+// is not joined.
+func (v value) of(fields []string, isEmpty func(text string) bool) string {
 	field := func(name string) string {
-		if i := v.at[slices.Index(v.names, name)]; i < len(fields) {
+		if i := v.at[slices.Index(v.names, name)]; i < len(fields) && !isEmpty(fields[i]) {
 			return fields[i]
 		}
 		return ""
@@ -152,12 +153,18 @@ func (v value) of(fields []string) string {
 // make makes the values of a row that are not just a field.
 func (p *parser) make(fields []string) {
 	clear(p.now)
+	fill := func(column string, v value) {
+		isEmpty := func(text string) bool { return p.source.Empty.Has(column, text) }
+		if p.now[column] = v.of(fields, isEmpty); isEmpty(p.now[column]) {
+			p.now[column] = ""
+		}
+	}
 	for column, v := range p.made {
-		p.now[column] = v.of(fields)
+		fill(column, v)
 	}
 	for column, v := range p.otherwise {
 		if p.value(column, fields) == "" {
-			p.now[column] = v.of(fields)
+			fill(column, v)
 		}
 	}
 }
@@ -172,7 +179,7 @@ func (p *parser) value(column string, fields []string) string {
 		if !ok {
 			i, ok = p.free[column]
 		}
-		if ok && i < len(fields) && fields[i] != "" {
+		if ok && i < len(fields) && fields[i] != "" && !p.source.Empty.Has(column, fields[i]) {
 			return fields[i]
 		}
 	}

@@ -19,6 +19,39 @@ func TestRowsLeftOutAndQuestionsAreCountedApart(t *testing.T) {
 	}
 }
 
+// TestRowsThatGoWithNamedOnesAreCounted: a problem names one row, and other rows are
+// left out with it.
+func TestRowsThatGoWithNamedOnesAreCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		text           string
+		leftOut, named int
+	}{
+		"one employment twice": {twoPeople + "2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n", 2, 1},
+		"a person's other row": {strings.Replace(twoPeople, "2020-01-01", "soon", 1), 2, 1},
+		"all named":            {strings.Replace(twoPeople, "2022-01-01", "soon", 1), 1, 1},
+	} {
+		f := newFixture(t)
+		if r := f.take(c.text); r.LeftOut != c.leftOut || r.LeftOutNamed != c.named {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestAQuestionSaysFromWhereThePersonIsKnown: from another source, or by another
+// person_id of the same one.
+func TestAQuestionSaysFromWhereThePersonIsKnown(t *testing.T) {
+	const withNumber = "person_id,employment_id,given_name,family_name,national_id,start_date\n"
+	for _, first := range []string{"hr", "other"} {
+		f := newFixture(t)
+		f.im.Config.First = first
+		f.take(withNumber + "1,E1,Åsa,Ek,19811218-9876,2020-01-01\n")
+		r := f.take(withNumber + "1,E1,Åsa,Ek,19811218-9876,2020-01-01\n2,E2,Åsa,Berg,19811218-9876,2020-01-01\n")
+		if r.Questions != 1 || !strings.Contains(r.Problems[0].Text, "known under another person_id of this source, whose family_name") {
+			t.Errorf("%s: %+v", first, r)
+		}
+	}
+}
+
 // TestARenewalIsPointedOutBeforeItEndsAccess: the start of a running employment
 // that is moved into the future waits for a release.
 func TestARenewalIsPointedOutBeforeItEndsAccess(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 // checkNotOutdated refuses what is older than what went in before.
 func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
-	if r.Export.Partial {
+	if r.Export.Partial || r.Current {
 		return nil // changes bear their own order
 	}
 	newest, same, err := tx.NewestImport(ctx, r.Source.Name, r.Hash)
@@ -31,12 +31,13 @@ func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	zone := r.Config.Zone
+	named, _ := ExportedAt(r.Name, time.Time{}, r.now, zone)
 	const instead = "; if it is what holds now, say so: behov hr import --made now"
 	switch {
 	case !r.ExportedAt.IsZero() && r.ExportedAt.Before(newest):
 		return &OutdatedExportError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
 			r.Name, r.ExportedAt.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
-	case same != nil && !r.ExportTimeStated && !ExportedAt(r.Name, time.Time{}, zone).After(newest):
+	case same != nil && !r.ExportTimeStated && !named.After(newest):
 		// Unless its name says that HR found that to be so again.
 		return &OutdatedExportError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
 			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
@@ -87,8 +88,11 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them", n))
 		people = append(people, r.interrupted...)
 	}
-	if n := len(r.emptiedOf); n > 0 {
-		why = append(why, fmt.Sprintf("%d cells of employments that run are empty in the file and had a unit, a job code or a type before, by which rules give access: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
+	if n := len(r.emptied); n > 0 {
+		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before (a unit, job code, type, percent, end or e-mail address, or a column that a rule reads): they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
+	}
+	if len(r.lifted) > 0 {
+		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection")
 	}
 	digest := ""
 	if len(why) > 0 {
@@ -98,9 +102,15 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		if len(people) > 0 {
 			would[identity.EmploymentWithdrawn] = slices.Compact(people)
 		}
-		if len(r.emptiedOf) > 0 {
-			slices.Sort(r.emptiedOf)
-			would[identity.EmploymentChanged] = slices.Compact(r.emptiedOf)
+		for _, e := range r.emptied {
+			would[e.would] = append(would[e.would], e.person)
+		}
+		would[identity.PersonChanged] = append(would[identity.PersonChanged], r.lifted...)
+		for _, kind := range []identity.Kind{identity.EmploymentChanged, identity.PersonChanged} {
+			slices.Sort(would[kind])
+			if would[kind] = slices.Compact(would[kind]); len(would[kind]) == 0 {
+				delete(would, kind)
+			}
 		}
 		if len(r.postponed) > 0 {
 			slices.Sort(r.postponed)
@@ -153,6 +163,9 @@ func (r *run) suspiciousExport(last *store.Import) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
 	}
+	if r.Export.Partial && r.liftedTooMany > 0 {
+		return r.liftsText() + "; correct the column, or release it to lift their protection"
+	}
 	if r.Export.Partial {
 		return ""
 	}
@@ -190,7 +203,13 @@ func (r *run) emptiedColumn(last *store.Import) string {
 			had["end_date"]++
 		}
 	}
-	for _, column := range config.Canonical {
+	columns := slices.Clone(config.Canonical)
+	for _, name := range r.Config.Attributes {
+		if r.Config.Rules.Reads(name) {
+			columns = append(columns, name)
+		}
+	}
+	for _, column := range columns {
 		// The last leave of the year may end; that nobody has a unit any more is no
 		// coincidence.
 		_, there := r.Export.Filled[column]

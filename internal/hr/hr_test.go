@@ -159,7 +159,6 @@ func TestBadRows(t *testing.T) {
 		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is no number from 0 to 100`},
 		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: column unit: there is no such unit`},
 		{"no name", "1,E1,,,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it is empty`},
-		{"protected", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps", `hr.csv:2:39: column protected: it is neither yes nor no`},
 		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it has a line break or another control character in it`},
 		{"cut short", "1,E1,Åsa", `hr.csv:2: the row has 3 fields`},
 		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: the employment_id is in line 2 too and says otherwise`},

@@ -129,15 +129,23 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 	if changed := r.changedColumns(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
 		if r.Source.Name == r.Config.First { // a hire gets what the work needs
-			r.question(row, "the record may be that of a person who is known from another source, whose %s joining them would change: they are two people until it is decided: behov people duplicates", columns)
+			r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: they are two people until it is decided: behov people duplicates", r.knownFrom(known), columns)
 			return nil, nil
 		}
 		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
-		r.question(row, "the record may be that of a person who is known, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", columns)
+		r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", r.knownFrom(known), columns)
 		return nil, nil
 	}
 	r.joined = append(r.joined, joined{key: key, person: known.Person.ID})
 	return known, nil
+}
+
+// knownFrom says from where a person is known: from another source, or from this one.
+func (r *run) knownFrom(s *PersonRows) string {
+	if slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name }) {
+		return "under another person_id of this source"
+	}
+	return "from another source"
 }
 
 // changedColumns returns the names of the columns that a record would change of a

@@ -46,9 +46,12 @@ type Report struct {
 	// LeftOut counts rows that were not taken: bad ones, and those of people of whom
 	// another row is. Questions counts rows that were taken and may be those of
 	// somebody known, Warnings what else a person should look at.
-	LeftOut   int `json:"left_out,omitempty"`
-	Questions int `json:"questions,omitempty"`
-	Warnings  int `json:"warnings,omitempty"`
+	LeftOut int `json:"left_out,omitempty"`
+	// LeftOutNamed counts those that a problem names by their line. The others go with
+	// them: they are of the same people or employments, or have the same mistake.
+	LeftOutNamed int `json:"left_out_named,omitempty"`
+	Questions    int `json:"questions,omitempty"`
+	Warnings     int `json:"warnings,omitempty"`
 	// Postponed counts the running employments of which the source says that they
 	// begin in the future: they stay as they are until a person decides.
 	Postponed int `json:"postponed,omitempty"`
@@ -86,7 +89,11 @@ type Delivery struct {
 	// Stated: somebody says so, and it is no guess from a file's date.
 	ExportedAt       time.Time
 	ExportTimeStated bool
-	Export           *Export
+	// ExportTimeWarning is what ExportedAt warned of; empty for nothing.
+	ExportTimeWarning string
+	// Current: the operator says that it is what holds now, whatever went in before.
+	Current bool
+	Export  *Export
 	// ByHand: the importer's actor chose it, and caused what follows from it. It was
 	// not read from where the configuration says.
 	ByHand bool
@@ -187,6 +194,9 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err != nil {
 		return nil, err
 	}
+	if d.ExportTimeWarning != "" {
+		d.Export.Problems = append(d.Export.Problems, policy.Problem{File: d.Name, Warning: true, Text: d.ExportTimeWarning})
+	}
 	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
@@ -245,22 +255,28 @@ type run struct {
 
 	byEmployment, byPerson []int32 // the export's rows, sorted
 
-	said         map[string]store.RowHash // by the source's key of the employment
-	hashes       map[string][]byte        // of what the export says, where it is new
-	subjects     []*PersonRows
-	joined       []joined
-	questions    []question
-	asked        map[string]bool               // the keys of people who may be somebody known
-	askedTwice   int                           // problems beyond the first about one of them
-	returned     map[string]store.ErasedRecord // by the keys of people who were pushed
-	postponed    []identity.PersonID           // whose running employments would begin later
-	interrupted  []identity.PersonID           // whose only employments in the file begin later
-	starts       startHolds
-	cut          bool                       // the export may be cut off
-	emptiedOf    []identity.PersonID        // whose unit, job code or type stays though the file has none
-	unattributed int                        // rows that could be anybody's
-	badPeople    map[identity.PersonID]bool // who stay as they are
-	garbled      []Row                      // one of each person whose letters are others than they were
+	said        map[string]store.RowHash // by the source's key of the employment
+	hashes      map[string][]byte        // of what the export says, where it is new
+	subjects    []*PersonRows
+	joined      []joined
+	questions   []question
+	asked       map[string]bool               // the keys of people who may be somebody known
+	askedTwice  int                           // problems beyond the first about one of them
+	returned    map[string]store.ErasedRecord // by the keys of people who were pushed
+	postponed   []identity.PersonID           // whose running employments would begin later
+	interrupted []identity.PersonID           // whose only employments in the file begin later
+	starts      startHolds
+	cut         bool // the export may be cut off
+	emptied     []emptied
+	openEnds    []openEnd
+	lifts       []lift
+	// liftedTooMany is how many protections are lifted when they are too many, lifted
+	// whose stay.
+	liftedTooMany int
+	lifted        []identity.PersonID
+	unattributed  int                        // rows that could be anybody's
+	badPeople     map[identity.PersonID]bool // who stay as they are
+	garbled       []Row                      // one of each person whose letters are others than they were
 }
 
 func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
@@ -522,6 +538,10 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.check(s)
 		r.keepInterrupted(s)
 	}
+	r.keepOpenEnds()
+	if err := r.keepLifts(ctx, tx); err != nil {
+		return err
+	}
 	r.checkLetters()
 	for _, s := range r.subjects {
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
@@ -575,11 +595,15 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	r.report.LeftOut, r.report.Questions = r.record.BadRows, len(r.asked)
+	named := map[int]bool{} // lines
 	for _, p := range r.report.Problems {
 		if p.Warning {
 			r.report.Warnings++
+		} else if p.Line > 0 {
+			named[p.Line] = true
 		}
 	}
+	r.report.LeftOutNamed = min(len(named), r.report.LeftOut)
 	r.report.Warnings -= r.askedTwice + len(r.asked)
 	// They take nobody's access, and so nothing is held; but who has left keeps
 	// theirs as long as nobody looks.
@@ -598,7 +622,11 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 		}
 		r.record.Problems = string(problems)
 	}
-	return tx.RecordImport(ctx, r.record, r.ExportedAt, r.now)
+	made := r.ExportedAt
+	if made.After(r.now) { // within the grace; later files must not be older than it
+		made = r.now
+	}
+	return tx.RecordImport(ctx, r.record, made, r.now)
 }
 
 // rowsLeftOut is how many rows are bad, but for those of people who are.

@@ -53,7 +53,7 @@ func flood() map[string][2]string {
 		"JSON of empty objects":    {fill("[", "{},", records()[0]+"]"), ""},
 		"JSON of many columns":     {"[" + columns(`{"c%d":1},`) + "{}]", "columns"},
 		"JSON Lines of columns":    {columns("{\"c%d\":1}\n"), "columns"},
-		"JSON of far columns":      {"[{" + strings.TrimSuffix(columnsUpTo(900), ",") + "}" + fill("", `,{"c899":1}`, "]"), "no column person_id"},
+		"JSON of far columns":      {"[{" + strings.TrimSuffix(columnsUpTo(900), ",") + "}" + fill("", `,{"c899":1}`, "]"), "none of the columns that are looked for"},
 		"JSON Lines that are none": {fill(records()[0]+"\n", "x\n", ""), "more than 10000 records"},
 		"JSON, deep":               {"[" + strings.TrimSuffix(strings.Repeat(deep+",", hostile/len(deep)), ",") + "]", "no column person_id"},
 		"JSON, one long list":      {fill(`[{"person_id": [`, "1,", "1]}]"), "no column employment_id"},

@@ -2,6 +2,7 @@ package hr_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/policy"
 )
 
 // sheets makes a workbook of sheets of comma-separated lines.
@@ -88,6 +90,36 @@ func TestASheetThatIsPassedOverIsNamed(t *testing.T) {
 		}
 		if c.want == "" && len(export.Problems) > 0 || c.want != "" && (len(export.Problems) != 1 || !export.Problems[0].Warning || !strings.Contains(export.Problems[0].Text, c.want)) {
 			t.Errorf("%s: %+v", name, export.Problems)
+		}
+	}
+}
+
+// TestAFileWithOtherNamesTellsThem: where no column that is looked for is there, in any
+// sheet, the names that are there are told, and the setting that maps them.
+func TestAFileWithOtherNamesTellsThem(t *testing.T) {
+	const swedish = "Anställningsnr,Förnamn,Efternamn,Anställd från\n1,Åsa,Ek,2020-01-01\n"
+	const title = "Personal 2026-11-30\nSekretess,,\n"
+	for name, c := range map[string]struct {
+		file    string
+		content []byte
+		sheet   string
+		line    int
+	}{
+		"csv":            {"hr.csv", []byte(swedish), "", 1},
+		"xlsx":           {"hr.xlsx", sheets(t, [2]string{"Data", swedish}), "Data", 1},
+		"title":          {"hr.xlsx", sheets(t, [2]string{"Data", title + swedish}), "Data", 3},
+		"several sheets": {"hr.xlsx", sheets(t, [2]string{"Info", "Rapport,Datum,Av\n1,2026-11-30,x\n"}, [2]string{"Data", title + swedish}, [2]string{"Tom", ""}), "Data", 3},
+	} {
+		_, err := hr.Read(c.file, c.content, detecting, nil, units(t), today)
+		var p policy.Problem
+		if !errors.As(err, &p) || p.Sheet != c.sheet || p.Line != c.line || !strings.Contains(p.Text, "none of the columns that are looked for, but Anställningsnr, Förnamn, Efternamn, Anställd från: say under hr.sources.hr.columns which of them is person_id") || strings.Contains(p.Text, "header_row") {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+	// What may be a row tells nothing.
+	for _, text := range []string{"Åsa,Ek,school\nBo,Dahl,library\n", "Åsa,Ek,2020-01-01\nBo,Dahl,2020-01-01\n"} {
+		if _, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today); err == nil || strings.Contains(err.Error(), "Åsa") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -53,6 +53,29 @@ func TestPercentages(t *testing.T) {
 	}
 }
 
+// TestAShareAmongPercentKeepsThePercent: a value between 0 and 1 in a column of percent
+// is named by line and column, and the employment keeps its percent.
+func TestAShareAmongPercentKeepsThePercent(t *testing.T) {
+	f := newFixture(t)
+	f.take(twoPeople)
+	text := strings.Replace(twoPeople, "library,2,50", "library,1,0.5", 1)
+	for range 2 {
+		r := f.take(text)
+		if r.Warnings != 1 || r.LeftOut != 0 || !strings.HasPrefix(r.Problems[0].Error(), "hr.csv:4:24: ") || !strings.Contains(r.Problems[0].Text, "column employment_percent: it is between 0 and 1, and other rows have percent") {
+			t.Fatalf("%+v", r)
+		}
+		if _, e := f.employment("E3"); e.On(today).Percent != 50 || e.On(today).JobCode != "1" {
+			t.Errorf("%+v", e)
+		}
+	}
+	if r := f.take(strings.Replace(text, "0.5", "0.5 %", 1)); r.Warnings != 0 {
+		t.Errorf("with a sign: %+v", r)
+	}
+	if _, e := f.employment("E3"); e.On(today).Percent != 0.5 {
+		t.Errorf("with a sign: %+v", e)
+	}
+}
+
 // TestAHighWaterMarkIsNeverInfinite: nothing would ever be read after it.
 func TestAHighWaterMarkIsNeverInfinite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hr.db")

@@ -81,7 +81,8 @@ func (im *Importer) importFile(ctx context.Context, source config.Source, name s
 	if err != nil {
 		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: err.Error()}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
 	}
-	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, ExportedAt: ExportedAt(name, info.ModTime(), im.Config.Zone), Export: export})
+	made, warning := ExportedAt(name, info.ModTime(), im.Now(), im.Config.Zone)
+	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, ExportedAt: made, ExportTimeWarning: warning, Export: export})
 	var old *OutdatedExportError
 	if errors.As(err, &old) {
 		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: old.Error()}, nil
@@ -160,7 +161,8 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 		if err != nil {
 			continue // gone meanwhile
 		}
-		files = append(files, waiting{e.Name(), ExportedAt(e.Name(), info.ModTime(), im.Config.Zone)})
+		made, _ := ExportedAt(e.Name(), info.ModTime(), im.Now(), im.Config.Zone)
+		files = append(files, waiting{e.Name(), made})
 	}
 	slices.SortFunc(files, func(a, b waiting) int {
 		if c := a.made.Compare(b.made); c != 0 {

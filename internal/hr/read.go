@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,11 +42,17 @@ type Row struct {
 	// Removed: the source takes the employment back.
 	Removed bool
 	// unprotected: it says that the person's identity is not protected, which an
-	// empty cell does not say.
+	// empty cell does not.
 	unprotected bool
 	// endColumn is where the end stands in its line, when it lies more than a day
 	// before the start.
 	endColumn int
+	// endEmpty and percentEmpty: it has no end and no percent, whatever stands for them.
+	endEmpty, percentEmpty bool
+	// percentShare: its percent, which stands at shareColumn in its line, is more likely
+	// a share of one, as 0.5 for 50.
+	percentShare bool
+	shareColumn  int
 	// startHeld: it moves the start of an employment that runs into the future, so
 	// that it says what holds of its person only, until a person decides.
 	startHeld bool
@@ -127,7 +133,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		}
 		return nil, policy.Problem{File: file, Text: "there is no record in it: an export has one for each employment"}
 	}
-	if err := p.readHeader(header, attributes); err != nil {
+	if err := p.readHeader(header, fields, attributes); err != nil {
 		return nil, err
 	}
 	p.width = len(header)
@@ -213,10 +219,11 @@ type fault struct {
 	text, value string
 }
 
-func (p *parser) readHeader(header []string, attributes []string) error {
+// readHeader finds the columns; first is the row after the header.
+func (p *parser) readHeader(header, first, attributes []string) error {
 	refuse := func(text string, names []string) error {
 		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listed(names)}
-		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, isData) { // which must not be told as a column's name
+		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, sheet.LooksLikeData) { // which must not be told as a column's name
 			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
 		}
 		return refused
@@ -238,6 +245,9 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 			return refuse(fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), []string{name})
 		}
 		at[name] = i
+	}
+	if text := p.unmapped(header, first, attributes); text != "" {
+		return policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text}
 	}
 	for _, canonical := range config.Canonical {
 		if err := p.readColumn(canonical, at, header, refuse); err != nil {
@@ -275,6 +285,29 @@ func (p *parser) readHeader(header []string, attributes []string) error {
 	return nil
 }
 
+// unmapped says what to do about a header that has none of the columns that are looked
+// for; empty when it has one. The header's names are told where it is one without doubt:
+// the row after it has values, and it has none, which may be personal.
+func (p *parser) unmapped(header, first, attributes []string) string {
+	if p.source.Format == "xml" || p.source.Format == "fixed" || len(header) < 3 || slices.ContainsFunc(header, sheet.LooksLikeData) || !slices.ContainsFunc(first, sheet.LooksLikeData) {
+		return ""
+	}
+	for _, name := range p.source.ColumnNames(attributes) {
+		if _, found := sheet.FindName(header, name); found {
+			return ""
+		}
+	}
+	names := slices.DeleteFunc(slices.Clone(p.header), func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("it has none of the columns that are looked for, but %s: say under hr.sources.%s.columns which of them is person_id, employment_id, given_name, family_name, start_date and so on, as columns: {person_id: %s}", listed(names), p.source.Name, inYAML(names[0]))
+	if p.sheet.Tab() != "" {
+		text += fmt.Sprintf(" (hr.sources.%s.sheet names another sheet)", p.source.Name)
+	}
+	return text
+}
+
 // seeValues says how what is not told can be seen.
 const seeValues = "behov hr import --show-values lists them"
 
@@ -290,10 +323,15 @@ func listed(header []string) string {
 }
 
 func (p *parser) warn(line int, person, format string, args ...any) {
+	p.warnAt(line, 0, person, "", format, args...)
+}
+
+// warnAt is warn of a value at a column.
+func (p *parser) warnAt(line, column int, person, value, format string, args ...any) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
 		return // they are counted, and one is like the other
 	}
-	warning := p.newProblem(line, 0, person, "", format, args...)
+	warning := p.newProblem(line, column, person, strings.Clone(value), format, args...)
 	warning.Warning = true
 	p.export.Problems = append(p.export.Problems, warning)
 }
@@ -443,6 +481,7 @@ func (p *parser) row(line int, fields []string) {
 	if row.Leave.Start == "" && row.Leave.End != "" {
 		fail("leave_start", "the leave has an end and no start")
 	}
+	row.endEmpty, row.percentEmpty = row.End == "" && !lost("end_date"), get("employment_percent") == "" && !lost("employment_percent")
 	p.contract(&row, fail)
 	if v := get("changed_at"); v != "" {
 		var err error
@@ -459,8 +498,12 @@ func (p *parser) row(line int, fields []string) {
 		if !ok || percent > 100 {
 			fail("employment_percent", "it is no number from 0 to 100")
 		}
-		p.fractions.add(line, percent, strings.HasSuffix(v, "%"))
-		row.Terms.Percent = percent
+		sign := strings.HasSuffix(v, "%")
+		p.fractions.add(line, percent, sign)
+		row.Terms.Percent, row.percentShare = percent, !sign && percent > 0 && percent < 1
+		if i, ok := p.columns["employment_percent"]; ok && row.percentShare {
+			row.shareColumn = p.sheet.Column(i)
+		}
 	}
 	yes := func(column string) bool {
 		v := get(column)
@@ -469,8 +512,8 @@ func (p *parser) row(line int, fields []string) {
 		}
 		return isYes(v)
 	}
-	row.Person.Protected, row.Terms.Main, row.Removed = yes("protected"), yes("main"), yes("removed")
-	row.unprotected = get("protected") != "" && !row.Person.Protected
+	row.Terms.Main, row.Removed = yes("main"), yes("removed")
+	row.Person.Protected, row.unprotected = p.protected(line, fields, row.PersonKey)
 	for _, name := range p.own {
 		if v := clone(name); v != "" {
 			if row.Terms.Attributes == nil {
@@ -555,9 +598,6 @@ func (p *parser) unusable(fields []string) map[int]string {
 			}
 		}
 		fields[i] = identity.CleanText(v)
-		if slices.ContainsFunc(p.source.Empty, func(none string) bool { return strings.EqualFold(none, fields[i]) }) {
-			fields[i] = ""
-		}
 	}
 	return all
 }
@@ -572,11 +612,26 @@ func (p *parser) noEnd(column, value string) string {
 	if column == "start_date" || !slices.Contains(withoutEnd, strings.ToLower(value)) {
 		return ""
 	}
-	all := make([]string, 0, len(p.source.Empty)+1)
-	for _, v := range append(slices.Clone(p.source.Empty), value) {
-		all = append(all, inYAML(v))
+	list := func(values []string) string {
+		all := make([]string, len(values))
+		for i, v := range values {
+			all[i] = inYAML(v)
+		}
+		return "[" + strings.Join(all, ", ") + "]"
 	}
-	return fmt.Sprintf("empty: [%s]", strings.Join(all, ", "))
+	if len(p.source.Empty.Dates) > 0 { // a list cannot stand beside a mapping
+		return "empty: " + list(append(slices.Clone(p.source.Empty.Dates), value))
+	}
+	columns := maps.Clone(p.source.Empty.Columns)
+	if columns == nil {
+		columns = map[string][]string{}
+	}
+	columns[column] = append(slices.Clone(columns[column]), value)
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(columns)) {
+		parts = append(parts, name+": "+list(columns[name]))
+	}
+	return "empty: {" + strings.Join(parts, ", ") + "}"
 }
 
 // isName reports whether the i-th field is a part of a person's name.
@@ -626,19 +681,6 @@ func decimal(v string) (float64, bool) {
 	return n, err == nil
 }
 
-// isData says whether a column's name is none, but a date, a number or an
-// address.
-func isData(name string) bool {
-	number, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
-	digits := 0
-	for _, r := range name {
-		if unicode.IsDigit(r) {
-			digits++
-		}
-	}
-	return err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) || digits >= 6 || strings.Contains(name, "@")
-}
-
 // intern returns the one copy of a text that many rows share.
 func (p *parser) intern(v string) string {
 	if v == "" {
@@ -653,11 +695,11 @@ func (p *parser) intern(v string) string {
 }
 
 func isYes(v string) bool {
-	return slices.Contains([]string{"1", "true", "yes", "y", "ja", "j"}, strings.ToLower(v))
+	return slices.Contains([]string{"1", "true", "yes", "y", "ja", "j", "sant", "x"}, strings.ToLower(v))
 }
 
 func isNo(v string) bool {
-	return slices.Contains([]string{"", "0", "false", "no", "n", "nej"}, strings.ToLower(v))
+	return slices.Contains([]string{"", "0", "false", "no", "n", "nej", "falskt"}, strings.ToLower(v))
 }
 
 // parseDate reads a date in the source's formats; uneven is as
@@ -713,9 +755,20 @@ func (f *fractions) add(line int, v float64, sign bool) {
 }
 
 // leaveOutFractions leaves out the rows with a percent value when the column has
-// shares of one: a 1 in it is full time, and would be read as one percent.
+// shares of one: a 1 in it is full time, and would be read as one percent. In a column of
+// percent it warns of the shares, and leaves it to the import to keep what is known.
 func (p *parser) leaveOutFractions() {
-	if p.fractions.percent || p.fractions.rows == 0 {
+	shown := defaultString(p.names["employment_percent"], "employment_percent")
+	if p.fractions.percent {
+		for _, r := range p.export.Rows {
+			if !r.percentShare {
+				continue
+			}
+			p.warnAt(r.Line, r.shareColumn, r.PersonKey, "", "column %s: it is between 0 and 1, and other rows have percent: it looks like a share of one (0.5 for 50); an employment that is known keeps the percent it has, a new one gets what stands there: correct it in HR, or write it with a percent sign if it is meant", shown)
+		}
+		return
+	}
+	if p.fractions.rows == 0 {
 		return
 	}
 	n := 0
@@ -731,7 +784,7 @@ func (p *parser) leaveOutFractions() {
 	if i, ok := p.columns["employment_percent"]; ok && p.sheet.Tab() != "" {
 		column = p.sheet.Column(i)
 	}
-	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", defaultString(p.names["employment_percent"], "employment_percent"), p.fractions.rows, n)
+	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", shown, p.fractions.rows, n)
 }
 
 func columnsOf(m map[string]int) []int {

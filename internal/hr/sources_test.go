@@ -115,7 +115,6 @@ var broken = []struct {
 	{"no name", header + "1,E1,,,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it is empty`, false},
 	{"unknown unit", header + "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", `hr:2:14: column unit: there is no such unit`, false},
 	{"too many percent", header + "1,E1,Åsa,Ek,school,1,1000,2020-01-01,,no\n", `hr:2:23: column employment_percent: it is no number from 0 to 100`, false},
-	{"protected perhaps", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,perhaps\n", `hr:2:39: column protected: it is neither yes nor no`, false},
 	{"a terminal's escape", header + "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it has a line break or another control character in it`, false},
 	{"semicolons inside", strings.Replace(twoPeople, "Åsa,Ek,school", "Åsa;Ek;school", 1), `hr:2: the row has 8 fields`, false},
 	{"everything on one line", strings.ReplaceAll(twoPeople, "\n", " "), "hr:1: the first line looks like a row", true},
@@ -226,13 +225,94 @@ func TestAnOlderFileIsRefused(t *testing.T) {
 	}
 }
 
+// TestAFutureDateRefusesNoLaterFile: a file with a future date, and an import that an
+// earlier version recorded with one, refuse neither the next file nor what the operator
+// says holds now.
+func TestAFutureDateRefusesNoLaterFile(t *testing.T) {
+	dir := t.TempDir()
+	s := detecting
+	s.File = filepath.Join(dir, "personal-2062-12-01.csv")
+	f := newFixture(t)
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(s.File, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(s.File, now, now.AddDate(1, 0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(twoPeople)
+	if r := f.pulled(s, 1)[0]; r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "2062-12-01, lies in the future") {
+		t.Errorf("pulled: %+v", r)
+	}
+	deliver := func(text string, made time.Time, current bool) error {
+		t.Helper()
+		export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.im.Deliver(t.Context(), hr.Delivery{Source: detecting, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportedAt: made, Current: current, Export: export})
+		return err
+	}
+	later := now.Add(time.Hour)
+	f.im.Now = func() time.Time { return later }
+	// As a version did that took any date.
+	if err := f.db.Write(t.Context(), func(tx *store.Tx) error {
+		return tx.RecordImport(t.Context(), store.Import{ID: "old", Source: "hr", FileHash: "x", Status: store.ImportDone}, now.AddDate(36, 0, 0), later)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	later = later.Add(time.Hour)
+	if err := deliver(twoPeople+"\n", later.Add(-time.Minute), false); err != nil {
+		t.Errorf("the next file: %v", err)
+	}
+	// Within the grace it is recorded as of now.
+	if err := deliver(twoPeople+"\n\n", later.Add(5*time.Hour), false); err != nil {
+		t.Errorf("within the grace: %v", err)
+	}
+	later = later.Add(time.Hour)
+	if err := deliver(twoPeople+"\n\n\n", later, false); err != nil {
+		t.Errorf("after one within the grace: %v", err)
+	}
+	// The clock was wrong when something went in: the operator has the last word.
+	later = later.Add(-2 * time.Hour)
+	if err := deliver(twoPeople, later, false); err == nil {
+		t.Error("older than what went in before, and taken")
+	}
+	if err := deliver(twoPeople, later, true); err != nil {
+		t.Errorf("what holds now: %v", err)
+	}
+}
+
 func TestMadeAt(t *testing.T) {
 	modified := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 	for name, want := range map[string]string{"hr.csv": "2026-03-01T10:00:00Z", "hr-2026-02-28.csv": "2026-02-28T00:00:00Z", "hr_20260228T0615.csv": "2026-02-28T06:15:00Z",
 		"20260228-061530-hr.csv": "2026-02-28T06:15:30Z", "hr-2026-02-30.csv": "2026-03-01T10:00:00Z", "12026-1.csv": "2026-03-01T10:00:00Z"} {
-		if got := hr.ExportedAt("/x/2020-01-01/"+name, modified, time.UTC).Format(time.RFC3339); got != want {
-			t.Errorf("%s was made %s, want %s", name, got, want)
+		if got, warning := hr.ExportedAt("/x/2020-01-01/"+name, modified, now, time.UTC); got.Format(time.RFC3339) != want || warning != "" {
+			t.Errorf("%s was made %s, want %s (%s)", name, got, want, warning)
 		}
+	}
+	// What lies in the future, but for a day of grace, is no date of an export.
+	ahead := now.AddDate(2, 0, 0)
+	for _, c := range []struct {
+		name           string
+		modified, want time.Time
+		warning        string
+	}{
+		{"personal-2062-12-01.xlsx", modified, modified, "the date in the file's name, 2062-12-01, lies in the future and is not taken as the date of the export: the file's modification time, 2026-03-01 10:00, is"},
+		{"personal 2027-01 till 2027-12-31.csv", modified, modified, "the file's name, 2027-12-31"},
+		{"personal-2062-12-01.xlsx", ahead, now, "modification time, 2028-11-23 12:00, lies in the future: the export counts as made now"},
+		{"hr.csv", ahead, now, "modification time, 2028-11-23 12:00, lies in the future"},
+		{"hr-2026-11-24.csv", modified, time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), ""},
+		{"hr.csv", now.Add(time.Hour), now.Add(time.Hour), ""},
+	} {
+		if got, warning := hr.ExportedAt(c.name, c.modified, now, time.UTC); !got.Equal(c.want) || !strings.Contains(warning, c.warning) || c.warning == "" && warning != "" {
+			t.Errorf("%s, modified %s: made %s, want %s; %q", c.name, c.modified, got, c.want, warning)
+		}
+	}
+	if _, err := hr.ParseExportTime("2062-12-01", now, time.UTC); err == nil || !strings.Contains(err.Error(), "lies in the future") {
+		t.Errorf("a future --made: %v", err)
 	}
 }
 

@@ -398,5 +398,11 @@ func (r *Rules) via(rule, entitlement int) string {
 	return r.rules[rule].reach[i].via
 }
 
+// Reads reports whether the condition of any rule reads an attribute.
+func (r *Rules) Reads(attribute string) bool {
+	i, known := r.schema.index[attribute]
+	return known && slices.Contains(r.mentioned, i)
+}
+
 // Len returns the number of rules.
 func (r *Rules) Len() int { return len(r.rules) }

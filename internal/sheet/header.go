@@ -5,9 +5,12 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
@@ -154,7 +157,7 @@ type table struct {
 // newTable finds the header of a sheet.
 func newTable(file, tab string, r rows, l Layout) (*table, error) {
 	t := &table{file: file, tab: tab, rows: r}
-	first, best := -1, -1
+	first, best, names, most := -1, -1, -1, 0
 	for n := 0; n < mostBefore || l.HeaderRow > n; n++ {
 		fields, row, err := t.read()
 		if errors.Is(err, io.EOF) {
@@ -168,7 +171,12 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 		if first < 0 && len(fields) > 0 {
 			first = n
 		}
-		if found := l.matches(fields); l.HeaderRow == 0 && found > t.score && found >= l.enough() {
+		if names < 0 && looksLikeNames(fields) {
+			names = n
+		}
+		found := l.matches(fields)
+		most = max(most, found)
+		if l.HeaderRow == 0 && found > t.score && found >= l.enough() {
 			best, t.score = n, found
 		}
 		if l.HeaderRow > 0 && row >= l.HeaderRow {
@@ -179,7 +187,9 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 		}
 	}
 	if best < 0 && l.HeaderRow == 0 {
-		best = first
+		if best = first; most == 0 && names >= 0 { // so that those can be told that are there
+			best = names
+		}
 	}
 	if best < 0 {
 		return t, nil // there is none, and Header says so
@@ -187,6 +197,35 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 	t.header, t.headerRow = t.ahead[best].fields, t.ahead[best].row
 	t.ahead = t.ahead[best+1:]
 	return t, nil
+}
+
+// looksLikeNames reports whether a row is more likely one of column names than a title
+// or one of values.
+func looksLikeNames(fields []string) bool {
+	n := 0
+	for _, f := range fields {
+		if identity.CleanText(f) == "" {
+			continue
+		}
+		if LooksLikeData(f) {
+			return false
+		}
+		n++
+	}
+	return n >= 3
+}
+
+// LooksLikeData reports whether a column's name is none, but a date, a number or an
+// address.
+func LooksLikeData(name string) bool {
+	number, err := strconv.ParseFloat(strings.TrimSpace(name), 64)
+	digits := 0
+	for _, r := range name {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return err == nil && !math.IsNaN(number) && !math.IsInf(number, 0) || digits >= 6 || strings.Contains(name, "@")
 }
 
 // read reads a row on, without the empty cells at its end.

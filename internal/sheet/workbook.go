@@ -159,6 +159,10 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 		switch {
 		case best == nil || t.score > best.score || best.headerRow == 0:
 			best, second = t, false
+		case t.score == 0 && l.HeaderRow == 0: // none is the export: the widest tells most
+			if len(t.header) > len(best.header) {
+				best = t
+			}
 		case t.score == best.score && t.headerRow > 0:
 			second = true
 		}

@@ -105,10 +105,11 @@ func lastImport(ctx context.Context, q sqlx.QueryerContext, source string) (*Imp
 }
 
 // NewestImport returns when the newest of what a source ever gave was made, and the
-// last import that had this very content, if any.
+// last import that had this very content, if any. An export that is recorded as made
+// after its import, as its name may have said, counts as made at the import.
 func (tx *Tx) NewestImport(ctx context.Context, source, hash string) (made time.Time, same *Import, err error) {
 	var us int64
-	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(made_us), 0) FROM hr_import WHERE source = $1 AND `+wentIn, source); err != nil {
+	if err := tx.tx.GetContext(ctx, &us, `SELECT COALESCE(MAX(CASE WHEN made_us > recorded_us THEN recorded_us ELSE made_us END), 0) FROM hr_import WHERE source = $1 AND `+wentIn, source); err != nil {
 		return made, nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	var i Import
@@ -120,6 +121,15 @@ func (tx *Tx) NewestImport(ctx context.Context, source, hash string) (made time.
 		return made, nil, fmt.Errorf("read HR imports: %w", err)
 	}
 	return instant(us), &i, nil
+}
+
+// CountProtected returns of how many people a source says that their identity is
+// protected.
+func (tx *Tx) CountProtected(ctx context.Context, source string) (n int, err error) {
+	if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(DISTINCT person_id) FROM person_source_key WHERE source = $1 AND protected`, source); err != nil {
+		return 0, fmt.Errorf("count protected identities: %w", err)
+	}
+	return n, nil
 }
 
 // Imports returns the newest imports, of one source or of all, the newest
