@@ -51,7 +51,7 @@ func (t Target) Connect(dir string, with Services) (connectors.Connector, error)
 func (t Target) open(with Services) (connectors.Connector, error) {
 	switch {
 	case t.LDAP != nil:
-		t.LDAP.Handover, t.LDAP.Memory = with.Handover, with.Memory
+		t.LDAP.PasswordSink, t.LDAP.StateStore = with.Handover, with.Memory
 		return ldap.New(*t.LDAP)
 	case t.SCIM != nil:
 		return scim.New(*t.SCIM)
