@@ -15,7 +15,7 @@ type account struct {
 	mfa bool
 }
 
-// state is a whole target. byName and byAnchor follow accounts.
+// state is a whole target. prefersFilter and byAnchor follow accounts.
 type state struct {
 	accounts map[string]account // by ID
 	byName   map[string]string
@@ -111,7 +111,7 @@ func (s *state) apply(ctx context.Context, c connectors.Change) (connectors.Outc
 
 func (s *state) create(c connectors.Change) connectors.Outcome {
 	if c.Account.Name == "" || c.Account.Anchor == "" {
-		return refused("an account needs a name and an anchor")
+		return refused("the account has no login name or no anchor; both are required")
 	}
 	if id, ok := s.byAnchor[c.Account.Anchor]; ok {
 		return connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}
@@ -134,7 +134,7 @@ func (s *state) adopt(a account, c connectors.Change) connectors.Outcome {
 	owner, taken := s.byAnchor[c.Account.Anchor]
 	switch {
 	case c.Account.Anchor == "":
-		return refused("an anchor is needed to adopt an account")
+		return refused("the change to adopt an account has no anchor")
 	case a.Anchor == c.Account.Anchor:
 		return alreadySo()
 	case a.Anchor != "":
@@ -167,7 +167,7 @@ func (s *state) update(a account, c connectors.Change) connectors.Outcome {
 	changed := false
 	for name, values := range c.Attributes {
 		if slices.Contains(s.references, name) && slices.ContainsFunc(values, func(id string) bool { return s.accounts[id].ID == "" }) {
-			return refused(name + " refers to an account that is not there")
+			return refused(name + " refers to an account that does not exist")
 		}
 		if sameSet(attributes[name], values) {
 			continue

@@ -56,7 +56,7 @@ func (t Target) open(with Services) (connectors.Connector, error) {
 	case t.SCIM != nil:
 		return scim.New(*t.SCIM)
 	case t.Graph != nil:
-		t.Graph.Handover, t.Graph.Memory = with.Handover, with.Memory
+		t.Graph.PasswordSink, t.Graph.StateStore = with.Handover, with.Memory
 		return graph.New(*t.Graph)
 	}
 	return memory.New(*t.Memory)
