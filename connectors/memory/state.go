@@ -15,7 +15,7 @@ type account struct {
 	mfa bool
 }
 
-// state is a whole target. prefersFilter and byAnchor follow accounts.
+// state is a whole target. byName and byAnchor are indexes of accounts.
 type state struct {
 	accounts map[string]account // by ID
 	byName   map[string]string
