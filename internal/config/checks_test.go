@@ -68,13 +68,13 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"a program that could be any", "behov.yaml", "    ignore: [", "    first_password: {command: [x]}\n    ignore: [", `behov.yaml:96:31: "x" must be an absolute path`},
 		{"secret below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", oauth: {token_url: \"https://y\", client_id: c, client_secret: hunter2}}\n", `behov.yaml:109:91: a secret must not stand`},
 		{"API key below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", api_key: {value: hunter2}}\n", `behov.yaml:109:47: a secret must not stand`},
-		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: there is no quirk odd`},
+		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: unknown quirk odd`},
 		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:31:64: it must be true or false`},
 		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:15:14: `},
 		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:15:15: "a:b" is no name for an entitlement`},
 		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
 		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
-		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no id`},
+		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no ID`},
 		{"units' first line", "units.csv", "unit,parent,name", "id,parent,name", `units.csv:1: there is no column "id" of a unit: the first line is unit,parent,name`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
