@@ -8,18 +8,18 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// What a row says is compared here with what is known of its person. A row that is
-// more likely a mistake than a fact is left out, and the person stays as they are.
+// These checks compare a row with what is known about its person. A row that is
+// more likely a mistake than a fact is left out, and the person is not changed.
 
-// check reports rows that cannot be what they say.
-func (r *run) check(s *PersonRows) {
+// checkPerson reports rows that are implausible.
+func (r *run) checkPerson(s *PersonRows) {
 	r.keepProtected(s)
 	for n, row := range s.Rows {
 		if r.Export.BadPeople[row.PersonKey] {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: the row is left out and both stay as they are; %s", perPerson(r.Source))
+			r.problem(row, "the employment_id belongs to another person: the row is left out and neither person is changed; %s", perPersonAdvice(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -34,11 +34,11 @@ func (r *run) check(s *PersonRows) {
 		if i < 0 || s.Person.Keys[i].Facts == nil {
 			continue
 		}
-		// A number can be corrected, and people change their names; both at once
-		// is more likely somebody else under a number used again.
+		// A correction changes the number, a marriage the name; both at once more
+		// likely means another person under a reused key.
 		before := s.Person.Keys[i].Facts
 		if name := emptiedName(*before, row.Person); name != "" {
-			r.warn(row, "the %s is empty, and was not before: the person has the other name alone from now on; correct it in HR if that is not meant", name)
+			r.warn(row, "the %s is empty, and had a value before: the person has only the other name from now on; correct it in HR if that is not intended", name)
 		}
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
@@ -48,9 +48,9 @@ func (r *run) check(s *PersonRows) {
 	}
 }
 
-// keepProtected keeps the protection of a person of whom a row says nothing where it
-// said that their identity is protected: a cell that was emptied by mistake must not
-// unmask anyone. HR lifts a protection by saying no.
+// keepProtected keeps a person's protection when a row's cell is empty and an
+// earlier one was set: a cell that was emptied by mistake must not unmask a
+// person. HR lifts a protection with an explicit no.
 func (r *run) keepProtected(s *PersonRows) {
 	for i, row := range s.Rows {
 		k := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && k.Key == row.PersonKey })
@@ -58,17 +58,17 @@ func (r *run) keepProtected(s *PersonRows) {
 			continue
 		}
 		s.Rows[i].Person.Protected = true
-		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
+		delete(r.hashes, row.EmploymentKey) // the next import compares it again, whatever it contains
 		if !r.Export.Partial {
 			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
 		}
 	}
 }
 
-// keepInterrupted keeps a person as they are whose running employments are not in a full
-// export, and whose only rows there begin in the future: their access would end until
-// then, and most often it is a renewal under a new number, listed too early. The
-// endings of the import are held with it.
+// keepInterrupted leaves a person unchanged whose active employments are missing
+// from a full export, and whose only rows there start in the future: their access
+// would end until then, and most often the row is a renewal under a new number,
+// listed too early. The endings of the import are held with it.
 func (r *run) keepInterrupted(s *PersonRows) {
 	if r.Export.Partial || r.endingsReleased {
 		return
@@ -79,7 +79,7 @@ func (r *run) keepInterrupted(s *PersonRows) {
 			continue
 		}
 		if e.Key.Source != r.Source.Name || r.Export.BadEmployments[e.Key.Key] || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.EmploymentKey == e.Key.Key }) {
-			return // it runs on, or the export says when it ended
+			return // it continues, or the export has its end
 		}
 		runs = true
 	}
@@ -96,10 +96,10 @@ func (r *run) keepInterrupted(s *PersonRows) {
 	r.interrupted = append(r.interrupted, s.Person.ID)
 }
 
-// keepEmptied looks for the unit, job code and type that an employment had and of
-// which a row says nothing: rules give by them, and a cell is emptied by mistake more
-// often than an employment loses its unit. Of a full export they stay, and are held
-// with the endings; of changes, of which none is read again, it is a warning.
+// keepEmptied finds the unit, job code and type that an employment had and whose
+// cell is empty now: rules depend on them, and a cell is more often emptied by
+// mistake. In a full export the values are kept, and are held with the endings;
+// in a delta, which is not read again, the result is a warning.
 func (r *run) keepEmptied(s *PersonRows, row *Row) {
 	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey}
@@ -123,21 +123,22 @@ func (r *run) keepEmptied(s *PersonRows, row *Row) {
 		}
 		was := fmt.Sprintf("; it was %q", of.was)
 		if s.Person.Protected || row.Person.Protected {
-			was = ", and was not before" // where somebody works tells where they are
+			was = ", and was not before" // a workplace of a protected person must not be shown
 		}
 		column := r.Source.Shown(of.column)
 		if r.Export.Partial {
-			r.warn(*row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", column, was)
+			r.warn(*row, "column %s: it is empty%s: the access it gave ends; correct it in HR if that is not intended", column, was)
 			continue
 		}
 		r.warn(*row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", column, was)
 		*of.now = of.was
-		delete(r.hashes, row.EmploymentKey) // it is looked at again
+		delete(r.hashes, row.EmploymentKey) // the next import compares it again
 		r.emptiedOf = append(r.emptiedOf, s.Person.ID)
 	}
 }
 
-// emptiedName returns the column of a name that a person had and has no more.
+// emptiedName returns the column of a name that a person had and that is empty
+// now.
 func emptiedName(before, now identity.PersonFacts) string {
 	switch {
 	case before.GivenName != "" && now.GivenName == "":
@@ -148,10 +149,10 @@ func emptiedName(before, now identity.PersonFacts) string {
 	return ""
 }
 
-// cancels says whether an end more than a day before the start cancels the
-// employment. It does while the employment has not begun: no one has access
-// through it yet, and no one is let in on a first day that HR has taken back.
-// Once it has begun the row is bad, and the person stays as they are.
+// cancels reports whether an end more than a day before the start cancels the
+// employment. It does while the employment has not begun: it gives no access yet,
+// and must not give it on a first day that HR has withdrawn. Once it has begun
+// the row is bad, and the person is not changed.
 func (r *run) cancels(s *PersonRows, row Row) bool {
 	column := r.Source.Shown("end_date")
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
@@ -161,7 +162,7 @@ func (r *run) cancels(s *PersonRows, row Row) bool {
 		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	} else {
-		r.problem(row, "column %s: it is before the start: it is taken for an employment that never takes place, as it has not begun", column)
+		r.problem(row, "column %s: it is before the start: it cancels the employment, which has not begun", column)
 		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 	}
 	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn

@@ -9,8 +9,8 @@ import (
 
 var dated = regexp.MustCompile(`(20\d\d)-?(\d\d)-?(\d\d)(?:[T_-]?(\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?`)
 
-// ExportedAt returns when a file was made, UTC: as its name says, in the zone, and
-// otherwise when it was last modified.
+// ExportedAt returns when a file was made, UTC: by its name, in the zone, or
+// otherwise by its modification time.
 func ExportedAt(name string, modified time.Time, zone *time.Location) time.Time {
 	for _, m := range dated.FindAllStringSubmatch(filepath.Base(name), -1) {
 		text := m[1] + m[2] + m[3] + m[4] + m[5] + m[6]
@@ -21,8 +21,8 @@ func ExportedAt(name string, modified time.Time, zone *time.Location) time.Time 
 	return modified.UTC()
 }
 
-// ParseExportTime reads what somebody says about when a file was made: now, a date,
-// or an instant.
+// ParseExportTime parses an operator's statement of when a file was made: now, a
+// date, or an instant.
 func ParseExportTime(text string, now time.Time, zone *time.Location) (time.Time, bool) {
 	if strings.EqualFold(text, "now") {
 		return now, true

@@ -441,7 +441,7 @@ func last(n int, s string) string {
 	return string(runes[max(0, len(runes)-n):])
 }
 
-// letters that do not decompose into a base letter and a mark.
+// asciiLetters are the letters that do not decompose into a base letter and a mark.
 var asciiLetters = map[rune]string{
 	'æ': "ae", 'Æ': "AE", 'ø': "o", 'Ø': "O", 'ß': "ss", 'ł': "l", 'Ł': "L",
 	'đ': "d", 'Đ': "D", 'ð': "d", 'Ð': "D", 'þ': "th", 'Þ': "TH", 'œ': "oe", 'Œ': "OE", 'ı': "i",

@@ -288,7 +288,7 @@ func (c *comparer) linked(grants string, id EntitlementID) bool {
 	return err == nil && linked
 }
 
-// rulesThatDiffer returns the rules about an entitlement whose conditions
+// suspects returns the rules about an entitlement whose conditions
 // evaluate differently, or all rules about it.
 func (c *comparer) suspects(values []any, id EntitlementID) []string {
 	rules := c.enforcer.rules

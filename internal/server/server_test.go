@@ -423,7 +423,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"a list", "POST", "[]", 400, "invalidSyntax", "JSON"},
 		{"the same user name", "POST", strings.Replace(user(2), "asa.ek2@", "ASA.ek@", 1), 409, "uniqueness", ""},
 		{"the same person", "POST", strings.ReplaceAll(user(2), "1002", "1001"), 409, "uniqueness", ""},
-		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "another person's"},
+		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "belongs to another person"},
 		{"another person under the same key", "PATCH", patch(`{"op": "replace", "value": {"name.givenName": "Bo", "name.familyName": "Dahl", "` + server.EmploymentURN + `:nationalId": "19640823-3234"}}`), 400, "invalidValue", "another person"},
 		{"an escape for terminals", "POST", strings.Replace(user(2), "Åsa", `Å\u001bsa`, 1), 400, "invalidValue", "column givenName"},
 		{"too large", "POST", strings.Replace(user(2), "Teacher", strings.Repeat("T", 1<<20), 1), 413, "", ""},
