@@ -23,7 +23,7 @@ type state struct {
 	members  map[string]map[string]bool // by entitlement, then account ID
 	// references are attributes whose values are other accounts' IDs.
 	references []string
-	// changed notes what is changed; nil when it is not asked for.
+	// changed records what is changed; nil when not needed.
 	changed *changes
 }
 
@@ -41,8 +41,8 @@ func newState(groups []string) *state {
 }
 
 func (s *state) clone() *state {
-	// Accounts are replaced, never written to, so that a shallow copy of them
-	// stays as it is.
+	// Accounts are replaced, never modified, so that a shallow copy is
+	// sufficient.
 	c := &state{accounts: maps.Clone(s.accounts), members: make(map[string]map[string]bool, len(s.members))}
 	for g, m := range s.members {
 		c.members[g] = maps.Clone(m)
@@ -138,9 +138,9 @@ func (s *state) adopt(a account, c connectors.Change) connectors.Outcome {
 	case a.Anchor == c.Account.Anchor:
 		return alreadySo()
 	case a.Anchor != "":
-		return refused("the account says that it is somebody else's")
+		return refused("the account has the anchor of another person")
 	case taken && owner != a.ID:
-		return refused("another account says that it is this person's")
+		return refused("another account has this anchor")
 	}
 	a.Anchor = c.Account.Anchor
 	s.put(a)
@@ -151,7 +151,7 @@ func (s *state) rename(a account, c connectors.Change) connectors.Outcome {
 	owner, taken := s.byName[c.Account.Name]
 	switch {
 	case c.Account.Name == "":
-		return refused("an account needs a name")
+		return refused("the change to rename an account has no login name")
 	case a.Name == c.Account.Name:
 		return alreadySo()
 	case taken && owner != a.ID:
@@ -205,7 +205,7 @@ func (s *state) remove(a account) {
 	}
 }
 
-// noteAccount notes that an account is changed.
+// noteAccount records that an account is changed.
 func (s *state) noteAccount(id string) {
 	if s.changed != nil {
 		s.changed.accounts[id] = true
@@ -237,7 +237,7 @@ func (s *state) member(c connectors.Change) connectors.Outcome {
 	return applied()
 }
 
-// noteMember notes that a membership is changed.
+// noteMember records that a membership is changed.
 func (s *state) noteMember(group, id string) {
 	if s.changed != nil {
 		s.changed.members[[2]string{group, id}] = true
@@ -250,7 +250,7 @@ func refused(why string) connectors.Outcome {
 	return connectors.Outcome{Status: connectors.Refused, Detail: why}
 }
 
-// cloneAttributes copies what has a value.
+// cloneAttributes copies the attributes that have a value.
 func cloneAttributes(attributes map[string][]string) map[string][]string {
 	c := make(map[string][]string, len(attributes))
 	for name, values := range attributes {
@@ -261,7 +261,7 @@ func cloneAttributes(attributes map[string][]string) map[string][]string {
 	return c
 }
 
-// sameSet compares without regard to order, as directories do.
+// sameSet compares without order, as directories do.
 func sameSet(a, b []string) bool {
 	a, b = slices.Clone(a), slices.Clone(b)
 	slices.Sort(a)
