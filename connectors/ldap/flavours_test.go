@@ -26,13 +26,13 @@ func TestMembersInRanges(t *testing.T) {
 		broken  string
 		works   bool
 	}{
-		"a few":              {10, "", true},
-		"one whole range":    {1500, "", true},
-		"more than fit":      {3700, "", true},
-		"it stops half-way":  {3700, "error", false},
-		"the group was deleted meanwhile":  {3700, "gone", false},
-		"it never gets on":   {3700, "empty", false},
-		"somebody is beyond": {1501, "", true},
+		"a few":                           {10, "", true},
+		"one whole range":                 {1500, "", true},
+		"more than fit":                   {3700, "", true},
+		"it stops half-way":               {3700, "error", false},
+		"the group was deleted meanwhile": {3700, "gone", false},
+		"it never gets on":                {3700, "empty", false},
+		"somebody is beyond":              {1501, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := open(t, ldap.Config{

@@ -23,8 +23,8 @@ import (
 // such a value as an account's earlier DN.
 
 const (
-	// maxFormerDNs is how many earlier DNs of an account are remembered.
-	maxFormerDNs = 8
+	// formerDNLimit is how many earlier DNs of an account are remembered.
+	formerDNLimit = 8
 	// maxDanglingLookups is how many members that are no accounts a snapshot
 	// looks up.
 	maxDanglingLookups = 5000
@@ -95,7 +95,7 @@ func (p *dnHistory) update(accounts map[string]string, taken map[string]string, 
 		}
 		changed = true
 		had = append(slices.DeleteFunc(slices.Clone(had), func(old string) bool { return foldDN(old) == foldDN(dn) }), dn)
-		p.of[id] = had[max(0, len(had)-1-maxFormerDNs):]
+		p.of[id] = had[max(0, len(had)-1-formerDNLimit):]
 	}
 	for id, had := range p.of {
 		if _, there := accounts[id]; !there {

@@ -40,7 +40,7 @@ var (
 	// one is managed.
 	typedAttributes = map[string]bool{"emails": true, "phoneNumbers": true, "ims": true, "addresses": true}
 	// reservedAttributes are those that the contract manages in another way.
-	reservedAttributes = map[string]string{ //nolint:gosec // names of attributes, no secrets
+	reservedAttributes = map[string]string{
 		"username": "the login name", "externalid": "the anchor", "active": "set by enabling and disabling",
 		"id": "the service's", "meta": "the service's", "schemas": "the service's",
 		"password": "a secret that behov does not manage", "groups": "set through memberships",

@@ -1,5 +1,5 @@
 package audit
 
-// ArchiveSwept: archived HR files of a source were deleted after their retention
-// period.
+// ArchiveSwept records that archived HR files of a source were deleted after
+// their retention period.
 const ArchiveSwept Action = "hr.archive-swept"

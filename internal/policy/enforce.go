@@ -45,7 +45,7 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 		}
 		added, err := e.AddPolicy(rule.ID, condition, rule.Grants, effect, rule.Why)
 		if err == nil && !added {
-			err = errors.New("Casbin already has an identical rule")
+			err = errors.New("an identical rule exists already")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
