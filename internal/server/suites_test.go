@@ -8,8 +8,8 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// exceptions are what scim2-tester finds and the RFC permits: it fills every text
-// with a random one, also where the service provider restricts what a text may be.
+// exceptions are findings of scim2-tester that the RFC permits: it fills every
+// text with a random one, also where the service provider restricts its values.
 var exceptions = []struct {
 	rfc    string
 	reason *regexp.Regexp
@@ -20,9 +20,9 @@ var exceptions = []struct {
 	{"RFC 7644 §3.12, invalidValue: a department is one of the organisation's units", regexp.MustCompile(`column department: the unit does not exist`)},
 }
 
-// TestSuitesOfOthers runs scim2-tester and scim-sanity, which others wrote. What
-// they find is ours, but for the exceptions, each of which has its section.
-func TestSuitesOfOthers(t *testing.T) {
+// TestThirdPartySuites runs scim2-tester and scim-sanity. Every finding is a
+// defect, except for the exceptions, each of which names its section.
+func TestThirdPartySuites(t *testing.T) {
 	report := func(t *testing.T, checks []testenv.SCIMCheck, fewest, most int) {
 		t.Helper()
 		passed, excepted := 0, 0
