@@ -1,9 +1,9 @@
 package connectors
 
-// Ability is something a kind of target may be able to do.
+// Ability is an operation that a kind of target may support.
 type Ability string
 
-// The abilities behov knows of, in the order in which they are listed.
+// The abilities that behov knows, in the order in which they are listed.
 const (
 	Create     Ability = "create accounts"
 	Adopt      Ability = "adopt accounts"
@@ -20,26 +20,26 @@ const (
 	Sessions   Ability = "revoke sessions"
 )
 
-// Abilities lists all of them in their order.
+// Abilities returns all abilities in their order.
 func Abilities() []Ability {
 	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Password, MFA, Passes, Sessions}
 }
 
-// Support says whether, and under which condition, an ability is there.
+// Support reports whether, and under which condition, an ability is supported.
 type Support struct {
 	Can bool `json:"can"`
-	// Note says, for a person, under which condition or why not.
+	// Note tells the operator the condition, or why the ability is not supported.
 	Note string `json:"note,omitempty"`
 }
 
-// Capabilities says what a kind of target can do. An ability that is not
-// listed is one it cannot do.
+// Capabilities holds what a kind of target supports. An ability that is not in
+// the map is not supported.
 type Capabilities map[Ability]Support
 
-// Can states an ability, optionally with a condition.
+// Can states that an ability is supported, optionally under a condition.
 func Can(note ...string) Support { return Support{Can: true, Note: first(note)} }
 
-// Cannot states that an ability is missing, and why.
+// Cannot states that an ability is not supported, and why.
 func Cannot(why string) Support { return Support{Note: why} }
 
 func first(s []string) string {

@@ -1,13 +1,12 @@
-// Package connectors is the contract between behov and the systems it writes
-// to: a directory, a SCIM service, a cloud tenant. A target's whole state as
-// behov sees it is accounts, entitlements and memberships; a change to it is
-// data.
+// Package connectors is the contract between behov and the systems it writes to:
+// a directory, a SCIM service, a cloud tenant. behov sees the whole state of a
+// target as accounts, entitlements and memberships; a change to it is data.
 //
-// The package imports the standard library only, and so can anyone's own
-// connector: implement [Connector], run the suite in connectors/conformance
-// on it, and behov can drive it. A connector must never decide anything: it
-// reads what is there and does what it is told, once, or says why not. It
-// must never report success for a change it did not see happen.
+// The package imports the standard library only, so that third parties can write
+// connectors: implement [Connector], run the suite in connectors/conformance on
+// it, and behov can drive it. A connector must never decide anything: it reads
+// the state of the target and carries out each change once, or returns why it did
+// not. It must never report success for a change that the target did not confirm.
 package connectors
 
 import (
@@ -17,29 +16,29 @@ import (
 // Connector is one target. Its methods may be called from several goroutines;
 // behov itself never runs two Apply calls on one connector at a time.
 type Connector interface {
-	// Capabilities says what this kind of target can do. It does not contact
+	// Capabilities returns what this kind of target supports. It does not contact
 	// the target.
 	Capabilities() Capabilities
 
-	// Check contacts the target and says whether it answers, lets us in, and
-	// permits what behov will ask of it, without changing anything. The error
-	// is one line that says what to do.
+	// Check contacts the target and reports whether the target answers, accepts
+	// the credentials and permits what behov will request of it, without changing
+	// anything. The error is one line that tells the operator what to do.
 	Check(ctx context.Context) error
 
 	// Snapshot streams the target's whole state into sink, in any order, and
-	// says whether it was complete. An error means that nothing more will
-	// come and that what came is incomplete, whatever the Completeness says.
-	// A read that broke half-way MUST NOT be reported as complete: behov
-	// removes access on the strength of what a complete snapshot lacks.
+	// returns whether it was complete. An error means that no more will come and
+	// that what came is incomplete, whatever the Completeness says. An
+	// interrupted read MUST NOT be reported as complete: behov removes access on
+	// the strength of what a complete snapshot lacks.
 	Snapshot(ctx context.Context, sink Sink) (Completeness, error)
 
 	// Apply carries out changes and returns one Result for each, in the same
-	// order. Changes of one account are carried out in the order given;
-	// others may be merged (many members in one request) or run side by
-	// side. Every change is safe to repeat: one that is already so returns
-	// [AlreadyApplied]. One change's failure does not stop the rest, except that
-	// after [TargetDown] the remaining ones may fail alike without being
-	// tried.
+	// order. Changes of one account are carried out in the order given; others
+	// may be merged (many members in one request) or run in parallel. Every
+	// change is idempotent: one whose state is already reached returns
+	// [AlreadyApplied]. The failure of one change does not stop the rest, except
+	// that after [TargetDown] the remaining changes may fail with the same error
+	// without being tried.
 	Apply(ctx context.Context, changes []Change) []Result
 
 	// Close releases connections. The connector is not used afterwards.
@@ -59,69 +58,75 @@ type Sink interface {
 	Membership(Membership) error
 }
 
-// Account is a person's account, or somebody else's, as the target has it.
+// Account is an account in the target: a person's, or one that belongs to no
+// person.
 type Account struct {
 	// ID is the target's own stable identifier: it survives a rename
 	// (entryUUID, objectGUID, SCIM id). Never empty.
 	ID string
-	// Anchor is the opaque behov person ID that behov wrote when it created
-	// or adopted the account; empty on accounts that behov does not own.
+	// Anchor is the opaque behov person ID that behov wrote when it created or
+	// adopted the account. It is empty on accounts that behov does not own.
 	Anchor string
 	// Name is the login name.
 	Name string
 	// Enabled is false when the account cannot be used to sign in.
 	Enabled bool
-	// MasteredExternally: another directory masters the account (a user that is synced
-	// from the premises), so that its anchor, name, attributes and state cannot
-	// be written here. behov knows it by its ID, gives and takes memberships
-	// and ends sessions, and leaves the rest to where the account is mastered.
+	// MasteredExternally reports whether another directory masters the account (a
+	// user that is synchronised from an on-premises directory), so that its
+	// anchor, name, attributes and state cannot be written here. behov identifies
+	// such an account by its ID, adds and removes its memberships and ends its
+	// sessions; everything else is left to the mastering directory.
 	MasteredExternally bool
-	// Attributes holds the attributes the connector is configured to read, by
-	// the target's own names. An attribute without a value is absent. The
+	// Attributes holds the attributes that the connector is configured to read,
+	// by the target's own names. An attribute without a value is absent. The
 	// values of an attribute that refers to accounts (a manager) are their
-	// IDs; what it refers to outside our scope appears as the target has it.
+	// account IDs; a reference to an entry outside the managed scope appears as
+	// the target has it.
 	Attributes map[string][]string
 }
 
 // Entitlement is a group, role, licence or flag in the target.
 type Entitlement struct {
-	// Name is how configuration names it (a group's cn or DN, a SCIM group's
-	// displayName). It is what a Change carries.
+	// Name is the entitlement's name in the configuration (a group's cn or DN, a
+	// SCIM group's displayName). A Change carries this name.
 	Name string
-	// Ambiguous: several in the target have this name, so that nobody can say
-	// who has the one that is meant. A snapshot shows no memberships under the
-	// name, and behov neither gives nor takes it.
+	// Ambiguous reports whether several entitlements in the target have this
+	// name, so that the connector cannot tell which one is meant. A snapshot
+	// shows no memberships under the name, and behov neither grants nor revokes
+	// it.
 	Ambiguous bool
-	// Unreadable is why its members cannot be read, for people; empty when they
-	// can. A snapshot then shows none of its memberships, which does not mean
-	// that it has none, and behov neither gives nor takes it.
+	// Unreadable tells the operator why the members cannot be read; it is empty
+	// when they can. A snapshot then shows no memberships of the entitlement,
+	// which does not mean that it has none, and behov neither grants nor revokes
+	// it.
 	Unreadable string
 }
 
-// Membership says that an account has an entitlement.
+// Membership is the pair of an account and an entitlement that it has.
 type Membership struct {
 	Entitlement string // an Entitlement's Name
-	AccountID   string // an Account's ID; empty for a member that is no account in our scope
-	// FormerName is the ID of an account of which the entitlement holds an earlier
-	// name, which nothing has any more: the account is no member by it, and what
-	// gets the name next would be. AccountID is then empty.
+	AccountID   string // an Account's ID; empty for a member that is no account in the managed scope
+	// FormerName is the ID of an account whose earlier name the entitlement still
+	// holds, while no entry has that name any more. The account is not a member
+	// by it, and the next entry that gets the name would be. AccountID is then
+	// empty.
 	FormerName string
-	// DanglingMembers is how many other members the entitlement holds that name nothing;
-	// AccountID is then empty.
+	// DanglingMembers is the number of other members of the entitlement that
+	// refer to no entry. AccountID is then empty.
 	DanglingMembers int
 }
 
-// Completeness says whether a read saw everything.
+// Completeness reports whether a read saw everything.
 type Completeness struct {
 	Complete bool
-	// Why says, when not complete, what was missed; one line for a person.
+	// Why tells the operator, when not complete, what was missed; one line.
 	Why string
 }
 
-// Op is what a Change does.
+// Op is the operation of a Change.
 type Op string
 
-// The changes a target can be asked for.
+// The operations on a target.
 const (
 	CreateAccount  Op = "create-account"  // Account.Name, Account.Anchor, Attributes, Enabled
 	AdoptAccount   Op = "adopt-account"   // Account.ID, Account.Anchor: writes the anchor into an account that has none
@@ -132,12 +137,13 @@ const (
 	DeleteAccount  Op = "delete-account"  // Account.ID
 	AddMember      Op = "add-member"      // Account.ID, Entitlement
 	RemoveMember   Op = "remove-member"   // Account.ID, Entitlement
-	// RemoveFormerMember takes the earlier names of an account out of an entitlement
-	// that nothing has any more (Membership.FormerName): Account.ID, Entitlement.
+	// RemoveFormerMember removes the earlier names of an account, which no entry
+	// has any more, from an entitlement (Membership.FormerName): Account.ID,
+	// Entitlement.
 	RemoveFormerMember Op = "remove-former-member"
 )
 
-// AccountRef names the account a Change is about.
+// AccountRef identifies the account of a Change.
 type AccountRef struct {
 	ID     string // the target's own stable identifier; empty on CreateAccount
 	Anchor string // the behov person ID
@@ -148,27 +154,27 @@ type AccountRef struct {
 type Change struct {
 	Op      Op
 	Account AccountRef
-	// Attributes are those to set, by the target's own names; as in Account,
-	// references are account IDs. On UpdateAccount an empty list removes the
-	// attribute, and attributes that are not named stay as they are.
+	// Attributes holds the attributes to set, by the target's own names; as in
+	// Account, references are account IDs. On UpdateAccount an empty list removes
+	// the attribute, and attributes that are not named are unchanged.
 	Attributes map[string][]string
-	// Enabled is, on CreateAccount, whether the account can be used at once.
+	// Enabled reports, on CreateAccount, whether the new account is enabled.
 	Enabled bool
-	// Entitlement is an Entitlement's Name, on AddMember and RemoveMember.
+	// Entitlement is the Entitlement.Name, on AddMember and RemoveMember.
 	Entitlement string
 }
 
-// Status is how a change ended when the target answered.
+// Status is the target's answer to a change.
 type Status string
 
-// The three ways a target answers.
+// The three possible answers of a target.
 const (
-	// Applied: the target did it.
+	// Applied: the target carried out the change.
 	Applied Status = "applied"
-	// AlreadyApplied: there was nothing to do; the state asked for is the state.
+	// AlreadyApplied: the target already had the requested state.
 	AlreadyApplied Status = "already-so"
-	// Refused: the target understood and said no (name taken, no such
-	// account, no such group, policy). Repeating it unchanged is no use.
+	// Refused: the target understood the change and rejected it (name taken, no
+	// such account, no such group, policy). Repeating it unchanged is no use.
 	Refused Status = "refused"
 )
 
@@ -179,23 +185,23 @@ type Outcome struct {
 	// with the same anchor that was already there, or of the deleted one that
 	// was restored.
 	AccountID string
-	// Detail is, when refused, why: one line for a person, without personal
-	// data. When applied it is what somebody has to see to all the same (the
-	// first password could not be handed over), or empty.
+	// Detail tells the operator, when refused, why: one line without personal
+	// data. When applied it is what the operator has to do nevertheless (the
+	// first password could not be delivered), or empty.
 	Detail string
 }
 
-// Result is what became of one change: an outcome, or an error of class
-// [Error] when the target gave no usable answer and the change may or may not
-// have happened.
+// Result is the result of one change: an outcome, or an error of class [Error]
+// when the target gave no usable answer and the change may or may not have
+// happened.
 type Result struct {
 	Outcome
 	Err error
 }
 
-// OneByOne applies changes in order with a function that applies one. After
-// an error of class [TargetDown] the remaining changes are not tried and get
-// the same error.
+// OneByOne applies changes in order, each with a call of apply. After an error of
+// class [TargetDown] it does not try the remaining changes, which get the same
+// error.
 func OneByOne(ctx context.Context, changes []Change, apply func(context.Context, Change) (Outcome, error)) []Result {
 	results := make([]Result, len(changes))
 	for i, c := range changes {

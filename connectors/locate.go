@@ -2,26 +2,27 @@ package connectors
 
 import "context"
 
-// Location is an account and where in the target it is.
+// Location is an account and its place in the target.
 type Location struct {
 	Account Account
-	// Place says for people in which part of the target it is: the DN of what
-	// holds it, a path. It holds no personal value, as a person's name in a DN.
-	// Never empty.
+	// Place tells the operator in which part of the target the account is: the DN
+	// of the container, or a path. It holds no personal data, such as a person's
+	// name in a DN. Never empty.
 	Place string
-	// InScope: Snapshot would show it there. It came, or came back, after the
-	// snapshot that did not.
+	// InScope reports whether Snapshot would show the account at this place. The
+	// account was then created or moved back after the snapshot.
 	InScope bool
 }
 
-// AccountLocator is the optional ability to look for accounts in all of the
-// target, also outside of what Snapshot shows: what is not seen in one part of
-// a directory may have been moved to another, and is not gone.
+// AccountLocator is the optional ability to search the whole target for accounts,
+// including the parts that Snapshot does not read. An account that is missing
+// from one part of a directory may have been moved to another part and still
+// exist.
 type AccountLocator interface {
-	// LocateAccounts calls found for each account that a reference names, by ID
-	// or by anchor, wherever in the target it is. Like a snapshot it is complete
-	// only when every account that exists was found; an account that this
-	// connector's credentials may not see is not found. Of the account it gives
-	// ID, Anchor, Name and Enabled, at least.
+	// LocateAccounts calls found for each account that matches a reference by ID
+	// or anchor, anywhere in the target. Like a snapshot it is complete only when
+	// it found every matching account that exists; an account that the
+	// connector's credentials cannot read is not found. Each Location has at
+	// least ID, Anchor, Name and Enabled.
 	LocateAccounts(ctx context.Context, accounts []AccountRef, found func(Location) error) (Completeness, error)
 }

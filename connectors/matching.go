@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Matching is how a target compares the values of an attribute. Values that
-// it holds equal are no difference to behov either: writing them again would
-// change nothing, for ever.
+// Matching is how a target compares the values of an attribute. behov treats
+// values that the target holds equal as equal: writing them again would change
+// nothing, and every run would plan the change again.
 type Matching string
 
-// The ways of comparing. Whether an attribute has one value or many, their
-// order is of no account, and neither is a value that comes twice.
+// The ways of comparing. The order of values and duplicate values never count,
+// whether an attribute has one value or many.
 const (
 	MatchExact      Matching = "exact"
-	MatchIgnoreCase Matching = "ignore-case" // also white space at the ends, and how much of it is between words (RFC 4518 §2.6.1)
+	MatchIgnoreCase Matching = "ignore-case" // also ignores leading and trailing white space, and its amount between words (RFC 4518 §2.6.1)
 	MatchDN         Matching = "dn"          // distinguished names (RFC 4514), with attribute types and values in any case
 	MatchTime       Matching = "time"        // generalizedTime (RFC 4517 §3.3.13) and RFC 3339, as instants
 	MatchBoolean    Matching = "boolean"     // TRUE, true, True
 	MatchDigits     Matching = "digits"      // telephone and other numbers: spaces and hyphens do not count (RFC 4518 §2.6.2, §2.6.3)
 )
 
-// Canonical returns the values in the one form that all lists of values share
-// which the target holds equal: sorted, without doubles. An unknown Matching
-// compares exactly.
+// Canonical returns the canonical form of the values: sorted, without duplicates,
+// and the same for all lists of values that the target holds equal. An unknown
+// Matching compares exactly.
 func (m Matching) Canonical(values []string) []string {
 	if len(values) == 0 {
 		return nil
@@ -38,10 +38,11 @@ func (m Matching) Canonical(values []string) []string {
 	return slices.Compact(out)
 }
 
-// Same says whether the target holds two lists of values equal.
+// Same reports whether the target holds two lists of values equal.
 func (m Matching) Same(a, b []string) bool { return slices.Equal(m.Canonical(a), m.Canonical(b)) }
 
-// phoneSeparators are what people write between digits.
+// phoneSeparators removes the characters that are written between the digits of a
+// telephone number.
 var phoneSeparators = strings.NewReplacer(" ", "", "-", "")
 
 func (m Matching) canonical(v string) string {
@@ -66,8 +67,8 @@ func (m Matching) canonical(v string) string {
 
 func ignoreCase(v string) string { return strings.ToLower(strings.Join(strings.Fields(v), " ")) }
 
-// parseTime reads a generalizedTime, an RFC 3339 time, or a date, which is its
-// first instant in UTC.
+// parseTime parses a generalizedTime, an RFC 3339 time, or a date, which stands
+// for its first instant in UTC.
 func parseTime(v string) (time.Time, bool) {
 	v = strings.Replace(v, ",", ".", 1)
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "20060102150405Z0700", "200601021504Z0700", "2006010215Z0700", "20060102150405Z07", "200601021504Z07", "2006010215Z07"} {
@@ -78,9 +79,8 @@ func parseTime(v string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// canonicalDN writes a distinguished name with its attribute types and values
-// in lower case, its escapes undone and done again in one way, and the parts
-// of a multi-valued RDN in order.
+// canonicalDN returns a distinguished name with attribute types and values in
+// lower case, escapes in one form, and the parts of a multi-valued RDN in order.
 func canonicalDN(v string) (string, bool) {
 	var rdns []string
 	for _, rdn := range splitDN(v, ',') {
@@ -102,7 +102,7 @@ func canonicalDN(v string) (string, bool) {
 	return strings.Join(rdns, ","), true
 }
 
-// splitDN splits at separators that are not escaped.
+// splitDN splits s at separators that are not escaped.
 func splitDN(s string, separator byte) []string {
 	var parts []string
 	from := 0
@@ -118,7 +118,7 @@ func splitDN(s string, separator byte) []string {
 	return append(parts, s[from:])
 }
 
-// unescapeDN undoes the escapes of RFC 4514 §2.4.
+// unescapeDN removes the escapes of RFC 4514 §2.4.
 func unescapeDN(s string) (string, bool) {
 	s = strings.TrimLeft(s, " ")
 	var b strings.Builder

@@ -45,10 +45,9 @@ func TestMatching(t *testing.T) {
 	}
 }
 
-// TestCanonicalIsCanonical: for any values, the canonical form of the
-// canonical form of what is no name or time is itself, and order is of no
-// account.
-func TestCanonicalIsCanonical(t *testing.T) {
+// TestCanonicalIsIdempotent checks, for any values, that the order of values does
+// not matter and that the canonical form equals the values, DNs excepted.
+func TestCanonicalIsIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		how := rapid.SampledFrom([]connectors.Matching{connectors.MatchExact, connectors.MatchIgnoreCase, connectors.MatchDigits, connectors.MatchBoolean, connectors.MatchTime, connectors.MatchDN}).Draw(t, "how")
 		values := rapid.SliceOf(rapid.StringN(0, 12, -1)).Draw(t, "values")

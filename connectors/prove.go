@@ -2,35 +2,35 @@ package connectors
 
 import "context"
 
-// DisableProver is the optional ability to try whether a disabled account can
+// DisableProver is the optional ability to test whether a disabled account can
 // still sign in.
 type DisableProver interface {
-	// ProveDisable makes a throw-away account, signs in as it, disables it as any
-	// other account, tries to sign in again, and deletes it, whatever happened. It
-	// is the only method beside Apply that changes the target. An error means that
-	// nothing was found out and the throw-away account may have been left; it is
-	// named.
+	// ProveDisable creates a test account, signs in with it, disables it like any
+	// other account, tries to sign in again, and deletes it in every case. It is
+	// the only method beside Apply that changes the target. An error means that
+	// the test has no result and that the test account may have been left behind;
+	// the error names the account.
 	ProveDisable(ctx context.Context) (DisableProof, error)
 }
 
-// DisableProof says what was found out.
+// DisableProof is the result of ProveDisable.
 type DisableProof struct {
 	Verdict ProofVerdict
-	// Why says for people what was tried and, unless the verdict is SignInRefused, what
-	// to set.
+	// Why tells the operator what was tried and, unless the verdict is
+	// SignInRefused, what to configure.
 	Why string
 }
 
-// ProofVerdict is what a proof comes to.
+// ProofVerdict is the conclusion of a proof.
 type ProofVerdict string
 
 // The verdicts.
 const (
 	// SignInRefused: a disabled account cannot sign in.
 	SignInRefused ProofVerdict = "shuts-out"
-	// SignInPossible: a disabled account can sign in. The target counts as one that cannot
-	// disable accounts.
+	// SignInPossible: a disabled account can sign in. The target counts as one
+	// that cannot disable accounts.
 	SignInPossible ProofVerdict = "lets-in"
-	// NotTried: it could not be tried.
+	// NotTried: the test could not be carried out.
 	NotTried ProofVerdict = "not-tried"
 )

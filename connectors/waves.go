@@ -1,9 +1,9 @@
 package connectors
 
-// Batches divides the changes of one Apply into waves, as indexes: within a wave
-// the order is of no account, so that a connector may merge its changes or
-// carry them out side by side. An account's changes come in their order, one
-// in each wave, except that memberships in different groups may go together.
+// Batches divides the changes of one Apply into waves of indexes. The changes in
+// a wave do not depend on each other, so that a connector may merge them or carry
+// them out in parallel. Changes of one account keep their order, one in each
+// wave, except that memberships in different groups may share a wave.
 func Batches(changes []Change) [][]int {
 	type place struct {
 		wave   int
@@ -41,14 +41,14 @@ func Batches(changes []Change) [][]int {
 	return waves
 }
 
-// Queues are lists of changes by a key (a group, a name), in the order in which
-// keys first came. The zero value is empty.
+// Queues groups items by a key (a group, a name), in the order in which the keys
+// first came. The zero value is empty.
 type Queues[T any] struct {
 	List [][]T
 	at   map[string]int
 }
 
-// Add puts an item at the end of the key's list.
+// Add appends an item to the list of the key.
 func (q *Queues[T]) Add(key string, item T) {
 	if q.at == nil {
 		q.at = map[string]int{}

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// TestWaves: every change is in one wave, and what an account's order depends
-// on stays in it.
-func TestWaves(t *testing.T) {
+// TestBatches checks that every change is in exactly one wave and that changes of
+// one account that depend on each other stay in order.
+func TestBatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var changes []connectors.Change
 		for range rapid.IntRange(0, 20).Draw(t, "changes") {

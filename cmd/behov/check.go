@@ -99,7 +99,7 @@ func (a *app) checkCommand() *cobra.Command {
 mapping, compare the fast evaluator of rules with Casbin, and ask every target
 whether it answers, permits what behov needs, and has what the catalogue names.
 No account of a person is changed. Where a kind of target can be tried, a
-throw-away account (behovcheck…) is made, signed in with, disabled, and deleted:
+test account (behovcheck…) is made, signed in with, disabled, and deleted:
 a target in which a disabled account can still sign in counts as one that cannot
 disable accounts.`,
 		Example: "  behov check\n  behov check --offline     # without asking the targets and the database, as in a CI job",

@@ -139,7 +139,7 @@ func TestCheckNamesThePlace(t *testing.T) {
 	for _, args := range [][]string{{"check"}, {"check", "--json"}, {"plan"}, {"hr", "import", h.file("hr.csv")}} {
 		code, out, errs := h.run(args...)
 		lines := strings.Split(strings.TrimSpace(errs), "\n")
-		if code != exitError || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "policy.csv:17:15: rule teachers: there is no attribute r.sub.jobcode") || lines[1] != "behov: the configuration has 1 problem" {
+		if code != exitError || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "policy.csv:17:15: rule teachers: unknown attribute r.sub.jobcode") || lines[1] != "behov: the configuration has 1 problem" {
 			t.Errorf("behov %v: %d\n%s%s", args, code, out, errs)
 		}
 	}

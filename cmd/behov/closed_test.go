@@ -175,7 +175,7 @@ func TestClosedIsClosed(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) *signIn{"OpenLDAP": onOpenLDAP, "Active Directory": onActiveDirectory} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
-			s.behov(0, "a disabled account is shut out: a throw-away account signed in, was disabled, and was refused", "check")
+			s.behov(0, "a disabled account is shut out: a test account signed in, was disabled, and was refused", "check")
 			const anna, bert, cilla = "1001|Anna|Berg|school|Teacher|", "1002|Bert|Dahl|school|Teacher|", "1003|Cilla|Ekman|school|Teacher|"
 			s.hr(anna, bert, cilla, "1009|Zoe|Zorn|school|Teacher||2020-12-31")
 			s.behov(0, "3 accounts created", "apply", "--yes")

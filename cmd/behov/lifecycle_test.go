@@ -108,7 +108,7 @@ func TestPushed(t *testing.T) {
 	}
 	token := strings.TrimSpace(h.ok("token", "make", "hr", "--name", "Entra ID"))
 	h.fails("belong together", "serve", "--listen", "127.0.0.1:0", "--cert", "x")
-	h.fails("without a certificate only on a loopback address", "serve", "--listen", "0.0.0.0:0")
+	h.fails("without a certificate it must be a loopback address", "serve", "--listen", "0.0.0.0:0")
 
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

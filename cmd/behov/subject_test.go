@@ -145,7 +145,7 @@ func TestCheckNamesUnknownDeciders(t *testing.T) {
 		}
 	}
 	h.edit("rights.csv", "g, hr/1097, administrator\n", "g, 1097, administrator\n")
-	if code, _, errs := h.run("check"); code != exitError || !strings.Contains(errs, `rights.csv:2:4: "1097" does not say whose number it is`) {
+	if code, _, errs := h.run("check"); code != exitError || !strings.Contains(errs, `rights.csv:2:4: "1097" has no source`) {
 		t.Errorf("%d %s", code, errs)
 	}
 	h.edit("rights.csv", "g, 1097, administrator\n", "g, unit:moon, operator\n")
@@ -158,7 +158,7 @@ func TestCheckNamesUnknownDeciders(t *testing.T) {
 	if _, _, errs := h.run("check"); !strings.Contains(errs, "rights.csv: warning: no one is given a role") {
 		t.Errorf("check: %s", errs)
 	}
-	h.fails("it takes the role operator or administrator", "pause", "--reason", "r")
+	h.fails("it requires the role operator or administrator", "pause", "--reason", "r")
 }
 
 // TestRights: who may do what is printed, and what a person is.
@@ -172,5 +172,5 @@ func TestRights(t *testing.T) {
 	h.says([]string{"rights", "1005", "--json"}, `"helpdesk"`)
 	h.fails("no person matches", "rights", "4711")
 	// The first source's key counts, whatever another source calls its people.
-	h.fails("it takes the role operator or administrator", "pause", "--reason", "r", "--by", "1005")
+	h.fails("it requires the role operator or administrator", "pause", "--reason", "r", "--by", "1005")
 }

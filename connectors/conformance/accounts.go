@@ -178,7 +178,7 @@ var accountTests = []test{
 		r.expect(connectors.Applied, change(connectors.DeleteAccount, id))
 		again := r.create("anna")[0]
 		if r.Connector.Capabilities()[connectors.Restore].Can {
-			// It is the same account again, without what it had.
+			// It is the same account again, without its earlier memberships.
 			if again != id {
 				r.Errorf("another account was made, though the deleted one could be restored")
 			}
@@ -229,7 +229,7 @@ var accountTests = []test{
 		}
 	}},
 	{"create and change in turn", func(r *runner) {
-		// What a retry after a lost answer looks like: everything again.
+		// A retry after a lost answer: everything is repeated.
 		r.needs(connectors.Update, connectors.Disable, connectors.Members)
 		id := r.create("anna")[0]
 		changes := []connectors.Change{update(id, r.Text, "x"), change(connectors.DisableAccount, id), member(connectors.AddMember, id, r.Entitlements[0])}
@@ -254,7 +254,7 @@ var accountTests = []test{
 	{"no changes", func(r *runner) { r.apply() }},
 }
 
-// reopen replaces the connector by one that has nothing cached.
+// reopen replaces the connector by one without caches.
 func (r *runner) reopen() {
 	r.Helper()
 	if r.Reopen == nil {

@@ -1,13 +1,13 @@
-// Package conformance is the one suite that every connector passes, behov's
-// own and anybody else's. A connector's test calls [Run] with a way to get a
-// fresh target:
+// Package conformance is the test suite that every connector must pass, behov's
+// own and those of third parties. A connector's test calls [Run] with a function
+// that returns a fresh target:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, func(t *testing.T) conformance.Fixture { … })
 //	}
 //
-// It must hold for every kind of target: what only some can do is asked for
-// through a Fixture's optional fields, and what the suite skips it says.
+// It must be valid for every kind of target: optional abilities are tested
+// through optional fields of Fixture, and the suite reports what it skips.
 package conformance
 
 import (
@@ -20,61 +20,60 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Fixture is a target of its own, without accounts, for one test.
+// Fixture is a target without accounts, for one test.
 type Fixture struct {
 	// Connector is connected to the target. The suite closes it.
 	Connector connectors.Connector
-	// Entitlements are at least two that exist and have no members.
+	// Entitlements are at least two entitlements that exist and have no members.
 	Entitlements []string
 	// Attributes returns attributes, by the target's own names, with which an
 	// account of that login name can be created.
 	Attributes func(name string) map[string][]string
-	// Text is a managed attribute that is not among Attributes, takes one
-	// value of any text, and may be absent.
+	// Text is a managed attribute that is not among Attributes, takes one value
+	// of any text, and may be absent.
 	Text string
 
 	// The fields below are optional.
 
 	// Multi is like Text, and takes many values.
 	Multi string
-	// Reference is a managed attribute whose value is another account. It must
-	// be there when the connector can refer to accounts.
+	// Reference is a managed attribute whose value is another account. It is
+	// required when the connector supports references.
 	Reference string
-	// Large is how many members one group is filled with; without it the
-	// suite does not try what happens with very many.
+	// Large is the number of members of the largest group that the suite fills;
+	// zero skips that test.
 	Large int
 	// Faults are connectors to targets that misbehave.
 	Faults []Fault
 	// RefusedAttribute and RefusedValue are a managed attribute and a value
 	// for it that the target refuses.
 	RefusedAttribute, RefusedValue string
-	// StrictNames is set when the target does not take every login name. It
-	// must then refuse those it does not take.
+	// StrictNames reports that the target does not accept every login name. It
+	// must then refuse the others.
 	StrictNames bool
-	// Reopen returns another connector to the same target, with nothing
-	// cached, as after a restart. The suite closes it.
+	// Reopen returns another connector to the same target, without caches, as
+	// after a restart. The suite closes it.
 	Reopen func(t *testing.T) connectors.Connector
-	// Foreign creates an account that behov does not own, behind the
-	// connector's back, and returns its native ID.
+	// Foreign creates an account that behov does not own, without the connector,
+	// and returns its native ID.
 	Foreign func(t *testing.T, name string) string
-	// Remove deletes an account behind the connector's back.
+	// Remove deletes an account without the connector.
 	Remove func(t *testing.T, accountID string)
-	// SetMFA enrols an account, or ends its enrolment, behind the
-	// connector's back. It must be there when the connector can tell who is
-	// enrolled.
+	// SetMFA enrols an account, or ends its enrolment, without the connector. It
+	// is required when the connector can read enrolment.
 	SetMFA func(t *testing.T, accountID string, enrolled bool)
 }
 
-// Fault is a target that misbehaves, with an account and a membership or more
-// in it.
+// Fault is a target that misbehaves. It contains an account and at least one
+// membership.
 type Fault struct {
 	Name string // "wrong password"
 	// Open returns a connector to the target. The suite closes it.
 	Open func(t *testing.T) connectors.Connector
-	// Readable is set when reading works all the same (a replica that cannot
-	// be written to). Otherwise no reading may come out complete.
+	// Readable reports that reading succeeds nevertheless (a read-only replica).
+	// Otherwise no reading may be complete.
 	Readable bool
-	// Secrets must not stand in any error.
+	// Secrets must not be in any error.
 	Secrets []string
 }
 
@@ -107,7 +106,7 @@ type test struct {
 	run  func(*runner)
 }
 
-// runner is a fixture with what the tests keep doing to it.
+// runner is a fixture with helper methods for the tests.
 type runner struct {
 	*testing.T
 	Fixture
@@ -120,7 +119,7 @@ func newRunner(t *testing.T, f Fixture) *runner {
 		t.Fatal("the fixture needs Connector, two Entitlements, Attributes and Text")
 	}
 	attributes := f.Attributes
-	f.Attributes = func(name string) map[string][]string { // one of its own each time, never nil
+	f.Attributes = func(name string) map[string][]string { // a new map each time, never nil
 		all := map[string][]string{}
 		maps.Copy(all, attributes(name))
 		return all
@@ -135,7 +134,7 @@ func newRunner(t *testing.T, f Fixture) *runner {
 	return &runner{T: t, Fixture: f, ctx: ctx}
 }
 
-// needs skips the test when the target cannot do what it is about.
+// needs skips the test unless the target has the abilities.
 func (r *runner) needs(abilities ...connectors.Ability) {
 	r.Helper()
 	for _, a := range abilities {
@@ -145,7 +144,7 @@ func (r *runner) needs(abilities ...connectors.Ability) {
 	}
 }
 
-// state is what a snapshot showed.
+// state is the content of a snapshot.
 type state struct {
 	accounts     map[string]connectors.Account // by ID
 	entitlements map[string]bool
@@ -195,8 +194,7 @@ func (s *state) Membership(m connectors.Membership) error {
 	return nil
 }
 
-// snapshot reads the target, which must be complete and free of
-// contradictions.
+// snapshot reads the target. The snapshot must be complete and consistent.
 func (r *runner) snapshot() *state {
 	r.Helper()
 	s := newState()
@@ -221,7 +219,7 @@ func (r *runner) snapshot() *state {
 	return s
 }
 
-// apply carries out changes, of which none may end in an error.
+// apply carries out changes, of which none may end with an error.
 func (r *runner) apply(changes ...connectors.Change) []connectors.Result {
 	r.Helper()
 	results := r.Connector.Apply(r.ctx, changes)
@@ -239,7 +237,7 @@ func (r *runner) apply(changes ...connectors.Change) []connectors.Result {
 	return results
 }
 
-// expect applies changes and compares how each ended.
+// expect applies changes and checks the status of each.
 func (r *runner) expect(want connectors.Status, changes ...connectors.Change) []connectors.Result {
 	r.Helper()
 	results := r.apply(changes...) // as many as changes
@@ -262,7 +260,7 @@ func (r *runner) creation(name string) connectors.Change {
 	}
 }
 
-// create makes accounts and returns their IDs.
+// create creates accounts and returns their IDs.
 func (r *runner) create(names ...string) []string {
 	r.Helper()
 	var changes []connectors.Change
@@ -308,5 +306,5 @@ func many(prefix string, n int) []string {
 	return names
 }
 
-// unknownID is shaped like the IDs that many targets use, and nobody's.
+// unknownID has the form of many targets' IDs, and belongs to no account.
 const unknownID = "00000000-0000-4000-8000-00000000dead"

@@ -7,8 +7,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// What a target that misbehaves must never lead to: a reading that is said to
-// be complete, a change that is said to be done.
+// faultTests check that a target that misbehaves never leads to a reading that is
+// reported as complete, or a change that is reported as applied.
 var faultTests = []test{
 	{"targets that misbehave", func(r *runner) {
 		if len(r.Faults) == 0 {
@@ -60,7 +60,7 @@ func (r *runner) misbehaves(t *testing.T, f Fault, c connectors.Connector) {
 			t.Errorf("a change is said to be %s", c.Status)
 		}
 	}
-	// What breaks only with many entries may pass a check of a few.
+	// Some faults show only with many entries, so Check may succeed.
 	if err := c.Check(r.ctx); err != nil {
 		told("Check", err.Error())
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// few reads some accounts, which must be as a snapshot has them.
+// few reads accounts, which must be as in a snapshot.
 func (r *runner) few(refs []connectors.AccountRef, entitlements []string, want ...string) {
 	r.Helper()
 	got := newState()
@@ -45,7 +45,7 @@ func (r *runner) few(refs []connectors.AccountRef, entitlements []string, want .
 	}
 }
 
-// matching says how the target compares an attribute.
+// matching returns how the target compares an attribute.
 func (r *runner) matching(attribute string) connectors.Matching {
 	if m, ok := r.Connector.(connectors.Matcher); ok {
 		return m.Matching()[attribute]
@@ -106,7 +106,7 @@ var fewTests = []test{
 			has := whole.accounts[ids[i]].Attributes[r.Text]
 			for _, value := range []string{text, strings.ToUpper(strings.TrimSpace(text))} {
 				if !how.Same([]string{value}, has) {
-					continue // it was refused, or has no other form that is the same
+					continue // refused, or without another equal form
 				}
 				if diff := cmp.Diff(whole.accounts[ids[i]], find(value).accounts[ids[i]]); diff != "" {
 					r.Errorf("%q, looked for as %q, in a snapshot and found: %s", text, value, diff)

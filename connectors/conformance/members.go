@@ -54,7 +54,7 @@ var memberTests = []test{
 		r.wantMembers(e)
 		r.expect(connectors.Applied, member(connectors.AddMember, ids[2], e))
 		r.wantMembers(e, ids[2])
-		// All leave while others come, in one call.
+		// All members leave while others are added, in one call.
 		r.expect(connectors.Applied,
 			member(connectors.RemoveMember, ids[2], e),
 			member(connectors.AddMember, ids[0], e),
@@ -91,7 +91,7 @@ var memberTests = []test{
 		if other == e {
 			other = strings.ToLower(e)
 		}
-		r.snapshot() // a target may say only then how it compares
+		r.snapshot() // a target may report only then how it compares
 		if !r.matching(connectors.EntitlementName).Same([]string{e}, []string{other}) {
 			r.expect(connectors.Refused, member(connectors.AddMember, id, other))
 			r.wantMembers(e)
@@ -129,8 +129,8 @@ var memberTests = []test{
 			}
 			return c
 		}
-		// A few are members already, a few IDs are nobody's: the answers must
-		// stand where the questions stood.
+		// A few are members already, and a few IDs do not exist: results must be
+		// in the order of the changes.
 		already := []string{ids[0], ids[7], ids[199], ids[200], ids[299]}
 		r.expect(connectors.Applied, changes(connectors.AddMember, already)...)
 		all := changes(connectors.AddMember, ids)

@@ -8,8 +8,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Every change is safe to repeat, at once and after a lost answer: by a
-// connector that has nothing cached.
+// repetitionTests check that every change is idempotent, when repeated at once
+// and, after a lost answer, by a connector without caches.
 var repetitionTests = []test{
 	{"everything twice", func(r *runner) { r.twice(func() {}) }},
 	{"everything again after a lost answer", func(r *runner) { r.twice(r.reopen) }},
@@ -43,8 +43,8 @@ var repetitionTests = []test{
 	}},
 }
 
-// twice applies one change of each kind, lets something happen, and applies
-// each again: there must be nothing to do.
+// twice applies one change of each kind, calls between, and applies each again:
+// all must be applied already.
 func (r *runner) twice(between func()) {
 	r.Helper()
 	can := r.Connector.Capabilities()

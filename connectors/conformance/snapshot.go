@@ -86,7 +86,7 @@ var snapshotTests = []test{
 				r.Errorf("error in %s: the sink was called %d more times", where, sink.after)
 			}
 		}
-		r.snapshot() // and the connector still works
+		r.snapshot() // the connector still works
 	}},
 	{"a cancelled context", func(r *runner) {
 		id := r.create("anna")[0]
@@ -107,7 +107,7 @@ var snapshotTests = []test{
 				r.Errorf("change %d: %+v, want an error that says to try again", i, res)
 			}
 		}
-		r.expect(connectors.Applied, update(id, r.Text, "x")) // and the connector still works
+		r.expect(connectors.Applied, update(id, r.Text, "x")) // the connector still works
 	}},
 	{"a context cancelled half-way", func(r *runner) {
 		r.create(many("half", 20)...)
@@ -209,8 +209,8 @@ var snapshotTests = []test{
 	}},
 }
 
-// expectAsync applies changes outside the test's goroutine, where Fatal must
-// not be called.
+// expectAsync applies changes outside the test's goroutine, where Fatal must not
+// be called.
 func (r *runner) expectAsync(changes []connectors.Change) {
 	for i, res := range r.Connector.Apply(r.ctx, changes) {
 		if res.Err != nil || res.Status != connectors.Applied {
@@ -219,7 +219,8 @@ func (r *runner) expectAsync(changes []connectors.Change) {
 	}
 }
 
-// failing is a sink that does something at the first call of one method.
+// failing is a sink that fails, or calls a function, at the first call of one
+// method.
 type failing struct {
 	where string
 	err   error  // returned

@@ -10,8 +10,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// awkward are texts that some protocol or other takes for syntax. None differs
-// from another in case or white space only.
+// awkward are texts that some protocol takes for syntax. No two differ in case or
+// white space only.
 var awkward = []string{
 	"Åsa Öberg-Ängström",
 	"Weiß ẞ ﬁ Ǆ",
@@ -55,7 +55,7 @@ var textTests = []test{
 		id := r.create("anna")[0]
 		for _, text := range awkward {
 			c := update(id, r.Text, text)
-			if strings.Contains(text, "\x00") { // which many cannot store
+			if strings.Contains(text, "\x00") { // many targets cannot store it
 				if res := r.apply(c)[0]; res.Status == connectors.Refused {
 					continue
 				}
@@ -130,8 +130,8 @@ var textTests = []test{
 		}
 	}},
 	{"nothing gets out of a value", func(r *runner) {
-		// Whatever stands in any mapped value: it comes back, or is refused, and
-		// nobody else notices.
+		// Any value of a mapped attribute is stored or refused, and changes
+		// nothing else.
 		r.needs(connectors.Update)
 		ids := r.create("anna", "berit")
 		others := r.snapshot()
@@ -165,7 +165,7 @@ var textTests = []test{
 	}},
 }
 
-// same says whether the target itself holds the values equal.
+// same reports whether the target holds the values equal.
 func same(c connectors.Connector, attribute string, got []string, want string) bool {
 	m, ok := c.(connectors.Matcher)
 	return ok && m.Matching()[attribute].Same(got, []string{want})

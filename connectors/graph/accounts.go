@@ -10,13 +10,13 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// person is a user as it was read just now.
-type person struct {
+// userState is a user as just read.
+type userState struct {
 	connectors.Account
 	user models.Userable
 }
 
-// applySelection is what is read of a user before it is changed.
+// applySelection returns the properties to read of a user before a change.
 func (c *Connector) applySelection() []string {
 	sel := c.userSelection()
 	for _, name := range []string{"mailNickname", "usageLocation"} {
@@ -27,10 +27,11 @@ func (c *Connector) applySelection() []string {
 	return sel
 }
 
-// people reads the accounts that changes are about. Changes of an account that
-// is not there, or cannot be read, end here; missing says with what.
-func (r *run) people(ctx context.Context, todo []work, missing func(work) connectors.Result) (found []work, people map[string]person) {
-	people = map[string]person{}
+// readUsers reads the accounts of the changes. Changes of an account that does
+// not exist or cannot be read get their result here; missing returns the result
+// for one that does not exist.
+func (r *run) readUsers(ctx context.Context, todo []work, missing func(work) connectors.Result) (found []work, people map[string]userState) {
+	people = map[string]userState{}
 	var ids []string
 	var requests []request
 	asked := map[string]bool{}
@@ -41,7 +42,7 @@ func (r *run) people(ctx context.Context, todo []work, missing func(work) connec
 		}
 	}
 	errs := map[string]error{}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
 		p, err := r.c.person(ids[i], reply)
 		r.note(err)
 		errs[ids[i]] = err
@@ -56,7 +57,7 @@ func (r *run) people(ctx context.Context, todo []work, missing func(work) connec
 			w.end(failed(err))
 		case !there:
 			w.end(missing(w))
-		case r.c.outside(knownUser{p.Account, typeOf(p.user)}):
+		case r.c.isOutOfScope(knownUser{p.Account, typeOf(p.user)}):
 			w.end(refused(isGuest))
 		default:
 			found = append(found, w)
@@ -65,8 +66,8 @@ func (r *run) people(ctx context.Context, todo []work, missing func(work) connec
 	return found, people
 }
 
-// person reads one, nil when there is none.
-func (c *Connector) person(id string, r reply) (*person, error) {
+// person returns the user in a reply, or nil when there is none.
+func (c *Connector) person(id string, r reply) (*userState, error) {
 	switch {
 	case r.err != nil:
 		return nil, r.err
@@ -84,27 +85,27 @@ func (c *Connector) person(id string, r reply) (*person, error) {
 		return nil, err
 	}
 	if !strings.EqualFold(a.ID, id) {
-		return nil, connectors.Errorf(connectors.Permanent, "graph: read a user: Graph answered with another than was asked for")
+		return nil, connectors.Errorf(connectors.Permanent, "graph: read a user: Graph returned another object than the requested one")
 	}
-	return &person{a, u}, nil
+	return &userState{a, u}, nil
 }
 
 func noSuch(work) connectors.Result { return refused(noAccount) }
 
-// step is what one change asks of Graph.
-type step struct {
-	work     work
-	requests []request
-	sent     []string // the properties in them, for why it is refused
-	manager  string   // in them
-	left     []string // the properties that are not, since Graph takes no null for them
+// operation holds the requests of one change.
+type operation struct {
+	work        work
+	requests    []request
+	sent        []string // the properties in them, to explain a refusal
+	manager     string   // the manager in them
+	notNullable []string // properties that cannot be cleared, as Graph accepts no null for them
 }
 
-// change carries out changes of accounts that are there.
+// change carries out changes of existing accounts.
 func (r *run) change(ctx context.Context, todo []work) {
-	found, people := r.people(ctx, todo, noSuch)
-	found = r.adoptable(ctx, found, people)
-	var steps []step
+	found, people := r.readUsers(ctx, todo, noSuch)
+	found = r.checkAdoptions(ctx, found, people)
+	var steps []operation
 	for _, w := range found {
 		s, end := r.c.plan(people[w.Account.ID], w.Change)
 		if end != nil {
@@ -114,7 +115,7 @@ func (r *run) change(ctx context.Context, todo []work) {
 		s.work = w
 		steps = append(steps, s)
 	}
-	r.perform(ctx, steps, func(s step, replies []reply) {
+	r.perform(ctx, steps, func(s operation, replies []reply) {
 		result := outcome(s, replies)
 		switch { // a filter may not find it yet
 		case result.Status != connectors.Applied:
@@ -127,8 +128,8 @@ func (r *run) change(ctx context.Context, todo []work) {
 	})
 }
 
-// perform sends what steps ask for.
-func (r *run) perform(ctx context.Context, steps []step, finish func(step, []reply)) {
+// perform sends the requests of operations.
+func (r *run) perform(ctx context.Context, steps []operation, finish func(operation, []reply)) {
 	var requests []request
 	var owner []int
 	for i, s := range steps {
@@ -136,7 +137,7 @@ func (r *run) perform(ctx context.Context, steps []step, finish func(step, []rep
 			requests, owner = append(requests, q), append(owner, i)
 		}
 	}
-	replies := r.c.settled(ctx, requests, func(i int) []string {
+	replies := r.c.sendWithPropagation(ctx, requests, func(i int) []string {
 		s := steps[owner[i]]
 		return []string{s.work.Account.ID, s.manager}
 	})
@@ -151,8 +152,9 @@ func (r *run) perform(ctx context.Context, steps []step, finish func(step, []rep
 	}
 }
 
-// outcome is what became of a step: the first that went wrong of its parts.
-func outcome(s step, replies []reply) connectors.Result {
+// outcome returns the result of an operation: that of the first request that
+// failed.
+func outcome(s operation, replies []reply) connectors.Result {
 	for i, r := range replies {
 		managers := strings.HasSuffix(s.requests[i].url, "/manager/$ref")
 		switch {
@@ -160,46 +162,46 @@ func outcome(s step, replies []reply) connectors.Result {
 			return failed(r.err)
 		case r.ok():
 		case r.gone() && managers && s.manager == "":
-			// There was no manager to be removed.
+			// There was no manager to remove.
 		case r.gone() && managers:
 			return refused("manager: %s", noAccount)
 		case r.gone():
 			return refused(noAccount)
 		default:
-			return r.no(s.sent...)
+			return r.refusal(s.sent...)
 		}
 	}
 	result := applied()
-	if len(s.left) > 0 {
-		result.Detail = leftAsIs(s.left)
+	if len(s.notNullable) > 0 {
+		result.Detail = notNullableText(s.notNullable)
 	}
 	return result
 }
 
-// adoptable ends the adoptions for which somebody else has the person ID.
-func (r *run) adoptable(ctx context.Context, todo []work, people map[string]person) []work {
+// checkAdoptions ends the adoptions whose person ID another account has.
+func (r *run) checkAdoptions(ctx context.Context, todo []work, people map[string]userState) []work {
 	var rest, asked []work
 	var requests []request
 	for _, w := range todo {
 		if w.Op != connectors.AdoptAccount || people[w.Account.ID].Anchor != "" {
-			if why := r.c.badAnchor(w.Account.Anchor); why != "" && w.Op == connectors.AdoptAccount {
+			if why := r.c.invalidAnchor(w.Account.Anchor); why != "" && w.Op == connectors.AdoptAccount {
 				w.end(refused("%s", why))
 				continue
 			}
 			rest = append(rest, w)
 			continue
 		}
-		if why := r.c.badAnchor(w.Account.Anchor); why != "" {
+		if why := r.c.invalidAnchor(w.Account.Anchor); why != "" {
 			w.end(refused("%s", why))
 			continue
 		}
 		asked, requests = append(asked, w), append(requests, r.c.build.findUsers(r.c.anchor, w.Account.Anchor, r.c.applySelection()))
 	}
-	// Two adoptions for one person in one call: only the first can be.
+	// Of two adoptions for one person in one call, only the first is carried out.
 	claimed := map[string]bool{}
 	for i, reply := range r.c.all(ctx, requests) {
 		w := asked[i]
-		others, err := r.c.having(reply, r.c.anchor, w.Account.Anchor)
+		others, err := r.c.exactMatches(reply, r.c.anchor, w.Account.Anchor)
 		r.note(err)
 		known := r.c.idOf(w.Account.Anchor)
 		switch {
@@ -215,9 +217,9 @@ func (r *run) adoptable(ctx context.Context, todo []work, people map[string]pers
 	return rest
 }
 
-// having reads the users that were found by a property and have exactly that
-// value: Graph compares without regard to case.
-func (c *Connector) having(r reply, p property, value string) ([]models.Userable, error) {
+// exactMatches returns the users in a reply whose property has exactly the value:
+// Graph compares without case.
+func (c *Connector) exactMatches(r reply, p property, value string) ([]models.Userable, error) {
 	switch {
 	case r.err != nil:
 		return nil, r.err
@@ -226,7 +228,7 @@ func (c *Connector) having(r reply, p property, value string) ([]models.Userable
 	}
 	page, err := decode[models.UserCollectionResponseable](r.answer, models.CreateUserCollectionResponseFromDiscriminatorValue)
 	if err != nil || page.GetValue() == nil {
-		return nil, connectors.Errorf(connectors.RetryLater, "graph: look up a user: the answer has no list in it")
+		return nil, connectors.Errorf(connectors.RetryLater, "graph: look up a user: the answer contains no list")
 	}
 	var found []models.Userable
 	for _, u := range page.GetValue() {
@@ -248,7 +250,7 @@ func (r *run) remove(ctx context.Context, todo []work) {
 		}
 		open, requests = append(open, w), append(requests, r.c.build.deleteUser(w.Account.ID))
 	}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{open[i].Account.ID} }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return []string{open[i].Account.ID} }) {
 		r.note(reply.err)
 		switch w := open[i]; {
 		case reply.err != nil:
@@ -259,7 +261,7 @@ func (r *run) remove(ctx context.Context, todo []work) {
 		case reply.gone():
 			w.end(alreadySo())
 		default:
-			w.end(reply.no())
+			w.end(reply.refusal())
 		}
 	}
 }

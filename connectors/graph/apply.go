@@ -14,7 +14,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// work is one change on its way.
+// work is one change and where its result goes.
 type work struct {
 	connectors.Change
 	result *connectors.Result
@@ -27,12 +27,12 @@ type run struct {
 	c *Connector
 
 	mu   sync.Mutex
-	stop error // what every other change would get as well
+	stop error // the error that every other change would get too
 }
 
-// Apply implements connectors.Connector. Changes that do not depend on one
-// another go twenty to a batch, and new members of a group twenty to a
-// request.
+// Apply implements connectors.Connector. It sends changes that do not depend on
+// one another in batches of twenty requests, and new members of a group twenty to
+// a request.
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	results := make([]connectors.Result, len(changes))
 	r := &run{c: c}
@@ -74,16 +74,16 @@ func (r *run) wave(ctx context.Context, wave []work) {
 	}{
 		{creations, r.create}, {accounts, r.change}, {deletions, r.remove}, {licences, r.licences},
 	} {
-		if len(part.todo) > 0 && r.goesOn(ctx, part.todo) {
+		if len(part.todo) > 0 && r.canContinue(ctx, part.todo) {
 			part.do(ctx, part.todo)
 		}
 	}
-	r.bundles(ctx, bundles.List)
+	r.changeGroups(ctx, bundles.List)
 }
 
-// goesOn says whether to try changes at all. Those that are not get the error
-// that the ones before got.
-func (r *run) goesOn(ctx context.Context, todo []work) bool {
+// canContinue reports whether to try changes at all. When it returns false it has
+// failed them with the earlier error.
+func (r *run) canContinue(ctx context.Context, todo []work) bool {
 	err := ctx.Err()
 	if err != nil {
 		err = fmt.Errorf("graph: not tried: %w", err)
@@ -101,7 +101,7 @@ func (r *run) goesOn(ctx context.Context, todo []work) bool {
 	return false
 }
 
-// note takes note of an error that the changes not tried yet would get too.
+// note records an error that the remaining changes would get too.
 func (r *run) note(err error) {
 	if !isStop(err) {
 		return
@@ -113,23 +113,23 @@ func (r *run) note(err error) {
 	}
 }
 
-// isStop says that no other request would fare better: Graph is down or has
-// had enough, does not let us in, or we were told to stop.
+// isStop reports whether every other request would fail too: Graph is down or
+// throttles, rejects the credentials, or ctx has ended.
 func isStop(err error) bool {
 	return err != nil && (connectors.ClassOf(err) == connectors.TargetDown || errors.Is(err, errThrottled) || errors.Is(err, errToken) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// fresh is how long a new account may not have come through to every part of
-// Graph, which then says that there is none.
-const fresh = 10 * time.Minute
+// propagationTime is how long Graph may answer that a new account does not exist,
+// until it is known to every replica.
+const propagationTime = 10 * time.Minute
 
-// remember keeps the ID of an account that was created here.
+// remember records the ID of an account that this connector created.
 func (c *Connector) remember(id, anchor string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for old, at := range c.made {
-		if time.Since(at) > fresh {
+		if time.Since(at) > propagationTime {
 			delete(c.made, old)
 		}
 	}
@@ -145,14 +145,14 @@ func (c *Connector) isFresh(ids ...string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range ids {
-		if at, ok := c.made[id]; ok && time.Since(at) < fresh {
+		if at, ok := c.made[id]; ok && time.Since(at) < propagationTime {
 			return true
 		}
 	}
 	return false
 }
 
-// forget is for an account that was deleted.
+// forget drops the cached data of a deleted account.
 func (c *Connector) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,22 +165,22 @@ func (c *Connector) idOf(anchor string) string {
 	return c.ids[anchor]
 }
 
-// naming is who got a name, and when.
-type naming struct {
+// assignedName is the user that got a name, and when.
+type assignedName struct {
 	id string
 	at time.Time
 }
 
-// rememberName keeps whom a name was given to here: a filter may not find it
-// yet.
+// rememberName records a name that this connector has set, as a filter may not
+// find it yet.
 func (c *Connector) rememberName(id, upn string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.tidied) > time.Minute { // and not for each of thousands
-		maps.DeleteFunc(c.names, func(_ string, n naming) bool { return time.Since(n.at) > fresh })
-		c.tidied = time.Now()
+	if time.Since(c.prunedAt) > time.Minute { // at most once a minute
+		maps.DeleteFunc(c.names, func(_ string, n assignedName) bool { return time.Since(n.at) > propagationTime })
+		c.prunedAt = time.Now()
 	}
-	c.names[strings.ToLower(upn)] = naming{id, time.Now()}
+	c.names[strings.ToLower(upn)] = assignedName{id, time.Now()}
 }
 
 func (c *Connector) idNamed(upn string) string {
@@ -189,27 +189,27 @@ func (c *Connector) idNamed(upn string) string {
 	return c.names[strings.ToLower(upn)].id
 }
 
-// waits are the pauses before a request about a new account is repeated that
-// was told there is none.
-var waits = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+// propagationDelays are the pauses before a request about a new account is
+// repeated after a 404.
+var propagationDelays = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 
-// settled sends requests like all. A 404 for one that is about a new account
-// is no answer: it is repeated, and in the end an error that says to try
-// later.
-func (c *Connector) settled(ctx context.Context, requests []request, about func(i int) []string) []reply {
+// sendWithPropagation sends requests like all. It repeats a request about a new
+// account that was answered with 404, and finally returns an error of class
+// RetryLater.
+func (c *Connector) sendWithPropagation(ctx context.Context, requests []request, about func(i int) []string) []reply {
 	replies := c.all(ctx, requests)
-	for _, pause := range slices.Concat(waits, []time.Duration{0}) {
+	for _, pause := range slices.Concat(propagationDelays, []time.Duration{0}) {
 		var open []int
 		for i, r := range replies {
 			if r.err == nil && r.gone() && c.isFresh(missing(r, about(i))...) {
 				open = append(open, i)
 			}
 		}
-		open = c.undeleted(ctx, open, about)
+		open = c.withoutDeleted(ctx, open, about)
 		if len(open) == 0 {
 			break
 		}
-		err := error(connectors.Errorf(connectors.RetryLater, "graph: an account that was just created has not come through yet"))
+		err := error(connectors.Errorf(connectors.RetryLater, "graph: a recently created account is not available in Graph yet"))
 		if pause > 0 {
 			err = c.sleep(ctx, pause)
 		}
@@ -230,8 +230,8 @@ func (c *Connector) settled(ctx context.Context, requests []request, about func(
 	return replies
 }
 
-// missing are those of the IDs that a 404 is about: the ones it names, when it
-// does.
+// missing returns those of the IDs that a 404 is about: the ones it names, if
+// any.
 func missing(r reply, about []string) []string {
 	var named []string
 	for _, id := range about {
@@ -240,7 +240,7 @@ func missing(r reply, about []string) []string {
 		}
 	}
 	if len(named) == 0 && anyID.MatchString(r.message) {
-		return nil // somebody else
+		return nil // another object
 	}
 	if len(named) == 0 {
 		return about
@@ -250,9 +250,9 @@ func missing(r reply, about []string) []string {
 
 var anyID = regexp.MustCompile(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 
-// undeleted leaves out those whose account is among the deleted ones: for them
-// the 404 is an answer.
-func (c *Connector) undeleted(ctx context.Context, open []int, about func(i int) []string) []int {
+// withoutDeleted leaves out those whose account has been deleted: for them the
+// 404 is the answer.
+func (c *Connector) withoutDeleted(ctx context.Context, open []int, about func(i int) []string) []int {
 	var requests []request
 	var owner []int
 	for _, i := range open {

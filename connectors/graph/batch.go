@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// maxBatch is how many requests one batch takes
+	// maxBatch is the maximum of requests in one batch
 	// (https://learn.microsoft.com/graph/json-batching).
 	maxBatch = 20
-	// maxBind is how many members one PATCH adds.
+	// maxBind is the maximum of members that one PATCH adds.
 	maxBind = 20
 )
 
-// reply is what came of one request.
+// reply is the result of one request.
 type reply struct {
 	*answer
 	err error
@@ -55,8 +55,8 @@ func (c *Connector) all(ctx context.Context, requests []request) []reply {
 	return replies
 }
 
-// batch sends the requests of those indexes, and those that Graph throttled
-// again after the time that it asked for.
+// batch sends the requests of those indexes, and repeats those that Graph
+// throttled after the delay it requested.
 func (c *Connector) batch(ctx context.Context, requests []request, replies []reply, indexes []int) {
 	var waited time.Duration
 	for try := 1; ; try++ {
@@ -82,7 +82,7 @@ func (c *Connector) batch(ctx context.Context, requests []request, replies []rep
 	}
 }
 
-// batchItem is one request of a batch, or one answer.
+// batchItem is one request or one answer of a batch.
 type batchItem struct {
 	ID      string            `json:"id"`
 	Method  string            `json:"method,omitempty"`
@@ -127,7 +127,7 @@ func (c *Connector) batchOnce(ctx context.Context, requests []request, replies [
 	for _, i := range indexes {
 		item, ok := answers[strconv.Itoa(i)]
 		if !ok {
-			replies[i] = reply{err: connectors.Errorf(connectors.RetryLater, "graph: %s: the batch's answer leaves this request out", requests[i].doing)}
+			replies[i] = reply{err: connectors.Errorf(connectors.RetryLater, "graph: %s: the batch response has no answer to this request", requests[i].doing)}
 			continue
 		}
 		header := http.Header{}
@@ -148,7 +148,7 @@ func (c *Connector) pack(requests []request, indexes []int) (outer request, writ
 		outer.doing = q.doing
 		relative, ok := strings.CutPrefix(q.url, c.cfg.URL)
 		if !ok {
-			return outer, 0, connectors.Errorf(connectors.Permanent, "graph: %s: the answer continues at another address than %s", q.doing, c.cfg.URL)
+			return outer, 0, connectors.Errorf(connectors.Permanent, "graph: %s: the answer links to another address than %s", q.doing, c.cfg.URL)
 		}
 		item := batchItem{ID: strconv.Itoa(i), Method: q.method, URL: relative, Headers: map[string]string{}, Body: q.body}
 		for k := range q.header {
@@ -164,16 +164,16 @@ func (c *Connector) pack(requests []request, indexes []int) (outer request, writ
 	return outer, writes, nil
 }
 
-// unpack reads a batch's answers by their ID, of which each may come once.
+// unpack returns a batch's answers by their IDs, each of which may occur once.
 func unpack(body []byte) (map[string]batchItem, error) {
 	var b struct{ Responses []batchItem }
 	if err := json.Unmarshal(body, &b); err != nil {
-		return nil, errors.New("the batch's answer cannot be read")
+		return nil, errors.New("the batch response is malformed")
 	}
 	answers := make(map[string]batchItem, len(b.Responses))
 	for _, item := range b.Responses {
 		if _, twice := answers[item.ID]; twice || item.Status < 200 || item.Status > 599 {
-			return nil, errors.New("the batch's answer contradicts itself")
+			return nil, errors.New("the batch response contains an ID twice")
 		}
 		answers[item.ID] = item
 	}

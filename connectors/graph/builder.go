@@ -24,18 +24,18 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// request is one to be sent, alone or in a batch.
+// request is one request, sent alone or in a batch.
 type request struct {
 	doing  string // for errors
 	method string
 	url    string // absolute
 	header http.Header
 	body   []byte
-	err    error // why it could not be made
+	err    error // why it could not be built
 }
 
-// builder makes requests with the SDK's request builders and models, which
-// know Graph's paths, options and types.
+// builder builds requests with the SDK's request builders and models, which know
+// Graph's paths, options and types.
 type builder struct {
 	base    string
 	adapter *core.GraphRequestAdapterBase
@@ -43,17 +43,17 @@ type builder struct {
 
 const (
 	mediaType = "application/json"
-	pageSize  = 999 // the most Graph gives of users, groups and members
-	// lookupSize is enough to see that there is more than one.
+	pageSize  = 999 // the largest page of users, groups and members
+	// lookupSize suffices to detect that there is more than one.
 	lookupSize = 2
 )
 
 func newBuilder(base string) (*builder, error) {
-	// Factories of our own, so that nothing registers with the SDK's globals.
+	// Own factories, so that nothing is registered in the SDK's globals.
 	writers := serialization.NewSerializationWriterFactoryRegistry()
 	writers.ContentTypeAssociatedFactories[mediaType] = jsonserialization.NewJsonSerializationWriterFactory()
-	// The adapter is only asked for what requests look like: tokens, limits
-	// and what a batch answers are dealt with where they are sent.
+	// The adapter only serialises requests; the connector itself handles tokens,
+	// limits and batch answers.
 	adapter, err := core.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactory(
 		&authentication.AnonymousAuthenticationProvider{}, core.GraphClientOptions{}, jsonserialization.NewJsonParseNodeFactory(), writers)
 	if err != nil {
@@ -75,7 +75,7 @@ func (b *builder) groups() *groups.GroupsRequestBuilder {
 	return groups.NewGroupsRequestBuilderInternal(b.path(), b.adapter)
 }
 
-// request finishes what a request builder made.
+// request finishes a request of a request builder.
 func (b *builder) request(doing string, info *abstractions.RequestInformation, err error) request {
 	if err != nil {
 		return request{doing: doing, err: connectors.Errorf(connectors.Permanent, "graph: %s: the request cannot be made", doing)}
@@ -93,15 +93,15 @@ func (b *builder) request(doing string, info *abstractions.RequestInformation, e
 	return r
 }
 
-// next is the request for a link that Graph gave.
+// next returns the request for a link from an answer.
 func (b *builder) next(doing, link string) request {
 	return request{doing: doing, method: http.MethodGet, url: link, header: http.Header{"Accept": {mediaType}}}
 }
 
 func ptr[T any](v T) *T { return &v }
 
-// eventual adds what an advanced query needs.
-func (r request) eventual() request {
+// withEventual adds the header of an advanced query.
+func (r request) withEventual() request {
 	if r.header != nil {
 		r.header.Set("ConsistencyLevel", "eventual")
 	}
@@ -116,7 +116,7 @@ func (b *builder) listUsers(sel, expand []string) request {
 	return b.request("read users", info, err)
 }
 
-// findUsers looks for users by a property.
+// findUsers looks up users by a property.
 func (b *builder) findUsers(p property, value string, sel []string) request {
 	q := &users.UsersRequestBuilderGetQueryParameters{Select: sel, Filter: ptr(p.filter(value)), Top: ptr(int32(lookupSize))}
 	if p.advanced {
@@ -125,12 +125,12 @@ func (b *builder) findUsers(p property, value string, sel []string) request {
 	info, err := b.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{QueryParameters: q})
 	r := b.request("look up a user", info, err)
 	if p.advanced {
-		r = r.eventual()
+		r = r.withEventual()
 	}
 	return r
 }
 
-// usersIn looks for users that have one of the values, at most maxIn.
+// usersIn looks up users that have one of the values, at most maxIn.
 func (b *builder) usersIn(name string, values []string) request {
 	quoted := make([]string, len(values))
 	for i, v := range values {
@@ -144,7 +144,7 @@ func (b *builder) usersIn(name string, values []string) request {
 	return b.request("look up users", info, err)
 }
 
-// findDeleted looks for deleted users by a property.
+// findDeleted looks up deleted users by a property.
 func (b *builder) findDeleted(p property, value string, sel []string) request {
 	q := &directory.DeletedItemsGraphUserRequestBuilderGetQueryParameters{Select: sel, Filter: ptr(p.filter(value)), Top: ptr(int32(lookupSize))}
 	if p.advanced {
@@ -154,7 +154,7 @@ func (b *builder) findDeleted(p property, value string, sel []string) request {
 		&directory.DeletedItemsGraphUserRequestBuilderGetRequestConfiguration{QueryParameters: q})
 	r := b.request("look up a deleted user", info, err)
 	if p.advanced {
-		r = r.eventual()
+		r = r.withEventual()
 	}
 	return r
 }
@@ -195,7 +195,7 @@ func (b *builder) getDeleted(id string) request {
 	return b.request("look up a deleted user", info, err)
 }
 
-// object is how a body refers to a user.
+// object returns a user's URL for a request body.
 func (b *builder) object(kind, id string) *string {
 	return ptr(b.base + "/" + kind + "/" + url.PathEscape(id))
 }
@@ -282,24 +282,24 @@ func (b *builder) deletePass(id, pass string) request {
 	return b.request("withdraw a temporary access pass", info, err)
 }
 
-// deltaUsers and deltaGroups ask for where changes from now on begin.
+// deltaUsers and deltaGroups request a delta link that starts now.
 func (b *builder) deltaUsers(sel []string) request {
 	info, err := b.users().Delta().ToGetRequestInformation(context.Background(), &users.DeltaRequestBuilderGetRequestConfiguration{
 		QueryParameters: &users.DeltaRequestBuilderGetQueryParameters{Select: sel},
 	})
-	return b.request("begin to follow users", info, err).latest()
+	return b.request("begin to follow users", info, err).fromNow()
 }
 
 func (b *builder) deltaGroups(sel []string) request {
 	info, err := b.groups().Delta().ToGetRequestInformation(context.Background(), &groups.DeltaRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groups.DeltaRequestBuilderGetQueryParameters{Select: sel},
 	})
-	return b.request("begin to follow groups", info, err).latest()
+	return b.request("begin to follow groups", info, err).fromNow()
 }
 
-// latest adds the option that the SDK does not know
+// fromNow adds the option $deltatoken=latest, which the SDK does not know
 // (https://learn.microsoft.com/graph/delta-query-overview).
-func (r request) latest() request {
+func (r request) fromNow() request {
 	if r.err == nil {
 		separator := "?"
 		if strings.Contains(r.url, "?") {

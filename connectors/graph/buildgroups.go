@@ -12,7 +12,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// groupSelection is what is read of a group.
+// groupSelection holds the properties to read of a group.
 var groupSelection = []string{"id", "displayName", "groupTypes", "onPremisesSyncEnabled", "mailEnabled"}
 
 func (b *builder) listGroups(top int32) request {
@@ -22,8 +22,8 @@ func (b *builder) listGroups(top int32) request {
 	return b.request("read groups", info, err)
 }
 
-// findGroups looks for groups of a name, which Graph compares without regard
-// to case: there may be several of which one is meant.
+// findGroups looks up groups by name, which Graph compares without case: more
+// groups than the one meant may match.
 func (b *builder) findGroups(name string) request {
 	info, err := b.groups().ToGetRequestInformation(context.Background(), &groups.GroupsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Select: groupSelection, Filter: ptr("displayName eq " + quote(name)), Top: ptr(int32(pageSize))},
@@ -45,11 +45,12 @@ func (b *builder) listMembers(id string) request {
 	return b.request("read a group's members", info, err)
 }
 
-// groupsWhere looks for groups by IDs or names, in as few requests as Graph's
-// limit of maxIn and a URL of reasonable length allow. in is supported wherever
-// eq is (https://learn.microsoft.com/graph/aad-advanced-queries), but what its
-// list is made of is parsed: a name with more than letters, digits and a few
-// marks is asked for by itself.
+// groupsWhere looks up groups by IDs or names, in as few requests as Graph's
+// limit of maxIn and a URL of reasonable length allow. The operator in is
+// supported wherever eq is
+// (https://learn.microsoft.com/graph/aad-advanced-queries), but its list is
+// parsed: a name with other characters than letters, digits and a few marks gets
+// a request of its own.
 func (b *builder) groupsWhere(property string, values []string) []request {
 	const longest = 1500
 	var filters, quoted []string

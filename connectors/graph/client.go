@@ -22,9 +22,9 @@ import (
 const (
 	// maxBody bounds an answer: a batch of twenty pages of 999 members fits.
 	maxBody = 64 << 20
-	// patience is how long one request waits, in all, when Graph asks us to;
+	// maxRetryWait is how long one request waits, in all, when Graph asks us to;
 	// longer is for behov to wait.
-	patience = 90 * time.Second
+	maxRetryWait = 90 * time.Second
 	// maxTries is how often a request is sent when Graph does not say no, but
 	// not now.
 	maxTries = 5
@@ -59,7 +59,7 @@ func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	}
 	var waited time.Duration
 	for try := 1; ; try++ {
-		a, err := c.once(ctx, q)
+		a, err := c.sendOnce(ctx, q)
 		pause, again := c.pause(q, err, try, waited)
 		if !again {
 			return a, err
@@ -71,8 +71,8 @@ func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	}
 }
 
-// once sends a request once.
-func (c *Connector) once(ctx context.Context, q request) (*answer, error) {
+// sendOnce sends a request once.
+func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	r, err := c.exchange(ctx, q, c.weight(q))
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (c *Connector) pause(q request, err error, try int, waited time.Duration) (
 	if pause == 0 {
 		pause = time.Second << (try - 1)
 	}
-	return pause, waited+pause <= patience
+	return pause, waited+pause <= maxRetryWait
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -120,8 +120,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 // exchange sends bytes and receives bytes.
 func (c *Connector) exchange(ctx context.Context, q request, writes int) (*raw, error) {
 	// A link may have come from an answer: the token is for Graph only.
-	if !c.ours(q.url) {
-		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer continues at another address than %s", q.doing, c.cfg.URL)
+	if !c.isGraphURL(q.url) {
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer links to another address than %s", q.doing, c.cfg.URL)
 	}
 	for range writes {
 		done, err := c.writes.Wait(ctx)
@@ -160,7 +160,7 @@ func (c *Connector) exchange(ctx context.Context, q request, writes int) (*raw, 
 	return &raw{status: response.StatusCode, header: response.Header, body: bytes.TrimSpace(content)}, nil
 }
 
-func (c *Connector) ours(address string) bool {
+func (c *Connector) isGraphURL(address string) bool {
 	a, err := url.Parse(address)
 	b, err2 := url.Parse(c.cfg.URL)
 	return err == nil && err2 == nil && a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host) && strings.HasPrefix(a.Path, b.Path+"/")
@@ -177,7 +177,7 @@ func (c *Connector) read(q request, r *raw) (*answer, error) {
 	}
 	if a.ok() && len(r.body) > 0 && !json.Valid(r.body) || !a.ok() && a.code == "" {
 		return nil, connectors.Errorf(connectors.TargetDown,
-			"graph: %s: %s answered %d with something that is not Graph's: is url right?", q.doing, c.cfg.URL, a.status)
+			"graph: %s: %s answered %d with something that is not Graph's: check url", q.doing, c.cfg.URL, a.status)
 	}
 	return a, nil
 }
@@ -194,11 +194,11 @@ func decode[T serialization.Parsable](a *answer, factory serialization.ParsableF
 	}
 	v, err := node.GetObjectValue(factory)
 	if err != nil {
-		return none, fmt.Errorf("the answer is not of the type it should be")
+		return none, fmt.Errorf("the answer has an unexpected type")
 	}
 	t, ok := v.(T)
 	if !ok {
-		return none, fmt.Errorf("the answer is not of the type it should be")
+		return none, fmt.Errorf("the answer has an unexpected type")
 	}
 	return t, nil
 }

@@ -19,20 +19,20 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// place is where a cloud's Graph is, and where its tokens come from
+// cloudEndpoints are the addresses of a cloud's Graph and of its token issuer
 // (https://learn.microsoft.com/graph/deployments).
-type place struct{ url, authority string }
+type cloudEndpoints struct{ url, authority string }
 
-var clouds = map[string]place{
+var clouds = map[string]cloudEndpoints{
 	"global":            {"https://graph.microsoft.com/v1.0", "https://login.microsoftonline.com"},
 	"us-government":     {"https://graph.microsoft.us/v1.0", "https://login.microsoftonline.us"},
 	"us-government-dod": {"https://dod-graph.microsoft.us/v1.0", "https://login.microsoftonline.us"},
 	"china":             {"https://microsoftgraph.chinacloudapi.cn/v1.0", "https://login.chinacloudapi.cn"},
 }
 
-// authorityOf returns where the tokens for a URL come from: its own cloud's,
-// when it is one's, else the named cloud's.
-func authorityOf(address string, named place) string {
+// authorityOf returns the authority for a URL: that of the cloud with this URL,
+// otherwise the named cloud's.
+func authorityOf(address string, named cloudEndpoints) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return named.authority
@@ -45,8 +45,8 @@ func authorityOf(address string, named place) string {
 	return named.authority
 }
 
-// scope is what a token is asked for: everything the application was granted
-// in that cloud's Graph.
+// scope returns the scope of a token: everything the application was granted in
+// that cloud's Graph.
 func scope(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -55,8 +55,8 @@ func scope(address string) string {
 	return u.Scheme + "://" + u.Host + "/.default"
 }
 
-// credential returns where tokens come from. It reads the certificate, and
-// contacts nobody.
+// credential returns the source of tokens. It reads the certificate and opens no
+// connection.
 func credential(cfg Config, client *http.Client) (azcore.TokenCredential, error) {
 	if cfg.Credential != nil {
 		return cfg.Credential, nil
@@ -66,7 +66,7 @@ func credential(cfg Config, client *http.Client) (azcore.TokenCredential, error)
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: cfg.Authority + "/"},
 		Retry:     policy.RetryOptions{MaxRetries: 1},
 	}
-	// An authority that is no cloud's own has nothing to be discovered by.
+	// Instance discovery knows only the authorities of the clouds.
 	discover := false
 	for _, p := range clouds {
 		discover = discover || p.authority == cfg.Authority
@@ -95,14 +95,14 @@ func credential(cfg Config, client *http.Client) (azcore.TokenCredential, error)
 	}
 }
 
-// reason finds what Microsoft Entra calls a problem.
-var reason = regexp.MustCompile(`AADSTS\d+`)
+// entraCode finds the error code of Microsoft Entra.
+var entraCode = regexp.MustCompile(`AADSTS\d+`)
 
-// errToken is in errors that every other request would get as well.
-var errToken = errors.New("the tenant does not let behov in")
+// errToken is wrapped by errors that every other request would get too.
+var errToken = errors.New("the tenant rejected the sign-in")
 
-// token returns a bearer token. An error does not hold the tenant's answer,
-// which is long, but the code in it.
+// token returns a bearer token. The error holds the code in the tenant's answer,
+// and not the answer itself.
 func (c *Connector) token(ctx context.Context, doing string) (string, error) {
 	t, err := c.credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope(c.cfg.URL)}})
 	if err == nil {
@@ -112,7 +112,7 @@ func (c *Connector) token(ctx context.Context, doing string) (string, error) {
 		return "", fmt.Errorf("graph: %s: %w", doing, ctx.Err())
 	}
 	var failed *azidentity.AuthenticationFailedError
-	if code := reason.FindString(err.Error()); code != "" {
+	if code := entraCode.FindString(err.Error()); code != "" {
 		return "", connectors.Errorf(connectors.Permanent, "graph: %s: %w (%s): renew the secret or certificate, and check tenant_id and client_id", doing, errToken, code)
 	}
 	if errors.As(err, &failed) && failed.RawResponse != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// Config says which tenant to connect to and how.
+// Config describes the tenant and how to connect to it.
 type Config struct {
 	// TenantID is the tenant's ID or one of its domains.
 	TenantID string `yaml:"tenant_id"`
-	// ClientID is the application's (client) ID; with managed_identity, that
-	// of a user-assigned identity, or nothing for the system's.
+	// ClientID is the application's (client) ID; with managed_identity, that of a
+	// user-assigned identity, or empty for the system-assigned one.
 	ClientID string `yaml:"client_id"`
 	// ClientSecret is the secret itself, not a reference to it.
 	ClientSecret string `yaml:"client_secret"`
@@ -28,73 +28,74 @@ type Config struct {
 	CertificateFile string `yaml:"certificate_file"`
 	// CertificatePassword is the password of the certificate file itself.
 	CertificatePassword string `yaml:"certificate_password"`
-	// ManagedIdentity uses the identity of the machine in Azure that behov
-	// runs on, instead of a secret or a certificate.
+	// ManagedIdentity uses the identity of the Azure host on which behov runs,
+	// instead of a secret or a certificate.
 	ManagedIdentity bool `yaml:"managed_identity"`
 
-	// Cloud is global (default), us-government, us-government-dod or china:
-	// it says what url and authority are when they are left out.
+	// Cloud is global (default), us-government, us-government-dod or china. It
+	// sets the defaults of url and authority.
 	Cloud string `yaml:"cloud"`
 	// URL is Graph's address with its version. Default: the cloud's, for
 	// global https://graph.microsoft.com/v1.0.
 	URL string `yaml:"url"`
-	// Authority is where tokens come from. Default: the cloud's, for global
+	// Authority is the token issuer. Default: the cloud's, for global
 	// https://login.microsoftonline.com.
 	Authority string `yaml:"authority"`
-	// Plaintext must be true when the URL begins with http://: token and
-	// personal data then travel unencrypted. For a stand-in only.
+	// Plaintext must be true when the URL begins with http://: token and personal
+	// data are then sent unencrypted. For test servers only.
 	Plaintext bool `yaml:"plaintext"`
 	// CAFile holds certificates, in PEM, to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
 	// Timeout is how long one request may take. Default: 60 seconds.
 	Timeout time.Duration `yaml:"timeout"`
-	// Limits hold writes back, each part of a batch being one. Default: 19
-	// a second, 150 at once, which is Graph's ceiling of 3,000 in 150 seconds
-	// for one application in one tenant. Reads are held back by
-	// concurrent_requests only (default 4); Graph says itself when it has had
-	// enough of those.
+	// Limits bounds writes, where each request of a batch counts. Default: 19 a
+	// second, 150 at once, which is Graph's ceiling of 3,000 in 150 seconds for
+	// one application in one tenant. Reads are bounded by concurrent_requests
+	// only (default 4); Graph throttles them itself.
 	Limits limit.Limits `yaml:"-"`
 
-	// Domain is what follows the @ in the user principal name of an account
-	// whose name has none. Accounts in it are then known by the part before.
+	// Domain is appended after an @ to a login name without one to form the user
+	// principal name. The login name of accounts in this domain is the part
+	// before the @.
 	Domain string `yaml:"domain"`
-	// AnchorAttribute is where behov writes its person ID:
-	// onPremisesExtensionAttributes.extensionAttribute1 to 15 (default: 15),
-	// an extension_… property of an application, or employeeId, which takes
-	// no more than 16 characters and so no UUID.
+	// AnchorAttribute holds the behov person ID:
+	// onPremisesExtensionAttributes.extensionAttribute1 to 15 (default: 15), an
+	// extension_… property of an application, or employeeId, which takes at most
+	// 16 characters and so no UUID.
 	AnchorAttribute string `yaml:"anchor_attribute"`
 	// UsageLocation is the country (ISO 3166-1 alpha-2) of accounts whose
-	// attributes do not say; without one Graph gives no licences.
+	// attributes have none; without one Graph assigns no licences.
 	UsageLocation string `yaml:"usage_location"`
-	// GroupNames is how groups are named: by their name (displayName, the
-	// default) or by their id. A group can always be named by its object ID,
-	// and has to be when another has the same name.
+	// GroupNames selects how groups are named: by name (displayName, the default)
+	// or by id. The object ID of a group is always valid as its name, and is
+	// required when another group has the same name.
 	GroupNames string `yaml:"group_names"`
-	// Guests makes guests of the tenant (userType Guest, or #EXT# in the user
-	// principal name) accounts like others. Without it they are outside the
-	// scope: they are no accounts, and members of groups that nobody here is.
+	// Guests includes the tenant's guests (userType Guest, or #EXT# in the user
+	// principal name) as accounts. Without it they are outside the managed scope:
+	// they are no accounts, and their memberships are those of unknown members.
 	Guests bool `yaml:"guests"`
-	// Licences makes every SKU the tenant has an entitlement, by the name of
-	// licence: and its part number, as in licence:SPE_E3.
+	// Licences makes every SKU of the tenant an entitlement, named licence: and
+	// its part number, as in licence:SPE_E3.
 	Licences bool `yaml:"licences"`
-	// MFA says that behov reads who is enrolled for multi-factor
-	// authentication and issues temporary access passes, for which the
-	// application needs more permissions.
+	// MFA enables reading MFA enrolment and issuing temporary access passes, for
+	// which the application needs more permissions.
 	MFA bool `yaml:"mfa"`
-	// Attributes are the managed attributes, which a snapshot reads: Graph's
-	// names, as jobTitle, businessPhones, employeeOrgData.costCenter or
+	// Attributes are the managed attributes, which a snapshot reads, by Graph's
+	// names such as jobTitle, businessPhones, employeeOrgData.costCenter or
 	// onPremisesExtensionAttributes.extensionAttribute1.
 	Attributes []string `yaml:"-"`
 	// References are those of the managed attributes whose values are
 	// account IDs: manager.
 	References []string `yaml:"-"`
 
-	// Credential, when set, is where tokens come from, whatever else is said.
+	// Credential, when set, is the source of tokens, and replaces the configured
+	// one.
 	Credential azcore.TokenCredential `yaml:"-"`
-	// Memory, when set, makes readings cheaper: they continue from the last.
-	Memory connectors.StateStore `yaml:"-"`
-	// Handover, when set, is told the first password of each new account.
-	Handover connectors.PasswordSink `yaml:"-"`
+	// StateStore, when set, keeps the state for delta queries, so that a snapshot
+	// continues from the last one.
+	StateStore connectors.StateStore `yaml:"-"`
+	// PasswordSink, when set, receives the first password of each new account.
+	PasswordSink connectors.PasswordSink `yaml:"-"`
 }
 
 // The ceiling of writes: 150 seconds at this rate, and the burst before, are
@@ -105,14 +106,14 @@ const (
 
 	defaultTimeout = 60 * time.Second
 
-	// DefaultAnchor is where the anchor is unless the configuration says otherwise.
+	// DefaultAnchor is the default anchor attribute.
 	DefaultAnchor = "onPremisesExtensionAttributes.extensionAttribute15"
 
 	byName = "name"
 	byID   = "id"
 )
 
-// withDefaults fills in what was left out.
+// withDefaults sets the defaults.
 func (c Config) withDefaults() Config {
 	def := func(s *string, value string) {
 		if *s == "" {
@@ -140,12 +141,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate says what is missing or wrong, each on a line of its own.
+// validate returns what is missing or wrong, each on a line of its own.
 func (c Config) validate() error {
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if _, known := clouds[c.Cloud]; !known {
-		add("cloud is global, us-government, us-government-dod or china")
+		add("cloud must be global, us-government, us-government-dod or china")
 	}
 	c.validateURL("url", c.URL, c.Plaintext, add)
 	c.validateURL("authority", c.Authority, false, add)
@@ -162,7 +163,7 @@ func (c Config) validate() error {
 		add("domain must be a domain of the tenant, as in kommun.se")
 	}
 	if !slices.Contains([]string{byName, byID}, c.GroupNames) {
-		add("group_names is name or id")
+		add("group_names must be name or id")
 	}
 	if c.UsageLocation != "" && !isCountry(c.UsageLocation) {
 		add("usage_location must be a country's two letters, as in SE")
@@ -184,7 +185,7 @@ func (c Config) validateURL(name, text string, plaintext bool, add func(string, 
 	case u.Scheme == "http" && name == "authority":
 		add("authority must begin with https://")
 	case u.Scheme == "http" && !plaintext:
-		add("the connection would not be encrypted: use https://, or say plaintext: true")
+		add("the connection would not be encrypted: use https://, or allow it with plaintext: true")
 	}
 }
 
@@ -196,10 +197,10 @@ func (c Config) validateCredential(add func(string, ...any)) {
 		}
 	}
 	if ways != 1 {
-		add("say one of client_secret, certificate_file and managed_identity: true")
+		add("set exactly one of client_secret, certificate_file and managed_identity: true")
 	}
 	if c.CertificatePassword != "" && c.CertificateFile == "" {
-		add("certificate_password is for certificate_file, which is missing")
+		add("certificate_password is set without certificate_file")
 	}
 	if c.ManagedIdentity {
 		return
@@ -222,19 +223,19 @@ func (c Config) validateAttributes(add func(string, ...any)) {
 		switch p, err := findProperty(name); {
 		case name == managerAttribute:
 			if !slices.Contains(c.References, name) {
-				add("attribute manager is an account: name it among the references")
+				add("attribute manager refers to an account: add it to references")
 			}
 		case name == "userPrincipalName", name == "accountEnabled":
-			add("attribute %s is not one to be set: it is the account's name or state", name)
+			add("attribute %s cannot be managed: it is the account's name or state", name)
 		case err != nil:
 			add("%w", err)
 		case p.name == c.AnchorAttribute:
-			add("attribute %s is the anchor_attribute: behov's person ID is there", name)
+			add("attribute %s cannot be managed: it is the anchor_attribute, which holds behov's person ID", name)
 		}
 	}
 	for _, name := range c.References {
 		if name != managerAttribute {
-			add("attribute %q cannot refer to an account: of Graph's only manager does", name)
+			add("attribute %q cannot refer to an account: in Graph only manager does", name)
 		}
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// complete is a configuration with which nothing is wrong.
+// complete returns a valid configuration.
 func complete() graph.Config {
 	return graph.Config{TenantID: "t", ClientID: "c", ClientSecret: "s", Domain: domain}
 }
@@ -50,15 +50,15 @@ func TestConfigErrors(t *testing.T) {
 		"timeout":              {func(c *graph.Config) { c.Timeout = -1 }, []string{"timeout"}},
 		"limits":               {func(c *graph.Config) { c.Limits = limit.Limits{PerSecond: -1} }, []string{"limits"}},
 		"domain":               {func(c *graph.Config) { c.Domain = "kommun" }, []string{"domain must be"}},
-		"group names":          {func(c *graph.Config) { c.GroupNames = "mail" }, []string{"group_names is name or id"}},
+		"group names":          {func(c *graph.Config) { c.GroupNames = "mail" }, []string{"group_names must be name or id"}},
 		"location":             {func(c *graph.Config) { c.UsageLocation = "SWE" }, []string{"two letters"}},
 		"anchor":               {func(c *graph.Config) { c.AnchorAttribute = "jobTitle" }, []string{"anchor_attribute must be employeeId"}},
 		"anchor that is none":  {func(c *graph.Config) { c.AnchorAttribute = "employeeID" }, []string{"did you mean employeeId?"}},
 		"attribute":            {func(c *graph.Config) { c.Attributes = []string{"jobTitel", "nothingAtAll"} }, []string{"did you mean jobTitle?", `"nothingAtAll"`}},
 		"nested":               {func(c *graph.Config) { c.Attributes = []string{"onPremisesExtensionAttributes.extensionAttribute16"} }, []string{"extensionAttribute1"}},
 		"anchor as attribute":  {func(c *graph.Config) { c.AnchorAttribute, c.Attributes = "employeeId", []string{"employeeId"} }, []string{"is the anchor_attribute"}},
-		"name as attribute":    {func(c *graph.Config) { c.Attributes = []string{"userPrincipalName"} }, []string{"not one to be set"}},
-		"manager":              {func(c *graph.Config) { c.Attributes = []string{"manager"} }, []string{"among the references"}},
+		"name as attribute":    {func(c *graph.Config) { c.Attributes = []string{"userPrincipalName"} }, []string{"the account's name or state"}},
+		"manager":              {func(c *graph.Config) { c.Attributes = []string{"manager"} }, []string{"add it to references"}},
 		"another reference":    {func(c *graph.Config) { c.References = []string{"sponsor"} }, []string{"only manager"}},
 		"ca":                   {func(c *graph.Config) { c.CAFile = "/nowhere.pem" }, []string{"ca_file"}},
 		"certificate":          {func(c *graph.Config) { c.ClientSecret, c.CertificateFile = "", "/nowhere.pem" }, []string{"certificate_file"}},
@@ -118,7 +118,7 @@ timeout: 10s
 	}
 }
 
-// TestClouds: address, authority and scope go together.
+// TestClouds checks the URL, authority and scope of each cloud.
 func TestClouds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ cloud, url, wantURL, wantAuthority, wantScope string }{
@@ -141,7 +141,8 @@ func TestClouds(t *testing.T) {
 	}
 }
 
-// TestCeilingOfWrites: by default no 150 seconds see more than 3,000.
+// TestCeilingOfWrites checks that the default limits allow at most 3,000 writes
+// in 150 seconds.
 func TestCeilingOfWrites(t *testing.T) {
 	t.Parallel()
 	c, err := graph.New(complete())
@@ -152,7 +153,7 @@ func TestCeilingOfWrites(t *testing.T) {
 	if most := l.PerSecond*150 + float64(l.Burst); most > 3000 || most < 2900 {
 		t.Errorf("%+v permits %.0f writes in 150 seconds", l, most)
 	}
-	// Each part of a batch is a write, and reads are none.
+	// Each request of a batch counts as a write; reads do not count.
 	s, cfg := start(t, standin.Options{})
 	cfg.Limits = limit.Limits{PerSecond: 50, Burst: 1}
 	ids := make([]connectors.Change, 20)
@@ -165,7 +166,7 @@ func TestCeilingOfWrites(t *testing.T) {
 	if took := time.Since(began); took < 370*time.Millisecond {
 		t.Errorf("20 writes at 50 a second took %s", took)
 	}
-	// And one of two look-ups of who is a guest.
+	// Two of them look up which users are guests.
 	if n := len(s.Requests()); n != 21+3 {
 		t.Errorf("%d requests, want one batch of 20 and one of 2", n)
 	}
@@ -178,7 +179,7 @@ func TestCeilingOfWrites(t *testing.T) {
 	}
 }
 
-// secure starts a stand-in with TLS, which is its own authority.
+// secure starts a stand-in with TLS, which is also its own authority.
 func secure(t *testing.T, opts standin.Options) (*standin.Server, graph.Config) {
 	t.Helper()
 	const tenant = "11111111-2222-4333-8444-555555555555"
@@ -199,7 +200,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// TestClientSecret gets a token from the authority, over TLS.
+// TestClientSecret obtains a token from the authority, over TLS.
 func TestClientSecret(t *testing.T) {
 	t.Parallel()
 	s, cfg := secure(t, standin.Options{ClientID: "11111111-2222-4333-8444-666666666666", ClientSecret: "right"})
@@ -217,14 +218,14 @@ func TestClientSecret(t *testing.T) {
 	if connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), "AADSTS7000215") || strings.Contains(err.Error(), "wrong-and-secret") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a wrong secret: %v", err)
 	}
-	// Whose certificate is not trusted gets nothing.
+	// An untrusted certificate gets no secret and no token.
 	cfg.CAFile, cfg.ClientSecret = "", "right"
 	if err := open(t, cfg).Check(t.Context()); err == nil {
 		t.Error("an unknown certificate is trusted")
 	}
 }
 
-// TestCertificate signs the request for a token.
+// TestCertificate obtains a token with a signed request.
 func TestCertificate(t *testing.T) {
 	t.Parallel()
 	_, cfg := secure(t, standin.Options{ClientID: "11111111-2222-4333-8444-666666666666"})
@@ -264,8 +265,8 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// TestCredentialKinds: each way in gets its own kind, the system's identity
-// and a user's.
+// TestCredentialKinds checks the type of credential for each way of signing in:
+// secret, certificate, and both kinds of managed identity.
 func TestCredentialKinds(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*graph.Config){

@@ -18,7 +18,7 @@ import (
 
 var background = context.Background()
 
-// static is a credential that always has the same token.
+// static is a credential with a constant token.
 type static string
 
 func (s static) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -37,7 +37,7 @@ var managed = []string{
 	"extension_0123456789abcdef0123456789abcdef_unit", "showInAddressList", "otherMails", "manager",
 }
 
-// start starts a stand-in and returns a configuration that leads to it.
+// start starts a stand-in and returns a configuration for it.
 func start(t testing.TB, opts standin.Options) (*standin.Server, graph.Config) {
 	t.Helper()
 	s := standin.New(opts)
@@ -72,9 +72,9 @@ func TestConformance(t *testing.T) {
 	for name, prepare := range map[string]func(*graph.Config){
 		"extension attribute": func(*graph.Config) {},
 		"employeeId":          func(c *graph.Config) { c.AnchorAttribute = "employeeId" },
-		"with a memory":       func(c *graph.Config) { c.Memory = &memory{} },
+		"with a memory":       func(c *graph.Config) { c.StateStore = &memory{} },
 		"users by delta": func(c *graph.Config) {
-			c.Memory, c.References = &memory{}, nil
+			c.StateStore, c.References = &memory{}, nil
 			c.Attributes = managed[:len(managed)-1]
 		},
 	} {
@@ -86,7 +86,7 @@ func TestConformance(t *testing.T) {
 }
 
 func fixture(t *testing.T, prepare func(*graph.Config)) conformance.Fixture {
-	// Small pages, so that the longer lists have several.
+	// Small pages, so that longer lists have several.
 	s, cfg := start(t, standin.Options{MaxPage: 16})
 	prepare(&cfg)
 	for _, name := range []string{"staff", `finance "big", a\b'c`} {
@@ -119,7 +119,7 @@ func fixture(t *testing.T, prepare func(*graph.Config)) conformance.Fixture {
 	}
 }
 
-// memory keeps one state.
+// memory is a StateStore in memory.
 type memory struct{ state []byte }
 
 func (m *memory) Load(context.Context) ([]byte, error) { return m.state, nil }

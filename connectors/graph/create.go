@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// creation is one account on its way.
+// creation is one account being created.
 type creation struct {
 	work
 	upn      string
@@ -20,10 +20,10 @@ type creation struct {
 	manager  string
 	deleted  string // ID of the deleted account that will be restored
 	id       string
-	details  []string // what did not come with the account
+	details  []string // what could not be set on the account
 }
 
-// end keeps the first answer.
+// end sets the result unless it is set.
 func (n *creation) end(r connectors.Result) {
 	if n.result.Status == "" && n.result.Err == nil {
 		*n.result = r
@@ -32,10 +32,9 @@ func (n *creation) end(r connectors.Result) {
 
 func (n *creation) open() bool { return n.result.Status == "" && n.result.Err == nil }
 
-// create creates accounts. Each is first looked for by its anchor, among the
-// users and then among the deleted ones, so that a creation whose answer was
-// lost is not repeated, and who comes back within 30 days gets the account
-// that was theirs.
+// create creates accounts. It first looks up each anchor among the users and
+// among the deleted users, so that a creation whose answer was lost is not
+// repeated, and a person who comes back within 30 days gets the earlier account.
 func (r *run) create(ctx context.Context, todo []work) {
 	var all []*creation
 	for _, w := range todo {
@@ -43,39 +42,39 @@ func (r *run) create(ctx context.Context, todo []work) {
 		all = append(all, n)
 		upn, why := r.c.upn(w.Account.Name)
 		if why == "" {
-			why = r.c.badAnchor(w.Account.Anchor)
+			why = r.c.invalidAnchor(w.Account.Anchor)
 		}
 		if why != "" {
 			n.end(refused("%s", why))
 		}
 		n.upn = upn
 	}
-	for _, phase := range []func(context.Context, []*creation){r.lookUpKnown, r.lookUp, r.checkManagers, r.lookUpDeleted, r.restore, r.post} {
+	for _, phase := range []func(context.Context, []*creation){r.lookUpRecent, r.lookUp, r.checkManagers, r.lookUpDeleted, r.restore, r.post} {
 		all = slices.DeleteFunc(all, func(n *creation) bool { return !n.open() })
 		var open []work
 		for _, n := range all {
 			open = append(open, n.work)
 		}
-		if len(all) == 0 || !r.goesOn(ctx, open) {
+		if len(all) == 0 || !r.canContinue(ctx, open) {
 			return
 		}
 		phase(ctx, all)
 	}
-	// From here on the accounts are there, whatever else becomes of them.
+	// The remaining accounts exist, whatever fails afterwards.
 	all = slices.DeleteFunc(all, func(n *creation) bool { return !n.open() })
 	for _, n := range all {
 		r.c.rememberName(n.id, n.upn)
 	}
-	r.handOver(ctx, all)
+	r.deliverPasswords(ctx, all)
 	r.setManagers(ctx, all)
 	for _, n := range all {
 		n.end(connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied, AccountID: n.id, Detail: strings.Join(n.details, "; ")}})
 	}
 }
 
-// lookUpKnown ends the creations of accounts that were created here a moment
-// ago, which a filter may not find yet.
-func (r *run) lookUpKnown(ctx context.Context, all []*creation) {
+// lookUpRecent ends the creations of accounts that this connector created
+// recently, which a filter may not find yet.
+func (r *run) lookUpRecent(ctx context.Context, all []*creation) {
 	var known []*creation
 	var ids []string
 	var requests []request
@@ -84,7 +83,7 @@ func (r *run) lookUpKnown(ctx context.Context, all []*creation) {
 			known, ids, requests = append(known, n), append(ids, id), append(requests, r.c.build.getUser(id, r.c.applySelection(), nil))
 		}
 	}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
 		n := known[i]
 		p, err := r.c.person(ids[i], reply)
 		r.note(err)
@@ -97,14 +96,14 @@ func (r *run) lookUpKnown(ctx context.Context, all []*creation) {
 	}
 }
 
-// lookUp ends the creations of accounts that are there.
+// lookUp ends the creations of accounts that exist.
 func (r *run) lookUp(ctx context.Context, all []*creation) {
 	requests := make([]request, len(all))
 	for i, n := range all {
 		requests[i] = r.c.build.findUsers(r.c.anchor, n.Account.Anchor, r.c.applySelection())
 	}
 	for i, reply := range r.c.all(ctx, requests) {
-		r.found(all[i], reply)
+		r.matchAnchor(all[i], reply)
 	}
 }
 
@@ -112,15 +111,15 @@ func there(id string) connectors.Result {
 	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}}
 }
 
-// found ends a creation when its anchor is somebody's.
-func (r *run) found(n *creation, reply reply) {
-	users, err := r.c.having(reply, r.c.anchor, n.Account.Anchor)
+// matchAnchor ends a creation when an account has its anchor.
+func (r *run) matchAnchor(n *creation, reply reply) {
+	users, err := r.c.exactMatches(reply, r.c.anchor, n.Account.Anchor)
 	r.note(err)
 	switch {
 	case err != nil:
 		n.end(failed(err))
 	case len(users) > 1:
-		n.end(refused("several accounts have this person's ID: only one may"))
+		n.end(refused("several accounts have this person's ID: remove it from all but one"))
 	case len(users) == 1 && r.c.outsideUser(users[0]):
 		n.end(refused(isGuest))
 	case len(users) == 1:
@@ -128,7 +127,7 @@ func (r *run) found(n *creation, reply reply) {
 	}
 }
 
-// checkManagers ends the creations whose manager is not there.
+// checkManagers ends the creations whose manager does not exist.
 func (r *run) checkManagers(ctx context.Context, all []*creation) {
 	var with []*creation
 	var requests []request
@@ -145,7 +144,7 @@ func (r *run) checkManagers(ctx context.Context, all []*creation) {
 			with, requests = append(with, n), append(requests, r.c.build.getUser(n.manager, []string{"id"}, nil))
 		}
 	}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{with[i].manager} }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return []string{with[i].manager} }) {
 		r.note(reply.err)
 		switch {
 		case reply.err != nil:
@@ -158,7 +157,7 @@ func (r *run) checkManagers(ctx context.Context, all []*creation) {
 	}
 }
 
-// lookUpDeleted finds the accounts to be restored: of several the one that was
+// lookUpDeleted finds the accounts to restore; of several the one that was
 // deleted last.
 func (r *run) lookUpDeleted(ctx context.Context, all []*creation) {
 	requests := make([]request, len(all))
@@ -167,7 +166,7 @@ func (r *run) lookUpDeleted(ctx context.Context, all []*creation) {
 	}
 	for i, reply := range r.c.all(ctx, requests) {
 		n := all[i]
-		users, err := r.c.having(reply, r.c.anchor, n.Account.Anchor)
+		users, err := r.c.exactMatches(reply, r.c.anchor, n.Account.Anchor)
 		r.note(err)
 		if err != nil {
 			n.end(failed(err))
@@ -182,13 +181,13 @@ func (r *run) lookUpDeleted(ctx context.Context, all []*creation) {
 	}
 }
 
-// user is what a new or restored account is set to.
+// user returns the properties to set on a new or restored account.
 func (r *run) user(n *creation) (u models.Userable, sent []string, why string) {
 	u = models.NewUser()
 	u.SetUserPrincipalName(&n.upn)
 	u.SetMailNickname(ptr(nickname(n.upn)))
 	if n.deleted == "" {
-		u.SetDisplayName(ptr(nickname(n.upn))) // required; one that is restored has its own
+		u.SetDisplayName(ptr(nickname(n.upn))) // required; a restored account has its own
 	}
 	u.SetAccountEnabled(&n.Enabled)
 	if r.c.cfg.UsageLocation != "" {
@@ -214,10 +213,10 @@ func (r *run) user(n *creation) (u models.Userable, sent []string, why string) {
 	return u, append(sent, r.c.anchor.name), ""
 }
 
-// post creates those accounts that are nowhere yet.
+// post creates the accounts that do not exist yet.
 func (r *run) post(ctx context.Context, all []*creation) {
 	var open []*creation
-	var steps []step
+	var steps []operation
 	for _, n := range all {
 		if n.id != "" {
 			continue // restored
@@ -236,11 +235,11 @@ func (r *run) post(ctx context.Context, all []*creation) {
 		profile.SetPassword(&n.password)
 		profile.SetForceChangePasswordNextSignIn(ptr(true))
 		u.SetPasswordProfile(profile)
-		open, steps = append(open, n), append(steps, step{work: n.work, requests: []request{r.c.build.createUser(u)}, sent: sent})
+		open, steps = append(open, n), append(steps, operation{work: n.work, requests: []request{r.c.build.createUser(u)}, sent: sent})
 	}
 	at := 0
 	var conflicts []*creation
-	r.perform(ctx, steps, func(s step, replies []reply) {
+	r.perform(ctx, steps, func(s operation, replies []reply) {
 		n := open[at]
 		at++
 		switch reply := replies[0]; {
@@ -248,28 +247,29 @@ func (r *run) post(ctx context.Context, all []*creation) {
 			n.end(failed(reply.err))
 		case reply.ok():
 			r.posted(n, reply)
-		case reply.no(s.sent...).Detail == taken:
+		case reply.refusal(s.sent...).Detail == taken:
 			conflicts = append(conflicts, n)
 		default:
-			n.end(reply.no(s.sent...))
+			n.end(reply.refusal(s.sent...))
 		}
 	})
-	r.conflicts(ctx, conflicts)
+	r.resolveConflicts(ctx, conflicts)
 }
 
 func (r *run) posted(n *creation, reply reply) {
 	u, err := decode[models.Userable](reply.answer, models.CreateUserFromDiscriminatorValue)
 	if err != nil || u.GetId() == nil || !isID(*u.GetId()) {
-		n.end(failed(connectors.Errorf(connectors.RetryLater, "graph: create a user: Graph does not say which ID it has")))
+		n.end(failed(connectors.Errorf(connectors.RetryLater, "graph: create a user: Graph's answer contains no ID")))
 		return
 	}
 	n.id = *u.GetId()
 	r.c.remember(n.id, n.Account.Anchor)
 }
 
-// conflicts finds out whose the names are that are taken: a creation whose
-// answer was lost, repeated before a filter finds it, is already so.
-func (r *run) conflicts(ctx context.Context, all []*creation) {
+// resolveConflicts finds out which accounts have the names that are taken. A
+// repeated creation whose first answer was lost, and which no filter finds yet,
+// is already applied.
+func (r *run) resolveConflicts(ctx context.Context, all []*creation) {
 	if len(all) == 0 {
 		return
 	}
@@ -280,13 +280,13 @@ func (r *run) conflicts(ctx context.Context, all []*creation) {
 	}
 	for i, reply := range r.c.all(ctx, requests) {
 		n := all[i]
-		users, err := r.c.having(reply, name, n.upn)
+		users, err := r.c.exactMatches(reply, name, n.upn)
 		switch {
 		case err != nil:
 			r.note(err)
 			n.end(failed(err))
 		case len(users) == 0:
-			n.end(failed(connectors.Errorf(connectors.RetryLater, "graph: create a user: the name is taken, but not yet to be seen by whom")))
+			n.end(failed(connectors.Errorf(connectors.RetryLater, "graph: create a user: the name is taken, and Graph does not show yet by which account")))
 		case slices.Equal(r.c.anchor.get(users[0]), []string{n.Account.Anchor}):
 			n.end(there(*users[0].GetId()))
 		default:
@@ -295,8 +295,8 @@ func (r *run) conflicts(ctx context.Context, all []*creation) {
 	}
 }
 
-// setManagers sets the managers of new accounts, which needs a request of its
-// own. A creation is done without: the next reading shows what is missing.
+// setManagers sets the managers of new accounts, which takes a separate request.
+// The creation succeeds without; the next reading shows what is missing.
 func (r *run) setManagers(ctx context.Context, all []*creation) {
 	var with []*creation
 	var requests []request
@@ -305,27 +305,28 @@ func (r *run) setManagers(ctx context.Context, all []*creation) {
 			with, requests = append(with, n), append(requests, r.c.build.setManager(n.id, n.manager))
 		}
 	}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{with[i].id, with[i].manager} }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return []string{with[i].id, with[i].manager} }) {
 		if reply.err == nil && reply.ok() {
 			continue
 		}
 		r.note(reply.err)
-		with[i].details = append(with[i].details, "the account is there, but its manager could not be set yet")
+		with[i].details = append(with[i].details, "the account was created, but its manager could not be set yet")
 	}
 }
 
-// handOver tells the first passwords, once, after the accounts are there. It
-// does so even when we are told to stop by then: nobody else knows them.
-func (r *run) handOver(ctx context.Context, all []*creation) {
+// deliverPasswords delivers the first passwords, once, after the accounts are
+// created. It does so even when ctx has ended, as the passwords are stored
+// nowhere else.
+func (r *run) deliverPasswords(ctx context.Context, all []*creation) {
 	const longest = 30 * time.Second
 	for _, n := range all {
-		if n.password != "" && r.c.cfg.Handover != nil {
+		if n.password != "" && r.c.cfg.PasswordSink != nil {
 			account := connectors.AccountRef{ID: n.id, Anchor: n.Account.Anchor, Name: n.Account.Name}
 			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
-			err := r.c.cfg.Handover.FirstPassword(limited, account, n.password)
+			err := r.c.cfg.PasswordSink.FirstPassword(limited, account, n.password)
 			cancel()
 			if err != nil {
-				n.details = append(n.details, "the account is there, but its first password was not handed over: set another")
+				n.details = append(n.details, "the account was created, but its first password was not delivered: set another")
 			}
 		}
 		n.password = ""

@@ -14,29 +14,30 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// fullEvery is after how long everything is read anew even though the changes
-// could be followed: what a replica that lagged behind left out comes back.
-const fullEvery = 24 * time.Hour
+// fullReadInterval is the time after which a snapshot reads everything, even when
+// deltas are available: it corrects what a lagging replica left out.
+const fullReadInterval = 24 * time.Hour
 
-// errResync says that what was remembered cannot be continued from.
-var errResync = errors.New("read everything anew")
+// errResync means that the saved state cannot be continued from.
+var errResync = errors.New("the saved delta state is invalid: everything has to be read")
 
-// remembered is Snapshot with a memory. It continues from the last reading by
-// delta queries (https://learn.microsoft.com/graph/delta-query-overview), and
-// reads everything when Graph no longer knows from where (410), when what was
-// remembered does not fit the configuration, and once a day.
+// incrementalSnapshot is Snapshot with a StateStore. It continues from the last
+// reading with delta queries
+// (https://learn.microsoft.com/graph/delta-query-overview). It reads everything
+// when Graph no longer knows the delta link (410), when the saved state does not
+// fit the configuration, and once a day.
 //
-// The delta of users carries neither their manager nor, dependably, their
-// licences. When either is configured all users are read each time, which is
-// one request for 999 of them, and only groups and their members, which are a
+// The delta of users contains neither their manager nor, reliably, their
+// licences. When either is configured all users are read each time, which takes
+// one request for 999 of them, and only groups and their members, which take a
 // request or more each, come from the delta.
-func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
+func (c *Connector) incrementalSnapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
 	c.delta.Lock()
 	defer c.delta.Unlock()
 	now := time.Now()
-	s := c.recall(ctx, now)
+	s := c.loadState(ctx, now)
 	if s != nil {
-		switch err := c.follow(ctx, s); {
+		switch err := c.applyDelta(ctx, s); {
 		case errors.Is(err, errResync):
 			s = nil
 		case err != nil:
@@ -46,7 +47,7 @@ func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (conne
 	out := c.reading(sink)
 	if s == nil {
 		var err error
-		if s, err = c.begin(ctx, out, now); err != nil {
+		if s, err = c.fullRead(ctx, out, now); err != nil {
 			return connectors.Completeness{}, err
 		}
 	}
@@ -54,21 +55,21 @@ func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (conne
 		if err := out.users(ctx); err != nil {
 			return connectors.Completeness{}, err
 		}
-		// Guests too: who was deleted and came back is in groups as well.
+		// Guests too: a deleted user who came back is a member of groups as well.
 		everybody := maps.Clone(out.accounts)
 		maps.Copy(everybody, out.guests)
-		if err := c.newcomers(ctx, s, everybody); err != nil {
+		if err := c.readNewUsers(ctx, s, everybody); err != nil {
 			return connectors.Completeness{}, err
 		}
 	}
 	if err := out.licences(ctx); err != nil {
 		return connectors.Completeness{}, err
 	}
-	if err := out.replay(s); err != nil {
+	if err := out.emitState(s); err != nil {
 		return connectors.Completeness{}, err
 	}
 	if len(out.missed) == 0 {
-		// Without it the next reading is dearer, and no worse.
+		// Without the saved state the next reading is slower, and correct.
 		_ = c.keep(ctx, s)
 	}
 	return out.completeness(), nil
@@ -76,17 +77,17 @@ func (c *Connector) remembered(ctx context.Context, sink connectors.Sink) (conne
 
 func (c *Connector) readsAllUsers() bool { return c.manager || c.cfg.Licences }
 
-// begin reads everything. The links come first: what changes meanwhile comes
-// again.
-func (c *Connector) begin(ctx context.Context, out *reading, now time.Time) (*state, error) {
-	s := &state{Fit: c.fit(), Full: now, Users: map[string]knownUser{}, Groups: map[string]*knownGroup{}}
+// fullRead reads everything. It requests the delta links first, so that changes
+// made meanwhile come again.
+func (c *Connector) fullRead(ctx context.Context, out *reading, now time.Time) (*state, error) {
+	s := &state{Fit: c.fingerprint(), Full: now, Users: map[string]knownUser{}, Groups: map[string]*knownGroup{}}
 	var err error
 	ignore := func(json.RawMessage) error { return nil }
-	if s.GroupsLink, err = c.changes(ctx, c.build.deltaGroups(append(slices.Clone(groupSelection), "members")), ignore); err != nil {
+	if s.GroupsLink, err = c.readDelta(ctx, c.build.deltaGroups(append(slices.Clone(groupSelection), "members")), ignore); err != nil {
 		return nil, err
 	}
 	if !c.readsAllUsers() {
-		if s.UsersLink, err = c.changes(ctx, c.build.deltaUsers(c.userSelection()), ignore); err != nil {
+		if s.UsersLink, err = c.readDelta(ctx, c.build.deltaUsers(c.userSelection()), ignore); err != nil {
 			return nil, err
 		}
 		if err := c.everybody(ctx, s); err != nil {
@@ -124,8 +125,8 @@ func (c *Connector) everybody(ctx context.Context, s *state) error {
 		})
 }
 
-// changes reads what changed to its end, and returns the link to continue from.
-func (c *Connector) changes(ctx context.Context, q request, each func(json.RawMessage) error) (string, error) {
+// readDelta reads a delta to its end, and returns the link to continue from.
+func (c *Connector) readDelta(ctx context.Context, q request, each func(json.RawMessage) error) (string, error) {
 	seen := map[string]bool{}
 	for {
 		a, err := c.send(ctx, q)
@@ -144,7 +145,7 @@ func (c *Connector) changes(ctx context.Context, q request, each func(json.RawMe
 			Delta string            `json:"@odata.deltaLink"`
 		}
 		if err := json.Unmarshal(a.body, &p); err != nil || p.Value == nil || p.Next == "" == (p.Delta == "") || seen[p.Next] {
-			return "", connectors.Errorf(connectors.RetryLater, "graph: %s: the answer is not one", q.doing)
+			return "", connectors.Errorf(connectors.RetryLater, "graph: %s: the answer is malformed", q.doing)
 		}
 		for _, item := range p.Value {
 			if err := each(item); err != nil {
@@ -159,39 +160,39 @@ func (c *Connector) changes(ctx context.Context, q request, each func(json.RawMe
 	}
 }
 
-// follow brings what was remembered up to date.
-func (c *Connector) follow(ctx context.Context, s *state) error {
+// applyDelta brings the saved state up to date.
+func (c *Connector) applyDelta(ctx context.Context, s *state) error {
 	var back []string
 	if !c.readsAllUsers() {
 		unknown := map[string]bool{}
-		link, err := c.changes(ctx, c.build.next("follow users", s.UsersLink), func(item json.RawMessage) error {
+		link, err := c.readDelta(ctx, c.build.next("follow users", s.UsersLink), func(item json.RawMessage) error {
 			return c.mergeUser(s, item, unknown)
 		})
 		if err != nil {
 			return err
 		}
 		s.UsersLink = link
-		if err := c.meet(ctx, s, unknown); err != nil {
+		if err := c.readUnknownUsers(ctx, s, unknown); err != nil {
 			return err
 		}
 		back = slices.Collect(maps.Keys(unknown))
 	}
-	link, err := c.changes(ctx, c.build.next("follow groups", s.GroupsLink), func(item json.RawMessage) error { return mergeGroup(s, item) })
+	link, err := c.readDelta(ctx, c.build.next("follow groups", s.GroupsLink), func(item json.RawMessage) error { return mergeGroup(s, item) })
 	if err != nil {
 		return err
 	}
 	s.GroupsLink = link
 	for _, g := range s.Groups {
 		if !g.Known {
-			return errResync // members of a group that was never shown
+			return errResync // members of a group whose properties never came
 		}
 	}
-	return c.rejoin(ctx, s, back)
+	return c.readMembershipsOf(ctx, s, back)
 }
 
-// newcomers looks after users that were not there at the last reading, when
-// all users are read each time.
-func (c *Connector) newcomers(ctx context.Context, s *state, now map[string]bool) error {
+// readNewUsers reads the memberships of users that were not there at the last
+// reading, when all users are read each time.
+func (c *Connector) readNewUsers(ctx context.Context, s *state, now map[string]bool) error {
 	before := map[string]bool{}
 	for _, id := range s.People {
 		before[id] = true
@@ -202,15 +203,15 @@ func (c *Connector) newcomers(ctx context.Context, s *state, now map[string]bool
 			back = append(back, id)
 		}
 	}
-	// Nobody is not the same as not known: nil would take who comes back for old.
+	// Empty, not nil: nil would mean that the users are unknown.
 	s.People = slices.AppendSeq([]string{}, maps.Keys(now))
 	slices.Sort(s.People)
-	return c.rejoin(ctx, s, back)
+	return c.readMembershipsOf(ctx, s, back)
 }
 
-// rejoin reads in which groups users are that are new to us. Whoever was
-// deleted and came back is in groups that no change has told us about.
-func (c *Connector) rejoin(ctx context.Context, s *state, ids []string) error {
+// readMembershipsOf reads the groups of new users. A deleted user who came back
+// is a member of groups of which no change has come.
+func (c *Connector) readMembershipsOf(ctx context.Context, s *state, ids []string) error {
 	requests := make([]request, len(ids))
 	for i, id := range ids {
 		requests[i] = c.build.memberOf(id)
@@ -220,7 +221,7 @@ func (c *Connector) rejoin(ctx context.Context, s *state, ids []string) error {
 			return r.err
 		}
 		if r.gone() {
-			continue // deleted again: the next change says so
+			continue // deleted again: the next delta has it
 		}
 		in, err := c.allMembers(ctx, requests[i], r.answer)
 		if err != nil {

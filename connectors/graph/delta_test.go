@@ -16,10 +16,10 @@ import (
 	"github.com/behov/behov/connectors/graph/standin"
 )
 
-// seen is what a snapshot showed.
+// seen holds a snapshot.
 type seen struct {
 	Accounts     map[string]connectors.Account
-	Entitlements map[string]bool // name: ambiguous
+	Entitlements map[string]bool // name → ambiguous
 	Members      map[connectors.Membership]int
 }
 
@@ -62,8 +62,8 @@ func snapshot(t tester, c connectors.Connector) *seen {
 	return s
 }
 
-// TestDeltaEqualsFull: whatever happens in the tenant, a reading that continues
-// from the last shows what a reading of everything shows.
+// TestDeltaEqualsFull checks, for random changes of the tenant, that a delta
+// reading returns the same as a full reading.
 func TestDeltaEqualsFull(t *testing.T) {
 	t.Parallel()
 	for name, attributes := range map[string][]string{
@@ -86,7 +86,7 @@ func deltaLaw(t *testing.T, r *rapid.T, attributes []string) {
 	}
 	cfg.Guests = rapid.Bool().Draw(r, "guests")
 	full := open(t, cfg)
-	cfg.Memory = &memory{}
+	cfg.StateStore = &memory{}
 	delta := open(t, cfg)
 	w := &world{s: s, groups: []string{s.AddGroup("g0", nil), s.AddGroup("g1", nil)}, users: []string{s.AddUser("u0", nil), s.AddUser("u1", nil)}}
 	for range rapid.IntRange(1, 6).Draw(r, "rounds") {
@@ -102,7 +102,7 @@ func deltaLaw(t *testing.T, r *rapid.T, attributes []string) {
 	}
 }
 
-// world changes a tenant behind the connector's back.
+// world changes a tenant without the connector.
 type world struct {
 	s             *standin.Server
 	users, groups []string
@@ -151,7 +151,7 @@ func (w *world) change(r *rapid.T) {
 			w.s.RemoveGroup(w.groups[i])
 			w.groups = slices.Delete(w.groups, i, i+1)
 		}
-	case 13: // from the premises, or from elsewhere altogether
+	case 13: // synchronised from on-premises, or not
 		live(func(id string) {
 			w.s.SetUser(id, rapid.SampledFrom([]map[string]any{
 				{"onPremisesSyncEnabled": true}, {"onPremisesSyncEnabled": false}, {"onPremisesSyncEnabled": nil},
@@ -172,7 +172,7 @@ func (w *world) change(r *rapid.T) {
 	}
 }
 
-// asked are the paths that were asked for.
+// asked returns the paths of the requests.
 func asked(s *standin.Server) []string {
 	var paths []string
 	for _, r := range s.Requests() {
@@ -181,15 +181,15 @@ func asked(s *standin.Server) []string {
 	return paths
 }
 
-// TestDeltaAsksForChangesOnly: with a memory the second reading asks for
-// neither users nor groups nor members, and after 410, another configuration,
-// a broken memory and a day it does again.
+// TestDeltaAsksForChangesOnly checks that with a StateStore the second reading
+// requests neither users nor groups nor members, and that it does so again after
+// 410, with another configuration, with a corrupt state, and after a day.
 func TestDeltaAsksForChangesOnly(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	cfg.Attributes, cfg.References = []string{"jobTitle"}, nil
 	m := &memory{}
-	cfg.Memory = m
+	cfg.StateStore = m
 	g := s.AddGroup("staff", nil)
 	id := s.AddUser("anna", nil)
 	s.AddMembers(g, id)
@@ -228,13 +228,13 @@ func TestDeltaAsksForChangesOnly(t *testing.T) {
 	}
 }
 
-// TestDeltaBroken: 410 for the second page is a full reading too, and
-// an error in a delta is none.
+// TestDeltaBroken checks that 410 for the second page leads to a full reading,
+// and that another error fails the reading.
 func TestDeltaBroken(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{MaxPage: 1})
 	cfg.Attributes, cfg.References = []string{"jobTitle"}, nil
-	cfg.Memory = &memory{}
+	cfg.StateStore = &memory{}
 	c := open(t, cfg)
 	snapshot(t, c)
 	for i := range 4 {

@@ -16,31 +16,31 @@ import (
 	"github.com/behov/behov/connectors/transport"
 )
 
-// errThrottled is in errors after which the request was not carried out and
-// may be sent again; errForbidden in those that say no to some requests.
+// errThrottled is wrapped by errors after which the request was not carried out
+// and may be sent again; errForbidden by those that concern some requests only.
 var (
 	errThrottled = errors.New("the tenant is throttled")
-	errForbidden = errors.New("the application may not do this")
+	errForbidden = errors.New("the application lacks a permission")
 )
 
-// failure returns the error when an answer says that Graph could not or would
-// not deal with the request at all.
+// failure returns an error when an answer shows that Graph could not handle the
+// request at all.
 func (c *Connector) failure(q request, r *raw, a *answer) error {
 	say := func(class connectors.Class, format string, args ...any) error {
 		return &connectors.Error{Class: class, RetryAfter: transport.RetryAfter(r.header.Get("Retry-After"), time.Now()),
-			Err: fmt.Errorf("graph: %s: %w%s", q.doing, fmt.Errorf(format, args...), a.trace())}
+			Err: fmt.Errorf("graph: %s: %w%s", q.doing, fmt.Errorf(format, args...), a.requestID())}
 	}
 	switch status := r.status; {
 	case status == http.StatusUnauthorized:
-		return say(connectors.Permanent, "%w: the token is refused (401): check tenant_id, cloud and url", errToken)
+		return say(connectors.Permanent, "%w: the token was refused (401): check tenant_id, cloud and url", errToken)
 	case status == http.StatusForbidden && strings.Contains(a.code, "Quota"):
-		return say(connectors.Permanent, "the tenant's quota of directory objects is used up (%s): delete some for good, or have it raised", a.code)
+		return say(connectors.Permanent, "the tenant's quota of directory objects is used up (%s): delete objects permanently, or have the quota raised", a.code)
 	case status == http.StatusForbidden:
-		return say(connectors.Permanent, "%w (403 %s): %s", errForbidden, a.code, needs(q))
+		return say(connectors.Permanent, "%w (403 %s): %s", errForbidden, a.code, requiredPermission(q))
 	case status == http.StatusTooManyRequests:
 		return say(connectors.RetryLater, "%w (429)", errThrottled)
 	case status >= 300 && status < 400:
-		return say(connectors.Permanent, "%s redirects elsewhere (%d): put the right address into url", c.cfg.URL, status)
+		return say(connectors.Permanent, "%s redirects (%d): set url to the address it redirects to", c.cfg.URL, status)
 	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout, status == http.StatusServiceUnavailable,
 		status == http.StatusInternalServerError, status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusConflict && (a.code == "" || strings.Contains(a.code, "Concurrency")),
 		status == http.StatusPreconditionFailed, status > 505:
@@ -49,9 +49,9 @@ func (c *Connector) failure(q request, r *raw, a *answer) error {
 	return nil
 }
 
-// needs says which application permission a request needs
+// requiredPermission returns the application permission that a request needs
 // (https://learn.microsoft.com/graph/permissions-reference).
-func needs(q request) string {
+func requiredPermission(q request) string {
 	permission := "User.ReadWrite.All"
 	path := q.url
 	switch read := q.method == http.MethodGet; {
@@ -87,8 +87,8 @@ func needs(q request) string {
 	return text
 }
 
-// errorOf reads Graph's error. Its code is kept when it looks like one:
-// anything else could hold anything.
+// errorOf parses Graph's error. It keeps the code when it looks like one: other
+// text may hold personal data.
 func errorOf(body []byte) (code, message, request string) {
 	var e struct {
 		Error struct {
@@ -116,31 +116,33 @@ var codeName = regexp.MustCompile(`^[A-Za-z][A-Za-z_.]{0,63}$`)
 
 func isID(s string) bool { return uuid.Validate(s) == nil && len(s) == 36 }
 
-// trace is what Microsoft's support asks for.
-func (a *answer) trace() string {
+// requestID returns the request ID, which Microsoft's support asks for.
+func (a *answer) requestID() string {
 	if a.request == "" {
 		return ""
 	}
 	return " (request-id " + a.request + ")"
 }
 
-// unexpected is the error for an answer to something Graph should not refuse.
+// unexpected returns the error for an answer that Graph should not give.
 func (c *Connector) unexpected(doing string, a *answer) error {
-	return connectors.Errorf(connectors.Permanent, "graph: %s: Graph answered %s", doing, a.says())
+	return connectors.Errorf(connectors.Permanent, "graph: %s: Graph answered %s", doing, a.statusText())
 }
 
-func (a *answer) says() string { return fmt.Sprintf("%d (%s)%s", a.status, a.code, a.trace()) }
+func (a *answer) statusText() string {
+	return fmt.Sprintf("%d (%s)%s", a.status, a.code, a.requestID())
+}
 
-// no turns a refusal into a result. Of Graph's own words only what is known to
-// be a reason is kept, and the names of properties that were sent: the rest
-// may name people.
-func (a *answer) no(sent ...string) connectors.Result {
+// refusal turns a refused request into a result. Of Graph's own text it keeps
+// only known reasons and the names of properties that were sent: the rest may
+// hold personal data.
+func (a *answer) refusal(sent ...string) connectors.Result {
 	for _, r := range reasons {
 		if strings.Contains(a.message, r.says) {
 			return refused("%s", r.means)
 		}
 	}
-	why := "Graph says: " + a.says()
+	why := "Graph says: " + a.statusText()
 	if strings.Contains(a.message, "read-only") {
 		why = "Graph keeps it read-only"
 	}
@@ -158,30 +160,30 @@ func (a *answer) no(sent ...string) connectors.Result {
 	return refused("%s", why)
 }
 
-// reasons are what Graph is known to say, and what it means.
+// reasons maps known texts of Graph to their meaning.
 var reasons = []struct{ says, means string }{
 	{"on-premises mastered", synced},
 	{"property userPrincipalName already exists", taken},
-	{"property proxyAddresses already exists", "another object has the address that the name makes: it is taken"},
+	{"property proxyAddresses already exists", "another object has the address made of the name"},
 	{"domain portion of the userPrincipalName", "the name's domain is not a verified domain of the tenant"},
-	{"Property userPrincipalName is invalid", "the name has characters that a user principal name cannot have"},
+	{"Property userPrincipalName is invalid", "the name has characters that a user principal name does not allow"},
 	{"does not have any available licenses", noUnits},
 	{"invalid usage location", noLocation},
-	{"inherited from a group", "the licence comes with a group: take the membership away"},
+	{"inherited from a group", "the licence is inherited from a group: remove the membership"},
 	{"dynamic membership", dynamic},
 	{"mail-enabled security groups and or distribution list", mailEnabled},
 }
 
 const (
-	synced      = "the user is synced from the directory on the premises: change it there"
+	synced      = "the user is synchronised from an on-premises directory: change it there"
 	taken       = "the name is taken"
 	dynamic     = "the group is dynamic: its rule decides who is a member"
-	groupSynced = "the group is synced from the directory on the premises: change its members there"
+	groupSynced = "the group is synchronised from an on-premises directory: change its members there"
 	mailEnabled = "the group is a distribution list or a mail-enabled security group, which Graph cannot change"
-	noUnits     = "no licence of that kind is left: buy more or take one away"
-	noLocation  = "the user has no usage location, without which there are no licences: set usageLocation"
-	isGuest     = "the account is a guest's: say guests: true to manage those"
-	noAccount   = "there is no such account"
+	noUnits     = "no licence of that kind is available: buy more, or unassign one"
+	noLocation  = "the user has no usage location, which a licence requires: set usageLocation"
+	isGuest     = "the account is a guest: set guests: true to manage guests"
+	noAccount   = "no such account"
 )
 
 func refused(why string, args ...any) connectors.Result {

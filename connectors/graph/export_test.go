@@ -9,7 +9,7 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// WithSleep replaces how a connector waits, and returns it.
+// WithSleep replaces the connector's sleep function.
 func WithSleep(c connectors.Connector, sleep func(context.Context, time.Duration) error) connectors.Connector {
 	inner(c).sleep = sleep
 	return c
@@ -22,29 +22,29 @@ func inner(c connectors.Connector) *Connector {
 	return c.(*Connector)
 }
 
-// Age makes what is remembered so many hours older.
+// Age makes the saved state older.
 func Age(c connectors.Connector, hours int) {
 	i := inner(c)
-	s := i.recall(context.Background(), time.Now())
+	s := i.loadState(context.Background(), time.Now())
 	s.Full = s.Full.Add(-time.Duration(hours) * time.Hour)
 	if err := i.keep(context.Background(), s); err != nil {
 		panic(err)
 	}
 }
 
-// Where returns a connector's address, authority and scope.
+// Where returns a connector's URL, authority and scope.
 func Where(c connectors.Connector) (url, authority, asked string) {
 	cfg := inner(c).cfg
 	return cfg.URL, cfg.Authority, scope(cfg.URL)
 }
 
-// LimitsOf returns what holds a connector's writes back.
+// LimitsOf returns a connector's limits of writes.
 func LimitsOf(c connectors.Connector) limit.Limits { return inner(c).cfg.Limits }
 
 // CredentialOf returns the type of a connector's credential.
 func CredentialOf(c connectors.Connector) string { return fmt.Sprintf("%T", inner(c).credential) }
 
-// Unpack reads a batch's answers: their status by ID.
+// Unpack returns the status of a batch's answers by ID.
 func Unpack(body []byte) (map[string]int, error) {
 	answers, err := unpack(body)
 	out := map[string]int{}
@@ -54,7 +54,7 @@ func Unpack(body []byte) (map[string]int, error) {
 	return out, err
 }
 
-// FilterURL is the URL of a look-up by employeeId.
+// FilterURL returns the URL of a look-up by employeeId.
 func FilterURL(value string) string {
 	b, err := newBuilder("https://graph.test/v1.0")
 	if err != nil {
@@ -63,7 +63,7 @@ func FilterURL(value string) string {
 	return b.findUsers(properties["employeeId"], value, []string{"id"}).url
 }
 
-// Names makes a name a user principal name and back, in the domain
+// Names converts a name to a user principal name and back, in the domain
 // kommun.test.
 func Names(name string) (upn, back, why string) {
 	c := &Connector{cfg: Config{Domain: "kommun.test"}}

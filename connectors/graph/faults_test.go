@@ -21,7 +21,7 @@ import (
 
 const secretToken = "wrong-token-nobody-may-read"
 
-// faults are tenants that misbehave.
+// faults returns connectors to tenants that misbehave.
 func faults(prepare func(*graph.Config)) []conformance.Fault {
 	fault := func(name string, opts standin.Options, hook func(standin.Request) *standin.Fault, change func(*graph.Config)) conformance.Fault {
 		return conformance.Fault{Name: name, Secrets: []string{secretToken, "anna@", "Bearer"}, Open: func(t *testing.T) connectors.Connector {
@@ -93,20 +93,20 @@ func results(t *testing.T, c connectors.Connector, changes ...connectors.Change)
 	return r
 }
 
-// waits records how a connector waits, and returns at once.
-type waits struct {
+// sleepRecorder records the pauses of a connector and does not sleep.
+type sleepRecorder struct {
 	mu  sync.Mutex
 	all []time.Duration
 }
 
-func (w *waits) sleep(ctx context.Context, d time.Duration) error {
+func (w *sleepRecorder) sleep(ctx context.Context, d time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.all = append(w.all, d)
 	return ctx.Err()
 }
 
-func (w *waits) total() (sum time.Duration) {
+func (w *sleepRecorder) total() (sum time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.all {
@@ -115,12 +115,12 @@ func (w *waits) total() (sum time.Duration) {
 	return sum
 }
 
-// TestThrottling: Retry-After is honoured, for a request of its own and for
-// one part of a batch, which alone is sent again.
+// TestThrottling checks that Retry-After is honoured, for a single request and
+// for one request of a batch, which alone is sent again.
 func TestThrottling(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
-	w := &waits{}
+	w := &sleepRecorder{}
 	c := graph.WithSleep(open(t, cfg), w.sleep)
 	s.Throttle(2, 7*time.Second, func(r standin.Request) bool { return r.Method == http.MethodPost && r.Path == "/users" })
 	var changes []connectors.Change
@@ -147,12 +147,12 @@ func TestThrottling(t *testing.T) {
 	}
 }
 
-// TestThrottledTooLong: what is too long to wait for is behov's to wait for,
-// and nothing else is tried.
+// TestThrottledTooLong checks that a delay beyond the maximum is returned to the
+// caller, and that nothing else is tried.
 func TestThrottledTooLong(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
-	w := &waits{}
+	w := &sleepRecorder{}
 	c := graph.WithSleep(open(t, cfg), w.sleep)
 	s.Throttle(-1, 10*time.Minute, func(standin.Request) bool { return true })
 	for i, r := range results(t, c, creation("anna", nil), connectors.Change{Op: connectors.DeleteAccount, Account: connectors.AccountRef{ID: "00000000-0000-4000-8000-00000000dead"}}) {
@@ -166,13 +166,13 @@ func TestThrottledTooLong(t *testing.T) {
 	}
 }
 
-// TestWritesAreNotRepeated: what a write did whose answer was an error nobody
-// knows, and a creation must not be sent twice.
+// TestWritesAreNotRepeated checks that a creation that failed with a server error
+// is not sent again, as it may have succeeded.
 func TestWritesAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for _, f := range []standin.Fault{{Status: 500}, {Status: 503, RetryAfter: time.Second}, {Status: 504}, {Drop: true}, {Truncate: true}} {
 		s, cfg := start(t, standin.Options{})
-		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+		c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 		var posts atomic.Int32
 		s.Hook(func(r standin.Request) *standin.Fault {
 			if r.Method == http.MethodPost && r.Path == "/users" {
@@ -185,7 +185,7 @@ func TestWritesAreNotRepeated(t *testing.T) {
 		if r.Err == nil || connectors.ClassOf(r.Err) == connectors.Permanent || posts.Load() != 1 {
 			t.Errorf("%+v: %+v after %d creations", f, r, posts.Load())
 		}
-		// The answer was lost, and the user is there or not: once more.
+		// The answer was lost, and the user may exist: repeat.
 		s.Hook(nil)
 		r = results(t, c, creation("anna", nil))[0]
 		if r.Err != nil || r.AccountID == "" || len(s.Users()) != 1 {
@@ -194,8 +194,8 @@ func TestWritesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestLostAnswerBeforeTheFilterSees: a creation whose answer was lost is
-// repeated by another connector while no filter finds the user yet.
+// TestLostAnswerBeforeTheFilterSees repeats a creation whose answer was lost with
+// another connector, while no filter finds the user yet.
 func TestLostAnswerBeforeTheFilterSees(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Lag: 400 * time.Millisecond})
@@ -212,8 +212,8 @@ func TestLostAnswerBeforeTheFilterSees(t *testing.T) {
 	}
 }
 
-// TestEventualConsistency: a new account that a group does not know yet is
-// added when it has come through, and is never said not to exist.
+// TestEventualConsistency checks that a new account that Graph does not find for
+// a group yet is added after propagation, and is never reported as missing.
 func TestEventualConsistency(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Lag: 300 * time.Millisecond})
@@ -227,18 +227,18 @@ func TestEventualConsistency(t *testing.T) {
 	if got := s.Members(g); len(got) != 1 || s.Manager(created[1].AccountID) != id {
 		t.Errorf("members %v", got)
 	}
-	// For ever is not "no such account" either.
+	// An endless delay is not "no such account" either.
 	s2, cfg := start(t, standin.Options{Lag: time.Hour})
 	s2.AddGroup("staff", nil)
-	c = graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+	c = graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 	add.Account.ID = apply(t, c, connectors.Applied, creation("anna", nil))[0].AccountID
 	if r := results(t, c, add)[0]; connectors.ClassOf(r.Err) != connectors.RetryLater {
 		t.Errorf("%+v, want to try again", r)
 	}
 }
 
-// TestBatchAnswersAreMatched: an answer with another's ID, twice the same, or
-// none is no answer.
+// TestBatchAnswersAreMatched checks that an answer with another ID, a duplicate
+// one or none is not assigned to a request.
 func TestBatchAnswersAreMatched(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]any{
@@ -250,7 +250,7 @@ func TestBatchAnswersAreMatched(t *testing.T) {
 	} {
 		s, cfg := start(t, standin.Options{})
 		ids := []string{s.AddUser("anna", nil), s.AddUser("berit", nil)}
-		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+		c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 		s.Hook(func(r standin.Request) *standin.Fault {
 			if r.Path == "/$batch" {
 				return &standin.Fault{Body: body}
@@ -265,8 +265,8 @@ func TestBatchAnswersAreMatched(t *testing.T) {
 	}
 }
 
-// TestBatchLeavesAnswersOut: a request without an answer was not answered, and
-// a reading that lacks a group's members is none.
+// TestBatchLeavesAnswersOut checks that a request without an answer fails, and
+// that a reading without a group's members is not complete.
 func TestBatchLeavesAnswersOut(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]standin.Fault{"left out": {Omit: true}, "throttled": {Status: 429, RetryAfter: time.Second}, "busy": {Status: 503}} {
@@ -274,7 +274,7 @@ func TestBatchLeavesAnswersOut(t *testing.T) {
 		ids := []string{s.AddUser("anna", nil), s.AddUser("berit", nil)}
 		groups := []string{s.AddGroup("g", nil), s.AddGroup("h", nil)}
 		s.AddMembers(groups[1], ids...)
-		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+		c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 		s.Hook(func(r standin.Request) *standin.Fault {
 			if r.InBatch && (strings.Contains(r.Path, groups[1]) || strings.Contains(r.Path, ids[1])) {
 				return &f
@@ -291,11 +291,11 @@ func TestBatchLeavesAnswersOut(t *testing.T) {
 	}
 }
 
-// TestOneOfABatchFails: the others' answers stand.
+// TestOneOfABatchFails checks that the other answers of the batch are used.
 func TestOneOfABatchFails(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
-	c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+	c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 	var changes []connectors.Change
 	var ids []string
 	for i := range 5 {
@@ -315,7 +315,7 @@ func TestOneOfABatchFails(t *testing.T) {
 	}
 }
 
-// TestCheckNamesThePermission that is missing.
+// TestCheckNamesThePermission checks that Check names the missing permission.
 func TestCheckNamesThePermission(t *testing.T) {
 	t.Parallel()
 	for path, permission := range map[string]string{
@@ -341,7 +341,8 @@ func TestCheckNamesThePermission(t *testing.T) {
 	}
 }
 
-// TestCheckKnowsTheTenant that was meant, by its ID and by its domains.
+// TestCheckKnowsTheTenant checks that Check compares the tenant with tenant_id,
+// by its ID and by its domains.
 func TestCheckKnowsTheTenant(t *testing.T) {
 	t.Parallel()
 	const meant, other = "aaaaaaaa-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"
@@ -361,7 +362,8 @@ func TestCheckKnowsTheTenant(t *testing.T) {
 	}
 }
 
-// TestErrorsAreClassed, named, and traced with Graph's ID of the request.
+// TestErrorsAreClassed checks the class and text of errors, and that they contain
+// Graph's request ID.
 func TestErrorsAreClassed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -384,7 +386,7 @@ func TestErrorsAreClassed(t *testing.T) {
 	} {
 		s, cfg := start(t, standin.Options{})
 		id := s.AddUser("anna", nil)
-		c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+		c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 		s.Hook(func(r standin.Request) *standin.Fault {
 			if r.Method == http.MethodPatch {
 				return &standin.Fault{Status: tt.status, Code: tt.code, Message: "anna@kommun.test is the matter"}
@@ -402,13 +404,14 @@ func TestErrorsAreClassed(t *testing.T) {
 	}
 }
 
-// TestOneGroupCannotBeRead: the reading says so, and is not complete.
+// TestOneGroupCannotBeRead checks that a reading without one group's members is
+// not complete and says so.
 func TestOneGroupCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, with := range []bool{false, true} {
 		s, cfg := start(t, standin.Options{})
 		if with {
-			cfg.Memory = &memory{}
+			cfg.StateStore = &memory{}
 		}
 		hidden := s.AddGroup("hidden", nil)
 		s.AddMembers(hidden, s.AddUser("anna", nil))
@@ -430,7 +433,7 @@ func TestOneGroupCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestTokenGoesNowhereElse: a link to another host is not followed.
+// TestTokenGoesNowhereElse checks that a link to another host is not followed.
 func TestTokenGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 1)
@@ -451,7 +454,8 @@ func TestTokenGoesNowhereElse(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreReused and time is bounded.
+// TestConnectionsAreReused checks that connections are reused and that requests
+// time out.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	s := standin.New(standin.Options{MaxPage: 1})

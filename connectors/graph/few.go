@@ -15,20 +15,20 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// ReadAccounts implements connectors.AccountReader. What it costs grows with
-// what is asked for, and not with the tenant: a request or two for each account
-// and one for its memberships, and one for fifteen groups, twenty of them to a
-// batch. Nothing is kept for the next time: a group that was renamed since
-// would give another's members.
+// ReadAccounts implements connectors.AccountReader. Its cost grows with the
+// number of references, and not with the tenant: one or two requests for each
+// account, one for its memberships, and one for fifteen groups, in batches of
+// twenty requests. It caches nothing: a group that was renamed since would return
+// another group's members.
 //
-// An account is read by its ID, which Graph answers from the directory itself;
-// filters, which lag behind, only say which IDs to read. What was created,
-// adopted, restored or named here a short while ago is read whether or not a
-// filter finds it, and when Graph does not know it yet the reading fails and is
-// to be tried later, rather than to be complete without.
+// It reads an account by its ID, which Graph answers from the directory itself;
+// filters, which lag behind, only return the IDs to read. Accounts that this
+// connector created, adopted, restored or renamed recently are read even when no
+// filter finds them. When Graph does not know such an account yet, the reading
+// fails with RetryLater instead of being complete without it.
 func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
 	s := c.reading(sink)
-	if err := s.few(ctx, refs); err != nil {
+	if err := s.readReferenced(ctx, refs); err != nil {
 		return connectors.Completeness{}, err
 	}
 	if err := s.namedLicences(ctx, entitlements); err != nil {
@@ -38,7 +38,7 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	if err := s.announce(list); err != nil {
+	if err := s.emitGroups(list); err != nil {
 		return connectors.Completeness{}, err
 	}
 	if err := s.memberships(ctx, list); err != nil {
@@ -50,10 +50,10 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	return s.completeness(), nil
 }
 
-// few reads the users that are referred to. One that is not there is not, and
-// one that was created here a moment ago is, for which see settled.
-func (s *reading) few(ctx context.Context, refs []connectors.AccountRef) error {
-	ids, err := s.c.referred(ctx, refs)
+// readReferenced reads the referenced users. A user that does not exist is left
+// out; for recently created ones see sendWithPropagation.
+func (s *reading) readReferenced(ctx context.Context, refs []connectors.AccountRef) error {
+	ids, err := s.c.resolveRefs(ctx, refs)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *reading) few(ctx context.Context, refs []connectors.AccountRef) error {
 	for i, id := range ids {
 		requests[i] = s.c.build.getUser(id, s.c.userSelection(), s.c.userExpansion())
 	}
-	for i, r := range s.c.settled(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
+	for i, r := range s.c.sendWithPropagation(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
 		p, err := s.c.person(ids[i], r)
 		if err != nil {
 			return err
@@ -76,14 +76,14 @@ func (s *reading) few(ctx context.Context, refs []connectors.AccountRef) error {
 	return nil
 }
 
-// referred are the IDs of all users that references may mean. Graph's filters
-// disregard case: there may be more than are meant.
-func (c *Connector) referred(ctx context.Context, refs []connectors.AccountRef) ([]string, error) {
+// resolveRefs returns the IDs of all users that the references may mean. Graph's
+// filters ignore case, so there may be more than are meant.
+func (c *Connector) resolveRefs(ctx context.Context, refs []connectors.AccountRef) ([]string, error) {
 	ids := map[string]bool{}
 	filters := map[string]bool{}
 	var requests []request
 	seek := func(p property, value string) {
-		// $expand is not to be had with a filter that is an advanced query
+		// $expand cannot be combined with a filter that is an advanced query
 		// (https://learn.microsoft.com/graph/aad-advanced-queries).
 		if q := c.build.findUsers(p, value, []string{"id"}); !filters[q.url] {
 			filters[q.url] = true
@@ -94,7 +94,7 @@ func (c *Connector) referred(ctx context.Context, refs []connectors.AccountRef) 
 		if isID(ref.ID) {
 			ids[strings.ToLower(ref.ID)] = true
 		}
-		if c.badAnchor(ref.Anchor) == "" {
+		if c.invalidAnchor(ref.Anchor) == "" {
 			ids[strings.ToLower(c.idOf(ref.Anchor))] = true
 			seek(c.anchor, ref.Anchor)
 		}
@@ -104,13 +104,13 @@ func (c *Connector) referred(ctx context.Context, refs []connectors.AccountRef) 
 			seek(properties["userPrincipalName"], upn)
 		}
 	}
-	delete(ids, "") // of nobody who is fresh
+	delete(ids, "") // of recently created users without an ID
 	for i, r := range c.all(ctx, requests) {
 		err := r.err
 		if err == nil {
 			err = continued[models.UserCollectionResponseable](ctx, c, requests[i], r.answer, models.CreateUserCollectionResponseFromDiscriminatorValue, func(u models.Userable) error {
 				if u.GetId() == nil || !isID(*u.GetId()) {
-					return connectors.Errorf(connectors.Permanent, "graph: %s: one comes without an object ID", requests[i].doing)
+					return connectors.Errorf(connectors.Permanent, "graph: %s: an object in the answer has no ID", requests[i].doing)
 				}
 				ids[strings.ToLower(*u.GetId())] = true
 				return nil
@@ -123,15 +123,15 @@ func (c *Connector) referred(ctx context.Context, refs []connectors.AccountRef) 
 	return slices.Sorted(maps.Keys(ids)), nil
 }
 
-// canBeFound says whether somebody may have such a user principal name. Old and
-// synced ones keep to fewer rules than those that are given from here.
+// canBeFound reports whether a user may have such a user principal name. Old and
+// synchronised ones follow fewer rules than new ones.
 func canBeFound(name string) bool {
 	const longest = 1024
 	return name != "" && len(name) <= longest && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
-// namedLicences emits those of the licences that are named, and who of the
-// accounts that were read has them.
+// namedLicences emits those of the named licences that exist, and which of the
+// read accounts have them.
 func (s *reading) namedLicences(ctx context.Context, names []string) error {
 	isLicence := func(name string) bool { return strings.HasPrefix(name, licencePrefix) }
 	if !s.c.cfg.Licences || !slices.ContainsFunc(names, isLicence) {
@@ -145,8 +145,8 @@ func (s *reading) namedLicences(ctx context.Context, names []string) error {
 	return s.emitLicences(skus)
 }
 
-// groupsNamed reads the groups that names may mean, with all others that have
-// the name of one of them: then name makes of these what it makes of all.
+// groupsNamed reads the groups that the names may mean, with all other groups of
+// the same names, so that name returns the same as for a list of all groups.
 func (c *Connector) groupsNamed(ctx context.Context, names []string) ([]group, error) {
 	var ids, plain []string
 	asked := map[string]bool{}
@@ -192,7 +192,7 @@ func (c *Connector) groupsBy(ctx context.Context, requests []request) ([]group, 
 			err = continued[models.GroupCollectionResponseable](ctx, c, requests[i], r.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
 				one := groupOf(g)
 				if !isID(one.ID) {
-					return connectors.Errorf(connectors.Permanent, "graph: %s: a group comes without an object ID", requests[i].doing)
+					return connectors.Errorf(connectors.Permanent, "graph: %s: a group in the answer has no ID", requests[i].doing)
 				}
 				if !seen[one.ID] {
 					seen[one.ID] = true
@@ -208,13 +208,12 @@ func (c *Connector) groupsBy(ctx context.Context, requests []request) ([]group, 
 	return list, nil
 }
 
-// memberships emits which of the groups the accounts that were read are in
-// themselves: checkMemberGroups would tell of those they are in through others
-// as well. Of groups whose membership is hidden an account's memberships say
-// nothing unless the application has Member.Read.Hidden, and do not say that
-// they do not (https://learn.microsoft.com/graph/api/user-list-memberof): those
-// are read with their members, as a snapshot does, and so are all when the
-// application may read groups but not a user's.
+// memberships emits which of the groups the read accounts are direct members of;
+// checkMemberGroups would include indirect ones. An account's memberships do not
+// show groups with hidden membership unless the application has
+// Member.Read.Hidden (https://learn.microsoft.com/graph/api/user-list-memberof).
+// These groups are read with their members, as in a snapshot, and so are all
+// groups when the application may read groups but not a user's memberships.
 func (s *reading) memberships(ctx context.Context, list []group) error {
 	ids := slices.Sorted(maps.Keys(s.accounts))
 	var open, hidden []group
@@ -245,19 +244,20 @@ func (s *reading) memberships(ctx context.Context, list []group) error {
 	return s.members(ctx, hidden)
 }
 
-// membersAmong returns who of some users is in which group, by the group's ID.
+// membersAmong returns which of the users are members of which group, by the
+// group's ID.
 func (c *Connector) membersAmong(ctx context.Context, ids []string) (map[string][]member, error) {
 	requests := make([]request, len(ids))
 	for i, id := range ids {
 		requests[i] = c.build.memberOf(id)
 	}
 	all := map[string][]member{}
-	for i, r := range c.settled(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
+	for i, r := range c.sendWithPropagation(ctx, requests, func(i int) []string { return ids[i : i+1] }) {
 		if r.err != nil {
 			return nil, r.err
 		}
 		if r.gone() {
-			continue // deleted while we read
+			continue // deleted during the reading
 		}
 		in, err := c.allMembers(ctx, requests[i], r.answer)
 		if err != nil {

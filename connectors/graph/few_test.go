@@ -22,7 +22,7 @@ func nothing() *seen {
 	return &seen{map[string]connectors.Account{}, map[string]bool{}, map[connectors.Membership]int{}}
 }
 
-// few reads some accounts, which must be complete.
+// few reads accounts, and requires that the reading is complete.
 func few(t testing.TB, c connectors.Connector, refs []connectors.AccountRef, names ...string) *seen {
 	t.Helper()
 	s := nothing()
@@ -32,7 +32,7 @@ func few(t testing.TB, c connectors.Connector, refs []connectors.AccountRef, nam
 	return s
 }
 
-// about is what of a reading concerns some accounts and entitlements.
+// about returns the part of a reading about given accounts and entitlements.
 func (s *seen) about(ids, names []string) *seen {
 	out := nothing()
 	for id, a := range s.Accounts {
@@ -53,8 +53,8 @@ func (s *seen) about(ids, names []string) *seen {
 	return out
 }
 
-// alike checks that some accounts and entitlements, read by themselves, are as
-// a snapshot has them, and that nothing else came that a snapshot has not.
+// alike checks that accounts and entitlements read one by one are as in a
+// snapshot, and that nothing came that is not in a snapshot.
 func alike(t testing.TB, whole *seen, c connectors.Connector, refs []connectors.AccountRef, ids []string, names ...string) *seen {
 	t.Helper()
 	some := few(t, c, refs, names...)
@@ -79,18 +79,18 @@ func alike(t testing.TB, whole *seen, c connectors.Connector, refs []connectors.
 	return some
 }
 
-// town is a tenant with some of everything.
-type town struct {
+// tenant is a tenant with some of everything.
+type tenant struct {
 	*standin.Server
-	ids, names []string // of all users, also those that are no accounts, and of all that may be an entitlement
+	ids, names []string // of all users, also those that are no accounts, and of all possible entitlements
 	refs       []connectors.AccountRef
 	guest      string
 	deleted    string
 	hidden     string
 }
 
-func newTown(s *standin.Server) *town {
-	w := &town{Server: s}
+func newTenant(s *standin.Server) *tenant {
+	w := &tenant{Server: s}
 	for i := range 45 {
 		name, anchor := fmt.Sprintf("u%d", i), fmt.Sprintf("person-%d", i)
 		id := s.AddUser(name, map[string]any{
@@ -148,10 +148,10 @@ func newTown(s *standin.Server) *town {
 	return w
 }
 
-// TestFewAreAsInASnapshot: guests, synced and deleted users, licences, names
-// that several groups have, more accounts than a batch takes, and lists of
-// several pages.
-func TestFewAreAsInASnapshot(t *testing.T) {
+// TestReadAccountsMatchesSnapshot reads guests, synchronised and deleted users,
+// licences, names that several groups have, more accounts than a batch holds, and
+// lists of several pages.
+func TestReadAccountsMatchesSnapshot(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*graph.Config){
 		"as it is":        func(*graph.Config) {},
@@ -159,7 +159,7 @@ func TestFewAreAsInASnapshot(t *testing.T) {
 		"guests":          func(c *graph.Config) { c.Guests, c.Licences = true, true },
 		"groups by ID":    func(c *graph.Config) { c.GroupNames = "id" },
 		"names in full":   func(c *graph.Config) { c.Domain = "" },
-		"with a memory":   func(c *graph.Config) { c.Memory = &memory{} },
+		"with a memory":   func(c *graph.Config) { c.StateStore = &memory{} },
 		"few attributes":  func(c *graph.Config) { c.Attributes, c.References = []string{"jobTitle"}, nil },
 		"another limit":   func(c *graph.Config) { c.Limits.Concurrent = 1 },
 		"without any MFA": func(c *graph.Config) { c.MFA = false },
@@ -169,7 +169,7 @@ func TestFewAreAsInASnapshot(t *testing.T) {
 			s, cfg := start(t, standin.Options{MaxPage: 7, ReadsHidden: true, Domains: []string{domain, "other.test"},
 				Licences: []standin.Licence{{SKU: "E3", Units: 99}, {SKU: "EMS", Units: 99}}})
 			prepare(&cfg)
-			w := newTown(s)
+			w := newTenant(s)
 			if cfg.Domain == "" {
 				for i, r := range w.refs {
 					if r.Name != "" && !strings.Contains(r.Name, "@") {
@@ -185,7 +185,7 @@ func TestFewAreAsInASnapshot(t *testing.T) {
 				accounts = 47
 			}
 			if cfg.GroupNames == "id" {
-				memberships = 100 // of those that are asked for by ID
+				memberships = 100 // of those that are requested by ID
 			}
 			if _, there := got.Accounts[w.deleted]; there || len(got.Accounts) != accounts || len(got.Members) < memberships {
 				t.Errorf("%d accounts, %d memberships: the test has lost its point", len(got.Accounts), len(got.Members))
@@ -203,9 +203,9 @@ func TestFewAreAsInASnapshot(t *testing.T) {
 	}
 }
 
-// TestFewDoNotGrowWithTheTenant: one account is as many requests among ten
-// users as among a thousand, and no list of all of anything.
-func TestFewDoNotGrowWithTheTenant(t *testing.T) {
+// TestReadAccountsCost checks that reading one account takes as many requests
+// among ten users as among a thousand, and no list of all objects.
+func TestReadAccountsCost(t *testing.T) {
 	t.Parallel()
 	count := func(users int) []string {
 		s, cfg := start(t, standin.Options{Licences: []standin.Licence{{SKU: "E3", Units: 1}}})
@@ -241,14 +241,14 @@ func TestFewDoNotGrowWithTheTenant(t *testing.T) {
 	if diff := cmp.Diff(want[:5], small); diff != "" {
 		t.Errorf("of ten: %s", diff)
 	}
-	// The account's own thousand memberships are a second page.
+	// The account's own thousand memberships are on a second page.
 	if diff := cmp.Diff(want, large); diff != "" {
 		t.Errorf("of a thousand: %s", diff)
 	}
 }
 
-// TestFewInBatches: twenty to a request.
-func TestFewInBatches(t *testing.T) {
+// TestReadAccountsInBatches checks that twenty requests are sent in one batch.
+func TestReadAccountsInBatches(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	var refs []connectors.AccountRef
@@ -274,12 +274,13 @@ func TestFewInBatches(t *testing.T) {
 	}
 }
 
-// TestFewThatAreNew: what was created, adopted and renamed here is there, by
-// whatever it is asked for, although no filter finds it yet.
-func TestFewThatAreNew(t *testing.T) {
+// TestReadAccountsRecentlyChanged checks that an account that this connector
+// created, adopted or renamed is found by ID, anchor and name, although no filter
+// finds it yet.
+func TestReadAccountsRecentlyChanged(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Lag: time.Hour})
-	c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+	c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 	id := apply(t, c, connectors.Applied, creation("anna", nil))[0].AccountID
 	there := func(ref connectors.AccountRef) {
 		t.Helper()
@@ -310,9 +311,9 @@ func TestFewThatAreNew(t *testing.T) {
 	}
 }
 
-// TestFewAndHiddenMemberships: what an account's memberships do not tell is
-// read from the group, and without the permission it is not complete.
-func TestFewAndHiddenMemberships(t *testing.T) {
+// TestReadAccountsHiddenMemberships checks that hidden memberships are read from
+// the group, and that the reading is not complete without the permission.
+func TestReadAccountsHiddenMemberships(t *testing.T) {
 	t.Parallel()
 	for _, may := range []bool{true, false} {
 		s, cfg := start(t, standin.Options{ReadsHidden: may})
@@ -332,12 +333,12 @@ func TestFewAndHiddenMemberships(t *testing.T) {
 	}
 }
 
-// TestFewWithoutUsersMemberships: an application that may read groups only is
-// told the same.
-func TestFewWithoutUsersMemberships(t *testing.T) {
+// TestReadAccountsWithoutUserPermission checks that an application that may read
+// only groups gets the same memberships.
+func TestReadAccountsWithoutUserPermission(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{ReadsHidden: true})
-	w := newTown(s)
+	w := newTenant(s)
 	s.Hook(func(r standin.Request) *standin.Fault {
 		if strings.HasSuffix(r.Path, "/memberOf") {
 			return &standin.Fault{Status: 403, Code: "Authorization_RequestDenied", Message: "Insufficient privileges."}
@@ -348,9 +349,9 @@ func TestFewWithoutUsersMemberships(t *testing.T) {
 	alike(t, snapshot(t, c), c, w.refs, w.ids, w.names...)
 }
 
-// TestFewBroken: whatever breaks on the way, nothing that was missed is passed
-// off as complete.
-func TestFewBroken(t *testing.T) {
+// TestReadAccountsWithFaults checks that a reading that missed anything is not
+// complete, whichever request fails.
+func TestReadAccountsWithFaults(t *testing.T) {
 	t.Parallel()
 	parts := map[string]func(standin.Request) bool{
 		"filter": func(r standin.Request) bool { return r.Path == "/users" },
@@ -377,13 +378,13 @@ func TestFewBroken(t *testing.T) {
 			t.Parallel()
 			s, cfg := start(t, standin.Options{MaxPage: 7, ReadsHidden: true, Domains: []string{domain, "other.test"}, Licences: []standin.Licence{{SKU: "E3", Units: 99}}})
 			cfg.Licences = true
-			w := newTown(s)
-			c := graph.WithSleep(open(t, cfg), (&waits{}).sleep)
+			w := newTenant(s)
+			c := graph.WithSleep(open(t, cfg), (&sleepRecorder{}).sleep)
 			read := func() (connectors.Completeness, error) {
 				return c.(connectors.AccountReader).ReadAccounts(t.Context(), w.refs, append(w.names, w.hidden), nothing())
 			}
 			for name, fault := range broken {
-				var hit atomic.Int32 // an answer that is lost says nothing of when
+				var hit atomic.Int32 // a lost answer has no order
 				s.Hook(func(r standin.Request) *standin.Fault {
 					if !is(r) {
 						return nil
@@ -420,8 +421,9 @@ func TestFewBroken(t *testing.T) {
 	}
 }
 
-// TestFewDeletedMeanwhile: who is gone by then is in no group.
-func TestFewDeletedMeanwhile(t *testing.T) {
+// TestReadAccountsDeletedMeanwhile checks that a user who is deleted during the
+// reading is in no group.
+func TestReadAccountsDeletedMeanwhile(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	id := s.AddUser("anna", nil)
@@ -437,8 +439,8 @@ func TestFewDeletedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestFewAndASinkThatIsFull: its error ends the reading.
-func TestFewAndASinkThatIsFull(t *testing.T) {
+// TestReadAccountsSinkError checks that an error of the sink ends the reading.
+func TestReadAccountsSinkError(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	id := s.AddUser("anna", nil)
@@ -452,7 +454,7 @@ func TestFewAndASinkThatIsFull(t *testing.T) {
 	}
 }
 
-// full takes so many, and then no more.
+// full is a sink that fails after a number of items.
 type full struct{ left int }
 
 func (f *full) take() error {
@@ -466,9 +468,10 @@ func (f *full) Account(connectors.Account) error         { return f.take() }
 func (f *full) Entitlement(connectors.Entitlement) error { return f.take() }
 func (f *full) Membership(connectors.Membership) error   { return f.take() }
 
-// TestFewOfOneAnchor: everybody who has it comes, on however many pages, and
-// whom Graph finds because it disregards case does no harm.
-func TestFewOfOneAnchor(t *testing.T) {
+// TestReadAccountsOfOneAnchor checks that all accounts with an anchor are read,
+// on several pages, and that those which Graph finds in another case are left
+// out.
+func TestReadAccountsOfOneAnchor(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	var ids []string

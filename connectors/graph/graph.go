@@ -1,14 +1,13 @@
-// Package graph is the connector for Microsoft Entra ID through Microsoft
-// Graph v1.0: accounts are users, entitlements are groups and, when asked for,
-// licences, and the anchor is an attribute that configuration names.
+// Package graph is the connector for Microsoft Entra ID through Microsoft Graph
+// v1.0: accounts are users, entitlements are groups and, when configured,
+// licences, and the anchor is a configured attribute.
 //
-// Requests are made by the SDK's request builders and models, and so are its
-// answers read, but they are sent from here, alone or twenty in a batch, and
-// an answer is believed only when it is seen. The package must never take a
-// list that ended early for a whole one, never answer a change with the answer
-// to another, never remove a member without naming it and $ref (which would
-// delete the user), never address a user by anything but an object ID, and
-// never put what is personal or secret into an error.
+// The SDK's request builders and models build requests and parse answers, but the
+// connector sends them itself, alone or twenty in a batch, and verifies every
+// answer. The package must never take a truncated list for a complete one, never
+// assign an answer to another change, never remove a member without naming it and
+// $ref (which would delete the user), never address a user by anything but an
+// object ID, and never put personal data or secrets into an error.
 package graph
 
 import (
@@ -35,23 +34,23 @@ type Connector struct {
 	anchor     property
 	manager    bool // is managed
 
-	writes *limit.Limiter // how often something may be written
-	slots  *limit.Limiter // how many requests at a time
+	writes *limit.Limiter // bounds writes
+	slots  *limit.Limiter // bounds concurrent requests
 
 	sleep func(context.Context, time.Duration) error
 
 	mu    sync.Mutex
-	made  map[string]time.Time // accounts that were created here a short while ago, by ID
-	ids   map[string]string    // and their IDs by anchor
-	names map[string]naming    // whom names were given to here a short while ago, by user principal name in lower case
+	made  map[string]time.Time    // recently created accounts, by ID
+	ids   map[string]string       // IDs of recently created accounts, by anchor
+	names map[string]assignedName // recently assigned names, by user principal name in lower case
 
-	tidied time.Time // when names last lost those that are old
+	prunedAt time.Time // when old entries were last removed from names
 
-	delta sync.Mutex // one reading at a time uses the memory
+	delta sync.Mutex // held by the one reading that uses the StateStore
 }
 
-// withMFA is a Connector that can tell who is enrolled and issue passes. A
-// type of its own, so that only a connector with mfa: true claims it.
+// withMFA is a Connector that can read enrolment and issue passes. It is a type
+// of its own, so that only a connector with mfa: true has the abilities.
 type withMFA struct{ *Connector }
 
 var (
@@ -65,13 +64,13 @@ var (
 	_ connectors.PassIssuer      = (*withMFA)(nil)
 )
 
-// parallel is how many requests are under way at the same time when the limits
-// do not say.
-const parallel = 4
+// defaultConcurrency is how many requests run at the same time when the limits do
+// not say.
+const defaultConcurrency = 4
 
 // New returns a connector, which is also an MFAReader, SingleMFAReader and
-// PassIssuer when mfa is configured. It reads the certificate files, and
-// contacts nobody.
+// PassIssuer when mfa is configured. It reads the certificate files and opens no
+// connection.
 func New(cfg Config) (connectors.Connector, error) {
 	c, err := open(cfg)
 	if err != nil {
@@ -93,10 +92,10 @@ func open(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		cfg: cfg, http: transport.Client(t, cfg.Timeout, parallel), sleep: sleep,
-		writes: limit.New(cfg.Limits, parallel),
-		slots:  limit.New(limit.Limits{Concurrent: cfg.Limits.Concurrent}, parallel),
-		made:   map[string]time.Time{}, ids: map[string]string{}, names: map[string]naming{},
+		cfg: cfg, http: transport.Client(t, cfg.Timeout, defaultConcurrency), sleep: sleep,
+		writes: limit.New(cfg.Limits, defaultConcurrency),
+		slots:  limit.New(limit.Limits{Concurrent: cfg.Limits.Concurrent}, defaultConcurrency),
+		made:   map[string]time.Time{}, ids: map[string]string{}, names: map[string]assignedName{},
 	}
 	if c.credential, err = credential(cfg, c.http); err != nil {
 		return nil, err
@@ -123,15 +122,15 @@ func open(cfg Config) (*Connector, error) {
 func (c *Connector) Capabilities() connectors.Capabilities {
 	all := connectors.Capabilities{
 		connectors.Create:     connectors.Can("needs User.ReadWrite.All"),
-		connectors.Adopt:      connectors.Can("not of users that are synced from the premises"),
-		connectors.Update:     connectors.Can("not what is synced from the premises; of users with an administrative role only with such a role"),
+		connectors.Adopt:      connectors.Can("not for users that are synchronised from an on-premises directory"),
+		connectors.Update:     connectors.Can("not for synchronised attributes; for users with an administrative role only with such a role"),
 		connectors.References: connectors.Cannot("manager is not among the references"),
 		connectors.Rename:     connectors.Can("within the tenant's verified domains"),
 		connectors.Disable:    connectors.Can("needs User.EnableDisableAccount.All or User.ReadWrite.All"),
-		connectors.Delete:     connectors.Can("for 30 days it can be restored"),
-		connectors.Restore:    connectors.Can("within 30 days; with the password and the licences it had, and without its groups"),
-		connectors.Members:    connectors.Can("needs GroupMember.ReadWrite.All; not of dynamic, synced and mail-enabled security groups"),
-		connectors.Password:   connectors.Cannot("it is told to nobody: no handover is configured"),
+		connectors.Delete:     connectors.Can("restorable for 30 days"),
+		connectors.Restore:    connectors.Can("within 30 days; with the earlier password and licences, and without the earlier groups"),
+		connectors.Members:    connectors.Can("needs GroupMember.ReadWrite.All; not for dynamic, synchronised and mail-enabled security groups"),
+		connectors.Password:   connectors.Cannot("no password file receives it"),
 		connectors.MFA:        connectors.Cannot("mfa is not configured"),
 		connectors.Passes:     connectors.Cannot("mfa is not configured"),
 		connectors.Sessions:   connectors.Can("needs User.RevokeSessions.All or User.ReadWrite.All"),
@@ -139,7 +138,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 	if c.manager {
 		all[connectors.References] = connectors.Can("manager")
 	}
-	if c.cfg.Handover != nil {
+	if c.cfg.PasswordSink != nil {
 		all[connectors.Password] = connectors.Can("random, to be changed at the first sign-in")
 	}
 	if c.cfg.Licences {
@@ -152,13 +151,13 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 func (c *withMFA) Capabilities() connectors.Capabilities {
 	all := c.Connector.Capabilities()
 	all[connectors.MFA] = connectors.Can("needs AuditLog.Read.All and UserAuthenticationMethod.Read.All")
-	all[connectors.Passes] = connectors.Can("needs UserAuthenticationMethod.ReadWrite.All, and the tenant's policy to permit them")
+	all[connectors.Passes] = connectors.Can("needs UserAuthenticationMethod.ReadWrite.All, and a policy of the tenant that permits them")
 	return all
 }
 
-// Matching implements connectors.Matcher. Graph finds texts without regard to
-// case but keeps it, so that a new case in a title is a change; in names and
-// addresses it is none.
+// Matching implements connectors.Matcher. Graph compares texts without case but
+// stores the case, so that another case in a title is a change; in names and
+// addresses it is not.
 func (c *Connector) Matching() map[string]connectors.Matching {
 	all := map[string]connectors.Matching{"userPrincipalName": connectors.MatchIgnoreCase}
 	for _, p := range c.attributes {

@@ -10,15 +10,15 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// group is what is known of a group.
+// group holds the properties of a group.
 type group struct {
 	ID      string   `json:"id"`
 	Name    string   `json:"name,omitempty"` // displayName
 	Types   []string `json:"types,omitempty"`
 	Synced  bool     `json:"synced,omitempty"`
 	Mail    bool     `json:"mail,omitempty"`
-	natives []string // the entitlements it is, in a reading
-	hidden  bool     // who is in it is hidden (visibility), where that was asked for
+	natives []string // the names of the entitlements it is, in a reading
+	hidden  bool     // the membership is hidden (visibility), where requested
 }
 
 func groupOf(g models.Groupable) group {
@@ -41,8 +41,8 @@ func (g group) is(kind string) bool {
 	return slices.ContainsFunc(g.Types, func(t string) bool { return strings.EqualFold(t, kind) })
 }
 
-// closed says why a group's members cannot be changed, or nothing.
-func (g group) closed() string {
+// membersReadOnly returns why a group's members cannot be changed, or "".
+func (g group) membersReadOnly() string {
 	switch {
 	case g.is("DynamicMembership"):
 		return dynamic
@@ -61,7 +61,7 @@ func (c *Connector) groups(ctx context.Context) ([]group, error) {
 	err := pages[models.GroupCollectionResponseable](ctx, c, c.build.listGroups(pageSize), models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
 		one := groupOf(g)
 		if !isID(one.ID) {
-			return connectors.Errorf(connectors.Permanent, "graph: read groups: a group comes without an object ID")
+			return connectors.Errorf(connectors.Permanent, "graph: read groups: a group in the answer has no ID")
 		}
 		if !seen[one.ID] {
 			seen[one.ID] = true
@@ -72,9 +72,9 @@ func (c *Connector) groups(ctx context.Context) ([]group, error) {
 	return all, err
 }
 
-// name gives every group the one name under which it shows: its own, and the
-// object ID when it has none, another has the same, or configuration names
-// groups by ID. It returns the names that several have.
+// name gives every group its entitlement name: its own name, or the object ID
+// when it has none, another group has the same, or configuration names groups by
+// ID. It returns the names that several groups have.
 func (c *Connector) name(list []group) (ambiguous []string) {
 	count := map[string]int{}
 	for _, g := range list {
@@ -99,8 +99,8 @@ func (c *Connector) name(list []group) (ambiguous []string) {
 	return ambiguous
 }
 
-// announce says which entitlements there are.
-func (s *reading) announce(list []group) error {
+// emitGroups emits the entitlements.
+func (s *reading) emitGroups(list []group) error {
 	for _, name := range s.c.name(list) {
 		if err := s.sink.Entitlement(connectors.Entitlement{Name: name, Ambiguous: true}); err != nil {
 			return err
@@ -133,7 +133,7 @@ func (s *reading) members(ctx context.Context, list []group) error {
 	})
 }
 
-// unreadable says that an error concerns one group only.
+// unreadable reports whether an error concerns one group only.
 func unreadable(err error) bool {
 	return connectors.ClassOf(err) == connectors.Permanent && !isStop(err)
 }
@@ -145,7 +145,7 @@ func (s *reading) emit(g group, members []member) error {
 		case !m.user || s.guests[id]:
 			id = ""
 		case !s.accounts[id]:
-			continue // created or deleted while we read
+			continue // created or deleted during the reading
 		}
 		for _, name := range g.natives {
 			if err := s.sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {
@@ -156,14 +156,14 @@ func (s *reading) emit(g group, members []member) error {
 	return nil
 }
 
-// member is a group's member: a user or something else.
+// member is a group's member: a user or another object.
 type member struct {
 	id   string
 	user bool
 }
 
-// membersOf calls each with the members of every group, or with why they
-// cannot be read. A group that is gone by then has none.
+// membersOf calls each with the members of every group, or with the error why
+// they cannot be read. A group that was deleted meanwhile has none.
 func (c *Connector) membersOf(ctx context.Context, list []group, each func(group, []member, error) error) error {
 	for part := range slices.Chunk(list, batchOfGroups) {
 		requests := make([]request, len(part))
@@ -189,7 +189,7 @@ func (c *Connector) allMembers(ctx context.Context, first request, a *answer) ([
 	seen := map[string]bool{}
 	err := continued[models.DirectoryObjectCollectionResponseable](ctx, c, first, a, models.CreateDirectoryObjectCollectionResponseFromDiscriminatorValue, func(o models.DirectoryObjectable) error {
 		if o.GetId() == nil || *o.GetId() == "" {
-			return connectors.Errorf(connectors.Permanent, "graph: %s: a member comes without an object ID", first.doing)
+			return connectors.Errorf(connectors.Permanent, "graph: %s: a member in the answer has no ID", first.doing)
 		}
 		_, user := o.(models.Userable)
 		if !seen[*o.GetId()] {

@@ -8,7 +8,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
-// maxIn is how many values one $filter with in takes
+// maxIn is the maximum of values in one $filter with in
 // (https://learn.microsoft.com/graph/filter-query-parameter).
 const maxIn = 15
 
@@ -19,14 +19,14 @@ func typeOf(u models.Userable) string {
 	return ""
 }
 
-// external is in the user principal name of who was invited from elsewhere
+// guestMarker is in the user principal name of an invited user
 // (https://learn.microsoft.com/entra/external-id/user-properties).
-const external = "#EXT#"
+const guestMarker = "#EXT#"
 
-func isExternal(name string) bool { return strings.Contains(strings.ToUpper(name), external) }
+func isExternal(name string) bool { return strings.Contains(strings.ToUpper(name), guestMarker) }
 
-// outside says that a user is a guest, and guests are not in our scope.
-func (c *Connector) outside(k knownUser) bool {
+// isOutOfScope reports whether a user is a guest and guests are not managed.
+func (c *Connector) isOutOfScope(k knownUser) bool {
 	return !c.cfg.Guests && (strings.EqualFold(k.Type, "Guest") || isExternal(k.Name))
 }
 
@@ -35,12 +35,12 @@ func (c *Connector) outsideUser(u models.Userable) bool {
 	if upn := u.GetUserPrincipalName(); upn != nil {
 		k.Name = *upn
 	}
-	return c.outside(k)
+	return c.isOutOfScope(k)
 }
 
-// inScope refuses changes of guests' accounts, and returns the others. It asks
-// for many users at a time, since some changes would be made without reading
-// the user. Accounts that were created here are nobody's guests.
+// inScope refuses changes of guests' accounts, and returns the others. It reads
+// many users at a time, as some changes would otherwise be made without reading
+// the user. Accounts that this connector created are no guests.
 func (r *run) inScope(ctx context.Context, todo []work) []work {
 	if r.c.cfg.Guests {
 		return todo
@@ -79,8 +79,8 @@ func (r *run) inScope(ctx context.Context, todo []work) []work {
 	})
 }
 
-// usersIn calls each with the users that have one of the values, and returns
-// what went wrong for every chunk of them.
+// usersIn calls each with the users that have one of the values, and returns the
+// error of every chunk.
 func (c *Connector) usersIn(ctx context.Context, name string, chunks [][]string, each func(models.Userable)) []error {
 	requests := make([]request, len(chunks))
 	for i, values := range chunks {
@@ -97,18 +97,18 @@ func (c *Connector) usersIn(ctx context.Context, name string, chunks [][]string,
 	return errs
 }
 
-// TakenNames implements connectors.NameChecker. A user principal name is one
-// user's in the whole tenant, guests included. Of deleted users it is not: Graph
-// frees the name of one at once, and asks for another when it is restored and
+// TakenNames implements connectors.NameChecker. A user principal name is unique
+// in the whole tenant, guests included. The name of a deleted user is free: Graph
+// releases it at once, and requires another name when the user is restored and
 // the name is taken by then
 // (https://learn.microsoft.com/graph/api/directory-deleteditems-restore).
 func (c *Connector) TakenNames(ctx context.Context, names []string) (map[string]bool, error) {
-	given := map[string][]string{} // as they were given, by user principal name
+	given := map[string][]string{} // as given, by user principal name
 	var upns []string
 	for _, name := range names {
 		upn, why := c.upn(name)
 		if why != "" {
-			continue // nobody can have it
+			continue // no user can have it
 		}
 		key := strings.ToLower(upn)
 		if given[key] == nil {

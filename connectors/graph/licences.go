@@ -14,15 +14,15 @@ import (
 // licencePrefix begins the name of a licence as an entitlement.
 const licencePrefix = "licence:"
 
-// skus reads which licences the tenant has, by their part number.
+// skus returns the tenant's licences, by their part number.
 func (c *Connector) skus(ctx context.Context) (map[string]uuid.UUID, error) {
 	all := map[string]uuid.UUID{}
 	err := pages[models.SubscribedSkuCollectionResponseable](ctx, c, c.build.listSKUs(), models.CreateSubscribedSkuCollectionResponseFromDiscriminatorValue, func(k models.SubscribedSkuable) error {
 		if k.GetSkuId() == nil || k.GetSkuPartNumber() == nil {
-			return connectors.Errorf(connectors.Permanent, "graph: read licences: one comes without skuId or skuPartNumber")
+			return connectors.Errorf(connectors.Permanent, "graph: read licences: a licence in the answer has no skuId or skuPartNumber")
 		}
 		if k.GetAppliesTo() != nil && *k.GetAppliesTo() == "Company" {
-			return nil // nobody has it: the tenant does
+			return nil // assigned to the tenant, not to users
 		}
 		all[*k.GetSkuPartNumber()] = *k.GetSkuId()
 		return nil
@@ -30,7 +30,7 @@ func (c *Connector) skus(ctx context.Context) (map[string]uuid.UUID, error) {
 	return all, err
 }
 
-// skusOf are the licences that a user has, itself or through a group.
+// skusOf returns the licences that a user has, directly or through a group.
 func skusOf(u models.Userable) []string {
 	var ids []string
 	for _, l := range u.GetAssignedLicenses() {
@@ -41,7 +41,7 @@ func skusOf(u models.Userable) []string {
 	return ids
 }
 
-// licences emits them and who has them.
+// licences emits licences and which accounts have them.
 func (s *reading) licences(ctx context.Context) error {
 	if !s.c.cfg.Licences {
 		return nil

@@ -34,7 +34,7 @@ func leaves(id, entitlement string) connectors.Change {
 	return c
 }
 
-// detail is why a change was refused.
+// detail returns why a change was refused.
 func detail(t *testing.T, c connectors.Connector, change connectors.Change) string {
 	t.Helper()
 	r := results(t, c, change)[0]
@@ -44,9 +44,9 @@ func detail(t *testing.T, c connectors.Connector, change connectors.Change) stri
 	return r.Detail
 }
 
-// TestRehireRestores: who comes back within 30 days gets the account that was
-// theirs, changed and enabled as asked, and without the groups it had; after
-// that a new one.
+// TestRehireRestores checks that a person who comes back within 30 days gets the
+// earlier account, changed and enabled as requested, and without its earlier
+// groups; after that a new one.
 func TestRehireRestores(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -59,7 +59,7 @@ func TestRehireRestores(t *testing.T) {
 	s.AddUnit(id, "00000000-0000-4000-8000-0000000000a1")
 	apply(t, c, connectors.Applied, on(connectors.DeleteAccount, id))
 	boss := s.AddUser("boss", nil)
-	// By another name and with another title: it is the person that counts.
+	// With another name and another title: the anchor decides.
 	again := creation("anna.berg", map[string][]string{"jobTitle": {"boss"}, "manager": {boss}})
 	again.Account.Anchor = "behov-anna"
 	other := open(t, cfg)
@@ -73,18 +73,18 @@ func TestRehireRestores(t *testing.T) {
 	if len(s.Members(staff)) != 0 || len(s.Members(all)) != 1 {
 		t.Errorf("it is in groups %v, %v", s.Members(staff), s.Members(all))
 	}
-	// A cast is an advanced query, and comes from an index that lags behind.
+	// A cast is an advanced query, which reads a lagging index.
 	if !slices.ContainsFunc(s.Requests(), func(r standin.Request) bool { return strings.HasSuffix(r.Path, "/memberOf") }) ||
 		slices.ContainsFunc(s.Requests(), func(r standin.Request) bool { return strings.Contains(r.Path, "/memberOf/") }) {
 		t.Error("memberOf was not read, or read with a cast")
 	}
 	apply(t, other, connectors.AlreadyApplied, again)
-	// Somebody else's deleted account is nobody's business.
+	// Another person's deleted account is not restored.
 	apply(t, other, connectors.Applied, on(connectors.DeleteAccount, id))
 	if got := apply(t, other, connectors.Applied, creation("cecilia", nil))[0].AccountID; got == id {
 		t.Error("another person got the deleted account")
 	}
-	// Its name is taken by then.
+	// The name is taken meanwhile.
 	s.AddUser("anna.berg", nil)
 	if why := detail(t, other, again); !strings.Contains(why, "cannot be restored") || !strings.Contains(why, "taken") {
 		t.Errorf("refused because %q", why)
@@ -96,7 +96,8 @@ func TestRehireRestores(t *testing.T) {
 	}
 }
 
-// TestRestoreOfSeveral: of several deleted accounts the last one comes back.
+// TestRestoreOfSeveral checks that of several deleted accounts the last one is
+// restored.
 func TestRestoreOfSeveral(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -111,7 +112,8 @@ func TestRestoreOfSeveral(t *testing.T) {
 	}
 }
 
-// TestGroupsThatCannotBeChanged are recognised, and not asked.
+// TestGroupsThatCannotBeChanged checks that such groups are recognised, and that
+// no request is sent.
 func TestGroupsThatCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -122,7 +124,7 @@ func TestGroupsThatCannotBeChanged(t *testing.T) {
 	}{
 		"dynamic":      {map[string]any{"groupTypes": []string{"DynamicMembership"}}, "dynamic"},
 		"dynamic team": {map[string]any{"groupTypes": []string{"Unified", "DynamicMembership"}, "mailEnabled": true}, "dynamic"},
-		"synced":       {map[string]any{"onPremisesSyncEnabled": true}, "synced"},
+		"synced":       {map[string]any{"onPremisesSyncEnabled": true}, "synchronised"},
 		"list":         {map[string]any{"mailEnabled": true, "securityEnabled": false}, "distribution list"},
 	} {
 		g := s.AddGroup(name, tt.props)
@@ -146,8 +148,8 @@ func TestGroupsThatCannotBeChanged(t *testing.T) {
 	apply(t, open(t, cfg), connectors.Applied, joins(id, "team"))
 }
 
-// TestGroupThatBecomesDynamic between the reading and the change is refused by
-// Graph, and understood.
+// TestGroupThatBecomesDynamic checks the refusal by Graph when a group becomes
+// dynamic between the reading and the change.
 func TestGroupThatBecomesDynamic(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -164,8 +166,8 @@ func TestGroupThatBecomesDynamic(t *testing.T) {
 	}
 }
 
-// TestSyncedUsers: what comes from the premises is refused clearly, and what
-// is Graph's own is set.
+// TestSyncedUsers checks that a change of a synchronised property is refused, and
+// that a cloud property is set.
 func TestSyncedUsers(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -178,27 +180,28 @@ func TestSyncedUsers(t *testing.T) {
 	manager := on(connectors.UpdateAccount, id)
 	manager.Attributes = map[string][]string{"manager": {s.AddUser("boss", nil)}}
 	for _, change := range []connectors.Change{change, rename, adopt, manager, on(connectors.DisableAccount, id)} {
-		if why := detail(t, c, change); !strings.Contains(why, "synced from the directory on the premises") {
+		if why := detail(t, c, change); !strings.Contains(why, "synchronised from an on-premises directory") {
 			t.Errorf("%s: %q", change.Op, why)
 		}
 	}
 	change.Attributes = map[string][]string{"usageLocation": {"SE"}}
 	apply(t, c, connectors.Applied, change)
-	if why := detail(t, c, on(connectors.DeleteAccount, id)); !strings.Contains(why, "synced from the directory on the premises") {
+	if why := detail(t, c, on(connectors.DeleteAccount, id)); !strings.Contains(why, "synchronised from an on-premises directory") {
 		t.Errorf("delete: %q", why)
 	}
 }
 
-// TestSyncedUsersAreElsewhere: they are shown as mastered elsewhere, and get
-// and lose memberships, licences, sessions and passes like others.
-func TestSyncedUsersAreElsewhere(t *testing.T) {
+// TestSyncedUsersAreMasteredExternally checks that synchronised users are shown
+// as mastered externally, and that their memberships, licences, sessions and
+// passes are managed.
+func TestSyncedUsersAreMasteredExternally(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*graph.Config){
 		"in full": func(*graph.Config) {},
 		"users by delta": func(c *graph.Config) {
-			c.Memory, c.References, c.Attributes, c.Licences = &memory{}, nil, []string{"jobTitle"}, false
+			c.StateStore, c.References, c.Attributes, c.Licences = &memory{}, nil, []string{"jobTitle"}, false
 		},
-		"groups by delta": func(c *graph.Config) { c.Memory = &memory{} },
+		"groups by delta": func(c *graph.Config) { c.StateStore = &memory{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,7 +243,7 @@ func TestSyncedUsersAreElsewhere(t *testing.T) {
 			if enrolled, err := c.(connectors.SingleMFAReader).MFAEnrolledFor(t.Context(), ref); err != nil || !enrolled {
 				t.Errorf("enrolled %t, %v", enrolled, err)
 			}
-			// Null is how Graph says that a user is synced no longer.
+			// Graph returns null for a user that is no longer synchronised.
 			s.SetUser(id, map[string]any{"onPremisesSyncEnabled": nil})
 			elsewhere(false)
 			s.SetUser(id, map[string]any{"onPremisesSyncEnabled": true})
@@ -249,8 +252,9 @@ func TestSyncedUsersAreElsewhere(t *testing.T) {
 	}
 }
 
-// TestValuesAsGraphGivesThemBack: what is the same to Graph is no change, and
-// what it does not take is refused by name.
+// TestValuesAsGraphGivesThemBack checks that values that Graph holds equal are no
+// change, and that a value it does not accept is refused with the attribute's
+// name.
 func TestValuesAsGraphGivesThemBack(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -285,16 +289,17 @@ func TestValuesAsGraphGivesThemBack(t *testing.T) {
 	apply(t, c, connectors.Applied, set("mail", "x@kommun.test"))
 }
 
-// TestWhatCannotBeEmptied: Graph takes no null for usageLocation ("Not nullable")
-// and its like. It is left and reported, and the rest of the change arrives.
-func TestWhatCannotBeEmptied(t *testing.T) {
+// TestPropertiesThatCannotBeCleared checks properties such as usageLocation for
+// which Graph accepts no null ("Not nullable"): they are unchanged and reported,
+// and the rest of the change is applied.
+func TestPropertiesThatCannotBeCleared(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	c := open(t, cfg)
 	id := apply(t, c, connectors.Applied, creation("anna", map[string][]string{"usageLocation": {"SE"}, "jobTitle": {"clerk"}, "showInAddressList": {"true"}}))[0].AccountID
 	change := on(connectors.UpdateAccount, id)
 	change.Attributes = map[string][]string{"usageLocation": nil, "showInAddressList": {}, "jobTitle": nil, "department": {"school"}}
-	const left = "showInAddressList, usageLocation: Graph takes no empty value"
+	const left = "showInAddressList, usageLocation: Graph does not accept an empty value"
 	if r := apply(t, c, connectors.Applied, change)[0]; !strings.HasPrefix(r.Detail, left) || strings.Contains(r.Detail, "SE") {
 		t.Errorf("reported: %q", r.Detail)
 	}
@@ -315,11 +320,11 @@ func TestWhatCannotBeEmptied(t *testing.T) {
 	apply(t, c, connectors.AlreadyApplied, change)
 }
 
-// TestLicences by SKU.
+// TestLicences checks assigning and removing licences by SKU.
 func TestLicences(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Licences: []standin.Licence{{SKU: "E3", Units: 1}, {SKU: "EMS", Units: 5}}})
-	s.AddGroup("licence:E3", nil) // a group that is named like one is not one
+	s.AddGroup("licence:E3", nil) // a group with the name of a licence entitlement
 	nowhere, anna := s.AddUser("nowhere", nil), s.AddUser("anna", map[string]any{"usageLocation": "SE"})
 	berit := s.AddUser("berit", map[string]any{"usageLocation": "SE"})
 	plain := open(t, cfg)
@@ -331,9 +336,9 @@ func TestLicences(t *testing.T) {
 	apply(t, c, connectors.Applied, joins(anna, "licence:E3"), joins(anna, "licence:EMS"))
 	apply(t, c, connectors.AlreadyApplied, joins(anna, "licence:E3"), leaves(berit, "licence:E3"), leaves("00000000-0000-4000-8000-00000000dead", "licence:E3"))
 	for change, word := range map[*connectors.Change]string{
-		ptr(joins(berit, "licence:E3")):                                  "no licence of that kind is left",
+		ptr(joins(berit, "licence:E3")):                                  "no licence of that kind is available",
 		ptr(joins(nowhere, "licence:EMS")):                               "usageLocation",
-		ptr(joins(anna, "licence:NOTHING")):                              "no licence of that name",
+		ptr(joins(anna, "licence:NOTHING")):                              "no such licence",
 		ptr(joins("00000000-0000-4000-8000-00000000dead", "licence:E3")): "no such account",
 	} {
 		if why := detail(t, c, *change); !strings.Contains(why, word) {
@@ -351,14 +356,14 @@ func TestLicences(t *testing.T) {
 		t.Errorf("licences %v", got)
 	}
 	s.GiveLicence(nowhere, "EMS", true)
-	if why := detail(t, c, leaves(nowhere, "licence:EMS")); !strings.Contains(why, "with a group") {
+	if why := detail(t, c, leaves(nowhere, "licence:EMS")); !strings.Contains(why, "inherited from a group") {
 		t.Errorf("%q", why)
 	}
 }
 
 func ptr[T any](v T) *T { return &v }
 
-// TestRename within the tenant's rules.
+// TestRename checks renames within the tenant's rules.
 func TestRename(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Domains: []string{domain, "skola.kommun.test"}})
@@ -371,7 +376,7 @@ func TestRename(t *testing.T) {
 		return r
 	}
 	for name, word := range map[string]string{
-		"berit": "taken", "BERIT": "taken", "x@elsewhere.test": "verified domain", "a b": "characters", "Åsa": "characters", "": "needs a name", "a@b@c": "domain", strings.Repeat("a", 65): "characters",
+		"berit": "taken", "BERIT": "taken", "x@elsewhere.test": "verified domain", "a b": "characters", "Åsa": "characters", "": "no login name", "a@b@c": "domain", strings.Repeat("a", 65): "characters",
 	} {
 		if why := detail(t, c, rename(name)); !strings.Contains(why, word) {
 			t.Errorf("%q: %q, want %q in it", name, why, word)
@@ -386,9 +391,9 @@ func TestRename(t *testing.T) {
 	if a := snapshot(t, c).Accounts[id]; a.Name != "annika@skola.kommun.test" {
 		t.Errorf("name %q", a.Name)
 	}
-	// Its case can be changed.
+	// A rename may change the case only.
 	apply(t, c, connectors.Applied, rename("Annika@skola.kommun.test"))
-	// mailNickname is left alone when it is an attribute of its own.
+	// mailNickname is unchanged when it is a managed attribute.
 	cfg.Attributes = append(slices.Clone(managed), "mailNickname")
 	apply(t, open(t, cfg), connectors.Applied, rename("disa"))
 	if u := s.User(id); u["mailNickname"] != "Annika" {
@@ -396,7 +401,8 @@ func TestRename(t *testing.T) {
 	}
 }
 
-// TestAdopt writes the person's ID into an account that has none, once.
+// TestAdopt checks that the person's ID is written into an account that has none,
+// once.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -408,14 +414,14 @@ func TestAdopt(t *testing.T) {
 		a.Account.Anchor = anchor
 		return a
 	}
-	if why := detail(t, c, adopt(taken, "behov-anna")); !strings.Contains(why, "somebody else") {
+	if why := detail(t, c, adopt(taken, "behov-anna")); !strings.Contains(why, "another person") {
 		t.Errorf("%q", why)
 	}
 	if why := detail(t, c, adopt(first, "behov-berit")); !strings.Contains(why, "another account") {
 		t.Errorf("%q", why)
 	}
 	detail(t, c, adopt(first, ""))
-	// Two accounts for one person in one call: one of them.
+	// Of two accounts for one person in one call only one is adopted.
 	r := results(t, c, adopt(first, "behov-anna"), adopt(second, "behov-anna"))
 	if r[0].Status != connectors.Applied || r[1].Status != connectors.Refused {
 		t.Errorf("%+v", r)
@@ -426,7 +432,8 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// TestEmployeeIDIsTooShortForAUUID says so before Graph does.
+// TestEmployeeIDIsTooShortForAUUID checks that the connector refuses it without a
+// request.
 func TestEmployeeIDIsTooShortForAUUID(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -440,7 +447,7 @@ func TestEmployeeIDIsTooShortForAUUID(t *testing.T) {
 	apply(t, open(t, cfg), connectors.Applied, change)
 }
 
-// handover keeps what it is told.
+// handover is a PasswordSink that keeps passwords.
 type handover struct {
 	told map[string]string
 	err  error
@@ -454,13 +461,13 @@ func (h *handover) FirstPassword(ctx context.Context, account connectors.Account
 	return h.err
 }
 
-// TestFirstPassword is random and strong, told once and after the account is
-// there, and in no error.
+// TestFirstPassword checks that the password is random and strong, is delivered
+// once and after the account is created, and is in no error.
 func TestFirstPassword(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	h := &handover{told: map[string]string{}}
-	cfg.Handover = h
+	cfg.PasswordSink = h
 	c := open(t, cfg)
 	if !c.Capabilities()[connectors.Password].Can {
 		t.Error("the ability is not there")
@@ -489,16 +496,16 @@ func TestFirstPassword(t *testing.T) {
 	}
 	h.err = errors.New("the safe is full: hunter2")
 	r := results(t, c, creation("cecilia", nil))[0]
-	if r.Err != nil || r.Status != connectors.Applied || !strings.Contains(r.Detail, "not handed over") || strings.Contains(r.Detail, "hunter2") {
+	if r.Err != nil || r.Status != connectors.Applied || !strings.Contains(r.Detail, "not delivered") || strings.Contains(r.Detail, "hunter2") {
 		t.Errorf("%+v", r)
 	}
-	cfg.Handover = nil
+	cfg.PasswordSink = nil
 	if open(t, cfg).Capabilities()[connectors.Password].Can {
 		t.Error("without a handover the ability is there")
 	}
 }
 
-// canceller is told a password and then everything is to stop.
+// canceller is a PasswordSink that cancels the context.
 type canceller struct {
 	handover
 	cancel context.CancelFunc
@@ -509,14 +516,14 @@ func (h *canceller) FirstPassword(ctx context.Context, account connectors.Accoun
 	return h.handover.FirstPassword(ctx, account, password)
 }
 
-// TestWhatComesAfterACreation: a password is told though we are to stop, and an
-// account without its manager is there all the same.
+// TestWhatComesAfterACreation checks that the password is delivered after ctx is
+// cancelled, and that the creation succeeds when setting the manager fails.
 func TestWhatComesAfterACreation(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &canceller{handover{told: map[string]string{}}, cancel}
-	cfg.Handover = h
+	cfg.PasswordSink = h
 	c := open(t, cfg)
 	for i, r := range c.Apply(ctx, []connectors.Change{creation("anna", nil), creation("berit", nil)}) {
 		if r.Status != connectors.Applied || r.Err != nil {
@@ -542,14 +549,14 @@ func TestWhatComesAfterACreation(t *testing.T) {
 	}
 }
 
-// TestThroughput is what the field notes quote: requests and time for many.
+// TestThroughput measures requests and time for many changes.
 func TestThroughput(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
 	s, cfg := start(t, standin.Options{})
 	g := s.AddGroup("staff", nil)
-	cfg.Memory = &memory{}
+	cfg.StateStore = &memory{}
 	cfg.Attributes, cfg.References = managed[:len(managed)-1], nil
 	c := open(t, cfg)
 	const n = 1000
@@ -583,7 +590,8 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// TestPasses: one at a time, and none that Graph would not give.
+// TestPasses checks that an account has one pass at a time, and that a validity
+// outside Graph's range is refused.
 func TestPasses(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -615,7 +623,7 @@ func TestPasses(t *testing.T) {
 	if _, err := issuer.IssuePass(t.Context(), connectors.AccountRef{ID: "00000000-0000-4000-8000-00000000dead"}, time.Hour); connectors.ClassOf(err) != connectors.Permanent {
 		t.Errorf("for nobody: %v", err)
 	}
-	// A pass is no enrolment, and neither is a password.
+	// Neither a pass nor a password counts as enrolment.
 	single := c.(connectors.SingleMFAReader)
 	if _, err := issuer.IssuePass(t.Context(), ref, time.Hour); err != nil {
 		t.Error(err)
@@ -635,8 +643,8 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// TestGuestsAndNames: with guests everybody is in the snapshot, under the name
-// that round trips.
+// TestGuestsAndNames checks that with guests every user is in the snapshot, under
+// a name that converts back.
 func TestGuestsAndNames(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{Domains: []string{domain, "skola.kommun.test"}})
@@ -668,16 +676,16 @@ func TestGuestsAndNames(t *testing.T) {
 	apply(t, c, connectors.Applied, creation("cecilia@skola.kommun.test", nil))
 }
 
-// TestGuestsAreOutside: without guests they are no accounts, in groups they are
-// nobody's, and no change is made of one, whatever it is.
+// TestGuestsAreOutside checks that without guests they are no accounts, are
+// unknown members of groups, and that every change of one is refused.
 func TestGuestsAreOutside(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*graph.Config){
 		"in full": func(*graph.Config) {},
 		"users by delta": func(c *graph.Config) {
-			c.Memory, c.References, c.Attributes = &memory{}, nil, []string{"jobTitle"}
+			c.StateStore, c.References, c.Attributes = &memory{}, nil, []string{"jobTitle"}
 		},
-		"groups by delta": func(c *graph.Config) { c.Memory, c.Licences = &memory{}, true },
+		"groups by delta": func(c *graph.Config) { c.StateStore, c.Licences = &memory{}, true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -731,7 +739,7 @@ func TestGuestsAreOutside(t *testing.T) {
 					t.Errorf("%s %s was sent", r.Method, r.Path)
 				}
 			}
-			// One of many at a time is refused, and the others are not.
+			// Of many at a time only the guest's is refused.
 			berit := s.AddUser("berit", nil)
 			got := results(t, c, joins(berit, "staff"), joins(invited, "staff"))
 			if got[0].Status != connectors.Applied || got[1].Status != connectors.Refused {
@@ -741,7 +749,7 @@ func TestGuestsAreOutside(t *testing.T) {
 			if why := detail(t, c, creation("b#EXT#", nil)); !strings.Contains(why, "guests: true") {
 				t.Errorf("%q", why)
 			}
-			// A guest can become a member, and back.
+			// A guest can become a member, and a guest again.
 			s.SetUser(guest, map[string]any{"userType": "Member"})
 			members("staff", anna, guest)
 			s.SetUser(guest, map[string]any{"userType": "Guest"})
@@ -750,7 +758,8 @@ func TestGuestsAreOutside(t *testing.T) {
 	}
 }
 
-// TestGuestLookUpFails: nothing is done to whom we do not know to be no guest.
+// TestGuestLookUpFails checks that no change is made while it is unknown whether
+// the user is a guest.
 func TestGuestLookUpFails(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -771,8 +780,8 @@ func TestGuestLookUpFails(t *testing.T) {
 	}
 }
 
-// TestDeletedGuestIsNotRestored: who has the person ID of a guest that was
-// deleted gets an account of their own.
+// TestDeletedGuestIsNotRestored checks that a person whose ID a deleted guest has
+// gets a new account.
 func TestDeletedGuestIsNotRestored(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -783,15 +792,15 @@ func TestDeletedGuestIsNotRestored(t *testing.T) {
 	}
 }
 
-// TestNamesThatEntraRefuses are refused here, before they are sent, and in the
-// same way by the stand-in.
+// TestNamesThatEntraRefuses checks that the connector refuses them without a
+// request, with the same rules as the stand-in.
 func TestNamesThatEntraRefuses(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	c := open(t, cfg)
 	id := s.AddUser("berit", nil)
 	for name, word := range map[string]string{
-		"": "needs a name", "@kommun.test": "nothing before the @", ".": "dot", "..": "dot", "annalisa.": "dot", ".annalisa": "dot", "a..b": "dot",
+		"": "no login name", "@kommun.test": "nothing before the @", ".": "dot", "..": "dot", "annalisa.": "dot", ".annalisa": "dot", "a..b": "dot",
 		"annalisa.@kommun.test": "dot", " ": "characters", "a b": "characters", "a ": "characters", "å": "characters", strings.Repeat("a", 65): "too long",
 	} {
 		rename := on(connectors.RenameAccount, id)
@@ -811,8 +820,8 @@ func TestNamesThatEntraRefuses(t *testing.T) {
 	apply(t, c, connectors.Applied, creation("a.n-n_a'", nil))
 }
 
-// TestTakenNames: those of anybody in the tenant, guests too, and not those of
-// deleted users, which Graph frees.
+// TestTakenNames checks the names of all users in the tenant, including guests;
+// those of deleted users are free.
 func TestTakenNames(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{MaxPage: 4, Domains: []string{domain, "skola.kommun.test"}})
@@ -836,7 +845,7 @@ func TestTakenNames(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	// A name that is said to be free can be had, and one that is taken cannot.
+	// A name reported as free can be assigned, and one reported as taken cannot.
 	apply(t, c, connectors.Applied, creation("gone", nil))
 	if r := results(t, c, creation("guest", nil))[0]; r.Status != connectors.Refused || !strings.Contains(r.Detail, "taken") {
 		t.Errorf("%+v", r)
@@ -855,8 +864,8 @@ func TestTakenNames(t *testing.T) {
 	}
 }
 
-// TestAmbiguousGroups show under their object IDs, and their name gives
-// nothing.
+// TestAmbiguousGroups checks that groups with the same name are shown under their
+// object IDs, and that the name itself is refused.
 func TestAmbiguousGroups(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -886,8 +895,8 @@ func TestAmbiguousGroups(t *testing.T) {
 	detail(t, c, joins(id, "staff"))
 }
 
-// TestMembersOfOneRequest: twenty at a time, and one by one only where Graph
-// says no.
+// TestMembersOfOneRequest checks that members are added twenty at a time, and one
+// by one only when Graph refuses the request.
 func TestMembersOfOneRequest(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -917,7 +926,7 @@ func TestMembersOfOneRequest(t *testing.T) {
 	}
 }
 
-// TestTenThousandMembers in one group are read to the last.
+// TestTenThousandMembers checks that all members of a large group are read.
 func TestTenThousandMembers(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -932,7 +941,7 @@ func TestTenThousandMembers(t *testing.T) {
 	if len(got.Accounts) != n || len(got.Members) != n {
 		t.Errorf("%d accounts, %d members", len(got.Accounts), len(got.Members))
 	}
-	// A page in the middle breaks.
+	// A page in the middle fails.
 	pages := 0
 	s.Hook(func(r standin.Request) *standin.Fault {
 		if strings.HasSuffix(r.Path, "/members") {

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// bundles carries out the changes of groups' members, each list those of one
-// group and of a different account each.
-func (r *run) bundles(ctx context.Context, lists [][]work) {
+// changeGroups carries out the changes of groups' members; each list has the
+// changes of one group, each of a different account.
+func (r *run) changeGroups(ctx context.Context, lists [][]work) {
 	var open [][]work
 	var names []string
 	in := map[*connectors.Result]bool{}
@@ -22,7 +22,7 @@ func (r *run) bundles(ctx context.Context, lists [][]work) {
 	}
 	for _, todo := range lists {
 		todo = slices.DeleteFunc(slices.Clone(todo), func(w work) bool { return !in[w.result] })
-		if len(todo) > 0 && r.goesOn(ctx, todo) {
+		if len(todo) > 0 && r.canContinue(ctx, todo) {
 			open, names = append(open, todo), append(names, todo[0].Entitlement)
 		}
 	}
@@ -48,22 +48,23 @@ func endAll(todo []work, result connectors.Result) {
 	}
 }
 
-// found is a group that was looked for by name, or why there is none.
-type found struct {
+// groupLookup is the result of looking up a group: the group, or why there is
+// none.
+type groupLookup struct {
 	group group
 	why   string
 	err   error
 }
 
-// canBeName says whether a group may have such a name, of at most 256
+// canBeName reports whether a group may have such a name, of at most 256
 // characters (https://learn.microsoft.com/graph/api/resources/group).
 func canBeName(name string) bool { return name != "" && len(name) <= 256*4 && utf8.ValidString(name) }
 
-const noGroup = "there is no group of that name"
+const noGroup = "no such group"
 
 // groups looks groups up, by object ID or by name.
-func (r *run) groups(ctx context.Context, names []string) []found {
-	out := make([]found, len(names))
+func (r *run) groups(ctx context.Context, names []string) []groupLookup {
+	out := make([]groupLookup, len(names))
 	var requests []request
 	var owner []int
 	for i, name := range names {
@@ -85,9 +86,9 @@ func (r *run) groups(ctx context.Context, names []string) []found {
 		case len(list) == 0:
 			out[i].why = noGroup
 		case len(list) > 1:
-			out[i].why = "several groups have that name: name the one that is meant by its object ID"
-		case list[0].closed() != "":
-			out[i].why = list[0].closed()
+			out[i].why = "several groups have that name: use the group's object ID"
+		case list[0].membersReadOnly() != "":
+			out[i].why = list[0].membersReadOnly()
 		default:
 			out[i].group = list[0]
 		}
@@ -95,7 +96,7 @@ func (r *run) groups(ctx context.Context, names []string) []found {
 	return out
 }
 
-// groupsIn are the groups in an answer that have exactly that name or ID.
+// groupsIn returns the groups in an answer that have exactly that name or ID.
 func (c *Connector) groupsIn(ctx context.Context, q request, r reply, name string) ([]group, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -114,7 +115,7 @@ func (c *Connector) groupsIn(ctx context.Context, q request, r reply, name strin
 		if one := groupOf(g); strings.EqualFold(one.ID, name) {
 			return []group{one}, nil
 		}
-		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: Graph answered with another than was asked for", q.doing)
+		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: Graph returned another object than the requested one", q.doing)
 	}
 	var list []group
 	err := continued[models.GroupCollectionResponseable](ctx, c, q, r.answer, models.CreateGroupCollectionResponseFromDiscriminatorValue, func(g models.Groupable) error {
@@ -145,10 +146,10 @@ func (r *run) members(ctx context.Context, g group, todo []work) {
 	r.addMembers(ctx, g, adds)
 }
 
-// addMembers adds twenty at a time. Graph takes all of a request or none, and
-// so one of which it says no is repeated one by one.
+// addMembers adds twenty members at a time. Graph applies all of a request or
+// none, so a refused request is repeated member by member.
 func (r *run) addMembers(ctx context.Context, g group, todo []work) {
-	if len(todo) == 0 || !r.goesOn(ctx, todo) {
+	if len(todo) == 0 || !r.canContinue(ctx, todo) {
 		return
 	}
 	var parts [][]work
@@ -179,14 +180,14 @@ func (r *run) addMembers(ctx context.Context, g group, todo []work) {
 			single = append(single, parts[i]...)
 		}
 	}
-	if len(single) > 0 && r.goesOn(ctx, single) {
+	if len(single) > 0 && r.canContinue(ctx, single) {
 		r.addOneByOne(ctx, g, single)
 	}
 }
 
 const (
 	alreadyMember = "added object references already exist"
-	gone          = "the group is gone"
+	groupDeleted  = "the group was deleted meanwhile"
 )
 
 func (r *run) addOneByOne(ctx context.Context, g group, todo []work) {
@@ -194,7 +195,7 @@ func (r *run) addOneByOne(ctx context.Context, g group, todo []work) {
 	for i, w := range todo {
 		requests[i] = r.c.build.addMember(g.ID, w.Account.ID)
 	}
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{todo[i].Account.ID} }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return []string{todo[i].Account.ID} }) {
 		r.note(reply.err)
 		switch w := todo[i]; {
 		case reply.err != nil:
@@ -204,18 +205,18 @@ func (r *run) addOneByOne(ctx context.Context, g group, todo []work) {
 		case strings.Contains(reply.message, alreadyMember):
 			w.end(alreadySo())
 		case reply.gone() && strings.Contains(reply.message, g.ID):
-			w.end(refused(gone))
+			w.end(refused(groupDeleted))
 		case reply.gone():
 			w.end(refused(noAccount))
 		default:
-			w.end(reply.no())
+			w.end(reply.refusal())
 		}
 	}
 }
 
-// removeMembers removes one by one: Graph has no other way.
+// removeMembers removes members one by one, as Graph has no other way.
 func (r *run) removeMembers(ctx context.Context, g group, todo []work) {
-	if len(todo) == 0 || !r.goesOn(ctx, todo) {
+	if len(todo) == 0 || !r.canContinue(ctx, todo) {
 		return
 	}
 	requests := make([]request, len(todo))
@@ -232,12 +233,12 @@ func (r *run) removeMembers(ctx context.Context, g group, todo []work) {
 		case reply.gone():
 			w.end(alreadySo())
 		default:
-			w.end(reply.no())
+			w.end(reply.refusal())
 		}
 	}
 }
 
-// licences carries out changes of who has which licence.
+// licences carries out changes of licences.
 func (r *run) licences(ctx context.Context, todo []work) {
 	skus, err := r.c.skus(ctx)
 	if err != nil {
@@ -248,21 +249,21 @@ func (r *run) licences(ctx context.Context, todo []work) {
 	known := slices.DeleteFunc(slices.Clone(todo), func(w work) bool {
 		_, ok := skus[strings.TrimPrefix(w.Entitlement, licencePrefix)]
 		if !ok {
-			w.end(refused("the tenant has no licence of that name"))
+			w.end(refused("no such licence"))
 		}
 		return !ok
 	})
-	// Without an account there is nothing to be taken away.
-	found, people := r.people(ctx, known, func(w work) connectors.Result {
+	// Without an account there is nothing to revoke.
+	found, people := r.readUsers(ctx, known, func(w work) connectors.Result {
 		if w.Op == connectors.RemoveMember {
 			return alreadySo()
 		}
 		return refused(noAccount)
 	})
-	found = r.locate(ctx, found, people)
-	// Licences of one account one after the other: Graph refuses two changes
-	// at the same time.
-	var rounds [][]step
+	found = r.setUsageLocation(ctx, found, people)
+	// Licences of one account in sequence: Graph refuses two changes at the same
+	// time.
+	var rounds [][]operation
 	count := map[string]int{}
 	for _, w := range found {
 		sku, p := skus[strings.TrimPrefix(w.Entitlement, licencePrefix)], people[w.Account.ID]
@@ -270,7 +271,7 @@ func (r *run) licences(ctx context.Context, todo []work) {
 		switch {
 		case slices.Contains(skusOf(p.user), sku.String()) == give:
 			w.end(alreadySo())
-		case give && p.user.GetUsageLocation() == nil: // for synced users see locate
+		case give && p.user.GetUsageLocation() == nil: // for synchronised users see setUsageLocation
 			w.end(refused(noLocation))
 		default:
 			n := count[w.Account.ID]
@@ -278,19 +279,19 @@ func (r *run) licences(ctx context.Context, todo []work) {
 			if n == len(rounds) {
 				rounds = append(rounds, nil)
 			}
-			rounds[n] = append(rounds[n], step{work: w, requests: []request{r.c.build.assignLicence(w.Account.ID, sku, give)}})
+			rounds[n] = append(rounds[n], operation{work: w, requests: []request{r.c.build.assignLicence(w.Account.ID, sku, give)}})
 		}
 	}
 	for _, steps := range rounds {
-		r.perform(ctx, steps, func(s step, replies []reply) { s.work.end(outcome(s, replies)) })
+		r.perform(ctx, steps, func(s operation, replies []reply) { s.work.end(outcome(s, replies)) })
 	}
 }
 
-// locate gives synced users that are to get a licence the configured usage
-// location when they have none. Nobody else writes their attributes from here,
-// and this one is the cloud's even so
+// setUsageLocation gives synchronised users that are to get a licence the
+// configured usage location when they have none. The connector writes no other
+// attribute of theirs; this one is mastered in the cloud even so
 // (https://learn.microsoft.com/graph/api/user-assignlicense).
-func (r *run) locate(ctx context.Context, todo []work, people map[string]person) []work {
+func (r *run) setUsageLocation(ctx context.Context, todo []work, people map[string]userState) []work {
 	if r.c.cfg.UsageLocation == "" {
 		return todo
 	}
@@ -314,7 +315,7 @@ func (r *run) locate(ctx context.Context, todo []work, people map[string]person)
 		case reply.ok():
 			people[ids[i]].user.SetUsageLocation(&r.c.cfg.UsageLocation)
 		default:
-			ends[ids[i]] = reply.no("usageLocation")
+			ends[ids[i]] = reply.refusal("usageLocation")
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(todo), func(w work) bool {

@@ -8,7 +8,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 )
 
-// change is what a delta says of one object.
+// change is one object's entry in a delta.
 type change struct {
 	id      string
 	removed bool
@@ -28,7 +28,7 @@ func changeOf(item json.RawMessage) (change, error) {
 	return c, nil
 }
 
-// has says whether a change is about a property. One that is not there did not
+// has reports whether a change contains a property. A missing property did not
 // change.
 func (c change) has(p property) bool {
 	raw, ok := c.present[p.outer()]
@@ -37,14 +37,14 @@ func (c change) has(p property) bool {
 	}
 	var inner map[string]json.RawMessage
 	if json.Unmarshal(raw, &inner) != nil || inner == nil {
-		return true // null: all of them are gone
+		return true // null: all nested properties are removed
 	}
 	_, ok = inner[p.inner()]
 	return ok
 }
 
-// mergeUser takes over what changed of a user. One that is new to us is read
-// as a whole afterwards: what its change carries may be a part.
+// mergeUser merges a change of a user. A new user is read as a whole afterwards,
+// as the change may contain only a part.
 func (c *Connector) mergeUser(s *state, item json.RawMessage, unknown map[string]bool) error {
 	change, err := changeOf(item)
 	if err != nil {
@@ -93,8 +93,8 @@ func (c *Connector) mergeUser(s *state, item json.RawMessage, unknown map[string
 	return nil
 }
 
-// meet reads users that are new to us.
-func (c *Connector) meet(ctx context.Context, s *state, unknown map[string]bool) error {
+// readUnknownUsers reads new users.
+func (c *Connector) readUnknownUsers(ctx context.Context, s *state, unknown map[string]bool) error {
 	var ids []string
 	var requests []request
 	for id := range unknown {
@@ -106,15 +106,15 @@ func (c *Connector) meet(ctx context.Context, s *state, unknown map[string]bool)
 		case err != nil:
 			return err
 		case p == nil:
-			return errResync // deleted since, or not everywhere yet
+			return errResync // deleted since, or not propagated yet
 		}
 		s.Users[ids[i]] = knownUser{p.Account, typeOf(p.user)}
 	}
 	return nil
 }
 
-// mergeGroup takes over what changed of a group and its members. A large one
-// comes in several parts.
+// mergeGroup merges a change of a group and its members. A large change comes in
+// several parts.
 func mergeGroup(s *state, item json.RawMessage) error {
 	change, err := changeOf(item)
 	if err != nil {

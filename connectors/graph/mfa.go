@@ -16,7 +16,7 @@ func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) e
 	err := pages[models.UserRegistrationDetailsCollectionResponseable](ctx, c.Connector, c.build.registrations(pageSize),
 		models.CreateUserRegistrationDetailsCollectionResponseFromDiscriminatorValue, func(d models.UserRegistrationDetailsable) error {
 			if d.GetId() == nil || d.GetIsMfaRegistered() == nil {
-				return connectors.Errorf(connectors.Permanent, "graph: read who is enrolled for multi-factor authentication: a row comes without id or isMfaRegistered")
+				return connectors.Errorf(connectors.Permanent, "graph: read who is enrolled for multi-factor authentication: a row in the answer has no id or isMfaRegistered")
 			}
 			if !*d.GetIsMfaRegistered() {
 				return nil
@@ -26,9 +26,10 @@ func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) e
 	return connectors.Completeness{Complete: err == nil}, err
 }
 
-// weak are the authentication methods that are no second factor: a password,
-// an address to reset it by, and a pass that was issued for enrolling.
-var weak = []string{"password", "email", "temporaryAccessPass"}
+// weakMethods are the authentication methods that are no second factor: a
+// password, an address for resetting it, and a pass that was issued for
+// enrolment.
+var weakMethods = []string{"password", "email", "temporaryAccessPass"}
 
 // MFAEnrolledFor implements connectors.SingleMFAReader.
 func (c *withMFA) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (bool, error) {
@@ -43,7 +44,7 @@ func (c *withMFA) MFAEnrolledFor(ctx context.Context, account connectors.Account
 				kind = strings.TrimSuffix(strings.TrimPrefix(*t, "#microsoft.graph."), "AuthenticationMethod")
 			}
 			strong := kind != ""
-			for _, w := range weak {
+			for _, w := range weakMethods {
 				strong = strong && kind != w
 			}
 			enrolled = enrolled || strong
@@ -61,7 +62,7 @@ func (c *withMFA) IssuePass(ctx context.Context, account connectors.AccountRef, 
 	}
 	const shortest, longest = 10 * time.Minute, 43200 * time.Minute
 	if valid < shortest || valid > longest {
-		return fail("Graph has them from %s to %s", shortest, longest)
+		return fail("the validity must be from %s to %s", shortest, longest)
 	}
 	// A user has one at most.
 	switch out, err := c.WithdrawPass(ctx, account); {
@@ -75,11 +76,11 @@ func (c *withMFA) IssuePass(ctx context.Context, account connectors.AccountRef, 
 		return connectors.Pass{}, err
 	}
 	if !a.ok() {
-		return fail("Graph says: %s: is the time within the policy for temporary access passes, and is the user?", a.says())
+		return fail("Graph says: %s: check that the tenant's policy for temporary access passes allows the validity and the user", a.statusText())
 	}
 	p, err := decode[models.TemporaryAccessPassAuthenticationMethodable](a, models.CreateTemporaryAccessPassAuthenticationMethodFromDiscriminatorValue)
 	if err != nil || p.GetTemporaryAccessPass() == nil || p.GetLifetimeInMinutes() == nil || p.GetStartDateTime() == nil {
-		return fail("the answer is not one: withdraw it and issue another")
+		return fail("the answer is malformed: withdraw the pass and issue another")
 	}
 	starts := p.GetStartDateTime().UTC()
 	return connectors.Pass{Code: *p.GetTemporaryAccessPass(), Starts: starts, Expires: starts.Add(time.Duration(*p.GetLifetimeInMinutes()) * time.Minute)}, nil
@@ -102,7 +103,7 @@ func (c *withMFA) WithdrawPass(ctx context.Context, account connectors.AccountRe
 	err = continued[models.TemporaryAccessPassAuthenticationMethodCollectionResponseable](ctx, c.Connector, first, a,
 		models.CreateTemporaryAccessPassAuthenticationMethodCollectionResponseFromDiscriminatorValue, func(p models.TemporaryAccessPassAuthenticationMethodable) error {
 			if p.GetId() == nil || *p.GetId() == "" {
-				return connectors.Errorf(connectors.Permanent, "graph: %s: a pass comes without an ID", first.doing)
+				return connectors.Errorf(connectors.Permanent, "graph: %s: a pass in the answer has no ID", first.doing)
 			}
 			requests = append(requests, c.build.deletePass(account.ID, *p.GetId()))
 			return nil
@@ -115,7 +116,7 @@ func (c *withMFA) WithdrawPass(ctx context.Context, account connectors.AccountRe
 		case r.err != nil:
 			return connectors.Outcome{}, r.err
 		case !r.ok() && !r.gone():
-			return r.no().Outcome, nil
+			return r.refusal().Outcome, nil
 		}
 	}
 	if len(requests) == 0 {
@@ -124,21 +125,21 @@ func (c *withMFA) WithdrawPass(ctx context.Context, account connectors.AccountRe
 	return applied().Outcome, nil
 }
 
-// RevokeSessions implements connectors.SessionRevoker. It makes refresh tokens
-// invalid; an access token that is out stays good for up to an hour
+// RevokeSessions implements connectors.SessionRevoker. It invalidates refresh
+// tokens; an access token that was issued remains valid for up to an hour
 // (https://learn.microsoft.com/graph/api/user-revokesigninsessions).
 func (c *Connector) RevokeSessions(ctx context.Context, account connectors.AccountRef) (connectors.Outcome, error) {
 	if !isID(account.ID) {
 		return refused(noAccount).Outcome, nil
 	}
-	r := c.settled(ctx, []request{c.build.revokeSessions(account.ID)}, func(int) []string { return []string{account.ID} })[0]
+	r := c.sendWithPropagation(ctx, []request{c.build.revokeSessions(account.ID)}, func(int) []string { return []string{account.ID} })[0]
 	switch {
 	case r.err != nil:
 		return connectors.Outcome{}, r.err
 	case r.gone():
 		return refused(noAccount).Outcome, nil
 	case !r.ok():
-		return r.no().Outcome, nil
+		return r.refusal().Outcome, nil
 	}
 	return applied().Outcome, nil
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// shortName is the login name of an account: its user principal name, without
-// the configured domain.
+// shortName returns the login name of an account: its user principal name,
+// without the configured domain.
 func (c *Connector) shortName(upn string) string {
 	i := strings.LastIndexByte(upn, '@')
 	if i > 0 && c.cfg.Domain != "" && strings.EqualFold(upn[i+1:], c.cfg.Domain) {
@@ -16,7 +16,7 @@ func (c *Connector) shortName(upn string) string {
 	return upn
 }
 
-// longName is a login name with the configured domain, whatever its rules.
+// longName returns a login name with the configured domain, without validation.
 func (c *Connector) longName(name string) string {
 	if strings.Contains(name, "@") || c.cfg.Domain == "" {
 		return name
@@ -24,43 +24,43 @@ func (c *Connector) longName(name string) string {
 	return name + "@" + c.cfg.Domain
 }
 
-// upn is the user principal name of a login name, or why there is none.
-// Graph's own rule is
-// https://learn.microsoft.com/graph/api/resources/user (userPrincipalName).
+// upn returns the user principal name of a login name, or why it is invalid.
+// Graph's rule is in https://learn.microsoft.com/graph/api/resources/user
+// (userPrincipalName).
 func (c *Connector) upn(name string) (upn, why string) {
 	if name == "" {
-		return "", "an account needs a name"
+		return "", "the account has no login name"
 	}
 	if name = c.longName(name); !strings.Contains(name, "@") {
-		return "", "the name has no domain: give it one, or set domain"
+		return "", "the name has no domain: add one, or set domain"
 	}
 	local, domain, _ := strings.Cut(name, "@")
-	if why := badLocal(local); why != "" {
+	if why := invalidLocalPart(local); why != "" {
 		return "", why
 	}
 	if !c.cfg.Guests && isExternal(local) {
-		return "", "names with " + external + " are guests': say guests: true to manage those"
+		return "", "names with " + guestMarker + " belong to guests: set guests: true to manage guests"
 	}
 	if domain == "" || len(domain) > 48 || strings.ContainsFunc(domain, func(r rune) bool {
 		return r != '.' && r != '-' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	}) {
-		return "", "the name's domain is not one"
+		return "", "the name's domain is invalid"
 	}
 	return name, ""
 }
 
-// badLocal says why a text cannot be what is before the @, or nothing. What
-// dots may not do is in
+// invalidLocalPart returns why a text is invalid before the @, or "". The rules
+// about dots are in
 // https://learn.microsoft.com/office/troubleshoot/office-suite-issues/username-contains-special-character.
-func badLocal(local string) string {
+func invalidLocalPart(local string) string {
 	const longest = 64
 	switch {
 	case local == "":
 		return "the name has nothing before the @"
 	case strings.ContainsFunc(local, func(r rune) bool { return !strings.ContainsRune(permitted, r) }):
-		return "the name has characters that a user principal name cannot have: A to Z, digits and ' . - _ ! # ^ ~ it can"
+		return "the name has characters that a user principal name does not allow; use A to Z, digits and ' . - _ ! # ^ ~"
 	case strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."):
-		return "the name begins or ends with a dot or has several in a row, which a user principal name cannot"
+		return "the name begins or ends with a dot or has several in a row, which a user principal name does not allow"
 	case len(local) > longest:
 		return "the name is too long: a user principal name has at most 64 characters before the @"
 	}
@@ -69,11 +69,11 @@ func badLocal(local string) string {
 
 const permitted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'.-_!#^~"
 
-// nickname is the mailNickname that goes with a user principal name.
+// nickname returns the mailNickname for a user principal name.
 func nickname(upn string) string { local, _, _ := strings.Cut(upn, "@"); return local }
 
-// passwordKinds are what a password is made of, without characters that are
-// taken for others when read from paper.
+// passwordKinds are the characters of a password by kind, without those that are
+// easily confused on paper.
 var passwordKinds = []string{"abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "!#%*+-=?@_"}
 
 const passwordLength = 24

@@ -9,8 +9,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// extensionAttributes are the fifteen of onPremisesExtensionAttributes, which
-// Graph lets one write on users that are not synced.
+// extensionAttributes returns the fifteen of onPremisesExtensionAttributes, which
+// Graph lets an application write on users that are not synchronised.
 func extensionAttributes() []property {
 	type attrs = models.OnPremisesExtensionAttributesable
 	type access struct {
@@ -71,8 +71,8 @@ func orgDataOf(u models.Userable) models.EmployeeOrgDataable {
 	return o
 }
 
-// extension is a property that an application registered, which the SDK keeps
-// with what it does not know.
+// extension returns a property that an application registered, which the SDK
+// keeps among its additional data.
 func extension(name string) property {
 	return property{
 		name: name, matching: connectors.MatchExact, anchorMax: 256,
@@ -93,9 +93,9 @@ func extension(name string) property {
 	}
 }
 
-// write sets a property in a user that is sent; without values it is removed,
-// for which the SDK's models have no word: a null has to be written beside
-// them.
+// write sets a property in a user to be sent. Without values it removes the
+// property: the SDK's models cannot send null, so it is written into the
+// additional data.
 func (p property) write(u models.Userable, values []string) error {
 	for _, v := range values {
 		if !utf8.ValidString(v) {

@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// plan says what a change asks of Graph, or how it ends without.
-func (c *Connector) plan(p person, change connectors.Change) (step, *connectors.Result) {
+// plan returns the requests of a change, or its result when none is needed.
+func (c *Connector) plan(p userState, change connectors.Change) (operation, *connectors.Result) {
 	switch change.Op {
 	case connectors.UpdateAccount:
 		return c.planUpdate(p, change.Attributes)
@@ -25,20 +25,20 @@ func (c *Connector) plan(p person, change connectors.Change) (step, *connectors.
 	return c.planEnabled(p, change.Op == connectors.EnableAccount)
 }
 
-func ends(r connectors.Result) (step, *connectors.Result) { return step{}, &r }
+func ends(r connectors.Result) (operation, *connectors.Result) { return operation{}, &r }
 
-func (c *Connector) planEnabled(p person, enabled bool) (step, *connectors.Result) {
+func (c *Connector) planEnabled(p userState, enabled bool) (operation, *connectors.Result) {
 	if p.Enabled == enabled {
 		return ends(alreadySo())
 	}
 	u := models.NewUser()
 	u.SetAccountEnabled(&enabled)
-	return step{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{"accountEnabled"}}, nil
+	return operation{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{"accountEnabled"}}, nil
 }
 
-func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, *connectors.Result) {
+func (c *Connector) planUpdate(p userState, attributes map[string][]string) (operation, *connectors.Result) {
 	u := models.NewUser()
-	s := step{}
+	s := operation{}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		values := attributes[name]
 		if name == managerAttribute && c.manager {
@@ -51,7 +51,8 @@ func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, 
 		if why != "" {
 			return ends(refused("%s", why))
 		}
-		// As Graph would give them back: a date as an instant, True as true.
+		// In the form in which Graph returns them: a date as an instant, True as
+		// true.
 		next := models.NewUser()
 		if err := property.write(next, values); err != nil {
 			return ends(refused("%s", err))
@@ -59,8 +60,8 @@ func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, 
 		if property.matching.Same(property.get(p.user), property.get(next)) {
 			continue
 		}
-		if property.always && len(values) == 0 {
-			s.left = append(s.left, name)
+		if property.required && len(values) == 0 {
+			s.notNullable = append(s.notNullable, name)
 			continue
 		}
 		if err := property.write(u, values); err != nil {
@@ -74,31 +75,32 @@ func (c *Connector) planUpdate(p person, attributes map[string][]string) (step, 
 	switch {
 	case len(s.requests) > 0:
 		return s, nil
-	case len(s.left) > 0:
-		return ends(refused("%s", leftAsIs(s.left)))
+	case len(s.notNullable) > 0:
+		return ends(refused("%s", notNullableText(s.notNullable)))
 	}
 	return ends(alreadySo())
 }
 
-// leftAsIs says which properties stay as they are, since Graph takes no null for
-// them (https://learn.microsoft.com/graph/api/resources/user, "Not nullable").
-func leftAsIs(names []string) string {
-	return strings.Join(names, ", ") + ": Graph takes no empty value for it, and it stays as it is: give it a value, or manage it no more"
+// notNullableText lists the properties that cannot be cleared, as Graph accepts
+// no null for them (https://learn.microsoft.com/graph/api/resources/user, "Not
+// nullable").
+func notNullableText(names []string) string {
+	return strings.Join(names, ", ") + ": Graph does not accept an empty value, and the old value remains: map a value, or remove the attribute from the mapping"
 }
 
-// writable finds a property that a change may set.
+// writable returns a property that a change may set, or why it may not.
 func (c *Connector) writable(name string) (property, string) {
 	i := slices.IndexFunc(c.attributes, func(p property) bool { return p.name == name })
 	switch {
 	case i < 0:
-		return property{}, fmt.Sprintf("attribute %q is not a managed one", name)
+		return property{}, fmt.Sprintf("attribute %q is not managed", name)
 	case c.attributes[i].readOnly != "":
-		return property{}, fmt.Sprintf("attribute %s can only be read: %s", name, c.attributes[i].readOnly)
+		return property{}, fmt.Sprintf("attribute %s is read-only: %s", name, c.attributes[i].readOnly)
 	}
 	return c.attributes[i], ""
 }
 
-func (c *Connector) planManager(p person, values []string, s *step) (why string) {
+func (c *Connector) planManager(p userState, values []string, s *operation) (why string) {
 	now := managerOf(p.user)
 	switch {
 	case len(values) > 1:
@@ -117,8 +119,8 @@ func (c *Connector) planManager(p person, values []string, s *step) (why string)
 }
 
 // planRename changes the user principal name, and mailNickname with it unless
-// that is an attribute of its own.
-func (c *Connector) planRename(p person, name string) (step, *connectors.Result) {
+// that is a managed attribute.
+func (c *Connector) planRename(p userState, name string) (operation, *connectors.Result) {
 	upn, why := c.upn(name)
 	if why != "" {
 		return ends(refused("%s", why))
@@ -131,32 +133,32 @@ func (c *Connector) planRename(p person, name string) (step, *connectors.Result)
 	if !c.manages("mailNickname") {
 		u.SetMailNickname(ptr(nickname(upn)))
 	}
-	return step{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{"userPrincipalName", "mailNickname"}}, nil
+	return operation{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{"userPrincipalName", "mailNickname"}}, nil
 }
 
 func (c *Connector) manages(name string) bool {
 	return slices.ContainsFunc(c.attributes, func(p property) bool { return p.name == name })
 }
 
-func (c *Connector) planAdopt(p person, anchor string) (step, *connectors.Result) {
+func (c *Connector) planAdopt(p userState, anchor string) (operation, *connectors.Result) {
 	switch {
 	case p.Anchor == anchor:
 		return ends(alreadySo())
 	case p.Anchor != "":
-		return ends(refused("the account belongs to somebody else: its %s is another person's", c.anchor.name))
+		return ends(refused("the account belongs to another person: its %s holds another person's ID", c.anchor.name))
 	}
 	u := models.NewUser()
 	if err := c.anchor.write(u, []string{anchor}); err != nil {
 		return ends(refused("%s", err))
 	}
-	return step{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{c.anchor.name}}, nil
+	return operation{requests: []request{c.build.updateUser(p.ID, u)}, sent: []string{c.anchor.name}}, nil
 }
 
-// badAnchor says why a person ID cannot be written, or nothing.
-func (c *Connector) badAnchor(anchor string) string {
+// invalidAnchor returns why a person ID cannot be written, or "".
+func (c *Connector) invalidAnchor(anchor string) string {
 	switch {
 	case anchor == "":
-		return "an account needs a person ID"
+		return "the change has no person ID"
 	case !utf8.ValidString(anchor):
 		return "the person ID is not text (UTF-8)"
 	case len([]rune(anchor)) > c.anchor.anchorMax:

@@ -14,43 +14,43 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// property is one that a user has and configuration may name. Reading and
-// writing go through the SDK's model, so that its type is Graph's.
+// property is a user property that configuration may name. It is read and written
+// through the SDK's model, so that it has Graph's type.
 type property struct {
 	name string
 	// get returns the values; set takes at least one.
 	get func(models.Userable) []string
 	set func(models.Userable, []string) error
-	// readOnly says why it cannot be written.
+	// readOnly says why it cannot be written; empty when it can.
 	readOnly string
 	matching connectors.Matching
-	// anchorMax is, when the person ID may be in it, how many characters long
-	// that may be.
+	// anchorMax is, for a property that may be the anchor, its maximum length in
+	// characters.
 	anchorMax int
-	// advanced: a filter by it needs the header ConsistencyLevel: eventual
-	// (https://learn.microsoft.com/graph/aad-advanced-queries).
+	// advanced reports whether a filter by it needs the header ConsistencyLevel:
+	// eventual (https://learn.microsoft.com/graph/aad-advanced-queries).
 	advanced bool
-	// empty is what is written for no value.
+	// empty is the value written for no value.
 	empty any
-	// always: Graph never takes the value away, and refuses all of a PATCH that
-	// asks for it.
-	always bool
+	// required reports that Graph never clears the value, and refuses a whole
+	// PATCH that tries to.
+	required bool
 }
 
-// managerAttribute is a reference, which no property holds.
+// managerAttribute is a reference, and no property of the user.
 const managerAttribute = "manager"
 
-// outer is the property's name in $select and in JSON, inner what it is called
-// in there, when it is nested.
+// outer is the property's name in $select and in JSON; inner is the name within
+// it, when it is nested.
 func (p property) outer() string { o, _, _ := strings.Cut(p.name, "."); return o }
 func (p property) inner() string { _, i, _ := strings.Cut(p.name, "."); return i }
 
-// filter is an expression that finds the users with that value.
+// filter returns an expression that finds the users with the value.
 func (p property) filter(value string) string {
 	return strings.ReplaceAll(p.name, ".", "/") + " eq " + quote(value)
 }
 
-// quote makes a text a literal (OData 4.01 ABNF, SQUOTE-in-string).
+// quote returns a text as a literal (OData 4.01 ABNF, SQUOTE-in-string).
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func one(s *string) []string {
@@ -119,7 +119,7 @@ func instant(name string, get func(models.Userable) *time.Time, set func(models.
 			}
 			t, err := time.Parse(time.RFC3339Nano, v)
 			if err != nil {
-				// A date is the beginning of that day, in UTC.
+				// A date is the first instant of that day, in UTC.
 				if t, err = time.Parse(time.DateOnly, v); err != nil {
 					return fmt.Errorf("%s must be a date or an RFC 3339 time", name)
 				}
@@ -140,12 +140,12 @@ func list(name string, get func(models.Userable) []string, set func(models.Usera
 
 func (p property) compared(m connectors.Matching) property { p.matching = m; return p }
 func (p property) anchored(most int) property              { p.anchorMax = most; return p }
-func (p property) notNullable() property                   { p.always = true; return p }
+func (p property) notNullable() property                   { p.required = true; return p }
 func (p property) onlyRead(why string) property            { p.readOnly = why; return p }
 
-// properties are those of the user resource type that come in a list of users
+// properties are those of the user resource type that a list of users contains
 // (https://learn.microsoft.com/graph/api/resources/user). Those that Graph
-// gives for one user at a time only, as aboutMe, are not among them.
+// returns for a single user only, such as aboutMe, are not among them.
 var properties = byTheirName(append(extensionAttributes(),
 	text("displayName", models.Userable.GetDisplayName, models.Userable.SetDisplayName).notNullable(),
 	text("givenName", models.Userable.GetGivenName, models.Userable.SetGivenName),
@@ -184,8 +184,8 @@ var properties = byTheirName(append(extensionAttributes(),
 	list("imAddresses", models.Userable.GetImAddresses, models.Userable.SetImAddresses).compared(connectors.MatchIgnoreCase).onlyRead("Exchange keeps it"),
 	instant("createdDateTime", models.Userable.GetCreatedDateTime, models.Userable.SetCreatedDateTime).onlyRead("Graph keeps it"),
 	boolean("onPremisesSyncEnabled", models.Userable.GetOnPremisesSyncEnabled, models.Userable.SetOnPremisesSyncEnabled).onlyRead("Graph keeps it"),
-	text("onPremisesSamAccountName", models.Userable.GetOnPremisesSamAccountName, models.Userable.SetOnPremisesSamAccountName).onlyRead("it comes from the directory on the premises"),
-	text("onPremisesDistinguishedName", models.Userable.GetOnPremisesDistinguishedName, models.Userable.SetOnPremisesDistinguishedName).onlyRead("it comes from the directory on the premises"),
+	text("onPremisesSamAccountName", models.Userable.GetOnPremisesSamAccountName, models.Userable.SetOnPremisesSamAccountName).onlyRead("it comes from an on-premises directory"),
+	text("onPremisesDistinguishedName", models.Userable.GetOnPremisesDistinguishedName, models.Userable.SetOnPremisesDistinguishedName).onlyRead("it comes from an on-premises directory"),
 ))
 
 func byTheirName(list []property) map[string]property {
@@ -198,8 +198,8 @@ func byTheirName(list []property) map[string]property {
 
 var extensionName = regexp.MustCompile(`^extension_[0-9a-f]{32}_[A-Za-z0-9_]+$`)
 
-// findProperty finds a property, also one that an application registered,
-// which is a text. Of others the error names the nearest.
+// findProperty finds a property, including an extension property, which is a
+// text. For an unknown name the error suggests the nearest.
 func findProperty(name string) (property, error) {
 	if p, ok := properties[name]; ok {
 		return p, nil
@@ -209,18 +209,18 @@ func findProperty(name string) (property, error) {
 	}
 	best, distance := "", len(name)
 	for _, candidate := range slices.Sorted(maps.Keys(properties)) {
-		if d := edits(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
+		if d := levenshtein(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
 			best, distance = candidate, d
 		}
 	}
 	if distance*2 > len(name) {
-		return property{}, fmt.Errorf("attribute %q is none that users have in Graph, or one that it does not give for many at a time", name)
+		return property{}, fmt.Errorf("attribute %q does not exist in Graph, or is not available in a list of users", name)
 	}
-	return property{}, fmt.Errorf("attribute %q is none that users have in Graph: did you mean %s?", name, best)
+	return property{}, fmt.Errorf("attribute %q does not exist in Graph: did you mean %s?", name, best)
 }
 
-// edits is the Levenshtein distance of two texts, in bytes.
-func edits(a, b string) int {
+// levenshtein returns the Levenshtein distance of two texts, in bytes.
+func levenshtein(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -8,9 +8,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// restore brings deleted accounts back, which Graph keeps for 30 days, and
-// sets them to what was asked for. What they were members of is taken away:
-// nobody decided that they have it again
+// restore restores deleted accounts, which Graph keeps for 30 days, and sets the
+// requested properties. It removes their earlier memberships, as no decision
+// grants them again
 // (https://learn.microsoft.com/graph/api/directory-deleteditems-restore).
 func (r *run) restore(ctx context.Context, all []*creation) {
 	var back []*creation
@@ -37,18 +37,18 @@ func (r *run) restore(ctx context.Context, all []*creation) {
 			r.c.remember(n.id, n.Account.Anchor)
 			restored = append(restored, n)
 		case reply.gone():
-			n.deleted = "" // its 30 days are over: a new one is created
+			n.deleted = "" // its 30 days are over: a new account is created
 		default:
-			n.end(refused("the person's deleted account cannot be restored: %s", reply.no().Detail))
+			n.end(refused("the person's deleted account cannot be restored: %s", reply.refusal().Detail))
 		}
 	}
 	r.leaveGroups(ctx, restored)
 	r.reset(ctx, restored)
 }
 
-// reset sets restored accounts to what was asked for.
+// reset sets the requested properties of restored accounts.
 func (r *run) reset(ctx context.Context, restored []*creation) {
-	var steps []step
+	var steps []operation
 	var open []*creation
 	for _, n := range restored {
 		if !n.open() {
@@ -61,15 +61,15 @@ func (r *run) reset(ctx context.Context, restored []*creation) {
 		}
 		w := n.work
 		w.Account.ID = n.id
-		open, steps = append(open, n), append(steps, step{work: w, requests: []request{r.c.build.updateUser(n.id, u)}, sent: sent})
+		open, steps = append(open, n), append(steps, operation{work: w, requests: []request{r.c.build.updateUser(n.id, u)}, sent: sent})
 	}
 	at := 0
-	r.perform(ctx, steps, func(s step, replies []reply) {
+	r.perform(ctx, steps, func(s operation, replies []reply) {
 		n := open[at]
 		at++
 		if result := outcome(s, replies); result.Status != connectors.Applied {
 			if result.Status == connectors.Refused {
-				result.Detail = "the account is restored, but not changed: " + result.Detail
+				result.Detail = "the account was restored, but not changed: " + result.Detail
 			}
 			result.AccountID = n.id
 			n.end(result)
@@ -77,8 +77,8 @@ func (r *run) reset(ctx context.Context, restored []*creation) {
 	})
 }
 
-// leaveGroups takes restored accounts out of the groups they were in, where
-// that can be done.
+// leaveGroups removes restored accounts from the groups they were in, where Graph
+// allows it.
 func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
 	fail := func(n *creation, err error) {
 		r.note(err)
@@ -88,9 +88,9 @@ func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
 	for i, n := range restored {
 		requests[i] = r.c.build.memberOf(n.id)
 	}
-	in := make([][]member, len(restored)) // administrative units and roles as well
+	in := make([][]member, len(restored)) // includes administrative units and roles
 	var ids []string
-	for i, reply := range r.c.settled(ctx, requests, func(i int) []string { return []string{restored[i].id} }) {
+	for i, reply := range r.c.sendWithPropagation(ctx, requests, func(i int) []string { return []string{restored[i].id} }) {
 		err := reply.err
 		if err == nil {
 			in[i], err = r.c.allMembers(ctx, requests[i], reply.answer)
@@ -115,7 +115,7 @@ func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
 	}
 	open := map[string]bool{}
 	for _, g := range groups {
-		open[g.ID] = g.closed() == ""
+		open[g.ID] = g.membersReadOnly() == ""
 	}
 	var removals []request
 	var whose []*creation
@@ -135,6 +135,6 @@ func (r *run) leaveGroups(ctx context.Context, restored []*creation) {
 			err = r.c.unexpected(removals[i].doing, reply.answer)
 		}
 		r.note(err)
-		whose[i].end(failed(fmt.Errorf("graph: the account is restored, but still in groups: %w", err)))
+		whose[i].end(failed(fmt.Errorf("graph: the account was restored, but is still a member of groups: %w", err)))
 	}
 }

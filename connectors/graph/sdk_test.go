@@ -20,8 +20,9 @@ import (
 	"github.com/behov/behov/connectors/graph/standin"
 )
 
-// sent is one kind of request that the connector may send: the path as Graph
-// documents it, the SDK's model of its body, and that of what $select names.
+// sent describes one kind of request that the connector may send: the path as
+// Graph documents it, the SDK's model of its body, and the model that $select
+// names properties of.
 type sent struct {
 	method, path string
 	body         serialization.ParsableFactory
@@ -68,7 +69,7 @@ var (
 	extension = regexp.MustCompile(`^extension_[0-9a-f]{32}_\w+$`)
 )
 
-// problem says what is wrong with a request, by Graph's paths and the SDK's
+// problem returns in which point a request violates Graph's paths or the SDK's
 // models.
 func problem(r standin.Request) string {
 	path := objectID.ReplaceAllString(r.Path, "{}")
@@ -108,8 +109,8 @@ func problem(r standin.Request) string {
 	return wrongBody(r.Body, k.body)
 }
 
-// wrongBody reads a body with the SDK's model and says what that does not
-// know, or knows as another type.
+// wrongBody parses a body with the SDK's model and returns what the model does
+// not know, or knows as another type.
 func wrongBody(body []byte, factory serialization.ParsableFactory) string {
 	node, err := jsonserialization.NewJsonParseNode(body)
 	if err != nil {
@@ -122,8 +123,7 @@ func wrongBody(body []byte, factory serialization.ParsableFactory) string {
 	if why := extra(model, "", 0); why != "" {
 		return why
 	}
-	// What the model read it writes again: a value of another type would be
-	// lost on the way.
+	// Serialise what was parsed: a value of another type is lost.
 	w := jsonserialization.NewJsonSerializationWriter()
 	if err := w.WriteObjectValue("", model); err != nil {
 		return err.Error()
@@ -139,7 +139,7 @@ func wrongBody(body []byte, factory serialization.ParsableFactory) string {
 	return lost(a, b, "")
 }
 
-// extra finds what landed in additional data, in the model and those in it.
+// extra returns the additional data of the model and of nested models.
 func extra(v any, at string, depth int) string {
 	if depth > 3 {
 		return ""
@@ -170,7 +170,7 @@ func extra(v any, at string, depth int) string {
 	return ""
 }
 
-// lost finds what is in a and not in b. A null is: it has no type.
+// lost returns what is in a and not in b. It ignores null, which has no type.
 func lost(a, b map[string]any, at string) string {
 	for name, v := range a {
 		switch v := v.(type) {
@@ -198,8 +198,8 @@ func lost(a, b map[string]any, at string) string {
 	return ""
 }
 
-// wantKnownRequests holds every request to Graph's paths and the SDK's models,
-// and to what must never be sent.
+// wantKnownRequests checks every request against Graph's paths and the SDK's
+// models, and against what must never be sent.
 func wantKnownRequests(t *testing.T, requests []standin.Request) {
 	t.Helper()
 	for _, r := range requests {
@@ -212,15 +212,15 @@ func wantKnownRequests(t *testing.T, requests []standin.Request) {
 	}
 }
 
-// TestRequestsFitTheSDK goes through everything the connector can do, and
-// checks that each kind of request was among what it sent, and that all fit.
+// TestRequestsFitTheSDK uses everything the connector can do, and checks that it
+// sent each kind of request, and that all are valid.
 func TestRequestsFitTheSDK(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{MaxPage: 5, Lag: 300 * time.Millisecond, Licences: []standin.Licence{{SKU: "E3", Units: 3}}})
 	cfg.Licences = true
-	cfg.Memory = &memory{}
+	cfg.StateStore = &memory{}
 	c := open(t, cfg)
-	cfg.Memory, cfg.References, cfg.Attributes, cfg.Licences = &memory{}, nil, managed[:len(managed)-1], false
+	cfg.StateStore, cfg.References, cfg.Attributes, cfg.Licences = &memory{}, nil, managed[:len(managed)-1], false
 	byDelta := open(t, cfg)
 	everything(t, s, c)
 	snapshot(t, byDelta)
@@ -236,7 +236,7 @@ func TestRequestsFitTheSDK(t *testing.T) {
 	}
 }
 
-// everything asks for one of each change and ability.
+// everything applies one of each change and uses each ability.
 func everything(t *testing.T, s *standin.Server, c connectors.Connector) {
 	t.Helper()
 	group := s.AddGroup("staff", nil)
@@ -306,7 +306,7 @@ func creation(name string, attributes map[string][]string) connectors.Change {
 	return connectors.Change{Op: connectors.CreateAccount, Account: connectors.AccountRef{Name: name, Anchor: "behov-" + name}, Attributes: attributes, Enabled: true}
 }
 
-// apply applies changes that must all end in the same way.
+// apply applies changes that must all have the same status.
 func apply(t testing.TB, c connectors.Connector, want connectors.Status, changes ...connectors.Change) []connectors.Result {
 	t.Helper()
 	results := c.Apply(t.Context(), changes)
@@ -318,9 +318,9 @@ func apply(t testing.TB, c connectors.Connector, want connectors.Status, changes
 	return results
 }
 
-// TestTheCheckFindsWhatDoesNotFit: requests that do not fit are told from those
-// that do.
-func TestTheCheckFindsWhatDoesNotFit(t *testing.T) {
+// TestRequestCheckFindsErrors checks that the check of requests tells invalid
+// from valid ones.
+func TestRequestCheckFindsErrors(t *testing.T) {
 	id := "00000000-0000-4000-8000-00000000dead"
 	request := func(method, path, query, body string) standin.Request {
 		r, err := http.NewRequest(method, "https://graph.test"+path+query, nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// page is what the SDK's collections have in common.
+// page is the common interface of the SDK's collections.
 type page[T any] interface {
 	serialization.Parsable
 	GetValue() []T
@@ -29,7 +29,7 @@ func pages[P page[T], T any](ctx context.Context, c *Connector, first request, f
 	return continued[P](ctx, c, first, a, factory, each)
 }
 
-// continued reads a list whose first page is there.
+// continued reads a list from its first page on.
 func continued[P page[T], T any](ctx context.Context, c *Connector, first request, a *answer, factory serialization.ParsableFactory, each func(T) error) error {
 	seen := map[string]bool{}
 	for {
@@ -41,11 +41,11 @@ func continued[P page[T], T any](ctx context.Context, c *Connector, first reques
 			return connectors.Errorf(connectors.RetryLater, "graph: %s: %w", first.doing, err)
 		}
 		if p.GetValue() == nil {
-			return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer has no list in it", first.doing)
+			return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer contains no list", first.doing)
 		}
 		for _, item := range p.GetValue() {
 			if any(item) == nil {
-				return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer has nothing in its list", first.doing)
+				return connectors.Errorf(connectors.RetryLater, "graph: %s: the answer's list contains an empty element", first.doing)
 			}
 			if err := each(item); err != nil {
 				return err
@@ -56,12 +56,12 @@ func continued[P page[T], T any](ctx context.Context, c *Connector, first reques
 			return nil
 		}
 		if seen[*link] {
-			return connectors.Errorf(connectors.Permanent, "graph: %s: the list goes in circles", first.doing)
+			return connectors.Errorf(connectors.Permanent, "graph: %s: the list repeats a page", first.doing)
 		}
 		seen[*link] = true
 		next := c.build.next(first.doing, *link)
 		if first.header.Get("ConsistencyLevel") != "" {
-			next = next.eventual()
+			next = next.withEventual()
 		}
 		if a, err = c.send(ctx, next); err != nil {
 			return err
@@ -69,7 +69,7 @@ func continued[P page[T], T any](ctx context.Context, c *Connector, first reques
 	}
 }
 
-// userSelection is what is read of a user.
+// userSelection returns the properties to read of a user.
 func (c *Connector) userSelection() []string {
 	sel := []string{"id", "userPrincipalName", "accountEnabled", "userType", "onPremisesSyncEnabled"}
 	if !slices.Contains(sel, c.anchor.outer()) {
@@ -93,13 +93,13 @@ func (c *Connector) userExpansion() []string {
 	return nil
 }
 
-// account is what a user is to behov. One that is synced from the premises is
-// mastered there, but for its memberships, licences and sessions
+// account converts a user into an account. A synchronised user is mastered
+// on-premises, except for memberships, licences and sessions
 // (https://learn.microsoft.com/graph/api/resources/user, onPremisesSyncEnabled).
 func (c *Connector) account(u models.Userable) (connectors.Account, error) {
 	if u.GetId() == nil || *u.GetId() == "" || u.GetUserPrincipalName() == nil || u.GetAccountEnabled() == nil {
 		return connectors.Account{}, connectors.Errorf(connectors.Permanent,
-			"graph: read users: a user comes without id, userPrincipalName or accountEnabled: grant the application permission User.Read.All")
+			"graph: read users: a user in the answer has no id, userPrincipalName or accountEnabled: grant the application permission User.Read.All")
 	}
 	a := connectors.Account{ID: *u.GetId(), Name: c.shortName(*u.GetUserPrincipalName()), Enabled: *u.GetAccountEnabled(),
 		MasteredExternally: yes(u.GetOnPremisesSyncEnabled()), Attributes: map[string][]string{}}
@@ -124,11 +124,11 @@ func managerOf(u models.Userable) string {
 	return ""
 }
 
-// Snapshot implements connectors.Connector. Users come before groups, so that
-// a member who is no user by then is nobody's account.
+// Snapshot implements connectors.Connector. It reads users before groups, so that
+// a member that is no user by then belongs to no account.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
-	if c.cfg.Memory != nil {
-		return c.remembered(ctx, sink)
+	if c.cfg.StateStore != nil {
+		return c.incrementalSnapshot(ctx, sink)
 	}
 	s := c.reading(sink)
 	if err := s.users(ctx); err != nil {
@@ -141,7 +141,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	if err := s.announce(list); err != nil {
+	if err := s.emitGroups(list); err != nil {
 		return connectors.Completeness{}, err
 	}
 	if err := s.members(ctx, list); err != nil {
@@ -150,13 +150,12 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	return s.completeness(), nil
 }
 
-// reading is one snapshot on its way. Of users it keeps the IDs, and the
-// licences they have.
+// reading is one snapshot in progress. It keeps the users' IDs and licences.
 type reading struct {
 	c        *Connector
 	sink     connectors.Sink
 	accounts map[string]bool
-	guests   map[string]bool // users that are no accounts in our scope
+	guests   map[string]bool // users outside the managed scope
 	assigned []assignment
 	missed   []string // what could not be read, by object ID
 }
@@ -165,13 +164,13 @@ func (c *Connector) reading(sink connectors.Sink) *reading {
 	return &reading{c: c, sink: sink, accounts: map[string]bool{}, guests: map[string]bool{}}
 }
 
-// assignment is a licence that somebody has; user is empty when that is nobody
-// in our scope.
+// assignment is a licence of a user; user is empty for one outside the managed
+// scope.
 type assignment struct{ user, sku string }
 
-// user takes note of a user, and emits it when it is an account in our scope.
+// user records a user, and emits it when it is an account in the managed scope.
 func (s *reading) user(k knownUser) error {
-	if s.c.outside(k) {
+	if s.c.isOutOfScope(k) {
 		s.guests[k.ID] = true
 		return nil
 	}
@@ -186,18 +185,18 @@ func (s *reading) users(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return s.person(person{a, u})
+			return s.person(userState{a, u})
 		})
 }
 
-// person takes note of a user that was read, and of the licences it has.
-func (s *reading) person(p person) error {
+// person records a user that was read, and its licences.
+func (s *reading) person(p userState) error {
 	if s.accounts[p.ID] || s.guests[p.ID] {
-		return nil // a list that changes while it is read may show one twice
+		return nil // a list that changes during the reading may contain one twice
 	}
 	k := knownUser{p.Account, typeOf(p.user)}
 	holder := p.ID
-	if s.c.outside(k) {
+	if s.c.isOutOfScope(k) {
 		holder = ""
 	}
 	for _, sku := range skusOf(p.user) {
@@ -215,6 +214,6 @@ func (s *reading) completeness() connectors.Completeness {
 	if len(names) > most {
 		names = names[:most]
 	}
-	return connectors.Completeness{Why: fmt.Sprintf("the members of %d groups could not be read, as of %s: is GroupMember.Read.All granted?",
+	return connectors.Completeness{Why: fmt.Sprintf("the members of %d groups could not be read, such as %s: check that GroupMember.Read.All is granted",
 		len(s.missed), strings.Join(names, ", "))}
 }

@@ -17,35 +17,36 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// state is what is remembered between readings, as JSON and compressed. It
-// holds personal data: whoever keeps it seals it.
+// state is saved between readings, as compressed JSON. It holds personal data:
+// the StateStore encrypts it.
 type state struct {
-	Fit        string // what it was read with
+	Fit        string // fingerprint of the configuration it was read with
 	Full       time.Time
 	UsersLink  string
 	GroupsLink string
-	Users      map[string]knownUser   // by ID, guests too; none when all are read each time
-	People     []string               // the IDs of users that were there, when all are read each time
+	Users      map[string]knownUser   // by ID, including guests; empty when all are read each time
+	People     []string               // the IDs of the users at the last reading, when all are read each time
 	Groups     map[string]*knownGroup // by ID
 }
 
-// knownUser is a user with what decides whether it is in our scope: a guest can
-// become a member, and the change says no more than that.
+// knownUser is a user with the properties that decide whether it is in scope: a
+// guest can become a member, and the delta then contains only that.
 type knownUser struct {
 	connectors.Account
 	Type string // userType
 }
 
 // knownGroup is a group with its members: by ID, and whether each is a user.
-// Users that were deleted may be among them: they come back with the user.
+// Deleted users may be among them: their memberships come back with the user.
 type knownGroup struct {
 	group
-	Known   bool // its properties were shown
+	Known   bool // its properties have come
 	Members map[string]bool
 }
 
-// fit is a fingerprint of what decides what a state has in it.
-func (c *Connector) fit() string {
+// fingerprint returns a hash of the configuration that decides what a state
+// contains.
+func (c *Connector) fingerprint() string {
 	text := strings.Join(append([]string{
 		"2", c.cfg.URL, c.cfg.TenantID, c.cfg.Domain, c.anchor.name, fmt.Sprint(c.manager), fmt.Sprint(c.cfg.Licences),
 	}, slices.Sorted(slices.Values(c.cfg.Attributes))...), "\x00")
@@ -53,12 +54,13 @@ func (c *Connector) fit() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// maxState bounds a state that is loaded.
+// maxState bounds the size of a state that is loaded.
 const maxState = 1 << 30
 
-// recall returns what can be continued from, nil when nothing can.
-func (c *Connector) recall(ctx context.Context, now time.Time) *state {
-	packed, err := c.cfg.Memory.Load(ctx)
+// loadState returns the saved state, or nil when a reading cannot continue from
+// it.
+func (c *Connector) loadState(ctx context.Context, now time.Time) *state {
+	packed, err := c.cfg.StateStore.Load(ctx)
 	if err != nil || len(packed) == 0 {
 		return nil
 	}
@@ -72,7 +74,7 @@ func (c *Connector) recall(ctx context.Context, now time.Time) *state {
 	}
 	var s state
 	age := func() time.Duration { return now.Sub(s.Full) }
-	if json.Unmarshal(raw, &s) != nil || s.Fit != c.fit() || s.Groups == nil || s.Users == nil || s.GroupsLink == "" || age() < 0 || age() > fullEvery {
+	if json.Unmarshal(raw, &s) != nil || s.Fit != c.fingerprint() || s.Groups == nil || s.Users == nil || s.GroupsLink == "" || age() < 0 || age() > fullReadInterval {
 		return nil
 	}
 	if !c.readsAllUsers() && s.UsersLink == "" {
@@ -105,11 +107,11 @@ func (c *Connector) keep(ctx context.Context, s *state) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return c.cfg.Memory.Save(ctx, packed.Bytes())
+	return c.cfg.StateStore.Save(ctx, packed.Bytes())
 }
 
-// replay emits what is remembered.
-func (s *reading) replay(known *state) error {
+// emitState emits the saved state.
+func (s *reading) emitState(known *state) error {
 	if !s.c.readsAllUsers() {
 		for _, id := range slices.Sorted(maps.Keys(known.Users)) {
 			if err := s.user(known.Users[id]); err != nil {
@@ -121,7 +123,7 @@ func (s *reading) replay(known *state) error {
 	for _, id := range slices.Sorted(maps.Keys(known.Groups)) {
 		list = append(list, known.Groups[id].group)
 	}
-	if err := s.announce(list); err != nil {
+	if err := s.emitGroups(list); err != nil {
 		return err
 	}
 	for _, g := range list {

@@ -13,14 +13,14 @@ import (
 	"github.com/behov/behov/connectors/graph/standin"
 )
 
-// awkward are texts that one place or other takes for syntax.
+// awkward are texts that some format takes for syntax.
 var awkward = []string{
 	"Åsa Öberg", "名前 🙂", "Svensson, Anna", `quo"te`, "apo'strophe", "''", "' or id eq '", "a+b=c", `back\slash`, " leading", "trailing ",
 	"%27 or 1 eq 1", "a/b?c=d&e#f", `","accountEnabled":false,"x":"`, "$filter=id", "null", "true", "0", "../../users", "(x)", "line\ttab",
 }
 
-// TestInjectionThroughValues: every value that a mapping may make arrives as
-// it is, and changes nothing but what it is for.
+// TestInjectionThroughValues checks that every value of a mapping is stored
+// unchanged, and changes no other property.
 func TestInjectionThroughValues(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -48,7 +48,7 @@ func TestInjectionThroughValues(t *testing.T) {
 		if got.Anchor != text || !got.Enabled {
 			t.Errorf("wrote %q, read %+v", text, got)
 		}
-		other := open(t, cfg) // which has to find it by a filter
+		other := open(t, cfg) // the other connector finds it with a filter
 		if again := apply(t, other, connectors.AlreadyApplied, change)[0].AccountID; again != id {
 			t.Errorf("anchor %q finds %s, want %s", text, again, id)
 		}
@@ -74,8 +74,8 @@ func TestInjectionThroughValues(t *testing.T) {
 	wantKnownRequests(t, slices.DeleteFunc(s.Requests(), func(r standin.Request) bool { return strings.Contains(string(r.Body), "\x00") }))
 }
 
-// TestURLsNameNobody: but for the filters that Graph demands there is nothing
-// personal in a URL.
+// TestURLsNameNobody checks that URLs hold no personal data, except for the
+// filters that Graph requires.
 func TestURLsNameNobody(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
@@ -109,7 +109,7 @@ func FuzzBatchAnswer(f *testing.F) {
 	})
 }
 
-// FuzzFilter: whatever the value, a filter stays one comparison.
+// FuzzFilter checks that a filter is one comparison for any value.
 func FuzzFilter(f *testing.F) {
 	for _, text := range awkward {
 		f.Add(text)

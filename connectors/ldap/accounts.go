@@ -17,44 +17,44 @@ const (
 	noAccount = "no such account"
 )
 
-// create makes accounts. It first looks for those that are there already, by
-// anchor and by name: the answer to an earlier attempt may have been lost.
+// create creates accounts. It first looks up existing accounts by anchor and by
+// name, as the answer to an earlier attempt may have been lost.
 func (c *Connector) create(ctx context.Context, s *session, todo []work) {
 	todo = slices.DeleteFunc(todo, func(w work) bool {
-		why := s.badName(w.Account.Name)
+		why := s.invalidName(w.Account.Name)
 		if w.Account.Name == "" || w.Account.Anchor == "" {
-			why = "an account needs a name and an anchor"
+			why = "the account has no login name or no anchor; both are required"
 		}
 		if why != "" {
 			*w.result = refused(why)
 		}
 		return why != ""
 	})
-	todo, again := apart(todo)
+	todo, again := splitSameNames(todo)
 	if len(again) > 0 {
 		defer c.create(ctx, s, again)
 	}
-	anchors, names, err := c.existing(ctx, s, todo)
+	anchors, names, err := c.findExisting(ctx, s, todo)
 	if err != nil {
 		fail(todo, err)
 		return
 	}
-	todo, err = c.pointed(ctx, s, todo)
+	todo, err = c.resolveReferences(ctx, s, todo)
 	if err != nil {
 		fail(todo, err)
 		return
 	}
-	b := &birth{Connector: c, session: s}
+	b := &accountCreation{Connector: c, session: s}
 	if b.passwords, b.length, err = c.passwordsFor(ctx, s); err != nil {
 		fail(todo, err)
 		return
 	}
 	added := make([]bool, len(todo))
-	c.sideBySide(len(todo), func(i int) {
+	c.inParallel(len(todo), func(i int) {
 		w := todo[i]
 		switch e := anchors[w.Account.Anchor]; {
 		case e != nil:
-			*w.result = b.alreadyThere(ctx, w.Change, e)
+			*w.result = b.adoptExisting(ctx, w.Change, e)
 		case names[fold(w.Account.Name)] != nil:
 			*w.result = refused(nameTaken)
 		default:
@@ -70,9 +70,9 @@ func (c *Connector) create(ctx context.Context, s *session, todo []work) {
 	b.identify(ctx, fresh)
 }
 
-// apart divides creations so that no two of the first have the same name: not
-// every server keeps that from happening.
-func apart(todo []work) (first, again []work) {
+// splitSameNames divides creations so that no two in first have the same login
+// name: not every server enforces unique names.
+func splitSameNames(todo []work) (first, again []work) {
 	seen := map[string]bool{}
 	for _, w := range todo {
 		name := fold(w.Account.Name)
@@ -86,8 +86,8 @@ func apart(todo []work) (first, again []work) {
 	return first, again
 }
 
-// passwordsFor says how first passwords are set, nil when they are not, and
-// how long they are.
+// passwordsFor returns how first passwords are set, nil when they are not, and
+// their length.
 func (c *Connector) passwordsFor(ctx context.Context, s *session) (passwords, int, error) {
 	if !s.cfg.setsPassword(s.flavour) {
 		return nil, 0, nil
@@ -97,12 +97,12 @@ func (c *Connector) passwordsFor(ctx context.Context, s *session) (passwords, in
 	return p, max(minimum, s.cfg.FirstPassword.Length), err
 }
 
-// existing finds accounts with the anchors, and with the names, folded.
-func (c *Connector) existing(ctx context.Context, s *session, todo []work) (anchors, names map[string]*ldap.Entry, err error) {
-	byAnchor, byName := &found{m: map[string]*ldap.Entry{}}, &found{m: map[string]*ldap.Entry{}}
+// findExisting finds accounts by anchor, and by folded login name.
+func (c *Connector) findExisting(ctx context.Context, s *session, todo []work) (anchors, names map[string]*ldap.Entry, err error) {
+	byAnchor, byName := &entryMap{m: map[string]*ldap.Entry{}}, &entryMap{m: map[string]*ldap.Entry{}}
 	chunks := slices.Collect(slices.Chunk(todo, lookupTerms))
 	errs := make([]error, len(chunks))
-	c.sideBySide(len(chunks), func(i int) {
+	c.inParallel(len(chunks), func(i int) {
 		var filters []string
 		for _, w := range chunks[i] {
 			filters = append(filters, equals(s.cfg.AnchorAttribute, w.Account.Anchor), equals(s.cfg.NameAttribute, w.Account.Name))
@@ -121,21 +121,21 @@ func (c *Connector) existing(ctx context.Context, s *session, todo []work) (anch
 	return byAnchor.m, byName.m, first(errs)
 }
 
-// birth is the creation of accounts.
-type birth struct {
+// accountCreation is the creation of accounts.
+type accountCreation struct {
 	*Connector
 	session   *session
 	passwords passwords // nil when new accounts get none
 	length    int
 }
 
-// alreadyThere answers for an account that was there before.
-func (b *birth) alreadyThere(ctx context.Context, change connectors.Change, e *ldap.Entry) connectors.Result {
+// adoptExisting returns the result for an account that existed before.
+func (b *accountCreation) adoptExisting(ctx context.Context, change connectors.Change, e *ldap.Entry) connectors.Result {
 	id, err := b.session.idOf(e)
 	note := ""
 	if err == nil {
 		b.cache.setAccount(id, e.DN)
-		note, err = b.handOver(ctx, change, id, e.DN) // when it was ours, and we did not get so far
+		note, err = b.deliverPassword(ctx, change, id, e.DN) // behov created it earlier and was interrupted
 	}
 	if err != nil {
 		return connectors.Result{Err: err}
@@ -145,24 +145,26 @@ func (b *birth) alreadyThere(ctx context.Context, change connectors.Change, e *l
 	return r
 }
 
-// add makes an entry, and says whether it did. Its ID is still to be read.
-func (b *birth) add(ctx context.Context, w work) bool {
+// add creates an entry and reports whether it did. The caller reads its ID
+// afterwards.
+func (b *accountCreation) add(ctx context.Context, w work) bool {
 	s := b.session
 	defer func() {
 		if w.result.Status == connectors.Refused {
-			b.unfinished.forget(w.Account.Anchor) // an account that somebody else makes is not to get it
+			b.unfinished.forget(w.Account.Anchor) // an account that another client created must not get it
 		}
 	}()
 	value := w.Account.Name
-	switch values := distinct(attribute(w.Attributes, s.cfg.RDNAttribute)); {
+	switch values := sortedUnique(attribute(w.Attributes, s.cfg.RDNAttribute)); {
 	case strings.EqualFold(s.cfg.RDNAttribute, s.cfg.AnchorAttribute):
 		value = w.Account.Anchor
-	case s.distinguishes(s.cfg.RDNAttribute) && len(values) > 0:
+	case s.needsSuffix(s.cfg.RDNAttribute) && len(values) > 0:
 		value = values[0]
 	}
-	// Two people may have the same name, and be told apart by the login name.
-	for _, value := range []string{value, value + addition(w.Account.Name)} {
-		request, why, err := b.request(w.Change, value)
+	// Two people may have the same name; the login name then makes the RDN
+	// unique.
+	for _, value := range []string{value, value + nameSuffix(w.Account.Name)} {
+		request, why, err := b.buildRequest(w.Change, value)
 		if err != nil || why != "" {
 			*w.result = refusedOr(why, err)
 			return false
@@ -175,25 +177,26 @@ func (b *birth) add(ctx context.Context, w work) bool {
 			*w.result = s.answer(ctx, "create an account", err)
 			return false
 		}
-		e, readErr := b.occupant(ctx, request.DN)
+		e, readErr := b.entryAt(ctx, request.DN)
 		switch {
 		case readErr != nil:
 			*w.result = connectors.Result{Err: readErr}
 			return false
 		case e != nil && e.GetEqualFoldAttributeValue(s.cfg.AnchorAttribute) == w.Account.Anchor:
-			*w.result = b.alreadyThere(ctx, w.Change, e)
+			*w.result = b.adoptExisting(ctx, w.Change, e)
 			return false
-		case e == nil || !s.distinguishes(s.cfg.RDNAttribute):
-			*w.result = refused(nameTaken) // by an entry somewhere else
+		case e == nil || !s.needsSuffix(s.cfg.RDNAttribute):
+			*w.result = refused(nameTaken) // by an entry in another place
 			return false
 		}
 	}
-	*w.result = refused("another entry has the name, and one the name with the login name")
+	*w.result = refused("the entry's name is taken, also with the login name appended; rename one of the entries, or choose another rdn_attribute")
 	return false
 }
 
-// occupant returns whatever is at a DN, nil when nothing is that we may see.
-func (b *birth) occupant(ctx context.Context, dn string) (*ldap.Entry, error) {
+// entryAt returns the entry at a DN, or nil when the account in bind_dn sees none
+// there.
+func (b *accountCreation) entryAt(ctx context.Context, dn string) (*ldap.Entry, error) {
 	s := b.session
 	result, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{s.cfg.IDAttribute, s.cfg.AnchorAttribute},
@@ -207,8 +210,9 @@ func (b *birth) occupant(ctx context.Context, dn string) (*ldap.Entry, error) {
 	return result.Entries[0], nil
 }
 
-// request puts a new entry together, or says why it cannot be.
-func (b *birth) request(change connectors.Change, value string) (request *ldap.AddRequest, why string, err error) {
+// buildRequest returns the request that creates an entry, or why it cannot be
+// created.
+func (b *accountCreation) buildRequest(change connectors.Change, value string) (request *ldap.AddRequest, why string, err error) {
 	s := b.session
 	base := s.cfg.PeopleDN
 	if s.cfg.Disable.MoveTo != "" && !change.Enabled {
@@ -225,7 +229,7 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 		own[strings.ToLower(upnAttribute)] = []string{change.Account.Name + "@" + s.cfg.UPNSuffix}
 	}
 	if b.passwords != nil {
-		if why := b.passwords.ready(s); why != "" {
+		if why := b.passwords.unavailableReason(s); why != "" {
 			return nil, why, nil
 		}
 		password, err := b.unfinished.password(change.Account.Anchor, func() (string, error) {
@@ -234,11 +238,12 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 		if err != nil {
 			return nil, "", err
 		}
-		b.passwords.with(own, password, s.cfg.FirstPassword.Keep)
+		b.passwords.addTo(own, password, s.cfg.FirstPassword.Keep)
 	}
-	if s.distinguishes(s.cfg.RDNAttribute) {
-		// The first value is in the name, maybe with what tells it apart.
-		if values := distinct(attribute(change.Attributes, s.cfg.RDNAttribute)); len(values) > 1 {
+	if s.needsSuffix(s.cfg.RDNAttribute) {
+		// The RDN has the first value already, with a suffix where the name was
+		// taken.
+		if values := sortedUnique(attribute(change.Attributes, s.cfg.RDNAttribute)); len(values) > 1 {
 			rdn := strings.ToLower(s.cfg.RDNAttribute)
 			own[rdn] = append(own[rdn], values[1:]...)
 		}
@@ -248,15 +253,15 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 		request.Attribute(name, own[name])
 	}
 	for _, name := range sortedKeys(change.Attributes) {
-		values := distinct(change.Attributes[name])
+		values := sortedUnique(change.Attributes[name])
 		mine, taken := own[strings.ToLower(name)]
 		switch {
-		case len(values) == 0, taken && slices.Equal(mine, values), s.distinguishes(name):
+		case len(values) == 0, taken && slices.Equal(mine, values), s.needsSuffix(name):
 			continue
 		case taken:
-			return nil, "the attribute " + name + " is set by the connector itself", nil
+			return nil, "the attribute " + name + " is set by the connector itself; remove it from attributes", nil
 		}
-		if values, why = s.written(name, values); why != "" {
+		if values, why = s.toServer(name, values); why != "" {
 			return nil, why, nil
 		}
 		request.Attribute(name, values)
@@ -265,14 +270,14 @@ func (b *birth) request(change connectors.Change, value string) (request *ldap.A
 }
 
 // identify reads the IDs that the server gave to new accounts, many in one
-// search, and hands over their first passwords.
-func (b *birth) identify(ctx context.Context, todo []work) {
+// search, and delivers their first passwords.
+func (b *accountCreation) identify(ctx context.Context, todo []work) {
 	s := b.session
 	chunks := slices.Collect(slices.Chunk(todo, lookupTerms))
-	b.sideBySide(len(chunks), func(i int) {
+	b.inParallel(len(chunks), func(i int) {
 		var filters []string
 		for _, w := range chunks[i] {
-			filters = append(filters, equals(s.cfg.NameAttribute, w.Account.Name)) // which servers index
+			filters = append(filters, equals(s.cfg.NameAttribute, w.Account.Name)) // the name attribute is indexed on most servers
 		}
 		entries := map[string]*ldap.Entry{}
 		err := b.lookup(ctx, s, filters, []string{s.cfg.IDAttribute, s.cfg.AnchorAttribute}, func(e *ldap.Entry) error {
@@ -285,9 +290,9 @@ func (b *birth) identify(ctx context.Context, todo []work) {
 			case err != nil:
 				w.result.Err = err
 			case e == nil:
-				w.result.Err = connectors.Errorf(connectors.RetryLater, "ldap: create an account: it was created but cannot be read")
+				w.result.Err = connectors.Errorf(connectors.RetryLater, "ldap: create an account: it was created but cannot be read back; let the account in bind_dn read it")
 			default:
-				if *w.result = b.alreadyThere(ctx, w.Change, e); w.result.Err == nil {
+				if *w.result = b.adoptExisting(ctx, w.Change, e); w.result.Err == nil {
 					w.result.Status = connectors.Applied
 				}
 			}
@@ -295,38 +300,38 @@ func (b *birth) identify(ctx context.Context, todo []work) {
 	})
 }
 
-// handOver finishes what a new account's first password still needs. The note
-// is that of passwords.after.
-func (b *birth) handOver(ctx context.Context, change connectors.Change, id, dn string) (note string, err error) {
+// deliverPassword finishes the first password of a new account. The note is that
+// of passwords.finish.
+func (b *accountCreation) deliverPassword(ctx context.Context, change connectors.Change, id, dn string) (note string, err error) {
 	password := b.unfinished.peek(change.Account.Anchor)
 	if b.passwords == nil || password == "" {
 		return "", nil
 	}
-	if note, err = b.passwords.after(ctx, b.session, dn, password, b.session.cfg.FirstPassword.Keep, change.Enabled); err != nil {
+	if note, err = b.passwords.finish(ctx, b.session, dn, password, b.session.cfg.FirstPassword.Keep, change.Enabled); err != nil {
 		return "", err
 	}
-	if to := b.session.cfg.Handover; to != nil {
+	if to := b.session.cfg.PasswordSink; to != nil {
 		ref := connectors.AccountRef{ID: id, Anchor: change.Account.Anchor, Name: change.Account.Name}
 		if err := to.FirstPassword(ctx, ref, password); err != nil {
-			return "", connectors.Errorf(connectors.RetryLater, "ldap: the account was created, but its first password was not handed over: %w", err)
+			return "", connectors.Errorf(connectors.RetryLater, "ldap: the account was created, but its first password was not delivered: %w", err)
 		}
 	}
 	b.unfinished.forget(change.Account.Anchor)
 	return note, nil
 }
 
-// unfinished is what an answer that was lost, or a step that failed, left to
-// be done when the change comes again. It is kept in memory alone: after a
-// restart somebody sets another password, and a group that still names the
-// account as it was is seen in the next snapshot.
+// unfinished holds the work that a lost answer or a failed step left to do when
+// the change is repeated. It is kept in memory only: after a restart an
+// administrator sets another password, and the next snapshot finds groups that
+// still hold an account's earlier name.
 type unfinished struct {
 	mu        sync.Mutex
-	passwords map[string]string    // anchor → first password, until it has been handed over
-	moves     map[string][]oldName // native ID → what groups may still have
+	passwords map[string]string    // anchor → first password, until it is delivered
+	moves     map[string][]oldName // native ID → earlier names that groups may still hold
 }
 
-// password returns the password for an account, the same every time until it
-// is forgotten: which attempt's request came through nobody knows.
+// password returns the password for an account, the same one until it is
+// forgotten: the caller cannot know which attempt reached the server.
 func (u *unfinished) password(anchor string, make func() (string, error)) (string, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -356,7 +361,7 @@ func (u *unfinished) forget(anchor string) {
 	delete(u.passwords, anchor)
 }
 
-// attribute returns the values of an attribute whatever its name's case.
+// attribute returns the values of an attribute; names are compared without case.
 func attribute(attributes map[string][]string, name string) []string {
 	for n, values := range attributes {
 		if strings.EqualFold(n, name) {

@@ -8,15 +8,15 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// work is one change on its way.
+// work is one change and where its result goes.
 type work struct {
 	connectors.Change
 	result *connectors.Result
 }
 
-// Apply implements connectors.Connector. Changes of different accounts go
-// side by side on one connection, and members of the same group in one
-// request.
+// Apply implements connectors.Connector. Changes of different accounts run in
+// parallel on one connection, and changes of members of the same group are merged
+// into one request.
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	c.applying.Lock()
 	defer c.applying.Unlock()
@@ -35,7 +35,7 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 	}
 	defer s.closeWith(ctx)()
 	if _, err := s.loadSchema(ctx); err != nil {
-		// What speaks against the configuration does so for every change.
+		// A fault in the configuration fails every change.
 		fail(todo, err)
 		if ctx.Err() != nil {
 			c.abandon(nil, err)
@@ -55,13 +55,13 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		c.abandon(nil, err) // its end has closed the connection
+		c.abandon(nil, err) // the cancelled context has closed the connection
 	}
 	c.used = time.Now()
 	return results
 }
 
-// abandon fails what was not tried, and gives up the connection.
+// abandon fails the waves that were not tried, and drops the connection.
 func (c *Connector) abandon(waves [][]work, err error) {
 	for _, wave := range waves {
 		fail(wave, err)
@@ -70,7 +70,7 @@ func (c *Connector) abandon(waves [][]work, err error) {
 	c.session = nil
 }
 
-// down returns the error that says the target is gone, or nil.
+// down returns the error of class TargetDown in a wave, or nil.
 func down(wave []work) error {
 	for _, w := range wave {
 		if connectors.ClassOf(w.result.Err) == connectors.TargetDown {
@@ -86,7 +86,7 @@ func fail(todo []work, err error) {
 	}
 }
 
-// split divides changes into waves.
+// split divides changes into waves (connectors.Batches).
 func split(todo []work) [][]work {
 	changes := make([]connectors.Change, len(todo))
 	for i, w := range todo {
@@ -132,9 +132,9 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 	}
 }
 
-// sideBySide calls do for every i below n, as many at a time as there may be
-// requests.
-func (c *Connector) sideBySide(n int, do func(i int)) {
+// inParallel calls do for every i below n, with as many calls at a time as the
+// limits allow requests.
+func (c *Connector) inParallel(n int, do func(i int)) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range min(n, c.limiter.Concurrent()) {

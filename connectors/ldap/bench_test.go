@@ -19,14 +19,15 @@ import (
 )
 
 // The benchmarks compare the connector with OpenLDAP's own tools: the same
-// entries, on the same server, on one connection, in one run. What they report
-// as ratio is ldapadd's time by ours (creating: above 1 is faster than it) and
-// ours by ldapsearch's (reading: below 1 is faster).
+// entries, on the same server, on one connection, in one run. The reported ratio
+// is ldapadd's time by the connector's for creating (above 1: the connector is
+// faster), and the connector's time by ldapsearch's for reading (below 1: the
+// connector is faster).
 
 const benchmarkBatch = 500 // changes in one Apply, as the engine sends them
 
-// benchServer is a slapd whose writes are on disk before it answers, unless
-// told otherwise.
+// benchServer returns a slapd that syncs writes to disk before it answers, when
+// durable is set.
 func benchServer(b testing.TB, durable bool) *subtree {
 	b.Helper()
 	var extra []string
@@ -37,7 +38,7 @@ func benchServer(b testing.TB, durable bool) *subtree {
 	return &subtree{s, s.PeopleDN, s.GroupsDN}
 }
 
-// entries are creations that are alike except for what must differ.
+// entries returns creations that differ only in what must be unique.
 func entries(prefix string, n int) []connectors.Change {
 	changes := creations(prefix, n)
 	for i := range changes {
@@ -68,7 +69,7 @@ func ldif(t testing.TB, people string, changes []connectors.Change) (file string
 	return file
 }
 
-// tool runs one of OpenLDAP's tools and returns how long it took.
+// tool runs one of OpenLDAP's tools and returns its run time.
 func (s *subtree) tool(t testing.TB, name string, args ...string) time.Duration {
 	t.Helper()
 	path := testenv.Need(t, name, "apt-get install ldap-utils")
@@ -131,8 +132,9 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "ratio")
 }
 
-// BenchmarkFind asks whether somebody who is new has an account already, where
-// there are 6,000: what one look-up costs, as a share of reading them all.
+// BenchmarkFind looks up whether a new person has an account, among 6,000
+// accounts, and reports the cost of one look-up as a share of reading all
+// accounts.
 func BenchmarkFind(b *testing.B) {
 	const n = 6000
 	tree := benchServer(b, false)
@@ -165,7 +167,7 @@ func openB(t testing.TB, cfg ldap.Config) *ldap.Connector {
 	return c
 }
 
-// counting is a sink that keeps nothing, and looks at memory on the way.
+// counting is a sink that keeps nothing and samples the memory in use.
 type counting struct {
 	n, members int
 	peak       uint64
@@ -198,9 +200,9 @@ func read(t testing.TB, c connectors.Connector, want int) *counting {
 	return sink
 }
 
-// TestTheToolsSeeTheSame is the benchmarks in small: what they compare is the
-// same work.
-func TestTheToolsSeeTheSame(t *testing.T) {
+// TestBenchmarksDoTheSameWork runs the benchmarks in small and checks that the
+// connector and the tools do the same work.
+func TestBenchmarksDoTheSameWork(t *testing.T) {
 	t.Parallel()
 	const n = 300
 	tree := benchServer(t, false)

@@ -13,7 +13,7 @@ import (
 
 // change updates, renames, adopts, enables and disables accounts.
 func (c *Connector) change(ctx context.Context, s *session, todo []work) {
-	todo, err := c.pointed(ctx, s, todo)
+	todo, err := c.resolveReferences(ctx, s, todo)
 	if err != nil {
 		fail(todo, err)
 		return
@@ -29,14 +29,14 @@ func (c *Connector) change(ctx context.Context, s *session, todo []work) {
 		fail(todo, err)
 		return
 	}
-	locksEnd, err := (&lockouts{session: s}).end(ctx, slices.Collect(maps.Values(entries))...)
+	locksEnd, err := (&lockoutPolicy{session: s}).locksExpire(ctx, slices.Collect(maps.Values(entries))...)
 	if err != nil {
 		fail(todo, err)
 		return
 	}
-	c.sideBySide(len(todo), func(i int) {
+	c.inParallel(len(todo), func(i int) {
 		w := todo[i]
-		a := &alteration{Connector: c, session: s, known: known, id: w.Account.ID, entry: entries[w.Account.ID], attributes: attributes, locksEnd: locksEnd}
+		a := &accountChange{Connector: c, session: s, known: known, id: w.Account.ID, entry: entries[w.Account.ID], attributes: attributes, locksExpire: locksEnd}
 		if a.entry == nil {
 			*w.result = refused(noAccount)
 			return
@@ -58,7 +58,7 @@ func (c *Connector) change(ctx context.Context, s *session, todo []work) {
 	})
 }
 
-// needed are the attributes that the changes look at.
+// needed returns the attributes that the changes have to read.
 func (c *Connector) needed(s *session, todo []work) []string {
 	attributes := slices.Concat([]string{s.cfg.Disable.Attribute, s.cfg.NameAttribute, s.cfg.RDNAttribute, s.cfg.AnchorAttribute}, s.flavour.attributes)
 	for _, w := range todo {
@@ -80,40 +80,41 @@ func (c *Connector) needed(s *session, todo []work) []string {
 	return slices.Compact(attributes)
 }
 
-// alteration is a change to one account, as its entry was when last read.
-type alteration struct {
+// accountChange is a change to one account, with its entry as last read.
+type accountChange struct {
 	*Connector
-	session    *session
-	known      *schema
-	id         string
-	entry      *ldap.Entry
-	attributes []string
-	locksEnd   bool // from lockouts
+	session     *session
+	known       *schema
+	id          string
+	entry       *ldap.Entry
+	attributes  []string
+	locksExpire bool // see lockoutPolicy.locksExpire
 }
 
-// values returns what the entry has for an attribute, by any of its names.
-func (a *alteration) values(name string) []string {
+// values returns the entry's values of an attribute, by any of its names.
+func (a *accountChange) values(name string) []string {
 	if canonical := a.known.known[strings.ToLower(name)]; canonical != "" {
 		name = canonical
 	}
 	return a.entry.GetEqualFoldAttributeValues(name)
 }
 
-// update sets what the entry does not have yet, as the server compares it.
-// The attribute that names the entry changes with a ModifyDN (RFC 4511 §4.9).
-func (a *alteration) update(ctx context.Context, want map[string][]string) connectors.Result {
+// update sets the values that the entry does not have yet, as the server compares
+// them. The attribute that names the entry is changed with a ModifyDN (RFC 4511
+// §4.9).
+func (a *accountChange) update(ctx context.Context, want map[string][]string) connectors.Result {
 	s := a.session
 	request := ldap.NewModifyRequest(a.entry.DN, nil)
 	rdn := rdnOf(a.entry.DN)
 	type naming struct{ attribute, value string }
 	var renames []naming
-	var after [][2]any // attribute, values: what can be set only once the entry has another name
+	var after [][2]any // attribute and values that can be set only after the rename
 	for _, name := range sortedKeys(want) {
-		has := s.shown(a.entry, name, a.values(name))
-		if s.matching(a.known, name).Same(s.plain(a.entry, name, distinct(want[name])), distinct(has)) {
+		has := s.fromServer(a.entry, name, a.values(name))
+		if s.matching(a.known, name).Same(s.withoutSuffix(a.entry, name, sortedUnique(want[name])), sortedUnique(has)) {
 			continue
 		}
-		values, why := s.written(name, want[name])
+		values, why := s.toServer(name, want[name])
 		if why != "" {
 			return refused(why)
 		}
@@ -152,38 +153,39 @@ func (a *alteration) update(ctx context.Context, want map[string][]string) conne
 	return result
 }
 
-// canonical returns the name the server itself uses for an attribute.
-func (a *alteration) canonical(name string) string {
+// canonical returns the name by which the server itself returns an attribute.
+func (a *accountChange) canonical(name string) string {
 	if canonical := a.known.known[strings.ToLower(name)]; canonical != "" {
 		return canonical
 	}
 	return name
 }
 
-// modify sends a request when it asks for something.
-func (a *alteration) modify(ctx context.Context, request *ldap.ModifyRequest) connectors.Result {
+// modify sends a request unless it is empty.
+func (a *accountChange) modify(ctx context.Context, request *ldap.ModifyRequest) connectors.Result {
 	if len(request.Changes) == 0 {
 		return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied}}
 	}
 	err := a.session.modify(ctx, request)
 	if is(err, ldap.LDAPResultNoSuchObject) {
-		// It was there a moment ago: moved, or deleted. The next try will tell.
-		return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change an account: it moved while it was being changed")}
+		// The entry was there a moment ago and was moved or deleted since. The
+		// retry finds out.
+		return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change an account: it was moved or deleted by another client meanwhile")}
 	}
 	return a.session.answer(ctx, "change an account", err)
 }
 
 // rename gives the account another login name.
-func (a *alteration) rename(ctx context.Context, name string) connectors.Result {
+func (a *accountChange) rename(ctx context.Context, name string) connectors.Result {
 	s := a.session
-	why := s.badName(name)
+	why := s.invalidName(name)
 	if name == "" {
 		why = "an account needs a name"
 	}
 	if why != "" {
 		return refused(why)
 	}
-	old := naming(a.entry, s.cfg.NameAttribute)
+	old := namingValue(a.entry, s.cfg.NameAttribute)
 	if old == name {
 		return alreadySo()
 	}
@@ -214,7 +216,7 @@ func (a *alteration) rename(ctx context.Context, name string) connectors.Result 
 	}
 	values := slices.DeleteFunc(slices.Clone(a.values(s.cfg.NameAttribute)), func(v string) bool { return v == old || fold(v) == fold(name) })
 	request.Replace(s.cfg.NameAttribute, append(values, name))
-	a.unfinished.leave(a.id, oldName{dn: a.entry.DN, login: old})
+	a.unfinished.addOldName(a.id, oldName{dn: a.entry.DN, login: old})
 	err = s.modify(ctx, request)
 	if _, answered := code(err); answered {
 		a.unfinished.moveFinished(a.id)
@@ -226,29 +228,30 @@ func (a *alteration) rename(ctx context.Context, name string) connectors.Result 
 	if !done(r) {
 		return r
 	}
-	a.moved(a.entry.DN, a.canonical(s.cfg.NameAttribute), name)
+	a.recordMove(a.entry.DN, a.canonical(s.cfg.NameAttribute), name)
 	if err := a.finishMove(ctx, s, a.id, a.entry); err != nil {
 		return connectors.Result{Err: err}
 	}
-	// What tells the entry from another with the same name is the login name.
+	// Where two entries have the same name, the suffix in the RDN is the login
+	// name.
 	value, _ := names(rdnOf(a.entry.DN), s.cfg.RDNAttribute)
-	if plain, told := strings.CutSuffix(value, addition(old)); told && s.distinguishes(s.cfg.RDNAttribute) {
+	if plain, told := strings.CutSuffix(value, nameSuffix(old)); told && s.needsSuffix(s.cfg.RDNAttribute) {
 		return a.move(ctx, s.cfg.RDNAttribute, plain, "")
 	}
 	return r
 }
 
 // adopt writes the anchor into an entry that has none.
-func (a *alteration) adopt(ctx context.Context, anchor string) connectors.Result {
+func (a *accountChange) adopt(ctx context.Context, anchor string) connectors.Result {
 	s := a.session
 	if anchor == "" {
-		return refused("an account is adopted with an anchor")
+		return refused("the change to adopt an account has no anchor")
 	}
 	switch has := a.entry.GetEqualFoldAttributeValues(s.cfg.AnchorAttribute); {
 	case slices.Contains(has, anchor):
 		return alreadySo()
 	case len(has) > 0:
-		return refused("the account has another anchor: it is somebody else's")
+		return refused("the account has the anchor of another person")
 	}
 	taken := false
 	err := a.lookup(ctx, s, []string{equals(s.cfg.AnchorAttribute, anchor)}, []string{s.cfg.AnchorAttribute}, func(e *ldap.Entry) error {
@@ -261,7 +264,8 @@ func (a *alteration) adopt(ctx context.Context, anchor string) connectors.Result
 	case taken:
 		return refused("another account has this anchor")
 	}
-	// An add, so that an anchor that comes in the meantime stands in its way.
+	// An add, not a replace, so that the server refuses it when another client
+	// has set an anchor meanwhile.
 	request := ldap.NewModifyRequest(a.entry.DN, nil)
 	request.Add(s.cfg.AnchorAttribute, []string{anchor})
 	missing := slices.DeleteFunc(slices.Clone(s.cfg.ObjectClasses), func(class string) bool {
@@ -270,7 +274,7 @@ func (a *alteration) adopt(ctx context.Context, anchor string) connectors.Result
 	if len(missing) == 0 {
 		return a.modify(ctx, request)
 	}
-	// The attributes to come may need the classes that new accounts have.
+	// The attributes that follow may need the object classes of new accounts.
 	whole := ldap.NewModifyRequest(a.entry.DN, nil)
 	whole.Add("objectClass", missing)
 	whole.Changes = append(whole.Changes, request.Changes...)
@@ -280,16 +284,17 @@ func (a *alteration) adopt(ctx context.Context, anchor string) connectors.Result
 	return a.modify(ctx, request)
 }
 
-// setState enables or disables the account, and moves it where it then
-// belongs: first what takes access away, last what gives it. Enabling an
-// account that has expired ends that, too, unless the mapping decides when it
-// expires: the two would then undo each other in every run.
-func (a *alteration) setState(ctx context.Context, enable bool) connectors.Result {
+// setState enables or disables the account and moves it to where it belongs in
+// that state: the step that removes access comes first, the step that grants it
+// last. Enabling an expired account also removes its expiry, unless a mapping
+// manages accountExpires: mapping and enabling would then undo each other in
+// every run.
+func (a *accountChange) setState(ctx context.Context, enable bool) connectors.Result {
 	s := a.session
 	if enable && s.cfg.manages(expiresAttribute) && s.expired(a.entry) {
-		return refused("the account has expired: change its " + expiresAttribute)
+		return refused("the account has expired; change its " + expiresAttribute)
 	}
-	to := s.home(a.entry.DN, enable)
+	to := s.moveDestination(a.entry.DN, enable)
 	moved := false
 	if to != "" && enable {
 		if r := a.move(ctx, "", "", to); !done(r) {
@@ -299,15 +304,15 @@ func (a *alteration) setState(ctx context.Context, enable bool) connectors.Resul
 	}
 	for again := range 3 {
 		request := ldap.NewModifyRequest(a.entry.DN, nil)
-		if err := s.changeState(request, a.entry, enable, a.locksEnd); err != nil {
+		if err := s.changeState(request, a.entry, enable, a.locksExpire); err != nil {
 			return connectors.Result{Err: err}
 		}
 		if len(request.Changes) == 0 {
 			break
 		}
 		r := a.modify(ctx, request)
-		if again < 2 && s.byFlag() && r.Status == connectors.Refused && a.reread(ctx) {
-			continue // somebody else changed another flag
+		if again < 2 && s.disabledByFlag() && r.Status == connectors.Refused && a.rereadFlags(ctx) {
+			continue // another client changed another flag
 		}
 		if !done(r) {
 			return r
@@ -324,8 +329,9 @@ func (a *alteration) setState(ctx context.Context, enable bool) connectors.Resul
 	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied}}
 }
 
-// reread says whether the entry's flags are other than they were.
-func (a *alteration) reread(ctx context.Context) bool {
+// rereadFlags reads the entry's flags again and reports whether they have
+// changed.
+func (a *accountChange) rereadFlags(ctx context.Context) bool {
 	filter, ok := a.session.idFilter(a.id)
 	if !ok {
 		return false

@@ -13,12 +13,12 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Check implements connectors.Connector. Rights to write are tried where an
-// entry is there to try them on: by asking to remove a value that no entry
-// has, to which a server without the right says so and one with it says there
-// is no such value. Where no account is there, and where new accounts get a
-// password, a throw-away account is made and deleted. All that is missing is
-// told at once.
+// Check implements connectors.Connector. It tests write permissions on an
+// existing entry by asking to remove a value that no entry has: a server without
+// the permission answers so, and a server with it answers that there is no such
+// value. Where no account exists, and where new accounts get a password, it
+// creates a test account and deletes it. The error lists everything that is
+// missing.
 func (c *Connector) Check(ctx context.Context) error {
 	s, err := c.dial(ctx)
 	if err != nil {
@@ -30,13 +30,13 @@ func (c *Connector) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := known.mustKnow(s.configuredNames()...); err != nil {
+	if err := known.requireNames(s.configuredNames()...); err != nil {
 		return err
 	}
 	for _, base := range []struct{ key, dn string }{{"people_dn", s.cfg.PeopleDN}, {"groups_dn", s.cfg.GroupsDN}} {
 		_, err := s.search(ctx, &ldap.SearchRequest{BaseDN: base.dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 		if is(err, ldap.LDAPResultNoSuchObject) {
-			return connectors.Errorf(connectors.Permanent, "ldap: %s %q is not there, or the account in bind_dn may not see it", base.key, base.dn)
+			return connectors.Errorf(connectors.Permanent, "ldap: %s %q does not exist, or the account in bind_dn may not read it", base.key, base.dn)
 		}
 		if err != nil {
 			return s.failure(ctx, "read "+base.key, err)
@@ -49,19 +49,19 @@ func (c *Connector) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var missing shortfalls
+	var missing missingRights
 	if account != nil {
 		if _, err := s.account(account, nil, false); err != nil {
 			return known.withID(err)
 		}
-		// Whether an anchor can be read shows only where one is; that it can
-		// be written shows on any account.
+		// Whether the anchor can be read shows only on an account that has one;
+		// whether it can be written shows on any account.
 		attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
-		if err := missing.add(c.mayWrite(ctx, s, known, account.DN, "accounts", attributes...)); err != nil {
+		if err := missing.add(c.checkWritable(ctx, s, known, account.DN, "accounts", attributes...)); err != nil {
 			return err
 		}
-		if s.byLock() {
-			if err := missing.add(c.mayReadLock(ctx, s, account.DN)); err != nil {
+		if s.disabledByLock() {
+			if err := missing.add(c.checkLockReadable(ctx, s, account.DN)); err != nil {
 				return err
 			}
 		}
@@ -76,19 +76,19 @@ func (c *Connector) Check(ctx context.Context) error {
 		return err
 	}
 	if group != nil {
-		if err := missing.add(c.mayWrite(ctx, s, known, group.DN, "groups", s.cfg.MemberAttribute)); err != nil {
+		if err := missing.add(c.checkWritable(ctx, s, known, group.DN, "groups", s.cfg.MemberAttribute)); err != nil {
 			return err
 		}
 	}
 	return missing.err()
 }
 
-// shortfalls are what the server does not permit and behov needs.
-type shortfalls []string
+// missingRights lists what the server does not permit and behov needs.
+type missingRights []string
 
-// add notes what an error says is missing. It returns an error that says
-// something else: that the server does not answer.
-func (m *shortfalls) add(err error) error {
+// add notes what an error says is missing. It returns an error of any other kind,
+// such as a server that does not answer.
+func (m *missingRights) add(err error) error {
 	var e *connectors.Error
 	if err == nil || !errors.As(err, &e) || e.Class != connectors.Permanent {
 		return err
@@ -101,38 +101,37 @@ func (m *shortfalls) add(err error) error {
 	return nil
 }
 
-func (m *shortfalls) err() error {
+func (m *missingRights) err() error {
 	if len(*m) == 0 {
 		return nil
 	}
 	return connectors.Errorf(connectors.Permanent, "ldap: %s", strings.Join(*m, "; "))
 }
 
-// withID adds, to the error that an account has no identifier, the attribute that
-// the server has for one.
+// withID extends the error that an account has no identifier by the attribute in
+// which this server keeps one.
 func (s *schema) withID(err error) error {
-	if err != nil && s.knows("nsUniqueId") {
+	if err != nil && s.has("nsUniqueId") {
 		return connectors.Errorf(connectors.Permanent, "%w (set id_attribute: nsUniqueId under ldap)", err)
 	}
 	return err
 }
 
-// tryAccount makes a throw-away account and deletes it, and notes what of it the
-// server does not permit: the account, its password, what is mapped, and to
-// disable it.
-func (c *Connector) tryAccount(ctx context.Context, s *session, known *schema, missing *shortfalls) (err error) {
+// tryAccount creates a test account and deletes it, and notes what the server
+// does not permit: the account, its password, mapped attributes, disabling it.
+func (c *Connector) tryAccount(ctx context.Context, s *session, known *schema, missing *missingRights) (err error) {
 	t := newTrial(c, s, known)
 	setsPassword := s.cfg.setsPassword(s.flavour)
 	lacks := func(format string, args ...any) {
-		_ = missing.add(connectors.Errorf(connectors.Permanent, format, args...)) // which is of the class that is noted
+		_ = missing.add(connectors.Errorf(connectors.Permanent, format, args...)) // the class of such an error is noted and never returned
 	}
-	if why := s.flavour.passwords.ready(s); why != "" {
+	if why := s.flavour.passwords.unavailableReason(s); why != "" {
 		if setsPassword {
 			lacks("ldap: set the first password of an account: %s", why)
 		}
 		return nil
 	}
-	if err := t.removeLeft(ctx); err != nil {
+	if err := t.removeLeftovers(ctx); err != nil {
 		return missing.add(err)
 	}
 	why, err := t.create(ctx)
@@ -152,7 +151,7 @@ func (c *Connector) tryAccount(ctx context.Context, s *session, known *schema, m
 		}
 	case t.passwordFault != nil:
 	case why != "":
-		return nil // what the account lacks is what mappings give, for all that is known
+		return nil // the missing attributes may well be the ones that mappings set
 	}
 	if t.id == "" {
 		return nil
@@ -181,21 +180,21 @@ func (c *Connector) sample(ctx context.Context, s *session, base, filter string,
 	return result.Entries[0], nil
 }
 
-// mayNot are the answers that say the right is missing. Any other, a value
-// that is not there above all, says nothing against it.
-var mayNot = []uint16{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform}
+// missingRightCodes are the result codes that show a missing permission. Any
+// other code, such as noSuchAttribute, does not.
+var missingRightCodes = []uint16{ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultReferral, ldap.LDAPResultUnwillingToPerform}
 
-// mayWrite says which attributes of an entry cannot be written, each on a line of
-// its own. Some servers tell; others are asked to remove a value that no entry
-// has.
-func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn, what string, attributes ...string) error {
+// checkWritable returns which attributes of an entry cannot be written, each on a
+// line of its own. Some servers publish effective rights; others are asked to
+// remove a value that no entry has.
+func (c *Connector) checkWritable(ctx context.Context, s *session, known *schema, dn, what string, attributes ...string) error {
 	if s.flavour.effectiveRights {
 		return c.effective(ctx, s, known, dn, what, attributes)
 	}
 	var missing []string
 	for _, attribute := range attributes {
 		absent := uuid.NewString()
-		if known.syntaxOf(attribute) == syntaxTime { // other text is refused for what it is
+		if known.syntaxOf(attribute) == syntaxTime { // any other text would be refused by the syntax
 			absent = "16010203040506Z"
 		}
 		if strings.EqualFold(attribute, s.cfg.MemberAttribute) && !s.membersAreNames() {
@@ -214,29 +213,30 @@ func (c *Connector) mayWrite(ctx context.Context, s *session, known *schema, dn,
 	return permanentLines(missing)
 }
 
-// writeFault says, by the answer to a request that wrote an attribute, that it
-// cannot be written, or nil.
+// writeFault returns, from the answer to a request that wrote an attribute, why
+// it cannot be written, or nil.
 func (s *session) writeFault(ctx context.Context, known *schema, attribute, what string, err error) error {
 	doing := fmt.Sprintf("write the attribute %s of %s", attribute, what)
-	readOnly := known.types[bare(attribute)].readOnly && is(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform)
+	readOnly := known.types[baseName(attribute)].readOnly && is(err, ldap.LDAPResultConstraintViolation, ldap.LDAPResultUnwillingToPerform)
 	switch {
 	case readOnly && strings.EqualFold(attribute, s.cfg.Disable.Attribute):
 		advice := "configure disable with an attribute that can be written"
 		if setting := known.disableSetting(); setting != "" {
 			advice = "under ldap set " + setting
 		}
-		return connectors.Errorf(connectors.Permanent, "ldap: %s: only the server itself writes it, and so no account can be disabled: %s", doing, advice)
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: the attribute is read-only on this server, so that no account can be disabled: %s", doing, advice)
 	case readOnly:
-		return connectors.Errorf(connectors.Permanent, "ldap: %s: only the server itself writes it: take it out of attributes", doing)
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: the attribute is read-only on this server: remove it from attributes", doing)
 	case is(err, ldap.LDAPResultObjectClassViolation):
-		return connectors.Errorf(connectors.Permanent, "ldap: %s: no class of an account has it: add the object class to object_classes", doing)
-	case is(err, mayNot...):
+		return connectors.Errorf(connectors.Permanent, "ldap: %s: no object class of the account allows it: add an object class that does to object_classes", doing)
+	case is(err, missingRightCodes...):
 		return s.failure(ctx, doing, err)
 	}
 	return nil
 }
 
-// permanentLines joins texts by newlines to one permanent error; nil for none.
+// permanentLines joins texts with newlines into one permanent error; nil for
+// none.
 func permanentLines(texts []string) error {
 	if len(texts) == 0 {
 		return nil
@@ -244,10 +244,10 @@ func permanentLines(texts []string) error {
 	return connectors.Errorf(connectors.Permanent, "%s", strings.Join(texts, "\n"))
 }
 
-// mayReadLock says whether the lock of an account can be read, which shows on
-// an account without one, too: what is said of an attribute that may not be
-// searched is neither true nor false (RFC 4511 §4.5.1.7).
-func (c *Connector) mayReadLock(ctx context.Context, s *session, dn string) error {
+// checkLockReadable reports whether the lock of an account can be read, also on
+// an account without one: a filter on an attribute that may not be searched
+// evaluates to Undefined (RFC 4511 §4.5.1.7).
+func (c *Connector) checkLockReadable(ctx context.Context, s *session, dn string) error {
 	lock := s.cfg.Disable.Attribute
 	result, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(|(" + lock + "=*)(!(" + lock + "=*)))", Attributes: []string{"1.1"},
@@ -256,7 +256,7 @@ func (c *Connector) mayReadLock(ctx context.Context, s *session, dn string) erro
 		return s.failure(ctx, "read the lock of an account", err)
 	}
 	if len(result.Entries) == 0 {
-		return connectors.Errorf(connectors.Permanent, "ldap: read the attribute %s of accounts: let the account in bind_dn read it: without it every disabled account shows as enabled", lock)
+		return connectors.Errorf(connectors.Permanent, "ldap: read the attribute %s of accounts: let the account in bind_dn read it; otherwise every disabled account shows as enabled", lock)
 	}
 	return nil
 }
@@ -278,7 +278,8 @@ func (c *Connector) effective(ctx context.Context, s *session, known *schema, dn
 		if canonical := known.known[name]; canonical != "" {
 			name = strings.ToLower(canonical)
 		}
-		// What names an entry is changed with a ModifyDN, which is another right.
+		// The naming attribute is changed with a ModifyDN, which is another
+		// permission.
 		if !allowed[name] && name != strings.ToLower(s.cfg.RDNAttribute) {
 			missing = append(missing, fmt.Sprintf("ldap: write the attribute %s of %s: give the account in bind_dn the right to do this", a, what))
 		}

@@ -16,141 +16,147 @@ import (
 	"github.com/behov/behov/connectors/transport"
 )
 
-// Config says where the directory is and how it is laid out. Only URL,
-// BindDN, Password, PeopleDN and GroupsDN have no default. Other defaults
-// depend on the flavour of the directory: those of Active Directory are given
-// after a slash.
+// Config describes the directory and its layout. URL, BindDN, Password, PeopleDN
+// and GroupsDN have no default. Other defaults depend on the flavour of the
+// directory: a default for Active Directory follows a slash.
 type Config struct {
 	// URL is ldap://host:port or ldaps://host:port.
 	URL string `yaml:"url"`
-	// Flavour is openldap or active-directory. Left out, the server is asked at
-	// the first connection; anything that is not Active Directory is taken for
-	// openldap.
+	// Flavour is openldap or active-directory. When it is empty, the connector
+	// detects the flavour at the first connection; any server but Active
+	// Directory counts as openldap.
 	Flavour string `yaml:"flavour"`
-	// BindDN is the account behov signs in as: a DN, or in Active Directory
-	// also name@domain.
+	// BindDN is the account with which behov signs in: a DN, or in Active
+	// Directory also name@domain.
 	BindDN string `yaml:"bind_dn"`
-	// Password is its password itself; configuration files hold a reference.
+	// Password is the password of BindDN; configuration files hold a reference to
+	// it.
 	Password string `yaml:"password"`
-	// StartTLS turns an ldap:// connection into an encrypted one.
+	// StartTLS upgrades an ldap:// connection to TLS.
 	StartTLS bool `yaml:"start_tls"`
 	// CAFile holds the PEM certificates to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
-	// Plaintext must be true for an ldap:// URL without StartTLS: everything
-	// then, the password included, is there for the network to read.
+	// Plaintext must be true for an ldap:// URL without StartTLS: everything,
+	// including the password, is then readable on the network.
 	Plaintext bool `yaml:"plaintext"`
 	// Timeout is how long one request may take; 30 s by default.
 	Timeout time.Duration `yaml:"timeout"`
-	// Limits are how many requests the server's owner allows; by default 32
-	// at a time.
+	// Limits bounds how many requests the connector sends; by default 32 at a
+	// time.
 	Limits limit.Limits `yaml:"-"`
 
-	// PeopleDN is where accounts are; new ones are put directly below it.
+	// PeopleDN is the base of accounts; new accounts are created directly below
+	// it.
 	PeopleDN string `yaml:"people_dn"`
-	// ObjectClasses are those of a new account. The first tells accounts from
-	// other entries; in Active Directory computers and managed service
-	// accounts are never among them. Default: inetOrgPerson / user.
+	// ObjectClasses are those of a new account. An entry is an account when it
+	// has the first one; in Active Directory computers and managed service
+	// accounts never count. Default: inetOrgPerson / user.
 	ObjectClasses []string `yaml:"object_classes"`
 	// NameAttribute holds the login name. Default: uid / sAMAccountName.
 	NameAttribute string `yaml:"name_attribute"`
 	// RDNAttribute names the entry of a new account, with the value that
-	// Attributes have for it, or the login name. Two people with the same
-	// value get entries of different names: the second is called "value
-	// (login name)", which a snapshot shows without the addition. With the
-	// anchor attribute here DNs never change. Default: the name attribute / cn.
+	// Attributes have for it, or the login name. When two people have the same
+	// value, the second entry is named "value (login name)", which a snapshot
+	// shows without the suffix. With the anchor attribute here DNs never change.
+	// Default: the name attribute / cn.
 	RDNAttribute string `yaml:"rdn_attribute"`
-	// AnchorAttribute holds the behov person ID, which has 36 characters. It
-	// must be indexed for equality: employeeNumber is not in Active Directory,
-	// where employeeID is too short, too. Default: employeeNumber /
-	// msDS-cloudExtensionAttribute1, which there is since Windows Server 2012.
+	// AnchorAttribute holds the behov person ID, which has 36 characters. It must
+	// be indexed for equality. Active Directory has no employeeNumber by default,
+	// and its employeeID is too short. Default: employeeNumber /
+	// msDS-cloudExtensionAttribute1, which exists since Windows Server 2012.
 	AnchorAttribute string `yaml:"anchor_attribute"`
-	// IDAttribute is the server's own identifier of an entry. Default:
-	// entryUUID / objectGUID.
+	// IDAttribute is the server's own identifier of an entry. Default: entryUUID
+	// / objectGUID.
 	IDAttribute string `yaml:"id_attribute"`
 	// Attributes are the managed attributes, which a snapshot reads. Active
-	// Directory's accountExpires is read and written as an RFC 3339 time. What
-	// the connector itself or the server writes cannot be among them: the
-	// login name, the anchor, passwords, memberships, flags.
+	// Directory's accountExpires is read and written as an RFC 3339 time.
+	// Attributes that the connector itself or the server writes cannot be
+	// managed: the login name, the anchor, passwords, memberships, flags.
 	Attributes []string `yaml:"-"`
-	// ReadOnly are those of Attributes that are only read, to tell whose an
-	// account is: they may be ones that no mapping may write.
+	// ReadOnly are those of Attributes that are only read, to match accounts with
+	// people. They may be attributes that no mapping may write.
 	ReadOnly []string `yaml:"-"`
-	// References are those of them that hold the DNs of other accounts, such as
-	// manager.
+	// References are those of Attributes that hold the DNs of other accounts,
+	// such as manager.
 	References []string `yaml:"-"`
 	// UPNSuffix, when set, gives accounts in Active Directory the
-	// userPrincipalName login@suffix, unless Attributes have it.
+	// userPrincipalName login@suffix, unless Attributes contain
+	// userPrincipalName.
 	UPNSuffix string `yaml:"upn_suffix"`
 
-	// GroupsDN is where groups are.
+	// GroupsDN is the base of groups.
 	GroupsDN string `yaml:"groups_dn"`
 	// GroupClass and MemberAttribute default to groupOfNames / group, and to
 	// member; for posixGroup to memberUid, which holds login names instead of
-	// DNs. What is in a posixAccount's own gidNumber is no membership.
+	// DNs. The gidNumber of a posixAccount is no membership.
 	GroupClass      string `yaml:"group_class"`
 	MemberAttribute string `yaml:"member_attribute"`
-	// GroupNames is how the catalogue names groups: by cn (default),
-	// sAMAccountName or dn. Two groups with the same name are always named by
-	// their DNs.
+	// GroupNames selects by which attribute the catalogue names groups: cn
+	// (default), sAMAccountName or dn. Two groups with the same name are always
+	// named by their DNs.
 	GroupNames string `yaml:"group_names"`
-	// Placeholder is the DN that stands in a group without members, which
-	// groupOfNames forbids. Default: the group's own DN.
+	// Placeholder is the DN that a group without members holds as its only
+	// member, as groupOfNames requires one. Default: the group's own DN.
 	Placeholder string `yaml:"placeholder"`
 
-	// Disable says how an account is disabled.
+	// Disable configures how an account is disabled.
 	Disable Disable `yaml:"disable"`
 
-	// FirstPassword says whether a new account gets a password, and which.
+	// FirstPassword configures whether a new account gets a password, and which.
 	FirstPassword FirstPassword `yaml:"first_password"`
-	// Handover receives first passwords. Without one nobody learns them.
-	Handover connectors.PasswordSink `yaml:"-"`
+	// PasswordSink receives first passwords. Without it first passwords are
+	// disclosed to no one.
+	PasswordSink connectors.PasswordSink `yaml:"-"`
 
-	// Memory keeps which DNs accounts had: groups that hold an earlier one are told.
-	// Without it, they are known as long as the connector is.
-	Memory connectors.StateStore `yaml:"-"`
+	// StateStore keeps the DNs that accounts had, so that a later process still
+	// finds groups that hold an earlier DN. Without it the connector remembers
+	// them until it is closed.
+	StateStore connectors.StateStore `yaml:"-"`
 
-	// MFAAttribute, when set, is the attribute that tells who is enrolled for
-	// multi-factor authentication: by having MFAValue, or any value.
+	// MFAAttribute, when set, is the attribute that shows MFA enrolment: an
+	// account is enrolled when it has MFAValue, or any value when MFAValue is
+	// empty.
 	MFAAttribute string `yaml:"mfa_attribute"`
 	MFAValue     string `yaml:"mfa_value"`
 }
 
-// Disable says how an account is disabled: by an attribute and its value. The
-// default is pwdAccountLockedTime with 000001010000Z
-// (draft-behera-ldap-password-policy §5.3.3); the server then needs the
+// Disable configures how an account is disabled: by an attribute and its value.
+// The default is pwdAccountLockedTime with 000001010000Z
+// (draft-behera-ldap-password-policy §5.3.3), for which the server needs the
 // ppolicy overlay and a policy with pwdLockout TRUE. An account that has a
-// timestamp there is shown as disabled, too, unless every password policy that
+// timestamp there is also shown as disabled, unless every password policy that
 // can be read has a pwdLockoutDuration, after which the server ends such a lock
-// by itself. In Active Directory it is
-// the flag ACCOUNTDISABLE of userAccountControl ([MS-ADTS] 2.2.16), whose other
-// flags stay; an account whose accountExpires has passed is shown as disabled,
-// too, and one that is locked after too many wrong passwords is not. Enabling
-// an expired account makes it one that does not expire, unless accountExpires
-// is managed: then what is mapped decides, and enabling is refused.
+// itself. In Active Directory the default is the flag ACCOUNTDISABLE of
+// userAccountControl ([MS-ADTS] 2.2.16), whose other flags are preserved. An
+// account whose accountExpires has passed is also shown as disabled; one that is
+// locked after too many wrong passwords is not. Enabling an expired account
+// removes its expiry, unless accountExpires is managed: then the mapping decides,
+// and enabling is refused.
 type Disable struct {
 	Attribute string `yaml:"attribute"`
 	Value     string `yaml:"value"`
-	// Enabled is the value of an enabled account; without it the attribute is
-	// removed.
+	// Enabled is the value of an enabled account; when it is empty the attribute
+	// is removed.
 	Enabled string `yaml:"enabled"`
-	// EnforcedBy says for people what keeps disabled accounts out where the server
-	// itself does not: an application that reads the attribute.
+	// EnforcedBy tells the operator what keeps disabled accounts from signing in
+	// where the server itself does not: an application that reads the attribute.
 	EnforcedBy string `yaml:"enforced_by"`
-	// MoveTo, when set, is where disabled accounts are; an account that is
-	// enabled comes back to directly below people_dn.
+	// MoveTo, when set, is the DN below which disabled accounts are; an account
+	// that is enabled moves back directly below people_dn.
 	MoveTo string `yaml:"move_to"`
 }
 
-// FirstPassword says which password a new account gets. Unless Handover
-// receives it nobody learns it, and somebody has to set another one.
+// FirstPassword configures the password of a new account. Without a PasswordSink
+// it is disclosed to no one, and an administrator has to set another one.
 type FirstPassword struct {
-	// Set says whether there is one. Default: with a Handover / always, as
-	// Active Directory lets nobody be enabled without.
+	// Set reports whether a new account gets a password. Default: with a
+	// PasswordSink / always, as Active Directory enables no account without a
+	// password.
 	Set *bool `yaml:"set"`
-	// Length is in characters; 20 by default. A longer minimum that the server
-	// tells has precedence.
+	// Length is in characters; 20 by default. A longer minimum of the server's
+	// password policy has precedence.
 	Length int `yaml:"length"`
-	// Keep is set when it need not be changed at the first sign-in.
+	// Keep allows the account to keep the password after the first sign-in.
 	Keep bool `yaml:"keep"`
 }
 
@@ -160,7 +166,7 @@ const (
 	memberUID       = "memberUid"
 )
 
-// withDefaults fills in what was left out and does not depend on the flavour.
+// withDefaults sets the defaults that do not depend on the flavour.
 func (c Config) withDefaults() Config {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
@@ -177,7 +183,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate says what is missing or wrong, each on a line of its own.
+// validate returns what is missing or wrong, each on a line of its own.
 func (c Config) validate() error {
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -189,11 +195,11 @@ func (c Config) validate() error {
 	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "ldap" && u.Scheme != "ldaps"):
 		add("url must be ldaps://host[:port] or ldap://host[:port]")
 	case u.Scheme == "ldaps" && c.StartTLS:
-		add("start_tls is for ldap:// URLs: an ldaps:// connection is encrypted already")
+		add("start_tls is for ldap:// URLs; an ldaps:// connection is already encrypted: remove start_tls")
 	case u.Scheme == "ldap" && !c.StartTLS && !c.Plaintext:
-		add("the connection would not be encrypted: use ldaps://, or start_tls: true, or say plaintext: true")
+		add("the connection would not be encrypted: use ldaps://, or set start_tls: true, or allow it with plaintext: true")
 	}
-	// A bind without a password succeeds as nobody (RFC 4513 §5.1.2).
+	// A bind without a password succeeds as anonymous (RFC 4513 §5.1.2).
 	for _, f := range []struct{ name, value string }{{"bind_dn", c.BindDN}, {"password", c.Password}} {
 		if f.value == "" {
 			add("%s is missing", f.name)
@@ -228,7 +234,7 @@ func (c Config) validate() error {
 		}
 	}
 	if c.Flavour != "" && flavours[c.Flavour] == nil {
-		add("flavour is %s or %s; left out, the server is asked", OpenLDAP, ActiveDirectory)
+		add("flavour must be %s or %s; without it the server is detected", OpenLDAP, ActiveDirectory)
 	}
 	switch d := c.Disable; {
 	case d.Attribute == "" && d.Value == "" && d.Enabled == "":
@@ -237,22 +243,22 @@ func (c Config) validate() error {
 	case d.Value == "" && !strings.EqualFold(d.Attribute, flagsAttribute):
 		add("disable: value is missing")
 	case strings.EqualFold(d.Attribute, flagsAttribute) && d.Value+d.Enabled != "":
-		add("disable: %s is a set of flags and takes no value", flagsAttribute)
+		add("disable: %s is a set of flags: remove value", flagsAttribute)
 	}
 	if err := c.flavourFaults(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.MFAValue != "" && c.MFAAttribute == "" {
-		add("mfa_value without mfa_attribute")
+		add("mfa_value is set without mfa_attribute")
 	}
 	if !slices.Contains([]string{"", "cn", "sAMAccountName", "dn"}, c.GroupNames) {
-		add("group_names is cn, sAMAccountName or dn")
+		add("group_names must be cn, sAMAccountName or dn")
 	}
 	if strings.ContainsAny(c.UPNSuffix, "@ ,") {
-		add("upn_suffix is what follows the @, such as example.org")
+		add("upn_suffix must be the part after the @, such as example.org")
 	}
 	if c.FirstPassword.Length < 8 || c.FirstPassword.Length > 127 {
-		add("first_password: length is from 8 to 127")
+		add("first_password: length must be from 8 to 127")
 	}
 	if err := c.Limits.Validate(); err != nil {
 		errs = append(errs, err)
@@ -263,7 +269,7 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// tlsConfig returns how to verify the server, nil without encryption.
+// tlsConfig returns how to verify the server, or nil without encryption.
 func (c Config) tlsConfig() (*tls.Config, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
@@ -280,8 +286,8 @@ func (c Config) tlsConfig() (*tls.Config, error) {
 	return t, nil
 }
 
-// isDescriptor says whether s is an attribute description (RFC 4512 §2.5), so
-// that it can go into a filter as it is.
+// isDescriptor reports whether s is an attribute description (RFC 4512 §2.5),
+// which needs no escaping in a filter.
 func isDescriptor(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.;") == ""
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// delete removes accounts, and first what refers to them: a server that keeps
-// the DN of a deleted entry in its groups gives them to the next account with
-// that name.
+// delete deletes accounts, after it has removed the references to them: a server
+// that keeps the DN of a deleted entry in its groups gives their access to the
+// next account with that DN.
 func (c *Connector) delete(ctx context.Context, s *session, todo []work) {
 	entries, err := c.resolve(ctx, s, ids(todo), []string{s.cfg.NameAttribute})
 	if err != nil {
@@ -26,10 +26,10 @@ func (c *Connector) delete(ctx context.Context, s *session, todo []work) {
 		return true
 	})
 	leaving := make([]*connectors.Result, len(todo))
-	if !s.flavour.keepsNames || s.membersAreNames() {
+	if !s.flavour.maintainsReferences || s.membersAreNames() {
 		leaving = c.leaveGroups(ctx, s, todo, entries)
 	}
-	c.sideBySide(len(todo), func(i int) {
+	c.inParallel(len(todo), func(i int) {
 		w := todo[i]
 		if leaving[i] != nil {
 			*w.result = *leaving[i]
@@ -40,7 +40,7 @@ func (c *Connector) delete(ctx context.Context, s *session, todo []work) {
 }
 
 func (c *Connector) deleteOne(ctx context.Context, s *session, id string, e *ldap.Entry) connectors.Result {
-	if !s.flavour.keepsNames {
+	if !s.flavour.maintainsReferences {
 		if err := c.followReferences(ctx, s, e.DN, ""); err != nil {
 			return connectors.Result{Err: err}
 		}
@@ -50,7 +50,7 @@ func (c *Connector) deleteOne(ctx context.Context, s *session, id string, e *lda
 	case is(err, ldap.LDAPResultNoSuchObject):
 		return alreadySo()
 	case is(err, ldap.LDAPResultNotAllowedOnNonLeaf):
-		return refused("there are entries below the account: delete them first")
+		return refused("the account's entry has entries below it: delete them first")
 	case is(err, ldap.LDAPResultInsufficientAccessRights):
 		return refused(s.detail(err) + ": the account in bind_dn may not delete it, or it is protected from deletion")
 	}

@@ -18,8 +18,8 @@ func directoryConfig(d *testenv.Directory) ldap.Config {
 	}
 }
 
-// checked returns what a check says, and fails the test when it leaves an
-// account.
+// checked returns the text of the error of Check, and fails the test when Check
+// leaves an account behind.
 func checked(t *testing.T, d *testenv.Directory, adapt func(*ldap.Config)) string {
 	t.Helper()
 	cfg := directoryConfig(d)
@@ -48,8 +48,9 @@ func addPerson(t *testing.T, d *testenv.Directory, uid string) string {
 	return dn
 }
 
-// A check finds, with and without an account to look at, that the way of
-// disabling does not work on OpenDJ, and names the one that does.
+// TestCheckNamesHowOpenDJDisables checks, with and without an existing account,
+// that Check reports that the configured way of disabling does not work on
+// OpenDJ, and names the one that does.
 func TestCheckNamesHowOpenDJDisables(t *testing.T) {
 	t.Parallel()
 	d := testenv.StartOpenDJ(t)
@@ -73,8 +74,9 @@ func TestCheckNamesHowOpenDJDisables(t *testing.T) {
 	}
 }
 
-// On 389-DS pwdReset cannot be written: the password is handed over all the
-// same, and the result says what is missing.
+// TestPasswordIsKeptWherePwdResetCannotBeWritten checks that the password is
+// delivered although 389-DS refuses writes of pwdReset, and that the result says
+// so.
 func TestPasswordIsKeptWherePwdResetCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	d := testenv.Start389DS(t)
@@ -86,7 +88,7 @@ func TestPasswordIsKeptWherePwdResetCannotBeWritten(t *testing.T) {
 		t.Errorf("check says %q", said)
 	}
 	h := &hands{}
-	adapt := func(c *ldap.Config) { lock(c); c.IDAttribute, c.Handover = "nsUniqueId", h }
+	adapt := func(c *ldap.Config) { lock(c); c.IDAttribute, c.PasswordSink = "nsUniqueId", h }
 	if said := checked(t, d, adapt); said != "" {
 		t.Errorf("check says %q", said)
 	}
@@ -112,8 +114,9 @@ func TestPasswordIsKeptWherePwdResetCannotBeWritten(t *testing.T) {
 	}
 }
 
-// Each mapped attribute that cannot be written is named, all of them at once,
-// and also when no account is there yet.
+// TestCheckNamesEveryAttributeThatCannotBeWritten checks that Check names all
+// mapped attributes that cannot be written at once, also when no account exists
+// yet.
 func TestCheckNamesEveryAttributeThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t, "dbnosync",
@@ -140,14 +143,14 @@ func TestCheckNamesEveryAttributeThatCannotBeWritten(t *testing.T) {
 	mapped := func(names ...string) func(*ldap.Config) {
 		return func(c *ldap.Config) { c.Attributes = append(c.Attributes, names...) }
 	}
-	says(t, mapped("createTimestamp", "gidNumber", "behovMfa", "mail"), "the attribute createTimestamp of accounts: only the server itself writes it", "the attribute behovMfa of accounts: no class of an account has it", "the attribute gidNumber of accounts: no class")
+	says(t, mapped("createTimestamp", "gidNumber", "behovMfa", "mail"), "the attribute createTimestamp of accounts: the attribute is read-only on this server", "the attribute behovMfa of accounts: no object class of the account allows it", "the attribute gidNumber of accounts: no object class")
 	addPerson(t, d, "bo")
 	says(t, func(c *ldap.Config) { c.BindDN = "cn=limited," + d.BaseDN }, "the attribute title of accounts", "the attribute sn of accounts", "the attribute member of groups")
-	says(t, func(c *ldap.Config) { c.BindDN = s.ReaderDN; c.Handover = &hands{} }, "the attribute cn of accounts", "create an account below people_dn", "the attribute member of groups")
+	says(t, func(c *ldap.Config) { c.BindDN = s.ReaderDN; c.PasswordSink = &hands{} }, "the attribute cn of accounts", "create an account below people_dn", "the attribute member of groups")
 }
 
-// A first password that cannot be set is found by a check, not after the account
-// was made.
+// TestCheckFindsThatAPasswordCannotBeSet checks that Check reports a first
+// password that cannot be set, before an account is created.
 func TestCheckFindsThatAPasswordCannotBeSet(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t, "dbnosync",
@@ -158,7 +161,7 @@ func TestCheckFindsThatAPasswordCannotBeSet(t *testing.T) {
 	if said := checked(t, d, limited); said != "" {
 		t.Errorf("without first passwords check says %q", said)
 	}
-	if said := checked(t, d, func(c *ldap.Config) { limited(c); c.Handover = &hands{} }); !strings.Contains(said, "set the first password") {
+	if said := checked(t, d, func(c *ldap.Config) { limited(c); c.PasswordSink = &hands{} }); !strings.Contains(said, "set the first password") {
 		t.Errorf("check says %q", said)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// seen is a sink that keeps what came.
+// seen is a sink that keeps what it receives.
 type seen struct {
 	accounts     map[string]connectors.Account // by name
 	entitlements map[string]bool
@@ -137,9 +137,10 @@ func TestDisabledAccountCannotSignIn(t *testing.T) {
 	}
 }
 
-// A lock with a timestamp is the server's own where every password policy that
-// can be read ends it after a time; otherwise it stays until an administrator
-// removes it, and the account is not enabled.
+// TestAccountLockedByTimestamp checks that a lock with a timestamp counts as the
+// server's own when every password policy that can be read ends it after a time;
+// otherwise it remains until an administrator removes it, and the account is not
+// enabled.
 func TestAccountLockedByTimestamp(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
@@ -204,8 +205,8 @@ func TestAccountLockedByTimestamp(t *testing.T) {
 	}
 }
 
-// Where no password policy can be read, a lock with a timestamp may stay, and
-// the account is not enabled.
+// TestAccountLockedByTimestampWithoutReadablePolicy checks that an account with a
+// lock with a timestamp is not enabled when no password policy can be read.
 func TestAccountLockedByTimestampWithoutReadablePolicy(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t, "dbnosync", `access to dn.exact="cn=policy,dc=kommun,dc=test" by * none`)
@@ -237,7 +238,8 @@ func TestMembersOfOtherKinds(t *testing.T) {
 	inner, outer := tree.addGroup(t, "inner"), tree.addGroup(t, "outer")
 	id := applyAll(t, c, creations("p", 1))[0]
 	m := goldap.NewModifyRequest(outer, nil)
-	// A group, an entry elsewhere, and an account as another tool spells it.
+	// A group, an entry outside people_dn, and an account in another tool's
+	// spelling.
 	m.Replace("member", []string{inner, "cn=reader," + tree.BaseDN, "UID=P00000 , " + strings.ToUpper(tree.people)})
 	if err := tree.Dial().Modify(m); err != nil {
 		t.Fatal(err)
@@ -286,7 +288,8 @@ func TestConfiguredPlaceholder(t *testing.T) {
 	}
 }
 
-// A DN is not an account: the entry there now may be somebody else's.
+// TestReusedDNIsNotTouched checks that the connector does not change the entry at
+// a cached DN when it is another account now.
 func TestReusedDNIsNotTouched(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -395,8 +398,8 @@ func TestRefusalNamesTheAttributeButNoValue(t *testing.T) {
 	}
 }
 
-// TestRate says what creating and adding costs; it fails only when something
-// is very wrong.
+// TestRate logs the rate of creating accounts and adding members; it fails only
+// when a rate is far too low.
 func TestRate(t *testing.T) {
 	s := testenv.StartSlapd(t)
 	tree := newSubtree(t, s)
@@ -422,7 +425,7 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// ambiguous returns which names a snapshot says are ambiguous.
+// ambiguous returns the names that a snapshot marks as ambiguous.
 func ambiguous(t *testing.T, c connectors.Connector) map[string]bool {
 	t.Helper()
 	a := ambiguity{}

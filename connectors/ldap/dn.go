@@ -9,14 +9,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// fold brings a value into the form in which caseIgnoreMatch compares it (RFC
-// 4518): without case, compatibility variants and superfluous spaces.
+// fold returns a value in the form in which caseIgnoreMatch compares it (RFC
+// 4518): without case, compatibility variants and redundant spaces.
 func fold(s string) string {
 	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(s))), " ")
 }
 
-// foldDN brings a DN into a form in which equal DNs are equal strings. What
-// is no DN is only folded.
+// foldDN returns a DN in a form in which equal DNs are equal strings. A value
+// that is no DN is folded only.
 func foldDN(dn string) string {
 	if !strings.ContainsAny(dn, "\\\"+ ;#<>\x00\t\n\v\f\r") && isASCII(dn) {
 		return strings.ToLower(dn)
@@ -46,7 +46,7 @@ func isASCII(s string) bool {
 	return true
 }
 
-// below says whether a DN is below base.
+// below reports whether a DN is below base.
 func below(dn, base string) bool {
 	child, err := ldap.ParseDN(dn)
 	if err != nil {
@@ -56,7 +56,7 @@ func below(dn, base string) bool {
 	return err == nil && parent.AncestorOfFold(child)
 }
 
-// equals is a filter for one value, and anyOf one for any of several filters.
+// equals returns a filter for one value.
 func equals(attribute, value string) string {
 	return "(" + attribute + "=" + ldap.EscapeFilter(value) + ")"
 }
@@ -65,7 +65,7 @@ func anyOf(filters []string) string { return "(|" + strings.Join(filters, "") + 
 
 func allOf(filters ...string) string { return "(&" + strings.Join(filters, "") + ")" }
 
-// atOrBelow says whether a DN is base or below it.
+// atOrBelow reports whether a DN is base or below it.
 func atOrBelow(dn, base string) bool { return foldDN(dn) == foldDN(base) || below(dn, base) }
 
 // parent returns the DN above, as the server wrote it.
@@ -81,13 +81,13 @@ func parent(dn string) string {
 	return ""
 }
 
-// escapeDN escapes a value for a DN (RFC 4514 §2.4). An equals sign need not
-// be, but Active Directory wants it so.
+// escapeDN escapes a value for a DN (RFC 4514 §2.4). The RFC does not require to
+// escape an equals sign; Active Directory does.
 func escapeDN(value string) string {
 	return strings.ReplaceAll(ldap.EscapeDN(value), "=", `\=`)
 }
 
-// rdnOf returns the first part of a DN, nil when it has none.
+// rdnOf returns the first RDN of a DN, or nil when the value is no DN.
 func rdnOf(dn string) *ldap.RelativeDN {
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil || len(parsed.RDNs) == 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// code returns the server's result code, and false when the error is not the
-// server's: the connection broke, or the answer was none.
+// code returns the server's result code. It returns false when the error is not
+// the server's: the connection broke, or the answer was malformed.
 func code(err error) (uint16, bool) {
 	var e *ldap.Error
 	if !errors.As(err, &e) || e.ResultCode >= ldap.ErrorNetwork {
@@ -28,8 +28,8 @@ func is(err error, codes ...uint16) bool {
 	return ok && slices.Contains(codes, c)
 }
 
-// failure classes an error that is no answer to a change. What the server
-// itself said is left out: it may name people.
+// failure classifies an error that is no answer to a change. It leaves out the
+// server's own text, which may hold personal data.
 func (c *Connector) failure(ctx context.Context, doing string, err error) error {
 	return failure(ctx, c.given.URL, doing, err)
 }
@@ -49,7 +49,7 @@ func failure(ctx context.Context, server, doing string, err error) error {
 		return err
 	}
 	result, ok := code(err)
-	// The library keeps of a certificate's fault only its words.
+	// The library keeps only the text of a certificate error.
 	if !ok && strings.Contains(err.Error(), "x509:") {
 		return connectors.Errorf(connectors.Permanent, "ldap: %s: the server's certificate is not trusted: check url and ca_file: %w", doing, err)
 	}
@@ -57,15 +57,15 @@ func failure(ctx context.Context, server, doing string, err error) error {
 		return connectors.Errorf(connectors.TargetDown, "ldap: %s: no connection to %s: %w", doing, server, err)
 	}
 	class, advice := advise(result)
-	if why := signInTrouble[dataCode(err)]; result == ldap.LDAPResultInvalidCredentials && why != "" {
+	if why := signInErrors[dataCode(err)]; result == ldap.LDAPResultInvalidCredentials && why != "" {
 		advice = ": the account in bind_dn " + why
 	}
 	return connectors.Errorf(class, "ldap: %s: %s (%d)%s", doing, strings.ToLower(ldap.LDAPResultCodeMap[result]), result, advice)
 }
 
-// signInTrouble is what Active Directory adds to invalidCredentials, as a
-// hexadecimal code of Windows ([MS-ERREF] 2.2).
-var signInTrouble = map[string]string{
+// signInErrors explains the hexadecimal Windows code that Active Directory adds
+// to invalidCredentials ([MS-ERREF] 2.2).
+var signInErrors = map[string]string{
 	"530": "may not sign in at this hour", "531": "may not sign in from here", "532": "has a password that has expired",
 	"533": "is disabled", "701": "has expired", "773": "must change its password", "775": "is locked after too many wrong passwords",
 }
@@ -86,9 +86,9 @@ func advise(result uint16) (connectors.Class, string) {
 	case ldap.LDAPResultNoSuchObject:
 		return connectors.Permanent, ": check people_dn and groups_dn, and that the account in bind_dn may read them"
 	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
-		return connectors.Permanent, ": the server wants an encrypted connection: use ldaps:// or start_tls"
+		return connectors.Permanent, ": the server requires an encrypted connection: use ldaps:// or start_tls"
 	case ldap.LDAPResultReferral:
-		return connectors.Permanent, ": this server does not hold the entries, or only a copy: name the server that may be written to"
+		return connectors.Permanent, ": this server does not hold the entries, or holds a read-only copy: set url to a writable server"
 	case ldap.LDAPResultProtocolError:
 		return connectors.Permanent, ": the server does not understand the request (start_tls without a certificate?)"
 	case ldap.LDAPResultInvalidDNSyntax:
@@ -97,8 +97,8 @@ func advise(result uint16) (connectors.Class, string) {
 	return connectors.Permanent, ""
 }
 
-// refusals are the codes that say no to a change for good: repeating it
-// unchanged is no use.
+// refusals are the codes that reject a change for good: repeating it unchanged is
+// no use.
 var refusals = []uint16{
 	ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultConstraintViolation, ldap.LDAPResultObjectClassViolation,
 	ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInsufficientAccessRights, ldap.LDAPResultInvalidAttributeSyntax,
@@ -108,7 +108,7 @@ var refusals = []uint16{
 	ldap.LDAPResultAffectsMultipleDSAs,
 }
 
-// answer turns what a request to change something ended with into a result.
+// answer turns the error of a request that changes something into a result.
 func (v *server) answer(ctx context.Context, doing string, err error) connectors.Result {
 	switch {
 	case err == nil:
@@ -127,11 +127,12 @@ func alreadySo() connectors.Result {
 	return connectors.Result{Outcome: connectors.Outcome{Status: connectors.AlreadyApplied}}
 }
 
-// quoted finds what a server's message puts in quotes or before a colon.
-var quoted = regexp.MustCompile(`'([A-Za-z][A-Za-z0-9-]*)'|([A-Za-z][A-Za-z0-9-]*):`)
+// quotedName finds a name that a server's message puts in quotes or before a
+// colon.
+var quotedName = regexp.MustCompile(`'([A-Za-z][A-Za-z0-9-]*)'|([A-Za-z][A-Za-z0-9-]*):`)
 
-// detail says why the server refused, without values and DNs: of its own
-// words only names of attributes and object classes are kept.
+// detail returns why the server refused, without values and DNs: of the server's
+// own text it keeps only the names of attributes and object classes.
 func (v *server) detail(err error) string {
 	result, _ := code(err)
 	why := fmt.Sprintf("the directory says: %s (%d)", strings.ToLower(ldap.LDAPResultCodeMap[result]), result)
@@ -140,7 +141,7 @@ func (v *server) detail(err error) string {
 		return why
 	}
 	var names []string
-	for _, m := range quoted.FindAllStringSubmatch(e.Err.Error(), -1) {
+	for _, m := range quotedName.FindAllStringSubmatch(e.Err.Error(), -1) {
 		if name := m[1] + m[2]; v.isSchemaName(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// proxy passes a server's bytes on until it has passed a number of them.
+// proxy forwards a server's bytes until it has passed a given number of them.
 type proxy struct {
 	addr  string
 	limit atomic.Int64 // bytes from the server to a client; negative is no limit
@@ -103,7 +103,8 @@ func TestConnectionCutAnywhereIsNeverComplete(t *testing.T) {
 	snapshot(t, c)
 }
 
-// An answer that never came may have been a yes.
+// TestLostAnswersAreFoundAgain checks that a change whose answer was lost is
+// found when it is repeated.
 func TestLostAnswersAreFoundAgain(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -135,7 +136,7 @@ func TestLostAnswersAreFoundAgain(t *testing.T) {
 		if class := connectors.ClassOf(failed); class != connectors.TargetDown {
 			t.Errorf("class %q: %v", class, failed)
 		}
-		_ = c.Close() // the next try starts on a connection of its own
+		_ = c.Close() // the next attempt opens a new connection
 	}
 	if broke == 0 {
 		t.Error("nothing broke: the test tests nothing")
@@ -246,7 +247,7 @@ func TestEncryption(t *testing.T) {
 	}
 }
 
-func TestCheckSaysWhatToDo(t *testing.T) {
+func TestCheckErrors(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
 	tree := newSubtree(t, s)
@@ -258,7 +259,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*ldap.Config)
 		says   string
-		reads  bool // a snapshot works all the same
+		reads  bool // a snapshot succeeds nevertheless
 	}{
 		"wrong password":    {func(c *ldap.Config) { c.Password = "gissning" }, "check bind_dn and its password", false},
 		"no such user":      {func(c *ldap.Config) { c.BindDN = "cn=nobody," + s.BaseDN }, "check bind_dn and its password", false},
@@ -315,7 +316,7 @@ func TestReaderIsRefused(t *testing.T) {
 	}
 }
 
-func TestConfigSaysWhatIsWrong(t *testing.T) {
+func TestConfigErrors(t *testing.T) {
 	good := ldap.Config{URL: "ldaps://ldap.example", BindDN: "cn=a", Password: "p", PeopleDN: "ou=p", GroupsDN: "ou=g"}
 	for _, change := range []func(*ldap.Config){
 		func(*ldap.Config) {},
@@ -351,11 +352,11 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		"half a disable":     {func(c *ldap.Config) { c.Disable.Attribute = "status" }, "value is missing"},
 		"value without MFA":  {func(c *ldap.Config) { c.MFAValue = "x" }, "mfa_attribute"},
 		"group names":        {func(c *ldap.Config) { c.GroupNames = "name" }, "cn, sAMAccountName or dn"},
-		"flavour":            {func(c *ldap.Config) { c.Flavour = "novell" }, "active-directory; left out"},
-		"flags with a value": {func(c *ldap.Config) { c.Disable = ldap.Disable{Attribute: "userAccountControl", Value: "514"} }, "takes no value"},
+		"flavour":            {func(c *ldap.Config) { c.Flavour = "novell" }, "active-directory; without it"},
+		"flags with a value": {func(c *ldap.Config) { c.Disable = ldap.Disable{Attribute: "userAccountControl", Value: "514"} }, "remove value"},
 		"only a value":       {func(c *ldap.Config) { c.Disable.Value = "x" }, "attribute is missing"},
 		"move_to":            {func(c *ldap.Config) { c.Disable.MoveTo = "away" }, "move_to is not"},
-		"suffix":             {func(c *ldap.Config) { c.UPNSuffix = "@kommun.se" }, "follows the @"},
+		"suffix":             {func(c *ldap.Config) { c.UPNSuffix = "@kommun.se" }, "after the @"},
 		"short password":     {func(c *ldap.Config) { c.FirstPassword.Length = 6 }, "8 to 127"},
 		"limits":             {func(c *ldap.Config) { c.Limits.PerSecond = -1 }, "negative"},
 		"no such CA":         {func(c *ldap.Config) { c.CAFile = "/no/such" }, "ca_file"},

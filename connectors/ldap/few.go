@@ -11,19 +11,19 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// ReadAccounts implements connectors.AccountReader. Groups are asked for an
-// account, and never read with all their members.
+// ReadAccounts implements connectors.AccountReader. It searches groups by member
+// and never reads a group with all its members.
 func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
-	r, end, err := c.begin(ctx, c.dial, sink)
+	r, end, err := c.beginReading(ctx, c.dial, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
 	defer end()
-	accounts, err := r.few(ctx, refs)
+	accounts, err := r.readReferenced(ctx, refs)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	groups, err := r.fewGroups(ctx, entitlements)
+	groups, err := r.readNamedGroups(ctx, entitlements)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -33,8 +33,8 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	return connectors.Completeness{Complete: true}, ctx.Err()
 }
 
-// begin connects, and begins a reading; call end when it is over.
-func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*session, error), sink connectors.Sink) (r *reading, end func(), err error) {
+// beginReading connects and starts a reading; the caller calls end afterwards.
+func (c *Connector) beginReading(ctx context.Context, dial func(context.Context) (*session, error), sink connectors.Sink) (r *reading, end func(), err error) {
 	s, err := dial(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -42,12 +42,12 @@ func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*sess
 	stop := s.closeWith(ctx)
 	end = sync.OnceFunc(func() { stop(); s.close() })
 	r = &reading{
-		Connector: c, session: s, sink: sink, lockouts: lockouts{session: s},
+		Connector: c, session: s, sink: sink, lockouts: lockoutPolicy{session: s},
 		ids: map[string]string{}, outside: map[string]bool{}, accounts: map[string]string{}, groups: map[string]string{},
 		named: map[string]int{}, shared: map[string]bool{}, primary: map[string]bool{}, byName: map[string]string{}, names: map[string]bool{},
 	}
 	if r.schema, err = s.loadSchema(ctx); err == nil {
-		err = r.schema.mustKnow(s.essentials()...)
+		err = r.schema.requireNames(s.requiredNames()...)
 	}
 	if err != nil {
 		end()
@@ -56,8 +56,9 @@ func (c *Connector) begin(ctx context.Context, dial func(context.Context) (*sess
 	return r, end, nil
 }
 
-// few emits the accounts that are referred to, and returns their entries.
-func (r *reading) few(ctx context.Context, refs []connectors.AccountRef) ([]*ldap.Entry, error) {
+// readReferenced emits the accounts that match a reference, and returns their
+// entries.
+func (r *reading) readReferenced(ctx context.Context, refs []connectors.AccountRef) ([]*ldap.Entry, error) {
 	s := r.session
 	var filters []string
 	for _, ref := range refs {
@@ -71,12 +72,12 @@ func (r *reading) few(ctx context.Context, refs []connectors.AccountRef) ([]*lda
 			filters = append(filters, equals(s.cfg.NameAttribute, ref.Name))
 		}
 	}
-	return r.found(ctx, filters)
+	return r.readMatching(ctx, filters)
 }
 
-// found emits the accounts that any of the filters finds, and returns their
-// entries.
-func (r *reading) found(ctx context.Context, filters []string) ([]*ldap.Entry, error) {
+// readMatching emits the accounts that match any of the filters, and returns
+// their entries.
+func (r *reading) readMatching(ctx context.Context, filters []string) ([]*ldap.Entry, error) {
 	s := r.session
 	var found []*ldap.Entry
 	seen := map[string]bool{}
@@ -97,10 +98,10 @@ func (r *reading) found(ctx context.Context, filters []string) ([]*ldap.Entry, e
 	return found, r.accountPage(ctx, found, s.attributeNames(r.schema))
 }
 
-// fewGroups emits the groups that have one of the names, and returns their
-// names by folded DN, and by number where accounts have primary groups. Other
-// groups of the same name it counts: then it is ambiguous, as in a snapshot.
-func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[string]string, err error) {
+// readNamedGroups emits the groups that have one of the names. It returns their
+// names by folded DN, and by number where accounts have primary groups. Several
+// groups of the same name make the name ambiguous, as in a snapshot.
+func (r *reading) readNamedGroups(ctx context.Context, names []string) (groups map[string]string, err error) {
 	s := r.session
 	attributes := []string{s.groupAttribute()}
 	if s.flavour.primaryGroups {
@@ -120,7 +121,7 @@ func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[str
 			return nil, s.failure(ctx, "find a group", err)
 		}
 		for _, e := range result.Entries {
-			if name := naming(e, s.groupAttribute()); name != "" {
+			if name := namingValue(e, s.groupAttribute()); name != "" {
 				plain[name] = true
 			}
 		}
@@ -130,14 +131,14 @@ func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[str
 	if err := r.groupsNamed(ctx, plain, s.isGroup(), attributes, func(e *ldap.Entry) error {
 		if !seen[e.DN] {
 			seen[e.DN] = true
-			r.named[fold(naming(e, s.groupAttribute()))]++
+			r.named[fold(namingValue(e, s.groupAttribute()))]++
 			found = append(found, e)
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	full, err := r.showingMembers(ctx, plain)
+	full, err := r.groupsWithMembers(ctx, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +156,7 @@ func (r *reading) fewGroups(ctx context.Context, names []string) (groups map[str
 	return groups, nil
 }
 
-// groupsNamed emits the groups that a filter finds and that have one of the
-// names.
+// groupsNamed emits the groups that match a filter and have one of the names.
 func (r *reading) groupsNamed(ctx context.Context, names map[string]bool, filter string, attributes []string, emit func(*ldap.Entry) error) error {
 	s := r.session
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(names)), lookupTerms) {
@@ -172,9 +172,9 @@ func (r *reading) groupsNamed(ctx context.Context, names map[string]bool, filter
 	return nil
 }
 
-// showingMembers returns the folded DNs of the groups with one of the names in
-// which a member can be found; nil where groups may be empty.
-func (r *reading) showingMembers(ctx context.Context, names map[string]bool) (map[string]bool, error) {
+// groupsWithMembers returns the folded DNs of the groups with one of the names in
+// which the server shows a member; nil where groups may be empty.
+func (r *reading) groupsWithMembers(ctx context.Context, names map[string]bool) (map[string]bool, error) {
 	s := r.session
 	if !r.needsMember() {
 		return nil, nil
@@ -187,7 +187,7 @@ func (r *reading) showingMembers(ctx context.Context, names map[string]bool) (ma
 	return showing, err
 }
 
-// memberships emits which of the groups accounts are in.
+// memberships emits which of the groups the accounts are in.
 func (r *reading) memberships(ctx context.Context, accounts []*ldap.Entry, groups map[string]string) error {
 	s := r.session
 	if len(groups) == 0 {
@@ -195,7 +195,7 @@ func (r *reading) memberships(ctx context.Context, accounts []*ldap.Entry, group
 	}
 	has := make([][]string, len(accounts))
 	errs := make([]error, len(accounts))
-	r.sideBySide(len(accounts), func(i int) {
+	r.inParallel(len(accounts), func(i int) {
 		e := accounts[i]
 		if name, ok := groups[primaryAttribute+"="+e.GetEqualFoldAttributeValue(primaryAttribute)]; ok {
 			has[i] = append(has[i], name)

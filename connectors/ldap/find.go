@@ -11,11 +11,11 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// FindAccounts implements connectors.AccountFinder. A server that has no rule by
-// which to compare an attribute finds nothing and says nothing (RFC 4511
-// §4.5.1.7): it is read as a whole.
+// FindAccounts implements connectors.AccountFinder. A server without a matching
+// rule for an attribute finds nothing and reports no error (RFC 4511 §4.5.1.7);
+// such a server is read as a whole.
 func (c *Connector) FindAccounts(ctx context.Context, names []string, values map[string][]string, sink connectors.Sink) (connectors.Completeness, error) {
-	r, end, err := c.begin(ctx, c.dial, sink)
+	r, end, err := c.beginReading(ctx, c.dial, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -31,39 +31,39 @@ func (c *Connector) FindAccounts(ctx context.Context, names []string, values map
 	var filters []string
 	for _, attribute := range slices.Sorted(maps.Keys(values)) {
 		for _, v := range values[attribute] {
-			of, ok := s.finding(r.schema, attribute, v)
+			of, ok := s.findFilters(r.schema, attribute, v)
 			if !ok {
-				end() // it connects by itself
+				end() // Snapshot opens a connection of its own
 				return c.Snapshot(ctx, sink)
 			}
 			filters = append(filters, of...)
 		}
 	}
-	if _, err := r.found(ctx, filters); err != nil {
+	if _, err := r.readMatching(ctx, filters); err != nil {
 		return connectors.Completeness{}, err
 	}
 	return connectors.Completeness{Complete: true}, ctx.Err()
 }
 
-// finding returns filters that find every account with a value in an attribute
-// that Matching says is the same; ok is false when there are none.
-func (v *server) finding(known *schema, attribute, value string) (filters []string, ok bool) {
+// findFilters returns filters that find every account whose value of an attribute
+// is the same under Matching; ok is false when there are none.
+func (v *server) findFilters(known *schema, attribute, value string) (filters []string, ok bool) {
 	windows := v.flavour.syntaxes != nil
 	how := v.matching(known, attribute)
 	isName := strings.EqualFold(attribute, v.cfg.NameAttribute)
 	switch {
-	case isName && how != connectors.MatchIgnoreCase: // and names are the same however they are capitalised
+	case isName && how != connectors.MatchIgnoreCase: // login names are compared without case
 		return nil, false
-	case !isASCII(value): // of which not every server takes the same letters for alike
+	case !isASCII(value): // servers differ in which of these letters they hold equal
 		return nil, false
-	case !known.knows(attribute) || !windows && known.rule(attribute, nil) == "":
+	case !known.has(attribute) || !windows && known.rule(attribute, nil) == "":
 		return nil, false
 	case how == connectors.MatchExact, how == connectors.MatchIgnoreCase && !windows:
 		return []string{equals(attribute, value)}, true
 	case how != connectors.MatchIgnoreCase:
 		return nil, false
 	}
-	// Active Directory does not take white space for insignificant, and we do.
+	// White space is significant to Active Directory and not to Matching.
 	words := strings.Fields(value)
 	if len(words) != 1 {
 		return nil, false
@@ -71,13 +71,13 @@ func (v *server) finding(known *schema, attribute, value string) (filters []stri
 	word := ldap.EscapeFilter(words[0])
 	filters = append(filters, "("+attribute+"="+word+"*)")
 	for _, blank := range []string{" ", "\t", "\u00a0"} {
-		filters = append(filters, "("+attribute+"="+escaped(blank)+"*"+word+"*)")
+		filters = append(filters, "("+attribute+"="+escapeAll(blank)+"*"+word+"*)")
 	}
 	return filters, true
 }
 
-// escaped is a value in a filter with every octet escaped (RFC 4515 §3).
-func escaped(v string) string {
+// escapeAll returns a value for a filter with every octet escaped (RFC 4515 §3).
+func escapeAll(v string) string {
 	const digits = "0123456789abcdef"
 	var b strings.Builder
 	for i := range len(v) {

@@ -6,56 +6,57 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// The flavours of directory that the connector knows apart.
+// The flavours of directory that the connector distinguishes.
 const (
-	OpenLDAP        = "openldap"         // and what else follows the RFCs
-	ActiveDirectory = "active-directory" // Microsoft's, and Samba's
+	OpenLDAP        = "openldap"         // and any other server that follows the RFCs
+	ActiveDirectory = "active-directory" // Microsoft Active Directory, and Samba
 )
 
-// flavour is everything in which one kind of directory server differs from
-// another. Nothing else in the package asks which server it talks to.
+// flavour holds every difference between kinds of directory servers. No other
+// part of the package asks which kind of server it is connected to.
 type flavour struct {
 	name string
-	// defaults are what configuration leaves out.
+	// defaults are the configuration defaults of the flavour.
 	defaults Config
-	// accountFilter tells accounts from entries that have their object class
-	// too; empty where the class is enough.
+	// accountFilter tells accounts from other entries with the same object class;
+	// empty where the class is sufficient.
 	accountFilter string
-	// guid is set when native IDs are octets to be shown as a GUID.
+	// guid reports whether native IDs are octets to be shown as a GUID.
 	guid bool
 	// attributes are read with every account.
 	attributes []string
-	// memberThere and memberGone are the codes with which a modification says
-	// that a value to add is there already, or one to delete is not.
+	// memberThere and memberGone are the result codes of a modification that adds
+	// an existing value, or deletes a missing one.
 	memberThere, memberGone []uint16
-	// keepsNames is set when the server itself corrects what refers to an entry
-	// that is moved or deleted, and knows only DNs of entries that are there.
-	keepsNames bool
-	// mayBeEmpty is set when groups need no member.
-	mayBeEmpty bool
-	// primaryGroups is set when an account is a member of one group by a
-	// number of its own ([MS-ADTS] 2.2.20 has the attributes).
+	// maintainsReferences reports whether the server itself updates references to
+	// an entry that is moved or deleted, and accepts only the DNs of existing
+	// entries.
+	maintainsReferences bool
+	// allowsEmptyGroups reports whether a group may have no member.
+	allowsEmptyGroups bool
+	// primaryGroups reports whether an account is a member of one group by its
+	// own primaryGroupID ([MS-ADTS] 2.2.20 has the attributes).
 	primaryGroups bool
-	// effectiveRights is set when an entry tells what may be written to it
-	// ([MS-ADTS] 3.1.1.4.5.7).
+	// effectiveRights reports whether the server publishes which attributes of an
+	// entry may be written ([MS-ADTS] 3.1.1.4.5.7).
 	effectiveRights bool
 	// times are attributes that hold a time in the server's own form.
 	times []string
-	// unmanageable are attributes that no mapping may write here, folded, with
-	// what they are.
+	// unmanageable maps the attributes that no mapping may write, folded, to what
+	// they hold.
 	unmanageable map[string]string
-	// narrow are attributes that are too short for an anchor, folded, with how
-	// many characters they hold; nil when the schema does not tell either.
-	narrow map[string]int
-	// uniqueInDomain is set when a login name is unique in more than what is
-	// below people_dn.
+	// maxLengths maps the attributes that are too short for an anchor, folded, to
+	// how many characters they hold; nil when the schema does not tell.
+	maxLengths map[string]int
+	// uniqueInDomain reports whether a login name must be unique outside of
+	// people_dn too.
 	uniqueInDomain bool
-	// loginNames says why a login name cannot be; nil when any can.
+	// loginNames returns why a login name is invalid; nil when any name is valid.
 	loginNames func(string) (why string)
 	// passwords sets the first password.
 	passwords passwords
-	// syntaxes tells how values are compared where the schema names no
-	// equality rule, by the syntax's OID.
+	// syntaxes tells how values are compared where the schema names no equality
+	// rule, by the syntax's OID.
 	syntaxes map[string]string
 }
 
@@ -78,28 +79,28 @@ var flavours = map[string]*flavour{
 			GroupClass: "group", MemberAttribute: "member", GroupNames: "cn",
 			Disable: Disable{Attribute: flagsAttribute},
 		},
-		// Computers and managed service accounts are of the class user, too.
-		accountFilter:   "(objectCategory=person)",
-		guid:            true,
-		attributes:      []string{flagsAttribute, expiresAttribute},
-		memberThere:     []uint16{ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultEntryAlreadyExists},
-		memberGone:      []uint16{ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultUnwillingToPerform},
-		keepsNames:      true,
-		mayBeEmpty:      true,
-		primaryGroups:   true,
-		effectiveRights: true,
-		times:           []string{expiresAttribute},
-		unmanageable:    windowsUnmanageable,
-		narrow:          narrow,
-		uniqueInDomain:  true,
-		loginNames:      windowsName,
-		passwords:       unicodePassword{},
-		syntaxes:        windowsSyntaxes,
+		// Computers and managed service accounts have the class user too.
+		accountFilter:       "(objectCategory=person)",
+		guid:                true,
+		attributes:          []string{flagsAttribute, expiresAttribute},
+		memberThere:         []uint16{ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultEntryAlreadyExists},
+		memberGone:          []uint16{ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultUnwillingToPerform},
+		maintainsReferences: true,
+		allowsEmptyGroups:   true,
+		primaryGroups:       true,
+		effectiveRights:     true,
+		times:               []string{expiresAttribute},
+		unmanageable:        windowsUnmanageable,
+		maxLengths:          windowsMaxLengths,
+		uniqueInDomain:      true,
+		loginNames:          invalidWindowsName,
+		passwords:           unicodePassword{},
+		syntaxes:            windowsSyntaxes,
 	},
 }
 
-// DefaultAnchor is where the anchor is in a flavour unless the configuration
-// says otherwise; without a flavour, in whatever is not Active Directory.
+// DefaultAnchor returns the default anchor attribute of a flavour; for an empty
+// name, that of every flavour but Active Directory.
 func DefaultAnchor(name string) string {
 	if f := flavours[name]; f != nil {
 		return f.defaults.AnchorAttribute
@@ -107,11 +108,11 @@ func DefaultAnchor(name string) string {
 	return flavours[OpenLDAP].defaults.AnchorAttribute
 }
 
-// activeDirectory is what a domain controller lists among its
+// activeDirectory is an OID that a domain controller lists in
 // supportedCapabilities ([MS-ADTS] 3.1.1.3.4.3.1).
 const activeDirectory = "1.2.840.113556.1.4.800"
 
-// detect tells the flavour from the root DSE.
+// detect returns the flavour of the server with the given root DSE.
 func detect(root *ldap.Entry) *flavour {
 	if root != nil {
 		for _, capability := range root.GetEqualFoldAttributeValues("supportedCapabilities") {
@@ -123,7 +124,7 @@ func detect(root *ldap.Entry) *flavour {
 	return flavours[OpenLDAP]
 }
 
-// complete fills in what configuration left out, as this flavour has it.
+// complete sets the configuration defaults of the flavour.
 func (f *flavour) complete(c Config) Config {
 	def := func(s *string, v string) {
 		if *s == "" {

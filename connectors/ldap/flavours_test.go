@@ -17,21 +17,22 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// A domain controller sends 1,500 values of an attribute at once ([MS-ADTS]
-// 3.1.1.3.4.6, MaxValRange). Samba does not, so a small server does here.
+// TestMembersInRanges checks ranged retrieval: a domain controller sends 1,500
+// values of an attribute at once ([MS-ADTS] 3.1.1.3.4.6, MaxValRange). Samba does
+// not, so the test uses a small server of its own.
 func TestMembersInRanges(t *testing.T) {
 	for name, tt := range map[string]struct {
 		members int
 		broken  string
 		works   bool
 	}{
-		"a few":              {10, "", true},
-		"one whole range":    {1500, "", true},
-		"more than fit":      {3700, "", true},
-		"it stops half-way":  {3700, "error", false},
-		"the group is gone":  {3700, "gone", false},
-		"it never gets on":   {3700, "empty", false},
-		"somebody is beyond": {1501, "", true},
+		"a few":                           {10, "", true},
+		"one whole range":                 {1500, "", true},
+		"more than fit":                   {3700, "", true},
+		"it stops half-way":               {3700, "error", false},
+		"the group was deleted meanwhile": {3700, "gone", false},
+		"it never gets on":                {3700, "empty", false},
+		"somebody is beyond":              {1501, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := open(t, ldap.Config{
@@ -105,7 +106,7 @@ func rangingServer(t *testing.T, members int, broken string) (url string) {
 	return serve(t, search)
 }
 
-// serve answers searches, and lets everybody sign in.
+// serve answers searches and accepts every bind.
 func serve(t *testing.T, search gldap.HandlerFunc) (url string) {
 	t.Helper()
 	server, err := gldap.NewServer()
@@ -156,7 +157,7 @@ func TestTenThousandMembers(t *testing.T) {
 		if s := snapshot(t, c); len(s.members["all"]) != n || len(s.accounts) != n {
 			t.Fatalf("%d members of %d accounts, want %d", len(s.members["all"]), len(s.accounts), n)
 		}
-		// Without what was remembered, and a few that are so already.
+		// With an empty cache, and with members that exist already.
 		c = open(t, cfg)
 		applyAll(t, c, memberships(connectors.RemoveMember, "all", ids[:300]))
 		for i, r := range c.Apply(t.Context(), memberships(connectors.RemoveMember, "all", ids[200:400])) {
@@ -170,8 +171,8 @@ func TestTenThousandMembers(t *testing.T) {
 	})
 }
 
-// TestServerThatKeepsReferences: with the refint overlay slapd corrects DNs
-// itself, and what the connector does about them must not get in its way.
+// TestServerThatKeepsReferences checks that the connector works with a slapd
+// whose refint overlay corrects DNs itself.
 func TestServerThatKeepsReferences(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t, "overlay refint", "refint_attributes member manager", "refint_nothing cn=nobody,dc=kommun,dc=test", "dbnosync"))
@@ -191,8 +192,9 @@ func TestServerThatKeepsReferences(t *testing.T) {
 	}
 }
 
-// A rename whose answer was lost is finished when it comes again: nobody who
-// gets the old name gets the memberships.
+// TestRenameWithoutAnAnswer checks that a rename whose answer was lost is
+// finished when it is repeated: the next account with the old name does not
+// inherit the memberships.
 func TestRenameWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
@@ -245,15 +247,15 @@ func TestFirstPasswordInOpenLDAP(t *testing.T) {
 	tree := newSubtree(t, testenv.StartSlapd(t))
 	h := &hands{full: true}
 	cfg := tree.config()
-	cfg.Handover = h
+	cfg.PasswordSink = h
 	c := open(t, cfg)
 	change := creations("p", 1)[0]
 	r := c.Apply(t.Context(), []connectors.Change{change})[0]
-	if r.Err == nil || !strings.Contains(r.Err.Error(), "not handed over") {
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "not delivered") {
 		t.Fatalf("nobody received it, but %+v", r)
 	}
 	h.full = false
-	id := want(t, c, connectors.AlreadyApplied, change).AccountID // the same again hands it over
+	id := want(t, c, connectors.AlreadyApplied, change).AccountID // the repeated change delivers the password
 	want(t, c, connectors.AlreadyApplied, change)
 	got := h.got[change.Account.Anchor]
 	if len(got) != 1 || len(got[0]) != 20 {
@@ -286,8 +288,8 @@ func TestFirstPasswordInOpenLDAP(t *testing.T) {
 	}
 }
 
-// An entry that was there without what our accounts have gets it when it is
-// adopted.
+// TestAdoptionAddsClasses checks that adoption adds the object classes of new
+// accounts to an entry that lacks them.
 func TestAdoptionAddsClasses(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -305,7 +307,7 @@ func TestAdoptionAddsClasses(t *testing.T) {
 	want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
 	adopt.Account.Anchor = "another"
 	want(t, c, connectors.Refused, adopt)
-	// Its entry is named by another attribute than ours, and can change it.
+	// Its entry is named by another attribute, which it can change.
 	want(t, c, connectors.Applied, updating(id, "cn", "new", "newer"))
 	want(t, c, connectors.AlreadyApplied, updating(id, "cn", "newer", "new"))
 	want(t, c, connectors.Applied, renaming(id, "nytt"))
@@ -361,8 +363,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestMemoryIsFlat: what a snapshot needs grows by what is remembered of each
-// account, its DN and its ID, and not by the accounts themselves.
+// TestMemoryIsFlat checks that the memory of a snapshot grows only by each
+// account's DN and ID, and not by whole accounts.
 func TestMemoryIsFlat(t *testing.T) {
 	tree := benchServer(t, false)
 	peaks := map[int]uint64{}
@@ -391,7 +393,8 @@ func heavy(prefix string, n int) []connectors.Change {
 	return changes
 }
 
-// Values that other layers could take for syntax, through every attribute.
+// TestInjection writes values with LDAP, LDIF and shell syntax through every
+// attribute.
 func TestInjection(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		c := open(t, p.config())
@@ -444,7 +447,8 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 }
 
-// A copy that may not be written to is read, and says where to write.
+// TestReadOnlyReplica checks that a read-only replica can be read, and that a
+// write names where to write.
 func TestReadOnlyReplica(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -452,7 +456,7 @@ func TestReadOnlyReplica(t *testing.T) {
 	}{
 		"it says no": {"restrict write", "unwilling to perform"},
 		"it says where to": {"syncrepl rid=1 provider=ldap://127.0.0.1:1 searchbase=dc=kommun,dc=test type=refreshOnly retry=\"60 +\" bindmethod=simple\nupdateref ldap://primary.kommun.test",
-			"name the server that may be written to"},
+			"set url to a writable server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := testenv.StartSlapd(t)
@@ -480,7 +484,8 @@ func TestReadOnlyReplica(t *testing.T) {
 	}
 }
 
-// What is on another server is missing from the answer.
+// TestContinuationReferenceAmongPeople checks that a part on another server makes
+// the answer incomplete.
 func TestContinuationReferenceAmongPeople(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -500,14 +505,14 @@ func TestContinuationReferenceAmongPeople(t *testing.T) {
 	if err != nil || done.Complete || !strings.Contains(done.Why, "another server") || len(s.accounts) != 3 {
 		t.Errorf("%+v, %v, %d accounts; want it incomplete", done, err, len(s.accounts))
 	}
-	// Nobody knows then whether a name is free.
+	// It is then unknown whether a name is free.
 	if r := c.Apply(t.Context(), creations("q", 1))[0]; connectors.ClassOf(r.Err) != connectors.RetryLater {
 		t.Errorf("creating: %+v", r)
 	}
 }
 
-// A refused rename leaves nothing that a later change would act on: what has
-// the name is somebody else's.
+// TestRefusedRenameIsForgotten checks that a refused rename leaves nothing for a
+// later change to act on: the account with that name belongs to another person.
 func TestRefusedRenameIsForgotten(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -516,7 +521,7 @@ func TestRefusedRenameIsForgotten(t *testing.T) {
 	ids := applyAll(t, c, creations("p", 2))
 	tree.add(t, "uid=taken,"+tree.people, map[string][]string{"objectClass": {"device", "extensibleObject"}, "cn": {"x"}})
 	want(t, c, connectors.Refused, renaming(ids[0], "taken"))
-	// Behind our back it moves, and another account gets its DN and a group.
+	// Another client moves it, and another account gets its DN and a group.
 	old := tree.entry(t, ids[0]).DN
 	if err := tree.Dial().ModifyDN(goldap.NewModifyDNRequest(old, "uid=moved", true, "")); err != nil {
 		t.Fatal(err)

@@ -17,26 +17,28 @@ import (
 )
 
 // A server without referential integrity leaves in groups the DN that an account
-// had before it was moved, by hand or by behov, and so does behov when it is
-// stopped between the two. Whatever gets that DN next is a member then. places
-// is how such a value is told as an account's.
+// had before it was moved, by an administrator or by behov; behov does so too
+// when it stops between the move and the correction of groups. The next entry
+// with that DN would then be a member. dnHistory lets the connector recognise
+// such a value as an account's earlier DN.
 
 const (
-	// formerKept is how many earlier DNs of an account are remembered.
-	formerKept = 8
-	// lookedFor is how many members that are no accounts a snapshot looks for.
-	lookedFor = 5000
+	// formerDNLimit is how many earlier DNs of an account are remembered.
+	formerDNLimit = 8
+	// maxDanglingLookups is how many members that are no accounts a snapshot
+	// looks up.
+	maxDanglingLookups = 5000
 )
 
-// places remembers which DNs accounts have and had.
-type places struct {
+// dnHistory remembers the current and earlier DNs of accounts.
+type dnHistory struct {
 	mu     sync.Mutex
 	loaded bool
 	of     map[string][]string // native ID → DNs, the current one last
 }
 
-// load reads what an earlier connector remembered, once.
-func (p *places) load(ctx context.Context, memory connectors.StateStore) error {
+// load reads the history that an earlier connector saved, once.
+func (p *dnHistory) load(ctx context.Context, memory connectors.StateStore) error {
 	if p.loaded {
 		return nil
 	}
@@ -44,9 +46,10 @@ func (p *places) load(ctx context.Context, memory connectors.StateStore) error {
 	if memory != nil {
 		packed, err := memory.Load(ctx)
 		if err != nil {
-			return connectors.Errorf(connectors.RetryLater, "ldap: remember where accounts were: %w", err)
+			return connectors.Errorf(connectors.RetryLater, "ldap: load the DN history of accounts: %w", err)
 		}
-		// What cannot be read, as of an older version, is as good as nothing.
+		// Data that cannot be read, such as that of an older version, counts as
+		// none.
 		if of, ok := unpackPlaces(packed); ok {
 			p.of = of
 		}
@@ -64,27 +67,27 @@ func unpackPlaces(packed []byte) (of map[string][]string, ok bool) {
 	return of, err == nil && json.Unmarshal(plain, &of) == nil && of != nil
 }
 
-func (p *places) save(ctx context.Context, memory connectors.StateStore) error {
+func (p *dnHistory) save(ctx context.Context, memory connectors.StateStore) error {
 	if memory == nil {
 		return nil
 	}
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	if err := json.NewEncoder(w).Encode(p.of); err != nil {
-		return fmt.Errorf("ldap: remember where accounts are: %w", err)
+		return fmt.Errorf("ldap: save the DN history of accounts: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("ldap: remember where accounts are: %w", err)
+		return fmt.Errorf("ldap: save the DN history of accounts: %w", err)
 	}
 	if err := memory.Save(ctx, packed.Bytes()); err != nil {
-		return connectors.Errorf(connectors.RetryLater, "ldap: remember where accounts are: %w", err)
+		return connectors.Errorf(connectors.RetryLater, "ldap: save the DN history of accounts: %w", err)
 	}
 	return nil
 }
 
-// update notes where accounts are; in a complete reading those that are not there
-// are forgotten. It says whether anything is new.
-func (p *places) update(accounts map[string]string, taken map[string]string, complete bool) (changed bool) {
+// update records the DNs of accounts; after a complete read it forgets accounts
+// that no longer exist. It reports whether anything changed.
+func (p *dnHistory) update(accounts map[string]string, taken map[string]string, complete bool) (changed bool) {
 	for id, dn := range accounts {
 		had := p.of[id]
 		if n := len(had); n > 0 && foldDN(had[n-1]) == foldDN(dn) {
@@ -92,7 +95,7 @@ func (p *places) update(accounts map[string]string, taken map[string]string, com
 		}
 		changed = true
 		had = append(slices.DeleteFunc(slices.Clone(had), func(old string) bool { return foldDN(old) == foldDN(dn) }), dn)
-		p.of[id] = had[max(0, len(had)-1-formerKept):]
+		p.of[id] = had[max(0, len(had)-1-formerDNLimit):]
 	}
 	for id, had := range p.of {
 		if _, there := accounts[id]; !there {
@@ -102,7 +105,7 @@ func (p *places) update(accounts map[string]string, taken map[string]string, com
 			}
 			continue
 		}
-		// A name that another account has is nobody's earlier name.
+		// A DN that another account has now is no former name.
 		last := len(had) - 1
 		kept := slices.DeleteFunc(slices.Clone(had[:last]), func(old string) bool { return taken[foldDN(old)] != "" })
 		if len(kept) < last {
@@ -113,23 +116,25 @@ func (p *places) update(accounts map[string]string, taken map[string]string, com
 	return changed
 }
 
-// keepsFormer says whether groups may hold earlier names of accounts.
-func (v *server) keepsFormer() bool { return !v.flavour.keepsNames && !v.membersAreNames() }
+// mayHoldFormerNames reports whether groups may hold earlier names of accounts.
+func (v *server) mayHoldFormerNames() bool {
+	return !v.flavour.maintainsReferences && !v.membersAreNames()
+}
 
-// formerNames notes where a snapshot found accounts, and returns the DNs that they
-// had before, folded, with whose they were.
+// formerNames records where a snapshot found accounts, and returns their earlier
+// DNs, folded, with the account each belonged to.
 func (c *Connector) formerNames(ctx context.Context, s *session, r *reading, complete bool) (map[string]string, error) {
-	if !s.keepsFormer() {
+	if !s.mayHoldFormerNames() {
 		return nil, nil
 	}
 	p := &c.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.load(ctx, c.given.Memory); err != nil {
+	if err := p.load(ctx, c.given.StateStore); err != nil {
 		return nil, err
 	}
 	if p.update(r.accounts, r.ids, complete) {
-		if err := p.save(ctx, c.given.Memory); err != nil {
+		if err := p.save(ctx, c.given.StateStore); err != nil {
 			return nil, err
 		}
 	}
@@ -147,7 +152,7 @@ func (c *Connector) formerOf(ctx context.Context, id string) ([]string, error) {
 	p := &c.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.load(ctx, c.given.Memory); err != nil {
+	if err := p.load(ctx, c.given.StateStore); err != nil {
 		return nil, err
 	}
 	had := p.of[id]
@@ -157,8 +162,8 @@ func (c *Connector) formerOf(ctx context.Context, id string) ([]string, error) {
 	return slices.Clone(had[:len(had)-1]), nil
 }
 
-// namesNothing reports whether no entry has the DN. What the account in bind_dn
-// may not see a server may call missing, too.
+// namesNothing reports whether no entry has the DN. A server may call an entry
+// missing that the account in bind_dn may not see.
 func (c *Connector) namesNothing(ctx context.Context, s *session, dn string) (bool, error) {
 	_, err := s.search(ctx, &ldap.SearchRequest{BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 	if _, answered := code(err); err != nil && !answered {
@@ -167,13 +172,13 @@ func (c *Connector) namesNothing(ctx context.Context, s *session, dn string) (bo
 	return is(err, ldap.LDAPResultNoSuchObject), nil
 }
 
-// seeksNames says whether members that are no accounts are looked for: in a
-// snapshot, as far as there are not too many.
-func (r *reading) seeksNames() bool { return r.former != nil && len(r.names) < lookedFor }
+// looksUpDangling reports whether the reading looks up members that are no
+// accounts: in a snapshot, up to maxDanglingLookups.
+func (r *reading) looksUpDangling() bool { return r.former != nil && len(r.names) < maxDanglingLookups }
 
-// dangle emits which of the members that are no accounts name nothing: earlier
-// names of accounts, and how many others.
-func (m *membersOf) dangle(ctx context.Context) error {
+// emitDangling emits those of the members that are no accounts and refer to no
+// entry: earlier names of accounts, and the number of others.
+func (m *groupMembers) emitDangling(ctx context.Context) error {
 	var fresh []string
 	for _, dn := range m.unknown {
 		key := foldDN(dn)
@@ -184,7 +189,7 @@ func (m *membersOf) dangle(ctx context.Context) error {
 	}
 	nothing := make([]bool, len(fresh))
 	errs := make([]error, len(fresh))
-	m.sideBySide(len(fresh), func(i int) { nothing[i], errs[i] = m.namesNothing(ctx, m.session, fresh[i]) })
+	m.inParallel(len(fresh), func(i int) { nothing[i], errs[i] = m.namesNothing(ctx, m.session, fresh[i]) })
 	if err := first(errs); err != nil {
 		return err
 	}
@@ -213,8 +218,8 @@ func (m *membersOf) dangle(ctx context.Context) error {
 	return m.sink.Membership(connectors.Membership{Entitlement: m.name, DanglingMembers: dangling})
 }
 
-// removeFormer takes earlier DNs of accounts out of groups, as far as nothing has
-// them.
+// removeFormer removes earlier DNs of accounts from groups, unless another entry
+// has the DN now.
 func (c *Connector) removeFormer(ctx context.Context, s *session, todo []work) {
 	for _, w := range todo {
 		*w.result = c.removeFormerOf(ctx, s, w)
@@ -238,14 +243,14 @@ func (c *Connector) removeFormerOf(ctx context.Context, s *session, w work) conn
 			return connectors.Result{Err: err}
 		}
 		if !nothing {
-			continue // it is another entry's by now
+			continue // another entry has this DN now
 		}
 		var one connectors.Result
 		g.apply(ctx, []membership{{value: old, result: &one}})
 		switch {
 		case g.gone:
 			c.cache.setGroup(w.Entitlement, "")
-			return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change a group: it moved while it was being changed")}
+			return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change a group: another client moved or deleted it meanwhile")}
 		case one.Err != nil, one.Status == connectors.Refused:
 			return one
 		case one.Status == connectors.Applied:

@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// kept is a memory that outlives a connector.
+// kept is a StateStore that outlives a connector.
 type kept struct {
 	state []byte
 	saved int
@@ -26,7 +26,7 @@ func (k *kept) Save(_ context.Context, state []byte) error {
 	return nil
 }
 
-// remains is what a snapshot says of members that are no accounts.
+// remains holds what a snapshot reports about members that are no accounts.
 type remains struct {
 	former   []string
 	dangling int
@@ -51,16 +51,16 @@ func remaining(t *testing.T, c connectors.Connector) *remains {
 	return r
 }
 
-// An earlier DN of an account is known as its own also to the connector of another
-// process. It is taken out of groups as long as no other entry has it, and what
-// names nothing else is counted and left.
+// TestEarlierNamesOfAccounts checks that a connector in another process knows an
+// account's earlier DN, removes it from groups as long as no other entry has it,
+// and counts and keeps other members that refer to no entry.
 func TestEarlierNamesOfAccounts(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
 	group := tree.addGroup(t, "staff")
 	memory := &kept{}
 	cfg := tree.config()
-	cfg.Memory = memory
+	cfg.StateStore = memory
 	first := open(t, cfg)
 	ids := applyAll(t, first, creations("anna", 2))
 	applyAll(t, first, memberships(connectors.AddMember, "staff", ids))
@@ -82,7 +82,7 @@ func TestEarlierNamesOfAccounts(t *testing.T) {
 		}
 	}
 	m := goldap.NewModifyRequest(group, nil)
-	m.Add("member", []string{"uid=ghost," + tree.people, tree.people}) // of which the second names an entry
+	m.Add("member", []string{"uid=ghost," + tree.people, tree.people}) // the second refers to an entry that exists
 	if err := tree.Dial().Modify(m); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,8 @@ func TestEarlierNamesOfAccounts(t *testing.T) {
 		t.Errorf("after a move by hand: %+v", r)
 	}
 
-	// Another entry, and no account, gets the second's earlier DN: it is a member by
-	// it, and nothing shows that it should not be.
+	// An entry that is no account gets the second's earlier DN and is a member by
+	// it; nothing shows that it should not be.
 	tree.add(t, earlier[1], map[string][]string{"objectClass": {"account"}})
 	former := func(id string) connectors.Change {
 		return connectors.Change{Op: connectors.RemoveFormerMember, Account: connectors.AccountRef{ID: id}, Entitlement: "staff"}

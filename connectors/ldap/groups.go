@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	primaryAttribute = "primaryGroupID" // an account's; the last part of the group's sidAttribute
+	primaryAttribute = "primaryGroupID" // of an account; the last part of its group's sidAttribute
 	sidAttribute     = "objectSid"
 )
 
-// groupAttribute is what groups are named by when not by their DNs.
+// groupAttribute returns the attribute that names groups, unless DNs do.
 func (v *server) groupAttribute() string {
 	if v.cfg.GroupNames == "dn" {
 		return "cn"
@@ -25,12 +25,12 @@ func (v *server) groupAttribute() string {
 }
 
 // readGroups emits groups and memberships. It first reads the names alone, to
-// see which of them are ambiguous.
+// find which of them are ambiguous.
 func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, error) {
 	s := r.session
 	q := search{"read groups", s.cfg.GroupsDN, s.isGroup(), []string{s.groupAttribute()}, accountPage}
 	first, err := r.readAll(ctx, s, q, func(e *ldap.Entry) error {
-		r.named[fold(naming(e, s.groupAttribute()))]++
+		r.named[fold(namingValue(e, s.groupAttribute()))]++
 		return nil
 	})
 	if err != nil {
@@ -45,7 +45,7 @@ func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, erro
 		return connectors.Completeness{}, err
 	}
 	for _, g := range r.numbered {
-		seen, err := g.byNumber(ctx)
+		seen, err := g.readPrimaryMembers(ctx)
 		if err != nil {
 			return connectors.Completeness{}, err
 		}
@@ -59,31 +59,31 @@ func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, erro
 	return done, nil
 }
 
-// membersUnreadable is why the members of a group that must have one, and shows
-// none, are not known.
+// membersUnreadable is the reason when a group that must have a member shows
+// none.
 const membersUnreadable = "no member of it can be read: let the account in bind_dn read its %s attribute"
 
-// fullClasses are the group classes whose groups may not be empty where the
-// server shows no schema (RFC 4519 §3.5, §3.6), folded.
-var fullClasses = []string{"groupofnames", "groupofuniquenames"}
+// nonEmptyClasses are the group classes that require a member where the server
+// shows no schema (RFC 4519 §3.5, §3.6), folded.
+var nonEmptyClasses = []string{"groupofnames", "groupofuniquenames"}
 
-// needsMember reports whether a group without any member value cannot be: what
-// shows none then hides them. Some servers let a groupOfNames be empty, and
-// their schema says so.
+// needsMember reports whether a group must have a member: a group that shows none
+// then hides them. Some servers allow an empty groupOfNames, and their schema
+// says so.
 func (r *reading) needsMember() bool {
 	s := r.session
-	if s.flavour.mayBeEmpty || s.membersAreNames() {
+	if s.flavour.allowsEmptyGroups || s.membersAreNames() {
 		return false
 	}
 	requires, known := r.schema.requires(s.cfg.GroupClass, s.cfg.MemberAttribute)
 	if !known {
-		return slices.Contains(fullClasses, strings.ToLower(s.cfg.GroupClass))
+		return slices.Contains(nonEmptyClasses, strings.ToLower(s.cfg.GroupClass))
 	}
 	return requires
 }
 
-// emitGroup emits a group, that its name is ambiguous when it is, and that its
-// members cannot be read when it shows none where it must have one.
+// emitGroup emits a group. It marks the group as ambiguous when its name is, and
+// as unreadable when it shows no member and must have one.
 func (r *reading) emitGroup(e *ldap.Entry, showsMember bool) (name string, err error) {
 	s := r.session
 	name = r.groupName(e)
@@ -95,7 +95,7 @@ func (r *reading) emitGroup(e *ldap.Entry, showsMember bool) (name string, err e
 	if err := r.sink.Entitlement(emitted); err != nil {
 		return name, err
 	}
-	if plain := naming(e, s.groupAttribute()); s.cfg.GroupNames != "dn" && plain != "" && plain != name && !r.shared[plain] {
+	if plain := namingValue(e, s.groupAttribute()); s.cfg.GroupNames != "dn" && plain != "" && plain != name && !r.shared[plain] {
 		r.shared[plain] = true
 		return name, r.sink.Entitlement(connectors.Entitlement{Name: plain, Ambiguous: true})
 	}
@@ -110,11 +110,11 @@ func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
 	if err != nil {
 		return err
 	}
-	members := &membersOf{reading: r, name: name, dn: e.DN}
+	members := &groupMembers{reading: r, name: name, dn: e.DN}
 	if err := members.read(ctx, e); err != nil {
 		return err
 	}
-	if err := members.dangle(ctx); err != nil {
+	if err := members.emitDangling(ctx); err != nil {
 		return err
 	}
 	members.number = rid(e.GetEqualFoldAttributeValue(sidAttribute))
@@ -127,18 +127,18 @@ func (r *reading) group(ctx context.Context, e *ldap.Entry) error {
 	return nil
 }
 
-// membersOf emits the members of one group.
-type membersOf struct {
+// groupMembers reads the members of one group.
+type groupMembers struct {
 	*reading
 	name, dn string
-	number   string   // what accounts have in primaryGroupID whose primary group this is
-	outside  bool     // some are no accounts in our scope
-	unknown  []string // of those, their DNs
+	number   string   // the primaryGroupID of accounts whose primary group this is
+	outside  bool     // some members are no accounts in the managed scope
+	unknown  []string // the DNs of those
 }
 
-// read emits the members in the entry, and those that the server holds back
-// because they are many ([MS-ADTS] 3.1.1.3.1.3.3).
-func (m *membersOf) read(ctx context.Context, e *ldap.Entry) error {
+// read emits the members in the entry, and those that the server sends in further
+// ranges ([MS-ADTS] 3.1.1.3.1.3.3).
+func (m *groupMembers) read(ctx context.Context, e *ldap.Entry) error {
 	for {
 		values, next := ranged(e, m.session.cfg.MemberAttribute)
 		if err := m.emit(values); err != nil || next == "" {
@@ -151,18 +151,18 @@ func (m *membersOf) read(ctx context.Context, e *ldap.Entry) error {
 		case err != nil:
 			return m.session.failure(ctx, "read the members of a group", err)
 		case len(result.Entries) != 1:
-			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: it went away while it was being read")
+			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: it was deleted while it was being read")
 		}
 		e = result.Entries[0]
 		if values, again := ranged(e, m.session.cfg.MemberAttribute); len(values) == 0 && again != "" {
-			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: the server announces more and sends none")
+			return connectors.Errorf(connectors.RetryLater, "ldap: read the members of a group: the server announces more members and sends none")
 		}
 	}
 }
 
-// ranged returns an attribute's values, and under which name the next ones
-// are to be had when the server sent a part: member;range=0-1499 is followed
-// by member;range=1500-*.
+// ranged returns an attribute's values. When the server sent a part, next is the
+// name under which the following values are requested: member;range=0-1499 is
+// followed by member;range=1500-*.
 func ranged(e *ldap.Entry, attribute string) (values []string, next string) {
 	want := strings.ToLower(attribute)
 	for _, a := range e.Attributes {
@@ -177,13 +177,13 @@ func ranged(e *ldap.Entry, attribute string) (values []string, next string) {
 		}
 		values = append(values, a.Values...)
 		if _, last, ok := strings.Cut(limits, "-"); ok && last != "*" {
-			next = attribute + ";range=" + successor(last) + "-*"
+			next = attribute + ";range=" + increment(last) + "-*"
 		}
 	}
 	return values, next
 }
 
-func (m *membersOf) emit(values []string) error {
+func (m *groupMembers) emit(values []string) error {
 	s := m.session
 	for _, value := range values {
 		key := s.memberKey(value)
@@ -196,7 +196,7 @@ func (m *membersOf) emit(values []string) error {
 		}
 		if !ours {
 			m.outside = true
-			if m.seeksNames() {
+			if m.looksUpDangling() {
 				m.unknown = append(m.unknown, value)
 			}
 			continue
@@ -208,15 +208,15 @@ func (m *membersOf) emit(values []string) error {
 	return nil
 }
 
-// byNumber emits those who are members by their own primaryGroupID. They are
-// not among the group's members.
-func (m *membersOf) byNumber(ctx context.Context) (connectors.Completeness, error) {
+// readPrimaryMembers emits the accounts that are members by their own
+// primaryGroupID. The group's member attribute does not list them.
+func (m *groupMembers) readPrimaryMembers(ctx context.Context) (connectors.Completeness, error) {
 	s := m.session
 	all := connectors.Completeness{Complete: true}
-	for _, base := range s.bases() {
+	for _, base := range s.accountBases() {
 		q := search{"read the members of a primary group", base, allOf(s.isAccount(), equals(primaryAttribute, m.number)), []string{s.cfg.IDAttribute}, accountPage}
 		seen, err := m.readAll(ctx, s, q, func(e *ldap.Entry) error {
-			// Only who was emitted as an account; others came since.
+			// Only accounts that were emitted; others were created since.
 			id, ours := m.ids[foldDN(e.DN)]
 			if !ours {
 				return nil
@@ -233,11 +233,11 @@ func (m *membersOf) byNumber(ctx context.Context) (connectors.Completeness, erro
 	return all, nil
 }
 
-// groupName returns what configuration calls a group: its name, unless
-// configuration names groups by DN or another group has the same.
+// groupName returns the name of a group in the configuration: its DN when
+// configuration names groups by DN or several groups have the same name.
 func (r *reading) groupName(e *ldap.Entry) string {
 	s := r.session
-	name := naming(e, s.groupAttribute())
+	name := namingValue(e, s.groupAttribute())
 	_, taken := r.groups[name]
 	if s.cfg.GroupNames == "dn" || name == "" || taken || r.named[fold(name)] > 1 {
 		return e.DN
@@ -245,11 +245,11 @@ func (r *reading) groupName(e *ldap.Entry) string {
 	return name
 }
 
-// placeholder returns the DN that stands in an empty group, "" where a group
-// may be empty.
+// placeholder returns the DN that an empty group holds as its member, or "" where
+// a group may be empty.
 func (v *server) placeholder(groupDN string) string {
 	switch {
-	case v.flavour.mayBeEmpty || v.membersAreNames():
+	case v.flavour.allowsEmptyGroups || v.membersAreNames():
 		return ""
 	case v.cfg.Placeholder != "":
 		return v.cfg.Placeholder
@@ -257,8 +257,8 @@ func (v *server) placeholder(groupDN string) string {
 	return groupDN
 }
 
-// isPlaceholder says whether a member, folded, is nobody. The empty DN is
-// what some tools put there.
+// isPlaceholder reports whether a folded member is a placeholder. Some tools
+// write the empty DN.
 func (v *server) isPlaceholder(folded, groupDN string) bool {
 	return folded == "" || folded == foldDN(v.placeholder(groupDN)) || folded == foldDN(groupDN)
 }
@@ -274,14 +274,14 @@ func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn,
 	var found []string
 	q := search{"find a group", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.groupAttribute(), name)), []string{s.groupAttribute()}, accountPage}
 	err = c.find(ctx, s, q, func(e *ldap.Entry) error {
-		found = append(found, e.DN) // the server says which names are the same
+		found = append(found, e.DN) // the server decides which names are equal
 		return nil
 	})
 	if err != nil {
 		return "", "", err
 	}
 	if len(found) > 1 {
-		return "", "more than one group has this name: name it by its DN", nil
+		return "", "more than one group has this name: use the group's DN", nil
 	}
 	if len(found) == 0 && below(name, s.cfg.GroupsDN) {
 		result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: name, Scope: ldap.ScopeBaseObject, Filter: s.isGroup(), Attributes: []string{"1.1"}})

@@ -24,7 +24,7 @@ func timeoutOf(t *testing.T, d time.Duration) (context.Context, context.CancelFu
 	return context.WithTimeout(t.Context(), d)
 }
 
-// terminateTLS puts TLS in front of a server.
+// terminateTLS starts a TLS proxy in front of a server.
 func terminateTLS(t *testing.T, files testenv.Certificates, url string) string {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
@@ -58,8 +58,8 @@ func terminateTLS(t *testing.T, files testenv.Certificates, url string) string {
 	return "ldaps://" + l.Addr().String()
 }
 
-// faults are connectors to targets that misbehave, or that let nobody in,
-// with a configuration that is otherwise right.
+// faults returns connectors to targets that misbehave or reject the sign-in, with
+// a configuration that is otherwise valid.
 func faults(cfg ldap.Config) []conformance.Fault {
 	const guess = "gissning-1234"
 	opening := func(change func(*testing.T, *ldap.Config)) func(t *testing.T) connectors.Connector {
@@ -88,7 +88,7 @@ func faults(cfg ldap.Config) []conformance.Fault {
 	}
 }
 
-// excerpt is what of a reading concerns some accounts and entitlements.
+// excerpt is the part of a reading about given accounts and entitlements.
 type excerpt struct {
 	ids, names   []string
 	Accounts     map[string]connectors.Account
@@ -117,8 +117,8 @@ func (x *excerpt) Membership(m connectors.Membership) error {
 	return nil
 }
 
-// alike checks that some accounts and entitlements, read by themselves, are as
-// a snapshot has them.
+// alike checks that accounts and entitlements read one by one are as in a
+// snapshot.
 func alike(t *testing.T, c connectors.Connector, ids []string, names ...string) {
 	t.Helper()
 	read := func(read func(connectors.Sink) (connectors.Completeness, error)) *excerpt {

@@ -39,8 +39,8 @@ func TestFoldDN(t *testing.T) {
 	}
 }
 
-// Whatever the name, the account's DN is one entry directly below the base,
-// and another name's is another.
+// TestAnyNameIsOneRDN checks that, for any name, the account's DN is one entry
+// directly below the base, and differs from another name's.
 func TestAnyNameIsOneRDN(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfN(rapid.String().Filter(func(s string) bool { return fold(s) != "" }), 2, 2).Draw(t, "names")
@@ -72,7 +72,7 @@ func TestErrorClasses(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		err   error
-		class connectors.Class // "" is refused
+		class connectors.Class // "" means refused
 	}{
 		{io.ErrUnexpectedEOF, connectors.TargetDown},
 		{said(goldap.ErrorNetwork), connectors.TargetDown},
@@ -97,7 +97,8 @@ func TestErrorClasses(t *testing.T) {
 		if r.Err != nil {
 			text = r.Err.Error()
 		}
-		// A broken connection's error is not the server's and names nobody.
+		// The error of a broken connection is not the server's and holds no
+		// personal data.
 		if tt.class != connectors.TargetDown && strings.Contains(text, "hemlig") {
 			t.Errorf("%v: %q tells what the server said", tt.err, text)
 		}
@@ -116,8 +117,8 @@ func TestNamesOf(t *testing.T) {
 	}
 }
 
-// The octets and the text are those of [MS-DTYP] 2.3.4.3 and of any Windows
-// tool: the first three parts are the wrong way round, the last two are not.
+// TestGUID compares with the octets and the text of [MS-DTYP] 2.3.4.3: the first
+// three parts are little-endian, the last two are not.
 func TestGUID(t *testing.T) {
 	octets := "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff"
 	const text = "00112233-4455-6677-8899-aabbccddeeff"
@@ -153,8 +154,8 @@ func TestFileTime(t *testing.T) {
 	}
 }
 
-// A lock after too many wrong passwords ends by itself, and is nobody's
-// decision; that an account expired is somebody's.
+// TestStateOfAWindowsAccount checks that a lock after too many wrong passwords
+// does not count as disabled, and that an expired account does.
 func TestStateOfAWindowsAccount(t *testing.T) {
 	v := &server{flavour: flavours[ActiveDirectory]}
 	v.cfg = v.flavour.complete(Config{})
@@ -180,8 +181,8 @@ func TestStateOfAWindowsAccount(t *testing.T) {
 	}
 }
 
-// The change names the value that was read, so that another's change stands
-// in its way instead of being lost.
+// TestFlagsAreChangedNotOverwritten checks that the change names the value that
+// was read, so that a concurrent change makes it fail instead of being lost.
 func TestFlagsAreChangedNotOverwritten(t *testing.T) {
 	v := &server{flavour: flavours[ActiveDirectory]}
 	v.cfg = v.flavour.complete(Config{})
@@ -206,7 +207,7 @@ func TestRanged(t *testing.T) {
 	}
 }
 
-func TestElsewhere(t *testing.T) {
+func TestOutsideDirectory(t *testing.T) {
 	v := &server{root: goldap.NewEntry("", map[string][]string{
 		"configurationNamingContext": {"CN=Configuration,DC=kommun,DC=test"}, "schemaNamingContext": {"CN=Schema,CN=Configuration,DC=kommun,DC=test"},
 	})}
@@ -218,11 +219,11 @@ func TestElsewhere(t *testing.T) {
 		"ldap://elsewhere/ou=people,dc=kommun,dc=test":                                false,
 		"ldap://elsewhere": false, "%%%": false, "": false,
 	} {
-		if got := v.elsewhere(referral); got != want {
+		if got := v.outsideDirectory(referral); got != want {
 			t.Errorf("%q: %t, want %t", referral, got, want)
 		}
 	}
-	if (&server{}).elsewhere("ldap://x/dc=forestdnszones,dc=test") {
+	if (&server{}).outsideDirectory("ldap://x/dc=forestdnszones,dc=test") {
 		t.Error("a server that is no domain controller has such a zone")
 	}
 }
@@ -266,7 +267,7 @@ func TestPasswords(t *testing.T) {
 		t.Error("three characters of four kinds")
 	}
 	own := map[string][]string{}
-	unicodePassword{}.with(own, "Å1", false)
+	unicodePassword{}.addTo(own, "Å1", false)
 	if own["unicodepwd"][0] != "\"\x00\xc5\x001\x00\"\x00" || own["pwdlastset"][0] != "0" {
 		t.Errorf("got %q", own)
 	}

@@ -1,13 +1,13 @@
-// Package ldap is the connector for LDAP directories: accounts are entries
-// below one base, entitlements are groups below another. What one kind of
-// server does differently from another stands in one place, flavour.
+// Package ldap is the connector for LDAP directories: accounts are entries below
+// one base, entitlements are groups below another. All differences between kinds
+// of servers are in one place, flavour.
 //
-// It must never take an answer that broke off, was cut short or was refused
-// for an empty one, never send a name or a value into a filter or a DN
-// unescaped, never write over a value of which it wants to change a part, and
-// never act on an entry by its DN without having seen that the entry there
-// still is the account meant: DNs get reused. A first password must never be
-// where anybody but its receiver can read it.
+// It must never take an interrupted, truncated or refused answer for an empty
+// one, never put a name or a value into a filter or a DN unescaped, never
+// overwrite a value of which it wants to change a part, and never act on an entry
+// by its DN without having verified that the entry is still the account in
+// question: DNs get reused. A first password must never be where any other reader
+// than its receiver can read it.
 package ldap
 
 import (
@@ -23,28 +23,28 @@ import (
 
 // Connector is a connected directory.
 type Connector struct {
-	given   Config      // what configuration says; what the server adds is in server
+	given   Config      // the configuration as given; server holds it with the defaults of the flavour
 	tls     *tls.Config // nil without encryption
 	limiter *limit.Limiter
 
-	// applying is held during Apply, which has one connection of its own;
-	// every read makes another.
+	// applying is held during Apply, which has a connection of its own; every
+	// read opens another.
 	applying sync.Mutex
 	session  *session
 	used     time.Time // when session last answered
 
 	cache      cache
 	unfinished unfinished
-	places     places
+	places     dnHistory
 
 	settling sync.Mutex
 	server   *server // nil before the first connection
 }
 
-// inFlight is how many requests wait for their answers at the same time,
-// unless the limits say otherwise: a server may close a connection that has
+// defaultConcurrency is how many requests wait for their answers at the same
+// time, unless the limits say otherwise: a server may close a connection that has
 // too many.
-const inFlight = 32
+const defaultConcurrency = 32
 
 var (
 	_ connectors.Connector   = (*Connector)(nil)
@@ -55,7 +55,7 @@ var (
 	_ connectors.AccountReader = (*Connector)(nil)
 )
 
-// New returns a connector. It reads the certificate file, and contacts nobody.
+// New returns a connector. It reads the certificate file and opens no connection.
 func New(cfg Config) (*Connector, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -65,7 +65,7 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ldap: %w", err)
 	}
-	c := &Connector{given: cfg, tls: t, limiter: limit.New(cfg.Limits, inFlight)}
+	c := &Connector{given: cfg, tls: t, limiter: limit.New(cfg.Limits, defaultConcurrency)}
 	c.cache.reset()
 	if f := flavours[cfg.Flavour]; f != nil {
 		if err := f.complete(cfg).validate(); err != nil {
@@ -84,11 +84,11 @@ func (c *Connector) Close() error {
 	return nil
 }
 
-// applySession returns Apply's connection, a new one when there is none or
-// the old one broke. The caller holds applying.
+// applySession returns Apply's connection, a new one when there is none or the
+// old one broke. The caller holds applying.
 func (c *Connector) applySession(ctx context.Context) (*session, error) {
 	if c.session != nil && !c.session.broken() {
-		// A firewall may have forgotten an idle connection without telling.
+		// A firewall may have dropped an idle connection without a reset.
 		if time.Since(c.used) < idle || c.session.ping(ctx) == nil {
 			return c.session, nil
 		}
@@ -105,8 +105,7 @@ func (c *Connector) applySession(ctx context.Context) (*session, error) {
 
 const idle = 20 * time.Second
 
-// cache remembers which DN an account or a group had when last seen. It is
-// only ever a hint.
+// cache remembers the DN of accounts and groups as last seen. It is only a hint.
 type cache struct {
 	mu       sync.Mutex
 	accounts map[string]string // native ID → DN

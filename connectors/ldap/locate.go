@@ -12,8 +12,8 @@ import (
 var _ connectors.AccountLocator = (*Connector)(nil)
 
 // LocateAccounts implements connectors.AccountLocator: it searches every naming
-// context of the server (RFC 4512 §5.1), not only people_dn. Where an account
-// was found is remembered, so that it can be disabled there.
+// context of the server (RFC 4512 §5.1), not only people_dn. The connector
+// remembers where it found an account, so that the account can be disabled there.
 func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
 	s, err := c.dial(ctx)
 	if err != nil {
@@ -30,17 +30,17 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 			filters = append(filters, equals(s.cfg.AnchorAttribute, ref.Anchor))
 		}
 	}
-	contexts := s.contexts()
+	contexts := s.namingContexts()
 	if len(contexts) == 0 {
-		return connectors.Completeness{Why: "the server does not say which naming contexts it has: let the account in bind_dn read the root DSE"}, nil
+		return connectors.Completeness{Why: "the server does not publish its naming contexts: let the account in bind_dn read the root DSE"}, nil
 	}
-	locks := &lockouts{session: s}
+	locks := &lockoutPolicy{session: s}
 	seen := map[string]bool{}
 	for _, base := range contexts {
 		for chunk := range slices.Chunk(filters, lookupTerms) {
 			q := search{"look for accounts in the whole directory", base, allOf(s.isAccount(), anyOf(chunk)), s.accountAttributes(), accountPage}
 			err := c.find(ctx, s, q, func(e *ldap.Entry) error {
-				locksEnd, err := locks.end(ctx, e)
+				locksEnd, err := locks.locksExpire(ctx, e)
 				if err != nil {
 					return err
 				}
@@ -50,8 +50,8 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 				}
 				seen[a.ID] = true
 				c.cache.setAccount(a.ID, e.DN)
-				inScope := slices.ContainsFunc(s.bases(), func(base string) bool { return atOrBelow(e.DN, base) })
-				return found(connectors.Location{Account: a, Place: above(e.DN), InScope: inScope})
+				inScope := slices.ContainsFunc(s.accountBases(), func(base string) bool { return atOrBelow(e.DN, base) })
+				return found(connectors.Location{Account: a, Place: containerOf(e.DN), InScope: inScope})
 			})
 			if err != nil {
 				return connectors.Completeness{}, err
@@ -61,9 +61,9 @@ func (c *Connector) LocateAccounts(ctx context.Context, refs []connectors.Accoun
 	return connectors.Completeness{Complete: true}, ctx.Err()
 }
 
-// above returns the DN of the entry that holds another, whose own name may be a
+// containerOf returns the DN of the entry above another, whose own name may be a
 // person's.
-func above(dn string) string {
+func containerOf(dn string) string {
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil || len(parsed.RDNs) < 2 {
 		return "another place in the directory"
@@ -71,11 +71,11 @@ func above(dn string) string {
 	return (&ldap.DN{RDNs: parsed.RDNs[1:]}).String()
 }
 
-// contexts are the naming contexts that may hold accounts; of Active Directory
-// the domain's.
-func (v *server) contexts() []string {
-	if domain := v.said("defaultNamingContext"); len(domain) > 0 {
+// namingContexts returns the naming contexts that may hold accounts; in Active
+// Directory that of the domain.
+func (v *server) namingContexts() []string {
+	if domain := v.rootValues("defaultNamingContext"); len(domain) > 0 {
 		return domain
 	}
-	return v.said("namingContexts")
+	return v.rootValues("namingContexts")
 }

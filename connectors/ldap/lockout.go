@@ -11,30 +11,33 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// byLock reports whether accounts are disabled by the lock of the password
-// policy.
-func (v *server) byLock() bool { return strings.EqualFold(v.cfg.Disable.Attribute, lockedAttribute) }
+// disabledByLock reports whether accounts are disabled by the lock of the
+// password policy.
+func (v *server) disabledByLock() bool {
+	return strings.EqualFold(v.cfg.Disable.Attribute, lockedAttribute)
+}
 
 // lockedAt reports whether an account has a lock with a timestamp: the server
-// sets one after too many wrong passwords, and so does an administrator's tool.
+// sets one after too many wrong passwords, and an administrator's tool may set
+// one.
 func (v *server) lockedAt(e *ldap.Entry) bool {
-	return v.byLock() && slices.ContainsFunc(e.GetEqualFoldAttributeValues(lockedAttribute), func(value string) bool {
+	return v.disabledByLock() && slices.ContainsFunc(e.GetEqualFoldAttributeValues(lockedAttribute), func(value string) bool {
 		return !slices.Contains([]string{"", lockedForGood, v.cfg.Disable.Value, v.cfg.Disable.Enabled}, value)
 	})
 }
 
-// lockouts knows whether locks with a timestamp end by themselves. It asks the
-// server once, when an account has such a lock.
-type lockouts struct {
+// lockoutPolicy knows whether locks with a timestamp expire. It asks the server
+// once, when an account has such a lock.
+type lockoutPolicy struct {
 	session     *session
 	asked, ends bool
 }
 
-// end reports whether the server ends the locks with a timestamp that the
+// locksExpire reports whether the server ends the locks with a timestamp that the
 // accounts may have: whether every password policy that can be read has a
-// pwdLockoutDuration (draft-behera-ldap-password-policy §5.2.12). Without one,
-// or with 0, a lock stays until an administrator removes it.
-func (l *lockouts) end(ctx context.Context, accounts ...*ldap.Entry) (bool, error) {
+// pwdLockoutDuration (draft-behera-ldap-password-policy §5.2.12). Without one, or
+// with 0, a lock remains until an administrator removes it.
+func (l *lockoutPolicy) locksExpire(ctx context.Context, accounts ...*ldap.Entry) (bool, error) {
 	if l.asked || !slices.ContainsFunc(accounts, l.session.lockedAt) {
 		return l.ends, nil
 	}
@@ -51,10 +54,11 @@ func (l *lockouts) end(ctx context.Context, accounts ...*ldap.Entry) (bool, erro
 }
 
 // passwordPolicies returns the password policies that can be read. all is false
-// when the server refused to show a naming context, or its limit left some out.
+// when the server refused to show a naming context, or its size limit left some
+// out.
 func (s *session) passwordPolicies(ctx context.Context, attributes ...string) (policies []*ldap.Entry, all bool, err error) {
 	all = true
-	for _, base := range s.contexts() {
+	for _, base := range s.namingContexts() {
 		result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: base, Scope: ldap.ScopeWholeSubtree, Filter: "(objectClass=pwdPolicy)", Attributes: attributes})
 		if err := s.failure(ctx, "read the password policies", err); err != nil && connectors.ClassOf(err) != connectors.Permanent {
 			return nil, false, err

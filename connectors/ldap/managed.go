@@ -15,45 +15,45 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// personID is how many characters a behov person ID has (RFC 9562 §4).
-const personID = 36
+// personIDLength is how many characters a behov person ID has (RFC 9562 §4).
+const personIDLength = 36
 
-// unmanageable are attributes that no mapping may write in any directory,
-// folded, with what they are.
+// unmanageable maps the attributes that no mapping may write in any directory,
+// folded, to what they hold.
 var unmanageable = map[string]string{
-	"objectclass":  "what tells accounts from other entries, and set by object_classes",
-	"userpassword": "the password, which behov neither reads nor sets but once",
+	"objectclass":  "the object classes, which object_classes sets",
+	"userpassword": "the password, which behov sets only once and never reads",
 }
 
-// windowsUnmanageable are those of Active Directory. They say who somebody is
-// to Windows, or what somebody may do ([MS-ADA1], [MS-ADA2], [MS-ADA3]), and
-// the server writes some of them itself.
+// windowsUnmanageable are those of Active Directory. They identify an account to
+// Windows or grant it rights ([MS-ADA1], [MS-ADA2], [MS-ADA3]), and the server
+// writes some of them itself.
 var windowsUnmanageable = map[string]string{
-	strings.ToLower(flagsAttribute):   "a set of flags, of which behov changes the one that disables the account",
-	strings.ToLower(primaryAttribute): "a membership, which roles give and take",
-	"member":                          "a membership, which roles give and take",
-	"memberof":                        "memberships, which the server writes and roles give and take",
+	strings.ToLower(flagsAttribute):   "a set of flags, of which behov changes only the one that disables the account",
+	strings.ToLower(primaryAttribute): "a membership, which roles manage",
+	"member":                          "a membership, which roles manage",
+	"memberof":                        "memberships, which the server writes and roles manage",
 	"pwdlastset":                      "when the password was set, which the server writes",
-	"unicodepwd":                      "the password, which behov neither reads nor sets but once",
+	"unicodepwd":                      "the password, which behov sets only once and never reads",
 	"objectguid":                      "the server's own identifier of the entry",
 	"objectsid":                       "the server's own identifier of the account",
-	"sidhistory":                      "other identities of the account, with all that they may do",
-	"admincount":                      "the server's own mark of a protected account",
+	"sidhistory":                      "other identities of the account, with their rights",
+	"admincount":                      "the server's own marker of a protected account",
 	"lockouttime":                     "the server's own lock after too many wrong passwords",
-	"serviceprincipalname":            "a name under which others can ask for tickets to the account",
-	"ntsecuritydescriptor":            "who may do what with the account",
-	"msds-keycredentiallink":          "a key that signs in as the account",
-	"altsecurityidentities":           "a certificate that signs in as the account",
+	"serviceprincipalname":            "a name for which clients can request Kerberos tickets",
+	"ntsecuritydescriptor":            "the access control list of the account",
+	"msds-keycredentiallink":          "a key with which one can sign in as the account",
+	"altsecurityidentities":           "a certificate with which one can sign in as the account",
 }
 
-// narrow are attributes of Active Directory's own schema in which a person ID
-// finds no room, with their rangeUpper ([MS-ADA1]). What the server's
-// schema says has precedence.
-var narrow = map[string]int{"employeeid": 16}
+// windowsMaxLengths holds attributes of Active Directory's own schema that are
+// too short for a person ID, with their rangeUpper ([MS-ADA1]). The server's own
+// schema has precedence.
+var windowsMaxLengths = map[string]int{"employeeid": 16}
 
-// faults says what in a complete configuration cannot be with this flavour,
-// each on a line of its own. canonical brings the names of one attribute to
-// the same one.
+// faults returns what in a complete configuration is invalid with this flavour,
+// each on a line of its own. canonical returns the same name for all names of an
+// attribute.
 func (c Config) faults(f *flavour, canonical func(string) string) error {
 	var errs []error
 	for _, a := range c.Attributes {
@@ -61,19 +61,19 @@ func (c Config) faults(f *flavour, canonical func(string) string) error {
 			errs = append(errs, fmt.Errorf("attribute %s cannot be managed: it is %s", a, what))
 		}
 	}
-	if limit := f.narrow[canonical(c.AnchorAttribute)]; limit > 0 {
+	if limit := f.maxLengths[canonical(c.AnchorAttribute)]; limit > 0 {
 		errs = append(errs, f.tooNarrow(c.AnchorAttribute, limit))
 	}
 	return errors.Join(errs...)
 }
 
-// unmanageable says what an attribute is that no mapping may write; empty when
-// one may.
+// unmanageable returns what an attribute holds that no mapping may write; empty
+// when a mapping may.
 func (c Config) unmanageable(f *flavour, canonical func(string) string, attribute string) string {
 	name := canonical(attribute)
 	same := func(other string) bool { return other != "" && canonical(other) == name }
 	switch {
-	case same(c.AnchorAttribute): // also when it is only read: what behov wrote tells nobody's owner
+	case same(c.AnchorAttribute): // also when it is only read: an anchor that behov wrote matches no HR record
 		return "the anchor attribute, which holds behov's own ID of the person: choose another anchor_attribute"
 	case slices.ContainsFunc(c.ReadOnly, same):
 		return ""
@@ -86,27 +86,27 @@ func (c Config) unmanageable(f *flavour, canonical func(string) string, attribut
 	case unmanageable[name] != "":
 		return unmanageable[name]
 	case same(c.Disable.Attribute):
-		return "what tells whether the account is disabled"
+		return "the attribute by which accounts are disabled"
 	case same(c.MFAAttribute):
-		return "mfa_attribute, which tells who is enrolled and is not behov's to write"
+		return "mfa_attribute, which shows MFA enrolment and which behov does not write"
 	}
 	return ""
 }
 
-// bare is an attribute's name without options such as ;lang-sv, folded.
-func bare(name string) string {
+// baseName returns an attribute's name without options such as ;lang-sv, folded.
+func baseName(name string) string {
 	name, _, _ = strings.Cut(strings.ToLower(name), ";")
 	return name
 }
 
-// flavourFaults are the faults with the flavour that the configuration names;
-// without one, those that there are with every flavour.
+// flavourFaults returns the faults with the flavour that the configuration names;
+// without a flavour, those that exist with every flavour.
 func (c Config) flavourFaults() error {
 	if f := flavours[c.Flavour]; f != nil {
-		return f.complete(c).faults(f, bare)
+		return f.complete(c).faults(f, baseName)
 	}
 	if c.Flavour != "" {
-		return nil // which has been said
+		return nil // reported above
 	}
 	var everywhere []error
 	for _, a := range c.Attributes {
@@ -115,7 +115,7 @@ func (c Config) flavourFaults() error {
 		var fault error
 		for _, name := range []string{OpenLDAP, ActiveDirectory} {
 			f := flavours[name]
-			what := f.complete(alone).unmanageable(f, bare, a)
+			what := f.complete(alone).unmanageable(f, baseName, a)
 			if what == "" {
 				fault = nil
 				break
@@ -132,11 +132,11 @@ func (c Config) flavourFaults() error {
 }
 
 func (f *flavour) tooNarrow(anchor string, limit int) error {
-	return fmt.Errorf("anchor_attribute %s holds at most %d characters and the person's ID has %d: choose %s, or another that is indexed and that nobody uses",
-		anchor, limit, personID, f.defaults.AnchorAttribute)
+	return fmt.Errorf("anchor_attribute %s holds at most %d characters and the person's ID has %d: choose %s, or another attribute that is indexed and unused",
+		anchor, limit, personIDLength, f.defaults.AnchorAttribute)
 }
 
-// permanent makes faults into one line that is an answer of the connector.
+// permanent joins faults into one permanent error of one line.
 func permanent(faults error) error {
 	if faults == nil {
 		return nil
@@ -144,37 +144,38 @@ func permanent(faults error) error {
 	return connectors.Errorf(connectors.Permanent, "ldap: %s", strings.ReplaceAll(faults.Error(), "\n", "; "))
 }
 
-// isReadOnly says whether an attribute is only read.
+// isReadOnly reports whether an attribute is only read.
 func (c Config) isReadOnly(attribute string) bool {
 	return slices.ContainsFunc(c.ReadOnly, func(r string) bool { return strings.EqualFold(r, attribute) })
 }
 
-// manages says whether a mapping decides what an attribute has.
+// manages reports whether a mapping decides the values of an attribute.
 func (c Config) manages(attribute string) bool {
 	return !c.isReadOnly(attribute) && slices.ContainsFunc(c.Attributes, func(a string) bool { return strings.EqualFold(a, attribute) })
 }
 
-// writtenAttributes are the managed attributes without those that are only read.
+// writtenAttributes returns the managed attributes without those that are only
+// read.
 func (c Config) writtenAttributes() []string {
 	return slices.DeleteFunc(slices.Clone(c.Attributes), c.isReadOnly)
 }
 
-// schemaFaults are what the server's schema says against the configuration:
-// that two names are one attribute's, and that a person ID finds no room in
-// the anchor attribute. That it could not be asked is another error.
+// schemaFaults returns the contradictions between the server's schema and the
+// configuration: two names of one attribute, or an anchor attribute that is too
+// short for a person ID. err means that the schema could not be read.
 func (s *session) schemaFaults(ctx context.Context, known *schema) (faults, err error) {
 	canonical := func(name string) string {
-		name = bare(name)
+		name = baseName(name)
 		return strings.ToLower(cmp.Or(known.known[name], known.oids[name], name))
 	}
 	if err := s.cfg.faults(s.flavour, canonical); err != nil {
 		return permanent(err), nil
 	}
-	contexts := s.said("schemaNamingContext")
-	if len(s.flavour.narrow) == 0 || len(contexts) == 0 {
+	contexts := s.rootValues("schemaNamingContext")
+	if len(s.flavour.maxLengths) == 0 || len(contexts) == 0 {
 		return nil, nil
 	}
-	// rangeUpper is how many characters a string has at most ([MS-ADTS]
+	// rangeUpper is the maximum number of characters of a string ([MS-ADTS]
 	// 3.1.1.2.3).
 	result, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: contexts[0], Scope: ldap.ScopeSingleLevel, Attributes: []string{"rangeUpper"},
@@ -184,16 +185,16 @@ func (s *session) schemaFaults(ctx context.Context, known *schema) (faults, err 
 		return nil, s.failure(ctx, "read the schema", err)
 	}
 	for _, e := range result.Entries {
-		if limit, err := strconv.Atoi(e.GetEqualFoldAttributeValue("rangeUpper")); err == nil && limit < personID {
+		if limit, err := strconv.Atoi(e.GetEqualFoldAttributeValue("rangeUpper")); err == nil && limit < personIDLength {
 			return permanent(s.flavour.tooNarrow(s.cfg.AnchorAttribute, limit)), nil
 		}
 	}
 	return nil, nil
 }
 
-// anchorsAreOurs says whether the anchor attribute holds what behov cannot
-// have written there. Among the first accounts it would show: an attribute
-// that is in use elsewhere is so for most.
+// anchorsAreOurs returns an error when the anchor attribute holds values that
+// behov cannot have written. It looks at the first accounts only: an attribute
+// that is in use has a value on most.
 func (c *Connector) anchorsAreOurs(ctx context.Context, s *session) error {
 	result, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: s.cfg.PeopleDN, Scope: ldap.ScopeWholeSubtree, SizeLimit: accountPage, Filter: s.isAccount(), Attributes: []string{s.cfg.AnchorAttribute},
@@ -210,12 +211,12 @@ func (c *Connector) anchorsAreOurs(ctx context.Context, s *session) error {
 	if foreign == 0 {
 		return nil
 	}
-	return connectors.Errorf(connectors.Permanent, "ldap: anchor_attribute %s is in use: %d of %d accounts hold something else than behov's IDs in it: choose an attribute that nobody uses",
+	return connectors.Errorf(connectors.Permanent, "ldap: anchor_attribute %s is in use: %d of %d accounts hold values in it that are no behov IDs: choose an unused attribute",
 		s.cfg.AnchorAttribute, foreign, len(result.Entries))
 }
 
-// isAnchor says whether a value can be behov's: a person ID, or what the
-// conformance suite has for one.
+// isAnchor reports whether a value can be behov's: a person ID, or an ID of the
+// conformance suite.
 func isAnchor(value string) bool {
-	return len(value) == personID && uuid.Validate(value) == nil || strings.HasPrefix(value, "behov-")
+	return len(value) == personIDLength && uuid.Validate(value) == nil || strings.HasPrefix(value, "behov-")
 }

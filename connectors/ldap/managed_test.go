@@ -13,13 +13,13 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// refusedEverywhere wants a configuration, whose flavour the server has to
-// tell, refused by whatever contacts the server, in the same words.
+// refusedEverywhere checks that every method that contacts the server refuses a
+// configuration, whose flavour only the server shows, with the same message.
 func refusedEverywhere(t *testing.T, cfg ldap.Config, says string) {
 	t.Helper()
 	cfg.Flavour = ""
 	for _, first := range []string{"Check", "Snapshot", "Apply", "TakenNames"} {
-		c := open(t, cfg) // what another call learnt is not to matter
+		c := open(t, cfg) // without the state of an earlier call
 		var err error
 		switch first {
 		case "Check":
@@ -37,8 +37,8 @@ func refusedEverywhere(t *testing.T, cfg ldap.Config, says string) {
 	}
 }
 
-// What the flavour alone decides is told without a server where the flavour
-// is given, and so is what is wrong everywhere.
+// TestAttributesThatCannotBeManaged checks the errors that New returns without a
+// server, when the flavour is configured or when they apply to every flavour.
 func TestAttributesThatCannotBeManaged(t *testing.T) {
 	good := ldap.Config{URL: "ldaps://ldap.example", BindDN: "cn=a", Password: "p", PeopleDN: "ou=p", GroupsDN: "ou=g"}
 	const open, ad, either = ldap.OpenLDAP, ldap.ActiveDirectory, ""
@@ -46,7 +46,7 @@ func TestAttributesThatCannotBeManaged(t *testing.T) {
 		flavour   string
 		attribute string
 		change    func(*ldap.Config)
-		says      string // empty: it can
+		says      string // empty: it can be managed
 	}{
 		{open, "uid", nil, "is set by name:, not among attributes"},
 		{open, "UID", nil, "is set by name:, not among attributes"},
@@ -72,12 +72,12 @@ func TestAttributesThatCannotBeManaged(t *testing.T) {
 		{ad, "userAccountControl", nil, "flags"},
 		{ad, "unicodePwd", nil, "password"},
 		{ad, "userPassword", nil, "password"},
-		{ad, "altSecurityIdentities", nil, "signs in"},
+		{ad, "altSecurityIdentities", nil, "one can sign in"},
 		{ad, "memberOf", func(c *ldap.Config) { c.References = []string{"memberOf"} }, "memberships"},
 		{ad, "accountExpires", nil, ""},
 		{either, "objectClass", nil, "object_classes"},
 		{either, "userPassword", nil, "password"},
-		{either, "employeeNumber", nil, ""}, // which the server decides
+		{either, "employeeNumber", nil, ""}, // the server decides
 		{either, "employeeNumber", func(c *ldap.Config) { c.AnchorAttribute = "employeeNumber" }, "the anchor attribute"},
 		{either, "memberOf", nil, ""},
 		{either, "userPassword", func(c *ldap.Config) { c.ReadOnly = []string{"userPassword"} }, ""},
@@ -108,8 +108,8 @@ func TestAttributesThatCannotBeManaged(t *testing.T) {
 	}
 }
 
-// Where the server says which flavour it is, and by which other names an
-// attribute goes, it is told then.
+// TestAttributesThatCannotBeManagedHere checks the errors that depend on the
+// detected flavour and on the attribute's other names in the schema.
 func TestAttributesThatCannotBeManagedHere(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -144,7 +144,7 @@ func anchorInUse(t *testing.T, c *ldap.Connector, add func(name, anchor string))
 	add("number", "1001")
 	add("hex", strings.ReplaceAll(uuid.NewString(), "-", ""))
 	err := c.Check(t.Context())
-	const says = "anchor_attribute employeeNumber is in use: 2 of 4 accounts hold something else than behov's IDs in it: choose an attribute that nobody uses"
+	const says = "anchor_attribute employeeNumber is in use: 2 of 4 accounts hold values in it that are no behov IDs: choose an unused attribute"
 	if connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "1001") {
 		t.Errorf("Check: %v, want %q", err, says)
 	}
@@ -153,8 +153,8 @@ func anchorInUse(t *testing.T, c *ldap.Connector, add func(name, anchor string))
 	}
 }
 
-// More accounts than are looked at, and than the server shows at once, are
-// no error.
+// TestAnchorsOfMany checks that more accounts than Check looks at, and than the
+// server shows at once, are no error.
 func TestAnchorsOfMany(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
@@ -191,9 +191,9 @@ func TestTakenNamesAmongPeople(t *testing.T) {
 	}
 }
 
-// Active Directory takes letters that differ in their marks alone for equal,
-// which Samba does not, and a domain may have others below it, which a lone
-// Samba has not.
+// TestTakenNamesAsADomainComparesThem uses a server that holds letters with
+// different diacritics equal, as Active Directory does and Samba does not, and
+// that has a child domain.
 func TestTakenNamesAsADomainComparesThem(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(w *gldap.ResponseWriter, r *gldap.Request) {

@@ -7,8 +7,8 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// equalityRules are the rules of RFC 4517 §4.2 that forgive something, by name
-// and OID. Values under any other rule are compared exactly.
+// equalityRules are the matching rules of RFC 4517 §4.2 that ignore some
+// differences, by name and OID. Values under any other rule are compared exactly.
 var equalityRules = map[string]connectors.Matching{
 	"caseignorematch": connectors.MatchIgnoreCase, "2.5.13.2": connectors.MatchIgnoreCase,
 	"caseignorelistmatch": connectors.MatchIgnoreCase, "2.5.13.11": connectors.MatchIgnoreCase,
@@ -22,9 +22,9 @@ var equalityRules = map[string]connectors.Matching{
 	"numericstringmatch": connectors.MatchDigits, "2.5.13.8": connectors.MatchDigits,
 }
 
-// windowsSyntaxes tells how Active Directory compares values, whose schema
-// shows no equality rules, by syntax ([MS-ADTS] 3.1.1.2.2.2). Strings of the
-// IA5, printable and numeric syntaxes it compares exactly.
+// windowsSyntaxes tells how Active Directory, whose schema shows no equality
+// rules, compares values, by syntax ([MS-ADTS] 3.1.1.2.2.2). It compares strings
+// of the IA5, printable and numeric syntaxes exactly.
 var windowsSyntaxes = map[string]string{
 	"1.3.6.1.4.1.1466.115.121.1.15": "caseIgnoreMatch",
 	"1.2.840.113556.1.4.905":        "caseIgnoreMatch",
@@ -34,8 +34,8 @@ var windowsSyntaxes = map[string]string{
 	"1.3.6.1.4.1.1466.115.121.1.7":  "booleanMatch",
 }
 
-// matching returns how an attribute's values are compared, by its own
-// definition or those it inherits from.
+// matching returns how an attribute's values are compared, by its own definition
+// or one it inherits from.
 func (s *schema) matching(attribute string, syntaxes map[string]string) connectors.Matching {
 	if m, forgives := equalityRules[s.rule(attribute, syntaxes)]; forgives {
 		return m
@@ -43,11 +43,10 @@ func (s *schema) matching(attribute string, syntaxes map[string]string) connecto
 	return connectors.MatchExact
 }
 
-// rule returns by which rule an attribute's values are compared, empty when the
-// schema has none.
+// rule returns the equality rule of an attribute, empty when the schema has none.
 func (s *schema) rule(attribute string, syntaxes map[string]string) string {
 	attribute, _, _ = strings.Cut(strings.ToLower(attribute), ";")
-	for range 10 { // definitions that inherit from each other would never end
+	for range 10 { // a bound, in case definitions inherit from each other
 		t, ok := s.types[attribute]
 		rule := t.equality
 		if rule == "" {
@@ -61,12 +60,12 @@ func (s *schema) rule(attribute string, syntaxes map[string]string) string {
 	return ""
 }
 
-// matching returns how the values of an attribute are compared as behov sees
-// them.
+// matching returns how the values of an attribute are compared in the form in
+// which behov sees them.
 func (v *server) matching(known *schema, attribute string) connectors.Matching {
 	switch {
 	case v.isReference(attribute):
-		return connectors.MatchDN // what is no DN, an account's ID, it compares exactly
+		return connectors.MatchDN // compares values that are no DN, such as account IDs, exactly
 	case v.isTime(attribute):
 		return connectors.MatchTime
 	}
@@ -85,7 +84,7 @@ func (v *server) isTime(attribute string) bool {
 // far as is known after a Snapshot or Check.
 func (c *Connector) NamingAttributes() []string {
 	cfg := c.given
-	if v := c.known(); v != nil {
+	if v := c.knownServer(); v != nil {
 		cfg = v.cfg
 	}
 	if cfg.RDNAttribute == "" {
@@ -96,7 +95,7 @@ func (c *Connector) NamingAttributes() []string {
 
 // Matching implements connectors.Matcher, from the server's schema.
 func (c *Connector) Matching() map[string]connectors.Matching {
-	v := c.known()
+	v := c.knownServer()
 	if v == nil {
 		return nil
 	}
@@ -111,7 +110,7 @@ func (c *Connector) Matching() map[string]connectors.Matching {
 	}
 	out[connectors.EntitlementName] = v.matching(v.schema, v.groupAttribute())
 	if v.schema.rule(v.groupAttribute(), v.flavour.syntaxes) == "" {
-		out[connectors.EntitlementName] = connectors.MatchIgnoreCase // as names are (RFC 4519 §2.3, §2.18)
+		out[connectors.EntitlementName] = connectors.MatchIgnoreCase // RFC 4519 §2.3, §2.18
 	}
 	if v.cfg.GroupNames == "dn" {
 		out[connectors.EntitlementName] = connectors.MatchDN

@@ -14,15 +14,15 @@ import (
 // valuesPerModify is how many members one request adds and removes.
 const valuesPerModify = 200
 
-// membership is one member that is to come or go.
+// membership is one member to add or remove.
 type membership struct {
-	value  string // what stands in the group for the account
-	rid    string // the account's primary group, "" without such
+	value  string // the value that stands for the account in the group
+	rid    string // the RID of the account's primary group, "" without one
 	add    bool
 	result *connectors.Result
 }
 
-// changeMembers carries out memberships, each group's together.
+// changeMembers carries out changes of memberships, grouped by group.
 func (c *Connector) changeMembers(ctx context.Context, s *session, todo []work) {
 	entries, err := c.resolve(ctx, s, ids(todo), memberAttributes(s))
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Connector) changeMembers(ctx context.Context, s *session, todo []work) 
 		}
 		groups[w.Entitlement] = append(groups[w.Entitlement], w)
 	}
-	c.sideBySide(len(names), func(i int) { c.changeGroup(ctx, s, names[i], groups[names[i]], entries) })
+	c.inParallel(len(names), func(i int) { c.changeGroup(ctx, s, names[i], groups[names[i]], entries) })
 }
 
 func memberAttributes(s *session) []string {
@@ -48,8 +48,8 @@ func memberAttributes(s *session) []string {
 	return attributes
 }
 
-// changeGroup carries out the memberships of one group. When the group is not
-// where it was it looks for it once more.
+// changeGroup carries out the membership changes of one group. When the group is
+// not at its cached DN, it looks the group up once more.
 func (c *Connector) changeGroup(ctx context.Context, s *session, name string, todo []work, entries map[string]*ldap.Entry) {
 	for again := range 2 {
 		dn, why, err := c.findGroup(ctx, s, name)
@@ -84,14 +84,14 @@ func (c *Connector) changeGroup(ctx context.Context, s *session, name string, to
 	}
 }
 
-// leaveGroups removes accounts from every group they are in. It returns, for
-// each, what stopped it, or nil.
+// leaveGroups removes accounts from every group they are in. It returns the error
+// for each account, or nil.
 func (c *Connector) leaveGroups(ctx context.Context, s *session, todo []work, entries map[string]*ldap.Entry) []*connectors.Result {
 	stopped := make([]*connectors.Result, len(todo))
 	var mu sync.Mutex
 	leaving := map[string][]membership{} // by group DN
 	owner := map[*connectors.Result]int{}
-	c.sideBySide(len(todo), func(i int) {
+	c.inParallel(len(todo), func(i int) {
 		value := s.memberValue(entries[todo[i].Account.ID])
 		q := search{"find an account's groups", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.cfg.MemberAttribute, value)), []string{"1.1"}, accountPage}
 		err := c.find(ctx, s, q, func(e *ldap.Entry) error {
@@ -123,22 +123,22 @@ type group struct {
 	*Connector
 	session *session
 	dn      string
-	// empty is true when the placeholder stands in it.
+	// empty reports whether the placeholder is in the group.
 	empty bool
-	// gone is set when there is no such entry.
+	// gone reports whether the entry does not exist.
 	gone bool
 }
 
-// apply carries out memberships of different accounts.
+// apply carries out membership changes of different accounts.
 func (g *group) apply(ctx context.Context, members []membership) {
 	if len(members) == 0 {
 		return
 	}
-	// Those who come first: fewer groups are empty in between.
+	// Additions come first, so that fewer groups are empty in between.
 	slices.SortStableFunc(members, func(a, b membership) int { return cmp.Compare(order(a), order(b)) })
 	if members[0].add && g.session.placeholder(g.dn) != "" {
 		var err error
-		if g.empty, err = g.has(ctx, g.session.placeholder(g.dn)); err != nil {
+		if g.empty, err = g.hasMember(ctx, g.session.placeholder(g.dn)); err != nil {
 			g.all(members, connectors.Result{Err: err})
 			return
 		}
@@ -158,31 +158,32 @@ func order(m membership) int {
 	return 1
 }
 
-// chunk carries out memberships in one request. Such a request happens as a
-// whole or not at all; when one of them stands in its way, those that are so
-// already are left out, and if that was not it each goes alone.
+// chunk carries out membership changes in one request. The server applies such a
+// request completely or not at all. When one change conflicts, chunk leaves out
+// those that are already applied; when that does not help, it sends each change
+// alone.
 func (g *group) chunk(ctx context.Context, members []membership) {
 	err := g.modify(ctx, members)
 	if conflict(g.session, err) {
-		if members = g.open(ctx, members); len(members) == 0 {
+		if members = g.pending(ctx, members); len(members) == 0 {
 			return
 		}
 		err = g.modify(ctx, members)
 	}
 	switch {
 	case is(err, ldap.LDAPResultNoSuchObject):
-		g.missing(ctx, members)
+		g.diagnoseMissing(ctx, members)
 	case is(err, refusals...) && !is(err, ldap.LDAPResultInsufficientAccessRights) && len(members) > 1:
-		g.each(ctx, members)
-	case conflict(g.session, err): // one alone, and it changed while we looked
-		g.conflicting(ctx, members, err)
+		g.applyEach(ctx, members)
+	case conflict(g.session, err): // a single change whose state changed after it was read
+		g.resolveConflict(ctx, members, err)
 	default:
 		g.all(members, g.session.answer(ctx, "change a group", err))
 	}
 }
 
-// each carries out memberships one by one.
-func (g *group) each(ctx context.Context, members []membership) {
+// applyEach carries out membership changes one by one.
+func (g *group) applyEach(ctx context.Context, members []membership) {
 	for i := range members {
 		if !g.gone {
 			g.chunk(ctx, members[i:i+1])
@@ -190,11 +191,11 @@ func (g *group) each(ctx context.Context, members []membership) {
 	}
 }
 
-// missing finds out what is not there: the group, or, on a server that knows
-// its members, one of those.
-func (g *group) missing(ctx context.Context, members []membership) {
+// diagnoseMissing finds out what does not exist: the group, or, on a server that
+// checks members, one of those.
+func (g *group) diagnoseMissing(ctx context.Context, members []membership) {
 	there := false
-	if g.session.flavour.keepsNames {
+	if g.session.flavour.maintainsReferences {
 		result, err := g.session.search(ctx, &ldap.SearchRequest{BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: g.session.isGroup(), Attributes: []string{"1.1"}})
 		if err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
 			g.all(members, connectors.Result{Err: g.session.failure(ctx, "read a group", err)})
@@ -206,17 +207,17 @@ func (g *group) missing(ctx context.Context, members []membership) {
 	case !there:
 		g.gone = true
 	case len(members) > 1:
-		g.each(ctx, members)
+		g.applyEach(ctx, members)
 	default:
-		g.all(members, connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change a group: the account moved while it was being changed")})
+		g.all(members, connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: change a group: another client moved or deleted the account meanwhile")})
 	}
 }
 
-// conflicting answers one membership of which the server said that it is so
-// already, when the group did not show it: somebody else made it so, or the
-// code meant something else.
-func (g *group) conflicting(ctx context.Context, members []membership, err error) {
-	there, readErr := g.has(ctx, members[0].value)
+// resolveConflict returns the result of one membership change which the server
+// calls already applied although the group did not show it: another client made
+// it, or the code has another meaning.
+func (g *group) resolveConflict(ctx context.Context, members []membership, err error) {
+	there, readErr := g.hasMember(ctx, members[0].value)
 	switch {
 	case readErr != nil:
 		g.all(members, connectors.Result{Err: readErr})
@@ -227,14 +228,14 @@ func (g *group) conflicting(ctx context.Context, members []membership, err error
 	}
 }
 
-// conflict says whether a value to add was there, or one to delete was not.
+// conflict reports whether a value to add existed, or one to delete did not.
 func conflict(s *session, err error) bool {
 	return is(err, s.flavour.memberThere...) || is(err, s.flavour.memberGone...)
 }
 
-// modify sends one request. Where it would leave the group without a member,
-// which groupOfNames forbids (RFC 4519 §3.5), the placeholder comes in; with
-// the first member it goes.
+// modify sends one request. When it would leave the group without a member, which
+// groupOfNames forbids (RFC 4519 §3.5), it adds the placeholder; with the first
+// member it removes it.
 func (g *group) modify(ctx context.Context, members []membership) error {
 	var come, leave []string
 	for _, m := range members {
@@ -249,7 +250,7 @@ func (g *group) modify(ctx context.Context, members []membership) error {
 		if len(come) > 0 {
 			r.Add(g.session.cfg.MemberAttribute, come)
 		}
-		if len(leave) > 0 { // without values it would empty the group
+		if len(leave) > 0 { // a delete without values would empty the group
 			r.Delete(g.session.cfg.MemberAttribute, leave)
 		}
 		return g.session.modify(ctx, r)
@@ -271,16 +272,16 @@ func (g *group) modify(ctx context.Context, members []membership) error {
 	return err
 }
 
-// open returns the memberships that are still to be carried out, and answers
-// the others.
-func (g *group) open(ctx context.Context, members []membership) []membership {
+// pending returns the membership changes that are still to be carried out, and
+// sets the result of the others.
+func (g *group) pending(ctx context.Context, members []membership) []membership {
 	there := make([]bool, len(members))
 	errs := make([]error, len(members)+1)
-	g.sideBySide(len(members), func(i int) { there[i], errs[i] = g.has(ctx, members[i].value) })
+	g.inParallel(len(members), func(i int) { there[i], errs[i] = g.hasMember(ctx, members[i].value) })
 	if nobody := g.session.placeholder(g.dn); nobody != "" {
-		g.empty, errs[len(members)] = g.has(ctx, nobody)
+		g.empty, errs[len(members)] = g.hasMember(ctx, nobody)
 	}
-	number, err := g.number(ctx, members)
+	number, err := g.groupRID(ctx, members)
 	if err := first(append(errs, err)); err != nil {
 		g.all(members, connectors.Result{Err: err})
 		return nil
@@ -289,7 +290,7 @@ func (g *group) open(ctx context.Context, members []membership) []membership {
 	for i, m := range members {
 		switch byNumber := number != "" && m.rid == number; {
 		case byNumber && !m.add:
-			*m.result = refused("it is the account's primary group: give the account another one first (primaryGroupID)")
+			*m.result = refused("it is the account's primary group: set another primary group first (primaryGroupID)")
 		case there[i] == m.add || byNumber:
 			*m.result = alreadySo()
 		default:
@@ -299,9 +300,8 @@ func (g *group) open(ctx context.Context, members []membership) []membership {
 	return open
 }
 
-// number returns what accounts have in primaryGroupID whose primary group this
-// is.
-func (g *group) number(ctx context.Context, members []membership) (string, error) {
+// groupRID returns the primaryGroupID of accounts whose primary group this is.
+func (g *group) groupRID(ctx context.Context, members []membership) (string, error) {
 	if !slices.ContainsFunc(members, func(m membership) bool { return m.rid != "" }) {
 		return "", nil
 	}
@@ -315,13 +315,13 @@ func (g *group) number(ctx context.Context, members []membership) (string, error
 	return rid(result.Entries[0].GetEqualFoldAttributeValue(sidAttribute)), nil
 }
 
-// has says whether a value is among the members.
-func (g *group) has(ctx context.Context, value string) (bool, error) {
+// hasMember reports whether a value is among the members.
+func (g *group) hasMember(ctx context.Context, value string) (bool, error) {
 	result, err := g.session.search(ctx, &ldap.SearchRequest{
 		BaseDN: g.dn, Scope: ldap.ScopeBaseObject, Filter: equals(g.session.cfg.MemberAttribute, value), Attributes: []string{"1.1"},
 	})
 	if is(err, ldap.LDAPResultNoSuchObject) {
-		return false, nil // the modify will find out
+		return false, nil // the modify finds out
 	}
 	if err != nil {
 		return false, g.session.failure(ctx, "read a group", err)

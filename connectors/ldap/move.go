@@ -10,26 +10,25 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// move gives the entry another value for what names it, or another place, or
-// both, with a ModifyDN (RFC 4511 §4.9), and then corrects whatever refers to
-// it by its old name.
-func (a *alteration) move(ctx context.Context, attribute, value, superior string) connectors.Result {
+// move gives the entry another RDN, another parent, or both, with a ModifyDN (RFC
+// 4511 §4.9), and then corrects the references to its old name.
+func (a *accountChange) move(ctx context.Context, attribute, value, superior string) connectors.Result {
 	s := a.session
 	rdn := rdnOf(a.entry.DN)
 	if rdn == nil {
-		return connectors.Result{Err: connectors.Errorf(connectors.Permanent, "ldap: move an account: the server gave it a DN that is none")}
+		return connectors.Result{Err: connectors.Errorf(connectors.Permanent, "ldap: move an account: the server returned an invalid DN")}
 	}
-	login := naming(a.entry, s.cfg.NameAttribute)
+	login := namingValue(a.entry, s.cfg.NameAttribute)
 	if attribute == "" {
 		if attribute = s.cfg.RDNAttribute; len(rdn.Attributes) > 0 {
 			attribute = rdn.Attributes[0].Type
 		}
 		value, _ = names(rdn, attribute)
-		value = strings.TrimSuffix(value, addition(login))
+		value = strings.TrimSuffix(value, nameSuffix(login))
 	}
 	candidates := []string{value}
-	if s.distinguishes(attribute) {
-		candidates = append(candidates, value+addition(login))
+	if s.needsSuffix(attribute) {
+		candidates = append(candidates, value+nameSuffix(login))
 	}
 	under := superior
 	if under == "" {
@@ -41,10 +40,10 @@ func (a *alteration) move(ctx context.Context, attribute, value, superior string
 		if foldDN(newRDN+","+under) == foldDN(a.entry.DN) && newRDN+","+under == a.entry.DN {
 			return connectors.Result{Outcome: connectors.Outcome{Status: connectors.Applied}}
 		}
-		a.unfinished.leave(a.id, oldName{dn: a.entry.DN, login: login})
+		a.unfinished.addOldName(a.id, oldName{dn: a.entry.DN, login: login})
 		err := s.modifyDN(ctx, ldap.NewModifyDNRequest(a.entry.DN, newRDN, true, superior))
 		if _, answered := code(err); answered {
-			a.unfinished.moveFinished(a.id) // it did not move, and what was left from before is done
+			a.unfinished.moveFinished(a.id) // it did not move, and earlier moves are finished
 		}
 		if is(err, ldap.LDAPResultEntryAlreadyExists) {
 			r = refused("another entry has that name there already")
@@ -54,12 +53,12 @@ func (a *alteration) move(ctx context.Context, attribute, value, superior string
 			continue
 		}
 		if is(err, ldap.LDAPResultNoSuchObject) {
-			return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: move an account: it moved while it was being changed, or the place it goes to is not there")}
+			return connectors.Result{Err: connectors.Errorf(connectors.RetryLater, "ldap: move an account: another client moved it meanwhile, or the destination DN does not exist")}
 		}
 		if r = s.answer(ctx, "move an account", err); !done(r) {
 			return r
 		}
-		a.moved(newRDN+","+under, attribute, value)
+		a.recordMove(newRDN+","+under, attribute, value)
 		if err := a.finishMove(ctx, s, a.id, a.entry); err != nil {
 			return connectors.Result{Err: err}
 		}
@@ -68,8 +67,8 @@ func (a *alteration) move(ctx context.Context, attribute, value, superior string
 	return r
 }
 
-// moved notes where the entry is now.
-func (a *alteration) moved(dn, attribute, value string) {
+// recordMove records the entry's new DN.
+func (a *accountChange) recordMove(dn, attribute, value string) {
 	a.entry.DN = dn
 	for _, attr := range a.entry.Attributes {
 		if strings.EqualFold(attr.Name, attribute) {
@@ -79,11 +78,11 @@ func (a *alteration) moved(dn, attribute, value string) {
 	a.cache.setAccount(a.id, dn)
 }
 
-// oldName is what an account was called before a move.
+// oldName is the name of an account before a move.
 type oldName struct{ dn, login string }
 
-// leave remembers a name that groups may have, until they do not.
-func (u *unfinished) leave(id string, old oldName) {
+// addOldName remembers a name that groups may hold, until they do not.
+func (u *unfinished) addOldName(id string, old oldName) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.moves == nil {
@@ -104,17 +103,17 @@ func (u *unfinished) moveFinished(id string) {
 	delete(u.moves, id)
 }
 
-// finishMove corrects what refers to an account by names that it had, unless
-// another has them by now. The account keeps its memberships then, and whoever
-// gets its old name does not get them.
+// finishMove corrects the references to earlier names of an account, unless
+// another entry has the name now. The account keeps its memberships, and the next
+// entry with the old name does not inherit them.
 func (c *Connector) finishMove(ctx context.Context, s *session, id string, e *ldap.Entry) error {
 	for _, old := range c.unfinished.left(id) {
 		var err error
 		if s.membersAreNames() {
-			err = c.followName(ctx, s, old.login, naming(e, s.cfg.NameAttribute))
+			err = c.replaceLogin(ctx, s, old.login, namingValue(e, s.cfg.NameAttribute))
 		}
-		if err == nil && !s.flavour.keepsNames && foldDN(old.dn) != foldDN(e.DN) {
-			err = c.followDN(ctx, s, old.dn, e.DN)
+		if err == nil && !s.flavour.maintainsReferences && foldDN(old.dn) != foldDN(e.DN) {
+			err = c.replaceDN(ctx, s, old.dn, e.DN)
 		}
 		if err != nil {
 			return err
@@ -124,8 +123,8 @@ func (c *Connector) finishMove(ctx context.Context, s *session, id string, e *ld
 	return nil
 }
 
-// followName corrects groups that hold login names.
-func (c *Connector) followName(ctx context.Context, s *session, from, to string) error {
+// replaceLogin corrects groups that hold login names.
+func (c *Connector) replaceLogin(ctx context.Context, s *session, from, to string) error {
 	if from == to || from == "" {
 		return nil
 	}
@@ -137,20 +136,20 @@ func (c *Connector) followName(ctx context.Context, s *session, from, to string)
 	if err != nil || taken {
 		return err
 	}
-	return c.follow(ctx, s, s.cfg.GroupsDN, s.isGroup(), s.cfg.MemberAttribute, from, to)
+	return c.replaceReferences(ctx, s, s.cfg.GroupsDN, s.isGroup(), s.cfg.MemberAttribute, from, to)
 }
 
-// followDN corrects groups that hold DNs, and references between accounts.
-func (c *Connector) followDN(ctx context.Context, s *session, from, to string) error {
+// replaceDN corrects groups that hold DNs, and references between accounts.
+func (c *Connector) replaceDN(ctx context.Context, s *session, from, to string) error {
 	result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: from, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 	if err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
-		return s.failure(ctx, "see who has an account's old name", err)
+		return s.failure(ctx, "look up the entry with an account's old name", err)
 	}
 	if len(result.Entries) > 0 {
 		return nil
 	}
 	if !s.membersAreNames() {
-		if err := c.follow(ctx, s, s.cfg.GroupsDN, s.isGroup(), s.cfg.MemberAttribute, from, to); err != nil {
+		if err := c.replaceReferences(ctx, s, s.cfg.GroupsDN, s.isGroup(), s.cfg.MemberAttribute, from, to); err != nil {
 			return err
 		}
 	}
@@ -159,8 +158,8 @@ func (c *Connector) followDN(ctx context.Context, s *session, from, to string) e
 
 func (c *Connector) followReferences(ctx context.Context, s *session, from, to string) error {
 	for _, attribute := range s.cfg.References {
-		for _, base := range s.bases() {
-			if err := c.follow(ctx, s, base, s.isAccount(), attribute, from, to); err != nil {
+		for _, base := range s.accountBases() {
+			if err := c.replaceReferences(ctx, s, base, s.isAccount(), attribute, from, to); err != nil {
 				return err
 			}
 		}
@@ -168,9 +167,10 @@ func (c *Connector) followReferences(ctx context.Context, s *session, from, to s
 	return nil
 }
 
-// follow replaces a value by another in every entry that has it; with no
-// other it removes it. A server that has done so itself is no hindrance.
-func (c *Connector) follow(ctx context.Context, s *session, base, filter, attribute, from, to string) error {
+// replaceReferences replaces a value by another in every entry that has it; an
+// empty new value removes it. An entry that the server has already corrected is
+// no error.
+func (c *Connector) replaceReferences(ctx context.Context, s *session, base, filter, attribute, from, to string) error {
 	var holders []string
 	q := search{"find what refers to an account", base, allOf(filter, equals(attribute, from)), []string{"1.1"}, accountPage}
 	err := c.find(ctx, s, q, func(e *ldap.Entry) error { holders = append(holders, e.DN); return nil })
@@ -178,7 +178,7 @@ func (c *Connector) follow(ctx context.Context, s *session, base, filter, attrib
 		return err
 	}
 	errs := make([]error, len(holders))
-	c.sideBySide(len(holders), func(i int) {
+	c.inParallel(len(holders), func(i int) {
 		send := func(add, remove bool) error {
 			m := ldap.NewModifyRequest(holders[i], nil)
 			if add && to != "" {
@@ -192,8 +192,8 @@ func (c *Connector) follow(ctx context.Context, s *session, base, filter, attrib
 			}
 			return s.modify(ctx, m)
 		}
-		// Together where it can be: a single value has no room for two, and a
-		// group may not be empty in between.
+		// Both in one request where possible: a single-valued attribute has no
+		// room for two values, and a group may not be empty in between.
 		err := send(true, true)
 		if conflict(s, err) {
 			if err = send(true, false); conflict(s, err) {

@@ -15,10 +15,10 @@ import (
 )
 
 // TakenNames implements connectors.NameChecker. In Active Directory a
-// sAMAccountName is unique in the domain, among groups and computers too
-// ([MS-SAMR] 3.1.1.6), wherever people_dn is; with upn_suffix so is the
-// userPrincipalName that is made of it ([MS-ADTS] 3.1.1.5.1.3). Elsewhere a
-// name is looked for where accounts are.
+// sAMAccountName is unique in the domain, across groups and computers too
+// ([MS-SAMR] 3.1.1.6), wherever people_dn is. With upn_suffix the
+// userPrincipalName made of it is unique too ([MS-ADTS] 3.1.1.5.1.3). In other
+// directories a name is looked up among accounts.
 func (c *Connector) TakenNames(ctx context.Context, names []string) (map[string]bool, error) {
 	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "" })
 	if len(names) == 0 {
@@ -35,15 +35,15 @@ func (c *Connector) TakenNames(ctx context.Context, names []string) (map[string]
 	}
 	taken := map[string]bool{}
 	for chunk := range slices.Chunk(names, lookupTerms) {
-		if err := s.taken(ctx, chunk, taken); err != nil {
+		if err := s.markTaken(ctx, chunk, taken); err != nil {
 			return nil, err
 		}
 	}
 	return taken, nil
 }
 
-// taken adds to out those of the names that are taken.
-func (s *session) taken(ctx context.Context, names []string, out map[string]bool) error {
+// markTaken adds to out those of the names that are taken.
+func (s *session) markTaken(ctx context.Context, names []string, out map[string]bool) error {
 	withUPN := s.flavour.uniqueInDomain && s.cfg.UPNSuffix != ""
 	attributes := []string{s.cfg.NameAttribute}
 	var filters []string
@@ -56,7 +56,7 @@ func (s *session) taken(ctx context.Context, names []string, out map[string]bool
 	if withUPN {
 		attributes = append(attributes, upnAttribute)
 	}
-	entries, err := s.having(ctx, anyOf(filters), attributes)
+	entries, err := s.searchNameScope(ctx, anyOf(filters), attributes)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *session) taken(ctx context.Context, names []string, out map[string]bool
 		return nil
 	}
 	var loosely []string
-	unknown := false // whether an entry has none of the names as we compare them
+	unknown := false // whether an entry matches none of the names as Matching compares them
 	for _, e := range entries {
 		values := slices.Clone(e.GetEqualFoldAttributeValues(s.cfg.NameAttribute))
 		if withUPN {
@@ -88,11 +88,11 @@ func (s *session) taken(ctx context.Context, names []string, out map[string]bool
 			loosely = append(loosely, withoutMarks(v))
 		}
 	}
-	// A server may take more for equal than we do: to Active Directory asa and
-	// åsa are. Of such a name it is asked alone.
+	// A server may hold more names equal than fold does: Active Directory holds
+	// asa and åsa equal. The server is asked about such a name alone.
 	for _, n := range names {
 		if !out[n] && (unknown || slices.Contains(loosely, withoutMarks(n))) {
-			if err := s.taken(ctx, []string{n}, out); err != nil {
+			if err := s.markTaken(ctx, []string{n}, out); err != nil {
 				return err
 			}
 		}
@@ -100,10 +100,11 @@ func (s *session) taken(ctx context.Context, names []string, out map[string]bool
 	return nil
 }
 
-// having returns what matches the filter wherever names have to be unique.
-func (s *session) having(ctx context.Context, filter string, attributes []string) ([]*ldap.Entry, error) {
-	bases := s.bases()
-	domain := s.said("defaultNamingContext")
+// searchNameScope returns the entries that match the filter wherever names have
+// to be unique.
+func (s *session) searchNameScope(ctx context.Context, filter string, attributes []string) ([]*ldap.Entry, error) {
+	bases := s.accountBases()
+	domain := s.rootValues("defaultNamingContext")
 	whole := s.flavour.uniqueInDomain && len(domain) > 0
 	if whole {
 		bases = domain[:1]
@@ -114,16 +115,17 @@ func (s *session) having(ctx context.Context, filter string, attributes []string
 		if err != nil {
 			return nil, s.failure(ctx, "look for names that are taken", err)
 		}
-		// Below a domain other domains may be, which have names of their own.
-		if !whole && slices.ContainsFunc(result.Referrals, func(r string) bool { return !s.elsewhere(r) }) {
-			return nil, connectors.Errorf(connectors.RetryLater, "ldap: look for names that are taken: part of it is on another server")
+		// Below a domain there may be child domains, which have names of their
+		// own.
+		if !whole && slices.ContainsFunc(result.Referrals, func(r string) bool { return !s.outsideDirectory(r) }) {
+			return nil, connectors.Errorf(connectors.RetryLater, "ldap: look for names that are taken: part of the directory is on another server")
 		}
 		entries = append(entries, result.Entries...)
 	}
 	return entries, nil
 }
 
-// withoutMarks folds a name and leaves out diacritics.
+// withoutMarks folds a name and removes diacritics.
 func withoutMarks(name string) string {
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn))), name)
 	if err != nil {

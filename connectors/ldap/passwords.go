@@ -20,39 +20,41 @@ import (
 
 // passwords is how a flavour sets the first password.
 type passwords interface {
-	// always is set when an account is no use without.
-	always() bool
-	// note says for a person under which condition it works.
+	// required reports whether an account cannot be used without a password.
+	required() bool
+	// note tells the operator under which condition it works.
 	note() string
-	// ready says why a password cannot be set on this connection.
-	ready(s *session) (why string)
-	// minimum returns how long the server wants it at least.
+	// unavailableReason returns why a password cannot be set on this connection.
+	unavailableReason(s *session) (why string)
+	// minimum returns the server's minimum length.
 	minimum(ctx context.Context, s *session) (int, error)
-	// with adds it to a new entry's attributes, where it goes with them.
-	with(own map[string][]string, password string, keep bool)
-	// after sets it for an entry that is there, where it does not, and sees to
-	// it that the account is enabled or not as it was. note says for people what
-	// the server did not permit besides; the password is set all the same.
-	after(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error)
+	// addTo adds the password to a new entry's attributes, where it is set with
+	// them.
+	addTo(own map[string][]string, password string, keep bool)
+	// finish sets the password of an existing entry, where it is not set with the
+	// attributes, and keeps the account enabled or disabled as it was. note tells
+	// the operator what else the server did not permit; the password is set all
+	// the same.
+	finish(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error)
 }
 
-// setsPassword says whether new accounts get a password.
+// setsPassword reports whether new accounts get a password.
 func (c Config) setsPassword(f *flavour) bool {
 	if c.FirstPassword.Set != nil {
 		return *c.FirstPassword.Set
 	}
-	return c.Handover != nil || f.passwords.always()
+	return c.PasswordSink != nil || f.passwords.required()
 }
 
-// kinds are the characters of a password, without those that are taken for
-// one another when they are read out.
-var kinds = []string{"abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.:!?#%+=*"}
+// passwordAlphabets are the characters of a password by kind, without those that
+// are easily confused when read out.
+var passwordAlphabets = []string{"abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.:!?#%+=*"}
 
-// newPassword returns a random password with characters of every kind, in
-// which none of the words is found: Active Directory refuses those that hold
-// a part of the name ([MS-SAMR] 3.1.1.7.1).
+// newPassword returns a random password with characters of every kind that
+// contains none of the words: Active Directory refuses a password that contains a
+// part of the name ([MS-SAMR] 3.1.1.7.1).
 func newPassword(length int, words ...string) (string, error) {
-	alphabet := strings.Join(kinds, "")
+	alphabet := strings.Join(passwordAlphabets, "")
 	limit := big.NewInt(int64(len(alphabet)))
 	for range 1000 {
 		b := make([]byte, length)
@@ -67,11 +69,11 @@ func newPassword(length int, words ...string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", connectors.Errorf(connectors.Permanent, "ldap: no password that does not hold a part of the name")
+	return "", connectors.Errorf(connectors.Permanent, "ldap: create a password: every candidate contains a part of the name")
 }
 
 func everyKind(p string) bool {
-	return !slices.ContainsFunc(kinds, func(kind string) bool { return !strings.ContainsAny(p, kind) })
+	return !slices.ContainsFunc(passwordAlphabets, func(kind string) bool { return !strings.ContainsAny(p, kind) })
 }
 
 func holdsAny(p string, words []string) bool {
@@ -86,22 +88,23 @@ func holdsAny(p string, words []string) bool {
 	return false
 }
 
-// unicodePassword is Active Directory's way ([MS-ADTS] 3.1.1.3.1.5.1).
+// unicodePassword sets the attribute unicodePwd of Active Directory ([MS-ADTS]
+// 3.1.1.3.1.5.1).
 type unicodePassword struct{}
 
-func (unicodePassword) always() bool { return true }
+func (unicodePassword) required() bool { return true }
 
 func (unicodePassword) note() string { return "needs an encrypted connection" }
 
-func (unicodePassword) ready(s *session) string {
+func (unicodePassword) unavailableReason(s *session) string {
 	if s.encrypted {
 		return ""
 	}
-	return "Active Directory takes a first password on an encrypted connection only: use ldaps:// or start_tls"
+	return "Active Directory accepts a first password on an encrypted connection only: use ldaps:// or start_tls"
 }
 
 func (unicodePassword) minimum(ctx context.Context, s *session) (int, error) {
-	base := s.said("defaultNamingContext")
+	base := s.rootValues("defaultNamingContext")
 	if len(base) == 0 {
 		return 0, nil
 	}
@@ -110,17 +113,17 @@ func (unicodePassword) minimum(ctx context.Context, s *session) (int, error) {
 	})
 	switch {
 	case is(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights):
-		return 0, nil // then the configured length has to do
+		return 0, nil // the configured length is used
 	case err != nil:
 		return 0, s.failure(ctx, "read the password policy", err)
 	case len(result.Entries) == 0:
 		return 0, nil
 	}
-	n, _ := strconv.Atoi(result.Entries[0].GetEqualFoldAttributeValue("minPwdLength")) // none is zero
+	n, _ := strconv.Atoi(result.Entries[0].GetEqualFoldAttributeValue("minPwdLength")) // a missing value is zero
 	return n, nil
 }
 
-func (unicodePassword) with(own map[string][]string, password string, keep bool) {
+func (unicodePassword) addTo(own map[string][]string, password string, keep bool) {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
 		b.WriteByte(byte(unit))
@@ -132,40 +135,41 @@ func (unicodePassword) with(own map[string][]string, password string, keep bool)
 	}
 }
 
-func (unicodePassword) after(context.Context, *session, string, string, bool, bool) (string, error) {
+func (unicodePassword) finish(context.Context, *session, string, string, bool, bool) (string, error) {
 	return "", nil
 }
 
-// extendedPassword is the Password Modify operation (RFC 3062), with which the
-// server itself hashes it.
+// extendedPassword uses the Password Modify operation (RFC 3062), with which the
+// server hashes the password itself.
 type extendedPassword struct{}
 
 const passwordModify = "1.3.6.1.4.1.4203.1.11.1"
 
-func (extendedPassword) always() bool { return false }
+func (extendedPassword) required() bool { return false }
 
 func (extendedPassword) note() string {
 	return "by the Password Modify operation; to be changed at the first sign-in where the server has the ppolicy overlay"
 }
 
-func (extendedPassword) ready(s *session) string {
-	if slices.Contains(s.said("supportedExtension"), passwordModify) {
+func (extendedPassword) unavailableReason(s *session) string {
+	if slices.Contains(s.rootValues("supportedExtension"), passwordModify) {
 		return ""
 	}
-	return "the server does not have the Password Modify operation (RFC 3062), which a first password needs"
+	return "the server does not support the Password Modify operation (RFC 3062), which sets the first password"
 }
 
 func (extendedPassword) minimum(context.Context, *session) (int, error) { return 0, nil }
 
-func (extendedPassword) with(map[string][]string, string, bool) {}
+func (extendedPassword) addTo(map[string][]string, string, bool) {}
 
-// mustChange makes the server ask for another password at the first sign-in
-// (draft-behera-ldap-password-policy §5.3.6).
-const mustChange = "pwdReset"
+// mustChangeAttribute makes the server require another password at the first
+// sign-in (draft-behera-ldap-password-policy §5.3.6).
+const mustChangeAttribute = "pwdReset"
 
-// modifyPassword sets the password of an entry. A server may change a password
-// with this operation and not set the first one: it then gets the hash of a
-// random one before, which nobody knows and which is replaced at once.
+// modifyPassword sets the password of an entry. Some servers change an existing
+// password with this operation and do not set the first one: modifyPassword then
+// writes the hash of a discarded random password first, which the operation
+// replaces at once.
 func modifyPassword(ctx context.Context, s *session, dn, password string) error {
 	modify := func() error {
 		return s.when(ctx, func() error {
@@ -189,7 +193,7 @@ func modifyPassword(ctx context.Context, s *session, dn, password string) error 
 	return modify()
 }
 
-func (extendedPassword) after(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error) {
+func (extendedPassword) finish(ctx context.Context, s *session, dn, password string, keep, enabled bool) (note string, err error) {
 	if err := modifyPassword(ctx, s, dn, password); err != nil {
 		return "", s.failure(ctx, "set the first password of an account that was created", err)
 	}
@@ -198,7 +202,7 @@ func (extendedPassword) after(ctx context.Context, s *session, dn, password stri
 		return "", err
 	}
 	if !enabled {
-		// With a new password slapd ends the lock of an account.
+		// slapd removes the lock of an account when its password is set.
 		m := ldap.NewModifyRequest(dn, nil)
 		state := map[string][]string{}
 		s.newState(state, false)
@@ -209,13 +213,13 @@ func (extendedPassword) after(ctx context.Context, s *session, dn, password stri
 			return "", s.failure(ctx, "finish a new account's first password", err)
 		}
 	}
-	if keep || !known.knows(mustChange) {
+	if keep || !known.has(mustChangeAttribute) {
 		return "", nil
 	}
-	// A server that sets the attribute itself, by its password policy, refuses it:
-	// the password must not be lost for that.
+	// A server whose password policy sets the attribute itself refuses the write;
+	// that must not lose the password.
 	m := ldap.NewModifyRequest(dn, nil)
-	m.Replace(mustChange, []string{"TRUE"})
+	m.Replace(mustChangeAttribute, []string{"TRUE"})
 	err = s.modify(ctx, m)
 	switch {
 	case err == nil:
@@ -226,6 +230,6 @@ func (extendedPassword) after(ctx context.Context, s *session, dn, password stri
 	return "", s.failure(ctx, "finish a new account's first password", err)
 }
 
-// mustChangeRefused is what is told of an account whose first password is set
-// and need not be changed.
-const mustChangeRefused = "the first password need not be changed at the first sign-in: the server does not permit to write " + mustChange + "; a password policy of the server can demand it, or set first_password: {keep: true} under ldap"
+// mustChangeRefused is the note for an account whose first password is set and
+// need not be changed.
+const mustChangeRefused = "the first password need not be changed at the first sign-in: the server does not permit writing " + mustChangeAttribute + "; a password policy of the server can demand it, or set first_password: {keep: true} under ldap"

@@ -16,13 +16,13 @@ import (
 
 var _ connectors.DisableProver = (*Connector)(nil)
 
-// throwAway begins the login names of the accounts that a proof makes.
-const throwAway = "behovcheck"
+// testAccountPrefix begins the login names of test accounts.
+const testAccountPrefix = "behovcheck"
 
-// ProveDisable implements connectors.DisableProver. Where no throw-away account
-// can be made it goes by what is known: Active Directory shuts a disabled
-// account out by definition (ACCOUNTDISABLE, [MS-ADTS] 2.2.16), and OpenLDAP
-// when its password policies say so (draft-behera-ldap-password-policy §5.2.11:
+// ProveDisable implements connectors.DisableProver. Where no test account can be
+// created it relies on documented behaviour: Active Directory refuses sign-in to
+// a disabled account (ACCOUNTDISABLE, [MS-ADTS] 2.2.16), and OpenLDAP does when
+// its password policies say so (draft-behera-ldap-password-policy §5.2.11:
 // pwdLockout).
 func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, error) {
 	s, err := c.dial(ctx)
@@ -40,23 +40,23 @@ func (c *Connector) ProveDisable(ctx context.Context) (connectors.DisableProof, 
 	}
 	t := newTrial(c, s, known)
 	proof, err := t.run(ctx)
-	if err == nil && proof.Verdict == connectors.SignInRefused && s.byLock() {
+	if err == nil && proof.Verdict == connectors.SignInRefused && s.disabledByLock() {
 		return t.otherPolicies(ctx, proof)
 	}
 	if err != nil || proof.Verdict != connectors.NotTried {
 		return proof, err
 	}
-	if s.byFlag() {
+	if s.disabledByFlag() {
 		return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "by definition of the flag ACCOUNTDISABLE; it was not tried, as " + proof.Why}, nil
 	}
-	if !s.byLock() {
+	if !s.disabledByLock() {
 		return proof, nil
 	}
 	return t.policies(ctx, proof)
 }
 
-// trial is one throw-away account.
-type trial struct {
+// disableTest is a run of ProveDisable with one test account.
+type disableTest struct {
 	*Connector
 	session      *session
 	schema       *schema
@@ -64,22 +64,22 @@ type trial struct {
 	dn, id       string
 	password     string
 	// denied is set when the server does not permit to create the account, and
-	// passwordFault when it does not take the password.
+	// passwordFault when it rejects the password.
 	denied, passwordFault error
 }
 
-func newTrial(c *Connector, s *session, known *schema) *trial {
-	return &trial{Connector: c, session: s, schema: known, name: throwAway + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
+func newTrial(c *Connector, s *session, known *schema) *disableTest {
+	return &disableTest{Connector: c, session: s, schema: known, name: testAccountPrefix + strings.ReplaceAll(uuid.NewString(), "-", "")[:8], anchor: uuid.NewString()}
 }
 
-func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err error) {
+func (t *disableTest) run(ctx context.Context) (proof connectors.DisableProof, err error) {
 	not := func(format string, args ...any) (connectors.DisableProof, error) {
 		return connectors.DisableProof{Verdict: connectors.NotTried, Why: fmt.Sprintf(format, args...)}, nil
 	}
-	if why := t.session.flavour.passwords.ready(t.session); why != "" {
-		return not("no throw-away account can be made: %s", why)
+	if why := t.session.flavour.passwords.unavailableReason(t.session); why != "" {
+		return not("no test account can be created: %s", why)
 	}
-	if err := t.removeLeft(ctx); err != nil {
+	if err := t.removeLeftovers(ctx); err != nil {
 		return connectors.DisableProof{}, err
 	}
 	why, err := t.create(ctx)
@@ -94,20 +94,20 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 		return connectors.DisableProof{}, err
 	}
 	if why != "" {
-		return not("no throw-away account can be made: %s", why)
+		return not("no test account can be created: %s", why)
 	}
 	in, err := t.signsIn(ctx, t.dn)
 	if err != nil {
 		return connectors.DisableProof{}, err
 	}
 	if !in {
-		return not("a throw-away account could not sign in even before it was disabled: the account in bind_dn may not set passwords, or the server wants something else besides")
+		return not("a test account could not sign in even before it was disabled: let the account in bind_dn set passwords, and see the server's log for other reasons")
 	}
 	switch fault, err := t.disable(ctx); {
 	case err != nil:
-		return not("a throw-away account could not be disabled: %s", err)
+		return not("a test account could not be disabled: %s", err)
 	case fault != "":
-		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a throw-away account could not be disabled: " + fault}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a test account could not be disabled: " + fault}, nil
 	}
 	shown, err := t.readBack(ctx)
 	if err != nil {
@@ -118,17 +118,17 @@ func (t *trial) run(ctx context.Context) (proof connectors.DisableProof, err err
 	}
 	switch {
 	case in:
-		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a throw-away account was disabled and signed in all the same: " + t.advice()}, nil
+		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: "a test account was disabled and signed in all the same: " + t.advice()}, nil
 	case !shown:
 		return connectors.DisableProof{Verdict: connectors.SignInPossible, Why: fmt.Sprintf(
-			"a throw-away account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
+			"a test account was disabled and is not shown as disabled: what behov writes into %s cannot be read back: let the account in bind_dn read it", t.session.cfg.Disable.Attribute)}, nil
 	}
-	return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "a throw-away account signed in, was disabled, and was refused"}, nil
+	return connectors.DisableProof{Verdict: connectors.SignInRefused, Why: "a test account signed in, was disabled, and was refused"}, nil
 }
 
 // disable disables the account. It returns why the server does not permit it, and
-// what to set instead. The account may be in another place then.
-func (t *trial) disable(ctx context.Context) (fault string, err error) {
+// what to configure instead. The account may have moved afterwards.
+func (t *disableTest) disable(ctx context.Context) (fault string, err error) {
 	r := t.Apply(ctx, []connectors.Change{{Op: connectors.DisableAccount, Account: connectors.AccountRef{ID: t.id, Anchor: t.anchor, Name: t.name}}})[0]
 	if dn, known := t.cache.account(t.id); known {
 		t.dn = dn
@@ -148,7 +148,8 @@ func (t *trial) disable(ctx context.Context) (fault string, err error) {
 	return fault + ": let the account in bind_dn write " + t.session.cfg.Disable.Attribute + ", or choose another way under disable", nil
 }
 
-// Syntaxes of which a value can be made up (RFC 4517 §3.3), by their OIDs.
+// Syntaxes for which a valid value can be generated (RFC 4517 §3.3), by their
+// OIDs.
 const (
 	syntaxDN        = "1.3.6.1.4.1.1466.115.121.1.12"
 	syntaxText      = "1.3.6.1.4.1.1466.115.121.1.15"
@@ -159,14 +160,14 @@ const (
 	syntaxInteger   = "1.3.6.1.4.1.1466.115.121.1.27"
 )
 
-// writeAll writes each mapped attribute of the account whose syntax it can make
-// up a value of, and asks to remove an absent value from the others. It returns
-// which cannot be written, each on a line of its own.
-func (t *trial) writeAll(ctx context.Context) error {
+// writeAll writes each mapped attribute for whose syntax it can generate a value,
+// and asks to remove an absent value from the others. It returns which cannot be
+// written, each on a line of its own.
+func (t *disableTest) writeAll(ctx context.Context) error {
 	s := t.session
 	attributes := append([]string{s.cfg.AnchorAttribute, s.cfg.Disable.Attribute}, s.cfg.writtenAttributes()...)
 	if s.flavour.effectiveRights {
-		return t.mayWrite(ctx, s, t.schema, t.dn, "accounts", attributes...)
+		return t.checkWritable(ctx, s, t.schema, t.dn, "accounts", attributes...)
 	}
 	var missing []string
 	for _, attribute := range attributes {
@@ -186,13 +187,13 @@ func (t *trial) writeAll(ctx context.Context) error {
 		_, inRDN := names(rdnOf(t.dn), attribute)
 		var fault error
 		if value == "" || inRDN || !s.cfg.manages(attribute) {
-			fault = t.mayWrite(ctx, s, t.schema, t.dn, "accounts", attribute)
+			fault = t.checkWritable(ctx, s, t.schema, t.dn, "accounts", attribute)
 		} else {
 			m := ldap.NewModifyRequest(t.dn, nil)
 			m.Replace(attribute, []string{value})
 			err := s.modify(ctx, m)
 			if _, answered := code(err); err != nil && !answered {
-				return s.failure(ctx, "write the attribute "+attribute+" of a throw-away account", err)
+				return s.failure(ctx, "write the attribute "+attribute+" of a test account", err)
 			}
 			fault = s.writeFault(ctx, t.schema, attribute, "accounts", err)
 		}
@@ -207,17 +208,17 @@ func (t *trial) writeAll(ctx context.Context) error {
 	return permanentLines(missing)
 }
 
-// removeAfter is remove, whatever became of ctx.
-func (t *trial) removeAfter(ctx context.Context) error {
+// removeAfter calls remove even when ctx is cancelled.
+func (t *disableTest) removeAfter(ctx context.Context) error {
 	if err := t.remove(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("the throw-away account %s could not be deleted; delete it by hand: %w", t.dn, err)
+		return fmt.Errorf("the test account %s could not be deleted; delete it by hand: %w", t.dn, err)
 	}
 	return nil
 }
 
 // readBack reports whether a snapshot shows the account as disabled. It also
-// learns where it is: disabling may move it.
-func (t *trial) readBack(ctx context.Context) (disabled bool, err error) {
+// updates the account's DN, which disabling may change.
+func (t *disableTest) readBack(ctx context.Context) (disabled bool, err error) {
 	s := t.session
 	entries, err := t.resolve(ctx, s, []string{t.id}, s.accountAttributes())
 	if err != nil {
@@ -239,54 +240,55 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// advice says what to set so that a disabled account is shut out.
-func (t *trial) advice() string {
-	if t.session.byLock() {
+// advice returns what to configure so that a disabled account cannot sign in.
+func (t *disableTest) advice() string {
+	if t.session.disabledByLock() {
 		return "set pwdLockout TRUE in the password policy that applies to accounts (ppolicy_default), or choose another way under disable"
 	}
 	return "the server does not enforce disable.attribute " + t.session.cfg.Disable.Attribute + ": choose another way under disable, or say under disable.enforced_by what enforces it"
 }
 
-// create makes the account with a password, and says why it cannot be.
-func (t *trial) create(ctx context.Context) (why string, err error) {
+// create creates the account with a password, or returns why it cannot be
+// created.
+func (t *disableTest) create(ctx context.Context) (why string, err error) {
 	s := t.session
 	if t.password, err = newPassword(max(24, s.cfg.FirstPassword.Length), t.name); err != nil {
 		return "", err
 	}
-	b := &birth{Connector: t.Connector, session: s}
+	b := &accountCreation{Connector: t.Connector, session: s}
 	change := connectors.Change{Op: connectors.CreateAccount, Account: connectors.AccountRef{Name: t.name, Anchor: t.anchor}, Enabled: true, Attributes: map[string][]string{}}
-	mandatory := map[string]string{"sn": t.name, "cn": t.name} // of inetOrgPerson and its kind
+	mandatory := map[string]string{"sn": t.name, "cn": t.name} // of inetOrgPerson and its superior classes
 	if s.hasClass("posixAccount") {                            // RFC 2307 §4
 		mandatory["uidNumber"], mandatory["gidNumber"], mandatory["homeDirectory"] = "2147483000", "2147483000", "/nonexistent"
 	}
 	for name, value := range mandatory {
-		if t.schema.knows(name) && !strings.EqualFold(name, s.cfg.AnchorAttribute) {
+		if t.schema.has(name) && !strings.EqualFold(name, s.cfg.AnchorAttribute) {
 			change.Attributes[name] = []string{value}
 		}
 	}
-	request, why, err := b.request(change, t.name)
+	request, why, err := b.buildRequest(change, t.name)
 	if err != nil || why != "" {
 		return why, err
 	}
 	own := map[string][]string{}
-	s.flavour.passwords.with(own, t.password, true)
+	s.flavour.passwords.addTo(own, t.password, true)
 	for name, values := range own {
 		request.Attribute(name, values)
 	}
 	if err := s.add(ctx, request); err != nil {
-		if is(err, mayNot...) {
+		if is(err, missingRightCodes...) {
 			t.denied = err
 		}
-		r := s.answer(ctx, "create a throw-away account", err)
+		r := s.answer(ctx, "create a test account", err)
 		return r.Detail + errorText(r.Err), nil
 	}
 	t.dn = request.DN
-	if _, err := s.flavour.passwords.after(ctx, s, t.dn, t.password, true, true); err != nil {
+	if _, err := s.flavour.passwords.finish(ctx, s, t.dn, t.password, true, true); err != nil {
 		t.passwordFault = err
 	}
 	e, err := t.readOne(ctx, s, t.dn, equals(s.cfg.AnchorAttribute, t.anchor), []string{s.cfg.IDAttribute})
 	if err != nil || e == nil {
-		return "it was made and cannot be read", err
+		return "it was created and cannot be read", err
 	}
 	if t.id, err = s.idOf(e); err == nil {
 		t.cache.setAccount(t.id, t.dn)
@@ -307,7 +309,7 @@ func (v *server) hasClass(name string) bool {
 }
 
 // signsIn reports whether the account can sign in, on a connection of its own.
-func (t *trial) signsIn(ctx context.Context, dn string) (bool, error) {
+func (t *disableTest) signsIn(ctx context.Context, dn string) (bool, error) {
 	other, err := t.connect(ctx, false)
 	if err != nil {
 		return false, err
@@ -316,25 +318,25 @@ func (t *trial) signsIn(ctx context.Context, dn string) (bool, error) {
 	defer other.closeWith(ctx)()
 	err = other.when(ctx, func() error { return other.conn.Bind(dn, t.password) })
 	if _, answered := code(err); err != nil && !answered {
-		return false, t.failure(ctx, "sign in as a throw-away account", err)
+		return false, t.failure(ctx, "sign in as a test account", err)
 	}
 	return err == nil, nil
 }
 
-// left is what the login name of a throw-away account looks like.
-var left = regexp.MustCompile(`^` + throwAway + `[0-9a-f]{8}$`)
+// testAccountName matches the login name of a test account.
+var testAccountName = regexp.MustCompile(`^` + testAccountPrefix + `[0-9a-f]{8}$`)
 
-// removeLeft deletes the throw-away accounts of proofs that were killed.
-func (t *trial) removeLeft(ctx context.Context) error {
+// removeLeftovers deletes the test accounts that killed processes left behind.
+func (t *disableTest) removeLeftovers(ctx context.Context) error {
 	s := t.session
-	for _, base := range s.bases() {
-		q := search{"look for throw-away accounts", base, allOf(s.isAccount(), "("+s.cfg.NameAttribute+"="+throwAway+"*)"), []string{s.cfg.NameAttribute}, accountPage}
+	for _, base := range s.accountBases() {
+		q := search{"look for test accounts", base, allOf(s.isAccount(), "("+s.cfg.NameAttribute+"="+testAccountPrefix+"*)"), []string{s.cfg.NameAttribute}, accountPage}
 		if err := t.find(ctx, s, q, func(e *ldap.Entry) error {
-			if !left.MatchString(strings.ToLower(naming(e, s.cfg.NameAttribute))) {
+			if !testAccountName.MatchString(strings.ToLower(namingValue(e, s.cfg.NameAttribute))) {
 				return nil
 			}
 			if err := s.del(ctx, ldap.NewDelRequest(e.DN, nil)); err != nil && !is(err, ldap.LDAPResultNoSuchObject) {
-				return s.failure(ctx, "delete a throw-away account that was left", err)
+				return s.failure(ctx, "delete a test account that was left", err)
 			}
 			return nil
 		}); err != nil {
@@ -344,8 +346,8 @@ func (t *trial) removeLeft(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the account, by the DN where it is.
-func (t *trial) remove(ctx context.Context) error {
+// remove deletes the account at its current DN.
+func (t *disableTest) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	err := t.session.del(ctx, ldap.NewDelRequest(t.dn, nil))
@@ -356,19 +358,20 @@ func (t *trial) remove(ctx context.Context) error {
 	return err
 }
 
-// locksOut reports whether a password policy keeps locked accounts out.
-func locksOut(policy *ldap.Entry) bool {
+// enforcesLockout reports whether a password policy refuses sign-in to locked
+// accounts.
+func enforcesLockout(policy *ldap.Entry) bool {
 	return strings.EqualFold(policy.GetEqualFoldAttributeValue("pwdLockout"), "TRUE")
 }
 
-// policyAttribute is where an account names the password policy that applies to
-// it instead of the server's default (draft-behera-ldap-password-policy §5.3.8).
+// policyAttribute holds the password policy of an account that replaces the
+// server's default (draft-behera-ldap-password-policy §5.3.8).
 const policyAttribute = "pwdPolicySubentry"
 
-// otherPolicies looks at the policies that apply to accounts instead of the one
-// that the throw-away account had. Under one without pwdLockout TRUE a disabled
-// account can sign in; of one that cannot be read nothing is known.
-func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProof) (connectors.DisableProof, error) {
+// otherPolicies checks the policies that apply to accounts instead of the one
+// that the test account had. Under one without pwdLockout TRUE a disabled account
+// can sign in; for one that cannot be read the result is unknown.
+func (t *disableTest) otherPolicies(ctx context.Context, proved connectors.DisableProof) (connectors.DisableProof, error) {
 	policies, _, err := t.session.passwordPolicies(ctx, "pwdLockout")
 	if err != nil {
 		return connectors.DisableProof{}, err
@@ -377,7 +380,7 @@ func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProo
 	for _, p := range policies {
 		applies := equals(policyAttribute, p.DN)
 		unknown = append(unknown, "(!"+applies+")")
-		if locksOut(p) {
+		if enforcesLockout(p) {
 			continue
 		}
 		account, err := t.accountWith(ctx, applies)
@@ -398,10 +401,10 @@ func (t *trial) otherPolicies(ctx context.Context, proved connectors.DisableProo
 	return proved, nil
 }
 
-// accountWith returns one account that a filter finds, with the name of its
+// accountWith returns one account that matches a filter, with the DN of its
 // policy, or nil.
-func (t *trial) accountWith(ctx context.Context, filter string) (*ldap.Entry, error) {
-	for _, base := range t.session.bases() {
+func (t *disableTest) accountWith(ctx context.Context, filter string) (*ldap.Entry, error) {
+	for _, base := range t.session.accountBases() {
 		e, err := t.sample(ctx, t.session, base, allOf(t.session.isAccount(), filter), []string{policyAttribute})
 		if e != nil || err != nil {
 			return e, err
@@ -410,16 +413,16 @@ func (t *trial) accountWith(ctx context.Context, filter string) (*ldap.Entry, er
 	return nil, nil
 }
 
-// policies goes by what the password policies say, where nothing could be
+// policies derives the verdict from the password policies where nothing could be
 // tried.
-func (t *trial) policies(ctx context.Context, tried connectors.DisableProof) (connectors.DisableProof, error) {
+func (t *disableTest) policies(ctx context.Context, tried connectors.DisableProof) (connectors.DisableProof, error) {
 	policies, all, err := t.session.passwordPolicies(ctx, "pwdLockout")
 	if err != nil {
-		return tried, nil //nolint:nilerr // a policy that cannot be read says nothing
+		return tried, nil //nolint:nilerr // a policy that cannot be read proves nothing
 	}
 	lacking := ""
 	for _, e := range policies {
-		if !locksOut(e) {
+		if !enforcesLockout(e) {
 			lacking = e.DN
 		}
 	}

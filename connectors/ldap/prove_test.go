@@ -12,8 +12,9 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// A way of disabling is proved on the server itself, and one that lets a
-// disabled account in is found out. No throw-away account is left.
+// TestDisablingIsProved checks that ProveDisable tests the way of disabling on
+// the server, finds one that lets a disabled account sign in, and leaves no test
+// account behind.
 func TestDisablingIsProved(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
@@ -69,8 +70,9 @@ func TestDisablingIsProved(t *testing.T) {
 	}
 }
 
-// A proof fails when the state that it wrote cannot be read back: a snapshot
-// would show every disabled account as enabled.
+// TestDisablingIsNotProvedWhenItCannotBeReadBack checks that a proof fails when
+// the written state cannot be read back: a snapshot would show every disabled
+// account as enabled.
 func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t, "dbnosync",
@@ -103,9 +105,10 @@ func TestDisablingIsNotProvedWhenItCannotBeReadBack(t *testing.T) {
 	}
 }
 
-// The throw-away account has the default password policy. Another that applies
-// to an account, and lets disabled accounts in, is found out; one that applies to
-// no account does not matter, and of one that cannot be read nothing is known.
+// TestDisablingIsProvedUnderEveryPolicyThatApplies checks that a proof, whose
+// test account has the default password policy, finds another policy that applies
+// to an account and lets disabled accounts sign in. A policy that applies to no
+// account does not matter; with one that cannot be read the result is unknown.
 func TestDisablingIsProvedUnderEveryPolicyThatApplies(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
@@ -137,9 +140,9 @@ func TestDisablingIsProvedUnderEveryPolicyThatApplies(t *testing.T) {
 	}
 }
 
-// A proof that was killed leaves nothing for good: the next one deletes it, and
-// no account that only looks like it.
-func TestThrowAwayAccountsThatWereLeftAreDeleted(t *testing.T) {
+// TestLeftTestAccountsAreDeleted checks that a proof deletes the test accounts of
+// a killed process, and no account that only has a similar name.
+func TestLeftTestAccountsAreDeleted(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))
 	for _, name := range []string{"behovcheck0123abcd", "behovcheckup", "behovcheck0123abcd1"} {
@@ -154,8 +157,9 @@ func TestThrowAwayAccountsThatWereLeftAreDeleted(t *testing.T) {
 	}
 }
 
-// Active Directory shuts a disabled account out; where no password can be set,
-// on a connection in plain text, it is so by definition.
+// TestDisablingIsProvedInActiveDirectory checks the proof in Active Directory,
+// where the verdict on a connection without encryption, on which no password can
+// be set, follows from the flag's definition.
 func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSamba(t)
@@ -170,8 +174,8 @@ func TestDisablingIsProvedInActiveDirectory(t *testing.T) {
 	}
 }
 
-// An account that was moved out of people_dn is found where it is, and can be
-// disabled there; one that is gone is not found.
+// TestAccountsAreLocated checks that an account that was moved out of people_dn
+// is found, and can be disabled there; a deleted one is not found.
 func TestAccountsAreLocated(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		cfg := p.config()
@@ -188,7 +192,7 @@ func TestAccountsAreLocated(t *testing.T) {
 		if err := p.Dial().Del(goldap.NewDelRequest(p.entry(t, ids[1]).DN, nil)); err != nil {
 			t.Fatal(err)
 		}
-		c = open(t, cfg) // which has seen nothing
+		c = open(t, cfg) // with an empty cache
 		found := map[string]connectors.Location{}
 		complete, err := c.LocateAccounts(t.Context(), []connectors.AccountRef{{ID: ids[0]}, {ID: ids[1]}, {ID: ids[2]}}, func(l connectors.Location) error {
 			found[l.Account.ID] = l

@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// accountPage and groupPage are how many entries come at once, which
-	// bounds memory: a group may have many thousand members.
+	// accountPage and groupPage are the page sizes, which bound memory: a group
+	// may have many thousand members.
 	accountPage = 500
 	groupPage   = 20
-	// emptyPages is how many pages without an entry may follow one another;
-	// a server that sends more is not getting anywhere.
+	// emptyPages is how many empty pages may follow one another before the read
+	// fails: a server that sends more makes no progress.
 	emptyPages = 100
 )
 
 // search is one paged read (RFC 2696).
 type search struct {
-	doing      string // for errors
+	doing      string // for errors, such as "read accounts"
 	base       string
 	filter     string
 	attributes []string
 	page       uint32
 }
 
-// readAll emits every entry below a base. What it could not see it says, or
-// returns an error; a missing base is an error.
+// readAll emits every entry below a base. It returns what it could not see as
+// incomplete, or an error; a missing base is an error.
 func (c *Connector) readAll(ctx context.Context, s *session, q search, emit func(*ldap.Entry) error) (connectors.Completeness, error) {
 	return c.readPages(ctx, s, q, func(page []*ldap.Entry) error {
 		for _, e := range page {
@@ -42,8 +42,8 @@ func (c *Connector) readAll(ctx context.Context, s *session, q search, emit func
 	})
 }
 
-// readPages is readAll by the page. The next page is on its way while one is
-// emitted.
+// readPages is readAll by page. It requests the next page while the caller
+// handles one.
 func (c *Connector) readPages(ctx context.Context, s *session, q search, emit func([]*ldap.Entry) error) (connectors.Completeness, error) {
 	done := connectors.Completeness{Complete: true}
 	empty := 0
@@ -57,14 +57,14 @@ func (c *Connector) readPages(ctx context.Context, s *session, q search, emit fu
 		if page.err != nil && !cut {
 			return connectors.Completeness{}, s.failure(ctx, q.doing, page.err)
 		}
-		// A server that cannot page ignores the control and sends everything.
+		// A server without paging ignores the control and sends everything.
 		answer, paged := ldap.FindControl(page.result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		more := !cut && paged && len(answer.Cookie) > 0
 		if empty++; len(page.result.Entries) > 0 {
 			empty = 0
 		}
 		if more && empty > emptyPages {
-			return connectors.Completeness{}, connectors.Errorf(connectors.RetryLater, "ldap: %s: the server sends empty pages without end", q.doing)
+			return connectors.Completeness{}, connectors.Errorf(connectors.RetryLater, "ldap: %s: the server sends only empty pages", q.doing)
 		}
 		if more {
 			next = c.fetch(ctx, s, q, answer.Cookie)
@@ -76,10 +76,10 @@ func (c *Connector) readPages(ctx context.Context, s *session, q search, emit fu
 			return connectors.Completeness{}, err
 		}
 		if cut {
-			return connectors.Completeness{Why: q.doing + ": the server's limit ended the answer: raise the limit for the account in bind_dn"}, nil
+			return connectors.Completeness{Why: q.doing + ": the server's size limit cut the answer short: raise the limit for the account in bind_dn"}, nil
 		}
-		if slices.ContainsFunc(page.result.Referrals, func(r string) bool { return !s.elsewhere(r) }) {
-			done = connectors.Completeness{Why: q.doing + ": part of it is on another server"}
+		if slices.ContainsFunc(page.result.Referrals, func(r string) bool { return !s.outsideDirectory(r) }) {
+			done = connectors.Completeness{Why: q.doing + ": part of the directory is on another server"}
 		}
 		if !more {
 			return done, nil
@@ -93,7 +93,7 @@ type page struct {
 	err    error
 }
 
-// fetch asks for a page.
+// fetch requests a page.
 func (c *Connector) fetch(ctx context.Context, s *session, q search, cookie []byte) <-chan page {
 	paging := ldap.NewControlPaging(q.page)
 	paging.SetCookie(cookie)
@@ -104,17 +104,17 @@ func (c *Connector) fetch(ctx context.Context, s *session, q search, cookie []by
 			Attributes: q.attributes, Controls: []ldap.Control{paging},
 		})
 		if s.wire != nil {
-			result.Entries = append(result.Entries, s.wire.take()...)
+			result.Entries = append(result.Entries, s.wire.takeEntries()...)
 		}
 		out <- page{result, err}
 	}()
 	return out
 }
 
-// Snapshot implements connectors.Connector. Accounts come first: members are
-// known by their DNs.
+// Snapshot implements connectors.Connector. It reads accounts first, as members
+// are resolved by their DNs.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
-	r, end, err := c.begin(ctx, c.dialReading, sink)
+	r, end, err := c.beginReading(ctx, c.dialReading, sink)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -139,32 +139,32 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	return groups, nil
 }
 
-// reading is one snapshot under way.
+// reading is one snapshot in progress.
 type reading struct {
 	*Connector
 	session *session
 	sink    connectors.Sink
 	schema  *schema
 
-	lockouts lockouts
+	lockouts lockoutPolicy
 	ids      map[string]string // folded DN → native ID
 	byName   map[string]string // login name → native ID, where groups hold names
-	outside  map[string]bool   // folded DNs that references have and accounts have not
+	outside  map[string]bool   // folded DNs that references hold and that are no accounts
 	accounts map[string]string // native ID → DN
 	groups   map[string]string // entitlement → DN
-	named    map[string]int    // how many groups have a folded name
-	shared   map[string]bool   // names that several groups have, and that were told
-	primary  map[string]bool   // which numbers of primary groups accounts have
-	numbered []*membersOf      // groups that have one of them
-	former   map[string]string // folded DN that an account had and nothing has → its native ID
-	names    map[string]bool   // folded DNs that were looked for, and whether they name something
+	named    map[string]int    // number of groups by folded name
+	shared   map[string]bool   // names that several groups have, already emitted as ambiguous
+	primary  map[string]bool   // the primaryGroupIDs of accounts
+	numbered []*groupMembers   // groups that are the primary group of an account
+	former   map[string]string // folded former DN that no entry has now → native ID of its account
+	names    map[string]bool   // folded DNs that were looked up → whether an entry has them
 }
 
 func (r *reading) readAccounts(ctx context.Context) (connectors.Completeness, error) {
 	s := r.session
 	names := s.attributeNames(r.schema)
 	all := connectors.Completeness{Complete: true}
-	for _, base := range s.bases() {
+	for _, base := range s.accountBases() {
 		q := search{"read accounts", base, s.isAccount(), s.accountAttributes(), accountPage}
 		done, err := r.readPages(ctx, s, q, func(page []*ldap.Entry) error { return r.accountPage(ctx, page, names) })
 		if err != nil {
@@ -184,22 +184,22 @@ func (r *reading) accountPage(ctx context.Context, page []*ldap.Entry, names map
 		if err != nil {
 			return err
 		}
-		id, dn := strings.Clone(id), strings.Clone(e.DN) // what is kept must not keep the whole entry
+		id, dn := strings.Clone(id), strings.Clone(e.DN) // Clone, so that the whole entry can be freed
 		r.ids[foldDN(dn)] = id
 		r.accounts[id] = dn
 		if s.membersAreNames() {
-			r.byName[strings.Clone(naming(e, s.cfg.NameAttribute))] = id
+			r.byName[strings.Clone(namingValue(e, s.cfg.NameAttribute))] = id
 		}
 		if number := e.GetEqualFoldAttributeValue(primaryAttribute); s.flavour.primaryGroups && !r.primary[number] {
 			r.primary[strings.Clone(number)] = true
 		}
 	}
 	if len(s.cfg.References) > 0 {
-		if err := r.point(ctx, page); err != nil {
+		if err := r.referencesToIDs(ctx, page); err != nil {
 			return err
 		}
 	}
-	locksEnd, err := r.lockouts.end(ctx, page...)
+	locksEnd, err := r.lockouts.locksExpire(ctx, page...)
 	if err != nil {
 		return err
 	}
@@ -232,8 +232,8 @@ func (v *server) accountAttributes() []string {
 	return slices.Compact(attributes)
 }
 
-// account turns an entry into an account. names is from attributeNames, locksEnd
-// from lockouts.
+// account converts an entry into an account. names comes from attributeNames,
+// locksEnd from lockoutPolicy.
 func (v *server) account(e *ldap.Entry, names map[string]string, locksEnd bool) (connectors.Account, error) {
 	id, err := v.idOf(e)
 	if err != nil {
@@ -242,7 +242,7 @@ func (v *server) account(e *ldap.Entry, names map[string]string, locksEnd bool) 
 	a := connectors.Account{
 		ID:         id,
 		Anchor:     e.GetEqualFoldAttributeValue(v.cfg.AnchorAttribute),
-		Name:       naming(e, v.cfg.NameAttribute),
+		Name:       namingValue(e, v.cfg.NameAttribute),
 		Enabled:    !v.disabled(e, locksEnd) && !v.expired(e),
 		Attributes: map[string][]string{},
 	}
@@ -251,15 +251,14 @@ func (v *server) account(e *ldap.Entry, names map[string]string, locksEnd bool) 
 		if !managed {
 			continue
 		}
-		if values := v.shown(e, name, attribute.Values); len(values) > 0 {
+		if values := v.fromServer(e, name, attribute.Values); len(values) > 0 {
 			a.Attributes[name] = values
 		}
 	}
 	return a, nil
 }
 
-// MFAEnrolled implements connectors.MFAReader. It works when mfa_attribute is
-// configured.
+// MFAEnrolled implements connectors.MFAReader. It requires mfa_attribute.
 func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
 	if c.given.MFAAttribute == "" {
 		return connectors.Completeness{}, connectors.Errorf(connectors.Permanent, "ldap: mfa_attribute is not configured")
@@ -274,7 +273,7 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (c
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	if err := known.mustKnow(s.cfg.MFAAttribute, s.cfg.IDAttribute); err != nil {
+	if err := known.requireNames(s.cfg.MFAAttribute, s.cfg.IDAttribute); err != nil {
 		return connectors.Completeness{}, err
 	}
 	enrolled := "(" + s.cfg.MFAAttribute + "=*)"
@@ -282,7 +281,7 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (c
 		enrolled = equals(s.cfg.MFAAttribute, s.cfg.MFAValue)
 	}
 	all := connectors.Completeness{Complete: true}
-	for _, base := range s.bases() {
+	for _, base := range s.accountBases() {
 		q := search{"read MFA enrolment", base, allOf(s.isAccount(), enrolled), []string{s.cfg.IDAttribute}, accountPage}
 		done, err := c.readAll(ctx, s, q, func(e *ldap.Entry) error {
 			id, err := s.idOf(e)

@@ -9,10 +9,11 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// pointed replaces, in attributes that refer to accounts, native IDs by DNs.
-// What is a DN already refers to somebody outside and stays. Changes that
-// refer to nobody are refused and left out.
-func (c *Connector) pointed(ctx context.Context, s *session, todo []work) ([]work, error) {
+// resolveReferences replaces native IDs by DNs in attributes that refer to
+// accounts. A value that is a DN already refers to an entry outside the managed
+// scope and is kept. A change that refers to a missing account is refused and
+// left out.
+func (c *Connector) resolveReferences(ctx context.Context, s *session, todo []work) ([]work, error) {
 	var wanted []string
 	for _, w := range todo {
 		for name, values := range w.Attributes {
@@ -43,7 +44,7 @@ func (c *Connector) pointed(ctx context.Context, s *session, todo []work) ([]wor
 					values[i] = entries[v].DN
 				case v == "" || dn != nil && len(dn.Attributes) > 0 && strings.Contains(v, "="):
 				default:
-					why = "the attribute " + name + " refers to an account that is not there"
+					why = "the attribute " + name + " refers to an account that does not exist"
 				}
 			}
 			w.Attributes[name] = values
@@ -57,9 +58,9 @@ func (c *Connector) pointed(ctx context.Context, s *session, todo []work) ([]wor
 	return out, nil
 }
 
-// point replaces, in an account read from the directory, DNs by native IDs.
-// What refers to no account in our scope stays as it is.
-func (r *reading) point(ctx context.Context, page []*ldap.Entry) error {
+// referencesToIDs replaces DNs by native IDs in accounts read from the directory.
+// A reference to an entry outside the managed scope is kept as it is.
+func (r *reading) referencesToIDs(ctx context.Context, page []*ldap.Entry) error {
 	s := r.session
 	var unknown []string
 	for _, e := range page {
@@ -74,10 +75,10 @@ func (r *reading) point(ctx context.Context, page []*ldap.Entry) error {
 			}
 		}
 	}
-	// Most point to accounts that are still to come.
+	// Most refer to accounts that are read later.
 	errs := make([]error, len(unknown))
 	found := make([]string, len(unknown))
-	r.sideBySide(len(unknown), func(i int) {
+	r.inParallel(len(unknown), func(i int) {
 		e, err := r.readOne(ctx, s, unknown[i], "", []string{s.cfg.IDAttribute})
 		if errs[i] = err; e != nil {
 			found[i], errs[i] = s.idOf(e)
@@ -99,7 +100,7 @@ func (r *reading) referring(e *ldap.Entry, attribute string) []string {
 	return e.GetEqualFoldAttributeValues(attribute)
 }
 
-// inScope says whether a DN is where accounts are.
+// inScope reports whether a DN is below a base of accounts.
 func (v *server) inScope(dn string) bool {
-	return slices.ContainsFunc(v.bases(), func(base string) bool { return below(dn, base) })
+	return slices.ContainsFunc(v.accountBases(), func(base string) bool { return below(dn, base) })
 }

@@ -13,21 +13,21 @@ import (
 // lookupTerms is how many values go into one search.
 const lookupTerms = 50
 
-// found is entries by some key; safe for use side by side.
-type found struct {
+// entryMap holds entries by some key. It is safe for concurrent use.
+type entryMap struct {
 	mu sync.Mutex
 	m  map[string]*ldap.Entry
 }
 
-func (f *found) set(key string, e *ldap.Entry) {
+func (f *entryMap) set(key string, e *ldap.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if old := f.m[key]; old == nil || e.DN < old.DN { // the same one every time
+	if old := f.m[key]; old == nil || e.DN < old.DN { // deterministic when several entries have the key
 		f.m[key] = e
 	}
 }
 
-// ids returns the native IDs of the accounts that changes are about.
+// ids returns the native IDs of the accounts of the changes.
 func ids(todo []work) []string {
 	var out []string
 	for _, w := range todo {
@@ -36,9 +36,8 @@ func ids(todo []work) []string {
 	return out
 }
 
-// resolve returns the entries with the native IDs; one that is not there is
-// not in the map. Where a DN was known it asks that entry first whether it
-// still is the one, and what it has.
+// resolve returns the entries with the native IDs; an ID that does not exist is
+// not in the map. It first reads the entry at a cached DN and verifies its ID.
 func (c *Connector) resolve(ctx context.Context, s *session, ids, attributes []string) (map[string]*ldap.Entry, error) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 		_, ok := s.idFilter(id)
@@ -47,10 +46,10 @@ func (c *Connector) resolve(ctx context.Context, s *session, ids, attributes []s
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	attributes = append([]string{s.cfg.IDAttribute}, attributes...)
-	entries := &found{m: map[string]*ldap.Entry{}}
+	entries := &entryMap{m: map[string]*ldap.Entry{}}
 
 	errs := make([]error, len(ids))
-	c.sideBySide(len(ids), func(i int) {
+	c.inParallel(len(ids), func(i int) {
 		dn, ok := c.cache.account(ids[i])
 		if !ok {
 			return
@@ -68,7 +67,7 @@ func (c *Connector) resolve(ctx context.Context, s *session, ids, attributes []s
 
 	chunks := slices.Collect(slices.Chunk(ids, lookupTerms))
 	errs = make([]error, len(chunks))
-	c.sideBySide(len(chunks), func(i int) {
+	c.inParallel(len(chunks), func(i int) {
 		var filters []string
 		for _, id := range chunks[i] {
 			c.cache.setAccount(id, "")
@@ -88,7 +87,7 @@ func (c *Connector) resolve(ctx context.Context, s *session, ids, attributes []s
 	return entries.m, first(errs)
 }
 
-// idFilter is a filter for a native ID, false when no entry can have it.
+// idFilter returns a filter for a native ID, or false when no entry can have it.
 func (v *server) idFilter(id string) (filter string, ok bool) {
 	if v.flavour.guid {
 		return guidFilter(v.cfg.IDAttribute, id)
@@ -112,7 +111,7 @@ func (v *server) idOf(e *ldap.Entry) (string, error) {
 
 // lookup emits the accounts that match any of the filters.
 func (c *Connector) lookup(ctx context.Context, s *session, filters, attributes []string, emit func(*ldap.Entry) error) error {
-	for _, base := range s.bases() {
+	for _, base := range s.accountBases() {
 		q := search{"find accounts", base, allOf(s.isAccount(), anyOf(filters)), attributes, accountPage}
 		if err := c.find(ctx, s, q, emit); err != nil {
 			return err
@@ -121,18 +120,18 @@ func (c *Connector) lookup(ctx context.Context, s *session, filters, attributes 
 	return nil
 }
 
-// find emits every entry below a base; that it could not see all of them is
-// an error. It is for few entries and asks for them without paging at first:
-// a server need not let two paged searches of one connection run side by side
-// (RFC 2696 §3), and OpenLDAP does not.
+// find emits every entry below a base; it returns an error when it could not see
+// all of them. It is meant for few entries and asks for them without paging
+// first: a server need not let two paged searches of one connection run in
+// parallel (RFC 2696 §3), and OpenLDAP does not.
 func (c *Connector) find(ctx context.Context, s *session, q search, emit func(*ldap.Entry) error) error {
 	result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: q.base, Scope: ldap.ScopeWholeSubtree, Filter: q.filter, Attributes: q.attributes})
 	switch {
 	case is(err, ldap.LDAPResultSizeLimitExceeded):
 	case err != nil:
 		return s.failure(ctx, q.doing, err)
-	case slices.ContainsFunc(result.Referrals, func(r string) bool { return !s.elsewhere(r) }):
-		return connectors.Errorf(connectors.RetryLater, "ldap: %s: part of it is on another server", q.doing)
+	case slices.ContainsFunc(result.Referrals, func(r string) bool { return !s.outsideDirectory(r) }):
+		return connectors.Errorf(connectors.RetryLater, "ldap: %s: part of the directory is on another server", q.doing)
 	default:
 		for _, e := range result.Entries {
 			if err := emit(e); err != nil {
@@ -150,8 +149,8 @@ func (c *Connector) find(ctx context.Context, s *session, q search, emit func(*l
 	return err
 }
 
-// readOne returns the account at a DN when it also matches the filter, if
-// there is one, and nil when not.
+// readOne returns the account at a DN when it also matches the filter, if any;
+// otherwise nil.
 func (c *Connector) readOne(ctx context.Context, s *session, dn, filter string, attributes []string) (*ldap.Entry, error) {
 	result, err := s.search(ctx, &ldap.SearchRequest{
 		BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: allOf(s.isAccount(), filter), Attributes: attributes,

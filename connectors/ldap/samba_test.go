@@ -24,7 +24,7 @@ type domain struct {
 func newDomain(t *testing.T, s *testenv.Samba) *domain {
 	t.Helper()
 	d := newDomainOfOne(t, s)
-	// Login names are the domain's, and tests use the same ones.
+	// Login names are unique in the domain, and tests use the same ones.
 	t.Cleanup(func() {
 		for _, dn := range []string{d.people, d.groups} {
 			r := goldap.NewDelRequest(dn, []goldap.Control{goldap.NewControlSubtreeDelete()})
@@ -36,7 +36,7 @@ func newDomain(t *testing.T, s *testenv.Samba) *domain {
 	return d
 }
 
-// newDomainOfOne is newDomain for a test that has the server for itself.
+// newDomainOfOne is newDomain for a test that does not share the server.
 func newDomainOfOne(t *testing.T, s *testenv.Samba) *domain {
 	t.Helper()
 	n := subtrees.Add(1)
@@ -73,7 +73,7 @@ func (d *domain) config() ldap.Config {
 	}
 }
 
-// entry finds an account behind the connector's back.
+// entry reads an account's entry without the connector.
 func (d *domain) entry(t *testing.T, id string) *goldap.Entry {
 	t.Helper()
 	u := uuid.MustParse(id)

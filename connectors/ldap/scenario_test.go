@@ -31,7 +31,7 @@ func onBoth(t *testing.T, test func(t *testing.T, p place)) {
 	t.Run("Active Directory", func(t *testing.T) { test(t, newDomainOfOne(t, testenv.StartSamba(t))) })
 }
 
-// hands receives first passwords.
+// hands is a PasswordSink that keeps first passwords.
 type hands struct {
 	mu   sync.Mutex
 	got  map[string][]string // anchor → passwords
@@ -67,7 +67,7 @@ func renaming(id, name string) connectors.Change {
 	return c
 }
 
-// want applies one change and compares how it ended.
+// want applies one change and checks its status.
 func want(t *testing.T, c connectors.Connector, status connectors.Status, change connectors.Change) connectors.Result {
 	t.Helper()
 	r := c.Apply(t.Context(), []connectors.Change{change})[0]
@@ -77,21 +77,22 @@ func want(t *testing.T, c connectors.Connector, status connectors.Status, change
 	return r
 }
 
-// TestFromJoiningToLeaving is one person's story, the same on both.
+// TestFromJoiningToLeaving runs the lifecycle of one person, the same on both
+// flavours.
 func TestFromJoiningToLeaving(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		p.addGroup(t, "staff")
 		p.addGroup(t, "library")
 		h := &hands{}
 		cfg := p.config()
-		cfg.Handover = h
+		cfg.PasswordSink = h
 		cfg.Disable.MoveTo = "ou=away," + cfg.PeopleDN
 		p.add(t, cfg.Disable.MoveTo, map[string][]string{"objectClass": {"organizationalUnit"}})
 		c := open(t, cfg)
 
 		boss := applyAll(t, c, creations("boss", 1))[0]
 		joiner := creations("anna", 1)[0]
-		joiner.Enabled = false // the first day is to come
+		joiner.Enabled = false // the first day is in the future
 		joiner.Attributes["manager"] = []string{boss}
 		id := want(t, c, connectors.Applied, joiner).AccountID
 		account := func() connectors.Account {
@@ -118,10 +119,10 @@ func TestFromJoiningToLeaving(t *testing.T) {
 			t.Errorf("an enabled account is at %s", dn)
 		}
 
-		// Another name, for everything that says it.
+		// Another surname, in every attribute that holds it.
 		applyAll(t, c, []connectors.Change{renaming(id, "annaek"), updating(id, "cn", "Anna Ek"), updating(id, "sn", "Ek")})
 		want(t, c, connectors.AlreadyApplied, renaming(id, "annaek"))
-		want(t, c, connectors.Applied, renaming(id, "AnnaEk")) // a name shows as it is written
+		want(t, c, connectors.Applied, renaming(id, "AnnaEk")) // the spelling of a name is kept
 		if a := account(); a.Name != "AnnaEk" {
 			t.Errorf("renamed in case alone: %q", a.Name)
 		}
@@ -137,7 +138,7 @@ func TestFromJoiningToLeaving(t *testing.T) {
 			t.Errorf("memberships after the rename: %v", s.members)
 		}
 
-		// On leave, and back.
+		// Disabled for leave, and enabled again.
 		for _, op := range []connectors.Op{connectors.DisableAccount, connectors.EnableAccount, connectors.DisableAccount} {
 			want(t, c, connectors.Applied, ref(op, id))
 			want(t, c, connectors.AlreadyApplied, ref(op, id))
@@ -152,7 +153,8 @@ func TestFromJoiningToLeaving(t *testing.T) {
 			}
 		}
 
-		// The manager leaves before, and nobody who comes later is manager.
+		// The manager is deleted first, and no later account inherits the
+		// reference.
 		applyAll(t, c, []connectors.Change{ref(connectors.DeleteAccount, boss)})
 		if a := account(); len(a.Attributes["manager"]) != 0 {
 			t.Errorf("the manager is gone, but %v", a.Attributes)
@@ -167,7 +169,8 @@ func TestFromJoiningToLeaving(t *testing.T) {
 
 func isAway(dn string) bool { return strings.Contains(strings.ToLower(dn), "ou=away") }
 
-// TestNamesakes: two people of the same name in one place get an account each.
+// TestNamesakes checks that people of the same name below one base get one
+// account each.
 func TestNamesakes(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		p.addGroup(t, "staff")
@@ -187,7 +190,7 @@ func TestNamesakes(t *testing.T) {
 			}
 			want(t, c, connectors.AlreadyApplied, updating(s.accounts[change.Account.Name].ID, "cn", "Eva Ek, Å=1"))
 		}
-		// One of them changes her name, the others stay as they are.
+		// One of them changes her name, the others are unchanged.
 		want(t, c, connectors.Applied, updating(ids[0], "cn", "Eva Al"))
 		want(t, c, connectors.Applied, renaming(ids[1], "evaev"))
 		s = snapshot(t, c)
@@ -201,8 +204,8 @@ func TestNamesakes(t *testing.T) {
 	})
 }
 
-// TestReferences: what points outside is shown as it is, and what points to
-// nobody is refused.
+// TestReferences checks that a reference to an entry outside people_dn is kept as
+// it is, and that one to a missing account is refused.
 func TestReferences(t *testing.T) {
 	onBoth(t, func(t *testing.T, p place) {
 		c := open(t, p.config())
@@ -228,7 +231,7 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// TestManyReferences: managers that come after those they manage.
+// TestManyReferences reads managers after the accounts that refer to them.
 func TestManyReferences(t *testing.T) {
 	t.Parallel()
 	tree := newSubtree(t, testenv.StartSlapd(t))

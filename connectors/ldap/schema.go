@@ -11,11 +11,11 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// schema is what the server says it knows (RFC 4512 §4.2). A server need not
-// say: known is then empty.
+// schema is the server's published schema (RFC 4512 §4.2). It is empty for a
+// server that publishes none.
 type schema struct {
 	// known maps the names of attribute types and object classes, folded, to
-	// the first name of the same thing, which is the one the server uses.
+	// their first names, which the server uses.
 	known map[string]string
 	// oids maps the OIDs of attribute types to their first names.
 	oids map[string]string
@@ -27,11 +27,10 @@ type schema struct {
 	classes map[string]objectClass
 }
 
-// objectClass is what a definition says about attributes that an entry must
-// have, folded.
+// objectClass is the part of a definition that lists required attributes, folded.
 type objectClass struct{ sup, must []string }
 
-// attributeType is what a definition says about comparing and writing values.
+// attributeType is the part of a definition about comparing and writing values.
 type attributeType struct {
 	sup, equality, syntax string
 	readOnly              bool // only the server writes it (RFC 4512 §4.1.2)
@@ -49,8 +48,8 @@ var (
 	must      = regexp.MustCompile(`\bMUST\s+(\([^)]*\)|\S+)`)
 )
 
-// namesOf returns the names in a definition such as
-// ( 2.5.4.4 NAME ( 'sn' 'surname' ) SUP name ).
+// namesOf returns the names in a definition such as ( 2.5.4.4 NAME ( 'sn'
+// 'surname' ) SUP name ).
 func namesOf(definition string) []string {
 	if m := manyNames.FindStringSubmatch(definition); m != nil {
 		return strings.Fields(strings.ReplaceAll(m[1], "'", ""))
@@ -68,22 +67,22 @@ func group1(r *regexp.Regexp, s string) string {
 	return ""
 }
 
-// listed returns the names in ( a $ b ), or the one that stands without
+// parseNames returns the names in ( a $ b ), or the single name without
 // parentheses (RFC 4512 §4.1), folded.
-func listed(r *regexp.Regexp, definition string) []string {
+func parseNames(r *regexp.Regexp, definition string) []string {
 	return strings.FieldsFunc(group1(r, definition), func(c rune) bool { return strings.ContainsRune("()$ \t", c) })
 }
 
 func newSchema(attributeTypes, objectClasses []string) *schema {
 	out := &schema{known: map[string]string{}, oids: map[string]string{}, types: map[string]attributeType{}, classes: map[string]objectClass{}}
 	for i, definition := range slices.Concat(attributeTypes, objectClasses) {
-		definition = described.ReplaceAllString(definition, "") // it may hold any of the words
+		definition = described.ReplaceAllString(definition, "") // the description may contain any of the keywords
 		names := namesOf(definition)
 		for _, n := range names {
 			out.known[strings.ToLower(n)] = names[0]
 		}
 		if i >= len(attributeTypes) {
-			class := objectClass{listed(supClass, definition), listed(must, definition)}
+			class := objectClass{parseNames(supClass, definition), parseNames(must, definition)}
 			for _, n := range append(names, group1(oid, definition)) {
 				out.classes[strings.ToLower(n)] = class
 			}
@@ -100,13 +99,13 @@ func newSchema(attributeTypes, objectClasses []string) *schema {
 	return out
 }
 
-// loadSchema reads the schema once, and says what speaks against the
-// configuration. A schema that lacks something is read again: somebody may have
-// added it.
+// loadSchema reads the schema once, and returns an error when it contradicts the
+// configuration. A schema that lacks a name is read again, as an administrator
+// may have added it.
 func (s *session) loadSchema(ctx context.Context) (*schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.schema != nil && s.amiss == nil {
+	if s.schema != nil && s.schemaFault == nil {
 		return s.schema, nil
 	}
 	known, err := s.readSchema(ctx)
@@ -117,12 +116,12 @@ func (s *session) loadSchema(ctx context.Context) (*schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.schema, s.amiss = known, amiss
+	s.schema, s.schemaFault = known, amiss
 	return known, amiss
 }
 
 func (s *session) readSchema(ctx context.Context) (*schema, error) {
-	where := s.said("subschemaSubentry")
+	where := s.rootValues("subschemaSubentry")
 	if len(where) == 0 {
 		return newSchema(nil, nil), nil
 	}
@@ -142,10 +141,10 @@ func (s *session) readSchema(ctx context.Context) (*schema, error) {
 	return newSchema(attributeTypes, objectClasses), nil
 }
 
-// mustKnow says which of the names the server does not know. It answers a
-// search for them as if no entry had a value, which looks like nobody has
-// access, or an anchor, or MFA.
-func (s *schema) mustKnow(names ...string) error {
+// requireNames returns an error with the names that the server does not know. The
+// server answers a search for them as if no entry had a value, which looks as if
+// no account had access, an anchor, or MFA.
+func (s *schema) requireNames(names ...string) error {
 	if len(s.known) == 0 {
 		return nil
 	}
@@ -169,15 +168,15 @@ func (s *schema) mustKnow(names ...string) error {
 	return connectors.Errorf(connectors.Permanent, "ldap: the server's schema does not have %s%s: correct the configuration or add it", strings.Join(unknown, ", "), hint)
 }
 
-// disableAttributes disable an account, each on the servers that know it: OpenDJ,
-// and 389 Directory Server.
+// disableAttributes are the attributes that disable an account: in OpenDJ, and in
+// 389 Directory Server.
 var disableAttributes = []string{"ds-pwp-account-disabled", "nsAccountLock"}
 
 // disableSetting returns the setting with which an account can be disabled on the
-// server, when its schema shows one; else nothing.
+// server when its schema shows one; otherwise "".
 func (s *schema) disableSetting() string {
 	for _, attribute := range disableAttributes {
-		if s.knows(attribute) {
+		if s.has(attribute) {
 			return "disable: {attribute: " + attribute + `, value: "true"}`
 		}
 	}
@@ -186,8 +185,8 @@ func (s *schema) disableSetting() string {
 
 // syntaxOf returns the OID of an attribute's syntax, which it may inherit.
 func (s *schema) syntaxOf(attribute string) string {
-	name := bare(attribute)
-	for range 10 { // definitions that inherit from each other would never end
+	name := baseName(attribute)
+	for range 10 { // a bound, in case definitions inherit from each other
 		t, ok := s.types[name]
 		if !ok || t.syntax != "" || t.sup == "" {
 			return t.syntax
@@ -197,12 +196,12 @@ func (s *schema) syntaxOf(attribute string) string {
 	return ""
 }
 
-// knows says whether the server has an attribute or object class.
-func (s *schema) knows(name string) bool { return s.known[strings.ToLower(name)] != "" }
+// has reports whether the server has an attribute or object class.
+func (s *schema) has(name string) bool { return s.known[strings.ToLower(name)] != "" }
 
-// requires reports whether an entry of the class must have the attribute, by
-// the class's definition or that of one above it. known is false when the
-// server does not show the definition.
+// requires reports whether an entry of the class must have the attribute, by the
+// definition of the class or of a superior one. known is false when the server
+// does not show the definition.
 func (s *schema) requires(class, attribute string) (requires, known bool) {
 	var names []string
 	for name, first := range s.known {
@@ -227,23 +226,24 @@ func (s *schema) requires(class, attribute string) (requires, known bool) {
 	return false, known
 }
 
-// isSchemaName says whether a word is one of the schema's or of ours.
+// isSchemaName reports whether a word is a name of the schema or of the
+// configuration.
 func (v *server) isSchemaName(word string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.schema != nil && v.schema.knows(word) {
+	if v.schema != nil && v.schema.has(word) {
 		return true
 	}
 	return slices.ContainsFunc(v.configuredNames(), func(n string) bool { return strings.EqualFold(n, word) })
 }
 
-// configuredNames are all names of attributes and classes in use.
+// configuredNames returns all names of attributes and classes in use.
 func (v *server) configuredNames() []string {
-	return append(slices.Concat(v.essentials(), v.cfg.ObjectClasses, v.cfg.Attributes), v.cfg.RDNAttribute, v.cfg.MFAAttribute)
+	return append(slices.Concat(v.requiredNames(), v.cfg.ObjectClasses, v.cfg.Attributes), v.cfg.RDNAttribute, v.cfg.MFAAttribute)
 }
 
-// essentials are the names without which a snapshot would not be true.
-func (v *server) essentials() []string {
+// requiredNames returns the names without which a snapshot would be wrong.
+func (v *server) requiredNames() []string {
 	return []string{
 		v.cfg.ObjectClasses[0], v.cfg.NameAttribute, v.cfg.AnchorAttribute, v.cfg.IDAttribute,
 		v.cfg.Disable.Attribute, v.cfg.GroupClass, v.cfg.MemberAttribute,
@@ -251,7 +251,7 @@ func (v *server) essentials() []string {
 }
 
 // attributeNames maps each name under which the server may return a managed
-// attribute, folded, to the name configuration has for it.
+// attribute, folded, to its name in the configuration.
 func (v *server) attributeNames(s *schema) map[string]string {
 	names := map[string]string{}
 	for _, n := range v.cfg.Attributes {

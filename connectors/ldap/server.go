@@ -11,26 +11,26 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// server is what is known about the directory after the first connection:
-// what it says about itself, and configuration completed by it.
+// server is what the first connection showed about the directory: what it
+// publishes about itself, and the configuration with the defaults of its flavour.
 type server struct {
 	cfg     Config
 	flavour *flavour
 	root    *ldap.Entry // the root DSE (RFC 4512 §5.1); nil when it shows none
 
-	mu     sync.Mutex
-	schema *schema // nil until it has been read
-	amiss  error   // what the schema says against cfg
+	mu          sync.Mutex
+	schema      *schema // nil until it has been read
+	schemaFault error   // the contradictions between the schema and cfg
 }
 
-// rootAttributes are what is read from the root DSE.
+// rootAttributes are the attributes to read from the root DSE.
 var rootAttributes = []string{
 	"subschemaSubentry", "supportedCapabilities", "supportedExtension",
 	"namingContexts", "defaultNamingContext", "configurationNamingContext", "schemaNamingContext",
 }
 
-// settle asks the server what it is, once.
-func (c *Connector) settle(ctx context.Context, s *session) (*server, error) {
+// detectServer reads the root DSE, once.
+func (c *Connector) detectServer(ctx context.Context, s *session) (*server, error) {
 	c.settling.Lock()
 	defer c.settling.Unlock()
 	if c.server != nil {
@@ -52,23 +52,23 @@ func (c *Connector) settle(ctx context.Context, s *session) (*server, error) {
 	return v, nil
 }
 
-// known returns the server, nil before the first connection.
-func (c *Connector) known() *server {
+// knownServer returns the server, or nil before the first connection.
+func (c *Connector) knownServer() *server {
 	c.settling.Lock()
 	defer c.settling.Unlock()
 	return c.server
 }
 
-// said returns what the root DSE has for an attribute, or nothing.
-func (v *server) said(attribute string) []string {
+// rootValues returns the root DSE's values of an attribute.
+func (v *server) rootValues(attribute string) []string {
 	if v.root == nil {
 		return nil
 	}
 	return v.root.GetEqualFoldAttributeValues(attribute)
 }
 
-// bases are where accounts are.
-func (v *server) bases() []string {
+// accountBases returns the bases of accounts.
+func (v *server) accountBases() []string {
 	bases := []string{v.cfg.PeopleDN}
 	if to := v.cfg.Disable.MoveTo; to != "" && !atOrBelow(to, v.cfg.PeopleDN) {
 		if atOrBelow(v.cfg.PeopleDN, to) {
@@ -79,16 +79,16 @@ func (v *server) bases() []string {
 	return bases
 }
 
-// elsewhere says whether a continuation reference points to what is no part
-// of the directory that accounts and groups are in: a forest's configuration,
-// its schema, and its name service ([MS-ADTS] 3.1.1.1.5). Anything else that
-// is on another server is missing from the answer.
-func (v *server) elsewhere(referral string) bool {
+// outsideDirectory reports whether a continuation reference points to a part that
+// holds neither accounts nor groups: a forest's configuration, its schema, and
+// its DNS zones ([MS-ADTS] 3.1.1.1.5). Any other part on another server is
+// missing from the answer.
+func (v *server) outsideDirectory(referral string) bool {
 	dn := referralDN(referral)
 	if dn == "" {
 		return false
 	}
-	contexts := slices.Concat(v.said("configurationNamingContext"), v.said("schemaNamingContext"))
+	contexts := slices.Concat(v.rootValues("configurationNamingContext"), v.rootValues("schemaNamingContext"))
 	if slices.ContainsFunc(contexts, func(context string) bool { return foldDN(context) == foldDN(dn) }) {
 		return true
 	}
@@ -96,7 +96,7 @@ func (v *server) elsewhere(referral string) bool {
 	return len(contexts) > 0 && (first == "dc=domaindnszones" || first == "dc=forestdnszones")
 }
 
-// isAccount is the filter that tells accounts from other entries.
+// isAccount returns the filter that tells accounts from other entries.
 func (v *server) isAccount() string {
 	class := equals("objectClass", v.cfg.ObjectClasses[0])
 	if v.flavour.accountFilter == "" {
@@ -107,19 +107,19 @@ func (v *server) isAccount() string {
 
 func (v *server) isGroup() string { return equals("objectClass", v.cfg.GroupClass) }
 
-// membersAreNames says whether groups hold login names instead of DNs.
+// membersAreNames reports whether groups hold login names instead of DNs.
 func (v *server) membersAreNames() bool { return strings.EqualFold(v.cfg.MemberAttribute, memberUID) }
 
-// memberValue is what stands in a group for an account.
+// memberValue returns the value that stands for an account in a group.
 func (v *server) memberValue(e *ldap.Entry) string {
 	if v.membersAreNames() {
-		return naming(e, v.cfg.NameAttribute)
+		return namingValue(e, v.cfg.NameAttribute)
 	}
 	return e.DN
 }
 
-// memberKey brings what stands in a group into a form in which equal members
-// are equal strings.
+// memberKey returns a member value in a form in which equal members are equal
+// strings.
 func (v *server) memberKey(value string) string {
 	if v.membersAreNames() {
 		return value // memberUid is compared exactly (RFC 2307 §3)
@@ -127,29 +127,30 @@ func (v *server) memberKey(value string) string {
 	return foldDN(value)
 }
 
-// badName says why a login name cannot be; empty when it can.
-func (v *server) badName(name string) string {
+// invalidName returns why a login name is invalid; empty when it is valid.
+func (v *server) invalidName(name string) string {
 	if v.flavour.loginNames != nil {
 		if why := v.flavour.loginNames(name); why != "" {
 			return why
 		}
 	}
 	if v.membersAreNames() && !isASCII(name) {
-		return "the login name has letters that memberUid cannot hold: a to z, digits and - . _ it can (RFC 2307 §4)"
+		return "the login name has characters that memberUid does not allow; use a to z, digits and - . _ (RFC 2307 §4)"
 	}
 	return ""
 }
 
-// Capabilities implements connectors.Connector. What depends on the flavour is
-// known after the first connection, unless configuration names it.
+// Capabilities implements connectors.Connector. Answers that depend on the
+// flavour are known after the first connection, unless the configuration names
+// the flavour.
 func (c *Connector) Capabilities() connectors.Capabilities {
-	v := c.known()
+	v := c.knownServer()
 	f, later := flavours[c.given.Flavour], ""
 	switch {
 	case v != nil:
 		f = v.flavour
 	case f == nil:
-		f, later = flavours[OpenLDAP], "; Active Directory is detected at the first connection and has its own means"
+		f, later = flavours[OpenLDAP], "; Active Directory is detected at the first connection and uses other attributes"
 	}
 	cfg := f.complete(c.given)
 	disable := "through the attribute " + cfg.Disable.Attribute
@@ -167,7 +168,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 	}
 	password := connectors.Can(f.passwords.note() + later)
 	if !cfg.setsPassword(f) {
-		password = connectors.Cannot("first_password is not configured, and nobody is there to receive it" + later)
+		password = connectors.Cannot("first_password is not configured, and no password file receives it" + later)
 	}
 	references := connectors.Cannot("references is not configured")
 	if len(cfg.References) > 0 {
@@ -185,11 +186,11 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Rename:     connectors.Can("changes " + cfg.NameAttribute + ", and the entry's DN where that names it" + later),
 		connectors.Disable:    connectors.Can(disable + later),
 		connectors.Delete:     connectors.Can(),
-		connectors.Restore:    connectors.Cannot("what LDAP deletes is gone"),
+		connectors.Restore:    connectors.Cannot("LDAP cannot restore deleted entries"),
 		connectors.Members:    connectors.Can("direct ones; a group in a group is a member outside the accounts"),
 		connectors.Password:   password,
 		connectors.MFA:        mfa,
 		connectors.Passes:     connectors.Cannot("LDAP has none"),
-		connectors.Sessions:   connectors.Cannot("LDAP has no sessions but its own connections"),
+		connectors.Sessions:   connectors.Cannot("LDAP has no sessions other than connections"),
 	}
 }

@@ -14,20 +14,21 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// session is one connection, signed in.
+// session is one signed-in connection.
 type session struct {
 	*server
 	conn *ldap.Conn
-	net  net.Conn // below conn, to end a request that nobody waits for
-	wire *wire    // between them, when whole directories are read; else nil
-	// encrypted is set when nobody else can read what is sent.
+	net  net.Conn // below conn, closed to end a request whose caller has gone
+	wire *wire    // between net and conn when whole directories are read; else nil
+	// encrypted reports whether the connection is protected against
+	// eavesdropping.
 	encrypted bool
 	limiter   *limit.Limiter
-	paging    sync.Mutex // held by the one paged search that there may be
+	paging    sync.Mutex // held by the one paged search that may run
 }
 
-// search, add, modify, modifyDN and del send a request, when the server's
-// owner lets them, and wait for the answer.
+// search, add, modify, modifyDN and del send a request when the limits allow it,
+// and wait for the answer.
 func (s *session) search(ctx context.Context, r *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
 	err = s.when(ctx, func() error {
 		result, err = s.conn.Search(r)
@@ -58,8 +59,8 @@ func (s *session) del(ctx context.Context, r *ldap.DelRequest) error {
 func (s *session) when(ctx context.Context, send func() error) error {
 	done, err := s.limiter.Wait(ctx)
 	if err != nil {
-		// Not the server's doing: it must not be taken for one that is down.
-		return connectors.Errorf(connectors.RetryLater, "ldap: the limits in the configuration leave no time for it: %w", err)
+		// RetryLater, as the server is not down.
+		return connectors.Errorf(connectors.RetryLater, "ldap: the limits in the configuration did not allow the request in time: %w", err)
 	}
 	defer done()
 	return send()
@@ -68,8 +69,8 @@ func (s *session) when(ctx context.Context, send func() error) error {
 // dial connects, encrypts as configured and signs in.
 func (c *Connector) dial(ctx context.Context) (*session, error) { return c.open(ctx, false) }
 
-// dialReading is dial for a session that reads whole directories, one paged
-// search after the other.
+// dialReading is dial for a session that reads whole directories, with one paged
+// search at a time.
 func (c *Connector) dialReading(ctx context.Context) (*session, error) { return c.open(ctx, true) }
 
 func (c *Connector) open(ctx context.Context, reading bool) (*session, error) {
@@ -87,7 +88,7 @@ func (c *Connector) open(ctx context.Context, reading bool) (*session, error) {
 		s.close()
 		return nil, c.failure(ctx, "sign in", err)
 	}
-	if s.server, err = c.settle(ctx, s); err != nil {
+	if s.server, err = c.detectServer(ctx, s); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -131,8 +132,8 @@ func (c *Connector) connect(ctx context.Context, reading bool) (*session, error)
 	return s, nil
 }
 
-// encrypt begins TLS, after having asked for it where the port is one for
-// plain text too (RFC 4511 §4.14), and before a password is sent.
+// encrypt starts TLS before a password is sent. On a port for plain text it first
+// requests StartTLS (RFC 4511 §4.14).
 func (c *Connector) encrypt(ctx context.Context, n net.Conn, ask bool) (net.Conn, error) {
 	if ask {
 		stop := context.AfterFunc(ctx, func() { _ = n.Close() })
@@ -148,8 +149,8 @@ func (c *Connector) encrypt(ctx context.Context, n net.Conn, ask bool) (net.Conn
 	return t, t.HandshakeContext(ctx)
 }
 
-// askForTLS is the library's StartTLS, which it does only itself and above
-// its own connection.
+// askForTLS sends a StartTLS request. The library's StartTLS cannot be used below
+// another net.Conn.
 func askForTLS(n net.Conn) error {
 	const startTLS = "1.3.6.1.4.1.1466.20037"
 	request := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "LDAP Request")
@@ -167,22 +168,22 @@ func askForTLS(n net.Conn) error {
 	return ldap.GetLDAPError(answer)
 }
 
-// closeWith ends the connection, and with it every request on it, when ctx
-// ends before stop is called.
+// closeWith closes the connection, and ends every request on it, when ctx ends
+// before stop is called.
 func (s *session) closeWith(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = s.net.Close() })
 }
 
 func (s *session) close() {
 	if s != nil {
-		_ = s.net.Close() // first, so that nothing waits for the server
+		_ = s.net.Close() // first, so that Close does not wait for the server
 		_ = s.conn.Close()
 	}
 }
 
 func (s *session) broken() bool { return s.conn.IsClosing() }
 
-// ping asks for next to nothing.
+// ping sends a cheap request.
 func (s *session) ping(ctx context.Context) error {
 	_, err := s.search(ctx, &ldap.SearchRequest{Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
 	return err

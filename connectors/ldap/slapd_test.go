@@ -65,7 +65,7 @@ func (s *subtree) add(t *testing.T, dn string, attributes map[string][]string) {
 	}
 }
 
-// addGroup makes a group without members, which its own DN stands for.
+// addGroup creates a group whose only member is the placeholder, its own DN.
 func (s *subtree) addGroup(t *testing.T, cn string) (dn string) {
 	t.Helper()
 	dn = "cn=" + goldap.EscapeDN(cn) + "," + s.groups
@@ -80,7 +80,7 @@ func (s *subtree) addPosixGroup(t *testing.T, cn string) (dn string) {
 	return dn
 }
 
-// entry finds an account behind the connector's back.
+// entry reads an account's entry without the connector.
 func (s *subtree) entry(t *testing.T, id string) *goldap.Entry {
 	t.Helper()
 	r, err := s.Dial().Search(&goldap.SearchRequest{
@@ -114,9 +114,9 @@ func attributes(name string) map[string][]string {
 	return map[string][]string{"cn": {"Förnamn " + name}, "sn": {name + "sson"}}
 }
 
-// namesakes gives everybody the same name, which is to name their entries. To
-// that of the longest login name nothing can be added: slapd keeps an RDN of
-// 250 octets at most.
+// namesakes gives every account the same name, which names its entry. The longest
+// login name leaves no room for a suffix: slapd accepts an RDN of 250 octets at
+// most.
 func namesakes(name string) map[string][]string {
 	cn := "Eva Ek"
 	if len(name) > 200 {

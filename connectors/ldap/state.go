@@ -11,14 +11,17 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// byFlag says whether accounts are disabled by a flag among others.
-func (v *server) byFlag() bool { return strings.EqualFold(v.cfg.Disable.Attribute, flagsAttribute) }
+// disabledByFlag reports whether accounts are disabled by a flag of
+// userAccountControl.
+func (v *server) disabledByFlag() bool {
+	return strings.EqualFold(v.cfg.Disable.Attribute, flagsAttribute)
+}
 
-// disabled says whether an account has been disabled. A lock with a timestamp
-// counts as one unless such locks end by themselves: then the server set it
-// after too many wrong passwords, and it is not ours and passes.
+// disabled reports whether an account is disabled. A lock with a timestamp counts
+// unless such locks expire: the server then set it after too many wrong
+// passwords, and it ends by itself.
 func (v *server) disabled(e *ldap.Entry, locksEnd bool) bool {
-	if v.byFlag() {
+	if v.disabledByFlag() {
 		bits, ok := flags(e)
 		return ok && bits&accountDisabled != 0
 	}
@@ -26,12 +29,12 @@ func (v *server) disabled(e *ldap.Entry, locksEnd bool) bool {
 		return true
 	}
 	return slices.ContainsFunc(e.GetEqualFoldAttributeValues(v.cfg.Disable.Attribute), func(value string) bool {
-		return strings.EqualFold(value, v.cfg.Disable.Value) || v.byLock() && value == lockedForGood
+		return strings.EqualFold(value, v.cfg.Disable.Value) || v.disabledByLock() && value == lockedForGood
 	})
 }
 
-// expired says whether the server lets the account no longer in, although
-// nobody has disabled it.
+// expired reports whether the server refuses sign-in because the account has
+// expired, although it is not disabled.
 func (v *server) expired(e *ldap.Entry) bool {
 	for _, attribute := range v.flavour.times {
 		if t, ok := fromFileTime(e.GetEqualFoldAttributeValue(attribute)); ok && attribute == expiresAttribute {
@@ -41,14 +44,15 @@ func (v *server) expired(e *ldap.Entry) bool {
 	return false
 }
 
-// newState adds to a new entry's attributes what makes it enabled or not.
+// newState adds to a new entry's attributes those that make it enabled or
+// disabled.
 func (v *server) newState(own map[string][]string, enabled bool) {
 	d := v.cfg.Disable
 	name := strings.ToLower(d.Attribute)
 	switch {
-	case v.byFlag() && enabled:
+	case v.disabledByFlag() && enabled:
 		own[name] = []string{strconv.Itoa(normalAccount)}
-	case v.byFlag():
+	case v.disabledByFlag():
 		own[name] = []string{strconv.Itoa(normalAccount | accountDisabled)}
 	case !enabled:
 		own[name] = []string{d.Value}
@@ -57,22 +61,22 @@ func (v *server) newState(own map[string][]string, enabled bool) {
 	}
 }
 
-// changeState asks for an account to be enabled or disabled, unless it is. One
-// that has expired is not enabled before it expires no more.
-// Among flags it changes the one bit of the value that was read: were that
-// another by now, the server would find nothing to delete.
+// changeState adds to the request what enables or disables the account, unless it
+// is so already. It removes the expiry of an expired account before enabling it.
+// Of the flags it changes one bit of the value that was read: when the value has
+// changed meanwhile, the server finds no value to delete and refuses.
 func (v *server) changeState(request *ldap.ModifyRequest, e *ldap.Entry, enable, locksEnd bool) error {
 	if enable && v.expired(e) {
 		request.Replace(expiresAttribute, []string{"0"}) // never ([MS-ADA1] 2.3)
 	}
 	if v.disabled(e, locksEnd) != enable {
-		if _, readable := flags(e); !v.byFlag() || readable {
+		if _, readable := flags(e); !v.disabledByFlag() || readable {
 			return nil
 		}
 	}
 	d := v.cfg.Disable
 	switch {
-	case v.byFlag():
+	case v.disabledByFlag():
 		bits, ok := flags(e)
 		if !ok {
 			return connectors.Errorf(connectors.Permanent, "ldap: an account has no %s: let the account in bind_dn read it", flagsAttribute)
@@ -80,16 +84,16 @@ func (v *server) changeState(request *ldap.ModifyRequest, e *ldap.Entry, enable,
 		request.Delete(d.Attribute, []string{strconv.FormatInt(bits, 10)})
 		request.Add(d.Attribute, []string{strconv.FormatInt(bits^accountDisabled, 10)})
 	case enable:
-		request.Replace(d.Attribute, distinct([]string{d.Enabled}))
+		request.Replace(d.Attribute, sortedUnique([]string{d.Enabled}))
 	default:
 		request.Replace(d.Attribute, []string{d.Value})
 	}
 	return nil
 }
 
-// home returns below which DN an account belongs that is enabled or disabled,
-// or "" when it is there.
-func (v *server) home(dn string, enabled bool) string {
+// moveDestination returns the DN below which an enabled or disabled account
+// belongs, or "" when it is there.
+func (v *server) moveDestination(dn string, enabled bool) string {
 	away := v.cfg.Disable.MoveTo
 	if away == "" {
 		return ""

@@ -21,17 +21,17 @@ func (s entitlements) Entitlement(e connectors.Entitlement) error {
 	return nil
 }
 
-// readerConfig signs in as the account that may not do everything, to which
-// access rules apply.
+// readerConfig signs in as the account with limited permissions, to which access
+// rules apply.
 func (s *subtree) readerConfig() ldap.Config {
 	cfg := s.config()
 	cfg.BindDN = s.ReaderDN
 	return cfg
 }
 
-// A group that must have a member and shows none hides its members, in a
-// snapshot and read by itself alike. A group whose members can be read, and one
-// that may be empty, are as they are.
+// TestGroupWithoutReadableMembersIsUnreadable checks that a group that must have
+// a member and shows none is unreadable, in a snapshot and when read alone. A
+// group with readable members and one that may be empty are readable.
 func TestGroupWithoutReadableMembersIsUnreadable(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)
@@ -71,8 +71,8 @@ func TestGroupWithoutReadableMembersIsUnreadable(t *testing.T) {
 	}
 }
 
-// A group of a class that may be empty cannot be told from one that hides its
-// members.
+// TestGroupThatMayBeEmptyIsReadable checks that an empty group of a class that
+// allows it is readable, as it looks the same as one that hides its members.
 func TestGroupThatMayBeEmptyIsReadable(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartSlapd(t)

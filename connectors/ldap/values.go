@@ -9,10 +9,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// shown returns an attribute's values as behov is to see them: times in RFC
-// 3339, never as no value, and the name of the entry without what was added
-// to it because another entry has it.
-func (v *server) shown(e *ldap.Entry, attribute string, values []string) []string {
+// fromServer returns an attribute's values as behov sees them: times in RFC 3339,
+// a time of "never" as no value, and the name of the entry without its suffix.
+func (v *server) fromServer(e *ldap.Entry, attribute string, values []string) []string {
 	if v.isTime(attribute) {
 		var times []string
 		for _, value := range values {
@@ -22,29 +21,29 @@ func (v *server) shown(e *ldap.Entry, attribute string, values []string) []strin
 		}
 		return times
 	}
-	return v.plain(e, attribute, values)
+	return v.withoutSuffix(e, attribute, values)
 }
 
-// plain returns values of the attribute that names entries without what tells
-// the entry apart.
-func (v *server) plain(e *ldap.Entry, attribute string, values []string) []string {
-	login := naming(e, v.cfg.NameAttribute)
-	if !v.distinguishes(attribute) || login == "" {
+// withoutSuffix returns values of the attribute that names entries without the
+// suffix that makes the entry's name unique.
+func (v *server) withoutSuffix(e *ldap.Entry, attribute string, values []string) []string {
+	login := namingValue(e, v.cfg.NameAttribute)
+	if !v.needsSuffix(attribute) || login == "" {
 		return values
 	}
 	values = slices.Clone(values)
 	for i, value := range values {
-		if plain, ok := strings.CutSuffix(value, addition(login)); ok && plain != "" {
+		if plain, ok := strings.CutSuffix(value, nameSuffix(login)); ok && plain != "" {
 			values[i] = plain
 		}
 	}
 	return values
 }
 
-// written is the way back, for an attribute that names no entry. It says why
-// a value cannot be.
-func (v *server) written(attribute string, values []string) (out []string, why string) {
-	values = distinct(values)
+// toServer is the inverse of fromServer, for an attribute that names no entry. It
+// returns why a value is invalid.
+func (v *server) toServer(attribute string, values []string) (out []string, why string) {
+	values = sortedUnique(values)
 	if !v.isTime(attribute) {
 		return values, ""
 	}
@@ -63,19 +62,19 @@ func (v *server) written(attribute string, values []string) (out []string, why s
 
 const neverText = "9223372036854775807"
 
-// distinguishes says whether an attribute names entries without being the
-// login name or the anchor, so that two people may well have the same value.
-func (v *server) distinguishes(attribute string) bool {
+// needsSuffix reports whether an attribute names entries without being the login
+// name or the anchor, so that two people may have the same value.
+func (v *server) needsSuffix(attribute string) bool {
 	own := strings.EqualFold(attribute, v.cfg.NameAttribute) || strings.EqualFold(attribute, v.cfg.AnchorAttribute)
 	return !own && strings.EqualFold(attribute, v.cfg.RDNAttribute)
 }
 
-// addition is what tells an entry from another with the same name.
-func addition(login string) string { return " (" + login + ")" }
+// nameSuffix returns what distinguishes an entry from another with the same name.
+func nameSuffix(login string) string { return " (" + login + ")" }
 
-// naming returns the value of an attribute that names the entry, and the
-// first one when none does.
-func naming(e *ldap.Entry, attribute string) string {
+// namingValue returns the value of an attribute that names the entry, or its
+// first value when none does.
+func namingValue(e *ldap.Entry, attribute string) string {
 	values := e.GetEqualFoldAttributeValues(attribute)
 	if len(values) == 0 {
 		return ""
@@ -94,9 +93,9 @@ func naming(e *ldap.Entry, attribute string) string {
 	return values[0]
 }
 
-// distinct returns the values sorted, each once, without empty ones, which
-// LDAP does not have.
-func distinct(values []string) []string {
+// sortedUnique returns the values sorted, without duplicates and without empty
+// ones, which LDAP does not have.
+func sortedUnique(values []string) []string {
 	values = slices.Clone(values)
 	slices.Sort(values)
 	return slices.DeleteFunc(slices.Compact(values), func(v string) bool { return v == "" })
@@ -111,8 +110,8 @@ func sortedKeys(m map[string][]string) []string {
 	return keys
 }
 
-// successor returns a number's successor; what is no number, zero's.
-func successor(number string) string {
+// increment returns a decimal number plus one; for text that is no number, one.
+func increment(number string) string {
 	n, _ := strconv.Atoi(number)
 	return strconv.Itoa(n + 1)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// TestActiveDirectory is what only Active Directory has. The tests share a
+// TestActiveDirectory tests what only Active Directory has. The subtests share a
 // domain; each has its own organisational units and login names.
 func TestActiveDirectory(t *testing.T) {
 	t.Parallel()
@@ -71,8 +71,8 @@ func testWindowsNames(t *testing.T, d *domain) {
 	c := open(t, d.config())
 	id := applyAll(t, c, creations("w", 1))[0]
 	for name, says := range map[string]string{
-		"abcdefghijklmnopqrstu": "20 characters", "anna@x": "does not take", "a,b": "does not take", "a\tb": "cannot be seen",
-		"a\x00b": "cannot be seen", "anna.": "full stop", " anna": "space", "anna$": "dollar", `DOM\anna`: "does not take",
+		"abcdefghijklmnopqrstu": "20 characters", "anna@x": "does not allow", "a,b": "does not allow", "a\tb": "not printable",
+		"a\x00b": "not printable", "anna.": "full stop", " anna": "space", "anna$": "dollar", `DOM\anna`: "does not allow",
 	} {
 		create := creations("w", 1)[0]
 		create.Account = connectors.AccountRef{Name: name, Anchor: "anchor " + name}
@@ -198,7 +198,7 @@ func testPrimaryGroup(t *testing.T, d *domain) {
 func testWindowsPasswords(t *testing.T, d *domain) {
 	h := &hands{}
 	cfg := d.config()
-	cfg.Handover = h
+	cfg.PasswordSink = h
 	cfg.FirstPassword.Keep = true
 	c := open(t, cfg)
 	id := applyAll(t, c, creations("pw", 1))[0]
@@ -247,8 +247,8 @@ func testPlaintextCreation(t *testing.T, d *domain) {
 	applyAll(t, open(t, cfg), creations("plain", 1))
 }
 
-// The forest's configuration and name service are named in the answer, and
-// are nothing that is missing.
+// testWholeDomain checks that references to the forest's configuration and DNS
+// zones do not make the answer incomplete.
 func testWholeDomain(t *testing.T, d *domain) {
 	cfg := d.config()
 	cfg.PeopleDN, cfg.GroupsDN = d.BaseDN, d.BaseDN
@@ -256,7 +256,7 @@ func testWholeDomain(t *testing.T, d *domain) {
 	if _, ok := s.accounts["Administrator"]; !ok || !s.entitlements["Domain Users"] {
 		t.Errorf("accounts %v, groups %v", s.accounts, s.entitlements)
 	}
-	// Everybody is in it by the number alone.
+	// Every account is a member by its primaryGroupID alone.
 	if len(s.members["Domain Users"]) < 2 {
 		t.Errorf("members of Domain Users: %v", s.members["Domain Users"])
 	}
@@ -268,7 +268,7 @@ func testWholeDomain(t *testing.T, d *domain) {
 func testNoRights(t *testing.T, d *domain) {
 	h := &hands{}
 	cfg := d.config()
-	cfg.Handover, cfg.FirstPassword.Keep = h, true
+	cfg.PasswordSink, cfg.FirstPassword.Keep = h, true
 	admin := open(t, cfg)
 	ids := applyAll(t, admin, creations("nr", 2))
 	d.addGroup(t, "g")
@@ -361,7 +361,7 @@ func testWindowsUnmanageable(t *testing.T, d *domain) {
 	cfg.ReadOnly = []string{"samaccountname", "memberOf"}
 	c := open(t, cfg)
 	applyAll(t, c, creations("ro", 1))
-	if err := c.Check(t.Context()); err != nil { // nobody may write memberOf, and nobody has to
+	if err := c.Check(t.Context()); err != nil { // memberOf is never written, and Check does not require it
 		t.Errorf("attributes that are only read: %v", err)
 	}
 	if a := snapshot(t, c).accounts["ro00000"]; !slices.Equal(a.Attributes["sAMAccountName"], []string{"ro00000"}) {
@@ -404,7 +404,7 @@ func testTakenNames(t *testing.T, d *domain) {
 	create := creations("tn", 2)[1]
 	create.Account.Name = "evaalm"
 	create.Attributes["cn"] = []string{"Eva Alm"}
-	want(t, c, connectors.Refused, create) // which is why somebody asks
+	want(t, c, connectors.Refused, create) // behov then asks which names are taken
 	names := []string{"EvaAlm", "evaalm2", "tn00000", "takengroup", "evaupn", "", "*", "eva*", "a)(cn=*", `a\b`, "a\x00b", "åsa", "\xff", strings.Repeat("x", 300)}
 	for i := range 120 { // several requests
 		names = append(names, fmt.Sprintf("nobody%d", i))
@@ -432,8 +432,8 @@ func testTakenNames(t *testing.T, d *domain) {
 	}
 }
 
-// An account that has expired is shown as disabled: enabling it makes it an
-// account that can be used, or says who has to decide.
+// testEnableExpired checks that enabling an expired account, which is shown as
+// disabled, makes it usable, or says that the mapping decides.
 func testEnableExpired(t *testing.T, d *domain) {
 	unmanaged := d.config()
 	managed, read := d.config(), d.config()
@@ -466,7 +466,7 @@ func testEnableExpired(t *testing.T, d *domain) {
 		want(t, c, connectors.AlreadyApplied, ref(connectors.EnableAccount, id))
 		want(t, c, connectors.Applied, ref(connectors.DisableAccount, id))
 		expire(c, id)
-		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id)) // both at once
+		want(t, c, connectors.Applied, ref(connectors.EnableAccount, id)) // one change enables it and removes the expiry
 		enabled(c, "0")
 	}
 	c = open(t, managed)

@@ -12,26 +12,26 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// wire is a connection below the library. On one that reads whole directories
-// it takes the entries of paged searches out of the stream and decodes them
-// itself, as the library's way of doing so takes several times as long as the
-// server needs to send them. Everything else passes as it is.
+// wire is a connection below the library. On a connection that reads whole
+// directories it takes the entries of paged searches out of the stream and
+// decodes them itself, as the library takes several times as long as the server
+// needs to send them. It passes on everything else unchanged.
 //
-// It must never guess: what is not a well-formed message ends the connection.
+// It must never guess: a malformed message ends the connection.
 type wire struct {
 	net.Conn
 	in    *bufio.Reader
-	frame []byte // the message being looked at
-	rest  []byte // what of a message the library has still to read
+	frame []byte // the current message
+	rest  []byte // the part of a message that the library has not read yet
 
-	mu   sync.Mutex
-	bulk int64 // the message ID of the last paged search; 0 before
-	page []*ldap.Entry
+	mu            sync.Mutex
+	pagedSearchID int64 // the message ID of the last paged search; 0 before
+	page          []*ldap.Entry
 }
 
 func newWire(conn net.Conn) *wire { return &wire{Conn: conn, in: bufio.NewReaderSize(conn, 1<<16)} }
 
-// The tags of RFC 4511 that wire has to tell apart.
+// The tags of RFC 4511 that wire distinguishes.
 const (
 	tagSequence    = 0x30
 	tagSet         = 0x31
@@ -41,22 +41,22 @@ const (
 	tagSearchEntry = 0x64 // SearchResultEntry
 )
 
-// largestMessage is in octets. A group of a million members has about 100 MB.
-const largestMessage = 1 << 28
+// maxMessage is in octets. A group of a million members has about 100 MB.
+const maxMessage = 1 << 28
 
-var errMessage = errors.New("the server sent what is no LDAP message")
+var errMessage = errors.New("the server sent data that is no LDAP message")
 
 // Write sends a message, which the library passes as a whole.
 func (w *wire) Write(b []byte) (int, error) {
 	if id, op, _, err := message(b); err == nil && op == tagSearch && bytes.Contains(b, []byte(ldap.ControlTypePaging)) {
 		w.mu.Lock()
-		w.bulk, w.page = id, nil
+		w.pagedSearchID, w.page = id, nil
 		w.mu.Unlock()
 	}
 	return w.Conn.Write(b)
 }
 
-// Read passes on what the library is to see.
+// Read returns the stream without the entries that wire takes out.
 func (w *wire) Read(b []byte) (int, error) {
 	for len(w.rest) == 0 {
 		if err := w.next(); err != nil {
@@ -67,7 +67,7 @@ func (w *wire) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		w.mu.Lock()
-		ours := op == tagSearchEntry && id == w.bulk
+		ours := op == tagSearchEntry && id == w.pagedSearchID
 		w.mu.Unlock()
 		if !ours {
 			w.rest = w.frame
@@ -86,8 +86,8 @@ func (w *wire) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// take returns the entries of the last paged search, once it is over.
-func (w *wire) take() []*ldap.Entry {
+// takeEntries returns the entries of the last paged search after its end.
+func (w *wire) takeEntries() []*ldap.Entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	page := w.page
@@ -111,8 +111,8 @@ func (w *wire) next() error {
 	if head, err = w.peek(size); err != nil {
 		return err
 	}
-	length, headed, err := measure(head)
-	if err != nil || head[0] != tagSequence || length > largestMessage {
+	length, headed, err := parseHeader(head)
+	if err != nil || head[0] != tagSequence || length > maxMessage {
 		return errMessage
 	}
 	if total := headed + length; cap(w.frame) < total {
@@ -126,8 +126,8 @@ func (w *wire) next() error {
 	return nil
 }
 
-// peek looks at the beginning of a message. Only between two messages is an
-// end one.
+// peek returns the beginning of a message. io.EOF is valid only between two
+// messages.
 func (w *wire) peek(n int) ([]byte, error) {
 	head, err := w.in.Peek(n)
 	if err == io.EOF && len(head) > 0 {
@@ -136,9 +136,9 @@ func (w *wire) peek(n int) ([]byte, error) {
 	return head, err
 }
 
-// measure reads the tag and length at the beginning of b (X.690 §8.1), and
-// returns how long the content is, and where it begins.
-func measure[T []byte | string](b T) (length, headed int, err error) {
+// parseHeader parses the tag and length at the beginning of b (X.690 §8.1), and
+// returns the length of the content, and where it begins.
+func parseHeader[T []byte | string](b T) (length, headed int, err error) {
 	if len(b) < 2 {
 		return 0, 0, errMessage
 	}
@@ -155,59 +155,59 @@ func measure[T []byte | string](b T) (length, headed int, err error) {
 	return length, 2 + octets, nil
 }
 
-// cut takes an element with the tag off the beginning of b.
-func cut[T []byte | string](b T, tag byte) (content, rest T, err error) {
-	length, headed, err := measure(b)
+// takeElement takes an element with the tag off the beginning of b.
+func takeElement[T []byte | string](b T, tag byte) (content, rest T, err error) {
+	length, headed, err := parseHeader(b)
 	if err != nil || b[0] != tag || len(b)-headed < length {
 		return content, rest, errMessage
 	}
 	return b[headed : headed+length], b[headed+length:], nil
 }
 
-// message takes an LDAPMessage apart (RFC 4511 §4.1.1).
+// message parses an LDAPMessage (RFC 4511 §4.1.1).
 func message(b []byte) (id int64, op byte, content []byte, err error) {
-	whole, _, err := cut(b, tagSequence)
+	whole, _, err := takeElement(b, tagSequence)
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	number, rest, err := cut(whole, tagInteger)
+	number, rest, err := takeElement(whole, tagInteger)
 	if err != nil || len(rest) == 0 {
 		return 0, 0, nil, errMessage
 	}
 	for _, octet := range number {
 		id = id<<8 | int64(octet)
 	}
-	content, _, err = cut(rest, rest[0])
+	content, _, err = takeElement(rest, rest[0])
 	return id, rest[0], content, err
 }
 
-// entry decodes a SearchResultEntry (RFC 4511 §4.5.2). All its texts share
-// the memory of the message.
+// entry decodes a SearchResultEntry (RFC 4511 §4.5.2). All its strings share the
+// memory of the message.
 func entry(text string) (*ldap.Entry, error) {
-	dn, rest, err := cut(text, tagOctets)
+	dn, rest, err := takeElement(text, tagOctets)
 	if err != nil {
 		return nil, err
 	}
-	list, _, err := cut(rest, tagSequence)
+	list, _, err := takeElement(rest, tagSequence)
 	if err != nil {
 		return nil, err
 	}
 	e := &ldap.Entry{DN: dn}
 	for len(list) > 0 {
 		var one, name, set string
-		if one, list, err = cut(list, tagSequence); err != nil {
+		if one, list, err = takeElement(list, tagSequence); err != nil {
 			return nil, err
 		}
-		if name, one, err = cut(one, tagOctets); err != nil {
+		if name, one, err = takeElement(one, tagOctets); err != nil {
 			return nil, err
 		}
-		if set, _, err = cut(one, tagSet); err != nil {
+		if set, _, err = takeElement(one, tagSet); err != nil {
 			return nil, err
 		}
 		a := &ldap.EntryAttribute{Name: name}
 		for len(set) > 0 {
 			var value string
-			if value, set, err = cut(set, tagOctets); err != nil {
+			if value, set, err = takeElement(set, tagOctets); err != nil {
 				return nil, err
 			}
 			a.Values = append(a.Values, value)

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// encoded is a message with a SearchResultEntry in it.
+// encoded returns a message with a SearchResultEntry.
 func encoded(id int64, dn string, attributes map[string][]string) []byte {
 	m := ber.Encode(ber.ClassUniversal, ber.TypeConstructed, ber.TagSequence, nil, "")
 	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
@@ -35,7 +35,7 @@ func encoded(id int64, dn string, attributes map[string][]string) []byte {
 	return m.Bytes()
 }
 
-// stream is a connection on which a server has said all it will say.
+// stream is a connection on which a server has sent everything.
 type stream struct {
 	net.Conn
 	in io.Reader
@@ -44,8 +44,9 @@ type stream struct {
 func (s stream) Read(b []byte) (int, error)  { return s.in.Read(b) }
 func (s stream) Write(b []byte) (int, error) { return len(b), nil }
 
-// Entries of a paged search are taken out, whole and unchanged; everything
-// else reaches the library as it was.
+// TestWireTakesEntriesAndNothingElse checks that wire takes the entries of a
+// paged search out of the stream complete and unchanged, and passes on everything
+// else.
 func TestWireTakesEntriesAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.Int64Range(1, 1<<31-1).Draw(t, "id")
@@ -72,19 +73,19 @@ func TestWireTakesEntriesAndNothingElse(t *testing.T) {
 			want = append(want, e)
 		}
 		w := newWire(stream{in: &sent})
-		w.bulk = id
+		w.pagedSearchID = id
 		got, err := io.ReadAll(w)
 		if err != nil || !bytes.Equal(got, passed.Bytes()) {
 			t.Fatalf("%v, passed on %d octets, want %d", err, len(got), passed.Len())
 		}
-		if diff := cmp.Diff(want, w.take()); diff != "" {
+		if diff := cmp.Diff(want, w.takeEntries()); diff != "" {
 			t.Fatal(diff)
 		}
 	})
 }
 
-// Whatever comes, it is decoded or it is an error, and what was cut off never
-// passes for whole.
+// TestWireSurvivesAnything checks, for arbitrary input, that wire returns entries
+// or an error, and never accepts a truncated message.
 func TestWireSurvivesAnything(t *testing.T) {
 	good := encoded(7, "uid=anna", map[string][]string{"cn": {"Anna", "A"}, "sn": {"Ek"}})
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,7 +95,7 @@ func TestWireSurvivesAnything(t *testing.T) {
 		}
 		b = b[:rapid.IntRange(0, len(b)).Draw(t, "length")]
 		w := newWire(stream{in: bytes.NewReader(b)})
-		w.bulk = 7
+		w.pagedSearchID = 7
 		_, err := io.ReadAll(w)
 		if len(b) < len(good) && bytes.Equal(b, good[:len(b)]) && len(b) > 0 && err == nil {
 			t.Fatalf("%d of %d octets, and no error", len(b), len(good))

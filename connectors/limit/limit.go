@@ -1,8 +1,8 @@
-// Package limit keeps a connector from asking more of its target than the
-// target's owner allows: so many requests a second, so many at a time.
+// Package limit bounds the requests of a connector: their number per second and
+// at the same time.
 //
-// A connector holds one [Limiter] and asks it before each request. The
-// package must never drop a request or reorder those of one caller.
+// A connector has one [Limiter] and calls it before each request. The package
+// must never drop a request or reorder those of one caller.
 package limit
 
 import (
@@ -14,35 +14,35 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits are what the target's owner allows. The zero value allows anything.
+// Limits are the configured limits of a target. The zero value means no limits.
 type Limits struct {
-	// PerSecond is how many requests may begin in a second, on average; zero
-	// is any number.
+	// PerSecond is how many requests may start per second, on average; zero means
+	// no limit.
 	PerSecond float64 `yaml:"requests_per_second"`
-	// Burst is how many may begin at once after a pause; by default as many as
-	// in one second, at least one.
+	// Burst is how many requests may start at once after a pause; by default as
+	// many as in one second, at least one.
 	Burst int `yaml:"burst"`
-	// Concurrent is how many may wait for an answer at the same time; zero is
-	// what the connector finds reasonable.
+	// Concurrent is how many requests may wait for an answer at the same time;
+	// zero means the connector's default.
 	Concurrent int `yaml:"concurrent_requests"`
 }
 
-// Validate says what is wrong with the numbers.
+// Validate returns an error when a limit is negative.
 func (l Limits) Validate() error {
 	if l.PerSecond < 0 || math.IsNaN(l.PerSecond) || math.IsInf(l.PerSecond, 0) || l.Burst < 0 || l.Concurrent < 0 {
-		return fmt.Errorf("limits: numbers must not be negative; leave one out for no limit")
+		return fmt.Errorf("limits: numbers must not be negative; omit one for no limit")
 	}
 	return nil
 }
 
-// Limiter holds requests back. It may be used by several goroutines.
+// Limiter delays requests. It is safe for concurrent use.
 type Limiter struct {
 	rate  *rate.Limiter // nil without a limit
 	slots chan struct{}
 }
 
-// New returns a limiter. concurrent is how many requests may wait for an
-// answer when the limits do not say.
+// New returns a limiter. concurrent is how many requests may wait for an answer
+// when the limits do not say.
 func New(l Limits, concurrent int) *Limiter {
 	if l.Concurrent > 0 {
 		concurrent = l.Concurrent
@@ -58,8 +58,8 @@ func New(l Limits, concurrent int) *Limiter {
 	return out
 }
 
-// Wait returns when one more request may begin. Call done when its answer has
-// come. The error is the context's, when it ended first.
+// Wait returns when one more request may start. The caller calls done when its
+// answer has come. The error is the context's, when it ended first.
 func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 	select {
 	case l.slots <- struct{}{}:
@@ -74,15 +74,15 @@ func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, context.DeadlineExceeded // it could not begin before that
+		return nil, context.DeadlineExceeded // the request could not start before the deadline
 	}
 	return func() { <-l.slots }, nil
 }
 
-// Concurrent is how many requests may wait for an answer at the same time.
+// Concurrent returns how many requests may wait for an answer at the same time.
 func (l *Limiter) Concurrent() int { return cap(l.slots) }
 
-// SideBySide calls do for every item, so many at a time.
+// SideBySide calls do for every item, with at most atOnce calls at the same time.
 func SideBySide[T any](atOnce int, items []T, do func(T)) {
 	var wg sync.WaitGroup
 	next := make(chan T)

@@ -16,7 +16,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// document is the file's format: meant to be read and edited by hand.
+// document is the file's format, which people may read and edit.
 type document struct {
 	Accounts []fileAccount       `json:"accounts"`
 	Groups   map[string][]string `json:"groups"` // account IDs
@@ -31,8 +31,8 @@ type fileAccount struct {
 	Attributes map[string][]string `json:"attributes,omitempty"`
 }
 
-// load reads the file. One that is not there yet is an empty target; one that
-// is there and cannot be understood is an error, never an empty target.
+// load reads the file. A missing file is an empty target; a file that cannot be
+// parsed is an error, never an empty target.
 func load(name string, groups []string) (*state, os.FileInfo, error) {
 	s := newState(groups)
 	f, err := os.Open(name)
@@ -81,7 +81,7 @@ func (a account) file() fileAccount {
 	return fileAccount{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: a.mfa, Attributes: a.Attributes}
 }
 
-// save replaces the file in one step, so that a reader, or a power cut, finds
+// save replaces the file atomically, so that a reader, or a power failure, finds
 // either the old one or the new one.
 func save(name string, s *state) (err error) {
 	d := document{Groups: make(map[string][]string, len(s.members))}
@@ -116,14 +116,14 @@ func save(name string, s *state) (err error) {
 	return os.Rename(f.Name(), name)
 }
 
-// sweep removes what a process left that was killed while it wrote the file. What
-// cannot be removed is left to the next one.
+// sweep removes temporary files of processes that were killed while writing. It
+// ignores errors; the next call tries again.
 func sweep(name string) {
 	const abandoned = time.Hour
 	dir, prefix := filepath.Dir(name), "."+filepath.Base(name)+"-"
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return // writing says why
+		return // the write reports the error
 	}
 	for _, e := range entries {
 		if random, is := strings.CutPrefix(e.Name(), prefix); !is || random == "" || strings.Trim(random, "0123456789") != "" {

@@ -12,28 +12,28 @@ import (
 	"slices"
 )
 
-// largeFile is from how many bytes on a target's file is not written whole with
-// each batch: what changed is appended to a journal beside it, FILE.journal, until
-// the journal is as large as the file. Writing n changes then costs what n changes
-// cost, and not n squared.
+// largeFile is the size in bytes from which a target's file is not rewritten with
+// each batch: changes are appended to a journal beside it, FILE.journal, until
+// the journal is as large as the file. Writing n changes then costs O(n), and not
+// O(n²).
 const largeFile = 1 << 20
 
-// file is a target's file, with its journal. Both together are the state.
+// file is a target's file with its journal. Both together are the state.
 type file struct {
 	name   string
 	groups []string
-	large  int64 // largeFile, but in tests
+	large  int64 // largeFile, except in tests
 
-	// What was read last, of a large file: the file is read once, and after that
-	// what is appended to the journal. Nil for nothing.
+	// The last state of a large file: the file is read once, and after that only
+	// what is appended to the journal. Nil for none.
 	state *state
 	base  os.FileInfo
-	read  int64 // how much of the journal state has: whole lines
+	read  int64 // how much of the journal state contains, in whole lines
 }
 
-// batch is a line of the journal: what a batch made of what it changed. A line is
-// there as a whole or not at all. Lines may be read once more over a file that has
-// them already, in their order, and make nothing of it.
+// batch is a line of the journal: the new state of everything that a batch
+// changed. A line is complete or ignored. Applying lines again, in their order,
+// to a file that contains them already changes nothing.
 type batch struct {
 	Put    []fileAccount       `json:"put,omitempty"`
 	Gone   []string            `json:"gone,omitempty"`
@@ -43,7 +43,7 @@ type batch struct {
 
 func (f *file) journal() string { return f.name + ".journal" }
 
-// load returns the state as it is on disk. It must not be changed but by update.
+// load returns the state as it is on disk. Only update may change it.
 func (f *file) load() (*state, error) {
 	for {
 		s, base, read, err := f.loadOnce()
@@ -51,8 +51,8 @@ func (f *file) load() (*state, error) {
 			f.state = nil
 			return nil, err
 		}
-		// A writer replaces the file and then removes the journal. When the file is
-		// the same still, the journal that was read belongs to it.
+		// A writer replaces the file and then removes the journal. When the file
+		// is unchanged, the journal that was read belongs to it.
 		if now, err := os.Stat(f.name); !sameFile(base, now, err) {
 			f.state = nil
 			continue
@@ -82,9 +82,9 @@ func sameFile(a, b os.FileInfo, err error) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// replay brings a state up to what the journal says from an offset on, and returns
-// the offset after its last whole line: what a killed writer left unfinished was
-// never answered for.
+// replay applies the journal to a state from an offset on, and returns the offset
+// after its last complete line: an incomplete line of a killed writer was never
+// confirmed.
 func (f *file) replay(s *state, from int64) (int64, error) {
 	j, err := os.Open(f.journal())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,8 +136,8 @@ func (s *state) replay(b batch) {
 	}
 }
 
-// update lets change work on the state and keeps what came of it, while no other
-// process does the same.
+// update calls change on the state and stores the result, under a lock against
+// other processes.
 func (f *file) update(change func(*state)) (err error) {
 	unlock, err := lock(f.name + ".lock")
 	if err != nil {
@@ -166,7 +166,7 @@ func (f *file) update(change func(*state)) (err error) {
 	return f.save(s)
 }
 
-// append writes a line to the journal, and waits until it is on the disk.
+// append writes a line to the journal, and syncs it to disk.
 func (f *file) append(b batch) (err error) {
 	defer func() {
 		if err != nil {
@@ -181,21 +181,21 @@ func (f *file) append(b batch) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := j.Truncate(f.read); err != nil { // what a killed writer left
+	if err := j.Truncate(f.read); err != nil { // the incomplete line of a killed writer
 		return errors.Join(err, j.Close())
 	}
 	n, err := j.WriteAt(append(line, '\n'), f.read)
 	if err == nil {
 		err = j.Sync()
 	}
-	if err != nil { // none of it: a whole line would be true
+	if err != nil { // remove it: a complete line would count
 		return errors.Join(err, j.Truncate(f.read), j.Close())
 	}
 	f.read += int64(n)
 	return j.Close()
 }
 
-// save writes the state as one file, which needs no journal.
+// save writes the state as one file and removes the journal.
 func (f *file) save(s *state) error {
 	f.state = nil
 	if err := save(f.name, s); err != nil {
@@ -211,7 +211,7 @@ func (f *file) save(s *state) error {
 	return nil
 }
 
-// fold writes the state as one file if a journal lies beside it.
+// fold writes the state as one file if there is a journal.
 func (f *file) fold() (err error) {
 	if _, err := os.Stat(f.journal()); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -228,13 +228,14 @@ func (f *file) fold() (err error) {
 	return f.save(s)
 }
 
-// changes are what a batch changed: accounts, and memberships as group and account.
+// changes are what a batch changed: accounts, and memberships as group and
+// account.
 type changes struct {
 	accounts map[string]bool
 	members  map[[2]string]bool
 }
 
-// batch returns what was changed as it is now.
+// batch returns the current state of what was changed.
 func (s *state) batch() batch {
 	b := batch{Joined: map[string][]string{}, Left: map[string][]string{}}
 	for id := range s.changed.accounts {

@@ -2,8 +2,8 @@
 
 package memory
 
-// lock does nothing where there is no flock: there, one process at a time may
-// use a file.
+// lock does nothing on systems without flock: there, only one process at a time
+// may use a file.
 func lock(string) (unlock func() error, err error) {
 	return func() error { return nil }, nil
 }

@@ -1,10 +1,9 @@
-// Package memory is a target that lives in this process, or in one local JSON
-// file: for trying behov out, for demonstrations and for tests of everything
-// that needs a target but not a server.
+// Package memory is a target in this process, or in one local JSON file: for
+// evaluation, for demonstrations and for tests of everything that needs a target
+// but not a server.
 //
-// It must behave as a real target does, names taken and unknown groups
-// included, and must never be lenient where a directory would refuse: what
-// works here has to work there.
+// It must behave like a real target, taken names and unknown groups included, and
+// must never accept what a directory would refuse.
 package memory
 
 import (
@@ -21,13 +20,13 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Config says what there is at first and where it is kept.
+// Config is the initial state and the file.
 type Config struct {
-	// File keeps the state as JSON. Without it the state ends with the
-	// process. Several processes may use one file at the same time.
+	// File keeps the state as JSON. Without it the state ends with the process.
+	// Several processes may use one file at the same time.
 	File string `yaml:"file"`
-	// Groups are entitlements that exist from the start, besides those the
-	// file lists.
+	// Groups are entitlements that exist from the start, in addition to those in
+	// the file.
 	Groups []string `yaml:"groups"`
 	// References are attributes whose values are other accounts' IDs.
 	References []string `yaml:"-"`
@@ -50,12 +49,12 @@ var (
 	_ connectors.AccountLocator  = (*Connector)(nil)
 )
 
-// readAtOnce is up to how many bytes of a file are read by New, so that one that is
-// broken is found before anything is asked of it.
+// readAtOnce is the size in bytes up to which New reads a file, so that an
+// invalid one is reported early.
 const readAtOnce = 32 << 10
 
 // New returns a connector. It reads the file when there is one, unless it is
-// larger than that, and writes nothing until something is applied.
+// larger than readAtOnce, and writes nothing until a change is applied.
 func New(cfg Config) (*Connector, error) {
 	c := &Connector{cfg: cfg, state: newState(cfg.Groups)}
 	if cfg.File == "" {
@@ -63,7 +62,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c.file = &file{name: cfg.File, groups: cfg.Groups, large: largeFile}
 	if info, err := os.Stat(cfg.File); err == nil && info.Size() >= readAtOnce {
-		return c, nil // the first question reads it
+		return c, nil // read on first use
 	}
 	if _, err := c.file.load(); err != nil {
 		return nil, fmt.Errorf("memory target: %w", err)
@@ -81,22 +80,22 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Rename:     connectors.Can(),
 		connectors.Disable:    connectors.Can(),
 		connectors.Delete:     connectors.Can(),
-		connectors.Restore:    connectors.Cannot("what is deleted is gone"),
+		connectors.Restore:    connectors.Cannot("deleted accounts cannot be restored"),
 		connectors.Members:    connectors.Can(),
-		connectors.Password:   connectors.Cannot("nobody signs in to a file"),
+		connectors.Password:   connectors.Cannot("a file has no sign-in"),
 		connectors.MFA:        connectors.Can("an account's mfa flag"),
-		connectors.Passes:     connectors.Cannot("nobody signs in to a file"),
-		connectors.Sessions:   connectors.Cannot("nobody signs in to a file"),
+		connectors.Passes:     connectors.Cannot("a file has no sign-in"),
+		connectors.Sessions:   connectors.Cannot("a file has no sign-in"),
 	}
 }
 
-// Check says whether the file can be read and locked.
+// Check reports whether the file can be read and locked.
 func (c *Connector) Check(ctx context.Context) error {
 	_, err := c.read(ctx)
 	return err
 }
 
-// Snapshot emits everything, sorted, as it was at one instant.
+// Snapshot emits everything, sorted, as of one instant.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
 	s, err := c.read(ctx)
 	if err != nil {
@@ -105,7 +104,7 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	return s.emit(ctx, sink)
 }
 
-// emit shows everything, sorted.
+// emit emits everything, sorted.
 func (s *state) emit(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
 	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
 		if err := ctx.Err(); err != nil {
@@ -124,7 +123,7 @@ func (s *state) emit(ctx context.Context, sink connectors.Sink) (connectors.Comp
 		}
 		for _, id := range slices.Sorted(maps.Keys(s.members[name])) {
 			if _, ok := s.accounts[id]; !ok {
-				id = "" // somebody wrote it into the file by hand
+				id = "" // edited by hand
 			}
 			if err := sink.Membership(connectors.Membership{Entitlement: name, AccountID: id}); err != nil {
 				return connectors.Completeness{}, err
@@ -188,8 +187,8 @@ func (c *Connector) FindAccounts(ctx context.Context, names []string, values map
 	return few.emit(ctx, sink)
 }
 
-// LocateAccounts implements connectors.AccountLocator. There is nowhere else in
-// the target than what Snapshot shows.
+// LocateAccounts implements connectors.AccountLocator. The target has no other
+// part than what Snapshot shows.
 func (c *Connector) LocateAccounts(ctx context.Context, accounts []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {
 	var there []connectors.Location
 	err := c.look(ctx, func(s *state) {
@@ -235,8 +234,8 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (c
 	return connectors.Completeness{Complete: true}, nil
 }
 
-// Apply carries out the changes in order. With a file, either all that were
-// answered with an outcome are on disk when it returns, or none.
+// Apply carries out the changes in order. With a file, either all changes with an
+// outcome are on disk when it returns, or none.
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	var results []connectors.Result
 	err := c.write(ctx, func(s *state) {
@@ -252,8 +251,8 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 	return results
 }
 
-// Close implements connectors.Connector. What lies in a journal is brought into
-// the file, so that people can read it.
+// Close implements connectors.Connector. It merges the journal into the file, so
+// that people can read it.
 func (c *Connector) Close() error {
 	if c.file == nil {
 		return nil
@@ -266,16 +265,16 @@ func (c *Connector) Close() error {
 	return nil
 }
 
-// Put writes an account as somebody other than behov would, without asking
-// whether it may: tests and demonstrations make foreign accounts, drift and
-// MFA enrolments with it. An empty ID gets a new one, which is returned.
+// Put writes an account without permission checks, as another tool would: tests
+// and demonstrations create foreign accounts, drift and MFA enrolments with it.
+// An empty ID gets a new one, which is returned.
 func (c *Connector) Put(a connectors.Account, mfa bool) (string, error) {
 	a.ID = cmp.Or(a.ID, uuid.NewString())
 	err := c.write(context.Background(), func(s *state) { s.put(account{Account: a, mfa: mfa}) })
 	return a.ID, err
 }
 
-// look lets f see the state while nobody changes it.
+// look calls f with the state, under the lock.
 func (c *Connector) look(ctx context.Context, f func(*state)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -289,12 +288,12 @@ func (c *Connector) look(ctx context.Context, f func(*state)) error {
 	return err
 }
 
-// current returns the state as it is now; c.mu is held as long as it is used.
+// current returns the current state; the caller holds c.mu while it uses it.
 func (c *Connector) current() (*state, error) {
 	if c.file == nil {
 		return c.state, nil
 	}
-	// A rename replaces the file as a whole, so that reading takes no lock.
+	// The file is replaced by a rename, so that reading needs no lock.
 	s, err := c.file.load()
 	if err != nil {
 		return nil, connectors.Errorf(connectors.TargetDown, "memory target: %w", err)
@@ -302,7 +301,7 @@ func (c *Connector) current() (*state, error) {
 	return s, nil
 }
 
-// read returns a state that nobody changes any more.
+// read returns an immutable state.
 func (c *Connector) read(ctx context.Context) (s *state, err error) {
 	err = c.look(ctx, func(now *state) {
 		if s = now; c.file == nil || c.file.state != nil {
@@ -312,7 +311,7 @@ func (c *Connector) read(ctx context.Context) (s *state, err error) {
 	return s, err
 }
 
-// write lets change work on the newest state, and keeps what came of it.
+// write calls change on the current state, and stores the result.
 func (c *Connector) write(ctx context.Context, change func(*state)) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -15,7 +15,7 @@ type account struct {
 	mfa bool
 }
 
-// state is a whole target. byName and byAnchor follow accounts.
+// state is a whole target. byName and byAnchor are indexes of accounts.
 type state struct {
 	accounts map[string]account // by ID
 	byName   map[string]string
@@ -23,7 +23,7 @@ type state struct {
 	members  map[string]map[string]bool // by entitlement, then account ID
 	// references are attributes whose values are other accounts' IDs.
 	references []string
-	// changed notes what is changed; nil when it is not asked for.
+	// changed records what is changed; nil when not needed.
 	changed *changes
 }
 
@@ -41,8 +41,8 @@ func newState(groups []string) *state {
 }
 
 func (s *state) clone() *state {
-	// Accounts are replaced, never written to, so that a shallow copy of them
-	// stays as it is.
+	// Accounts are replaced, never modified, so that a shallow copy is
+	// sufficient.
 	c := &state{accounts: maps.Clone(s.accounts), members: make(map[string]map[string]bool, len(s.members))}
 	for g, m := range s.members {
 		c.members[g] = maps.Clone(m)
@@ -111,7 +111,7 @@ func (s *state) apply(ctx context.Context, c connectors.Change) (connectors.Outc
 
 func (s *state) create(c connectors.Change) connectors.Outcome {
 	if c.Account.Name == "" || c.Account.Anchor == "" {
-		return refused("an account needs a name and an anchor")
+		return refused("the account has no login name or no anchor; both are required")
 	}
 	if id, ok := s.byAnchor[c.Account.Anchor]; ok {
 		return connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}
@@ -134,13 +134,13 @@ func (s *state) adopt(a account, c connectors.Change) connectors.Outcome {
 	owner, taken := s.byAnchor[c.Account.Anchor]
 	switch {
 	case c.Account.Anchor == "":
-		return refused("an anchor is needed to adopt an account")
+		return refused("the change to adopt an account has no anchor")
 	case a.Anchor == c.Account.Anchor:
 		return alreadySo()
 	case a.Anchor != "":
-		return refused("the account says that it is somebody else's")
+		return refused("the account has the anchor of another person")
 	case taken && owner != a.ID:
-		return refused("another account says that it is this person's")
+		return refused("another account has this anchor")
 	}
 	a.Anchor = c.Account.Anchor
 	s.put(a)
@@ -151,7 +151,7 @@ func (s *state) rename(a account, c connectors.Change) connectors.Outcome {
 	owner, taken := s.byName[c.Account.Name]
 	switch {
 	case c.Account.Name == "":
-		return refused("an account needs a name")
+		return refused("the change to rename an account has no login name")
 	case a.Name == c.Account.Name:
 		return alreadySo()
 	case taken && owner != a.ID:
@@ -167,7 +167,7 @@ func (s *state) update(a account, c connectors.Change) connectors.Outcome {
 	changed := false
 	for name, values := range c.Attributes {
 		if slices.Contains(s.references, name) && slices.ContainsFunc(values, func(id string) bool { return s.accounts[id].ID == "" }) {
-			return refused(name + " refers to an account that is not there")
+			return refused(name + " refers to an account that does not exist")
 		}
 		if sameSet(attributes[name], values) {
 			continue
@@ -205,7 +205,7 @@ func (s *state) remove(a account) {
 	}
 }
 
-// noteAccount notes that an account is changed.
+// noteAccount records that an account is changed.
 func (s *state) noteAccount(id string) {
 	if s.changed != nil {
 		s.changed.accounts[id] = true
@@ -237,7 +237,7 @@ func (s *state) member(c connectors.Change) connectors.Outcome {
 	return applied()
 }
 
-// noteMember notes that a membership is changed.
+// noteMember records that a membership is changed.
 func (s *state) noteMember(group, id string) {
 	if s.changed != nil {
 		s.changed.members[[2]string{group, id}] = true
@@ -250,7 +250,7 @@ func refused(why string) connectors.Outcome {
 	return connectors.Outcome{Status: connectors.Refused, Detail: why}
 }
 
-// cloneAttributes copies what has a value.
+// cloneAttributes copies the attributes that have a value.
 func cloneAttributes(attributes map[string][]string) map[string][]string {
 	c := make(map[string][]string, len(attributes))
 	for name, values := range attributes {
@@ -261,7 +261,7 @@ func cloneAttributes(attributes map[string][]string) map[string][]string {
 	return c
 }
 
-// sameSet compares without regard to order, as directories do.
+// sameSet compares without order, as directories do.
 func sameSet(a, b []string) bool {
 	a, b = slices.Clone(a), slices.Clone(b)
 	slices.Sort(a)

@@ -19,12 +19,13 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// nobody is a service without users and groups.
+// nobody answers as a service without users and groups.
 func nobody(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"totalResults": 0, "Resources": []}`)
 }
 
-// TestAPIKey: Windermere and others want a key in a header, some beside a token.
+// TestAPIKey checks that the key is sent in its header, for services such as
+// Windermere that require it, with and without a token.
 func TestAPIKey(t *testing.T) {
 	t.Parallel()
 	var key, custom, token string
@@ -55,8 +56,8 @@ func TestAPIKey(t *testing.T) {
 	}
 }
 
-// TestClientCertificate: a federation such as EGIL's knows its members by the keys
-// of their certificates (RFC 8705 §2.2). A renewed one is taken up.
+// TestClientCertificate checks mutual TLS, with which a federation such as EGIL's
+// identifies its members (RFC 8705 §2.2), and that a renewed certificate is used.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	dir, ours := t.TempDir(), t.TempDir()
@@ -99,7 +100,7 @@ func TestClientCertificate(t *testing.T) {
 	if snapshot(t, c); bytes.Equal(shown, before) || !is(first.Cert) {
 		t.Error("the renewed certificate was not shown")
 	}
-	// One file for both.
+	// One file for certificate and key.
 	both := filepath.Join(ours, "both.pem")
 	var content []byte
 	for _, file := range []string{first.Cert, first.Key} {
@@ -118,8 +119,9 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// TestMaxResults: RFC 7643 §5: a service says how many it sends at a time, and
-// some, such as go-scim, refuse to be asked for more; the message has its keyword.
+// TestMaxResults checks that the connector requests no more than
+// filter.maxResults (RFC 7643 §5), as services such as go-scim refuse a larger
+// count, and that the message contains the error keyword.
 func TestMaxResults(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
@@ -153,9 +155,10 @@ func TestMaxResults(t *testing.T) {
 	}
 }
 
-// TestTheKeywordOfAnError is in the message, wherever the service has it; what is
-// none is not: it could be anything.
-func TestTheKeywordOfAnError(t *testing.T) {
+// TestErrorKeyword checks that the message contains the error keyword, wherever
+// the service puts it, and no other text of the service, which could hold
+// personal data.
+func TestErrorKeyword(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		status     int

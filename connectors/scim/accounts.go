@@ -12,20 +12,20 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// create makes an account. It looks for the anchor before: a repeated request
-// whose first answer was lost must not make a second account, under whatever
-// name. And for the name: some services take a POST with a name that is there
-// for an update of that account.
+// create creates an account. It looks up the anchor first: a repeated request
+// whose first answer was lost must not create a second account under another
+// name. It also looks up the name, as some services treat a POST with an existing
+// name as an update of that account.
 func (r *run) create(ctx context.Context, change connectors.Change) connectors.Result {
 	name, anchor := change.Account.Name, change.Account.Anchor
 	if name == "" || anchor == "" {
-		return refused("an account needs a login name and an anchor")
+		return refused("the account has no login name or no anchor; both are required")
 	}
 	user, err := r.c.newUser(change)
 	if err != nil {
 		return refused("%v", err)
 	}
-	if result := r.taken(ctx, anchor, name); result != nil {
+	if result := r.findExisting(ctx, anchor, name); result != nil {
 		return *result
 	}
 	a, err := r.c.post(ctx, user)
@@ -34,17 +34,18 @@ func (r *run) create(ctx context.Context, change connectors.Change) connectors.R
 	}
 	if a.status == http.StatusConflict {
 		r.lookup.refresh()
-		if result := r.taken(ctx, anchor, name); result != nil {
+		if result := r.findExisting(ctx, anchor, name); result != nil {
 			return *result
 		}
 	}
 	if !a.ok() {
-		return a.no(slices.Sorted(maps.Keys(change.Attributes))...)
+		return a.refusal(slices.Sorted(maps.Keys(change.Attributes))...)
 	}
-	return r.created(ctx, change, a)
+	return r.checkCreated(ctx, change, a)
 }
 
-// post makes a user. A service that says no to it may want active as text.
+// post creates a user. When the service refuses it, post tries once more with
+// active as text.
 func (c *Connector) post(ctx context.Context, user resource) (*answer, error) {
 	q := request{doing: "create an account", method: http.MethodPost, path: users, body: user}
 	a, err := c.send(ctx, q)
@@ -61,9 +62,9 @@ func (c *Connector) post(ctx context.Context, user resource) (*answer, error) {
 	return again, nil
 }
 
-// taken says how the creation ends when the anchor or the name is there
-// already; nil when neither is.
-func (r *run) taken(ctx context.Context, anchor, name string) *connectors.Result {
+// findExisting returns the result of the creation when the anchor or the name
+// exists already; nil when neither does.
+func (r *run) findExisting(ctx context.Context, anchor, name string) *connectors.Result {
 	owned, named, err := r.lookup.find(ctx, anchor, name)
 	var result connectors.Result
 	switch {
@@ -75,19 +76,19 @@ func (r *run) taken(ctx context.Context, anchor, name string) *connectors.Result
 		result = alreadySo()
 		result.AccountID = owned[0].id()
 	case len(named) > 0:
-		result = refused("the login name is taken by an account that is not this person's")
+		result = refused("the login name is taken by another account")
 	default:
 		return nil
 	}
 	return &result
 }
 
-// created looks whether the new account is what was asked for.
-func (r *run) created(ctx context.Context, change connectors.Change, a *answer) connectors.Result {
+// checkCreated verifies that the new account is as requested.
+func (r *run) checkCreated(ctx context.Context, change connectors.Change, a *answer) connectors.Result {
 	user := a.body
 	if user.id() == "" {
 		var err error
-		if user, err = r.unnamed(ctx, change, a.location); err != nil {
+		if user, err = r.findCreated(ctx, change, a.location); err != nil {
 			return failed(err)
 		}
 	}
@@ -98,29 +99,29 @@ func (r *run) created(ctx context.Context, change connectors.Change, a *answer) 
 			return failed(err)
 		}
 		if read == nil {
-			return failed(connectors.Errorf(connectors.RetryLater, "scim: create an account: the service says it did but does not show it"))
+			return failed(connectors.Errorf(connectors.RetryLater, "scim: create an account: the service confirmed it but does not return the account"))
 		}
 		user = read
 	}
-	return r.confirmed(ctx, change, user)
+	return r.confirmCreated(ctx, change, user)
 }
 
-// confirmed looks whether an account that was made is what was asked for.
-func (r *run) confirmed(ctx context.Context, change connectors.Change, user resource) connectors.Result {
+// confirmCreated verifies that a created account is as requested.
+func (r *run) confirmCreated(ctx context.Context, change connectors.Change, user resource) connectors.Result {
 	r.c.noteActive(user)
 	id := user.id()
 	if user.anchor() != change.Account.Anchor {
 		return failed(connectors.Errorf(connectors.Permanent,
-			"scim: create an account: the service made account %s but does not keep externalId, by which behov knows its accounts: it cannot be managed", id))
+			"scim: create an account: the service made account %s but does not store externalId, by which behov identifies its accounts: it cannot be managed", id))
 	}
 	r.lookup.created(id, change.Account.Anchor, change.Account.Name)
 	r.setExists(id, true)
 	result := applied()
 	result.AccountID = id
 	if on, err := user.enabled(); err != nil || on != change.Enabled {
-		// A joiner's account must not be usable before the day, whatever the
-		// service's default is.
-		set := r.edited(ctx, id, func(now resource) (*edit, connectors.Result) { return r.enable(now, change.Enabled) })
+		// A joiner's account must not be usable before the first day, whatever
+		// the service's default is.
+		set := r.applyEdit(ctx, id, func(now resource) (*edit, connectors.Result) { return r.enable(now, change.Enabled) })
 		if set.Err != nil || set.Status == connectors.Refused {
 			set.AccountID = id
 			return set
@@ -129,9 +130,9 @@ func (r *run) confirmed(ctx context.Context, change connectors.Change, user reso
 	return result
 }
 
-// unnamed finds the new account when the answer did not have it: where the
-// answer says it is, or by its name.
-func (r *run) unnamed(ctx context.Context, change connectors.Change, location string) (resource, error) {
+// findCreated finds the new account when the answer did not contain it: by the
+// Location header, or by its name.
+func (r *run) findCreated(ctx context.Context, change connectors.Change, location string) (resource, error) {
 	if id, err := url.PathUnescape(location[strings.LastIndex(location, "/")+1:]); err == nil && id != "" {
 		if user, err := r.c.byID(ctx, users, id); err != nil || user.anchor() == change.Account.Anchor {
 			return user, err
@@ -149,7 +150,7 @@ func (r *run) unnamed(ctx context.Context, change connectors.Change, location st
 	r.lookup.refresh()
 	owned, _, err := r.lookup.find(ctx, change.Account.Anchor, change.Account.Name)
 	if err == nil && len(owned) == 0 {
-		err = connectors.Errorf(connectors.RetryLater, "scim: create an account: the service says it did but does not show it")
+		err = connectors.Errorf(connectors.RetryLater, "scim: create an account: the service confirmed it but does not return the account")
 	}
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (r *run) unnamed(ctx context.Context, change connectors.Change, location st
 	return resource{"id": owned[0].id()}, nil
 }
 
-// newUser is the User that a creation asks for.
+// newUser returns the User of a creation.
 func (c *Connector) newUser(change connectors.Change) (resource, error) {
 	user := resource{"userName": change.Account.Name, "externalId": change.Account.Anchor, "active": c.traits.boolean(change.Enabled)}
 	wanted, err := values(change.Attributes)
@@ -167,13 +168,13 @@ func (c *Connector) newUser(change connectors.Change) (resource, error) {
 	user["schemas"] = []any{userURN}
 	for _, w := range wanted {
 		w.set(user, w.values)
-		user.mention(w.urn)
+		user.addSchema(w.urn)
 	}
 	return user, nil
 }
 
-// mention lists an extension among a user's schemas.
-func (r resource) mention(urn string) {
+// addSchema lists an extension among a user's schemas.
+func (r resource) addSchema(urn string) {
 	key := r.key("schemas")
 	list, _ := r[key].([]any)
 	if urn != "" && !slices.Contains(list, any(urn)) {
@@ -181,23 +182,23 @@ func (r resource) mention(urn string) {
 	}
 }
 
-// wanted is an attribute with the values it shall have.
-type wanted struct {
+// attributeValues is an attribute with the values to set.
+type attributeValues struct {
 	path
 	values []string
 }
 
-// values reads a change's attributes, in the order of their names.
-func values(attributes map[string][]string) ([]wanted, error) {
-	var out []wanted
+// values parses a change's attributes, in the order of their names.
+func values(attributes map[string][]string) ([]attributeValues, error) {
+	var out []attributeValues
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		p, err := parsePath(name)
 		if err != nil {
 			return nil, err
 		}
-		// RFC 7643 §2.5: an attribute that is empty is one that is not there.
-		w := wanted{path: p, values: slices.DeleteFunc(slices.Clone(attributes[name]), func(v string) bool { return v == "" })}
-		if len(w.values) > 1 && !p.many && (p.urn == "" || p.urn == enterpriseURN || p.kind != "") {
+		// RFC 7643 §2.5: an empty attribute is the same as a missing one.
+		w := attributeValues{path: p, values: slices.DeleteFunc(slices.Clone(attributes[name]), func(v string) bool { return v == "" })}
+		if len(w.values) > 1 && !p.multiValued && (p.urn == "" || p.urn == enterpriseURN || p.kind != "") {
 			return nil, errors.New("attribute " + name + " takes one value")
 		}
 		out = append(out, w)
@@ -205,9 +206,9 @@ func values(attributes map[string][]string) ([]wanted, error) {
 	return out, nil
 }
 
-// work works out what a change of an account that is there sends; without an
-// edit it is settled already.
-func (r *run) work(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
+// planEdit returns the edit that changes an existing account; without an edit the
+// result is final.
+func (r *run) planEdit(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
 	switch change.Op {
 	case connectors.UpdateAccount:
 		return r.update(ctx, change, now)
@@ -232,12 +233,12 @@ func (r *run) update(ctx context.Context, change connectors.Change, now resource
 			continue
 		}
 		if slices.Contains(r.c.cfg.References, w.text) {
-			if result := r.referred(ctx, w); result != nil {
+			if result := r.checkReference(ctx, w); result != nil {
 				return nil, *result
 			}
 		}
 		w.set(e.next, w.values)
-		e.next.mention(w.urn)
+		e.next.addSchema(w.urn)
 		e.names = append(e.names, w.text)
 	}
 	for _, w := range wants {
@@ -249,7 +250,7 @@ func (r *run) update(ctx context.Context, change connectors.Change, now resource
 	if len(e.operations) == 0 {
 		return nil, alreadySo()
 	}
-	e.kept = func(user resource) string {
+	e.lostFields = func(user resource) string {
 		for _, w := range wants {
 			if !r.c.same(w, user) {
 				return w.text
@@ -260,14 +261,14 @@ func (r *run) update(ctx context.Context, change connectors.Change, now resource
 	return e, connectors.Result{}
 }
 
-// same says whether a user has the values, as the service compares them.
-func (c *Connector) same(w wanted, user resource) bool {
+// same reports whether a user has the values, as the service compares them.
+func (c *Connector) same(w attributeValues, user resource) bool {
 	return c.rule(w.path).matching.Same(w.get(user), w.values)
 }
 
-// referred says no to a reference to an account that is not there; nil when it
-// is.
-func (r *run) referred(ctx context.Context, w wanted) *connectors.Result {
+// checkReference refuses a reference to an account that does not exist; nil when
+// it exists.
+func (r *run) checkReference(ctx context.Context, w attributeValues) *connectors.Result {
 	for _, id := range w.values {
 		if r.isKnown(id) {
 			continue
@@ -278,7 +279,7 @@ func (r *run) referred(ctx context.Context, w wanted) *connectors.Result {
 			return &result
 		}
 		if user == nil {
-			result := refused("%s refers to an account that is not there", w.text)
+			result := refused("%s refers to an account that does not exist", w.text)
 			return &result
 		}
 		r.setExists(id, true)
@@ -305,7 +306,7 @@ func (r *run) enable(now resource, want bool) (*edit, connectors.Result) {
 	e := &edit{doing: "enable or disable an account", now: now, next: now.clone(), names: []string{"active"},
 		operations: []operation{{Op: "replace", Path: "active", Value: value}}}
 	e.write("active", value)
-	e.kept = func(user resource) string {
+	e.lostFields = func(user resource) string {
 		if on, err := user.enabled(); err != nil || on != want {
 			return "active"
 		}
@@ -314,16 +315,16 @@ func (r *run) enable(now resource, want bool) (*edit, connectors.Result) {
 	return e, connectors.Result{}
 }
 
-// adopt writes the anchor into an account that is nobody's.
+// adopt writes the anchor into an account that has none.
 func (r *run) adopt(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
 	anchor := change.Account.Anchor
 	switch {
 	case anchor == "":
-		return nil, refused("an anchor is needed to adopt an account")
+		return nil, refused("the change to adopt an account has no anchor")
 	case now.anchor() == anchor:
 		return nil, alreadySo()
 	case now.anchor() != "":
-		return nil, refused("the account has an externalId, and it is not this person's")
+		return nil, refused("the account has another externalId than this person's")
 	}
 	owned, _, err := r.lookup.find(ctx, anchor, "")
 	switch {
@@ -335,7 +336,7 @@ func (r *run) adopt(ctx context.Context, change connectors.Change, now resource)
 	e := &edit{doing: "adopt an account", now: now, next: now.clone(), names: []string{"externalId"},
 		operations: []operation{{Op: "add", Path: "externalId", Value: anchor}}}
 	e.write("externalId", anchor)
-	e.kept = func(user resource) string {
+	e.lostFields = func(user resource) string {
 		if user.anchor() != anchor {
 			return "externalId"
 		}
@@ -345,13 +346,13 @@ func (r *run) adopt(ctx context.Context, change connectors.Change, now resource)
 	return e, connectors.Result{}
 }
 
-// rename gives an account another login name. Not every service looks whether
-// somebody has it.
+// rename gives an account another login name. It checks whether the name is
+// taken, as not every service does.
 func (r *run) rename(ctx context.Context, change connectors.Change, now resource) (*edit, connectors.Result) {
 	name := change.Account.Name
 	switch {
 	case name == "":
-		return nil, refused("an account needs a login name")
+		return nil, refused("the change to rename an account has no login name")
 	case now.name() == name:
 		return nil, alreadySo()
 	}
@@ -365,7 +366,7 @@ func (r *run) rename(ctx context.Context, change connectors.Change, now resource
 	e := &edit{doing: "rename an account", now: now, next: now.clone(), names: []string{"userName"},
 		operations: []operation{{Op: "replace", Path: "userName", Value: name}}}
 	e.write("userName", name)
-	e.kept = func(user resource) string {
+	e.lostFields = func(user resource) string {
 		if user.name() != name {
 			return "userName"
 		}
@@ -375,8 +376,8 @@ func (r *run) rename(ctx context.Context, change connectors.Change, now resource
 	return e, connectors.Result{}
 }
 
-// delete removes an account. What is there afterwards decides: some services
-// deactivate where they should delete (RFC 7644 §3.6).
+// delete deletes an account and verifies that it is gone: some services only
+// deactivate it (RFC 7644 §3.6).
 func (r *run) delete(ctx context.Context, change connectors.Change) connectors.Result {
 	id := change.Account.ID
 	now, err := r.c.byID(ctx, users, id)
@@ -390,8 +391,8 @@ func (r *run) delete(ctx context.Context, change connectors.Change) connectors.R
 	switch {
 	case err != nil:
 		return failed(err)
-	case !a.ok() && !a.gone():
-		return a.no()
+	case !a.ok() && !a.isNotFound():
+		return a.refusal()
 	}
 	left, err := r.c.byID(ctx, users, id)
 	if err != nil {
@@ -405,12 +406,12 @@ func (r *run) delete(ctx context.Context, change connectors.Change) connectors.R
 		if r.c.traits.is(SoftDelete) {
 			return applied()
 		}
-		return refused("the service does not delete accounts: it has deactivated this one and keeps it; say quirks: [soft-delete] to accept that")
+		return refused("the service does not delete accounts: it has deactivated this one and keeps it; set quirks: [soft-delete] to accept that")
 	}
-	return failed(connectors.Errorf(connectors.RetryLater, "scim: delete an account: the service says it did and still has it"))
+	return failed(connectors.Errorf(connectors.RetryLater, "scim: delete an account: the service confirmed it and still returns the account"))
 }
 
-// forget drops what was known of an account that is gone.
+// forget drops the cached data of a deleted account.
 func (r *run) forget(id string) {
 	r.lookup.deleted(id)
 	r.mu.Lock()

@@ -11,28 +11,28 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// work is one change on its way.
+// work is one change and where its result goes.
 type work struct {
 	connectors.Change
 	result *connectors.Result
 }
 
-// done says whether the change has its result already.
+// done reports whether the change has its result already.
 func (w work) done() bool { return w.result.Err != nil || w.result.Status != "" }
 
-// run is one Apply: what it has read is known for as long as it takes.
+// run is one Apply. What it has read is cached until it ends.
 type run struct {
 	c      *Connector
 	lookup lookup
 
 	mu     sync.Mutex
-	exists map[string]bool   // account IDs that were asked for
-	groups map[string]*group // by name; nil for one that is not there
-	stop   error             // what every other change would get as well
+	exists map[string]bool   // IDs of referenced accounts that were looked up
+	groups map[string]*group // by name; nil for one that does not exist
+	stop   error             // the error that every other change would get too
 }
 
-// Apply implements connectors.Connector. Changes of different accounts go side
-// by side, and members of the same group in one request.
+// Apply implements connectors.Connector. Changes of different accounts run in
+// parallel, and changes of members of the same group are merged into one request.
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	results := make([]connectors.Result, len(changes))
 	todo := make([]work, len(changes))
@@ -46,7 +46,7 @@ func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []co
 	return results
 }
 
-// split divides changes into waves.
+// split divides changes into waves (connectors.Batches).
 func split(todo []work) [][]work {
 	changes := make([]connectors.Change, len(todo))
 	for i, w := range todo {
@@ -65,8 +65,8 @@ func split(todo []work) [][]work {
 
 // wave carries out changes that do not depend on one another.
 func (r *run) wave(ctx context.Context, wave []work) {
-	// One after the other: creations with the same name, since not every
-	// service holds two at the same time apart, and changes of one group.
+	// In sequence: creations with the same name, as not every service keeps
+	// concurrent ones apart, and changes of one group.
 	var names, ids, bundles connectors.Queues[work]
 	adoptions := 0
 	for _, w := range wave {
@@ -90,7 +90,7 @@ func (r *run) wave(ctx context.Context, wave []work) {
 	r.bulk(ctx, names.List, ids.List)
 	limit.SideBySide(r.c.limiter.Concurrent(), names.List, func(q []work) { r.each(ctx, q, r.account) })
 	limit.SideBySide(r.c.limiter.Concurrent(), ids.List, func(q []work) { r.each(ctx, q, r.account) })
-	// Groups one after the other: within each, requests go side by side.
+	// Groups in sequence; the requests within each run in parallel.
 	for _, q := range bundles.List {
 		r.members(ctx, q)
 	}
@@ -111,9 +111,8 @@ func (r *run) each(ctx context.Context, todo []work, do func(context.Context, co
 	}
 }
 
-// failed takes note of an error that the changes not tried yet would get as
-// well: the target is down or busy, does not let us in, or we were told to
-// stop.
+// failed records an error that the remaining changes would get too: the target is
+// down or busy, rejects the credentials, or ctx has ended.
 func (r *run) failed(err error) {
 	if err == nil {
 		return
@@ -146,5 +145,5 @@ func (r *run) account(ctx context.Context, change connectors.Change) connectors.
 	case connectors.DeleteAccount:
 		return r.delete(ctx, change)
 	}
-	return r.edited(ctx, change.Account.ID, func(now resource) (*edit, connectors.Result) { return r.work(ctx, change, now) })
+	return r.applyEdit(ctx, change.Account.ID, func(now resource) (*edit, connectors.Result) { return r.planEdit(ctx, change, now) })
 }

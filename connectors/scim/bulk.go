@@ -12,21 +12,21 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// bulkLimits are what a service takes in one Bulk request (RFC 7644 §3.7);
-// without operations it takes none.
-type bulkLimits struct{ operations, bytes int }
+// bulkCapacity is what a service accepts in one Bulk request (RFC 7644 §3.7);
+// zero operations means no Bulk.
+type bulkCapacity struct{ operations, bytes int }
 
 const (
 	bulkURN = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
-	// fewest is how many changes make a Bulk request worth its while: what
-	// came of them has to be read again.
-	fewest = 8
-	// largest is how many operations a request has at most, whatever the
-	// service takes: what breaks off is then repeated one by one.
-	largest = 200
+	// minBulkChanges is how many changes make a Bulk request worthwhile, as their
+	// results have to be read back.
+	minBulkChanges = 8
+	// maxBulkOperations is how many operations a request has at most, whatever
+	// the service accepts: after a failure they are repeated one by one.
+	maxBulkOperations = 200
 )
 
-// bulkOperation is one of a Bulk request.
+// bulkOperation is one operation of a Bulk request.
 type bulkOperation struct {
 	Method  string `json:"method"`
 	BulkID  string `json:"bulkId"`
@@ -35,12 +35,12 @@ type bulkOperation struct {
 	Data    any    `json:"data,omitempty"`
 }
 
-// sendBulk sends operations together and returns the answer to each; nil where
-// there is none that can be told as this operation's.
+// sendBulk sends operations together and returns the answer to each; nil where no
+// answer can be attributed to the operation.
 func (c *Connector) sendBulk(ctx context.Context, doing string, operations []bulkOperation) ([]*answer, error) {
 	answers := make([]*answer, len(operations))
 	for from := 0; from < len(operations); {
-		n, err := c.fits(ctx, operations[from:])
+		n, err := c.countThatFit(ctx, operations[from:])
 		if err != nil || n == 0 {
 			return answers, err
 		}
@@ -61,7 +61,7 @@ func (c *Connector) sendBulk(ctx context.Context, doing string, operations []bul
 			c.traits.set(NoBulk, true)
 			return answers, nil
 		}
-		if err := c.sort(doing, a.body, chunk, answers[from:]); err != nil {
+		if err := c.matchAnswers(doing, a.body, chunk, answers[from:]); err != nil {
 			return answers, err
 		}
 		from += n
@@ -69,9 +69,9 @@ func (c *Connector) sendBulk(ctx context.Context, doing string, operations []bul
 	return answers, nil
 }
 
-// fits says how many of the operations one request can have.
-func (c *Connector) fits(ctx context.Context, operations []bulkOperation) (int, error) {
-	known, err := c.ask(ctx)
+// countThatFit returns how many of the operations fit into one request.
+func (c *Connector) countThatFit(ctx context.Context, operations []bulkOperation) (int, error) {
+	known, err := c.discover(ctx)
 	if err != nil || c.traits.is(NoBulk) {
 		return 0, err
 	}
@@ -82,17 +82,17 @@ func (c *Connector) fits(ctx context.Context, operations []bulkOperation) (int, 
 		if err != nil {
 			return 0, connectors.Errorf(connectors.Permanent, "scim: bulk: %w", err)
 		}
-		if size += len(b) + 1; i == min(known.bulk.operations, largest) || i > 0 && known.bulk.bytes > 0 && size > known.bulk.bytes {
+		if size += len(b) + 1; i == min(known.bulk.operations, maxBulkOperations) || i > 0 && known.bulk.bytes > 0 && size > known.bulk.bytes {
 			return i, nil
 		}
 	}
 	return len(operations), nil
 }
 
-// sort puts the answers of one request where their operations stand. An
-// operation is told by its bulkId; a service that leaves it out of what is no
-// creation, by where the resource is.
-func (c *Connector) sort(doing string, body resource, operations []bulkOperation, answers []*answer) error {
+// matchAnswers assigns the answers of one request to its operations: by bulkId,
+// or, when the service omits it from operations other than creations, by the
+// resource's location.
+func (c *Connector) matchAnswers(doing string, body resource, operations []bulkOperation, answers []*answer) error {
 	at := map[string]int{}
 	for i, o := range operations {
 		at[o.BulkID] = i
@@ -113,7 +113,7 @@ func (c *Connector) sort(doing string, body resource, operations []bulkOperation
 			continue
 		}
 		if err := c.failure(doing, status, nil, errorType(o.object("response"))); err != nil && !errors.Is(err, errConflict) {
-			return err // every other would get it as well
+			return err // every other operation would get it too
 		}
 		response := o.object("response")
 		a := &answer{status: status, location: location, scimType: errorType(response), detail: text(response.field("detail"))}
@@ -125,7 +125,7 @@ func (c *Connector) sort(doing string, body resource, operations []bulkOperation
 	return nil
 }
 
-// statusOf reads an operation's status: text, a number, or, as in an early
+// statusOf parses an operation's status: text, a number, or, as in an early
 // draft, an object with a code.
 func statusOf(o resource) int {
 	v := o.field("status")
@@ -139,10 +139,11 @@ func statusOf(o resource) int {
 	return status
 }
 
-// bulk carries out what it can of a wave in Bulk requests. Whatever it leaves
-// without a result is done one by one, which finds out first what came of it.
+// bulk carries out what it can of a wave in Bulk requests. The caller carries out
+// the changes that are left without a result one by one, which first reads their
+// current state.
 func (r *run) bulk(ctx context.Context, names, ids [][]work) {
-	known, err := r.c.ask(ctx)
+	known, err := r.c.discover(ctx)
 	if err != nil || known.bulk.operations < 2 || r.c.traits.is(NoBulk) || r.stopped(ctx) != nil {
 		return
 	}
@@ -157,15 +158,15 @@ func (r *run) bulk(ctx context.Context, names, ids [][]work) {
 			edits = append(edits, q[0])
 		}
 	}
-	if len(creations) >= fewest {
+	if len(creations) >= minBulkChanges {
 		r.failed(r.createMany(ctx, creations))
 	}
-	if len(edits) >= fewest && !r.c.noPatch(users) && r.stopped(ctx) == nil {
+	if len(edits) >= minBulkChanges && !r.c.patchUnavailable(users) && r.stopped(ctx) == nil {
 		r.failed(r.editMany(ctx, edits))
 	}
 }
 
-// createMany makes accounts that are not there.
+// createMany creates accounts that do not exist.
 func (r *run) createMany(ctx context.Context, todo []work) error {
 	var asked []work
 	var operations []bulkOperation
@@ -174,7 +175,7 @@ func (r *run) createMany(ctx context.Context, todo []work) error {
 		if w.Account.Name == "" || w.Account.Anchor == "" || err != nil {
 			continue
 		}
-		if result := r.taken(ctx, w.Account.Anchor, w.Account.Name); result != nil {
+		if result := r.findExisting(ctx, w.Account.Anchor, w.Account.Name); result != nil {
 			*w.result = *result
 			continue
 		}
@@ -185,8 +186,8 @@ func (r *run) createMany(ctx context.Context, todo []work) error {
 		return nil
 	}
 	answers, err := r.c.sendBulk(ctx, "create accounts", operations)
-	// Whatever was answered: what is there now decides. What is not is left
-	// to be done one by one.
+	// The accounts that exist now decide, whatever the answers say. The others
+	// are created one by one.
 	r.lookup.refresh()
 	if err != nil {
 		return err
@@ -203,14 +204,14 @@ func (r *run) createMany(ctx context.Context, todo []work) error {
 		switch user := made[w.Account.Anchor]; {
 		case answers[i] == nil || !answers[i].ok():
 		case user != nil:
-			*w.result = r.confirmed(ctx, w.Change, user)
+			*w.result = r.confirmCreated(ctx, w.Change, user)
 			r.failed(w.result.Err)
 		}
 	}
 	return nil
 }
 
-// editMany changes accounts that are there.
+// editMany changes existing accounts.
 func (r *run) editMany(ctx context.Context, todo []work) error {
 	now, err := r.readMany(ctx, todo)
 	if err != nil {
@@ -224,7 +225,7 @@ func (r *run) editMany(ctx context.Context, todo []work) error {
 		if user == nil {
 			continue
 		}
-		e, result := r.work(ctx, w.Change, user)
+		e, result := r.planEdit(ctx, w.Change, user)
 		if e == nil {
 			*w.result = result
 			continue
@@ -235,7 +236,7 @@ func (r *run) editMany(ctx context.Context, todo []work) error {
 		}
 		asked, edits = append(asked, w), append(edits, e)
 		operations = append(operations, bulkOperation{Method: http.MethodPatch, Path: "/" + users + "/" + url.PathEscape(user.id()), BulkID: "b" + strconv.Itoa(i),
-			Version: version, Data: patchBody(style(e.operations, r.c.traits.paths()[0], userURN))})
+			Version: version, Data: patchBody(rewritePaths(e.operations, r.c.traits.paths()[0], userURN))})
 	}
 	if len(asked) == 0 {
 		return nil
@@ -250,13 +251,13 @@ func (r *run) editMany(ctx context.Context, todo []work) error {
 	}
 	for i, w := range asked {
 		if answers[i] != nil && answers[i].ok() && after[w.Account.ID] != nil {
-			*w.result = edits[i].came(after[w.Account.ID])
+			*w.result = edits[i].verifyApplied(after[w.Account.ID])
 		}
 	}
 	return nil
 }
 
-// readMany reads accounts: one by one, or all there are when that takes fewer
+// readMany reads accounts: one by one, or all users when that takes fewer
 // requests.
 func (r *run) readMany(ctx context.Context, todo []work) (map[string]resource, error) {
 	r.c.filters.mu.Lock()

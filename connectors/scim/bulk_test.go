@@ -16,8 +16,8 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// bulkService is a service that offers Bulk (RFC 7644 §3.7), on top of one
-// that does not. It keeps to its limits, and may lose some of its answers.
+// bulkService adds Bulk (RFC 7644 §3.7) to a service without it. It enforces its
+// limits, and may lose some of its answers.
 type bulkService struct {
 	most     int
 	requests atomic.Int32
@@ -85,8 +85,8 @@ func crowd(n int) (names []string) {
 	return names
 }
 
-// TestBulk: many changes go in few requests, each has its own result, and what
-// was lost on the way is found out.
+// TestBulk checks that many changes are sent in few requests, that each gets its
+// own result, and that the result of a lost answer is read back.
 func TestBulk(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(int) bool{
@@ -121,7 +121,7 @@ func TestBulk(t *testing.T) {
 					n++
 				}
 			}
-			if n > 0 { // what was done is found, not done again
+			if n > 0 { // what was applied is found, not repeated
 				t.Errorf("%d accounts were asked for a second time", n)
 			}
 			var changes []connectors.Change
@@ -142,7 +142,7 @@ func TestBulk(t *testing.T) {
 				case i == 50 || i == 60:
 					want = connectors.Refused
 				case lose != nil && r.Status == connectors.AlreadyApplied:
-					want = connectors.AlreadyApplied // found out afterwards
+					want = connectors.AlreadyApplied // read back afterwards
 				}
 				if r.Err != nil || r.Status != want {
 					t.Errorf("update %d: %+v, want %s", i, r, want)
@@ -158,8 +158,8 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// TestBulkThatDoesNotWork: a service that offers Bulk and does not do it is
-// asked one by one.
+// TestBulkThatDoesNotWork checks that changes are sent one by one to a service
+// whose Bulk does not work.
 func TestBulkThatDoesNotWork(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusForbidden, http.StatusNotImplemented, http.StatusNotFound, http.StatusRequestEntityTooLarge} {
@@ -179,7 +179,7 @@ func TestBulkThatDoesNotWork(t *testing.T) {
 	}
 }
 
-// TestConformanceOfBulk runs the suite on it.
+// TestConformanceOfBulk runs the conformance suite on a service with Bulk.
 func TestConformanceOfBulk(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -191,7 +191,8 @@ func TestConformanceOfBulk(t *testing.T) {
 	})
 }
 
-// TestBulkSCIMMY: a real service that offers Bulk is asked for it.
+// TestBulkSCIMMY checks that the connector uses the Bulk of SCIMMY, an
+// independent server.
 func TestBulkSCIMMY(t *testing.T) {
 	t.Parallel()
 	s := testenv.SCIMMY(t)

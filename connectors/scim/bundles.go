@@ -10,62 +10,64 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// bundles is what is known of the service's groups, and of the ways to learn
-// who is in them without reading all their members. Each way is believed only
-// after it has told what was known to be true: of one that is not there, every
-// account would be in no group.
-type bundles struct {
+// groupKnowledge holds what is known about the service's groups, and about the
+// ways to find an account's groups without reading all members. A way is trusted
+// only after it has returned a membership that was known to exist: from one that
+// does not work, every account would appear to be in no group.
+type groupKnowledge struct {
 	mu    sync.Mutex
-	total int // how many groups there were
-	// fat: lists of groups have their members although nobody asked for them.
-	fat bool
-	// named: a filter on displayName has found a group.
-	named bool
-	// shared are the names that several groups had when they were all read. A
-	// filter that finds one of those groups has not found all.
-	shared map[string]bool
-	// group and member are one that was seen to be in the other; members says
-	// what came of asking the service for it.
+	total int // number of groups
+	// listsHaveMembers reports whether lists of groups include members although
+	// the request excluded them.
+	listsHaveMembers bool
+	// filtersByName reports whether a filter on displayName has found a group.
+	filtersByName bool
+	// duplicateNames are the names that several groups had at the last full read.
+	// A filter that finds one of those groups only is incomplete.
+	duplicateNames map[string]bool
+	// group and member are a membership that was seen; members reports the result
+	// of the probe for it.
 	group, member   string
 	members, broken bool
-	// nested: a group was seen to be a member of a group, so that a filter may
-	// find, by a member's, the groups around his.
+	// nested reports whether a group was seen to be a member of a group, so that
+	// a filter on a member may also return the groups that contain his group.
 	nested bool
-	// own: when everything was read, users said of their groups what the groups
-	// said of their members. single: they say so when they are read by ID, too.
-	own, single bool
+	// usersListGroups reports whether, at a full read, the groups attribute of
+	// users agreed with the members of groups. userListsGroups reports whether
+	// users have it when read by ID, too.
+	usersListGroups, userListsGroups bool
 }
 
-// belief is a copy of what is believed.
-type belief struct{ named, members, own, single bool }
+// groupFilters is a copy of what is known to work.
+type groupFilters struct{ named, members, own, single bool }
 
-func (b *bundles) believed() belief {
+func (b *groupKnowledge) believed() groupFilters {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return belief{named: b.named, members: b.members && !b.nested, own: b.own, single: b.single}
+	return groupFilters{named: b.filtersByName, members: b.members && !b.nested, own: b.usersListGroups, single: b.userListsGroups}
 }
 
-// saw takes what the first page of groups has to tell.
-func (b *bundles) saw(p page) {
+// notePage records what the first page of groups shows.
+func (b *groupKnowledge) notePage(p page) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total = p.total
 }
 
-// sawNames takes how many groups have each name.
-func (b *bundles) sawNames(count map[string]int) {
+// noteNames records how many groups have each name.
+func (b *groupKnowledge) noteNames(count map[string]int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.shared = map[string]bool{}
+	b.duplicateNames = map[string]bool{}
 	for name, n := range count {
 		if n > 1 {
-			b.shared[name] = true
+			b.duplicateNames[name] = true
 		}
 	}
 }
 
-// sawMembers takes a group's members, as the group itself has them.
-func (b *bundles) sawMembers(group string, members []member) {
+// noteMembers records a group's members, as the group itself has them.
+func (b *groupKnowledge) noteMembers(group string, members []member) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	sampled := !filterable(group)
@@ -77,55 +79,55 @@ func (b *bundles) sawMembers(group string, members []member) {
 	}
 }
 
-// sawAll takes what came of reading everything: whether users and groups say
-// the same, and whether there are groups in groups. Filters on members are
-// tried anew.
-func (b *bundles) sawAll(agree, nested bool) {
+// noteFullRead records the result of reading everything: whether users and groups
+// agree, and whether there are nested groups. Filters on members are probed
+// again.
+func (b *groupKnowledge) noteFullRead(agree, nested bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.own, b.nested = agree, nested
+	b.usersListGroups, b.nested = agree, nested
 	b.members, b.broken = false, false
 }
 
-// sawGroups takes note that a user who was read by ID says what groups he is
-// in.
-func (b *bundles) sawGroups() {
+// noteUserGroups records that a user read by ID lists his groups.
+func (b *groupKnowledge) noteUserGroups() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.single = true
+	b.userListsGroups = true
 }
 
-func (b *bundles) sentMembers() {
+func (b *groupKnowledge) sentMembers() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.fat = true
+	b.listsHaveMembers = true
 }
 
-// found takes note that a filter has found a group by its name.
-func (b *bundles) found() {
+// noteFilterHit records that a filter has found a group by its name.
+func (b *groupKnowledge) noteFilterHit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.named = true
+	b.filtersByName = true
 }
 
-// byName says whether so many groups are better looked for by name than in a
-// list of them all. That has to have been read once: a filter may find one
-// group where several have the name.
-func (b *bundles) byName(names []string, pageSize int) bool {
+// prefersFilter reports whether so many groups should be looked up by name
+// instead of in a list of all groups. It requires that the list was read once: a
+// filter may find one group where several have the name.
+func (b *groupKnowledge) prefersFilter(names []string, pageSize int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.shared != nil && (len(names) < b.total/pageSize+3 || b.fat && len(names) <= fewLookups)
+	return b.duplicateNames != nil && (len(names) < b.total/pageSize+3 || b.listsHaveMembers && len(names) <= fewLookups)
 }
 
-func (b *bundles) isShared(name string) bool {
+func (b *groupKnowledge) isShared(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.shared[name]
+	return b.duplicateNames[name]
 }
 
-// tryMembers looks whether the service filters on members: whether it finds a
-// group by one of its members and not by what cannot be a member of it, itself.
-func (c *Connector) tryMembers(ctx context.Context) error {
+// probeMemberFilter tests whether the service filters on members: whether it
+// finds a group by one of its members and does not find it by its own ID, which
+// cannot be a member.
+func (c *Connector) probeMemberFilter(ctx context.Context) error {
 	b := &c.bundles
 	b.mu.Lock()
 	group, member, settled := b.group, b.member, b.members || b.broken || b.nested
@@ -135,7 +137,7 @@ func (c *Connector) tryMembers(ctx context.Context) error {
 	}
 	in, ok, err := c.groupsOf(ctx, member)
 	if ok && !in[group] {
-		return nil // he may have left
+		return nil // the member may have left the group
 	}
 	var around map[string]bool
 	if ok {
@@ -152,8 +154,8 @@ func (c *Connector) tryMembers(ctx context.Context) error {
 }
 
 // groupsOf returns the IDs of the groups that have the member, by a filter on
-// members.value (RFC 7644 §3.4.2.2). ok is false when the service did not
-// answer that, or not with all of them.
+// members.value (RFC 7644 §3.4.2.2). ok is false when the service did not answer
+// it, or not completely.
 func (c *Connector) groupsOf(ctx context.Context, id string) (in map[string]bool, ok bool, err error) {
 	if !filterable(id) {
 		return nil, false, nil
@@ -166,7 +168,7 @@ func (c *Connector) groupsOf(ctx context.Context, id string) (in map[string]bool
 	}
 	p, err := parsePage(a.body)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // an answer that is no list is one that cannot be used
+		return nil, false, nil //nolint:nilerr // an answer that is no list cannot be used
 	}
 	in = map[string]bool{}
 	for _, g := range p.resources {
@@ -181,7 +183,7 @@ func (c *Connector) membersIn(g resource) (map[string]bool, error) {
 	if err != nil {
 		return nil, connectors.Errorf(connectors.Permanent, "scim: group %s: %w", g.id(), err)
 	}
-	c.bundles.sawMembers(g.id(), members)
+	c.bundles.noteMembers(g.id(), members)
 	in := make(map[string]bool, len(members))
 	for _, m := range members {
 		if !m.group {

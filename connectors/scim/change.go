@@ -9,10 +9,10 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// patchURN and its like are the message schemas of RFC 7644.
+// patchURN is a message schema of RFC 7644.
 const patchURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-// operation is one of a PATCH (RFC 7644 §3.5.2). A remove has a path and no
+// operation is one PATCH operation (RFC 7644 §3.5.2). A remove has a path and no
 // value.
 type operation struct {
 	Op    string `json:"op"`
@@ -24,8 +24,8 @@ func patchBody(operations []operation) map[string]any {
 	return map[string]any{"schemas": []string{patchURN}, "Operations": operations}
 }
 
-// change makes e.now into e.next: by PATCH with the operations, or, where the
-// service does not offer that for them, by PUT of all of it.
+// change turns e.now into e.next: by PATCH with the operations, or, where the
+// service does not support that for them, by PUT of the whole resource.
 func (c *Connector) change(ctx context.Context, e *edit) (*answer, error) {
 	version, err := c.version(ctx, e.now)
 	if err != nil {
@@ -35,34 +35,35 @@ func (c *Connector) change(ctx context.Context, e *edit) (*answer, error) {
 	if a != nil || err != nil {
 		return a, err
 	}
-	e.byPut = true
+	e.usedPut = true
 	return c.put(ctx, e.doing, users, e.now, e.next)
 }
 
-// version is what goes into If-Match, so that nobody's change at the same time
-// is overwritten; empty where the service has no versions.
+// version returns the value of If-Match, so that a concurrent change is not
+// overwritten; empty where the service has no versions.
 func (c *Connector) version(ctx context.Context, now resource) (string, error) {
-	known, err := c.ask(ctx)
+	known, err := c.discover(ctx)
 	if err != nil || !known.etag {
 		return "", err
 	}
 	return text(now.object("meta").field("version")), nil
 }
 
-// urns are the schemas that PATCH paths belong to.
+// urns are the schemas of PATCH paths.
 var urns = map[string]string{users: userURN, groups: groupURN}
 
-// patch sends a PATCH. Without error and answer the service does not offer it, to
-// any of that kind of resource (405) or for these operations (501: django-scim2
-// has some only), and PUT is the other way. A service that does not understand a
-// path is asked again with the path written in its other forms.
+// patch sends a PATCH. It returns neither error nor answer when the service does
+// not support it, either for the kind of resource (405) or for these operations
+// (501: django-scim2 supports some only), so that the caller uses PUT. When the
+// service does not understand a path, patch repeats the request with the other
+// spellings of the path.
 func (c *Connector) patch(ctx context.Context, doing, kind, id, version string, operations []operation) (*answer, error) {
-	if _, err := c.ask(ctx); err != nil || c.noPatch(kind) || c.traits.putsInstead(kind, operations) {
+	if _, err := c.discover(ctx); err != nil || c.patchUnavailable(kind) || c.traits.putsInstead(kind, operations) {
 		return nil, err
 	}
 	var first *answer
 	for _, how := range c.traits.paths() {
-		a, err := c.send(ctx, request{doing: doing, method: http.MethodPatch, path: kind + "/" + url.PathEscape(id), match: version, body: patchBody(style(operations, how, urns[kind]))})
+		a, err := c.send(ctx, request{doing: doing, method: http.MethodPatch, path: kind + "/" + url.PathEscape(id), match: version, body: patchBody(rewritePaths(operations, how, urns[kind]))})
 		switch {
 		case err != nil:
 			return nil, err
@@ -81,35 +82,36 @@ func (c *Connector) patch(ctx context.Context, doing, kind, id, version string, 
 		if a.ok() {
 			return a, nil
 		}
-		if !a.badPath() {
+		if !a.isPathError() {
 			break
 		}
 	}
 	return first, nil
 }
 
-// noPatch says whether PATCH is not offered for a kind of resource, as the service
-// or the configuration says, or as one of them was answered.
-func (c *Connector) noPatch(kind string) bool {
+// patchUnavailable reports whether the service, the configuration or an earlier
+// answer says that PATCH is not supported for a kind of resource.
+func (c *Connector) patchUnavailable(kind string) bool {
 	return c.traits.is(NoPatch) || kind == groups && c.traits.is(NoGroupPatch) || c.traits.putsInstead(kind, nil)
 }
 
-// badPath says whether the service did not understand a path.
-func (a *answer) badPath() bool {
+// isPathError reports whether the service did not understand a path.
+func (a *answer) isPathError() bool {
 	return a.status == http.StatusBadRequest && a.scimType == "invalidPath"
 }
 
-// put sends a PUT of next in the place of now.
+// put sends a PUT of next in place of now.
 func (c *Connector) put(ctx context.Context, doing, kind string, now, next resource) (*answer, error) {
 	version, err := c.version(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, request{doing: doing, method: http.MethodPut, path: kind + "/" + url.PathEscape(now.id()), body: whole(next), match: version})
+	return c.send(ctx, request{doing: doing, method: http.MethodPut, path: kind + "/" + url.PathEscape(now.id()), body: withoutServerFields(next), match: version})
 }
 
-// whole is a resource without what is the service's own to say.
-func whole(r resource) resource {
+// withoutServerFields returns a resource without the fields that the service
+// sets.
+func withoutServerFields(r resource) resource {
 	body := r.clone()
 	for _, own := range []string{"meta", "groups"} {
 		delete(body, body.key(own))
@@ -117,8 +119,8 @@ func whole(r resource) resource {
 	return body
 }
 
-// after returns what a changed resource is now: from the answer when it has
-// that, else by reading it; nil when it is gone.
+// after returns the changed resource: from the answer when it contains it,
+// otherwise by reading it; nil when it is gone.
 func (c *Connector) after(ctx context.Context, a *answer, kind, id string) (resource, error) {
 	if a.body.id() == id {
 		return a.body, nil
@@ -126,24 +128,26 @@ func (c *Connector) after(ctx context.Context, a *answer, kind, id string) (reso
 	return c.byID(ctx, kind, id)
 }
 
-// edit is a change of one account, worked out from what the account was.
+// edit is a change of one account, derived from its current state.
 type edit struct {
 	doing      string
 	now, next  resource
 	operations []operation
-	names      []string // of the attributes that are sent
-	// kept says what of the change the service did not keep; empty for none.
-	kept func(now resource) string
-	// byPut is set when the change went by PUT, as PATCH was not offered.
-	byPut bool
+	names      []string // the attributes that are sent
+	// lostFields returns which part of the change the service did not keep; empty
+	// for none.
+	lostFields func(now resource) string
+	// usedPut reports whether the change was sent with PUT because PATCH is not
+	// supported.
+	usedPut bool
 }
 
-// edited carries out a change of one account: it reads it, works out what to
-// send, sends that, and looks whether it came true. What somebody else changed
-// in between is read again.
-func (r *run) edited(ctx context.Context, id string, work func(now resource) (*edit, connectors.Result)) connectors.Result {
+// applyEdit carries out a change of one account: it reads the account, derives
+// the edit, sends it, and verifies the result. After a concurrent change it reads
+// the account again.
+func (r *run) applyEdit(ctx context.Context, id string, work func(now resource) (*edit, connectors.Result)) connectors.Result {
 	var err error
-	for range conflicts {
+	for range maxConflictRetries {
 		now, readErr := r.c.byID(ctx, users, id)
 		if readErr != nil {
 			return failed(readErr)
@@ -160,19 +164,19 @@ func (r *run) edited(ctx context.Context, id string, work func(now resource) (*e
 		if errors.Is(err, errConflict) {
 			continue
 		}
-		return r.c.ended(ctx, e, a, err)
+		return r.c.editResult(ctx, e, a, err)
 	}
 	return failed(err)
 }
 
-// conflicts is how often a change is tried when somebody else changes the same
+// maxConflictRetries is how often a change is tried when other clients change the
 // account at the same time.
-const conflicts = 3
+const maxConflictRetries = 3
 
-const noAccount = "there is no such account"
+const noAccount = "no such account"
 
-// sendEdit sends a change of one account. A service that sends active as text
-// may want it as text.
+// sendEdit sends a change of one account. A service that sends active as text may
+// require text.
 func (c *Connector) sendEdit(ctx context.Context, e *edit) (*answer, error) {
 	a, err := c.change(ctx, e)
 	if err != nil || a.status != http.StatusBadRequest || !e.booleans() {
@@ -186,7 +190,8 @@ func (c *Connector) sendEdit(ctx context.Context, e *edit) (*answer, error) {
 	return again, err
 }
 
-// booleans says whether the change is one of active, which came as text.
+// booleans reports whether the change sets active, which the service sent as
+// text.
 func (e *edit) booleans() bool {
 	_, wasText := e.now.field("active").(string)
 	_, isBool := e.next.field("active").(bool)
@@ -203,35 +208,35 @@ func (e *edit) write(name string, value any) {
 	}
 }
 
-// ended says how a change of one account ended.
-func (c *Connector) ended(ctx context.Context, e *edit, a *answer, err error) connectors.Result {
+// editResult returns the result of a change of one account.
+func (c *Connector) editResult(ctx context.Context, e *edit, a *answer, err error) connectors.Result {
 	switch {
 	case err != nil:
 		return failed(err)
-	case a.gone():
+	case a.isNotFound():
 		return refused(noAccount)
 	case !a.ok():
-		return a.no(e.names...)
+		return a.refusal(e.names...)
 	}
 	user, err := c.after(ctx, a, users, e.now.id())
 	if err != nil {
 		return failed(err)
 	}
-	result := e.came(user)
-	if e.byPut && result.Status == connectors.Refused {
-		c.traits.putInstead(users, e.operations, false) // PUT is no other way: PATCH may be, next time
+	result := e.verifyApplied(user)
+	if e.usedPut && result.Status == connectors.Refused {
+		c.traits.putInstead(users, e.operations, false) // PUT does not help: the next change tries PATCH again
 	}
 	return result
 }
 
-// came says whether the change came true. A service that keeps something else
-// than it said yes to would be asked again at every run.
-func (e *edit) came(user resource) connectors.Result {
+// verifyApplied checks that the change took effect. A service that keeps another
+// value than it accepted would get the same change in every run.
+func (e *edit) verifyApplied(user resource) connectors.Result {
 	if user == nil {
 		return refused(noAccount)
 	}
-	if lost := e.kept(user); lost != "" {
-		return refused("the service took the change but does not keep %s as it was sent", lost)
+	if lost := e.lostFields(user); lost != "" {
+		return refused("the service accepted the change but does not store %s as it was sent", lost)
 	}
 	return applied()
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Check implements connectors.Connector. Rights to write are not tried: SCIM
-// has no way to ask without writing.
+// Check implements connectors.Connector. It does not test write permissions: SCIM
+// has no way to do so without writing.
 func (c *Connector) Check(ctx context.Context) error {
-	if _, err := c.ask(ctx); err != nil {
+	if _, err := c.discover(ctx); err != nil {
 		return err
 	}
 	if err := c.checkTypes(ctx); err != nil {
@@ -36,8 +36,8 @@ func (c *Connector) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkTypes looks whether the service has users and groups. One that does not
-// say is asked for them all the same.
+// checkTypes checks that the service has users and groups. A service that
+// publishes no resource types is asked for users and groups all the same.
 func (c *Connector) checkTypes(ctx context.Context) error {
 	a, err := c.send(ctx, request{doing: "ask for the types of resources", path: "ResourceTypes"})
 	if errors.Is(err, errForbidden) {
@@ -55,14 +55,14 @@ func (c *Connector) checkTypes(ctx context.Context) error {
 	}
 	for _, kind := range []string{users, groups} {
 		if !slices.Contains(endpoints, kind) {
-			return connectors.Errorf(connectors.Permanent, "scim: %s has no %s: is url the right one?", c.cfg.URL, kind)
+			return connectors.Errorf(connectors.Permanent, "scim: %s has no %s: check url", c.cfg.URL, kind)
 		}
 	}
 	return nil
 }
 
-// endpoints returns where resources of each type are: the last part of their
-// path, since some services give full URLs.
+// endpoints returns the endpoint of each resource type: the last part of its
+// path, as some services return full URLs.
 func endpoints(body resource) []string {
 	var out []string
 	list, _ := body.field("Resources").([]any)

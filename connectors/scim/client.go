@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// parallel is how many requests are under way at the same time, unless the
+	// defaultConcurrency is how many requests run at the same time, unless the
 	// configuration says otherwise.
-	parallel = 4
+	defaultConcurrency = 4
 	// maxBody bounds an answer: a group with 100,000 members fits.
 	maxBody   = 64 << 20
 	mediaType = "application/scim+json"
@@ -29,10 +29,10 @@ const (
 )
 
 func newClient(cfg Config, t *tls.Config) *http.Client {
-	c := transport.Client(t, cfg.Timeout, max(parallel, cfg.Limits.Concurrent))
+	c := transport.Client(t, cfg.Timeout, max(defaultConcurrency, cfg.Limits.Concurrent))
 	c.CheckRedirect = func(next *http.Request, via []*http.Request) error {
-		// A redirected write would be repeated as a read, whose success says
-		// nothing; and the token is for this host only.
+		// A redirected write would be repeated as a read, whose success proves
+		// nothing; and the token is meant for this host only.
 		first := via[0]
 		if first.Method != http.MethodGet || len(via) > 3 || next.URL.Host != first.URL.Host || next.URL.Scheme != first.URL.Scheme {
 			return http.ErrUseLastResponse
@@ -42,7 +42,7 @@ func newClient(cfg Config, t *tls.Config) *http.Client {
 	return c
 }
 
-// request is one to be sent. What it does is said in errors.
+// request is a request to the service. doing describes it in errors.
 type request struct {
 	doing  string
 	method string // GET when empty
@@ -52,25 +52,26 @@ type request struct {
 	match  string // for If-Match, when not empty
 }
 
-// answer is a service's answer that is neither an error of its own nor one of
-// the way there: success, or a no to this one request.
+// answer is a service's answer that is no general failure: success, or the
+// refusal of this one request.
 type answer struct {
 	status   int
 	body     resource // nil without one
-	scimType string   // RFC 7644 §3.12, when it is one of those
+	scimType string   // of RFC 7644 §3.12; else empty
 	detail   string   // may hold personal data
 	location string   // of what was created
 }
 
 func (a *answer) ok() bool { return a.status < http.StatusMultipleChoices }
 
-// gone says that there is no such resource.
-func (a *answer) gone() bool {
+// isNotFound reports whether the resource does not exist.
+func (a *answer) isNotFound() bool {
 	return a.status == http.StatusNotFound || a.status == http.StatusGone
 }
 
-// send sends a request. An error is classed, and free of personal data. A
-// token that can be renewed is, once, when the service does not accept it.
+// send sends a request. It classifies the error, which holds no personal data.
+// When the service rejects a renewable token, send renews it and repeats the
+// request once.
 func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	a, err := c.sendOnce(ctx, q)
 	if errors.Is(err, errToken) && c.tokens.renewable() {
@@ -121,7 +122,7 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusUnauthorized {
-		c.tokens.drop(token)
+		c.tokens.invalidate(token)
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
@@ -133,8 +134,8 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	return c.read(q.doing, response, content)
 }
 
-// authorize says in a request who asks, and returns the token, when it is one. A
-// client certificate says it by itself.
+// authorize adds the credentials to a request, and returns the token, if any. A
+// client certificate needs no header.
 func (c *Connector) authorize(ctx context.Context, r *http.Request) (token string, err error) {
 	if key := c.cfg.APIKey; key != nil {
 		r.Header.Set(key.Header, key.Value)
@@ -148,7 +149,7 @@ func (c *Connector) authorize(ctx context.Context, r *http.Request) (token strin
 	return token, err
 }
 
-// read tells an answer from what only looks like one.
+// read parses a response, and returns an error when it is not SCIM.
 func (c *Connector) read(doing string, response *http.Response, content []byte) (*answer, error) {
 	content = bytes.TrimSpace(content)
 	keyword := ""
@@ -168,11 +169,11 @@ func (c *Connector) read(doing string, response *http.Response, content []byte) 
 	switch {
 	case err == nil:
 	case a.ok() || looksLikeHTML(response, content):
-		// A login page, a maintenance page, a proxy's 404.
+		// Such as a login page, a maintenance page, or a proxy's 404.
 		return nil, connectors.Errorf(connectors.TargetDown,
-			"scim: %s: %s answered %d with something that is not SCIM: is url right, and is the service up?", doing, c.cfg.URL, a.status)
+			"scim: %s: %s answered %d with something that is not SCIM: check url, and that the service is available", doing, c.cfg.URL, a.status)
 	default:
-		return a, nil // a plain text beside an error status
+		return a, nil // plain text with an error status
 	}
 	if a.ok() {
 		a.body = body

@@ -14,29 +14,29 @@ import (
 	"github.com/behov/behov/connectors/limit"
 )
 
-// Config says which service to connect to and how.
+// Config describes the service and how to connect to it.
 type Config struct {
 	// URL is the service's base URL, below which Users and Groups are.
 	URL string `yaml:"url"`
-	// Token is the bearer token itself, not a reference to it. OAuth is how to
-	// get one instead.
+	// Token is the bearer token itself, not a reference to it. OAuth obtains a
+	// token instead.
 	Token string `yaml:"token"`
 	OAuth *OAuth `yaml:"oauth"`
-	// APIKey is sent with each request, beside a token or instead of one.
+	// APIKey is sent with each request, in addition to a token or instead of one.
 	APIKey *APIKey `yaml:"api_key"`
-	// CertificateFile holds the client's certificate, and those that lead to its
-	// issuer, in PEM, for services that want one (mutual TLS, RFC 8705 §2): beside
-	// a token or a key, or instead. It is read again for each connection.
+	// CertificateFile holds the client certificate and its chain, in PEM, for
+	// services that require mutual TLS (RFC 8705 §2), in addition to a token or a
+	// key, or instead. It is read again for each connection.
 	CertificateFile string `yaml:"certificate_file"`
 	// CertificateKeyFile holds its private key, in PEM. Default: CertificateFile.
 	CertificateKeyFile string `yaml:"certificate_key_file"`
-	// Plaintext must be true when the URL begins with http://: token and
-	// personal data then travel unencrypted.
+	// Plaintext must be true when the URL begins with http://: token and personal
+	// data are then sent unencrypted.
 	Plaintext bool `yaml:"plaintext"`
 	// CAFile holds certificates, in PEM, to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
-	// PageSize is how many resources are asked for at a time. Default: 200;
-	// a service may send fewer.
+	// PageSize is how many resources a request asks for. Default: 200; a service
+	// may send fewer.
 	PageSize int `yaml:"page_size"`
 	// Timeout is how long one request may take. Default: 30 seconds.
 	Timeout time.Duration `yaml:"timeout"`
@@ -45,22 +45,21 @@ type Config struct {
 	// phoneNumbers[type eq "mobile"], roles, or, of an extension, its URN, a
 	// colon and the name.
 	Attributes []string `yaml:"-"`
-	// MFAAttribute, when set, is the path of the attribute that tells who is
-	// enrolled for multi-factor authentication: by having a value other than
-	// false.
+	// MFAAttribute, when set, is the path of the attribute that shows MFA
+	// enrolment: an account is enrolled when it has a value other than false.
 	MFAAttribute string `yaml:"mfa_attribute"`
 	// References are those of the managed attributes whose values are other
 	// accounts' IDs: the enterprise extension's manager.
 	References []string `yaml:"-"`
 	// Quirks are ways in which the service differs from the standard.
 	Quirks []Quirk `yaml:"quirks"`
-	// Limits are what the service's owner allows.
+	// Limits bounds the requests to the service.
 	Limits limit.Limits `yaml:"-"`
 }
 
 // APIKey is a secret in a header of its own.
 type APIKey struct {
-	// Header is its name. Default: X-API-Key.
+	// Header is the header's name. Default: X-API-Key.
 	Header string `yaml:"header"`
 	// Value is the secret itself; configuration files hold a reference.
 	Value string `yaml:"value"`
@@ -71,7 +70,7 @@ const (
 	defaultTimeout  = 30 * time.Second
 )
 
-// withDefaults fills in what was left out.
+// withDefaults sets the defaults.
 func (c Config) withDefaults() Config {
 	if c.PageSize == 0 {
 		c.PageSize = defaultPageSize
@@ -90,7 +89,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate says what is missing or wrong, each on a line of its own.
+// validate returns what is missing or wrong, each on a line of its own.
 func (c Config) validate() error {
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -102,23 +101,23 @@ func (c Config) validate() error {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "http" && u.Scheme != "https"):
 		add("url must be https://host/path, without user, query or fragment")
 	case u.Scheme == "http" && !c.Plaintext:
-		add("the connection would not be encrypted: use https://, or say plaintext: true")
+		add("the connection would not be encrypted: use https://, or allow it with plaintext: true")
 	}
 	switch {
 	case c.OAuth != nil && c.Token != "":
-		add("either token or oauth, not both")
+		add("token and oauth are both set: remove one of them")
 	case c.OAuth != nil:
 		c.OAuth.validate(c.Plaintext, add)
 	case c.Token == "" && c.APIKey == nil && c.CertificateFile == "":
-		add("token is missing; or oauth, with token_url, client_id and client_secret; or api_key, with header and value; or certificate_file")
+		add("credentials are missing: set token; or oauth, with token_url, client_id and client_secret; or api_key, with header and value; or certificate_file")
 	case strings.ContainsFunc(c.Token, noPartOfSecret):
-		add("token has characters that a token cannot have: is there a line break in it?")
+		add("token has invalid characters: check it for line breaks")
 	}
 	if c.CertificateFile == "" && c.CertificateKeyFile != "" {
-		add("certificate_key_file is for certificate_file, which is missing")
+		add("certificate_key_file is set without certificate_file")
 	}
 	if c.CertificateFile != "" && u != nil && u.Scheme == "http" {
-		add("certificate_file is for https://: over http:// no certificate is shown")
+		add("certificate_file requires https://")
 	}
 	if c.APIKey != nil {
 		c.APIKey.validate(add)
@@ -152,7 +151,7 @@ func (c Config) validate() error {
 
 func noPartOfSecret(r rune) bool { return r <= ' ' || r > '~' }
 
-// reservedHeaders are those that a request has anyhow.
+// reservedHeaders are those that the connector sets itself.
 var reservedHeaders = []string{"Authorization", "Accept", "Content-Type", "Content-Length", "Host", "If-Match", "Connection", "Transfer-Encoding", "Cookie"}
 
 func (k *APIKey) validate(add func(format string, args ...any)) {
@@ -160,11 +159,11 @@ func (k *APIKey) validate(add func(format string, args ...any)) {
 	case k.Value == "":
 		add("api_key.value is missing")
 	case strings.ContainsFunc(k.Value, noPartOfSecret):
-		add("api_key.value has characters that a key cannot have: is there a line break in it?")
+		add("api_key.value has invalid characters: check it for line breaks")
 	}
 	name := textproto.CanonicalMIMEHeaderKey(k.Header)
 	if !httpguts.ValidHeaderFieldName(k.Header) || slices.Contains(reservedHeaders, name) {
-		add("api_key.header %q is no name of a header of its own, such as X-API-Key", k.Header)
+		add("api_key.header %q is invalid or reserved; use a header name such as X-API-Key", k.Header)
 	}
 }
 
@@ -176,7 +175,7 @@ func (o *OAuth) validate(plaintext bool, add func(format string, args ...any)) {
 	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https"):
 		add("oauth.token_url must be https://host/path")
 	case u.Scheme == "http" && !plaintext:
-		add("oauth.token_url would not be encrypted: use https://, or say plaintext: true")
+		add("oauth.token_url would not be encrypted: use https://, or allow it with plaintext: true")
 	}
 	if o.ClientID == "" {
 		add("oauth.client_id is missing")

@@ -26,8 +26,8 @@ var managed = []string{
 	`phoneNumbers[type eq "mobile"]`, "roles", "x509Certificates", "profileUrl", "addresses.locality", department, manager,
 }
 
-// TestConformanceScimapp also holds every request of the suite to what must
-// never be sent.
+// TestConformanceScimapp also checks that no request of the suite is one that
+// must never be sent.
 func TestConformanceScimapp(t *testing.T) {
 	t.Parallel()
 	removals := 0
@@ -44,8 +44,8 @@ func TestConformanceScimapp(t *testing.T) {
 	}
 }
 
-// wantNamedRemovals fails when a removal of members does not say whose, or when
-// all members were replaced. It returns how many removals there were.
+// wantNamedRemovals fails when a removal of members names no member, or when all
+// members were replaced. It returns the number of removals.
 func wantNamedRemovals(t *testing.T, seen []asked) int {
 	t.Helper()
 	n := 0
@@ -113,10 +113,10 @@ func open(t *testing.T, cfg scim.Config) connectors.Connector {
 	return c
 }
 
-// fixture is a service at url, which can also be had at real.
+// fixture is a service at url, which the test itself calls at real.
 func fixture(t *testing.T, url, real, token string, quirks ...scim.Quirk) conformance.Fixture {
 	t.Helper()
-	// Small pages, so that the longer lists have several.
+	// Small pages, so that longer lists have several.
 	cfg := scim.Config{URL: url, Token: token, PageSize: 16, Attributes: managed, References: []string{manager}, MFAAttribute: "userType", Quirks: quirks}
 	return conformance.Fixture{
 		Connector:    open(t, cfg),
@@ -149,7 +149,8 @@ func fixture(t *testing.T, url, real, token string, quirks ...scim.Quirk) confor
 	}
 }
 
-// call sends a request past the connector, which must succeed.
+// call sends a request without the connector, and fails the test unless it
+// succeeds.
 func call(t *testing.T, token, method, url string, body any) map[string]any {
 	t.Helper()
 	var b io.Reader

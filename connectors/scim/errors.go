@@ -13,20 +13,20 @@ import (
 	"github.com/behov/behov/connectors/transport"
 )
 
-// errBusy and errToken are in errors that every other request would get as
-// well; errForbidden is in those that say no to some requests.
+// errBusy and errToken are wrapped by errors that every other request would get
+// too; errForbidden by those that concern some requests only.
 var (
 	errBusy  = errors.New("the service is busy")
 	errToken = errors.New("the service does not accept the token, key or certificate: renew it")
-	// errConflict is in the error for a resource that somebody else changed
-	// since it was read (RFC 7644 §3.14).
-	errConflict  = errors.New("somebody else changed it at the same time")
-	errForbidden = errors.New("the token does not permit this: give it the right to read and write Users and Groups")
+	// errConflict is wrapped by the error for a resource that another client
+	// changed since it was read (RFC 7644 §3.14).
+	errConflict  = errors.New("another client changed it at the same time")
+	errForbidden = errors.New("the token does not permit this: grant it read and write access to Users and Groups")
 )
 
-// failure returns the error when an answer says that the service, or something
-// before it, could not or would not deal with the request at all.
-// Its keyword, when it has one, is in the message.
+// failure returns an error when an answer shows that the service, or a proxy
+// before it, could not handle the request at all. The message contains the
+// answer's error keyword, if any.
 func (c *Connector) failure(doing string, status int, header http.Header, keyword string) error {
 	if keyword != "" {
 		keyword = ": " + keyword
@@ -40,7 +40,7 @@ func (c *Connector) failure(doing string, status int, header http.Header, keywor
 	case status == http.StatusForbidden:
 		return say(connectors.Permanent, "%w (403)", errForbidden)
 	case status >= 300 && status < 400:
-		return say(connectors.Permanent, "%s redirects elsewhere (%d): put the right address into url", c.cfg.URL, status)
+		return say(connectors.Permanent, "%s redirects (%d): set url to the address it redirects to", c.cfg.URL, status)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &connectors.Error{
 			Class:      connectors.RetryLater,
@@ -57,14 +57,14 @@ func (c *Connector) failure(doing string, status int, header http.Header, keywor
 	return nil
 }
 
-// unexpected is the error for an answer to something that no service should
+// unexpected returns the error for an answer to a request that no service should
 // refuse.
 func (c *Connector) unexpected(doing string, a *answer) error {
 	advice := ""
-	if a.gone() || a.status == http.StatusMethodNotAllowed {
-		advice = ": is url the address below which Users and Groups are?"
+	if a.isNotFound() || a.status == http.StatusMethodNotAllowed {
+		advice = ": check that url is the address below which Users and Groups are"
 	}
-	return connectors.Errorf(connectors.Permanent, "scim: %s: %s answered %s%s", doing, c.cfg.URL, a.says(), advice)
+	return connectors.Errorf(connectors.Permanent, "scim: %s: %s answered %s%s", doing, c.cfg.URL, a.statusText(), advice)
 }
 
 // scimTypes are the error keywords of RFC 7644 §3.12.
@@ -75,8 +75,9 @@ var scimTypes = []string{
 	"notFound", "conflict", "preConditionFailed", "internal", // go-scim
 }
 
-// errorType returns an error's keyword, when it is one: anything else could
-// hold anything. Some have it as the first word of the detail.
+// errorType returns an error's keyword when it is a known one: other text may
+// hold personal data. Some services have the keyword as the first word of the
+// detail.
 func errorType(body resource) string {
 	given := text(body.field("scimType"))
 	if given == "" {
@@ -89,14 +90,15 @@ func errorType(body resource) string {
 	return scimTypes[i]
 }
 
-func (a *answer) says() string {
+func (a *answer) statusText() string {
 	return fmt.Sprintf("%d (%s)", a.status, cmp.Or(a.scimType, strings.ToLower(http.StatusText(a.status)), "no reason given"))
 }
 
-// no turns a refusal into a result. Of the service's own words only those are
-// kept that name an attribute which was sent: the rest may name people.
-func (a *answer) no(sent ...string) connectors.Result {
-	why := "the service says: " + a.says()
+// refusal turns a refused request into a result. Of the service's own text it
+// keeps only the names of attributes that were sent: the rest may hold personal
+// data.
+func (a *answer) refusal(sent ...string) connectors.Result {
+	why := "the service says: " + a.statusText()
 	var named []string
 	for _, name := range sent {
 		if short := name[strings.LastIndexAny(name, ":.")+1:]; strings.Contains(a.detail, short) {

@@ -20,7 +20,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// answering is a service that answers everything the same way.
+// answering is a service that answers every request the same way.
 func answering(t *testing.T, status int, header http.Header, body string) (connectors.Connector, *atomic.Int32) {
 	t.Helper()
 	n := &atomic.Int32{}
@@ -50,13 +50,13 @@ func TestErrorsAreClassed(t *testing.T) {
 		{"a web page with 200", 200, html, "<html>Log in, anna</html>", connectors.TargetDown, "not SCIM"},
 		{"a web page with 404", 404, html, "<html>anna is not here</html>", connectors.TargetDown, "not SCIM"},
 		{"unauthorized", 401, nil, `{"detail": "anna"}`, connectors.Permanent, "renew it"},
-		{"forbidden", 403, nil, "", connectors.Permanent, "give it the right"},
+		{"forbidden", 403, nil, "", connectors.Permanent, "grant it read and write access"},
 		{"bad gateway", 502, html, "<html>", connectors.TargetDown, "cannot be reached"},
 		{"gateway timeout", 504, nil, "", connectors.TargetDown, "cannot be reached"},
 		{"proxy's own", 522, nil, "", connectors.TargetDown, "cannot be reached"},
 		{"internal", 500, nil, `{"detail": "anna"}`, connectors.RetryLater, "failed (500)"},
 		{"unavailable", 503, nil, "", connectors.RetryLater, "busy (503)"},
-		{"redirect", 302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", connectors.Permanent, "put the right address into url"},
+		{"redirect", 302, http.Header{"Location": {"https://elsewhere.example/login"}}, "", connectors.Permanent, "set url to the address it redirects to"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, _ := answering(t, tt.status, tt.header, tt.body)
@@ -120,7 +120,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestUnreachableService(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.NotFoundHandler())
 	url := s.URL
@@ -152,7 +152,8 @@ func TestTimeout(t *testing.T) {
 	wantPrivate(t, r.Err.Error())
 }
 
-// The token goes to nobody but the service.
+// TestRedirectElsewhereIsNotFollowed checks that the token is sent to no other
+// host.
 func TestRedirectElsewhereIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -168,7 +169,7 @@ func TestRedirectElsewhereIsNotFollowed(t *testing.T) {
 	}
 }
 
-// A creation whose answer was lost, and then done again.
+// TestLostAnswer repeats a creation whose answer was lost.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	lose := atomic.Bool{}
@@ -188,7 +189,7 @@ func TestLostAnswer(t *testing.T) {
 			t.Fatalf("%+v, want the loss reported", r)
 		}
 		again := creation(first)
-		again.Account.Name += "2" // somebody may have changed the name meanwhile
+		again.Account.Name += "2" // the name may have changed meanwhile
 		apply(t, c, connectors.AlreadyApplied, again)
 	}
 	if s, _ := snapshot(t, c); len(s.accounts) != 2 {
@@ -229,8 +230,8 @@ func TestAnchorThatIsNotKept(t *testing.T) {
 	}
 }
 
-// Some services answer a creation with nothing but where the account is, and
-// some not even with that.
+// TestCreatedWithoutAnAnswer checks creation where the service answers with the
+// Location only, or without it.
 func TestCreatedWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	for _, location := range []bool{true, false} {
@@ -257,7 +258,7 @@ func TestCreatedWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// faults are the service at url, misbehaving.
+// faults returns connectors to the service at url that misbehaves.
 func faults(t *testing.T, url string) []conformance.Fault {
 	t.Helper()
 	secrets := []string{testToken, "wrong-token", "behov-"}
@@ -268,7 +269,7 @@ func faults(t *testing.T, url string) []conformance.Fault {
 			return open(t, cfg)
 		}
 	}
-	// behind puts something before the service.
+	// behind puts a handler in front of the service.
 	behind := func(handler func(w http.ResponseWriter, r *http.Request, real http.Handler)) func(*testing.T) connectors.Connector {
 		return func(t *testing.T) connectors.Connector {
 			f := newFront(t, handler)
@@ -316,8 +317,8 @@ func faults(t *testing.T, url string) []conformance.Fault {
 	}
 }
 
-// A service's owner says how many requests it takes: so many a second, so many
-// at a time.
+// TestLimits checks that the connector stays within the configured requests a
+// second and requests at a time.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int32

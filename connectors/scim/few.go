@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// fewLookups is how many accounts are asked for one by one whatever a list
-	// of them all would cost.
+	// fewLookups is how many accounts are looked up one by one, whatever a list
+	// of all users would cost.
 	fewLookups = 50
-	// sampleSize is how many users are read to see what the service has.
+	// sampleSize is how many users are read to learn about the service's data.
 	sampleSize = 10
 )
 
-// ReadAccounts implements connectors.AccountReader. As a snapshot does, it
-// reads Users before Groups. What a service's filters cannot be believed to
-// find it looks for in a list of all users or groups (RFC 7644 §3.4.2), and
-// who is in a group it asks the group, unless there is another way that is
-// known to tell the same: not to be found must mean not to be there.
+// ReadAccounts implements connectors.AccountReader. Like a snapshot it reads
+// Users before Groups. Where the service's filters cannot be trusted, it searches
+// a list of all users or groups (RFC 7644 §3.4.2). It reads memberships from the
+// groups, unless another way is known to return the same: an account that is not
+// found must be one that does not exist.
 func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, entitlements []string, sink connectors.Sink) (connectors.Completeness, error) {
 	if err := c.readSchemas(ctx); err != nil {
-		return connectors.Completeness{Why: "the service did not say how it compares values"}, err
+		return connectors.Completeness{Why: "the service's schemas could not be read"}, err
 	}
-	f := &few{c: c, wanted: wantedOf(refs), seen: map[string]bool{}}
-	people, err := f.people(ctx)
+	f := &accountReading{c: c, wanted: wantedOf(refs), seen: map[string]bool{}}
+	people, err := f.readUsers(ctx)
 	if err != nil {
 		return connectors.Completeness{Why: "Users could not be read"}, err
 	}
@@ -49,24 +49,24 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 	if err != nil {
 		return connectors.Completeness{Why: "Groups could not be read"}, err
 	}
-	return both(people, bundles), nil
+	return joinCompleteness(people, bundles), nil
 }
 
-// few is a ReadAccounts on its way.
-type few struct {
+// accountReading is a ReadAccounts in progress.
+type accountReading struct {
 	c      *Connector
 	wanted wantedUsers
-	users  []person        // found
-	seen   map[string]bool // their IDs
+	users  []foundUser     // found
+	seen   map[string]bool // the IDs of users
 }
 
-// person is a user who was found.
-type person struct {
+// foundUser is a user that was found.
+type foundUser struct {
 	resource
-	single bool // he was read by ID, and not in a list
+	single bool // read by ID, and not in a list
 }
 
-// wantedUsers are the accounts that are asked for, each value once.
+// wantedUsers are the requested accounts, each value once.
 type wantedUsers struct {
 	ids, anchors, names []string // sorted
 	folded              []string // the names in lower case
@@ -95,18 +95,18 @@ func (w wantedUsers) has(r resource) bool {
 	return is(w.ids, r.id()) || is(w.anchors, r.anchor()) || is(w.folded, strings.ToLower(r.name()))
 }
 
-func (f *few) found(r resource, single bool) {
+func (f *accountReading) found(r resource, single bool) {
 	if !f.seen[r.id()] {
 		f.seen[r.id()] = true
-		f.users = append(f.users, person{r, single})
+		f.users = append(f.users, foundUser{r, single})
 	}
 }
 
-// people finds the accounts.
-func (f *few) people(ctx context.Context) (connectors.Completeness, error) {
+// readUsers finds the accounts.
+func (f *accountReading) readUsers(ctx context.Context) (connectors.Completeness, error) {
 	w := f.wanted
 	if n := len(w.ids) + len(w.anchors) + len(w.names); n > fewLookups {
-		p, err := f.sample(ctx)
+		p, err := f.readSample(ctx)
 		if err != nil {
 			return connectors.Completeness{}, err
 		}
@@ -126,17 +126,17 @@ func (f *few) people(ctx context.Context) (connectors.Completeness, error) {
 	return connectors.Completeness{Complete: true}, nil
 }
 
-// sample reads some users, whoever they are.
-func (f *few) sample(ctx context.Context) (page, error) {
+// readSample reads the first users.
+func (f *accountReading) readSample(ctx context.Context) (page, error) {
 	p, err := f.c.first(ctx, users, sampleSize)
 	if err == nil {
-		f.c.saw(users, p)
+		f.c.noteFirstPage(users, p)
 	}
 	return p, err
 }
 
-// search looks for the accounts in a list of them all.
-func (f *few) search(ctx context.Context) (connectors.Completeness, error) {
+// search looks for the accounts in a list of all users.
+func (f *accountReading) search(ctx context.Context) (connectors.Completeness, error) {
 	return f.c.list(ctx, users, nil, func(r resource) error {
 		if f.wanted.has(r) {
 			f.found(r, false)
@@ -145,12 +145,12 @@ func (f *few) search(ctx context.Context) (connectors.Completeness, error) {
 	})
 }
 
-// byID reads the accounts whose IDs are known. That one is not there is
-// believed only of a service that has Users: where there is nothing at all,
-// because url is wrong, nobody is deleted.
-func (f *few) byID(ctx context.Context) error {
+// byID reads the accounts whose IDs are known. A missing account counts as
+// deleted only when the service returns other users: when url is wrong and
+// nothing exists, no account is deleted.
+func (f *accountReading) byID(ctx context.Context) error {
 	ids := f.wanted.ids
-	list, err := each(f.c, ids, func(id string) (resource, error) { return f.c.byID(ctx, users, id) })
+	list, err := forEach(f.c, ids, func(id string) (resource, error) { return f.c.byID(ctx, users, id) })
 	if err != nil {
 		return err
 	}
@@ -162,18 +162,18 @@ func (f *few) byID(ctx context.Context) error {
 		}
 		f.found(r, true)
 		if in, _ := r.ownGroups(); len(in) > 0 {
-			f.c.bundles.sawGroups()
+			f.c.bundles.noteUserGroups()
 		}
 	}
 	if missing {
-		_, err = f.sample(ctx)
+		_, err = f.readSample(ctx)
 	}
 	return err
 }
 
-// byFilter finds the accounts whose anchors or names are known. ok is false
-// when the service's filters cannot be believed.
-func (f *few) byFilter(ctx context.Context) (ok bool, err error) {
+// byFilter finds the accounts whose anchors or names are known. ok is false when
+// the service's filters cannot be trusted.
+func (f *accountReading) byFilter(ctx context.Context) (ok bool, err error) {
 	terms := slices.Concat(f.wanted.anchors, f.wanted.names)
 	if len(terms) == 0 {
 		return true, nil
@@ -181,14 +181,14 @@ func (f *few) byFilter(ctx context.Context) (ok bool, err error) {
 	if slices.ContainsFunc(terms, func(v string) bool { return !filterable(v) }) {
 		return false, nil
 	}
-	if ok, err = f.believes(ctx); err != nil || !ok {
+	if ok, err = f.filtersWork(ctx); err != nil || !ok {
 		return false, err
 	}
-	owned, err := f.ask(ctx, users, "externalId", f.wanted.anchors)
+	owned, err := f.filterEach(ctx, users, "externalId", f.wanted.anchors)
 	if err != nil {
 		return false, err
 	}
-	named, err := f.ask(ctx, users, "userName", f.wanted.names)
+	named, err := f.filterEach(ctx, users, "userName", f.wanted.names)
 	if err != nil {
 		return false, err
 	}
@@ -204,35 +204,36 @@ func (f *few) byFilter(ctx context.Context) (ok bool, err error) {
 			}
 		}
 	}
-	// What was read by ID a filter must have found as well.
+	// A filter must also find an account that was read by ID.
 	byOther := f.wanted
 	byOther.ids = nil
 	for _, u := range f.users {
 		if byOther.has(u.resource) && !byFilter[u.id()] {
-			f.c.filters.doubt()
+			f.c.filters.distrust()
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// hits are what a filter found; ok is false when the service did not filter.
-type hits struct {
+// filterResult is what a filter found; ok is false when the service did not
+// filter.
+type filterResult struct {
 	list []resource
 	ok   bool
 }
 
-// ask has the service find, for each value, what has it in an attribute.
-func (f *few) ask(ctx context.Context, kind, attribute string, values []string) ([]hits, error) {
-	return each(f.c, values, func(v string) (hits, error) {
+// filterEach looks up, for each value, the resources whose attribute has it.
+func (f *accountReading) filterEach(ctx context.Context, kind, attribute string, values []string) ([]filterResult, error) {
+	return forEach(f.c, values, func(v string) (filterResult, error) {
 		found, ok, err := f.c.filtered(ctx, kind, attribute, v)
-		return hits{found, ok}, err
+		return filterResult{found, ok}, err
 	})
 }
 
-// aboutFilter says whether an error may be about the filter that was sent: some
-// services fail where they should refuse (RFC 7644 §3.12, invalidFilter). The
-// others every request would get.
+// aboutFilter reports whether an error may concern the filter that was sent: some
+// services fail where they should refuse it (RFC 7644 §3.12, invalidFilter).
+// Other errors would concern every request.
 func aboutFilter(err error) bool {
 	for _, other := range []error{errBusy, errToken, errCredentials, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, other) {
@@ -242,34 +243,33 @@ func aboutFilter(err error) bool {
 	return err != nil
 }
 
-// believes says whether filters on users can be believed, and finds it out
-// with an account that is there: one that was just read, or any.
-func (f *few) believes(ctx context.Context) (bool, error) {
-	works, broken, sample := f.c.filters.known()
+// filtersWork reports whether filters on users can be trusted. It probes them
+// with an account that exists: one that was just read, or any.
+func (f *accountReading) filtersWork(ctx context.Context) (bool, error) {
+	works, broken, sample := f.c.filters.state()
 	if works || broken {
 		return works, nil
 	}
 	for _, u := range f.users {
 		if filterable(u.anchor()) {
-			return f.c.tryFilter(ctx, u.anchor())
+			return f.c.probeFilter(ctx, u.anchor())
 		}
 	}
 	if sample == "" {
-		if _, err := f.sample(ctx); err != nil {
+		if _, err := f.readSample(ctx); err != nil {
 			return false, err
 		}
-		_, _, sample = f.c.filters.known()
+		_, _, sample = f.c.filters.state()
 	}
 	if sample == "" {
 		return false, nil
 	}
-	return f.c.tryFilter(ctx, sample)
+	return f.c.probeFilter(ctx, sample)
 }
 
-// each does something for every item, several at a time, and returns what came
-// of it in the same order, or the first error. After an error the others are
-// not begun.
-func each[I, O any](c *Connector, items []I, do func(I) (O, error)) ([]O, error) {
+// forEach calls do for every item, several at a time, and returns the results in
+// the same order, or the first error. After an error it starts no further call.
+func forEach[I, O any](c *Connector, items []I, do func(I) (O, error)) ([]O, error) {
 	out, errs := make([]O, len(items)), make([]error, len(items))
 	indexes := make([]int, len(items))
 	for i := range indexes {

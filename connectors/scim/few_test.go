@@ -24,7 +24,7 @@ const (
 	nobodysID      = "00000000-0000-4000-8000-00000000dead"
 )
 
-// excerpt is what of a reading concerns some accounts and entitlements.
+// excerpt is the part of a reading about given accounts and entitlements.
 type excerpt struct {
 	ids, names   []string
 	Accounts     map[string]connectors.Account
@@ -62,9 +62,9 @@ func (x *excerpt) Membership(m connectors.Membership) error {
 	return nil
 }
 
-// alike checks that some accounts and entitlements, read by themselves, are as
-// a snapshot has them, which is read by another connector before: what one
-// has learned must not be what makes the other right.
+// alike checks that accounts and entitlements read one by one are as in a
+// snapshot. Another connector reads the snapshot first, so that what it learns
+// does not help c.
 func alike(t *testing.T, whole, c connectors.Connector, refs []connectors.AccountRef, ids []string, names ...string) {
 	t.Helper()
 	read := func(read func(connectors.Sink) (connectors.Completeness, error)) *excerpt {
@@ -86,9 +86,9 @@ func alike(t *testing.T, whole, c connectors.Connector, refs []connectors.Accoun
 	}
 }
 
-// TestFewAlike reads some accounts by themselves from services of every kind:
-// first of all, after a snapshot, after changes, and again.
-func TestFewAlike(t *testing.T) {
+// TestReadAccountsMatchesSnapshot reads accounts one by one from services of
+// every kind: at first, after a snapshot, after changes, and again.
+func TestReadAccountsMatchesSnapshot(t *testing.T) {
 	t.Parallel()
 	for name, q := range fewServices {
 		t.Run(name, func(t *testing.T) {
@@ -101,12 +101,12 @@ func TestFewAlike(t *testing.T) {
 			for _, group := range []string{"twin 1", "twin 2", "lunch & fika", "empty"} {
 				call(t, testToken, http.MethodPost, f.real+"/Groups", map[string]any{"schemas": []string{groupSchemaURN}, "displayName": group})
 			}
-			fewAlike(t, func() connectors.Connector { return open(t, cfg) })
+			readAccountsMatchesSnapshot(t, func() connectors.Connector { return open(t, cfg) })
 		})
 	}
 }
 
-func TestFewAlikeSCIMMY(t *testing.T) {
+func TestReadAccountsMatchesSnapshotSCIMMY(t *testing.T) {
 	t.Parallel()
 	s := testenv.SCIMMY(t)
 	url := s.Service()
@@ -115,12 +115,12 @@ func TestFewAlikeSCIMMY(t *testing.T) {
 	}
 	cfg := newFrontOf(t, url, twins(asIs)).config()
 	cfg.Token = s.Token
-	fewAlike(t, func() connectors.Connector { return open(t, cfg) })
+	readAccountsMatchesSnapshot(t, func() connectors.Connector { return open(t, cfg) })
 }
 
-// fewAlike reads by themselves accounts in a service that has the groups staff,
-// finance, lunch & fika, empty and twin, twice.
-func fewAlike(t *testing.T, open func() connectors.Connector) {
+// readAccountsMatchesSnapshot reads accounts one by one, twice, in a service that
+// has the groups staff, finance, lunch & fika, empty and twin.
+func readAccountsMatchesSnapshot(t *testing.T, open func() connectors.Connector) {
 	t.Helper()
 	whole, c := open(), open()
 	ids := create(t, whole, "anna", "Berit", "cecilia", "disa", "name with blanks")
@@ -157,7 +157,7 @@ func fewAlike(t *testing.T, open func() connectors.Connector) {
 	check(c)
 	snapshot(t, c)
 	check(c)
-	// And what has been learned must not stand in the way of what is new.
+	// What the connector has learned must not hide a change.
 	member(connectors.RemoveMember, ids[0], "staff")
 	member(connectors.RemoveMember, ids[0], finance)
 	member(connectors.RemoveMember, ids[0], "lunch & fika")
@@ -166,7 +166,7 @@ func fewAlike(t *testing.T, open func() connectors.Connector) {
 	check(open())
 }
 
-// counted counts what a service is asked for and what it sends.
+// counted counts the requests to a service and the resources it sends.
 type counted struct {
 	requests, bytes atomic.Int64
 	whole           atomic.Int64 // groups that were read with all their members
@@ -187,13 +187,14 @@ func (c *counted) of(q quirk) quirk {
 	}
 }
 
-// TestFewCost: what one account costs does not grow with how many there are,
-// nor, where the service lets us, with how many are in its groups.
-func TestFewCost(t *testing.T) {
+// TestReadAccountsCost checks that the cost of one account does not grow with the
+// number of accounts, nor, where the service allows it, with the members of its
+// groups.
+func TestReadAccountsCost(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		service quirk
-		crowded bool // everybody is in a group
+		crowded bool // everyone is in a group
 	}{
 		"small groups":           {asIs, false},
 		"filters on members":     {byMember, true},
@@ -241,7 +242,7 @@ func TestFewCost(t *testing.T) {
 	}
 }
 
-// fill makes people past the connector, the first two or all of whom are in
+// fill creates people without the connector, the first two or all of whom are in
 // the group staff.
 func fill(t *testing.T, real string, people []string, all bool) {
 	t.Helper()
@@ -266,7 +267,7 @@ func idOf(t *testing.T, real, name string) string {
 	return found[0].(map[string]any)["id"].(string)
 }
 
-func TestConformanceOfFew(t *testing.T) {
+func TestConformanceOfReadAccounts(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("the suite takes a while")
@@ -282,10 +283,9 @@ func TestConformanceOfFew(t *testing.T) {
 	}
 }
 
-// TestFewThatBreak: whatever is asked for, and whichever answer does not come
-// or is not what was asked for, a reading that missed something is not
-// complete.
-func TestFewThatBreak(t *testing.T) {
+// TestReadAccountsWithFaults checks that a reading is not complete when any
+// answer is missing or malformed, whatever is requested.
+func TestReadAccountsWithFaults(t *testing.T) {
 	t.Parallel()
 	html := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -311,7 +311,7 @@ func TestFewThatBreak(t *testing.T) {
 				var left atomic.Int64
 				left.Store(1 << 30)
 				f := newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
-					// What the service is and how it compares may stay unknown.
+					// The service's schemas and configuration may be unavailable.
 					if !strings.Contains(r.URL.Path, "/Users") && !strings.Contains(r.URL.Path, "/Groups") || left.Add(-1) != 0 {
 						q(w, r, real)
 						return
@@ -326,7 +326,7 @@ func TestFewThatBreak(t *testing.T) {
 					apply(t, c, connectors.Applied, add)
 				}
 				refs := []connectors.AccountRef{{ID: ids[0], Anchor: "behov-anna"}, {Name: "berit"}, {ID: nobodysID}}
-				// The first answer is the broken one, the second, and so on.
+				// The first answer is broken, then the second, and so on.
 				for i := int64(1); ; i++ {
 					if kind == "byMember" {
 						snapshot(t, c)
@@ -355,8 +355,9 @@ func TestFewThatBreak(t *testing.T) {
 	}
 }
 
-// TestFewOfNothing: where there are no Users at all, nobody is deleted.
-func TestFewOfNothing(t *testing.T) {
+// TestReadAccountsWithoutUsers checks that a service without any Users is not
+// taken to have deleted an account.
+func TestReadAccountsWithoutUsers(t *testing.T) {
 	t.Parallel()
 	c, _ := answering(t, http.StatusNotFound, nil, `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"}`)
 	for _, ref := range []connectors.AccountRef{{ID: nobodysID}, {Anchor: "behov-anna"}, {Name: "anna"}} {
@@ -366,8 +367,9 @@ func TestFewOfNothing(t *testing.T) {
 	}
 }
 
-// TestFewOfShortList: a list that lacks what it announced is not complete.
-func TestFewOfShortList(t *testing.T) {
+// TestReadAccountsOfShortList checks that a list with fewer resources than
+// announced is not complete.
+func TestReadAccountsOfShortList(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Users", "Groups"} {
 		c := open(t, newFront(t, rewriting(func(r *http.Request, body map[string]any) {
@@ -384,9 +386,9 @@ func TestFewOfShortList(t *testing.T) {
 	}
 }
 
-// TestFewOfFilterThatLags: filters that do not find who is there find nobody
-// else out either.
-func TestFewOfFilterThatLags(t *testing.T) {
+// TestReadAccountsWithStaleFilter checks that filters that do not find an
+// existing account are not used to conclude that another is missing.
+func TestReadAccountsWithStaleFilter(t *testing.T) {
 	t.Parallel()
 	lags := atomic.Bool{}
 	c := open(t, newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {

@@ -9,12 +9,12 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// entitlements passes on which of the entitlements there are, and which of
-// them the accounts that were found have.
-func (f *few) entitlements(ctx context.Context, names []string, sink connectors.Sink) (connectors.Completeness, error) {
+// entitlements emits those of the entitlements that exist, and which of the found
+// accounts have them.
+func (f *accountReading) entitlements(ctx context.Context, names []string, sink connectors.Sink) (connectors.Completeness, error) {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" })
-	found, complete, err := f.bundles(ctx, names)
+	found, complete, err := f.readGroups(ctx, names)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
@@ -51,15 +51,15 @@ func (f *few) entitlements(ctx context.Context, names []string, sink connectors.
 	return complete, nil
 }
 
-// bundles finds the groups that have the names, by their names. That there is
-// but one, or none, it takes from filters where they can be believed, and
+// readGroups finds the groups by their names. Whether there is one group of a
+// name, several or none, it takes from filters where they can be trusted, and
 // otherwise from a list of all groups.
-func (f *few) bundles(ctx context.Context, names []string) (map[string][]resource, connectors.Completeness, error) {
+func (f *accountReading) readGroups(ctx context.Context, names []string) (map[string][]resource, connectors.Completeness, error) {
 	complete := connectors.Completeness{Complete: true}
 	if len(names) == 0 {
 		return nil, complete, nil
 	}
-	found, ok, err := f.bundlesByFilter(ctx, names)
+	found, ok, err := f.groupsByFilter(ctx, names)
 	if ok || err != nil && !aboutFilter(err) {
 		return found, complete, err
 	}
@@ -78,17 +78,18 @@ func (f *few) bundles(ctx context.Context, names []string) (map[string][]resourc
 		return nil
 	})
 	if err == nil && complete.Complete {
-		f.c.bundles.sawNames(count)
+		f.c.bundles.noteNames(count)
 	}
 	return found, complete, err
 }
 
-// bundlesByFilter does so by filters. ok is false when they cannot be believed.
-func (f *few) bundlesByFilter(ctx context.Context, names []string) (found map[string][]resource, ok bool, err error) {
-	if f.c.traits.is(NoFilter) || !f.c.bundles.byName(names, f.c.pageSize()) || slices.ContainsFunc(names, escaped) {
+// groupsByFilter finds the groups by filters. ok is false when filters cannot be
+// trusted.
+func (f *accountReading) groupsByFilter(ctx context.Context, names []string) (found map[string][]resource, ok bool, err error) {
+	if f.c.traits.is(NoFilter) || !f.c.bundles.prefersFilter(names, f.c.pageSize()) || slices.ContainsFunc(names, needsEscape) {
 		return nil, false, nil
 	}
-	all, err := f.ask(ctx, groups, "displayName", names)
+	all, err := f.filterEach(ctx, groups, "displayName", names)
 	if err != nil {
 		return nil, false, err
 	}
@@ -104,39 +105,39 @@ func (f *few) bundlesByFilter(ctx context.Context, names []string) (found map[st
 		case len(list) == 0:
 			missing = true
 		default:
-			f.c.bundles.found()
+			f.c.bundles.noteFilterHit()
 		}
 		found[name] = list
 	}
 	return found, !missing || f.c.bundles.believed().named, nil
 }
 
-// escaped says whether a filter must escape something in the value: not every
-// service reads that.
-func escaped(v string) bool {
+// needsEscape reports whether a filter must escape characters of the value, which
+// not every service supports.
+func needsEscape(v string) bool {
 	return strings.ContainsAny(v, `"\`) || strings.ContainsFunc(v, unicode.IsControl)
 }
 
 // membership is an account in a group, by their IDs.
 type membership struct{ group, user string }
 
-// memberships finds out which of the groups the accounts are in.
-func (f *few) memberships(ctx context.Context, bundles []resource) (map[membership]bool, error) {
+// memberships returns which of the groups the accounts are in.
+func (f *accountReading) memberships(ctx context.Context, bundles []resource) (map[membership]bool, error) {
 	has := map[membership]bool{}
-	note := func(group string, open []person, in map[string]bool) {
+	note := func(group string, open []foundUser, in map[string]bool) {
 		for _, u := range open {
 			if in[u.id()] {
 				has[membership{group, u.id()}] = true
 			}
 		}
 	}
-	var large []resource // those whose members did not come along
+	var large []resource // groups whose members were not in the list
 	for _, g := range bundles {
 		in, err := f.c.membersIn(g)
 		if err != nil {
 			return nil, err
 		}
-		if len(in) == 0 { // none, or not shown
+		if len(in) == 0 { // no members, or not shown
 			large = append(large, g)
 			continue
 		}
@@ -146,11 +147,11 @@ func (f *few) memberships(ctx context.Context, bundles []resource) (map[membersh
 	if len(large) == 0 || len(f.users) == 0 {
 		return has, nil
 	}
-	open, err := f.askUsers(ctx, large, has)
+	open, err := f.membershipsFromUsers(ctx, large, has)
 	if err != nil || len(open) == 0 {
 		return has, err
 	}
-	whole, err := each(f.c, large, func(g resource) (map[string]bool, error) {
+	whole, err := forEach(f.c, large, func(g resource) (map[string]bool, error) {
 		read, err := f.c.byID(ctx, groups, g.id())
 		if err != nil {
 			return nil, err
@@ -166,10 +167,11 @@ func (f *few) memberships(ctx context.Context, bundles []resource) (map[membersh
 	return has, nil
 }
 
-// askUsers notes which of the groups the users are in as far as that can be
-// had from the users' side, and returns the users of whom it cannot.
-func (f *few) askUsers(ctx context.Context, bundles []resource, has map[membership]bool) (open []person, err error) {
-	note := func(u person, in map[string]bool) {
+// membershipsFromUsers records which of the groups the users are in as far as the
+// users' own groups attribute shows it, and returns the users for whom it does
+// not.
+func (f *accountReading) membershipsFromUsers(ctx context.Context, bundles []resource, has map[membership]bool) (open []foundUser, err error) {
+	note := func(u foundUser, in map[string]bool) {
 		for _, g := range bundles {
 			if in[g.id()] {
 				has[membership{g.id(), u.id()}] = true
@@ -179,8 +181,8 @@ func (f *few) askUsers(ctx context.Context, bundles []resource, has map[membersh
 	believed := f.c.bundles.believed()
 	for _, u := range f.users {
 		in, said := u.ownGroups()
-		// Who is in no group need not have the attribute (RFC 7643 §2.5); but
-		// when a user is read by ID it may always be left out.
+		// A user in no group need not have the attribute (RFC 7643 §2.5); but a
+		// user read by ID may always lack it.
 		malformed := !said && u.field("groups") != nil
 		if !believed.own || malformed || len(in) == 0 && u.single && !believed.single {
 			open = append(open, u)
@@ -191,10 +193,10 @@ func (f *few) askUsers(ctx context.Context, bundles []resource, has map[membersh
 	if len(open) == 0 || len(open) > fewLookups {
 		return open, nil
 	}
-	if err := f.c.tryMembers(ctx); err != nil || !f.c.bundles.believed().members {
+	if err := f.c.probeMemberFilter(ctx); err != nil || !f.c.bundles.believed().members {
 		return open, err
 	}
-	answers, err := each(f.c, open, func(u person) (map[string]bool, error) {
+	answers, err := forEach(f.c, open, func(u foundUser) (map[string]bool, error) {
 		in, ok, err := f.c.groupsOf(ctx, u.id())
 		if !ok {
 			in = nil
@@ -207,7 +209,7 @@ func (f *few) askUsers(ctx context.Context, bundles []resource, has map[membersh
 	if err != nil {
 		return nil, err
 	}
-	var rest []person
+	var rest []foundUser
 	for i, u := range open {
 		if answers[i] == nil {
 			rest = append(rest, u)

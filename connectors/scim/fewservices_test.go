@@ -10,7 +10,7 @@ import (
 	"github.com/behov/behov/connectors/scim"
 )
 
-// get asks the real service, past everything.
+// get reads from the real service, without quirk and connector.
 func get(r *http.Request, real http.Handler, path string) map[string]any {
 	inner := httptest.NewRequestWithContext(r.Context(), http.MethodGet, r.URL.Path[:strings.LastIndex(r.URL.Path, "/v2/")]+"/v2/"+path, nil)
 	inner.Header = r.Header.Clone()
@@ -32,14 +32,13 @@ func answer(w http.ResponseWriter, groups []any) {
 	})
 }
 
-// askedFor is the value that a filter wants of an attribute.
+// askedFor returns the value that a filter compares an attribute with.
 func askedFor(r *http.Request, attribute string) (value string, ok bool) {
 	f, ok := strings.CutPrefix(r.URL.Query().Get("filter"), attribute+" eq ")
 	return value, ok && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/Groups") && json.Unmarshal([]byte(f), &value) == nil
 }
 
-// twins has groups that begin with twin share that name, as some services let
-// them.
+// twins gives groups that begin with twin the same name, as some services allow.
 func twins(next quirk) quirk {
 	rename := rewriting(func(_ *http.Request, body map[string]any) {
 		for _, g := range resources(body) {
@@ -66,7 +65,7 @@ func twins(next quirk) quirk {
 
 func asIs(w http.ResponseWriter, r *http.Request, real http.Handler) { real.ServeHTTP(w, r) }
 
-// byMember is a service that filters groups on their members.
+// byMember is a service that filters groups by member.
 func byMember(w http.ResponseWriter, r *http.Request, real http.Handler) {
 	id, ok := askedFor(r, "members.value")
 	if !ok {
@@ -83,8 +82,8 @@ func byMember(w http.ResponseWriter, r *http.Request, real http.Handler) {
 	answer(w, found)
 }
 
-// inGroups is a service that has the group finance in the group staff, and
-// finds by a member the groups around as well.
+// inGroups is a service in which the group finance is a member of staff, and
+// whose filter on a member also returns the containing groups.
 func inGroups(w http.ResponseWriter, r *http.Request, real http.Handler) {
 	all := map[string]map[string]any{}
 	for _, g := range resources(get(r, real, "Groups?count=100")) {
@@ -112,9 +111,9 @@ func inGroups(w http.ResponseWriter, r *http.Request, real http.Handler) {
 	})(w, r, real)
 }
 
-// withGroups is a service whose users say which groups they are in, as say
-// has it for a user who is in some groups and not in others. where is what
-// their attribute is added to.
+// withGroups is a service whose users list their groups, as say returns them for
+// a user who is in some groups and not in others. where selects the requests
+// whose answers get the attribute.
 func withGroups(where func(r *http.Request) bool, say func(in, others []any) any) quirk {
 	return func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		rewriting(func(r *http.Request, body map[string]any) {
@@ -146,7 +145,7 @@ func singly(r *http.Request) bool { return strings.Contains(r.URL.Path, "/Users/
 
 func truly(in, _ []any) any {
 	if in == nil {
-		return nil // RFC 7643 §2.5: what has no value may be left out
+		return nil // RFC 7643 §2.5: an attribute without value may be omitted
 	}
 	return in
 }

@@ -19,11 +19,11 @@ import (
 	"github.com/behov/behov/internal/demo/scimapp"
 )
 
-// front is a real service behind one that has a quirk, and a record of what
-// was asked of it.
+// front is a service with a quirk in front of a real one. It records the
+// requests.
 type front struct {
 	url  string
-	real string // past the quirk
+	real string // without the quirk
 
 	mu   sync.Mutex
 	seen []asked
@@ -47,9 +47,8 @@ func newFront(t *testing.T, q quirk, tolerated ...string) *front {
 	return newFrontOf(t, s.URL(), q, tolerated...)
 }
 
-// newFrontOf is newFront for a service that is there. What is not as the
-// standard has it fails the test, unless it is tolerated: a quirk may ask for
-// it.
+// newFrontOf is newFront for an existing service. A request that violates the
+// standard fails the test, unless it is tolerated, as a quirk may require it.
 func newFrontOf(t *testing.T, service string, q quirk, tolerated ...string) *front {
 	t.Helper()
 	target, err := url.Parse(service)
@@ -93,7 +92,7 @@ func (f *front) config() scim.Config {
 	return scim.Config{URL: f.url, Token: testToken, PageSize: 3, Attributes: managed}
 }
 
-// requests returns what was asked so far, and forgets it.
+// requests returns the requests so far, and clears them.
 func (f *front) requests() []asked {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +101,7 @@ func (f *front) requests() []asked {
 	return seen
 }
 
-// rewriting has the service's JSON answers changed.
+// rewriting changes the service's JSON answers.
 func rewriting(change func(r *http.Request, body map[string]any)) quirk {
 	return func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		rec := httptest.NewRecorder()
@@ -121,7 +120,7 @@ func rewriting(change func(r *http.Request, body map[string]any)) quirk {
 	}
 }
 
-// resources returns those of a list, or the one.
+// resources returns the resources of a list, or the single one.
 func resources(body map[string]any) []map[string]any {
 	list, ok := body["Resources"].([]any)
 	if !ok {
@@ -207,7 +206,7 @@ func of(op connectors.Op, id string) connectors.Change {
 	return connectors.Change{Op: op, Account: connectors.AccountRef{ID: id}}
 }
 
-// wantPrivate fails when a text names a person or holds the token.
+// wantPrivate fails when a text holds personal data or the token.
 func wantPrivate(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{testToken, "anna", "behov-"} {

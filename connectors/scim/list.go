@@ -12,15 +12,15 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// list calls each with every resource of a type, once, and says whether it got
-// them all. It asks for pages until one has nothing new, whatever totalResults
-// says: some services count too few, and of those that count too many nobody
-// can tell from here which resources are missing. An account that was added or
-// deleted meanwhile may be missed by a service that numbers its results anew;
-// when it is, fewer come than were announced. A service that pages by cursor
-// (RFC 9865) is asked for that: its pages do not move.
+// list calls each with every resource of a type, once, and returns whether it
+// received them all. It requests pages until one has nothing new, whatever
+// totalResults says: some services count too few, and of those that count too
+// many the missing resources are unknown. A service that pages by index may miss
+// a resource when others are added or deleted meanwhile; fewer than announced
+// then arrive. A service that supports cursors (RFC 9865) is asked for them, as
+// its pages do not move.
 func (c *Connector) list(ctx context.Context, kind string, query url.Values, each func(resource) error) (connectors.Completeness, error) {
-	known, err := c.ask(ctx)
+	known, err := c.discover(ctx)
 	if err != nil {
 		return connectors.Completeness{Why: kind + " could not be read"}, err
 	}
@@ -40,7 +40,7 @@ func (c *Connector) list(ctx context.Context, kind string, query url.Values, eac
 	return connectors.Completeness{Complete: true}, nil
 }
 
-// listing is a list on its way.
+// listing is a list in progress.
 type listing struct {
 	c         *Connector
 	kind      string
@@ -48,13 +48,13 @@ type listing struct {
 	each      func(resource) error
 	seen      map[string]bool
 	announced int
-	start     int    // where the next page begins
-	byCursor  bool   // pages are asked for by cursor
-	cursor    string // the next page's, empty for the first
+	start     int    // the index of the next page
+	byCursor  bool   // pages are requested by cursor
+	cursor    string // of the next page, empty for the first
 	restarts  int
 }
 
-// next reads a page and passes it on, and says whether there may be more.
+// next reads a page, emits its resources, and returns whether there may be more.
 func (l *listing) next(ctx context.Context) (more bool, err error) {
 	p, end, err := l.page(ctx)
 	if err != nil || end {
@@ -73,20 +73,20 @@ func (l *listing) next(ctx context.Context) (more bool, err error) {
 		}
 	}
 	l.start += len(p.resources)
-	if p.next != "" || l.cursor != "" { // whichever way it was asked
+	if p.next != "" || l.cursor != "" { // with index or cursor
 		if p.next != "" && p.next == l.cursor {
-			return false, connectors.Errorf(connectors.Permanent, "scim: read %s: %s goes in a circle: the next page is the one that was read", l.kind, l.c.cfg.URL)
+			return false, connectors.Errorf(connectors.Permanent, "scim: read %s: %s repeats a page: its cursor does not advance", l.kind, l.c.cfg.URL)
 		}
 		l.byCursor, l.cursor = true, p.next
 		return p.next != "", nil
 	}
-	// Without a cursor the service pages by index after all.
+	// The service pages by index after all.
 	l.byCursor = false
 	return fresh > 0, nil
 }
 
-// page reads one page. end is true when the service refuses to look beyond
-// the last result, all of which have come.
+// page reads one page. end is true when the service refuses to look beyond the
+// last result, all of which have been read.
 func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
 	q := maps.Clone(l.query)
 	if q == nil {
@@ -105,11 +105,11 @@ func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
 	}
 	switch {
 	case a.status == http.StatusBadRequest && l.byCursor && l.cursor != "" && a.scimType == "expiredCursor" && l.restarts < 2:
-		// From the beginning: what has come already is not passed on again.
+		// From the beginning; resources that were emitted are skipped.
 		l.cursor = ""
 		l.restarts++
 		return l.page(ctx)
-	case l.start > 1 && !l.byCursor && len(l.seen) >= l.announced && (a.gone() || a.status == http.StatusBadRequest):
+	case l.start > 1 && !l.byCursor && len(l.seen) >= l.announced && (a.isNotFound() || a.status == http.StatusBadRequest):
 		return page{}, true, nil
 	case a.status != http.StatusOK:
 		return page{}, false, l.c.unexpected(doing, a)
@@ -119,23 +119,23 @@ func (l *listing) page(ctx context.Context) (p page, end bool, err error) {
 		return page{}, false, connectors.Errorf(connectors.Permanent, "scim: %s: the answer of %s is not a SCIM list: %w", doing, l.c.cfg.URL, err)
 	}
 	if l.start == 1 && l.query.Get("filter") == "" {
-		l.c.saw(l.kind, p)
+		l.c.noteFirstPage(l.kind, p)
 	}
 	return p, false, nil
 }
 
-// saw takes note of what a first page has to tell.
-func (c *Connector) saw(kind string, p page) {
+// noteFirstPage records what a first page shows about the service.
+func (c *Connector) noteFirstPage(kind string, p page) {
 	if kind == users {
-		c.filters.saw(p)
+		c.filters.notePage(p)
 	} else {
-		c.bundles.saw(p)
+		c.bundles.notePage(p)
 	}
 }
 
-// first reads so many of the first resources of a type.
+// first reads the first count resources of a type.
 func (c *Connector) first(ctx context.Context, kind string, count int) (page, error) {
-	known, err := c.ask(ctx)
+	known, err := c.discover(ctx)
 	if err != nil {
 		return page{}, err
 	}
@@ -160,7 +160,7 @@ func (c *Connector) first(ctx context.Context, kind string, count int) (page, er
 	return p, nil
 }
 
-// byID reads one resource; nil when there is none with that ID.
+// byID reads one resource; nil when none has that ID.
 func (c *Connector) byID(ctx context.Context, kind, id string) (resource, error) {
 	if !isID(id) {
 		return nil, nil
@@ -170,20 +170,19 @@ func (c *Connector) byID(ctx context.Context, kind, id string) (resource, error)
 	switch {
 	case err != nil:
 		return nil, err
-	case a.gone():
+	case a.isNotFound():
 		return nil, nil
 	case a.status != http.StatusOK:
 		return nil, c.unexpected(doing, a)
 	case a.body.id() != id:
-		// A service that takes a name for an ID, or that answered for
-		// somebody else: never act on it.
-		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: %s answered with another resource than the one asked for", doing, c.cfg.URL)
+		// Some services take a name for an ID. Never act on another resource.
+		return nil, connectors.Errorf(connectors.Permanent, "scim: %s: %s returned another resource than the requested one", doing, c.cfg.URL)
 	}
 	return a.body, nil
 }
 
-// isID says whether a service can have given a resource that ID. Those that
-// it cannot would change which URL is meant, or be cut off on the way.
+// isID reports whether a service can have given a resource that ID. Other values
+// would change the URL, or be truncated.
 func isID(id string) bool {
 	const longest = 1024
 	return id != "" && id != "." && id != ".." && len(id) <= longest &&

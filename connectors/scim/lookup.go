@@ -11,20 +11,20 @@ import (
 	"sync"
 )
 
-// filters is what is known of the service's filters. Some services filter on
-// userName only, and answer other filters with nobody or with everybody, so
-// that a filter on externalId is believed only after it has found an account
-// that is there.
-type filters struct {
+// filterKnowledge holds what is known about the service's filters. Some services
+// filter on userName only, and answer other filters with no users or with all
+// users. A filter on externalId is therefore trusted only after it has found an
+// account that exists.
+type filterKnowledge struct {
 	mu     sync.Mutex
 	works  bool
 	broken bool
-	sample string // an externalId that is in the service
-	total  int    // how many users there were
+	sample string // an externalId that exists
+	total  int    // number of users
 }
 
-// saw takes what the first page of users has to tell.
-func (f *filters) saw(p page) {
+// notePage records what the first page of users shows.
+func (f *filterKnowledge) notePage(p page) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.total = p.total
@@ -36,36 +36,35 @@ func (f *filters) saw(p page) {
 	}
 }
 
-func (f *filters) judge(works bool) {
+func (f *filterKnowledge) judge(works bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.works, f.broken = works, !works
 }
 
-// known returns what was found out, and an externalId to find it out with.
-func (f *filters) known() (works, broken bool, sample string) {
+// state returns what is known, and an externalId to probe filters with.
+func (f *filterKnowledge) state() (works, broken bool, sample string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.works, f.broken, f.sample
 }
 
-// doubt takes back what was believed of the filters: they did not find an
-// account that is there.
-func (f *filters) doubt() {
+// distrust records that filters did not find an account that exists.
+func (f *filterKnowledge) distrust() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.works = false
 }
 
-// filterable says whether a value is one that every service reads in a filter
-// as we write it: there are some that do not know escapes.
+// filterable reports whether every service understands the value in a filter:
+// some do not support escapes.
 func filterable(v string) bool {
 	return v != "" && !strings.ContainsFunc(v, func(r rune) bool {
 		return r < 0x80 && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@+", r)
 	})
 }
 
-// equals is a filter (RFC 7644 §3.4.2.2) with the value as a JSON string.
+// equals returns a filter (RFC 7644 §3.4.2.2) with the value as a JSON string.
 func equals(attribute, value string) string {
 	var b strings.Builder
 	b.WriteString(attribute + ` eq "`)
@@ -84,8 +83,8 @@ func equals(attribute, value string) string {
 	return b.String()
 }
 
-// filtered returns the resources whose attribute has the value, in any case.
-// ok is false when the service did not filter as it was asked to.
+// filtered returns the resources whose attribute has the value, in any case. ok
+// is false when the service did not apply the filter.
 func (c *Connector) filtered(ctx context.Context, kind, attribute, value string) (found []resource, ok bool, err error) {
 	q := url.Values{"filter": {equals(attribute, value)}}
 	if kind == groups {
@@ -97,7 +96,7 @@ func (c *Connector) filtered(ctx context.Context, kind, attribute, value string)
 	}
 	p, err := parsePage(a.body)
 	if err != nil {
-		return nil, false, nil //nolint:nilerr // an answer that is no list is one that cannot be used
+		return nil, false, nil //nolint:nilerr // an answer that is no list cannot be used
 	}
 	for _, r := range p.resources {
 		if !strings.EqualFold(text(r.field(attribute)), value) {
@@ -107,17 +106,17 @@ func (c *Connector) filtered(ctx context.Context, kind, attribute, value string)
 	return p.resources, p.total == len(p.resources), nil
 }
 
-// index is every user by anchor and by name, read when filters would cost
-// more or cannot be believed.
-type index struct {
+// userIndex holds every user by anchor and by name. It is read when filters would
+// cost more or cannot be trusted.
+type userIndex struct {
 	ids            map[string]resource
 	anchors, names map[string][]resource
 }
 
-func (c *Connector) readIndex(ctx context.Context) (*index, error) {
-	x := &index{ids: map[string]resource{}, anchors: map[string][]resource{}, names: map[string][]resource{}}
-	// A list that says it is not whole is still the best there is; a name that
-	// it lacks the service itself refuses to give twice.
+func (c *Connector) readIndex(ctx context.Context) (*userIndex, error) {
+	x := &userIndex{ids: map[string]resource{}, anchors: map[string][]resource{}, names: map[string][]resource{}}
+	// An incomplete list is still useful: the service itself refuses a duplicate
+	// of a name that it lacks.
 	_, err := c.list(ctx, users, nil, func(r resource) error {
 		x.add(resource{"id": r.id(), "externalId": r.anchor(), "userName": r.name()})
 		return nil
@@ -125,7 +124,7 @@ func (c *Connector) readIndex(ctx context.Context) (*index, error) {
 	return x, err
 }
 
-func (x *index) add(r resource) {
+func (x *userIndex) add(r resource) {
 	x.forget(r.id()) // it may have been read since it was created
 	x.ids[r.id()] = r
 	if a := r.anchor(); a != "" {
@@ -136,7 +135,7 @@ func (x *index) add(r resource) {
 }
 
 // forget removes the account with the ID.
-func (x *index) forget(id string) {
+func (x *userIndex) forget(id string) {
 	old, ok := x.ids[id]
 	if !ok {
 		return
@@ -148,15 +147,15 @@ func (x *index) forget(id string) {
 	x.names[name] = slices.DeleteFunc(x.names[name], is)
 }
 
-// lookup finds out, for creations, who has an anchor or a name.
+// lookup finds, for creations, the accounts that have an anchor or a name.
 type lookup struct {
 	c   *Connector
 	mu  sync.Mutex
-	x   *index // nil while filters do
-	all bool   // filters will not do
+	x   *userIndex // nil while filters are used
+	all bool       // filters cannot be used
 }
 
-// prepare decides how to look up so many accounts.
+// prepare chooses how to look up so many accounts.
 func (l *lookup) prepare(ctx context.Context, creations int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -169,11 +168,11 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 	f.mu.Unlock()
 	if !works && !broken && sample != "" {
 		var err error
-		if works, err = l.c.tryFilter(ctx, sample); err != nil {
+		if works, err = l.c.probeFilter(ctx, sample); err != nil {
 			return err
 		}
 	}
-	// An account takes two lookups, a page brings many.
+	// An account takes two look-ups; a page returns many accounts.
 	if works && 2*creations < total/l.c.pageSize()+3 {
 		return nil
 	}
@@ -182,9 +181,10 @@ func (l *lookup) prepare(ctx context.Context, creations int) error {
 	return err
 }
 
-// tryFilter looks whether a filter on externalId finds an account that has the
-// anchor. That may be gone by now: not to be found says nothing.
-func (c *Connector) tryFilter(ctx context.Context, anchor string) (works bool, err error) {
+// probeFilter tests whether a filter on externalId finds an account that has the
+// anchor. The account may have been deleted meanwhile, so finding none proves
+// nothing.
+func (c *Connector) probeFilter(ctx context.Context, anchor string) (works bool, err error) {
 	found, ok, err := c.filtered(ctx, users, "externalId", anchor)
 	if err != nil {
 		return false, err
@@ -195,8 +195,8 @@ func (c *Connector) tryFilter(ctx context.Context, anchor string) (works bool, e
 	return works, nil
 }
 
-// find returns the accounts with the anchor, and those with the name; either
-// may be empty and is then nobody's.
+// find returns the accounts with the anchor, and those with the name, either of
+// which may be empty.
 func (l *lookup) find(ctx context.Context, anchor, name string) (owned, named []resource, err error) {
 	if l.byFilter() && (anchor == "" || filterable(anchor)) && (name == "" || filterable(name)) {
 		ok, okToo := anchor == "", name == ""
@@ -228,8 +228,8 @@ func (l *lookup) find(ctx context.Context, anchor, name string) (owned, named []
 	return l.x.anchors[anchor], named, nil
 }
 
-// refresh has everything read again, because the service knows of an account
-// that was not found.
+// refresh drops the index, as the service has an account that was not found in
+// it.
 func (l *lookup) refresh() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -244,7 +244,7 @@ func (l *lookup) byFilter() bool {
 	return l.x == nil && !l.all && l.c.filters.works
 }
 
-// created and deleted keep up with what Apply does.
+// created and deleted update the index with what Apply does.
 func (l *lookup) created(id, anchor, name string) {
 	l.mu.Lock()
 	if l.x != nil {

@@ -15,14 +15,14 @@ const maxOperations = 100
 
 const changeMembers = "change a group's members"
 
-// group is a group as it was last seen.
+// group is a group as last read.
 type group struct {
 	id      string
-	members map[string]bool // nil when they have to be read again
-	byPut   []work          // changes that went by PUT
+	members map[string]bool // nil when they must be read again
+	byPut   []work          // changes that were sent with PUT
 }
 
-// members carries out changes of one group, of a different account each.
+// members carries out changes of one group, each of a different account.
 func (r *run) members(ctx context.Context, todo []work) {
 	end := func(todo []work, result connectors.Result) {
 		for _, w := range todo {
@@ -43,7 +43,7 @@ func (r *run) members(ctx context.Context, todo []work) {
 		end(todo, refused("%s", why))
 		return
 	}
-	todo = r.needed(ctx, g, todo)
+	todo = r.skipApplied(ctx, g, todo)
 	if len(todo) == 0 {
 		return
 	}
@@ -53,8 +53,9 @@ func (r *run) members(ctx context.Context, todo []work) {
 	r.verify(ctx, g, todo)
 }
 
-// needed settles the changes that need no request, and returns the others.
-func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
+// skipApplied sets the result of the changes that need no request, and returns
+// the others.
+func (r *run) skipApplied(ctx context.Context, g *group, todo []work) []work {
 	var open, unknown []work
 	for _, w := range todo {
 		switch id := w.Account.ID; {
@@ -66,7 +67,7 @@ func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
 			open = append(open, w)
 		}
 	}
-	// Not every service looks whether a member is one of its accounts.
+	// Not every service checks that a member is one of its accounts.
 	limit.SideBySide(r.c.limiter.Concurrent(), unknown, func(w work) {
 		err := r.stopped(ctx)
 		if err == nil {
@@ -85,7 +86,7 @@ func (r *run) needed(ctx context.Context, g *group, todo []work) []work {
 		case r.isKnown(w.Account.ID):
 			open = append(open, w)
 		default:
-			*w.result = refused("there is no such account")
+			*w.result = refused("no such account")
 		}
 	}
 	return open
@@ -97,8 +98,8 @@ func (r *run) isKnown(id string) bool {
 	return r.exists[id]
 }
 
-// send asks for changes of one group's members. When the service says no to
-// all it is asked for half, so that in the end the no is to who it is meant.
+// send requests changes of one group's members. When the service refuses all of
+// them, send halves the request until the refusal concerns one change.
 func (r *run) send(ctx context.Context, g *group, todo []work) {
 	a, err := r.change(ctx, g, todo)
 	switch {
@@ -108,12 +109,13 @@ func (r *run) send(ctx context.Context, g *group, todo []work) {
 			*w.result = failed(err)
 		}
 	case a.ok():
-	case a.gone():
+	case a.isNotFound():
 		for _, w := range todo {
-			*w.result = refused("the group is gone")
+			*w.result = refused("the group was deleted meanwhile")
 		}
 	case len(todo) > 1:
-		// Additions and removals first: some services offer one of the two.
+		// Additions and removals are sent apart, as some services support only
+		// one of them.
 		adds := slices.IndexFunc(todo, func(w work) bool { return w.Op == connectors.AddMember })
 		half := len(todo) / 2
 		if removes := slices.IndexFunc(todo, func(w work) bool { return w.Op != connectors.AddMember }); adds >= 0 && removes >= 0 {
@@ -124,19 +126,20 @@ func (r *run) send(ctx context.Context, g *group, todo []work) {
 		r.send(ctx, g, todo[:half])
 		r.send(ctx, g, todo[half:])
 	default:
-		*todo[0].result = a.no()
+		*todo[0].result = a.refusal()
 		if a.status == http.StatusNotImplemented && todo[0].Op == connectors.RemoveMember {
 			todo[0].result.Detail += removalHint
 		}
 	}
 }
 
-// removalHint is for services such as django-scim2, which offer another removal
-// than the standard's; others would take it for a removal of everybody.
-const removalHint = "; if it removes members by a list of values, as django-scim2 does, say quirks: [member-removal-by-value-array]"
+// removalHint is for services such as django-scim2, which remove members in
+// another way than the standard; other services would take that for the removal
+// of all members.
+const removalHint = "; if it removes members by a list of values, as django-scim2 does, set quirks: [member-removal-by-value-array]"
 
-// change sends one request for changes of a group's members. Each removal says
-// whose it is: without that it would be everybody's (RFC 7644 §3.5.2.2).
+// change sends one request for changes of a group's members. Each removal names
+// its member: without that it removes all members (RFC 7644 §3.5.2.2).
 func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error) {
 	if err := r.stopped(ctx); err != nil {
 		return nil, err
@@ -156,14 +159,14 @@ func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error
 		operations = append(operations, operation{Op: "add", Path: "members", Value: added})
 	}
 	a, err := r.c.patch(ctx, changeMembers, groups, g.id, "", operations)
-	// A service that does not read such a path is given the whole group: to
-	// leave out whose the removal is would be worse.
+	// A service that does not understand such a path gets the whole group with
+	// PUT; a removal without a member is never sent.
 	switch {
-	case err != nil, a != nil && (!a.badPath() || len(removed) == 0):
+	case err != nil, a != nil && (!a.isPathError() || len(removed) == 0):
 		return a, err
-	case a == nil && !r.c.noPatch(groups) && len(added) > 0 && len(removed) > 0:
-		return &answer{status: http.StatusNotImplemented}, nil // each by itself: one of the two may be offered
-	case r.c.traits.is(MemberlessPut) && !r.c.noPatch(groups):
+	case a == nil && !r.c.patchUnavailable(groups) && len(added) > 0 && len(removed) > 0:
+		return &answer{status: http.StatusNotImplemented}, nil // each separately: one of the two may be supported
+	case r.c.traits.is(MemberlessPut) && !r.c.patchUnavailable(groups):
 		if a == nil {
 			r.c.traits.putInstead(groups, operations, false)
 			a = &answer{status: http.StatusNotImplemented}
@@ -177,7 +180,7 @@ func (r *run) change(ctx context.Context, g *group, todo []work) (*answer, error
 	return a, err
 }
 
-// removals are the operations that remove members, each by name.
+// removals returns the operations that remove members, each by its ID.
 func (r *run) removals(ids []string) []operation {
 	if r.c.traits.is(ValueArrays) && len(ids) > 0 {
 		var named []any
@@ -193,8 +196,8 @@ func (r *run) removals(ids []string) []operation {
 	return operations
 }
 
-// put replaces a whole group, for services without PATCH. It starts from what
-// the group is at this moment, since whoever it leaves out is removed.
+// put replaces a whole group, for services without PATCH. It starts from the
+// group's current members, as a PUT removes the members that it omits.
 func (r *run) put(ctx context.Context, g *group, todo []work) (*answer, error) {
 	now, err := r.c.byID(ctx, groups, g.id)
 	if err != nil {
@@ -220,7 +223,8 @@ func (r *run) put(ctx context.Context, g *group, todo []work) (*answer, error) {
 	return r.c.put(ctx, changeMembers, groups, now, next)
 }
 
-// verify reads the group and says of each change whether it came true.
+// verify reads the group and sets the result of each change by whether it took
+// effect.
 func (r *run) verify(ctx context.Context, g *group, todo []work) {
 	g.members = nil
 	err := r.stopped(ctx)
@@ -228,7 +232,7 @@ func (r *run) verify(ctx context.Context, g *group, todo []work) {
 		err = r.read(ctx, g)
 		r.failed(err)
 	}
-	nothing := err == nil && r.putsNothing(g)
+	nothing := err == nil && r.putHasNoEffect(g)
 	for _, w := range todo {
 		switch is := g.members[w.Account.ID]; {
 		case err != nil && w.result.Err == nil:
@@ -237,7 +241,7 @@ func (r *run) verify(ctx context.Context, g *group, todo []work) {
 		case is == (w.Op == connectors.AddMember):
 			*w.result = applied()
 		case w.result.Err == nil && w.result.Status == "":
-			*w.result = refused("the service took the change but the group is as it was")
+			*w.result = refused("the service accepted the change but the group is unchanged")
 			if nothing && w.Op == connectors.RemoveMember {
 				w.result.Detail += removalHint
 			}
@@ -245,9 +249,9 @@ func (r *run) verify(ctx context.Context, g *group, todo []work) {
 	}
 }
 
-// putsNothing says whether no change of a group that went by PUT came true, and
-// then goes back to PATCH: PUT is no other way there.
-func (r *run) putsNothing(g *group) bool {
+// putHasNoEffect reports whether no change of a group that was sent with PUT took
+// effect, and then makes the connector use PATCH again.
+func (r *run) putHasNoEffect(g *group) bool {
 	put := g.byPut
 	g.byPut = nil
 	if len(put) == 0 || slices.ContainsFunc(put, func(w work) bool { return g.members[w.Account.ID] == (w.Op == connectors.AddMember) }) {
@@ -267,7 +271,7 @@ func (r *run) read(ctx context.Context, g *group) error {
 	if err != nil {
 		return connectors.Errorf(connectors.Permanent, "scim: group %s: %w", g.id, err)
 	}
-	r.c.bundles.sawMembers(g.id, list)
+	r.c.bundles.noteMembers(g.id, list)
 	g.members = make(map[string]bool, len(list))
 	for _, m := range list {
 		if !m.group {
@@ -277,11 +281,11 @@ func (r *run) read(ctx context.Context, g *group) error {
 	return nil
 }
 
-// group finds the group of that name, with its members. It reads them once in
-// an Apply: groups may be large. Without a group it says why.
+// group finds the group of that name, with its members. It reads them once in an
+// Apply, as groups may be large. Without a group it returns why.
 func (r *run) group(ctx context.Context, name string) (g *group, why string, err error) {
 	if name == "" {
-		return nil, "there is no group without a name", nil
+		return nil, "the group has no name", nil
 	}
 	r.mu.Lock()
 	g, known := r.groups[name]
@@ -305,7 +309,7 @@ func (r *run) group(ctx context.Context, name string) (g *group, why string, err
 	return g, "", nil
 }
 
-const noGroup = "there is no group of that name"
+const noGroup = "no such group"
 
 func (r *run) find(ctx context.Context, name string) (*group, string, error) {
 	var found []resource
@@ -317,7 +321,8 @@ func (r *run) find(ctx context.Context, name string) (*group, string, error) {
 		found = named(hits, name)
 	}
 	if len(found) == 0 {
-		// A service that cannot filter by this may say that there is none.
+		// A service that cannot filter by displayName may answer that there is
+		// none.
 		_, err := r.c.list(ctx, groups, map[string][]string{"excludedAttributes": {"members"}}, func(g resource) error {
 			found = append(found, named([]resource{g}, name)...)
 			return nil
@@ -335,7 +340,7 @@ func (r *run) find(ctx context.Context, name string) (*group, string, error) {
 	return nil, "more than one group has that name: rename all but one", nil
 }
 
-// nameKey is the form that all names of groups share which are the same:
+// nameKey returns the same key for all names of groups that are equal:
 // displayName is not caseExact (RFC 7643 §8.7.1).
 func nameKey(name string) string { return connectors.MatchIgnoreCase.Canonical([]string{name})[0] }
 

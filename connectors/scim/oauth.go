@@ -15,23 +15,22 @@ import (
 	"github.com/behov/behov/connectors/transport"
 )
 
-// OAuth is how to get tokens by client credentials (RFC 6749 §4.4).
+// OAuth configures how to obtain tokens with client credentials (RFC 6749 §4.4).
 type OAuth struct {
-	// TokenURL is where tokens are asked for: https, unless plaintext is true.
+	// TokenURL is the token endpoint: https, unless plaintext is true.
 	TokenURL string `yaml:"token_url"`
 	ClientID string `yaml:"client_id"`
 	// ClientSecret is the secret itself; configuration files hold a reference.
 	ClientSecret string `yaml:"client_secret"`
-	// Scopes are asked for when there are any.
+	// Scopes are requested when there are any.
 	Scopes []string `yaml:"scopes"`
-	// Audience is sent as the parameter of that name, for services that want
-	// one.
+	// Audience is sent as the parameter audience, for services that require it.
 	Audience string `yaml:"audience"`
 }
 
-// tokens gives the token for a request: the configured one, or one that is
-// asked for and used until it ends or is no longer accepted.
-type tokens struct {
+// tokenSource returns the token for a request: the configured one, or one from
+// the token endpoint, which is used until it expires or is rejected.
+type tokenSource struct {
 	fixed  string
 	source clientcredentials.Config
 	client *http.Client
@@ -40,8 +39,8 @@ type tokens struct {
 	token *oauth2.Token
 }
 
-func newTokens(cfg Config, client *http.Client) *tokens {
-	t := &tokens{fixed: cfg.Token, client: client}
+func newTokens(cfg Config, client *http.Client) *tokenSource {
+	t := &tokenSource{fixed: cfg.Token, client: client}
 	if o := cfg.OAuth; o != nil {
 		t.source = clientcredentials.Config{ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes}
 		if o.Audience != "" {
@@ -51,11 +50,11 @@ func newTokens(cfg Config, client *http.Client) *tokens {
 	return t
 }
 
-// renewable says whether another token can be had.
-func (t *tokens) renewable() bool { return t.source.TokenURL != "" }
+// renewable reports whether another token can be obtained.
+func (t *tokenSource) renewable() bool { return t.source.TokenURL != "" }
 
-// get returns a token that is valid for a while.
-func (t *tokens) get(ctx context.Context) (string, error) {
+// get returns a valid token.
+func (t *tokenSource) get(ctx context.Context) (string, error) {
 	if t.fixed != "" {
 		return t.fixed, nil
 	}
@@ -72,8 +71,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return token.AccessToken, nil
 }
 
-// drop forgets a token that the service does not accept.
-func (t *tokens) drop(token string) {
+// invalidate drops a token that the service rejects.
+func (t *tokenSource) invalidate(token string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.token != nil && t.token.AccessToken == token {
@@ -81,9 +80,9 @@ func (t *tokens) drop(token string) {
 	}
 }
 
-// failure classes what the token endpoint answered. Of its words only the
-// error's code is kept (RFC 6749 §5.2).
-func (t *tokens) failure(ctx context.Context, err error) error {
+// failure classifies the error of the token endpoint. Of its text only the error
+// code is kept (RFC 6749 §5.2).
+func (t *tokenSource) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -107,8 +106,8 @@ func (t *tokens) failure(ctx context.Context, err error) error {
 			}
 		}
 	}
-	return connectors.Errorf(connectors.Permanent, "scim: get a token: %w: %s says no (%d%s): check client_id, client_secret and scopes", errCredentials, t.source.TokenURL, status, code)
+	return connectors.Errorf(connectors.Permanent, "scim: get a token: %w: %s refused (%d%s): check client_id, client_secret and scopes", errCredentials, t.source.TokenURL, status, code)
 }
 
-// errCredentials is in errors that every other request would get as well.
+// errCredentials is wrapped by errors that every other request would get too.
 var errCredentials = errors.New("no token")

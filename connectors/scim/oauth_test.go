@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/connectors/scim"
 )
 
-// issuer gives out tokens (RFC 6749 §4.4), and a service behind it takes the
-// newest only.
+// issuer issues tokens (RFC 6749 §4.4). The service behind it accepts the newest
+// only.
 type issuer struct {
 	mu     sync.Mutex
 	issued int
@@ -73,7 +73,7 @@ func TestOAuth(t *testing.T) {
 		t.Errorf("%d tokens were asked for", i.issued)
 	}
 	i.mu.Lock()
-	i.issued++ // the token is taken back
+	i.issued++ // the token is revoked
 	i.mu.Unlock()
 	create(t, c, "cecilia")
 	if i.issued != 3 {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// ownGroups returns the IDs of the groups that a user says he is in himself,
-// and not through another group (RFC 7643 §4.1.2). said is false when he does
-// not say.
+// ownGroups returns the IDs of the groups that a user lists as direct ones (RFC
+// 7643 §4.1.2). said is false when the user lists none.
 func (r resource) ownGroups() (in map[string]bool, said bool) {
 	list, ok := r.field("groups").([]any)
 	if !ok {
@@ -27,35 +26,36 @@ func (r resource) ownGroups() (in map[string]bool, said bool) {
 	return in, true
 }
 
-// tally compares, while everything is read, what users say of their groups
-// with what the groups say of their members. It keeps a sum for each group
-// instead of the members: sums of keyed hashes that are the same are of the
-// same members.
-type tally struct {
-	seed   maphash.Seed
-	said   map[string]uint64 // by group ID
-	told   bool              // something was there to compare
-	differ bool
+// membershipDigest compares, at a full read, the groups that users list with the
+// members that groups list. It keeps a sum of keyed hashes for each group instead
+// of the members: equal sums mean equal members.
+type membershipDigest struct {
+	seed      maphash.Seed
+	fromUsers map[string]uint64 // by group ID
+	compared  bool              // there was something to compare
+	differ    bool
 }
 
-func newTally() *tally { return &tally{seed: maphash.MakeSeed(), said: map[string]uint64{}} }
+func newTally() *membershipDigest {
+	return &membershipDigest{seed: maphash.MakeSeed(), fromUsers: map[string]uint64{}}
+}
 
-func (t *tally) user(r resource) {
+func (t *membershipDigest) user(r resource) {
 	in, _ := r.ownGroups()
 	for id := range in {
-		t.said[id] += maphash.String(t.seed, r.id())
+		t.fromUsers[id] += maphash.String(t.seed, r.id())
 	}
 }
 
-func (t *tally) group(id string, members []member, accounts map[string]bool) {
+func (t *membershipDigest) group(id string, members []member, accounts map[string]bool) {
 	var sum uint64
 	for _, m := range members {
 		if !m.group && accounts[m.id] {
 			sum += maphash.String(t.seed, m.id)
-			t.told = true
+			t.compared = true
 		}
 	}
-	t.differ = t.differ || sum != t.said[id]
+	t.differ = t.differ || sum != t.fromUsers[id]
 }
 
-func (t *tally) agree() bool { return t.told && !t.differ }
+func (t *membershipDigest) agree() bool { return t.compared && !t.differ }

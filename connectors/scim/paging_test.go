@@ -14,7 +14,7 @@ import (
 
 // cursors is a service that pages by cursor only (RFC 9865).
 type cursors struct {
-	expire   int  // so many cursors are said to have expired
+	expire   int  // how many cursors are reported as expired
 	circle   bool // every next page is the same
 	noTotals bool
 }
@@ -110,10 +110,10 @@ func TestConformanceOfCursors(t *testing.T) {
 	})
 }
 
-// versioned is a service with ETags that somebody else writes to as well.
+// versioned is a service with ETags to which another client writes as well.
 type versioned struct {
 	version int
-	foreign int // changes by somebody else, each just before one of ours
+	foreign int // changes by another client, each just before one of the connector
 	refused int
 }
 
@@ -142,8 +142,7 @@ func (v *versioned) serve(w http.ResponseWriter, r *http.Request, real http.Hand
 	})(w, r, real)
 }
 
-// TestETag: what somebody else changed in between is read again, and not
-// overwritten.
+// TestETag checks that a concurrent change is read again, and not overwritten.
 func TestETag(t *testing.T) {
 	t.Parallel()
 	v := &versioned{version: 1}
@@ -163,7 +162,7 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// TestMatchingOfTheService: a service says itself how it compares.
+// TestMatchingOfTheService checks that Matching follows the service's schemas.
 func TestMatchingOfTheService(t *testing.T) {
 	t.Parallel()
 	c := open(t, newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {

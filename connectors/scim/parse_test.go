@@ -83,7 +83,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What is set is read back, nothing else changes, and unsetting removes it.
+// TestSetAndGet checks that a set value is read back, that nothing else changes,
+// and that unsetting removes it.
 func TestSetAndGet(t *testing.T) {
 	t.Parallel()
 	texts := []string{
@@ -102,7 +103,7 @@ func TestSetAndGet(t *testing.T) {
 				t.Fatal(err)
 			}
 			most := 1
-			if p.many {
+			if p.multiValued {
 				most = 3
 			}
 			values := rapid.SliceOfNDistinct(rapid.StringMatching(`.{1,8}`), 0, most, rapid.ID[string]).Draw(t, "values")
@@ -116,13 +117,13 @@ func TestSetAndGet(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// A phone number without a type is the work number only until
-				// there is one that says so.
-				if other != text && (!o.plain || p.attr != o.attr) && !slices.Equal(o.get(before), o.get(r)) {
+				// A phone number without a type is the work number only until one
+				// has that type.
+				if other != text && (!o.anyType || p.attr != o.attr) && !slices.Equal(o.get(before), o.get(r)) {
 					t.Fatalf("setting %s to %q changed %s from %q to %q", text, values, other, o.get(before), o.get(r))
 				}
 			}
-			if (p.at(r) == nil) != (len(values) == 0) && p.kind == "" && !p.many {
+			if (p.at(r) == nil) != (len(values) == 0) && p.kind == "" && !p.multiValued {
 				t.Fatalf("%s: %q leaves %v", text, values, p.at(r))
 			}
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/behov/behov/connectors/scim"
 )
 
-// django is a service as django-scim2: PATCH of users has texts only, of groups it
-// adds members and removes them by a list of values, PUT leaves members as they
-// are, and everything else is answered 501.
+// django behaves as django-scim2: PATCH of users supports texts only, PATCH of
+// groups adds members and removes them by a list of values, PUT leaves members
+// unchanged, and everything else is answered with 501.
 func django(w http.ResponseWriter, r *http.Request, real http.Handler) {
 	raw, isGroup := bodyOf(r), strings.Contains(r.URL.Path, "/Groups/")
 	switch {
@@ -37,16 +37,16 @@ func methods(f *front, method string) (paths []string) {
 	return paths
 }
 
-// TestOnePatchThatIsNotOffered: RFC 7644 §3.12 has 501 for an operation that is not
-// supported. PUT takes its place, and nobody else's: not another operation's, and
-// never a group's.
+// TestOnePatchThatIsNotOffered checks that PUT replaces exactly the operation
+// that a service does not support (501, RFC 7644 §3.12), and never one of a
+// group.
 func TestOnePatchThatIsNotOffered(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, django, "removal of everything", "remove with the value")
 	c := open(t, f.config())
 	ids := create(t, c, "anna", "berit", "cecilia")
 	f.requests()
-	for i, want := range []int{1, 0} { // the second is not asked by PATCH any more
+	for i, want := range []int{1, 0} { // the second is not sent with PATCH
 		apply(t, c, connectors.Applied, of(connectors.DisableAccount, ids[i]))
 		if got := methods(f, http.MethodPatch); len(got) != want {
 			t.Errorf("disable %d: PATCH %v", i+1, got)
@@ -64,7 +64,8 @@ func TestOnePatchThatIsNotOffered(t *testing.T) {
 	if got := methods(f, http.MethodPut); len(got) != 0 {
 		t.Errorf("PUT %v", got)
 	}
-	// A removal that is not offered takes no addition with it, however often.
+	// An unsupported removal does not affect an addition, however often it is
+	// tried.
 	for range 2 {
 		results := c.Apply(t.Context(), []connectors.Change{member(connectors.RemoveMember, ids[0]), member(connectors.AddMember, ids[1]), member(connectors.AddMember, ids[2])})
 		for i, want := range []connectors.Status{connectors.Refused, connectors.Applied, connectors.Applied} {
@@ -95,8 +96,8 @@ func TestOnePatchThatIsNotOffered(t *testing.T) {
 	}
 }
 
-// TestBackToPatch: where PUT changes nothing it is no other way, and PATCH is asked
-// again: one 501, or 405, does not turn it off for good.
+// TestBackToPatch checks that PATCH is tried again where PUT changes nothing: one
+// 501 or 405 does not disable it for good.
 func TestBackToPatch(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusNotImplemented, http.StatusMethodNotAllowed} {

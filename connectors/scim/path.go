@@ -8,20 +8,19 @@ import (
 	"github.com/elimity-com/scim/schema"
 )
 
-// path is where in a User a managed attribute is.
+// path locates a managed attribute in a User.
 type path struct {
 	text string // as configured
-	urn  string // the extension's; empty in the core schema
+	urn  string // of the extension; empty in the core schema
 	attr string
-	sub  string // the part of a complex attribute
-	// kind chooses, of an attribute with many values of several types, the
-	// one value meant.
+	sub  string // the sub-attribute of a complex attribute
+	// kind selects one value, by its type, of an attribute with many values.
 	kind string
-	// many: the attribute's values are all meant.
-	many bool
-	// plain: no [type eq …] was written, so that a value without a type will
-	// do as well.
-	plain bool
+	// multiValued reports whether all values of the attribute are managed.
+	multiValued bool
+	// anyType reports whether the path has no [type eq …], so that a value
+	// without a type counts too.
+	anyType bool
 }
 
 const (
@@ -37,18 +36,18 @@ var (
 	coreSchema       = schema.CoreUserSchema()
 	enterpriseSchema = schema.ExtensionEnterpriseUser()
 
-	// kinds are the attributes with values of several types, of which one is
-	// managed.
-	kinds = map[string]bool{"emails": true, "phoneNumbers": true, "ims": true, "addresses": true}
-	// reserved are those that the contract has words of its own for.
-	reserved = map[string]string{ //nolint:gosec // names of attributes, no secrets
+	// typedAttributes are the attributes with values of several types, of which
+	// one is managed.
+	typedAttributes = map[string]bool{"emails": true, "phoneNumbers": true, "ims": true, "addresses": true}
+	// reservedAttributes are those that the contract manages in another way.
+	reservedAttributes = map[string]string{
 		"username": "the login name", "externalid": "the anchor", "active": "set by enabling and disabling",
 		"id": "the service's", "meta": "the service's", "schemas": "the service's",
-		"password": "not behov's to know", "groups": "set through memberships",
+		"password": "a secret that behov does not manage", "groups": "set through memberships",
 	}
 )
 
-// parsePath reads a SCIM path (RFC 7644 §3.10), in the few forms that name
+// parsePath parses a SCIM path (RFC 7644 §3.10) of one of the forms that locate
 // one attribute of a person.
 func parsePath(s string) (path, error) {
 	m := pathForm.FindStringSubmatch(s)
@@ -63,14 +62,14 @@ func parsePath(s string) (path, error) {
 	switch {
 	case p.urn == "":
 		known = coreSchema.Attributes
-		if why, ok := reserved[strings.ToLower(p.attr)]; ok {
+		if why, ok := reservedAttributes[strings.ToLower(p.attr)]; ok {
 			return path{}, fmt.Errorf("attribute %q cannot be managed: it is %s", s, why)
 		}
 	case strings.EqualFold(p.urn, enterpriseURN):
 		p.urn, known = enterpriseURN, enterpriseSchema.Attributes
 	default:
-		// An extension whose schema is not known: its attributes are taken
-		// for what they are found to be.
+		// An extension whose schema is unknown: its attributes are handled by the
+		// values that are found.
 		if p.kind != "" && p.sub == "" {
 			p.sub = "value"
 		}
@@ -78,7 +77,7 @@ func parsePath(s string) (path, error) {
 	}
 	a, ok := known.ContainsAttribute(p.attr)
 	if !ok {
-		return path{}, fmt.Errorf("attribute %q is not in the schema; write an extension's with its URN before it", s)
+		return path{}, fmt.Errorf("attribute %q is not in the schema; prefix an attribute of an extension with its URN", s)
 	}
 	return p.inSchema(a)
 }
@@ -87,16 +86,16 @@ func parsePath(s string) (path, error) {
 func (p path) inSchema(a schema.CoreAttribute) (path, error) {
 	p.attr = a.Name()
 	if a.MultiValued() {
-		if p.kind == "" && kinds[p.attr] {
-			p.kind, p.plain = workKind, true
+		if p.kind == "" && typedAttributes[p.attr] {
+			p.kind, p.anyType = workKind, true
 		}
-		p.many = p.kind == ""
+		p.multiValued = p.kind == ""
 	} else if p.kind != "" {
-		return path{}, fmt.Errorf("attribute %q has one value only: leave [type eq …] out", p.text)
+		return path{}, fmt.Errorf("attribute %q has one value only: remove [type eq …]", p.text)
 	}
 	if !a.HasSubAttributes() {
 		if p.sub != "" {
-			return path{}, fmt.Errorf("attribute %q has no parts: leave .%s out", p.text, p.sub)
+			return path{}, fmt.Errorf("attribute %q has no sub-attributes: remove .%s", p.text, p.sub)
 		}
 		return p, nil
 	}
@@ -105,27 +104,27 @@ func (p path) inSchema(a schema.CoreAttribute) (path, error) {
 	}
 	sub, ok := a.SubAttributes().ContainsAttribute(p.sub)
 	if !ok {
-		return path{}, fmt.Errorf("attribute %q: say which part of %s, as in %s.%s", p.text, p.attr, p.attr, a.SubAttributes()[0].Name())
+		return path{}, fmt.Errorf("attribute %q: name a sub-attribute of %s, as in %s.%s", p.text, p.attr, p.attr, a.SubAttributes()[0].Name())
 	}
 	p.sub = sub.Name()
 	return p, nil
 }
 
-// target is the path a PATCH names: the whole attribute when it has many
-// values, so that nothing depends on how a service reads filters.
+// target returns the path for a PATCH: the whole attribute when it has many
+// values, so that the result does not depend on how a service reads filters.
 func (p path) target() string {
 	t := p.attr
 	if p.urn != "" {
 		t = p.urn + ":" + t
 	}
-	if p.part() {
+	if p.isSubAttribute() {
 		t += "." + p.sub
 	}
 	return t
 }
 
-// part says whether the path names a part of a complex attribute that is
-// changed by itself. A value belongs to its attribute.
-func (p path) part() bool {
-	return p.sub != "" && p.sub != "value" && p.kind == "" && !p.many
+// isSubAttribute reports whether the path names a part of a complex attribute
+// that is changed separately. The sub-attribute value belongs to its attribute.
+func (p path) isSubAttribute() bool {
+	return p.sub != "" && p.sub != "value" && p.kind == "" && !p.multiValued
 }

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// Quirk is a way in which a service differs from the standard, and what the
-// connector does about it.
+// Quirk is a deviation of a service from the standard, and how the connector
+// handles it.
 type Quirk string
 
-// The quirks. Those that can be detected without harm are; they are named in
-// the configuration where that would cost a refused request each time, or
-// where somebody has to know what it means.
+// The quirks. The connector detects those that it can without harm. A quirk is
+// configured where detection would cost a refused request each time, or where an
+// operator has to accept its consequences.
 const (
 	NoPatch        Quirk = "no-patch"
 	NoGroupPatch   Quirk = "no-group-patch"
@@ -27,26 +27,26 @@ const (
 	MemberlessPut  Quirk = "put-without-members"
 )
 
-// QuirkInfo says for people what a quirk is about.
+// QuirkInfo describes a quirk to the operator.
 type QuirkInfo struct {
 	Quirk    Quirk
-	Detected bool // found out by itself
+	Detected bool // the connector detects it
 	Text     string
 }
 
-// Quirks lists all of them.
+// Quirks returns all quirks.
 func Quirks() []QuirkInfo {
 	return []QuirkInfo{
-		{NoPatch, true, "PATCH is not there or does not work: whole resources are sent with PUT"},
+		{NoPatch, true, "PATCH is missing or does not work: whole resources are sent with PUT"},
 		{NoGroupPatch, true, "PATCH does not work on groups: whole groups are sent with PUT"},
-		{NoFilter, true, "filters are ignored, or find nobody: all users are read instead"},
+		{NoFilter, true, "filters are ignored, or find no users: all users are read instead"},
 		{NoBulk, true, "Bulk is offered and does not work: changes are sent one by one"},
 		{StringBooleans, true, "active is written as the text \"True\" or \"False\""},
-		{URNPaths, true, "PATCH paths have the schema's URN before them"},
-		{PathlessPatch, true, "PATCH has no paths: the value is an object with the attribute in it"},
-		{ValueArrays, false, "members are removed by a list of values; a service that follows the standard would empty the group, and so this has to be said"},
-		{MemberlessPut, true, "PUT leaves a group's members as they are, as django-scim2's does: it is not tried for what PATCH answers with 501"},
-		{SoftDelete, false, "DELETE deactivates and keeps the account; say so to accept that as deleted"},
+		{URNPaths, true, "PATCH paths are prefixed with the schema's URN"},
+		{PathlessPatch, true, "PATCH has no paths: the value is an object that holds the attribute"},
+		{ValueArrays, false, "members are removed by a list of values; a service that follows the standard would empty the group, so this must be configured"},
+		{MemberlessPut, true, "PUT does not change a group's members, as in django-scim2: it is not tried when PATCH answers 501"},
+		{SoftDelete, false, "DELETE deactivates and keeps the account; configure it to accept that as deleted"},
 	}
 }
 
@@ -54,8 +54,8 @@ func Quirks() []QuirkInfo {
 type traits struct {
 	mu  sync.Mutex
 	has map[Quirk]bool
-	// puts are the PATCHes that the service does not offer, as patchShape says
-	// them, until PUT turns out to be no other way.
+	// puts holds the PATCH requests, by patchShape, that the service does not
+	// support and PUT replaces, until PUT turns out not to work either.
 	puts map[string]bool
 }
 
@@ -79,8 +79,8 @@ func (t *traits) set(q Quirk, yes bool) {
 	t.has[q] = yes
 }
 
-// putInstead notes whether PUT takes the place of a PATCH with the operations, or,
-// without any, of each PATCH of that kind of resource.
+// putInstead records whether PUT replaces a PATCH with the operations, or,
+// without operations, every PATCH of that kind of resource.
 func (t *traits) putInstead(kind string, operations []operation, yes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,15 +96,15 @@ func (t *traits) putsInstead(kind string, operations []operation) bool {
 	return t.puts[patchShape(kind, operations)]
 }
 
-// patchAgain forgets that PUT takes the place of PATCHes of a kind of resource.
+// patchAgain makes the connector use PATCH again for a kind of resource.
 func (t *traits) patchAgain(kind string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	maps.DeleteFunc(t.puts, func(shape string, _ bool) bool { return strings.HasPrefix(shape, kind+":") })
 }
 
-// patchShape is what PATCHes have in common that a service either offers or does
-// not: the kind of resource, and the operations without their values.
+// patchShape returns what PATCH requests that a service supports or rejects alike
+// have in common: the kind of resource, and the operations without their values.
 func patchShape(kind string, operations []operation) string {
 	var shapes []string
 	for _, o := range operations {
@@ -119,7 +119,7 @@ func patchShape(kind string, operations []operation) string {
 	return kind + ": " + strings.Join(slices.Compact(shapes), ", ")
 }
 
-// unknownQuirk says what is wrong with a quirk's name; empty when nothing is.
+// unknownQuirk returns the error for a quirk's name; empty when it is known.
 func unknownQuirk(q Quirk) string {
 	var names []string
 	for _, info := range Quirks() {
@@ -128,10 +128,10 @@ func unknownQuirk(q Quirk) string {
 	if slices.Contains(names, string(q)) {
 		return ""
 	}
-	return "there is no quirk " + string(q) + ": there are " + strings.Join(names, ", ")
+	return "unknown quirk " + string(q) + ": use one of " + strings.Join(names, ", ")
 }
 
-// boolean is a truth value as the service wants it.
+// boolean returns a boolean in the form that the service requires.
 func (t *traits) boolean(yes bool) any {
 	if t.is(StringBooleans) {
 		return asText(yes)
@@ -146,8 +146,8 @@ func asText(yes bool) string {
 	return "False"
 }
 
-// paths returns the ways of writing PATCH paths: first the one that the
-// service is known to read. The empty one is the standard's.
+// paths returns the spellings of PATCH paths: first the one that the service is
+// known to understand. The empty one is the standard's.
 func (t *traits) paths() []Quirk {
 	all := []Quirk{"", URNPaths, PathlessPatch}
 	slices.SortStableFunc(all, func(a, b Quirk) int {
@@ -162,14 +162,14 @@ func (t *traits) paths() []Quirk {
 	return all
 }
 
-// style writes PATCH operations in one of these ways.
-func style(operations []operation, how Quirk, urn string) []operation {
+// rewritePaths returns PATCH operations in one of these spellings.
+func rewritePaths(operations []operation, how Quirk, urn string) []operation {
 	out := slices.Clone(operations)
 	for i, o := range out {
 		extension := strings.HasPrefix(strings.ToLower(o.Path), "urn:")
 		switch {
 		case how == PathlessPatch && o.Op != "remove" && o.Path != "":
-			out[i] = pathless(o)
+			out[i] = withoutPath(o)
 		case how == URNPaths && !extension && o.Path != "":
 			out[i].Path = urn + ":" + o.Path
 		}
@@ -177,9 +177,9 @@ func style(operations []operation, how Quirk, urn string) []operation {
 	return out
 }
 
-// pathless moves an operation's path into its value. An extension's attributes
-// are in an object of the extension's name (RFC 7644 §3.5.2.1).
-func pathless(o operation) operation {
+// withoutPath moves an operation's path into its value. An extension's attributes
+// are in an object named after the extension (RFC 7644 §3.5.2.1).
+func withoutPath(o operation) operation {
 	urn, attr := "", o.Path
 	if i := strings.LastIndex(attr, ":"); i >= 0 {
 		urn, attr = attr[:i], attr[i+1:]

@@ -15,8 +15,8 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// TestConformanceOfQuirks runs the whole suite on services with quirks that
-// cost nothing but effort.
+// TestConformanceOfQuirks runs the conformance suite on services with quirks that
+// need no configuration.
 func TestConformanceOfQuirks(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -98,7 +98,7 @@ func TestConformanceOfQuirks(t *testing.T) {
 	}
 }
 
-// quirky are services with each of the quirks that have a name.
+// quirky are services with each of the named quirks.
 var quirky = map[scim.Quirk]quirk{
 	scim.NoPatch: func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if r.Method == http.MethodPatch {
@@ -185,7 +185,7 @@ var quirky = map[scim.Quirk]quirk{
 				if path, _ := o["path"].(string); path != "" && o["op"] != "remove" {
 					refused = true
 				}
-				// What is behind reads an extension's attributes by path only.
+				// The real service reads an extension's attributes by path only.
 				value, _ := o["value"].(map[string]any)
 				for urn, attributes := range value {
 					if attributes, ok := attributes.(map[string]any); ok && strings.HasPrefix(urn, "urn:") && len(attributes) == 1 {
@@ -253,14 +253,14 @@ var quirky = map[scim.Quirk]quirk{
 	},
 }
 
-// bodyOf returns a request's body, which stays.
+// bodyOf returns a request's body and keeps it readable.
 func bodyOf(r *http.Request) []byte {
 	raw, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(raw))
 	return raw
 }
 
-// asks has the JSON of a request changed.
+// asks changes the JSON of a request.
 func asks(r *http.Request, change func(body map[string]any)) {
 	var body map[string]any
 	raw, _ := io.ReadAll(r.Body)
@@ -277,9 +277,8 @@ func refuse(w http.ResponseWriter, scimType string) {
 	_, _ = w.Write([]byte(`{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "400", "scimType": "` + scimType + `"}`))
 }
 
-// TestQuirks runs the suite on a service with each quirk that has a name: once
-// with the quirk configured, and, where it is said to be detected, once
-// without.
+// TestQuirks runs the conformance suite on a service with each named quirk: once
+// with the quirk configured, and, where it is detected, once without.
 func TestQuirks(t *testing.T) {
 	t.Parallel()
 	for _, info := range scim.Quirks() {
@@ -300,7 +299,7 @@ func TestQuirks(t *testing.T) {
 				continue
 			}
 			if testenv.Race && configured != nil && info.Detected {
-				continue // make test runs it without the race detector; watched it is when detected
+				continue // make test runs it without the race detector; the detected variant runs with it
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -313,8 +312,9 @@ func TestQuirks(t *testing.T) {
 	}
 }
 
-// A service that removes members in a way of its own only, and is not said to,
-// is given whole groups; nobody else leaves them.
+// TestRemovalThatIsNotUnderstood checks that a service that removes members in
+// its own way only gets whole groups unless the quirk is configured, and that no
+// other member is removed.
 func TestRemovalThatIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, quirky[scim.ValueArrays])
@@ -333,8 +333,8 @@ func TestRemovalThatIsNotUnderstood(t *testing.T) {
 	}
 }
 
-// A service that deactivates where it should delete is believed when somebody
-// has said so.
+// TestSoftDelete checks that deactivation counts as deletion only when the quirk
+// is configured.
 func TestSoftDelete(t *testing.T) {
 	t.Parallel()
 	for _, said := range []bool{false, true} {
@@ -399,7 +399,7 @@ func TestShortPage(t *testing.T) {
 			if list, ok := body["Resources"].([]any); ok && short && strings.HasSuffix(r.URL.Path, kind) && r.URL.Query().Get("startIndex") == "1" {
 				body["Resources"] = list[:1]
 			}
-			// And beyond that it has nothing.
+			// Beyond that the service has nothing.
 			if short && strings.HasSuffix(r.URL.Path, kind) && r.URL.Query().Get("startIndex") == "2" {
 				body["Resources"] = []any{}
 			}
@@ -447,7 +447,7 @@ func TestPagesThatOverlapOrNeverEnd(t *testing.T) {
 	pages := map[string]string{
 		"1": `{"totalResults": 5, "Resources": [{"id":"1","userName":"a"},{"id":"2","userName":"b"},{"id":"3","userName":"c"}]}`,
 		"4": `{"totalResults": 5, "Resources": [{"id":"3","userName":"c"},{"id":"4","userName":"d"},{"id":"5","userName":"e"}]}`,
-		"7": `{"totalResults": 5, "Resources": [{"id":"5","userName":"e"}]}`, // and so on for ever
+		"7": `{"totalResults": 5, "Resources": [{"id":"5","userName":"e"}]}`, // and so on without end
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, ok := pages[r.URL.Query().Get("startIndex")]
@@ -466,7 +466,7 @@ func TestPagesThatOverlapOrNeverEnd(t *testing.T) {
 	}
 }
 
-func TestYesWithoutDoing(t *testing.T) {
+func TestSuccessWithoutEffect(t *testing.T) {
 	t.Parallel()
 	c := open(t, newFront(t, func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if r.Method == http.MethodPatch || r.Method == http.MethodDelete {
@@ -489,8 +489,8 @@ func TestYesWithoutDoing(t *testing.T) {
 	}
 }
 
-// A service that keeps its members' integrity to itself: any ID will do.
-func TestMembersNobodyChecks(t *testing.T) {
+// TestUncheckedMembers uses a service that accepts any ID as a member.
+func TestUncheckedMembers(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, nil)
 	c := open(t, f.config())

@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// resource is a JSON object as it came. Its names are compared in any case
-// (RFC 7643 §2.1).
+// resource is a JSON object as received. Its names are compared without case (RFC
+// 7643 §2.1).
 type resource map[string]any
 
-// parse reads one JSON object and nothing after it.
+// parse parses one JSON object and nothing after it.
 func parse(content []byte) (resource, error) {
 	var r resource
 	d := json.NewDecoder(bytes.NewReader(content))
@@ -34,14 +34,14 @@ func parse(content []byte) (resource, error) {
 	return r, nil
 }
 
-// key returns the name under which the field is there, or the name itself.
+// key returns the name under which the field exists, or the name itself.
 func (r resource) key(name string) string {
 	if _, ok := r[name]; ok {
 		return name
 	}
 	best := name
 	for k := range r {
-		// The first in order, so that the answer does not depend on chance.
+		// The first in order, so that the result is deterministic.
 		if strings.EqualFold(k, name) && (best == name || k < best) {
 			best = k
 		}
@@ -68,8 +68,8 @@ func (r resource) id() string     { return text(r.field("id")) }
 func (r resource) name() string   { return text(r.field("userName")) }
 func (r resource) anchor() string { return text(r.field("externalId")) }
 
-// enabled reads active, which some services send as text. An account whose
-// service does not say is one that can be used.
+// enabled reads active, which some services send as text. An account without the
+// field counts as enabled.
 func (r resource) enabled() (bool, error) {
 	v := r.field("active")
 	if v == nil {
@@ -82,7 +82,7 @@ func (r resource) enabled() (bool, error) {
 	return yes, nil
 }
 
-// asBool reads a truth value; ok is false when it is none.
+// asBool parses a boolean; ok is false when it is none.
 func asBool(s string) (yes, ok bool) {
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "true", "1":
@@ -109,16 +109,16 @@ func text(v any) string {
 // page is a ListResponse (RFC 7644 §3.4.2).
 type page struct {
 	total     int
-	next      string // the next page's cursor (RFC 9865 §2), empty for none
+	next      string // cursor of the next page (RFC 9865 §2), empty for none
 	resources []resource
 }
 
-// parsePage reads a ListResponse. What does not say how many results there are
-// is no list, not an empty one.
+// parsePage parses a ListResponse. An answer without the number of results is no
+// list, rather than an empty one.
 func parsePage(body resource) (page, error) {
 	total, err := strconv.Atoi(text(body.field("totalResults")))
 	if body.field("totalResults") == nil && text(body.field("nextCursor")) != "" {
-		total, err = 0, nil // a service that pages by cursor need not count
+		total, err = 0, nil // a service that pages by cursor may omit it
 	}
 	if err != nil || total < 0 {
 		return page{}, errors.New("totalResults is missing or not a number")
@@ -142,18 +142,18 @@ func parsePage(body resource) (page, error) {
 // member is one of a group's members.
 type member struct {
 	id    string
-	group bool // it is a group itself
+	group bool // the member is a group
 }
 
-// refersTo returns the ID of the resource that a value refers to (RFC 7643
-// §2.4), the empty string when there is none.
+// refersTo returns the ID of the resource that a value refers to (RFC 7643 §2.4),
+// or the empty string.
 func (r resource) refersTo() string {
 	ref := text(r.field("$ref"))
 	return cmp.Or(text(r.field("value")), ref[strings.LastIndex(ref, "/")+1:])
 }
 
-// members returns a group's members, each once. listed is false when the
-// service did not say.
+// members returns a group's members, each once. listed is false when the service
+// did not send them.
 func (r resource) members() (out []member, listed bool, err error) {
 	v := r.field("members")
 	if v == nil {

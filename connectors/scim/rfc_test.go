@@ -19,8 +19,8 @@ var (
 	enterpriseSchema = schema.ExtensionEnterpriseUser()
 )
 
-// againstTheRFC says what in a request is not as RFC 7643, RFC 7644 and RFC
-// 9865 have it.
+// againstTheRFC returns in which points a request violates RFC 7643, RFC 7644 and
+// RFC 9865.
 func againstTheRFC(r *http.Request, body []byte) []string {
 	var problems []string
 	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
@@ -136,7 +136,7 @@ func wholeResource(endpoint string, sent map[string]any) (problems []string) {
 			problems = append(problems, "the attribute "+name)
 		}
 	}
-	if _, err := core.Validate(rest); err != nil && !strings.Contains(fmt.Sprint(rest), "this is not base64!") { // which is sent to be refused
+	if _, err := core.Validate(rest); err != nil && !strings.Contains(fmt.Sprint(rest), "this is not base64!") { // sent in order to be refused
 		problems = append(problems, err.Error())
 	}
 	return problems

@@ -11,7 +11,7 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// rule is what a service's schema says of an attribute.
+// rule is what a service's schema defines for an attribute.
 type rule struct {
 	matching connectors.Matching
 	readOnly bool
@@ -28,7 +28,7 @@ func (c *Connector) Matching() map[string]connectors.Matching {
 	return all
 }
 
-// rule returns what is known of an attribute.
+// rule returns what is known about an attribute.
 func (c *Connector) rule(p path) rule {
 	c.service.mu.Lock()
 	known := c.service.matching
@@ -36,12 +36,12 @@ func (c *Connector) rule(p path) rule {
 	if r, ok := known[p.schemaKey()]; ok {
 		return r
 	}
-	return standard(p)
+	return standardRule(p)
 }
 
-// standard returns what the standard says. What it does not know is compared
+// standardRule returns the standard's rule. An unknown attribute is compared
 // exactly.
-func standard(p path) rule {
+func standardRule(p path) rule {
 	attributes := coreSchema.Attributes
 	switch {
 	case p.urn == enterpriseURN:
@@ -85,8 +85,8 @@ func schemaKey(urn, attr, sub string) string {
 	return strings.ToLower(urn + ":" + attr + "." + sub)
 }
 
-// readSchemas reads once what the service says of its attributes. One that
-// does not say is taken to have the standard's.
+// readSchemas reads the service's schemas once. A service that publishes none is
+// assumed to have the standard's.
 func (c *Connector) readSchemas(ctx context.Context) error {
 	c.service.mu.Lock()
 	known := c.service.matching != nil
@@ -126,8 +126,8 @@ func ruleOf(a resource) rule {
 	return rule{matching: matchingOf(text(a.field("type")), exact), readOnly: strings.EqualFold(text(a.field("mutability")), "readOnly")}
 }
 
-// checkAttributes looks whether the service knows what is to be managed, as
-// far as it says.
+// checkAttributes checks that the service has the managed attributes, as far as
+// it publishes them.
 func (c *Connector) checkAttributes(ctx context.Context) error {
 	if err := c.readSchemas(ctx); err != nil {
 		return err
@@ -147,11 +147,11 @@ func (c *Connector) checkAttributes(ctx context.Context) error {
 		r, ok := rules[p.schemaKey()]
 		switch {
 		case !says && (urn == userURN || len(rules) == 0):
-			// It does not describe its users at all.
+			// The service does not publish its User schema.
 		case !ok:
-			return connectors.Errorf(connectors.Permanent, "scim: the service has no attribute %s: take it out of attributes, or name it as the service's schema does", p.text)
+			return connectors.Errorf(connectors.Permanent, "scim: the service has no attribute %s: remove it from attributes, or use the name in the service's schema", p.text)
 		case r.readOnly && p.urn != schema.UserSchema:
-			return connectors.Errorf(connectors.Permanent, "scim: the service does not let %s be written: take it out of attributes", p.text)
+			return connectors.Errorf(connectors.Permanent, "scim: the attribute %s is read-only on the service: remove it from attributes", p.text)
 		}
 	}
 	return nil

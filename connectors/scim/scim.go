@@ -1,13 +1,13 @@
-// Package scim is the connector for services that speak SCIM 2.0 (RFC 7643,
-// RFC 7644): accounts are Users, entitlements are Groups by their displayName,
-// and the anchor is externalId.
+// Package scim is the connector for services that speak SCIM 2.0 (RFC 7643, RFC
+// 7644): accounts are Users, entitlements are Groups by their displayName, and
+// the anchor is externalId.
 //
-// Services differ, and so it believes an answer only as far as it can see it
-// come true. It must never take a list that ended early for a whole one, never
-// take for absent what a filter did not find that has found nothing yet, never
-// take a page that is not SCIM for an answer, never ask for the removal of
-// members without saying which, and never put a value into a filter or a URL
-// unescaped, nor one that is personal into an error.
+// Services differ, so the connector verifies every answer. It must never take a
+// truncated list for a complete one, never conclude that an account is absent
+// from a filter that has not found an existing one yet, never take a page that is
+// not SCIM for an answer, never request the removal of members without naming
+// them, and never put a value into a filter or a URL unescaped, nor personal data
+// into an error.
 package scim
 
 import (
@@ -25,21 +25,21 @@ import (
 type Connector struct {
 	cfg        Config
 	http       *http.Client
-	tokens     *tokens
+	tokens     *tokenSource
 	limiter    *limit.Limiter
 	attributes []path // those of the configuration, in its order
 
 	traits *traits
-	// booleans is set once the service has shown active as a truth value: it
-	// then does not want it as text.
+	// booleans is set once the service has sent active as a boolean: it then does
+	// not require text.
 	booleans atomic.Bool
 	service  service
-	filters  filters
-	bundles  bundles
+	filters  filterKnowledge
+	bundles  groupKnowledge
 }
 
-// withMFA is a Connector that can tell who is enrolled. A type of its own, so
-// that only a connector with mfa_attribute claims the ability.
+// withMFA is a Connector that can list enrolled accounts. It is a type of its
+// own, so that only a connector with mfa_attribute has the ability.
 type withMFA struct {
 	*Connector
 	attribute path
@@ -52,8 +52,8 @@ var (
 	_ connectors.MFAReader     = (*withMFA)(nil)
 )
 
-// New returns a connector, which is a connectors.MFAReader when mfa_attribute
-// is configured. It reads the certificate files, and contacts nobody.
+// New returns a connector, which is a connectors.MFAReader when mfa_attribute is
+// configured. It reads the certificate files and opens no connection.
 func New(cfg Config) (connectors.Connector, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -67,7 +67,7 @@ func New(cfg Config) (connectors.Connector, error) {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
 	client := newClient(cfg, t)
-	c := &Connector{cfg: cfg, http: client, tokens: newTokens(cfg, client), limiter: limit.New(cfg.Limits, parallel), traits: newTraits(cfg.Quirks)}
+	c := &Connector{cfg: cfg, http: client, tokens: newTokens(cfg, client), limiter: limit.New(cfg.Limits, defaultConcurrency), traits: newTraits(cfg.Quirks)}
 	c.filters.broken = c.traits.is(NoFilter)
 	for _, text := range cfg.Attributes {
 		p, err := parsePath(text)
@@ -89,19 +89,19 @@ func New(cfg Config) (connectors.Connector, error) {
 // Capabilities implements connectors.Connector.
 func (c *Connector) Capabilities() connectors.Capabilities {
 	return connectors.Capabilities{
-		connectors.Create:     connectors.Can("the service must keep externalId"),
+		connectors.Create:     connectors.Can("the service must store externalId"),
 		connectors.Adopt:      connectors.Can("by externalId"),
 		connectors.Update:     connectors.Can(),
 		connectors.References: connectors.Can("the enterprise extension's manager"),
 		connectors.Rename:     connectors.Can("userName"),
-		connectors.Disable:    connectors.Can("the service must keep active"),
-		connectors.Delete:     connectors.Can("what the service only deactivates counts with quirks: [soft-delete]"),
-		connectors.Restore:    connectors.Cannot("SCIM has no word for it"),
+		connectors.Disable:    connectors.Can("the service must store active"),
+		connectors.Delete:     connectors.Can("an account that the service only deactivates counts as deleted with quirks: [soft-delete]"),
+		connectors.Restore:    connectors.Cannot("SCIM has no such operation"),
 		connectors.Members:    connectors.Can(),
 		connectors.Password:   connectors.Cannot("people sign in through the identity provider"),
 		connectors.MFA:        connectors.Cannot("mfa_attribute is not configured"),
-		connectors.Passes:     connectors.Cannot("SCIM has no word for it"),
-		connectors.Sessions:   connectors.Cannot("SCIM has no word for it"),
+		connectors.Passes:     connectors.Cannot("SCIM has no such operation"),
+		connectors.Sessions:   connectors.Cannot("SCIM has no such operation"),
 	}
 }
 

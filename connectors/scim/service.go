@@ -8,46 +8,47 @@ import (
 	"sync"
 )
 
-// service is what the service says of itself, once it has been asked (RFC 7643
-// §5). One that does not say is taken to do what the standard has.
+// service is what the service publishes about itself (RFC 7643 §5). A service
+// that publishes nothing is assumed to have what the standard requires.
 type service struct {
 	mu     sync.Mutex
 	known  bool
 	etag   bool
-	bulk   bulkLimits
-	cursor bool // it can page by cursor (RFC 9865)
-	page   int  // the most that it sends at a time; 0 when it does not say
-	// matching is how it compares attributes, by their paths; nil until asked.
+	bulk   bulkCapacity
+	cursor bool // it supports cursors (RFC 9865)
+	page   int  // its largest page; 0 when unknown
+	// matching is how it compares attributes, by their paths; nil until read.
 	matching map[string]rule
 }
 
-// facts are a copy of what is known.
-type facts struct {
+// serviceFacts is a copy of what is known.
+type serviceFacts struct {
 	etag, cursor bool
-	bulk         bulkLimits
+	bulk         bulkCapacity
 }
 
-// ask reads once what the service says it can do.
-func (c *Connector) ask(ctx context.Context) (facts, error) {
+// discover reads the ServiceProviderConfig, once.
+func (c *Connector) discover(ctx context.Context) (serviceFacts, error) {
 	s := &c.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known {
-		return facts{s.etag, s.cursor, s.bulk}, nil
+		return serviceFacts{s.etag, s.cursor, s.bulk}, nil
 	}
 	a, err := c.send(ctx, request{doing: "ask what the service can do", path: "ServiceProviderConfig"})
 	if err != nil && !errors.Is(err, errForbidden) {
-		return facts{}, err
+		return serviceFacts{}, err
 	}
 	if err == nil && a.status == http.StatusOK {
-		c.hears(a.body)
+		c.noteProviderConfig(a.body)
 	}
 	s.known = true
-	return facts{s.etag, s.cursor, s.bulk}, nil
+	return serviceFacts{s.etag, s.cursor, s.bulk}, nil
 }
 
-// hears takes what a ServiceProviderConfig says. The caller holds service.mu.
-func (c *Connector) hears(config resource) {
+// noteProviderConfig records a ServiceProviderConfig. The caller holds
+// service.mu.
+func (c *Connector) noteProviderConfig(config resource) {
 	supported := func(feature string) (yes, said bool) {
 		return asBool(text(config.object(feature).field("supported")))
 	}
@@ -57,13 +58,13 @@ func (c *Connector) hears(config resource) {
 	c.service.page = number(config.object("filter").field("maxResults"))
 	c.service.etag, _ = supported("etag")
 	if yes, _ := supported("bulk"); yes {
-		c.service.bulk = bulkLimits{operations: number(config.object("bulk").field("maxOperations")), bytes: number(config.object("bulk").field("maxPayloadSize"))}
+		c.service.bulk = bulkCapacity{operations: number(config.object("bulk").field("maxOperations")), bytes: number(config.object("bulk").field("maxPayloadSize"))}
 	}
 	c.service.cursor, _ = asBool(text(config.object("pagination").field("cursor")))
 }
 
-// pageSize is how many resources are asked for at a time: no more than the service
-// says it sends (RFC 7643 §5, filter.maxResults), as some refuse a larger count.
+// pageSize returns how many resources to request: no more than the service says
+// it sends (RFC 7643 §5, filter.maxResults), as some refuse a larger count.
 func (c *Connector) pageSize() int {
 	c.service.mu.Lock()
 	defer c.service.mu.Unlock()

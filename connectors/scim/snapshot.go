@@ -9,12 +9,12 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Snapshot implements connectors.Connector. It reads Users before Groups, so
-// that a member who is no user by then is nobody's account. Of the users it
-// keeps only the IDs.
+// Snapshot implements connectors.Connector. It reads Users before Groups, so that
+// a member that is no user by then belongs to no account. It keeps only the IDs
+// of users.
 func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.Completeness, error) {
 	if err := c.readSchemas(ctx); err != nil {
-		return connectors.Completeness{Why: "the service did not say how it compares values"}, err
+		return connectors.Completeness{Why: "the service's schemas could not be read"}, err
 	}
 	accounts := map[string]bool{}
 	own := newTally()
@@ -39,13 +39,13 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	if err != nil {
 		return connectors.Completeness{Why: "Groups could not be read"}, err
 	}
-	c.bundles.sawNames(count)
+	c.bundles.noteNames(count)
 	told, nested := map[string]bool{}, false
 	bundles, err := c.list(ctx, groups, nil, func(g resource) error {
 		name := text(g.field("displayName"))
 		ambiguous := count[name] > 1
 		if name == "" || ambiguous && told[name] {
-			return nil // configuration cannot name it
+			return nil // the configuration cannot name it
 		}
 		told[name] = true
 		if err := sink.Entitlement(connectors.Entitlement{Name: name, Ambiguous: ambiguous}); err != nil || ambiguous {
@@ -57,18 +57,18 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 		}
 		own.group(g.id(), members, accounts)
 		nested = nested || slices.ContainsFunc(members, func(m member) bool { return m.group || !accounts[m.id] && isGroup[m.id] })
-		c.bundles.sawMembers(g.id(), members)
+		c.bundles.noteMembers(g.id(), members)
 		return emit(sink, name, members, accounts)
 	})
 	if err != nil {
 		return bundles, err
 	}
-	whole := both(people, bundles)
-	c.bundles.sawAll(whole.Complete && own.agree(), nested)
+	whole := joinCompleteness(people, bundles)
+	c.bundles.noteFullRead(whole.Complete && own.agree(), nested)
 	return whole, nil
 }
 
-// account is what a User is to behov.
+// account converts a User into an account.
 func (c *Connector) account(r resource) (connectors.Account, error) {
 	c.noteActive(r)
 	enabled, err := r.enabled()
@@ -84,16 +84,15 @@ func (c *Connector) account(r resource) (connectors.Account, error) {
 	return a, nil
 }
 
-// noteActive takes note of how the service writes active.
+// noteActive records how the service sends active.
 func (c *Connector) noteActive(r resource) {
 	if _, is := r.field("active").(bool); is {
 		c.booleans.Store(true)
 	}
 }
 
-// membersOf returns a group's members. A list may leave out what the single
-// group has, and then a group without members looks like one whose members
-// were left out.
+// membersOf returns a group's members. A list may omit members that the single
+// group has, so that a group without members in a list is read alone.
 func (c *Connector) membersOf(ctx context.Context, g resource) ([]member, error) {
 	members, listed, err := g.members()
 	if err == nil && !listed {
@@ -122,8 +121,8 @@ func emit(sink connectors.Sink, name string, members []member, accounts map[stri
 	return nil
 }
 
-// both joins what was said about the two halves of a snapshot.
-func both(people, bundles connectors.Completeness) connectors.Completeness {
+// joinCompleteness joins the results of the two halves of a snapshot.
+func joinCompleteness(people, bundles connectors.Completeness) connectors.Completeness {
 	var why []string
 	for _, half := range []connectors.Completeness{people, bundles} {
 		if !half.Complete {

@@ -22,8 +22,9 @@ func (p path) get(r resource) []string {
 	return texts(v, p.sub)
 }
 
-// texts returns what is in a value: in each of a list, in the part of an
-// object, or in the simple value that some services send instead of an object.
+// texts returns the text of a value: of each element of a list, of an object's
+// sub-attribute, or of the simple value that some services send instead of an
+// object.
 func texts(v any, sub string) []string {
 	var out []string
 	switch v := v.(type) {
@@ -46,8 +47,8 @@ func texts(v any, sub string) []string {
 	return out
 }
 
-// choose returns the index of the one value that a path means, -1 when there
-// is none.
+// choose returns the index of the value that a path selects, -1 when there is
+// none.
 func (p path) choose(list []any) int {
 	best, rank := -1, 0
 	for i, e := range list {
@@ -63,26 +64,26 @@ func (p path) choose(list []any) int {
 	return best
 }
 
-// rank says how well a value's type is the path's: not at all when zero.
+// rank returns how well a value's type matches the path's; zero means not at all.
 func (p path) rank(o resource) int {
 	kind := text(o.field("type"))
 	switch {
 	case o == nil:
 	case strings.EqualFold(kind, p.kind):
 		return 3
-	case kind == "" && p.plain:
+	case kind == "" && p.anyType:
 		return 1
 	}
 	return 0
 }
 
-// same says whether an attribute already has the values, in any order.
+// same reports whether an attribute already has the values, in any order.
 func (p path) same(r resource, want []string) bool {
 	have := slices.Sorted(slices.Values(p.get(r)))
 	return slices.Equal(have, slices.Sorted(slices.Values(want)))
 }
 
-// set gives an attribute its values in r; without values it removes it.
+// set sets an attribute's values in r; without values it removes the attribute.
 func (p path) set(r resource, values []string) {
 	in := r
 	if p.urn != "" {
@@ -97,7 +98,7 @@ func (p path) set(r resource, values []string) {
 	case p.kind != "":
 		list, _ := in[name].([]any)
 		store(in, name, p.setKind(list, values))
-	case p.many:
+	case p.multiValued:
 		list, _ := in[name].([]any)
 		store(in, name, p.setMany(list, values))
 	case p.sub != "":
@@ -107,7 +108,7 @@ func (p path) set(r resource, values []string) {
 		}
 		store(o, o.key(p.sub), simple(o.field(p.sub), values))
 		if p.sub == "value" && len(values) > 0 {
-			o = resource{"value": values[0]} // the rest is about the old value
+			o = resource{"value": values[0]} // other fields describe the old value
 		}
 		if p.sub == "value" && len(values) == 0 {
 			o = nil
@@ -121,7 +122,7 @@ func (p path) set(r resource, values []string) {
 	}
 }
 
-// store keeps a value, and does not keep one that is none.
+// store sets a field, and removes it when the value is nil.
 func store(in resource, name string, v any) {
 	switch x := v.(type) {
 	case nil:
@@ -141,9 +142,9 @@ func store(in resource, name string, v any) {
 	in[name] = v
 }
 
-// setKind changes the one value that the path means, and leaves the others as
-// they are. Without a value it removes all of the path's type, or the next of
-// them would take its place.
+// setKind changes the value that the path selects, and keeps the others. Without
+// a value it removes all values of the path's type, as the next of them would
+// take its place.
 func (p path) setKind(list []any, values []string) []any {
 	out := slices.Clone(list)
 	if len(values) == 0 {
@@ -160,10 +161,10 @@ func (p path) setKind(list []any, values []string) []any {
 	case i >= 0:
 		o := asObject(out[i])
 		o[o.key(p.sub)] = values[0]
-		delete(o, o.key("display")) // it is about the old value
+		delete(o, o.key("display")) // it describes the old value
 	default:
 		o := map[string]any{p.sub: values[0], "type": p.kind}
-		if p.plain && !slices.ContainsFunc(out, isPrimary) {
+		if p.anyType && !slices.ContainsFunc(out, isPrimary) {
 			o["primary"] = true
 		}
 		out = append(out, o)
@@ -176,8 +177,8 @@ func isPrimary(v any) bool {
 	return yes
 }
 
-// setMany makes the values those of the list, and keeps what else is said
-// about those that stay.
+// setMany sets the values to those of the list, and keeps the other fields of the
+// values that remain.
 func (p path) setMany(list []any, values []string) []any {
 	var out []any
 	missing := slices.Clone(values)
@@ -201,7 +202,7 @@ func (p path) setMany(list []any, values []string) []any {
 	return out
 }
 
-// simple returns values as JSON of the kind that is there already.
+// simple returns values as JSON of the kind that exists already.
 func simple(now any, values []string) any {
 	if len(values) == 0 {
 		return nil
@@ -227,13 +228,13 @@ func simple(now any, values []string) any {
 	return v
 }
 
-// at returns what is at a path's target, for a PATCH; nil when nothing is.
+// at returns the value at a path's target, for a PATCH; nil when there is none.
 func (p path) at(r resource) any {
 	if p.urn != "" {
 		r = r.object(p.urn)
 	}
 	v := r.field(p.attr)
-	if p.part() {
+	if p.isSubAttribute() {
 		return asObject(v).field(p.sub)
 	}
 	return v

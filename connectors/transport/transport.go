@@ -1,10 +1,9 @@
-// Package transport is what connectors over TLS and HTTP have in common: whom
-// they trust, how they keep connections, how long a server asks them to wait,
-// and how they tell of a connection that broke.
+// Package transport is shared by connectors over TLS and HTTP: trusted
+// certificates, connection pools, Retry-After, and errors of broken connections.
 //
-// It must never trust a server without a certificate that was asked for, never
-// follow a redirect by itself, and never let a URL into an error: there may be
-// names in it.
+// It must never trust a server without verifying its certificate, never follow a
+// redirect by itself, and never put a URL into an error, as it may contain
+// personal data.
 package transport
 
 import (
@@ -24,8 +23,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// TLS returns how to verify a server: by the certificates in a file, in PEM, or
-// by the system's without one. The error names the field ca_file.
+// TLS returns a configuration that verifies servers by the certificates in a PEM
+// file, or by the system's when caFile is empty. The error names the field
+// ca_file.
 func TLS(caFile string) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile == "" {
@@ -41,10 +41,10 @@ func TLS(caFile string) (*tls.Config, error) {
 	return t, nil
 }
 
-// ClientCertificate has a client show the certificate in a file, with the private
-// key in another or the same, both in PEM. They are read again for each
-// connection, so that a renewed one is taken up. Without files it does nothing.
-// The error names the field certificate_file.
+// ClientCertificate sets the client certificate in a file, with the private key
+// in the same or another, both in PEM. They are read again for each connection,
+// so that a renewed certificate is used. Without files it does nothing. The error
+// names the field certificate_file.
 func ClientCertificate(t *tls.Config, certificateFile, keyFile string) error {
 	if certificateFile == "" {
 		return nil
@@ -63,8 +63,8 @@ func ClientCertificate(t *tls.Config, certificateFile, keyFile string) error {
 	return nil
 }
 
-// pool returns the certificates of a file in PEM. Those that cannot be parsed are
-// passed over when there are others; without any the error has the parser's reason.
+// pool returns the certificates of a PEM file. It skips those that cannot be
+// parsed when there are others; without any the error has the parser's reason.
 func pool(content []byte) (*x509.CertPool, error) {
 	out := x509.NewCertPool()
 	n := 0
@@ -89,13 +89,13 @@ func pool(content []byte) (*x509.CertPool, error) {
 	case n > 0:
 		return out, nil
 	case refused != nil:
-		return nil, fmt.Errorf("holds a certificate that is refused: %w; have it issued again without that", refused)
+		return nil, fmt.Errorf("contains a certificate that is refused: %w; have it reissued", refused)
 	}
-	return nil, errors.New("holds no certificate in PEM")
+	return nil, errors.New("contains no certificate in PEM")
 }
 
-// Client returns an HTTP client that keeps so many connections to a server and
-// follows no redirect, unless its CheckRedirect is replaced.
+// Client returns an HTTP client that keeps the given number of connections to a
+// server and follows no redirect, unless its CheckRedirect is replaced.
 func Client(t *tls.Config, timeout time.Duration, connections int) *http.Client {
 	return &http.Client{
 		Timeout: timeout,
@@ -112,8 +112,8 @@ func Client(t *tls.Config, timeout time.Duration, connections int) *http.Client 
 	}
 }
 
-// Broken classes an error of an HTTP connection. The text says what was being
-// done, and whereto; the library's own has the whole URL in it.
+// Broken classifies an error of an HTTP connection. Its text has the operation
+// and the server; the library's own error contains the whole URL.
 func Broken(ctx context.Context, doing, server string, timeout time.Duration, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
@@ -128,8 +128,9 @@ func Broken(ctx context.Context, doing, server string, timeout time.Duration, er
 	return connectors.Errorf(connectors.TargetDown, "%s: no connection to %s: %w", doing, server, err)
 }
 
-// RetryAfter reads the header of that name (RFC 9110 §10.2.3): seconds, or an
-// HTTP date. It is at most a day: a wrong clock must not stop us for years.
+// RetryAfter parses the header Retry-After (RFC 9110 §10.2.3): seconds, or an
+// HTTP date. It returns at most a day, so that a wrong clock cannot stop the
+// connector for years.
 func RetryAfter(header string, now time.Time) time.Duration {
 	const longest = 24 * time.Hour
 	header = strings.TrimSpace(header)

@@ -39,7 +39,7 @@ func TestTLS(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"": "", empty: "holds no certificate", "/nonexistent.pem": "ca_file"} {
+	for file, want := range map[string]string{"": "", empty: "contains no certificate", "/nonexistent.pem": "ca_file"} {
 		if _, err := transport.TLS(file); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", file, err)
 		}

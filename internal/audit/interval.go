@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Key names what an interval is about.
+// Key identifies what an interval is about.
 type Key struct {
 	Person      string
 	Target      string
 	Entitlement string // or Account
 }
 
-// Interval is a stretch of time during which a person had an entitlement. It
-// is generous: it begins when the access may first have been there and ends
-// when it was known to be gone.
+// Interval is a period in which a person had an entitlement. It is an upper
+// bound: it begins when the access may first have existed and ends when it was
+// known to be gone.
 type Interval struct {
 	Key
 	Since       time.Time
 	SinceRecord int64
-	Until       time.Time // zero while it lasts
-	UntilRecord int64     // zero while it lasts
-	// UnseenSince is since when no reading of the target showed the access; zero
-	// while readings do. Whether it is still there is unknown.
+	Until       time.Time // zero while open
+	UntilRecord int64     // zero while open
+	// UnseenSince is since when no reading of the target has shown the access;
+	// zero while readings do. Whether the access still exists is unknown.
 	UnseenSince  time.Time
 	UnseenRecord int64
 	// Given is set when behov gave or adopted the access, and not when it was only
@@ -32,13 +32,13 @@ type Interval struct {
 	Reason string
 }
 
-// At says whether the interval holds at the instant. It includes its first
+// At reports whether the interval covers the instant. It includes its first
 // instant and not its last.
 func (i Interval) At(t time.Time) bool {
 	return !t.Before(i.Since) && (i.Until.IsZero() || t.Before(i.Until))
 }
 
-// Effect is what a record does to intervals.
+// Effect is the effect of a record on intervals.
 type Effect int
 
 // The effects.
@@ -46,19 +46,19 @@ const (
 	NoEffect Effect = iota
 	Opens
 	Closes
-	// Reopens closes what is open and opens it again, for another reason.
+	// Reopens closes the open interval and opens it again, for another reason.
 	Reopens
 	// ClosesAll closes every interval of the person in the target.
 	ClosesAll
-	// ClosesTarget closes every interval in the target, whoever's.
+	// ClosesTarget closes every interval in the target, of all people.
 	ClosesTarget
-	// Unsees notes on an open interval that it is not seen, Sees that it is again.
+	// Unsees marks an open interval as unseen, Sees removes the mark.
 	Unsees
 	Sees
 )
 
-// EffectOf says which interval a record opens or closes. It is the only place
-// that knows; whoever keeps intervals up to date asks it.
+// EffectOf returns which interval a record opens or closes. It is the only
+// definition; every projection of intervals uses it.
 func EffectOf(r Record) (Key, Effect) {
 	key := Key{Person: r.Person, Target: r.Target, Entitlement: r.Entitlement}
 	switch r.Action {
@@ -105,14 +105,14 @@ func Opened(key Key, r Record) Interval {
 	return Interval{Key: key, Since: since, SinceRecord: r.Index, Given: r.Action == StepEnded || r.Action == AccessAdopted, Reason: r.Reason}
 }
 
-// Projection builds intervals from records in their order. The zero value is
+// Projection computes intervals from records in their order. The zero value is
 // ready to use.
 type Projection struct {
 	open   map[Key]*Interval
 	closed []Interval
 }
 
-// Add takes the next record.
+// Add applies the next record.
 func (p *Projection) Add(r Record) {
 	if p.open == nil {
 		p.open = map[Key]*Interval{}
@@ -143,8 +143,8 @@ func (p *Projection) Add(r Record) {
 	}
 }
 
-// begin opens an interval unless one is open. One that is not seen ends: what
-// opens now is other access.
+// begin opens an interval unless one is open. An unseen one ends: the interval
+// that opens now is other access.
 func (p *Projection) begin(key Key, r Record) {
 	if i := p.open[key]; i != nil && i.UnseenRecord != 0 {
 		p.close(key, r)

@@ -1,10 +1,10 @@
-// Package audit holds the record of everything that was decided and done:
-// hash-linked records, the access intervals that are projected from them, and
-// the verifier that checks both.
+// Package audit is the record of every decision and change: hash-linked records,
+// the access intervals that are projected from them, and the verifier that checks
+// both.
 //
-// It must never know how the engine works (the verifier has to be able to
-// disbelieve it), and no record may carry a personal value in the clear:
-// people are named by opaque ID, and a payload's personal values are sealed.
+// It must never know how the engine works (the verifier must be independent of
+// it), and no record may contain personal data in the clear: people are
+// identified by opaque IDs, and personal values in a payload are encrypted.
 package audit
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Action says what a record tells.
+// Action is the kind of a record.
 type Action string
 
 // The actions.
@@ -21,55 +21,56 @@ const (
 	HRImported Action = "hr.imported"
 	HRHeld     Action = "hr.held"
 	HRRefused  Action = "hr.refused"
-	// HRLate tells of something that had effect before it was recorded.
+	// HRLate: an HR event took effect before it was recorded.
 	HRLate Action = "hr.late"
-	// TokenMade and TokenRevoked tell of who may push to an HR source.
+	// TokenMade and TokenRevoked: a token for pushing to an HR source was created
+	// or revoked.
 	TokenMade    Action = "token.made"
 	TokenRevoked Action = "token.revoked"
 	RulesInUse   Action = "rules.in-use"
-	// ConfigInUse names a version of the configuration that a service took up.
+	// ConfigInUse: a service loaded a version of the configuration.
 	ConfigInUse Action = "config.in-use"
-	// VersionInUse names a version of the program with which a service started.
+	// VersionInUse: a service started with a version of the program.
 	VersionInUse  Action = "version.in-use"
 	DecisionMade  Action = "decision.made"
 	HoldRaised    Action = "hold.raised"
 	HoldExpired   Action = "hold.expired"
 	ReviewStarted Action = "review.started"
-	// PassIssued and PassWithdrawn tell of temporary access passes, with which
-	// somebody signs in once to enrol for MFA.
+	// PassIssued and PassWithdrawn concern temporary access passes, with which a
+	// person signs in once to enrol for MFA.
 	PassIssued    Action = "mfa.pass-issued"
 	PassWithdrawn Action = "mfa.pass-withdrawn"
-	// GrantWaiting and GrantReady tell when a grant begins and ceases to
-	// wait, for instance for MFA.
+	// GrantWaiting and GrantReady: a grant starts and stops waiting, for instance
+	// for MFA.
 	GrantWaiting Action = "grant.waiting"
 	GrantReady   Action = "grant.ready"
-	// AccountBound tells that somebody said whose an account is.
+	// AccountBound: an account was assigned to a person by a decision.
 	AccountBound Action = "account.bound"
-	// DatabaseCopied begins the trail of a copy: a backup that was restored, or
-	// an installation that moved to another database.
+	// DatabaseCopied begins the audit trail of a copy: a restored backup, or an
+	// installation that moved to another database.
 	DatabaseCopied Action = "database.copied"
-	// PersonErased tells that what was known of a person is destroyed.
+	// PersonErased: the person's data was destroyed.
 	PersonErased Action = "person.erased"
-	// StepIntended is written before a target is touched, StepEnded after.
+	// StepIntended is written before a step changes a target, StepEnded after.
 	// Every step has one of each, in this order.
 	StepIntended Action = "step.intended"
 	StepEnded    Action = "step.ended"
-	// StepParked tells that a step failed so often that it waits for a person.
+	// StepParked: a step failed so often that it awaits a person.
 	StepParked Action = "step.parked"
-	// AccessFound and AccessGone tell of access that came or went behind our
-	// back, as a snapshot showed.
+	// AccessFound and AccessGone: a snapshot showed access that was granted or
+	// revoked outside of behov.
 	AccessFound Action = "drift.found"
 	AccessGone  Action = "drift.gone"
-	// AccessUnseen tells of access that a complete reading does not show and does
-	// not show to have ended: its account is not among those that were read, or its
-	// entitlement is not. AccessSeen tells that it is shown again.
+	// AccessUnseen: a complete reading neither shows the access nor proves that
+	// it ended, because its account or its entitlement is not among those that
+	// were read. AccessSeen: it is shown again.
 	AccessUnseen Action = "access.not-seen"
 	AccessSeen   Action = "access.seen-again"
-	// AccessAdopted tells that a rule or a decision gives what was found: from
-	// then on behov holds it for that reason, and takes it when that ends.
+	// AccessAdopted: a rule or a decision now gives access that was found: from
+	// then on behov revokes it when that reason ends.
 	AccessAdopted Action = "access.adopted"
-	// TargetRetired tells that somebody said that a target is not looked after
-	// any more: who has what there is not known from then on.
+	// TargetRetired: an operator declared that a target is no longer managed: who
+	// has access there is unknown from then on.
 	TargetRetired Action = "target.retired"
 )
 
@@ -78,16 +79,15 @@ const (
 	Applied        = "applied"
 	AlreadyApplied = "already-so"
 	Refused        = "refused"
-	// NotDone: the target gave no usable answer, and a later complete
-	// snapshot shows that the step did not happen.
+	// NotDone: the target gave no usable answer, and a later complete snapshot
+	// shows that the step was not applied.
 	NotDone = "not-done"
-	// NotKnown: the target was retired before anybody saw what became of the
-	// step.
+	// NotKnown: the target was retired before the outcome of the step was known.
 	NotKnown = "not-known"
 )
 
-// Account stands in place of an entitlement in records and intervals that are
-// about the account itself: "the account could be used".
+// Account replaces the entitlement in records and intervals about the account
+// itself: whether it was enabled.
 const Account = "account"
 
 // Record is one entry. Empty fields do not apply to its action.
@@ -95,15 +95,15 @@ type Record struct {
 	Index int64 `json:"index"`
 	// At is when it was recorded, UTC, to the microsecond.
 	At time.Time `json:"at"`
-	// Actor is who caused it: "behov" itself, "person:ID", or "os-uid:N" for
-	// an operator who is not known as a person.
+	// Actor is who caused it: "behov" itself, "person:ID", or "os-uid:N" for an
+	// operator who is not known as a person.
 	Actor string `json:"actor"`
 	// Operator is the operating system's user whose process wrote the record:
-	// "os-uid:N", with " sudo-uid:N" behind it when sudo says who called. It is
-	// empty in records of versions that did not say it.
+	// "os-uid:N", followed by " sudo-uid:N" when sudo names its caller. It is
+	// empty in records of older versions.
 	Operator string `json:"operator,omitempty"`
 	// Authority is, on decisions, the role by which the actor may decide, and how
-	// it was known who the actor is: "owner, claimed".
+	// the actor was identified: "owner, claimed".
 	Authority   string `json:"authority,omitempty"`
 	Action      Action `json:"action"`
 	Person      string `json:"person,omitempty"`
@@ -116,16 +116,16 @@ type Record struct {
 	Step    string `json:"step,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	// Began is, on StepEnded, when the step was intended: the access may have
-	// begun as early as that.
+	// begun then.
 	Began time.Time `json:"began,omitzero"`
-	// Payload is JSON; personal values in it are sealed.
+	// Payload is JSON; personal values in it are encrypted.
 	Payload []byte `json:"payload,omitempty"`
 	Prev    []byte `json:"prev"`
 	Hash    []byte `json:"hash"`
 }
 
-// Link gives the record its place after a record with the index and hash, and
-// computes its own hash. The time is cut to the microsecond, as it is stored.
+// Link appends the record to the one with the index and hash, and computes its
+// own hash. It truncates the time to the microsecond, as it is stored.
 func (r *Record) Link(index int64, prev []byte) {
 	r.Index, r.Prev = index, prev
 	r.At = r.At.UTC().Truncate(time.Microsecond)
@@ -135,9 +135,9 @@ func (r *Record) Link(index int64, prev []byte) {
 	r.Hash = r.digest()
 }
 
-// digest is SHA-256 over every field but the hash, each with its length in
-// front, so that no two records have the same bytes. Records without operator and
-// authority have the form that they had before there were such fields.
+// digest returns the SHA-256 of every field but the hash, each prefixed with its
+// length, so that no two records have the same bytes. Records without operator
+// and authority are encoded as before these fields existed.
 func (r *Record) digest() []byte {
 	h := sha256.New()
 	var n [8]byte

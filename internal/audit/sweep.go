@@ -1,5 +1,5 @@
 package audit
 
-// ArchiveSwept tells how many of HR's files were deleted from a source's archive
-// because their time was over.
+// ArchiveSwept records that archived HR files of a source were deleted after
+// their retention period.
 const ArchiveSwept Action = "hr.archive-swept"

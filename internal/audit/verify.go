@@ -6,22 +6,22 @@ import (
 	"iter"
 )
 
-// Summary is what a verification found when nothing was wrong.
+// Summary is the result of a successful verification.
 type Summary struct {
 	Records int64  `json:"records"`
-	Head    []byte `json:"head"` // the last record's hash; note it elsewhere and it proves that nothing before it changed
-	// OpenSteps are those intended and not yet ended: work the engine was
-	// stopped in the middle of. The next apply settles them.
+	Head    []byte `json:"head"` // the last record's hash; kept elsewhere, it proves later that no record up to it changed
+	// OpenSteps are intended and have not ended: the engine was interrupted. The
+	// next apply resolves them.
 	OpenSteps []string   `json:"open_steps,omitempty"`
 	Intervals []Interval `json:"-"` // as projected from the records
 }
 
 // Verify reads records from the first to the last and checks that none was
-// changed, removed, put in or moved, and that every step was intended before
-// it ended and ended once. The error names the first record that is wrong.
+// changed, removed, inserted or moved, and that every step was intended before it
+// ended and ended once. The error names the first invalid record.
 //
-// What no chain can show by itself is records missing from the end: compare
-// Summary.Head with a head noted earlier.
+// A chain cannot show that records are missing from its end: compare Summary.Head
+// with a head noted earlier.
 func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 	var (
 		prev       []byte
@@ -76,8 +76,8 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 	return s, nil
 }
 
-// CompareIntervals says how stored intervals differ from those the records
-// give, or nil when they are the same. Both must be sorted by SortIntervals.
+// CompareIntervals returns how stored intervals differ from those of the records,
+// or nil when they are equal. Both must be sorted by SortIntervals.
 func CompareIntervals(stored, projected []Interval) error {
 	for i := 0; i < len(stored) || i < len(projected); i++ {
 		switch {

@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// Alerts says who is told of what a person should look at soon. The zero value
-// tells nobody.
+// Alerts configures who receives alerts about what needs a person's attention.
+// The zero value sends none.
 type Alerts struct {
 	Email   *Email
 	Webhook *Webhook
-	// Silent is for how long nothing new may come from an HR source.
+	// Silent is how long an HR source may deliver nothing new.
 	Silent time.Duration
-	// Away is for how long a target may not answer.
-	Away time.Duration
+	// Unavailable is how long a target may not answer.
+	Unavailable time.Duration
 }
 
-// Email is where alerts are sent by mail.
+// Email configures alerts by mail.
 type Email struct {
 	From   string
 	To     []string
@@ -34,12 +34,12 @@ type Email struct {
 	Secret string // a reference to the password
 }
 
-// Webhook is where alerts are posted as CloudEvents 1.0.
+// Webhook configures alerts as CloudEvents 1.0 by HTTP POST.
 type Webhook struct {
 	URL   string
 	Token string // a reference to a bearer token; empty without
-	// Secret is a reference to the key that bodies are signed with, as Standard
-	// Webhooks writes it (whsec_ and base64); empty without.
+	// Secret is a reference to the key that signs bodies, in the form of Standard
+	// Webhooks (whsec_ and base64); empty without.
 	Secret string
 }
 
@@ -60,19 +60,19 @@ type alertsYAML struct {
 	} `yaml:"webhook"`
 }
 
-// defaultSilent is longer than a weekend with a holiday beside it.
+// defaultSilent is longer than a weekend with an adjacent holiday.
 const defaultSilent = 4 * 24 * time.Hour
 
-// defaultAway is longer than a server takes to start anew.
-const defaultAway = 15 * time.Minute
+// defaultUnavailable is longer than a server takes to restart.
+const defaultUnavailable = 15 * time.Minute
 
 func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	const at = "$.alerts"
-	a := Alerts{Silent: cmp.Or(y.Silent, defaultSilent), Away: cmp.Or(y.Away, defaultAway)}
+	a := Alerts{Silent: cmp.Or(y.Silent, defaultSilent), Unavailable: cmp.Or(y.Away, defaultUnavailable)}
 	if a.Silent < time.Minute {
 		doc.report(at+".silent_after", "it must be a minute or more, as in 26h or 96h")
 	}
-	if a.Away < time.Minute {
+	if a.Unavailable < time.Minute {
 		doc.report(at+".away_after", "it must be a minute or more, as in 15m or 2h")
 	}
 	secret := func(place, ref string) {
@@ -89,7 +89,7 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 			}
 		}
 		if len(e.To) == 0 {
-			doc.report(at+".to", "say who gets the mail")
+			doc.report(at+".to", "the recipient is missing: list e-mail addresses")
 		}
 		host, port, err := net.SplitHostPort(e.Server)
 		n, portErr := strconv.ParseUint(port, 10, 16)
@@ -107,11 +107,11 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 		at := at + ".webhook"
 		u, err := url.Parse(w.URL)
 		switch {
-		case isReference(w.URL): // what it names is looked at when it is used
+		case isReference(w.URL): // the resolved URL is checked when it is used
 		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-			doc.report(at+".url", "it must be https://HOST/PATH; or env:NAME or file:PATH, when whoever knows the address may post there")
+			doc.report(at+".url", "it must be https://HOST/PATH; or env:NAME or file:PATH, when the address is a secret")
 		case u.Scheme == "http" && !loopback(u.Hostname()):
-			doc.report(at+".url", "it must be https://: what is sent says who may lose what")
+			doc.report(at+".url", "it must be https://: alerts contain data about people's access")
 		case hasPassword(u):
 			doc.report(at+".url", "a secret must not stand in the configuration: write it under token, as env:NAME or file:PATH")
 		}
@@ -122,7 +122,7 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	return a
 }
 
-// Address is where it posts to, resolved.
+// Address returns the resolved URL.
 func (w *Webhook) Address(dir string) (string, error) {
 	if !isReference(w.URL) {
 		return w.URL, nil
@@ -138,7 +138,7 @@ func (w *Webhook) Address(dir string) (string, error) {
 	return address, nil
 }
 
-// Key is the key that bodies are signed with, resolved; nil for none.
+// Key returns the resolved key that signs bodies; nil for none.
 func (w *Webhook) Key(dir string) ([]byte, error) {
 	text, err := Resolve(dir, w.Secret)
 	if text == "" || err != nil {
@@ -151,8 +151,8 @@ func (w *Webhook) Key(dir string) ([]byte, error) {
 	return key, nil
 }
 
-// Unsigned returns what to say about a webhook whose body is not signed; empty when
-// it is, or when there is none.
+// Unsigned returns a warning about a webhook without signed bodies; empty when
+// there is none.
 func (a Alerts) Unsigned() string {
 	if a.Webhook == nil || a.Webhook.Secret != "" {
 		return ""
@@ -160,7 +160,7 @@ func (a Alerts) Unsigned() string {
 	return "alerts.webhook: what is posted is not signed: anyone who knows the address can send alerts that look like behov's; name a key under secret, as env:NAME or file:PATH (whsec_ and 32 random bytes in base64)"
 }
 
-// Secrets says whether the secrets that alerts need are to be had.
+// Secrets returns an error unless the secrets of the alerts can be read.
 func (a Alerts) Secrets(dir string) error {
 	var errs []error
 	look := func(place, ref string) {

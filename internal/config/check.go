@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// check refuses numbers that would make of a limit none, or something else
-// than it says.
+// check refuses numbers that would disable a limit, or give it another meaning.
 func (l limitYAML) check(doc *document, at string) {
 	if l.Number != nil && *l.Number < 0 {
 		doc.report(at+".number", "it must not be negative")
@@ -23,11 +22,11 @@ func (l limitYAML) check(doc *document, at string) {
 
 var attributeName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{Nd}_]*$`)
 
-// taken are names that conditions have and exports have not.
+// taken are names of conditions that no export has.
 var taken = []string{"type", "percent", "source", "on_leave", "works_meanwhile"}
 
-// checkAttributes refuses columns of the organisation's own that a rule could
-// not name, or that would hide one of behov's.
+// checkAttributes refuses custom columns that a rule could not name, or that
+// would hide one of behov's.
 func checkAttributes(doc *document, names []string) {
 	seen := map[string]bool{}
 	for _, name := range names {
@@ -47,8 +46,8 @@ func checkAttributes(doc *document, names []string) {
 // can be the person's and the employment's, and a title its own code.
 var sameColumn = [][]string{{"person_id", "employment_id", "national_id", "email"}, {"job_code", "job_title", "employment_type"}}
 
-// checkColumns refuses a mapping in which two columns get one value by mistake: of
-// one date for the start and the end nobody would have any access.
+// checkColumns refuses a mapping in which two columns get one value by mistake:
+// with one date for both start and end no person would have access.
 func checkColumns(doc *document, at string, s sourceYAML) {
 	from := map[string][]string{}
 	for _, column := range sortedKeys(s.Columns) {
@@ -72,8 +71,8 @@ func checkColumns(doc *document, at string, s sourceYAML) {
 	}
 }
 
-// hasPassword says whether a database URL carries a password, in either place
-// that it can stand.
+// hasPassword reports whether a database URL contains a password, in either
+// possible place.
 func hasPassword(u *url.URL) bool {
 	_, ok := u.User.Password()
 	return ok || u.Query().Has("password")
@@ -86,11 +85,11 @@ func checkName(doc *document, at, what, name string) {
 	}
 }
 
-// everyKind is the key under hold_above for the kinds that are not named.
+// everyKind is the key under hold_above for the kinds that are not listed.
 const everyKind = "all"
 
-// limits reads how many people each kind of step may concern. A kind that is not
-// named has the limit of all, and without that its default.
+// limits parses how many people each kind of step may concern. A kind that is not
+// listed has the limit of all, and without that its default.
 func limits(doc *document, at string, y map[string]limitYAML) map[plan.Kind]plan.Limit {
 	all := map[plan.Kind]plan.Limit{}
 	for _, kind := range plan.Kinds {
@@ -105,15 +104,15 @@ func limits(doc *document, at string, y map[string]limitYAML) map[plan.Kind]plan
 		set.check(doc, where)
 		switch _, known := all[plan.Kind(name)]; {
 		case !known && name != everyKind:
-			doc.report(where, "%q is no kind of change: there are %v, and %s for those that are not named", name, plan.Kinds, everyKind)
+			doc.report(where, "%q is not a kind of change: use one of %v, or %s for the others", name, plan.Kinds, everyKind)
 		case set.Number == nil && set.Percent == nil:
-			doc.report(where, "it says neither number nor percent")
+			doc.report(where, "it has neither number nor percent: set one of them")
 		}
 	}
 	return all
 }
 
-// limit returns what is set, or the default where nothing is.
+// limit returns the configured limit, or the default.
 func (l limitYAML) limit(otherwise plan.Limit) plan.Limit {
 	if l.Number == nil && l.Percent == nil {
 		return otherwise

@@ -42,11 +42,11 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"setting that is missing", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "      groups_dn: ou=groups\n", "", 1), `behov.yaml:110:7: groups_dn is missing`},
 		{"unencrypted", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "ldaps:", "ldap:", 1), `behov.yaml:110:7: the connection would not be encrypted`},
 		{"attribute that SCIM has not", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T}\n", `behov.yaml:109:12: attribute "cn" is not in the schema`},
-		{"MFA where nobody knows of it", "behov.yaml", memoryTarget, ldapTarget, `behov.yaml:87:11: target directory cannot say who is enrolled: mfa_attribute is not configured`},
+		{"MFA where nobody knows of it", "behov.yaml", memoryTarget, ldapTarget, `behov.yaml:87:11: target directory does not know who is enrolled: mfa_attribute is not configured`},
 		{"timeout without a unit", "behov.yaml", memoryTarget, ldapTarget + "      timeout: 30\n", `behov.yaml:115:16: it must be a time such as 30s`},
 		{"timeout in words", "behov.yaml", memoryTarget, ldapTarget + "      timeout: soon\n", `behov.yaml:115:16: it must be a time such as 30s`},
 		{"name template", "behov.yaml", "    ignore: [", "    name: \"{{.Nobody}}\"\n    ignore: [", `behov.yaml:96:11: template`},
-		{"collision rule", "behov.yaml", "    ignore: [", "    name: {value: x, collision: toss}\n    ignore: [", `behov.yaml:96:33: "toss" is not known: report`},
+		{"collision rule", "behov.yaml", "    ignore: [", "    name: {value: x, collision: toss}\n    ignore: [", `behov.yaml:96:33: "toss" is not valid: use report`},
 		{"name's length", "behov.yaml", "    ignore: [", "    name: {max_length: -1}\n    ignore: [", `behov.yaml:96:24: it must not be negative`},
 		{"unknown field of a name", "behov.yaml", "    ignore: [", "    name: {length: 1}\n    ignore: [", `behov.yaml:96:12: unknown field "length"`},
 		{"when an attribute is set", "behov.yaml", `title: "{{.JobTitle}}"`, `title: {value: x, set: sometimes}`, `behov.yaml:108:15: attribute title: set is always`},
@@ -58,7 +58,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"unknown word for missing", "behov.yaml", `title: "{{.JobTitle}}"`, `title: {reference: manager, missing: drop}`, `behov.yaml:108:15: attribute title: missing is keep`},
 		{"adoption by two at once", "behov.yaml", "    ignore: [", "    adopt: [{a: x, b: y}]\n    ignore: [", `behov.yaml:96:14: each rule is one attribute`},
 		{"adoption by nothing", "behov.yaml", "    ignore: [", "    adopt: [{a: \"\"}]\n    ignore: [", `behov.yaml:96:14: a: the value is missing`},
-		{"adoption by what behov made up", "behov.yaml", "    ignore: [", "    adopt: [{name: \"{{.Login}}\"}]\n    ignore: [", `behov.yaml:96:14: name: what behov made up tells nobody's account`},
+		{"adoption by what behov made up", "behov.yaml", "    ignore: [", "    adopt: [{name: \"{{.Login}}\"}]\n    ignore: [", `behov.yaml:96:14: name: a value that behov generates cannot identify`},
 		{"adoption by what everybody has", "behov.yaml", "    ignore: [", "    adopt: [{a: \"1001\"}]\n    ignore: [", `behov.yaml:96:14: a: "1001" is not one person's alone`},
 		{"adoption by a column that is not there", "behov.yaml", "    ignore: [", "    adopt: [{a: \"{{.Attributes.user_name}}\"}]\n    ignore: [", `behov.yaml:96:14: there is no column user_name: list it under hr.attributes`},
 		{"column that is not there", "behov.yaml", `title: "{{.JobTitle}}"`, `title: "{{.Attributes.title}}"`, `behov.yaml:108:14: there is no column title`},
@@ -68,13 +68,13 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"a program that could be any", "behov.yaml", "    ignore: [", "    first_password: {command: [x]}\n    ignore: [", `behov.yaml:96:31: "x" must be an absolute path`},
 		{"secret below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", oauth: {token_url: \"https://y\", client_id: c, client_secret: hunter2}}\n", `behov.yaml:109:91: a secret must not stand`},
 		{"API key below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", api_key: {value: hunter2}}\n", `behov.yaml:109:47: a secret must not stand`},
-		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: there is no quirk odd`},
+		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: unknown quirk odd`},
 		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:31:64: it must be true or false`},
 		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:15:14: `},
 		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:15:15: "a:b" is no name for an entitlement`},
 		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
 		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
-		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no id`},
+		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no ID`},
 		{"units' first line", "units.csv", "unit,parent,name", "id,parent,name", `units.csv:1: there is no column "id" of a unit: the first line is unit,parent,name`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestUnitsFromHR(t *testing.T) {
 	}
 	dir = example(t)
 	edit(t, dir, "behov.yaml", "  sources:\n", settings)
-	if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(problems[0].Error(), "the units come from hr.units") {
+	if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(problems[0].Error(), "hr.units and files.units are both set") {
 		t.Error(problems)
 	}
 }

@@ -7,22 +7,23 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Value says how a column of behov's gets its value from a record.
+// Value defines how a column of behov's gets its value from a record.
 type Value struct {
-	// Name is the column of the file, where the value is just that.
+	// Name is the column of the file, for a value that is just that.
 	Name string
 	// Parts are columns whose values are joined by +, unless the file has a column
 	// with that name: person_id+employment_id.
 	Parts []string
-	// Template makes it of columns.
+	// Template renders the value from columns.
 	Template *identity.RecordTemplate
 }
 
-// keys are the columns that tell people and employments apart, and may be made of
+// keys are the columns that identify people and employments, and may be made of
 // several.
 var keys = []string{"person_id", "employment_id", "manager_id", "sponsor_id"}
 
-// ReadValue reads what stands under columns, or of constants what has {{ in it.
+// ReadValue parses a value under columns, or one under constants that contains
+// {{.
 func ReadValue(column, text string) (Value, error) {
 	if isTemplate(text) {
 		t, err := identity.ParseRecordTemplate(text)
@@ -42,7 +43,7 @@ func ReadValue(column, text string) (Value, error) {
 
 func isTemplate(text string) bool { return strings.Contains(text, "{{") }
 
-// reads returns the names of the file's columns that a value is made of.
+// reads returns the names of the file's columns of a value.
 func (v Value) reads() []string {
 	switch {
 	case v.Template != nil:
@@ -53,9 +54,9 @@ func (v Value) reads() []string {
 	return []string{v.Name}
 }
 
-// Shown returns what a column of behov's is called in problems: its name in the file,
-// and of a value that is made of several or of a part of one those of these, beside its
-// own.
+// Shown returns the name of a column of behov's in problems: its name in the
+// file; for a value made of several columns, or of a part of one, the names of
+// these, beside its own.
 func (s Source) Shown(column string) string {
 	text := s.Columns[column]
 	if text == "" {
@@ -73,9 +74,8 @@ func (s Source) Shown(column string) string {
 	return column + " (of " + strings.Join(v.reads(), ", ") + ")"
 }
 
-// ColumnNames returns the names by which a source's columns are looked for: those
-// of columns, constants and skip, those of behov's own that are not mapped, and the
-// organisation's own.
+// ColumnNames returns the names of a source's columns: those in columns,
+// constants and skip, those of behov's own that are not mapped, and custom ones.
 func (s Source) ColumnNames(attributes []string) []string {
 	var names []string
 	add := func(more ...string) {
@@ -104,16 +104,16 @@ func (s Source) ColumnNames(attributes []string) []string {
 	return names
 }
 
-// Skip names rows that are none: those that have one of the values in the column.
+// Skip skips rows that have one of the values in the column.
 type Skip struct {
 	Column string   `yaml:"column"`
 	Values []string `yaml:"values"`
 }
 
-// skipsYAML is a list of such rows; a mapping is a list of one.
+// skipsYAML is a list of Skip; a single mapping is a list of one.
 type skipsYAML []Skip
 
-// Is says whether a field has one of the values.
+// Is reports whether a field has one of the values.
 func (s Skip) Is(field string) bool {
 	field = identity.CleanText(field)
 	return slices.ContainsFunc(s.Values, func(v string) bool { return strings.EqualFold(identity.CleanText(v), field) })
@@ -136,7 +136,7 @@ func (s *skipsYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// checkLayout refuses settings of a source's columns that cannot be read.
+// checkLayout refuses invalid settings of a source's columns.
 func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source, attributes []string) {
 	layout := out.Layout(attributes)
 	for _, column := range sortedKeys(s.Columns) {
@@ -147,7 +147,7 @@ func (l *loader) checkLayout(doc *document, at string, s sourceYAML, out Source,
 		}
 		for _, name := range v.reads() {
 			if slices.Contains(Canonical, name) && v.Name != name {
-				continue // by what it is mapped to
+				continue // checked by its mapping
 			}
 			if err := layout.CheckColumn(name); err != nil {
 				doc.report(at+".columns."+quoteKey(column), "%q: %v", name, err)

@@ -1,9 +1,9 @@
 // Package config reads and validates an installation's configuration: the
-// behov.yaml and the catalogue, units and policy files it names. Errors name
+// behov.yaml and the catalogue, units and policy files that it names. Errors name
 // file, line and column.
 //
-// It must never contact a target, and never keep a secret in what it prints:
-// secrets are references (env:NAME, file:PATH), resolved on use.
+// It must never contact a target, and never print a secret: secrets are
+// references (env:NAME, file:PATH), resolved when they are used.
 package config
 
 import (
@@ -35,55 +35,55 @@ const File = "behov.yaml"
 type Config struct {
 	Dir      string
 	Zone     *time.Location
-	Database string // as store.Open takes it
-	Key      string // reference to the master key
+	Database string // in the form of store.Open
+	Key      string // a reference to the master key
 	Login    *identity.Template
-	// LoginProtected makes the login of people with protected identity.
+	// LoginProtected renders the login of people with protected identity.
 	LoginProtected *identity.Template
 	Lifecycle      identity.Lifecycle
-	// Main says which employment speaks for a person where a target does not.
+	// Main selects a person's main employment where a target does not.
 	Main       identity.MainRule
 	Precedence identity.Precedence
-	// HoldsExpire is how long after it was raised a hold ends.
+	// HoldsExpire is how long after it was raised a hold expires.
 	HoldsExpire time.Duration
 	Alerts      Alerts
 	Sources     map[string]Source
 	Targets     []Target // sorted by name
 	Rules       *policy.Rules
-	// Rights says who may decide what.
+	// Rights defines who may decide what.
 	Rights *rights.Rights
-	// Operators maps users of the operating system, by name or number, to the
-	// records of people. When it is nil a name on the command line is a claim.
+	// Operators maps users of the operating system, by name or number, to
+	// people's records. When it is nil, a person named on the command line is an
+	// unverified claim.
 	Operators map[string]identity.SourceKey
-	// First is the source whose keys name people where no source is said.
+	// First is the default source of people's keys.
 	First string
-	// Attributes are the organisation's own HR columns.
+	// Attributes are the organisation's custom HR columns.
 	Attributes []string
-	Files      []Read // everything that it was read from
+	Files      []Read // all files that were read
 }
 
 // Source is an HR source.
 type Source struct {
 	Name string
-	// Columns maps the canonical column names, and the organisation's own, to those
-	// of the file, or to a Value made of them.
+	// Columns maps the canonical and custom column names to those of the file, or
+	// to a Value made of them.
 	Columns map[string]string
 	// Format is one of sheet.Formats, Delimiter a character, Encoding one of
-	// sheet.Encodings; each is found out when it is empty, but for XML and fixed
-	// width.
+	// sheet.Encodings; each is detected when it is empty, except for XML and
+	// fixed width.
 	Format    string
 	Delimiter rune
 	Encoding  string
-	// Dates reads the dates as the source writes them, in the organisation's time
-	// zone.
+	// Dates parses the source's dates, in the organisation's time zone.
 	Dates identity.DateReader
-	// HeaderRow is the line of the column names, from 1; zero finds it.
+	// HeaderRow is the line of the column names, from 1; zero means detection.
 	HeaderRow int
-	// Sheet is that of a workbook; empty finds it.
+	// Sheet is the sheet of a workbook; empty means detection.
 	Sheet string
 	// Record is the XPath of a record of XML.
 	Record string
-	// Skip names rows that are none.
+	// Skip selects rows to ignore.
 	Skip []Skip
 	// Empty says what stands in a column that has no value.
 	Empty EmptyValues
@@ -92,77 +92,78 @@ type Source struct {
 	// Constants are values for canonical columns that the file lacks, or templates
 	// of them.
 	Constants map[string]string
-	// Shrink is how many running employments may be missing from a full export
+	// Shrink is how many active employments may be missing from a full export
 	// before it is held.
 	Shrink plan.Limit
-	// Every is how often it is read; zero leaves it to the service.
+	// Every is the interval of reading; zero means the service's default.
 	Every time.Duration
-	// Changes: what the source gives is what changed, and not all there is.
+	// Changes reports that the source delivers deltas, and not full exports.
 	Changes bool
-	// Contracts says what the source's employments need.
+	// Contracts defines the requirements of the source's contracts.
 	Contracts Contracts
-	// Where it is read from, when it is: one of these at most.
+	// Where it is read from; at most one of these is set.
 	File      string
 	Directory *Directory
 	HTTP      *Feed
 	SQL       *View
-	// SCIM: it is pushed to, over SCIM.
+	// SCIM reports that the source pushes over SCIM.
 	SCIM bool
-	// Joins are the sources with whose records those of this one are joined when
-	// they have one national identity number and a name in common.
+	// Joins are the sources whose records are joined with this one's when they
+	// have the same national identity number and a common name.
 	Joins []string
-	// NewPeople is how many users may be pushed within an hour who were not there
-	// before; 0 is any number.
+	// NewPeople is the maximum of new users that may be pushed within an hour; 0
+	// means no limit.
 	NewPeople int
 }
 
-// Directory is where a source puts its files.
+// Directory is a directory with a source's files.
 type Directory struct {
 	Path    string
-	Pattern string // as package path has them
-	// Archive is where files go that were read.
+	Pattern string // in the syntax of package path
+	// Archive is the directory for files that were read.
 	Archive string
-	// Settle is for how long a file must have been as it is, to be whole.
+	// Settle is how long a file must be unchanged to count as complete.
 	Settle time.Duration
-	// KeepDays is for how many days files are kept in the archive; 0 is for ever.
+	// KeepDays is for how many days files are kept in the archive; 0 means
+	// without limit.
 	KeepDays int
 }
 
-// Feed is a source that is asked over HTTP.
+// Feed is a source that is read over HTTP.
 type Feed struct {
 	URL    string
 	Token  string // a reference
 	CAFile string
-	// Cursor is the query parameter that says how far we have read; empty for a
-	// feed that gives everything. Next is the field of an answer that says how to
-	// go on, a URL or a cursor, and Position the one that says where to begin
-	// the next time.
+	// Cursor is the query parameter of the position; empty for a feed without
+	// deltas. Next is the field of an answer with the next page, a URL or a
+	// cursor, and Position the field with the position for the next reading.
 	Cursor, Next, Position string
-	// Page is the query parameter that takes the token of the next page, where
-	// an answer gives a token and no URL; empty for Cursor.
+	// Page is the query parameter for the token of the next page, when an answer
+	// contains a token and no URL; empty for Cursor.
 	Page string
-	// Complete: each answer is all there is, whatever it says of more.
+	// Complete reports that each answer is complete, even when it announces more.
 	Complete bool
 	Timeout  time.Duration
 }
 
 // View is a source that is a query.
 type View struct {
-	Database string // as store.Open takes it, resolved
+	Database string // in the form of store.Open, resolved
 	Query    string
-	// HighWater is the column by which it is read on, from Start the first time;
-	// empty for a full read.
+	// HighWater is the column by which it is read incrementally, from Start the
+	// first time; empty for a full read.
 	HighWater, Start string
 }
 
-// Contracts says what a source of people who are not employed has to give.
+// Contracts defines the requirements of a source of people who are not employed.
 // The zero value is a source of employees.
 type Contracts struct {
-	// Sponsored: each contract has a sponsor, who is employed, and an end.
+	// Sponsored reports that each contract needs a sponsor, who is employed, and
+	// an end.
 	Sponsored bool
 	identity.Sponsorship
-	// DefaultDays after its start a contract without an end ends; none may end
-	// more than MostDays ahead.
+	// DefaultDays after its start a contract without an end ends; no contract may
+	// end more than MostDays ahead.
 	DefaultDays, MostDays int
 }
 
@@ -170,85 +171,86 @@ type Contracts struct {
 type Target struct {
 	Name       string
 	Account    AccountName
-	Main       identity.MainRule    // which employment speaks for a person here
+	Main       identity.MainRule    // the main employment here
 	Attributes map[string]Attribute // by the target's own attribute names
-	Adopt      []Claim              // how accounts that were there are told, the strongest first
-	// Limits says how many people steps of each kind may concern within an hour
-	// before they wait for a release.
+	Adopt      []Claim              // how existing accounts are matched, the strongest claim first
+	// Limits are the maximum of people that steps of each kind may concern within
+	// an hour before they are held.
 	Limits map[plan.Kind]plan.Limit
 	Ignore []string
-	// Reconcile is how often the service looks at everybody; zero leaves it to
-	// the service.
+	// Reconcile is the interval of full reconciliation; zero means the service's
+	// default.
 	Reconcile time.Duration
-	// Report: what somebody changes in the target is reported and left.
+	// Report reports that drift in the target is reported and left.
 	Report bool
-	MFA    bool // this target says who is enrolled
-	// FirstPassword says who is told the first password of a new account.
+	MFA    bool // the target knows who is enrolled
+	// FirstPassword configures the delivery of first passwords.
 	FirstPassword FirstPassword
 	// One of these is set.
 	Memory *memory.Config
 	LDAP   *ldap.Config
 	SCIM   *scim.Config
 	Graph  *graph.Config
-	// references are those behind the connector's secrets, by field.
+	// references are the references of the connector's secrets, by field.
 	references map[string]string
 }
 
-// FirstPassword is where first passwords go; the zero value is nowhere.
+// FirstPassword is where first passwords are delivered; the zero value is
+// nowhere.
 type FirstPassword struct {
-	// Directory gets a file for each, readable for its owner only.
+	// Directory gets a file for each password, readable for its owner only.
 	Directory string
-	// Command is run for each, with the password on its standard input.
+	// Command is run for each password, which it gets on standard input.
 	Command []string
 }
 
-// AccountName says how accounts in a target are named.
+// AccountName defines the names of accounts in a target.
 type AccountName struct {
 	Value *identity.Template
-	// Protected takes its place for people with protected identity; nil for
-	// none.
+	// Protected replaces it for people with protected identity; nil for none.
 	Protected *identity.Template
-	// Stated is set when the mapping itself says which name they get.
+	// Stated reports that the mapping itself defines their name.
 	Stated bool
-	// Most is how many characters a name may have; zero is any number.
+	// Most is the maximum length of a name, in characters; zero means no maximum.
 	Most int
-	// Number is set when a name that is taken gets a number. Otherwise the
-	// person waits until somebody has looked: the name may be taken by an
-	// account of their own.
+	// Number reports that a name that is taken gets a number. Otherwise the
+	// account waits for a decision: the name may be taken by an account of the
+	// same person.
 	Number bool
-	// Rename is set when accounts follow the name. Otherwise it is given once.
+	// Rename reports that accounts are renamed when the name changes. Otherwise
+	// the name is assigned once.
 	Rename bool
 }
 
-// Attribute says what value an attribute gets.
+// Attribute defines the value of an attribute.
 type Attribute struct {
 	Value *identity.Template // nil for a reference
-	// Default is used where Value comes out empty; nil for none.
+	// Default is used when Value is empty; nil for none.
 	Default *identity.Template
-	// OnCreate is set when it is set on a new account and then left alone.
+	// OnCreate reports that it is set on a new account only.
 	OnCreate bool
-	// Manager is set when the value is the account of the person's manager.
+	// Manager reports that the value is the account of the person's manager.
 	Manager bool
-	// Cleared is set when a reference is emptied as long as HR names no manager who
-	// works here. Otherwise what stands in the target stays.
+	// Cleared reports that a reference is removed while HR names no manager who
+	// works here. Otherwise the value in the target is kept.
 	Cleared bool
-	// Protected takes the place of Value for people with protected identity, when
-	// Replaced is set; nil withholds the value.
+	// Protected replaces Value for people with protected identity, when Replaced
+	// is set; nil withholds the value.
 	Protected *identity.Template
 	Replaced  bool
-	// Stated is set when the mapping itself says what people with protected
-	// identity get. Otherwise a value that tells who they are is withheld.
+	// Stated reports that the mapping itself defines the value for people with
+	// protected identity. Otherwise a value with personal data is withheld.
 	Stated bool
 }
 
-// Claim is an attribute that tells whose an account is.
+// Claim is an attribute by which accounts are matched with people.
 type Claim struct {
-	Attribute string // plan.NameAttribute for the login name
+	Attribute string // plan.NameAttribute means the login name
 	Value     *identity.Template
 }
 
-// Reads says whether anything that is made for the target has the field of
-// identity.View in it.
+// Reads reports whether any template of the target contains the field of
+// identity.View.
 func (t Target) Reads(field string) bool {
 	for _, a := range t.Attributes {
 		if a.Value.Reads(field) || a.Default.Reads(field) || a.Protected.Reads(field) {
@@ -263,8 +265,7 @@ func (t Target) Reads(field string) bool {
 	return t.Account.Value.Reads(field) || t.Account.Protected.Reads(field)
 }
 
-// AttributeNames returns the names of the attributes that are managed in the
-// target, sorted.
+// AttributeNames returns the names of the managed attributes, sorted.
 func (t Target) AttributeNames() []string { return sortedKeys(t.Attributes) }
 
 // References returns those of them that refer to accounts, sorted.
@@ -272,8 +273,8 @@ func (t Target) References() []string {
 	return slices.DeleteFunc(t.AttributeNames(), func(name string) bool { return !t.Attributes[name].Manager })
 }
 
-// read returns the attributes that a snapshot has to show: those that are
-// managed and those that tell whose an account is.
+// read returns the attributes that a snapshot must contain: the managed ones and
+// those of claims.
 func (t Target) read() []string {
 	names := t.AttributeNames()
 	for _, c := range t.Adopt {
@@ -300,8 +301,8 @@ type Read struct {
 	Content []byte
 }
 
-// Text is what all files of the configuration say, one after another. There is
-// no secret in it.
+// Text returns the content of all configuration files, one after another. It
+// contains no secrets.
 func (c *Config) Text() string {
 	var b strings.Builder
 	for _, f := range c.Files {
@@ -314,15 +315,15 @@ func (c *Config) Text() string {
 	return b.String()
 }
 
-// Digest names what all files of the configuration say.
+// Digest returns a hash of the content of all configuration files.
 func (c *Config) Digest() string {
 	sum := sha256.Sum256([]byte(c.Text()))
 	return hex.EncodeToString(sum[:])
 }
 
-// Resolve returns the secret behind a reference: env:NAME is an environment
-// variable, file:PATH a file, relative to the installation's directory. The
-// empty reference is the empty secret.
+// Resolve returns the secret of a reference: env:NAME is an environment variable,
+// file:PATH a file, relative to the installation's directory. The empty reference
+// is the empty secret.
 func Resolve(dir, ref string) (string, error) {
 	if ref == "" {
 		return "", nil
@@ -347,14 +348,14 @@ func Resolve(dir, ref string) (string, error) {
 	return "", fmt.Errorf("a secret is a reference: env:NAME or file:PATH")
 }
 
-// ReadSecret reads a file with a secret; on Unix it refuses one that others can
-// read or change.
+// ReadSecret reads a file with a secret; on Unix it refuses a file that other
+// users can read or write.
 func ReadSecret(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // only read
 	info, err := f.Stat()
 	if err == nil {
 		err = checkSecretFile(name, info)

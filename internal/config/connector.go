@@ -14,10 +14,10 @@ import (
 	"github.com/behov/behov/connectors/scim"
 )
 
-// Services are what a connector is given besides its configuration.
+// Services are passed to a connector besides its configuration.
 type Services struct {
-	Memory   connectors.StateStore   // nil for none
-	Handover connectors.PasswordSink // nil for none
+	StateStore   connectors.StateStore   // nil for none
+	PasswordSink connectors.PasswordSink // nil for none
 }
 
 // Kind returns the target's kind.
@@ -33,8 +33,8 @@ func (t Target) Kind() string {
 	return "memory"
 }
 
-// Connect makes the target's connector. Secrets are resolved, relative to the
-// installation's directory; nobody is contacted yet.
+// Connect returns the target's connector. It resolves secrets, relative to the
+// installation's directory, and opens no connection.
 func (t Target) Connect(dir string, with Services) (connectors.Connector, error) {
 	t = t.clone()
 	for name, field := range t.secrets() {
@@ -47,22 +47,22 @@ func (t Target) Connect(dir string, with Services) (connectors.Connector, error)
 	return t.open(with)
 }
 
-// open makes the connector of a target whose secrets are in place.
+// open returns the connector of a target whose secrets are resolved.
 func (t Target) open(with Services) (connectors.Connector, error) {
 	switch {
 	case t.LDAP != nil:
-		t.LDAP.Handover, t.LDAP.Memory = with.Handover, with.Memory
+		t.LDAP.PasswordSink, t.LDAP.StateStore = with.PasswordSink, with.StateStore
 		return ldap.New(*t.LDAP)
 	case t.SCIM != nil:
 		return scim.New(*t.SCIM)
 	case t.Graph != nil:
-		t.Graph.Handover, t.Graph.Memory = with.Handover, with.Memory
+		t.Graph.PasswordSink, t.Graph.StateStore = with.PasswordSink, with.StateStore
 		return graph.New(*t.Graph)
 	}
 	return memory.New(*t.Memory)
 }
 
-// secrets are the fields that hold secrets, by their place below the target.
+// secrets are the fields that hold secrets, by their path below the target.
 func (t Target) secrets() map[string]*string {
 	fields := map[string]*string{}
 	if t.LDAP != nil {
@@ -98,7 +98,7 @@ func (t Target) files() []*string {
 	return []*string{&t.Memory.File}
 }
 
-// clone copies what secrets are put into.
+// clone copies a target, so that secrets can be put into the copy.
 func (t Target) clone() Target {
 	if t.LDAP != nil {
 		c := *t.LDAP
@@ -127,8 +127,8 @@ func (t Target) clone() Target {
 	return t
 }
 
-// anchors are the attributes that behov may write the person's ID into: one,
-// or, where that depends on which server it turns out to be, several.
+// anchors returns the attributes to which behov may write the person's ID: one,
+// or, where that depends on the detected server, several.
 func (t Target) anchors() []string {
 	switch {
 	case t.LDAP != nil && t.LDAP.AnchorAttribute != "":
@@ -145,7 +145,7 @@ func (t Target) anchors() []string {
 	return nil
 }
 
-// connector reads how the target is connected.
+// connector parses the settings of the target's connector.
 func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 	if err := y.Limits.Validate(); err != nil {
 		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
@@ -196,9 +196,9 @@ func (l *loader) password(doc *document, at string, y targetYAML, t *Target) {
 	}
 }
 
-// checkConnector asks the connector itself whether its settings can work. It
-// contacts nobody. The secrets and the certificates need not be on the machine
-// that checks, and are left out of it.
+// checkConnector has the connector validate its settings. It opens no connection.
+// The secrets and the certificates need not exist on the machine that checks, and
+// are left out.
 func checkConnector(doc *document, at string, t Target) {
 	const anything = "x"
 	t = t.clone()
@@ -218,7 +218,7 @@ func checkConnector(doc *document, at string, t Target) {
 	}
 	var with Services
 	if t.FirstPassword.Directory != "" || len(t.FirstPassword.Command) > 0 {
-		with.Handover = nobody{}
+		with.PasswordSink = discardPasswords{}
 	}
 	c, err := t.open(with)
 	at += "." + t.Kind()
@@ -230,12 +230,12 @@ func checkConnector(doc *document, at string, t Target) {
 	}
 	for _, claim := range t.Adopt {
 		if slices.ContainsFunc(t.anchors(), func(a string) bool { return strings.EqualFold(claim.Attribute, a) }) {
-			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: name another anchor_attribute, one that nobody uses (or the flavour, when that is another directory's default)", claim.Attribute)
+			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: set another anchor_attribute that is unused (or the flavour, when that is another directory's default)", claim.Attribute)
 		}
 	}
 	can := c.Capabilities()
 	if mfa := can[connectors.MFA]; t.MFA && !mfa.Can {
-		doc.report("$.mfa.target", "target %s cannot say who is enrolled: %s", t.Name, mfa.Note)
+		doc.report("$.mfa.target", "target %s does not know who is enrolled: %s", t.Name, mfa.Note)
 	}
 	for _, wants := range []struct {
 		yes     bool
@@ -253,21 +253,23 @@ func checkConnector(doc *document, at string, t Target) {
 	}
 }
 
-// nobody stands for whoever is told first passwords, where only whether there
-// is one matters.
-type nobody struct{}
+// discardPasswords is a PasswordSink for checks, which only need to know whether
+// there is one.
+type discardPasswords struct{}
 
 // FirstPassword implements connectors.PasswordSink.
-func (nobody) FirstPassword(context.Context, connectors.AccountRef, string) error { return nil }
+func (discardPasswords) FirstPassword(context.Context, connectors.AccountRef, string) error {
+	return nil
+}
 
-// KindCapabilities is what a kind of target can do.
+// KindCapabilities is what a kind of target supports.
 type KindCapabilities struct {
 	Kind    string // as in the configuration
-	Flavour string // where kinds come in several
+	Flavour string // for kinds with several
 	Can     connectors.Capabilities
 }
 
-// Name is the kind with its flavour.
+// Name returns the kind with its flavour.
 func (k KindCapabilities) Name() string {
 	if k.Flavour == "" {
 		return k.Kind
@@ -275,7 +277,7 @@ func (k KindCapabilities) Name() string {
 	return k.Kind + " " + k.Flavour
 }
 
-// Kinds lists what each kind of target can do, as its connector declares it.
+// Kinds returns what each kind of target supports, as declared by its connector.
 func Kinds() ([]KindCapabilities, error) {
 	const anything = "x"
 	manager := []string{"manager"}
@@ -295,7 +297,7 @@ func Kinds() ([]KindCapabilities, error) {
 		if example.LDAP != nil {
 			k.Flavour = example.LDAP.Flavour
 		}
-		c, err := example.open(Services{Handover: nobody{}})
+		c, err := example.open(Services{PasswordSink: discardPasswords{}})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Name(), err)
 		}

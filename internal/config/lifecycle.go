@@ -7,7 +7,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// lifecycleYAML is what the states of a person mean.
+// lifecycleYAML configures the states of a person.
 type lifecycleYAML struct {
 	Prepare         *int   `yaml:"prepare_days"`
 	Leave           string `yaml:"leave"`
@@ -18,7 +18,7 @@ type lifecycleYAML struct {
 	Main            string `yaml:"main_employment"`
 }
 
-// contractsYAML is what a source of people who are not employed has to give.
+// contractsYAML configures a source of people who are not employed.
 type contractsYAML struct {
 	Sponsors    string `yaml:"sponsors"`
 	Default     *int   `yaml:"default_days"`
@@ -57,7 +57,7 @@ func (l *loader) lifecycle(doc *document, y lifecycleYAML, c *Config) {
 		doc.report("$.lifecycle.keep_memberships_days", "memberships cannot stay longer than the accounts, which are deleted after %d days", f.DeleteAfter)
 	}
 	if f := c.Lifecycle; f.EraseAfter > 0 && (f.DeleteAfter == 0 || f.EraseAfter < f.DeleteAfter) {
-		doc.report("$.lifecycle.erase_after_days", "nobody is erased before their accounts are deleted: delete_after_days comes first")
+		doc.report("$.lifecycle.erase_after_days", "people cannot be erased before their accounts are deleted: set it to at least delete_after_days")
 	}
 	c.Main = mainRule(doc, "$.lifecycle.main_employment", y.Main, identity.LargestPercent)
 }
@@ -70,7 +70,7 @@ func mainRule(doc *document, at, text string, otherwise identity.MainRule) ident
 	return rule
 }
 
-// contracts reads what a source of people who are not employed has to give.
+// contracts parses the requirements of a source of people who are not employed.
 func (l *loader) contracts(doc *document, at, name string, y *contractsYAML, sources map[string]sourceYAML) Contracts {
 	if y == nil {
 		return Contracts{}
@@ -97,9 +97,9 @@ func (l *loader) contracts(doc *document, at, name string, y *contractsYAML, sou
 	return out
 }
 
-// precedence reads which source's word counts. With several sources that is
-// said for each column: a source whose name happens to come first must not
-// supply what an account is reached by.
+// precedence parses the precedence of sources. With several sources it must list
+// each column: a source must not supply contact data only because its name comes
+// first.
 func (l *loader) precedence(doc *document, y map[string][]string, sources map[string]sourceYAML) identity.Precedence {
 	const at = "$.hr.precedence"
 	out := identity.Precedence{}
@@ -116,7 +116,7 @@ func (l *loader) precedence(doc *document, y map[string][]string, sources map[st
 			}
 		}
 		if len(y[column]) == 0 {
-			doc.report(at, "it names no source, so that no person would have a value: name the sources that supply it, the first that says anything counts")
+			doc.report(at, "it names no source, so that no person would have a value: list the sources that supply it, in order of precedence")
 		}
 		out[key] = y[column]
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// The shape of behov.yaml. Each field is explained in rules/example.
+// fileYAML is the structure of behov.yaml. rules/example explains each field.
 type fileYAML struct {
 	Timezone string `yaml:"timezone"`
 	Database string `yaml:"database"`
@@ -110,7 +110,7 @@ const (
 	encodingWindows1252   = "windows-1252"
 )
 
-// Canonical are the columns of an HR export, by the names behov uses.
+// Canonical are the columns of an HR export, by behov's names.
 var Canonical = []string{"person_id", "employment_id", "given_name", "family_name", "national_id", "email", "phone", "unit", "job_code", "job_title",
 	"employment_type", "employment_percent", "manager_id", "start_date", "end_date", "leave_start", "leave_end", "protected",
 	"main", "valid_from", "sponsor_id", "changed_at", "removed"}
@@ -118,16 +118,16 @@ var Canonical = []string{"person_id", "employment_id", "given_name", "family_nam
 type loader struct {
 	dir        string
 	sources    []string // the names of HR sources
-	attributes []string // HR's own columns
+	attributes []string // custom HR columns
 	problems   []policy.Problem
 	files      []Read
 	zone       *time.Location
 	permitted  map[string]bool // files and directories whose permissions were checked
 }
 
-// Load reads the configuration in a directory and everything it names. All
-// problems are returned, not only the first; the configuration is nil when one
-// of them is more than a warning.
+// Load reads the configuration in a directory and every file that it names. It
+// returns all problems, not only the first; the configuration is nil when one of
+// them is more than a warning.
 func Load(dir string) (*Config, []policy.Problem) {
 	l := &loader{dir: dir}
 	c := l.load()
@@ -155,7 +155,7 @@ func (l *loader) load() *Config {
 	cleanNames(&f)
 	c := &Config{Dir: l.dir, Sources: map[string]Source{}, Attributes: f.HR.Attributes}
 	var err error
-	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // which is another on each machine
+	if c.Zone, err = time.LoadLocation(or(f.Timezone, defaultTimezone)); err != nil || f.Timezone == "Local" { // Local differs between machines
 		doc.report("$.timezone", "%q is no time zone; write it as Europe/Stockholm", f.Timezone)
 	}
 	l.zone = c.Zone
@@ -195,7 +195,7 @@ func (l *loader) load() *Config {
 		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c))
 	}
 	if len(c.Targets) == 0 {
-		doc.report("$.targets", "there is no target: behov init writes an example to start from")
+		doc.report("$.targets", "no target is configured: behov init writes an example to start from")
 	}
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
@@ -214,15 +214,16 @@ func (l *loader) load() *Config {
 	}
 	source, problems := policy.Parse(policyFile, text)
 	l.problems = append(l.problems, problems...)
-	if len(catalogue.Entitlements) > 0 && known { // without these every rule would be wrong
+	if len(catalogue.Entitlements) > 0 && known { // without them every rule would be reported
 		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes, c.Lifecycle.Leave)
 		l.problems = append(l.problems, problems...)
 	}
 	return c
 }
 
-// cleanNames brings what names something elsewhere, in HR's files or in this
-// one, into the form in which that is compared. Keys were read so.
+// cleanNames cleans names that refer to HR's files or to this one
+// (identity.CleanText), as they are compared in that form. Keys are already
+// clean.
 func cleanNames(f *fileYAML) {
 	clean := func(names []string) {
 		for i := range names {
@@ -288,17 +289,17 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, c *C
 	case "report":
 		t.Report = true
 	default:
-		doc.report(at+".drift", "%q is neither repair nor report: what somebody changes in the target is made as it should be, or reported and left", y.Drift)
+		doc.report(at+".drift", "%q is neither repair nor report: drift in the target is repaired, or reported and left", y.Drift)
 	}
-	t.Reconcile = every(doc, at+".reconcile_every", y.Reconcile)
+	t.Reconcile = parseInterval(doc, at+".reconcile_every", y.Reconcile)
 	t.Main = mainRule(doc, at+".main_employment", y.Main, c.Main)
 	l.mapping(doc, at, y, &t, c.LoginProtected)
 	l.connector(doc, at, y, &t)
 	return t
 }
 
-// every checks how often something is done.
-func every(doc *document, at string, d time.Duration) time.Duration {
+// parseInterval parses an interval.
+func parseInterval(doc *document, at string, d time.Duration) time.Duration {
 	if d != 0 && d < time.Second {
 		doc.report(at, "%s is too often: not more than every second, as in 30s, 5m or 1h", d)
 	}
@@ -332,7 +333,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// quoteKey writes a key as it stands in a YAML path.
+// quoteKey returns a key in the syntax of a YAML path.
 func quoteKey(key string) string {
 	return "'" + strings.ReplaceAll(key, "'", `\'`) + "'"
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/behov/behov/internal/plan"
 )
 
-// nameYAML is how accounts are named: a template, or that and more.
+// nameYAML configures account names: a template, or a mapping with more settings.
 type nameYAML struct {
 	Value     string `yaml:"value"`
 	Protected string `yaml:"protected"`
@@ -25,7 +25,8 @@ func (n *nameYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return textOr(unmarshal, &n.Value, (*full)(n))
 }
 
-// attributeYAML is an attribute's value: a template, or that and more.
+// attributeYAML configures an attribute: a template, or a mapping with more
+// settings.
 type attributeYAML struct {
 	Value     string `yaml:"value"`
 	Default   string `yaml:"default"`
@@ -33,8 +34,7 @@ type attributeYAML struct {
 	Reference string `yaml:"reference"`
 	Missing   string `yaml:"missing"`
 	// Protected is the value for people with protected identity; empty withholds
-	// it. Nil withholds what tells who they are, and leaves everything else as it
-	// is.
+	// it. Nil withholds values with personal data, and keeps all others.
 	Protected *string `yaml:"protected"`
 }
 
@@ -44,7 +44,7 @@ func (a *attributeYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return textOr(unmarshal, &a.Value, (*full)(a))
 }
 
-// textOr reads a text, or a mapping with the text in it.
+// textOr parses a text, or a mapping that contains the text.
 func textOr(unmarshal func(any) error, text *string, full any) error {
 	var kind any
 	if err := unmarshal(&kind); err != nil {
@@ -58,12 +58,12 @@ func textOr(unmarshal func(any) error, text *string, full any) error {
 
 const defaultName = "{{.Login}}"
 
-// mapping reads how accounts look, and how those that were there are told.
-// People with protected identity get the name that protected makes, unless the
-// mapping has one for them.
+// mapping parses how accounts look, and how existing ones are matched. People
+// with protected identity get the name of protected, unless the mapping has one
+// for them.
 func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, protected *identity.Template) {
 	parse := func(at, what, text string) *identity.Template {
-		l.columns(doc, at, text)
+		l.checkTemplateColumns(doc, at, text)
 		template, err := identity.ParseTemplate(text)
 		if err != nil {
 			doc.report(at, "%s%v", what, err)
@@ -77,7 +77,7 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 		t.Account.Protected = protected
 	}
 	if !slices.Contains([]string{"", "number", "report"}, y.Name.Collision) {
-		doc.report(at+".name.collision", "%q is not known: report (somebody has to look; the default) and number (anna, anna2, anna3) are", y.Name.Collision)
+		doc.report(at+".name.collision", "%q is not valid: use report (an operator decides; the default) or number (anna, anna2, anna3)", y.Name.Collision)
 	}
 	if y.Name.Rename && t.Account.Value != nil && !t.Account.Value.Changes() && (y.Name.Protected == "" || y.Name.Protected == or(y.Name.Value, defaultName)) {
 		doc.report(at+".name.rename", "it never renames an account: the name is made of what a person keeps for good; write under value what changes, as {{ascii .GivenName}}.{{ascii .FamilyName}}, or a protected name of its own, or take rename away")
@@ -112,10 +112,10 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 		switch {
 		case a.Default != "":
 			out.Default = parse(at, fmt.Sprintf("attribute %s: default: ", name), a.Default)
-		case y.needs(name) && (out.Value.Reads("FamilyName") || out.Value.Reads("GivenName")):
-			out.Default = oneName
+		case y.requiresAttribute(name) && (out.Value.Reads("FamilyName") || out.Value.Reads("GivenName")):
+			out.Default = singleName
 		}
-		withhold(&out, y.needs(name))
+		withholdProtected(&out, y.requiresAttribute(name))
 		t.Attributes[name] = out
 	}
 	for i, claim := range y.Adopt {
@@ -138,9 +138,9 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 	}
 }
 
-// needs says whether the target's kind makes no account without a value of the
-// attribute.
-func (y targetYAML) needs(attribute string) bool {
+// requiresAttribute reports whether the target's kind creates no account without
+// a value of the attribute.
+func (y targetYAML) requiresAttribute(attribute string) bool {
 	switch {
 	case y.LDAP != nil:
 		return slices.ContainsFunc([]string{"cn", "sn", "commonName", "surname", y.LDAP.RDNAttribute}, func(name string) bool { return strings.EqualFold(name, attribute) })
@@ -152,28 +152,28 @@ func (y targetYAML) needs(attribute string) bool {
 	return false
 }
 
-// accountName stands in for a value that is withheld and that the target needs.
+// accountName replaces a value that is withheld and that the target requires.
 var accountName = func() *identity.Template {
 	t, err := identity.ParseTemplate("{{.Account}}")
 	if err != nil {
-		panic(err) // a constant
+		panic(err) // a constant template
 	}
 	return t
 }()
 
-// oneName stands in for a name that is needed, of people who have the other alone.
-var oneName = func() *identity.Template {
+// singleName replaces a required name for people who have only the other one.
+var singleName = func() *identity.Template {
 	t, err := identity.ParseTemplate("{{.GivenName}}{{.FamilyName}}")
 	if err != nil {
-		panic(err) // a constant
+		panic(err) // a constant template
 	}
 	return t
 }()
 
-// withhold keeps from people with protected identity what tells who they are,
-// unless the mapping says what they get. Its default is used where it tells
-// nothing, and the account name where the target needs a value.
-func withhold(a *Attribute, needed bool) {
+// withholdProtected withholds personal data of people with protected identity,
+// unless the mapping defines their value. It uses the default when that contains
+// no personal data, and the account name when the target requires a value.
+func withholdProtected(a *Attribute, needed bool) {
 	if a.Stated || !a.Value.Personal() && !a.Default.Personal() {
 		return
 	}
@@ -186,15 +186,15 @@ func withhold(a *Attribute, needed bool) {
 	}
 }
 
-// ProtectedMapping is what a mapping gives away of people with protected
+// ProtectedMapping is a mapping that discloses data of people with protected
 // identity.
 type ProtectedMapping struct {
 	Target    string `json:"target"`
-	Attribute string `json:"attribute"` // name is the account name
+	Attribute string `json:"attribute"` // "name" is the account name
 	Text      string `json:"text"`
 }
 
-// GivenAway returns what the mappings give away of people with protected
+// GivenAway returns the mappings that disclose data of people with protected
 // identity, sorted by target and attribute.
 func (c *Config) GivenAway() []ProtectedMapping {
 	var all []ProtectedMapping
@@ -224,21 +224,21 @@ var (
 	ownColumn = regexp.MustCompile(`\.Attributes\.([\p{L}\p{Nd}_]+)`)
 )
 
-// claim refuses what would tell somebody else's account as a person's.
+// claim refuses a claim that could match another person's account.
 func (l *loader) claim(doc *document, at, attribute, text string) {
 	switch {
 	case madeUp.MatchString(text):
-		doc.report(at, "%s: what behov made up tells nobody's account from another's, which may have it by chance: use what HR knows, such as {{.Key}} or {{.Email}}", attribute)
+		doc.report(at, "%s: a value that behov generates cannot identify a person's account, as another account may have it by chance: use a value from HR, such as {{.Key}} or {{.Email}}", attribute)
 	case !ofPerson.MatchString(text) && attribute != "name":
 		doc.report(at, "%s: %q is not one person's alone: use {{.Key}}, {{.Email}}, {{.Phone}}, {{.NationalID}} or a column of your own, {{.Attributes.NAME}}", attribute, text)
 	case anyKey.MatchString(text) && len(l.sources) > 1:
-		doc.report(at, "%s: with several HR sources say whose number it is, or one source's 1001 gets the account of another's: {{.Keys.%s}}", attribute, l.sources[0])
+		doc.report(at, "%s: with several HR sources name the source of the number, as 1001 of one source would match the account of another's: {{.Keys.%s}}", attribute, l.sources[0])
 	}
 }
 
-// columns refuses a column of the organisation's own that HR does not have:
-// its values would all come out empty.
-func (l *loader) columns(doc *document, at, text string) {
+// checkTemplateColumns refuses a custom column that HR does not have: its values
+// would all be empty.
+func (l *loader) checkTemplateColumns(doc *document, at, text string) {
 	for _, m := range ownColumn.FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(l.attributes, m[1]) {
 			doc.report(at, "there is no column %s: list it under hr.attributes", m[1])

@@ -52,7 +52,7 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 		}
 	}
 	if len(out.Entitlements) == 0 {
-		doc.report("$.systems", "there is no entitlement: a system has entitlements, and behov gives nothing else")
+		doc.report("$.systems", "there is no entitlement: add entitlements to a system, as behov grants nothing else")
 	}
 	out.Sort()
 	return out
@@ -65,12 +65,12 @@ type unitsYAML struct {
 	File string `yaml:"file"`
 }
 
-// unitColumns are those of the units file; the first two are needed.
+// unitColumns are those of the units file; the first two are required.
 var unitColumns = []string{"unit", "parent", "name", "from", "until", "successor"}
 
 const ownUnits = "units.csv"
 
-// units reads the organisation tree, from a file of our own or from HR's.
+// units reads the organisation tree, from behov's own file or from HR's.
 func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units {
 	if y == nil {
 		file := or(own, ownUnits)
@@ -79,7 +79,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	}
 	const at = "$.hr.units"
 	if own != "" {
-		doc.report("$.files.units", "the units come from hr.units: say one of them")
+		doc.report("$.files.units", "hr.units and files.units are both set: remove one of them")
 	}
 	if y.File == "" {
 		doc.report(at, "file is missing: where HR's export of the units is")
@@ -108,8 +108,8 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	return l.unitsFrom(y.File, layout, columns, y.WrittenYAML, l.dates(doc, at, y.DateFormat))
 }
 
-// unitsFrom reads units. Without names for the columns they are ours, and
-// others are mistakes; HR's file may have more than we need.
+// unitsFrom parses units. Without names for the columns the file is behov's own,
+// and other columns are mistakes; HR's file may have more.
 func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]string, written WrittenYAML, dates identity.DateReader) *identity.Units {
 	units := &identity.Units{}
 	tab := "" // the sheet of a workbook
@@ -150,7 +150,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	}
 	before := len(l.problems)
 	all := identity.CleanText(strings.Join(header, ", "))
-	if len(all) > 1000 { // a file that is none may have one of a megabyte
+	if len(all) > 1000 { // a file that is no export may have one of a megabyte
 		all = strings.ToValidUTF8(all[:1000], "") + "…"
 	}
 	at := func(column string) (int, bool) {
@@ -187,7 +187,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	for {
 		fields, line, err := s.Next()
 		if len(l.problems)-before > sheet.MostProblems {
-			problem(line, 0, "there are more than %d problems, and the rest was not read: is it an export of units at all?", sheet.MostProblems)
+			problem(line, 0, "there are more than %d problems, and the rest was not read: check that it is an export of units", sheet.MostProblems)
 			return units
 		}
 		if errors.Is(err, io.EOF) {
@@ -202,9 +202,9 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 			problem(0, 0, "%v", err)
 			return units
 		case !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" }):
-			continue // as Excel leaves them
+			continue // an empty line, such as Excel writes
 		case names == nil && strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
-			continue // a comment that Excel has put in quotes
+			continue // a comment that Excel has quoted
 		}
 		if skips(written.Skip, skipped, fields) {
 			continue
@@ -277,7 +277,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	return units
 }
 
-// skips says whether a row is none by one of its fields.
+// skips reports whether a row is to be ignored.
 func skips(all []Skip, at []int, fields []string) bool {
 	for i, skip := range all {
 		if at[i] < len(fields) && skip.Is(fields[at[i]]) {
@@ -287,8 +287,8 @@ func skips(all []Skip, at []int, fields []string) bool {
 	return false
 }
 
-// withoutEmptyEnd returns fields without those that are empty at the end, down to
-// so many.
+// withoutEmptyEnd returns fields without empty ones at the end, but at least the
+// given number.
 func withoutEmptyEnd(fields []string, least int) []string {
 	for len(fields) > least && identity.CleanText(fields[len(fields)-1]) == "" {
 		fields = fields[:len(fields)-1]
@@ -300,20 +300,20 @@ func withoutEmptyEnd(fields []string, least int) []string {
 const (
 	maxFile  = 8 << 20 // bytes
 	maxUnits = 50_000
-	// maxVersions is how many units the organisation may have, each counted
-	// once for every day on which it changes: so many are kept in memory.
+	// maxVersions is the maximum of units, each counted once for every day on
+	// which it changes: all are kept in memory.
 	maxVersions = 2_000_000
 )
 
 func readAtMost(name string, most int64) ([]byte, error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file") // reading a pipe may wait for ever
+		return nil, errors.New("it is no regular file") // reading a pipe may block without end
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // only read
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(b)) > most {
 		err = fmt.Errorf("the file has more than %d MiB, which is too large for a configuration", most>>20)
@@ -341,7 +341,7 @@ func (l *loader) read(file string) (string, bool) {
 		return "", false
 	}
 	l.checkPermissions(file)
-	text := strings.TrimPrefix(string(b), "\ufeff") // some editors put it there
+	text := strings.TrimPrefix(string(b), "\ufeff") // a byte order mark
 	for n, line := range strings.Split(text, "\n") {
 		if !utf8.ValidString(line) {
 			l.problems = append(l.problems, policy.Problem{File: file, Line: n + 1, Text: "the file is not UTF-8: save it as UTF-8"})
@@ -351,13 +351,13 @@ func (l *loader) read(file string) (string, bool) {
 	return text, true
 }
 
-// checkPermissions reports a file that others than we and root can write, or replace
-// by writing a directory on the way to it; each place once. What HR or another system
-// writes is not asked.
+// checkPermissions reports each file that users other than root and our own can
+// write, or replace by writing to a parent directory; each place once. It ignores
+// files that HR or another system writes.
 func (l *loader) checkPermissions(file string) {
 	info, err := os.Stat(l.file(file))
 	if err != nil {
-		return // that is reported where it is read
+		return // reported where it is read
 	}
 	if err := checkWritable(l.file(file), info); err != nil && !l.permitted[err.Error()] {
 		if l.permitted == nil {

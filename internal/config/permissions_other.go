@@ -4,7 +4,7 @@ package config
 
 import "io/fs"
 
-// Who can read a file is not said by its mode here.
+// The mode does not tell here who can read a file.
 func checkSecretFile(string, fs.FileInfo) error { return nil }
 
 func checkWritable(string, fs.FileInfo) error { return nil }

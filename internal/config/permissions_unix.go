@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// checkSecretFile refuses a file with a secret that others can read or write,
-// as ssh does. A file of root's that a group of ours can read is taken too, as
-// distributions install secrets for a service (root:behov 0640).
+// checkSecretFile refuses a file with a secret that other users can read or
+// write, as ssh does. It accepts a file of root that one of our groups can read,
+// as distributions install secrets for a service (root:behov 0640).
 func checkSecretFile(name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.Mode().IsRegular() { // a pipe has no other readers
@@ -41,15 +41,15 @@ func ourGroup(gid int) bool {
 	return gid == os.Getegid() || err == nil && slices.Contains(groups, gid)
 }
 
-// checkWritable refuses a file or directory of the configuration that others can
-// write: they would decide who has access. In a directory that is sticky they
-// cannot replace what is ours.
+// checkWritable refuses a configuration file or directory that other users can
+// write: they would decide who has access. In a sticky directory they cannot
+// replace our files.
 func checkWritable(name string, info fs.FileInfo) error {
-	// Behind a link it is the file itself, and each directory on the way to it, that
-	// others must not write, as sshd's StrictModes has it.
+	// Behind a link, other users must be able to write neither the file itself
+	// nor any parent directory, as for sshd's StrictModes.
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return nil //nolint:nilerr // that is reported where it is read
+		return nil //nolint:nilerr // reported where it is read
 	}
 	if real, err = filepath.Abs(real); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -60,7 +60,7 @@ func checkWritable(name string, info fs.FileInfo) error {
 	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
-			return nil //nolint:nilerr // that is reported where it is read
+			return nil //nolint:nilerr // reported where it is read
 		}
 		if err := checkOneWritable(dir, info); err != nil {
 			return err
@@ -88,8 +88,8 @@ func checkOneWritable(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// isPrivate says whether only we and root can reach what is in a directory: one
-// on the way to it is ours and closed to all others.
+// isPrivate reports whether only root and our own user can reach the content of a
+// directory: one of its parents is ours and closed to all others.
 func isPrivate(dir string) bool {
 	dir, err := filepath.Abs(dir)
 	if err == nil {

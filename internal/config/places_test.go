@@ -119,9 +119,9 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"unknown target", "catalogue.yaml", "    owner: \"1001\"\n    target: directory", "    owner: \"1001\"\n    target: nowhere", `catalogue.yaml:14:15: entitlement base:staff: there is no target "nowhere"`},
 		{"same native twice", "catalogue.yaml", "native: temps", "native: all-staff", `catalogue.yaml:15:15: entitlements base:staff and base:temps are both "all-staff"`},
 		{"unit below itself", "units.csv", "kommun,,", "kommun,finance,", `units.csv:8: unit "care" lies below itself`},
-		{"unit twice", "units.csv", "library,culture", "finance,culture", `units.csv:12: unit "finance" is there twice`},
+		{"unit twice", "units.csv", "library,culture", "finance,culture", `units.csv:12: unit "finance" is defined twice`},
 		{"unit fields", "units.csv", "finance,office,Finance", "finance,office", `units.csv:4: a unit has 3 fields`},
-		{"rule", "policy.csv", "r.sub.job_code == '2120'", "r.sub.jobcode == '2120'", `policy.csv:17:15: rule teachers: there is no attribute r.sub.jobcode`},
+		{"rule", "policy.csv", "r.sub.job_code == '2120'", "r.sub.jobcode == '2120'", `policy.csv:17:15: rule teachers: unknown attribute r.sub.jobcode`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := example(t)

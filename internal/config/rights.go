@@ -15,9 +15,10 @@ import (
 
 const defaultRights = "rights.csv"
 
-// first returns the source whose keys name people where no source is said: the
-// first under hr.precedence.default, else the first that supplies given_name. With
-// several sources one of these is said (precedence). No source is first by its name.
+// first returns the default source of people's keys: the first under
+// hr.precedence.default, else the first that supplies given_name. With several
+// sources one of these is required (precedence), so that the order of their names
+// does not matter.
 func (l *loader) first(precedence identity.Precedence) string {
 	for _, column := range []string{"", "given_name"} {
 		if order := precedence[column]; len(order) > 0 {
@@ -30,9 +31,9 @@ func (l *loader) first(precedence identity.Precedence) string {
 	return l.sources[0]
 }
 
-// person checks the reference to a person's record, SOURCE/KEY or a key of the first
-// source, and returns it as SOURCE/KEY. No login and no e-mail address names a
-// person here: another source, or the person, could change those.
+// person checks the reference to a person's record, SOURCE/KEY or a key of the
+// first source, and returns it as SOURCE/KEY. A login or an e-mail address is no
+// reference here, as another source, or the person, could change it.
 func (l *loader) person(doc *document, at, ref string, c *Config) string {
 	ref = identity.CleanText(ref)
 	if ref == "" {
@@ -60,7 +61,7 @@ func (l *loader) people(doc *document, at string, refs []string, c *Config) []st
 
 var userName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$`)
 
-// operators reads which user of the operating system is which person.
+// operators parses which user of the operating system is which person.
 func (l *loader) operators(doc *document, users map[string]string, c *Config) map[string]identity.SourceKey {
 	if users == nil {
 		return nil
@@ -74,7 +75,7 @@ func (l *loader) operators(doc *document, users map[string]string, c *Config) ma
 		}
 		ref := l.person(doc, at, users[user], c)
 		if ref == "" {
-			doc.report(at, "say which person the user %s is: SOURCE/KEY, as %s/1001", user, c.First)
+			doc.report(at, "the person of the user %s is missing: use SOURCE/KEY, as %s/1001", user, c.First)
 			continue
 		}
 		source, key, _ := strings.Cut(ref, "/")
@@ -83,8 +84,9 @@ func (l *loader) operators(doc *document, users map[string]string, c *Config) ma
 	return all
 }
 
-// rights reads who may decide what. Without a file no one is given a role: system
-// owners, reviewers and managers decide what is theirs, and no one the rest.
+// rights reads who may decide what. Without a file no role is assigned: system
+// owners, reviewers and managers decide about their own, and no person decides
+// the rest.
 func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.Rights {
 	file := or(name, defaultRights)
 	var own []rights.Line

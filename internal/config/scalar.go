@@ -15,11 +15,10 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// scalars prepares a document for the type that it is read into, so that what
-// is written is what is read: text is the text in the file, also where YAML
-// would take it for a number (01002 is 514 there) or for null; numbers are
-// decimal; and keys are in the form of [identity.CleanText]. It keeps the first
-// problem.
+// scalars prepares a document for the type it is decoded into, so that what is
+// written is what is read: text is the text in the file, also where YAML would
+// take it for a number (01002 is 514 there) or for null; numbers are decimal; and
+// keys are in the form of [identity.CleanText]. It keeps the first problem.
 type scalars struct {
 	file    string
 	problem *policy.Problem
@@ -38,7 +37,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-// read prepares a node that is read into a value of the type. A type that may
+// read prepares a node that is decoded into a value of the type. A type that may
 // be text or a mapping reads itself.
 func (s *scalars) read(node *ast.Node, t reflect.Type, depth int) {
 	if depth > maxYAMLDepth {
@@ -66,7 +65,7 @@ func (s *scalars) read(node *ast.Node, t reflect.Type, depth int) {
 		}
 	case *ast.NullNode:
 		if isNumber(t) && t != durationType {
-			s.report(*node, "it must be a number, and there is none: write %s, or leave the setting out", inDigits(t))
+			s.report(*node, "it must be a number, and there is none: write %s, or leave the setting out", numberSyntax(t))
 		} else if word := n.GetToken().Value; !pointer && word != "" && n.GetToken().Type == token.NullType && isText(t) {
 			*node = asText(n.GetToken())
 		}
@@ -97,13 +96,13 @@ func (s *scalars) mapping(values []*ast.MappingValueNode, t reflect.Type, depth 
 
 var decimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
-// The largest number and time of which anything is made.
+// The largest accepted number and duration.
 const (
 	maxDigits   = 12
 	maxDuration = 10 * 366 * 24 * time.Hour
 )
 
-// scalar prepares a number, a truth value or the like.
+// scalar prepares a number, a boolean or another scalar.
 func (s *scalars) scalar(node *ast.Node, t reflect.Type) {
 	tok := (*node).GetToken()
 	switch {
@@ -123,11 +122,11 @@ func (s *scalars) notNumber(node ast.Node, t reflect.Type) {
 		s.report(node, "it must be a number, without quotes")
 		return
 	}
-	s.report(node, "%q must be a number: write %s", oneLine(tok.Value), inDigits(t))
+	s.report(node, "%q must be a number: write %s", oneLine(tok.Value), numberSyntax(t))
 }
 
-// inDigits says how a number of the type is written.
-func inDigits(t reflect.Type) string {
+// numberSyntax describes how a number of the type is written.
+func numberSyntax(t reflect.Type) string {
 	if isFloat(t) {
 		return fmt.Sprintf("decimal digits, such as 10 or 2.5, at most %d of them", maxDigits)
 	}
@@ -144,7 +143,7 @@ func (s *scalars) duration(node ast.Node) {
 	}
 }
 
-// isText says whether a scalar that is read into the type is text.
+// isText reports whether a scalar that is decoded into the type is text.
 func isText(t reflect.Type) bool {
 	return t.Kind() == reflect.String || t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(unmarshaler)
 }
@@ -165,8 +164,8 @@ func asText(t *token.Token) *ast.StringNode {
 
 var nothing = reflect.TypeFor[struct{}]()
 
-// fieldOf returns the type of what is under a key. What it does not know is
-// refused later, with its name.
+// fieldOf returns the type of the value under a key. An unknown key is refused
+// later, with its name.
 func fieldOf(t reflect.Type, key string) reflect.Type {
 	switch t.Kind() {
 	case reflect.Slice: // a mapping is a list of one
@@ -174,7 +173,7 @@ func fieldOf(t reflect.Type, key string) reflect.Type {
 	case reflect.Map:
 		return t.Elem()
 	case reflect.Struct:
-		for _, f := range reflect.VisibleFields(t) { // also those of an embedded one
+		for _, f := range reflect.VisibleFields(t) { // also those of an embedded struct
 			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == key && name != "" {
 				return f.Type
 			}

@@ -129,9 +129,9 @@ func TestTextThatLooksTheSameIsTheSame(t *testing.T) {
 		t.Errorf("a key twice: got %v", problems)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{"p, temps,", "p, te\u200bmps,", `policy.csv:15:4: "te\u200bmps" has a character that cannot be seen`},
+		{"p, temps,", "p, te\u200bmps,", `policy.csv:15:4: "te\u200bmps" contains an invisible character`},
 		{"base:temps, allow", "base:temps, al\u200blow", `policy.csv:15:49: `},
-		{"r.sub.type ==", "r.sub.type\u00a0==", `policy.csv:15:22: rule temps: the character '\u00a0' (U+00A0) stands outside quotes`},
+		{"r.sub.type ==", "r.sub.type\u00a0==", `policy.csv:15:22: rule temps: the character '\u00a0' (U+00A0) is outside quotes`},
 	} {
 		dir := example(t)
 		edit(t, dir, "policy.csv", c.old, c.new)

@@ -13,7 +13,7 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-// WrittenYAML is how HR writes a file, be it of employments or of units.
+// WrittenYAML describes the format of an HR file, of employments or of units.
 type WrittenYAML struct {
 	Columns    map[string]string `yaml:"columns"`
 	Format     string            `yaml:"format"`
@@ -77,7 +77,7 @@ type sourceYAML struct {
 	NewPeople *int      `yaml:"new_people_per_hour"`
 }
 
-// directoryYAML is where a source puts its files: a path, or that and more.
+// directoryYAML is a source's directory: a path, or a mapping with more settings.
 type directoryYAML struct {
 	Path string `yaml:"path"`
 	Keep *int   `yaml:"keep_days"`
@@ -89,7 +89,7 @@ func (d *directoryYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return textOr(unmarshal, &d.Path, (*full)(d))
 }
 
-// namesYAML is a list of names; a text is a list of one.
+// namesYAML is a list of names; a single text is a list of one.
 type namesYAML []string
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
@@ -109,7 +109,7 @@ func (n *namesYAML) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// cleanTexts returns texts in the form in which text is compared.
+// cleanTexts returns texts in canonical form (identity.CleanText).
 func cleanTexts(names []string) []string {
 	var clean []string
 	for _, name := range names {
@@ -118,7 +118,7 @@ func cleanTexts(names []string) []string {
 	return clean
 }
 
-// joins reads with whose records those of a source are joined.
+// joins parses the sources with whose records those of a source are joined.
 func joins(doc *document, at, name string, y namesYAML, sources map[string]sourceYAML) []string {
 	for _, other := range y {
 		if _, ok := sources[other]; !ok || other == name {
@@ -141,7 +141,7 @@ func (l *loader) source(doc *document, name string, s sourceYAML, attributes []s
 	if slices.Contains(out.ProtectedValues, "") {
 		doc.report(at+".protected_values", "it lists your words for a protected identity, as [SKYDD]; an empty cell says nothing")
 	}
-	out.Every = every(doc, at+".every", s.Every)
+	out.Every = parseInterval(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter
 	out.Dates = l.dates(doc, at, s.DateFormat)
@@ -160,13 +160,13 @@ func (l *loader) source(doc *document, name string, s sourceYAML, attributes []s
 	return out
 }
 
-// Layout returns how a source writes, and the columns that are looked for.
+// Layout returns a source's format and columns.
 func (s Source) Layout(attributes []string) sheet.Layout {
 	return sheet.Layout{Setting: "hr.sources." + s.Name, Format: s.Format, Encoding: s.Encoding, Delimiter: s.Delimiter,
 		Columns: s.ColumnNames(attributes), HeaderRow: s.HeaderRow, TabName: s.Sheet, Record: s.Record}
 }
 
-// layoutOf reads how a file is written.
+// layoutOf returns the format of a file.
 func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layout {
 	out := sheet.Layout{Setting: strings.TrimPrefix(at, "$."), Format: strings.ToLower(format), Encoding: strings.ToLower(encoding)}
 	if r := []rune(delimiter); len(r) == 1 && !strings.ContainsRune("\"\r\n", r[0]) {
@@ -186,7 +186,7 @@ func layoutOf(doc *document, at, format, encoding, delimiter string) sheet.Layou
 	return out
 }
 
-// dates reads how dates are written.
+// dates parses the date patterns.
 func (l *loader) dates(doc *document, at string, patterns namesYAML) identity.DateReader {
 	r, err := identity.NewDateReader(patterns, l.zone)
 	if err != nil {
@@ -195,7 +195,7 @@ func (l *loader) dates(doc *document, at string, patterns namesYAML) identity.Da
 	return r
 }
 
-// origin reads where a source is read from.
+// origin parses where a source is read from.
 func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 	origins := 0
 	for _, is := range []bool{s.File != "", s.Directory.Path != "", s.HTTP != nil, s.SQL != nil, s.SCIM} {
@@ -211,7 +211,7 @@ func (l *loader) origin(doc *document, at string, s sourceYAML, out *Source) {
 		doc.report(at+".directory", "path is missing: where the source puts its files")
 	}
 	if s.Directory.Path == "" && (s.Pattern != "" || s.Archive != "" || s.Settle != 0) {
-		doc.report(at, "pattern, archive and settle say how a directory is read, and there is none")
+		doc.report(at, "pattern, archive and settle are set without a directory")
 	}
 	switch {
 	case s.File != "":
@@ -265,11 +265,11 @@ func (l *loader) feed(doc *document, at string, s sourceYAML, out *Source) {
 		doc.report(at+".complete", "an answer that is all there is has no next page: leave out next and page, or complete")
 	}
 	if s.HTTP.Cursor != "" && !s.Changes {
-		doc.report(at+".cursor", "only a source that gives what changed is read on from where it was: say changes: true, or leave the cursor out")
+		doc.report(at+".cursor", "a cursor is for a source with deltas: set changes: true, or remove the cursor")
 	}
 }
 
-// Loopback says whether a host is this machine.
+// Loopback reports whether a host is the local machine.
 func Loopback(host string) bool { return loopback(host) }
 
 func loopback(host string) bool {

@@ -62,7 +62,7 @@ func TestUnitsThatLookEqualAreEqual(t *testing.T) {
 			t.Errorf("%s: %q", name, u.IDs())
 		}
 	}
-	if loaded, said := loadUnits(t, dir, export+"skola å;office;x\nskola\u00a0å;office;y\n"); loaded != nil || !strings.Contains(strings.Join(said, "\n"), "is there twice") {
+	if loaded, said := loadUnits(t, dir, export+"skola å;office;x\nskola\u00a0å;office;y\n"); loaded != nil || !strings.Contains(strings.Join(said, "\n"), "is defined twice") {
 		t.Errorf("twice, but for its bytes: %v", said)
 	}
 }

@@ -16,25 +16,25 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// document is a parsed YAML file, in which places can be named.
+// document is a parsed YAML file with the positions of its nodes.
 type document struct {
 	file     string
 	ast      *ast.File
 	problems *[]policy.Problem
 }
 
-// The limits of a YAML file. The parser's work grows with the square of the
-// keys in one mapping, and its stack with the depth.
+// The limits of a YAML file. The parser's work grows with the square of the keys
+// in one mapping, and its stack with the depth.
 const (
 	maxYAMLTokens = 200_000
 	maxYAMLDepth  = 32
 )
 
-// parseYAML reads a file into a value and refuses fields that it does not
-// know, so that a misspelt one is not silently a default.
+// parseYAML decodes a file into a value and refuses unknown fields, so that a
+// misspelt one does not silently get the default.
 func parseYAML(file, text string, into any) (doc *document, problem *policy.Problem) {
 	defer func() {
-		if r := recover(); r != nil { // the parser's own
+		if r := recover(); r != nil { // the parser panics
 			doc, problem = nil, &policy.Problem{File: file, Text: fmt.Sprintf("the file is no YAML that can be read: %v", r)}
 		}
 	}()
@@ -54,7 +54,7 @@ func parseYAML(file, text string, into any) (doc *document, problem *policy.Prob
 		p := policy.Problem{File: file, Text: oneLine(err.Error())}
 		var located yaml.Error
 		if errors.As(err, &located) {
-			p.Text = inWords(located)
+			p.Text = plainError(located)
 			if t := located.GetToken(); t != nil && t.Position != nil {
 				p.Line, p.Column = t.Position.Line, t.Position.Column
 			}
@@ -63,7 +63,7 @@ func parseYAML(file, text string, into any) (doc *document, problem *policy.Prob
 	}
 	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
 		at := positionOf(tree.Docs[1].Body)
-		return nil, &policy.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which nobody would read: remove the line ---"}
+		return nil, &policy.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which is not read: remove the line ---"}
 	}
 	return &document{file: file, ast: tree}, nil
 }
@@ -71,7 +71,7 @@ func parseYAML(file, text string, into any) (doc *document, problem *policy.Prob
 const notDuration = "it must be a time such as 30s or 2m"
 
 // checkTokens refuses what would make a small file large or deep, before the
-// parser, which recurses, sees it.
+// recursive parser sees it.
 func checkTokens(file, text string) *policy.Problem {
 	tokens := lexer.Tokenize(text)
 	depth, line, items := 0, 0, 0
@@ -107,8 +107,8 @@ func checkTokens(file, text string) *policy.Problem {
 	return nil
 }
 
-// inWords says what is wrong without naming Go's types.
-func inWords(err yaml.Error) string {
+// plainError returns an error without the names of Go types.
+func plainError(err yaml.Error) string {
 	var wrong *yaml.TypeError
 	if !errors.As(err, &wrong) || wrong.DstType == nil {
 		return oneLine(err.GetMessage())
@@ -136,8 +136,8 @@ func oneLine(s string) string {
 	return s
 }
 
-// report adds a problem at the place of a path, such as $.targets.ad; where
-// nothing stands at the path, at the nearest place above it.
+// report adds a problem at the position of a path, such as $.targets.ad; when the
+// path does not exist, at the nearest one above it.
 func (d *document) report(path, format string, args ...any) {
 	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...)})
 }
@@ -176,7 +176,8 @@ func (d *document) place(path string) (line, column int, ok bool) {
 // positionOf returns where a node begins.
 func positionOf(node ast.Node) *token.Position {
 	position := node.GetToken().Position
-	// A mapping's token is its first key's colon; name the key instead.
+	// A mapping's token is its first key's colon; report the position of the key
+	// instead.
 	if m, isMapping := node.(*ast.MappingNode); isMapping && len(m.Values) > 0 {
 		position = m.Values[0].Key.GetToken().Position
 	}

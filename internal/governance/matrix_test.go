@@ -332,7 +332,7 @@ func TestTheMatrix(t *testing.T) {
 				asked++
 			}
 		}
-		for who, why := range map[string]string{"suspended": "a suspended person decides nothing", "gone": "only a person who works here today decides", "temp": "it takes the role"} {
+		for who, why := range map[string]string{"suspended": "a suspended person decides nothing", "gone": "only a person who works here today decides", "temp": "it requires the role"} {
 			err := o.try(action, o.by(who), stranger, true)
 			if !refused(err) || !strings.Contains(err.Error(), why) {
 				t.Errorf("%s by the %s: %v", action, who, err)

@@ -9,9 +9,10 @@ import (
 	"github.com/behov/behov/internal/hr"
 )
 
-// TestAnEndThatIsNoDateTellsWhatToSay: what exports write for no end is told with the
-// setting that reads it so, which then does; of another mistake it is not.
-func TestAnEndThatIsNoDateTellsWhatToSay(t *testing.T) {
+// TestEndThatIsNoDateGetsAdvice checks that common words for no end are reported
+// with the setting that reads them so, and that this setting works; another
+// mistake gets no such advice.
+func TestEndThatIsNoDateGetsAdvice(t *testing.T) {
 	file := func(end string) []byte {
 		return []byte(strings.Replace(twoPeople, "2022-01-01,,", "2022-01-01,"+end+",", 1))
 	}
@@ -61,9 +62,9 @@ func TestEmptyValuesAreThoseOfTheirColumn(t *testing.T) {
 	}
 }
 
-// TestZerosThatASpreadsheetLeftOutAreTold: several numbers that are one digit shorter
-// than the others, unless people are known by them.
-func TestZerosThatASpreadsheetLeftOutAreTold(t *testing.T) {
+// TestDroppedLeadingZerosAreReported checks the warning about numbers that are
+// one digit shorter than the others, unless people are stored under them.
+func TestDroppedLeadingZerosAreReported(t *testing.T) {
 	file := func(short func(n int) string) string {
 		text := strings.Replace(header, "person_id", "ANST NR", 1)
 		for n := range 20 {
@@ -104,9 +105,9 @@ func TestZerosThatASpreadsheetLeftOutAreTold(t *testing.T) {
 	}
 }
 
-// TestARowWithMoreFieldsThanColumnsIsLeftOut: also when nothing else is wrong with it.
-// Delimiters behind the last column are nothing.
-func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
+// TestRowWithMoreFieldsThanColumnsIsLeftOut checks it also when nothing else is
+// wrong with the row. Delimiters behind the last column are ignored.
+func TestRowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
 	for extra, want := range map[string]int{",": 0, ",,,": 0, ", ,\u00a0": 0, ",x": 1, ",,2026-12-31": 1} {
 		text := strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,no"+extra, 1)
 		export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
@@ -119,8 +120,8 @@ func TestARowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestProblemsNameColumnsAndNoTemplates: a value that is made of a part of a column, or of
-// several, is told by the columns' names.
+// TestProblemsNameColumnsAndNoTemplates checks that a problem of a value made of
+// several columns, or of a part of one, names the columns.
 func TestProblemsNameColumnsAndNoTemplates(t *testing.T) {
 	s := detecting
 	s.Columns = map[string]string{"start_date": `{{.Anst | before "/"}}`, "employment_id": "person_id+Nr", "end_date": `{{.Anst | after "/"}}`}

@@ -7,10 +7,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// resolveAliases gives the rows the keys by which their people and employments are
-// stored. Keys are clean where they are read; a database may hold others from
-// before they were: "1001" is the person it knows as "1001" with a zero-width space
-// behind, and no second person.
+// resolveAliases sets the rows' keys to those under which their people and
+// employments are stored. Keys are cleaned where they are read; a database may
+// hold keys that an older version did not clean: "1001" is then the person stored
+// as "1001" with a trailing zero-width space, and no second person.
 func (r *run) resolveAliases(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial {
 		known, err := r.knowsKeys(ctx, tx)
@@ -34,7 +34,7 @@ func (r *run) resolveAliases(ctx context.Context, tx *store.Tx) error {
 		row.PersonKey, row.EmploymentKey = defaultString(person[row.PersonKey], row.PersonKey), defaultString(employment[row.EmploymentKey], row.EmploymentKey)
 		row.Terms.ManagerKey, row.SponsorKey = defaultString(person[row.Terms.ManagerKey], row.Terms.ManagerKey), defaultString(sponsor[row.SponsorKey], row.SponsorKey)
 	}
-	// A person who may be meant by a bad row stays as they are.
+	// A person who may be affected by a bad row is not changed.
 	markAliases(r.Export.BadPeople, people)
 	markAliases(r.Export.Protected, people)
 	markAliases(r.Export.BadEmployments, employments)
@@ -44,8 +44,8 @@ func (r *run) resolveAliases(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// knowsKeys says whether all rows are of people and employments that are known
-// by these very keys.
+// knowsKeys reports whether all rows are of people and employments that are
+// stored under exactly these keys.
 func (r *run) knowsKeys(ctx context.Context, tx *store.Tx) (bool, error) {
 	if len(r.Export.BadPeople)+len(r.Export.BadEmployments) > 0 {
 		return false, nil
@@ -59,8 +59,8 @@ func (r *run) knowsKeys(ctx context.Context, tx *store.Tx) (bool, error) {
 	return true, nil
 }
 
-// aliases returns the stored keys that are not clean, by what they are when they
-// are; but for those that are stored clean, too.
+// aliases returns the stored keys that are not clean, by their clean form, except
+// those that are stored in clean form, too.
 func aliases(stored []string) map[string]string {
 	found, exact := map[string]string{}, map[string]bool{}
 	for _, key := range stored {
@@ -76,8 +76,7 @@ func aliases(stored []string) map[string]string {
 	return found
 }
 
-// markAliases marks all stored keys that are the same as a marked one, but for their
-// bytes.
+// markAliases marks all stored keys whose clean form equals that of a marked one.
 func markAliases(marked map[string]bool, stored []string) {
 	for _, key := range stored {
 		if clean := identity.CleanText(key); clean != key && marked[clean] {

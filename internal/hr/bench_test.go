@@ -19,8 +19,8 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// largeExport writes so many employments of people who have 1.3 each; every
-// hundredth has moved when moved is set.
+// largeExport writes n employments of people who have 1.3 each; when moved is
+// set, every hundredth has moved.
 func largeExport(n int, moved bool) []byte {
 	var b strings.Builder
 	b.WriteString("person_id,employment_id,given_name,family_name,email,phone,unit,job_code,job_title,employment_type,employment_percent,manager_id,start_date,end_date,protected\n")
@@ -35,8 +35,7 @@ func largeExport(n int, moved bool) []byte {
 	return []byte(b.String())
 }
 
-// reopen begins with a database that nothing is remembered of, as a new process
-// would.
+// reopen reopens the database without caches, as a new process would.
 func (f *fixture) reopen(b *testing.B) {
 	b.Helper()
 	if err := f.db.Close(); err != nil {
@@ -87,8 +86,7 @@ func (f *fixture) deliver(b *testing.B, content []byte, s config.Source) *hr.Rep
 	return r
 }
 
-// highWater is the most memory that the process has had since it was last
-// asked, in megabytes.
+// highWater returns the process's peak memory since the last call, in megabytes.
 func highWater() float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -103,8 +101,8 @@ func highWater() float64 {
 	return 0
 }
 
-// BenchmarkImport diffs an export of 100,000 employments, of which 1 % changed,
-// and records what is new.
+// BenchmarkImport compares an export of 100,000 employments, of which 1 %
+// changed, and records the changes.
 func BenchmarkImport(b *testing.B) {
 	f := benchFixture(b)
 	began := time.Now()
@@ -113,7 +111,7 @@ func BenchmarkImport(b *testing.B) {
 	moved := false
 	f.reopen(b)
 	debug.FreeOSMemory()
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o600) // begins the high-water mark anew
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o600) // resets the high-water mark
 	idle := highWater()
 	for b.Loop() {
 		b.StopTimer()
@@ -130,8 +128,8 @@ func BenchmarkImport(b *testing.B) {
 	b.ReportMetric(first.Seconds(), "s-first-import")
 }
 
-// BenchmarkOneEvent records one change, as a source of changes gives it, where
-// so many people are known.
+// BenchmarkOneEvent records one change, from a delta, in databases of different
+// sizes.
 func BenchmarkOneEvent(b *testing.B) {
 	for _, n := range []int{1000, 10_000, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

@@ -19,10 +19,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// canary is what stands in every cell: it must come out nowhere.
+// canary is the content of every cell: it must not appear anywhere else.
 const canary = "Kanariefågel"
 
-// onDisk is a fixture whose database is a file that a test may read.
+// onDisk is a fixture with its database in a file that a test can read.
 func onDisk(t *testing.T) (f *fixture, dir string) {
 	t.Helper()
 	f, dir = newFixture(t), t.TempDir()
@@ -43,8 +43,8 @@ func onDisk(t *testing.T) (f *fixture, dir string) {
 	return f, dir
 }
 
-// kept returns which of the directory's files have the canary in them, in any
-// way in which it is written.
+// kept returns the files of the directory that contain the canary, in any
+// encoding.
 func kept(t *testing.T, dir string) (files []string) {
 	t.Helper()
 	escaped, err := json.Marshal(canary)
@@ -70,9 +70,8 @@ func kept(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// TestNoProblemHasACellInIt: whatever stands in a file's cells, and wherever, no
-// problem has it in its text, its JSON or its file, and neither has the
-// database.
+// TestNoProblemHasACellInIt checks that no problem contains a cell's value in its
+// text, its JSON or its file, and that the database does not either.
 func TestNoProblemHasACellInIt(t *testing.T) {
 	f, dir := onDisk(t)
 	f.load(twoPeople)
@@ -88,8 +87,8 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 	good := strings.Split("1,E1,Åsa,Ek,school,1,100,2020-01-01,,no,,,,,,,,,", ",")
 	values := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		// Some cells are the canary, among the good ones or all; a row may lack its
-		// first column, or be cut; the header may be a row.
+		// Some or all cells are the canary; a row may lack its first column, and
+		// the header may be a data row.
 		row := func(label string) string {
 			fields := append([]string(nil), good...)
 			if rapid.Bool().Draw(rt, label+" whole") {
@@ -97,7 +96,8 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 					fields[i] = canary
 				}
 			} else {
-				// One that is never taken as it is, so that nothing of the row is kept.
+				// One that is never accepted, so that nothing of the row is
+				// stored.
 				fields[rapid.SampledFrom([]int{4, 6, 7, 8, 9, 11, 12, 13, 14, 15}).Draw(rt, label+" bad")] = canary
 			}
 			if rapid.Bool().Draw(rt, label+" shifted") {
@@ -149,7 +149,7 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 			check("what refuses it", p.Error())
 		}
 		for _, file := range kept(t, dir) {
-			if file != "x.csv" { // which HR put there
+			if file != "x.csv" { // placed there by HR
 				rt.Errorf("%s has a cell in it", file)
 			}
 		}

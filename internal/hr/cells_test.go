@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/internal/hr"
 )
 
-// cells writes a sheet of Excel's format from the XML of its cells: a row for each,
-// after one of names. Styles are 1 and up, by their number formats.
+// cells writes an Excel sheet from the XML of its cells: one row for each, after
+// the header. Styles are numbered from 1, by their number formats.
 func cells(t testing.TB, rows [][]string, after string, formats ...string) []byte {
 	t.Helper()
 	f := excelize.NewFile()
@@ -42,7 +42,7 @@ func cells(t testing.TB, rows [][]string, after string, formats ...string) []byt
 
 func inline(text string) string { return `<c t="inlineStr"><is><t>` + text + `</t></is></c>` }
 
-// cellRow is a row of header, in which some cells are others.
+// cellRow returns a row of header with some cells replaced.
 func cellRow(n int, other map[int]string) []string {
 	row := []string{inline(fmt.Sprint("p", n)), inline(fmt.Sprint("e", n)), inline("Åsa"), inline("Ek"), inline("school"), inline("j"), inline("100"), inline("2020-01-01"), "<c/>", "<c/>"}
 	for i, cell := range other {
@@ -51,10 +51,10 @@ func cellRow(n int, other map[int]string) []string {
 	return row
 }
 
-// TestACellWithoutAValueIsNoEmptyOne: errors, formulas that were never calculated
-// and merged cells leave the row out, with a problem that says what to do, and an
-// empty text that a formula gives is one.
-func TestACellWithoutAValueIsNoEmptyOne(t *testing.T) {
+// TestCellWithoutAValueIsNotEmpty checks that errors, formulas without a cached
+// value and merged cells leave the row out, with advice, and that an empty text
+// from a formula is an empty value.
+func TestCellWithoutAValueIsNotEmpty(t *testing.T) {
 	ods := func(cell string) []byte {
 		rows := [][]string{strings.Split(strings.TrimSpace(header), ","), {"p1", "e1", "Åsa", "Ek", "school", "j", "100", "2020-01-01", "CELL", ""}, {"p2", "e2", "Bo", "Ek", "school", "j", "100", "2020-01-01", "", ""}}
 		return repack(t, inODS(t, rows, "T"), "content.xml", func(text []byte) []byte {
@@ -113,7 +113,8 @@ func TestACellWithoutAValueIsNoEmptyOne(t *testing.T) {
 	}
 }
 
-// TestNumbersAreReadInFull: a format neither rounds, hides nor decorates a number.
+// TestNumbersAreReadInFull checks that a number format neither rounds, hides nor
+// decorates a number.
 func TestNumbersAreReadInFull(t *testing.T) {
 	formats := []string{"#,##0", "0.00", ";;;", "0 %", "0000", "000000-0000", `0" kr"`, "0.00E+00", "yyyy-mm-dd", "[Red]0", "# ?/?"}
 	for _, c := range []struct {
@@ -147,9 +148,9 @@ func TestNumbersAreReadInFull(t *testing.T) {
 	}
 }
 
-// TestAWrongXPathIsNamed: what no record has is said with the column that it is
-// for, also where other XPaths look like data.
-func TestAWrongXPathIsNamed(t *testing.T) {
+// TestWrongXPathIsNamed checks that an XPath that no record has is reported with
+// its column, also when other XPaths look like data.
+func TestWrongXPathIsNamed(t *testing.T) {
 	s := detecting
 	s.Format, s.Record = "xml", "/x/r"
 	const text = `<x><r id="p1" e="e1"><G>Åsa</G><F>Ek</F><From>2020-01-01</From></r></x>`
@@ -175,8 +176,9 @@ func TestAWrongXPathIsNamed(t *testing.T) {
 	}
 }
 
-// TestSharesOfOneAreNoPercent: where a column has 0.25 … 1, its 1 is full time.
-func TestSharesOfOneAreNoPercent(t *testing.T) {
+// TestFractionsAreNotPercent checks that in a column with values 0.25 … 1, a 1 is
+// full time and not one percent.
+func TestFractionsAreNotPercent(t *testing.T) {
 	for values, want := range map[string]int{"0.5 1 1": 0, "0,25 1 0": 1, "1 1 1": 3, "0.5 100 75": 3, "0.5% 1 1": 3, "0 0 1": 3, "50 1 0.5": 3} {
 		text := strings.ReplaceAll(header, ",", ";")
 		for i, v := range strings.Fields(values) {
@@ -202,9 +204,9 @@ func TestSharesOfOneAreNoPercent(t *testing.T) {
 	}
 }
 
-// TestAProblemSaysAThingOnce: of a row whose fields are shifted, and of a column
+// TestProblemIsReportedOnce checks a row whose fields are shifted, and a column
 // that fills several.
-func TestAProblemSaysAThingOnce(t *testing.T) {
+func TestProblemIsReportedOnce(t *testing.T) {
 	s := detecting
 	s.Columns = map[string]string{"leave_start": "start_date"}
 	for name, c := range map[string]struct {

@@ -6,11 +6,11 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// What a row says is compared here with what is known of its person. A row that is
-// more likely a mistake than a fact is left out, and the person stays as they are.
+// These checks compare a row with what is known about its person. A row that is
+// more likely a mistake than a fact is left out, and the person is not changed.
 
-// check reports rows that cannot be what they say.
-func (r *run) check(s *PersonRows) {
+// checkPerson reports rows that are implausible.
+func (r *run) checkPerson(s *PersonRows) {
 	r.keepProtected(s)
 	r.keepEmptiedEmail(s)
 	for n, row := range s.Rows {
@@ -18,7 +18,7 @@ func (r *run) check(s *PersonRows) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id is known as another person's: all rows of its person are left out, and both people stay as they are; %s", perPerson(r.Source))
+			r.problem(row, "the employment_id belongs to another person: all rows of its person are left out, and neither person is changed; %s", perPersonAdvice(r.Source))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -34,11 +34,11 @@ func (r *run) check(s *PersonRows) {
 		if i < 0 || s.Person.Keys[i].Facts == nil {
 			continue
 		}
-		// A number can be corrected, and people change their names; both at once
-		// is more likely somebody else under a number used again.
+		// A correction changes the number, a marriage the name; both at once more
+		// likely means another person under a reused key.
 		before := s.Person.Keys[i].Facts
 		if name := emptiedName(*before, row.Person); name != "" {
-			r.warn(row, "the %s is empty, and was not before: the person has the other name alone from now on; correct it in HR if that is not meant", name)
+			r.warn(row, "the %s is empty, and had a value before: the person has only the other name from now on; correct it in HR if that is not intended", name)
 		}
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
@@ -62,7 +62,7 @@ func (r *run) keepInterrupted(s *PersonRows) {
 			continue
 		}
 		if e.Key.Source != r.Source.Name || r.Export.BadEmployments[e.Key.Key] || slices.ContainsFunc(s.Rows, func(row Row) bool { return row.EmploymentKey == e.Key.Key }) {
-			return // it runs on, or the export says when it ended
+			return // it continues, or the export has its end
 		}
 		runs = true
 	}
@@ -90,10 +90,10 @@ func emptiedName(before, now identity.PersonFacts) string {
 	return ""
 }
 
-// cancels says whether an end more than a day before the start cancels the
-// employment. It does while the employment has not begun: no one has access
-// through it yet, and no one is let in on a first day that HR has taken back.
-// Once it has begun the row is bad, and the person stays as they are.
+// cancels reports whether an end more than a day before the start cancels the
+// employment. It does while the employment has not begun: it gives no access yet,
+// and must not give it on a first day that HR has withdrawn. Once it has begun
+// the row is bad, and the person is not changed.
 func (r *run) cancels(s *PersonRows, row Row) bool {
 	column := r.Source.Shown("end_date")
 	begun := slices.ContainsFunc(s.Person.Employments, func(e identity.Employment) bool {
@@ -103,7 +103,7 @@ func (r *run) cancels(s *PersonRows, row Row) bool {
 		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	} else {
-		r.problem(row, "column %s: it is before the start: it is taken for an employment that never takes place, as it has not begun", column)
+		r.problem(row, "column %s: it is before the start: it cancels the employment, which has not begun", column)
 		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 	}
 	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn

@@ -33,7 +33,7 @@ var disguises = map[string]func(string) string{
 	"a mark before":    func(s string) string { return "\ufeff" + s },
 }
 
-// one is the employment that all disguises are of.
+// one is the employment in all disguises.
 var one = map[string]string{"person_id": "P 1", "employment_id": "E 1", "given_name": "Åsa Märta", "family_name": "von Öst", "unit": "school", "job_code": "S 1", "job_title": "Leg sjuksköterska",
 	"employment_type": "till svidare", "employment_percent": "75", "manager_id": "P 2", "start_date": "2020-01-01", "protected": "no", "cost_centre": "kst å 1"}
 
@@ -45,7 +45,7 @@ func disguised(as func(string) string) map[string]string {
 	return out
 }
 
-// readOne reads one employment and returns it without its line.
+// readOne reads one employment and returns it without its line number.
 func readOne(t *testing.T, content string, format string) hr.Row {
 	t.Helper()
 	s := detecting
@@ -75,8 +75,8 @@ func inJSON(t *testing.T, values any) string {
 	return string(b)
 }
 
-// TestTextThatLooksEqualIsEqual: keys, values, units and the names of columns
-// are brought into one form where they are read, in every format.
+// TestTextThatLooksEqualIsEqual checks that keys, values, units and column names
+// are cleaned where they are read, in every format.
 func TestTextThatLooksEqualIsEqual(t *testing.T) {
 	same := func(s string) string { return s }
 	want := readOne(t, inCSV(one, same), "csv")
@@ -96,8 +96,8 @@ func TestTextThatLooksEqualIsEqual(t *testing.T) {
 	}
 }
 
-// TestAFeedAndAViewAreCleaned, as files are.
-func TestAFeedAndAViewAreCleaned(t *testing.T) {
+// TestFeedsAndViewsAreCleaned checks the same for feeds and views.
+func TestFeedsAndViewsAreCleaned(t *testing.T) {
 	const want = "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library"
 	for name, as := range disguises {
 		f := newFixture(t)
@@ -140,7 +140,7 @@ func TestAFeedAndAViewAreCleaned(t *testing.T) {
 	}
 }
 
-// unclean stores an employment as a version did that did not clean text.
+// unclean stores an employment as an older version did, without cleaning text.
 func (f *fixture) unclean(as func(string) string) {
 	f.t.Helper()
 	terms := identity.Terms{Unit: as("school"), JobCode: as("S 1"), JobTitle: as("Leg sjuksköterska"), Type: as("till svidare"), Percent: 75, ManagerKey: as("P 2"), Attributes: map[string]string{"cost_centre": as("kst å 1")}}
@@ -155,7 +155,7 @@ func (f *fixture) unclean(as func(string) string) {
 	}
 }
 
-// everybody are the people in the database, with their keys as they are stored.
+// everybody returns the people in the database, with their stored keys.
 func (f *fixture) everybody() (all []identity.Person) {
 	f.t.Helper()
 	for p, err := range f.db.People(context.Background(), store.AllPeople) {
@@ -167,11 +167,11 @@ func (f *fixture) everybody() (all []identity.Person) {
 	return all
 }
 
-// TestWhatWasStoredUncleanedIsTheSameAfterwards: an import into a database that
-// has keys and values from before text was cleaned makes no second person, ends
-// nobody, is not held, tells nothing as late, and stores the clean values; the
-// import after it has nothing new.
-func TestWhatWasStoredUncleanedIsTheSameAfterwards(t *testing.T) {
+// TestImportIntoUncleanedDatabase checks that an import into a database with keys
+// and values from before text was cleaned creates no second person, ends no
+// employment, is not held, reports nothing as late, and stores the clean values;
+// the next import changes nothing.
+func TestImportIntoUncleanedDatabase(t *testing.T) {
 	boss := map[string]string{"person_id": "P 2", "employment_id": "E 2", "given_name": "Bo", "family_name": "Ek", "unit": "school", "start_date": "2020-01-01", "protected": "no"}
 	for name, as := range disguises {
 		for _, changes := range []bool{false, true} {
@@ -211,9 +211,9 @@ func TestWhatWasStoredUncleanedIsTheSameAfterwards(t *testing.T) {
 	}
 }
 
-// TestABadRowKeepsWhoIsStoredUncleaned: the person a bad row names is not ended for
-// being stored in other bytes.
-func TestABadRowKeepsWhoIsStoredUncleaned(t *testing.T) {
+// TestBadRowKeepsAPersonStoredUncleaned checks that the person of a bad row is
+// not ended because the stored key has other bytes.
+func TestBadRowKeepsAPersonStoredUncleaned(t *testing.T) {
 	f := newFixture(t)
 	f.unclean(disguises["zero-width space"])
 	r := f.take("person_id,employment_id,given_name,family_name,unit,start_date,protected,job_code,job_title,employment_type,employment_percent,manager_id,cost_centre\n" +
@@ -228,7 +228,7 @@ func TestABadRowKeepsWhoIsStoredUncleaned(t *testing.T) {
 	}
 }
 
-// TestWhatIsReadIsClean: of any file, everything that is text.
+// TestWhatIsReadIsClean checks all text that is read from any file.
 func TestWhatIsReadIsClean(t *testing.T) {
 	u := units(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -257,8 +257,8 @@ func TestWhatIsReadIsClean(t *testing.T) {
 	})
 }
 
-// TestNamesWithHiddenCharactersAreProblems: a row whose name could look like
-// another is left out, with its column and without its value.
+// TestNamesWithHiddenCharactersAreProblems checks that such a row is left out,
+// and reported with its column and without its value.
 func TestNamesWithHiddenCharactersAreProblems(t *testing.T) {
 	for column, name := range map[string]string{"given_name": "Hemlig\u202estam", "family_name": "Hemlig\u200bstam"} {
 		values := map[string]string{}

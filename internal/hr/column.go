@@ -11,45 +11,45 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-// value is one that is made of fields: joined by +, or by a template.
-type value struct {
+// columnValue is a value made of several fields: joined by +, or by a template.
+type columnValue struct {
 	config.Value
-	names []string // of the columns, as the value has them
+	names []string // the names of the columns, as the value has them
 	at    []int    // their fields
 }
 
-// skipped are the rows that are none by one of their fields.
-type skipped struct {
+// skipRule skips rows by the value of one field.
+type skipRule struct {
 	field  int
 	values []string
 }
 
-// tooLong stands for a value that has more characters than any may have.
-const tooLong = "\x00too long"
+// tooLongMarker stands for a value that is longer than the maximum.
+const tooLongMarker = "\x00too long"
 
-// find returns the field of a column: by its name in the file, or by behov's.
-func (p *parser) find(name string, at map[string]int) (int, bool) {
+// findColumn returns the field of a column: by its mapped name, or by behov's.
+func (p *parser) findColumn(name string, at map[string]int) (int, bool) {
 	name = identity.CleanText(name)
-	if i, ok := p.named(name, at); ok {
+	if i, ok := p.findByName(name, at); ok {
 		return i, true
 	}
 	mapped, ok := p.source.Columns[name]
 	if !ok {
 		return 0, false
 	}
-	return p.named(identity.CleanText(mapped), at)
+	return p.findByName(identity.CleanText(mapped), at)
 }
 
-// named returns the field of a column by its name in the file: the very name, or the
-// one that is the same in other letters.
-func (p *parser) named(name string, at map[string]int) (int, bool) {
+// findByName returns the field of a column by its name in the file: exact, or
+// otherwise in another case.
+func (p *parser) findByName(name string, at map[string]int) (int, bool) {
 	if i, ok := at[name]; ok {
 		return i, true
 	}
 	return sheet.FindName(p.header, name)
 }
 
-// readColumn finds out where a column gets its value from.
+// readColumn determines where a column gets its value from.
 func (p *parser) readColumn(column string, at map[string]int, header []string, refuse func(string, []string) error) error {
 	own := !slices.Contains(config.Canonical, column)
 	there := func(name string, field int) {
@@ -73,7 +73,7 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	if text == "" {
 		text = column
 	}
-	if i, ok := p.named(text, at); ok {
+	if i, ok := p.findByName(text, at); ok {
 		there(text, i)
 		return nil
 	}
@@ -92,8 +92,9 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	return nil
 }
 
-// readValue finds the fields that a value is made of. What is missing is said.
-func (p *parser) readValue(column, text string, at map[string]int) (v value, missing string) {
+// readValue finds the fields of a value. It returns a message when one is
+// missing.
+func (p *parser) readValue(column, text string, at map[string]int) (v columnValue, missing string) {
 	of, err := config.ReadValue(column, text)
 	if err != nil {
 		return v, err.Error()
@@ -105,29 +106,29 @@ func (p *parser) readValue(column, text string, at map[string]int) (v value, mis
 	case of.Parts != nil:
 		v.names = of.Parts
 	default:
-		return v, p.lacks(of.Name)
+		return v, p.missingColumn(of.Name)
 	}
 	for _, name := range v.names {
-		i, ok := p.find(name, at)
+		i, ok := p.findColumn(name, at)
 		if !ok {
-			return v, p.lacks(name)
+			return v, p.missingColumn(name)
 		}
 		v.at = append(v.at, i)
 	}
 	return v, ""
 }
 
-// lacks says that the file has no such column.
-func (p *parser) lacks(name string) string {
-	if p.source.Format == "xml" { // whose columns are those that a record has
+// missingColumn returns the message that the file has no such column.
+func (p *parser) missingColumn(name string) string {
+	if p.source.Format == "xml" { // the columns are those of a record
 		return "no record has " + name
 	}
 	return fmt.Sprintf("there is no column %q", name)
 }
 
-// of makes the value of a row. One that has a part that is empty, or has what says so,
-// is not joined.
-func (v value) of(fields []string, isEmpty func(text string) bool) string {
+// join returns the value of a row. It is empty when any part is, or holds a text that
+// stands for no value.
+func (v columnValue) join(fields []string, isEmpty func(text string) bool) string {
 	field := func(name string) string {
 		if i := v.at[slices.Index(v.names, name)]; i < len(fields) && !isEmpty(fields[i]) {
 			return fields[i]
@@ -144,18 +145,18 @@ func (v value) of(fields []string, isEmpty func(text string) bool) string {
 		return strings.Join(parts, "+")
 	}
 	text, err := v.Template.Execute(field)
-	if text = identity.CleanText(text); err != nil || utf8.RuneCountInString(text) > mostField {
-		return tooLong
+	if text = identity.CleanText(text); err != nil || utf8.RuneCountInString(text) > maxFieldLength {
+		return tooLongMarker
 	}
 	return text
 }
 
-// make makes the values of a row that are not just a field.
-func (p *parser) make(fields []string) {
+// renderValues renders the values of a row that are not a single field.
+func (p *parser) renderValues(fields []string) {
 	clear(p.now)
-	fill := func(column string, v value) {
+	fill := func(column string, v columnValue) {
 		isEmpty := func(text string) bool { return p.source.Empty.Has(column, text) }
-		if p.now[column] = v.of(fields, isEmpty); isEmpty(p.now[column]) {
+		if p.now[column] = v.join(fields, isEmpty); isEmpty(p.now[column]) {
 			p.now[column] = ""
 		}
 	}
@@ -163,14 +164,14 @@ func (p *parser) make(fields []string) {
 		fill(column, v)
 	}
 	for column, v := range p.otherwise {
-		if p.value(column, fields) == "" {
+		if p.valueOf(column, fields) == "" {
 			fill(column, v)
 		}
 	}
 }
 
-// value returns what a row says of a column.
-func (p *parser) value(column string, fields []string) string {
+// valueOf returns a row's value of a column.
+func (p *parser) valueOf(column string, fields []string) string {
 	if v := p.now[column]; v != "" {
 		return v
 	}
@@ -186,7 +187,7 @@ func (p *parser) value(column string, fields []string) string {
 	return p.constants[column]
 }
 
-// fieldsOf returns the fields that a column is read from.
+// fieldsOf returns the fields from which a column is read.
 func (p *parser) fieldsOf(column string) []int {
 	if v, ok := p.made[column]; ok {
 		return v.at
@@ -200,14 +201,14 @@ func (p *parser) fieldsOf(column string) []int {
 	return nil
 }
 
-// skipsRow says whether the source's settings say that a row is none.
+// skipsRow reports whether the source's settings skip a row.
 func (p *parser) skipsRow(fields []string) bool {
-	return slices.ContainsFunc(p.skipped, func(s skipped) bool {
+	return slices.ContainsFunc(p.skipped, func(s skipRule) bool {
 		return s.field < len(fields) && slices.ContainsFunc(s.values, func(v string) bool { return strings.EqualFold(v, identity.CleanText(fields[s.field])) })
 	})
 }
 
-// reportRowFaults makes one problem of all that is wrong with a row.
+// reportRowFaults reports all faults of a row as one problem.
 func (p *parser) reportRowFaults(row Row) {
 	if len(p.wrong) == 0 {
 		return
@@ -215,7 +216,7 @@ func (p *parser) reportRowFaults(row Row) {
 	var texts, values []string
 	for i, f := range p.wrong {
 		if slices.ContainsFunc(p.wrong[:i], func(g fault) bool { return g.text == f.text }) {
-			continue // of a column that fills several
+			continue // of a column that several are made of
 		}
 		texts = append(texts, f.text)
 		if f.value != "" {
@@ -226,9 +227,10 @@ func (p *parser) reportRowFaults(row Row) {
 	p.wrong = p.wrong[:0]
 }
 
-// perPerson says what to do where each person's employments are numbered from 1.
-func (p *parser) perPerson() string { return perPerson(p.source) }
+// perPersonAdvice returns what to do where each person's employments are numbered
+// from 1.
+func (p *parser) perPersonAdvice() string { return perPersonAdvice(p.source) }
 
-func perPerson(s config.Source) string {
+func perPersonAdvice(s config.Source) string {
 	return fmt.Sprintf("where employments are numbered for each person only, make it of both: employment_id: person_id+employment_id under hr.sources.%s.columns", s.Name)
 }

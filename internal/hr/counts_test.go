@@ -8,8 +8,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// TestRowsLeftOutAndQuestionsAreCountedApart: a row that raises a question goes in,
-// one that is repeated is not left out, and of a row with two mistakes one is.
+// TestRowsLeftOutAndQuestionsAreCountedApart checks that a row with a question is
+// accepted, that a repeated row does not count as left out, and that a row with
+// two mistakes counts once.
 func TestRowsLeftOutAndQuestionsAreCountedApart(t *testing.T) {
 	f := newFixture(t)
 	const withNumber = "person_id,employment_id,given_name,family_name,national_id,start_date\n"
@@ -52,9 +53,9 @@ func TestAQuestionSaysFromWhereThePersonIsKnown(t *testing.T) {
 	}
 }
 
-// TestARenewalIsPointedOutBeforeItEndsAccess: the start of a running employment
-// that is moved into the future waits for a release.
-func TestARenewalIsPointedOutBeforeItEndsAccess(t *testing.T) {
+// TestRenewalIsReportedBeforeItEndsAccess checks that a start of an active
+// employment that moves into the future awaits a release.
+func TestRenewalIsReportedBeforeItEndsAccess(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	renewed := strings.Replace(twoPeople, "2020-01-01", "2026-12-01", 1)
@@ -89,11 +90,11 @@ func TestARenewalIsPointedOutBeforeItEndsAccess(t *testing.T) {
 	}
 }
 
-// TestARenewalUnderANewNumberEndsNothing: the running employment is not in the file any
-// more, and the same person is, with one that begins later; or it is there with a start
-// in the future and its old end. Both keep the person as they are, until a release.
-func TestARenewalUnderANewNumberEndsNothing(t *testing.T) {
-	line := strings.SplitAfter(twoPeople, "\n")[3] // of one who has no other
+// TestRenewalUnderANewNumberEndsNothing checks that a person is unchanged until a
+// release when the active employment is missing and a later one is listed, and
+// when it is listed with a start in the future and its old end.
+func TestRenewalUnderANewNumberEndsNothing(t *testing.T) {
+	line := strings.SplitAfter(twoPeople, "\n")[3] // of a person without another employment
 	for name, renewed := range map[string]string{
 		"a new employment":           strings.Replace(twoPeople, line, strings.NewReplacer("E3", "E9", "2022-01-01", "2027-01-01").Replace(line), 1),
 		"the old end, the new start": strings.Replace(twoPeople, line, strings.NewReplacer("2022-01-01,", "2027-01-01,2026-12-31").Replace(line), 1),
@@ -122,8 +123,9 @@ func TestARenewalUnderANewNumberEndsNothing(t *testing.T) {
 	}
 }
 
-// TestAnEmptyCellUnmasksNobody: who was protected stays so until HR says no.
-func TestAnEmptyCellUnmasksNobody(t *testing.T) {
+// TestEmptyCellUnmasksNobody checks that a protected person remains protected
+// until HR says no.
+func TestEmptyCellUnmasksNobody(t *testing.T) {
 	file := func(protected string) string {
 		return strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,"+protected, 1)
 	}

@@ -23,8 +23,8 @@ func swedish(t testing.TB) config.Source {
 	return s
 }
 
-// TestDatesOfAnExportAreThoseMeant: times at midnight are dates, instants are days
-// of the organisation, in every column of dates.
+// TestDatesOfAnExportAreThoseMeant checks that times at midnight are dates, and
+// instants are days of the organisation, in every date column.
 func TestDatesOfAnExportAreThoseMeant(t *testing.T) {
 	text := strings.Replace(header, "protected", "leave_start", 1) +
 		"1,E1,Åsa,Ek,school,1,100,2019-01-01 00:00:00,2026-11-30T23:00:00.000Z,2020-01-01T00:00:00+01:00\n"
@@ -37,23 +37,25 @@ func TestDatesOfAnExportAreThoseMeant(t *testing.T) {
 	}
 }
 
-// TestATimeThatIsNoMidnightIsAWarning: one for each column, and the rows go in.
-func TestATimeThatIsNoMidnightIsAWarning(t *testing.T) {
+// TestTimeOtherThanMidnightIsAWarning checks one warning for each column, and
+// that the rows are accepted.
+func TestTimeOtherThanMidnightIsAWarning(t *testing.T) {
 	text := header + "1,E1,Åsa,Ek,school,1,100,2019-01-01,2026-11-30T21:00:00Z,\n2,E2,Bo,Dahl,school,1,100,2019-01-01,2026-11-30T21:00:00Z,\n"
 	export, err := hr.Read("hr.csv", []byte(text), swedish(t), nil, units(t), today)
 	if err != nil || len(export.Rows) != 2 || export.Rows[0].End != "2026-11-30" {
 		t.Fatal(export, err)
 	}
-	if p := export.Problems; len(p) != 1 || !p[0].Warning || p[0].Line != 2 || !strings.Contains(p[0].Text, "end_date: the time of day is no midnight here (in 2 rows") {
+	if p := export.Problems; len(p) != 1 || !p[0].Warning || p[0].Line != 2 || !strings.Contains(p[0].Text, "end_date: the time of day is not midnight (in 2 rows") {
 		t.Errorf("%v", p)
 	}
 }
 
-// TestASerialDateIsSaidToBeOne: and date_format can name it.
-func TestASerialDateIsSaidToBeOne(t *testing.T) {
+// TestSerialDateIsReported checks the message, and that date_format can list
+// EXCEL.
+func TestSerialDateIsReported(t *testing.T) {
 	text := header + "1,E1,Åsa,Ek,school,1,100,43466,,\n"
 	export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
-	if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "number of a day as Excel counts them") || !strings.Contains(export.Problems[0].Text, "list EXCEL under hr.sources.hr.date_format") {
+	if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "an Excel serial date") || !strings.Contains(export.Problems[0].Text, "list EXCEL under hr.sources.hr.date_format") {
 		t.Fatal(export, err)
 	}
 	s := detecting
@@ -63,9 +65,9 @@ func TestASerialDateIsSaidToBeOne(t *testing.T) {
 	}
 }
 
-// TestADatabasesTimestampIsADayHere: SQLite gives text that looks like a time as
-// one, with its zone.
-func TestADatabasesTimestampIsADayHere(t *testing.T) {
+// TestDatabaseTimestampIsALocalDay checks SQLite, which returns text that looks
+// like a time as one, with its zone.
+func TestDatabaseTimestampIsALocalDay(t *testing.T) {
 	f := newFixture(t)
 	file := filepath.Join(t.TempDir(), "hr.db")
 	db := sqlx.MustOpen("sqlite", file)

@@ -11,41 +11,40 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// PersonRows is a person whom rows of an export are about.
+// PersonRows is a person with the export's rows about them.
 type PersonRows struct {
-	// Person is as known, with what each source says of them. Of somebody new
-	// it is the zero person.
+	// Person is the stored person, with each source's record. It is the zero
+	// person for a new one.
 	Person identity.Person
-	// Rows are those of all the keys by which the source calls the person.
+	// Rows are those of all keys by which the source identifies the person.
 	Rows []Row
-	// Joins is set when the rows of a key that is new are those of a person who
-	// is known already.
+	// Joins holds the new keys whose rows are those of a known person.
 	Joins map[string]bool
 }
 
-// differ says, as events, what an export says of a person that is new.
+// differ converts the rows of a person into events.
 type differ struct {
 	source string
-	full   bool // the export is all there is
+	full   bool // the export is complete
 	today  identity.Date
 	now    time.Time
 	newID  func() string
-	// keep says of an employment, by the source's key, that it must not be
-	// withdrawn though the export lacks it.
+	// keep reports, by the source's key, whether an employment must not be
+	// withdrawn although the export lacks it.
 	keep   func(key string) bool
 	events []identity.Event
 }
 
-// Diff compares what an export says of people with what is known and says, as
-// events, what is new. Subjects and rows in any order give the same events,
-// but for the IDs given to what is new. With full, the rows are all that the
-// source has, and a known employment without one is withdrawn, unless keep
-// says otherwise.
+// Diff compares what an export states about people with what is stored, and
+// returns the differences as events. The order of subjects and rows does not
+// affect the events, except the IDs of new people and employments. With full, the
+// rows are all that the source has, and a known employment without a row is
+// withdrawn, unless keep reports otherwise.
 func Diff(subjects []PersonRows, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
 	d := &differ{source: source, full: full, today: today, now: now, newID: newID, keep: keep}
 	subjects = slices.Clone(subjects)
 	slices.SortFunc(subjects, func(a, b PersonRows) int {
-		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
+		return cmp.Or(cmp.Compare(a.firstKey(), b.firstKey()), cmp.Compare(a.Person.ID, b.Person.ID))
 	})
 	for _, s := range subjects {
 		d.subject(s)
@@ -53,9 +52,9 @@ func Diff(subjects []PersonRows, source string, full bool, today identity.Date, 
 	return d.events
 }
 
-// first is the smallest key of the person, for an order that does not depend
-// on the IDs given to them.
-func (s PersonRows) first() string {
+// firstKey returns the smallest key of the person, for an order that does not
+// depend on new IDs.
+func (s PersonRows) firstKey() string {
 	key := ""
 	for _, r := range s.Rows {
 		if key == "" || r.PersonKey < key {
@@ -92,7 +91,7 @@ func (d *differ) subject(s PersonRows) {
 	d.employments(p, s.Rows)
 }
 
-// person says what is new of a person's own facts, and returns their ID.
+// person emits the changes of a person's own facts, and returns their ID.
 func (d *differ) person(p identity.Person, known, joins bool, key string, rows []Row) identity.PersonID {
 	newest := newestOf(rows)
 	facts := newest.Person
@@ -110,7 +109,7 @@ func (d *differ) person(p identity.Person, known, joins bool, key string, rows [
 	return e.Person
 }
 
-// newestOf returns the row that says what holds of a person.
+// newestOf returns the row with the current facts of a person.
 func newestOf(rows []Row) Row {
 	return slices.MaxFunc(rows, func(a, b Row) int { return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(b.Line, a.Line)) })
 }
@@ -151,15 +150,15 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	slices.SortFunc(rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.Stamp, b.Stamp), cmp.Compare(a.ValidFrom, b.ValidFrom), cmp.Compare(a.Line, b.Line))
 	})
-	before := e.EmploymentFacts // as it was stored, perhaps by a version that did not clean it
-	e.EmploymentFacts = cleaned(before)
+	before := e.EmploymentFacts // as stored, possibly by a version that did not clean it
+	e.EmploymentFacts = cleanFacts(before)
 	facts, withdrawn := e.EmploymentFacts, e.Withdrawn
-	moved := known && e.PersonKey != rows[len(rows)-1].PersonKey // from one of the person's records to another
+	moved := known && e.PersonKey != rows[len(rows)-1].PersonKey // moved from one of the person's records to another
 	if d.full {
 		facts, withdrawn = d.fullTerms(e, rows), ""
 	} else {
 		for _, r := range rows {
-			facts, withdrawn = d.part(facts, withdrawn, r)
+			facts, withdrawn = d.applyChange(facts, withdrawn, r)
 		}
 	}
 	if facts.StatedEnd = e.StatedEnd; facts.End != e.End {
@@ -173,16 +172,16 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	case !known:
 		event.Kind, event.Employment, event.Effective = identity.EmploymentAdded, identity.EmploymentID(d.newID()), min(d.today, facts.Start)
 	case e.Withdrawn == withdrawn && e.Equal(facts) && !moved:
-		if !before.Equal(facts) { // the same in other bytes
+		if !before.Equal(facts) { // not only equal in another encoding
 			d.event(event)
 		}
 		return
 	case !e.Equal(facts):
-		event.Effective = min(d.today, difference(e.EmploymentFacts, facts))
+		event.Effective = min(d.today, firstDifference(e.EmploymentFacts, facts))
 		if e.Withdrawn != "" && withdrawn == "" {
 			event.Effective = min(event.Effective, e.Withdrawn)
 		}
-	case e.Withdrawn != "" && withdrawn == "": // it is back
+	case e.Withdrawn != "" && withdrawn == "": // it is listed again
 		event.Effective = min(d.today, e.Withdrawn)
 	}
 	if !known || moved || !e.Equal(facts) || e.Withdrawn != "" && withdrawn == "" {
@@ -193,9 +192,8 @@ func (d *differ) employment(person identity.PersonID, key string, e identity.Emp
 	}
 }
 
-// cleaned returns facts with their text in the one form in which it is compared.
-// Keys stay as they are stored.
-func cleaned(f identity.EmploymentFacts) identity.EmploymentFacts {
+// cleanFacts returns facts with their text in canonical form. Keys are unchanged.
+func cleanFacts(f identity.EmploymentFacts) identity.EmploymentFacts {
 	f.Terms = slices.Clone(f.Terms)
 	for i, t := range f.Terms {
 		t.Unit, t.JobCode, t.JobTitle, t.Type = identity.CleanText(t.Unit), identity.CleanText(t.JobCode), identity.CleanText(t.JobTitle), identity.CleanText(t.Type)
@@ -208,9 +206,8 @@ func cleaned(f identity.EmploymentFacts) identity.EmploymentFacts {
 	return f
 }
 
-// fullTerms returns what the rows of a full export say of an employment. Terms
-// that do not say from which day they hold do so from the day on which they
-// are learnt: what was before stays as it was.
+// fullTerms returns the terms of an employment from the rows of a full export.
+// Terms without a valid_from apply from today on: earlier terms are unchanged.
 func (d *differ) fullTerms(e identity.Employment, rows []Row) identity.EmploymentFacts {
 	last := rows[len(rows)-1]
 	f := identity.EmploymentFacts{Start: last.Start, End: last.End, SponsorKey: last.SponsorKey, Stamp: last.Stamp}
@@ -221,7 +218,7 @@ func (d *differ) fullTerms(e identity.Employment, rows []Row) identity.Employmen
 	}
 	sortLeaves(f.Leaves)
 	if rows[0].ValidFrom == "" {
-		f.Terms = d.revised(e, last)
+		f.Terms = d.reviseTerms(e, last)
 		return f
 	}
 	for _, r := range rows {
@@ -236,9 +233,9 @@ func sortLeaves(leaves []identity.Leave) {
 	slices.SortFunc(leaves, func(a, b identity.Leave) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
 }
 
-// revised returns the terms of an employment of which a source tells only
-// those of today.
-func (d *differ) revised(e identity.Employment, r Row) []identity.Terms {
+// reviseTerms returns the terms of an employment of which a source lists only the
+// current ones.
+func (d *differ) reviseTerms(e identity.Employment, r Row) []identity.Terms {
 	begins := r.Start
 	if e.Start != "" {
 		begins = max(begins, e.Start)
@@ -261,9 +258,9 @@ func (d *differ) revised(e identity.Employment, r Row) []identity.Terms {
 	return identity.Put(past, t)
 }
 
-// part returns the facts with what a row of changes says. What the source said
-// later stands, in whatever order it comes.
-func (d *differ) part(f identity.EmploymentFacts, withdrawn identity.Date, r Row) (identity.EmploymentFacts, identity.Date) {
+// applyChange returns the facts after a row of a delta. Statements with a later
+// stamp win, in whatever order they arrive.
+func (d *differ) applyChange(f identity.EmploymentFacts, withdrawn identity.Date, r Row) (identity.EmploymentFacts, identity.Date) {
 	fresh := f.Start == ""
 	if fresh || r.Stamp >= f.Stamp {
 		f.Start, f.End, f.SponsorKey, f.Stamp = r.Start, r.End, r.SponsorKey, r.Stamp
@@ -282,7 +279,7 @@ func (d *differ) part(f identity.EmploymentFacts, withdrawn identity.Date, r Row
 	}
 	t := r.Terms
 	switch {
-	case r.Removed: // what is taken back says nothing of its terms
+	case r.Removed: // a removal states no terms
 		return f, withdrawn
 	case r.ValidFrom != "":
 		t.From = r.ValidFrom
@@ -298,9 +295,9 @@ func (d *differ) part(f identity.EmploymentFacts, withdrawn identity.Date, r Row
 	return f, withdrawn
 }
 
-// difference returns the first day on which two sets of facts about one
+// firstDifference returns the first day on which two sets of facts about one
 // employment differ.
-func difference(a, b identity.EmploymentFacts) identity.Date {
+func firstDifference(a, b identity.EmploymentFacts) identity.Date {
 	var days []identity.Date
 	day := func(differ bool, of ...identity.Date) {
 		for _, d := range of {
@@ -336,8 +333,8 @@ func difference(a, b identity.EmploymentFacts) identity.Date {
 	return slices.Min(days)
 }
 
-// text is everything a row says, for a hash of it.
-func (r Row) text() string {
+// hashText returns everything that a row states, for its hash.
+func (r Row) hashText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %q %q %q %q %q %q %t %q %q %q %q %q %q %q %t", r.PersonKey, r.EmploymentKey, r.Person.GivenName, r.Person.FamilyName, r.Person.NationalID, r.Person.Email,
 		r.Person.Phone, r.Person.Protected, r.Start, r.End, r.Leave.Start, r.Leave.End, r.SponsorKey, r.ValidFrom, r.Stamp, r.Removed)

@@ -183,7 +183,7 @@ func (r *run) warnEmptied(s *PersonRows, row Row, column, was string, would iden
 	}
 	shown := r.Source.Shown(column)
 	if r.Export.Partial {
-		r.warn(row, "column %s: it is empty%s: what it gave ends; correct it in HR if that is not meant", shown, text)
+		r.warn(row, "column %s: it is empty%s: the access it gave ends; correct it in HR if that is not meant", shown, text)
 		return false
 	}
 	r.warn(row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", shown, text)

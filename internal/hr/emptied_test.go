@@ -9,10 +9,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// TestAnEmptiedUnitTakesNothing: the unit, job code or type of one employment that is
-// empty and was not stays, with a warning that says what it was, and is held until a
-// person decides. Everything else of the row is taken.
-func TestAnEmptiedUnitTakesNothing(t *testing.T) {
+// TestEmptiedUnitRevokesNothing checks that a unit, job code or type that is
+// empty and had a value is kept, with a warning that shows the value, and is held
+// until a person decides. The rest of the row applies.
+func TestEmptiedUnitRevokesNothing(t *testing.T) {
 	for column, c := range map[string][2]string{"unit": {"Dahl,library,2,50", "Dahl,,2,60"}, "job_code": {"Dahl,library,2,50", "Dahl,library,,60"}} {
 		f := newFixture(t)
 		f.take(twoPeople)
@@ -35,7 +35,8 @@ func TestAnEmptiedUnitTakesNothing(t *testing.T) {
 			t.Errorf("%s, released: %+v, %+v", column, r, e.On(today))
 		}
 	}
-	// Of one that has ended nothing is asked, and of a protected person nothing told.
+	// An ended employment raises no question, and a protected person's value is
+	// not shown.
 	f := newFixture(t)
 	f.take(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,yes", 1))
 	if r := f.take(strings.Replace(twoPeople, "library,2,50,2022-01-01,,no", ",2,50,2022-01-01,,yes", 1)); r.Warnings != 1 || strings.Contains(r.Problems[0].Text, "library") {
@@ -46,10 +47,10 @@ func TestAnEmptiedUnitTakesNothing(t *testing.T) {
 	if r := f.take(strings.Replace(twoPeople, "library,2,50,2022-01-01,", ",2,50,2022-01-01,2026-10-31", 1)); r.Warnings != 0 || r.EndingsHeld != nil {
 		t.Errorf("ended: %+v", r)
 	}
-	// Changes are not read again: they are taken, and said.
+	// A delta is not read again: its values apply, with a warning.
 	f = newFixture(t)
 	f.take(twoPeople)
-	if r := f.change(header+"2,E3,Bo,Dahl,,2,50,2022-01-01,,no\n", nil); r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "what it gave ends") {
+	if r := f.change(header+"2,E3,Bo,Dahl,,2,50,2022-01-01,,no\n", nil); r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "the access it gave ends") {
 		t.Errorf("of changes: %+v", r)
 	}
 }

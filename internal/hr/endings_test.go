@@ -18,10 +18,9 @@ const withoutBo = header +
 
 const nobodys = ",,Eva,Ask,school,1,100,2020-01-01,,no\n"
 
-// TestEmptyRowsAreNothingAtAll: rows of nothing but delimiters and white space,
-// as Excel leaves them, are no rows: they are not counted, not bad, and stop no
-// ending.
-func TestEmptyRowsAreNothingAtAll(t *testing.T) {
+// TestEmptyRowsAreIgnored checks that rows of delimiters and white space, which
+// Excel leaves, are not counted, not bad, and prevent no ending.
+func TestEmptyRowsAreIgnored(t *testing.T) {
 	for name, text := range map[string]string{
 		"delimiters":      withoutBo + ",,,,,,,,,\n,,,,,,,,,\n,,,,,,,,,\n",
 		"a few of them":   withoutBo + ",,\n",
@@ -69,10 +68,10 @@ func (f *fixture) lastStatus() string {
 	return all[0].Status
 }
 
-// TestEndingsThatWaitAreHeldAndTold: an import in which a person would have been
-// ended, but for rows that could be anybody's, says so with a status of its own
-// and a hold, which alerts; everything else of it goes in.
-func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
+// TestPostponedEndingsAreHeldAndReported checks that an import that would have
+// ended an employment, but has rows that cannot be attributed, gets a status of
+// its own and a hold, which alerts; the rest of it is imported.
+func TestPostponedEndingsAreHeldAndReported(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	moved := strings.Replace(withoutBo, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1)
@@ -83,8 +82,8 @@ func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
 	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.EndingsHold || !strings.Contains(h[0].Why, "1 employments that run are not in the file, and 1 rows") {
 		t.Errorf("%s, %+v", f.lastStatus(), h)
 	}
-	// The next import takes its place; one whose rows are right ends Bo, and
-	// nothing is held any more.
+	// The next import replaces it; one with correct rows ends Bo's employment,
+	// and nothing is held any more.
 	f.take(moved + nobodys + nobodys)
 	if h := f.holds(); len(h) != 1 || !strings.Contains(h[0].Why, "2 rows") {
 		t.Errorf("the next: %+v", h)
@@ -92,14 +91,14 @@ func TestEndingsThatWaitAreHeldAndTold(t *testing.T) {
 	if r := f.take(moved + "\n"); r.EndingsHeld != nil || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone || strings.Contains(f.state(), "Bo") {
 		t.Errorf("corrected: %+v, %s", r, f.state())
 	}
-	// Where no one would have been ended, nothing is held.
+	// Where no employment would have ended, nothing is held.
 	if r := f.take(moved + "\n" + nobodys); r.EndingsHeld != nil || !r.EndingsWait || len(f.holds()) != 0 || f.lastStatus() != store.ImportDone {
 		t.Errorf("nobody to end: %+v", r)
 	}
 }
 
-// TestHeldEndingsCanBeReleased: released, the same content ends the people it lacks,
-// and is read again for it; rejected, it is not.
+// TestHeldEndingsCanBeReleased checks that after a release the same content is
+// read again and ends the missing employments; after a rejection it does not.
 func TestHeldEndingsCanBeReleased(t *testing.T) {
 	f := newFixture(t)
 	s := detecting
@@ -127,8 +126,8 @@ func TestHeldEndingsCanBeReleased(t *testing.T) {
 	f.pulled(s, 0)
 }
 
-// TestHeldEndingsDoNotStopADirectory: the file is archived, and what is newer is
-// read.
+// TestHeldEndingsDoNotStopADirectory checks that the file is archived, and that a
+// newer one is read.
 func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()
@@ -150,9 +149,9 @@ func TestHeldEndingsDoNotStopADirectory(t *testing.T) {
 	}
 }
 
-// TestANULByteIsOneBadRow: the rest of the file goes in. A key with one is
-// no person's, as the character could have been any.
-func TestANULByteIsOneBadRow(t *testing.T) {
+// TestNULByteIsOneBadRow checks that the rest of the file is imported. A key with
+// a NUL byte matches no person, as the lost character is unknown.
+func TestNULByteIsOneBadRow(t *testing.T) {
 	moved := strings.Replace(twoPeople, "E2,Åsa,Ek,library", "E2,Åsa,Ek,school", 1)
 	for name, c := range map[string]struct {
 		text string
@@ -172,10 +171,10 @@ func TestANULByteIsOneBadRow(t *testing.T) {
 	}
 }
 
-// TestARowOfNobodyHoldsEndings: a row whose person_id is what databases write for
-// no value could be anybody's, unless its employment is known; so is what follows
-// a second header.
-func TestARowOfNobodyHoldsEndings(t *testing.T) {
+// TestRowWithoutAPersonHoldsEndings checks that a row with a placeholder as its
+// person_id is unattributed, unless its employment is known; so are the rows
+// after a second header.
+func TestRowWithoutAPersonHoldsEndings(t *testing.T) {
 	const eva = ",Eva,Ask,school,1,100,2020-01-01,,no\n"
 	for _, key := range []string{"-", "NULL", "null", "N/A", "#N/A", "None", " none\u200b", "", "(null)"} {
 		f := newFixture(t)

@@ -8,10 +8,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// leaveOutErased takes the rows out that are of erased people. Where nothing
-// runs any more nothing is said of them; an employment that runs or begins later
-// is a question, and nobody else is affected by it. What is pushed is answered
-// like everything else: it is taken, and gives nothing until it is decided.
+// leaveOutErased leaves out the rows of erased people. When all their employments
+// have ended it reports nothing; an employment that is active or starts later is
+// a question, and affects no other person. A pushed record is accepted, and gives
+// no access until it is decided.
 func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 	const many = 100
 	erased, err := tx.Erased(ctx, len(r.Export.Rows) > many)
@@ -37,8 +37,8 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
-		// A number that HR uses again is a person who comes back, under a key of
-		// their own.
+		// A number that HR reuses belongs to a new person, under a key of their
+		// own.
 		if known || !byKey[key] && running[key] {
 			delete(of, key)
 		}
@@ -62,14 +62,15 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// outlastsErasure says whether an employment lasts longer than its person was known.
+// outlastsErasure reports whether an employment ends later than the erased
+// person's data.
 func (r *run) outlastsErasure(row Row, record store.ErasedRecord) bool {
 	erased := identity.DateOf(record.At(), r.Config.Zone)
 	return !row.Removed && !row.cancelled() && (row.End == "" || row.End > erased)
 }
 
-// holdReturned keeps everything from people who were pushed and whose record is
-// of an erased person.
+// holdReturned withholds all access from pushed people whose record is that of an
+// erased person.
 func (r *run) holdReturned(ctx context.Context, tx *store.Tx) error {
 	for key := range r.returned {
 		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: key})

@@ -24,8 +24,8 @@ const (
 	maxBody  = 256 << 20
 	maxPages = 10_000
 	tries    = 4
-	// maxWait is how long a feed may ask us to wait before it is asked the next
-	// time round.
+	// maxWait is the maximum delay that a feed may request before it is left to
+	// the next run.
 	maxWait = 30 * time.Second
 )
 
@@ -38,20 +38,20 @@ type feed struct {
 	before store.Position
 	pages  []page
 	size   int // of all pages, in bytes
-	total  int // records, as the feed says
+	total  int // the feed's own number of records
 	etag   string
 	cursor string
 }
 
 type page struct {
 	content []byte
-	format  string // as sheet.LooksLike has them
+	format  string // as returned by sheet.LooksLike
 	header  http.Header
 }
 
-// pullFeed asks a source over HTTP: for everything, or for what changed since
-// it was last asked. What breaks off says nothing at all, and is asked again
-// from where it was.
+// pullFeed reads a source over HTTP: everything, or the changes since the last
+// reading. An interrupted reading has no effect, and is repeated from the same
+// position.
 func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Report, error) {
 	fail := func(err error) ([]*Report, error) { return nil, fmt.Errorf("source %s: %w", source.Name, err) }
 	tls, err := transport.TLS(source.HTTP.CAFile)
@@ -97,7 +97,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	if done, err := im.imported(ctx, source, hash); err != nil {
 		return nil, err
 	} else if done && export.Partial {
-		// The same changes come again while a start of them waits for a decision.
+		// The same changes come again while a start among them awaits a decision.
 		if waits, err := im.startUndecided(ctx, source.Name); err != nil || waits {
 			return nil, err
 		}
@@ -115,8 +115,8 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	return []*Report{report}, nil
 }
 
-// server is what the feed is called in messages: the host, for a URL may have
-// more in it than everybody should see.
+// server returns the feed's name in messages: the host only, as the URL may
+// contain a secret.
 func (f *feed) server() string {
 	u, err := url.Parse(f.source.HTTP.URL)
 	if err != nil {
@@ -125,11 +125,11 @@ func (f *feed) server() string {
 	return u.Host
 }
 
-// read reads all pages; false when nothing has changed.
+// read reads all pages; it returns false when nothing has changed.
 func (f *feed) read(ctx context.Context) (bool, error) {
 	at, err := url.Parse(f.source.HTTP.URL)
 	if err != nil {
-		return false, errors.New("http.url is none")
+		return false, errors.New("http.url is not a valid URL")
 	}
 	if f.source.HTTP.Cursor != "" && f.before.Position != "" {
 		at = withParameter(at, f.source.HTTP.Cursor, f.before.Position)
@@ -137,7 +137,7 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 	seen := map[string]bool{}
 	for n := 0; ; n++ {
 		if seen[at.String()] || n == maxPages {
-			return false, errors.New("the feed's pages go round in circles: nothing of it was read")
+			return false, errors.New("the feed's pages link in a loop: nothing of it was read")
 		}
 		seen[at.String()] = true
 		changed, err := f.page(ctx, at, n == 0)
@@ -147,7 +147,7 @@ func (f *feed) read(ctx context.Context) (bool, error) {
 		next, err := f.next(at)
 		if err != nil || next == nil {
 			if n > 0 {
-				f.etag = "" // it is the first page's, and says nothing of the others
+				f.etag = "" // it is that of the first page only
 			}
 			return err == nil, err
 		}
@@ -163,8 +163,7 @@ func withParameter(u *url.URL, parameter, value string) *url.URL {
 	return &out
 }
 
-// page fetches one page, again for as long as the server would rather answer
-// later.
+// page fetches one page, and repeats the request while the server asks it to.
 func (f *feed) page(ctx context.Context, at *url.URL, first bool) (changed bool, err error) {
 	for try := 1; ; try++ {
 		wait, changed, err := f.fetch(ctx, at, first)
@@ -179,11 +178,11 @@ func (f *feed) page(ctx context.Context, at *url.URL, first bool) (changed bool,
 	}
 }
 
-// fetch asks once. An error with a wait is worth another try.
+// fetch sends one request. An error with a wait may be retried.
 func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Duration, changed bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
-		return 0, false, errors.New("http.url is none")
+		return 0, false, errors.New("http.url is not a valid URL")
 	}
 	r.Header.Set("Accept", "application/json, application/x-ndjson, text/csv, application/xml;q=0.9, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet;q=0.8")
 	if f.token != "" {
@@ -203,7 +202,7 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
 		return max(time.Second, transport.RetryAfter(res.Header.Get("Retry-After"), f.Now())), false, fmt.Errorf("%s answered %s", f.server(), res.Status)
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return 0, false, fmt.Errorf("%s answered %s: is http.token right?", f.server(), res.Status)
+		return 0, false, fmt.Errorf("%s answered %s: check http.token", f.server(), res.Status)
 	case res.StatusCode != http.StatusOK:
 		return 0, false, fmt.Errorf("%s answered %s", f.server(), res.Status)
 	}
@@ -219,7 +218,7 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	}
 	start := bytes.TrimLeft(content, " \t\r\n\xef\xbb\xbf")
 	if f.source.Format == "" && sheet.LooksLike(start) == "html" {
-		return 0, false, fmt.Errorf("%s answered with a web page: is http.url right, and is there somebody to sign in?", f.server())
+		return 0, false, fmt.Errorf("%s answered with a web page: check http.url and http.token", f.server())
 	}
 	format := f.source.Format
 	if format == "" {
@@ -229,14 +228,13 @@ func (f *feed) fetch(ctx context.Context, at *url.URL, first bool) (wait time.Du
 	return 0, true, nil
 }
 
-// next says where the page after the last one is; nil when there is none. It
-// notes how far we have come. Where a page says that there is more and not
-// where, or not where a feed can be followed to, the error is an
+// next returns the URL of the next page, nil when there is none, and records the
+// cursor. When a page announces more without a usable link, the error is an
 // *IncompleteError.
 func (f *feed) next(at *url.URL) (*url.URL, error) {
 	last := f.pages[len(f.pages)-1]
 	before := f.cursor
-	m := f.more(last)
+	m := f.readMore(last)
 	if f.source.HTTP.Complete {
 		return nil, nil
 	}
@@ -251,10 +249,10 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 			return nil, fmt.Errorf("the feed's next page is on another server than %s: nothing of it was read", f.server())
 		}
 		return u, nil
-	case m.next != "" && f.empty(last):
-		return nil, nil // it names a token, and has nothing more
+	case m.next != "" && f.isEmpty(last):
+		return nil, nil // a token without further pages
 	case m.next != "" && parameter == "":
-		return nil, incomplete("the feed goes on at a token (%q), and neither http.page nor http.cursor says which parameter takes it", m.nextName)
+		return nil, incomplete("the feed continues at a token (%q), and neither http.page nor http.cursor says which parameter takes it", m.nextName)
 	case m.next != "":
 		if f.source.HTTP.Page == "" {
 			f.cursor = m.next
@@ -263,18 +261,18 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 	case m.flag != "" && f.source.HTTP.Cursor != "" && f.cursor != "" && f.cursor != before:
 		return withParameter(at, f.source.HTTP.Cursor, f.cursor), nil
 	case m.flag != "":
-		return nil, incomplete("the feed says that there is more (%q), and not where", m.flag)
+		return nil, incomplete("the feed announces more (%q) without a link", m.flag)
 	case m.pages > len(f.pages):
 		return nil, incomplete("the feed says that there are %d pages, gave %d, and does not say where the next one is", m.pages, len(f.pages))
 	}
 	return nil, nil
 }
 
-// more reads what a page says of what there is besides it.
-func (f *feed) more(p page) *more {
-	m := &more{}
+// readMore returns what a page announces about other pages.
+func (f *feed) readMore(p page) *pageInfo {
+	m := &pageInfo{}
 	var fields map[string]json.RawMessage
-	// An array has no fields, and what is broken is told when it is read.
+	// An array has no fields; malformed JSON is reported when it is parsed.
 	if p.format == "json" && json.Unmarshal(bytes.TrimPrefix(p.content, []byte("\xef\xbb\xbf")), &fields) == nil {
 		if position := textIn(fields[f.source.HTTP.Position]); position != "" && f.source.HTTP.Cursor != "" {
 			f.cursor = position
@@ -288,13 +286,13 @@ func (f *feed) more(p page) *more {
 	return m
 }
 
-// empty says whether a page has no record.
-func (f *feed) empty(p page) bool {
+// isEmpty reports whether a page has no record.
+func (f *feed) isEmpty(p page) bool {
 	s := sheet.NewRecords()
 	return p.format == "json" && s.AddJSON("", p.content, f.source.Layout(f.Config.Attributes)) == nil && s.Most() == 0
 }
 
-// export makes one export of all pages.
+// export joins all pages into one export.
 func (f *feed) export(name string) (*Export, error) {
 	export, err := f.joined(name)
 	if err == nil && f.total > export.Read {

@@ -36,8 +36,9 @@ func (p *pages) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: header, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
 }
 
-// FuzzFeedPage: whatever a feed answers is read whole, followed on its own
-// server only, or refused; what says that there is more is never taken as all.
+// FuzzFeedPage checks that any answer is read completely, followed on its own
+// server only, or refused; an answer that announces more is never taken as
+// complete.
 func FuzzFeedPage(f *testing.F) {
 	const row = `{"person_id": "1", "employment_id": "E1", "given_name": "A", "family_name": "B", "start_date": "2020-01-01"}`
 	for _, seed := range []string{

@@ -14,7 +14,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 )
 
-// largeExcel writes a sheet as Excel does, with the dates as numbers.
+// largeExcel writes a sheet as Excel does, with dates as serial numbers.
 func largeExcel(t testing.TB, cells [][]string) []byte {
 	t.Helper()
 	f := excelize.NewFile()
@@ -79,8 +79,8 @@ func BenchmarkReadFormats(b *testing.B) {
 	}
 }
 
-// watchHeap looks at the heap until its result is called, which returns what it
-// grew by at most, in bytes.
+// watchHeap samples the heap until the returned function is called, which returns
+// its maximum growth, in bytes.
 func watchHeap() func() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -30,14 +30,14 @@ func table(t testing.TB, text string) [][]string {
 	return rows
 }
 
-// isDate says whether a cell is to be one of a date.
+// isDate reports whether a cell is to be a date.
 func isDate(v string) (time.Time, bool) {
 	d, err := time.Parse(time.DateOnly, v)
 	return d, err == nil
 }
 
-// inExcel writes cells into a sheet, from a row on; dates are the numbers of days,
-// shown in a format.
+// inExcel writes cells into a sheet, from a row on; dates are serial numbers with
+// a date format.
 func inExcel(t testing.TB, rows [][]string, tab string, from int, format string) []byte {
 	t.Helper()
 	f := excelize.NewFile()
@@ -70,7 +70,8 @@ func inExcel(t testing.TB, rows [][]string, tab string, from int, format string)
 	return b.Bytes()
 }
 
-// inODS writes cells as LibreOffice does, with the empty rest of the sheet.
+// inODS writes cells as LibreOffice does, with the repeated empty cells at the
+// end.
 func inODS(t testing.TB, rows [][]string, tab string) []byte {
 	t.Helper()
 	var x strings.Builder
@@ -122,9 +123,9 @@ func inXML(rows [][]string) string {
 	return x.String() + "</people></export>\n"
 }
 
-// TestEveryFormatSaysTheSame: workbooks, XML and fixed width are the same export
-// as CSV, with the same persons, numbers and dates.
-func TestEveryFormatSaysTheSame(t *testing.T) {
+// TestEveryFormatReadsTheSame checks that workbooks, XML and fixed width give the
+// same people, numbers and dates as CSV.
+func TestEveryFormatReadsTheSame(t *testing.T) {
 	read := func(name string, content []byte, s config.Source) []hr.Row {
 		t.Helper()
 		export, err := hr.Read("hr", content, s, nil, units(t), today)
@@ -171,9 +172,9 @@ func TestEveryFormatSaysTheSame(t *testing.T) {
 	}
 }
 
-// TestAProblemNamesTheCell: of a workbook the sheet, the row and the letter of the
-// column, of XML the line, of fixed width the line and the character.
-func TestAProblemNamesTheCell(t *testing.T) {
+// TestProblemNamesTheCell checks the place of a problem: sheet, row and column
+// letter in a workbook, the line in XML, line and character in fixed width.
+func TestProblemNamesTheCell(t *testing.T) {
 	cells := table(t, header+"1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n2,E2,Bo,Ek,moon,1,100,2020-01-01,,no\n")
 	fixed := detecting
 	fixed.Format, fixed.Columns = "fixed", map[string]string{"person_id": "1-2", "employment_id": "3-5", "given_name": "6-8", "family_name": "9-12", "unit": "13-18", "start_date": "19-28"}
@@ -183,10 +184,10 @@ func TestAProblemNamesTheCell(t *testing.T) {
 		content []byte
 		source  config.Source
 	}{
-		"hr.xlsx: sheet Personal, row 5, column E: column unit: there is no such unit":   {inExcel(t, cells, "Personal", 3, "yyyy-mm-dd"), detecting},
-		"hr.xlsx: sheet Personal, row 5, column E: column unit: there is no such unit: ": {inODS(t, cells, "Personal"), detecting},
-		"hr.xlsx:2:13: column 13-18: there is no such unit":                              {[]byte("1 E1 ÅsaEk  school2020-01-01\n2 E2 Bo Ek  moon  2020-01-01\n"), fixed},
-		"hr.xlsx:15: column f/unit: there is no such unit":                               {[]byte(inXML(cells)), x},
+		"hr.xlsx: sheet Personal, row 5, column E: column unit: the unit does not exist":   {inExcel(t, cells, "Personal", 3, "yyyy-mm-dd"), detecting},
+		"hr.xlsx: sheet Personal, row 5, column E: column unit: the unit does not exist: ": {inODS(t, cells, "Personal"), detecting},
+		"hr.xlsx:2:13: column 13-18: the unit does not exist":                              {[]byte("1 E1 ÅsaEk  school2020-01-01\n2 E2 Bo Ek  moon  2020-01-01\n"), fixed},
+		"hr.xlsx:15: column f/unit: the unit does not exist":                               {[]byte(inXML(cells)), x},
 	} {
 		export, err := hr.Read("hr.xlsx", c.content, c.source, nil, units(t), today)
 		if err != nil || len(export.Problems) != 1 || !strings.HasPrefix(export.Problems[0].Error(), want) {
@@ -195,9 +196,9 @@ func TestAProblemNamesTheCell(t *testing.T) {
 	}
 }
 
-// TestExcelShowsWhatItIs: leading zeros, percent, long numbers, truth values, and
-// errors that no key is taken from.
-func TestExcelShowsWhatItIs(t *testing.T) {
+// TestExcelValues checks leading zeros, percent, long numbers, booleans, and
+// errors, which give no key.
+func TestExcelValues(t *testing.T) {
 	f := excelize.NewFile()
 	zeros, err := f.NewStyle(&excelize.Style{CustomNumFmt: new("00000")})
 	if err != nil {
@@ -223,14 +224,14 @@ func TestExcelShowsWhatItIs(t *testing.T) {
 	if r := export.Rows[0]; r.PersonKey != "01002" || r.EmploymentKey != "199001012384" || r.Terms.JobCode != "7" || r.Terms.Percent != 50 || r.Start != "2020-01-01" || !r.Person.Protected {
 		t.Errorf("%+v", r)
 	}
-	if p := export.Problems; len(p) != 1 || !strings.Contains(p[0].Text, "shows the error #N/A") || !strings.Contains(p[0].Text, "number of a day as Excel counts them") {
+	if p := export.Problems; len(p) != 1 || !strings.Contains(p[0].Text, "shows the error #N/A") || !strings.Contains(p[0].Text, "an Excel serial date") {
 		t.Errorf("one problem for the row: %v", p)
 	}
 }
 
-// TestTheHeaderIsFound: among titles, lines that say what separates fields, and
-// empty rows; and what is no row is nothing.
-func TestTheHeaderIsFound(t *testing.T) {
+// TestHeaderIsFound checks that it is found behind titles, separator lines and
+// empty rows, and that other lines are ignored.
+func TestHeaderIsFound(t *testing.T) {
 	s := detecting
 	s.Columns = map[string]string{"person_id": "Anstnr", "employment_id": "Anstnr", "family_name": "Efternamn", "given_name": "Förnamn", "unit": "Enhet", "start_date": "From"}
 	s.Skip = []config.Skip{{Column: "Anstnr", Values: []string{"Totalt"}}}
@@ -248,7 +249,7 @@ func TestTheHeaderIsFound(t *testing.T) {
 		if export.Read != 2 || len(export.Rows) != 1 || export.Rows[0].PersonKey != "7" || export.Rows[0].EmploymentKey != "7" {
 			t.Errorf("%s: %d rows, %+v", name, export.Read, export.Rows)
 		}
-		if p := export.Problems; len(p) != 1 || p[0].Line != line || !strings.Contains(p[0].Text, "column Enhet: there is no such unit") || !strings.Contains(p[0].Text, "column From: it is not a date") {
+		if p := export.Problems; len(p) != 1 || p[0].Line != line || !strings.Contains(p[0].Text, "column Enhet: the unit does not exist") || !strings.Contains(p[0].Text, "column From: it is not a date") {
 			t.Errorf("%s: one problem a row, in line %d: %v", name, line, p)
 		}
 	}
@@ -263,9 +264,9 @@ func TestTheHeaderIsFound(t *testing.T) {
 	}
 }
 
-// TestASheetIsNotGuessed: hidden ones are none, and of two that may be the export
-// one is named.
-func TestASheetIsNotGuessed(t *testing.T) {
+// TestSheetIsNotGuessed checks that hidden sheets are ignored, and that of two
+// candidates one must be configured.
+func TestSheetIsNotGuessed(t *testing.T) {
 	f := excelize.NewFile()
 	fill := func(tab string, cells [][]string) {
 		if _, err := f.NewSheet(tab); err != nil {
@@ -302,8 +303,8 @@ func TestASheetIsNotGuessed(t *testing.T) {
 	}
 }
 
-// TestColumnsAreMadeOfOthers: one column fills several, several make one, a part of
-// one is one, and constants are made of what there is.
+// TestColumnsAreMadeOfOthers checks one column that fills several, several that
+// make one, a part of one, and constants from templates.
 func TestColumnsAreMadeOfOthers(t *testing.T) {
 	s := detecting
 	s.Columns = map[string]string{"person_id": "Personnr", "national_id": "Personnr", "employment_id": "person_id+Löpnr", "family_name": `{{.Namn | before ","}}`, "given_name": `{{col "Namn" | after ","}}`,
@@ -327,8 +328,9 @@ func TestColumnsAreMadeOfOthers(t *testing.T) {
 	}
 }
 
-// TestNumbersOfEachPersonOnlyAreSaidToBe: and how to tell them apart.
-func TestNumbersOfEachPersonOnlyAreSaidToBe(t *testing.T) {
+// TestNumbersOfEachPersonOnlyAreReported checks the advice on how to make them
+// unique.
+func TestNumbersOfEachPersonOnlyAreReported(t *testing.T) {
 	text := header + "1,1,Åsa,Ek,school,1,100 %,2020-01-01,,no\n2,1,Bo,Dahl,school,1,50 %,2020-01-01,,no\n"
 	export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
 	if err != nil || len(export.Rows) != 0 || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "employment_id: person_id+employment_id under hr.sources.hr.columns") {
@@ -341,22 +343,22 @@ func TestNumbersOfEachPersonOnlyAreSaidToBe(t *testing.T) {
 	}
 }
 
-// TestAPersonMayHaveOneName: whichever it is.
-func TestAPersonMayHaveOneName(t *testing.T) {
+// TestPersonMayHaveOneName checks a single given name, and a single family name.
+func TestPersonMayHaveOneName(t *testing.T) {
 	export, err := hr.Read("hr.csv", []byte(header+"1,E1,Suharto,,school,1,100,2020-01-01,,no\n2,E2,,Sukarno,school,1,100,2020-01-01,,no\n"), detecting, nil, units(t), today)
 	if err != nil || len(export.Rows) != 2 || len(export.Problems) != 0 {
 		t.Error(err, export)
 	}
 	f := newFixture(t)
 	f.load(header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n")
-	if r := f.load(header + "1,E1,,Ek,school,1,100,2020-01-01,,no\n"); len(r.Problems) != 1 || !r.Problems[0].Warning || !strings.Contains(r.Problems[0].Text, "the given_name is empty, and was not before") {
+	if r := f.load(header + "1,E1,,Ek,school,1,100,2020-01-01,,no\n"); len(r.Problems) != 1 || !r.Problems[0].Warning || !strings.Contains(r.Problems[0].Text, "the given_name is empty, and had a value before") {
 		t.Error(r.Problems)
 	}
 }
 
-// TestBrokenFilesSayNothing: neither what breaks off nor what would fill the
-// machine is read in part.
-func TestBrokenFilesSayNothing(t *testing.T) {
+// TestBrokenFilesAreNotReadInPart checks truncated files, and files that would
+// exhaust memory.
+func TestBrokenFilesAreNotReadInPart(t *testing.T) {
 	cells := table(t, twoPeople)
 	excel, ods := inExcel(t, cells, "A", 1, "yyyy-mm-dd"), inODS(t, cells, "A")
 	x := detecting
@@ -387,7 +389,7 @@ func TestBrokenFilesSayNothing(t *testing.T) {
 	}
 }
 
-// repack changes a part of a packed file.
+// repack changes one member of a ZIP file.
 func repack(t testing.TB, content []byte, part string, change func([]byte) []byte) []byte {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))

@@ -1,6 +1,6 @@
 package hr
 
-// What keeps an export out that is old, broken or half, and people as they are
+// Guards against an export that is outdated, broken or truncated, and for people
 // whose rows cannot be read.
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// checkNotOutdated refuses what is older than what went in before.
+// checkNotOutdated refuses an export that is older than the last imported one.
 func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial || r.Current {
 		return nil // changes bear their own order
@@ -45,22 +45,23 @@ func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// keepsMissing says whether an employment that the export lacks stays as it is.
+// keepsMissing reports whether an employment that the export lacks is unchanged.
 func (r *run) keepsMissing(key string) bool {
-	if r.endingsWait() || r.Export.BadEmployments[key] {
+	if r.endingsPostponed() || r.Export.BadEmployments[key] {
 		return true
 	}
 	return r.badPeople[r.said[key].Person]
 }
 
-// endingsWait says whether there are rows that could be anybody's, or rows may be cut
-// off, so that each person the export lacks may be in it.
-func (r *run) endingsWait() bool {
+// endingsPostponed reports whether some rows could not be attributed to a person,
+// or the export may be truncated, so that any missing person may be in it.
+func (r *run) endingsPostponed() bool {
 	return (r.unattributed > 0 || r.cut) && !r.Export.Partial && !r.endingsReleased
 }
 
-// holdEndings holds what the import would end if no row of it could be
-// anybody's. What came in before takes no more endings: this is what holds now.
+// holdEndings holds what the import would have ended if all rows were
+// attributable. It replaces the holds of earlier imports: this export is the
+// current one.
 func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	if r.Export.Partial {
 		return nil
@@ -68,12 +69,12 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	var people []identity.PersonID
 	ending := 0
 	for key, said := range r.said {
-		if r.endingsWait() && !said.Withdrawn && (said.Last == "" || said.Last >= r.today) && !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
+		if r.endingsPostponed() && !said.Withdrawn && (said.Last == "" || said.Last >= r.today) && !r.Export.BadEmployments[key] && !r.badPeople[said.Person] && len(r.rowsOfEmployment(key)) == 0 {
 			people = append(people, said.Person)
 			ending++
 		}
 	}
-	r.tellCut(ending)
+	r.reportTruncation(ending)
 	var why []string
 	switch {
 	case ending > 0 && r.unattributed == 0:
@@ -131,9 +132,9 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
 }
 
-// holdsOf returns, of all holds, those of the source's imports, and the people whose
-// vanishing a person has released: that release outlives the export that was
-// held, and covers only the people in it.
+// holdsOf returns those of all holds that belong to the source's imports, and the
+// people whose disappearance was released. Such a release outlives the export
+// that was held, and covers only the people in it.
 func (im *Importer) holdsOf(ctx context.Context, source string, all []store.HoldState) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
 	reviewed = map[identity.PersonID]bool{}
 	for _, h := range all {
@@ -158,7 +159,7 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 	return holds, reviewed, nil
 }
 
-// suspiciousExport says why the export looks broken; empty when it does not.
+// suspiciousExport returns why the export looks broken; empty when it does not.
 func (r *run) suspiciousExport(last *store.Import) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
@@ -185,10 +186,10 @@ func (r *run) suspiciousExport(last *store.Import) string {
 	return r.emptiedColumn(last)
 }
 
-// emptiedColumn says which column has no value in any row of the export although
-// many had one in the last: more likely a column that was lost or renamed than
-// a fact about everybody. Without it a lost end_date would bring leavers back,
-// and a lost protected would unmask everyone.
+// emptiedColumn returns which column has no value in any row although many rows
+// had one in the last import: more likely the column was lost or renamed. Without
+// this check a lost end_date would reactivate leavers, and a lost protected would
+// unmask people.
 func (r *run) emptiedColumn(last *store.Import) string {
 	if last == nil || last.Filled == "" {
 		return ""
@@ -215,15 +216,15 @@ func (r *run) emptiedColumn(last *store.Import) string {
 		_, there := r.Export.Filled[column]
 		few := there && had[column] <= r.Source.Shrink.Most(len(r.said)) && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
 		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
-			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; was the column lost or renamed", column, had[column])
+			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; the column may be lost or renamed", column, had[column])
 		}
 	}
 	return ""
 }
 
-// protect marks the people whose rows are bad and say that their identity is
-// protected: that must not wait for a date to be corrected.
-func (r *run) protect() []identity.Event {
+// protectBadRows marks the people whose bad rows say that their identity is
+// protected, as that must not wait for a corrected date.
+func (r *run) protectBadRows() []identity.Event {
 	var events []identity.Event
 	for _, s := range r.subjects {
 		for _, k := range s.Person.Keys {
@@ -238,10 +239,9 @@ func (r *run) protect() []identity.Event {
 	return events
 }
 
-// cancel takes back employments that have not begun, of which a row says that
-// they never take place and something else that is wrong: the person must not be
-// let in on a first day that HR has taken back.
-func (r *run) cancel() []identity.Event {
+// cancelBadRows withdraws employments that have not begun and that a bad row
+// cancels: the person must not get access on a first day that HR has withdrawn.
+func (r *run) cancelBadRows() []identity.Event {
 	var events []identity.Event
 	for _, s := range r.subjects {
 		for _, e := range s.Person.Employments {
@@ -256,7 +256,7 @@ func (r *run) cancel() []identity.Event {
 	return events
 }
 
-// hold keeps everything out until somebody has looked.
+// hold holds the whole import for a decision.
 func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	would := map[identity.Kind][]identity.PersonID{}
 	for _, e := range r.diff() {
@@ -270,7 +270,7 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	}
 	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 	r.record.Status = store.ImportHeld
-	for _, h := range r.holds { // what was held before this comes up no more
+	for _, h := range r.holds { // earlier holds are replaced
 		if h.Decision == nil && h.Digest != r.digest {
 			if err := tx.SupersedeHold(ctx, h.Digest, r.now); err != nil {
 				return err

@@ -91,7 +91,7 @@ func (f *fixture) load(text string) *hr.Report {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	// HR may say again what it said before.
+	// HR may repeat an earlier statement.
 	r, err := f.im.Deliver(context.Background(), hr.Delivery{Source: source, Name: "hr.csv", Hash: hr.HashOf([]byte(text)), ExportTimeStated: true, Export: export})
 	if err != nil {
 		f.t.Fatal(err)
@@ -99,7 +99,7 @@ func (f *fixture) load(text string) *hr.Report {
 	return r
 }
 
-// state describes everybody's running employments.
+// state describes the active employments of all people.
 func (f *fixture) state() string {
 	f.t.Helper()
 	var lines []string
@@ -138,8 +138,8 @@ func TestImport(t *testing.T) {
 	if r.Counts[identity.PersonChanged] != 1 || r.Counts[identity.EmploymentChanged] != 1 {
 		t.Errorf("a change of name, and the move back, gives %+v", r.Counts)
 	}
-	// An employment that is no longer in a full export has been withdrawn; in
-	// the file again, it is back.
+	// An employment that is missing from a full export is withdrawn; when it is
+	// listed again, it is back.
 	if r := f.load(header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n"); r.Counts[identity.EmploymentWithdrawn] != 1 || f.state() != "1 Åsa E1 school; 2 Bo E3 library" {
 		t.Errorf("withdrawal gives %+v, %s", r.Counts, f.state())
 	}
@@ -149,21 +149,21 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestBadRows: each broken row is named with its place and what to do, the
-// others go in, and the person concerned stays as they were.
+// TestBadRows checks that each bad row is reported with its place and advice,
+// that the others are imported, and that the person concerned is not changed.
 func TestBadRows(t *testing.T) {
 	for _, c := range []struct{ name, row, want string }{
 		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: column start_date: it is not a date in the format YYYY-MM-DD: hr.sources.hr.date_format says how yours are written`},
 		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: column start_date: it is empty`},
 		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: column end_date: it is before the start`},
-		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is no number from 0 to 100`},
-		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: column unit: there is no such unit`},
+		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is not a number from 0 to 100`},
+		{"unknown unit", "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no", `hr.csv:2:14: column unit: the unit does not exist`},
 		{"no name", "1,E1,,,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it is empty`},
 		{"control character", "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no", `hr.csv:2:6: column given_name: it has a line break or another control character in it`},
 		{"cut short", "1,E1,Åsa", `hr.csv:2: the row has 3 fields`},
 		{"same employment twice", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E1,Åsa,Ek,library,1,100,2020-01-01,,no", `hr.csv:3: the employment_id is in line 2 too and says otherwise`},
 		{"the person differs", "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no", `hr.csv:3: the person's own columns differ from those in line 2`},
-		{"somebody else's employment", "1,E3,Åsa,Ek,library,2,50,2022-01-01,,no", `hr.csv:2: the employment_id is known as another person's`},
+		{"somebody else's employment", "1,E3,Åsa,Ek,library,2,50,2022-01-01,,no", `hr.csv:2: the employment_id belongs to another person`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -178,7 +178,7 @@ func TestBadRows(t *testing.T) {
 			}
 			want := "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 school; 3 Cia E4 school"
 			if strings.Contains(c.name, "somebody") {
-				want = strings.Replace(want, "2 Bo E3 school", "2 Bo E3 library", 1) // both stay as they are
+				want = strings.Replace(want, "2 Bo E3 school", "2 Bo E3 library", 1) // neither is changed
 			}
 			if f.state() != want {
 				t.Errorf("state is\n%s\nwant\n%s", f.state(), want)
@@ -198,9 +198,9 @@ func TestARowThatCouldBeAnybodysEndsNothing(t *testing.T) {
 	}
 }
 
-// A column that comes without a single value, or not at all, is no news about
-// everybody: it is held.
-func TestALostColumnIsHeld(t *testing.T) {
+// TestLostColumnIsHeld checks that an export in which a column is missing or has
+// no value is held.
+func TestLostColumnIsHeld(t *testing.T) {
 	full := header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,2020-12-31,yes\n2,E2,Bo,Dahl,school,1,100,2020-01-01,,no\n"
 	for name, file := range map[string]string{
 		"end_date empty":     strings.Replace(full, "2020-12-31", "", 1),
@@ -213,7 +213,7 @@ func TestALostColumnIsHeld(t *testing.T) {
 		f.load(full)
 		before := f.state()
 		r := f.load(file)
-		if r.Held == nil || !strings.Contains(r.Held.Why, "was the column lost or renamed") || f.state() != before {
+		if r.Held == nil || !strings.Contains(r.Held.Why, "the column may be lost or renamed") || f.state() != before {
 			t.Errorf("%s: %+v, %s", name, r, f.state())
 		}
 	}
@@ -229,7 +229,7 @@ func TestFilesThatAreNoExport(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "hr.csv: the file is empty"},
 		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id among the 2"},
-		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `is hr.sources.hr.delimiter right?`},
+		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `check hr.sources.hr.delimiter`},
 		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.hr.encoding"},
 		{"column twice", "person_id," + header, `hr.csv:1: the columns 1 and 2 have the same name`},
 	} {
@@ -265,9 +265,10 @@ func TestAnExportThatShrankIsHeldAndCanBeReleased(t *testing.T) {
 	}
 }
 
-// The release of a shrunken export is for the people whose vanishing was seen:
-// it survives the next day's export, and covers only the people in it.
-func TestTheReleaseOfAShrunkenExportSurvivesTheNext(t *testing.T) {
+// TestReleaseOfShrunkenExportSurvivesTheNext checks that the release covers only
+// the people who were missing in the held export, and also applies to the next
+// day's export.
+func TestReleaseOfShrunkenExportSurvivesTheNext(t *testing.T) {
 	f := newFixture(t)
 	rows := func(from, to int) (text string) {
 		for n := from; n <= to; n++ {
@@ -276,7 +277,7 @@ func TestTheReleaseOfAShrunkenExportSurvivesTheNext(t *testing.T) {
 		return text
 	}
 	f.load(header + rows(1, 12))
-	held := f.load(header + rows(4, 12)).Held // 3 of 12 vanish, where 2 may
+	held := f.load(header + rows(4, 12)).Held // 3 of 12 are missing, and 2 are allowed
 	if held == nil {
 		t.Fatal("not held")
 	}
@@ -295,7 +296,7 @@ func TestTheReleaseOfAShrunkenExportSurvivesTheNext(t *testing.T) {
 	if holds, err := f.db.Holds(context.Background()); err != nil || len(holds) > 0 {
 		t.Errorf("it is in, and held are %+v, %v", holds, err)
 	}
-	// Used up: the next three are held again.
+	// The release is used up: the next three are held again.
 	if r := f.load(header + rows(7, 14)); r.Held == nil {
 		t.Error("an old release let others vanish")
 	}
@@ -353,8 +354,8 @@ func TestNationalIDs(t *testing.T) {
 	}
 }
 
-// TestOrderOfRowsDoesNotMatter: rows in any order give the same events, and
-// an export after which nothing changed gives none.
+// TestOrderOfRowsDoesNotMatter checks that rows in any order give the same
+// events, and that an unchanged export gives none.
 func TestOrderOfRowsDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var rows []hr.Row
@@ -375,7 +376,7 @@ func TestOrderOfRowsDoesNotMatter(t *testing.T) {
 				}
 				subjects[r.PersonKey].Rows = append(subjects[r.PersonKey].Rows, r)
 			}
-			for _, s := range subjects { // in the order of a map, which is none
+			for _, s := range subjects { // in the random order of a map
 				all = append(all, *s)
 			}
 			n := 0
@@ -410,8 +411,7 @@ func describe(events []identity.Event) []string {
 	return s
 }
 
-// readable checks what must hold of every row that goes through, in whatever
-// format it came.
+// readable checks the invariants of every accepted row, in any format.
 func readable(t *testing.T, export *hr.Export) {
 	t.Helper()
 	if len(export.Problems) > 20_002 {

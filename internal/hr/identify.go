@@ -11,20 +11,20 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// joined is a record that was found to be that of somebody known.
-type joined struct {
+// joinedRecord is a new record of a known person.
+type joinedRecord struct {
 	key    string
 	person identity.PersonID
 }
 
-// identify finds out whether the records that are new are those of people who
-// are known already: the same personal identity or coordination number, and a
-// name in common, in sources whose records are joined. Whatever is weaker is a
-// question for a person, and makes a person of its own until it is answered; so
-// is what would change the name or the address of the person who is known.
+// identify matches new records with known people: by the same personal identity
+// or coordination number and a common name, in sources whose records are joined.
+// Weaker evidence raises a question, and creates a separate person until it is
+// answered; so does a match that would change the name or address of the known
+// person.
 func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded map[identity.PersonID]*PersonRows) ([]*PersonRows, error) {
 	var newcomers []*PersonRows
-	byNumber := map[string]*PersonRows{} // of newcomers
+	byNumber := map[string]*PersonRows{} // of new people
 	var numbers []string
 	for _, key := range fresh {
 		numbers = append(numbers, r.rowsOf(key)[0].Person.NationalID)
@@ -90,7 +90,7 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 	return newcomers, nil
 }
 
-// chooseCandidate returns the one candidate whose record it is, or nil.
+// chooseCandidate returns the one candidate to which the record belongs, or nil.
 func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row Row, candidates []*PersonRows) (*PersonRows, error) {
 	var match []*PersonRows
 	for _, c := range candidates {
@@ -114,12 +114,12 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 		return nil, nil
 	}
 	known := match[0]
-	if len(match) > 1 { // which of them it is, is a question
+	if len(match) > 1 { // several matches are a question
 		if r.Source.Name == r.Config.First || known.Person.ID == "" {
 			r.question(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
 			return nil, nil
 		}
-		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: "records"})
+		r.questions = append(r.questions, recordQuestion{key: key, known: known.Person.ID, columns: "records"})
 		r.question(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
 		return nil, nil
 	}
@@ -132,11 +132,11 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 			r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: they are two people until it is decided: behov people duplicates", r.knownFrom(known), columns)
 			return nil, nil
 		}
-		r.questions = append(r.questions, question{key: key, known: known.Person.ID, columns: columns})
+		r.questions = append(r.questions, recordQuestion{key: key, known: known.Person.ID, columns: columns})
 		r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", r.knownFrom(known), columns)
 		return nil, nil
 	}
-	r.joined = append(r.joined, joined{key: key, person: known.Person.ID})
+	r.joined = append(r.joined, joinedRecord{key: key, person: known.Person.ID})
 	return known, nil
 }
 
@@ -157,10 +157,10 @@ func (r *run) changedColumns(known *PersonRows, key string) []string {
 	return precedence.Merge(known.Person.Keys).ChangedFields(precedence.Merge(with))
 }
 
-// sharesName says whether a subject has a given or a family name in common with the
-// facts, and whether it has so in a record with which those of the source are
-// joined: one of the same source, or of one that either of the two names under
-// joins.
+// sharesName reports whether a subject has a given or family name in common with
+// the facts (named), and whether it has so in a record that the configuration
+// joins with those of the source (declared): one of the same source, or of a
+// source that either of the two lists under joins.
 func (r *run) sharesName(s *PersonRows, f identity.PersonFacts) (named, declared bool) {
 	same := func(g identity.PersonFacts) bool {
 		return strings.EqualFold(f.GivenName, identity.CleanText(g.GivenName)) || strings.EqualFold(f.FamilyName, identity.CleanText(g.FamilyName))
@@ -182,15 +182,15 @@ func (r *run) sharesName(s *PersonRows, f identity.PersonFacts) (named, declared
 	return named, declared
 }
 
-// question is a record that is not joined until a person decides.
-type question struct {
+// recordQuestion is a record that is not joined until a person decides.
+type recordQuestion struct {
 	key     string
 	known   identity.PersonID
 	columns string
 }
 
-// holdRecords keeps everything in the targets from the people whose records may be
-// those of people who are known.
+// holdRecords withholds all access in targets from people whose record may be
+// that of a known person.
 func (r *run) holdRecords(ctx context.Context, tx *store.Tx) error {
 	for _, q := range r.questions {
 		p, known, err := tx.PersonByKey(ctx, identity.SourceKey{Source: r.Source.Name, Key: q.key})
@@ -209,8 +209,8 @@ func (r *run) holdRecords(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// decide records the joining as what it is: a decision, which can be undone.
-func (r *run) decide(ctx context.Context, tx *store.Tx) error {
+// recordJoins records the joins as decisions, which can be undone.
+func (r *run) recordJoins(ctx context.Context, tx *store.Tx) error {
 	for _, j := range r.joined {
 		if r.Export.BadPeople[j.key] {
 			continue

@@ -26,22 +26,22 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Report is what an import did.
+// Report is the result of an import.
 type Report struct {
 	Source string `json:"source"`
-	// Name is the file's, or says where it was read from.
+	// Name is the file's name, or the place it was read from.
 	Name string `json:"name"`
-	// Refused says why nothing of it was read; empty when it was.
+	// Refused is why nothing of it was read; empty when it was.
 	Refused  string           `json:"refused,omitempty"`
 	Rows     int              `json:"rows"`
 	Problems []policy.Problem `json:"problems,omitempty"`
-	// Counts has the number of events of each kind.
+	// Counts is the number of events by kind.
 	Counts map[identity.Kind]int `json:"counts"`
 	Events int                   `json:"events"`
-	// Late counts events that had effect before they were learnt.
+	// Late is the number of events that took effect before they were recorded.
 	Late int `json:"late,omitempty"`
-	// Joined counts records that were found to be those of people known
-	// already, by their national identity number.
+	// Joined is the number of records that were matched with known people, by
+	// their national identity number.
 	Joined int `json:"joined,omitempty"`
 	// LeftOut counts rows that were not taken: bad ones, and those of people of whom
 	// another row is. Questions counts rows that were taken and may be those of
@@ -55,38 +55,41 @@ type Report struct {
 	// Postponed counts the running employments of which the source says that they
 	// begin in the future: they stay as they are until a person decides.
 	Postponed int `json:"postponed,omitempty"`
-	// Erased counts rows that were left out because they are of erased people and
-	// of employments that have ended.
+	// Erased is the number of rows that were left out because they are of erased
+	// people and of employments that have ended.
 	Erased int `json:"erased,omitempty"`
-	// EndingsWait is true when rows could not be attributed, or the export may be cut
-	// off, so that no employment was ended. EndingsHeld is set when one would have been.
+	// EndingsWait reports that rows could not be attributed, or that the export
+	// may be truncated, so that no employment was ended. EndingsHeld is set when
+	// one would have been.
 	EndingsWait bool        `json:"endings_wait,omitempty"`
 	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
-	// StartsHeld are, of changes, the holds of starts that move into the future and
-	// that are not decided.
+	// StartsHeld holds, for a delta, the undecided holds of starts that move into
+	// the future.
 	StartsHeld []store.Hold `json:"starts_held,omitempty"`
-	// Held is set when nothing was imported.
+	// Held is set when the import as a whole is held.
 	Held *store.Hold `json:"held,omitempty"`
 }
 
-// Importer imports what HR sources give into a database.
+// Importer imports HR sources into the database.
 type Importer struct {
 	DB     *store.DB
 	Config *config.Config
 	Now    func() time.Time
 	Actor  string // as audit.Record.Actor
-	// Progress, when set, is told how many of how many events are recorded.
+	// Progress, when set, is called with the number of recorded events and their
+	// total.
 	Progress func(done, total int)
 }
 
-// Delivery is what a source gave at once.
+// Delivery is one export or set of changes of a source.
 type Delivery struct {
 	Source config.Source
-	Name   string // of the file, or of what it was read from
+	Name   string // of the file, or of the place it was read from
 	// Hash is SHA-256 of what was read, in hex.
 	Hash string
-	// ExportedAt is when the source made it, UTC; the zero time when nobody knows.
-	// Stated: somebody says so, and it is no guess from a file's date.
+	// ExportedAt is when the source made it, UTC; the zero time when unknown.
+	// Stated reports that an operator stated it, and that it is not the file's
+	// modification time.
 	ExportedAt       time.Time
 	ExportTimeStated bool
 	// ExportTimeWarning is what ExportedAt warned of; empty for nothing.
@@ -97,15 +100,16 @@ type Delivery struct {
 	// ByHand: the importer's actor chose it, and caused what follows from it. It was
 	// not read from where the configuration says.
 	ByHand bool
-	// Position is, of sources that are read on from where they were, how far
-	// this goes; nil for others.
+	// Position is, for sources with a cursor, the position after this delivery;
+	// nil for others.
 	Position *store.Position
-	// AlsoCommit, when set, is done in the transaction of the import, after it; an
-	// error undoes both.
+	// AlsoCommit, when set, runs at the end of the import's transaction; its
+	// error rolls back both.
 	AlsoCommit func(tx *store.Tx) error
 }
 
-// OutdatedExportError is returned for what is older than what went in before.
+// OutdatedExportError is returned for an export that is older than the last
+// imported one.
 type OutdatedExportError struct{ Text string }
 
 func (e *OutdatedExportError) Error() string { return e.Text }
@@ -113,8 +117,8 @@ func (e *OutdatedExportError) Error() string { return e.Text }
 // Today is the organisation's date.
 func (im *Importer) Today() identity.Date { return identity.DateOf(im.Now(), im.Config.Zone) }
 
-// Import imports a file. Bad rows are in the report; an error means that
-// nothing went in.
+// Import imports a file. Bad rows are in the report; an error means that nothing
+// was imported.
 func (im *Importer) Import(ctx context.Context, file string, content []byte, source config.Source) (*Report, error) {
 	export, err := Read(file, content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
@@ -123,23 +127,23 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 	return im.Deliver(ctx, Delivery{Source: source, Name: file, Hash: HashOf(content), Export: export})
 }
 
-// holdDigest names what a source gave.
+// holdDigest returns the digest of a delivery's hold.
 func holdDigest(source, hash string) string {
 	sum := sha256.Sum256([]byte(source + "\x00" + hash))
 	return hex.EncodeToString(sum[:8])
 }
 
-// endingsDigest names what an import of what a source gave would end.
+// endingsDigest returns the digest of the hold of a delivery's endings.
 func endingsDigest(source, hash string) string { return holdDigest(source, hash+"\x00endings") }
 
-// released says whether a person let through what is held under the digest.
+// released reports whether a person has released the hold with the digest.
 func (im *Importer) released(ctx context.Context, digest string) (bool, error) {
 	decision, err := im.DB.HoldDecision(ctx, digest)
 	return decision != nil && decision.Verdict == store.Release, err
 }
 
-// imported says whether the source's last import was of this very content, and
-// nothing of it is left to take.
+// imported reports whether the source's last import had this content, and none of
+// it is pending.
 func (im *Importer) imported(ctx context.Context, source config.Source, hash string) (bool, error) {
 	last, err := im.DB.LastImport(ctx, source.Name)
 	if err != nil || last == nil || last.FileHash != hash {
@@ -157,13 +161,13 @@ func (im *Importer) imported(ctx context.Context, source config.Source, hash str
 	return !readmitted, err
 }
 
-// HashOf is SHA-256 in hex.
+// HashOf returns the SHA-256 in hex.
 func HashOf(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }
 
-// Deliver imports what a source gave.
+// Deliver imports a delivery.
 func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, err error) {
 	ctx, span := tracer.Start(ctx, "hr.import", trace.WithAttributes(attribute.String("behov.source", d.Source.Name), attribute.Int("behov.rows", d.Export.Read)))
 	defer func() {
@@ -172,7 +176,7 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 		}
 		span.End()
 	}()
-	// A release is for this content from this source, and for nothing else.
+	// A release covers this content from this source, and nothing else.
 	digest := holdDigest(d.Source.Name, d.Hash)
 	if err := im.DB.ExpireHolds(ctx, im.Now().Add(-im.Config.HoldsExpire), im.Actor, im.Now()); err != nil {
 		return nil, err
@@ -215,7 +219,7 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 
 var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
 
-// Refuse records that nothing of what a source gave was read, and why.
+// Refuse records that a delivery was not read, and why.
 func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {
 	var p policy.Problem
 	if !errors.As(why, &p) {
@@ -234,7 +238,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	})
 }
 
-// run is one import.
+// run is one import in progress.
 type run struct {
 	*Importer
 	Delivery
@@ -243,23 +247,23 @@ type run struct {
 	digest   string
 	released bool
 	// holds are those of the source's imports; reviewed are the people whose
-	// vanishing was released.
+	// disappearance was released.
 	holds    []store.HoldState
 	reviewed map[identity.PersonID]bool
-	// endings is the digest of what the import would end, endingsReleased that a
-	// person let it through.
+	// endings is the digest of the hold of endings; endingsReleased reports that
+	// it was released.
 	endings         string
 	endingsReleased bool
 	report          *Report
 	record          store.Import
 
-	byEmployment, byPerson []int32 // the export's rows, sorted
+	byEmployment, byPerson []int32 // indexes of the export's rows, sorted
 
 	said        map[string]store.RowHash // by the source's key of the employment
 	hashes      map[string][]byte        // of what the export says, where it is new
 	subjects    []*PersonRows
-	joined      []joined
-	questions   []question
+	joined      []joinedRecord
+	questions   []recordQuestion
 	asked       map[string]bool               // the keys of people who may be somebody known
 	askedTwice  int                           // problems beyond the first about one of them
 	returned    map[string]store.ErasedRecord // by the keys of people who were pushed
@@ -287,7 +291,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	r.cut = !r.released && r.mayBeCut(last)
+	r.cut = !r.released && r.mayBeTruncated(last)
 	if err := r.compare(ctx, tx); err != nil {
 		return err
 	}
@@ -306,11 +310,11 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 	}
-	events := slices.Concat(r.diff(), r.protect(), r.cancel())
-	if err := r.logins(ctx, tx, events); err != nil {
+	events := slices.Concat(r.diff(), r.protectBadRows(), r.cancelBadRows())
+	if err := r.assignLogins(ctx, tx, events); err != nil {
 		return err
 	}
-	withdrawn := map[identity.EmploymentID]bool{} // which forgets the hash, so that it is set afterwards
+	withdrawn := map[identity.EmploymentID]bool{} // withdrawing deletes the hash, so it is set afterwards
 	for _, e := range events {
 		withdrawn[e.Employment] = withdrawn[e.Employment] || e.Kind == identity.EmploymentWithdrawn
 	}
@@ -320,7 +324,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 			delete(r.hashes, e.Key)
 		}
 	}
-	if err := r.events(ctx, tx, events); err != nil {
+	if err := r.recordEvents(ctx, tx, events); err != nil {
 		return err
 	}
 	if err := tx.SetRowHashes(ctx, r.Source.Name, r.hashes); err != nil {
@@ -332,16 +336,16 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 	if err := r.holdStarts(ctx, tx); err != nil {
 		return err
 	}
-	if r.Position != nil && len(r.report.StartsHeld) == 0 { // undecided, it is read again
+	if r.Position != nil && len(r.report.StartsHeld) == 0 { // while undecided, the changes are read again
 		if r.report.EndingsHeld != nil {
-			r.Position.ETag = "" // released, it is read again
+			r.Position.ETag = "" // after a release, they are read again
 		}
 		if err := tx.SetPosition(ctx, r.Source.Name, *r.Position, r.now); err != nil {
 			return err
 		}
 	}
 	r.recordImport(tx, events, last == nil)
-	if err := r.decide(ctx, tx); err != nil {
+	if err := r.recordJoins(ctx, tx); err != nil {
 		return err
 	}
 	if err := r.holdRecords(ctx, tx); err != nil {
@@ -358,7 +362,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 	return r.close(ctx, tx)
 }
 
-// diff returns what the export says that is new.
+// diff returns the events of the export.
 func (r *run) diff() []identity.Event {
 	subjects := make([]PersonRows, 0, len(r.subjects))
 	for _, s := range r.subjects {
@@ -367,7 +371,7 @@ func (r *run) diff() []identity.Event {
 	return Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keepsMissing)
 }
 
-// compare finds out what is new, and loads those whom it is about.
+// compare finds the changed rows, and loads the people they concern.
 func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	if err := r.resolveAliases(ctx, tx); err != nil {
 		return err
@@ -375,8 +379,8 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	if err := r.leaveOutErased(ctx, tx); err != nil {
 		return err
 	}
-	r.index()
-	var only []string // of changes; of a full export everything is compared
+	r.indexRows()
+	var only []string // the keys in a delta; a full export is compared as a whole
 	if r.Export.Partial {
 		only = []string{}
 		for _, row := range r.Export.Rows {
@@ -394,7 +398,7 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	r.hashes = map[string][]byte{}
-	concerned := map[string]bool{} // person keys
+	concerned := map[string]bool{} // by person key
 	rows := r.Export.Rows
 	for i, j := 0, 0; i < len(r.byEmployment); i = j {
 		key := rows[r.byEmployment[i]].EmploymentKey
@@ -434,8 +438,8 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	return r.load(ctx, tx, concerned, loaded)
 }
 
-// index sorts the rows by employment and by person, without copying them.
-func (r *run) index() {
+// indexRows sorts the rows by employment and by person, without copying them.
+func (r *run) indexRows() {
 	rows := r.Export.Rows
 	sorted := func(key func(Row) string) []int32 {
 		order := make([]int32, len(rows))
@@ -451,11 +455,13 @@ func (r *run) index() {
 func employmentKey(r Row) string { return r.EmploymentKey }
 func personKey(r Row) string     { return r.PersonKey }
 
-func (r *run) rowsOfEmployment(key string) []Row { return r.among(r.byEmployment, key, employmentKey) }
-func (r *run) rowsOf(person string) []Row        { return r.among(r.byPerson, person, personKey) }
+func (r *run) rowsOfEmployment(key string) []Row {
+	return r.rowsWithKey(r.byEmployment, key, employmentKey)
+}
+func (r *run) rowsOf(person string) []Row { return r.rowsWithKey(r.byPerson, person, personKey) }
 
-// among returns the rows with the key, in the order of the file.
-func (r *run) among(order []int32, key string, of func(Row) string) []Row {
+// rowsWithKey returns the rows with the key, in the order of the file.
+func (r *run) rowsWithKey(order []int32, key string, of func(Row) string) []Row {
 	i, _ := slices.BinarySearchFunc(order, key, func(at int32, key string) int { return strings.Compare(of(r.Export.Rows[at]), key) })
 	end := i
 	for end < len(order) && of(r.Export.Rows[order[end]]) == key {
@@ -471,17 +477,18 @@ func (r *run) among(order []int32, key string, of func(Row) string) []Row {
 	return rows
 }
 
-// hashRows is of everything that rows say of one employment and who has it.
+// hashRows returns a hash of everything that the rows state about one employment
+// and its person.
 func (r *run) hashRows(rows []int32) ([]byte, error) {
 	texts := make([]string, len(rows))
 	for i, at := range rows {
-		texts[i] = r.Export.Rows[at].text()
+		texts[i] = r.Export.Rows[at].hashText()
 	}
 	slices.Sort(texts)
 	return r.DB.HashRow(strings.Join(texts, "\n"))
 }
 
-// load makes subjects of the people whom something new is said of.
+// load builds the subjects: people with changed rows.
 func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool, loaded map[identity.PersonID]*PersonRows) error {
 	sorted := make([]string, 0, len(concerned))
 	for key := range concerned {
@@ -531,11 +538,11 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 	}
 	r.subjects = append(r.subjects, newcomers...)
 	slices.SortFunc(r.subjects, func(a, b *PersonRows) int {
-		return cmp.Or(cmp.Compare(a.first(), b.first()), cmp.Compare(a.Person.ID, b.Person.ID))
+		return cmp.Or(cmp.Compare(a.firstKey(), b.firstKey()), cmp.Compare(a.Person.ID, b.Person.ID))
 	})
 	r.badPeople = map[identity.PersonID]bool{}
 	for _, s := range r.subjects {
-		r.check(s)
+		r.checkPerson(s)
 		r.keepInterrupted(s)
 	}
 	r.keepOpenEnds()
@@ -547,7 +554,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.badPeople[s.Person.ID] = r.badPeople[s.Person.ID] || s.Person.ID != "" && slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name && r.Export.BadPeople[k.Key] })
 		s.Rows = slices.DeleteFunc(s.Rows, func(row Row) bool { return r.Export.BadPeople[row.PersonKey] })
 	}
-	for person := range r.Export.BadPeople { // who stay as they are
+	for person := range r.Export.BadPeople { // they are not changed
 		for _, row := range r.rowsOf(person) {
 			delete(r.hashes, row.EmploymentKey)
 		}
@@ -555,19 +562,19 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 	return nil
 }
 
-// problem reports what is wrong with a row. Its arguments must be none of the
-// file's own values, as of parser.newProblem.
+// problem reports a bad row. Its arguments must not contain values of the file,
+// as for parser.newProblem.
 func (r *run) problem(row Row, format string, args ...any) {
 	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
 
-// warn reports what a person should look at though the row is taken.
+// warn reports a finding about a row that is accepted.
 func (r *run) warn(row Row, format string, args ...any) {
 	r.problem(row, format, args...)
 	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 }
 
-// question asks a question about a row that is taken: whose record it is.
+// question reports an accepted row whose person is in doubt.
 func (r *run) question(row Row, format string, args ...any) {
 	r.warn(row, format, args...)
 	if r.asked[row.PersonKey] {
@@ -580,7 +587,7 @@ func (r *run) question(row Row, format string, args ...any) {
 func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
 	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
-	r.report.EndingsWait = r.endingsWait()
+	r.report.EndingsWait = r.endingsPostponed()
 	r.record.BadRows = r.rowsLeftOut()
 	for _, s := range r.subjects {
 		for _, row := range s.Rows {
@@ -605,8 +612,8 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	}
 	r.report.LeftOutNamed = min(len(named), r.report.LeftOut)
 	r.report.Warnings -= r.askedTwice + len(r.asked)
-	// They take nobody's access, and so nothing is held; but who has left keeps
-	// theirs as long as nobody looks.
+	// Bad rows revoke no access, so nothing is held; but leavers among them keep
+	// theirs until someone acts.
 	if allowed := r.Source.Shrink.Most(r.Export.Read); r.record.BadRows > allowed {
 		tx.Enqueue(store.AlertJob{About: store.LeftOutAlert, Subject: r.Source.Name})
 	}
@@ -616,7 +623,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	}
 	r.record.Filled = string(filled)
 	if len(r.report.Problems) > 0 {
-		problems, err := json.Marshal(r.report.Problems[:min(len(r.report.Problems), remembered)])
+		problems, err := json.Marshal(r.report.Problems[:min(len(r.report.Problems), maxStoredProblems)])
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
@@ -629,16 +636,16 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	return tx.RecordImport(ctx, r.record, made, r.now)
 }
 
-// rowsLeftOut is how many rows are bad, but for those of people who are.
+// rowsLeftOut returns the number of bad rows, and other rows of the same people.
 func (r *run) rowsLeftOut() int {
 	return r.Export.Read - len(r.Export.Rows) - r.Export.Repeated - r.report.Erased
 }
 
-// remembered is how many problems of an import are kept.
-const remembered = 1000
+// maxStoredProblems is how many problems of an import are stored.
+const maxStoredProblems = 1000
 
-// events records events in batches, so that there is progress to tell.
-func (r *run) events(ctx context.Context, tx *store.Tx, events []identity.Event) error {
+// recordEvents records events in batches, and reports progress.
+func (r *run) recordEvents(ctx context.Context, tx *store.Tx, events []identity.Event) error {
 	const batch = 500
 	for done := 0; done < len(events); done += batch {
 		end := min(done+batch, len(events))
@@ -652,8 +659,8 @@ func (r *run) events(ctx context.Context, tx *store.Tx, events []identity.Event)
 	return nil
 }
 
-// recordImport counts what happened and writes it into the audit trail: the import,
-// and everything that had effect before it was learnt, with both dates.
+// recordImport writes audit records: one for the import, and one for each event
+// that took effect before it was recorded, with both dates.
 func (r *run) recordImport(tx *store.Tx, events []identity.Event, first bool) {
 	for _, e := range events {
 		r.report.Counts[e.Kind]++
@@ -671,8 +678,8 @@ func (r *run) recordImport(tx *store.Tx, events []identity.Event, first bool) {
 	}
 }
 
-// logins gives every new person a login.
-func (r *run) logins(ctx context.Context, tx *store.Tx, events []identity.Event) error {
+// assignLogins assigns a login to every new person.
+func (r *run) assignLogins(ctx context.Context, tx *store.Tx, events []identity.Event) error {
 	var wanted []store.NewLogin
 	for _, e := range events {
 		if e.Kind != identity.PersonAdded {

@@ -11,15 +11,16 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// manyGarbled is for how many people letters must be garbled at once for an
-// import to be held: it is the encoding then, and no slip of the keyboard.
+// manyGarbled is for how many people letters must be garbled for an import to be
+// held: it is then an encoding error, and no typing error.
 const manyGarbled = 2
 
-// readAs are the encodings as which a text is read that is written in another.
-var readAs = []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh}
+// misreadEncodings are the encodings in which text of another encoding is
+// misread.
+var misreadEncodings = []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh}
 
-// garbled says whether a text is what another one becomes when it is written in
-// one encoding and read in another, or when its letters are lost on the way.
+// garbled reports whether now is before misread in another encoding, or with
+// letters lost.
 func garbled(before, now string) bool {
 	before = identity.CleanText(before)
 	if before == now || now == "" || !strings.ContainsFunc(before, beyondASCII) {
@@ -29,16 +30,16 @@ func garbled(before, now string) bool {
 		return true
 	}
 	if countNordicLetters(now) > countNordicLetters(before) || countNordicLetters(now) == countNordicLetters(before) && symbols(now) <= symbols(before) {
-		return false // what was garbled comes right
+		return false // a garbled text was corrected
 	}
 	written := []string{before} // as UTF-8
-	for _, e := range readAs {
+	for _, e := range misreadEncodings {
 		if text, err := e.NewEncoder().String(before); err == nil {
 			written = append(written, text)
 		}
 	}
 	for _, w := range written {
-		for _, e := range readAs {
+		for _, e := range misreadEncodings {
 			if text, err := e.NewDecoder().String(w); err == nil && identity.CleanText(text) == now {
 				return true
 			}
@@ -47,21 +48,22 @@ func garbled(before, now string) bool {
 	return false
 }
 
-// twiceEncoded says whether a text looks like UTF-8 that was read as something
-// else: åsa as Ã¥sa.
+// twiceEncoded reports whether a text looks like UTF-8 that was read in another
+// encoding: åsa as Ã¥sa.
 func twiceEncoded(text string) bool {
 	if !hasAdjacentNonASCII(text) {
 		return false
 	}
-	return slices.ContainsFunc(readAs, func(e *charmap.Charmap) bool {
+	return slices.ContainsFunc(misreadEncodings, func(e *charmap.Charmap) bool {
 		bytes, err := e.NewEncoder().String(text)
-		return err == nil && utf8.ValidString(bytes) && strings.Contains(bytes, "\xc3") // with which å, ä, ö and é begin
+		return err == nil && utf8.ValidString(bytes) && strings.Contains(bytes, "\xc3") // the first byte of å, ä, ö and é
 	})
 }
 
 func beyondASCII(r rune) bool { return r >= utf8.RuneSelf }
 
-// hasAdjacentNonASCII says whether two characters beyond ASCII follow each other.
+// hasAdjacentNonASCII reports whether a text has two consecutive non-ASCII
+// characters.
 func hasAdjacentNonASCII(text string) bool {
 	before := false
 	for _, r := range text {
@@ -73,12 +75,13 @@ func hasAdjacentNonASCII(text string) bool {
 	return false
 }
 
-// countNordicLetters counts the letters beyond ASCII that names in the North have.
+// countNordicLetters returns the number of non-ASCII letters that are common in
+// Nordic names.
 func countNordicLetters(text string) int {
 	return countRunes(text, func(r rune) bool { return strings.ContainsRune("åäöÅÄÖéÉæøÆØ", r) })
 }
 
-// symbols counts what is beyond ASCII and no letter.
+// symbols returns the number of non-ASCII characters that are no letters.
 func symbols(text string) int {
 	return countRunes(text, func(r rune) bool { return beyondASCII(r) && !unicode.IsLetter(r) })
 }
@@ -104,9 +107,8 @@ func lettersLost(text, sign string) string {
 	return b.String()
 }
 
-// checkLetters finds the people whose names or titles come with other letters
-// than they have. Of many at once the import is held; one of them stays as they
-// are, as a bad row.
+// checkLetters finds people whose names or titles come garbled. With many of them
+// the import is held; otherwise the row is bad and the person is not changed.
 func (r *run) checkLetters() {
 	if r.released {
 		return
@@ -126,8 +128,8 @@ func (r *run) checkLetters() {
 	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 }
 
-// garbled says whether a row says in other letters what is known of the person,
-// or says something new in letters that are none.
+// garbled reports whether a row has the known facts of the person with garbled
+// letters, or new facts with characters that are no letters.
 func (s *PersonRows) garbled(source string, row Row, today identity.Date) bool {
 	var facts identity.PersonFacts
 	if i := slices.IndexFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == source && k.Key == row.PersonKey }); i >= 0 && s.Person.Keys[i].Facts != nil {

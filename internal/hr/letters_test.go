@@ -10,14 +10,14 @@ import (
 	"github.com/behov/behov/internal/hr"
 )
 
-// lettered is an export in which letters beyond ASCII decide about access.
+// lettered is an export in which non-ASCII letters decide about access.
 const lettered = "person_id;employment_id;given_name;family_name;job_title;start_date\n" +
 	"1;E1;Åsa;Öberg;Sjuksköterska;2020-01-01\n" +
 	"2;E2;Bo;Ek;Förskollärare;2020-01-01\n" +
 	"3;E3;Cia;Ask;Sjuksköterska;2020-01-01\n" +
 	"4;E4;Dag;Lind;Handläggare;2020-01-01\n"
 
-// take imports what a source gave that says nothing of how it writes.
+// take imports a file of a source without a configured encoding.
 func (f *fixture) take(text string) *hr.Report {
 	f.t.Helper()
 	r, err := f.im.Import(context.Background(), "hr.csv", []byte(text), detecting)
@@ -27,7 +27,7 @@ func (f *fixture) take(text string) *hr.Report {
 	return r
 }
 
-// titles are the people's names and titles, in the order of their keys.
+// titles returns the people's names and titles, in the order of their keys.
 func (f *fixture) titles() string {
 	f.t.Helper()
 	var all []string
@@ -45,9 +45,9 @@ func (f *fixture) titles() string {
 	return strings.Join(all, "; ")
 }
 
-// TestOneCutLetterIsOneBadRow: a byte that is not UTF-8 in a file that is does
-// not make another encoding of the file. Its row is left out and named, the
-// person keeps what they have, and every other row goes in as it is written.
+// TestOneCutLetterIsOneBadRow checks that an invalid byte in a UTF-8 file does
+// not change the detected encoding. Its row is left out and reported, the person
+// is not changed, and every other row is imported as it is written.
 func TestOneCutLetterIsOneBadRow(t *testing.T) {
 	for name, cut := range map[string]string{"half of ö": "Sjuksk\xc3terska", "the other half": "Sjuksk\xb6terska", "at the end": "Sjuksköterska\xc3"} {
 		f := newFixture(t)
@@ -69,8 +69,9 @@ func TestOneCutLetterIsOneBadRow(t *testing.T) {
 	}
 }
 
-// TestACutLetterInAKeyCouldBeAnybodys: a key that cannot be read is no person's.
-func TestACutLetterInAKeyCouldBeAnybodys(t *testing.T) {
+// TestCutLetterInAKeyIsUnattributed checks that a key that cannot be read matches
+// no person.
+func TestCutLetterInAKeyIsUnattributed(t *testing.T) {
 	f := newFixture(t)
 	f.take(lettered)
 	before := f.titles()
@@ -80,9 +81,9 @@ func TestACutLetterInAKeyCouldBeAnybodys(t *testing.T) {
 	}
 }
 
-// TestEncodingsAreTold: what is windows-1252 as a whole is still found out, and
-// what is half one and half the other is refused.
-func TestEncodingsAreTold(t *testing.T) {
+// TestEncodingsAreDetected checks that windows-1252 is detected, and that a file
+// in two encodings is refused.
+func TestEncodingsAreDetected(t *testing.T) {
 	latin, err := charmap.Windows1252.NewEncoder().String(lettered)
 	if err != nil {
 		t.Fatal(err)
@@ -110,9 +111,8 @@ func TestEncodingsAreTold(t *testing.T) {
 	}
 }
 
-// TestGarbledLettersAreHeld: an export in which the names of many change the way
-// text does that is read in another encoding than it was written in is held, and
-// so is a first one that comes so.
+// TestGarbledLettersAreHeld checks that an export in which many names are garbled
+// by a wrong encoding is held, and so is a first export with such names.
 func TestGarbledLettersAreHeld(t *testing.T) {
 	through := func(written, read *charmap.Charmap, text string) string {
 		t.Helper()
@@ -152,7 +152,7 @@ func TestGarbledLettersAreHeld(t *testing.T) {
 	}
 }
 
-// TestOneGarbledNameIsABadRow: of one alone the person stays as they are.
+// TestOneGarbledNameIsABadRow checks that a single person is not changed.
 func TestOneGarbledNameIsABadRow(t *testing.T) {
 	f := newFixture(t)
 	f.take(lettered)
@@ -163,9 +163,9 @@ func TestOneGarbledNameIsABadRow(t *testing.T) {
 	}
 }
 
-// TestGarbledLettersThatComeRightGoIn: the correction of what went in garbled is
-// no garbling, and neither are changes of name and title as people have them.
-func TestGarbledLettersThatComeRightGoIn(t *testing.T) {
+// TestCorrectedLettersAreAccepted checks that correcting garbled names is no
+// garbling, and neither are ordinary changes of name and title.
+func TestCorrectedLettersAreAccepted(t *testing.T) {
 	for name, c := range map[string][2]string{
 		"†sa and ”berg": {strings.NewReplacer("Åsa", "†sa", "Öberg", "”berg", "Sjuksköterska", "Sjuksk”terska").Replace(lettered), lettered},
 		"other titles":  {lettered, strings.NewReplacer("Sjuksköterska", "Läkare", "Förskollärare", "Rektor", "Öberg", "Åström").Replace(lettered)},

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	hostile  = 4 << 20 // how much of it there is
+	hostile  = 4 << 20 // size of a hostile file
 	mostTime = 20 * time.Second
-	mostHeap = 800 << 20 // allocated in all, which is more than at once
+	mostHeap = 800 << 20 // allocated in total, more than at any one time
 )
 
-// fill repeats a text until there is as much as in an attack.
+// fill repeats a text up to the size of a hostile file.
 func fill(before, unit, after string) string {
 	return before + strings.Repeat(unit, hostile/len(unit)) + after
 }
 
-// flood are files that are small and cost much where nothing is limited, by what
-// the refusal says; empty where they are read.
+// flood are small files that are expensive without limits, by the text of their
+// refusal; empty where they are read.
 func flood() map[string][2]string {
 	columns := func(format string) string {
 		var b strings.Builder
@@ -68,8 +68,8 @@ func columnsUpTo(n int) string {
 	return b.String()
 }
 
-// TestHostileFilesCostLittle: four megabytes of whatever is worst take little
-// time and memory, and what has too many problems is refused as a whole.
+// TestHostileFilesCostLittle checks that four megabytes of worst-case input take
+// little time and memory, and that a file with too many problems is refused.
 func TestHostileFilesCostLittle(t *testing.T) {
 	u := units(t)
 	for name, c := range flood() {
@@ -95,8 +95,8 @@ func TestHostileFilesCostLittle(t *testing.T) {
 	}
 }
 
-// TestTooManyProblemsRefuseAnImport: it is recorded with the first of them, and
-// takes nothing from anybody.
+// TestTooManyProblemsRefuseAnImport checks that the refusal is recorded with the
+// first of them, and changes no person.
 func TestTooManyProblemsRefuseAnImport(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
@@ -112,15 +112,15 @@ func TestTooManyProblemsRefuseAnImport(t *testing.T) {
 	if status := f.lastStatus(); status != store.ImportRefused {
 		t.Error(status)
 	}
-	// One problem fewer, and the rest goes in.
+	// With one problem fewer, the rest is imported.
 	r = f.take(header + "2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n3,E4,Cia,Ask,school,1,100,2026-01-01,,no\n" + strings.Repeat("1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", 10_000))
 	if len(r.Problems) != 10_000 || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library; 3 Cia E4 school" {
 		t.Errorf("%d problems, %s", len(r.Problems), f.state())
 	}
 }
 
-// TestFieldsHaveALength: the same in every format; what is longer is a bad row,
-// and is not repeated in what is said.
+// TestFieldsHaveALength checks the same maximum in every format; a longer field
+// makes a bad row, and is not quoted in the problem.
 func TestFieldsHaveALength(t *testing.T) {
 	long := strings.Repeat("å", 501)
 	for _, column := range []string{"given_name", "job_title", "unit", "email", "start_date", "cost_centre", "person_id"} {
@@ -147,8 +147,8 @@ func TestFieldsHaveALength(t *testing.T) {
 	}
 }
 
-// TestManyBadRowsAmongManyGoodOnes: what an import costs does not grow with the
-// product of both.
+// TestManyBadRowsAmongManyGoodOnes checks that the cost of an import does not
+// grow with the product of both.
 func TestManyBadRowsAmongManyGoodOnes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("records 5,000 people")
@@ -172,7 +172,7 @@ func TestManyBadRowsAmongManyGoodOnes(t *testing.T) {
 	}
 }
 
-// BenchmarkHostileFiles shows what each costs, with -benchmem.
+// BenchmarkHostileFiles measures each file, with -benchmem.
 func BenchmarkHostileFiles(b *testing.B) {
 	u := units(b)
 	for name, c := range flood() {

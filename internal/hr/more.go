@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// IncompleteError is returned for a feed that says it has more than it gave.
-// Nothing of it is read: taken as everything, it would end the people it left out.
+// IncompleteError is returned for a feed that announces more than it sent.
+// Nothing of it is imported: taken as complete, it would end the employments it
+// lacks.
 type IncompleteError struct{ Text string }
 
 func (e *IncompleteError) Error() string { return e.Text }
@@ -20,24 +21,23 @@ func incomplete(format string, args ...any) error {
 	return &IncompleteError{Text: fmt.Sprintf(format, args...) + ": nothing of it was read; if it gives all there is, set http.complete: true"}
 }
 
-// more is what a page says of what there is besides it.
-type more struct {
+// pageInfo is what a page announces about other pages.
+type pageInfo struct {
 	next     string // a URL, or a token when isToken
 	isToken  bool
-	nextName string // of the field or the header that says it
-	flag     string // of the field that says that there is more, and not where
+	nextName string // of the field or the header that has it
+	flag     string // of the field that announces more without a link
 	total    int    // of all records, on all pages
 	pages    int
 }
 
-// The names by which feeds say that there is more: of links, of tokens, of
-// truth, and of numbers; lower case, without _ and -, and without what OData
-// has before them.
+// The names by which feeds announce more: of links, of tokens, of booleans, and
+// of numbers; in lower case, without _ and -, and without OData's prefix.
 var (
 	nextNames    = []string{"next", "nextlink", "nextpage", "nexturl", "nexturi", "nexthref", "nextpagelink", "nextpageurl", "nextpageuri"}
 	tokenNames   = []string{"nextpagetoken", "nextcursor", "nexttoken", "nextpagecursor", "continuationtoken", "continuation", "nextoffset", "nextstart", "nextstartindex"}
 	moreNames    = []string{"hasmore", "more", "moreresults", "moreavailable", "hasnext", "hasnextpage", "hasmoreresults", "hasmorepages", "incomplete", "incompleteresults", "truncated", "istruncated"}
-	wholeNames   = []string{"complete", "iscomplete", "last", "islast", "islastpage", "lastpage", "endofrecords"} // when they are false
+	wholeNames   = []string{"complete", "iscomplete", "last", "islast", "islastpage", "lastpage", "endofrecords"} // when false
 	totalNames   = []string{"total", "totalcount", "totalresults", "count", "totalrecords", "totalelements", "totalitems", "totalrows", "totalsize", "totalhits", "recordcount", "resultcount"}
 	pagesNames   = []string{"totalpages", "pagecount", "pages", "numberofpages", "lastpage"}
 	containers   = []string{"links", "link", "paging", "pagination", "page", "pageinfo", "meta", "metadata", "responsemetadata"}
@@ -51,9 +51,9 @@ func plainName(name string) string {
 	return nameSeparators.Replace(name)
 }
 
-// read notes what a page's own fields say, and those of the objects in them that
-// are about pages. Of two that say where the next page is, the first counts.
-func (m *more) read(fields map[string]json.RawMessage, configured string, deep int) {
+// read reads a page's own fields, and those of its nested paging objects. The
+// first link to the next page wins.
+func (m *pageInfo) read(fields map[string]json.RawMessage, configured string, deep int) {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -69,7 +69,7 @@ func (m *more) read(fields map[string]json.RawMessage, configured string, deep i
 	}
 }
 
-func (m *more) field(name string, raw json.RawMessage, configured string, deep int) {
+func (m *pageInfo) field(name string, raw json.RawMessage, configured string, deep int) {
 	plain := plainName(name)
 	if raw = bytes.TrimSpace(raw); len(raw) > 0 && raw[0] == '[' && !slices.Contains(containers, plain) {
 		return // the records
@@ -96,7 +96,7 @@ func (m *more) field(name string, raw json.RawMessage, configured string, deep i
 	}
 }
 
-func (m *more) container(name string, raw json.RawMessage, deep int) {
+func (m *pageInfo) container(name string, raw json.RawMessage, deep int) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) == nil {
 		m.read(fields, "", deep-1)
@@ -113,9 +113,9 @@ func (m *more) container(name string, raw json.RawMessage, deep int) {
 	}
 }
 
-// link notes where the next page is: as a text, a number, or an object with the
-// address in it.
-func (m *more) link(name string, raw json.RawMessage) {
+// link records the next page: from a text, a number, or an object that contains
+// the address.
+func (m *pageInfo) link(name string, raw json.RawMessage) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) == nil {
 		if len(fields) > 0 {
@@ -137,7 +137,7 @@ func (m *more) link(name string, raw json.RawMessage) {
 	m.next, m.isToken, m.nextName = text, !linked, name
 }
 
-func (m *more) address(name string, fields map[string]json.RawMessage) {
+func (m *pageInfo) address(name string, fields map[string]json.RawMessage) {
 	for _, address := range addressNames {
 		if text := textIn(fields[address]); text != "" {
 			if m.next == "" {
@@ -146,12 +146,12 @@ func (m *more) address(name string, fields map[string]json.RawMessage) {
 			return
 		}
 	}
-	m.flag = name // there is one, and it does not say where
+	m.flag = name // there is one, without an address
 }
 
-// header notes what the header of an answer says (RFC 8288).
-func (m *more) header(h http.Header) {
-	if next := linked(h.Values("Link")); next != "" && m.next == "" {
+// header reads the Link header (RFC 8288).
+func (m *pageInfo) header(h http.Header) {
+	if next := nextLink(h.Values("Link")); next != "" && m.next == "" {
 		m.next, m.nextName = next, "Link"
 	}
 	for _, name := range []string{"X-Next-Page", "X-Next-Cursor"} {
@@ -177,8 +177,8 @@ func (m *more) header(h http.Header) {
 	}
 }
 
-// linked returns the target of the link whose relation is next.
-func linked(headers []string) string {
+// nextLink returns the target of the link with rel="next".
+func nextLink(headers []string) string {
 	for rest := strings.Join(headers, ","); ; {
 		_, after, ok := strings.Cut(rest, "<")
 		if !ok {
@@ -199,7 +199,7 @@ func linked(headers []string) string {
 	}
 }
 
-// textIn returns a text, or a number as one; empty for null, for zero and for
+// textIn returns a text, or a number as text; empty for null, for zero and for
 // everything else.
 func textIn(raw json.RawMessage) string {
 	var s string

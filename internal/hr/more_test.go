@@ -17,17 +17,16 @@ func records() []string {
 	return strings.Split(strings.Trim(asJSON, "[]"), ",\n")
 }
 
-// feedOf is a source that gives everything, and knows of one parameter.
+// feedOf is a source with full exports and one configured parameter.
 func feedOf(url string) config.Source {
 	s := detecting
 	s.HTTP = &config.Feed{URL: url, Next: "next", Position: "cursor", Page: "token", Timeout: 5 * time.Second}
 	return s
 }
 
-// TestAFeedIsFollowedToItsLastPage: whatever a feed says of a next page, in the
-// shapes that are common, the pages after the first are read too, and nobody on
-// them is ended.
-func TestAFeedIsFollowedToItsLastPage(t *testing.T) {
+// TestFeedIsFollowedToItsLastPage checks, for the common shapes of next links,
+// that all pages are read and no person on them is ended.
+func TestFeedIsFollowedToItsLastPage(t *testing.T) {
 	first, rest := records()[0], strings.Join(records()[1:], ",")
 	for name, c := range map[string]struct {
 		page   string
@@ -84,9 +83,9 @@ func TestAFeedIsFollowedToItsLastPage(t *testing.T) {
 	}
 }
 
-// TestAFeedThatSaysThereIsMoreIsRefusedWhole: where a feed cannot be followed,
-// or was and some are still missing, nothing of it is read, and that is said.
-func TestAFeedThatSaysThereIsMoreIsRefusedWhole(t *testing.T) {
+// TestIncompleteFeedIsRefused checks that a feed that cannot be followed, or that
+// lacks announced records, is not imported, and that the refusal says so.
+func TestIncompleteFeedIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		page, header, value, want string
 	}{
@@ -130,12 +129,12 @@ func TestAFeedThatSaysThereIsMoreIsRefusedWhole(t *testing.T) {
 			if !strings.Contains(r[0].Refused, c.want) || !strings.Contains(r[0].Refused, "http.complete") || f.state() != twoPeopleState {
 				t.Errorf("%+v, %s", r[0], f.state())
 			}
-			f.pulled(s, 1) // and is recorded once, however often it is asked
+			f.pulled(s, 1) // recorded once, however often it is read
 			all, err := f.db.Imports(t.Context(), "hr", 9)
 			if err != nil || len(all) != 2 || all[0].Status != store.ImportRefused {
 				t.Errorf("%+v, %v", all, err)
 			}
-			// Unless the configuration says that this is all.
+			// Unless the configuration declares the feed complete.
 			s.HTTP.Complete = true
 			if r := f.pulled(s, 1); r[0].Refused != "" || r[0].Held != nil {
 				t.Errorf("complete: %+v", r[0])
@@ -144,8 +143,8 @@ func TestAFeedThatSaysThereIsMoreIsRefusedWhole(t *testing.T) {
 	}
 }
 
-// TestALinkToAnotherServerIsNotFollowed: in whatever shape it comes.
-func TestALinkToAnotherServerIsNotFollowed(t *testing.T) {
+// TestLinkToAnotherServerIsNotFollowed checks every shape of link.
+func TestLinkToAnotherServerIsNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { t.Error("asked elsewhere"); fmt.Fprint(w, "[]") }))
 	defer elsewhere.Close()
 	for _, page := range []string{`{"value": [%s], "@odata.nextLink": %q}`, `{"items": [%s], "_links": {"next": {"href": %q}}}`, `{"items": [%s], "next": "//example.invalid/feed", "x": %q}`} {
@@ -159,9 +158,9 @@ func TestALinkToAnotherServerIsNotFollowed(t *testing.T) {
 	}
 }
 
-// TestAnETagOfTheFirstPageSaysNothingOfTheOthers: a feed of several pages is
-// asked for all of them again.
-func TestAnETagOfTheFirstPageSaysNothingOfTheOthers(t *testing.T) {
+// TestETagOfTheFirstPageIsNotUsedForOthers checks that a feed of several pages is
+// read again completely.
+func TestETagOfTheFirstPageIsNotUsedForOthers(t *testing.T) {
 	f := newFixture(t)
 	second := strings.Join(records()[1:], ",")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

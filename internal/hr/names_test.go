@@ -46,7 +46,7 @@ func sheets(t *testing.T, of ...[2]string) []byte {
 	return b.Bytes()
 }
 
-// withChart adds a sheet that is a chart to a workbook.
+// withChart adds a chart sheet to a workbook.
 func withChart(t *testing.T, book []byte) []byte {
 	t.Helper()
 	f, err := excelize.OpenReader(bytes.NewReader(book))
@@ -63,9 +63,10 @@ func withChart(t *testing.T, book []byte) []byte {
 	return b.Bytes()
 }
 
-// TestASheetThatIsPassedOverIsNamed: another sheet with the same columns and rows is a
-// warning with its name and how many rows it has, whether sheet is set or found out.
-func TestASheetThatIsPassedOverIsNamed(t *testing.T) {
+// TestIgnoredSheetIsNamed checks the warning about another sheet with the same
+// columns and rows, with its name and number of rows, whether the sheet is
+// configured or detected.
+func TestIgnoredSheetIsNamed(t *testing.T) {
 	monthly, hourly := twoPeople, header+"3,E9,Eva,Ask,school,1,40,2024-01-01,,no\n4,E8,Ola,Ek,school,1,40,2024-01-01,,no\n"
 	named := detecting
 	named.Sheet = "Månad"
@@ -146,8 +147,8 @@ func TestNamesMatchInAnyCase(t *testing.T) {
 	}
 }
 
-// TestFilesBesideAnOpenOneAreNotRead: lock files of Excel and LibreOffice, what editors
-// keep, and dot files.
+// TestFilesBesideAnOpenOneAreNotRead checks lock files of Excel and LibreOffice,
+// backups of editors, and dot files.
 func TestFilesBesideAnOpenOneAreNotRead(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()

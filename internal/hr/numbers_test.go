@@ -13,13 +13,13 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// notNumbers are what a float can be written as and a percentage cannot, and
-// what is out of range.
+// notNumbers are valid floats that are invalid percentages, and values out of
+// range.
 var notNumbers = []string{"NaN", "nan", "Inf", "+Inf", "-Infinity", "infinity", "1e1", "1E400", "0x1p-2", "0x32", "1_0", "-1", "+1", "-0", "100.01", "1000", ".", ",", "5.", ",5", "1.2.3", "1,2.3", "5 0", "٥٠", "50%%", strings.Repeat("9", 30)}
 
-// TestWhatIsNoPercentageIsABadRow: it is named by line, column and field, and
-// the import goes on without it.
-func TestWhatIsNoPercentageIsABadRow(t *testing.T) {
+// TestInvalidPercentageIsABadRow checks that it is reported with line, column and
+// field, and that the import continues.
+func TestInvalidPercentageIsABadRow(t *testing.T) {
 	for _, v := range notNumbers {
 		f := newFixture(t)
 		f.take(twoPeople)
@@ -41,7 +41,7 @@ func TestPercentages(t *testing.T) {
 			t.Errorf("%s: %+v, %v", v, export, err)
 		}
 	}
-	// JSON writes numbers in ways of its own.
+	// JSON has other spellings of numbers.
 	for v, want := range map[string]string{"1E+2": "100", "5.0e1": "50", "1e2": "100", "1e400": "", "-1e1": ""} {
 		export, err := hr.Read("hr", []byte(strings.Replace(asJSON, `"employment_percent": 100`, `"employment_percent": `+v, 1)), detecting, nil, units(t), today)
 		if err != nil {
@@ -76,8 +76,9 @@ func TestAShareAmongPercentKeepsThePercent(t *testing.T) {
 	}
 }
 
-// TestAHighWaterMarkIsNeverInfinite: nothing would ever be read after it.
-func TestAHighWaterMarkIsNeverInfinite(t *testing.T) {
+// TestHighWaterMarkIsNeverInfinite checks it, as nothing would be read after such
+// a mark.
+func TestHighWaterMarkIsNeverInfinite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hr.db")
 	db := sqlx.MustOpen("sqlite", "file:"+file)
 	defer db.Close()
@@ -94,9 +95,8 @@ func TestAHighWaterMarkIsNeverInfinite(t *testing.T) {
 	}
 }
 
-// TestAnEndInTheYear9999IsNoEndSoon: the day after it is no day, and what would
-// sort before every other is none either.
-func TestAnEndInTheYear9999IsNoEndSoon(t *testing.T) {
+// TestEndInTheYear9999IsNoEnd checks that the day after it is not computed.
+func TestEndInTheYear9999IsNoEnd(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	r := f.take(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,9999-12-31,no", 1))

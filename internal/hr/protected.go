@@ -25,7 +25,7 @@ const listedProtected, listedUnprotected = 13, 9
 // placeholder, says nothing. An unknown word is taken as protected: a mistake must not
 // unmask a person.
 func (p *parser) protected(line int, fields []string, person string) (protected, unprotected bool) {
-	v := p.value("protected", fields)
+	v := p.valueOf("protected", fields)
 	is := func(word string) bool { return strings.EqualFold(word, v) }
 	switch {
 	case slices.ContainsFunc(p.source.ProtectedValues, is):

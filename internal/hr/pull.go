@@ -15,9 +15,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Pull reads what a source has that is new, wherever the configuration says
-// that it is read from, and imports it. It returns a report for each delivery,
-// and none when there is nothing new.
+// Pull reads new data of a source from where the configuration says, and imports
+// it. It returns a report for each delivery, and none when there is nothing new.
 func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, error) {
 	switch {
 	case source.File != "":
@@ -30,12 +29,12 @@ func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, 
 	case source.SQL != nil:
 		return im.pullView(ctx, source)
 	case source.SCIM:
-		return nil, fmt.Errorf("source %s is pushed to, over SCIM: behov serve listens", source.Name)
+		return nil, fmt.Errorf("source %s receives data over SCIM: run behov serve", source.Name)
 	}
-	return nil, fmt.Errorf("source %s says not where it is read from: behov hr import FILE reads a file, or give it a file, a directory, http or sql under hr.sources", source.Name)
+	return nil, fmt.Errorf("source %s has no location to read from: import a file with behov hr import FILE, or configure a file, a directory, http or sql under hr.sources", source.Name)
 }
 
-// pullFile reads a file that HR writes over again and again.
+// pullFile reads a file that HR overwrites.
 func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Report, error) {
 	content, info, err := readSettledFile(ctx, source.File, 0)
 	if err != nil {
@@ -47,7 +46,7 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 	if held, err := im.isHeld(ctx, source, HashOf(content)); err != nil || held {
 		return nil, err
 	}
-	// What was refused is, until it is another file; that was said.
+	// Refused content is reported once, until the file changes.
 	if refused, err := im.refused(ctx, source, HashOf(content)); err != nil || refused {
 		return nil, err
 	}
@@ -58,13 +57,15 @@ func (im *Importer) pullFile(ctx context.Context, source config.Source) ([]*Repo
 	return []*Report{report}, err
 }
 
-// refused says whether this very content was refused, and nothing came since.
+// refused reports whether this content was refused, and nothing has been imported
+// since.
 func (im *Importer) refused(ctx context.Context, source config.Source, hash string) (bool, error) {
 	newest, err := im.DB.Imports(ctx, source.Name, 1)
 	return len(newest) > 0 && newest[0].Status == store.ImportRefused && newest[0].FileHash == hash, err
 }
 
-// refuseOnce is Refuse for what is read again and again; it returns the report.
+// refuseOnce is Refuse for content that is read repeatedly; it returns the
+// report.
 func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, hash string, why error) ([]*Report, error) {
 	report := []*Report{{Source: source.Name, Name: name, Refused: why.Error()}}
 	if again, err := im.refused(ctx, source, hash); err != nil || again {
@@ -73,8 +74,8 @@ func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, 
 	return report, im.Refuse(ctx, source, name, hash, why)
 }
 
-// importFile imports a file. What cannot be read is refused, and that is no error: it
-// is recorded, and stands in the report.
+// importFile imports a file. A file that cannot be read is refused, without an
+// error: the refusal is recorded, and is in the report.
 func (im *Importer) importFile(ctx context.Context, source config.Source, name string, content []byte, info os.FileInfo) (*Report, error) {
 	hash := HashOf(content)
 	export, err := Read(filepath.Base(name), content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
@@ -90,7 +91,7 @@ func (im *Importer) importFile(ctx context.Context, source config.Source, name s
 	return report, err
 }
 
-// isHeld says whether this very content is held and nobody has decided on it.
+// isHeld reports whether this content has an undecided hold.
 func (im *Importer) isHeld(ctx context.Context, source config.Source, hash string) (bool, error) {
 	holds, err := im.DB.Holds(ctx)
 	if err != nil {
@@ -102,7 +103,7 @@ func (im *Importer) isHeld(ctx context.Context, source config.Source, hash strin
 	}), nil
 }
 
-// readSettledFile reads a file once it has been as it is for a while.
+// readSettledFile reads a file once it has not changed for the settle time.
 func readSettledFile(ctx context.Context, name string, settle time.Duration) ([]byte, os.FileInfo, error) {
 	for {
 		before, err := os.Stat(name)
@@ -131,22 +132,22 @@ func readSettledFile(ctx context.Context, name string, settle time.Duration) ([]
 	}
 }
 
-// waiting is a file in a source's directory.
-type waiting struct {
+// waitingFile is a file in a source's directory.
+type waitingFile struct {
 	name string
 	made time.Time
 }
 
-// pullDirectory takes up the files in a directory, the oldest first. A file is
-// moved to the archive after what it says is committed: should we be stopped
-// in between it is read again, and says nothing new.
+// pullDirectory imports the files in a directory, the oldest first. A file is
+// moved to the archive after its import is committed: after an interruption in
+// between it is read again, and changes nothing.
 func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]*Report, error) {
 	d := source.Directory
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", source.Name, err)
 	}
-	var files []waiting
+	var files []waitingFile
 	var passedOver error
 	for _, e := range entries {
 		match, err := path.Match(d.Pattern, e.Name())
@@ -154,17 +155,17 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 			continue
 		}
 		if !e.Type().IsRegular() {
-			passedOver = errors.Join(passedOver, fmt.Errorf("source %s: %s is no file of its own, and is not read: put the file itself there, and no link to it", source.Name, e.Name()))
+			passedOver = errors.Join(passedOver, fmt.Errorf("source %s: %s is not a regular file and is not read: put the file itself there, not a link", source.Name, e.Name()))
 			continue
 		}
 		info, err := e.Info()
 		if err != nil {
-			continue // gone meanwhile
+			continue // removed meanwhile
 		}
 		made, _ := ExportedAt(e.Name(), info.ModTime(), im.Now(), im.Config.Zone)
-		files = append(files, waiting{e.Name(), made})
+		files = append(files, waitingFile{e.Name(), made})
 	}
-	slices.SortFunc(files, func(a, b waiting) int {
+	slices.SortFunc(files, func(a, b waitingFile) int {
 		if c := a.made.Compare(b.made); c != 0 {
 			return c
 		}
@@ -180,15 +181,15 @@ func (im *Importer) pullDirectory(ctx context.Context, source config.Source) ([]
 			return reports, fmt.Errorf("source %s: %s: %w", source.Name, f.name, err)
 		}
 		if report != nil && report.Held != nil {
-			break // what is newer must not overtake what is held
+			break // a newer file must not overtake a held one
 		}
 	}
 	return reports, passedOver
 }
 
-// isTemporaryName says whether a name is one that is given to files while they are
-// written, or beside a file that is open: ~$hr.xlsx is Excel's lock file, .~lock.hr.ods#
-// that of LibreOffice, hr.csv~ what an editor keeps.
+// isTemporaryName reports whether a name is that of a file being written, or of
+// one beside an open file: ~$hr.xlsx is Excel's lock file, .~lock.hr.ods# that of
+// LibreOffice, hr.csv~ an editor's backup.
 func isTemporaryName(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~$") || strings.HasSuffix(name, "~") || slices.Contains([]string{".tmp", ".part", ".filepart", ".partial", ".crdownload"}, strings.ToLower(filepath.Ext(name)))
 }
@@ -220,11 +221,12 @@ func (im *Importer) importDirectoryFile(ctx context.Context, source config.Sourc
 	return report, os.WriteFile(filepath.Join(refused, name+problemSuffix), []byte(report.Refused+"\n"), 0o600)
 }
 
-// problemSuffix is behind the name of a refused file in that of what was wrong.
+// problemSuffix is appended to the name of a refused file for the file with its
+// problems.
 const problemSuffix = ".problem.txt"
 
-// archive moves a file. One that has the name already stays, and this one gets
-// the time in front of its own.
+// archive moves a file. An existing file of that name is kept, and this one gets
+// a time as a prefix.
 func (im *Importer) archive(file, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("archive: %w", err)

@@ -1,9 +1,9 @@
-// Package hr reads HR sources and turns what they say into identity events:
-// it compares a full export with what is known and tells the difference.
+// Package hr reads HR sources and converts them into identity events: it compares
+// a full export with what is stored and returns the differences.
 //
-// It must never let a broken file take anyone's access: a row that cannot be
-// read leaves the person as they were, a row that cannot be attributed stops
-// every ending, and an export that shrank too much is held whole.
+// It must never let a broken file revoke access: a row that cannot be read leaves
+// the person unchanged, a row that cannot be attributed to a person prevents
+// every ending, and an export that shrank too much is held as a whole.
 package hr
 
 import (
@@ -24,28 +24,28 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-// Row is what a source says of one employment, and of the person who has it.
+// Row is what a source states about one employment and its person.
 type Row struct {
 	Line          int // or record, from 1
 	PersonKey     string
 	EmploymentKey string
 	Person        identity.PersonFacts
 	Start, End    identity.Date
-	Leave         identity.Leave // the zero leave is none
+	Leave         identity.Leave // the zero leave means none
 	SponsorKey    string
-	// ValidFrom is the day from which the terms hold; empty when the source does
-	// not say, and then it is the day on which they are learnt.
+	// ValidFrom is the first day of the terms; empty when the source does not
+	// state it, which means the day of the import.
 	ValidFrom identity.Date
 	Terms     identity.Terms // without From
-	// Stamp orders what the source said; empty when it does not say.
+	// Stamp orders the source's statements; empty when it has none.
 	Stamp string
-	// Removed: the source takes the employment back.
+	// Removed reports that the source withdraws the employment.
 	Removed bool
-	// unprotected: it says that the person's identity is not protected, which an
-	// empty cell does not.
+	// unprotected reports an explicit statement that the identity is not
+	// protected; an empty cell is none.
 	unprotected bool
-	// endColumn is where the end stands in its line, when it lies more than a day
-	// before the start.
+	// endColumn is the column of the end, when the end is more than a day before
+	// the start.
 	endColumn int
 	// endEmpty and percentEmpty: it has no end and no percent, whatever stands for them.
 	endEmpty, percentEmpty bool
@@ -58,54 +58,53 @@ type Row struct {
 	startHeld bool
 }
 
-// cancelled says whether the row says of an employment that it never takes
-// place: it ends before it starts, by convention on the day before.
+// cancelled reports whether the row cancels the employment: it ends before it
+// starts, by convention on the day before.
 func (r Row) cancelled() bool { return r.End != "" && r.End < r.Start }
 
-// Export is what a file says.
+// Export is a parsed file.
 type Export struct {
 	Rows []Row // in the file's order, without the bad ones
-	Read int   // rows in the file, the header not counted
-	// Repeated counts rows that say what another one says.
+	Read int   // number of rows in the file, without the header
+	// Repeated is the number of rows that repeat another one.
 	Repeated int
-	// Problems tell of bad rows, and warn of odd ones.
+	// Problems are the problems of bad rows, and warnings.
 	Problems []policy.Problem
-	// BadPeople and BadEmployments are concerned by a bad row: they stay as
-	// they are.
+	// BadPeople and BadEmployments have a bad row: they are not changed.
 	BadPeople      map[string]bool
 	BadEmployments map[string]bool
-	// Unattributed counts bad rows that could be anybody's.
+	// Unattributed is the number of bad rows that could be of any person.
 	Unattributed int
-	// Ownerless are the employments, by key, of bad rows that do not say whose
-	// they are: anybody's, unless the employment is known.
+	// Ownerless holds the employments, by key, of bad rows without a person:
+	// unattributed, unless the employment is known.
 	Ownerless []string
-	// Filled counts, for each canonical column, the rows that have a value.
+	// Filled is, for each canonical column, the number of rows with a value.
 	Filled map[string]int
-	// Protected are the people of whom any row says that their identity is, also
-	// one that is bad otherwise.
+	// Protected are the people with any row that says that their identity is
+	// protected, including bad rows.
 	Protected map[string]bool
-	// Cancelled are the employments, by key, and whose they are, of which a row
-	// that is bad otherwise says that they never take place.
+	// Cancelled maps employments to people, by key, for bad rows that cancel the
+	// employment.
 	Cancelled map[string]string
-	// Partial: the rows are what changed, and not all there is.
+	// Partial reports that the rows are a delta, and not a full export.
 	Partial bool
-	// Shorter are the numbers of people that are one digit shorter than almost all.
+	// Shorter describes the people's numbers that are one digit shorter than
+	// almost all.
 	Shorter Shorter
-	// Totals counts the rows of totals that the source's settings skip.
+	// Totals is the number of rows of totals that the source's settings skip.
 	Totals int
-	// Sheet is that of a workbook, of which lines are rows.
+	// Sheet is the sheet of a workbook, whose lines are rows.
 	Sheet string
 }
 
-// mostField is how long a field may be, in characters.
-const mostField = 500
+// maxFieldLength is the maximum length of a field, in characters.
+const maxFieldLength = 500
 
-// required are the columns without which a file is no HR export.
-var required = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
+// requiredColumns are the columns that every HR export must have.
+var requiredColumns = []string{"person_id", "employment_id", "given_name", "family_name", "start_date"}
 
-// Read reads what a file of a source says, in any of sheet.Formats. Problems of
-// rows are in the Export; the error is about the whole file, which then says
-// nothing at all.
+// Read parses a file of a source, in any of sheet.Formats. Problems of rows are
+// in the Export; the error concerns the whole file, which is then not imported.
 func Read(file string, content []byte, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
 	s, warning, err := sheet.Open(file, content, source.Layout(attributes))
 	if err != nil {
@@ -118,7 +117,7 @@ func Read(file string, content []byte, source config.Source, attributes []string
 	return export, err
 }
 
-// read makes rows of a sheet's records.
+// read converts a sheet's records into rows.
 func read(file string, s sheet.Sheet, source config.Source, attributes []string, units *identity.Units, today identity.Date) (*Export, error) {
 	p := parser{file: file, sheet: s, texts: map[string]string{}, unevens: map[string]*unevenDates{}, source: source, units: units, today: today, export: &Export{Sheet: s.Tab(), Partial: source.Changes, BadPeople: map[string]bool{}, BadEmployments: map[string]bool{},
 		Protected: map[string]bool{}, Cancelled: map[string]string{}, Filled: map[string]int{}}}
@@ -131,7 +130,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		if source.Changes {
 			return p.export, nil // nothing has changed
 		}
-		return nil, policy.Problem{File: file, Text: "there is no record in it: an export has one for each employment"}
+		return nil, policy.Problem{File: file, Text: "it contains no record: an export has one for each employment"}
 	}
 	if err := p.readHeader(header, fields, attributes); err != nil {
 		return nil, err
@@ -139,23 +138,23 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.width = len(header)
 	for ; !errors.Is(err, io.EOF); fields, line, err = s.Next() {
 		if err == nil && (isBlankRow(fields) || p.skipsRow(fields)) {
-			if !isBlankRow(fields) && p.closes(fields) {
+			if !isBlankRow(fields) && p.isClosingTotals(fields) {
 				p.export.Totals++
 			}
-			continue // as Excel leaves them: it is no person's row, and nothing at all
+			continue // an empty line, such as Excel writes
 		}
 		p.export.Read++
 		var bad *sheet.RecordError
 		switch {
 		case errors.As(err, &bad):
 			p.export.Unattributed++
-			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); whoever it is about stays as they are, and no employment ends by this import", bad.Text)
+			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); the person concerned is not changed, and no employment ends by this import", bad.Text)
 		case err != nil:
 			var whole policy.Problem
 			if errors.As(err, &whole) {
 				return nil, whole
 			}
-			return nil, policy.Problem{File: file, Text: "it cannot be read on: " + err.Error()}
+			return nil, policy.Problem{File: file, Text: "it cannot be read to the end: " + err.Error()}
 		default:
 			p.row(line, fields)
 		}
@@ -165,7 +164,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	}
 	p.findShorter()
 	p.leaveOutFractions()
-	p.doubles()
+	p.removeDuplicates()
 	p.warnUneven()
 	if p.errors > sheet.MostProblems {
 		return nil, policy.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
@@ -176,7 +175,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	return p.export, nil
 }
 
-// isBlankRow says whether no field of a row has anything in it.
+// isBlankRow reports whether all fields of a row are empty.
 func isBlankRow(fields []string) bool {
 	return !slices.ContainsFunc(fields, func(v string) bool { return identity.CleanText(v) != "" })
 }
@@ -189,31 +188,31 @@ type parser struct {
 	units   *identity.Units
 	export  *Export
 	columns map[string]int // canonical name → field
-	read    []string       // the canonical names that the sheet has
+	read    []string       // the canonical names of the sheet's columns
 	names   map[string]string
 	// constants are the values of columns that the sheet lacks.
 	constants map[string]string
-	// made are the values that are made of several fields or of a part of one,
-	// otherwise those of templates under constants; now are those of the last row.
-	made, otherwise map[string]value
+	// made are the values made of several fields or of a part of one, otherwise
+	// those of templates under constants; now holds the values of the last row.
+	made, otherwise map[string]columnValue
 	now             map[string]string
-	skipped         []skipped
-	free            map[string]int    // own attributes → field
+	skipped         []skipRule
+	free            map[string]int    // custom attributes → field
 	own             []string          // those that the sheet has
-	warned          map[string]bool   // people whose number is not one
-	texts           map[string]string // what many rows say alike
+	warned          map[string]bool   // people whose number is invalid
+	texts           map[string]string // interned texts
 	unevens         map[string]*unevenDates
 	fractions       fractions
 	header          []string // the names of the sheet's columns
-	width           int      // how many columns the sheet has
-	// errors and warnings count the problems, first is the first of them that is
-	// no warning.
+	width           int      // the number of the sheet's columns
+	// errors and warnings count the problems; first is the first one that is no
+	// warning.
 	errors, warnings int
 	first            policy.Problem
-	wrong            []fault // of the row that is read
+	wrong            []fault // of the current row
 }
 
-// fault is one of the problems of a row.
+// fault is one fault of a row.
 type fault struct {
 	column      int
 	text, value string
@@ -222,14 +221,14 @@ type fault struct {
 // readHeader finds the columns; first is the row after the header.
 func (p *parser) readHeader(header, first, attributes []string) error {
 	refuse := func(text string, names []string) error {
-		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listed(names)}
+		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listColumns(names)}
 		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, sheet.LooksLikeData) { // which must not be told as a column's name
 			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
 		}
 		return refused
 	}
 	p.columns, p.names, p.free, p.warned = map[string]int{}, map[string]string{}, map[string]int{}, map[string]bool{}
-	p.made, p.otherwise, p.now = map[string]value{}, map[string]value{}, map[string]string{}
+	p.made, p.otherwise, p.now = map[string]columnValue{}, map[string]columnValue{}, map[string]string{}
 	at := map[string]int{}
 	p.constants = map[string]string{}
 	for column, v := range p.source.Constants {
@@ -254,14 +253,14 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 			return err
 		}
 	}
-	for _, canonical := range required {
+	for _, canonical := range requiredColumns {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
 			text := fmt.Sprintf("there is no column %s among the %d of the first line (%s)", canonical, len(header), seeValues)
 			if p.source.Format == "xml" {
 				text = fmt.Sprintf("no record has %s", canonical)
 			} else if len(header) == 1 {
-				text += " (is hr.sources." + p.source.Name + ".delimiter right?)"
+				text += " (check hr.sources." + p.source.Name + ".delimiter)"
 			}
 			return refuse(text+": map it under hr.sources."+p.source.Name+".columns", header)
 		}
@@ -272,15 +271,15 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 		}
 	}
 	for _, skip := range p.source.Skip {
-		i, ok := p.find(skip.Column, at)
+		i, ok := p.findColumn(skip.Column, at)
 		if !ok {
-			return refuse(fmt.Sprintf("%s, of which hr.sources.%s.skip names values; there are %d others (%s)", p.lacks(skip.Column), p.source.Name, len(header), seeValues), header)
+			return refuse(fmt.Sprintf("%s, of which hr.sources.%s.skip names values; there are %d others (%s)", p.missingColumn(skip.Column), p.source.Name, len(header), seeValues), header)
 		}
 		values := make([]string, len(skip.Values))
 		for k, v := range skip.Values {
 			values[k] = identity.CleanText(v)
 		}
-		p.skipped = append(p.skipped, skipped{i, values})
+		p.skipped = append(p.skipped, skipRule{i, values})
 	}
 	return nil
 }
@@ -301,7 +300,7 @@ func (p *parser) unmapped(header, first, attributes []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("it has none of the columns that are looked for, but %s: say under hr.sources.%s.columns which of them is person_id, employment_id, given_name, family_name, start_date and so on, as columns: {person_id: %s}", listed(names), p.source.Name, inYAML(names[0]))
+	text := fmt.Sprintf("it has none of the columns that are looked for, but %s: say under hr.sources.%s.columns which of them is person_id, employment_id, given_name, family_name, start_date and so on, as columns: {person_id: %s}", listColumns(names), p.source.Name, quoteYAML(names[0]))
 	if p.sheet.Tab() != "" {
 		text += fmt.Sprintf(" (hr.sources.%s.sheet names another sheet)", p.source.Name)
 	}
@@ -311,9 +310,9 @@ func (p *parser) unmapped(header, first, attributes []string) string {
 // seeValues says how what is not told can be seen.
 const seeValues = "behov hr import --show-values lists them"
 
-// listed names columns, as far as anybody would read on: a file that is none may
-// have one of a megabyte.
-func listed(header []string) string {
+// listColumns lists columns, up to a readable length: a file that is no export
+// may have a name of a megabyte.
+func listColumns(header []string) string {
 	const most = 1000
 	text := identity.CleanText(strings.Join(header, ", "))
 	if len(text) <= most {
@@ -329,7 +328,7 @@ func (p *parser) warn(line int, person, format string, args ...any) {
 // warnAt is warn of a value at a column.
 func (p *parser) warnAt(line, column int, person, value, format string, args ...any) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
-		return // they are counted, and one is like the other
+		return // counted only
 	}
 	warning := p.newProblem(line, column, person, strings.Clone(value), format, args...)
 	warning.Warning = true
@@ -347,13 +346,14 @@ func (p *parser) problem(line, column int, person, value, format string, args ..
 	p.export.Problems = append(p.export.Problems, problem)
 }
 
-// newProblem makes a problem. Its arguments must be none of the file's own values: a
-// row that is shifted by a column has a name where a key or a date should be.
+// newProblem returns a problem. Its arguments must not contain values of the
+// file: a row that is shifted by a column has a name where a key or a date should
+// be.
 func (p *parser) newProblem(line, column int, person, value, format string, args ...any) policy.Problem {
 	return policy.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
 }
 
-// valueOf is the personal part of a problem.
+// valueOf returns the personal part of a problem.
 func valueOf(person, value string) string {
 	var parts []string
 	if person != "" {
@@ -365,20 +365,20 @@ func valueOf(person, value string) string {
 	return strings.Join(parts, ", ")
 }
 
-// row reads one row. Every bad field of it is reported, without what is in it
-// when that is personal.
+// row parses one row. It reports every bad field, without its value when that is
+// personal.
 func (p *parser) row(line int, fields []string) {
 	row := Row{Line: line}
 	bad := false
-	unusable := p.unusable(fields)
-	get := func(column string) string { return p.value(column, fields) }
-	p.make(fields)
+	unusable := p.cleanFields(fields)
+	get := func(column string) string { return p.valueOf(column, fields) }
+	p.renderValues(fields)
 	if p.isHeader(fields) {
 		p.export.Unattributed++
 		p.problem(line, 0, "", "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
 		return
 	}
-	lost := func(column string) bool { // it has a value that cannot be used
+	lost := func(column string) bool { // it has an unusable value
 		return slices.ContainsFunc(p.fieldsOf(column), func(i int) bool { return unusable[i] != "" })
 	}
 	fail := func(column, format string, args ...any) {
@@ -410,18 +410,18 @@ func (p *parser) row(line int, fields []string) {
 		return identity.Date(p.intern(string(d)))
 	}
 	clone := func(column string) string { return strings.Clone(get(column)) }
-	common := func(column string) string { return p.intern(get(column)) } // what many rows say alike
+	common := func(column string) string { return p.intern(get(column)) } // repeated in many rows
 
 	row.PersonKey, row.EmploymentKey = clone("person_id"), clone("employment_id")
 	for i, key := range []*string{&row.PersonKey, &row.EmploymentKey} {
-		if *key == tooLong {
+		if *key == tooLongMarker {
 			*key = ""
 		} else if isPlaceholder(*key) {
 			*key = ""
-			fail(required[i], "it is a placeholder, such as NULL or -, and no value: correct it in HR, or in the export")
+			fail(requiredColumns[i], "it is a placeholder, such as NULL or -, and no value: correct it in HR, or in the export")
 		}
 	}
-	told := map[int]bool{} // of a field that several columns are read from once
+	told := map[int]bool{} // a field from which several columns are read is reported once
 	for _, column := range slices.Concat(p.read, p.own) {
 		for _, i := range p.fieldsOf(column) {
 			if why := unusable[i]; why != "" && !told[i] {
@@ -430,13 +430,13 @@ func (p *parser) row(line int, fields []string) {
 				told[i] = true
 			}
 		}
-		if v := get(column); v == tooLong {
-			fail(column, "what its template makes is longer than %d characters", mostField)
+		if v := get(column); v == tooLongMarker {
+			fail(column, "what its template makes is longer than %d characters", maxFieldLength)
 		} else if _, canonical := p.export.Filled[column]; canonical && v != "" {
 			p.export.Filled[column]++
 		}
 	}
-	for _, s := range p.skipped { // it may be no row at all
+	for _, s := range p.skipped { // the row may be none
 		if why := unusable[s.field]; why != "" && !told[s.field] {
 			told[s.field] = true
 			p.wrong = append(p.wrong, fault{p.sheet.Column(s.field), fmt.Sprintf("column %s, by which rows are skipped: %s", p.header[s.field], why), ""})
@@ -444,19 +444,19 @@ func (p *parser) row(line int, fields []string) {
 	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
-		p.export.Unattributed++ // what a file lacks after a cut could be anybody's
+		p.export.Unattributed++ // what is missing after the truncation could be of any person
 		p.wrong = append(p.wrong, fault{0, fmt.Sprintf("the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1), ""})
 	}
-	needed := required[:2]
-	if p.source.SCIM { // a client that clears a name does so by mistake
-		needed = required[:4]
+	needed := requiredColumns[:2]
+	if p.source.SCIM { // a client clears a name only by mistake
+		needed = requiredColumns[:4]
 	}
 	for _, column := range needed {
 		if get(column) == "" && !lost(column) {
 			fail(column, "it is empty")
 		}
 	}
-	if !p.source.SCIM && get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have one name
+	if !p.source.SCIM && get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have a single name
 		fail("given_name", "it is empty, and so is the family_name: a person has one of them at least")
 	}
 	row.Person = identity.PersonFacts{GivenName: common("given_name"), FamilyName: common("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}
@@ -464,7 +464,7 @@ func (p *parser) row(line int, fields []string) {
 		row.Person.NationalID = n
 	} else if row.Person.NationalID != "" && !p.warned[row.PersonKey] {
 		p.warned[row.PersonKey] = true
-		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and tells nobody from anybody else", defaultString(p.names["national_id"], "national_id"))
+		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and is not used to match people", defaultString(p.names["national_id"], "national_id"))
 	}
 	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
 	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
@@ -482,7 +482,7 @@ func (p *parser) row(line int, fields []string) {
 		fail("leave_start", "the leave has an end and no start")
 	}
 	row.endEmpty, row.percentEmpty = row.End == "" && !lost("end_date"), get("employment_percent") == "" && !lost("employment_percent")
-	p.contract(&row, fail)
+	p.checkContract(&row, fail)
 	if v := get("changed_at"); v != "" {
 		var err error
 		if row.Stamp, err = sortableStamp(v); err != nil {
@@ -491,12 +491,12 @@ func (p *parser) row(line int, fields []string) {
 		row.Terms.Stamp = row.Stamp
 	}
 	if u := row.Terms.Unit; u != "" && p.units.Len() > 0 && !p.units.Has(u) {
-		fail("unit", "there is no such unit: add it to the units file, or correct it in HR; the person stays as they are until then")
+		fail("unit", "the unit does not exist: add it to the units file, or correct it in HR; the person is not changed until then")
 	}
 	if v := get("employment_percent"); v != "" {
 		percent, ok := decimal(strings.TrimSpace(strings.TrimSuffix(v, "%")))
 		if !ok || percent > 100 {
-			fail("employment_percent", "it is no number from 0 to 100")
+			fail("employment_percent", "it is not a number from 0 to 100")
 		}
 		sign := strings.HasSuffix(v, "%")
 		p.fractions.add(line, percent, sign)
@@ -523,15 +523,15 @@ func (p *parser) row(line int, fields []string) {
 		}
 	}
 	if row.Person.Protected && row.PersonKey != "" {
-		p.export.Protected[row.PersonKey] = true // also in a row that is bad otherwise
+		p.export.Protected[row.PersonKey] = true // also in a bad row
 	}
 	bad = bad || len(p.wrong) > 0
-	if extra := fields[min(p.width, len(fields)):]; !isBlankRow(extra) && p.sheet.Tab() == "" { // the fields are not where they belong
+	if extra := fields[min(p.width, len(fields)):]; !isBlankRow(extra) && p.sheet.Tab() == "" { // the fields are shifted
 		bad = true
 		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
 	}
 	if setting := p.totalsRow(fields); bad && setting != "" {
-		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals, and is nobody's: add under hr.sources.%s: %s", p.source.Name, setting), ""})
+		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals: add under hr.sources.%s: %s", p.source.Name, setting), ""})
 	}
 	p.reportRowFaults(row)
 	if bad {
@@ -544,7 +544,7 @@ func (p *parser) row(line int, fields []string) {
 	p.export.Rows = append(p.export.Rows, row)
 }
 
-// isHeader reports whether a row has names of columns where its keys are.
+// isHeader reports whether a row has column names where its keys are.
 func (p *parser) isHeader(fields []string) bool {
 	for _, column := range []string{"person_id", "employment_id"} {
 		i, ok := p.columns[column]
@@ -556,15 +556,14 @@ func (p *parser) isHeader(fields []string) bool {
 }
 
 // isPlaceholder reports whether a key is what databases and spreadsheets write
-// where there is no value.
+// for a missing value.
 func isPlaceholder(key string) bool {
 	return slices.Contains([]string{"-", "--", "null", "(null)", "<null>", "\\n", "nil", "none", "n/a", "#n/a", "#ref!", "#value!", "#name?", "nan", "undefined"}, strings.ToLower(key))
 }
 
-// unusable brings fields into the one form in which text is compared, and says
-// of those that no value can be read from why. It empties those that are too
-// long or whose characters were lost, so that what is left of them is no person's.
-func (p *parser) unusable(fields []string) map[int]string {
+// cleanFields converts fields to canonical text, and returns why a field is
+// unusable. It empties fields that are too long or have lost characters.
+func (p *parser) cleanFields(fields []string) map[int]string {
 	var all map[int]string
 	why := func(i int, text string) {
 		if all == nil {
@@ -578,8 +577,8 @@ func (p *parser) unusable(fields []string) map[int]string {
 			why(i, no)
 			fields[i] = ""
 			continue
-		case len(v) > mostField && utf8.RuneCountInString(v) > mostField:
-			why(i, fmt.Sprintf("it is longer than %d characters", mostField))
+		case len(v) > maxFieldLength && utf8.RuneCountInString(v) > maxFieldLength:
+			why(i, fmt.Sprintf("it is longer than %d characters", maxFieldLength))
 			fields[i] = ""
 			continue
 		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
@@ -602,20 +601,20 @@ func (p *parser) unusable(fields []string) map[int]string {
 	return all
 }
 
-// withoutEnd are what exports write where a date is not known or never comes, in small
-// letters.
-var withoutEnd = []string{"tillsvidare", "tills vidare", "tv", "t.v.", "tillsv", "tillsvidareanställning", "until further notice", "permanent", "open", "open-ended", "-", "--", "–", "—", "n/a", "na", "#n/a", "null", "(null)", "none", "nil", "ingen", "inget", "saknas", "ej satt", "0", "0000-00-00", "00000000"}
+// noDateWords are what exports write for a date that is unknown or never comes,
+// in lower case.
+var noDateWords = []string{"tillsvidare", "tills vidare", "tv", "t.v.", "tillsv", "tillsvidareanställning", "until further notice", "permanent", "open", "open-ended", "-", "--", "–", "—", "n/a", "na", "#n/a", "null", "(null)", "none", "nil", "ingen", "inget", "saknas", "ej satt", "0", "0000-00-00", "00000000"}
 
-// noEnd returns the setting by which a value is read as no date; empty for a value that
-// is more likely a mistake.
+// noEnd returns the setting by which a value is read as no date; empty for a
+// value that is more likely a mistake.
 func (p *parser) noEnd(column, value string) string {
-	if column == "start_date" || !slices.Contains(withoutEnd, strings.ToLower(value)) {
+	if column == "start_date" || !slices.Contains(noDateWords, strings.ToLower(value)) {
 		return ""
 	}
 	list := func(values []string) string {
 		all := make([]string, len(values))
 		for i, v := range values {
-			all[i] = inYAML(v)
+			all[i] = quoteYAML(v)
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	}
@@ -639,14 +638,14 @@ func (p *parser) isName(i int) bool {
 	return slices.Contains(p.fieldsOf("given_name"), i) || slices.Contains(p.fieldsOf("family_name"), i)
 }
 
-// contract checks what only contracts that need a sponsor have.
-func (p *parser) contract(row *Row, fail func(column, format string, args ...any)) {
+// checkContract checks the columns of contracts that need a sponsor.
+func (p *parser) checkContract(row *Row, fail func(column, format string, args ...any)) {
 	c := p.source.Contracts
 	if !c.Sponsored || row.Start == "" {
 		return
 	}
 	if row.SponsorKey == "" {
-		fail("sponsor_id", "it is empty: somebody employed has to answer for a contract")
+		fail("sponsor_id", "it is empty: a contract needs a sponsor who is employed")
 	}
 	if row.End == "" {
 		row.End = row.Start.AddDays(c.DefaultDays)
@@ -656,7 +655,7 @@ func (p *parser) contract(row *Row, fail func(column, format string, args ...any
 	}
 }
 
-// sortableStamp brings an instant or a running number into a form that sorts.
+// sortableStamp converts an instant or a sequence number into a sortable form.
 func sortableStamp(v string) (string, error) {
 	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
 		return fmt.Sprintf("n%020d", n), nil
@@ -669,9 +668,8 @@ func sortableStamp(v string) (string, error) {
 	return "", errors.New("it is neither an instant, as 2026-11-23T14:00:00Z, nor a whole number that grows")
 }
 
-// decimal reads a number of decimal digits, with a comma or a point in it or
-// none. A float is written in other ways, too (NaN, 1e3, 0x10); those are
-// mistakes here.
+// decimal parses decimal digits, optionally with a comma or a point. The other
+// forms of a float (NaN, 1e3, 0x10) are mistakes here.
 func decimal(v string) (float64, bool) {
 	whole, fraction, parted := strings.Cut(strings.Replace(v, ",", ".", 1), ".")
 	if len(v) > 20 || whole == "" || parted && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
@@ -702,12 +700,12 @@ func isNo(v string) bool {
 	return slices.Contains([]string{"", "0", "false", "no", "n", "nej", "falskt"}, strings.ToLower(v))
 }
 
-// parseDate reads a date in the source's formats; uneven is as
-// identity.DateReader.Parse has it.
+// parseDate parses a date in the source's formats; for uneven see
+// identity.DateReader.Parse.
 func parseDate(source config.Source, v string) (d identity.Date, uneven bool, err error) {
 	d, uneven, err = source.Dates.Parse(v)
 	switch {
-	case err == nil || source.SCIM: // whose client has no other format to choose
+	case err == nil || source.SCIM: // a client has no other format to choose
 		return d, uneven, err
 	case errors.Is(err, identity.ErrSerialDate):
 		return "", false, fmt.Errorf("%w: format the column as a date in the spreadsheet, or list EXCEL under hr.sources.%s.date_format", err, source.Name)
@@ -715,7 +713,7 @@ func parseDate(source config.Source, v string) (d identity.Date, uneven bool, er
 	return "", false, fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
 }
 
-// unevenDates are the rows in which a column has a time of day that is no
+// unevenDates are the rows in which a column has a time of day other than
 // midnight.
 type unevenDates struct{ line, rows int }
 
@@ -728,19 +726,20 @@ func (p *parser) uneven(line int, column string) {
 	u.rows++
 }
 
-// warnUneven warns of times of day that are no midnight, once for each column.
+// warnUneven warns of such times of day, once for each column.
 func (p *parser) warnUneven() {
 	for _, column := range config.Canonical {
 		if u := p.unevens[column]; u != nil {
-			p.warn(u.line, "", "column %s: the time of day is no midnight here (in %d rows, this one is the first), and the day is that in the organisation's time zone: is it the day that is meant? Export dates, or instants at midnight", defaultString(p.names[column], column), u.rows)
+			p.warn(u.line, "", "column %s: the time of day is not midnight (in %d rows, this one is the first), and the day is that in the organisation's time zone: check that it is the intended day, or export dates, or instants at midnight", defaultString(p.names[column], column), u.rows)
 		}
 	}
 }
 
-// fractions are the percent values that can only be shares of one: 0.25 for 25.
+// fractions are the percent values that can only be fractions of one: 0.25 for
+// 25.
 type fractions struct {
-	line, rows int  // the first one, and how many there are
-	percent    bool // the column has a value that can only be percent
+	line, rows int  // the first one, and their number
+	percent    bool // the column has a value that can only be a percentage
 }
 
 func (f *fractions) add(line int, v float64, sign bool) {
@@ -755,8 +754,7 @@ func (f *fractions) add(line int, v float64, sign bool) {
 }
 
 // leaveOutFractions leaves out the rows with a percent value when the column has
-// shares of one: a 1 in it is full time, and would be read as one percent. In a column of
-// percent it warns of the shares, and leaves it to the import to keep what is known.
+// fractions of one: a 1 in it means full time, and would be read as one percent.
 func (p *parser) leaveOutFractions() {
 	shown := defaultString(p.names["employment_percent"], "employment_percent")
 	if p.fractions.percent {
@@ -795,7 +793,7 @@ func columnsOf(m map[string]int) []int {
 	return all
 }
 
-// markBadRow notes whom a bad row concerns.
+// markBadRow records the people and employments that a bad row concerns.
 func (p *parser) markBadRow(row Row) {
 	if row.PersonKey != "" {
 		p.export.BadPeople[row.PersonKey] = true
@@ -811,14 +809,13 @@ func (p *parser) markBadRow(row Row) {
 	}
 }
 
-// doubles takes out rows that say different things of the same, and drops
-// exact repetitions. An employment may have several rows when each holds from
-// another day.
-func (p *parser) doubles() {
+// removeDuplicates leaves out rows that contradict each other, and drops exact
+// repetitions. An employment may have several rows with different valid_from.
+func (p *parser) removeDuplicates() {
 	type slot struct {
 		employment string
 		from       identity.Date
-		stamp      string // of changes, which may tell one after the other
+		stamp      string // of a delta, which may list one after the other
 	}
 	rows := p.export.Rows
 	kept := rows[:0]
@@ -827,7 +824,7 @@ func (p *parser) doubles() {
 	clash := func(a, b Row, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
 		if a.PersonKey != b.PersonKey && !p.source.SCIM {
-			text = "it is another person's there, and all its rows are left out; " + p.perPerson()
+			text = "it is another person's there, and all its rows are left out; " + p.perPersonAdvice()
 		}
 		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, text)
 		wrong[b.EmploymentKey] = true
@@ -875,13 +872,13 @@ func (p *parser) doubles() {
 	p.export.Rows = kept
 }
 
-// differsLastingly says whether two rows of one employment differ in what does not
-// change from one day to the next.
+// differsLastingly reports whether two rows of one employment differ in columns
+// that do not depend on valid_from.
 func (r Row) differsLastingly(s Row) bool {
 	return r.PersonKey != s.PersonKey || r.Start != s.Start || r.End != s.End || r.SponsorKey != s.SponsorKey
 }
 
-// sameContent whether two rows say the same.
+// sameContent reports whether two rows state the same.
 func (r Row) sameContent(s Row) bool {
 	return r.PersonKey == s.PersonKey && r.Person == s.Person && r.Start == s.Start && r.End == s.End && r.Leave == s.Leave && r.SponsorKey == s.SponsorKey &&
 		r.Removed == s.Removed && r.Stamp == s.Stamp && r.Terms.Same(s.Terms)

@@ -10,24 +10,24 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Shorter are numbers that are one digit shorter than the others, as a spreadsheet
-// leaves of those that begin with a zero.
+// Shorter describes numbers that are one digit shorter than the others, such as a
+// spreadsheet leaves when it drops a leading zero.
 type Shorter struct {
 	Key    string // the first one
 	Line   int
 	People int
-	Digits int // that the others have
+	Digits int // of the others
 }
 
 const (
-	// manyShorter is how many shorter numbers are no coincidence, and fewShorter of how
-	// many people they are one at most: more are as likely numbers from before there was
-	// another digit.
+	// manyShorter is the minimum of shorter numbers to report; fewShorter bounds
+	// their share to one in that many people: more may be numbers from before a
+	// digit was added.
 	manyShorter, fewShorter = 2, 5
 	leastDigits             = 4
 )
 
-// findShorter looks for such numbers among those of the people.
+// findShorter finds such numbers among those of the people.
 func (p *parser) findShorter() {
 	byLength := map[int]Shorter{}
 	seen := map[string]bool{}
@@ -55,7 +55,7 @@ func (p *parser) findShorter() {
 	}
 }
 
-// warnShorter warns of shorter numbers, unless they are those by which people are known.
+// warnShorter warns of shorter numbers, unless people are stored under them.
 func (r *run) warnShorter(ctx context.Context, tx *store.Tx) error {
 	short := r.Export.Shorter
 	if short.People == 0 || r.Export.Partial {

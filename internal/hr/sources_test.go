@@ -27,7 +27,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// detecting is a source that says nothing about how it writes.
+// detecting is a source without settings for its format.
 var detecting = config.Source{Name: "hr", Shrink: plan.Limit{People: 2, Share: -1}}
 
 func utf16le(s string) []byte {
@@ -42,8 +42,9 @@ const asJSON = `[{"person_id": 1, "employment_id": "E1", "given_name": "Åsa", "
 {"person_id": 1, "employment_id": "E2", "given_name": "Åsa", "family_name": "Ek", "unit": "library", "job_code": 2, "employment_percent": 25, "start_date": "2021-01-01T00:00:00Z", "protected": "no"},
 {"person_id": 2, "employment_id": "E3", "given_name": "Bo", "family_name": "Dahl", "unit": "library", "job_code": 2, "employment_percent": 50.0, "start_date": "20220101", "protected": "no"}]`
 
-// One export is one export, however it is written.
-func TestFormatsSayTheSame(t *testing.T) {
+// TestFormatsReadTheSame checks that the same export in any format gives the same
+// result.
+func TestFormatsReadTheSame(t *testing.T) {
 	read := func(content []byte, s config.Source) []hr.Row {
 		t.Helper()
 		export, err := hr.Read("hr", content, s, nil, units(t), today)
@@ -75,8 +76,8 @@ func TestFormatsSayTheSame(t *testing.T) {
 	}
 }
 
-// broken are exports in which something is wrong, what is said about it, and
-// whether the whole file is refused.
+// broken are exports with one fault each, the expected message, and whether the
+// whole file is refused.
 var broken = []struct {
 	name, text, want string
 	whole            bool
@@ -113,8 +114,8 @@ var broken = []struct {
 	{"two names for one person", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Eva,Ek,library,2,25,2021-01-01,,no\n", `hr:3: the person's own columns differ from those in line 2`, false},
 	{"no person", header + ",E1,Åsa,Ek,school,1,100,2020-01-01,,no\n1,E2,Åsa,Ek,library,2,25,2021-01-01,,no\n", `hr:2:1: column person_id: it is empty`, false},
 	{"no name", header + "1,E1,,,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it is empty`, false},
-	{"unknown unit", header + "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", `hr:2:14: column unit: there is no such unit`, false},
-	{"too many percent", header + "1,E1,Åsa,Ek,school,1,1000,2020-01-01,,no\n", `hr:2:23: column employment_percent: it is no number from 0 to 100`, false},
+	{"unknown unit", header + "1,E1,Åsa,Ek,moon,1,100,2020-01-01,,no\n", `hr:2:14: column unit: the unit does not exist`, false},
+	{"too many percent", header + "1,E1,Åsa,Ek,school,1,1000,2020-01-01,,no\n", `hr:2:23: column employment_percent: it is not a number from 0 to 100`, false},
 	{"a terminal's escape", header + "1,E1,Å\x1b[2Jsa,Ek,school,1,100,2020-01-01,,no\n", `hr:2:6: column given_name: it has a line break or another control character in it`, false},
 	{"semicolons inside", strings.Replace(twoPeople, "Åsa,Ek,school", "Åsa;Ek;school", 1), `hr:2: the row has 8 fields`, false},
 	{"everything on one line", strings.ReplaceAll(twoPeople, "\n", " "), "hr:1: the first line looks like a row", true},
@@ -124,8 +125,9 @@ var broken = []struct {
 	{"a lost column", strings.NewReplacer("unit,", "", ",school,", ",", ",library,", ",").Replace(twoPeople), "HELD", false},
 }
 
-// TestBrokenExports imports a good export, and then each broken one: what is
-// said names the place, nobody loses anything, and nothing personal is said.
+// TestBrokenExports imports a good export, and then each broken one. It checks
+// that the message names the place, that no person loses access, and that no
+// personal data is shown.
 func TestBrokenExports(t *testing.T) {
 	for _, c := range broken {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,7 +165,7 @@ func TestBrokenExports(t *testing.T) {
 					t.Errorf("%q is said: %s", personal, said)
 				}
 			}
-			// Whoever had something has it, whatever else may be wrong.
+			// Every person keeps what they had, whatever else is wrong.
 			for _, had := range strings.Split(before, "; ") {
 				if person := had[:1]; !strings.Contains(f.state(), person+" ") {
 					t.Errorf("%s lost everything: before %s, now %s", person, before, f.state())
@@ -176,9 +178,9 @@ func TestBrokenExports(t *testing.T) {
 	}
 }
 
-// A row that is bad otherwise, and says that the identity is protected,
-// protects; and what it says is not shown.
-func TestABadRowProtects(t *testing.T) {
+// TestBadRowProtects checks that a bad row that says that the identity is
+// protected protects the person, and is not quoted.
+func TestBadRowProtects(t *testing.T) {
 	f := newFixture(t)
 	f.load(twoPeople)
 	r := f.load(strings.Replace(twoPeople, "2,E3,Bo,Dahl,library,2,50,2022-01-01,,no", "2,E3,Bo,Dahl,secretplace,2,50,2022-13-01,,yes", 1))
@@ -212,8 +214,8 @@ func TestAnOlderFileIsRefused(t *testing.T) {
 		{twoPeople, now.AddDate(0, 0, -2), false, false}, {newer, now.AddDate(0, 0, -1), false, false}, {newer, now.AddDate(0, 0, -1), false, false},
 		{twoPeople + "\n", now.AddDate(0, 0, -2), false, true}, // older by its date
 		{twoPeople, now, false, true},                          // a copy of the first, with a new date
-		{twoPeople, time.Time{}, false, true},                  // the same from the standard input
-		{twoPeople, now, true, false},                          // somebody says that it holds
+		{twoPeople, time.Time{}, false, true},                  // the same from standard input
+		{twoPeople, now, true, false},                          // the operator states that it is current
 	} {
 		if err := deliver(step.text, step.made, step.stated); errors.As(err, &old) != step.refused || err != nil && !step.refused {
 			t.Errorf("%+v: %v", step.made, err)
@@ -316,7 +318,7 @@ func TestMadeAt(t *testing.T) {
 	}
 }
 
-// pulled pulls a source and expects so many reports.
+// pulled pulls a source and expects a number of reports.
 func (f *fixture) pulled(s config.Source, want int) []*hr.Report {
 	f.t.Helper()
 	reports, err := f.im.Pull(f.t.Context(), s)
@@ -339,7 +341,7 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	}
 	there := func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil }
 	f.pulled(s, 0)
-	// The older one first, whatever its name; what is being written, never.
+	// The older one first, whatever its name; a file being written, never.
 	put("hr-b-2026-01-01.csv", twoPeople)
 	put("hr-a-2026-01-02.csv", strings.Replace(twoPeople, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1))
 	put("hr-2026-01-03.csv.part", "rubbish")
@@ -352,8 +354,8 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	if there("hr-b-2026-01-01.csv") || !there("archive/hr-b-2026-01-01.csv") || !there("other.csv") || !there(".hr-2026-01-03.csv") {
 		t.Error("the archive is wrong")
 	}
-	// Stopped between the commit and the move, it is there again: it says
-	// nothing new, and is moved then, under a name of its own.
+	// After an interruption between commit and move the file is read again: it
+	// changes nothing, and is then moved under a new name.
 	put("hr-a-2026-01-02.csv", strings.Replace(twoPeople, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1))
 	if r := f.pulled(s, 1); r[0].Events != 0 || there("hr-a-2026-01-02.csv") {
 		t.Errorf("again: %+v", r[0])
@@ -362,7 +364,8 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	if len(archived) != 3 {
 		t.Errorf("the archive has %v", archived)
 	}
-	// What is older, or no export, is refused and says why beside it.
+	// An older file, or one that is no export, is refused, and a file beside it
+	// says why.
 	put("hr-2025-12-31.csv", twoPeople)
 	put("hr-2026-01-04.csv", "<html>")
 	for _, r := range f.pulled(s, 2) {
@@ -370,8 +373,8 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	// What is held stays, keeps what is newer waiting, and is not asked about
-	// again; released, it goes in.
+	// A held file stays, makes newer ones wait, and is not reported again; after
+	// a release it is imported.
 	put("hr-2026-01-05.csv", header+"9,E9,New,One,school,1,100,2026-01-01,,no\n")
 	put("hr-2026-01-06.csv", twoPeople+"\n")
 	held := f.pulled(s, 1)[0].Held
@@ -394,12 +397,12 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	if f.pulled(s, 1); f.state() != "9 New E9 school" || there("hr-2026-01-05.csv") {
 		t.Errorf("released: %s", f.state())
 	}
-	// What HR found to be so again it says under a later date.
+	// HR exports the same again with a later date.
 	put("hr-2026-02-01.csv", twoPeople)
 	if r := f.pulled(s, 1); r[0].Refused != "" || f.state() != "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library" {
 		t.Errorf("an earlier state again: %+v, %s", r[0], f.state())
 	}
-	// A link is not followed, and that is said; the rest is read.
+	// A link is not followed, which is reported; the rest is read.
 	if err := os.Symlink(filepath.Join(dir, "other.csv"), filepath.Join(dir, "hr-link.csv")); err != nil {
 		t.Fatal(err)
 	}
@@ -409,8 +412,9 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 	}
 }
 
-// A file that grows is read when it has ceased to.
-func TestAFileThatIsBeingWrittenIsReadWhenItIsWhole(t *testing.T) {
+// TestFileBeingWrittenIsReadWhenComplete checks that a growing file is read after
+// it has stopped changing.
+func TestFileBeingWrittenIsReadWhenComplete(t *testing.T) {
 	f := newFixture(t)
 	dir := t.TempDir()
 	s := detecting
@@ -455,9 +459,10 @@ func change(n int, unit string) string {
 	return fmt.Sprintf(`{"person_id": "%d", "employment_id": "E%d", %s, "unit": %q, "changed_at": %d}`, n, n, changesHeader, unit, n)
 }
 
-// A feed of changes is read page after page and then from where it was; what
-// breaks off is asked again from there, and nothing is lost.
-func TestAFeedIsReadOnFromWhereItWas(t *testing.T) {
+// TestFeedContinuesFromItsPosition checks that a delta feed is read page after
+// page and then from its position, and that an interrupted reading is repeated
+// without a loss.
+func TestFeedContinuesFromItsPosition(t *testing.T) {
 	f := newFixture(t)
 	var asked []string
 	broken, token := true, ""
@@ -508,7 +513,7 @@ func TestAFeedThatMisbehavesChangesNothing(t *testing.T) {
 		want   string
 	}{
 		"sign in":   {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>Sign in") }, "a web page"},
-		"no right":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, "is http.token right?"},
+		"no right":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, "check http.token"},
 		"not there": {func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }, "404"},
 		"elsewhere": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"items": [%s], "next": %q}`, change(1, "school"), elsewhere.URL)
@@ -516,7 +521,7 @@ func TestAFeedThatMisbehavesChangesNothing(t *testing.T) {
 		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "302"},
 		"round in circles": {func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, `{"items": [%s], "next": "/a"}`, change(1, "school"))
-		}, "in circles"},
+		}, "link in a loop"},
 		"nothing at all": {func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, "reading HR's feed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -566,9 +571,9 @@ func TestAFeedOfEverything(t *testing.T) {
 const viewSchema = `CREATE TABLE staff (person_id INTEGER, employment_id TEXT, given_name TEXT, family_name TEXT, unit TEXT, job_code TEXT, employment_percent DOUBLE PRECISION, start_date DATE, end_date DATE, protected BOOLEAN, changed_at BIGINT);
 INSERT INTO staff VALUES (1, 'E1', 'Åsa', 'Ek', 'school', '1', 100, '2020-01-01', NULL, FALSE, 1), (1, 'E2', 'Åsa', 'Ek', 'library', '2', 25, '2021-01-01', NULL, FALSE, 2), (2, 'E3', 'Bo', 'Dahl', 'library', '2', 50, '2022-01-01', NULL, FALSE, 2)`
 
-// A view is read whole, or on from its high-water mark, in SQLite and in
-// PostgreSQL alike.
-func TestAViewIsRead(t *testing.T) {
+// TestViewIsRead reads a view completely, and from its high-water mark, in SQLite
+// and in PostgreSQL.
+func TestViewIsRead(t *testing.T) {
 	check := func(t *testing.T, driver, dsn, database string) {
 		db, err := sqlx.Open(driver, dsn)
 		if err != nil {
@@ -593,9 +598,10 @@ func TestAViewIsRead(t *testing.T) {
 		s.Changes = true
 		s.SQL = &config.View{Database: database, Query: "SELECT * FROM staff WHERE changed_at >= CAST(:high_water AS BIGINT) ORDER BY changed_at", HighWater: "changed_at", Start: "0"}
 		f.pulled(s, 1)
-		f.pulled(s, 1) // what has the mark itself is read again, and says nothing new
+		f.pulled(s, 1) // the row with the mark itself is read again, and changes nothing
 		f.pulled(s, 0)
-		// One more with the same mark is not lost, and one with a later is found.
+		// Another row with the same mark is not lost, and one with a later mark
+		// is found.
 		db.MustExec("INSERT INTO staff VALUES (3, 'E4', 'Cia', 'Ask', 'school', '1', 100, '2026-01-01', NULL, FALSE, 2)")
 		db.MustExec("UPDATE staff SET unit = 'library', changed_at = 3 WHERE employment_id = 'E1'")
 		if f.pulled(s, 1); f.state() != "1 Åsa E1 library; 2 Bo E3 library; 3 Cia E4 school" {

@@ -14,23 +14,23 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// EmploymentPostponed names, in what a hold would do, an employment that runs and
-// whose start moves into the future. It is no kind of event.
+// EmploymentPostponed is, among the effects of a hold, an active employment whose
+// start moves into the future. It is no kind of event.
 const EmploymentPostponed identity.Kind = "employment-postponed"
 
-// startHolds are the holds of starts that changes of a source move into the future.
-// Changes are not listed again in the next delivery as a full export lists everything,
-// so that each start has a hold of its own, which outlives the delivery.
+// startHolds are the holds of starts that a delta moves into the future. The next
+// delivery of a delta does not repeat the changes, so each start has a hold of
+// its own, which outlives the delivery.
 type startHolds struct {
 	known []store.HoldState // of the source
-	// raised are new or stand undecided, by employment; taken are the employments of
-	// which the delivery has a row that is taken.
+	// raised are new or undecided, by employment; taken are the employments of
+	// which the delivery has an accepted row.
 	raised map[identity.EmploymentID]store.Hold
 	taken  []identity.EmploymentID
 }
 
-// startDigest names the move of an employment's start to a day. Two moves of one
-// employment have the first startPrefix characters in common.
+// startDigest returns the digest of the hold of an employment's new start. Two of
+// one employment have the first startPrefix characters in common.
 func startDigest(source string, employment identity.EmploymentID, start identity.Date) string {
 	day := sha256.Sum256([]byte(source + "\x00" + string(employment) + "\x00" + string(start)))
 	return holdDigest(source, "start\x00"+string(employment)) + hex.EncodeToString(day[:4])
@@ -43,8 +43,8 @@ func startHoldsOf(holds []store.HoldState, source string) []store.HoldState {
 	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.StartHold || h.Subject != source })
 }
 
-// startDecidedSince says whether a start of the source that is held was decided on
-// after an instant, so that what moved it is to be read again.
+// startDecidedSince reports whether a held start of the source was decided after
+// an instant, so that the changes must be read again.
 func (im *Importer) startDecidedSince(ctx context.Context, source string, since time.Time) (bool, error) {
 	holds, err := im.DB.Holds(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (im *Importer) startDecidedSince(ctx context.Context, source string, since 
 	return slices.ContainsFunc(startHoldsOf(holds, source), func(h store.HoldState) bool { return h.Decision != nil && !h.Decision.At().Before(since) }), nil
 }
 
-// startUndecided says whether a start of the source waits for a decision.
+// startUndecided reports whether a start of the source awaits a decision.
 func (im *Importer) startUndecided(ctx context.Context, source string) (bool, error) {
 	holds, err := im.DB.Holds(ctx)
 	if err != nil {
@@ -62,12 +62,12 @@ func (im *Importer) startUndecided(ctx context.Context, source string) (bool, er
 	return slices.ContainsFunc(startHoldsOf(holds, source), func(h store.HoldState) bool { return h.Decision == nil }), nil
 }
 
-// postpones says whether a row moves the start of an employment that runs into the
-// future. Its person would lose their access until then, and most often it is a
-// renewal that has the start of the new contract. The employment stays as it is until
-// a person decides; what the row says of its person is taken, and so are the person's
-// other rows. A full export holds it with the endings of the import; of changes each
-// start is held by itself.
+// postpones reports whether a row moves the start of an active employment into
+// the future. Its person would lose their access until then, and most often it is
+// a renewal with the start of the new contract. The employment is unchanged until
+// a person decides; what the row states about its person applies, and so do the
+// person's other rows. A full export holds it with the endings of the import; a
+// delta has one hold for each start.
 func (r *run) postpones(s *PersonRows, row Row) bool {
 	i := slices.IndexFunc(s.Person.Employments, func(e identity.Employment) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.ActiveOn(r.today)
@@ -76,7 +76,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 		return false
 	}
 	running := s.Person.Employments[i]
-	last := row // of changes, what is said last holds
+	last := row // in a delta, the last statement wins
 	if r.Export.Partial {
 		last = lastOf(s.Rows, row.EmploymentKey)
 	}
@@ -87,12 +87,12 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 	column := r.Source.Shown("start_date")
 	const what = "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the employment stays as it is; of a renewal keep the start, or give it an employment_id of its own beside the one that runs, "
 	if r.Export.BadEmployments[row.EmploymentKey] {
-		return true // another row of it said so
+		return true // another row of it is reported already
 	}
 	if !r.Export.Partial {
 		r.problem(row, what+"or release what is held to take the new start", column)
 		r.Export.BadEmployments[row.EmploymentKey] = true
-		delete(r.hashes, row.EmploymentKey) // it is looked at again
+		delete(r.hashes, row.EmploymentKey) // the next import compares it again
 		r.postponed = append(r.postponed, s.Person.ID)
 		r.report.Postponed++
 		return true
@@ -100,7 +100,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 	digest := startDigest(r.Source.Name, running.ID, last.Start)
 	say := r.problem
 	if r.Source.SCIM {
-		say = r.warn // the client's other values are taken
+		say = r.warn // the client's other values are accepted
 	}
 	k := slices.IndexFunc(r.starts.known, func(h store.HoldState) bool { return h.Digest == digest })
 	switch decision := func() *store.Decision {
@@ -128,7 +128,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 	return true
 }
 
-// lastOf returns the row of an employment that is taken last.
+// lastOf returns the row of an employment that is applied last.
 func lastOf(rows []Row, employment string) (last Row) {
 	for _, row := range rows {
 		if row.EmploymentKey == employment && (last.EmploymentKey == "" || cmp.Or(cmp.Compare(row.Stamp, last.Stamp), cmp.Compare(row.ValidFrom, last.ValidFrom), cmp.Compare(row.Line, last.Line)) > 0) {
@@ -138,8 +138,8 @@ func lastOf(rows []Row, employment string) (last Row) {
 	return last
 }
 
-// holdStarts raises the holds of starts, and ends those of which the source says
-// something else now, or that went through.
+// holdStarts raises the holds of starts, and ends those whose start the source
+// has changed, or that were applied.
 func (r *run) holdStarts(ctx context.Context, tx *store.Tx) error {
 	var concerned []string // prefixes of digests
 	for _, id := range r.starts.taken {

@@ -15,7 +15,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// change imports changes as a file.
+// change imports a delta from a file.
 func (f *fixture) change(text string, as func(*config.Source)) *hr.Report {
 	f.t.Helper()
 	s := detecting
@@ -45,10 +45,11 @@ func (f *fixture) employment(key string) (identity.Person, identity.Employment) 
 
 const renewal = header + "1,E1,Åsa,Berg,library,1,100,2027-01-01,2027-12-31,no\n"
 
-// TestAStartThatChangesMoveIsHeld: of a source of changes, too, the start of a running
-// employment that moves into the future waits for a decision. The employment stays as
-// it is; the person's name, other employments and other people are not blocked.
-func TestAStartThatChangesMoveIsHeld(t *testing.T) {
+// TestStartMovedByADeltaIsHeld checks that also in a delta the start of an active
+// employment that moves into the future awaits a decision. The employment is
+// unchanged; the person's name, other employments and other people are not
+// blocked.
+func TestStartMovedByADeltaIsHeld(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	text := renewal + "1,E2,Åsa,Berg,school,2,25,2021-01-01,,no\n2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n"
@@ -70,7 +71,7 @@ func TestAStartThatChangesMoveIsHeld(t *testing.T) {
 	if body, err := f.db.HoldBody(t.Context(), h[0].Digest); err != nil || body != fmt.Sprintf(`{%q:[%q]}`, hr.EmploymentPostponed, p.ID) {
 		t.Errorf("the hold would do %s, %v", body, err)
 	}
-	// Later changes about others leave it; the release is for this start alone.
+	// Later changes of others keep it; the release covers this start alone.
 	if r = f.change(header+"2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n", nil); len(f.holds()) != 1 || len(r.StartsHeld) != 0 {
 		t.Errorf("after another change: %+v", f.holds())
 	}
@@ -85,9 +86,10 @@ func TestAStartThatChangesMoveIsHeld(t *testing.T) {
 	}
 }
 
-// TestAHeldStartIsCorrectedOrRejected: what HR says next of the employment takes the
-// place of the held start; rejected, the same start stays out without a new hold.
-func TestAHeldStartIsCorrectedOrRejected(t *testing.T) {
+// TestHeldStartIsCorrectedOrRejected checks that HR's next statement about the
+// employment replaces the held start; after a rejection, the same start stays out
+// without a new hold.
+func TestHeldStartIsCorrectedOrRejected(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	f.change(renewal, nil)
@@ -101,14 +103,14 @@ func TestAHeldStartIsCorrectedOrRejected(t *testing.T) {
 	if _, e := f.employment("E1"); e.Start != "2020-01-01" || len(r.StartsHeld) != 0 || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, "was rejected") {
 		t.Errorf("rejected: %+v, it starts %s", r, e.Start)
 	}
-	// Taken back, there is nothing to decide.
+	// After HR's correction, there is nothing to decide.
 	f = newFixture(t)
 	f.take(twoPeople)
 	f.change(renewal, nil)
 	if f.change("person_id,employment_id,given_name,family_name,start_date,removed\n1,E1,Åsa,Ek,2027-01-01,yes\n", nil); len(f.holds()) != 0 {
 		t.Errorf("taken back: %+v", f.holds())
 	}
-	// In one delivery, what is said last holds.
+	// In one delivery, the last statement wins.
 	f = newFixture(t)
 	f.take(twoPeople)
 	const stamped = "person_id,employment_id,given_name,family_name,unit,start_date,changed_at\n"
@@ -128,9 +130,9 @@ func TestAHeldStartIsCorrectedOrRejected(t *testing.T) {
 	}
 }
 
-// TestAPushedStartIsHeld: of a client over SCIM the rest is taken, and the start is
-// a warning, as the client could not do anything about an error.
-func TestAPushedStartIsHeld(t *testing.T) {
+// TestPushedStartIsHeld checks that the rest of a SCIM request applies, and that
+// the start is a warning, as the client could not handle an error.
+func TestPushedStartIsHeld(t *testing.T) {
 	f := newFixture(t)
 	f.take(twoPeople)
 	r := f.change(renewal, func(s *config.Source) { s.SCIM = true })
@@ -140,9 +142,9 @@ func TestAPushedStartIsHeld(t *testing.T) {
 	}
 }
 
-// TestAFeedIsReadAgainForAHeldStart: the position in a feed of changes stays until the
-// start is decided, so that a release finds the change again.
-func TestAFeedIsReadAgainForAHeldStart(t *testing.T) {
+// TestFeedIsReadAgainForAHeldStart checks that the position in a delta feed is
+// kept until the start is decided, so that a release finds the change again.
+func TestFeedIsReadAgainForAHeldStart(t *testing.T) {
 	for _, verdict := range []string{store.Release, store.Reject} {
 		f := newFixture(t)
 		f.take(twoPeople)
@@ -160,7 +162,7 @@ func TestAFeedIsReadAgainForAHeldStart(t *testing.T) {
 		s.Changes = true
 		s.HTTP = &config.Feed{URL: server.URL, Cursor: "since", Position: "cursor", Timeout: 5 * time.Second}
 		r := f.pulled(s, 1)[0]
-		f.pulled(s, 0) // and is not recorded again and again
+		f.pulled(s, 0) // and it is not recorded again
 		if len(r.StartsHeld) != 1 || !slices.Equal(asked, []string{"", ""}) {
 			t.Fatalf("%+v, asked %q", r, asked)
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // sweepArchive deletes the files of a source that were archived, imported or
-// refused, longer ago than they are kept: everything in them is personal data.
-// A file that behov did not read is none of its own, and stays.
+// refused, longer ago than the retention period: they are full of personal data.
+// It leaves files alone that behov did not read.
 func (im *Importer) sweepArchive(ctx context.Context, source config.Source) error {
 	d := source.Directory
 	if d.KeepDays == 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// TestTheArchiveIsSwept: files that behov archived or refused are deleted when
-// their time is over, and nothing else.
-func TestTheArchiveIsSwept(t *testing.T) {
+// TestArchiveIsSwept checks that files that behov archived or refused are deleted
+// after the retention period, and no others.
+func TestArchiveIsSwept(t *testing.T) {
 	f, dir := newFixture(t), t.TempDir()
 	s := source
 	s.Directory = &config.Directory{Path: dir, Pattern: "*.csv", Archive: filepath.Join(dir, "archive"), KeepDays: 30}
@@ -40,7 +40,7 @@ func TestTheArchiveIsSwept(t *testing.T) {
 		})
 		return strings.Join(names, " ")
 	}
-	put("a.csv", twoPeople, 400) // old already when it comes
+	put("a.csv", twoPeople, 400) // old when it arrives
 	put("b.csv", "no export\n", 300)
 	put("archive/notes.txt", "of a person of the house", 400)
 	f.pulled(s, 2)

@@ -13,16 +13,16 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// totalWords are what a row of totals says, in small letters and without a colon.
+// totalWords are the labels of a row of totals, in lower case and without a
+// colon.
 var totalWords = []string{"total", "totals", "totalt", "totalt antal", "total antal", "totalsumma", "summa", "summa totalt", "slutsumma", "delsumma", "sum", "subtotal", "grand total", "antal", "antal rader", "antal poster"}
 
-// isTotal says whether a field says that its row is one of totals.
+// isTotal reports whether a field labels its row as one of totals.
 func isTotal(field string) bool {
 	return slices.Contains(totalWords, strings.TrimSpace(strings.TrimSuffix(strings.ToLower(identity.CleanText(field)), ":")))
 }
 
-// mostlyEmpty says whether less than half of the fields that are read have anything
-// in them.
+// mostlyEmpty reports whether fewer than half of the mapped fields have a value.
 func (p *parser) mostlyEmpty(fields []string) bool {
 	read, filled := map[int]bool{}, 0
 	for _, column := range slices.Concat(p.read, p.own) {
@@ -36,28 +36,29 @@ func (p *parser) mostlyEmpty(fields []string) bool {
 	return 2*filled < len(read)
 }
 
-// closes says whether a row that is skipped is one of totals, as stands at the end of
-// a file that is whole.
-func (p *parser) closes(fields []string) bool {
+// isClosingTotals reports whether a skipped row is one of totals, which ends a
+// complete file.
+func (p *parser) isClosingTotals(fields []string) bool {
 	return p.mostlyEmpty(fields) || slices.ContainsFunc(fields, isTotal)
 }
 
-// totalsRow returns the setting that skips a row of totals; empty for another row.
+// totalsRow returns the setting that skips a row of totals; empty for another
+// row.
 func (p *parser) totalsRow(fields []string) string {
 	i := slices.IndexFunc(fields, isTotal)
 	if i < 0 || i >= len(p.header) || p.header[i] == "" || !p.mostlyEmpty(fields) {
 		return ""
 	}
-	return fmt.Sprintf("skip: {column: %s, values: [%s]}", inYAML(p.header[i]), inYAML(fields[i]))
+	return fmt.Sprintf("skip: {column: %s, values: [%s]}", quoteYAML(p.header[i]), quoteYAML(fields[i]))
 }
 
 var plainYAML = regexp.MustCompile(`^\pL[\pL\pN_ .-]*$`)
 
-// plainField is a name that a template can have without col.
+// plainField matches a name that a template can use without col.
 var plainField = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
 
-// inYAML writes a text as a value of a flow mapping.
-func inYAML(text string) string {
+// quoteYAML returns a text as a value of a YAML flow mapping.
+func quoteYAML(text string) string {
 	text = identity.CleanText(text)
 	if plainYAML.MatchString(text) {
 		return text
@@ -65,13 +66,14 @@ func inYAML(text string) string {
 	return strconv.Quote(text)
 }
 
-// totalsKey is under what an import remembers how many rows of totals were skipped,
-// beside how many rows had a value in each column. No column has such a name.
+// totalsKey is the key under which an import stores how many rows of totals were
+// skipped, beside how many rows had a value in each column. No column has such a
+// name.
 const totalsKey = "rows of totals"
 
-// mayBeCut says whether the last export had a row of totals and this one has none: it
-// may have been cut off.
-func (r *run) mayBeCut(last *store.Import) bool {
+// mayBeTruncated reports whether the last export had a row of totals and this one
+// has none.
+func (r *run) mayBeTruncated(last *store.Import) bool {
 	if last == nil || r.Export.Partial || r.Export.Totals > 0 || len(r.Source.Skip) == 0 {
 		return false
 	}
@@ -79,9 +81,9 @@ func (r *run) mayBeCut(last *store.Import) bool {
 	return json.Unmarshal([]byte(last.Filled), &had) == nil && had[totalsKey] > 0
 }
 
-// tellCut says what becomes of an export that may be cut. As long as employments are
-// not in it, a next one without the row may be cut as well.
-func (r *run) tellCut(ending int) {
+// reportTruncation reports an export that may be truncated. While employments are
+// missing from it, the expectation of a row of totals is kept for the next one.
+func (r *run) reportTruncation(ending int) {
 	if r.Export.Totals > 0 {
 		r.Export.Filled[totalsKey] = r.Export.Totals
 	}

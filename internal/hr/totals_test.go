@@ -27,10 +27,11 @@ func (f *fixture) imported(text string, s config.Source) *hr.Report {
 	return r
 }
 
-// TestAFileWithoutItsRowOfTotalsEndsNothing: an export whose row of totals is gone may
-// be cut off, so that no employment ends by it until a person says so, nor by the next
-// one without the row. One that has everybody is taken, with a warning.
-func TestAFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
+// TestFileWithoutItsRowOfTotalsEndsNothing checks that no employment ends by an
+// export that lacks its usual row of totals, as it may be truncated, until a
+// person decides, and not by the next such export either. One that lists all
+// employments is imported, with a warning.
+func TestFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 	f := newFixture(t)
 	s := skipping("Totalt")
 	f.imported(twoPeople+totals, s)
@@ -58,7 +59,7 @@ func TestAFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 	if r := f.imported(withoutBo, s); r.EndingsHeld != nil || len(r.Problems) > 0 {
 		t.Errorf("the export has no row of totals any more: %+v", r)
 	}
-	// A person who is skipped by a setting is no row of totals.
+	// A skipped person is no row of totals.
 	f = newFixture(t)
 	s = skipping("9")
 	f.imported(twoPeople+"9,E9,Eva,Ask,school,1,100,2020-01-01,,no\n", s)
@@ -67,9 +68,9 @@ func TestAFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 	}
 }
 
-// TestARowOfTotalsTellsHowToSkipIt: the setting is in the problem as it is written in
-// behov.yaml.
-func TestARowOfTotalsTellsHowToSkipIt(t *testing.T) {
+// TestRowOfTotalsNamesTheSettingThatSkipsIt checks that the problem contains the
+// setting in the syntax of behov.yaml.
+func TestRowOfTotalsNamesTheSettingThatSkipsIt(t *testing.T) {
 	for row, want := range map[string]string{
 		totals:                      "add under hr.sources.hr: skip: {column: person_id, values: [Totalt]}",
 		",,Summa:,,,,,,,\n":         `skip: {column: given_name, values: ["Summa:"]}`,

@@ -21,9 +21,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// pullView runs a source's query. With a high-water mark it reads on from the
-// largest value that it saw; rows that have just that value are read again, as
-// there may be more of them now, and say nothing new.
+// pullView runs a source's query. With a high-water mark it continues from the
+// largest value that it saw; rows with exactly that value are read again, as
+// there may be more of them now, and change nothing.
 func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Report, error) {
 	before, err := im.DB.Position(ctx, source.Name)
 	if err != nil {
@@ -33,7 +33,7 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	if from == "" {
 		from = source.SQL.Start
 	}
-	s, highest, err := queried(ctx, source.SQL, from)
+	s, highest, err := runQuery(ctx, source.SQL, from)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: the query failed: %w", source.Name, withoutDatabaseDetail(err))
 	}
@@ -64,8 +64,8 @@ func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Repo
 	return []*Report{report}, nil
 }
 
-// withoutDatabaseDetail leaves out what a database says of a query that failed: it may be
-// what stands in a row. Of a connection that could not be made it says why.
+// withoutDatabaseDetail removes the database's text about a query that failed, as
+// it may contain data. For a failed connection it returns the reason.
 func withoutDatabaseDetail(err error) error {
 	var connecting *pgconn.ConnectError
 	var said *pgconn.PgError
@@ -76,10 +76,10 @@ func withoutDatabaseDetail(err error) error {
 }
 
 const (
-	// letIn is for how long HR's database may take to let us in, and answering for
-	// how long a query may take: the source is not read again before.
-	letIn     = 15 * time.Second
-	answering = 10 * time.Minute
+	// connectTimeout bounds connecting to HR's database, and queryTimeout a
+	// query: the source is not read again before.
+	connectTimeout = 15 * time.Second
+	queryTimeout   = 10 * time.Minute
 )
 
 // openView opens the database of a view.
@@ -91,29 +91,29 @@ func openView(database string) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.ConnectTimeout = min(c.ConnectTimeout, letIn)
+	c.ConnectTimeout = min(c.ConnectTimeout, connectTimeout)
 	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = letIn
+		c.ConnectTimeout = connectTimeout
 	}
 	return sqlx.NewDb(stdlib.OpenDB(*c), "pgx"), nil
 }
 
-// queried returns a query's rows, and the largest value of the column by which
-// it is read on.
-func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records, highest string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answering)
+// runQuery returns a query's rows, and the largest value of the high-water
+// column.
+func runQuery(ctx context.Context, v *config.View, from string) (s *sheet.Records, highest string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	db, err := openView(v.Database)
 	if err != nil {
-		return nil, "", errors.New("the database's URL is none")
+		return nil, "", errors.New("the database's URL is not valid")
 	}
 	defer db.Close()                     //nolint:errcheck // reading
-	postgres := db.DriverName() == "pgx" // SQLite keeps no time zone apart
+	postgres := db.DriverName() == "pgx" // SQLite stores no time zone
 	query, args := v.Query, []any{}
 	if v.HighWater != "" {
 		query, args = strings.ReplaceAll(query, ":high_water", "$1"), []any{from}
 	}
-	// The statement is the configuration's own; its one value is a parameter.
+	// The statement is from the configuration; its one value is a parameter.
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, "", err
@@ -148,8 +148,8 @@ func queried(ctx context.Context, v *config.View, from string) (s *sheet.Records
 	return s, highest, rows.Err()
 }
 
-// textOf writes a database's value as an export would; local says that its time
-// has no zone.
+// textOf returns a database value as an export would have it; local reports that
+// its time has no zone.
 func textOf(v any, local bool) string {
 	switch v := v.(type) {
 	case nil:
@@ -160,7 +160,7 @@ func textOf(v any, local bool) string {
 		if v.Equal(v.Truncate(24*time.Hour)) && v.Location() == time.UTC {
 			return v.Format(time.DateOnly)
 		}
-		if local { // it says when it is where the organisation is
+		if local { // a time in the organisation's zone
 			return v.Format("2006-01-02T15:04:05.999999999")
 		}
 		return v.UTC().Format(time.RFC3339Nano)
@@ -170,8 +170,8 @@ func textOf(v any, local bool) string {
 	return fmt.Sprint(v)
 }
 
-// greaterStamp compares numbers as numbers, and everything else as text. What is no
-// finite number is not larger than anything: nothing would ever come after it.
+// greaterStamp compares numbers as numbers, and everything else as text. A number
+// that is not finite is never larger: nothing would come after it.
 func greaterStamp(a, b string) bool {
 	x, err1 := strconv.ParseFloat(a, 64)
 	y, err2 := strconv.ParseFloat(b, 64)

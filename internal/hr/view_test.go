@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// What HR's database says when a query fails may be what stands in a row; the
-// log, which gets it, names nobody.
-func TestAFailedQueryNamesNobody(t *testing.T) {
+// TestFailedQueryNamesNobody checks that the error of a failed query, which is
+// logged, contains nothing of the database's text, as it may hold data of a row.
+func TestFailedQueryNamesNobody(t *testing.T) {
 	f := newFixture(t)
 	s := source
 	s.SQL = &config.View{Database: testenv.StartPostgres(t).Database(), Query: "SELECT 'Protected Person'::text AS given_name, CAST('19850101-1234' || v AS INTEGER) AS person_id FROM (VALUES ('')) x (v)"}
@@ -23,9 +23,9 @@ func TestAFailedQueryNamesNobody(t *testing.T) {
 	}
 }
 
-// A database that lets us in and then says nothing does not keep its source from
-// being read again.
-func TestASilentDatabaseIsLeft(t *testing.T) {
+// TestSilentDatabaseTimesOut checks that a database that accepts the connection
+// and does not answer does not block its source.
+func TestSilentDatabaseTimesOut(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -10,41 +10,41 @@ import (
 	"time"
 )
 
-// DateReader reads civil dates as sources write them. The zero value reads the
-// forms of ISO 8601 for a day, in UTC.
+// DateReader parses civil dates in the formats of a source. The zero value parses
+// the ISO 8601 formats of a day, in UTC.
 type DateReader struct {
 	formats []dateFormat
 	zone    *time.Location
 }
 
-// dateFormat is a pattern as the configuration has it, and as package time has
-// it.
+// dateFormat is a pattern in the configuration's form and in that of package
+// time.
 type dateFormat struct {
 	pattern, layout string
-	timed           bool // has a time of day
+	timed           bool // it has a time of day
 }
 
-// serialPattern is the pattern for the day numbers of a spreadsheet.
+// serialPattern is the pattern for spreadsheet serial dates.
 const serialPattern = "EXCEL"
 
 const isoPattern = "YYYY-MM-DD"
 
-// patternTokens are what a pattern may have in it. Of two that begin alike the
-// longer one is first.
+// patternTokens are the elements of a pattern. Of two with a common prefix the
+// longer one comes first.
 var patternTokens = []struct{ token, layout string }{
 	{"YYYY", "2006"}, {"MM", "01"}, {"DD", "02"}, {"hh", "15"}, {"HH", "15"}, {"mm", "04"}, {"ss", "05"}, {"M", "1"}, {"D", "2"}, {"Z", "Z07:00"},
 	{"T", "T"}, {"-", "-"}, {".", "."}, {"/", "/"}, {":", ":"}, {",", ","}, {" ", " "},
 }
 
 // NewDateReader returns a reader of dates in any of the patterns, which are tried
-// in order; without one it reads the forms of ISO 8601. A pattern has YYYY, MM (M
-// without a leading zero) and DD (D), and may have hh, mm, ss and Z, the zone;
-// EXCEL stands for the day numbers of a spreadsheet. Instants are brought into the
+// in order; without patterns it parses the ISO 8601 formats. A pattern has YYYY,
+// MM (M without a leading zero) and DD (D), and may have hh, mm, ss and Z, the
+// zone; EXCEL stands for spreadsheet serial dates. Instants are converted to the
 // zone; nil is UTC.
 func NewDateReader(patterns []string, zone *time.Location) (DateReader, error) {
 	r := DateReader{zone: zone}
 	if slices.Equal(patterns, []string{isoPattern}) {
-		return r, nil // the same as none
+		return r, nil // the same as no pattern
 	}
 	for _, p := range patterns {
 		if strings.EqualFold(p, serialPattern) {
@@ -55,7 +55,7 @@ func NewDateReader(patterns []string, zone *time.Location) (DateReader, error) {
 		for rest := p; rest != ""; {
 			i := slices.IndexFunc(patternTokens, func(t struct{ token, layout string }) bool { return strings.HasPrefix(rest, t.token) })
 			if i < 0 {
-				return r, fmt.Errorf("%q has %q in it: a pattern is made of YYYY, MM or M, DD or D, hh, mm, ss, Z (the zone), T, and - . / : , or a space, or is EXCEL", p, first(1, rest))
+				return r, fmt.Errorf("%q contains %q: a pattern consists of YYYY, MM or M, DD or D, hh, mm, ss, Z (the zone), T, and - . / : , or a space, or is EXCEL", p, first(1, rest))
 			}
 			t := patternTokens[i]
 			if len(t.layout) > 1 || t.layout == "1" || t.layout == "2" {
@@ -79,7 +79,7 @@ func NewDateReader(patterns []string, zone *time.Location) (DateReader, error) {
 	return r, nil
 }
 
-// Patterns returns the patterns in which dates are read.
+// Patterns returns the patterns of the dates.
 func (r DateReader) Patterns() []string {
 	if len(r.formats) == 0 {
 		return []string{isoPattern}
@@ -91,7 +91,7 @@ func (r DateReader) Patterns() []string {
 	return all
 }
 
-// In returns the same reader in a zone.
+// In returns the same reader for another zone.
 func (r DateReader) In(zone *time.Location) DateReader {
 	r.zone = zone
 	return r
@@ -100,23 +100,23 @@ func (r DateReader) In(zone *time.Location) DateReader {
 var (
 	isoBasic = dateFormat{layout: "20060102"}
 	isoDay   = dateFormat{layout: time.DateOnly}
-	// clockLayouts are the times of day that may stand behind a day, without a
-	// zone and with one. Fractions of a second are taken behind any of them.
+	// clockLayouts are the times of day that may follow a day, without and with a
+	// zone. A fraction of a second may follow each.
 	clockLayouts = []string{"15:04:05", "15:04"}
 	zoneLayouts  = []string{"Z07:00", "Z0700", "Z07"}
 	serial       = regexp.MustCompile(`^[1-9][0-9]{4}([.,][0-9]+)?$`)
 )
 
-// ErrSerialDate is returned for the day number of a spreadsheet where a date
-// should be.
-var ErrSerialDate = errors.New("it is not a date, but the number of a day as Excel counts them")
+// ErrSerialDate is returned for a spreadsheet serial date where a date is
+// expected.
+var ErrSerialDate = errors.New("it is not a date, but an Excel serial date")
 
-// Parse reads a date and refuses days that do not exist, such as 30 February. A
-// time of day behind the day is read as well: what has a zone is an instant, and
-// its day is that in the reader's zone, but that of UTC for midnight UTC. With
-// uneven the time is neither a midnight nor the last minute of a day, so that the
-// day may not be what is meant. The error does not have the text in it: it may be
-// anything.
+// Parse parses a date and refuses days that do not exist, such as 30 February. A
+// time of day may follow the day: a time with a zone is an instant, whose day is
+// that in the reader's zone, except that midnight UTC keeps its day in UTC.
+// uneven reports that the time is neither midnight nor the last minute of a day,
+// so that the day may not be the intended one. The error does not contain the
+// text, which may be personal data.
 func (r DateReader) Parse(s string) (d Date, uneven bool, err error) {
 	formats := r.formats
 	if len(formats) == 0 {
@@ -134,7 +134,7 @@ func (r DateReader) Parse(s string) (d Date, uneven bool, err error) {
 	return "", false, fmt.Errorf("it is not a date in the format %s", strings.Join(r.Patterns(), " or "))
 }
 
-// parse reads a text; zoned says whether it has a zone, so that it is an instant.
+// parse parses a text; zoned reports whether it has a zone, and so is an instant.
 func (f dateFormat) parse(s string) (t time.Time, zoned, ok bool) {
 	if f.pattern == serialPattern {
 		return fromSerial(s)
@@ -145,7 +145,7 @@ func (f dateFormat) parse(s string) (t time.Time, zoned, ok bool) {
 	if f.timed {
 		return t, false, false
 	}
-	// A day that has no space of its own may have a time behind it.
+	// A day without spaces may be followed by a time.
 	i := strings.IndexAny(s, "T ")
 	if strings.ContainsAny(f.layout, "T ") || i < 0 {
 		return t, false, false
@@ -174,8 +174,7 @@ func onDay(day, clock time.Time) time.Time {
 	return time.Date(day.Year(), day.Month(), day.Day(), clock.Hour(), clock.Minute(), clock.Second(), clock.Nanosecond(), clock.Location())
 }
 
-// firstSerial is day 0 of the spreadsheets' calendar, for days after February
-// 1900.
+// firstSerial is day 0 of spreadsheet serial dates, for days after February 1900.
 var firstSerial = time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC)
 
 func fromSerial(s string) (t time.Time, zoned, ok bool) {
@@ -196,8 +195,8 @@ func fromSerial(s string) (t time.Time, zoned, ok bool) {
 	return firstSerial.AddDate(0, 0, days).Add(time.Duration(part * float64(24*time.Hour)).Round(time.Second)), false, true
 }
 
-// day returns the day of a time, and whether the time of day is one that tells
-// nothing about which day is meant.
+// day returns the day of a time. uneven reports whether the time of day leaves
+// doubt about the intended day.
 func (r DateReader) day(t time.Time, zoned bool) (d Date, uneven bool) {
 	if zoned && !t.Equal(t.Truncate(24*time.Hour)) {
 		zone := r.zone

@@ -18,8 +18,9 @@ func stockholm(t testing.TB) *time.Location {
 	return zone
 }
 
-// TestDateReaderReadsDatesAsTheyCome: midnights are dates, instants have their day
-// in the organisation's zone, and what may be another day than is meant says so.
+// TestDateReaderReadsDatesAsTheyCome checks that midnights are dates, that
+// instants have their day in the organisation's zone, and that a time that may
+// mean another day is reported as uneven.
 func TestDateReaderReadsDatesAsTheyCome(t *testing.T) {
 	for _, c := range []struct {
 		patterns []string
@@ -57,14 +58,14 @@ func TestDateReaderReadsDatesAsTheyCome(t *testing.T) {
 	if _, _, err := (identity.DateReader{}).Parse("43466"); !errors.Is(err, identity.ErrSerialDate) {
 		t.Errorf("the number of a day: %v", err)
 	}
-	for pattern, want := range map[string]string{"YYYY-MM": "must have", "2006-01-02": "has \"2\" in it", "DD.MM.YY": "has \"Y\" in it", "YYYY-MM-DD hh:MM": "twice", "": "must have"} {
+	for pattern, want := range map[string]string{"YYYY-MM": "must have", "2006-01-02": "contains \"2\"", "DD.MM.YY": "contains \"Y\"", "YYYY-MM-DD hh:MM": "twice", "": "must have"} {
 		if _, err := identity.NewDateReader([]string{pattern}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("pattern %q: %v", pattern, err)
 		}
 	}
 }
 
-// TestEndsIsARealInstant: the day after the last one of the calendar has none.
+// TestEndsIsARealInstant checks that the maximum Date has no instant after it.
 func TestEndsIsARealInstant(t *testing.T) {
 	v := identity.View{End: "9999-12-31", Start: "2026-12-01", Zone: stockholm(t)}
 	if v.Ends() != "" || v.Begins() != "2026-11-30T23:00:00Z" {
@@ -75,8 +76,7 @@ func TestEndsIsARealInstant(t *testing.T) {
 	}
 }
 
-// FuzzDateReader: whatever a column has in it is a date of the calendar or an
-// error.
+// FuzzDateReader checks that any text is a date of the calendar or an error.
 func FuzzDateReader(f *testing.F) {
 	for _, s := range []string{"2026-11-30T23:00:00.000Z", "43466.5", "9999-12-31T23:59:59-12:00", "0000-01-01T00:00:01+14:00", "01.02.2026 00:00"} {
 		f.Add(s)

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Date is a civil date, "2006-01-02", in the organisation's time zone. The
-// zero value means no date: an employment without an end, a leave that is
-// not. Dates compare as strings do.
+// Date is a civil date, YYYY-MM-DD, in the organisation's time zone. The zero
+// value means no date, such as an employment without an end. Dates compare as
+// strings do.
 type Date string
 
-// ParseDate reads a date in the layout (as package time has them) and refuses
-// days that do not exist, such as 30 February. The error does not have the text
-// in it: it may be anything.
+// ParseDate parses a date in a layout of package time and refuses days that do
+// not exist, such as 30 February. The error does not contain the text, which may
+// be personal data.
 func ParseDate(layout, s string) (Date, error) {
 	t, err := time.Parse(layout, s)
 	if err != nil {
@@ -22,8 +22,7 @@ func ParseDate(layout, s string) (Date, error) {
 	return Date(t.Format(time.DateOnly)), nil
 }
 
-// formatOf returns the layout as people and the configuration write it:
-// YYYY-MM-DD.
+// formatOf returns the layout in the configuration's form: YYYY-MM-DD.
 func formatOf(layout string) string {
 	return strings.NewReplacer("2006", "YYYY", "01", "MM", "02", "DD").Replace(layout)
 }
@@ -33,12 +32,12 @@ func DateOf(t time.Time, zone *time.Location) Date {
 	return Date(t.In(zone).Format(time.DateOnly))
 }
 
-// lastDay is the last day that a Date can be. Many systems write it where an
-// employment has no end.
+// lastDay is the maximum Date. Many systems write it for an employment without an
+// end.
 const lastDay Date = "9999-12-31"
 
-// AddDays returns the date n days later, or earlier when n is negative; no day
-// lies outside the years 0 to 9999, in which dates compare as strings do.
+// AddDays returns the date n days later, or earlier when n is negative. It stays
+// within the years 0 to 9999, in which dates compare as strings do.
 func (d Date) AddDays(n int) Date {
 	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
@@ -53,8 +52,8 @@ func (d Date) AddDays(n int) Date {
 	return Date(t.Format(time.DateOnly))
 }
 
-// covers says whether day lies between from and until, both included, where
-// an empty until never ends.
+// covers reports whether day is between from and until, both included; an empty
+// until means no end.
 func covers(from, until, day Date) bool {
 	return from <= day && (until == "" || day <= until)
 }

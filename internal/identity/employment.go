@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Terms are what an employment is like from a day on, until the next terms.
+// Terms are the terms of an employment from a day on, until the next terms.
 type Terms struct {
-	// From is the first day; empty on an employment's first terms, which hold
-	// from its beginning.
+	// From is the first day; empty on an employment's first terms, which apply
+	// from its start.
 	From       Date    `json:"from,omitempty"`
 	Unit       string  `json:"unit,omitempty"`
 	JobCode    string  `json:"job_code,omitempty"`
@@ -18,54 +18,53 @@ type Terms struct {
 	Type       string  `json:"type,omitempty"`
 	Percent    float64 `json:"percent,omitempty"`
 	ManagerKey string  `json:"manager_key,omitempty"` // the source's key of the manager
-	// Main is HR's own mark of the employment that comes first.
+	// Main is HR's own mark of the main employment.
 	Main bool `json:"main,omitempty"`
-	// Attributes are the organisation's own columns, by name.
+	// Attributes are the organisation's custom columns, by name.
 	Attributes map[string]string `json:"attributes,omitempty"`
-	// Stamp orders what the source said of the same day; empty when it does not
-	// say.
+	// Stamp orders the source's statements about the same day; empty when the
+	// source has none.
 	Stamp string `json:"stamp,omitempty"`
 }
 
-// Same says whether two terms say the same of the employment, whatever the
-// day from which and the stamp with which they say it.
+// Same reports whether two terms are equal, apart from From and Stamp.
 func (t Terms) Same(u Terms) bool {
 	return t.Unit == u.Unit && t.JobCode == u.JobCode && t.JobTitle == u.JobTitle && t.Type == u.Type && t.Percent == u.Percent &&
 		t.ManagerKey == u.ManagerKey && t.Main == u.Main && maps.Equal(t.Attributes, u.Attributes)
 }
 
-// Leave is a leave of absence, the last day included; without an end it goes
-// on.
+// Leave is a leave of absence, the last day included; an empty end means no known
+// end.
 type Leave struct {
 	Start Date `json:"start"`
 	End   Date `json:"end,omitempty"`
 }
 
-// EmploymentFacts is what HR says of one employment. Dates are civil dates,
+// EmploymentFacts is what HR states about one employment. Dates are civil dates,
 // the last day included.
 type EmploymentFacts struct {
 	Start Date `json:"start"`
 	End   Date `json:"end,omitempty"`
-	// StatedEnd is the day on which we learnt of the end: what cannot be undone
-	// waits from then on, however long ago the end is.
+	// StatedEnd is the day on which HR stated the end. Retention periods count
+	// from that day when it is later than the end itself.
 	StatedEnd Date    `json:"end_said,omitempty"`
 	Leaves    []Leave `json:"leaves,omitempty"` // sorted by start
 	Terms     []Terms `json:"terms"`            // sorted by From, never empty
-	// SponsorKey is, on contracts that need a sponsor, their source's key of
-	// who answers for the person.
+	// SponsorKey is, on contracts that need a sponsor, the source's key of the
+	// sponsor.
 	SponsorKey string `json:"sponsor_key,omitempty"`
-	// Stamp orders what the source said of the dates, as Terms.Stamp.
+	// Stamp orders the source's statements about the dates, like Terms.Stamp.
 	Stamp string `json:"stamp,omitempty"`
 }
 
-// Equal says whether two sets of facts say the same, whenever we learnt it.
+// Equal reports whether two sets of facts are equal, apart from StatedEnd.
 func (f EmploymentFacts) Equal(g EmploymentFacts) bool {
 	return f.Start == g.Start && f.End == g.End && f.SponsorKey == g.SponsorKey && f.Stamp == g.Stamp && slices.Equal(f.Leaves, g.Leaves) &&
 		slices.EqualFunc(f.Terms, g.Terms, func(a, b Terms) bool { return a.From == b.From && a.Stamp == b.Stamp && a.Same(b) })
 }
 
-// On returns the terms of the day: the last that began by then, or the first
-// of all.
+// On returns the terms on the day: the last that began by then, or otherwise the
+// first.
 func (f EmploymentFacts) On(day Date) Terms {
 	for _, t := range slices.Backward(f.Terms) {
 		if t.From <= day {
@@ -78,8 +77,8 @@ func (f EmploymentFacts) On(day Date) Terms {
 	return f.Terms[0]
 }
 
-// Put returns the terms with others in their place: those of the same day are
-// replaced, unless they bear a later stamp.
+// Put inserts terms: it replaces those of the same day, unless they have a later
+// stamp.
 func Put(terms []Terms, t Terms) []Terms {
 	i, found := slices.BinarySearchFunc(terms, t.From, func(u Terms, from Date) int { return cmp.Compare(u.From, from) })
 	switch {
@@ -97,20 +96,21 @@ func Put(terms []Terms, t Terms) []Terms {
 type Employment struct {
 	ID  EmploymentID
 	Key SourceKey
-	// PersonKey is what the source calls the person who has it.
+	// PersonKey is the source's key of the person.
 	PersonKey string
 	EmploymentFacts
 	// Withdrawn is the day from which HR no longer lists the employment; empty
-	// while it does.
+	// while HR does.
 	Withdrawn Date
-	// Cut says for people why the employment ends earlier than HR says; empty
-	// when it does not.
+	// Cut tells the operator why the employment ends earlier than HR states;
+	// empty when it does not.
 	Cut string
 }
 
-// LastDay is the last day of the employment, before the day on which HR took it
-// back; empty when it has none. Of one that never began it lies before Start:
-// HR took it back before, or cancelled it by an end on the day before the start.
+// LastDay returns the last day of the employment, before the day on which HR
+// withdrew it; empty when it has none. For an employment that never began it is
+// before Start: HR withdrew it earlier, or cancelled it by an end on the day
+// before the start.
 func (e Employment) LastDay() Date {
 	if e.Withdrawn == "" {
 		return e.End
@@ -122,21 +122,23 @@ func (e Employment) LastDay() Date {
 	return before
 }
 
-// HasStarted says whether there is a day on which the employment ran, by the day.
+// HasStarted reports whether the employment was active on any day up to the given
+// one.
 func (e Employment) HasStarted(day Date) bool {
 	return e.Start <= day && (e.LastDay() == "" || e.LastDay() >= e.Start)
 }
 
-// ActiveOn says whether the employment runs on the day. A leave of absence
-// does not end it; one whose last day lies before its start runs on no day.
+// ActiveOn reports whether the employment is active on the day. A leave of
+// absence does not end it; an employment whose last day is before its start is
+// never active.
 func (e Employment) ActiveOn(day Date) bool { return covers(e.Start, e.LastDay(), day) }
 
-// OnLeave says whether the person is on leave from the employment on the day.
+// OnLeave reports whether the person is on leave from the employment on the day.
 func (e Employment) OnLeave(day Date) bool {
 	return slices.ContainsFunc(e.Leaves, func(l Leave) bool { return covers(l.Start, l.End, day) })
 }
 
-// Active returns the employments that run on the day.
+// Active returns the employments that are active on the day.
 func (p Person) Active(day Date) []Employment {
 	var active []Employment
 	for _, e := range p.Employments {
@@ -147,26 +149,25 @@ func (p Person) Active(day Date) []Employment {
 	return active
 }
 
-// MainRule says which of several employments gives a person their title, unit
-// and manager. One from which the person is on leave comes after one from
-// which they are not, HR's own mark comes before that, and what a person
-// decided (Person.MainEmployment) before everything else.
+// MainRule selects which of several employments gives a person their title, unit
+// and manager. The order of criteria is: an operator's decision
+// (Person.MainEmployment), then no leave, then HR's own mark, then the rule.
 type MainRule string
 
-// The rules. Where one does not tell, the next one in this order does, and at
-// last the smallest ID.
+// The rules. When one does not decide, the next one in this order does, and
+// finally the smallest ID.
 const (
 	LargestPercent MainRule = "largest-percent"
 	LatestStart    MainRule = "latest-start"
 	EarliestStart  MainRule = "earliest-start"
 )
 
-// MainRules lists them.
+// MainRules lists the rules.
 var MainRules = []MainRule{LargestPercent, LatestStart, EarliestStart}
 
-// Main returns the employment that speaks for the person on the day. When
-// none runs it is the next one that will, and when there is none the one that
-// ended last. False when the person has no employment at all.
+// Main returns the person's main employment on the day. When none is active it is
+// the next one to start, and otherwise the one that ended last. It returns false
+// when the person has no employment.
 func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
 	if candidates := p.Active(day); len(candidates) > 0 {
 		return slices.MinFunc(candidates, func(a, b Employment) int { return p.compareMain(a, b, day, rule) }), true
@@ -203,8 +204,8 @@ func truth(b bool) int {
 	return 0
 }
 
-// NextStart returns the first day after the day on which an employment of the
-// person begins, as far as is known.
+// NextStart returns the first day after the given one on which a known employment
+// of the person starts.
 func (p Person) NextStart(day Date) (Date, bool) {
 	next := Date("")
 	for _, e := range p.Employments {
@@ -216,7 +217,7 @@ func (p Person) NextStart(day Date) (Date, bool) {
 }
 
 // EndedOn returns the last day of the employments that have ended by the day;
-// false when none of them ever ran.
+// false when none of them was ever active.
 func (p Person) EndedOn(day Date) (Date, bool) {
 	last := Date("")
 	for _, e := range p.Employments {
@@ -227,9 +228,9 @@ func (p Person) EndedOn(day Date) (Date, bool) {
 	return last, last != ""
 }
 
-// learnt returns the last day on which we learnt of the end of an employment
-// that has ended by the day.
-func (p Person) learnt(day Date) Date {
+// latestStatedEnd returns the last day on which HR stated the end of an
+// employment that has ended by the day.
+func (p Person) latestStatedEnd(day Date) Date {
 	learnt := Date("")
 	for _, e := range p.Employments {
 		if e.HasStarted(day) && e.LastDay() != "" && e.LastDay() < day {
@@ -239,8 +240,8 @@ func (p Person) learnt(day Date) Date {
 	return learnt
 }
 
-// ChangeDates returns the days after one and up to another on which something about
-// the person's employments changed, sorted: the first day of each change.
+// ChangeDates returns the days after one and up to another on which the person's
+// employments changed, sorted: the first day of each change.
 func (p Person) ChangeDates(after, until Date) []Date {
 	var turns []Date
 	turn := func(d Date) {

@@ -26,8 +26,9 @@ func TestParseDate(t *testing.T) {
 }
 
 // Law 9: a civil date is that of the organisation's time zone.
-// TestAnErrorNamesTheFormatAsConfigured: Go's layouts are not known to its readers.
-func TestAnErrorNamesTheFormatAsConfigured(t *testing.T) {
+// TestDateErrorsNameTheConfiguredFormat checks that errors contain no layout of
+// package time.
+func TestDateErrorsNameTheConfiguredFormat(t *testing.T) {
 	for layout, want := range map[string]string{"2006-01-02": "YYYY-MM-DD", "02.01.2006": "DD.MM.YYYY", "20060102": "YYYYMMDD"} {
 		if _, err := identity.ParseDate(layout, "soon"); err == nil || err.Error() != `it is not a date in the format `+want {
 			t.Errorf("%s: %v", layout, err)
@@ -123,9 +124,9 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestFoldForgetsOrder: the events of a person, in whatever order they are
-// given, fold into the same person.
-func TestFoldForgetsOrder(t *testing.T) {
+// TestFoldIgnoresOrder checks that a person's events fold into the same person in
+// any order.
+func TestFoldIgnoresOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dates := []identity.Date{"2026-01-01", "2026-02-01", "2026-03-01"}
 		events := []identity.Event{{Seq: 1, Kind: identity.PersonAdded, Person: "p", Source: "hr", Key: "1", Effective: dates[0], PersonFacts: &identity.PersonFacts{GivenName: "A"}}}
@@ -185,8 +186,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestInstantsOfTemplates: HR's dates are days in the organisation's time zone,
-// the last day included, and targets want instants.
+// TestInstantsOfTemplates checks Begins and Ends: HR's dates are days in the
+// organisation's time zone, the last day included, and targets require instants.
 func TestInstantsOfTemplates(t *testing.T) {
 	stockholm, err := time.LoadLocation("Europe/Stockholm")
 	if err != nil {
@@ -223,9 +224,9 @@ func TestNameCandidate(t *testing.T) {
 	}
 }
 
-// TestAnEmploymentThatEndsBeforeItStartsNeverRuns: on no day, however it is
-// asked for.
-func TestAnEmploymentThatEndsBeforeItStartsNeverRuns(t *testing.T) {
+// TestEmploymentEndingBeforeItStartsIsNeverActive checks it for every method that
+// depends on a day.
+func TestEmploymentEndingBeforeItStartsIsNeverActive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		start := identity.Date("2026-06-10").AddDays(rapid.IntRange(-20, 20).Draw(t, "start"))
 		e := identity.Employment{ID: "e", EmploymentFacts: identity.EmploymentFacts{Start: start, End: start.AddDays(-rapid.IntRange(1, 40).Draw(t, "before")), Terms: []identity.Terms{{}}}}

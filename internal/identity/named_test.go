@@ -6,8 +6,8 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TestNamedIn: a login made of a name by any usual template tells it; one made of a
-// number or of the person's ID does not.
+// TestNamedIn checks that a login made of a name by any usual template is
+// recognised; one made of a number or of the person's ID is not.
 func TestNamedIn(t *testing.T) {
 	for _, c := range []struct {
 		given, family, name string

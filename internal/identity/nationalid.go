@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// NationalID returns a Swedish personal identity number or coordination number
-// in its one form of twelve digits, and whether it is one: the day exists and
-// the check digit is right (Skatteverket, SKV 704 and SKV 707). It takes
-// 19121212-1212, 191212121212, 121212-1212 and, of whoever has turned a
-// hundred, 121212+1212; the century of a number without one is that of the
-// latest birth by the day given.
+// NationalID returns a Swedish personal identity number or coordination number in
+// its canonical form of twelve digits, and whether it is valid: the day exists
+// and the check digit is right (Skatteverket, SKV 704 and SKV 707). It accepts
+// 19121212-1212, 191212121212, 121212-1212 and, from the age of 100, 121212+1212.
+// The century of a number without one is that of the latest possible birth by the
+// given day.
 func NationalID(s string, day Date) (string, bool) {
 	digits, hundred := make([]byte, 0, 12), false
 	for i, r := range s {
@@ -27,26 +27,26 @@ func NationalID(s string, day Date) (string, bool) {
 		}
 	}
 	if len(digits) == 10 {
-		digits = append(century(digits, day, hundred), digits...)
+		digits = append(inferCentury(digits, day, hundred), digits...)
 	} else if hundred {
 		return "", false
 	}
 	if len(digits) != 12 || !luhn(digits[2:]) {
 		return "", false
 	}
-	if _, ok := birth(string(digits)); !ok {
+	if _, ok := birthDateOf(string(digits)); !ok {
 		return "", false
 	}
 	return string(digits), true
 }
 
-// century returns the first two digits of the year of birth.
-func century(digits []byte, day Date, hundred bool) []byte {
+// inferCentury returns the first two digits of the year of birth.
+func inferCentury(digits []byte, day Date, hundred bool) []byte {
 	if len(day) < 4 {
 		return []byte("19")
 	}
 	first := day[:2]
-	if born, ok := birth(string(first) + string(digits)); !ok || born > day {
+	if born, ok := birthDateOf(string(first) + string(digits)); !ok || born > day {
 		first = centuryBefore(first)
 	}
 	if hundred {
@@ -63,9 +63,9 @@ func centuryBefore(c Date) Date {
 	return Date(t.AddDate(-100, 0, 0).Format("2006")[:2])
 }
 
-// birth returns the day of birth in a number of twelve digits. A coordination
-// number has sixty added to the day.
-func birth(number string) (Date, bool) {
+// birthDateOf returns the date of birth in a number of twelve digits. A
+// coordination number has sixty added to the day.
+func birthDateOf(number string) (Date, bool) {
 	day := []byte(number[:8])
 	if day[6] >= '6' {
 		day[6] -= 6
@@ -77,13 +77,13 @@ func birth(number string) (Date, bool) {
 	return Date(t.Format(time.DateOnly)), true
 }
 
-// BirthDate returns the day of birth that a number in its one form tells; empty
-// when it is none.
+// BirthDate returns the date of birth in a number in canonical form; empty for
+// any other text.
 func BirthDate(number string) Date {
 	if len(number) != 12 || strings.Trim(number, "0123456789") != "" {
 		return ""
 	}
-	day, _ := birth(number)
+	day, _ := birthDateOf(number)
 	return day
 }
 
@@ -91,8 +91,8 @@ var numbers = regexp.MustCompile(`\d+(?:[-+ ]\d+)?`)
 
 var withoutSeparators = strings.NewReplacer("-", "", " ", "")
 
-// HasNationalID says whether a text has a personal identity or coordination
-// number in it, in any of its forms, as a key of an HR source may.
+// HasNationalID reports whether a text contains a personal identity or
+// coordination number, in any of its forms, as a key of an HR source may.
 func HasNationalID(s string) bool {
 	digits := 0
 	for _, r := range s {
@@ -100,7 +100,7 @@ func HasNationalID(s string) bool {
 			digits++
 		}
 	}
-	if digits < 10 { // which most keys have, and is told sooner than by the pattern
+	if digits < 10 { // most keys have fewer, and counting is cheaper than the pattern
 		return false
 	}
 	return slices.ContainsFunc(numbers.FindAllString(s, -1), func(n string) bool {
@@ -117,7 +117,7 @@ func HasNationalID(s string) bool {
 	})
 }
 
-// luhn says whether the last of ten digits is the check digit of the others.
+// luhn reports whether the last of ten digits is the check digit of the others.
 func luhn(digits []byte) bool {
 	sum := 0
 	for i, d := range digits {

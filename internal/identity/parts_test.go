@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPartsAreTheTemplate: a template of text and fields only gives what the library
-// gives.
+// TestPartsAreTheTemplate checks that simpleParts renders the same as the
+// library.
 func TestPartsAreTheTemplate(t *testing.T) {
 	for text, simple := range map[string]bool{
 		"": true, "a b": true, "{{.GivenName}} {{.FamilyName}}": true, "{{.Account}}@example.org": true, "{{.Start}}": true, "{{/* c */}}{{.Login}}": true,

@@ -1,9 +1,8 @@
-// Package identity holds what is known of people: who they are, which
-// employments they have, and the HR events that said so. It folds events into
-// a person as of a date.
+// Package identity models people: their names, their employments, and the HR
+// events that state them. It folds events into a person as of a date.
 //
-// It is pure: it must never read a clock, a file or a database, and must
-// never know what a person's employments entitle them to.
+// It is pure: it must never read a clock, a file or a database, and must never
+// know which access a person's employments give.
 package identity
 
 import (
@@ -14,27 +13,27 @@ import (
 	"unicode"
 )
 
-// PersonID is behov's own opaque, immutable name for a person, a UUIDv7. It is
-// the only name by which plans, steps, events and audit records call people.
+// PersonID is behov's own opaque, immutable ID of a person, a UUIDv7. Plans,
+// steps, events and audit records identify people only by it.
 type PersonID string
 
-// EmploymentID is behov's own opaque, immutable name for an employment.
+// EmploymentID is behov's own opaque, immutable ID of an employment.
 type EmploymentID string
 
-// SourceKey is what an HR source calls a person or an employment.
+// SourceKey is an HR source's key of a person or an employment.
 type SourceKey struct {
 	Source string
 	Key    string
 }
 
-// masked stands for a key that is not shown.
-const masked = "…"
+// maskedKey replaces a key that is not shown.
+const maskedKey = "…"
 
-// Shown returns the key as it may stand on a screen, in a log or in a record:
-// one with a national identity number in it is masked.
+// Shown returns the key for a screen, a log or a record: a key that contains a
+// national identity number is masked.
 func (k SourceKey) Shown() string {
 	if HasNationalID(k.Key) {
-		return masked
+		return maskedKey
 	}
 	return k.Key
 }
@@ -57,7 +56,7 @@ func (k SourceKey) MayTellName() bool {
 // String returns the source and the key as Shown has it.
 func (k SourceKey) String() string { return k.Source + "/" + k.Shown() }
 
-// ForDisplay returns the employment with its keys as SourceKey.Shown has them.
+// ForDisplay returns the employment with its keys as returned by SourceKey.Shown.
 func (e Employment) ForDisplay() Employment {
 	show := func(key string) string { return SourceKey{Key: key}.Shown() }
 	e.Key.Key, e.PersonKey, e.SponsorKey = show(e.Key.Key), show(e.PersonKey), show(e.SponsorKey)
@@ -68,7 +67,7 @@ func (e Employment) ForDisplay() Employment {
 	return e
 }
 
-// PersonFacts is what HR says of a person. All of it is personal data.
+// PersonFacts is what HR states about a person. All of it is personal data.
 type PersonFacts struct {
 	GivenName  string `json:"given_name,omitempty"`
 	FamilyName string `json:"family_name,omitempty"`
@@ -76,34 +75,34 @@ type PersonFacts struct {
 	Email      string `json:"email,omitempty"`
 	Phone      string `json:"phone,omitempty"`
 	// Protected marks a person with protected identity (skyddade
-	// personuppgifter): masked for everyone not cleared to see them.
+	// personuppgifter), whose data is masked for every viewer without clearance.
 	Protected bool `json:"protected,omitempty"`
 }
 
-// Record is what one HR source has on a person.
+// Record is one HR source's record of a person.
 type Record struct {
 	SourceKey
-	// Facts is what it says; nil where only the key was read.
+	// Facts is what the record states; nil where only the key was read.
 	Facts *PersonFacts
-	// Stamp orders what the source said; empty when it does not say.
+	// Stamp orders the source's statements; empty when it has none.
 	Stamp string
 }
 
-// Precedence says which source's word counts for each of a person's facts,
-// by the column's name, and under "" for those that have none of their own. For a
-// column with a list of its own it is the first source that says anything. For the
-// others it is the first source that has a record of the person, also where that
-// says nothing: another source, which is not named for the column, does not fill it.
-// A source that is not listed never supplies the fact. Without any list, as with a
-// single source, every source does, in the order of their names.
+// Precedence lists the sources of each column of a person's facts, in order, by
+// the column's name, and under "" for the columns without a list. For a column
+// with a list of its own the first source with a value supplies it. For the
+// others it is the first source that has a record of the person, also where its
+// value is empty: no other source fills it. A source that is not listed never
+// supplies the fact. Without any list, as with a single source, every source
+// does, in the order of their names.
 type Precedence map[string][]string
 
-// PersonColumns are the columns that Precedence is about, as HR sources call
-// them. A person is protected when any source says so.
+// PersonColumns are the columns of Precedence, as HR sources name them. A person
+// is protected when any source says so.
 var PersonColumns = []string{"given_name", "family_name", "national_id", "email", "phone"}
 
-// order returns the sources that supply a column; all is true when every source
-// does.
+// order returns the sources that supply a column; all reports whether every
+// source does.
 func (r Precedence) order(column string) (order []string, all bool) {
 	if order, listed := r[column]; listed {
 		return order, false
@@ -112,9 +111,9 @@ func (r Precedence) order(column string) (order []string, all bool) {
 	return order, !listed
 }
 
-// ChangedFields returns the names of the columns in which two sets of facts differ:
-// those by which a person is addressed, and whether the identity is protected, which
-// takes them all; not the national identity number.
+// ChangedFields returns the names of the columns in which two sets of facts
+// differ: contact data and names, and whether the identity is protected, which
+// implies them all; not the national identity number.
 func (f PersonFacts) ChangedFields(g PersonFacts) []string {
 	var changed []string
 	for _, c := range []struct{ name, before, after string }{
@@ -130,8 +129,8 @@ func (f PersonFacts) ChangedFields(g PersonFacts) []string {
 	return changed
 }
 
-// Merge makes one set of facts of what several records say. Whoever is
-// protected in one of them is protected.
+// Merge merges several records into one set of facts. A person is protected when
+// any record says so.
 func (r Precedence) Merge(records []Record) PersonFacts {
 	pick := func(column string, of func(PersonFacts) string) string {
 		order, all := r.order(column)
@@ -171,22 +170,22 @@ func (r Precedence) Merge(records []Record) PersonFacts {
 	return f
 }
 
-// Person is a person as known.
+// Person is a person with all records folded.
 type Person struct {
 	ID   PersonID
 	Keys []Record
-	// PersonFacts is what Merge makes of what the records say.
+	// PersonFacts is the result of Merge on the records.
 	PersonFacts
-	// Login is the name the person signs in with everywhere, given once and
-	// never to anyone else.
+	// Login is the person's login name in every target. It is assigned once and
+	// never reused.
 	Login string
-	// MainEmployment speaks for the person whatever the rule, while it runs, as
-	// somebody decided; empty when nobody did.
+	// MainEmployment is the main employment by an operator's decision, whatever
+	// the rule, while it is active; empty without a decision.
 	MainEmployment EmploymentID
-	// MergedInto is whose this person's records turned out to be.
+	// MergedInto is the person into which this one was merged; empty otherwise.
 	MergedInto  PersonID
 	Employments []Employment // sorted by ID
-	// Version is the sequence of the last event that concerned the person.
+	// Version is the sequence of the last event of the person.
 	Version int64
 }
 
@@ -199,52 +198,52 @@ func (p Person) Name() string {
 	return strings.TrimSpace(p.GivenName + " " + p.FamilyName)
 }
 
-// Kind says what an event tells.
+// Kind is the kind of an event.
 type Kind string
 
 // The kinds of event.
 const (
 	PersonAdded         Kind = "person-added"
-	PersonJoined        Kind = "person-joined" // another record of somebody known
+	PersonJoined        Kind = "person-joined" // another record of a known person
 	PersonChanged       Kind = "person-changed"
 	EmploymentAdded     Kind = "employment-added"
 	EmploymentChanged   Kind = "employment-changed"
 	EmploymentWithdrawn Kind = "employment-withdrawn"
 )
 
-// Event is one thing HR told us. It is never changed once recorded.
+// Event is one statement of HR. It is immutable once recorded.
 type Event struct {
-	// Seq is the place in the order of recording, from 1; zero before it is
-	// recorded.
+	// Seq is the sequence number, from 1; zero before the event is recorded.
 	Seq        int64
 	Source     string
 	Kind       Kind
 	Person     PersonID
 	Employment EmploymentID // empty on events of the person
-	// Key is what the source calls the person or the employment; PersonKey, on
-	// events of an employment, what it calls the person.
+	// Key is the source's key of the person or the employment; PersonKey, on
+	// events of an employment, that of the person.
 	Key       string
 	PersonKey string
-	// Effective is the first civil date on which it makes a difference; it may
-	// lie long before the day on which it was recorded.
+	// Effective is the first civil date on which the event has an effect; it may
+	// be long before the day on which it was recorded.
 	Effective Date
-	// Recorded is the instant at which we learnt it, UTC.
+	// Recorded is when behov recorded the event, UTC.
 	Recorded time.Time
-	// Stamp orders what the source said of a person; empty when it does not say.
+	// Stamp orders the source's statements about a person; empty when it has
+	// none.
 	Stamp string
 	// Login is set on PersonAdded.
 	Login           string
 	PersonFacts     *PersonFacts
 	EmploymentFacts *EmploymentFacts
-	// RowHash is a keyed hash of what the source says of the employment; nil when it
-	// is not known. It is kept with the employment, and not with the event.
+	// RowHash is a keyed hash of the source's row of the employment; nil when it
+	// is not known. It is stored with the employment, and not with the event.
 	RowHash []byte
 }
 
-// Fold applies the events of one person to what was known before, in the order
-// of recording, and returns the person. Events of other people must not be
-// among them. What it returns is known today: As of which day it holds, the
-// dates of the employments say.
+// Fold applies the events of one person to the earlier state, in the order of
+// recording, and returns the person. Events of other people must not be among
+// them. The result holds all that is known today; dates in the employments tell
+// what applies on a day.
 func Fold(before Person, events []Event) Person {
 	p := before
 	p.Keys = slices.Clone(before.Keys)

@@ -9,10 +9,9 @@ import (
 	"text/template/parse"
 )
 
-// RecordTemplate makes one value from several columns of a record, or from a part
-// of one. It is a [Template] whose fields are the record's: {{.Surname}}, or
-// {{col "Last name"}} where the name is no word; before and after cut a text at a
-// separator.
+// RecordTemplate renders one value from columns of a record. It is a [Template]
+// whose fields are the record's columns: {{.Surname}}, or {{col "Last name"}}
+// where the name is no identifier; before and after cut a text at a separator.
 type RecordTemplate struct {
 	t       *template.Template
 	columns []string
@@ -21,7 +20,7 @@ type RecordTemplate struct {
 // ParseRecordTemplate compiles a template.
 func ParseRecordTemplate(text string) (*RecordTemplate, error) {
 	if len(text) > maxTemplate {
-		return nil, fmt.Errorf("template: it has %d bytes, more than %d: shorten it", len(text), maxTemplate)
+		return nil, fmt.Errorf("template: it has %d bytes, the maximum is %d: shorten it", len(text), maxTemplate)
 	}
 	t, err := template.New("").Option("missingkey=zero").Funcs(templateFunctions).Funcs(template.FuncMap{"col": func(string) string { return "" }}).Parse(text)
 	if err != nil {
@@ -30,7 +29,7 @@ func ParseRecordTemplate(text string) (*RecordTemplate, error) {
 	out := &RecordTemplate{t: t}
 	for _, part := range t.Templates() {
 		if part != t {
-			return nil, fmt.Errorf("template %q: define and block are not known: there are fields, functions, if and with", text)
+			return nil, fmt.Errorf("template %q: define and block are not supported: use fields, functions, if and with", text)
 		}
 	}
 	if t.Tree != nil {
@@ -48,17 +47,16 @@ func ParseRecordTemplate(text string) (*RecordTemplate, error) {
 	return out, nil
 }
 
-// columnAdvice adds to an error what a name with a space in it is written as, where it
-// may be one.
+// columnAdvice adds to an error how to write a column name that contains a space.
 func columnAdvice(text string) string {
-	if strings.Contains(text, "there is no function") || strings.Contains(text, "bad character") {
-		return text + "; a column whose name has a space or a sign in it is written {{col \"NAME\"}}"
+	if strings.Contains(text, "unknown function") || strings.Contains(text, "bad character") {
+		return text + "; a column name with a space or punctuation is written {{col \"NAME\"}}"
 	}
 	return text
 }
 
-// Columns returns the names of the columns that the template reads, in the form of
-// [CleanText], each once.
+// Columns returns the names of the columns that the template reads, in the form
+// of [CleanText], each once.
 func (t *RecordTemplate) Columns() []string { return t.columns }
 
 // Execute renders the template with the values of a record.
@@ -74,8 +72,8 @@ func (t *RecordTemplate) Execute(value func(column string) string) (string, erro
 	return strings.TrimSpace(b.String()), nil
 }
 
-// list finds the columns of nodes, and makes of col "NAME" the field of the
-// record that it stands for.
+// list collects the columns of nodes, and replaces col "NAME" by the field of the
+// record.
 func (t *RecordTemplate) list(list *parse.ListNode) error {
 	if list == nil {
 		return nil
@@ -128,7 +126,7 @@ func (t *RecordTemplate) pipe(pipe *parse.PipeNode) error {
 			switch arg := arg.(type) {
 			case *parse.FieldNode:
 				if len(arg.Ident) > 1 {
-					return fmt.Errorf("%s has a point in it: write {{col %s}}", arg, strconv.Quote(strings.Join(arg.Ident, ".")))
+					return fmt.Errorf("%s contains a dot: write {{col %s}}", arg, strconv.Quote(strings.Join(arg.Ident, ".")))
 				}
 				arg.Ident[0] = t.column(arg.Ident[0])
 			case *parse.VariableNode:

@@ -7,14 +7,15 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TestTemplateErrorsAreInWords: without what the template library says of itself.
+// TestTemplateErrorsAreInWords checks that errors contain no text of the template
+// library.
 func TestTemplateErrorsAreInWords(t *testing.T) {
 	for text, want := range map[string]string{
-		"{{.A | first}}":    "first takes 2, the value included, and has 1",
-		"{{.ANST NR}}":      `there is no function "NR": there are ascii, lower, upper, first N, last N, pad N, before S, after S; a column whose name has a space or a sign in it is written {{col "NAME"}}`,
+		"{{.A | first}}":    "first takes 2 arguments, the value included, and has 1",
+		"{{.ANST NR}}":      `unknown function "NR": use one of ascii, lower, upper, first N, last N, pad N, before S, after S; a column name with a space or punctuation is written {{col "NAME"}}`,
 		"{{.A-NR}}":         `is written {{col "NAME"}}`,
-		"{{.A | first -1}}": "-1 is no number of characters: from 0",
-		"{{.A | pad 99}}":   "99 is no number of characters: from 0 to 64",
+		"{{.A | first -1}}": "-1 is no number of characters: use 0",
+		"{{.A | pad 99}}":   "99 is no number of characters: use 0 to 64",
 		`{{first "x" .A}}`:  `expected integer; found "x"`,
 	} {
 		_, err := identity.ParseRecordTemplate(text)

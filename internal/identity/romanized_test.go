@@ -7,8 +7,9 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TestALoginCanBeRead: whatever the script, and with one name.
-func TestALoginCanBeRead(t *testing.T) {
+// TestRomanized checks logins from names in other scripts, and from a single
+// name.
+func TestRomanized(t *testing.T) {
 	template, err := identity.ParseTemplate(`{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`)
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +23,8 @@ func TestALoginCanBeRead(t *testing.T) {
 	}
 }
 
-// TestRecordTemplate: columns by any name, parts of them, and what is refused.
+// TestRecordTemplate checks columns with any name, parts of values, and what is
+// refused.
 func TestRecordTemplate(t *testing.T) {
 	record := map[string]string{"Namn": "Öberg, Sven", "Anst nr": "0042", "org.enhet": "A", "Nivå": ""}
 	for text, want := range map[string]string{
@@ -40,7 +42,7 @@ func TestRecordTemplate(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`{{col .Namn}}`: "the name of one column", `{{col}}`: "the name of one column", `{{.org.enhet}}`: `write {{col "org.enhet"}}`, `{{range .Namn}}{{end}}`: "range is not known", `{{.Namn`: "template",
+		`{{col .Namn}}`: "the name of one column", `{{col}}`: "the name of one column", `{{.org.enhet}}`: `write {{col "org.enhet"}}`, `{{range .Namn}}{{end}}`: "range is not supported", `{{.Namn`: "template",
 		`{{lower col}}`: "parentheses", `{{define "x"}}{{end}}`: "define", strings.Repeat("x", 5000): "shorten",
 	} {
 		if _, err := identity.ParseRecordTemplate(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -53,7 +55,8 @@ func TestRecordTemplate(t *testing.T) {
 	}
 }
 
-// FuzzRecordTemplate: a template that is taken ends, and makes no more than fits.
+// FuzzRecordTemplate checks that an accepted template ends, and renders no more
+// than the maximum.
 func FuzzRecordTemplate(f *testing.F) {
 	f.Add(`{{.Namn | before ","}} {{col "x y"}}`, "a")
 	f.Add(`{{with $x := .a}}{{$x}}{{end}}`, "b")

@@ -2,26 +2,26 @@ package identity
 
 import "fmt"
 
-// Sponsorship says which contracts need a sponsor, and what becomes of one
-// whose sponsor has left. The zero value needs none.
+// Sponsorship defines which contracts need a sponsor, and what happens to a
+// contract whose sponsor has left. The zero value requires none.
 type Sponsorship struct {
-	// In is the HR source that knows the sponsors.
+	// In is the HR source of the sponsors.
 	In string
-	// HandOver passes a contract on to the sponsor's manager. Otherwise, and
-	// where nobody is there to take over, it ends with the sponsor's employment.
+	// HandOver passes a contract on to the sponsor's manager. Otherwise, and when
+	// there is no manager, the contract ends with the sponsor's employment.
 	HandOver bool
 }
 
-// Lookup finds a person by what an HR source calls them.
+// Lookup finds a person by the key in an HR source.
 type Lookup func(SourceKey) (Person, bool)
 
-// Sponsor says who answers for a contract on a day: the zero person for nobody,
-// and then the last day on which somebody did. An unknown sponsor
-// is an error: then nothing of the contract is changed.
+// Sponsor returns the sponsor of a contract on a day: the zero person when there
+// is none, and then the last day on which there was one. An unknown sponsor is an
+// error: the caller must then leave the contract unchanged.
 func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Person, until Date, err error) {
 	p, ok := find(SourceKey{Source: s.In, Key: e.SponsorKey})
 	if !ok {
-		return Person{}, "", fmt.Errorf("employment %s has a sponsor whom source %s does not know: correct sponsor_id in its source", e.ID, s.In)
+		return Person{}, "", fmt.Errorf("employment %s has a sponsor_id that source %s does not contain: correct it in the employment's source", e.ID, s.In)
 	}
 	seen := map[PersonID]bool{}
 	for {
@@ -29,7 +29,7 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 			return p, "", nil
 		}
 		if next, coming := p.NextStart(day); coming && until == "" && next <= e.Start {
-			return p, "", nil // they begin together
+			return p, "", nil // contract and sponsor begin together
 		}
 		last, ended := p.EndedOn(day)
 		if !ended {
@@ -55,9 +55,8 @@ func (s Sponsorship) manager(p Person, last Date, find Lookup) (Person, bool) {
 	return Person{}, false
 }
 
-// Cut returns the person with the contracts ended whose sponsor left and that
-// nobody took over. A contract whose sponsor is not known is an error, and
-// stays as it is.
+// Cut returns the person with those contracts ended whose sponsor left without a
+// successor. A contract whose sponsor is unknown is an error, and is unchanged.
 func (s Sponsorship) Cut(p Person, source string, day Date, find Lookup) (Person, error) {
 	cloned := false
 	for i, e := range p.Employments {

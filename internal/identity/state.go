@@ -2,72 +2,72 @@ package identity
 
 import "fmt"
 
-// State is where a person stands in their working life, on a day.
+// State is a person's lifecycle state on a day.
 type State string
 
-// The states. A person who was erased is nobody any more: their rows are gone.
+// The states. An erased person has none, as their rows are deleted.
 const (
-	// Known: no employment runs, ran, or begins soon.
+	// Known: no employment is active, was active, or starts soon.
 	Known State = "known"
-	// PreHire: the first employment begins within Lifecycle.Prepare days.
+	// PreHire: the first employment starts within Lifecycle.Prepare days.
 	PreHire State = "pre-hire"
 	Working State = "active"
-	// OnLeave: on leave from every employment that runs.
+	// OnLeave: on leave from every active employment.
 	OnLeave State = "on-leave"
-	// Between: one employment has ended and another will begin.
+	// Between: one employment has ended and another will start.
 	Between State = "between-employments"
-	// Ended: no employment runs or will; accounts are kept, disabled, until
-	// Lifecycle.DeleteAfter days have passed.
+	// Ended: no employment is or will be active; accounts are kept, disabled,
+	// until Lifecycle.DeleteAfter days have passed.
 	Ended State = "ended"
-	// Retained: that time is over. Accounts are deleted, and what is known of
-	// the person is kept until Lifecycle.EraseAfter days have passed.
+	// Retained: that period is over. Accounts are deleted, and the person's data
+	// is kept until Lifecycle.EraseAfter days have passed.
 	Retained State = "retained"
-	// ToErase: that time is over too.
+	// ToErase: that period is over too.
 	ToErase State = "to-erase"
 )
 
-// LeaveRule says what a leave of absence does to what the rules give.
+// LeaveRule defines how a leave of absence affects the access that rules give.
 type LeaveRule string
 
-// The rules of leave. A rule of the policy can say otherwise for itself.
+// The leave rules. A policy rule may set its own.
 const (
 	// LeaveKeeps changes nothing.
 	LeaveKeeps LeaveRule = "keep"
-	// LeaveSuspends disables the accounts of whoever is on leave from every
-	// employment; while another one runs, the one on leave gives nothing.
+	// LeaveSuspends disables the accounts of a person on leave from every
+	// employment; while another one is active, the one on leave gives nothing.
 	LeaveSuspends LeaveRule = "suspend"
 	// LeaveReduces gives nothing for an employment that the person is on leave
 	// from.
 	LeaveReduces LeaveRule = "reduce"
 )
 
-// LeaveRules lists them.
+// LeaveRules lists the rules.
 var LeaveRules = []LeaveRule{LeaveKeeps, LeaveSuspends, LeaveReduces}
 
-// Lifecycle says what the states mean. The numbers are days.
+// Lifecycle configures the states. The numbers are days.
 type Lifecycle struct {
-	// Prepare is how long before the first day accounts are made, disabled.
+	// Prepare is how long before the first day accounts are created, disabled.
 	Prepare int
 	Leave   LeaveRule
-	// KeepMemberships is how long after the last day memberships stay in the
-	// accounts, which are disabled at once.
+	// KeepMemberships is how long after the last day the disabled accounts keep
+	// their memberships.
 	KeepMemberships int
-	// DeleteAfter is how long after the last day, or after the day on which we
-	// learnt of it when that is later, accounts are deleted; zero is never.
-	// EraseAfter is how long after it the person is erased; zero is never.
+	// DeleteAfter is how long after the last day, or after the day on which HR
+	// stated it when that is later, accounts are deleted; zero means never.
+	// EraseAfter is how long after it the person is erased; zero means never.
 	DeleteAfter, EraseAfter int
-	// Warn is how long before the end of something it is told.
+	// Warn is how long before an end a notice is sent.
 	Warn int
 }
 
-// Stage is a person's state on a day.
+// Stage is a person's state on a day, with its dates.
 type Stage struct {
 	State State `json:"state"`
-	// Since is the first day after the last employment, once it has ended; Next
-	// the first day of the one to come.
+	// Since is the first day after the last employment that has ended; Next the
+	// first day of the next one.
 	Since Date `json:"since,omitempty"`
 	Next  Date `json:"next,omitempty"`
-	// Why says it for people.
+	// Why explains the state to people.
 	Why string `json:"why"`
 }
 
@@ -101,8 +101,8 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	case !ended:
 		return Stage{State: Known, Why: "no employment is known"}
 	}
-	s := Stage{State: Ended, Since: last.AddDays(1), Why: p.ending(last)}
-	kept := max(last, p.learnt(day)) // from when it is kept
+	s := Stage{State: Ended, Since: last.AddDays(1), Why: p.endReason(last)}
+	kept := max(last, p.latestStatedEnd(day)) // when retention starts
 	switch {
 	case legalHold:
 		s.Why += "; a legal hold keeps what would be deleted"
@@ -115,8 +115,8 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	return s
 }
 
-// ending says how the last employment ended.
-func (p Person) ending(last Date) string {
+// endReason returns how the last employment ended.
+func (p Person) endReason(last Date) string {
 	for _, e := range p.Employments {
 		if e.LastDay() != last {
 			continue

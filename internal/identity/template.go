@@ -17,15 +17,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Template makes a login or an attribute value from a person and the
-// employment that speaks for them. It is Go's text/template with a few
-// functions: ascii, lower, upper, first N, last N, pad N, before SEPARATOR, after
-// SEPARATOR.
+// Template renders a login or an attribute value from a person and the main
+// employment. It is Go's text/template with a few functions: ascii, lower, upper,
+// first N, last N, pad N, before SEPARATOR, after SEPARATOR.
 type Template struct {
 	t    *template.Template
 	text string
-	// parts are the template's, when it has only text and fields: most have, and the
-	// library takes ten times as long. Nil otherwise.
+	// parts are the parts of a template that has only text and fields, which is
+	// the common case and renders ten times as fast as with the library. Nil
+	// otherwise.
 	parts []templatePart
 }
 
@@ -35,13 +35,13 @@ type templatePart struct {
 	field []int
 }
 
-// Reads says whether the template has the field in it.
+// Reads reports whether the template contains the field.
 func (t *Template) Reads(field string) bool {
 	return t != nil && regexp.MustCompile(`\.`+regexp.QuoteMeta(field)+`\b`).MatchString(t.text)
 }
 
-// Changes reports whether what comes out may change while the person stays who they
-// are: whether the template reads any field but the login and the person's ID.
+// Changes reports whether the value may change for the same person: whether the
+// template reads any field but the login and the person's ID.
 func (t *Template) Changes() bool {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[View]()) {
 		if f.Name != "Login" && f.Name != "PersonID" && t.Reads(f.Name) {
@@ -51,20 +51,21 @@ func (t *Template) Changes() bool {
 	return t != nil && (t.Reads("Begins") || t.Reads("Ends") || strings.Contains(t.text, "{{.}}"))
 }
 
-// personal are the fields that tell who a person is.
-var personal = []string{"GivenName", "FamilyName", "NationalID", "Email", "Phone", "Key", "Keys", "Attributes", "ManagerKey"}
+// personalFields are the fields with personal data.
+var personalFields = []string{"GivenName", "FamilyName", "NationalID", "Email", "Phone", "Key", "Keys", "Attributes", "ManagerKey"}
 
-// whole are the fields that have personal ones among their own.
-var whole = []string{"PersonFacts", "Terms"}
+// containerFields are the fields that contain personal ones.
+var containerFields = []string{"PersonFacts", "Terms"}
 
-// Personal says whether what comes out can tell who the person is: whether the
-// template reads a name, an address, a number, a key or a column of the
-// organisation's own. The login and the account name are not among them.
+// Personal reports whether the value may contain personal data: whether the
+// template reads a name, an address, a number, a key or a custom column. The
+// login and the account name do not count.
 func (t *Template) Personal() bool {
 	return t != nil && t.t.Tree != nil && personalList(t.t.Root, true)
 }
 
-// personalList is Personal for nodes; dot says whether {{.}} is personal there.
+// personalList is Personal for nodes; dot reports whether {{.}} is personal
+// there.
 func personalList(list *parse.ListNode, dot bool) bool {
 	if list == nil {
 		return false
@@ -89,7 +90,7 @@ func personalPipe(pipe *parse.PipeNode, dot bool) bool {
 	}
 	var arg func(n parse.Node) bool
 	fields := func(idents []string) bool {
-		return slices.ContainsFunc(idents, func(name string) bool { return slices.Contains(personal, name) }) || slices.Contains(whole, idents[len(idents)-1])
+		return slices.ContainsFunc(idents, func(name string) bool { return slices.Contains(personalFields, name) }) || slices.Contains(containerFields, idents[len(idents)-1])
 	}
 	arg = func(n parse.Node) bool {
 		switch n := n.(type) {
@@ -109,32 +110,32 @@ func personalPipe(pipe *parse.PipeNode, dot bool) bool {
 	return slices.ContainsFunc(pipe.Cmds, func(c *parse.CommandNode) bool { return slices.ContainsFunc(c.Args, arg) })
 }
 
-// View is what a template sees: {{.GivenName}}, {{.Login}}, {{.Unit}} …
+// View is the data of a template: {{.GivenName}}, {{.Login}}, {{.Unit}} …
 type View struct {
 	PersonFacts
 	Terms
 	Start, End           Date
-	LeaveStart, LeaveEnd Date // of the leave that is or comes next
+	LeaveStart, LeaveEnd Date // of the current or next leave
 	Login                string
 	PersonID             PersonID
-	// Key is what HR calls the person: the employee number. Keys are those of
-	// each source, by its name.
+	// Key is HR's key of the person: the employee number. Keys are those of each
+	// source, by its name.
 	Key  string
 	Keys map[string]string
-	// Account is the login name in the target that the value is for; empty
-	// where the template makes that name.
+	// Account is the login name in the target of the value; empty in the template
+	// of that name.
 	Account string
-	// Zone is that of HR's dates; nil is UTC.
+	// Zone is the time zone of HR's dates; nil is UTC.
 	Zone *time.Location
 }
 
-// Begins is the instant at which the employment begins, as RFC 3339 in UTC;
+// Begins returns the instant at which the employment begins, as RFC 3339 in UTC;
 // empty when it has no first day.
 func (v View) Begins() string { return v.instant(v.Start, 0) }
 
-// Ends is the instant at which the employment is over, the first after its
-// last day, as RFC 3339 in UTC; empty when it has no last day, as which the last
-// one of the calendar counts: no RFC 3339 is after it.
+// Ends returns the instant at which the employment is over, the first after its
+// last day, as RFC 3339 in UTC. It is empty when the employment has no last day,
+// or the maximum Date, after which RFC 3339 has no instant.
 func (v View) Ends() string {
 	if v.End == lastDay {
 		return ""
@@ -157,16 +158,16 @@ func (v View) instant(d Date, days int) string {
 // The limits of a template.
 const (
 	maxTemplate = 4 << 10  // bytes
-	maxBranches = 16       // if and with inside each other
-	maxValue    = 16 << 10 // bytes of what comes out, and of each step on the way
+	maxBranches = 16       // nested if and with
+	maxValue    = 16 << 10 // bytes of the value, and of each intermediate one
 )
 
-// ParseTemplate compiles a template and tries it on an empty view, so that an
-// unknown field is an error here and not later. A template has fields,
-// functions, if and with; whatever could run for long is refused.
+// ParseTemplate compiles a template and executes it on an empty view, so that an
+// unknown field is an error here and not later. A template has fields, functions,
+// if and with; anything that could run for long is refused.
 func ParseTemplate(text string) (*Template, error) {
 	if len(text) > maxTemplate {
-		return nil, fmt.Errorf("template: it has %d bytes, more than %d: shorten it", len(text), maxTemplate)
+		return nil, fmt.Errorf("template: it has %d bytes, the maximum is %d: shorten it", len(text), maxTemplate)
 	}
 	t, err := template.New("").Option("missingkey=zero").Funcs(templateFunctions).Parse(text)
 	if err != nil {
@@ -174,7 +175,7 @@ func ParseTemplate(text string) (*Template, error) {
 	}
 	for _, part := range t.Templates() {
 		if part != t {
-			return nil, fmt.Errorf("template %q: define and block are not known: there are fields, functions, if and with", text)
+			return nil, fmt.Errorf("template %q: define and block are not supported: use fields, functions, if and with", text)
 		}
 	}
 	if t.Tree != nil {
@@ -189,8 +190,8 @@ func ParseTemplate(text string) (*Template, error) {
 	return out, nil
 }
 
-// templateFunctions are those of templates. The library's own that write text
-// are replaced: what they return is bounded.
+// templateFunctions are the functions of templates. They replace the library's
+// own that write text, so that the size of their results is bounded.
 var templateFunctions = template.FuncMap{
 	"ascii":    func(v any) (string, error) { return bounded(Romanized(fmt.Sprint(v))) },
 	"lower":    func(v any) (string, error) { return bounded(strings.ToLower(fmt.Sprint(v))) },
@@ -208,7 +209,7 @@ var templateFunctions = template.FuncMap{
 	"urlquery": func(args ...any) (string, error) { return bounded(template.URLQueryEscaper(args...)) },
 }
 
-var errTooLong = fmt.Errorf("what comes out is longer than %d bytes", maxValue)
+var errTooLong = fmt.Errorf("the value is longer than %d bytes", maxValue)
 
 func bounded(s string) (string, error) {
 	if len(s) > maxValue {
@@ -217,12 +218,12 @@ func bounded(s string) (string, error) {
 	return s, nil
 }
 
-// pad puts zeros before a text that has less than n characters; one that is empty
-// stays so.
+// pad puts zeros before a text of fewer than n characters; an empty text is
+// unchanged.
 func pad(n int, v any) (string, error) {
 	const most = 64
 	if n < 0 || n > most {
-		return "", fmt.Errorf("%d is no number of characters: from 0 to %d", n, most)
+		return "", fmt.Errorf("%d is no number of characters: use 0 to %d", n, most)
 	}
 	text := fmt.Sprint(v)
 	if text == "" {
@@ -233,13 +234,13 @@ func pad(n int, v any) (string, error) {
 
 func part(of func(int, string) string, n int, v any) (string, error) {
 	if n < 0 {
-		return "", fmt.Errorf("%d is no number of characters: from 0", n)
+		return "", fmt.Errorf("%d is no number of characters: use 0 or more", n)
 	}
 	return bounded(of(n, fmt.Sprint(v)))
 }
 
-// wideVerb is a width or a precision of a verb that is computed, or has more
-// than two digits.
+// wideVerb matches a verb whose width or precision is computed, or has more than
+// two digits.
 var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*(\*|[0-9]{3})`)
 
 func boundedPrintf(format string, args ...any) (string, error) {
@@ -255,7 +256,7 @@ func checkNodes(list *parse.ListNode, depth int) error {
 		return nil
 	}
 	if depth > maxBranches {
-		return fmt.Errorf("more than %d of if and with stand inside each other", maxBranches)
+		return fmt.Errorf("if and with are nested more than %d deep", maxBranches)
 	}
 	for _, n := range list.Nodes {
 		var branch *parse.BranchNode
@@ -268,7 +269,7 @@ func checkNodes(list *parse.ListNode, depth int) error {
 			branch = &n.BranchNode
 		default:
 			word, _, _ := strings.Cut(strings.Trim(n.String(), "{}"), " ")
-			return fmt.Errorf("%s is not known: there are fields, functions, if and with", word)
+			return fmt.Errorf("%s is not supported: use fields, functions, if and with", word)
 		}
 		if err := checkNodes(branch.List, depth+1); err != nil {
 			return err
@@ -280,7 +281,7 @@ func checkNodes(list *parse.ListNode, depth int) error {
 	return nil
 }
 
-// boundedBuffer refuses more than a value may have.
+// boundedBuffer returns an error for more bytes than a value may have.
 type boundedBuffer struct{ strings.Builder }
 
 // Write implements io.Writer.
@@ -293,8 +294,8 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 
 var unknownField = regexp.MustCompile(`can't evaluate field (\w+)`)
 
-// templateError takes the library's position prefix away: the caller names
-// the place in the configuration.
+// templateError removes the library's position prefix: the caller names the place
+// in the configuration.
 func templateError(err error) string {
 	s := err.Error()
 	if m := unknownField.FindStringSubmatch(s); m != nil {
@@ -304,22 +305,22 @@ func templateError(err error) string {
 				names = append(names, f.Name)
 			}
 		}
-		return "there is no " + m[1] + ": there are " + strings.Join(names, ", ")
+		return "unknown field " + m[1] + ": use one of " + strings.Join(names, ", ")
 	}
 	if _, after, ok := strings.Cut(s, ": "); ok {
 		s = after
 	}
 	s = inTemplate.ReplaceAllString(s, "")
 	if m := wrongArguments.FindStringSubmatch(s); m != nil {
-		return fmt.Sprintf("%s takes %s, the value included, and has %s", m[1], m[2], m[3])
+		return fmt.Sprintf("%s takes %s arguments, the value included, and has %s", m[1], m[2], m[3])
 	}
 	if m := noFunction.FindStringSubmatch(s); m != nil {
-		return fmt.Sprintf("there is no function %s: there are %s", m[1], strings.Join(functionNames, ", "))
+		return fmt.Sprintf("unknown function %s: use one of %s", m[1], strings.Join(functionNames, ", "))
 	}
 	return s
 }
 
-// What the library says of itself in its errors.
+// Patterns of the library's error texts.
 var (
 	inTemplate     = regexp.MustCompile(`^:?\d+(:\d+)?: |executing "" at <[^>]*>: |error calling \w+: `)
 	wrongArguments = regexp.MustCompile(`wrong number of args for (\w+): want (?:at least )?(\d+) got (\d+)`)
@@ -339,8 +340,8 @@ func (t *Template) Execute(v View) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// simpleParts returns the parts of a template that has only text and fields that are
-// strings; nil of another.
+// simpleParts returns the parts of a template that has only text and string
+// fields; nil for another.
 func simpleParts(t *template.Template) []templatePart {
 	if t.Tree == nil {
 		return nil
@@ -390,7 +391,7 @@ func (t *Template) executeParts(v View) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// ViewOn returns what templates see of the person on the day.
+// ViewOn returns the template data of the person on the day.
 func (p Person) ViewOn(day Date, rule MainRule) View {
 	v := View{PersonFacts: p.PersonFacts, Login: p.Login, PersonID: p.ID}
 	if len(p.Keys) > 0 {
@@ -415,13 +416,13 @@ func (p Person) ViewOn(day Date, rule MainRule) View {
 	return v
 }
 
-// before returns what stands before the separator, or all where there is none.
+// before returns the text before the separator, or all of it when there is none.
 func before(separator, s string) string {
 	part, _, _ := strings.Cut(s, separator)
 	return strings.TrimSpace(part)
 }
 
-// after returns what stands behind the separator, or nothing where there is none.
+// after returns the text after the separator, or "" when there is none.
 func after(separator, s string) string {
 	_, part, _ := strings.Cut(s, separator)
 	return strings.TrimSpace(part)
@@ -440,21 +441,20 @@ func last(n int, s string) string {
 	return string(runes[max(0, len(runes)-n):])
 }
 
-// letters that do not decompose into a base letter and a mark.
-var plain = map[rune]string{
+// asciiLetters are the letters that do not decompose into a base letter and a mark.
+var asciiLetters = map[rune]string{
 	'æ': "ae", 'Æ': "AE", 'ø': "o", 'Ø': "O", 'ß': "ss", 'ł': "l", 'Ł': "L",
 	'đ': "d", 'Đ': "D", 'ð': "d", 'Ð': "D", 'þ': "th", 'Þ': "TH", 'œ': "oe", 'Œ': "OE", 'ı': "i",
 }
 
-// ASCII transliterates to the letters and digits a login may have: å and ä
-// become a, é becomes e, ł becomes l; whatever has no such likeness, and all
-// punctuation, is left out.
+// ASCII transliterates to the letters and digits that a login allows: å and ä
+// become a, é becomes e, ł becomes l; it drops other characters and punctuation.
 func ASCII(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(s) {
 		switch {
-		case plain[r] != "":
-			b.WriteString(plain[r])
+		case asciiLetters[r] != "":
+			b.WriteString(asciiLetters[r])
 		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
 			b.WriteRune(r)
 		}
@@ -462,8 +462,8 @@ func ASCII(s string) string {
 	return b.String()
 }
 
-// Romanized is ASCII for the letters of every script: what is not Latin is written
-// as it is read, as far as a table can tell, Иван as Ivan and 王伟 as WangWei.
+// Romanized is ASCII for all scripts: other scripts than Latin are romanised, as
+// far as a table allows, Иван to Ivan and 王伟 to WangWei.
 func Romanized(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFC.String(s) {
@@ -476,8 +476,8 @@ func Romanized(s string) string {
 	return ASCII(b.String())
 }
 
-// LoginCandidate returns the n-th login to try, counted from 1: the base, then
-// base2, base3 … A base without any letter becomes "user".
+// LoginCandidate returns the n-th candidate for a login, counted from 1: the
+// base, then base2, base3 … A base without letters becomes "user".
 func LoginCandidate(base string, n int) string {
 	base = strings.ToLower(base)
 	if base == "" {
@@ -486,9 +486,9 @@ func LoginCandidate(base string, n int) string {
 	return NameCandidate(base, n, 0)
 }
 
-// NameCandidate returns the n-th name to try, counted from 1: the base, then
-// with 2, 3 … behind it; in an address, before the @. It has at most so many
-// characters, when that is not zero: the base is cut to make room.
+// NameCandidate returns the n-th candidate for a name, counted from 1: the base,
+// then with 2, 3 … appended; in an address, before the @. It has at most the
+// given number of characters, unless that is zero: the base is truncated to fit.
 func NameCandidate(base string, n, most int) string {
 	local, domain, address := strings.Cut(base, "@")
 	if address {

@@ -8,15 +8,16 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TestTemplateThatCouldRunForLongIsRefused: it would be run for every person.
+// TestTemplateThatCouldRunForLongIsRefused checks the limits of templates, which
+// are executed for every person.
 func TestTemplateThatCouldRunForLongIsRefused(t *testing.T) {
 	double := `{{$a := "0123456789"}}` + strings.Repeat(`{{$a = print $a $a}}`, 60) + `{{$a}}`
 	for text, want := range map[string]string{
-		`{{range 1000000000}}x{{end}}`:           "range is not known",
-		`{{if true}}{{range 9}}x{{end}}{{end}}`:  "range is not known",
-		`{{define "x"}}{{template "x"}}{{end}}x`: "define and block are not known",
-		`{{block "x" .}}{{end}}`:                 "define and block are not known",
-		`{{template "x"}}`:                       "template is not known",
+		`{{range 1000000000}}x{{end}}`:           "range is not supported",
+		`{{if true}}{{range 9}}x{{end}}{{end}}`:  "range is not supported",
+		`{{define "x"}}{{template "x"}}{{end}}x`: "define and block are not supported",
+		`{{block "x" .}}{{end}}`:                 "define and block are not supported",
+		`{{template "x"}}`:                       "template is not supported",
 		`{{printf "%1000000000d" 1}}`:            "a width has at most two digits",
 		`{{printf "%.1000000000f" 1.0}}`:         "a width has at most two digits",
 		`{{printf "%*d" 1000000000 1}}`:          "a width has at most two digits",
@@ -24,8 +25,8 @@ func TestTemplateThatCouldRunForLongIsRefused(t *testing.T) {
 		double:                                   "longer than 16384 bytes",
 		`{{first -1 .Login}}`:                    "-1 is no number of characters",
 		`{{last -1 .Login}}`:                     "-1 is no number of characters",
-		strings.Repeat("x", 5000):                "it has 5000 bytes, more than 4096",
-		strings.Repeat("{{if true}}", 40) + strings.Repeat("{{end}}", 40): "more than 16 of if and with",
+		strings.Repeat("x", 5000):                "it has 5000 bytes, the maximum is 4096",
+		strings.Repeat("{{if true}}", 40) + strings.Repeat("{{end}}", 40): "nested more than 16 deep",
 	} {
 		start := time.Now()
 		_, err := identity.ParseTemplate(text)
@@ -43,8 +44,8 @@ func TestTemplateThatCouldRunForLongIsRefused(t *testing.T) {
 	}
 }
 
-// TestValueOfATemplateIsBounded: a template is tried on an empty view, and
-// people are not empty.
+// TestValueOfATemplateIsBounded checks the limit of the value, as a template is
+// tried on an empty view only.
 func TestValueOfATemplateIsBounded(t *testing.T) {
 	template, err := identity.ParseTemplate(strings.Repeat(`{{.Unit}}`, 400))
 	if err != nil {

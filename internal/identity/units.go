@@ -6,44 +6,44 @@ import (
 	"sort"
 )
 
-// Unit is a unit of the organisation, for as long as it lies where it lies.
-// A unit that moves in the tree has several, one after the other.
+// Unit is a unit of the organisation at one place in the tree. A unit that moves
+// has several, one after the other.
 type Unit struct {
 	ID     string
 	Parent string // empty at the top
 	Name   string
-	// From and Until are its first and last day; empty is always.
+	// From and Until are its first and last day; both empty means always.
 	From, Until Date
-	// Successor takes over what is left in the unit after its last day: it was
-	// merged, or renamed. Empty for none.
+	// Successor is the unit that takes over after the last day, by merger or
+	// renaming. Empty for none.
 	Successor string
 }
 
-// Units is the organisation tree through time. The zero value has no units.
+// Units is the organisation tree over time. The zero value has no units.
 type Units struct {
 	units map[string][]Unit
 	names map[string]string
-	turns []Date // the first days of the trees but the first
+	turns []Date // the first day of each tree but the first
 	trees []*Tree
 }
 
-// Add adds a unit. Call Check when all are added.
+// Add adds a unit. The caller calls Check when all are added.
 func (u *Units) Add(unit Unit) error {
 	if u.units == nil {
 		u.units, u.names = map[string][]Unit{}, map[string]string{}
 	}
 	if unit.ID == "" {
-		return fmt.Errorf("a unit has no id")
+		return fmt.Errorf("a unit has no ID")
 	}
 	if unit.Until != "" && unit.Until < unit.From {
 		return fmt.Errorf("unit %q ends on %s, before it begins", unit.ID, unit.Until)
 	}
 	if unit.Successor != "" && unit.Until == "" {
-		return fmt.Errorf("unit %q has a successor and no last day", unit.ID)
+		return fmt.Errorf("unit %q has a successor and no last day: add the last day", unit.ID)
 	}
 	for _, other := range u.units[unit.ID] {
 		if (other.Until == "" || unit.From <= other.Until) && (unit.Until == "" || other.From <= unit.Until) {
-			return fmt.Errorf("unit %q is there twice on the same days", unit.ID)
+			return fmt.Errorf("unit %q is defined twice for the same days", unit.ID)
 		}
 	}
 	u.units[unit.ID] = append(u.units[unit.ID], unit)
@@ -52,16 +52,16 @@ func (u *Units) Add(unit Unit) error {
 	return nil
 }
 
-// UnitError is what Check returns: what is wrong, and with which unit.
+// UnitError is returned by Check. It names the unit and the problem.
 type UnitError struct{ Unit, Text string }
 
 func (e *UnitError) Error() string { return fmt.Sprintf("unit %q %s", e.Unit, e.Text) }
 
-// maxUnitDepth is how many units may lie below each other.
+// maxUnitDepth is the maximum depth of the tree.
 const maxUnitDepth = 64
 
-// Check builds the trees and says whether, in each, every parent exists and no
-// unit lies below itself, and whether every successor is a unit.
+// Check builds the trees and returns an error unless, in each, every parent
+// exists and no unit is below itself, and every successor is a unit.
 func (u *Units) Check() error {
 	u.build()
 	for _, id := range u.IDs() {
@@ -128,7 +128,7 @@ func (u *Units) build() {
 	}
 }
 
-// On returns the tree as it is on the day.
+// On returns the tree on the day.
 func (u *Units) On(day Date) *Tree {
 	if u.trees == nil {
 		u.build()
@@ -165,10 +165,10 @@ func compareDates(a, b Date) int {
 	return 0
 }
 
-// Len returns the number of units, whenever they are.
+// Len returns the number of units of all days.
 func (u *Units) Len() int { return len(u.units) }
 
-// Has says whether there is such a unit on any day.
+// Has reports whether the unit exists on any day.
 func (u *Units) Has(id string) bool { _, ok := u.units[id]; return ok }
 
 // Name returns the unit's name, or its ID when it has none.
@@ -179,7 +179,7 @@ func (u *Units) Name(id string) string {
 	return id
 }
 
-// IDs returns all units, whenever they are, sorted.
+// IDs returns the units of all days, sorted.
 func (u *Units) IDs() []string {
 	ids := make([]string, 0, len(u.units))
 	for id := range u.units {
@@ -189,15 +189,15 @@ func (u *Units) IDs() []string {
 	return ids
 }
 
-// Tree is the organisation on certain days.
+// Tree is the organisation in a period.
 type Tree struct {
-	// Epoch is the tree's place among all, from 0.
+	// Epoch is the tree's index among all, from 0.
 	Epoch     int
 	parent    map[string]string
 	successor map[string]string
 }
 
-// Has says whether there is such a unit.
+// Has reports whether the unit exists.
 func (t *Tree) Has(id string) bool { _, ok := t.parent[id]; return ok }
 
 // Len returns the number of units.
@@ -213,8 +213,7 @@ func (t *Tree) IDs() []string {
 	return ids
 }
 
-// Current returns the unit itself, or, when it is no more, the one that took
-// over what is left in it.
+// Current returns the unit itself, or, when it no longer exists, its successor.
 func (t *Tree) Current(id string) string {
 	for range len(t.successor) {
 		next, gone := t.successor[id]
@@ -226,8 +225,8 @@ func (t *Tree) Current(id string) string {
 	return id
 }
 
-// Under says whether a unit is the other or lies anywhere below it. A unit
-// that is not in the tree lies under nothing but itself.
+// Under reports whether a unit is the other or is below it. A unit that is not in
+// the tree is below nothing but itself.
 func (t *Tree) Under(unit, other string) bool {
 	for at := unit; at != ""; at = t.parent[at] {
 		if at == other {

@@ -126,7 +126,7 @@ func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given m
 				a.Attributes[name] = desired[s.Person].Attributes[name]
 				if boss, ok := desired[s.Person].References[name]; ok && boss != "" {
 					if _, there := t.accounts[accountOf(boss)]; !there {
-						tb.Fatalf("step %v refers to an account that is not there", s)
+						tb.Fatalf("step %v refers to an account that does not exist", s)
 					}
 					a.Attributes[name] = []string{accountOf(boss)}
 				}

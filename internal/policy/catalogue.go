@@ -1,8 +1,8 @@
-// Package policy works out which entitlements a person needs: desired grants,
-// each with its reasons; why, why not.
+// Package policy decides which entitlements a person needs: desired grants, each
+// with its reasons; why, why not.
 //
-// It must never read a database or a
-// target: people, decisions and MFA state are given to it.
+// It must never read a database or a target: the caller passes people, decisions
+// and MFA state.
 package policy
 
 import (
@@ -11,34 +11,37 @@ import (
 	"strings"
 )
 
-// EntitlementID is what rules and people call an entitlement, "system:name".
+// EntitlementID identifies an entitlement in rules and for people, as
+// "system:name".
 type EntitlementID string
 
 // Entitlement is an entry of the catalogue.
 type Entitlement struct {
 	ID     EntitlementID
-	Name   string // for people
+	Name   string // for display
 	System string
 	Target string
-	// Native is what the target calls it (a group's cn, a displayName).
+	// Native is the target's own name (a group's cn, a displayName).
 	Native string
-	// MFA: nobody gets it who is not enrolled.
+	// MFA requires MFA enrolment before the entitlement is granted.
 	MFA bool
-	// Authoritative: whoever has it in the target without a reason loses it.
-	// Otherwise what behov did not give is reported and left.
+	// Authoritative reports whether behov revokes access in the target that has
+	// no reason. Otherwise it reports access that it did not grant, and leaves
+	// it.
 	Authoritative bool
 }
 
-// System is an application people have access to.
+// System is an application that people have access to.
 type System struct {
 	ID             string
 	Name           string
 	Owner          string   // the owner's record, as SOURCE/KEY; empty for none
-	Deputies       []string // who decide in the owner's place, as the owner
+	Deputies       []string // the people who decide in the owner's place, in the same form
 	Classification string
 }
 
-// Catalogue is everything behov may give. What is not in it is not touched.
+// Catalogue is everything that behov may grant. behov never changes an
+// entitlement that is not in it.
 type Catalogue struct {
 	Systems      []System
 	Entitlements []Entitlement // sorted by ID
@@ -66,24 +69,25 @@ func (c *Catalogue) System(id string) (System, bool) {
 	return c.Systems[i], true
 }
 
-// Sort brings the catalogue into its canonical order.
+// Sort sorts the catalogue into its canonical order.
 func (c *Catalogue) Sort() {
 	slices.SortFunc(c.Entitlements, func(a, b Entitlement) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	slices.SortFunc(c.Systems, func(a, b System) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// Problem is something wrong in a file, at a place.
+// Problem is a problem in a file, with its place.
 type Problem struct {
 	File   string `json:"file"`
-	Line   int    `json:"line,omitempty"`   // from 1; 0 when it is about the whole file
+	Line   int    `json:"line,omitempty"`   // from 1; 0 when it concerns the whole file
 	Column int    `json:"column,omitempty"` // from 1
-	// Sheet is that of a workbook, of which Line is the row; empty in other files.
+	// Sheet is the sheet of a workbook, in which Line is the row; empty for other
+	// files.
 	Sheet   string `json:"sheet,omitempty"`
 	Text    string `json:"text"`
 	Warning bool   `json:"warning,omitempty"`
-	// Value is what stands in HR's record, or whose it is: personal data, which
-	// is in no JSON, no database and no log, and in no Error. It is for the
-	// terminal of the person who asks for it.
+	// Value is the value in HR's record or the person's key. It is personal data,
+	// so it is in no JSON, no database, no log and no Error; only the terminal of
+	// the person who asks shows it.
 	Value string `json:"-"`
 }
 
@@ -95,7 +99,7 @@ func (p Problem) Error() string {
 			place += fmt.Sprintf(", row %d", p.Line)
 		}
 		if p.Line > 0 && p.Column > 0 {
-			place += ", column " + letters(p.Column)
+			place += ", column " + columnLetters(p.Column)
 		}
 	} else if p.Line > 0 {
 		place += fmt.Sprintf(":%d", p.Line)
@@ -109,8 +113,8 @@ func (p Problem) Error() string {
 	return place + ": " + p.Text
 }
 
-// letters names a column as spreadsheets do: A, B, … Z, AA.
-func letters(column int) string {
+// columnLetters names a column as spreadsheets do: A, B, … Z, AA.
+func columnLetters(column int) string {
 	name := ""
 	for ; column > 0; column = (column - 1) / 26 {
 		name = string(rune('A'+(column-1)%26)) + name

@@ -13,22 +13,24 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Difference is an entitlement on which the fast evaluator and Casbin do not
-// agree: a defect in behov.
+// Difference is an entitlement on which the fast evaluator and Casbin disagree: a
+// defect in behov.
 type Difference struct {
 	Person      identity.PersonID `json:"person"` // or SyntheticPerson
 	Entitlement EntitlementID     `json:"entitlement"`
-	Rules       []string          `json:"rules"` // whose conditions differ; otherwise all that could give or deny it
-	Given       bool              `json:"given"` // by the fast evaluator, and not by Casbin; otherwise the other way round
-	// Employment says what a made-up employment is like, in the words of the
-	// rules. It is empty for a person.
+	Rules       []string          `json:"rules"` // whose conditions differ; otherwise all that could grant or deny it
+	Given       bool              `json:"given"` // by the fast evaluator, and not by Casbin; otherwise the reverse
+	// Employment describes a synthetic employment in the words of the rules. It
+	// is empty for a person.
 	Employment string `json:"employment,omitempty"`
 }
 
-// SyntheticPerson stands for a person in what is found with a made-up employment.
+// SyntheticPerson stands for the person in a difference that was found with a
+// synthetic employment.
 const SyntheticPerson identity.PersonID = "made-up"
 
-// String names rules, entitlement and person, and no personal value.
+// String names rules, entitlement and person, and contains no other personal
+// data.
 func (d Difference) String() string {
 	who := "person " + string(d.Person)
 	if d.Person == SyntheticPerson {
@@ -38,10 +40,10 @@ func (d Difference) String() string {
 	if d.Given {
 		says = "the fast evaluator gives it and Casbin does not"
 	}
-	return fmt.Sprintf("rule %s: entitlement %s of %s: %s; this is a defect in behov: write the rule in another way, and please report it with the rules", strings.Join(d.Rules, ", "), d.Entitlement, who, says)
+	return fmt.Sprintf("rule %s: entitlement %s of %s: %s; this is a defect in behov: rewrite the rule, and report the defect with the rules", strings.Join(d.Rules, ", "), d.Entitlement, who, says)
 }
 
-// Problem places a difference at the first of its rules.
+// Problem returns the difference as a problem at the first of its rules.
 func (r *Rules) Problem(d Difference) Problem {
 	p := Problem{File: r.source.File, Text: d.String()}
 	for _, rule := range r.source.Rules {
@@ -53,32 +55,32 @@ func (r *Rules) Problem(d Difference) Problem {
 	return p
 }
 
-// Comparison is what was compared.
+// Comparison counts what was compared.
 type Comparison struct {
 	People, Conditions int
-	AllConditions      int // how many there are; time may not suffice for all
+	AllConditions      int // total number; time may not suffice for all
 	Differences        []Difference
 }
 
-// maxDifferences is after how many no more are looked for.
+// maxDifferences is the number of differences after which the comparison stops.
 const maxDifferences = 20
 
-// comparer asks Casbin about employments, one organisation tree at a time. What
-// it was asked it remembers, by the values of the attributes that the rules
-// mention, which it finds itself.
+// comparer asks Casbin about employments, for one organisation tree. It caches
+// the answers by the values of the attributes that the rules mention, which it
+// determines itself.
 type comparer struct {
 	enforcer  *Enforcer
 	tree      *identity.Tree
 	mentioned []int
 	answers   map[string][]bool            // by entitlement, as in the catalogue
 	lines     [][]string                   // all policy lines, as Casbin has them
-	about     map[EntitlementID][][]string // those that are linked to it
+	about     map[EntitlementID][][]string // those that concern the entitlement
 }
 
-// maxAnswers is how many different employments it remembers.
+// maxAnswers is the maximum of cached employments.
 const maxAnswers = 10_000
 
-// comparerOn returns the comparer for the day; call it with comparing locked.
+// comparerOn returns the comparer for the day; the caller holds comparing.
 func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
 	tree := r.Units.On(day)
 	if r.comparer != nil && r.comparer.tree == tree {
@@ -99,7 +101,7 @@ func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
 				c.mentioned = append(c.mentioned, r.schema.index[name])
 			}
 		}
-		if leave := rule.ends(r.leave); leave != "" {
+		if leave := rule.leaveAttribute(r.leave); leave != "" {
 			c.mentioned = append(c.mentioned, r.schema.index[leave])
 		}
 	}
@@ -109,7 +111,7 @@ func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
 	return c, nil
 }
 
-// ask returns, for each entitlement of the catalogue, whether Casbin gives it.
+// ask returns, for each entitlement of the catalogue, whether Casbin grants it.
 func (c *comparer) ask(values []any) ([]bool, error) {
 	key := keyOf(values, c.mentioned)
 	if known, ok := c.answers[key]; ok {
@@ -118,7 +120,7 @@ func (c *comparer) ask(values []any) ([]bool, error) {
 	gives := make([]bool, len(c.enforcer.rules.Catalogue.Entitlements))
 	for i, e := range c.enforcer.rules.Catalogue.Entitlements {
 		var err error
-		if gives[i], err = c.give(values, i); err != nil {
+		if gives[i], err = c.askEntitlement(values, i); err != nil {
 			return nil, fmt.Errorf("entitlement %s: %w", e.ID, err)
 		}
 	}
@@ -129,10 +131,10 @@ func (c *comparer) ask(values []any) ([]bool, error) {
 	return gives, nil
 }
 
-// give asks Casbin about one entitlement. It is given the lines only whose grants
-// are linked to the entitlement by its own role manager, as the others can never
+// askEntitlement asks Casbin about one entitlement. It passes only the lines
+// whose grants the role manager links to the entitlement, as the others can never
 // match: with hundreds of lines and entitlements this is ten times as fast.
-func (c *comparer) give(values []any, entitlement int) (bool, error) {
+func (c *comparer) askEntitlement(values []any, entitlement int) (bool, error) {
 	id := c.enforcer.rules.Catalogue.Entitlements[entitlement].ID
 	lines, ok := c.about[id]
 	if !ok {
@@ -151,11 +153,11 @@ func (c *comparer) give(values []any, entitlement int) (bool, error) {
 	return c.enforcer.give(values, id)
 }
 
-// Compare asks Casbin, which is the authority, about every employment of a
-// person and every entitlement, and returns where the fast evaluator says
-// something else. What nothing can be worked out from is left to Decide, which
-// fails on it. It takes some ten milliseconds for hundreds of rules and
-// entitlements, for an employment that is like none before.
+// Compare asks Casbin, which is the authority, about every employment of a person
+// and every entitlement, and returns where the fast evaluator disagrees. It skips
+// an employment that cannot be evaluated, on which Decide fails. For an
+// employment with new values it takes some ten milliseconds with hundreds of
+// rules and entitlements.
 func (r *Rules) Compare(p identity.Person, day identity.Date) ([]Difference, error) {
 	if len(r.source.Rules) == 0 {
 		return nil, nil
@@ -189,15 +191,15 @@ func (r *Rules) Compare(p identity.Person, day identity.Date) ([]Difference, err
 	return differences, nil
 }
 
-// gives says whether an employment's answer gives an entitlement.
+// gives reports whether an employment's answer grants an entitlement.
 func (a *answer) gives(entitlement int) bool {
 	i := slices.IndexFunc(a.given, func(g given) bool { return g.entitlement == entitlement })
 	return i >= 0 && len(a.given[i].deny) == 0
 }
 
-// CompareAll compares made-up employments, for each condition some on which
+// CompareAll compares synthetic employments, for each condition some on which
 // each of its comparisons holds and some on which it does not, and then people.
-// It stops when ctx ends, which is no failure, and after twenty differences.
+// It stops when ctx ends, which is no error, and after twenty differences.
 func (r *Rules) CompareAll(ctx context.Context, people iter.Seq2[identity.Person, error], day identity.Date) (Comparison, error) {
 	var done Comparison
 	if err := r.compareConditions(ctx, day, &done); err != nil {
@@ -237,23 +239,23 @@ func (r *Rules) compareConditions(ctx context.Context, day identity.Date, done *
 			continue
 		}
 		seen[rule.condition] = true
-		asked := c.reached(rule.Grants)
-		// Read once more: what was compiled of it is what is compared.
+		asked := c.entitlementsOf(rule.Grants)
+		// Read again, so that what was compiled is compared with the source.
 		root, err := readCondition(rule.Condition, r.schema, r.Units)
 		if err != nil {
 			return fmt.Errorf("rule %s: %w", rule.ID, err)
 		}
-		for _, values := range r.examples(newCondition(rule.Condition, root, rule.ends(r.leave), r.schema), c.tree) {
+		for _, values := range r.makeExamples(newCondition(rule.Condition, root, rule.leaveAttribute(r.leave), r.schema), c.tree) {
 			if ctx.Err() != nil || len(done.Differences) >= maxDifferences {
 				return nil
 			}
-			fast := r.work(values, c.tree.Epoch)
+			fast := r.evaluateAll(values, c.tree.Epoch)
 			if fast.err != nil {
 				return fmt.Errorf("rule %s: %w", rule.ID, fast.err)
 			}
 			for _, i := range asked {
 				id := r.Catalogue.Entitlements[i].ID
-				slow, err := c.give(values, i)
+				slow, err := c.askEntitlement(values, i)
 				if err != nil {
 					return fmt.Errorf("casbin about rule %s: %w", rule.ID, err)
 				}
@@ -267,9 +269,9 @@ func (r *Rules) compareConditions(ctx context.Context, day identity.Date, done *
 	return nil
 }
 
-// reached returns entitlements that Casbin reaches from what a rule gives: two
-// are enough to see what its condition gives.
-func (c *comparer) reached(grants string) []int {
+// entitlementsOf returns entitlements that Casbin reaches from a rule's grant:
+// two suffice to compare its condition.
+func (c *comparer) entitlementsOf(grants string) []int {
 	var found []int
 	for i, e := range c.enforcer.rules.Catalogue.Entitlements {
 		if c.linked(grants, e.ID) {
@@ -286,8 +288,8 @@ func (c *comparer) linked(grants string, id EntitlementID) bool {
 	return err == nil && linked
 }
 
-// suspects returns the rules about an entitlement whose conditions the two
-// evaluate to something else, or all rules about it.
+// suspects returns the rules about an entitlement whose conditions
+// evaluate differently, or all rules about it.
 func (c *comparer) suspects(values []any, id EntitlementID) []string {
 	rules := c.enforcer.rules
 	fast := map[string]bool{}
@@ -318,13 +320,13 @@ func (c *comparer) suspects(values []any, id EntitlementID) []string {
 	return all
 }
 
-// maxExamples is how many employments are made up for a condition.
+// maxExamples is how many employments are generated for a condition.
 const maxExamples = 24
 
-// examples makes up employments for a condition: from one on which it holds,
-// when one is found, each attribute takes every value on which its comparisons
-// come out in another way.
-func (r *Rules) examples(c *condition, tree *identity.Tree) [][]any {
+// makeExamples generates employments for a condition: starting from one on which
+// it holds, if one is found, each attribute takes every value on which its
+// comparisons have another result.
+func (r *Rules) makeExamples(c *condition, tree *identity.Tree) [][]any {
 	choices := map[int][]any{}
 	byAttribute := map[int][]*node{}
 	for _, leaf := range leaves(c.root) {
@@ -357,8 +359,8 @@ func (r *Rules) examples(c *condition, tree *identity.Tree) [][]any {
 	return found
 }
 
-// satisfy changes one attribute after another as long as that is needed for
-// more parts of the condition to hold.
+// satisfy changes one attribute after another while more parts of the condition
+// become true.
 func satisfy(c *condition, values []any, choices map[int][]any, tree *identity.Tree) []any {
 	holding := func(values []any) int {
 		n := 0
@@ -382,8 +384,8 @@ func satisfy(c *condition, values []any, choices map[int][]any, tree *identity.T
 	return values
 }
 
-// valuesFor returns values of an attribute, one for each way in which leaves
-// come out where that can be told, and every literal besides where it cannot.
+// valuesFor returns values of an attribute: one for each distinct result of the
+// leaves where that can be determined, and otherwise every literal too.
 func valuesFor(name string, leaves []*node, tree *identity.Tree) []any {
 	all := candidates(name, leaves, []*identity.Tree{tree})
 	if len(all)*len(leaves) > maxTried {
@@ -395,8 +397,8 @@ func valuesFor(name string, leaves []*node, tree *identity.Tree) []any {
 		var key []byte
 		for _, leaf := range leaves {
 			outcome := perhaps
-			if len(mentions(leaf)) == 1 && direct(leaf) {
-				outcome = c.makes(leaf, name)
+			if len(mentions(leaf)) == 1 && comparesDirectly(leaf) {
+				outcome = c.evaluate(leaf, name)
 			} else {
 				key = fmt.Append(key, c.value)
 			}
@@ -410,7 +412,7 @@ func valuesFor(name string, leaves []*node, tree *identity.Tree) []any {
 	return values
 }
 
-// describe says what a made-up employment is like.
+// describe describes a synthetic employment.
 func (r *Rules) describe(values []any, mentioned []int) string {
 	var parts []string
 	for _, i := range mentioned {

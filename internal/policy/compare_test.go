@@ -14,8 +14,9 @@ import (
 
 func noPeople(func(identity.Person, error) bool) {}
 
-// TestComparisonFindsNothingInRulesThatAreRight: what it finds stops changes.
-func TestComparisonFindsNothingInRulesThatAreRight(t *testing.T) {
+// TestComparisonOfCorrectRulesFindsNothing checks for false alarms, as a
+// difference stops changes.
+func TestComparisonOfCorrectRulesFindsNothing(t *testing.T) {
 	tree := testTree(t)
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(tree).Draw(t, "world")
@@ -32,8 +33,9 @@ func TestComparisonFindsNothingInRulesThatAreRight(t *testing.T) {
 	})
 }
 
-// TestWrongConditionIsFoundBeforeAnyPersonHasIt: every kind of comparison
-// evaluated wrongly shows with employments made up from the rules.
+// TestWrongConditionIsFoundBeforeAnyPersonHasIt checks that every kind of
+// comparison that is evaluated wrongly is found with employments generated from
+// the rules.
 func TestWrongConditionIsFoundBeforeAnyPersonHasIt(t *testing.T) {
 	for _, condition := range []string{
 		`r.sub.job_title == 'Ekonom, p.o.'`, `r.sub.job_code in ('2120', '3300')`, `r.sub.percent >= 75`, `r.sub.job_code < '3'`, `under(r.sub.unit, 'school') && r.sub.type == 'hourly'`,
@@ -61,7 +63,7 @@ func TestWrongConditionIsFoundBeforeAnyPersonHasIt(t *testing.T) {
 			before := fmt.Sprint(render(&root))
 			damage(damaged.conditions[at].root)
 			if fmt.Sprint(render(damaged.conditions[at].root)) == before {
-				continue // it has no literal
+				continue // no literal
 			}
 			done, err := damaged.CompareAll(t.Context(), noPeople, testDay)
 			if err != nil || len(done.Differences) == 0 {
@@ -76,7 +78,7 @@ func TestWrongConditionIsFoundBeforeAnyPersonHasIt(t *testing.T) {
 	}
 }
 
-// render writes a condition's tree, to see whether it was damaged.
+// render writes a condition's tree, to detect damage to it.
 func render(n *node) string {
 	var parts []string
 	for _, a := range n.args {
@@ -85,7 +87,8 @@ func render(n *node) string {
 	return fmt.Sprintf("%s %v %v", n.op, n.value, parts)
 }
 
-// TestDifferenceNamesRuleEntitlementAndPerson, and nothing personal.
+// TestDifferenceNamesRuleEntitlementAndPerson checks the text, and that it
+// contains no other personal data.
 func TestDifferenceNamesRuleEntitlementAndPerson(t *testing.T) {
 	rules, _ := compile(t, nursePolicy)
 	rules.conditions[rules.rules[1].condition].root = &node{op: "literal", value: true}
@@ -99,7 +102,8 @@ func TestDifferenceNamesRuleEntitlementAndPerson(t *testing.T) {
 	}
 }
 
-// TestComparisonStopsWithItsContext: it never delays anything for long.
+// TestComparisonStopsWithItsContext checks that a comparison ends when its
+// context does.
 func TestComparisonStopsWithItsContext(t *testing.T) {
 	rules, _ := compile(t, nursePolicy)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -109,8 +113,8 @@ func TestComparisonStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// BenchmarkCompare compares one person whose employment is like none before,
-// and what is made up for each condition, under 300 rules.
+// BenchmarkCompare compares one person whose employment has new values, and the
+// employments generated for each condition, with 300 rules.
 func BenchmarkCompare(b *testing.B) {
 	const n = 300
 	var text strings.Builder

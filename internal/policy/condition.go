@@ -15,13 +15,13 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// subject is the name under which Casbin knows r.sub.
+// subject is the name of r.sub in Casbin.
 const subject = "r_sub"
 
-// The attributes every employment has, by the names conditions use.
+// The attributes of every employment, by their names in conditions.
 var coreAttributes = []string{"unit", "job_code", "job_title", "type", "percent", "source", "on_leave", "works_meanwhile", "protected"}
 
-// schema is the attributes that conditions may mention, in a fixed order.
+// schema lists the attributes that conditions may mention, in a fixed order.
 type schema struct {
 	names []string
 	index map[string]int
@@ -35,7 +35,7 @@ func newSchema(free []string) schema {
 	return s
 }
 
-// zero is a value of the attribute's type: "" for text, 0 and false.
+// zero returns the zero value of the attribute's type: "" for text, 0 and false.
 func zero(name string) any {
 	switch name {
 	case "percent":
@@ -46,28 +46,28 @@ func zero(name string) any {
 	return ""
 }
 
-// values returns what the employment's attributes are on the day, in the
-// schema's order. A unit that was closed is the one that took over.
+// values returns the employment's attributes on the day, in the schema's order. A
+// closed unit is replaced by its successor.
 func (s schema) values(p identity.Person, e identity.Employment, day identity.Date, tree *identity.Tree) []any {
 	v := make([]any, len(s.names))
 	terms := e.On(day)
 	v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8] = tree.Current(terms.Unit), terms.JobCode, terms.JobTitle, terms.Type, terms.Percent, e.Key.Source,
-		e.OnLeave(day), worksMeanwhile(p, e, day), p.Protected
+		e.OnLeave(day), worksElsewhere(p, e, day), p.Protected
 	for i := len(coreAttributes); i < len(s.names); i++ {
 		v[i] = terms.Attributes[s.names[i]]
 	}
 	return v
 }
 
-// worksMeanwhile says whether the person is on leave from the employment and
+// worksElsewhere reports whether the person is on leave from the employment and
 // works in another.
-func worksMeanwhile(p identity.Person, e identity.Employment, day identity.Date) bool {
+func worksElsewhere(p identity.Person, e identity.Employment, day identity.Date) bool {
 	return e.OnLeave(day) && slices.ContainsFunc(p.Employments, func(other identity.Employment) bool {
 		return other.ID != e.ID && other.ActiveOn(day) && !other.OnLeave(day)
 	})
 }
 
-// sub makes of values what Casbin is asked with.
+// sub returns values in the form of a Casbin request.
 func (s schema) sub(values []any) map[string]any {
 	m := make(map[string]any, len(values))
 	for i, v := range values {
@@ -82,7 +82,7 @@ func (s schema) check(values []any, mentioned []int) error {
 	for _, i := range mentioned {
 		number, ok := values[i].(float64)
 		if kindOf(values[i]) != kindOf(zero(s.names[i])) || ok && (math.IsNaN(number) || math.IsInf(number, 0)) {
-			return fmt.Errorf("the employment's %s is %v, which no rule can be held against: correct it in HR", s.names[i], values[i])
+			return fmt.Errorf("the employment's %s is %v, on which no rule can be evaluated: correct it in HR", s.names[i], values[i])
 		}
 	}
 	return nil
@@ -90,20 +90,21 @@ func (s schema) check(values []any, mentioned []int) error {
 
 // condition is a compiled condition.
 type condition struct {
-	text      string // for people
+	text      string // for display
 	root      *node
 	mentions  []int // indexes into the schema, sorted
 	conjuncts []conjunct
 }
 
-// conjunct is one of the parts that a condition joins with && at the top.
+// conjunct is one of the parts that a condition joins with && at the top level.
 type conjunct struct {
 	text     string
 	root     *node
 	mentions []int
 }
 
-// functions are those that conditions may call, beyond Casbin's own.
+// functions returns the functions that conditions may call, in addition to
+// Casbin's own.
 func functions(tree *identity.Tree) map[string]govaluate.ExpressionFunction {
 	return map[string]govaluate.ExpressionFunction{
 		"under": func(args ...any) (any, error) {
@@ -120,7 +121,7 @@ func functions(tree *identity.Tree) map[string]govaluate.ExpressionFunction {
 	}
 }
 
-// readCondition parses and checks the text of a condition.
+// readCondition parses and checks a condition.
 func readCondition(text string, s schema, units *identity.Units) (*node, error) {
 	tokens, err := tokenize(text)
 	if err != nil {
@@ -133,12 +134,12 @@ func readCondition(text string, s schema, units *identity.Units) (*node, error) 
 	if err := (checker{text: text, schema: s, units: units}).condition(root); err != nil {
 		return nil, err
 	}
-	return root, arrives(tokens)
+	return root, checkCasbinTokens(tokens)
 }
 
-// arrives checks that Casbin's evaluator reads the condition word for word as
-// it is meant here, after all that is done to the text on the way.
-func arrives(tokens []token) error {
+// checkCasbinTokens checks that Casbin's evaluator reads exactly the tokens of
+// the condition, after all substitutions that Casbin makes in its text.
+func checkCasbinTokens(tokens []token) error {
 	expression, err := govaluate.NewEvaluableExpressionWithFunctions(util.EscapeAssertion(casbinText(tokens)), functions(&identity.Tree{}))
 	if err != nil {
 		return wrong(0, "the condition does not compile: Casbin says %v", err)
@@ -149,11 +150,11 @@ func arrives(tokens []token) error {
 			if i < len(theirs) && theirs[i].Kind == govaluate.TIME {
 				return wrong(ours.at, "%q looks like a date or a time and would be compared as one: write a pattern, as in =~ '^%v$'", fmt.Sprint(ours.value), ours.value)
 			}
-			return wrong(ours.at, "Casbin would read something else here: write the condition in another way")
+			return wrong(ours.at, "Casbin would parse something else here: rewrite the condition")
 		}
 	}
 	if len(theirs) != len(tokens)-1 {
-		return wrong(0, "Casbin would read something else here: write the condition in another way")
+		return wrong(0, "Casbin would parse something else here: rewrite the condition")
 	}
 	return nil
 }
@@ -187,7 +188,7 @@ func sameToken(ours token, theirs govaluate.ExpressionToken) bool {
 	return theirs.Value == ours.text
 }
 
-// newCondition compiles a condition that was read, with what leave adds to it.
+// newCondition compiles a parsed condition together with the leave attribute.
 func newCondition(text string, root *node, leave string, s schema) *condition {
 	parts := []*node{root}
 	if root.op == "&&" {
@@ -224,15 +225,15 @@ func (n *node) walk(visit func(*node)) {
 	}
 }
 
-// input is what a condition is evaluated on: values in the schema's order, and
-// the organisation.
+// input is the data of an evaluation: values in the schema's order, and the
+// organisation.
 type input struct {
 	values []any
 	tree   *identity.Tree
 }
 
-// holds evaluates a condition, or a part of one that is true or false. Types
-// were checked.
+// holds evaluates a condition, or a boolean part of one. Its types have been
+// checked.
 func (n *node) holds(in input) bool {
 	switch n.op {
 	case "&&":

@@ -12,25 +12,25 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TestEveryPartOfAConditionIsChecked has parts that an evaluation does not
-// reach, or evaluates to something.
+// TestEveryPartOfAConditionIsChecked covers parts that an evaluation does not
+// reach, or that have no boolean value.
 func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 	for _, c := range []struct {
 		condition string
 		column    int
 		want      string
 	}{
-		{`r.sub.job_code == 'a' || 1`, 33, `|| needs what is true or false on each side, and "1" is a number`},
+		{`r.sub.job_code == 'a' || 1`, 33, `|| requires true or false, and "1" is a number`},
 		{`r.sub.percent + 'x' == 'x'`, 24, `+ needs a number, and "'x'" is text`},
-		{`r.sub.unit && r.sub.protected`, 8, `&& needs what is true or false on each side, and "r.sub.unit" is text`},
-		{`r.sub.protected && (r.sub.on_leave || r.sub.unit)`, 46, `|| needs what is true or false`},
-		{`r.sub.protected ? r.sub.on_leave : 'x'`, 43, `both sides of : must be alike`},
-		{`r.sub.unit ? true : false`, 8, `? needs what is true or false`},
+		{`r.sub.unit && r.sub.protected`, 8, `&& requires true or false, and "r.sub.unit" is text`},
+		{`r.sub.protected && (r.sub.on_leave || r.sub.unit)`, 46, `|| requires true or false`},
+		{`r.sub.protected ? r.sub.on_leave : 'x'`, 43, `both sides of : must have the same type`},
+		{`r.sub.unit ? true : false`, 8, `? requires true or false`},
 		{`r.sub.protected ? 'a' : 'b'`, 8, `the condition is text, not true or false`},
 		{`r.sub.protected || (r.sub.percent == 'x')`, 45, `r.sub.percent is a number`},
 		{`true || 'a' == 1`, 23, `"'a'" is text and "1" is a number`},
 		{`r.sub.percent`, 8, `the condition is a number`},
-		{`!r.sub.percent`, 9, `! needs what is true or false`},
+		{`!r.sub.percent`, 9, `! requires true or false`},
 		{`-r.sub.unit == 1`, 9, `negative needs a number`},
 		{`r.sub.protected < true`, 8, `< compares text or numbers`},
 		{`r.sub.percent =~ '7'`, 8, `=~ needs text`},
@@ -41,15 +41,15 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{`r.sub.percent > 1_000`, 24, `a number is written in decimal`},
 		{`r.sub.percent > 010`, 24, `a number is written in decimal`},
 		{`r.sub.percent > 1.5.2`, 24, `a number is written in decimal`},
-		{`r.sub.percent > NaN`, 24, `"NaN" is not known`},
+		{`r.sub.percent > NaN`, 24, `unknown name "NaN"`},
 		{`r.sub.percent > 9999999999999999`, 24, `the number 9999999999999999 has more than 15 digits`},
 		{`r.sub.percent ** 2 > 1`, 22, `conditions have no operator **`},
 		{`r.sub.percent ?? 2 > 1`, 22, `conditions have no operator ??`},
 		{`r.sub.percent & 2 > 1`, 22, `conditions have no operator &`},
 		{`r.sub.unit = 'school'`, 19, `conditions have no operator =`},
-		{`keyMatch(r.sub.unit, 'school*')`, 8, `there is no function keyMatch`},
-		{`r.obj == 'app:x'`, 8, `"r.obj" is not known`},
-		{`r.sub.unit.x == 'a'`, 8, `"r.sub.unit.x" is not known`},
+		{`keyMatch(r.sub.unit, 'school*')`, 8, `unknown function keyMatch`},
+		{`r.obj == 'app:x'`, 8, `unknown name "r.obj"`},
+		{`r.sub.unit.x == 'a'`, 8, `unknown name "r.sub.unit.x"`},
 		{`r.sub.job_code == 'a' == true`, 30, `a comparison of a comparison needs parentheses`},
 		{`true ? true : true ? true : true`, 27, `one ?: inside another needs parentheses`},
 		{`!!r.sub.protected`, 9, `! after ! needs parentheses`},
@@ -62,14 +62,14 @@ func TestEveryPartOfAConditionIsChecked(t *testing.T) {
 		{`r.sub.job_code =~ '2026-01-01'`, 26, `"2026-01-01" looks like a date`},
 		{`r.sub.job_code == 'a\.b'`, 28, `a backslash in a literal is written twice`},
 		{`r.sub.job_code == 'a`, 26, `the condition does not compile: the text that begins here has no closing '`},
-		{`r.sub.job_code == 'a' \`, 30, `the character '\\' (U+005C) stands outside quotes`},
-		{"r.sub.job_code\u00a0== 'a'", 22, `the character '\u00a0' (U+00A0) stands outside quotes`},
-		{"r.sub.job_\u200bcode == 'a'", 18, `the character '\u200b' (U+200B) stands outside quotes`},
-		{"r.sub.job_code == '\u200b '", 26, `the text has nothing in it that can be seen`},
+		{`r.sub.job_code == 'a' \`, 30, `the character '\\' (U+005C) is outside quotes`},
+		{"r.sub.job_code\u00a0== 'a'", 22, `the character '\u00a0' (U+00A0) is outside quotes`},
+		{"r.sub.job_\u200bcode == 'a'", 18, `the character '\u200b' (U+200B) is outside quotes`},
+		{"r.sub.job_code == '\u200b '", 26, `the text contains only invisible characters`},
 		{"r.sub.job_code =~ 'a\u00a0b'", 26, `the pattern has the invisible character U+00A0`},
 		{"r.sub.job_code =~ 'a\ufe0fb'", 26, `the pattern has the invisible character U+FE0F`},
 		{"r.sub.job_code =~ 'a\u3164b'", 26, `the pattern has the invisible character U+3164`},
-		{`r.sub.job_code == 'å' && r.sub.unit`, 33, `&& needs what is true or false`}, // characters, not bytes
+		{`r.sub.job_code == 'å' && r.sub.unit`, 33, `&& requires true or false`}, // characters, not bytes
 		{`(r.sub.protected`, 24, `the condition does not compile: ) is expected`},
 		{`r.sub.protected)`, 23, `the condition does not compile: ) is not expected here`},
 		{``, 8, `the condition does not compile`},
@@ -97,7 +97,7 @@ func TestPlaceInsideAFieldOfSeveralLines(t *testing.T) {
 }
 
 func TestConditionThatAlwaysOrNeverHoldsIsAWarning(t *testing.T) {
-	const always, never, neither = "the condition holds for everybody", "the condition never holds", ""
+	const always, never, neither = "the condition holds for everyone", "the condition never holds", ""
 	for condition, want := range map[string]string{
 		`true`:                                neither,
 		`false`:                               never,
@@ -118,7 +118,7 @@ func TestConditionThatAlwaysOrNeverHoldsIsAWarning(t *testing.T) {
 		`r.sub.job_code > '2' && r.sub.job_code < '3'`:                    neither,
 		`r.sub.job_code =~ '^3' && r.sub.job_code == '2120'`:              never,
 		`r.sub.job_code =~ '^2' && r.sub.job_code == '2120'`:              neither,
-		`r.sub.job_code =~ '^2' && r.sub.job_code =~ '^3'`:                neither, // cannot be told
+		`r.sub.job_code =~ '^2' && r.sub.job_code =~ '^3'`:                neither, // cannot be determined
 		`r.sub.unit =~ '.*'`:                                              always,
 		`r.sub.unit =~ ''`:                                                always,
 		`r.sub.job_code =~ '^.*$'`:                                        always,
@@ -137,10 +137,10 @@ func TestConditionThatAlwaysOrNeverHoldsIsAWarning(t *testing.T) {
 		`r.sub.percent > 100`:                                             never,
 		`r.sub.percent >= 100`:                                            neither,
 		`50 < r.sub.percent || r.sub.percent <= 50`:                       always,
-		`r.sub.percent * 2 > 300`:                                         neither, // cannot be told
+		`r.sub.percent * 2 > 300`:                                         neither, // cannot be determined
 		`under(r.sub.unit, 'school-a') && under(r.sub.unit, 'care')`:      never,
 		`under(r.sub.unit, 'school-a') && under(r.sub.unit, 'school')`:    neither,
-		`under(r.sub.unit, 'school-b') && under(r.sub.unit, 'care')`:      neither, // it moves
+		`under(r.sub.unit, 'school-b') && under(r.sub.unit, 'care')`:      neither, // the unit moves
 		`r.sub.unit == 'care-1' && !under(r.sub.unit, 'care')`:            never,
 		`under(r.sub.unit, 'care') && r.sub.unit != 'care'`:               neither,
 		`under(r.sub.unit, 'school') || !under(r.sub.unit, 'school')`:     always,
@@ -160,8 +160,8 @@ func TestConditionThatAlwaysOrNeverHoldsIsAWarning(t *testing.T) {
 	}
 }
 
-// TestWarningsAreTrue holds random conditions that are said to hold always or
-// never against random employments.
+// TestWarningsAreTrue evaluates random conditions that are reported to hold
+// always or never on random employments.
 func TestWarningsAreTrue(t *testing.T) {
 	tree := testTree(t)
 	s := newSchema([]string{"cost_centre"})
@@ -187,13 +187,14 @@ func TestWarningsAreTrue(t *testing.T) {
 			}
 		}
 	})
-	if said == 0 && !testing.Short() { // few checks may have none
+	if said == 0 && !testing.Short() { // few checks may find none
 		t.Error("no condition was constant")
 	}
 }
 
-// TestAPatternSaidToMatchEveryTextDoes holds random patterns against random texts.
-func TestAPatternSaidToMatchEveryTextDoes(t *testing.T) {
+// TestPatternThatMatchesEveryText matches random patterns that are reported to
+// match every text against random texts.
+func TestPatternThatMatchesEveryText(t *testing.T) {
 	said := 0
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`(\^|\(|\(\?:)?((a|b|\.|\^|\$|\\b|\[ab\])(\*|\?|\+|\{0,2\}|\|)?){0,4}\)?\$?`).Draw(t, "pattern")
@@ -206,7 +207,7 @@ func TestAPatternSaidToMatchEveryTextDoes(t *testing.T) {
 			t.Fatalf("%q does not match %q", pattern, text)
 		}
 	})
-	if said == 0 && !testing.Short() { // few checks may have none
+	if said == 0 && !testing.Short() { // few checks may find none
 		t.Error("no pattern matched every text")
 	}
 }
@@ -238,9 +239,9 @@ func TestRolesInACircleAreNamed(t *testing.T) {
 	}
 }
 
-// TestValueThatNoRuleCanBeHeldAgainstChangesNothing: the person's access stays
-// as it is.
-func TestValueThatNoRuleCanBeHeldAgainstChangesNothing(t *testing.T) {
+// TestUnusableValueChangesNothing checks that the person's access is unchanged
+// when a rule cannot be evaluated on a value.
+func TestUnusableValueChangesNothing(t *testing.T) {
 	rules, _ := compile(t, `p, a, "r.sub.percent >= 50", mail:basic, allow, w`)
 	p := nurse()
 	var zero float64
@@ -250,8 +251,9 @@ func TestValueThatNoRuleCanBeHeldAgainstChangesNothing(t *testing.T) {
 	}
 }
 
-// TestPatternStandsForTextThatLooksLikeADate, as its refusal says.
-func TestPatternStandsForTextThatLooksLikeADate(t *testing.T) {
+// TestPatternForTextThatLooksLikeADate checks that a pattern works as the refusal
+// of the literal advises.
+func TestPatternForTextThatLooksLikeADate(t *testing.T) {
 	rules, problems := compile(t, `p, a, "r.sub.job_title =~ '^2026-01-01$'", mail:basic, allow, w`)
 	p := nurse()
 	p.Employments[0].Terms[0].JobTitle = "2026-01-01"
@@ -261,7 +263,7 @@ func TestPatternStandsForTextThatLooksLikeADate(t *testing.T) {
 	}
 }
 
-// TestLiteralsAreComparedAsTheyLook: text that looks the same is the same.
+// TestLiteralsAreComparedAsTheyLook checks that text that looks equal is equal.
 func TestLiteralsAreComparedAsTheyLook(t *testing.T) {
 	for _, literal := range []string{"Förskollärare natt", "Fo\u0308rskolla\u0308rare natt", "Förskollärare  natt", "Förskollärare\u00a0natt", " Förskol\u00adlärare\u200b natt "} {
 		rules, problems := compile(t, "p, a, \"r.sub.job_title == '"+literal+"'\", mail:basic, allow, w")
@@ -295,7 +297,7 @@ func FuzzCondition(f *testing.F) {
 			return
 		}
 		_, _ = outcomes(root, s, units.Trees())
-		// What compiles is evaluated, and Casbin says the same.
+		// The compiled condition is evaluated, and Casbin agrees.
 		quoted := `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 		source, problems := Parse("policy.csv", "p, a, "+quoted+", app:e000, allow, w")
 		if len(problems) > 0 || len(source.Rules) != 1 {

@@ -8,7 +8,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// truth is what is known of a part of a condition: no, perhaps or yes.
+// truth is the known result of a part of a condition: no, perhaps or yes.
 type truth int
 
 const (
@@ -24,22 +24,22 @@ func truthOf(holds bool) truth {
 	return no
 }
 
-// How much is looked at; of what is larger nothing is claimed.
+// Bounds of the analysis; beyond them it makes no claim.
 const (
 	maxStates = 20_000  // combinations of groups of values
 	maxTried  = 200_000 // candidates times leaves
 )
 
-// constant words a warning when a condition holds for every employment there
-// can be, or for none; it is empty when it does not, and when that cannot be
-// told. The condition true is how a rule for everybody is written. What leave
-// adds counts for none, and not for every.
+// constant returns a warning when a condition holds for every possible
+// employment, or for none. It is empty when it does not, or when that cannot be
+// determined. The condition true is the way to write a rule for everyone. The
+// leave attribute counts for none, and not for every.
 func constant(c *condition, written *node, s schema, trees []*identity.Tree) string {
 	if written.op == "literal" && written.value == true {
 		return ""
 	}
 	if always, _ := outcomes(written, s, trees); always {
-		return "the condition holds for everybody: write true if that is meant"
+		return "the condition holds for everyone: write true if that is intended"
 	}
 	if _, never := outcomes(c.root, s, trees); never {
 		return "the condition never holds, so the rule does nothing"
@@ -47,10 +47,10 @@ func constant(c *condition, written *node, s schema, trees []*identity.Tree) str
 	return ""
 }
 
-// outcomes says whether a condition always or never holds. Values are grouped
-// by what the condition's leaves, its comparisons and the like, make of them;
-// then every combination of groups is evaluated. What a leaf makes of a group
-// is perhaps where that is not known, so that nothing is claimed of it.
+// outcomes reports whether a condition always or never holds. It groups values by
+// the results of the condition's leaves (its comparisons and the like) and
+// evaluates every combination of groups. The result of a leaf for a group is
+// perhaps where it is unknown, so that nothing is claimed.
 func outcomes(root *node, s schema, trees []*identity.Tree) (always, never bool) {
 	known := map[*node]truth{}
 	byAttribute := map[int][]*node{}
@@ -59,7 +59,7 @@ func outcomes(root *node, s schema, trees []*identity.Tree) (always, never bool)
 		switch m := mentions(leaf); {
 		case len(m) == 0:
 			known[leaf] = truthOf(leaf.holds(input{}))
-		case len(m) > 1 || !direct(leaf):
+		case len(m) > 1 || !comparesDirectly(leaf):
 			known[leaf] = perhaps
 		default:
 			if byAttribute[m[0]] == nil {
@@ -84,7 +84,7 @@ func outcomes(root *node, s schema, trees []*identity.Tree) (always, never bool)
 				known[leaf] = group[j]
 			}
 		}
-		result := root.given(known)
+		result := root.evaluatePartial(known)
 		always, never = always && result == yes, never && result == no
 		if !always && !never {
 			break
@@ -93,9 +93,9 @@ func outcomes(root *node, s schema, trees []*identity.Tree) (always, never bool)
 	return always, never
 }
 
-// leaves returns the smallest parts of a condition that are true or false.
+// leaves returns the smallest boolean parts of a condition.
 func leaves(n *node) []*node {
-	if !n.joins() {
+	if !n.isConnective() {
 		return []*node{n}
 	}
 	var found []*node
@@ -105,23 +105,23 @@ func leaves(n *node) []*node {
 	return found
 }
 
-// joins says whether n is made of parts that are true or false.
-func (n *node) joins() bool {
+// isConnective reports whether n consists of boolean parts.
+func (n *node) isConnective() bool {
 	return slices.Contains([]string{"&&", "||", "!", "()", "?:"}, n.op)
 }
 
-// given evaluates a condition of whose leaves this is known.
-func (n *node) given(known map[*node]truth) truth {
+// evaluatePartial evaluates a condition with known results of its leaves.
+func (n *node) evaluatePartial(known map[*node]truth) truth {
 	if t, ok := known[n]; ok {
 		return t
 	}
 	switch n.op {
 	case "!":
-		return yes - n.args[0].given(known)
+		return yes - n.args[0].evaluatePartial(known)
 	case "()":
-		return n.args[0].given(known)
+		return n.args[0].evaluatePartial(known)
 	case "?:":
-		test, then, otherwise := n.args[0].given(known), n.args[1].given(known), n.args[2].given(known)
+		test, then, otherwise := n.args[0].evaluatePartial(known), n.args[1].evaluatePartial(known), n.args[2].evaluatePartial(known)
 		switch {
 		case test == yes:
 			return then
@@ -134,38 +134,38 @@ func (n *node) given(known map[*node]truth) truth {
 	case "&&":
 		result := yes
 		for _, a := range n.args {
-			result = min(result, a.given(known))
+			result = min(result, a.evaluatePartial(known))
 		}
 		return result
 	}
 	result := no
 	for _, a := range n.args {
-		result = max(result, a.given(known))
+		result = max(result, a.evaluatePartial(known))
 	}
 	return result
 }
 
-// direct says whether a leaf that mentions one attribute holds it, as it is,
-// against literals.
-func direct(n *node) bool {
+// comparesDirectly reports whether a leaf that mentions one attribute compares
+// it, unchanged, with literals.
+func comparesDirectly(n *node) bool {
 	if n.op == "attribute" {
 		return true
 	}
 	return !slices.ContainsFunc(n.args, func(a *node) bool { return a.op != "attribute" && a.op != "literal" && a.op != "pattern" })
 }
 
-// candidate stands for a value that an attribute may have.
+// candidate stands for a possible value of an attribute.
 type candidate struct {
 	value any
-	// gap: for any value that no leaf names, in the place of value.
+	// gap stands for any value that no leaf names.
 	gap bool
-	// parent is a unit of the tree in which the value, a unit, lies.
+	// parent is a unit of the tree that contains the value, a unit.
 	parent string
 	tree   *identity.Tree
 }
 
-// groupsOf returns, without repetition, what the leaves make of the values that
-// the attribute may have; nothing when there are too many.
+// groupsOf returns, without duplicates, the results of the leaves for the
+// possible values of the attribute; nothing when there are too many.
 func groupsOf(name string, leaves []*node, trees []*identity.Tree) [][]truth {
 	all := candidates(name, leaves, trees)
 	if len(all)*len(leaves) > maxTried {
@@ -176,7 +176,7 @@ func groupsOf(name string, leaves []*node, trees []*identity.Tree) [][]truth {
 	for _, c := range all {
 		group, key := make([]truth, len(leaves)), make([]byte, len(leaves))
 		for i, leaf := range leaves {
-			group[i] = c.makes(leaf, name)
+			group[i] = c.evaluate(leaf, name)
 			key[i] = byte(group[i])
 		}
 		if !seen[string(key)] {
@@ -189,7 +189,7 @@ func groupsOf(name string, leaves []*node, trees []*identity.Tree) [][]truth {
 
 func candidates(name string, leaves []*node, trees []*identity.Tree) []candidate {
 	var texts []string
-	numbers := []float64{0, 100} // no employment has less, or more
+	numbers := []float64{0, 100} // the bounds of a percentage
 	for _, leaf := range leaves {
 		leaf.walk(func(n *node) {
 			switch v := n.value.(type) {
@@ -230,8 +230,8 @@ func candidates(name string, leaves []*node, trees []*identity.Tree) []candidate
 	return found
 }
 
-// makes returns what a leaf makes of a candidate.
-func (c candidate) makes(leaf *node, name string) truth {
+// evaluate returns the result of a leaf for a candidate.
+func (c candidate) evaluate(leaf *node, name string) truth {
 	switch leaf.op {
 	case "under":
 		return truthOf(c.tree.Under(c.parent, leaf.args[1].text(input{})))
@@ -246,14 +246,15 @@ func (c candidate) makes(leaf *node, name string) truth {
 			return perhaps
 		}
 	}
-	values := make([]any, leaf.highest()+1)
+	values := make([]any, leaf.highestAttribute()+1)
 	for i := range values {
 		values[i] = c.value
 	}
 	return truthOf(leaf.holds(input{values: values}))
 }
 
-// matchesAll reports whether a pattern is known to match every text, as .* does.
+// matchesAll reports whether a pattern is known to match every text, such as .*
+// does.
 func matchesAll(pattern any) bool {
 	re, is := pattern.(*regexp.Regexp)
 	if !is {
@@ -263,8 +264,8 @@ func matchesAll(pattern any) bool {
 	return err == nil && allIn(tree)
 }
 
-// allIn reports whether each text has a match of the pattern, which may begin
-// and end anywhere: the empty one, also at one end, or all of the text.
+// allIn reports whether the pattern matches in every text, unanchored: it can
+// match the empty text, also at one end, or the whole text.
 func allIn(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpCapture:
@@ -282,7 +283,7 @@ func allIn(re *syntax.Regexp) bool {
 		if ends && len(rest) > 0 {
 			rest = rest[:len(rest)-1]
 		}
-		if begins && ends { // texts have no line break
+		if begins && ends { // texts have no line breaks
 			return len(rest) == 1 && rest[0].Op == syntax.OpStar && (rest[0].Sub[0].Op == syntax.OpAnyChar || rest[0].Sub[0].Op == syntax.OpAnyCharNotNL)
 		}
 		return !slices.ContainsFunc(rest, func(r *syntax.Regexp) bool { return !matchesEmpty(r) })
@@ -290,8 +291,8 @@ func allIn(re *syntax.Regexp) bool {
 	return matchesEmpty(re)
 }
 
-// matchesEmpty reports whether the pattern matches nothing at all, wherever it
-// stands.
+// matchesEmpty reports whether the pattern matches the empty text at any
+// position.
 func matchesEmpty(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpEmptyMatch, syntax.OpStar, syntax.OpQuest:
@@ -308,8 +309,8 @@ func matchesEmpty(re *syntax.Regexp) bool {
 	return false
 }
 
-// highest returns the highest index of an attribute that n mentions.
-func (n *node) highest() int {
+// highestAttribute returns the highest index of an attribute that n mentions.
+func (n *node) highestAttribute() int {
 	highest := 0
 	n.walk(func(n *node) {
 		if n.op == "attribute" {

@@ -8,18 +8,19 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Gate says whether a grant may be given now.
+// Gate states whether a grant may be applied now.
 type Gate string
 
 // The gates.
 const (
 	Open        Gate = "open"
 	AwaitingMFA Gate = "waiting-for-mfa"
-	MFAUnknown  Gate = "mfa-unknown" // nobody could say: what is there stays, nothing is added
+	MFAUnknown  Gate = "mfa-unknown" // the enrolment is unknown: existing access is kept, nothing is added
 	Revoked     Gate = "revoked"
 	Denied      Gate = "denied"
-	// Kept: no rule gives it, and it may stay where it is: somebody decided so,
-	// or it is handed over. It is not added where it is not.
+	// Kept: no rule gives the entitlement, and the person may keep it where it
+	// exists: by a decision, or during a handover. It is not added where it is
+	// missing.
 	Kept Gate = "kept"
 )
 
@@ -44,21 +45,21 @@ func (r Reason) String() string {
 	return s
 }
 
-// Grant is an entitlement that the rules give a person, with its reasons and
-// its gate. A grant that is Denied or Revoked is none: it is listed so that
-// it is taken away and can be explained.
+// Grant is an entitlement that the rules give a person, with its reasons and its
+// gate. A grant that is Denied or Revoked gives no access: it is listed so that
+// the access is revoked and can be explained.
 type Grant struct {
 	Entitlement EntitlementID `json:"entitlement"`
-	Reasons     []Reason      `json:"reasons"` // why it is given
+	Reasons     []Reason      `json:"reasons"` // why it is granted
 	Gate        Gate          `json:"gate"`
-	// GateReason says for people why the gate is not open.
+	// GateReason tells people why the gate is not open.
 	GateReason string `json:"gate_reason,omitempty"`
-	// Until is the last day of a handover; empty on what has no end.
+	// Until is the last day of a handover; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
 
-// Reasons joins reasons into one line, in which a rule that holds for several
-// employments stands once.
+// Reasons joins reasons into one line; a rule that applies to several employments
+// is listed once.
 func Reasons(rs []Reason) string {
 	var parts []string
 	for _, r := range rs {
@@ -69,15 +70,15 @@ func Reasons(rs []Reason) string {
 	return strings.Join(parts, "; ")
 }
 
-// Verdict is what somebody decided about a person's entitlement.
+// Verdict is a decision on a person's entitlement.
 type Verdict struct {
 	Revoke bool
-	// Text names the decision and its maker for people: "decision 4 of
-	// person …: no longer in the project".
+	// Text names the decision and its maker for people: "decision 4 of person …:
+	// no longer in the project".
 	Text string
 }
 
-// MFA is what is known of a person's enrolment.
+// MFA is a person's known enrolment.
 type MFA string
 
 // The states of enrolment. The zero value is unknown.
@@ -86,21 +87,21 @@ const (
 	Enrolled    MFA = "enrolled"
 )
 
-// Facts is what is known of a person besides identity.
+// Facts is what is known about a person besides identity.
 type Facts struct {
 	MFA      MFA
 	Verdicts map[EntitlementID]Verdict
-	// Suspended names, for people, the decision by which nothing of the person
-	// may be used; empty when there is none.
+	// Suspended names, for people, the decision that suspends all access of the
+	// person; empty when there is none.
 	Suspended string
-	// LegalHold names the decision by which nothing of the person is deleted.
+	// LegalHold names the decision that prevents deletion of the person's data
+	// and accounts; empty when there is none.
 	LegalHold string
 }
 
-// Decide returns what the person's employments that run on the day give,
-// united, sorted by entitlement. An employment on which a condition cannot be
-// evaluated makes it fail: then nothing of the person's access may be
-// changed.
+// Decide returns the union of what the person's active employments give on the
+// day, sorted by entitlement. It fails when a condition cannot be evaluated on an
+// employment: the caller must then leave the person's access unchanged.
 func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Grant, error) {
 	type sums struct{ allow, deny []Reason }
 	united := map[int]*sums{}
@@ -134,23 +135,23 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 		for i := range united {
 			given[i] = true
 		}
-		handed, err := r.handovers(p, day, facts, given)
+		handed, err := r.handoverGrants(p, day, facts, given)
 		if err != nil {
 			return nil, err
 		}
 		grants = append(grants, handed...)
-		grants = append(grants, verdictsAlone(facts, grants)...)
+		grants = append(grants, decisionOnlyGrants(facts, grants)...)
 	}
 	slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(string(a.Entitlement), string(b.Entitlement)) })
 	return grants, nil
 }
 
-// HasHandovers reports whether any rule lets those who move on keep what it gave.
+// HasHandovers reports whether any rule has a handover.
 func (r *Rules) HasHandovers() bool { return r.handover > 0 }
 
-// handovers returns what rules gave and give no more, to somebody who still
-// works here, and that they may keep for a while where they have it.
-func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, given map[int]bool) ([]Grant, error) {
+// handoverGrants returns entitlements that rules no longer give a person who
+// still works here, and that the person may keep for a while.
+func (r *Rules) handoverGrants(p identity.Person, day identity.Date, facts Facts, given map[int]bool) ([]Grant, error) {
 	if r.handover == 0 {
 		return nil, nil
 	}
@@ -159,7 +160,7 @@ func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, giv
 		reason Reason
 	}
 	found := map[int]kept{}
-	for _, turn := range r.turns(p, day) {
+	for _, turn := range r.changeDates(p, day) {
 		before := turn.AddDays(-1)
 		for _, e := range p.Employments {
 			if !e.ActiveOn(before) || e.ActiveOn(day) && e.OnLeave(day) {
@@ -193,9 +194,9 @@ func (r *Rules) handovers(p identity.Person, day identity.Date, facts Facts, giv
 	return grants, nil
 }
 
-// turns returns the days, as far back as any handover reaches, on which
-// something changed that rules may ask for.
-func (r *Rules) turns(p identity.Person, day identity.Date) []identity.Date {
+// changeDates returns the days within the longest handover on which an attribute
+// of the person changed that rules may mention.
+func (r *Rules) changeDates(p identity.Person, day identity.Date) []identity.Date {
 	after := day.AddDays(-r.handover - 1)
 	turns := p.ChangeDates(after, day)
 	for _, u := range r.Units.All() {
@@ -209,8 +210,8 @@ func (r *Rules) turns(p identity.Person, day identity.Date) []identity.Date {
 	return slices.Compact(turns)
 }
 
-// verdictsAlone returns what decisions say of entitlements that no rule gives.
-func verdictsAlone(facts Facts, grants []Grant) []Grant {
+// decisionOnlyGrants returns the decisions on entitlements that no rule gives.
+func decisionOnlyGrants(facts Facts, grants []Grant) []Grant {
 	var more []Grant
 	for id, v := range facts.Verdicts {
 		if slices.ContainsFunc(grants, func(g Grant) bool { return g.Entitlement == id }) {
@@ -241,7 +242,7 @@ func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
 	return g
 }
 
-// appendReasons appends the reasons by which rules give or deny an entitlement.
+// appendReasons appends the reasons by which rules grant or deny an entitlement.
 func (r *Rules) appendReasons(reasons []Reason, rules []int, entitlement int, employment identity.EmploymentID) []Reason {
 	reasons = slices.Grow(reasons, len(rules))
 	for _, n := range rules {

@@ -11,16 +11,15 @@ import (
 	"github.com/behov/behov/rules"
 )
 
-// Enforcer asks Casbin itself, slowly: one employment, one entitlement at a
-// time. Explain checks its answer against it, and the tests check the fast
-// path.
+// Enforcer asks Casbin itself, slowly: one employment, one entitlement at a time.
+// Explain verifies its answer with it, and the tests verify the fast path.
 type Enforcer struct {
 	casbin *casbin.Enforcer
 	rules  *Rules
 }
 
 // Enforcer returns a Casbin enforcer with the same model and policy, and the
-// organisation as it is on the day.
+// organisation as on the day.
 func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	m, err := model.NewModelFromString(rules.Model)
 	if err != nil {
@@ -33,8 +32,8 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	for name, f := range functions(r.Units.On(day)) {
 		e.AddFunction(name, f)
 	}
-	// From the source as read, not from what was compiled of it: a mistake in
-	// compiling must not reach both sides of the comparison.
+	// From the source, not from what was compiled: an error in compiling must not
+	// affect both sides of the comparison.
 	for _, rule := range r.source.Rules {
 		effect := "allow"
 		if rule.Deny {
@@ -46,7 +45,7 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 		}
 		added, err := e.AddPolicy(rule.ID, condition, rule.Grants, effect, rule.Why)
 		if err == nil && !added {
-			err = errors.New("it takes this rule for one that it has")
+			err = errors.New("an identical rule exists already")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("casbin: rule %s: %w", rule.ID, err)
@@ -60,7 +59,7 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	return &Enforcer{casbin: e, rules: r}, nil
 }
 
-// Gives says whether the employment gives the entitlement on the day.
+// Gives reports whether the employment gives the entitlement on the day.
 func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
@@ -72,8 +71,8 @@ func (e *Enforcer) give(values []any, entitlement EntitlementID) (bool, error) {
 	return e.casbin.Enforce(e.rules.schema.sub(values), string(entitlement))
 }
 
-// grantsField is the place of grants in a policy line, as in model.conf.
+// grantsField is the index of grants in a policy line, as in model.conf.
 const grantsField = 2
 
-// policy is what Casbin holds of the policy lines.
+// policy returns Casbin's policy lines.
 func (e *Enforcer) policy() *model.Assertion { return e.casbin.GetModel()["p"]["p"] }

@@ -45,8 +45,8 @@ func testCatalogue(n int) Catalogue {
 	return c
 }
 
-// genCondition draws a condition as people write them: comparisons and calls
-// joined by && and ||, sometimes in parentheses, sometimes negated.
+// genCondition draws a typical condition: comparisons and calls joined by && and
+// ||, sometimes in parentheses, sometimes negated.
 func genCondition(depth int) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		if depth > 0 && rapid.Bool().Draw(t, "join") {
@@ -155,7 +155,7 @@ func genPerson() *rapid.Generator[identity.Person] {
 }
 
 // disagreement asks Casbin about every person, employment and entitlement and
-// returns the first answer that differs from the fast path's.
+// returns the first answer that differs from the fast evaluator's.
 func disagreement(w world) error {
 	enforcer, err := w.rules.Enforcer(testDay)
 	if err != nil {
@@ -184,7 +184,8 @@ func disagreement(w world) error {
 	return nil
 }
 
-// TestEqualToCasbin is the proof that the fast path gives what Enforce gives.
+// TestEqualToCasbin checks that the fast evaluator gives what Casbin's Enforce
+// gives.
 func TestEqualToCasbin(t *testing.T) {
 	tree := testTree(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -194,8 +195,7 @@ func TestEqualToCasbin(t *testing.T) {
 	})
 }
 
-// mistakes damage the fast path in the ways in which one would damage it by
-// accident.
+// mistakes are plausible defects to plant in the fast evaluator.
 var mistakes = map[string]func(*Rules){
 	"an attribute forgotten in the answers' key": func(r *Rules) {
 		if len(r.mentioned) > 0 {
@@ -219,13 +219,13 @@ var mistakes = map[string]func(*Rules){
 	},
 	"roles not followed to their end": func(r *Rules) {
 		for i := range r.rules {
-			r.rules[i].reach = slices.DeleteFunc(slices.Clone(r.rules[i].reach), func(x reached) bool { return x.via != "" && x.via != r.rules[i].Grants })
+			r.rules[i].reach = slices.DeleteFunc(slices.Clone(r.rules[i].reach), func(x reachedEntitlement) bool { return x.via != "" && x.via != r.rules[i].Grants })
 		}
 	},
 }
 
-// TestPlantedMistakesAreCaught expects the comparison to notice each mistake,
-// and Compare, which asks Casbin in production.
+// TestPlantedMistakesAreCaught checks that the comparison above, and Compare,
+// find each defect.
 func TestPlantedMistakesAreCaught(t *testing.T) {
 	tree := testTree(t)
 	for name, damage := range mistakes {
@@ -251,8 +251,8 @@ func TestPlantedMistakesAreCaught(t *testing.T) {
 	}
 }
 
-// BenchmarkDecide works out 10,000 people under 300 rules both ways in one
-// run. Casbin is asked about a few of them, as it would take minutes.
+// BenchmarkDecide decides 10,000 people under 300 rules both ways in one run. It
+// asks Casbin about a few of them, as all would take minutes.
 func BenchmarkDecide(b *testing.B) {
 	tree := testTree(b)
 	const nRules, nPeople, asked = 300, 10_000, 4
@@ -282,7 +282,7 @@ func BenchmarkDecide(b *testing.B) {
 	var fast, slow time.Duration
 	for b.Loop() {
 		start := time.Now()
-		fresh, _ := Compile(source, testCatalogue(nRules), tree, nil, identity.LeaveKeeps) // nothing remembered from the run before
+		fresh, _ := Compile(source, testCatalogue(nRules), tree, nil, identity.LeaveKeeps) // with an empty cache
 		for _, p := range people {
 			if _, err := fresh.Decide(p, testDay, Facts{}); err != nil {
 				b.Fatal(err)

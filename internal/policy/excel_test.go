@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestAPolicyIsReadAsExcelSavesIt: with semicolons, empty fields at the end of
-// lines, comments in quotes, and places that are right.
-func TestAPolicyIsReadAsExcelSavesIt(t *testing.T) {
+// TestPolicyFileSavedByExcel reads semicolons, empty fields at the end of lines
+// and quoted comments, and checks the places of problems.
+func TestPolicyFileSavedByExcel(t *testing.T) {
 	const plain = "# who, and why\np, everyone, true, mail:basic, allow, everyone\np, nurses, \"r.sub.job_code in ('3300', '3301')\", role:nurse, allow, nurses, handover=14\np, none, r.sub.cost_centre == '9', mail:basic, deny, \ng, role:nurse, care:record\n"
 	want, problems := compile(t, plain)
 	if len(problems) > 0 {
@@ -28,7 +28,7 @@ func TestAPolicyIsReadAsExcelSavesIt(t *testing.T) {
 		}
 	}
 	_, problems = compile(t, "sep=;\r\n"+excel+"p;a;r.sub.title == 'x';mail:basic;allow;w;\r\n")
-	if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), "policy.csv:8:5: rule a: there is no attribute r.sub.title") {
+	if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), "policy.csv:8:5: rule a: unknown attribute r.sub.title") {
 		t.Error(problems)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// NearRule is a rule that could give or deny an entitlement, held against one
+// NearRule is a rule that could grant or deny an entitlement, evaluated on one
 // employment.
 type NearRule struct {
 	Rule       string                `json:"rule"`
@@ -21,7 +21,7 @@ type NearRule struct {
 	Satisfied  bool                  `json:"holds"`
 }
 
-// Failed counts the parts that do not hold.
+// Failed returns the number of parts that do not hold.
 func (n NearRule) Failed() int {
 	failed := 0
 	for _, p := range n.Parts {
@@ -32,9 +32,9 @@ func (n NearRule) Failed() int {
 	return failed
 }
 
-// leading counts the parts that hold before the first that does not. People
-// write what matters most first, so of two rules that fail in as many parts
-// the one that fails later is nearer.
+// leading returns the number of parts that hold before the first that does not.
+// Authors write the most important part first, so of two rules with as many
+// failed parts the one that fails later is nearer.
 func (n NearRule) leading() int {
 	if i := slices.IndexFunc(n.Parts, func(p Part) bool { return !p.Satisfied }); i >= 0 {
 		return i
@@ -46,23 +46,23 @@ func (n NearRule) leading() int {
 type Part struct {
 	Text      string `json:"text"`
 	Satisfied bool   `json:"holds"`
-	// Actual is, for people, what the employment has: "unit is 'library'".
+	// Actual tells people the employment's value: "unit is 'library'".
 	Actual string `json:"actual,omitempty"`
 }
 
-// Explanation says why a person has an entitlement, or why not.
+// Explanation explains why a person has an entitlement, or why not.
 type Explanation struct {
 	Entitlement EntitlementID `json:"entitlement"`
-	Grant       *Grant        `json:"grant,omitempty"` // nil when no rule gives or denies it
-	// NearRules holds every rule that could matter against every employment that
-	// runs, the nearest to holding first.
+	Grant       *Grant        `json:"grant,omitempty"` // nil when no rule grants or denies it
+	// NearRules holds every rule that concerns the entitlement, evaluated on
+	// every active employment, nearest first.
 	NearRules []NearRule `json:"near"`
-	// NoEmployment is true when no employment runs on the day.
+	// NoEmployment reports that no employment is active on the day.
 	NoEmployment bool `json:"no_employment,omitempty"`
 }
 
-// Explain says why the person has the entitlement on the day, or why not. It
-// asks Casbin too, and fails if the two disagree.
+// Explain returns why the person has the entitlement on the day, or why not. It
+// asks Casbin too, and fails when the two disagree.
 func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id EntitlementID) (Explanation, error) {
 	x := Explanation{Entitlement: id, NoEmployment: true}
 	entitlement := slices.IndexFunc(r.Catalogue.Entitlements, func(e Entitlement) bool { return e.ID == id })
@@ -76,8 +76,8 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
 		x.Grant = &grants[i]
 	}
-	// A grant without reasons is a denial, a handover, or a decision that no rule
-	// is behind.
+	// A grant without reasons is a denial, a handover, or a decision without a
+	// rule.
 	if err := r.askCasbin(p, day, id, x.Grant != nil && len(x.Grant.Reasons) > 0); err != nil {
 		return x, err
 	}
@@ -89,7 +89,7 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 		x.NoEmployment = false
 		values := r.schema.values(p, e, day, tree)
 		for _, rule := range r.rules {
-			if !slices.ContainsFunc(rule.reach, func(y reached) bool { return y.entitlement == entitlement }) {
+			if !slices.ContainsFunc(rule.reach, func(y reachedEntitlement) bool { return y.entitlement == entitlement }) {
 				continue
 			}
 			x.NearRules = append(x.NearRules, r.near(rule, e.ID, input{values: values, tree: tree}))
@@ -133,7 +133,7 @@ func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID
 		given = given || ok
 	}
 	if given != expected {
-		return fmt.Errorf("behov says %t and Casbin says %t about %s: this is a defect in behov, please report it with the rules", expected, given, id)
+		return fmt.Errorf("behov says %t and Casbin says %t about %s: this is a defect in behov: report it with the rules", expected, given, id)
 	}
 	return nil
 }

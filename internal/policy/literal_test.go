@@ -14,14 +14,14 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// oracle is a condition with what it means, in plain Go: it shares nothing with
-// Casbin, with govaluate or with the fast path, no escaping in particular.
+// oracle is a condition with its meaning in plain Go. It shares nothing with
+// Casbin, govaluate or the fast evaluator, in particular no escaping.
 type oracle struct {
 	text  string
 	holds func(job string, percent float64, protected bool) bool
 }
 
-// realTitles are job titles and units as payrolls have them.
+// realTitles are typical job titles and units.
 var realTitles = []string{"Ekonom, p.o.", "Enh. p2.x", "r.sub.unit", "Vik. r-tjänst", "r2.d2", "Sjuksköterska / p.", `O'Brien "Pat"`, `Skola\Norr`, "Lärare (åk 1-3)", "Chef, r.", "p.", "-p.x", "(p.g.a. sjukdom)",
 	"Förskollärare", "Biträde && vik.", "true", "75", "a || b", "g, role:x", "# chef", "eval(p.condition)", `\`, `'`, `"`, `\'`, "Årskurs 7-9", "p1.p2.p3.", "tf. chef p.t."}
 
@@ -32,8 +32,7 @@ func genTitle() *rapid.Generator[string] {
 	}))
 }
 
-// written writes a literal as a person would in a policy file, in either kind
-// of quotes.
+// written returns a literal in policy file syntax, in either kind of quotes.
 func written(title string, quote byte) string {
 	return string(quote) + strings.NewReplacer(`\`, `\\`, string(quote), `\`+string(quote)).Replace(title) + string(quote)
 }
@@ -73,7 +72,7 @@ func genOracle(titles []string, depth int) *rapid.Generator[oracle] {
 }
 
 // TestLiteralsAreWhatTheyLookLike compares three answers: plain Go's, the fast
-// path's and Casbin's.
+// evaluator's and Casbin's.
 func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 	tree := testTree(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -115,10 +114,9 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 	})
 }
 
-// TestCasbinsEscapingChangesLiteralsAsWritten keeps the mistake that the test
-// above is for: a literal given to Casbin as it stands is another by the time
-// it is compared.
-func TestCasbinsEscapingChangesLiteralsAsWritten(t *testing.T) {
+// TestCasbinsEscapingChangesUnescapedLiterals shows the defect that the test
+// above guards against: Casbin changes a literal that is passed unescaped.
+func TestCasbinsEscapingChangesUnescapedLiterals(t *testing.T) {
 	for _, title := range []string{"Ekonom, p.o.", "Enh. p2.x", `O"Brien`, `Skola\Norr`} {
 		literal := func(as string) (any, error) {
 			e, err := govaluate.NewEvaluableExpression(util.EscapeAssertion("'x' == " + as))
@@ -136,9 +134,9 @@ func TestCasbinsEscapingChangesLiteralsAsWritten(t *testing.T) {
 	}
 }
 
-// TestConditionThatCasbinWouldReadOtherwiseIsRefused plants the old way of
-// giving literals to Casbin where a condition is checked.
-func TestConditionThatCasbinWouldReadOtherwiseIsRefused(t *testing.T) {
+// TestConditionThatCasbinWouldParseDifferentlyIsRefused plants the unescaped form
+// where a condition is checked.
+func TestConditionThatCasbinWouldParseDifferentlyIsRefused(t *testing.T) {
 	was := casbinEscapes
 	t.Cleanup(func() { casbinEscapes = was })
 	casbinEscapes = strings.NewReplacer()
@@ -150,7 +148,8 @@ func TestConditionThatCasbinWouldReadOtherwiseIsRefused(t *testing.T) {
 	}
 }
 
-// TestDenyWithDotsDenies is what happened: a deny that did not deny.
+// TestDenyWithDotsDenies is a regression test: a deny rule whose literal
+// contained dots did not deny.
 func TestDenyWithDotsDenies(t *testing.T) {
 	rules, problems := compile(t, `p, everyone, true, mail:basic, allow, w
 p, a, "r.sub.job_title == 'Ekonom, p.o.'", mail:basic, deny, w`)
@@ -166,8 +165,8 @@ p, a, "r.sub.job_title == 'Ekonom, p.o.'", mail:basic, deny, w`)
 	}
 }
 
-// TestPrecedenceIsGovaluates compares conditions without parentheses with what
-// govaluate makes of the same text.
+// TestPrecedenceIsGovaluates compares conditions without parentheses with
+// govaluate's parse of the same text.
 func TestPrecedenceIsGovaluates(t *testing.T) {
 	tree := testTree(t)
 	leaf := rapid.SampledFrom([]string{"r.sub.protected", "!r.sub.on_leave", "r.sub.percent + 2 * 3 > 50", "r.sub.percent - 10 - 20 < 40", "100 - r.sub.percent / 2 * 3 >= 10", "r.sub.job_code == '2120'",

@@ -20,10 +20,10 @@ func compile(t *testing.T, text string) (*Rules, []Problem) {
 func TestProblemsNameTheirPlace(t *testing.T) {
 	const good = "p, ok, true, mail:basic, allow, everyone\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"unknown attribute", good + `p, a, "r.sub.title == 'x'", mail:basic, allow, w`, `policy.csv:2:8: rule a: there is no attribute r.sub.title`},
-		{"bare attribute", good + `p, a, "unit == 'x'", mail:basic, allow, w`, `policy.csv:2:8: rule a: "unit" is not known: an attribute is written r.sub.unit`},
+		{"unknown attribute", good + `p, a, "r.sub.title == 'x'", mail:basic, allow, w`, `policy.csv:2:8: rule a: unknown attribute r.sub.title`},
+		{"bare attribute", good + `p, a, "unit == 'x'", mail:basic, allow, w`, `policy.csv:2:8: rule a: unknown name "unit": an attribute is written r.sub.unit`},
 		{"unknown entitlement", good + `p, a, true, basic, allow, w`, `policy.csv:2: rule a: there is no entitlement "basic" in the catalogue; did you mean "mail:basic"?`},
-		{"empty role", good + `p, a, true, role:x, allow, w`, `policy.csv:2: rule a: role "role:x" holds nothing`},
+		{"empty role", good + `p, a, true, role:x, allow, w`, `policy.csv:2: rule a: role "role:x" contains nothing`},
 		{"unreachable role", good + `g, role:x, mail:basic`, `policy.csv:2: warning: role "role:x" is unreachable`},
 		{"does not compile", good + `p, a, "r.sub.unit == ", mail:basic, allow, w`, `policy.csv:2:21: rule a: the condition does not compile`},
 		{"text for a number", good + `p, a, "r.sub.percent >= '50'", mail:basic, allow, w`, `policy.csv:2:25: rule a: r.sub.percent is a number`},
@@ -34,12 +34,12 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"numbers in a list", good + `p, a, "!(r.sub.job_code in (3300, 2120))", mail:basic, allow, w`, `policy.csv:2:29: rule a: r.sub.job_code is text`},
 		{"text in a list of numbers", good + `p, a, "r.sub.percent in ('75', '100')", mail:basic, allow, w`, `policy.csv:2:26: rule a: r.sub.percent is a number`},
 		{"the other way round", good + `p, a, "3300 == r.sub.job_code", mail:basic, allow, w`, `policy.csv:2:8: rule a: r.sub.job_code is text`},
-		{"arguments exchanged", good + `p, a, "under('school', r.sub.unit)", mail:basic, allow, w`, `policy.csv:2:8: rule a: under asks whether the employment's unit`},
+		{"arguments exchanged", good + `p, a, "under('school', r.sub.unit)", mail:basic, allow, w`, `policy.csv:2:8: rule a: under tests whether the employment's unit`},
 		{"looks like a time", good + `p, a, "r.sub.job_code in ('2026-01-01', 'x')", mail:basic, allow, w`, `policy.csv:2:27: rule a: "2026-01-01" looks like a date or a time`},
 		{"hidden behind another part", good + `p, a, "r.sub.protected && r.sub.unit > 3", mail:basic, allow, w`, `policy.csv:2:40: rule a:`},
 		{"fields", good + `p, a, true, mail:basic, allow`, `policy.csv:2:1: a rule has 6 fields`},
 		{"effect", good + `p, a, true, mail:basic, permit, w`, `policy.csv:2:25: "permit" must be allow or deny`},
-		{"same ID", good + `p, ok, true, mail:basic, allow, w`, `policy.csv:2:4: the rule ID "ok" is empty or was used in line 1`},
+		{"same ID", good + `p, ok, true, mail:basic, allow, w`, `policy.csv:2:4: the rule ID "ok" is empty or used in line 1`},
 		{"unbalanced quote", good + `p, a, "true, mail:basic, allow, w`, `policy.csv:2:`},
 		{"not a rule", good + `x, y`, `policy.csv:2:1: a line begins with p (a rule) or g`},
 	} {
@@ -135,8 +135,8 @@ func FuzzParse(f *testing.F) {
 		if slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning }) {
 			return
 		}
-		// What compiles may fail to be evaluated for somebody, and then says
-		// so; it must not panic.
-		_, _ = rules.Decide(nurse(), testDay, Facts{}) // either is right
+		// A compiled condition may fail to evaluate on an employment, and then
+		// returns an error; it must not panic.
+		_, _ = rules.Decide(nurse(), testDay, Facts{}) // both results are valid
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// reader reads each condition once, however many rules have it.
+// reader reads each condition once, however many rules use it.
 type reader struct {
 	schema schema
 	units  *identity.Units
@@ -14,18 +14,19 @@ type reader struct {
 	before map[[2]string]readResult
 }
 
-// readResult is a condition that was read.
+// readResult is a parsed and compiled condition.
 type readResult struct {
 	root     *node
 	err      *syntaxError
-	constant string // a warning: it always or never holds
+	constant string // a warning: the condition always or never holds
 }
 
 func newReader(s schema, units *identity.Units, trees []*identity.Tree) *reader {
 	return &reader{schema: s, units: units, trees: trees, before: map[[2]string]readResult{}}
 }
 
-// read reads a condition whose rule gives nothing while leave holds.
+// read reads a condition whose rule gives nothing while the attribute leave is
+// true.
 func (r *reader) read(text, leave string) readResult {
 	key := [2]string{text, leave}
 	if result, ok := r.before[key]; ok {

@@ -13,21 +13,21 @@ import (
 	"github.com/behov/behov/rules"
 )
 
-// maxRoleDepth is how deep roles may hold each other: Casbin's own limit.
+// maxRoleDepth is the maximum depth of nested roles: Casbin's own limit.
 const maxRoleDepth = 10
 
-// maxReach is how many roles and entitlements all roles that rules give hold,
-// counted for each.
+// maxReach is the maximum number of roles and entitlements that all granted roles
+// contain, counted for each role.
 const maxReach = 1_000_000
 
-// Rules is a policy, compiled for a catalogue, an organisation tree and a set
-// of attributes. It may be used by several goroutines.
+// Rules is a policy, compiled for a catalogue, an organisation tree and a set of
+// attributes. It is safe for concurrent use.
 //
-// Evaluation does not ask Casbin once for each person and entitlement. Every
-// condition is evaluated once for each distinct set of the values that it
-// mentions, and every employment whose mentioned values are the same shares
-// one answer. That this gives what Casbin's Enforce gives is a property test,
-// and Compare asks again in production.
+// Evaluation does not ask Casbin once for each person and entitlement. It
+// evaluates every condition once for each distinct set of the values that it
+// mentions, and employments with the same mentioned values share one answer. A
+// property test checks that the result is that of Casbin's Enforce, and Compare
+// checks it again in production.
 type Rules struct {
 	Digest    string // of the model, the policy, the catalogue and the tree
 	Text      string // the policy's text
@@ -39,14 +39,14 @@ type Rules struct {
 	leave      identity.LeaveRule
 	handover   int // the longest of any rule, in days
 	rules      []compiledRule
-	trees      []*identity.Tree // the organisation's, by epoch
+	trees      []*identity.Tree // the organisation's trees, by epoch
 	conditions []*condition
-	mentioned  []int // what any condition mentions: the key of the answers
+	mentioned  []int // the attributes that any condition mentions: the key of the answers
 	bundles    map[string][]string
 
 	mu      sync.RWMutex
 	answers map[string]*answer
-	held    [][]map[string]bool // for each tree and condition, what it gave by its own key
+	held    [][]map[string]bool // for each tree and condition, its result by its own key
 
 	comparing sync.Mutex
 	comparer  *comparer
@@ -56,11 +56,12 @@ type compiledRule struct {
 	Rule
 	place     string // file:line
 	condition int
-	reach     []reached // sorted by entitlement
+	reach     []reachedEntitlement // sorted by entitlement
 }
 
-// reached is an entitlement that a rule gives, and through which role.
-type reached struct {
+// reachedEntitlement is an entitlement that a rule gives, and the role through
+// which it does.
+type reachedEntitlement struct {
 	entitlement int // index into the catalogue
 	via         string
 }
@@ -77,10 +78,10 @@ type given struct {
 	deny        []int
 }
 
-// Compile checks a policy against everything it refers to and compiles it. It
-// needs to know what a leave of absence does where a rule does not say.
-// Problems are returned with the rules; with a problem that is more than a
-// warning the rules must not be used.
+// Compile checks a policy against everything it refers to and compiles it. leave
+// is the effect of a leave of absence where a rule has no option of its own. It
+// returns problems with the rules; the caller must not use the rules when a
+// problem is more than a warning.
 func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttributes []string, leave identity.LeaveRule) (*Rules, []Problem) {
 	catalogue.Sort()
 	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), leave: leave, bundles: map[string][]string{}, answers: map[string]*answer{}}
@@ -97,7 +98,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	known := func(name string) error {
 		if strings.HasPrefix(name, rolePrefix) {
 			if len(r.bundles[name]) == 0 {
-				return fmt.Errorf("role %q holds nothing: add a line g, %s, ENTITLEMENT", name, name)
+				return fmt.Errorf("role %q contains nothing: add a line g, %s, ENTITLEMENT", name, name)
 			}
 			return nil
 		}
@@ -114,13 +115,13 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	r.trees = slices.Clone(units.Trees())
 	reader := newReader(r.schema, units, r.trees)
 	compiled := map[[2]string]int{}
-	reach, size := map[string][]reached{}, 0
+	reach, size := map[string][]reachedEntitlement{}, 0
 	for _, rule := range s.Rules {
 		if err := known(rule.Grants); err != nil {
 			report(rule.Line, 0, false, "rule %s: %v", rule.ID, err)
 			continue
 		}
-		leave := rule.ends(leave)
+		leave := rule.leaveAttribute(leave)
 		read := reader.read(rule.Condition, leave)
 		if read.err != nil {
 			line, column := s.place(rule, read.err.at)
@@ -140,13 +141,13 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			r.mentioned = append(r.mentioned, c.mentions...)
 		}
 		if _, ok := reach[rule.Grants]; !ok {
-			found, visited, tooDeep := r.reach(rule.Grants)
+			found, visited, tooDeep := r.entitlementsBehind(rule.Grants)
 			if tooDeep != "" {
-				report(rule.Line, 0, true, "rule %s: %s lies %d roles deep, and what it holds is not given or denied: let %s hold it", rule.ID, tooDeep, maxRoleDepth, rule.Grants)
+				report(rule.Line, 0, true, "rule %s: %s lies %d roles deep, and what it contains is neither granted nor denied: add it to %s directly", rule.ID, tooDeep, maxRoleDepth, rule.Grants)
 			}
 			reach[rule.Grants] = found
 			if size += visited; size > maxReach {
-				report(rule.Line, 0, false, "the roles up to that of rule %s hold more than %d roles and entitlements, each counted for every role that a rule gives and that holds it", rule.ID, maxReach)
+				report(rule.Line, 0, false, "the roles up to that of rule %s contain more than %d roles and entitlements, each counted for every granted role that contains it: split or flatten the roles", rule.ID, maxReach)
 				break
 			}
 		}
@@ -156,17 +157,18 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
 	r.held = make([][]map[string]bool, len(r.trees))
-	problems = append(problems, r.circles(s)...)
-	problems = append(problems, r.unreachable(s)...)
+	problems = append(problems, r.findCycles(s)...)
+	problems = append(problems, r.warnUnreachable(s)...)
 	r.Digest = r.digest()
 	return r, problems
 }
 
-// maxCircles is how many circles, and how many roles of one, are told.
-const maxCircles = 20
+// maxCyclesReported is the maximum of reported cycles, and of roles listed in
+// one.
+const maxCyclesReported = 20
 
-// circles finds roles that hold each other in a circle.
-func (r *Rules) circles(s *Source) []Problem {
+// findCycles finds roles that contain each other in a cycle.
+func (r *Rules) findCycles(s *Source) []Problem {
 	const inProgress, done = 1, 2
 	var problems []Problem
 	var path []string
@@ -182,15 +184,15 @@ func (r *Rules) circles(s *Source) []Problem {
 		for _, held := range r.bundles[role] {
 			switch state[held] {
 			case inProgress:
-				if len(problems) >= maxCircles {
+				if len(problems) >= maxCyclesReported {
 					continue
 				}
 				circle := append(slices.Clone(path[slices.Index(path, held):]), held)
-				if len(circle) > maxCircles {
-					circle = slices.Concat(circle[:maxCircles-2], []string{"…"}, circle[len(circle)-1:])
+				if len(circle) > maxCyclesReported {
+					circle = slices.Concat(circle[:maxCyclesReported-2], []string{"…"}, circle[len(circle)-1:])
 				}
 				problems = append(problems, Problem{File: s.File, Line: lines[[2]string{role, held}],
-					Text: fmt.Sprintf("roles hold each other in a circle: %s; remove one of these lines", strings.Join(circle, " holds "))})
+					Text: fmt.Sprintf("roles contain each other in a cycle: %s; remove one of these lines", strings.Join(circle, " holds "))})
 			case done:
 			default:
 				visit(held)
@@ -207,11 +209,11 @@ func (r *Rules) circles(s *Source) []Problem {
 	return problems
 }
 
-// reach returns the entitlements behind a name, as Casbin's role manager
-// would link them: the name itself, and whatever lies at most maxRoleDepth
-// steps below it. It says, too, how many names it came by, and which role
-// lies too deep for what it holds.
-func (r *Rules) reach(name string) (found []reached, visited int, tooDeep string) {
+// entitlementsBehind returns the entitlements behind a name as Casbin's role
+// manager links them: the name itself, and everything at most maxRoleDepth steps
+// below it. It also returns how many names it visited, and a role whose content
+// is too deep.
+func (r *Rules) entitlementsBehind(name string) (found []reachedEntitlement, visited int, tooDeep string) {
 	via := map[string]string{name: ""}
 	level := []string{name}
 	for depth := 0; depth < maxRoleDepth && len(level) > 0; depth++ {
@@ -234,16 +236,16 @@ func (r *Rules) reach(name string) (found []reached, visited int, tooDeep string
 	}
 	for held, role := range via {
 		if i, ok := r.Catalogue.index(EntitlementID(held)); ok {
-			found = append(found, reached{entitlement: i, via: role})
+			found = append(found, reachedEntitlement{entitlement: i, via: role})
 		}
 	}
-	slices.SortFunc(found, func(a, b reached) int { return a.entitlement - b.entitlement })
+	slices.SortFunc(found, func(a, b reachedEntitlement) int { return a.entitlement - b.entitlement })
 	return found, len(via), tooDeep
 }
 
-// unreachable warns of roles that no rule gives and of entitlements too deep
-// to be reached.
-func (r *Rules) unreachable(s *Source) []Problem {
+// warnUnreachable returns warnings about roles that no rule gives and
+// entitlements that are too deep to be reached.
+func (r *Rules) warnUnreachable(s *Source) []Problem {
 	used := map[string]bool{}
 	level := []string{}
 	for _, rule := range s.Rules {
@@ -282,7 +284,7 @@ func (r *Rules) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// suggest names the entitlement that was probably meant.
+// suggest returns a hint with the catalogue entry that was probably meant.
 func suggest(name string, c Catalogue) string {
 	for _, e := range c.Entitlements {
 		if strings.EqualFold(string(e.ID), name) || strings.HasSuffix(string(e.ID), ":"+name) {
@@ -303,15 +305,15 @@ func (r *Rules) answer(p identity.Person, e identity.Employment, day identity.Da
 	if a != nil {
 		return a
 	}
-	a = r.work(values, tree.Epoch)
+	a = r.evaluateAll(values, tree.Epoch)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers[key] = a
 	return a
 }
 
-// keyOf is a text that is the same exactly for the same values of the
-// mentioned attributes.
+// keyOf returns a text that is equal exactly for equal values of the mentioned
+// attributes.
 func keyOf(values []any, mentioned []int) string {
 	b := make([]byte, 0, 64)
 	for _, i := range mentioned {
@@ -327,9 +329,9 @@ func keyOf(values []any, mentioned []int) string {
 	return string(b)
 }
 
-// work evaluates every condition on the values and gathers what the rules
-// that hold give and forbid.
-func (r *Rules) work(values []any, epoch int) *answer {
+// evaluateAll evaluates every condition on the values and collects what the rules
+// that hold grant and deny.
+func (r *Rules) evaluateAll(values []any, epoch int) *answer {
 	if err := r.schema.check(values, r.mentioned); err != nil {
 		return &answer{err: err}
 	}
@@ -392,9 +394,9 @@ func (r *Rules) remember(epoch, condition int, key string, held bool) {
 }
 
 // via returns the role through which a rule reaches an entitlement; empty when
-// it names it itself.
+// the rule names it.
 func (r *Rules) via(rule, entitlement int) string {
-	i := slices.IndexFunc(r.rules[rule].reach, func(x reached) bool { return x.entitlement == entitlement })
+	i := slices.IndexFunc(r.rules[rule].reach, func(x reachedEntitlement) bool { return x.entitlement == entitlement })
 	return r.rules[rule].reach[i].via
 }
 

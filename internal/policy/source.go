@@ -24,35 +24,36 @@ type Rule struct {
 	Condition string
 	Grants    string // an entitlement, or a role
 	Deny      bool
-	Why       string // for people
-	// Handover is for how many days whoever moves on keeps what the rule gave.
+	Why       string // for display
+	// Handover is for how many days a person who moves on keeps what the rule
+	// gave.
 	Handover int
-	// Leave says what a leave of absence does to what the rule gives; empty is
-	// what the configuration says.
+	// Leave is the effect of a leave of absence on the rule's grant; empty means
+	// the configuration's.
 	Leave LeaveOption
-	// Version changes with the line's text, the texts of its role's bundle
-	// not included.
+	// Version changes with the line's text. The content of its role is not part
+	// of it.
 	Version string
 	File    string
 	Line    int
-	// Where the condition's field begins, in bytes, and how much white space is
-	// in front of the condition inside the field.
+	// The byte offset of the condition's field, and the width of the white space
+	// before the condition within the field.
 	line, byteColumn, lead int
 	column                 int // the same in characters
 }
 
-// LeaveOption is a rule's own word on leave.
+// LeaveOption is a rule's own option for leave.
 type LeaveOption string
 
 // The options.
 const (
-	LeaveKeep LeaveOption = "keep" // given during leave, too
-	LeaveEnd  LeaveOption = "end"  // not given during leave
+	LeaveKeep LeaveOption = "keep" // granted during leave, too
+	LeaveEnd  LeaveOption = "end"  // not granted during leave
 )
 
-// ends names the attribute during which the rule gives nothing, as the rule,
-// or the configuration, says about leave; empty when leave changes nothing.
-func (r Rule) ends(leave identity.LeaveRule) string {
+// leaveAttribute returns the attribute during which the rule gives nothing, by
+// the rule's option or the configuration; empty when leave has no effect.
+func (r Rule) leaveAttribute(leave identity.LeaveRule) string {
 	switch {
 	case r.Deny || r.Leave == LeaveKeep:
 	case r.Leave == LeaveEnd || leave == identity.LeaveReduces:
@@ -63,20 +64,20 @@ func (r Rule) ends(leave identity.LeaveRule) string {
 	return ""
 }
 
-// casbin returns the rule's condition as Casbin is given it.
+// casbin returns the rule's condition in the form passed to Casbin.
 func (r Rule) casbin(leave identity.LeaveRule) (string, error) {
 	tokens, err := tokenize(r.Condition)
 	if err != nil {
 		return "", err
 	}
 	text := casbinText(tokens)
-	if attribute := r.ends(leave); attribute != "" {
+	if attribute := r.leaveAttribute(leave); attribute != "" {
 		text = "( " + text + " ) && ! r.sub." + attribute
 	}
 	return text, nil
 }
 
-// options reads "handover=14 leave=end".
+// options parses "handover=14 leave=end".
 func (r *Rule) options(text string) error {
 	for _, word := range strings.Fields(text) {
 		name, value, _ := strings.Cut(word, "=")
@@ -84,30 +85,30 @@ func (r *Rule) options(text string) error {
 		case "handover":
 			days, err := strconv.Atoi(value)
 			if err != nil || days < 1 || days > 365 || strconv.Itoa(days) != value {
-				return fmt.Errorf("handover=%s: it is a number of days, from 1 to 365", value)
+				return fmt.Errorf("handover=%s: use a number of days from 1 to 365", value)
 			}
 			if r.Deny {
-				return errors.New("handover: a rule that denies gives nothing to hand over")
+				return errors.New("handover: a deny rule cannot have a handover")
 			}
 			r.Handover = days
 		case "leave":
 			if r.Leave = LeaveOption(value); r.Leave != LeaveKeep && r.Leave != LeaveEnd {
-				return fmt.Errorf("leave=%s: it is keep or end", value)
+				return fmt.Errorf("leave=%s: use keep or end", value)
 			}
 		default:
-			return fmt.Errorf("%q is no option: there are handover=DAYS and leave=keep|end", word)
+			return fmt.Errorf("unknown option %q: use handover=DAYS or leave=keep|end", word)
 		}
 	}
 	return nil
 }
 
-// membership is a grouping line: a role holds an entitlement or another role.
+// membership is a grouping line: a role contains an entitlement or another role.
 type membership struct {
 	role, holds string
 	line        int
 }
 
-// Source is a policy file, read and not yet checked against a catalogue.
+// Source is a parsed policy file, not yet checked against a catalogue.
 type Source struct {
 	File   string
 	Text   string
@@ -119,18 +120,19 @@ type Source struct {
 // The limits of a policy file.
 const (
 	maxPolicy   = 8 << 20 // bytes
-	maxLines    = 20_000  // rules, and as many grouping lines
-	maxProblems = 1000    // that are told of
+	maxLines    = 20_000  // rules, and the same number of grouping lines
+	maxProblems = 1000    // reported
 )
 
-// rolePrefix tells roles from entitlements.
+// rolePrefix distinguishes roles from entitlements.
 const rolePrefix = "role:"
 
-// Parse reads a policy in Casbin's CSV: lines "p, id, condition, grants,
-// allow|deny, why", where a seventh field may hold options, and "g, role:a, entitlement or role". Lines that begin
-// with # are comments. A line that is wrong is reported and left out.
+// Parse parses a policy in Casbin's CSV: lines "p, id, condition, grants,
+// allow|deny, why", where a seventh field may hold options, and "g, role:a,
+// entitlement or role". Lines that begin with # are comments. A malformed line is
+// reported and left out.
 func Parse(file, text string) (*Source, []Problem) {
-	text = strings.TrimPrefix(text, "\ufeff") // some editors put it there
+	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	text, comma := DetectDelimiter(text)
 	s := &Source{File: file, Text: text}
 	if len(text) > maxPolicy {
@@ -179,12 +181,12 @@ func Parse(file, text string) (*Source, []Problem) {
 			}
 			fields[i] = strings.TrimSpace(fields[i])
 			switch {
-			case fields[0] == "p" && i == 2: // read as a condition
-			case fields[0] == "p" && i == 5: // for people
+			case fields[0] == "p" && i == 2: // tokenized as a condition later
+			case fields[0] == "p" && i == 5: // for display
 				fields[i] = identity.CleanText(fields[i])
 			default:
 				if strings.ContainsFunc(fields[i], identity.IsInvisible) {
-					report(i, "%q has a character that cannot be seen: delete it", fields[i])
+					report(i, "%q contains an invisible character: delete it", fields[i])
 					invisibly = true
 				}
 				fields[i] = norm.NFC.String(fields[i])
@@ -200,7 +202,7 @@ func Parse(file, text string) (*Source, []Problem) {
 				continue
 			}
 			if at, ok := ids[fields[1]]; ok || fields[1] == "" {
-				report(1, "the rule ID %q is empty or was used in line %d: give each rule its own", fields[1], at)
+				report(1, "the rule ID %q is empty or used in line %d: give each rule a unique ID", fields[1], at)
 				continue
 			}
 			if fields[4] != "allow" && fields[4] != "deny" {
@@ -225,19 +227,19 @@ func Parse(file, text string) (*Source, []Problem) {
 				continue
 			}
 			if !strings.HasPrefix(fields[1], rolePrefix) {
-				report(1, "%q is no role: a role's name begins with %q", fields[1], rolePrefix)
+				report(1, "%q is not a role: the name of a role begins with %q", fields[1], rolePrefix)
 				continue
 			}
 			s.bundle = append(s.bundle, membership{role: fields[1], holds: fields[2], line: line})
 		default:
-			report(0, "a line begins with p (a rule) or g (what a role holds), not %q", fields[0])
+			report(0, "a line begins with p (a rule) or g (the content of a role), not %q", fields[0])
 		}
 	}
 }
 
-// DetectDelimiter returns what separates the fields of lines that begin with p or g: a
-// comma, or a semicolon or a tab as Excel writes them. A line sep=; that says so
-// becomes a comment.
+// DetectDelimiter returns the field separator of lines that begin with p or g: a
+// comma, or a semicolon or a tab, which Excel writes. It turns a line sep=; into
+// a comment.
 func DetectDelimiter(text string) (string, rune) {
 	comma := ','
 	if line, rest, _ := strings.Cut(text, "\n"); separator.MatchString(line) {
@@ -256,10 +258,10 @@ var (
 	firstField = regexp.MustCompile(`^\s*"?[pg]"?\s*([,;\t])`)
 )
 
-// TrimEmptyFields returns the fields of a line without those that are empty at its end, as
-// Excel writes them to make all lines alike; none of an empty line, or of a comment
-// that Excel has put in quotes. Of a line that begins with p so many stay, for the
-// last of them may be empty.
+// TrimEmptyFields returns the fields of a line without empty ones at its end,
+// which Excel writes to give all lines the same number; none for an empty line,
+// or for a comment that Excel has quoted. A line that begins with p keeps at
+// least the given number, as its last field may be empty.
 func TrimEmptyFields(fields []string, least int) []string {
 	last := 0
 	for i, f := range fields {
@@ -270,13 +272,13 @@ func TrimEmptyFields(fields []string, least int) []string {
 	switch {
 	case last == 0 || strings.HasPrefix(strings.TrimSpace(fields[0]), "#"):
 		return nil
-	case strings.TrimSpace(fields[0]) == "p": // of which the last may be empty
+	case strings.TrimSpace(fields[0]) == "p": // the last of them may be empty
 		last = max(last, min(len(fields), least))
 	}
 	return fields[:last]
 }
 
-// characters counts a column in characters, from 1, as editors do.
+// characters converts a column to characters, from 1, as editors count.
 func characters(lines []string, line, byteColumn int) int {
 	if line < 1 || line > len(lines) {
 		return byteColumn
@@ -284,8 +286,7 @@ func characters(lines []string, line, byteColumn int) int {
 	return utf8.RuneCountInString(lines[line-1][:min(byteColumn-1, len(lines[line-1]))]) + 1
 }
 
-// place returns where the byte at an offset of a rule's condition stands in
-// the file.
+// place returns the position in the file of a byte offset in a rule's condition.
 func (s *Source) place(rule Rule, offset int) (line, column int) {
 	lines := s.lines
 	line, at := rule.line, rule.byteColumn-1
@@ -313,7 +314,7 @@ func (s *Source) place(rule Rule, offset int) (line, column int) {
 	return line, characters(lines, line, at+1)
 }
 
-// version is a short name for a line's content.
+// version returns a short hash of a line's content.
 func version(fields []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(fields, "\x00")))
 	return hex.EncodeToString(sum[:4])

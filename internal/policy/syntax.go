@@ -14,14 +14,14 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// The limits of a condition. Both parsers, ours and govaluate's, recurse.
+// The limits of a condition. Both parsers, behov's and govaluate's, recurse.
 const (
 	maxCondition = 16 << 10 // bytes
-	maxNesting   = 32       // parentheses inside each other
-	maxDigits    = 15       // of a number: more are not exact
+	maxNesting   = 32       // nested parentheses
+	maxDigits    = 15       // of a number: more digits are not exact
 )
 
-// syntaxError is a problem in a condition, at a byte offset of its text.
+// syntaxError is an error in a condition, at a byte offset of its text.
 type syntaxError struct {
 	at   int
 	text string
@@ -46,7 +46,7 @@ const (
 	endToken
 )
 
-// token is a word of a condition.
+// token is a token of a condition.
 type token struct {
 	kind    tokenKind
 	text    string // of a name, a function or an operator
@@ -58,18 +58,19 @@ func (t token) is(operators ...string) bool {
 	return t.kind == operatorToken && slices.Contains(operators, t.text)
 }
 
-// The operators that conditions have, the longer of two with one beginning
+// The operators of conditions; of two with a common prefix the longer comes
 // first. Those that only govaluate has are refused by name.
 var (
 	operators = []string{"&&", "||", "==", "!=", "<=", ">=", "=~", "!~", "<", ">", "!", "?", ":", "+", "-", "*", "/", "(", ")", ","}
 	refused   = []string{"**", "<<", ">>", "??", "&", "|", "^", "%", "~", "="}
 )
 
-// tokenize splits a condition. Literals come out as they are compared: without
-// quotes and backslashes, and in the form of [identity.CleanText].
+// tokenize splits a condition into tokens. Literals are returned as they are
+// compared: without quotes and backslashes, and in the form of
+// [identity.CleanText].
 func tokenize(text string) ([]token, error) {
 	if len(text) > maxCondition {
-		return nil, wrong(0, "the condition has %d bytes, more than %d: split the rule", len(text), maxCondition)
+		return nil, wrong(0, "the condition has %d bytes, the maximum is %d: split the rule", len(text), maxCondition)
 	}
 	var tokens []token
 	for at := 0; at < len(text); {
@@ -103,7 +104,7 @@ func nextToken(text string, at int, r rune, before []token) (token, error) {
 	}
 	for _, operator := range refused {
 		if strings.HasPrefix(text[at:], operator) && !slices.ContainsFunc(operators, func(o string) bool { return len(o) > len(operator) && strings.HasPrefix(text[at:], o) }) {
-			return token{}, wrong(at, "conditions have no operator %s: there are && || ! == != < <= > >= in =~ !~ ?: + - * /", operator)
+			return token{}, wrong(at, "conditions have no operator %s: use && || ! == != < <= > >= in =~ !~ ?: + - * /", operator)
 		}
 	}
 	for _, operator := range operators {
@@ -111,7 +112,7 @@ func nextToken(text string, at int, r rune, before []token) (token, error) {
 			return token{kind: operatorToken, text: operator, at: at, end: at + len(operator)}, nil
 		}
 	}
-	return token{}, wrong(at, "the character %s (%U) stands outside quotes: delete it, or put text in quotes", strconv.QuoteRune(r), r)
+	return token{}, wrong(at, "the character %s (%U) is outside quotes: delete it, or put text in quotes", strconv.QuoteRune(r), r)
 }
 
 // word reads a name, in the letters of any language, a function, in, true or
@@ -125,7 +126,8 @@ func word(text string, at int) token {
 		}
 		end += size
 	}
-	// As columns are named: some editors write ä as a and its dots.
+	// In the form of column names: some editors write ä as a and a combining
+	// mark.
 	t := token{kind: nameToken, text: norm.NFC.String(text[at:end]), at: at, end: end}
 	switch t.text {
 	case "true", "false":
@@ -153,14 +155,13 @@ func numberLiteral(text string, at int) (token, error) {
 	}
 	value, err := strconv.ParseFloat(found, 64)
 	if err != nil {
-		return token{}, wrong(at, "%s is no number", found)
+		return token{}, wrong(at, "%s is not a number", found)
 	}
 	return token{kind: numberToken, value: value, at: at, end: end}, nil
 }
 
-// textLiteral reads text in quotes. A backslash stands before a quotation mark
-// or another backslash; before anything else Casbin would drop it without a
-// word.
+// textLiteral reads a quoted text. A backslash may precede a quotation mark or
+// another backslash; before any other character Casbin would drop it silently.
 func textLiteral(text string, at int, quote byte, pattern bool) (token, error) {
 	var b strings.Builder
 	for i := at + 1; i < len(text); i++ {
@@ -173,7 +174,7 @@ func textLiteral(text string, at int, quote byte, pattern bool) (token, error) {
 			i++
 			b.WriteByte(text[i])
 		default:
-			return token{}, wrong(i, `a backslash in a literal is written twice, \\; only \', \" and \\ are read`)
+			return token{}, wrong(i, `a backslash in a literal is written twice, \\; only \', \" and \\ are valid`)
 		}
 	}
 	return token{}, wrong(at, "the condition does not compile: the text that begins here has no closing %c", quote)
@@ -186,11 +187,11 @@ func finishLiteral(value string, at, end int, pattern bool) (token, error) {
 	if !pattern {
 		clean := identity.CleanText(value)
 		if clean == "" && value != "" {
-			return token{}, wrong(at, "the text has nothing in it that can be seen: write '' for empty")
+			return token{}, wrong(at, "the text contains only invisible characters: write '' for empty")
 		}
 		return token{kind: textToken, value: clean, at: at, end: end}, nil
 	}
-	// Spaces mean something in a pattern.
+	// Spaces are significant in a pattern.
 	for _, r := range value {
 		if identity.IsInvisible(r) {
 			return token{}, wrong(at, "the pattern has the invisible character %U: delete it", r)
@@ -203,10 +204,10 @@ func finishLiteral(value string, at, end int, pattern bool) (token, error) {
 	return token{kind: patternToken, value: re, at: at, end: end}, nil
 }
 
-// casbinText writes a condition for Casbin: word for word, each literal in the
-// one form that neither Casbin's escaping nor govaluate changes. Casbin
+// casbinText returns a condition for Casbin: token by token, with each literal in
+// the one form that neither Casbin's escaping nor govaluate changes. Casbin
 // rewrites "p." and "r2." wherever it finds them, also in literals, unless a
-// backslash stands before the dot.
+// backslash precedes the dot.
 func casbinText(tokens []token) string {
 	var b strings.Builder
 	for _, t := range tokens {
@@ -243,12 +244,12 @@ type node struct {
 	args      []*node
 	value     any
 	attribute int // index into the schema
-	at, end   int // byte offsets, parentheses included
+	at, end   int // byte offsets, including parentheses
 }
 
-// parser reads conditions with govaluate's precedence. What govaluate groups
-// in a way that is not seen in the text is refused: comparisons of comparisons
-// and ?: inside ?: need parentheses.
+// parser parses conditions with govaluate's precedence. It refuses expressions
+// that govaluate groups in an unexpected way: comparisons of comparisons and ?:
+// inside ?: need parentheses.
 type parser struct {
 	text   string
 	tokens []token
@@ -283,7 +284,7 @@ func (p *parser) quote(t token) string {
 	if t.kind == endToken {
 		return "the end"
 	}
-	return brief(p.text[t.at:t.end])
+	return shorten(p.text[t.at:t.end])
 }
 
 func (p *parser) expect(operator, where string) (token, error) {
@@ -373,7 +374,7 @@ func (p *parser) comparison() (*node, error) {
 	return n, nil
 }
 
-// list reads the literals after in.
+// list parses the literals after in.
 func (p *parser) list(n *node) error {
 	if _, err := p.expect("(", "after in"); err != nil {
 		return err
@@ -446,7 +447,7 @@ func (p *parser) primary() (*node, error) {
 
 func (p *parser) parenthesis(open token) (*node, error) {
 	if p.depth++; p.depth > maxNesting {
-		return nil, wrong(open.at, "more than %d parentheses stand inside each other", maxNesting)
+		return nil, wrong(open.at, "parentheses are nested more than %d deep", maxNesting)
 	}
 	n, err := p.ternary()
 	if err != nil {
@@ -458,7 +459,7 @@ func (p *parser) parenthesis(open token) (*node, error) {
 		return nil, err
 	}
 	n.at, n.end = open.at, last.end
-	if n.op == "&&" { // it stays one part of what is around it
+	if n.op == "&&" { // it remains one part of the surrounding condition
 		return &node{op: "()", args: []*node{n}, at: n.at, end: n.end}, nil
 	}
 	return n, nil
@@ -468,32 +469,32 @@ func (p *parser) attribute(t token) (*node, error) {
 	path := strings.Split(t.text, ".")
 	switch {
 	case len(path) == 1:
-		return nil, wrong(t.at, "%q is not known: an attribute is written r.sub.%s, text in quotes", t.text, t.text)
+		return nil, wrong(t.at, "unknown name %q: an attribute is written r.sub.%s, text in quotes", t.text, t.text)
 	case len(path) != 3 || path[0] != "r" || path[1] != "sub" || path[2] == "":
-		return nil, wrong(t.at, "%q is not known: an attribute is written r.sub.NAME", t.text)
+		return nil, wrong(t.at, "unknown name %q: an attribute is written r.sub.NAME", t.text)
 	}
 	i, ok := p.schema.index[path[2]]
 	if !ok {
-		return nil, wrong(t.at, "there is no attribute r.sub.%s: there are %s; the organisation's own columns are listed under hr.attributes", path[2], strings.Join(p.schema.names, ", "))
+		return nil, wrong(t.at, "unknown attribute r.sub.%s: use one of %s; custom columns are listed under hr.attributes", path[2], strings.Join(p.schema.names, ", "))
 	}
 	return &node{op: "attribute", attribute: i, at: t.at, end: t.end}, nil
 }
 
-// call reads under(r.sub.unit, 'UNIT').
+// call parses under(r.sub.unit, 'UNIT').
 func (p *parser) call(t token) (*node, error) {
 	if t.text != "under" {
-		return nil, wrong(t.at, "there is no function %s: there is under(r.sub.unit, 'school')", t.text)
+		return nil, wrong(t.at, "unknown function %s: use under(r.sub.unit, 'school')", t.text)
 	}
 	open, unit, comma, other, last := p.take(), p.take(), p.take(), p.take(), p.take()
 	if !open.is("(") || unit.text != "r.sub.unit" || !comma.is(",") || other.kind != textToken || !last.is(")") {
-		return nil, wrong(t.at, "under asks whether the employment's unit lies under another: under(r.sub.unit, 'school')")
+		return nil, wrong(t.at, "under tests whether the employment's unit is below another: under(r.sub.unit, 'school')")
 	}
 	return &node{op: "under", args: []*node{{op: "attribute", attribute: p.schema.index["unit"], at: unit.at, end: unit.end},
 		{op: "literal", value: other.value, at: other.at, end: other.end}}, at: t.at, end: last.end}, nil
 }
 
-// brief is a piece of a condition, short enough for a message.
-func brief(text string) string {
+// shorten returns a part of a condition, short enough for a message.
+func shorten(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if runes := []rune(text); len(runes) > 40 {
 		text = string(runes[:40]) + "…"

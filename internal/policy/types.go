@@ -25,16 +25,16 @@ func kindOf(value any) valueKind {
 	return textKind
 }
 
-// checker finds what would only show when the access of a person is worked
-// out: parts of the wrong type, and units that do not exist.
+// checker finds errors that would otherwise appear only when a person's access is
+// decided: parts of the wrong type, and units that do not exist.
 type checker struct {
 	text   string
 	schema schema
 	units  *identity.Units
 }
 
-// condition checks the whole: it is true or false, and so is every part that
-// && || ! and ? ask for.
+// condition checks that the whole condition is boolean, and so is every operand
+// of && || ! and ?.
 func (c checker) condition(n *node) error {
 	kind, err := c.kind(n)
 	if err == nil && kind != truthKind {
@@ -81,7 +81,7 @@ func (c checker) all(parts []*node, want valueKind, op string) error {
 			return err
 		case kind == want:
 		case want == truthKind:
-			return wrong(part.at, "%s needs what is true or false on each side, and %s is %s: compare it with something", op, c.quote(part), kind)
+			return wrong(part.at, "%s requires true or false, and %s is %s: compare it with something", op, c.quote(part), kind)
 		default:
 			return wrong(part.at, "%s needs %s, and %s is %s", op, want, c.quote(part), kind)
 		}
@@ -99,7 +99,7 @@ func (c checker) choice(n *node) (valueKind, error) {
 	}
 	no, err := c.kind(n.args[2])
 	if err == nil && yes != no {
-		err = wrong(n.args[2].at, "both sides of : must be alike, and %s is %s while %s is %s", c.quote(n.args[1]), yes, c.quote(n.args[2]), no)
+		err = wrong(n.args[2].at, "both sides of : must have the same type, and %s is %s while %s is %s", c.quote(n.args[1]), yes, c.quote(n.args[2]), no)
 	}
 	return yes, err
 }
@@ -132,8 +132,8 @@ func (c checker) comparison(n *node) error {
 	return nil
 }
 
-// mismatch words that two sides can never be equal: a comparison that never
-// holds is a rule that never gives, or never denies.
+// mismatch returns an error when two sides can never be equal: a comparison that
+// never holds is a rule that never grants, or never denies.
 func (c checker) mismatch(a *node, left valueKind, b *node, right valueKind) error {
 	at := b
 	if a.op != "attribute" && b.op == "attribute" {
@@ -147,12 +147,12 @@ func (c checker) mismatch(a *node, left valueKind, b *node, right valueKind) err
 	case numberKind:
 		return wrong(at.at, "r.sub.%s is a number: compare it with one, without quotes", name)
 	case truthKind:
-		return wrong(at.at, "r.sub.%s is true or false: compare it with true or false, or with nothing", name)
+		return wrong(at.at, "r.sub.%s is true or false: compare it with true or false, or write it alone", name)
 	}
-	return wrong(at.at, "r.sub.%s is text: put what it is compared with in quotes", name)
+	return wrong(at.at, "r.sub.%s is text: put the other side in quotes", name)
 }
 
-// unit checks that a unit which is named exists.
+// unit checks that a named unit exists.
 func (c checker) unit(attribute, literal *node) error {
 	name, ok := literal.value.(string)
 	if attribute.op != "attribute" || attribute.attribute != c.schema.index["unit"] || literal.op != "literal" || !ok || name == "" || c.units.Len() == 0 || c.units.Has(name) {
@@ -161,4 +161,4 @@ func (c checker) unit(attribute, literal *node) error {
 	return wrong(literal.at, "there is no unit %q", name)
 }
 
-func (c checker) quote(n *node) string { return fmt.Sprintf("%q", brief(c.text[n.at:n.end])) }
+func (c checker) quote(n *node) string { return fmt.Sprintf("%q", shorten(c.text[n.at:n.end])) }

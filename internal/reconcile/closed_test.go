@@ -524,7 +524,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 }
 
 // What is tried is tried once, again when the proof is old, and never in a target
-// that is paused: a throw-away account is a change as well.
+// that is paused: a test account is a change as well.
 func TestWhenDisablingIsProved(t *testing.T) {
 	h := newHouse(t)
 	one := &letsIn{scripted: h.one, verdict: connectors.SignInRefused}

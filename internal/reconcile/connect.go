@@ -16,9 +16,9 @@ import (
 func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, error) {
 	targets := map[string]connectors.Connector{}
 	for _, t := range c.Targets {
-		with := config.Services{Handover: PasswordSink(t.Name, t.FirstPassword)}
+		with := config.Services{PasswordSink: PasswordSink(t.Name, t.FirstPassword)}
 		if db != nil {
-			with.Memory = db.ConnectorState(t.Name, time.Now)
+			with.StateStore = db.ConnectorState(t.Name, time.Now)
 		}
 		connector, err := t.Connect(c.Dir, with)
 		if err != nil {

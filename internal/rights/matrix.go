@@ -6,23 +6,23 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Scope says towards which objects a role may take an action.
+// Scope is the set of objects on which a role may take an action.
 type Scope string
 
 // The scopes.
 const (
-	Any  Scope = "any" // whatever it is about, but themselves
+	Any  Scope = "any" // every object but themselves
 	Own  Scope = "own" // their own system, staff or question
 	None Scope = "-"   // never
 )
 
-// Row is an action with what each column's role may do.
+// Row is an action with the scope of each role.
 type Row struct {
 	Action Action         `json:"action"`
 	Scopes map[Role]Scope `json:"scopes"`
 }
 
-// Columns are the roles of the matrix, in its order.
+// Columns returns the roles of the matrix, in its order.
 func (r *Rights) Columns() []Role {
 	columns := slices.Concat([]Role{Owner, Reviewer, Manager, HR, DataProtectionOfficer, Operator, Administrator, Auditor})
 	for _, l := range r.lines {
@@ -34,8 +34,8 @@ func (r *Rights) Columns() []Role {
 }
 
 // Matrix returns who may do what, as Casbin answers for a person who has one role
-// and decides about another person. Of themselves and of what they caused no one
-// decides.
+// and decides about another person. No person decides about themselves or about
+// what they caused.
 func (r *Rights) Matrix() ([]Row, error) {
 	const who, other = "who", "other"
 	var rows []Row

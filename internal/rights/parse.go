@@ -20,8 +20,8 @@ type Line struct {
 	Action Action
 	Deny   bool
 	Why    string
-	// Member is, on grouping lines, who has the role: SOURCE/KEY, unit:ID, job:CODE
-	// or another role.
+	// Member is, on grouping lines, who has the role: SOURCE/KEY, unit:ID,
+	// job:CODE or another role.
 	Member     string
 	File       string
 	LineNumber int
@@ -32,8 +32,8 @@ const (
 	allow = "allow"
 )
 
-// every stands for all actions.
-const every Action = "*"
+// allActions stands for all actions.
+const allActions Action = "*"
 
 func (l Line) effect() string {
 	if l.Deny {
@@ -42,7 +42,7 @@ func (l Line) effect() string {
 	return allow
 }
 
-// The prefixes of members that are not one person.
+// The prefixes of members that are groups of people.
 const (
 	UnitPrefix = "unit:"
 	JobPrefix  = "job:"
@@ -50,11 +50,11 @@ const (
 
 var roleName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// maxLines is how many lines a rights file may have.
+// maxLines is the maximum number of lines of a rights file.
 const maxLines = 10_000
 
-// Parse reads a rights file, in Casbin's CSV. Lines that begin with # are
-// comments. A line that is wrong is reported and left out.
+// Parse parses a rights file, in Casbin's CSV. Lines that begin with # are
+// comments. A malformed line is reported and left out.
 func Parse(file, text string) ([]Line, []policy.Problem) {
 	text, comma := policy.DetectDelimiter(strings.TrimPrefix(text, "\ufeff"))
 	r := csv.NewReader(strings.NewReader(text))
@@ -95,16 +95,16 @@ func Parse(file, text string) ([]Line, []policy.Problem) {
 	}
 }
 
-// parseLine returns a line, or what is wrong in which of its fields.
+// parseLine returns a line, or the error in it and the index of its field.
 func parseLine(fields []string) (l Line, field int, err error) {
 	switch {
 	case fields[0] == "g" && len(fields) == 3:
 		l = Line{Member: fields[1], Role: Role(fields[2])}
 		if slices.Contains(derived, l.Role) {
-			return l, 2, fmt.Errorf("the role %s follows from what is known and is not given: give one of %s, or a role of your own", l.Role, words(Given))
+			return l, 2, fmt.Errorf("the role %s follows from data and cannot be assigned: assign one of %s, or a role of your own", l.Role, words(Given))
 		}
 		if !roleName.MatchString(fields[2]) {
-			return l, 2, fmt.Errorf("%q is no role: write it as %s, or a name of your own in small letters, digits and hyphens", fields[2], Operator)
+			return l, 2, fmt.Errorf("%q is not a role: use %s, or a name of your own in lower-case letters, digits and hyphens", fields[2], Operator)
 		}
 		return l, 1, checkMember(l.Member)
 	case fields[0] == "p" && (len(fields) == 4 || len(fields) == 5):
@@ -114,15 +114,15 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		}
 		switch {
 		case !roleName.MatchString(fields[1]):
-			return l, 1, fmt.Errorf("%q is no role: write it as %s, or a name of your own in small letters, digits and hyphens", fields[1], Operator)
-		case l.Action != every && !slices.Contains(Actions, l.Action):
-			return l, 2, fmt.Errorf("%q is no action: behov rights lists them, and * is all of them", fields[2])
+			return l, 1, fmt.Errorf("%q is not a role: use %s, or a name of your own in lower-case letters, digits and hyphens", fields[1], Operator)
+		case l.Action != allActions && !slices.Contains(Actions, l.Action):
+			return l, 2, fmt.Errorf("%q is not an action: behov rights lists the actions, and * means all of them", fields[2])
 		case fields[3] != allow && fields[3] != deny:
 			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
 		case !l.Deny && (l.Role == Self || l.Role == Cause || l.Role == Suspended || l.Role == NotWorking):
-			return l, 3, fmt.Errorf("the role %s cannot be allowed anything: it only denies", l.Role)
+			return l, 3, fmt.Errorf("the role %s cannot have an allow line: it only denies", l.Role)
 		case l.Why == "" && l.Deny:
-			return l, 3, errors.New("a deny line says why, in a fifth field: it is shown to the person who is refused")
+			return l, 3, errors.New("a deny line needs a fifth field with the reason, which the refused person sees")
 		}
 		l.Why = orRole(l.Why, l.Role)
 		return l, 0, nil
@@ -151,12 +151,12 @@ func checkMember(member string) error {
 	case !ok && roleName.MatchString(member) && !slices.Contains(derived, Role(member)):
 		return nil
 	case !ok && strings.Trim(member, "0123456789") == "":
-		return fmt.Errorf("%q does not say whose number it is: write SOURCE/KEY, as hr/%s", member, member)
+		return fmt.Errorf("%q has no source: write SOURCE/KEY, such as hr/%s", member, member)
 	}
-	return fmt.Errorf("%q is no one who can be given a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, or another role", member)
+	return fmt.Errorf("%q cannot have a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, or another role", member)
 }
 
-// unknownRoles warns of lines about roles that no one has.
+// unknownRoles returns warnings about lines with roles that no person has.
 func unknownRoles(file string, lines []Line) []policy.Problem {
 	given := map[Role]bool{}
 	for _, l := range lines {

@@ -1,9 +1,9 @@
-// Package rights answers one question: may this person do this to that? Casbin
-// evaluates the rights model and the default rights in rules, and the lines that an
-// installation adds in its rights.csv.
+// Package rights answers one question: may this person take this action on this
+// object? Casbin evaluates the rights model and the default rights in rules, and
+// the lines that an installation adds in its rights.csv.
 //
 // It is the only answer to that question. It must never read a database, act, or
-// record: people, system owners and managers are given to it.
+// record: the caller passes people, system owners and managers.
 package rights
 
 import (
@@ -21,16 +21,16 @@ import (
 	"github.com/behov/behov/rules"
 )
 
-// Action is what a person decides or does.
+// Action is a decision or an operation by a person.
 type Action string
 
 // The actions, in the order in which the matrix lists them.
 const (
 	StartReview    Action = "review.start"
 	DecideReview   Action = "review.decide"
-	DecideHold     Action = "hold.decide"   // release or reject what a plan would do
+	DecideHold     Action = "hold.decide"   // release or reject a held plan
 	DecideImport   Action = "import.decide" // release or reject an HR import
-	ImportFile     Action = "import.file"   // import a file other than those that behov.yaml names
+	ImportFile     Action = "import.file"   // import a file other than those of behov.yaml
 	BindAccount    Action = "account.bind"
 	EnableAccount  Action = "account.enable"
 	Suspend        Action = "person.suspend"
@@ -38,7 +38,7 @@ const (
 	HoldLegally    Action = "person.legal-hold" // and lift it
 	Protect        Action = "person.protect"    // and lift it
 	SetMain        Action = "person.main"
-	Merge          Action = "person.merge" // also: say that two people are two
+	Merge          Action = "person.merge" // also: decide that two people are distinct
 	Split          Action = "person.split"
 	Erase          Action = "person.erase"
 	Readmit        Action = "person.readmit"
@@ -57,10 +57,10 @@ const (
 var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, RevokeToken}
 
-// Role is what a person is to an installation or to the object of a decision.
+// Role is a person's role in an installation or towards the object of a decision.
 type Role string
 
-// The roles that an installation gives to people, by grouping lines.
+// The roles that an installation assigns to people, by grouping lines.
 const (
 	Administrator         Role = "administrator"
 	Operator              Role = "operator" // IAM engineer
@@ -69,23 +69,23 @@ const (
 	Auditor               Role = "auditor" // decides nothing
 )
 
-// The roles that follow from what is known.
+// The roles that follow from data.
 const (
-	Owner      Role = "owner"    // owns the system that a decision is about, or deputizes
-	Reviewer   Role = "reviewer" // is asked by name
-	Manager    Role = "manager"  // manages each person that a decision is about
-	Self       Role = "self"     // is a person that the decision is about
-	Cause      Role = "cause"    // caused what the decision would let through
+	Owner      Role = "owner"    // owns the system of the decision, or is a deputy
+	Reviewer   Role = "reviewer" // is the reviewer of the question
+	Manager    Role = "manager"  // manages each person of the decision
+	Self       Role = "self"     // is a person of the decision
+	Cause      Role = "cause"    // caused what the decision would release
 	Suspended  Role = "suspended"
 	NotWorking Role = "not-working"
 )
 
-// Given are the roles that an installation gives.
+// Given are the roles that an installation assigns.
 var Given = []Role{Administrator, Operator, HR, DataProtectionOfficer, Auditor}
 
 var derived = []Role{Owner, Reviewer, Manager, Self, Cause, Suspended, NotWorking}
 
-// How says how it is known who decides.
+// How is how the deciding person was identified.
 type How string
 
 // The ways.
@@ -98,29 +98,30 @@ const (
 	OperatingSystem How = "operating-system"
 )
 
-// Subject is a person who decides, as far as the caller knows them.
+// Subject is a person who decides, as identified by the caller.
 type Subject struct {
 	Person identity.PersonID
 	How    How
 }
 
-// Known is a subject with what is known of them.
+// Known is a subject with their data.
 type Known struct {
 	Subject
 	Works, Suspended bool
-	// Member names what may be given roles: the person's records as SOURCE/KEY,
-	// unit:ID of the units in which they work and all above, job:CODE.
+	// Member lists the names by which the person may have roles: the person's
+	// records as SOURCE/KEY, unit:ID of the units in which they work and all
+	// above, job:CODE.
 	Member []string
 }
 
-// Object is what a decision is about. Empty fields do not apply.
+// Object is the object of a decision. Empty fields do not apply.
 type Object struct {
 	About    []identity.PersonID // the people
 	Owners   []identity.PersonID // of the system, with deputies
-	Reviewer identity.PersonID   // who is asked by name
+	Reviewer identity.PersonID   // of the question
 	// Managers are those who manage every person in About today.
 	Managers []identity.PersonID
-	// WithJobTrace are the people who caused what the decision would let through.
+	// CausedBy are the people who caused what the decision would release.
 	CausedBy []identity.PersonID
 }
 
@@ -135,7 +136,7 @@ type RefusedError struct {
 	Action Action
 	// Why is the reason of the line that denies it; empty when no line allows it.
 	Why string
-	// Roles may take the action, when no line allows it to the person.
+	// Roles may take the action; set when no line allows it to the person.
 	Roles []Role
 	role  Role
 }
@@ -144,7 +145,7 @@ func (e *RefusedError) Error() string {
 	if e.Why != "" {
 		return fmt.Sprintf("not allowed (%s): %s", e.Action, e.Why)
 	}
-	return fmt.Sprintf("not allowed (%s): it takes the role %s; behov rights lists who may do what, and rights.csv gives roles", e.Action, words(e.Roles))
+	return fmt.Sprintf("not allowed (%s): it requires the role %s; behov rights lists who may do what, and rights.csv assigns roles", e.Action, words(e.Roles))
 }
 
 func words(roles []Role) string {
@@ -155,21 +156,21 @@ func words(roles []Role) string {
 	return strings.Join(all, " or ")
 }
 
-// IsSelf reports whether a refusal says that a person must not decide about
+// IsSelf reports whether a refusal says that people must not decide about
 // themselves.
 func IsSelf(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.role == Self
 }
 
-// IsCause reports whether a refusal asks for another person than the one who
+// IsCause reports whether a refusal requires another person than the one who
 // caused what is to be decided.
 func IsCause(err error) bool {
 	var refused *RefusedError
 	return errors.As(err, &refused) && refused.role == Cause
 }
 
-// New returns the rights that the default lines and an installation's own give.
+// New returns the rights of the default lines and an installation's own.
 func New(own []Line) (*Rights, error) {
 	standard, problems := Parse("rights.csv", rules.Rights)
 	if len(problems) > 0 {
@@ -198,13 +199,13 @@ func New(own []Line) (*Rights, error) {
 	return r, nil
 }
 
-// request is a subject with the roles that an installation gives them.
+// request is a subject with the roles that an installation assigns to them.
 type request struct {
 	Known
 	roles []Role
 }
 
-// May returns by which authority the subject may take the action, or a
+// May returns the authority by which the subject may take the action, or a
 // *RefusedError.
 func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	roles, err := r.RolesOf(s.Member)
@@ -218,8 +219,8 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	switch {
 	case allowed && len(line) > 0:
 		return Role(line[0]), nil
-	case allowed: // Casbin says by which line it allows
-		return "", errors.New("casbin: it allows without saying why")
+	case allowed: // Casbin returns the line that allows it
+		return "", errors.New("casbin allows the action and returns no line for it")
 	case len(line) > 3 && line[2] == deny:
 		return "", &RefusedError{Action: a, Why: line[3], role: Role(line[0])}
 	}
@@ -238,7 +239,7 @@ func (r *Rights) holds(args ...any) (any, error) {
 		return false, errors.New("holds(sub, role, obj): a subject, a role and an object")
 	}
 	who := s.Person
-	if who == "" { // it works nowhere, and is no one's manager
+	if who == "" { // the person has no employment, and manages no one
 		return Role(role) == NotWorking, nil
 	}
 	switch Role(role) {
@@ -260,7 +261,7 @@ func (r *Rights) holds(args ...any) (any, error) {
 	return slices.Contains(s.roles, Role(role)), nil
 }
 
-// RolesOf returns the roles that an installation gives to any of the names,
+// RolesOf returns the roles that an installation assigns to any of the names,
 // sorted.
 func (r *Rights) RolesOf(names []string) ([]Role, error) {
 	var all []Role
@@ -281,14 +282,15 @@ func (r *Rights) RolesOf(names []string) ([]Role, error) {
 func (r *Rights) Allowed(a Action) []Role {
 	var roles []Role
 	for _, l := range r.lines {
-		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == every) && !slices.Contains(roles, l.Role) {
+		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == allActions) && !slices.Contains(roles, l.Role) {
 			roles = append(roles, l.Role)
 		}
 	}
 	return roles
 }
 
-// Digest names the lines: those of the default and the installation's own.
+// Digest returns a hash of the lines: those of the default and the installation's
+// own.
 func (r *Rights) Digest() string {
 	h := sha256.New()
 	for _, l := range r.lines {

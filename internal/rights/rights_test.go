@@ -14,15 +14,15 @@ import (
 
 func TestWrongLinesAreNamed(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"a bare number", "g, 1001, administrator", `rights.csv:1:4: "1001" does not say whose number it is: write SOURCE/KEY, as hr/1001`},
-		{"a login", "g, anna berg, administrator", `rights.csv:1:4: "anna berg" is no one who can be given a role`},
-		{"a derived role", "# who\ng, hr/1, owner", "rights.csv:2:10: the role owner follows from what is known"},
-		{"a role of that kind", "g, hr/1, Administrator", `rights.csv:1:10: "Administrator" is no role`},
-		{"an action", "p, operator, hold.relase, allow, w", `rights.csv:1:14: "hold.relase" is no action`},
+		{"a bare number", "g, 1001, administrator", `rights.csv:1:4: "1001" has no source: write SOURCE/KEY, such as hr/1001`},
+		{"a login", "g, anna berg, administrator", `rights.csv:1:4: "anna berg" cannot have a role`},
+		{"a derived role", "# who\ng, hr/1, owner", "rights.csv:2:10: the role owner follows from data"},
+		{"a role of that kind", "g, hr/1, Administrator", `rights.csv:1:10: "Administrator" is not a role`},
+		{"an action", "p, operator, hold.relase, allow, w", `rights.csv:1:14: "hold.relase" is not an action`},
 		{"an effect", "p, operator, hold.decide, permit, w", `rights.csv:1:27: "permit" is neither allow nor deny`},
-		{"allowing the suspended", "p, suspended, *, allow, w", "rights.csv:1:18: the role suspended cannot be allowed anything"},
-		{"allowing oneself", "p, self, mfa.pass, allow, w", "rights.csv:1:20: the role self cannot be allowed anything"},
-		{"a deny without why", "p, manager, person.suspend, deny", "rights.csv:1:29: a deny line says why"},
+		{"allowing the suspended", "p, suspended, *, allow, w", "rights.csv:1:18: the role suspended cannot have an allow line"},
+		{"allowing oneself", "p, self, mfa.pass, allow, w", "rights.csv:1:20: the role self cannot have an allow line"},
+		{"a deny without why", "p, manager, person.suspend, deny", "rights.csv:1:29: a deny line needs a fifth field"},
 		{"no line", "x, y", `rights.csv:1:1: a line is "p, role, action`},
 		{"no CSV", "g, \"hr/1, x", "rights.csv:1:"},
 		{"a role no one has", "p, helpdesk, mfa.pass, allow, w", "rights.csv:1: warning: no line gives the role helpdesk to anyone"},

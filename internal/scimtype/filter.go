@@ -23,8 +23,8 @@ func ParseFilter(text string) (filter.Expression, error) {
 	return e, nil
 }
 
-// PlainStrings writes the JSON strings in a filter or a path with as few escapes
-// as there can be: the parser refuses some, such as \u00f6 in lower case.
+// PlainStrings rewrites the JSON strings in a filter or a path with as few
+// escapes as possible: the parser refuses some, such as \u00f6 in lower case.
 func PlainStrings(text string) (string, error) {
 	var out strings.Builder
 	for {
@@ -64,8 +64,8 @@ func PlainStrings(text string) (string, error) {
 	}
 }
 
-// CompareValue returns what an expression compares with: the parser leaves the
-// escapes of a string as they are.
+// CompareValue returns an expression's value: the parser keeps the escapes of a
+// string.
 func CompareValue(e *filter.AttributeExpression) (any, error) {
 	text, is := e.CompareValue.(string)
 	if !is {

@@ -1,8 +1,8 @@
-// Package scimtype is what behov's two SCIM services have in common: how a
-// PATCH changes a resource's attributes, and how a filter is held against them
-// (RFC 7644 §3.5.2 and §3.4.2.2).
+// Package scimtype is shared by behov's two SCIM services: how a PATCH changes a
+// resource's attributes, and how a filter is evaluated on them (RFC 7644 §3.5.2
+// and §3.4.2.2).
 //
-// It must never keep anything, and never accept an attribute that the type does
+// It must never store anything, and never accept an attribute that the type does
 // not have.
 package scimtype
 
@@ -19,8 +19,8 @@ import (
 	"github.com/scim2/filter-parser/v2"
 )
 
-// Patch changes a resource's attributes as the operation says. They may be
-// changed in part when it fails.
+// Patch applies the operation to a resource's attributes. They may be changed in
+// part when it fails.
 func (t Type) Patch(attributes map[string]any, o scim.PatchOperation) error {
 	if o.Path != nil {
 		return t.patchPath(attributes, o.Op, *o.Path, o.Value)
@@ -56,7 +56,7 @@ func (t Type) patchPath(attributes map[string]any, op string, path filter.Path, 
 	}
 	if a.MultiValued() {
 		before := Primaries(in[a.Name()])
-		defer func() { onePrimary(in[a.Name()], before) }()
+		defer func() { unsetEarlierPrimary(in[a.Name()], before) }()
 	}
 	sub := path.SubAttributeName()
 	if sub == "" {
@@ -68,7 +68,7 @@ func (t Type) patchPath(attributes map[string]any, op string, path filter.Path, 
 	case sub == "":
 		return patchWhole(in, op, a, value)
 	case a.MultiValued():
-		return fmt.Errorf("%s: which of its values? %w", a.Name(), scimerrors.ScimErrorNoTarget)
+		return fmt.Errorf("%s: add a filter that selects one of its values: %w", a.Name(), scimerrors.ScimErrorNoTarget)
 	}
 	s, ok := a.SubAttributes().ContainsAttribute(sub)
 	if !ok {
@@ -83,8 +83,8 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 	name := a.Name()
 	switch {
 	case op == scim.PatchOperationRemove && value != nil:
-		// RFC 7644 §3.5.2.2 knows no value here. To ignore it would be to
-		// remove everything where the client named a few.
+		// RFC 7644 §3.5.2.2 has no value here. Ignoring it would remove all
+		// values where the client named a few.
 		return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorInvalidValue)
 	case op == scim.PatchOperationRemove && a.Required():
 		return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorMutability)
@@ -117,8 +117,8 @@ func patchWhole(in map[string]any, op string, a schema.CoreAttribute, value any)
 	return nil
 }
 
-// sameValue says whether two elements are one: of the same type with the same
-// value, which a list has once (RFC 7643 §2.4), or equal altogether.
+// sameValue reports whether two elements are duplicates: of the same type with
+// the same value (RFC 7643 §2.4), or equal.
 func sameValue(a, b any) bool {
 	x, isX := a.(map[string]any)
 	y, isY := b.(map[string]any)
@@ -140,9 +140,9 @@ func Primaries(list any) []map[string]any {
 	return found
 }
 
-// onePrimary unsets what was primary before, once something else is (RFC 7644
-// §3.5.2: the server sets primary to false for what had it).
-func onePrimary(list any, before []map[string]any) {
+// unsetEarlierPrimary unsets the earlier primary value when another is primary
+// (RFC 7644 §3.5.2: the server sets primary to false for the earlier one).
+func unsetEarlierPrimary(list any, before []map[string]any) {
 	now := Primaries(list)
 	was := func(element map[string]any) bool {
 		return slices.ContainsFunc(before, func(b map[string]any) bool { return reflect.ValueOf(b).Pointer() == reflect.ValueOf(element).Pointer() })
@@ -157,7 +157,7 @@ func onePrimary(list any, before []map[string]any) {
 	}
 }
 
-// patchMatching changes those of an attribute's values that pass a filter.
+// patchMatching changes those of an attribute's values that match a filter.
 func (t Type) patchMatching(in map[string]any, op string, a schema.CoreAttribute, expression filter.Expression, sub string, value any) error {
 	name := a.Name()
 	have, _ := in[name].([]any)
@@ -172,7 +172,7 @@ func (t Type) patchMatching(in map[string]any, op string, a schema.CoreAttribute
 		switch {
 		case !ok:
 		case op == scim.PatchOperationRemove && sub == "":
-			continue // it is not kept
+			continue // it is removed
 		default:
 			found = true
 			if err := patchElement(element, op, a, sub, value); err != nil {
@@ -182,7 +182,7 @@ func (t Type) patchMatching(in map[string]any, op string, a schema.CoreAttribute
 		kept = append(kept, v)
 	}
 	if !found && op != scim.PatchOperationRemove {
-		element := t.made(a, expression)
+		element := t.newElement(a, expression)
 		if element == nil {
 			return fmt.Errorf("%s: %w", name, scimerrors.ScimErrorNoTarget)
 		}
@@ -204,7 +204,7 @@ func patchElement(element map[string]any, op string, a schema.CoreAttribute, sub
 		}
 		return patchWhole(element, op, s, value)
 	}
-	// The library wraps the one value in a list, as if it were for the whole
+	// The library wraps the single value in a list, as if it were for the whole
 	// attribute.
 	values := ListOf(value)
 	v, ok := values[0].(map[string]any)
@@ -230,19 +230,20 @@ func object(in map[string]any, name string) map[string]any {
 	return o
 }
 
-// prune removes what is left without a value.
+// prune removes an attribute that has become empty.
 func prune(in map[string]any, name string) {
 	if Empty(in[name]) {
 		delete(in, name)
 	}
 }
 
-// made returns the element that an expression describes, for types that make
-// one where there is none: Entra ID writes emails[type eq "work"].value so.
-func (t Type) made(a schema.CoreAttribute, expression filter.Expression) map[string]any {
+// newElement returns the element that an expression describes, for types that
+// create it when it is missing, as Entra ID expects of emails[type eq
+// "work"].value.
+func (t Type) newElement(a schema.CoreAttribute, expression filter.Expression) map[string]any {
 	switch e := expression.(type) {
 	case *filter.LogicalExpression:
-		left, right := t.made(a, e.Left), t.made(a, e.Right)
+		left, right := t.newElement(a, e.Left), t.newElement(a, e.Right)
 		if e.Operator != filter.AND || left == nil || right == nil {
 			return nil
 		}

@@ -14,16 +14,16 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// Type is what resources of a kind are like.
+// Type describes a kind of resources.
 type Type struct {
 	Schema     schema.Schema
 	Extensions []schema.Schema
-	// Makes: a change to an element of a list that is not there makes it.
+	// Makes reports that a change to a missing element of a list creates it.
 	Makes bool
 }
 
-// Attribute finds an attribute by the schema it is named with, the core one
-// when that is empty. The extension is empty for one of the core.
+// Attribute finds an attribute by the schema it is named with, the core one when
+// that is empty. The extension is empty for one of the core.
 func (t Type) Attribute(urn, name string) (a schema.CoreAttribute, extension string, err error) {
 	if urn == "" || strings.EqualFold(urn, t.Schema.ID) {
 		if a, ok := t.Schema.Attributes.ContainsAttribute(name); ok {
@@ -40,9 +40,9 @@ func (t Type) Attribute(urn, name string) (a schema.CoreAttribute, extension str
 	return schema.CoreAttribute{}, "", fmt.Errorf("no attribute %s: %w", name, scimerrors.ScimErrorInvalidPath)
 }
 
-// Plain returns the SCIM error inside an error: of one that is wrapped the
-// library sees neither status nor type. What is said before it, which names an
-// attribute, goes into the detail.
+// Plain returns the SCIM error within an error, as the library reads neither
+// status nor type of a wrapped one. The text before it, which names an attribute,
+// becomes part of the detail.
 func Plain(err error) error {
 	var value scimerrors.ScimError
 	var pointer *scimerrors.ScimError
@@ -59,7 +59,7 @@ func Plain(err error) error {
 	return value
 }
 
-// Empty says whether a value is none (RFC 7643 §2.5).
+// Empty reports whether a value counts as no value (RFC 7643 §2.5).
 func Empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -72,7 +72,7 @@ func Empty(v any) bool {
 	return false
 }
 
-// ListOf returns a list, or the one value in one.
+// ListOf returns a list, or a single value as a list.
 func ListOf(v any) []any {
 	if list, ok := v.([]any); ok {
 		return list
@@ -80,8 +80,8 @@ func ListOf(v any) []any {
 	return []any{v}
 }
 
-// Matches holds a filter against attributes. What it does not understand is an
-// error, and never a match or none.
+// Matches evaluates a filter on attributes. An unsupported filter is an error,
+// and never true or false.
 func Matches(e filter.Expression, in map[string]any) (bool, error) {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
@@ -111,7 +111,7 @@ func Matches(e filter.Expression, in map[string]any) (bool, error) {
 	return false, scimerrors.ScimErrorInvalidFilter
 }
 
-// field returns the attribute, however it is capitalised.
+// field returns the attribute, in any case.
 func field(in map[string]any, urn, name string) any {
 	for key, v := range in {
 		if urn != "" && strings.EqualFold(key, urn) {
@@ -127,8 +127,8 @@ func field(in map[string]any, urn, name string) any {
 	return nil
 }
 
-// values returns all values that a path reaches. A complex value without a name
-// behind it stands for its value, and for itself where it only has to be there.
+// values returns all values at a path. A complex value without a sub-attribute
+// stands for its value, and for itself where only presence is tested.
 func values(in map[string]any, path filter.AttributePath, op filter.CompareOperator) []any {
 	var found []any
 	for _, v := range ListOf(field(in, path.URI(), path.AttributeName)) {
@@ -200,8 +200,8 @@ func one(v, want any, e *filter.AttributeExpression) (bool, error) {
 	return ordered(strings.Compare(text, wanted), e.Operator)
 }
 
-// IsInstant says whether a path leads to an instant: those of meta are the only
-// ones that a resource has (RFC 7643 §3.1).
+// IsInstant reports whether a path refers to an instant: those of meta are the
+// only ones of a resource (RFC 7643 §3.1).
 func IsInstant(path filter.AttributePath) bool {
 	sub := path.SubAttributeName()
 	return path.URI() == "" && strings.EqualFold(path.AttributeName, "meta") && (strings.EqualFold(sub, "created") || strings.EqualFold(sub, "lastModified"))
@@ -216,8 +216,8 @@ func chronological(text, wanted string, op filter.CompareOperator) (bool, error)
 	return ordered(a.Compare(b), op)
 }
 
-// ordered says whether an order, as cmp.Compare has it, is what an operator
-// asks for.
+// ordered reports whether an order, as returned by cmp.Compare, satisfies an
+// operator.
 func ordered(order int, op filter.CompareOperator) (bool, error) {
 	switch op {
 	case filter.EQ:

@@ -1,11 +1,11 @@
-// Package seal keeps personal values that must be stored outside identity's
-// own tables: it encrypts each with a key of the person it belongs to, wraps
-// that key with the installation's master key, and makes keyed hashes for
-// comparing without revealing.
+// Package seal protects personal values that must be stored outside identity's
+// own tables: it encrypts each with a key of its person, wraps that key with the
+// installation's master key, and computes keyed hashes for comparing values
+// without revealing them.
 //
-// Destroying a person's wrapped key makes everything sealed for them
-// unreadable for good. The package must never store or log a key or a value,
-// and is the only importer of the cryptographic library.
+// Destroying a person's wrapped key makes everything encrypted for them
+// unreadable for good. The package must never store or log a key or a value, and
+// is the only importer of the cryptographic library.
 package seal
 
 import (
@@ -26,21 +26,21 @@ import (
 // personKeySize is that of AES-256.
 const personKeySize = 32
 
-// Master is the installation's key: it wraps people's keys and makes keyed
+// Master is the installation's key: it wraps people's keys and computes keyed
 // hashes.
 type Master struct {
 	wrap tink.AEAD
 	hash *prf.Set
 }
 
-// keyFile is the form in which the master key is kept: two Tink keysets.
+// keyFile is the format of the master key: two Tink keysets.
 type keyFile struct {
 	Wrap json.RawMessage `json:"wrap"`
 	Hash json.RawMessage `json:"hash"`
 }
 
-// NewMaster makes a new master key and returns it in the form ParseMaster
-// reads. Whoever holds it can read everything sealed; losing it loses that.
+// NewMaster returns a new master key in the format of ParseMaster. It decrypts
+// everything that is sealed; without it, that is lost.
 func NewMaster() ([]byte, error) {
 	wrap, err := newKeyset(keyset.NewHandle(aead.AES256GCMKeyTemplate()))
 	if err != nil {
@@ -64,7 +64,7 @@ func newKeyset(h *keyset.Handle, err error) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
-// ParseMaster reads what NewMaster made.
+// ParseMaster parses a key of NewMaster.
 func ParseMaster(text []byte) (*Master, error) {
 	var f keyFile
 	if err := json.Unmarshal(text, &f); err != nil {
@@ -90,21 +90,21 @@ func ParseMaster(text []byte) (*Master, error) {
 }
 
 // Hash returns a 32-byte keyed hash of the value for the purpose. Equal values
-// have equal hashes within one installation and purpose; without the master
-// key nobody can try values against it.
+// have equal hashes within one installation and purpose; without the master key
+// values cannot be tried against a hash.
 func (m *Master) Hash(purpose, value string) ([]byte, error) {
-	// The purpose is of our own choosing and has no NUL, so the two cannot
-	// run into each other.
+	// The purpose is a constant without NUL, so that purpose and value cannot be
+	// confused.
 	return m.hash.ComputePrimaryPRF([]byte(purpose+"\x00"+value), 32)
 }
 
-// Seal encrypts what is nobody's in particular (a cache) with the master key.
-// Context says where it is kept; it opens nowhere else.
+// Seal encrypts a value that belongs to no person (such as a cache) with the
+// master key. Context names where it is stored; Open fails in any other context.
 func (m *Master) Seal(context string, value []byte) ([]byte, error) {
 	return m.wrap.Encrypt(value, []byte("master\x00"+context))
 }
 
-// Open decrypts what Seal made in the same context.
+// Open decrypts a value of Seal with the same context.
 func (m *Master) Open(context string, sealed []byte) ([]byte, error) {
 	value, err := m.wrap.Decrypt(sealed, []byte("master\x00"+context))
 	if err != nil {
@@ -119,8 +119,8 @@ type PersonKey struct {
 	aead   tink.AEAD
 }
 
-// NewPersonKey makes a key for a person and returns it with its wrapped form,
-// which is what is stored.
+// NewPersonKey returns a new key for a person, and its wrapped form, which the
+// caller stores.
 func (m *Master) NewPersonKey(person string) (*PersonKey, []byte, error) {
 	raw := make([]byte, personKeySize)
 	if _, err := rand.Read(raw); err != nil {
@@ -152,13 +152,13 @@ func personKey(person string, raw []byte) (*PersonKey, error) {
 	return &PersonKey{person: person, aead: a}, nil
 }
 
-// Seal encrypts a value. Context says where it is kept (a table and column);
-// it opens nowhere else.
+// Seal encrypts a value. Context names where it is stored (a table and column);
+// Open fails in any other context.
 func (k *PersonKey) Seal(context string, value []byte) ([]byte, error) {
 	return k.aead.Encrypt(value, []byte(k.person+"\x00"+context))
 }
 
-// Open decrypts what Seal made in the same context.
+// Open decrypts a value of Seal with the same context.
 func (k *PersonKey) Open(context string, sealed []byte) ([]byte, error) {
 	value, err := k.aead.Decrypt(sealed, []byte(k.person+"\x00"+context))
 	if err != nil {

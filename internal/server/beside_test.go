@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestTwoThatServe: of what is pushed to two processes at the same time nothing
-// is lost, though the clock stands still.
-func TestTwoThatServe(t *testing.T) {
+// TestTwoServers checks that nothing is lost of what is pushed to two processes
+// at the same time, even when the clock stands still.
+func TestTwoServers(t *testing.T) {
 	s := newService(t)
 	other := &service{t: t, url: s.second(), token: s.token}
 	code, user, _ := s.send(http.MethodPost, "/Users", `{"schemas":["`+core+`"],"userName":"anna","externalId":"7","name":{"givenName":"Anna","familyName":"Ek"},"`+enterprise+`":{"department":"school"}}`)

@@ -10,21 +10,21 @@ import (
 	"github.com/behov/behov/internal/config"
 )
 
-// certificate is a server's certificate and key, read again when the files
-// have changed.
+// certificate is a server's certificate and key. It reads the files again when
+// they have changed.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
-	mu   sync.Mutex
-	pair *tls.Certificate
-	read time.Time // when the newer of the files was written
-	told time.Time // the same, of files that do not fit
+	mu         sync.Mutex
+	pair       *tls.Certificate
+	read       time.Time // when the newer of the files was modified
+	reportedAt time.Time // the same, of files that were reported as not matching
 }
 
-// written is when the newer of the files was written; the zero time when one
-// of them is not there.
-func (c *certificate) written() time.Time {
+// modifiedAt returns when the newer of the files was modified; the zero time when
+// one of them is missing.
+func (c *certificate) modifiedAt() time.Time {
 	var last time.Time
 	for _, file := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(file)
@@ -39,7 +39,7 @@ func (c *certificate) written() time.Time {
 }
 
 func (c *certificate) load() error {
-	read := c.written()
+	read := c.modifiedAt()
 	cert, err := os.ReadFile(c.certFile)
 	if err != nil {
 		return err
@@ -56,15 +56,14 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// get returns the certificate; while new files do not fit each other, the one
-// before.
+// get returns the certificate; while new files do not match, the previous one.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if written := c.written(); !written.Equal(c.read) {
-		if err := c.load(); err != nil && !written.Equal(c.told) {
-			c.log.Error("the new certificate cannot be used; the old one is kept", "error", err)
-			c.told = written
+	if written := c.modifiedAt(); !written.Equal(c.read) {
+		if err := c.load(); err != nil && !written.Equal(c.reportedAt) {
+			c.log.Error("the new certificate cannot be loaded; the previous one is still used", "error", err)
+			c.reportedAt = written
 		}
 	}
 	return c.pair, nil

@@ -15,8 +15,8 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// TestNewCertificate: a new certificate is taken up while we serve; half of one
-// is not.
+// TestNewCertificate checks that a new certificate is loaded while serving, and
+// that a certificate without its key is not.
 func TestNewCertificate(t *testing.T) {
 	files := func() testenv.Certificates {
 		c, err := testenv.NewCertificates(t.TempDir())
@@ -71,8 +71,9 @@ func TestNewCertificate(t *testing.T) {
 	}
 }
 
-// TestACertificateKeyForAllToReadIsRefused: as every other secret.
-func TestACertificateKeyForAllToReadIsRefused(t *testing.T) {
+// TestWorldReadableCertificateKeyIsRefused checks the permissions of the key, as
+// for every other secret.
+func TestWorldReadableCertificateKeyIsRefused(t *testing.T) {
 	c, err := testenv.NewCertificates(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

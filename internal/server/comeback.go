@@ -12,13 +12,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// returningUser returns the deactivated user whom a POST is about; nil when there is none.
-// It is an error when the user is active, or when the name is another person's.
+// returningUser returns the deactivated user that a POST names; nil when there is
+// none. It returns an error when the user is active, or when the name belongs to
+// another person.
 //
-// The source's own key decides: externalId, or the key that the user first came
-// with. A userName alone names the same person only where a number of the two is the
-// same and none differs, or where neither has any and the names are the same: a
-// userName is given to others once it is free.
+// The source's own key decides: externalId, or the key with which the user was
+// first pushed. A userName alone identifies the same person only when a number of
+// the two is equal and none differs, or when neither has any and the names are
+// equal: a userName may be reused once it is free.
 func (u *users) returningUser(r *http.Request, a map[string]any) (*store.SCIMResource, error) {
 	ctx, source := r.Context(), u.source.Name
 	external, name := view(a).text("externalId"), view(a).text("userName")
@@ -34,7 +35,7 @@ func (u *users) returningUser(r *http.Request, a map[string]any) (*store.SCIMRes
 		byName, err = u.im.DB.ResourcesByUserName(ctx, source, name)
 	}
 	if err != nil {
-		return nil, internal(err)
+		return nil, internalError(err)
 	}
 	switch {
 	case len(byID) > 1:
@@ -75,8 +76,8 @@ func (u *users) returningUser(r *http.Request, a map[string]any) (*store.SCIMRes
 	return deactivated(byName[0], "userName")
 }
 
-// deactivated returns a user whom a POST names by an attribute, unless they are
-// active.
+// deactivated returns the user that a POST names by an attribute, or an error
+// when the user is active.
 func deactivated(kept store.SCIMResource, attribute string) (*store.SCIMResource, error) {
 	d, err := opened(kept)
 	if err != nil {
@@ -88,17 +89,18 @@ func deactivated(kept store.SCIMResource, attribute string) (*store.SCIMResource
 	return &kept, nil
 }
 
-// uniquenessError is the error for a value that another user has (RFC 7644 §3.12).
+// uniquenessError returns the error for a value that another user has (RFC 7644
+// §3.12).
 func uniquenessError(attribute string) error {
 	e := scimerrors.ScimErrorUniqueness
 	e.Detail = fmt.Sprintf("%s: another user has this value, and is active or another person. Look the user up by it and change that one, or send another value.", attribute)
 	return e
 }
 
-// reactivate keeps what a POST says of a user who was deactivated, under the ID that
-// they had. It states all of the user, but for what silence never changes. What
-// begins after the user was deactivated is another employment: the one before
-// stays ended.
+// reactivate stores a POST for a deactivated user, under the user's earlier ID.
+// The POST replaces all attributes, except those that an omission never changes.
+// An employment that begins after the deactivation is a new one: the earlier one
+// remains ended.
 func (u *users) reactivate(r *http.Request, kept store.SCIMResource, a map[string]any) (scim.Resource, error) {
 	d, err := opened(kept)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// normalizeRequests brings requests as real clients send them into the form of the
-// RFC, before the library looks at them.
+// normalizeRequests converts requests of common clients into the form of the RFC,
+// before the library handles them.
 func (u *users) normalizeRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -55,7 +55,7 @@ func (u *users) normalizeRequests(next http.Handler) http.Handler {
 			var readOnly []string
 			ignored, readOnly = normalizePatch(u.kind, body)
 			if len(readOnly) > 0 && !deactivates(body) {
-				kind, detail = first(kind, "mutability"), first(detail, listed(readOnly)+": it is behov's to say, and cannot be changed.")
+				kind, detail = first(kind, "mutability"), first(detail, joinNames(readOnly)+": the attribute is read-only and cannot be changed.")
 			}
 			ignored = append(ignored, readOnly...)
 		} else {
@@ -66,7 +66,7 @@ func (u *users) normalizeRequests(next http.Handler) http.Handler {
 			refuse(kind, detail)
 		}
 		if len(ignored) > 0 {
-			u.log.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", listed(ignored))
+			u.log.Warn("attributes of a pushed user were ignored, as no schema has them", "source", u.source.Name, "attributes", joinNames(ignored))
 		}
 		raw, err := json.Marshal(body)
 		if err != nil {
@@ -82,10 +82,9 @@ func (u *users) normalizeRequests(next http.Handler) http.Handler {
 	})
 }
 
-// cleanText brings every text in a body into the one form in which text is
-// compared, and numbers into text, as no attribute of a user is a number to
-// SCIM. A text with control characters in it stays as it is: it is refused where
-// that matters.
+// cleanText cleans every text in a body (identity.CleanText), and converts
+// numbers into text, as no attribute of a user is a number. A text with control
+// characters is unchanged: it is refused where it matters.
 func cleanText(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -106,8 +105,8 @@ func cleanText(v any) any {
 	return v
 }
 
-// recordRefusedDeactivation answers a request that deactivates a user or deletes one. When it is
-// refused that is recorded: no person's ending is lost without a word.
+// recordRefusedDeactivation answers a request that deactivates or deletes a user.
+// It records a refusal, so that no ending of access is lost silently.
 func (u *users) recordRefusedDeactivation(next http.Handler, w http.ResponseWriter, r *http.Request, hash string) {
 	answer := &buffered{header: w.Header(), status: http.StatusOK}
 	next.ServeHTTP(answer, r)
@@ -116,18 +115,18 @@ func (u *users) recordRefusedDeactivation(next http.Handler, w http.ResponseWrit
 	_, _ = w.Write(answer.body.Bytes()) // the client may be gone
 }
 
-// recordLostDeactivation records a request that deactivates a user and was refused, with an
+// recordLostDeactivation records a refused request to deactivate a user, with an
 // alert: the user keeps their access until the request is corrected.
 func (u *users) recordLostDeactivation(r *http.Request, answer *buffered, hash string) {
 	if answer.status < http.StatusBadRequest || answer.status >= http.StatusInternalServerError || answer.status == http.StatusNotFound || answer.status == http.StatusPreconditionFailed {
-		return // it was done, or there is no such user, or the client tries again
+		return // it succeeded, or there is no such user, or the client retries
 	}
 	id := strings.TrimPrefix(r.URL.Path, "/Users/")
 	if _, err := u.im.DB.Resource(r.Context(), u.source.Name, id); errors.Is(err, store.ErrNoResource) {
 		return
 	}
 	var said struct{ ScimType, Detail string }
-	_ = json.Unmarshal(answer.body.Bytes(), &said) // what is not there is not told
+	_ = json.Unmarshal(answer.body.Bytes(), &said) // missing fields are left out
 	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
 		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
@@ -135,8 +134,7 @@ func (u *users) recordLostDeactivation(r *http.Request, answer *buffered, hash s
 	}
 }
 
-// deactivates says whether a body, as brought into the form of the RFC, sets
-// active to false.
+// deactivates reports whether a normalised body sets active to false.
 func deactivates(body map[string]any) bool {
 	if isFalse(body) {
 		return true
@@ -164,7 +162,7 @@ func namesActive(path string) bool {
 	return strings.EqualFold(path[strings.LastIndex(path, ":")+1:], "active")
 }
 
-// operations are those of a PATCH.
+// operations returns the operations of a PATCH.
 func operations(body map[string]any) []map[string]any {
 	var all []map[string]any
 	for key, v := range body {
@@ -174,7 +172,7 @@ func operations(body map[string]any) []map[string]any {
 		}
 		for _, o := range list {
 			if op, is := o.(map[string]any); is {
-				for key, v := range op { // the library knows them in any case
+				for key, v := range op { // the library ignores their case
 					if folded := strings.ToLower(key); folded != key {
 						delete(op, key)
 						op[folded] = v
@@ -187,60 +185,60 @@ func operations(body map[string]any) []map[string]any {
 	return all
 }
 
-// normalizePatch understands what Entra ID and others make of a PATCH: operations in
-// capitals, values in the form of another schema (shaped), names with dots as
-// keys, null for nothing, and attributes that no schema has, which it takes out
-// and returns, as it does those that are behov's own to say. An operation of which
-// nothing is left changes nothing.
+// normalizePatch accepts the dialects of Entra ID and others: operations in
+// capitals, values in the form of another schema (see coerce), names with dots as
+// keys, and null for no value. It removes and returns attributes that no schema
+// has, and read-only ones. An operation of which nothing is left changes nothing.
 func normalizePatch(kind scimtype.Type, body map[string]any) (ignored, readOnly []string) {
 	all := operations(body)
 	for _, op := range all {
 		normalizeOperation(kind, op)
 	}
 	kept := 0
-	var strangers []map[string]any // operations on what the core schema does not have
+	var strangers []map[string]any // operations on attributes that the core schema does not have
 	for _, op := range all {
 		path, _ := op["path"].(string)
 		extension := slices.IndexFunc(kind.Extensions, isSchema(path))
-		switch t := find(kind, path); {
-		case extension >= 0 && op["op"] == "remove": // all of it
+		switch t := findTarget(kind, path); {
+		case extension >= 0 && op["op"] == "remove": // all of the extension
 			makeNoOp(op)
 			for _, a := range kind.Extensions[extension].Attributes {
-				remove(body, []string{kind.Extensions[extension].ID + ":" + a.Name()})
+				addRemovals(body, []string{kind.Extensions[extension].ID + ":" + a.Name()})
 			}
 			kept++
 		case path == "":
 			names, own, nulls := onlyKnown(kind, op)
 			ignored, readOnly = append(ignored, names...), append(readOnly, own...)
-			remove(body, nulls)
+			addRemovals(body, nulls)
 			kept++
-		case t.place == fixed:
+		case t.place == pathReadOnly:
 			readOnly = append(readOnly, t.name)
 			makeNoOp(op)
 			kept++
-		case t.place == nowhere:
+		case t.place == pathUnknownCore:
 			strangers = append(strangers, op)
-		case t.place == elsewhere:
+		case t.place == pathUnknownExtension:
 			ignored = append(ignored, t.name)
 			makeNoOp(op)
 		default:
 			op["path"] = t.name
-			remove(body, t.value(op))
+			addRemovals(body, t.shapeValue(op))
 			kept++
 		}
 	}
 	if kept == 0 {
-		return ignored, readOnly // the library says what is wrong with it
+		return ignored, readOnly // the library returns the error
 	}
 	for _, op := range strangers {
 		path, _ := op["path"].(string)
-		ignored = append(ignored, label(path))
+		ignored = append(ignored, pathLabel(path))
 		makeNoOp(op)
 	}
 	return ignored, readOnly
 }
 
-// normalizeOperation brings one operation into the form of the RFC, but for its values.
+// normalizeOperation converts one operation into the form of the RFC, except for
+// its values.
 func normalizeOperation(kind scimtype.Type, op map[string]any) {
 	if name, ok := op["op"].(string); ok {
 		op["op"] = strings.ToLower(name)
@@ -264,13 +262,13 @@ func normalizeOperation(kind scimtype.Type, op map[string]any) {
 		flatten(kind, values)
 	}
 	if op["op"] == "remove" && path != "" && !strings.Contains(path, "[") {
-		delete(op, "value") // of one attribute it says only what was there
+		delete(op, "value") // for a single attribute, the value is only the one to remove
 	}
 }
 
-// value brings an operation's value into the form of the schema, and returns the
-// paths of what in it is null: those are to be removed (RFC 7643 §2.5).
-func (t target) value(op map[string]any) (nulls []string) {
+// shapeValue converts an operation's value into the form of the schema, and
+// returns the paths of its null values, which are to be removed (RFC 7643 §2.5).
+func (t target) shapeValue(op map[string]any) (nulls []string) {
 	if t.attribute == nil || op["op"] == "remove" {
 		return nil
 	}
@@ -295,14 +293,14 @@ func (t target) value(op map[string]any) (nulls []string) {
 	return nulls
 }
 
-// makeNoOp makes an operation one that changes nothing.
+// makeNoOp makes an operation change nothing.
 func makeNoOp(op map[string]any) {
 	clear(op)
 	op["op"], op["value"] = "add", map[string]any{}
 }
 
-// remove adds operations that remove attributes.
-func remove(body map[string]any, paths []string) {
+// addRemovals adds operations that remove attributes.
+func addRemovals(body map[string]any, paths []string) {
 	slices.Sort(paths)
 	for key, v := range body {
 		if list, is := v.([]any); is && strings.EqualFold(key, "Operations") {
@@ -314,24 +312,24 @@ func remove(body map[string]any, paths []string) {
 	}
 }
 
-// onlyKnown leaves of an operation without a path what the type has, in the form
-// of its schema. It returns the names of the rest, of what is behov's own to say,
-// and the paths of what is to be null (RFC 7643 §2.5).
+// onlyKnown keeps of an operation without a path the attributes that the type
+// has, in the form of its schema. It returns the names of unknown and of
+// read-only attributes, and the paths of null values (RFC 7643 §2.5).
 func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls []string) {
 	values, _ := op["value"].(map[string]any)
 	replaces := op["op"] == "replace"
 	for _, key := range keysOf(values) {
-		t, v := find(kind, key), values[key]
-		if t.place == here && t.name == key && t.attribute == nil {
-			continue // malformed: it is refused
+		t, v := findTarget(kind, key), values[key]
+		if t.place == pathKnown && t.name == key && t.attribute == nil {
+			continue // malformed: it is refused later
 		}
 		delete(values, key)
 		switch {
-		case t.place == fixed && !isCommonAttribute(key):
+		case t.place == pathReadOnly && !isCommonAttribute(key):
 			readOnly = append(readOnly, t.name)
-		case t.place != here:
+		case t.place != pathKnown:
 			if !isCommonAttribute(key) {
-				ignored = append(ignored, label(key))
+				ignored = append(ignored, pathLabel(key))
 			}
 		case v == nil:
 			if replaces {
@@ -351,47 +349,47 @@ func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls 
 	return ignored, readOnly, nulls
 }
 
-// isCommonAttribute says whether a name is one that every resource has, and that behov
-// says itself.
+// isCommonAttribute reports whether a name is that of a common attribute, which
+// behov sets itself.
 func isCommonAttribute(name string) bool {
 	return strings.EqualFold(name, "id") || strings.EqualFold(name, "schemas") || strings.EqualFold(name, "meta")
 }
 
-// place is where a path leads.
-type place int
+// pathTarget classifies what a path refers to.
+type pathTarget int
 
 const (
-	here      place = iota // to an attribute that the type has, or it is no path at all
-	nowhere                // to none of the core schema's
-	elsewhere              // to none of an extension's, or to an extension that behov does not know
-	fixed                  // to one that is behov's own to say (mutability readOnly)
+	pathKnown            pathTarget = iota // an attribute of the type, or the path is malformed
+	pathUnknownCore                        // no attribute of the core schema
+	pathUnknownExtension                   // no attribute of an extension, or an unknown extension
+	pathReadOnly                           // a read-only attribute (mutability readOnly)
 )
 
-// target is what a path leads to.
+// target is what a path refers to.
 type target struct {
-	place     place
-	name      string                // the path, with the schema in it named as the type names it
+	place     pathTarget
+	name      string                // the path, with the type's own spelling of the schema
 	attribute *schema.CoreAttribute // nil where there is none
 	element   bool                  // one of the attribute's values
 }
 
-// find returns where a path leads.
-func find(kind scimtype.Type, text string) target {
+// findTarget returns what a path refers to.
+func findTarget(kind scimtype.Type, text string) target {
 	path, err := filter.ParsePath([]byte(text))
 	if err != nil {
-		return target{name: text} // malformed: it is refused
+		return target{name: text} // malformed: it is refused later
 	}
 	urn := path.AttributePath.URI()
-	missing := nowhere
+	missing := pathUnknownCore
 	if urn != "" && !strings.EqualFold(urn, kind.Schema.ID) {
-		missing = elsewhere
+		missing = pathUnknownExtension
 	}
-	if missing == nowhere && isCommonAttribute(path.AttributePath.AttributeName) {
-		return target{place: fixed, name: path.AttributePath.AttributeName}
+	if missing == pathUnknownCore && isCommonAttribute(path.AttributePath.AttributeName) {
+		return target{place: pathReadOnly, name: path.AttributePath.AttributeName}
 	}
 	a, extension, err := kind.Attribute(urn, path.AttributePath.AttributeName)
 	if err != nil {
-		return target{place: missing, name: label(text)}
+		return target{place: missing, name: pathLabel(text)}
 	}
 	t := target{name: text, attribute: &a, element: path.ValueExpression != nil}
 	if urn != "" {
@@ -400,18 +398,18 @@ func find(kind scimtype.Type, text string) target {
 	if sub := first(path.SubAttributeName(), path.AttributePath.SubAttributeName()); sub != "" {
 		s, has := a.SubAttributes().ContainsAttribute(sub)
 		if !has {
-			return target{place: missing, name: label(text)}
+			return target{place: missing, name: pathLabel(text)}
 		}
 		t.attribute, t.element = &s, false
 	}
 	if a.Mutability() == "readOnly" || t.attribute.Mutability() == "readOnly" {
-		t.place = fixed
+		t.place = pathReadOnly
 	}
 	return t
 }
 
-// flatten names the attributes of an extension that is given as an object, as
-// RFC 7643 §3.3 has them in a resource, by their paths.
+// flatten replaces an extension's object, the form of a resource in RFC 7643
+// §3.3, by attributes with their paths.
 func flatten(kind scimtype.Type, values map[string]any) {
 	for urn, v := range values {
 		extension, is := v.(map[string]any)
@@ -425,14 +423,15 @@ func flatten(kind scimtype.Type, values map[string]any) {
 	}
 }
 
-// dropUnknownAttributes returns the names in a resource that no schema has, which the library
-// leaves out, and names extensions as the type names them.
+// dropUnknownAttributes removes and returns the names in a resource that no
+// schema has, which the library ignores, and gives extensions the type's own
+// spelling.
 func dropUnknownAttributes(kind scimtype.Type, body map[string]any) (ignored []string) {
 	for key, v := range body {
 		extension := slices.IndexFunc(kind.Extensions, isSchema(key))
 		if extension < 0 {
 			if _, known := kind.Schema.Attributes.ContainsAttribute(key); !known && !isCommonAttribute(key) {
-				ignored = append(ignored, label(key))
+				ignored = append(ignored, pathLabel(key))
 			}
 			continue
 		}
@@ -443,19 +442,19 @@ func dropUnknownAttributes(kind scimtype.Type, body map[string]any) (ignored []s
 		values, _ := v.(map[string]any)
 		for name := range values {
 			if _, known := kind.Extensions[extension].Attributes.ContainsAttribute(name); !known {
-				ignored = append(ignored, label(key+":"+name))
+				ignored = append(ignored, pathLabel(key+":"+name))
 			}
 		}
 	}
 	return ignored
 }
 
-// label is what a path is called in the log: its attribute, and no value of the
-// filter in it.
-func label(text string) string {
+// pathLabel returns a path for the log: its attribute, without the value of a
+// filter.
+func pathLabel(text string) string {
 	path, err := filter.ParsePath([]byte(text))
 	if err != nil || len(text) > 200 {
-		return "(a name that is none)"
+		return "(a malformed name)"
 	}
 	name := path.AttributePath.AttributeName
 	if urn := path.AttributePath.URI(); urn != "" {
@@ -464,8 +463,8 @@ func label(text string) string {
 	return name
 }
 
-// listed names what was ignored, as far as anybody reads on.
-func listed(names []string) string {
+// joinNames joins the names of ignored attributes, up to a maximum.
+func joinNames(names []string) string {
 	const most = 20
 	slices.Sort(names)
 	names = slices.Compact(names)

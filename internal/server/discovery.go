@@ -6,14 +6,14 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// required are the attributes without which a user is not taken, by their paths
-// in lower case. The library checks them by their own rules (a displayName can
-// stand for the names), and its schemas do not say so.
-var required = map[string]bool{"username": true, "name": true, "name.givenname": true, "name.familyname": true}
+// requiredAttributes are the attributes without which a user is refused, by their
+// paths in lower case. behov checks them by its own rules (a displayName can
+// replace the names), and the library's schemas do not mark them.
+var requiredAttributes = map[string]bool{"username": true, "name": true, "name.givenname": true, "name.familyname": true}
 
-// discovery has the answers of the discovery endpoints (RFC 7644 §4) say what is
-// so: which attributes are required, and that there are versions (§3.14). What is
-// empty is left out: an empty URL is none.
+// discovery corrects the answers of the discovery endpoints (RFC 7644 §4): it
+// marks required attributes, and states that there are versions (§3.14). It
+// removes empty values, as an empty URL is invalid.
 func (u *users) discovery(base, path string, answer map[string]any) {
 	switch endpoint(path) {
 	case "/ServiceProviderConfig":
@@ -33,7 +33,7 @@ func (u *users) discovery(base, path string, answer map[string]any) {
 	}
 }
 
-// resourcesOf returns those of a list, or the one.
+// resourcesOf returns the resources of a list, or the single one.
 func resourcesOf(answer map[string]any) []map[string]any {
 	list, is := answer["Resources"].([]any)
 	if !is {
@@ -54,14 +54,14 @@ func require(attributes any, before string) {
 		attribute, _ := a.(map[string]any)
 		name, _ := attribute["name"].(string)
 		path := before + strings.ToLower(name)
-		if required[path] {
+		if requiredAttributes[path] {
 			attribute["required"] = true
 		}
 		require(attribute["subAttributes"], path+".")
 	}
 }
 
-// withoutEmpty removes texts that are empty, however deep.
+// withoutEmpty removes empty texts at any depth.
 func withoutEmpty(v any) {
 	for _, element := range scimtype.ListOf(v) {
 		object, _ := element.(map[string]any)

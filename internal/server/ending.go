@@ -23,9 +23,9 @@ func isDeactivation(r *http.Request) bool {
 	return is
 }
 
-// storeDeactivated keeps a user who is deactivated. An ending does not wait for a
-// value to be corrected: values that cannot be taken stay as they were, which
-// the log and the import say.
+// storeDeactivated stores a deactivated user. An ending must not wait for a
+// corrected value: invalid values keep their earlier state, which the log and the
+// import report.
 func (u *users) storeDeactivated(r *http.Request, kept store.SCIMResource, d document) (scim.Resource, error) {
 	resource, err := u.storeUser(r, kept, d)
 	var refused scimerrors.ScimError
@@ -49,10 +49,10 @@ func (u *users) storeDeactivated(r *http.Request, kept store.SCIMResource, d doc
 	return scim.Resource{}, err
 }
 
-// acceptable returns base with each attribute of d that can be taken. The
-// employment stays the one that ends.
+// acceptable returns base with each valid attribute of d. The employment remains
+// the one that ends.
 func (u *users) acceptable(r *http.Request, key string, base, d document) document {
-	for range 2 { // of two that belong together the second may have to come first
+	for range 2 { // of two that depend on each other the second may have to come first
 		for _, path := range differingAttributes(base.Attributes, d.Attributes) {
 			if path == EmploymentURN+":employmentId" {
 				continue
@@ -66,9 +66,9 @@ func (u *users) acceptable(r *http.Request, key string, base, d document) docume
 	return base
 }
 
-// accepts says whether a user's attributes are read without a problem.
+// accepts reports whether a user's attributes are read without a problem.
 func (u *users) accepts(r *http.Request, key string, d document) bool {
-	if _, err := userName(d.Attributes); err != nil || onePrimary(u.kind, d.Attributes) != nil {
+	if _, err := userName(d.Attributes); err != nil || checkSinglePrimary(u.kind, d.Attributes) != nil {
 		return false
 	}
 	fields, err := u.fields(r, key, d)
@@ -76,11 +76,11 @@ func (u *users) accepts(r *http.Request, key string, d document) bool {
 		return false
 	}
 	export, _, err := u.export(fields)
-	return err == nil && said(export) == ""
+	return err == nil && problemText(export) == ""
 }
 
-// differingAttributes returns the names of the attributes in which a and b differ,
-// sorted; those of an extension as URN:name.
+// differingAttributes returns the names of the attributes in which a and b
+// differ, sorted; those of an extension as URN:name.
 func differingAttributes(a, b map[string]any) []string {
 	var paths []string
 	for _, name := range append(keysOf(a), keysOf(b)...) {
@@ -101,7 +101,8 @@ func differingAttributes(a, b map[string]any) []string {
 	return slices.Compact(paths)
 }
 
-// withAttribute returns attributes with what other has at a path of differing.
+// withAttribute returns attributes with other's value at a path from
+// differingAttributes.
 func withAttribute(attributes map[string]any, path string, other map[string]any) map[string]any {
 	urn, name := "", path
 	if isExtension(path) {

@@ -11,10 +11,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// guard lets the bearers of tokens through, each to the source that their token
-// is for (RFC 6750). A token has 256 random bits and is not guessed; requests
-// with a refused token are counted and logged, and not slowed down: behind a
-// proxy all clients have one address.
+// guard authenticates requests by their bearer token (RFC 6750), and passes each
+// to the source of its token. A token has 256 random bits and cannot be guessed;
+// requests with a refused token are counted and logged, and not slowed down, as
+// behind a proxy all clients have one address.
 type guard struct {
 	im       *hr.Importer
 	services map[string]http.Handler // by source
@@ -22,7 +22,7 @@ type guard struct {
 	sampler  sampler
 }
 
-// Why a token is refused, beside what the store knows.
+// The reasons for refusing a token, besides those of the store.
 const (
 	tokenMissing  = "missing"
 	tokenNoSource = "source-not-pushed-to"
@@ -50,14 +50,14 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // bearerToken returns the token of an Authorization header. The scheme is
-// written in any case (RFC 9110 §11.1).
+// case-insensitive (RFC 9110 §11.1).
 func bearerToken(h http.Header) (token string, ok bool) {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	return strings.TrimLeft(token, " "), strings.EqualFold(scheme, "Bearer")
 }
 
-// refuse answers 401, with the same words whatever the reason is. The reason is
-// counted, and logged once a minute; the token never is.
+// refuse answers 401, with the same text for every reason. The reason is counted,
+// and logged once a minute; the token never is.
 func (g *guard) refuse(w http.ResponseWriter, r *http.Request, t store.Token, why string) {
 	if g.host.TokenRefused != nil {
 		g.host.TokenRefused(why)

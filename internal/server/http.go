@@ -14,7 +14,7 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// fail answers with an error as RFC 7644 §3.12 has it.
+// fail answers with an error in the form of RFC 7644 §3.12.
 func fail(w http.ResponseWriter, status int, kind, detail string) {
 	body := map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"}, "status": strconv.Itoa(status), "detail": detail}
 	if kind != "" {
@@ -29,25 +29,25 @@ func fail(w http.ResponseWriter, status int, kind, detail string) {
 	_, _ = w.Write(b) // the client may be gone
 }
 
-// deferredBatches is why a request is answered 429 (RFC 6585 §4) or 503, which the library
-// does not let through, and when it is to be sent again.
-type putOff struct {
+// retryLater is the answer 429 (RFC 6585 §4) or 503, which the library does not
+// support, with Retry-After.
+type retryLater struct {
 	status int
 	after  time.Duration
 	why    string
 }
 
-// tryLater has a request answered with a status and Retry-After.
+// tryLater makes a request be answered with a status and Retry-After.
 func tryLater(r *http.Request, status int, after time.Duration, why string) error {
-	exchangeOf(r).later = putOff{status: status, after: after, why: why}
+	exchangeOf(r).later = retryLater{status: status, after: after, why: why}
 	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: why}
 }
 
-// located completes the library's answers: locations are absolute, a header says
-// where what was made is, which the library forgets (RFC 7644 §3.3), a list says
-// how many it has (§3.4.2), what was read already is not sent again (§3.14), and
-// attributes that are not asked for are left out (§3.9).
-func (u *users) located(next http.Handler) http.Handler {
+// completeAnswers completes the library's answers: absolute locations, the
+// Location header of a creation (RFC 7644 §3.3), the number of results of a list
+// (§3.4.2), 304 for a version that the client has (§3.14), and only the requested
+// attributes (§3.9).
+func (u *users) completeAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, e := &buffered{header: w.Header(), status: http.StatusOK}, exchangeOf(r)
 		next.ServeHTTP(answer, r)
@@ -81,7 +81,7 @@ func (u *users) located(next http.Handler) http.Handler {
 	})
 }
 
-// baseOf returns the URL below which the client finds what there is.
+// baseOf returns the client's base URL of the service.
 func baseOf(r *http.Request) string {
 	scheme := "http://"
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
@@ -90,8 +90,8 @@ func baseOf(r *http.Request) string {
 	return scheme + r.Host + scimPath
 }
 
-// complete completes a resource, or those of a list, and returns where the last
-// one is.
+// complete completes a resource, or those of a list, and returns the location of
+// the last one.
 func (e *exchange) complete(base string, answer map[string]any) (location string) {
 	resources := []any{answer}
 	list, isList := answer["Resources"].([]any)
@@ -112,15 +112,15 @@ func (e *exchange) complete(base string, answer map[string]any) (location string
 			e.shown.apply(resource)
 			resource["schemas"] = slices.DeleteFunc(scimtype.ListOf(resource["schemas"]), func(urn any) bool {
 				name, _ := urn.(string)
-				return name != coreURN && resource[name] == nil // RFC 7643 §3: those of what is there
+				return name != coreURN && resource[name] == nil // RFC 7643 §3: schemas with attributes
 			})
 		}
 	}
 	return location
 }
 
-// matches says whether a list of ETags (RFC 9110 §13.1.1) has a version, or is *.
-// Versions are weak, and compared as such (§8.8.3.2).
+// matches reports whether a list of ETags (RFC 9110 §13.1.1) contains a version,
+// or is *. Versions are compared as weak ones (§8.8.3.2).
 func matches(header []string, version string) bool {
 	for _, tag := range strings.Split(strings.Join(header, ","), ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == strings.TrimPrefix(version, "W/") {
@@ -130,7 +130,7 @@ func matches(header []string, version string) bool {
 	return false
 }
 
-// buffered keeps an answer until it is whole.
+// buffered holds an answer until it is complete.
 type buffered struct {
 	header http.Header
 	status int

@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// fromHR imports a whole export of the source hr.
+// fromHR imports a full export of the source hr.
 func (s *service) fromHR(text string) {
 	s.t.Helper()
 	source := s.im.Config.Sources["hr"]
@@ -25,12 +25,12 @@ func (s *service) fromHR(text string) {
 	}
 }
 
-// volatile is what differs between any two answers.
+// volatile matches what differs between any two answers.
 var volatile = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
 
-// TestNoAnswerTellsWhoIsKnown: who pushes a user learns nothing of whether the
-// national identity number is somebody's whom another source knows.
-func TestNoAnswerTellsWhoIsKnown(t *testing.T) {
+// TestAnswersDoNotRevealKnownPeople checks that a client cannot find out whether
+// a national identity number belongs to a person of another source.
+func TestAnswersDoNotRevealKnownPeople(t *testing.T) {
 	const known, stranger = "19811218-9876", "19640823-3234"
 	for _, joins := range [][]string{nil, {"hr"}} {
 		for name, names := range map[string]string{"both names": `"givenName": "Eva", "familyName": "Holm"`, "one name": `"givenName": "Eva", "familyName": "Ek"`, "no name": `"givenName": "Bo", "familyName": "Dahl"`} {
@@ -78,9 +78,9 @@ func pushed(s config.Source, joins []string) config.Source {
 	return s
 }
 
-// TestAnErasedPersonIsPushedAsAnybody: the answer does not tell that a person
-// was erased, and they get nothing until it is decided.
-func TestAnErasedPersonIsPushedAsAnybody(t *testing.T) {
+// TestErasedPersonIsPushedLikeAnyOther checks that the answer does not reveal
+// that a person was erased, and that they get no access until a decision.
+func TestErasedPersonIsPushedLikeAnyOther(t *testing.T) {
 	answers := func(erased bool) (string, int) {
 		s := newService(t)
 		other := user(5)

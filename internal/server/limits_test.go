@@ -18,7 +18,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// logBuffer is a log that is read while it is written.
+// logBuffer is a log that can be read while it is written.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -74,9 +74,9 @@ func dialAndWrite(t *testing.T, address, text string) net.Conn {
 	return c
 }
 
-// TestASlowReaderIsCut: a client that does not read its answer does not keep the
-// connection, nor the work that was done for it.
-func TestASlowReaderIsCut(t *testing.T) {
+// TestSlowReaderIsDisconnected checks that a client that does not read its answer
+// keeps neither the connection nor the handler's work.
+func TestSlowReaderIsDisconnected(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
 	endless := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -96,9 +96,9 @@ func TestASlowReaderIsCut(t *testing.T) {
 	}
 }
 
-// TestOneConnectionTooManyWaits: beyond the limit a connection is answered when
-// another is closed, and not before.
-func TestOneConnectionTooManyWaits(t *testing.T) {
+// TestConnectionLimit checks that beyond the limit a connection is served only
+// after another is closed.
+func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	address := serveLimited(t, hello, "", "", io.Discard, func(l *server.Limits) { l.Connections = 2 })
@@ -124,7 +124,8 @@ func TestOneConnectionTooManyWaits(t *testing.T) {
 	}
 }
 
-// TestLargeHeadersAreRefused: headers take no more memory than the limit.
+// TestLargeHeadersAreRefused checks that headers take no more memory than the
+// limit.
 func TestLargeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	address := serveLimited(t, http.NotFoundHandler(), "", "", io.Discard, nil)
@@ -135,8 +136,8 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// TestHandshakeErrorsAreInTheLog: what is wrong with a connection is in the log
-// in the log's own form, once a minute; and no value of a panic is.
+// TestHandshakeErrorsAreInTheLog checks that connection errors are logged in the
+// log's own format, once a minute, and that the value of a panic is not.
 func TestHandshakeErrorsAreInTheLog(t *testing.T) {
 	t.Parallel()
 	c, err := testenv.NewCertificates(t.TempDir())
@@ -168,9 +169,9 @@ func TestHandshakeErrorsAreInTheLog(t *testing.T) {
 	}
 }
 
-// TestAPushThatWaitsTooLongIsToldWhen: while others change the source's users a
-// push waits, and is then told to try again.
-func TestAPushThatWaitsTooLongIsToldWhen(t *testing.T) {
+// TestPushThatWaitsTooLongGetsRetryAfter checks that a push waits while other
+// requests change the source's users, and is then told to retry.
+func TestPushThatWaitsTooLongGetsRetryAfter(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for ten seconds")
 	}

@@ -17,31 +17,31 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// exchange is what a request and its answer say past the library, which has no
-// place for it.
+// exchange is the data of a request and its answer that the library has no place
+// for.
 type exchange struct {
-	later  putOff
+	later  retryLater
 	filter filter.Expression // nil for all
 	shown  projection
-	// meta are the instants of each resource, by its ID: the library cuts them to
-	// seconds, by which a client that asks for what changed since would be given
-	// the same again.
+	// meta holds the instants of each resource, by its ID: the library truncates
+	// them to seconds, so that a client that asks for changes since then would
+	// get the same resource again.
 	meta map[string]scim.Meta
 }
 
-// exchangeKey is where in a request's context the exchange is.
+// exchangeKey is the context key of the exchange.
 type exchangeKey struct{}
 
 func exchangeOf(r *http.Request) *exchange {
 	if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 		return e
 	}
-	return &exchange{meta: map[string]scim.Meta{}} // of no answer
+	return &exchange{meta: map[string]scim.Meta{}} // without an answer
 }
 
-// protocol answers for what the library does not know of RFC 7644: which methods
-// an endpoint has, HEAD, searches by POST (§3.4.3), filters on what every resource
-// has (§3.4.2.2), and a choice of attributes (§3.9).
+// protocol adds what the library lacks of RFC 7644: the methods of an endpoint,
+// HEAD, searches by POST (§3.4.3), filters on common attributes (§3.4.2.2), and
+// attribute selection (§3.9).
 func (u *users) protocol(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, scimPath)
@@ -60,7 +60,7 @@ func (u *users) protocol(next http.Handler) http.Handler {
 			if query, ok = searchRequest(w, r); !ok {
 				return
 			}
-			r.Method, r.URL.Path, r.Body = http.MethodGet, "/Users", http.NoBody // the only resources that there are
+			r.Method, r.URL.Path, r.Body = http.MethodGet, "/Users", http.NoBody // the only type of resources
 		}
 		if r.Method == http.MethodHead {
 			r.Method = http.MethodGet // net/http sends the headers only
@@ -77,7 +77,7 @@ func (u *users) protocol(next http.Handler) http.Handler {
 
 const searchPath = "/.search"
 
-// methods returns what an endpoint offers.
+// methods returns the methods of an endpoint.
 func methods(path string) (allowed []string, known bool) {
 	switch endpoint(path) {
 	case "/Users":
@@ -92,7 +92,7 @@ func methods(path string) (allowed []string, known bool) {
 	return nil, false
 }
 
-// endpoint is a path without what is a resource's in it.
+// endpoint returns a path without the ID of a resource.
 func endpoint(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/Users/") && path != "/Users"+searchPath:
@@ -105,8 +105,8 @@ func endpoint(path string) string {
 	return path
 }
 
-// searchRequest reads what a search by POST asks for (RFC 7644 §3.4.3) as the
-// query of a GET. When it is none, it is answered.
+// searchRequest returns the query of a search by POST (RFC 7644 §3.4.3) in the
+// form of a GET. It answers a malformed request itself.
 func searchRequest(w http.ResponseWriter, r *http.Request) (query url.Values, ok bool) {
 	raw, ok := readBody(w, r)
 	if !ok {
@@ -145,9 +145,9 @@ func searchRequest(w http.ResponseWriter, r *http.Request) (query url.Values, ok
 	return query, true
 }
 
-const notAnObject = "The body is no JSON object."
+const notAnObject = "The body is not a JSON object."
 
-// readBody reads a request's body. When it is too large, it is answered.
+// readBody reads a request's body. It answers a request that is too large itself.
 func readBody(w http.ResponseWriter, r *http.Request) (raw []byte, ok bool) {
 	raw, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
@@ -165,22 +165,23 @@ const (
 	excludedParameter   = "excludedAttributes"
 )
 
-// readQuery takes out of a query what the library would refuse or pass over.
+// readQuery removes from a query what the library would refuse or ignore.
 func (u *users) readQuery(r *http.Request, e *exchange, query url.Values) error {
 	if query.Has("sortBy") {
 		return invalid("Sorting is not supported.")
 	}
 	shown, hidden := query.Get(attributesParameter), query.Get(excludedParameter)
 	if shown != "" && hidden != "" {
-		return invalid("attributes and excludedAttributes exclude one another.") // RFC 7644 §3.9
+		return invalid("attributes and excludedAttributes cannot be combined.") // RFC 7644 §3.9
 	}
 	e.shown = projection{only: namesIn(shown), without: namesIn(hidden)}
 	switch text := strings.TrimSpace(query.Get("filter")); {
 	case text == "" || r.Method != http.MethodGet:
 	case endpoint(r.URL.Path) != "/Users":
 		if _, known := methods(r.URL.Path); known && endpoint(r.URL.Path) != "/Users/{id}" {
-			// RFC 7644 §4: no client may take what is there for what it asked for.
-			return scimerrors.ScimError{Status: http.StatusForbidden, Detail: "There is no filter here."}
+			// RFC 7644 §4: a client must not take an unfiltered answer for a
+			// filtered one.
+			return scimerrors.ScimError{Status: http.StatusForbidden, Detail: "Filters are not supported at this endpoint."}
 		}
 	default:
 		var err error
@@ -196,8 +197,8 @@ func (u *users) readQuery(r *http.Request, e *exchange, query url.Values) error 
 	return nil
 }
 
-// projection is which attributes of a resource an answer has (RFC 7644 §3.9):
-// those that are named, or all but those; their names are in lower case.
+// projection selects the attributes of an answer (RFC 7644 §3.9): those in only,
+// or all but those in without; names are in lower case.
 type projection struct{ only, without []string }
 
 func namesIn(text string) []string {
@@ -210,8 +211,8 @@ func namesIn(text string) []string {
 	return names
 }
 
-// apply takes out of a resource what is not to be shown. What says which resource
-// it is stays (RFC 7643 §7, returned: always).
+// apply removes the attributes of a resource that are not to be shown. Those that
+// identify the resource remain (RFC 7643 §7, returned: always).
 func (p projection) apply(resource map[string]any) {
 	p.in(resource, "")
 }
@@ -246,16 +247,16 @@ func (p projection) in(object map[string]any, before string) {
 	}
 }
 
-// share is how much of an attribute is shown.
-type share int
+// visibility is how much of an attribute is shown.
+type visibility int
 
 const (
-	all share = iota
+	all visibility = iota
 	some
 	none
 )
 
-func (p projection) of(name string) share {
+func (p projection) of(name string) visibility {
 	below := func(path string) bool { return strings.HasPrefix(path, name+".") || strings.HasPrefix(path, name+":") }
 	switch {
 	case len(p.only) > 0 && slices.Contains(p.only, name), len(p.only) == 0 && !slices.Contains(p.without, name) && !slices.ContainsFunc(p.without, below):

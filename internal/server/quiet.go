@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// sampler passes on one event of each kind in an interval, and counts the
-// others: what a client can cause as often as it likes must not fill the log.
-// The kinds are few and fixed.
+// sampler passes on one event of each kind in an interval, and counts the others:
+// events that a client can cause without limit must not fill the log. The kinds
+// are few and constant.
 type sampler struct {
 	mu   sync.Mutex
 	seen map[string]sample
@@ -19,14 +19,14 @@ type sampler struct {
 
 type sample struct {
 	passed time.Time
-	held   int // since then
+	held   int // number of events since then
 }
 
-// sampleEvery is how often an event of the same kind is logged.
+// sampleEvery is the interval of logged events of a kind.
 const sampleEvery = time.Minute
 
-// allow says whether an event of the kind is logged at now, and how many before
-// it were not.
+// allow reports whether an event of the kind is logged now, and how many earlier
+// ones were not.
 func (s *sampler) allow(kind string, now time.Time) (others int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,15 +43,15 @@ func (s *sampler) allow(kind string, now time.Time) (others int, ok bool) {
 	return last.held, true
 }
 
-// serverErrors writes what net/http reports of connections into a log.
+// serverErrors writes the connection errors of net/http to a log.
 type serverErrors struct {
 	log     *slog.Logger
 	address string
 	sampler sampler
 }
 
-// errorLog returns a logger for http.Server.ErrorLog. Of messages of one kind
-// the first in a minute is a warning, and the others are at debug level.
+// errorLog returns a logger for http.Server.ErrorLog. It logs the first message
+// of a kind in a minute as a warning, and the others at debug level.
 func errorLog(to *slog.Logger, address string) *log.Logger {
 	return log.New(&serverErrors{log: to, address: address}, "", 0)
 }
@@ -63,7 +63,7 @@ func (e *serverErrors) Write(message []byte) (int, error) {
 	case strings.HasPrefix(text, "http: TLS handshake error"):
 		kind = "handshake"
 	case strings.Contains(text, "panic serving"):
-		kind, text = "panic", "a handler panicked" // the value may be personal; recovered logs where
+		kind, text = "panic", "a handler panicked" // the value may be personal; recoverPanics logs the stack
 	case strings.HasPrefix(text, "http: Accept error"):
 		kind = "accept"
 	}

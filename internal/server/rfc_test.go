@@ -15,10 +15,10 @@ import (
 	"github.com/behov/behov/internal/server"
 )
 
-// TestADeactivatedUserComesBack: a POST of a user who was deactivated is the same
-// user again, under the same ID (RFC 7644 §3.3: 201 with Location; §3.12 has 409
-// for what is in use), and a new employment where one begins.
-func TestADeactivatedUserComesBack(t *testing.T) {
+// TestDeactivatedUserIsReactivated checks that a POST of a deactivated user is
+// the same user, under the same ID (RFC 7644 §3.3: 201 with Location; §3.12 has
+// 409 for a value in use), with a new employment where one begins.
+func TestDeactivatedUserIsReactivated(t *testing.T) {
 	silent := without(t, `"startDate": "2026-01-01", `)
 	for name, c := range map[string]struct{ body, works, before string }{
 		"by externalId":           {strings.ReplaceAll(silent, "asa.ek@", "asa.alm@"), "[1001-2026-11-25 school", "[1001 school"},
@@ -56,9 +56,10 @@ func TestADeactivatedUserComesBack(t *testing.T) {
 	}
 }
 
-// TestAConflictNamesItsAttribute: what an active user has, or another person, is
-// 409 with the attribute's name (RFC 7644 §3.3 and §3.12).
-func TestAConflictNamesItsAttribute(t *testing.T) {
+// TestConflictNamesItsAttribute checks that a value of an active user, or of
+// another person, is answered with 409 and the attribute's name (RFC 7644 §3.3
+// and §3.12).
+func TestConflictNamesItsAttribute(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
 	other := s.push(user(2))
@@ -73,24 +74,24 @@ func TestAConflictNamesItsAttribute(t *testing.T) {
 	conflict("userName", "POST", "/Users", strings.ReplaceAll(asa, "1001", "1003"))
 	conflict("employeeNumber", "POST", "/Users", strings.ReplaceAll(strings.Replace(asa, `"externalId": "1001", `, "", 1), "asa.ek@", "x@"))
 	conflict("userName", "PATCH", "/Users/"+other, patch(`{"op": "replace", "path": "userName", "value": "asa.ek@example.org"}`))
-	// One who is renumbered keeps their key.
+	// A user with a new number keeps the key.
 	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "externalId", "value": "2001"}`))
 	conflict("externalId", "POST", "/Users", strings.NewReplacer("1001", "2001", "asa.ek@", "x@").Replace(asa))
 	conflict("externalId", "POST", "/Users", strings.ReplaceAll(asa, "asa.ek@", "x@"))
-	// A name that is free again belongs to the next person who is given it.
+	// A free name belongs to the next person who gets it.
 	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(deactivate))
 	before := s.people("2026-11-22")
 	conflict("userName", "POST", "/Users", strings.ReplaceAll(asa, "1001", "1003"))
 	conflict("userName", "POST", "/Users", strings.NewReplacer(`"externalId": "1001", `, "", `, "employeeNumber": "1001"`, "", "19700101-0011", "19640823-3234").Replace(asa))
-	conflict("userName", "POST", "/Users", strings.NewReplacer(`"externalId": "1001", `, "", `, "employeeNumber": "1001"`, "", `, "nationalId": "19700101-0011"`, "").Replace(asa)) // says nothing of who it is
+	conflict("userName", "POST", "/Users", strings.NewReplacer(`"externalId": "1001", `, "", `, "employeeNumber": "1001"`, "", `, "nationalId": "19700101-0011"`, "").Replace(asa)) // it contains no identifier
 	conflict("userName", "POST", "/Users", strings.Replace(user(2), "asa.ek2@", "asa.ek@", 2))
 	if got := s.people("2026-11-22"); got != before {
 		t.Errorf("something was kept: %s, not %s", got, before)
 	}
 }
 
-// TestFilterValuesAreJSONStrings: RFC 7644 §3.4.2.2: compValue is a JSON string,
-// with any escape that RFC 8259 §7 has.
+// TestFilterValuesAreJSONStrings checks compValue as a JSON string (RFC 7644
+// §3.4.2.2), with every escape of RFC 8259 §7.
 func TestFilterValuesAreJSONStrings(t *testing.T) {
 	s := newService(t)
 	s.push(strings.NewReplacer(`"userName": "asa.ek@example.org"`, `"userName": "o'b+\u00f6\"q\\w/@x"`, `"externalId": "1001"`, `"externalId": "e+1'"`).Replace(asa))
@@ -115,10 +116,10 @@ func TestFilterValuesAreJSONStrings(t *testing.T) {
 	}
 }
 
-// TestFiltersOnWhatEveryResourceHas: id and meta (RFC 7643 §3.1) can be asked for,
-// as Entra ID's full and delta reads do, attributes of an extension without its
-// URN, and whether a complex attribute is there (RFC 7644 §3.4.2.2, pr).
-func TestFiltersOnWhatEveryResourceHas(t *testing.T) {
+// TestFiltersOnCommonAttributes checks filters on id and meta (RFC 7643 §3.1), as
+// in Entra ID's full and delta reads, on attributes of an extension without its
+// URN, and on the presence of a complex attribute (RFC 7644 §3.4.2.2, pr).
+func TestFiltersOnCommonAttributes(t *testing.T) {
 	s := newService(t)
 	var ids, changed []string
 	for n := 1; n <= 4; n++ {
@@ -153,9 +154,9 @@ func TestFiltersOnWhatEveryResourceHas(t *testing.T) {
 	}
 }
 
-// TestAFilterReadsNoMoreThanItNeeds: one user, and a page, are read without the
-// others, of whom one cannot be read here.
-func TestAFilterReadsNoMoreThanItNeeds(t *testing.T) {
+// TestFilterReadsOnlyWhatItNeeds checks that one user, and a page, are read
+// without the others, one of which cannot be decrypted here.
+func TestFilterReadsOnlyWhatItNeeds(t *testing.T) {
 	s := newService(t)
 	broken := s.push(user(1))
 	s.pass(time.Minute)
@@ -188,8 +189,9 @@ func TestAFilterReadsNoMoreThanItNeeds(t *testing.T) {
 	}
 }
 
-// TestOneValueIsPrimary: RFC 7644 §3.5.2: a value that is made primary unsets the
-// one before; RFC 7643 §2.4: a list has one primary value, and a value once.
+// TestOneValueIsPrimary checks that a new primary value unsets the earlier one
+// (RFC 7644 §3.5.2), and that a list has one primary value and no duplicates (RFC
+// 7643 §2.4).
 func TestOneValueIsPrimary(t *testing.T) {
 	for name, c := range map[string]struct{ operations, want string }{
 		"added":            {`{"op": "add", "path": "emails", "value": [{"type": "home", "value": "h@x", "primary": true}]}`, "work asa.ek@example.org false; home h@x true"},
@@ -222,14 +224,14 @@ func TestOneValueIsPrimary(t *testing.T) {
 			t.Errorf("%v", answer)
 		}
 	}
-	s.must(http.StatusOK, "PUT", "/Users/"+id, strings.Replace(two, `"active": true`, `"active": false`, 1)) // an ending does not wait
+	s.must(http.StatusOK, "PUT", "/Users/"+id, strings.Replace(two, `"active": true`, `"active": false`, 1)) // an ending must not wait
 	if got := s.people(today); strings.Contains(got, "[") {
 		t.Error(got)
 	}
 }
 
-// TestPatchForms: null is no value (RFC 7643 §2.5), a list of one is its value
-// where there is one only (§2.4), names are in any case (§2.1).
+// TestPatchForms checks null as no value (RFC 7643 §2.5), a list of one as a
+// single value (§2.4), and names in any case (§2.1).
 func TestPatchForms(t *testing.T) {
 	ent := strings.ToUpper(enterprise[:len(enterprise)-5]) + ":USER"
 	for _, c := range []struct{ name, operations, path, want string }{
@@ -279,8 +281,9 @@ func TestPatchForms(t *testing.T) {
 	}
 }
 
-// TestReadOnlyIsMutability: RFC 7644 §3.5.2 and §3.12: what the client may not
-// change is mutability, with the attribute's name; an ending does not wait for it.
+// TestReadOnlyIsMutability checks that a change of a read-only attribute is
+// refused as mutability, with its name (RFC 7644 §3.5.2 and §3.12); an ending in
+// the same request takes effect.
 func TestReadOnlyIsMutability(t *testing.T) {
 	s := newService(t)
 	path := "/Users/" + s.push(asa)
@@ -300,9 +303,9 @@ func TestReadOnlyIsMutability(t *testing.T) {
 	}
 }
 
-// TestMethods: RFC 9110 §9.3.2 (HEAD), §15.5.6 (405 says what is allowed); RFC
-// 7644 §3.2 has what each endpoint offers, §4 that discovery is read and has no
-// filter.
+// TestMethods checks HEAD (RFC 9110 §9.3.2), Allow in an answer 405 (§15.5.6),
+// the methods of each endpoint (RFC 7644 §3.2), and that discovery supports
+// reading only, without filters (§4).
 func TestMethods(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
@@ -337,7 +340,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestSearchByPost: RFC 7644 §3.4.3: what is asked for is not in the URL.
+// TestSearchByPost checks searches whose query is not in the URL (RFC 7644
+// §3.4.3).
 func TestSearchByPost(t *testing.T) {
 	s := newService(t)
 	for n := 1; n <= 3; n++ {
@@ -364,9 +368,9 @@ func TestSearchByPost(t *testing.T) {
 	}
 }
 
-// TestAttributesAreChosen: RFC 7644 §3.9, in any answer that has a resource; what
-// is returned always (RFC 7643 §7) stays.
-func TestAttributesAreChosen(t *testing.T) {
+// TestAttributesAreSelected checks attribute selection (RFC 7644 §3.9) in every
+// answer with a resource; attributes with returned: always (RFC 7643 §7) remain.
+func TestAttributesAreSelected(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
 	keys := func(method, path, body string) string {
@@ -407,7 +411,7 @@ func TestAttributesAreChosen(t *testing.T) {
 	if got := keys("PUT", "/Users/"+id+"?attributes=title", asa) + keys("PATCH", "/Users/"+id+"?attributes=title", patch(`{"op": "replace", "path": "title", "value": "Head"}`)) + keys("POST", "/Users?attributes=title", user(2)); got != `{"title":"Teacher"}{"title":"Head"}{"title":"Teacher"}` {
 		t.Error(got)
 	}
-	// RFC 7643 §3: schemas are those of the attributes that are there.
+	// RFC 7643 §3: schemas lists those of the present attributes.
 	for query, want := range map[string]string{"": core + " " + enterprise + " " + server.EmploymentURN, "attributes=" + enterprise: core + " " + enterprise, "attributes=title": core} {
 		list, _ := s.must(http.StatusOK, "GET", "/Users/"+id+"?"+query, "")["schemas"].([]any)
 		if got := strings.Trim(fmt.Sprint(list), "[]"); got != want {
@@ -429,7 +433,7 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && fmt.Sprint(x) == fmt.Sprint(y)
 }
 
-// TestItemsPerPage is how many resources an answer has (RFC 7644 §3.4.2).
+// TestItemsPerPage checks the number of resources in an answer (RFC 7644 §3.4.2).
 func TestItemsPerPage(t *testing.T) {
 	s := newService(t)
 	for n := 1; n <= 3; n++ {
@@ -448,8 +452,9 @@ func TestItemsPerPage(t *testing.T) {
 	}
 }
 
-// TestVersions: RFC 7644 §3.14 and RFC 9110 §13.1: If-Match holds for every change,
-// has a list, and compares weakly (§8.8.3.2); what was read is not sent again.
+// TestVersions checks If-Match (RFC 7644 §3.14 and RFC 9110 §13.1): it applies to
+// every change, may be a list, and compares weakly (§8.8.3.2); an unchanged
+// resource is answered with 304.
 func TestVersions(t *testing.T) {
 	s := newService(t)
 	path := "/Users/" + s.push(asa)
@@ -473,9 +478,9 @@ func TestVersions(t *testing.T) {
 	s.must(http.StatusNoContent, "DELETE", path, "", "If-Match", `W/"3", W/"4"`)
 }
 
-// TestDiscoverySaysWhatIsSo: RFC 7643 §5 (etag), §7 (required), §2.3.7 (a
-// reference is a URI, and none is empty).
-func TestDiscoverySaysWhatIsSo(t *testing.T) {
+// TestDiscoveryIsAccurate checks etag (RFC 7643 §5), required (§7), and
+// references, which are URIs and never empty (§2.3.7).
+func TestDiscoveryIsAccurate(t *testing.T) {
 	s := newService(t)
 	config := s.must(http.StatusOK, "GET", "/ServiceProviderConfig", "")
 	if at(config, "etag.supported") != "true" || at(config, "patch.supported") != "true" || at(config, "meta.location") != s.url+"/ServiceProviderConfig" {
@@ -499,7 +504,8 @@ func TestDiscoverySaysWhatIsSo(t *testing.T) {
 			t.Errorf("%s: required is %t", name, is)
 		}
 	}
-	// Without what is required a POST is refused, and with it alone it is not.
+	// A POST without a required attribute is refused, and one with only these is
+	// not.
 	s.must(http.StatusBadRequest, "POST", "/Users", `{"schemas": ["`+core+`"], "userName": "x"}`)
 	s.must(http.StatusCreated, "POST", "/Users", `{"schemas": ["`+core+`"], "userName": "x", "name": {"givenName": "A", "familyName": "B"}}`)
 	for _, path := range []string{"/ServiceProviderConfig", "/Schemas", "/Schemas/" + server.EmploymentURN, "/ResourceTypes", "/ResourceTypes/User"} {

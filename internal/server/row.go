@@ -17,8 +17,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// fields says a user in the words of an HR export, so that it is read and
-// checked as every other source is.
+// fields converts a user into a row of an HR export, which is then read and
+// checked like that of any other source.
 func (u *users) fields(r *http.Request, key string, d document) (map[string]string, error) {
 	a := view(d.Attributes)
 	enterprise, own, name := a.object(enterpriseURN), a.object(EmploymentURN), a.object("name")
@@ -30,7 +30,7 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 		"start_date": first(own.text("startDate"), string(d.Pushed)), "end_date": own.text("endDate"), "leave_start": own.text("leaveStart"), "leave_end": own.text("leaveEnd"),
 		"valid_from": own.text("validFrom"), "sponsor_id": own.text("sponsor"), "protected": yesNo(own["protected"]), "changed_at": u.nextStamp(),
 	}
-	// Some give a display name only, in the order in which it is spoken.
+	// Some clients send only a display name, given name first.
 	if words := strings.Fields(a.text("displayName")); f["given_name"] == "" && f["family_name"] == "" && len(words) > 1 {
 		f["given_name"], f["family_name"] = strings.Join(words[:len(words)-1], " "), words[len(words)-1]
 	}
@@ -39,7 +39,7 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 		if kept, err := u.im.DB.Resource(r.Context(), u.source.Name, boss); err == nil {
 			f["manager_id"] = kept.Key
 		} else if !errors.Is(err, store.ErrNoResource) {
-			return nil, internal(err)
+			return nil, internalError(err)
 		}
 	}
 	for _, column := range u.im.Config.Attributes {
@@ -48,7 +48,7 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 	if d.Ended == "" {
 		return f, nil
 	}
-	// Not active: it is over, on the day before it was said or when it was to end.
+	// Not active: the employment ended on the day before, or at its end date.
 	if f["start_date"] > string(d.Ended) {
 		f["removed"], f["valid_from"] = "yes", string(u.im.Today()) // it never began
 	} else if f["end_date"] == "" || f["end_date"] > string(d.Ended) {
@@ -57,9 +57,8 @@ func (u *users) fields(r *http.Request, key string, d document) (map[string]stri
 	return f, nil
 }
 
-// names are what SCIM calls the columns, for whoever reads what is wrong with
-// what they sent.
-func names(taken []string) map[string]string {
+// scimNames maps columns to SCIM attributes, for error messages.
+func scimNames(taken []string) map[string]string {
 	names := map[string]string{"person_id": "externalId", "employment_id": "employmentId", "given_name": "givenName", "family_name": "familyName", "email": "emails", "phone": "phoneNumbers",
 		"national_id": "nationalId", "unit": "department", "job_code": "jobCode", "job_title": "title", "employment_type": "userType", "employment_percent": "percent", "manager_id": "manager",
 		"start_date": "startDate", "end_date": "endDate", "leave_start": "leaveStart", "leave_end": "leaveEnd", "valid_from": "validFrom", "sponsor_id": "sponsor"}
@@ -71,21 +70,21 @@ func names(taken []string) map[string]string {
 	return names
 }
 
-// nextStamp is later than every stamp before it, to the microsecond, as the
-// database keeps it. Whoever asks for one is alone.
+// nextStamp returns a stamp later than every earlier one, to the microsecond,
+// which is the database's precision. The caller holds the lock of the source.
 func (u *users) nextStamp() string {
 	now := u.im.Now().UTC().Truncate(time.Microsecond)
-	if !now.After(u.last) {
-		now = u.last.Add(time.Microsecond)
+	if !now.After(u.lastStamp) {
+		now = u.lastStamp.Add(time.Microsecond)
 	}
-	u.last = now
+	u.lastStamp = now
 	return now.Format(time.RFC3339Nano)
 }
 
-// errRefused undoes a delivery of which something could not be taken.
+// errRefused rolls back a delivery of which something is invalid.
 var errRefused = errors.New("refused")
 
-// export reads fields as every other source is read.
+// export reads the fields like a row of any other source.
 func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error) {
 	row := map[string]string{}
 	for _, name := range u.names {
@@ -96,12 +95,12 @@ func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error
 	}
 	content, err := json.Marshal(row)
 	if err != nil {
-		return nil, hr.Delivery{}, internal(err)
+		return nil, hr.Delivery{}, internalError(err)
 	}
 	s := config.Source{Name: u.source.Name, SCIM: true, Changes: true, Format: "jsonl", Dates: identity.DateReader{}.In(u.im.Config.Zone), Columns: u.names, Contracts: u.source.Contracts, Constants: u.source.Constants, Joins: u.source.Joins}
 	units := u.im.Config.Rules.Units
 	if fields["removed"] == "yes" || fields["end_date"] != "" && fields["end_date"] < string(u.im.Today()) {
-		units = &identity.Units{} // an ending must not wait for a unit that is there no more
+		units = &identity.Units{} // an ending must not depend on a unit that no longer exists
 	}
 	export, err := hr.Read("scim", content, s, u.im.Config.Attributes, units, u.im.Today())
 	if err != nil {
@@ -110,9 +109,9 @@ func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error
 	return export, hr.Delivery{Source: s, Name: "SCIM", Hash: hr.HashOf(content), ExportedAt: u.im.Now(), ExportTimeStated: true, Export: export}, nil
 }
 
-// deliver imports one employment, and does what belongs to it in the same
-// transaction. What cannot be taken is the client's error, and nothing of it
-// is kept. The import has the warnings.
+// deliver imports one employment, and runs with in the same transaction. A
+// problem is the client's error, and nothing is stored. The import records the
+// warnings.
 func (u *users) deliver(r *http.Request, fields map[string]string, warnings []policy.Problem, with func(*store.Tx, identity.PersonID) error) error {
 	export, delivery, err := u.export(fields)
 	if err != nil {
@@ -120,12 +119,12 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []po
 	}
 	export.Problems = append(export.Problems, warnings...)
 	delivery.AlsoCommit = func(tx *store.Tx) error {
-		if said(export) != "" {
+		if problemText(export) != "" {
 			return errRefused
 		}
 		key := fields["person_id"]
 		if len(export.Rows) > 0 {
-			key = export.Rows[0].PersonKey // as it is stored
+			key = export.Rows[0].PersonKey // as stored
 		}
 		p, known, err := tx.PersonByKey(r.Context(), identity.SourceKey{Source: u.source.Name, Key: key})
 		if err != nil {
@@ -142,15 +141,15 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []po
 	case errors.Is(err, store.ErrNameTaken):
 		return uniquenessError("userName")
 	case errors.Is(err, errRefused):
-		return invalid(first(said(export), "the user could not be taken"))
+		return invalid(first(problemText(export), "the user could not be taken"))
 	case err != nil:
-		return internal(err)
+		return internalError(err)
 	}
 	return nil
 }
 
-// said is what an export's problems say, but for warnings.
-func said(export *hr.Export) string {
+// problemText returns the text of an export's problems, without warnings.
+func problemText(export *hr.Export) string {
 	var all []string
 	for _, p := range export.Problems {
 		if !p.Warning {
@@ -160,9 +159,9 @@ func said(export *hr.Export) string {
 	return strings.Join(all, "; ")
 }
 
-// keyOf is what a source calls a new user by: a number, or else the ID that we
-// give them. A key is shown where names are masked, so that an address is none,
-// and neither is userName.
+// keyOf returns the source's key for a new user: a number, or otherwise the ID
+// that behov assigned. A key is shown where names are masked, so an e-mail
+// address is never used, and neither is userName.
 func keyOf(id string, attributes map[string]any) string {
 	a := view(attributes)
 	for _, key := range []string{a.text("externalId"), a.object(enterpriseURN).text("employeeNumber")} {
@@ -177,7 +176,7 @@ func employmentOf(key string, attributes map[string]any) string {
 	return first(view(attributes).object(EmploymentURN).text("employmentId"), key)
 }
 
-// view reads attributes without minding what is missing.
+// view reads attributes, and returns zero values for missing ones.
 type view map[string]any
 
 func (v view) text(name string) string {
@@ -196,7 +195,7 @@ func (v view) object(name string) view {
 	return o
 }
 
-// primary returns the value that is marked as primary, or the first.
+// primary returns the primary value, or the first.
 func (v view) primary(name string) string {
 	found := ""
 	for _, x := range scimtype.ListOf(v[name]) {

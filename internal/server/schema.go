@@ -10,17 +10,17 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// The schemas of a user who is pushed.
+// The schemas of a pushed user.
 const (
 	coreURN       = schema.UserSchema
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-	// EmploymentURN is behov's own extension: what HR knows of an employment and
-	// SCIM has no name for.
+	// EmploymentURN is behov's own extension: the facts of an employment that
+	// SCIM has no attribute for.
 	EmploymentURN = "urn:behov:params:scim:schemas:extension:employment:1.0:User"
 )
 
-// userType is what a pushed user may have: the core and the enterprise schema
-// (RFC 7643 §4.1 and §4.3), and behov's own extension.
+// userType returns the schemas of a pushed user: the core and the enterprise
+// schema (RFC 7643 §4.1 and §4.3), and behov's own extension.
 func userType(columns []string) scimtype.Type {
 	core := schema.CoreUserSchema()
 	core.Attributes = slices.Clip(append(core.Attributes, schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: schema.CommonAttributeExternalID, CaseExact: true}))))
@@ -32,8 +32,8 @@ func userType(columns []string) scimtype.Type {
 	return scimtype.Type{Schema: core, Extensions: []schema.Schema{schema.ExtensionEnterpriseUser(), own}, Makes: true}
 }
 
-// isSchema says of a schema whether the URN is its own, however it is
-// capitalised.
+// isSchema returns a function that reports whether a schema has the URN, in any
+// case.
 func isSchema(urn string) func(schema.Schema) bool {
 	return func(s schema.Schema) bool { return strings.EqualFold(s.ID, urn) }
 }

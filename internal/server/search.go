@@ -16,10 +16,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). Users who are asked
-// for by id, userName or externalId are looked up, and a page of all of them, or
-// of those made or changed within a time, is all that is read. Other filters are
-// held against each user that these leave.
+// GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). It looks up users by
+// id, userName or externalId in the database; for all users, or those created or
+// changed in a period, it reads only the requested page. Other filters are
+// evaluated on each user that these conditions leave.
 func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Page, error) {
 	e := exchangeOf(r)
 	page := scim.Page{Resources: []scim.Resource{}}
@@ -28,12 +28,12 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 	if exact {
 		total, err := u.im.DB.CountResources(r.Context(), u.source.Name, within)
 		if err != nil {
-			return page, internal(err)
+			return page, internalError(err)
 		}
 		page.TotalResults = total
 		kept, err := u.im.DB.ResourcePage(r.Context(), u.source.Name, within, start-1, count)
 		if err != nil {
-			return page, internal(err)
+			return page, internalError(err)
 		}
 		for _, kept := range kept {
 			d, err := opened(kept)
@@ -46,14 +46,14 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 	}
 	candidates, err := u.candidates(r, e.filter, within)
 	if err != nil {
-		return scim.Page{}, internal(err)
+		return scim.Page{}, internalError(err)
 	}
 	for _, kept := range candidates {
 		d, err := opened(kept)
 		if err != nil {
 			return page, err
 		}
-		is, err := scimtype.Matches(e.filter, u.searched(kept, d))
+		is, err := scimtype.Matches(e.filter, u.filterable(kept, d))
 		if err != nil {
 			return page, scimtype.Plain(err)
 		}
@@ -68,9 +68,9 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 	return page, nil
 }
 
-// searched is what filters are held against: what was pushed, and what every
-// resource has (RFC 7643 §3.1).
-func (u *users) searched(kept store.SCIMResource, d document) map[string]any {
+// filterable returns what filters are evaluated on: the pushed attributes, and
+// the common ones (RFC 7643 §3.1).
+func (u *users) filterable(kept store.SCIMResource, d document) map[string]any {
 	in := map[string]any{"id": kept.ID, "meta": map[string]any{"resourceType": "User", "created": kept.Made.Format(time.RFC3339Nano),
 		"lastModified": kept.Changed.Format(time.RFC3339Nano), "version": version(kept)}}
 	schemas := []any{u.kind.Schema.ID}
@@ -84,7 +84,7 @@ func (u *users) searched(kept store.SCIMResource, d document) map[string]any {
 	return in
 }
 
-// candidates are those among whom a filter's matches are.
+// candidates returns the users among which a filter's matches are.
 func (u *users) candidates(r *http.Request, e filter.Expression, within store.ResourceRange) ([]store.SCIMResource, error) {
 	ctx, source := r.Context(), u.source.Name
 	switch attribute, text := indexedValue(e); attribute {
@@ -102,8 +102,8 @@ func (u *users) candidates(r *http.Request, e filter.Expression, within store.Re
 	return u.im.DB.Resources(ctx, source, within)
 }
 
-// findCleanedOrRaw finds what is kept under a text, which may have been pushed before
-// text was cleaned.
+// findCleanedOrRaw finds users by a text that may have been stored before texts
+// were cleaned.
 func findCleanedOrRaw(text string, find func(string) ([]store.SCIMResource, error)) ([]store.SCIMResource, error) {
 	clean := identity.CleanText(text)
 	found, err := find(clean)
@@ -113,8 +113,8 @@ func findCleanedOrRaw(text string, find func(string) ([]store.SCIMResource, erro
 	return find(text)
 }
 
-// indexedValue returns the attribute, in lower case, and the value by which every
-// match of a filter is found; none when there is none.
+// indexedValue returns the attribute, in lower case, and the value by which an
+// index finds every match of a filter; empty when there is none.
 func indexedValue(e filter.Expression) (attribute, text string) {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
@@ -139,8 +139,8 @@ func indexedValue(e filter.Expression) (attribute, text string) {
 	return "", ""
 }
 
-// rangeOf returns the range outside of which nothing matches, and whether all in
-// it does.
+// rangeOf returns a range that contains all matches, and whether all users in the
+// range match.
 func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
 	switch e := e.(type) {
 	case nil:
@@ -158,13 +158,13 @@ func rangeOf(e filter.Expression) (within store.ResourceRange, exact bool) {
 		text, _ := value.(string)
 		at, parseErr := time.Parse(time.RFC3339, text)
 		if err != nil || parseErr != nil || !scimtype.IsInstant(e.AttributePath) || at.Year() < 2 || at.Year() > 9998 {
-			return within, false // beyond these years the database has no instants
+			return within, false // the database has no instants beyond these years
 		}
 		from, until := &within.ChangedFrom, &within.ChangedUntil
 		if strings.EqualFold(e.AttributePath.SubAttributeName(), "created") {
 			from, until = &within.CreatedFrom, &within.CreatedUntil
 		}
-		// What is kept has microseconds.
+		// Stored instants have microseconds.
 		floor := at.Truncate(time.Microsecond)
 		after, notBefore := floor.Add(time.Microsecond), floor
 		if at.After(floor) {
@@ -203,11 +203,11 @@ func earlierOf(a, b time.Time) time.Time {
 	return b
 }
 
-// metaAttributes are those of meta that can be asked for.
+// metaAttributes are the sub-attributes of meta in a filter.
 var metaAttributes = map[string]bool{"resourcetype": true, "created": true, "lastmodified": true, "version": true}
 
-// resolve checks that the attributes of a filter are those of a user, and names
-// the extension of one that is written without: manager.value.
+// resolve checks that a filter's attributes exist, and adds the extension's URN
+// where it is missing, as in manager.value.
 func (u *users) resolve(e filter.Expression) error {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
@@ -256,7 +256,7 @@ func (u *users) resolvePath(path *filter.AttributePath) (schema.CoreAttribute, e
 	return a, nil
 }
 
-// resolveIn checks the filter of an attribute's values.
+// resolveIn checks the filter on an attribute's values.
 func resolveIn(a schema.CoreAttribute, e filter.Expression) error {
 	switch e := e.(type) {
 	case *filter.LogicalExpression:
@@ -274,6 +274,6 @@ func resolveIn(a schema.CoreAttribute, e filter.Expression) error {
 
 func unknownInFilter(path string) error {
 	e := scimerrors.ScimErrorInvalidFilter
-	e.Detail = "filter: there is no attribute " + label(path)
+	e.Detail = "filter: there is no attribute " + pathLabel(path)
 	return e
 }

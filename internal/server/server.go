@@ -1,9 +1,8 @@
-// Package server is what behov answers over HTTP. Today that is inbound SCIM
-// 2.0, by which an HR system or another identity platform pushes people.
+// Package server is behov's HTTP server. Today it serves inbound SCIM 2.0, with
+// which an HR system or another identity platform pushes people.
 //
-// It must never answer whoever has not shown who they are, never decide
-// anything about access, and never put a personal value into a log, an error
-// or a URL.
+// It must never answer an unauthenticated client, never decide anything about
+// access, and never put personal data into a log, an error or a URL.
 package server
 
 import (
@@ -30,9 +29,9 @@ const (
 	maxBody  = 1 << 20
 )
 
-// Host is the process that the handler runs in.
+// Host is the process that runs the handler.
 type Host struct {
-	// Ready says whether the process works.
+	// Ready returns an error unless the process can work.
 	Ready func(context.Context) error
 	Log   *slog.Logger
 	// TokenRefused, when set, is called for each request whose token is refused,
@@ -40,9 +39,8 @@ type Host struct {
 	TokenRefused func(reason string)
 }
 
-// New returns the handler of everything: SCIM at /scim/v2 for the sources that
-// are pushed to, /health for callers that ask whether the process lives, and
-// /ready for callers that ask whether it works.
+// New returns the handler of all endpoints: SCIM at /scim/v2 for the sources with
+// SCIM, /health for liveness probes, and /ready for readiness probes.
 func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Handler, error) {
 	services := map[string]http.Handler{}
 	for name, s := range sources {
@@ -60,7 +58,7 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 	ready := cachedOneSecond(host.Ready)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
-		// Why it is not stands in the log: the answer is for anybody.
+		// The log has the reason: the answer is public.
 		if err := ready(r.Context()); err != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
@@ -70,8 +68,8 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 	return mux, nil
 }
 
-// cachedOneSecond answers with what f said within the last second: the question is
-// anybody's to ask, and asks the database.
+// cachedOneSecond caches the result of f for one second, as the endpoint is
+// public and f queries the database.
 func cachedOneSecond(f func(context.Context) error) func(context.Context) error {
 	var mu sync.Mutex
 	var asked time.Time
@@ -80,7 +78,8 @@ func cachedOneSecond(f func(context.Context) error) func(context.Context) error 
 		mu.Lock()
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(asked) >= time.Second {
-			// Another asker waits for this answer, so that it outlives the request.
+			// Concurrent callers wait for this result, so it must outlive the
+			// request.
 			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			answer = f(within)
 			cancel()
@@ -90,8 +89,8 @@ func cachedOneSecond(f func(context.Context) error) func(context.Context) error 
 	}
 }
 
-// boundDuration ends what a request asked for when its answer cannot be written any
-// more.
+// boundDuration cancels a request's context when its answer can no longer be
+// written.
 func boundDuration(next http.Handler, within time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), within)
@@ -100,20 +99,20 @@ func boundDuration(next http.Handler, within time.Duration) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 where a handler panics, and logs where.
+// recoverPanics answers 500 when a handler panics, and logs the stack.
 func recoverPanics(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if recover() != nil { // what it says may be a value of somebody's
+			if recover() != nil { // the value may be personal
 				log.Error("a request panicked", "method", r.Method, "stack", string(debug.Stack()))
-				fail(w, http.StatusInternalServerError, "", "Something went wrong here.")
+				fail(w, http.StatusInternalServerError, "", "Internal server error.")
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Listener is an address that is listened on, and nobody is answered on yet.
+// Listener is a listening address that does not serve yet.
 type Listener struct {
 	// Limits are those of the connections; DefaultLimits unless set before Serve.
 	Limits   Limits
@@ -122,27 +121,26 @@ type Listener struct {
 	log      *slog.Logger
 }
 
-// Limits say what a client may take of the process.
+// Limits bound what clients use of the process.
 type Limits struct {
-	// Connections is how many may be open at once. One more waits in the
-	// operating system's queue until another is closed.
+	// Connections is the maximum of open connections. Further ones wait in the
+	// operating system's queue.
 	Connections int
 	// HeaderBytes is the size of a request's headers.
 	HeaderBytes int
-	// Header and Read are for how long a request's headers, and all of it, may
-	// take to arrive; the TLS handshake has as long as the headers. Write is for
-	// how long an answer may take from the end of the headers until the client
-	// has read it, and Idle for how long a connection may wait for a request.
+	// Header and Read bound how long a request's headers, and all of it, may take
+	// to arrive; Header also bounds the TLS handshake. Write bounds the time from
+	// the end of the headers until the client has read the answer, and Idle how
+	// long a connection may wait for a request.
 	Header, Read, Write, Idle time.Duration
 }
 
 // DefaultLimits are far above what the identity platforms of one organisation
-// need, and keep memory and file descriptors bounded.
+// need, and bound memory and file descriptors.
 var DefaultLimits = Limits{Connections: 256, HeaderBytes: 32 << 10, Header: 10 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: time.Minute}
 
 // Listen listens on an address. Without a certificate it must be a loopback
-// address. A new certificate in the same files is taken up; one that does not
-// fit is not.
+// address. Changed certificate files are loaded; files that do not match are not.
 func Listen(ctx context.Context, address, certFile, keyFile string, log *slog.Logger) (*Listener, error) {
 	pair := &certificate{certFile: certFile, keyFile: keyFile, log: log}
 	if certFile != "" {
@@ -155,7 +153,7 @@ func Listen(ctx context.Context, address, certFile, keyFile string, log *slog.Lo
 		return nil, fmt.Errorf("listen on %s: it must be HOST:PORT", address)
 	}
 	if ip := net.ParseIP(host); certFile == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("listen on %s: without a certificate only on a loopback address, behind a proxy that encrypts; or give a certificate and its key", address)
+		return nil, fmt.Errorf("listen on %s: without a certificate it must be a loopback address, behind a TLS proxy; otherwise configure a certificate and its key", address)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -164,13 +162,13 @@ func Listen(ctx context.Context, address, certFile, keyFile string, log *slog.Lo
 	return &Listener{Limits: DefaultLimits, listener: l, pair: pair, log: log}, nil
 }
 
-// Address is what is listened on, HOST:PORT.
+// Address returns the listening address, HOST:PORT.
 func (l *Listener) Address() string { return l.listener.Addr().String() }
 
-// Close listens no more, where nobody was answered.
+// Close closes a Listener that does not serve.
 func (l *Listener) Close() error { return l.listener.Close() }
 
-// Serve answers until ctx ends, and then lets what is under way come to its end.
+// Serve serves until ctx ends, and then finishes the current requests.
 func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	limits, address := l.Limits, l.Address()
 	listener := netutil.LimitListener(l.listener, limits.Connections)

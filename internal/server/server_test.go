@@ -38,20 +38,20 @@ const (
 	core       = "urn:ietf:params:scim:schemas:core:2.0:User"
 )
 
-// service is behov as those see it who push to it.
+// service is behov as seen by a client.
 type service struct {
 	t        testing.TB
 	db       *store.DB
 	database string
 	url      string
 	token    string
-	// second serves the same from beside, and returns where.
+	// second starts a second server on the same database, and returns its URL.
 	second func() string
 	im     *hr.Importer
 	mu     sync.Mutex
 	now    time.Time
 	log    bytes.Buffer
-	// refused is how many tokens were refused, by reason.
+	// refused counts refused tokens, by reason.
 	refused map[string]int
 }
 
@@ -64,7 +64,7 @@ func (s *service) tokenRefused(reason string) {
 	s.refused[reason]++
 }
 
-// Write appends what is logged to the log.
+// Write appends to the log.
 func (s *service) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +83,8 @@ func newService(t testing.TB) *service {
 	return newServiceIn(t, "school", "library")
 }
 
-// newServiceIn is newService with these units; without any, every department is one.
+// newServiceIn is newService with these units; without any, every department is
+// valid.
 func newServiceIn(t testing.TB, units ...string) *service {
 	t.Helper()
 	text, err := seal.NewMaster()
@@ -122,7 +123,7 @@ func newServiceIn(t testing.TB, units ...string) *service {
 	web := httptest.NewServer(h)
 	t.Cleanup(web.Close)
 	s.url = web.URL + "/scim/v2"
-	s.second = func() string { // another process that serves the same database, as far as that can be told
+	s.second = func() string { // a second process on the same database, as far as the database can tell
 		db, err := store.Open(context.Background(), database, master)
 		if err != nil {
 			t.Fatal(err)
@@ -195,7 +196,7 @@ func (s *service) send(method, path, body string, headers ...string) (int, objec
 	return res.StatusCode, o, res.Header
 }
 
-// must sends a request that is to be answered so.
+// must sends a request and requires the status.
 func (s *service) must(status int, method, path, body string, headers ...string) object {
 	s.t.Helper()
 	got, o, _ := s.send(method, path, body, headers...)
@@ -205,7 +206,7 @@ func (s *service) must(status int, method, path, body string, headers ...string)
 	return o
 }
 
-// asa is a user as a system pushes one.
+// asa is a typical pushed user.
 const asa = `{"schemas": ["` + core + `", "` + enterprise + `"], "userName": "asa.ek@example.org", "externalId": "1001", "active": true,
 	"name": {"givenName": "Åsa", "familyName": "Ek"}, "title": "Teacher", "emails": [{"type": "work", "value": "asa.ek@example.org", "primary": true}],
 	"` + enterprise + `": {"department": "school", "employeeNumber": "1001"},
@@ -228,7 +229,7 @@ func patch(operations string) string {
 	return `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [` + operations + `]}`
 }
 
-// people says who there is, and what runs on a day.
+// people returns the people, and their active employments on a day.
 func (s *service) people(on identity.Date) string {
 	s.t.Helper()
 	var lines []string
@@ -252,8 +253,8 @@ func (s *service) people(on identity.Date) string {
 
 const today = identity.Date("2026-11-23")
 
-// A user who is pushed is a person with an employment; inactive, it is over; a
-// deleted one never had it.
+// TestPushedUsersAreHREvents checks that a pushed user is a person with an
+// employment; when inactive, it has ended; a deleted user never had it.
 func TestPushedUsersAreHREvents(t *testing.T) {
 	s := newService(t)
 	status, made, header := s.send("POST", "/Users", asa)
@@ -290,7 +291,8 @@ func TestPushedUsersAreHREvents(t *testing.T) {
 	}
 }
 
-// What one says is what one reads, except for what nobody may read.
+// TestReadBack checks that a client reads what it wrote, except for values that
+// are never returned.
 func TestReadBack(t *testing.T) {
 	s := newService(t)
 	body := strings.Replace(asa, `"active": true`, `"active": true, "password": "hunter2"`, 1)
@@ -311,7 +313,7 @@ func TestReadBack(t *testing.T) {
 	for _, resource := range []string{"/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/Schemas/" + server.EmploymentURN} {
 		s.must(http.StatusOK, "GET", resource, "")
 	}
-	// A PUT replaces: what it lacks is gone.
+	// A PUT replaces: omitted values are removed.
 	s.must(http.StatusOK, "PUT", "/Users/"+id, strings.Replace(asa, `"title": "Teacher",`, "", 1))
 	if got := s.must(http.StatusOK, "GET", "/Users/"+id, ""); got["title"] != nil {
 		t.Errorf("title: %v", got["title"])
@@ -337,7 +339,8 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// The PATCHes that Entra ID, Okta and others send, and what is to come of them.
+// TestPatchDialects checks PATCH requests of Entra ID, Okta and others, and their
+// results.
 func TestPatchDialects(t *testing.T) {
 	for _, c := range []struct{ name, operations, path, want string }{
 		{"Entra ID's capitals", `{"op": "Replace", "path": "title", "value": "Head"}`, "title", "Head"},
@@ -369,8 +372,7 @@ func TestPatchDialects(t *testing.T) {
 	}
 }
 
-// at reads a value by the names on the way to it; a name with dots of its own
-// is an extension's.
+// at reads a value by the names on its path; a name with dots is an extension's.
 func at(v any, path string) string {
 	for path != "" {
 		switch in := v.(type) {
@@ -400,8 +402,8 @@ func at(v any, path string) string {
 	return fmt.Sprint(v)
 }
 
-// What cannot be taken is refused with its reason, and nothing of it is kept,
-// neither as a resource nor as an event.
+// TestRefusedIsNotKept checks that an invalid request is refused with the reason,
+// and that nothing of it is stored, neither as a resource nor as an event.
 func TestRefusedIsNotKept(t *testing.T) {
 	const secret = "Hemligstam"
 	for _, c := range []struct {
@@ -423,7 +425,7 @@ func TestRefusedIsNotKept(t *testing.T) {
 		{"a list", "POST", "[]", 400, "invalidSyntax", "JSON"},
 		{"the same user name", "POST", strings.Replace(user(2), "asa.ek2@", "ASA.ek@", 1), 409, "uniqueness", ""},
 		{"the same person", "POST", strings.ReplaceAll(user(2), "1002", "1001"), 409, "uniqueness", ""},
-		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "another person's"},
+		{"somebody else's employment", "POST", strings.Replace(user(2), `"jobCode": "1"`, `"jobCode": "1", "employmentId": "1001"`, 1), 400, "invalidValue", "belongs to another person"},
 		{"another person under the same key", "PATCH", patch(`{"op": "replace", "value": {"name.givenName": "Bo", "name.familyName": "Dahl", "` + server.EmploymentURN + `:nationalId": "19640823-3234"}}`), 400, "invalidValue", "another person"},
 		{"an escape for terminals", "POST", strings.Replace(user(2), "Åsa", `Å\u001bsa`, 1), 400, "invalidValue", "column givenName"},
 		{"too large", "POST", strings.Replace(user(2), "Teacher", strings.Repeat("T", 1<<20), 1), 413, "", ""},
@@ -533,8 +535,8 @@ func TestFilters(t *testing.T) {
 	s.names("", http.StatusBadRequest, "sortBy", "userName")
 }
 
-// A change to what one has read is not made to what somebody else has changed
-// since.
+// TestIfMatch checks that a change is refused when another client has changed the
+// resource.
 func TestIfMatch(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
@@ -547,8 +549,8 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-// Nobody gets in without a token that was made for a source and not revoked,
-// and nobody sees another source's users.
+// TestTokens checks that a valid token of a source is required, and that it shows
+// no other source's users.
 func TestTokens(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
@@ -560,7 +562,7 @@ func TestTokens(t *testing.T) {
 	if got := s.names("", http.StatusOK); len(got) != 0 {
 		t.Errorf("another source's users are seen: %v", got)
 	}
-	s.token = s.makeToken("hr") // which is not pushed to
+	s.token = s.makeToken("hr") // a source without SCIM
 	s.must(http.StatusUnauthorized, "GET", "/Users", "")
 
 	revoked, kept, err := makeToken(context.Background(), s.db, "x", "idp", s.clock(), s.clock().Add(time.Hour))
@@ -584,8 +586,8 @@ func TestTokens(t *testing.T) {
 	s.must(http.StatusOK, "GET", "/Users", "")
 }
 
-// TestRefusedTokensAreCounted: each refusal is counted by its reason and the
-// first is logged, without the token; the scheme is taken in any case.
+// TestRefusedTokensAreCounted checks that refusals are counted by reason and the
+// first is logged, without the token, and that the scheme is case-insensitive.
 func TestRefusedTokensAreCounted(t *testing.T) {
 	s := newService(t)
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
@@ -610,9 +612,9 @@ func TestRefusedTokensAreCounted(t *testing.T) {
 	}
 }
 
-// TestABodyHasOneMeaning: what two readers of JSON could understand in two ways
-// is refused, and nothing of it is kept.
-func TestABodyHasOneMeaning(t *testing.T) {
+// TestAmbiguousBodyIsRefused checks that JSON that parsers read differently is
+// refused, and that nothing of it is stored.
+func TestAmbiguousBodyIsRefused(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
 	before := s.people(today)
@@ -639,9 +641,9 @@ func TestABodyHasOneMeaning(t *testing.T) {
 	}
 }
 
-// TestNamesHaveNoHiddenCharacters: a name that looks like another is refused,
-// whatever way it comes, by its attribute and without its value; an ending that
-// is refused because of it is recorded.
+// TestNamesHaveNoHiddenCharacters checks that a name that looks like another is
+// refused in every kind of request, with its attribute and without its value; an
+// ending that is refused because of it is recorded.
 func TestNamesHaveNoHiddenCharacters(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
@@ -667,12 +669,12 @@ func TestNamesHaveNoHiddenCharacters(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(imports, func(i store.Import) bool { return i.Status == store.ImportRefused }) {
 		t.Errorf("the refused ending is not recorded: %+v, %v", imports, err)
 	}
-	// A Persian name is written with a non-joiner.
+	// A Persian name contains a non-joiner.
 	s.must(http.StatusOK, "PUT", "/Users/"+id, strings.Replace(asa, "Åsa", "علی\u200cرضا", 1))
 }
 
-// Some platforms know a display name only.
-func TestADisplayNameIsAName(t *testing.T) {
+// TestDisplayNameIsAName checks clients that send only a display name.
+func TestDisplayNameIsAName(t *testing.T) {
 	s := newService(t)
 	s.push(`{"schemas": ["` + core + `"], "userName": "bo", "displayName": "Bo Erik Ek"}`)
 	if got := s.people(today); !strings.Contains(got, " Bo Erik Ek <>") || strings.HasPrefix(got, "bo") {
@@ -680,8 +682,9 @@ func TestADisplayNameIsAName(t *testing.T) {
 	}
 }
 
-// A key is shown where names are masked: what may be a name is none.
-func TestAnAddressIsNobodysKey(t *testing.T) {
+// TestEmailAddressIsNoKey checks that a value that may contain a name is not used
+// as a key, as keys are shown where names are masked.
+func TestEmailAddressIsNoKey(t *testing.T) {
 	s := newService(t)
 	s.push(strings.Replace(asa, `"1001"`, `"asa.ek@example.org"`, 2))
 	if got := s.people(today); strings.HasPrefix(got, "asa") {
@@ -694,7 +697,8 @@ func TestAnAddressIsNobodysKey(t *testing.T) {
 	}
 }
 
-// A protected address is marked as such on the first push, and later.
+// TestProtectedIdentityIsPushed checks a user who is protected on the first push,
+// and one who is later.
 func TestProtectedIdentityIsPushed(t *testing.T) {
 	s := newService(t)
 	id := s.push(strings.Replace(asa, `"jobCode": "1"`, `"jobCode": "1", "protected": true`, 1))
@@ -707,8 +711,8 @@ func TestProtectedIdentityIsPushed(t *testing.T) {
 	}
 }
 
-// Somebody whom another source knows by their number is joined; a manager is
-// named by ID.
+// TestManagersAndNumbers checks that a person whom another source knows by their
+// number is joined, and that a manager is referenced by ID.
 func TestManagersAndNumbers(t *testing.T) {
 	s := newService(t)
 	boss := s.push(user(7))
@@ -744,8 +748,8 @@ func TestManagersAndNumbers(t *testing.T) {
 	}
 }
 
-// Whoever ended and comes back may do so with another employment; the one
-// before stays ended.
+// TestAnotherEmployment checks that a returning user may have another employment,
+// and that the earlier one remains ended.
 func TestAnotherEmployment(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
@@ -760,7 +764,7 @@ func TestAnotherEmployment(t *testing.T) {
 	}
 }
 
-// behov's own connector for SCIM services is a client as good as any.
+// TestConnectorAsClient uses behov's own SCIM connector as a client.
 func TestConnectorAsClient(t *testing.T) {
 	s := newService(t)
 	ctx := context.Background()
@@ -802,8 +806,9 @@ func TestConnectorAsClient(t *testing.T) {
 	}
 }
 
-// Many at once are each taken once.
-func TestManyAtOnce(t *testing.T) {
+// TestConcurrentRequests checks that each of many concurrent requests is applied
+// once.
+func TestConcurrentRequests(t *testing.T) {
 	s := newService(t)
 	var wg sync.WaitGroup
 	for n := range 20 {
@@ -822,8 +827,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// FuzzPatch: whatever is sent is answered, and never with 500; what is refused
-// changes nothing.
+// FuzzPatch checks that any request is answered, and never with 500; a refused
+// one changes nothing.
 func FuzzPatch(f *testing.F) {
 	for _, seed := range []string{
 		patch(`{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "x"}`), patch(`{"op": "add", "value": {"name.givenName": {}}}`), patch(`{"op": "remove", "path": "name"}`),
@@ -854,8 +859,8 @@ func FuzzPatch(f *testing.F) {
 	})
 }
 
-// FuzzPut: whatever is sent is answered, and never with 500; what is refused
-// changes nothing, and no silence makes a leaver active.
+// FuzzPut checks that any request is answered, and never with 500; a refused one
+// changes nothing, and no omission makes a leaver active.
 func FuzzPut(f *testing.F) {
 	for _, seed := range []string{
 		asa, strings.Replace(asa, `"active": true`, `"active": null`, 1), strings.Replace(asa, `"active": true,`, "", 1), strings.Replace(asa, `"active": true`, `"active": "False"`, 1),
@@ -887,7 +892,7 @@ func FuzzPut(f *testing.F) {
 	})
 }
 
-// FuzzFilter: a filter is understood or refused.
+// FuzzFilter checks that any filter is evaluated or refused.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{`userName eq "x"`, `emails[type eq "work"]`, `not (title pr) and active eq true`, `a.b.c eq 1`, `title gt 7`, `userName eq "\u12"`, `id eq null`, `name eq "x"`, `active gt true`, `meta.created gt "2020-01-01T00:00:00Z"`} {
 		f.Add(seed)
@@ -902,8 +907,9 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// Without a certificate behov answers to nobody but the machine itself.
-func TestServeOnlyAtHome(t *testing.T) {
+// TestServeOnlyOnLoopback checks that without a certificate the server listens on
+// loopback only.
+func TestServeOnlyOnLoopback(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:0", "127.0.0.1"} {
 		if err := serve(context.Background(), address, "", "", slog.Default()); err == nil {
 			t.Errorf("%s is listened on", address)
@@ -920,8 +926,8 @@ func TestServeOnlyAtHome(t *testing.T) {
 
 func ready(context.Context) error { return nil }
 
-// TestHealth: anybody may ask whether behov lives and works, and is told no
-// more than that.
+// TestHealth checks the public endpoints for liveness and readiness, which reveal
+// nothing else.
 func TestHealth(t *testing.T) {
 	works, asked := errors.New("the password of the database is wrong"), 0
 	h, err := server.New(nil, nil, server.Host{Ready: func(context.Context) error { asked++; return works }, Log: slog.New(slog.DiscardHandler)})
@@ -952,7 +958,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// serve listens and answers that there is nothing.
+// serve listens, and answers every request with 404.
 func serve(ctx context.Context, address, cert, key string, log *slog.Logger) error {
 	l, err := server.Listen(ctx, address, cert, key, log)
 	if err != nil {
@@ -961,7 +967,7 @@ func serve(ctx context.Context, address, cert, key string, log *slog.Logger) err
 	return l.Serve(ctx, http.NotFoundHandler())
 }
 
-// makeToken makes a token as a decision does.
+// makeToken creates a token by a decision.
 func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
 	token, t, err := store.NewToken(name, source, now, until)
 	if err != nil {
@@ -970,7 +976,7 @@ func makeToken(ctx context.Context, db *store.DB, name, source string, now, unti
 	return token, t, db.Write(ctx, func(tx *store.Tx) error { return tx.PutToken(ctx, t, store.Decision{Maker: "person:q"}) })
 }
 
-// revokeToken revokes a token as a decision does.
+// revokeToken revokes a token by a decision.
 func revokeToken(ctx context.Context, db *store.DB, id string, now time.Time) error {
 	return db.Write(ctx, func(tx *store.Tx) error { return tx.RevokeToken(ctx, id, store.Decision{Maker: "person:q"}, now) })
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/behov/behov/internal/scimtype"
 )
 
-// coerce brings a value that was sent for an attribute into the form that its
-// schema has: one value out of a list of one where there is one value only, a list
-// where there may be many, names of sub-attributes in the schema's spelling (RFC
-// 7643 §2.1: they are case insensitive), truth that was written as text, a text
-// where its object belongs (Entra ID's manager), and nothing for null (§2.5).
-// What is none of that stays, and is refused where the schema is checked.
+// coerce converts a value that was sent for an attribute into the form of its
+// schema: a list of one into a single value, a single value into a list, names of
+// sub-attributes into the schema's spelling (RFC 7643 §2.1: they are
+// case-insensitive), text into a boolean, a text into the object that it stands
+// for (Entra ID's manager), and null into no value (§2.5). Any other value is
+// unchanged, and is refused where the schema is checked.
 func coerce(a schema.CoreAttribute, v any) any {
 	if !a.MultiValued() {
 		return coerceOne(a, v)
@@ -30,7 +30,7 @@ func coerce(a schema.CoreAttribute, v any) any {
 	return list
 }
 
-// coerceOne is shaped for one of the values of an attribute.
+// coerceOne is coerce for one of the values of an attribute.
 func coerceOne(a schema.CoreAttribute, v any) any {
 	for {
 		list, is := v.([]any)
@@ -66,7 +66,7 @@ func coerceOne(a schema.CoreAttribute, v any) any {
 	return v
 }
 
-// parseBoolText understands a text as true or false.
+// parseBoolText parses a text as true or false.
 func parseBoolText(text string) any {
 	switch strings.ToLower(text) {
 	case "true":
@@ -77,7 +77,8 @@ func parseBoolText(text string) any {
 	return text
 }
 
-// coerceResource brings the attributes of a resource into the form of the schemas.
+// coerceResource converts the attributes of a resource into the form of the
+// schemas.
 func coerceResource(kind scimtype.Type, body map[string]any) {
 	for key, v := range body {
 		if a, known := kind.Schema.Attributes.ContainsAttribute(key); known {
@@ -94,7 +95,7 @@ func coerceResource(kind scimtype.Type, body map[string]any) {
 	}
 }
 
-// nullsIn returns the names of the sub-attributes of a single value that are null.
+// nullsIn returns the names of a single value's sub-attributes that are null.
 func nullsIn(a schema.CoreAttribute, v any) []string {
 	var nulls []string
 	values, _ := v.(map[string]any)

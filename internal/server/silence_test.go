@@ -13,7 +13,7 @@ import (
 
 const deactivate = `{"op": "replace", "path": "active", "value": false}`
 
-// without returns the user asa without a part of what she is pushed with.
+// without returns the user asa without one of its attributes.
 func without(t *testing.T, parts ...string) string {
 	t.Helper()
 	body := asa
@@ -26,9 +26,9 @@ func without(t *testing.T, parts ...string) string {
 	return body
 }
 
-// TestSilenceAboutActiveLeavesALeaverInactive: a PUT without active, a null and
-// a PATCH that removes it are no reason to give a leaver access.
-func TestSilenceAboutActiveLeavesALeaverInactive(t *testing.T) {
+// TestOmittedActiveLeavesALeaverInactive checks that a PUT without active, a null
+// and a PATCH that removes it do not give a leaver access.
+func TestOmittedActiveLeavesALeaverInactive(t *testing.T) {
 	null := strings.Replace(asa, `"active": true`, `"active": null`, 1)
 	for name, c := range map[string]struct{ method, body string }{
 		"PUT without active":              {"PUT", without(t, `"active": true,`)},
@@ -59,9 +59,9 @@ func TestSilenceAboutActiveLeavesALeaverInactive(t *testing.T) {
 	}
 }
 
-// TestSilenceAboutActiveLeavesAnActiveUserActive: the same silence ends nothing,
-// and on a POST it means active.
-func TestSilenceAboutActiveLeavesAnActiveUserActive(t *testing.T) {
+// TestOmittedActiveLeavesAnActiveUserActive checks that the same omissions end
+// nothing, and that on a POST the default is active.
+func TestOmittedActiveLeavesAnActiveUserActive(t *testing.T) {
 	for name, body := range map[string]string{"absent": without(t, `"active": true,`), "null": strings.Replace(asa, `"active": true`, `"active": null`, 1)} {
 		s := newService(t)
 		path := "/Users/" + s.push(body)
@@ -77,9 +77,9 @@ func TestSilenceAboutActiveLeavesAnActiveUserActive(t *testing.T) {
 	}
 }
 
-// TestAPutWithoutAnExtensionLeavesWhatItSays: a client that does not know the
-// extension says nothing of the start date, nor of anything else in it.
-func TestAPutWithoutAnExtensionLeavesWhatItSays(t *testing.T) {
+// TestPutWithoutAnExtensionKeepsIt checks that a client that does not support the
+// extension changes neither the start date nor anything else in it.
+func TestPutWithoutAnExtensionKeepsIt(t *testing.T) {
 	own := `,
 	"` + server.EmploymentURN + `": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`
 	const department = `,
@@ -110,15 +110,15 @@ func TestAPutWithoutAnExtensionLeavesWhatItSays(t *testing.T) {
 	if got := s.people(today); strings.Contains(got, "[") {
 		t.Errorf("the start removed: it runs already: %s", got)
 	}
-	// What is said is taken: an extension replaces the one before.
+	// An extension that is sent replaces the earlier one.
 	s.must(http.StatusOK, "PUT", path, strings.Replace(asa, `"startDate": "2026-01-01", "jobCode": "1"`, `"startDate": "2026-02-01", "protected": false`, 1))
 	if got := s.people(today); !strings.Contains(got, "[E7 school  Teacher 75 map[cost_centre:10] 2026-02-01]") || strings.Contains(got, "protected") {
 		t.Errorf("replaced: %s", got)
 	}
 }
 
-// TestPushedTextIsCleaned: what looks equal is equal, in keys, values and
-// filters, and a second push of it is no second user.
+// TestPushedTextIsCleaned checks that text that looks equal is equal, in keys,
+// values and filters, and that a second push of it creates no second user.
 func TestPushedTextIsCleaned(t *testing.T) {
 	s := newService(t)
 	s.push(asa)
@@ -144,8 +144,8 @@ func TestPushedTextIsCleaned(t *testing.T) {
 
 const strange = "urn:example:params:scim:schemas:extension:custom:2.0:User"
 
-// TestUnknownAttributesDoNotLoseADeactivation: what no schema has is ignored,
-// wherever it stands, and the rest of the request takes effect.
+// TestUnknownAttributesDoNotLoseADeactivation checks that attributes without a
+// schema are ignored anywhere, and that the rest of the request takes effect.
 func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
 	for name, body := range map[string]string{
 		"an unknown extension, before":            patch(`{"op": "add", "path": "` + strange + `:shoeSize", "value": "43"}, ` + deactivate),
@@ -188,8 +188,8 @@ func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
 	}
 }
 
-// TestIgnoredAttributesAreLoggedByTheGivenLogger: the log of behov serve has one
-// format, also in the lines about what clients send.
+// TestIgnoredAttributesAreLoggedByTheGivenLogger checks that these log lines have
+// the format of behov serve's log.
 func TestIgnoredAttributesAreLoggedByTheGivenLogger(t *testing.T) {
 	s := newService(t)
 	s.push(strings.Replace(asa, `"active": true`, `"active": true, "shoeSize": "43"`, 1))
@@ -199,9 +199,9 @@ func TestIgnoredAttributesAreLoggedByTheGivenLogger(t *testing.T) {
 	}
 }
 
-// TestAPatchOfNothingKnownChangesNothing: what is of an extension that behov
-// does not know is ignored even when it is all there is.
-func TestAPatchOfNothingKnownChangesNothing(t *testing.T) {
+// TestPatchOfUnknownAttributesOnlyChangesNothing checks that a request is
+// accepted when all of it is ignored.
+func TestPatchOfUnknownAttributesOnlyChangesNothing(t *testing.T) {
 	s := newService(t)
 	path, before := "/Users/"+s.push(asa), s.people(today)
 	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "add", "path": "`+strange+`:shoeSize", "value": "43"}`))
@@ -211,9 +211,10 @@ func TestAPatchOfNothingKnownChangesNothing(t *testing.T) {
 	}
 }
 
-// TestARefusedDeactivationIsTold: what is malformed is refused as a whole (RFC
-// 7644 §3.5.2), and that a deactivation went with it is recorded and alerted.
-func TestARefusedDeactivationIsTold(t *testing.T) {
+// TestRefusedDeactivationIsRecorded checks that a malformed request is refused as
+// a whole (RFC 7644 §3.5.2), and that the lost deactivation is recorded and
+// alerted.
+func TestRefusedDeactivationIsRecorded(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, body string
 		told         bool
@@ -250,10 +251,10 @@ func TestARefusedDeactivationIsTold(t *testing.T) {
 	}
 }
 
-// TestABadValueDoesNotDelayADeactivation: the user is deactivated, what can be
-// taken is taken, and the rest stays as it was, which the log and the import
-// say.
-func TestABadValueDoesNotDelayADeactivation(t *testing.T) {
+// TestBadValueDoesNotDelayADeactivation checks that the user is deactivated,
+// valid values apply, and the others are unchanged, which the log and the import
+// report.
+func TestBadValueDoesNotDelayADeactivation(t *testing.T) {
 	own := func(name, value string) string {
 		return patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:` + name + `", "value": "` + value + `"}, {"op": "replace", "path": "title", "value": "Head"}, ` + deactivate)
 	}
@@ -297,18 +298,19 @@ func TestABadValueDoesNotDelayADeactivation(t *testing.T) {
 			if log := s.logged(); !strings.Contains(log, c.ignored) || !strings.Contains(log, id) || strings.Contains(log, "Ek") {
 				t.Errorf("the log says %s", log)
 			}
-			s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "active", "value": true}`)) // nothing bad was kept
+			s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "path": "active", "value": true}`)) // no invalid value was stored
 		})
 	}
 }
 
-// TestABadValueWithoutADeactivationIsRefused: nothing else is half taken.
-func TestABadValueWithoutADeactivationIsRefused(t *testing.T) {
+// TestBadValueWithoutADeactivationIsRefused checks that no part of such a request
+// applies.
+func TestBadValueWithoutADeactivationIsRefused(t *testing.T) {
 	s := newService(t)
 	path := "/Users/" + s.push(asa)
 	bad := `{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "150"}`
 	s.must(http.StatusBadRequest, "PATCH", path, patch(bad))
-	s.must(http.StatusOK, "PATCH", path, patch(strings.Replace(bad, `"150"`, "50.5", 1))) // a number is no bad value
+	s.must(http.StatusOK, "PATCH", path, patch(strings.Replace(bad, `"150"`, "50.5", 1))) // a number is valid
 	if got := s.people(today); !strings.Contains(got, " 50.5 ") {
 		t.Errorf("a percent that is a number: %s", got)
 	}
@@ -316,8 +318,9 @@ func TestABadValueWithoutADeactivationIsRefused(t *testing.T) {
 	s.must(http.StatusBadRequest, "PATCH", path, patch(bad+`, {"op": "replace", "path": "active", "value": true}`))
 }
 
-// TestAUserNameTakenDoesNotDelayADeactivation: what another user has is ignored.
-func TestAUserNameTakenDoesNotDelayADeactivation(t *testing.T) {
+// TestTakenUserNameDoesNotDelayADeactivation checks that a value of another user
+// is ignored.
+func TestTakenUserNameDoesNotDelayADeactivation(t *testing.T) {
 	s := newService(t)
 	path := "/Users/" + s.push(asa)
 	s.push(user(2))
@@ -327,11 +330,11 @@ func TestAUserNameTakenDoesNotDelayADeactivation(t *testing.T) {
 	}
 }
 
-// TestAPostWithoutActiveAfterADeleteIsARehire: DELETE and POST are the whole
-// lifecycle of a client that does not know active. A POST is a statement of its
-// own that the user is there (RFC 7644 §3.3), no silence about one who is known:
-// held back it would keep every rehire of such a client out.
-func TestAPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
+// TestPostWithoutActiveAfterADeleteIsARehire checks the lifecycle of a client
+// without active, which is DELETE and POST. A POST states that the user exists
+// (RFC 7644 §3.3), and is no omission about a known user: otherwise every rehire
+// by such a client would be inactive.
+func TestPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
 	s := newService(t)
 	body := without(t, `"active": true,`, `"startDate": "2026-01-01", `)
 	path := "/Users/" + s.push(body)
@@ -346,8 +349,9 @@ func TestAPostWithoutActiveAfterADeleteIsARehire(t *testing.T) {
 	}
 }
 
-// TestABadDateOverSCIMNamesTheFormat, and no setting of a file.
-func TestABadDateOverSCIMNamesTheFormat(t *testing.T) {
+// TestBadDateOverSCIMNamesTheFormat checks that the error names the format, and
+// no setting of a file.
+func TestBadDateOverSCIMNamesTheFormat(t *testing.T) {
 	s := newService(t)
 	answer := s.must(http.StatusBadRequest, "POST", "/Users", strings.Replace(asa, "2026-01-01", "1 January", 1))
 	if got := answer["detail"]; got != `column startDate: it is not a date in the format YYYY-MM-DD` {

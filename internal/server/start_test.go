@@ -9,10 +9,11 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// TestAPushedStartInTheFutureIsHeld: a client that moves the start of a running employment
-// into the future is answered as always, what it says of the person is taken, and the
-// employment runs on until a person decides. Deactivated, it ends all the same.
-func TestAPushedStartInTheFutureIsHeld(t *testing.T) {
+// TestPushedStartInTheFutureIsHeld checks that a client that moves the start of
+// an active employment into the future gets a normal answer, that its statements
+// about the person apply, and that the employment is unchanged until a decision.
+// A deactivation ends it all the same.
+func TestPushedStartInTheFutureIsHeld(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
 	before := s.people("2026-11-25")

@@ -11,19 +11,19 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// decode reads a body as leniently as encoding/json does: what is refused
-// afterwards may still be about a person's ending, which is recorded.
+// decode parses a body as leniently as encoding/json does: a body that is refused
+// afterwards may still deactivate a person, which is recorded.
 func decode(raw []byte) (body map[string]any, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	return body, d.Decode(&body) == nil && body != nil
 }
 
-// malformedBody says why a body is refused: it is not one JSON object in the sense of
-// RFC 7493 (I-JSON), which two readers cannot understand in two ways, or a name
-// in it has a character that cannot be seen. The detail names no value.
+// malformedBody returns why a body is refused: it is not a single JSON object in
+// the sense of RFC 7493 (I-JSON), which every reader understands in the same way,
+// or a name in it contains an invisible character. The detail contains no value.
 func malformedBody(raw []byte, body map[string]any) (kind, detail string) {
-	if !jsontext.Value(raw).IsValid() || repeats(body) {
+	if !jsontext.Value(raw).IsValid() || hasDuplicateName(body) {
 		return "invalidSyntax", "The body is not one JSON object in UTF-8 in which each name occurs once, whatever its case, and after which nothing follows."
 	}
 	if name, hidden, found := hiddenName("", body); found {
@@ -32,13 +32,13 @@ func malformedBody(raw []byte, body map[string]any) (kind, detail string) {
 	return "", ""
 }
 
-// repeats says whether an object somewhere in v has a name twice, in other case
-// (RFC 7643 §2.1: names are case insensitive).
-func repeats(v any) bool {
+// hasDuplicateName reports whether an object within v has a name twice, in any
+// case (RFC 7643 §2.1: names are case-insensitive).
+func hasDuplicateName(v any) bool {
 	switch v := v.(type) {
 	case []any:
 		for _, element := range v {
-			if repeats(element) {
+			if hasDuplicateName(element) {
 				return true
 			}
 		}
@@ -46,7 +46,7 @@ func repeats(v any) bool {
 		seen := make(map[string]bool, len(v))
 		for name, value := range v {
 			folded := strings.ToLower(name)
-			if seen[folded] || repeats(value) {
+			if seen[folded] || hasDuplicateName(value) {
 				return true
 			}
 			seen[folded] = true
@@ -55,12 +55,12 @@ func repeats(v any) bool {
 	return false
 }
 
-// nameAttributes are those by which people know a user, in lower case.
+// nameAttributes are those that name a user for people, in lower case.
 var nameAttributes = map[string]bool{"username": true, "displayname": true, "nickname": true, "formatted": true, "givenname": true, "familyname": true, "middlename": true,
 	"honorificprefix": true, "honorificsuffix": true}
 
-// hiddenName returns the attribute of a resource or a PATCH that is a name with
-// a hidden character in it. The attribute of v is called name.
+// hiddenName returns the attribute of a resource or a PATCH that is a name with a
+// hidden character. name is the attribute of v.
 func hiddenName(name string, v any) (attribute string, hidden rune, found bool) {
 	switch v := v.(type) {
 	case string:

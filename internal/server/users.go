@@ -25,9 +25,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// users answers for the users of one source. What is pushed is kept as it was
-// pushed, and becomes an HR event in the same transaction: either both happen
-// or neither.
+// users serves the users of one source. It stores what is pushed, and records it
+// as an HR event in the same transaction.
 type users struct {
 	im     *hr.Importer
 	source config.Source
@@ -35,79 +34,79 @@ type users struct {
 	names  map[string]string // of columns
 	log    *slog.Logger
 
-	turn chan struct{} // has room for one: who is alone, among the requests of this process
-	last time.Time     // the newest stamp
+	mutex     chan struct{} // has room for one: the request that holds the lock in this process
+	lastStamp time.Time     // the newest stamp
 
 	sampler sampler
 }
 
-// patience is for how long a push waits for those before it.
-const patience = 10 * time.Second
+// lockTimeout is how long a request waits for earlier ones.
+const lockTimeout = 10 * time.Second
 
-// lockSource waits until nobody else changes the source's users, in this process or
-// in another that serves the same database: what is read is changed before
-// anybody else reads it. Call done afterwards.
+// lockSource locks the source's users against other requests of this process and
+// of other processes on the same database, so that no other request changes a
+// user between reading and writing. The caller calls done afterwards.
 func (u *users) lockSource(r *http.Request) (done func(), err error) {
 	busy := func() error {
-		return tryLater(r, http.StatusServiceUnavailable, time.Second, "Others are at it, or the database does not answer; try again.")
+		return tryLater(r, http.StatusServiceUnavailable, time.Second, "Another request is changing users of this source, or the database does not answer; try again.")
 	}
-	wait, cancel := context.WithTimeout(r.Context(), patience)
+	wait, cancel := context.WithTimeout(r.Context(), lockTimeout)
 	defer cancel()
 	select {
-	case u.turn <- struct{}{}:
+	case u.mutex <- struct{}{}:
 	case <-wait.Done():
 		return nil, busy()
 	}
-	lock, err := u.im.DB.LockWithin(r.Context(), patience, "scim "+u.source.Name)
+	lock, err := u.im.DB.LockWithin(r.Context(), lockTimeout, "scim "+u.source.Name)
 	if err == nil {
 		var newest time.Time
-		if newest, err = u.im.DB.ResourcesChangedAt(r.Context(), u.source.Name); newest.After(u.last) {
-			u.last = newest
+		if newest, err = u.im.DB.ResourcesChangedAt(r.Context(), u.source.Name); newest.After(u.lastStamp) {
+			u.lastStamp = newest
 		}
 	}
 	if err != nil {
 		if lock != nil {
 			lock.Unlock()
 		}
-		<-u.turn
+		<-u.mutex
 		return nil, busy()
 	}
 	return func() {
 		lock.Unlock()
-		<-u.turn
+		<-u.mutex
 	}, nil
 }
 
-// document is what is kept of a user.
+// document is the stored form of a user.
 type document struct {
 	Attributes map[string]any `json:"attributes"`
-	// Pushed is the day on which the user first came, and Ended the last day
-	// before active became false.
+	// Pushed is the day on which the user was first pushed, and Ended the last
+	// day before active became false.
 	Pushed identity.Date `json:"pushed"`
 	Ended  identity.Date `json:"ended,omitempty"`
 }
 
 const (
-	maxPage  = 200
-	mostName = 500 // as the fields that are HR's
+	maxPage       = 200
+	maxNameLength = 500 // like HR's fields
 )
 
 func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Handler, error) {
-	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: names(im.Config.Attributes), log: log, turn: make(chan struct{}, 1)}
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: scimNames(im.Config.Attributes), log: log, mutex: make(chan struct{}, 1)}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
-			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that behov token make made", Primary: true}}},
+			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token created with behov token make", Primary: true}}},
 		ResourceTypes: []scim.ResourceType{{ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: u.kind.Schema,
 			SchemaExtensions: []scim.SchemaExtension{{Schema: u.kind.Extensions[0]}, {Schema: u.kind.Extensions[1]}}, Handler: u}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return u.protocol(u.normalizeRequests(u.located(service))), nil
+	return u.protocol(u.normalizeRequests(u.completeAnswers(service))), nil
 }
 
-// Create implements scim.ResourceHandler (RFC 7644 §3.3). A user who is known and
-// deactivated comes back as who they were.
+// Create implements scim.ResourceHandler (RFC 7644 §3.3). A deactivated user that
+// is known is reactivated.
 func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	done, err := u.lockSource(r)
 	if err != nil {
@@ -115,7 +114,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	}
 	defer done()
 	a := comparableAttributes(attributes)
-	restore(a, "active", true) // silence about active is a yes here only: a POST says that the user is there
+	restore(a, "active", true) // only here a missing active means true, as a POST creates an active user
 	if before, err := u.returningUser(r, a); err != nil || before != nil {
 		if err != nil {
 			return scim.Resource{}, err
@@ -131,9 +130,9 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 	return u.storeUser(r, kept, document{Attributes: a, Pushed: u.im.Today()})
 }
 
-// checkCreationRate refuses a new user when the source has pushed as many within the
-// last hour as it may: who has stolen a token does not fill the database. The
-// client tries again later (located says when). The caller is alone.
+// checkCreationRate refuses a new user when the source has pushed the maximum of
+// new users within the last hour: a stolen token must not fill the database. The
+// client is told to retry later. The caller holds the lock of the source.
 func (u *users) checkCreationRate(r *http.Request, now time.Time) error {
 	most := u.source.NewPeople
 	if most == 0 {
@@ -141,15 +140,15 @@ func (u *users) checkCreationRate(r *http.Request, now time.Time) error {
 	}
 	made, err := u.im.DB.CountCreatedSince(r.Context(), u.source.Name, now.Add(-time.Hour))
 	if err != nil {
-		return internal(err)
+		return internalError(err)
 	}
 	if made < most {
 		return nil
 	}
 	if others, ok := u.sampler.allow("new people", time.Now()); ok {
-		u.log.Warn("new users are put off: the source pushed as many within an hour as new_people_per_hour allows", "source", u.source.Name, "limit", most, "not_logged_before", others)
+		u.log.Warn("new users are refused: the source has reached new_people_per_hour", "source", u.source.Name, "limit", most, "not_logged_before", others)
 	}
-	why := fmt.Sprintf("%d new users were pushed within the last hour, and no more are taken (new_people_per_hour): try again later.", made)
+	why := fmt.Sprintf("%d new users were pushed within the last hour, which is the maximum (new_people_per_hour): try again later.", made)
 	return tryLater(r, http.StatusTooManyRequests, 10*time.Minute, why)
 }
 
@@ -168,7 +167,7 @@ func (u *users) read(r *http.Request, id string) (store.SCIMResource, document, 
 		return kept, document{}, scimerrors.ScimErrorResourceNotFound(id)
 	}
 	if err != nil {
-		return kept, document{}, internal(err)
+		return kept, document{}, internalError(err)
 	}
 	d, err := opened(kept)
 	return kept, d, err
@@ -177,14 +176,15 @@ func (u *users) read(r *http.Request, id string) (store.SCIMResource, document, 
 func opened(kept store.SCIMResource) (document, error) {
 	var d document
 	if err := json.Unmarshal(kept.Body, &d); err != nil {
-		return d, internal(err)
+		return d, internalError(err)
 	}
 	return d, nil
 }
 
-// internal hides what went wrong with us: it may have a value in it.
-func internal(error) error {
-	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "Something went wrong here; nothing was changed."}
+// internalError hides the text of an internal error, which may contain personal
+// data.
+func internalError(error) error {
+	return scimerrors.ScimError{Status: http.StatusInternalServerError, Detail: "Internal server error; nothing was changed."}
 }
 
 func toResource(r *http.Request, kept store.SCIMResource, d document) scim.Resource {
@@ -196,8 +196,8 @@ func toResource(r *http.Request, kept store.SCIMResource, d document) scim.Resou
 
 func version(kept store.SCIMResource) string { return fmt.Sprintf(`W/"%d"`, kept.Version) }
 
-// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1). A client that
-// leaves a whole extension out does not know it: what the extension said stays.
+// Replace implements scim.ResourceHandler (RFC 7644 §3.5.1). When a client omits
+// a whole extension it does not support it: the extension's values are kept.
 func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttributes) (scim.Resource, error) {
 	return u.change(r, id, func(before map[string]any) (map[string]any, error) {
 		after := comparableAttributes(attributes)
@@ -213,18 +213,18 @@ func (u *users) Replace(r *http.Request, id string, attributes scim.ResourceAttr
 	})
 }
 
-// unstated is what a change leaves as it was when it does not state it: nobody
-// becomes active, begins on another day or is unmasked by silence.
-type unstated struct{ active, start, protected any }
+// defaults holds values that an omission does not change: no user becomes active,
+// starts on another day or is unmasked by an omission.
+type defaults struct{ active, start, protected any }
 
-func unstatedIn(attributes map[string]any) unstated {
+func unstatedIn(attributes map[string]any) defaults {
 	own := view(attributes).object(EmploymentURN)
-	return unstated{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
+	return defaults{active: attributes["active"], start: own["startDate"], protected: own["protected"]}
 }
 
-// restoreTo puts back into attributes what they do not state. The start belongs
-// to an employment: another employment has a start of its own.
-func (b unstated) restoreTo(attributes map[string]any, sameEmployment bool) {
+// restoreTo adds to attributes the values that they omit. The start belongs to an
+// employment: another employment has a start of its own.
+func (b defaults) restoreTo(attributes map[string]any, sameEmployment bool) {
 	restore(attributes, "active", b.active)
 	own, _ := attributes[EmploymentURN].(map[string]any)
 	if own == nil {
@@ -239,7 +239,7 @@ func (b unstated) restoreTo(attributes map[string]any, sameEmployment bool) {
 	}
 }
 
-// restore sets a value that is not there to what it was, if it was anything.
+// restore sets a missing value to its earlier one, if any.
 func restore(in map[string]any, name string, before any) {
 	if scimtype.Empty(in[name]) && before != nil {
 		in[name] = before
@@ -268,7 +268,7 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	if err := stale(r, kept); err != nil {
+	if err := checkVersion(r, kept); err != nil {
 		return scim.Resource{}, err
 	}
 	employment, before := employmentOf(kept.Key, d.Attributes), unstatedIn(d.Attributes)
@@ -279,9 +279,9 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	before.restoreTo(d.Attributes, !another)
 	if another {
 		if d.Ended == "" {
-			// The one before would go on for ever, with nobody to end it.
+			// The earlier employment would never end.
 			e := scimerrors.ScimErrorMutability
-			e.Detail = "employmentId: it stays while the user is active; end this employment first (active false), or push another user for another employment"
+			e.Detail = "employmentId: it cannot change while the user is active; end this employment first (active false), or push another user for another employment"
 			return scim.Resource{}, e
 		}
 		d.Pushed = u.im.Today()
@@ -292,16 +292,16 @@ func (u *users) change(r *http.Request, id string, f func(map[string]any) (map[s
 	return u.storeUser(r, kept, d)
 }
 
-// stale refuses a change to a version that is not there any more (RFC 7644 §3.14).
-func stale(r *http.Request, kept store.SCIMResource) error {
+// checkVersion refuses a change to an outdated version (RFC 7644 §3.14).
+func checkVersion(r *http.Request, kept store.SCIMResource) error {
 	if match := r.Header.Values("If-Match"); len(match) > 0 && !matches(match, version(kept)) {
 		return scimerrors.ScimError{Status: http.StatusPreconditionFailed, Detail: "The resource was changed meanwhile."}
 	}
 	return nil
 }
 
-// Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source takes the
-// employment back.
+// Delete implements scim.ResourceHandler (RFC 7644 §3.6): the source withdraws
+// the employment.
 func (u *users) Delete(r *http.Request, id string) error {
 	done, err := u.lockSource(r)
 	if err != nil {
@@ -312,7 +312,7 @@ func (u *users) Delete(r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := stale(r, kept); err != nil {
+	if err := checkVersion(r, kept); err != nil {
 		return err
 	}
 	fields, err := u.fields(r, kept.Key, d)
@@ -326,27 +326,27 @@ func (u *users) Delete(r *http.Request, id string) error {
 	return err
 }
 
-// storeUser records what a user's attributes say as HR's word, and keeps them. The
-// import has the warnings.
+// storeUser records a user's attributes as HR events, and stores them. The import
+// records the warnings.
 func (u *users) storeUser(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
-	delete(d.Attributes, "password") // never kept, and nobody signs in here
+	delete(d.Attributes, "password") // never stored, as users do not sign in to behov
 	d.Ended = u.lastActiveDay(d)
 	name, err := userName(d.Attributes)
 	if err == nil {
-		err = onePrimary(u.kind, d.Attributes)
+		err = checkSinglePrimary(u.kind, d.Attributes)
 	}
 	if err != nil {
 		return scim.Resource{}, err
 	}
 	body, err := json.Marshal(d)
 	if err != nil {
-		return scim.Resource{}, internal(err)
+		return scim.Resource{}, internalError(err)
 	}
 	fields, err := u.fields(r, kept.Key, d)
 	if err != nil {
 		return scim.Resource{}, err
 	}
-	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.last // the stamp of fields
+	kept.Body, kept.Version, kept.Changed = body, kept.Version+1, u.lastStamp // the stamp of fields
 	err = u.deliver(r, fields, warnings, func(tx *store.Tx, person identity.PersonID) error {
 		kept.Person = person
 		return tx.PutResource(r.Context(), kept, name, view(d.Attributes).text("externalId"))
@@ -357,7 +357,8 @@ func (u *users) storeUser(r *http.Request, kept store.SCIMResource, d document, 
 	return toResource(r, kept, d), nil
 }
 
-// lastActiveDay is the last day before the user became inactive; empty for an active one.
+// lastActiveDay returns the last day before the user was deactivated; empty for
+// an active one.
 func (u *users) lastActiveDay(d document) identity.Date {
 	if active, _ := d.Attributes["active"].(bool); active {
 		return ""
@@ -375,15 +376,15 @@ func userName(attributes map[string]any) (string, error) {
 		return "", invalid("userName: it is empty")
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "", invalid("userName: it has a line break or another control character in it")
-	case utf8.RuneCountInString(name) > mostName:
-		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", mostName))
+	case utf8.RuneCountInString(name) > maxNameLength:
+		return "", invalid(fmt.Sprintf("userName: it is longer than %d characters", maxNameLength))
 	}
 	return name, nil
 }
 
-// onePrimary refuses a list with more than one value that is primary (RFC 7643
-// §2.4): which of them is meant is anybody's guess.
-func onePrimary(kind scimtype.Type, attributes map[string]any) error {
+// checkSinglePrimary refuses a list with more than one primary value (RFC 7643
+// §2.4).
+func checkSinglePrimary(kind scimtype.Type, attributes map[string]any) error {
 	for _, a := range kind.Schema.Attributes {
 		list, _ := attributes[a.Name()].([]any)
 		if len(scimtype.Primaries(list)) > 1 {
@@ -399,7 +400,7 @@ func invalid(detail string) error {
 	return e
 }
 
-// comparableAttributes leaves out what is nothing, and what behov says itself.
+// comparableAttributes leaves out empty values and those that behov sets itself.
 func comparableAttributes(attributes map[string]any) map[string]any {
 	out := map[string]any{}
 	for name, v := range attributes {

@@ -170,13 +170,13 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 	case store.AwayAlert:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
-		// Another process may have seen the target answer again.
-		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed == "" && s.Now().Sub(state.Read()) < c.Alerts.Away {
+		// Perhaps somebody else than us found out, and it answers again.
+		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed == "" && s.Now().Sub(state.Read()) < c.Alerts.Unavailable {
 			return nil, err
 		}
 		a.Title = "Does not answer: " + of.Subject
-		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners has none.",
-			of.Subject, c.Alerts.Away, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
+		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners have none.",
+			of.Subject, c.Alerts.Unavailable, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
 	case store.EvaluatorAlert:
 		return s.evaluatorAlert(ctx, c, a)

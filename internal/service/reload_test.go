@@ -60,7 +60,7 @@ func TestNewRules(t *testing.T) {
 		write("policy.csv", rules)
 		again <- os.Interrupt
 		town.until("another database is refused", 30*time.Second, func() bool {
-			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "another database")
+			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "the database or the key changed")
 		})
 		panicking.Store(true)
 		again <- os.Interrupt

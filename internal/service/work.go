@@ -138,7 +138,7 @@ func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err err
 	}
 	since, until := s.health.recordFailure(target, s.Now(), after)
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
-	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Away {
+	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Unavailable {
 		if err := s.enqueue(context.Background(), store.AlertJob{About: store.AwayAlert, Subject: target}); err != nil {
 			s.Log.Error("the alert that a target does not answer was not sent", "target", target, "error", err)
 		}

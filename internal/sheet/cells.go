@@ -17,65 +17,67 @@ import (
 // #NAME? and #DIV/0!, also in other languages, as #VÄRDEFEL! and #NAMN?.
 var errorText = regexp.MustCompile(`^(#N/A|#NV|#I/T|#N/D|#\p{Lu}[\p{Lu}0/_]{0,20}[!?]|Err:[0-9]{3})$`)
 
-// WithoutValue says why a field of the last record of a sheet has no value though
-// something is in it; empty where it has one.
+// WithoutValue returns why a field of the last record has no value although its
+// cell is not empty; empty where it has one.
 func WithoutValue(s Sheet, field int, text string) string {
 	if t, ok := s.(*table); ok && t.faults[field] != "" {
 		return t.faults[field]
 	}
-	// Every field of a file comes by here, and few begin so.
+	// Every field of a file is checked here, and few begin with it.
 	if text = strings.TrimSpace(text); len(text) < 50 && (strings.HasPrefix(text, "#") || strings.HasPrefix(text, "Err:")) && errorText.MatchString(text) {
-		return showsError(text)
+		return isErrorText(text)
 	}
 	return ""
 }
 
-// uncounted is the text of a cell whose formula has no value: it is not empty.
-const uncounted = "="
+// uncalculated is the text of a cell whose formula has no cached value: the cell
+// is not empty.
+const uncalculated = "="
 
 const (
 	noValue = "it is a formula whose value is not in the file: open and save the file in Excel, or export values"
 	covered = "the cell is merged with another one, and has no value of its own: take the merging back, and write the value into each row"
 )
 
-// showsError says why a text that a spreadsheet shows in place of a value is none.
-func showsError(text string) string {
+// isErrorText returns why a text that a spreadsheet shows in place of a value is
+// none.
+func isErrorText(text string) string {
 	return "the cell shows the error " + text + ": correct the formula, or what it reads"
 }
 
-// odd is a cell of which the library does not say what is in it.
-type odd struct {
+// oddCell is a cell whose content the library returns incompletely.
+type oddCell struct {
 	row, column int
 	text, why   string
 }
 
-// merge is a range of cells that are merged, from 1.
+// merge is a range of merged cells, from 1.
 type merge struct{ row, column, toRow, toColumn int }
 
 // sheetCells are the odd cells and the merges of a sheet, in order.
 type sheetCells struct {
-	odd    []odd
+	odd    []oddCell
 	merges []merge
 }
 
-// What a sheet may have at most of them.
+// Their maximum numbers in a sheet.
 const (
 	mostOdd    = 5_000_000
-	mostWide   = 1 << 14 // columns, empty ones too
+	mostWide   = 1 << 14 // columns, including empty ones
 	mostMerges = 100_000
 )
 
-// numberKind is what a number format adds to a number: with percent a sign and two
-// digits, otherwise zeros at its start up to a length.
+// numberKind is what a number format adds to a number: percent adds a sign and
+// two digits, others leading zeros up to a length.
 type numberKind struct {
 	percent bool
 	zeros   int
 	asShown bool // a date or a time of day
 }
 
-// readTab reads a sheet of Excel's format through, as the library that reads the
-// cells ends silently where the XML is broken, takes rows that go back for one row,
-// and says neither which cells have errors nor which are merged.
+// readTab parses a sheet of an Excel workbook itself, as the library that reads
+// the cells stops silently at malformed XML, merges rows that are out of order,
+// and reports neither error cells nor merged ones.
 func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
 	d := xml.NewDecoder(bytes.NewReader(content))
 	deep, row, column := 0, 0, 0
@@ -144,7 +146,7 @@ func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
 					if len(cells.odd) == mostOdd {
 						return nil, fmt.Errorf("it has more than %d cells with errors or with formats that change what they show", mostOdd)
 					}
-					cells.odd = append(cells.odd, odd{row, column, text, why})
+					cells.odd = append(cells.odd, oddCell{row, column, text, why})
 				}
 			}
 			deep--
@@ -153,17 +155,17 @@ func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
 	}
 }
 
-// cellXML is a cell that is being read.
+// cellXML is the cell being parsed.
 type cellXML struct {
 	kind              string // of ECMA-376 Part 1, 18.18.11
 	number            numberKind
 	v                 []byte
 	formula, hasValue bool
 	inValue           bool
-	inside            int // how deep it is; zero outside of one
+	inside            int // nesting depth; zero outside of a cell
 }
 
-// odd says what is in a cell where the library says otherwise.
+// odd returns the content of a cell where the library returns another one.
 func (c *cellXML) odd() (text, why string, is bool) {
 	v := string(bytes.TrimSpace(c.v))
 	switch {
@@ -171,13 +173,13 @@ func (c *cellXML) odd() (text, why string, is bool) {
 		if v == "" {
 			v = "#N/A"
 		}
-		return v, showsError(v), true
+		return v, isErrorText(v), true
 	case c.formula && (!c.hasValue || v == "" && c.kind != "str"): // an empty text is a value
-		return uncounted, noValue, true
+		return uncalculated, noValue, true
 	case c.kind != "" && c.kind != "n" || v == "" || c.number.asShown:
 		return "", "", false
 	case !c.number.percent && c.number.zeros == 0 && len(v) <= 15 && !strings.ContainsAny(v, "eE"):
-		return "", "", false // as it is, and most are
+		return "", "", false // unchanged, as most are
 	}
 	text, ok := c.number.show(v)
 	return text, "", ok
@@ -205,11 +207,12 @@ func (k numberKind) show(v string) (string, bool) {
 	return digits, true
 }
 
-// mostExponent is how large or small a number may be that is written in full.
+// mostExponent is the largest exponent, of either sign, of a number that is
+// written in full.
 const mostExponent = 1e30
 
-// inFull writes a number without an exponent. What has no fraction is exact, and
-// what has one has 15 digits, as many as a spreadsheet knows.
+// inFull writes a number without an exponent. An integer is exact, and a fraction
+// has 15 digits, the precision of a spreadsheet.
 func inFull(v string) (string, bool) {
 	if strings.Trim(v, "0123456789") == "" && v != "" {
 		return v, true
@@ -227,7 +230,7 @@ func inFull(v string) (string, bool) {
 	return strconv.FormatFloat(f, 'f', -1, 64), true
 }
 
-// hundredfold moves the point of a number without a sign.
+// hundredfold multiplies an unsigned number by 100.
 func hundredfold(digits string) string {
 	whole, fraction, _ := strings.Cut(digits, ".")
 	for len(fraction) < 2 {
@@ -243,7 +246,7 @@ func hundredfold(digits string) string {
 	return whole + "." + fraction
 }
 
-// mergeOf reads a range as A2:B4.
+// mergeOf parses a range such as A2:B4.
 func mergeOf(ref string) (merge, bool) {
 	from, to, ok := strings.Cut(strings.ReplaceAll(ref, "$", ""), ":")
 	column, row := columnOf(from)
@@ -251,14 +254,15 @@ func mergeOf(ref string) (merge, bool) {
 	return merge{row, column, toRow, toColumn}, ok && row > 0 && column > 0 && toRow >= row && toColumn >= column
 }
 
-// cellsAt goes through the odd cells and the merges of a sheet with its rows.
+// cellsAt iterates over the odd cells and the merges of a sheet together with its
+// rows.
 type cellsAt struct {
 	*sheetCells
-	active []merge // those that the row may be in
+	active []merge // those that may contain the row
 }
 
-// row puts into the fields of a row what its odd cells have, and says of the
-// fields without a value why. Rows are asked for in their order.
+// row replaces the fields of a row that are odd cells, and returns why fields
+// have no value. The caller passes rows in their order.
 func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) {
 	for len(c.merges) > 0 && c.merges[0].row <= n {
 		c.active, c.merges = append(c.active, c.merges[0]), c.merges[1:]

@@ -21,14 +21,14 @@ var encodings = map[string]encoding.Encoding{
 	"utf-16": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16le": unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), "utf-16be": unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
 }
 
-// Encodings are the names that a Layout can have.
+// Encodings are the valid encodings of a Layout.
 func Encodings() []string { return append([]string{"utf-8"}, slices.Sorted(maps.Keys(encodings))...) }
 
-// decode brings a file to UTF-8 without a byte order mark. Without a name the
-// encoding is found out: by a byte order mark, as UTF-8 when it is, and else as
-// the one that Western Windows writes, which is said as a warning. A file that
-// is UTF-8 but for a few bytes is UTF-8: the bytes stay as they are, and so do
-// single NUL bytes, for the reader of the fields to refuse.
+// decode converts a file to UTF-8 without a byte order mark. Without a name it
+// detects the encoding: by a byte order mark, or as UTF-8 when it is valid, and
+// otherwise as windows-1252, with a warning. A file that is UTF-8 except for a
+// few bytes is UTF-8: these bytes, and single NUL bytes, are kept for the reader
+// of the fields to refuse.
 func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, error) {
 	name := l.Encoding
 	if e := encodings[name]; e != nil {
@@ -81,8 +81,8 @@ func isText(content []byte) bool {
 	return n*20 <= len(content)
 }
 
-// tally counts the characters of more than one byte in a text that is to be
-// UTF-8, and the bytes that are of no character.
+// tally counts the multi-byte characters of a text that should be UTF-8, and the
+// bytes that belong to no character.
 func tally(content []byte) (letters, broken int) {
 	for len(content) > 0 {
 		r, size := utf8.DecodeRune(content)
@@ -97,8 +97,8 @@ func tally(content []byte) (letters, broken int) {
 	return letters, broken
 }
 
-// onlyCut says whether each byte that is not UTF-8 is the first half of a letter
-// such as å: what Western Windows means by that byte is no letter of the North.
+// onlyCut reports whether each invalid byte is the first half of a letter such as
+// å, whose meaning in windows-1252 is no Nordic letter.
 func onlyCut(content []byte) bool {
 	for len(content) > 0 {
 		r, size := utf8.DecodeRune(content)
@@ -110,7 +110,7 @@ func onlyCut(content []byte) bool {
 	return true
 }
 
-// firstNotUTF8 returns the line on which a text ceases to be UTF-8.
+// firstNotUTF8 returns the line of the first invalid byte.
 func firstNotUTF8(content []byte) (line int, ok bool) {
 	if utf8.Valid(content) {
 		return 0, true

@@ -14,11 +14,11 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// openExcel opens a workbook of Excel. Texts are as they are, dates in the form of
-// ISO 8601, and numbers in full, whatever their format hides or rounds.
+// openExcel opens an Excel workbook. Texts are unchanged, dates are in the form
+// of ISO 8601, and numbers are in full, whatever their format hides or rounds.
 func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
 	defer func() {
-		if p := recover(); p != nil { // of the library, at what no program wrote
+		if p := recover(); p != nil { // the library panics on malformed files
 			s, warning, err = nil, nil, broken(file, "", errors.New("it is none that a program wrote"))
 		}
 	}()
@@ -29,7 +29,7 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.
 	if err := checkSizes(file, z); err != nil {
 		return nil, nil, err
 	}
-	// Nothing is unpacked to disk: what is in it is personal.
+	// Nothing is unpacked to disk, as it is personal data.
 	f, err := excelize.OpenReader(bytes.NewReader(content), excelize.Options{UnzipSizeLimit: mostUnpacked, UnzipXMLSizeLimit: mostUnpacked})
 	if err != nil {
 		return nil, nil, broken(file, "", errors.New("it is damaged, or protected with a password"))
@@ -40,7 +40,7 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.
 	}
 	parts := partsOf(f, cells)
 	var names []string
-	charts := chartsOf(z) // which have no rows, and are among the sheets
+	charts := chartsOf(z) // charts have no rows, and are among the sheets
 	for _, name := range f.GetSheetList() {
 		if cells[parts[name]] == nil && charts > 0 && !sameName(name, l.TabName) {
 			charts--
@@ -64,7 +64,7 @@ func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.
 	})
 }
 
-// chartsOf counts the sheets that are charts.
+// chartsOf returns the number of chart sheets.
 func chartsOf(z *zip.Reader) (n int) {
 	for _, part := range z.File {
 		if name := strings.ToLower(part.Name); strings.HasPrefix(name, "xl/chartsheets/") && strings.HasSuffix(name, ".xml") {
@@ -74,7 +74,7 @@ func chartsOf(z *zip.Reader) (n int) {
 	return n
 }
 
-// readParts checks what the library reads without looking, and returns the cells
+// readParts checks what the library reads without limits, and returns the cells
 // of each part that is a sheet.
 func readParts(f *excelize.File, kinds []numberKind) (cells map[string]*sheetCells, err error) {
 	cells = map[string]*sheetCells{}
@@ -110,14 +110,13 @@ func readParts(f *excelize.File, kinds []numberKind) (cells map[string]*sheetCel
 	return cells, err
 }
 
-// isTab says whether a part of a workbook is a sheet.
+// isTab reports whether a part of a workbook is a sheet.
 func isTab(name string, content []byte) bool {
 	return strings.HasPrefix(strings.ToLower(name), "xl/worksheets/") && !strings.HasSuffix(name, ".rels") || bytes.Contains(content, []byte("sheetData"))
 }
 
-// partsOf returns in which part of the workbook each sheet is. The library knows
-// and does not say it, so it reads for a moment sheets that have their own parts'
-// names in them.
+// partsOf returns the part of each sheet. The library does not expose it, so
+// partsOf gives the library sheets that contain their own part's name.
 func partsOf(f *excelize.File, cells map[string]*sheetCells) map[string]string {
 	names, contents := map[string]string{}, map[string]any{}
 	for part := range cells {
@@ -179,9 +178,9 @@ const (
 	midnight  = " 00:00:00"
 )
 
-// plainNumbers gives the cells that show a date the form of ISO 8601, for what they
-// show depends on the reader's own settings, and other numbers none. It returns
-// what the format of each style adds to a number.
+// plainNumbers gives date cells the form of ISO 8601, as their display depends on
+// the reader's settings, and removes the format of other numbers. It returns what
+// the format of each style adds to a number.
 func plainNumbers(f *excelize.File) []numberKind {
 	if f.Styles == nil || f.Styles.CellXfs == nil {
 		return nil
@@ -191,7 +190,7 @@ func plainNumbers(f *excelize.File) []numberKind {
 		return nil
 	}
 	iso := f.Styles.CellXfs.Xf[id].NumFmtID
-	own, none := map[int]string{}, 1<<20 // which is no format
+	own, none := map[int]string{}, 1<<20 // an unused format ID
 	if f.Styles.NumFmts != nil {
 		for _, n := range f.Styles.NumFmts.NumFmt {
 			if n != nil {
@@ -224,43 +223,43 @@ func plainNumbers(f *excelize.File) []numberKind {
 
 func ptr[T any](v T) *T { return &v }
 
-// datesBuiltIn says whether a number format without a code shows a date (ECMA-376
-// Part 1, 18.8.30, with those of East Asia).
+// datesBuiltIn reports whether a number format without a code shows a date
+// (ECMA-376 Part 1, 18.8.30, with those of East Asia).
 func datesBuiltIn(id int) bool {
 	return id >= 14 && id <= 17 || id == 22 || id >= 27 && id <= 31 || id == 36 || id >= 50 && id <= 54 || id == 57 || id == 58
 }
 
-// timesBuiltIn says the same of times of day.
+// timesBuiltIn reports the same for times of day.
 func timesBuiltIn(id int) bool {
 	return id >= 18 && id <= 21 || id >= 32 && id <= 35 || id >= 45 && id <= 47 || id == 55 || id == 56
 }
 
-// notInFormat is what a number format shows as it is: text in quotes, characters
-// behind a backslash or an underscore, and what stands in brackets.
+// notInFormat matches the literal parts of a number format: text in quotes,
+// characters after a backslash or an underscore, and text in brackets.
 var notInFormat = regexp.MustCompile(`"[^"]*"|\\.|_.|\*.|\[[^\]]*\]`)
 
-// shown is what a number format shows of a number that is above zero.
+// shown returns the part of a number format for positive numbers.
 func shown(code string) string {
 	first, _, _ := strings.Cut(notInFormat.ReplaceAllString(code, ""), ";")
 	return first
 }
 
-// showsDate says whether a number format has a day or a year in it.
+// showsDate reports whether a number format contains a day or a year.
 func showsDate(code string) bool {
 	first := shown(code)
 	return !strings.EqualFold(first, "general") && strings.ContainsAny(first, "yYdD")
 }
 
-// elapsed is a time that is longer than a day.
+// elapsed matches a duration longer than a day.
 var elapsed = regexp.MustCompile(`(?i)\[(h+|m+|s+)\]`)
 
-// showsTime says whether a number format has a time of day in it, and no date.
+// showsTime reports whether a number format contains a time of day, and no date.
 func showsTime(code string) bool {
 	first := shown(code)
 	return !strings.EqualFold(first, "general") && (strings.ContainsAny(first, "hHsS") || elapsed.MatchString(code))
 }
 
-// kindOf says what a number format adds to a number.
+// kindOf returns what a number format adds to a number.
 func kindOf(code string) numberKind {
 	first := shown(code)
 	whole, _, _ := strings.Cut(first, ".")

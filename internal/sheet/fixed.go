@@ -12,12 +12,12 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// position is where a column is in each line: the characters from-to, from 1.
+// position is the position of a column in each line: characters from-to, from 1.
 type position struct{ from, to int }
 
 var positionText = regexp.MustCompile(`^([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?$`)
 
-// parsePosition reads 1-10, or 5 for a single character.
+// parsePosition parses 1-10, or 5 for a single character.
 func parsePosition(name string) (position, bool) {
 	m := positionText.FindStringSubmatch(name)
 	if m == nil {
@@ -31,12 +31,12 @@ func parsePosition(name string) (position, bool) {
 	return position{from, to}, from <= to
 }
 
-// fixed reads lines whose columns have their places.
+// fixed reads lines with columns at fixed positions.
 type fixed struct {
 	file      string
 	text      []byte
 	line      int
-	skip      int // lines at the top that are no records
+	skip      int // lines at the top to ignore
 	names     []string
 	positions []position
 	fields    []string
@@ -63,8 +63,8 @@ func newFixed(file string, text []byte, l Layout) (*fixed, error) {
 // Header implements Sheet.
 func (s *fixed) Header() ([]string, error) { return s.names, nil }
 
-// Next implements Sheet. What a line ends before is empty, for programs leave out
-// the blanks at its end.
+// Next implements Sheet. Columns beyond the end of a line are empty, as programs
+// omit trailing blanks.
 func (s *fixed) Next() ([]string, int, error) {
 	for len(s.text) > 0 {
 		var one []byte
@@ -106,8 +106,8 @@ func (s *fixed) HeaderLine() int { return 1 }
 // Tab implements Sheet.
 func (s *fixed) Tab() string { return "" }
 
-// CheckColumn says what is wrong with the name of a column in a format whose names
-// are XPaths or positions; nil when nothing is.
+// CheckColumn returns the error in the name of a column in a format whose names
+// are XPaths or positions; nil when it is valid.
 func (l Layout) CheckColumn(name string) error {
 	switch l.Format {
 	case "fixed":

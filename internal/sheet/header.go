@@ -16,23 +16,23 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// mostBefore is how many lines at the top are looked at for the header.
+// mostBefore is how many lines at the top are searched for the header.
 const (
 	mostBefore = 50
 	mostHeader = 64 << 10 // bytes of such a line
 )
 
-// separatorLine tells Excel what separates fields, and has none.
+// separatorLine tells Excel the delimiter, and is no header.
 var separatorLine = regexp.MustCompile(`^"?(?i:sep)=(.)"?\r?$`)
 
-// headerPlace is where the names of the columns are: behind so many bytes, which
-// are so many lines. comma is zero where it was not found out.
+// headerPlace is the position of the header: after a number of bytes and lines.
+// comma is zero where it was not detected.
 type headerPlace struct {
 	offset, lines int
 	comma         rune
 }
 
-// matches counts the names that a reader looks for among the fields of a row.
+// matches returns how many of the wanted names are among the fields of a row.
 func (l Layout) matches(fields []string) int {
 	n := 0
 	clean := make([]string, 0, len(fields))
@@ -49,8 +49,8 @@ func (l Layout) matches(fields []string) int {
 	return n
 }
 
-// FindName returns the one of the header's names that is a name but for case and
-// surrounding space; false when none is, or several are.
+// FindName returns the header's name that equals a name, ignoring case and
+// surrounding space; false when none or several do.
 func FindName(header []string, name string) (at int, found bool) {
 	for i, other := range header {
 		if sameName(other, name) {
@@ -63,13 +63,13 @@ func FindName(header []string, name string) (at int, found bool) {
 	return at, found
 }
 
-// enough is how many names make of a row the header: one may be a title, and two
-// stand in a sentence.
+// enough is how many names make a row the header: one may be a title, and two
+// may be in a sentence.
 func (l Layout) enough() int { return min(3, len(l.Columns)) }
 
-// findHeader finds the line of column names in CSV: the one that Layout says, or
-// the first of those with most of the names that are looked for, or the first one
-// that is not empty. With it, it finds the delimiter.
+// findHeader finds the header of a CSV file: the configured line, or the first of
+// the lines with most of the wanted names, or the first one that is not empty. It
+// also detects the delimiter.
 func (l Layout) findHeader(text []byte) headerPlace {
 	at := headerPlace{comma: l.Delimiter}
 	if line, _, _ := bytes.Cut(text, []byte("\n")); separatorLine.Match(line) {
@@ -116,7 +116,7 @@ func (l Layout) findHeader(text []byte) headerPlace {
 	return at
 }
 
-// split splits a line into its fields, as far as it can be.
+// split splits a line into its fields as well as possible.
 func split(line []byte, comma rune) []string {
 	r := csv.NewReader(bytes.NewReader(line))
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, true
@@ -129,8 +129,8 @@ func split(line []byte, comma rune) []string {
 
 // rows are the rows of a sheet in a workbook, from the first one.
 type rows interface {
-	// next returns the next row and its number, from 1, and of the fields without a
-	// value why. io.EOF is the end, and any other error is about the whole file.
+	// next returns the next row, its number from 1, and why fields have no value.
+	// io.EOF is the end; any other error concerns the whole file.
 	next() (fields []string, row int, faults map[int]string, err error)
 }
 
@@ -192,7 +192,7 @@ func newTable(file, tab string, r rows, l Layout) (*table, error) {
 		}
 	}
 	if best < 0 {
-		return t, nil // there is none, and Header says so
+		return t, nil // there is none, which Header reports
 	}
 	t.header, t.headerRow = t.ahead[best].fields, t.ahead[best].row
 	t.ahead = t.ahead[best+1:]
@@ -259,8 +259,8 @@ func (t *table) Header() ([]string, error) {
 	return t.header, nil
 }
 
-// Next implements Sheet. Cells that are empty at the end of a row are there, for a
-// sheet has no rows that are cut short.
+// Next implements Sheet. Empty cells at the end of a row are restored, as a sheet
+// has no truncated rows.
 func (t *table) Next() ([]string, int, error) {
 	var fields []string
 	var row int

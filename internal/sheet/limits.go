@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// What the sheets of a workbook may have at most, together. It is counted before
-// they are read, for to read them takes long.
+// The limits of the sheets of a workbook together. They are counted before the
+// sheets are parsed, as parsing is slow.
 const (
 	mostCells = 20_000_000
 	mostTags  = 4 * mostCells // a cell, its value, and the end of both
@@ -21,15 +21,14 @@ var errText = fmt.Errorf("a text in it has more than %d MB", mostText>>20)
 
 var errCells = fmt.Errorf("it has more than %d million cells: it is no export; delete the empty rows and columns behind it, or export CSV", mostCells/1_000_000)
 
-// withoutEmptyEnd returns a sheet of Excel's format without the rows at its end in
-// which nothing is but empty cells, which are many where a whole column has a
-// format.
+// withoutEmptyEnd returns an Excel sheet without the rows at its end that have
+// only empty cells, which are many where a whole column has a format.
 func withoutEmptyEnd(content []byte) []byte {
 	end := bytes.LastIndex(content, []byte("</sheetData>"))
 	if end < 0 {
 		return content
 	}
-	last := end // of what has only empty cells behind it
+	last := end // the end of the content that has only empty cells after it
 	for last > 0 {
 		from := bytes.LastIndexByte(content[:last], '<')
 		if from < 0 || !emptyCell(content[from:last]) {
@@ -41,14 +40,14 @@ func withoutEmptyEnd(content []byte) []byte {
 	if row < 0 {
 		return content
 	}
-	from := last + row + len("</row>") // of the last row with something in it
+	from := last + row + len("</row>") // of the last row with content
 	if !onlyEmptyCells(content[from:end]) {
 		return content
 	}
 	return append(bytes.Clone(content[:from]), content[end:]...)
 }
 
-// emptyCell says whether XML is one tag of a row or of a cell.
+// emptyCell reports whether XML is one tag of a row or of a cell.
 func emptyCell(x []byte) bool {
 	x = bytes.TrimRight(x, " \t\r\n")
 	for _, tag := range []string{"<c ", "<c/", "<c>", "</c>", "<row ", "<row/", "<row>", "</row>"} {
@@ -59,7 +58,7 @@ func emptyCell(x []byte) bool {
 	return false
 }
 
-// onlyEmptyCells says whether XML is nothing but rows and cells.
+// onlyEmptyCells reports whether XML contains only rows and cells.
 func onlyEmptyCells(x []byte) bool {
 	inRow, inCell := false, false
 	for len(x) > 0 {
@@ -96,7 +95,7 @@ func onlyEmptyCells(x []byte) bool {
 	return !inRow && !inCell
 }
 
-// checkTab refuses a sheet of Excel's format that has more than any has.
+// checkTab refuses an Excel sheet that exceeds the limits.
 func checkTab(content []byte) error {
 	for from := 0; from < len(content); from += mostText {
 		if part := content[from:]; len(part) >= mostText && bytes.IndexByte(part[:mostText], '<') < 0 {
@@ -119,7 +118,7 @@ func checkTab(content []byte) error {
 	return nil
 }
 
-// countCells counts the cells of a sheet, as far as they can be told.
+// countCells returns an estimate of the cells of a sheet.
 func countCells(content []byte) (cells int) {
 	for _, c := range []string{"<c ", "<c>", "<c/>", ":c ", ":c>", ":c/>"} {
 		cells += bytes.Count(content, []byte(c))
@@ -127,11 +126,11 @@ func countCells(content []byte) (cells int) {
 	return cells
 }
 
-// checkTags refuses a part that has too many tags, without reading it as XML.
+// checkTags refuses a part that has too many tags, without parsing it.
 func checkTags(z *zip.Reader, part string) error {
 	f, err := z.Open(part)
 	if err != nil {
-		return nil // what is missing is said where it is read
+		return nil // a missing part is reported where it is read
 	}
 	defer f.Close() //nolint:errcheck // reading
 	block, tags := make([]byte, mostText), 0

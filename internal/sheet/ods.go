@@ -13,7 +13,7 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// openODS opens a workbook of LibreOffice (OASIS OpenDocument 1.3, part 3, 9).
+// openODS opens a LibreOffice workbook (OASIS OpenDocument 1.3, part 3, 9).
 func openODS(file string, content []byte, l Layout) (Sheet, *policy.Problem, error) {
 	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
@@ -38,14 +38,14 @@ func openODS(file string, content []byte, l Layout) (Sheet, *policy.Problem, err
 	})
 }
 
-// mostAlike is how often a row with something in it may be repeated.
+// mostAlike is how often a row with content may be repeated.
 const (
 	mostTabs  = 1000
 	mostAlike = 10_000
 )
 
-// tabsOfODS returns the names of the sheets, in order. It reads the file through,
-// so that one that is broken is known before its rows are.
+// tabsOfODS returns the names of the sheets, in order. It parses the whole file,
+// so that a malformed one is known before its rows are read.
 func tabsOfODS(z *zip.Reader) (names []string, err error) {
 	d, closer, err := decodeODS(z)
 	if err != nil {
@@ -97,7 +97,7 @@ func attribute(e xml.StartElement, name string) string {
 	return ""
 }
 
-// repeated returns how often a row or a cell is there.
+// repeated returns the repeat count of a row or a cell.
 func repeated(e xml.StartElement, name string) int {
 	n, err := strconv.Atoi(attribute(e, name))
 	if err != nil || n < 1 {
@@ -111,13 +111,13 @@ type odsRows struct {
 	file, tab string
 	d         *xml.Decoder
 	row       int
-	again     int // how often the last row is there still
+	again     int // remaining repetitions of the last row
 	fields    []string
 	faults    map[int]string
 	ended     bool
 }
 
-// newODSRows goes to the sheet with the name.
+// newODSRows moves to the sheet with the name.
 func newODSRows(file, tab string, z *zip.Reader) (*odsRows, error) {
 	d, _, err := decodeODS(z) // it lives as long as the file's bytes
 	if err != nil {
@@ -148,7 +148,7 @@ func (o *odsRows) next() ([]string, int, map[int]string, error) {
 		switch e := token.(type) {
 		case xml.StartElement:
 			if e.Name.Local != "table-row" {
-				continue // groups of rows are looked into
+				continue // groups of rows contain rows
 			}
 			n := repeated(e, "number-rows-repeated")
 			if o.fields, err = o.cells(); err != nil {
@@ -203,7 +203,7 @@ func (o *odsRows) cells() ([]string, error) {
 				return nil, err
 			}
 			if e.Name.Local == "covered-table-cell" {
-				text, why = "", covered // what it had before is not shown
+				text, why = "", covered // its earlier content is not shown
 			}
 			if why != "" {
 				fault(len(fields)+empty, n, why)
@@ -227,9 +227,9 @@ func (o *odsRows) cells() ([]string, error) {
 	}
 }
 
-// cell returns the text of a cell; of a date, a number or a truth value what it is,
-// for they are shown as a format or the reader's language has them. A cell that has
-// no value says why.
+// cell returns the text of a cell; for a date, a number or a boolean its value,
+// as the display depends on format and language. For a cell without a value it
+// returns why.
 func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 	var b strings.Builder
 	deep, paragraphs, note := 1, 0, 0
@@ -243,7 +243,7 @@ func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 			deep++
 			switch {
 			case note > 0:
-			case e.Name.Local == "annotation": // what somebody wrote beside it
+			case e.Name.Local == "annotation": // a comment
 				note = deep
 			case e.Name.Local == "p":
 				if paragraphs++; paragraphs > 1 {
@@ -273,7 +273,7 @@ func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 			if text == "" {
 				text = "#N/A"
 			}
-			return text, showsError(text), nil
+			return text, isErrorText(text), nil
 		case a.Name.Local == "value-type" && kind == "":
 			kind = a.Value
 		}
@@ -281,7 +281,7 @@ func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 	switch kind {
 	case "":
 		if attribute(start, "formula") != "" && text == "" {
-			return uncounted, noValue, nil
+			return uncalculated, noValue, nil
 		}
 	case "date":
 		day := attribute(start, "date-value")
@@ -300,8 +300,8 @@ func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 	return text, "", nil
 }
 
-// zerosOf says how many digits a whole number has that is shown with zeros at its
-// start; zero for any other.
+// zerosOf returns the number of digits of an integer that is shown with leading
+// zeros; zero for any other.
 func zerosOf(text string) int {
 	digits := 0
 	for i, r := range text {

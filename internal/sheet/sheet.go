@@ -1,9 +1,9 @@
-// Package sheet reads tables as people and systems export them: CSV however it
-// is delimited and encoded, JSON, JSON Lines, XML, fixed width, and the workbooks
-// of Excel and LibreOffice. What is not said is found out.
+// Package sheet reads tables as people and systems export them: CSV with any
+// delimiter and encoding, JSON, JSON Lines, XML, fixed width, and the workbooks
+// of Excel and LibreOffice. It detects what the configuration does not state.
 //
-// It must never guess where a guess could be wrong without anybody seeing it,
-// and never put what is in a field into an error.
+// It must never guess where a wrong guess could go unnoticed, and never put the
+// content of a field into an error.
 package sheet
 
 import (
@@ -22,31 +22,30 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// Sheet is what every kind of file comes down to: column names, and records
-// with a field for each.
+// Sheet is the common interface of all formats: column names, and records with a
+// field for each.
 type Sheet interface {
-	// Header returns the names of the columns; the error is about the whole
-	// file.
+	// Header returns the column names; the error concerns the whole file.
 	Header() ([]string, error)
-	// Next returns the next record, whose fields are good until the one after
-	// it, and its line. A *RecordError is about this record, io.EOF the end.
+	// Next returns the next record, whose fields are valid until the following
+	// call, and its line. A *RecordError concerns this record; io.EOF is the end.
 	Next() (fields []string, line int, err error)
-	// Column returns where in its line the last record's field begins, from 1;
-	// zero where there is no such thing.
+	// Column returns the position in its line of a field of the last record, from
+	// 1; zero where there is none.
 	Column(field int) int
-	// HeaderLine returns the line of the names of the columns, from 1.
+	// HeaderLine returns the line of the column names, from 1.
 	HeaderLine() int
 	// Tab returns the name of the sheet in a workbook, whose lines are rows and
-	// whose columns have letters; empty in other files.
+	// whose columns have letters; empty for other files.
 	Tab() string
 }
 
-// What a sheet may have at most. More of either is no export, and is refused
-// before it costs anything.
+// The limits of a sheet. A larger file is no export, and is refused early.
 const (
-	// MostColumns is how many columns there may be.
+	// MostColumns is the maximum number of columns.
 	MostColumns = 1000
-	// MostProblems is how many records may be unreadable, or bad otherwise.
+	// MostProblems is the maximum number of records that are unreadable or
+	// otherwise bad.
 	MostProblems = 10_000
 	// mostDeep is how deep objects may lie in a record, mostName how long the
 	// name may be that comes of it.
@@ -65,18 +64,19 @@ type RecordError struct {
 
 func (e *RecordError) Error() string { return e.Text }
 
-// Layout is how a file is written. What is empty is found out.
+// Layout describes the format of a file. Empty fields are detected.
 type Layout struct {
-	Setting   string // where the configuration says it, as hr.sources.hr; empty for nowhere
+	Setting   string // the path of the settings, such as hr.sources.hr; empty for none
 	Format    string // one of Formats
 	Encoding  string // one of Encodings
 	Delimiter rune
-	Comment   rune // lines that begin with it are none; zero for no such thing
-	// Columns are the names of columns by which the header is known, in any case:
-	// those that the reader looks for, also where a file may lack some. In XML they
-	// are XPaths from the record, in fixed width the characters from-to, from 1.
+	Comment   rune // the start of comment lines; zero for none
+	// Columns are the names by which the header is recognised, in any case: those
+	// that the reader looks for, including optional ones. In XML they are XPaths
+	// from the record, in fixed width the characters from-to, from 1.
 	Columns []string
-	// HeaderRow is the line of the header, from 1; zero finds it by Columns.
+	// HeaderRow is the line of the header, from 1; zero means detection by
+	// Columns.
 	HeaderRow int
 	// TabName is the sheet of a workbook.
 	TabName string
@@ -84,11 +84,11 @@ type Layout struct {
 	Record string
 }
 
-// Formats are the names that a Layout can have.
+// Formats are the valid formats of a Layout.
 func Formats() []string { return []string{"csv", "json", "jsonl", "xlsx", "ods", "xml", "fixed"} }
 
-// Open makes a sheet of a file. The warning is about the whole file, and so is
-// the error, which is a policy.Problem.
+// Open opens a file as a sheet. The warning and the error concern the whole file;
+// the error is a policy.Problem.
 func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
 	switch kind := packed(content); {
 	case kind == "xlsx" && (l.Format == "" || l.Format == kind):
@@ -127,7 +127,7 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Probl
 	return newCSV(file, text, l), warning, nil
 }
 
-// setting names a setting of the file.
+// setting returns the name of a setting of the file.
 func (l Layout) setting(name string) string {
 	if l.Setting == "" {
 		return name
@@ -135,9 +135,8 @@ func (l Layout) setting(name string) string {
 	return l.Setting + "." + name
 }
 
-// LooksLike says what a file is that nobody says: csv, json, jsonl, a workbook
-// (xlsx, ods) or what is packed otherwise (zip, xls), or html, which is no export
-// at all.
+// LooksLike returns the detected format of a file: csv, json, jsonl, a workbook
+// (xlsx, ods) or another packed file (zip, xls), or html, which is no export.
 func LooksLike(text []byte) string {
 	if kind := packed(text); kind != "" {
 		return kind
@@ -161,12 +160,12 @@ func LooksLike(text []byte) string {
 	return "csv"
 }
 
-// csvSheet reads CSV as it comes (RFC 4180).
+// csvSheet reads CSV (RFC 4180).
 type csvSheet struct {
 	file string
 	r    *csv.Reader
-	// before is how many lines of the file the reader does not see, header the
-	// line of the names of the columns.
+	// before is how many lines of the file the reader skips, header the line of
+	// the column names.
 	before, header int
 }
 
@@ -175,7 +174,7 @@ func newCSV(file string, text []byte, l Layout) *csvSheet {
 	text = text[start.offset:]
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comment = l.Comment
-	r.TrimLeadingSpace = l.Comment != 0 // people write comments, and line fields up
+	r.TrimLeadingSpace = l.Comment != 0 // authors of such files write comments, and align fields
 	if r.Comma = start.comma; r.Comma == 0 {
 		r.Comma = delimiterOf(text, l.Comment)
 	}
@@ -184,7 +183,7 @@ func newCSV(file string, text []byte, l Layout) *csvSheet {
 	return &csvSheet{file: file, r: r, before: start.lines, header: start.lines + 1}
 }
 
-// delimiterOf finds out what separates the names of the columns.
+// delimiterOf detects the delimiter of the column names.
 func delimiterOf(text []byte, comment rune) rune {
 	line, text, _ := bytes.Cut(text, []byte("\n"))
 	for comment != 0 && len(text) > 0 && (bytes.HasPrefix(line, []byte(string(comment))) || len(bytes.TrimSpace(line)) == 0) {
@@ -247,21 +246,21 @@ func (s *csvSheet) HeaderLine() int { return s.header }
 
 func (s *csvSheet) Tab() string { return "" }
 
-// Records is a sheet of records that name their fields themselves, so that
-// what columns there are is known when all have been read. Lines are the
-// records' numbers, but for those of a file.
+// Records is a sheet of records with named fields, so that its columns are known
+// when all have been read. Lines are record numbers, unless they come from a
+// file.
 type Records struct {
 	names []string
 	index map[string]int
 	rows  []namedRow
 	at    int
-	bad   int // records that cannot be read
-	// fields are the record's that Next returned last.
+	bad   int // number of unreadable records
+	// fields are those of the last record that Next returned.
 	fields []string
 }
 
-// namedRow has the fields that a record has, and no place for those that only
-// others have.
+// namedRow has the fields of a record, without those that only other records
+// have.
 type namedRow struct {
 	line   int
 	fields []namedField
@@ -276,7 +275,7 @@ type namedField struct {
 // NewRecords returns a sheet without records.
 func NewRecords() *Records { return &Records{index: map[string]int{}} }
 
-// Name names a column, which is there even when no record has it.
+// Name adds a column, which exists even when no record has it.
 func (s *Records) Name(name string) {
 	if _, ok := s.index[name]; !ok {
 		s.index[name] = len(s.names)
@@ -293,8 +292,8 @@ func (s *Records) Add(names, fields []string) {
 	s.rows = append(s.rows, row)
 }
 
-// All are the fields of the records, without moving on. They are good until the
-// next.
+// All iterates over the fields of the records, without moving Next. They are
+// valid until the next iteration.
 func (s *Records) All() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for _, row := range s.rows {
@@ -305,7 +304,7 @@ func (s *Records) All() iter.Seq[[]string] {
 	}
 }
 
-// spread puts the fields of a record in the places of their columns.
+// spread puts the fields of a record into the positions of their columns.
 func (s *Records) spread(row namedRow) []string {
 	if len(s.fields) != len(s.names) {
 		s.fields = make([]string, len(s.names))
@@ -317,7 +316,7 @@ func (s *Records) spread(row namedRow) []string {
 	return s.fields
 }
 
-// AddJSON adds the records of a file of JSON, as one page of several.
+// AddJSON adds the records of a JSON file, as one page of several.
 func (s *Records) AddJSON(file string, content []byte, l Layout) error {
 	text, _, err := l.decode(file, content)
 	if err != nil {
@@ -333,14 +332,13 @@ func (s *Records) AddJSON(file string, content []byte, l Layout) error {
 	return nil
 }
 
-// set gives the record that is being read a field.
+// set sets a field of the record being read.
 func (s *Records) set(row *namedRow, name, value string) {
 	s.Name(name)
 	row.fields = append(row.fields, namedField{s.index[name], value})
 }
 
-// add adds a record that was read. The error is about the whole sheet: it has
-// more than anybody reads who has to find out what is wrong with it.
+// add adds a record. The error concerns the whole sheet: it exceeds the limits.
 func (s *Records) add(file string, row namedRow) error {
 	if row.err != nil {
 		if s.bad++; s.bad > MostProblems {
@@ -370,10 +368,10 @@ func (s *Records) Next() ([]string, int, error) {
 	return s.spread(row), row.line, nil
 }
 
-// Most is how many records there are.
+// Most returns the number of records.
 func (s *Records) Most() int { return len(s.rows) }
 
-// Column implements Sheet: records that name their fields have none.
+// Column implements Sheet: records with named fields have no positions.
 func (s *Records) Column(int) int { return 0 }
 
 // HeaderLine implements Sheet.
@@ -382,8 +380,8 @@ func (s *Records) HeaderLine() int { return 1 }
 // Tab implements Sheet.
 func (s *Records) Tab() string { return "" }
 
-// addJSON reads an array of objects, or an object with one array in it. A file
-// that breaks off says nothing at all.
+// addJSON parses an array of objects, or an object that contains one array. A
+// truncated file adds no records.
 func (s *Records) addJSON(file string, text []byte) error {
 	problem := func(offset int64, format string, args ...any) error {
 		return policy.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Text: fmt.Sprintf(format, args...)}
@@ -416,16 +414,16 @@ func (s *Records) addJSON(file string, text []byte) error {
 	return nil
 }
 
-// hasList says whether an object has a list of records in it.
+// hasList reports whether an object contains a list of records.
 func hasList(text []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(text))
 	return intoList(d) == nil
 }
 
-// lists are the names under which feeds give their records.
+// lists are the common names of the list of records in feeds.
 var lists = map[string]bool{"items": true, "employments": true, "Resources": true, "value": true, "data": true, "results": true}
 
-// intoList reads on to the first record.
+// intoList moves to the first record.
 func intoList(d *json.Decoder) error {
 	t, err := d.Token()
 	if err != nil {
@@ -454,14 +452,15 @@ func intoList(d *json.Decoder) error {
 	return errors.New(`there is no list of records: an export is [{…}, {…}], or has it under "items", "employments", "value", "data", "results" or "Resources"`)
 }
 
-// lineCounter turns growing offsets into lines without counting twice.
+// lineCounter converts increasing offsets into lines without counting twice.
 type lineCounter struct {
 	text []byte
 	seen int
 	line int
 }
 
-// at returns the line of the first thing at or behind the offset.
+// at returns the line of the first character at or after the offset that is no
+// white space.
 func (c *lineCounter) at(offset int64) int {
 	to := int(offset)
 	for to < len(c.text) && strings.IndexByte(" \t\r\n,", c.text[to]) >= 0 {
@@ -472,8 +471,8 @@ func (c *lineCounter) at(offset int64) int {
 	return c.line + 1
 }
 
-// readJSONLines reads a record on each line; what is wrong with one is about
-// that one.
+// readJSONLines parses a record on each line; an error in one concerns that
+// record.
 func readJSONLines(file string, text []byte) (Sheet, error) {
 	s := NewRecords()
 	for n := 1; len(text) > 0; n++ {
@@ -498,8 +497,8 @@ func readJSONLines(file string, text []byte) (Sheet, error) {
 	return s, nil
 }
 
-// plainNumber writes a number without an exponent, where it has one that needs
-// none: some write 100 as 1E+2.
+// plainNumber removes an exponent that is not needed: some programs write 100 as
+// 1E+2.
 func plainNumber(n json.Number) string {
 	f, err := n.Float64()
 	if !strings.ContainsAny(n.String(), "eE") || err != nil || math.Abs(f) > 1e15 || f != 0 && math.Abs(f) < 1e-6 {
@@ -508,7 +507,7 @@ func plainNumber(n json.Number) string {
 	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
-// flatten puts what is in an object under dotted names: name.given.
+// flatten puts the fields of nested objects under dotted names: name.given.
 func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any, deep int) {
 	names := make([]string, 0, len(fields))
 	for name := range fields {

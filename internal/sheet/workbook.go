@@ -14,20 +14,20 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// What a workbook may have at most, unpacked, in bytes. The zip format states the
-// size of each part, and unpacks no more.
+// The limits of an unpacked workbook, in bytes. The ZIP format states the size of
+// each part, and unpacking stops there.
 const (
 	mostUnpacked = 1 << 30
 	mostTab      = 768 << 20 // a sheet
 	mostStrings  = 256 << 20 // the table of shared strings
-	mostPart     = 64 << 20  // another part, pictures too
+	mostPart     = 64 << 20  // another part, including pictures
 	mostParts    = 10_000
 	mostShared   = 5_000_000 // shared strings
-	mostNested   = 64        // elements in each other
+	mostNested   = 64        // nested elements
 )
 
-// packed says what kind of packed file a file is: xlsx, ods, xls for Excel's old
-// format and for files with a password, or zip; empty for one that is not packed.
+// packed returns the kind of a packed file: xlsx, ods, xls for Excel's old format
+// and for files with a password, or zip; empty for a file that is not packed.
 func packed(content []byte) string {
 	switch {
 	case bytes.HasPrefix(content, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
@@ -51,7 +51,7 @@ func packed(content []byte) string {
 	return kind
 }
 
-// notPacked says why a packed file is not read.
+// notPacked returns why a packed file is not read.
 func (l Layout) notPacked(kind string) string {
 	switch kind {
 	case "xls":
@@ -62,7 +62,7 @@ func (l Layout) notPacked(kind string) string {
 	return "it is a workbook (" + kind + "), and " + l.setting("format") + " says " + l.Format
 }
 
-// checkSizes refuses a packed file that would need too much room.
+// checkSizes refuses a packed file that would use too much memory.
 func checkSizes(file string, z *zip.Reader) error {
 	total := uint64(0)
 	for _, f := range z.File {
@@ -81,15 +81,15 @@ func checkSizes(file string, z *zip.Reader) error {
 	return nil
 }
 
-// broken is a workbook that cannot be read.
+// broken returns the error for a workbook that cannot be read.
 func broken(file, tab string, why error) error {
 	return policy.Problem{File: file, Sheet: tab, Text: "the workbook cannot be read, and nothing of it was: " + why.Error()}
 }
 
 var errNested = errors.New("elements are nested too deep in it")
 
-// columnOf returns the number of the column of a cell as C12, from 1, and its row.
-// They are zero where there is none.
+// columnOf returns the column number of a cell such as C12, from 1, and its row;
+// zero where there is none.
 func columnOf(cell string) (column, row int) {
 	i := 0
 	for ; i < len(cell) && i < 4 && cell[i] >= 'A' && cell[i] <= 'Z'; i++ {
@@ -104,7 +104,7 @@ func columnOf(cell string) (column, row int) {
 	return column, row
 }
 
-// nextOf returns the number of a row or a cell, which is after the last one.
+// nextOf returns the number of a row or a cell, which follows the last one.
 func nextOf(e xml.StartElement, last int, number func(string) int) (int, error) {
 	for _, a := range e.Attr {
 		if a.Name.Local != "r" || a.Name.Space != "" {
@@ -119,14 +119,15 @@ func nextOf(e xml.StartElement, last int, number func(string) int) (int, error) 
 	return last + 1, nil
 }
 
-// sameName says whether two names of sheets are the same but for case and white space.
+// sameName reports whether two names of sheets are equal, ignoring case and white
+// space.
 func sameName(a, b string) bool {
 	return strings.EqualFold(identity.CleanText(a), identity.CleanText(b))
 }
 
-// pickTab returns the one sheet that Layout names, or of which the header is: the
-// only one, or the one with most of the names that are looked for. The warning names
-// others that look like it, and have rows that are not read.
+// pickTab returns the sheet that Layout names, or the one with the header: the
+// only one, or the one with most of the wanted names. The warning names other
+// sheets that look like it and have rows.
 func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, *policy.Problem, error) {
 	if len(names) == 0 {
 		return nil, nil, policy.Problem{File: file, Text: "the workbook has no sheet"}
@@ -173,12 +174,12 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 	return best, nil
 }
 
-// passedOver warns of the sheets that are not read and have at least three quarters of
-// the columns that the one that is read has of those looked for, and rows. One that
-// cannot be read, such as a chart, is none of them.
+// passedOver warns of the sheets that are not read, have at least three quarters
+// of the wanted columns of the one that is read, and have rows. It ignores a
+// sheet that cannot be read, such as a chart.
 func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) *policy.Problem {
 	want := read.score
-	if l.HeaderRow > 0 { // whose names were not looked at
+	if l.HeaderRow > 0 { // whose header was not searched
 		want = l.matches(read.header)
 	}
 	var others []string
@@ -207,7 +208,7 @@ func passedOver(file string, names []string, read *table, l Layout, open func(na
 	return &policy.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
 }
 
-// count reads a sheet through and returns how many of its rows have anything in them.
+// count returns how many rows of a sheet have content.
 func (t *table) count() (n int, err error) {
 	for {
 		fields, _, err := t.Next()

@@ -15,16 +15,16 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// What a record of XML may have at most.
+// The limits of an XML record.
 const (
-	mostRecordBytes = 64 << 20  // with what stands before it
+	mostRecordBytes = 64 << 20  // including what precedes it
 	mostRecordParts = 1_000_000 // the same, in tags and attributes
 )
 
-// checkXPath says what is wrong with an XPath.
+// checkXPath returns the error in an XPath.
 func checkXPath(path string) (err error) {
 	defer func() {
-		if recover() != nil { // of the library, at what it cannot read
+		if recover() != nil { // the library panics on some
 			err = errors.New("it is no XPath")
 		}
 	}()
@@ -34,14 +34,14 @@ func checkXPath(path string) (err error) {
 	return nil
 }
 
-// declaration is at the start of XML, and names the encoding.
+// declaration matches the XML declaration, which names the encoding.
 var (
 	declaration = regexp.MustCompile(`^\s*<\?xml[^>]*\?>`)
 	encodingOf  = regexp.MustCompile(`encoding\s*=\s*["']([A-Za-z0-9._-]+)["']`)
 )
 
-// openXML reads the records of XML, one at a time. Neither entities nor anything
-// else outside the file are read.
+// openXML reads the records of an XML file, one at a time. It resolves no
+// entities and reads nothing outside the file.
 func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 	problem := func(line int, format string, args ...any) error {
 		return policy.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
@@ -64,14 +64,14 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d := declaration.Find(text); d != nil { // it is UTF-8 now, on as many lines
+	if d := declaration.Find(text); d != nil { // the text is UTF-8 now; the number of lines is kept
 		text = append(bytes.Repeat([]byte("\n"), bytes.Count(d, []byte("\n"))), text[len(d):]...)
 	}
 	if line, err := checkXML(text); err != nil {
 		return nil, problem(line, "%v: nothing of it was read", err)
 	}
 	defer func() {
-		if recover() != nil { // of the library
+		if recover() != nil { // the library panics
 			s, err = nil, problem(0, "a record cannot be read: are the XPaths under %s and %s right?", l.setting("record"), l.setting("columns"))
 		}
 	}()
@@ -112,8 +112,8 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 	return s, nil
 }
 
-// checkXML reads XML through, and refuses what the library would read without a
-// limit. The line is that of what is wrong.
+// checkXML parses XML and refuses what the library would read without a limit.
+// The line is that of the error.
 func checkXML(text []byte) (line int, err error) {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	fail := func(format string, args ...any) (int, error) {
@@ -142,8 +142,8 @@ func checkXML(text []byte) (line int, err error) {
 	}
 }
 
-// valueAt returns what an XPath finds in a record, and whether it finds anything.
-// Of several values it makes a list.
+// valueAt returns the value of an XPath in a record, and whether it exists. It
+// joins several values into a list.
 func valueAt(node *xmlquery.Node, path *xpath.Expr) (string, bool) {
 	switch v := path.Evaluate(xmlquery.CreateXPathNavigator(node)).(type) {
 	case *xpath.NodeIterator:
@@ -162,7 +162,7 @@ func valueAt(node *xmlquery.Node, path *xpath.Expr) (string, bool) {
 	return "", false
 }
 
-// lineBreaks counts the lines of a record.
+// lineBreaks returns the number of line breaks in a record.
 func lineBreaks(node *xmlquery.Node) int {
 	n := 0
 	if node.Type == xmlquery.TextNode || node.Type == xmlquery.CharDataNode || node.Type == xmlquery.CommentNode {
@@ -174,13 +174,13 @@ func lineBreaks(node *xmlquery.Node) int {
 	return n
 }
 
-// lineReader reads line by line, so that it knows how far its reader has come, and
-// ends when a record has more than is left for it.
+// lineReader reads line by line, so that the position of its reader is known, and
+// ends when a record exceeds its limit.
 type lineReader struct {
 	text        []byte
-	line        int // lines that were read whole
+	line        int // number of complete lines read
 	left, parts int
-	last        bool // the last that was read ends a line
+	last        bool // the last byte that was read ends a line
 }
 
 func (r *lineReader) Read(p []byte) (int, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 // StartApacheDS starts an ApacheDS server and stops it when the test ends. Its
-// configuration is that of the jar but for the ports and the address.
+// configuration is that of the jar, except for ports and address.
 func StartApacheDS(t testing.TB) *Directory {
 	t.Helper()
 	java := Need(t, "java", "apt-get install default-jre-headless")
@@ -42,7 +42,7 @@ func StartApacheDS(t testing.TB) *Directory {
 	return d
 }
 
-// configOf returns the configuration that a jar of ApacheDS starts with.
+// configOf returns the initial configuration in a jar of ApacheDS.
 func configOf(jar string) (string, error) {
 	archive, err := zip.OpenReader(jar)
 	if err != nil {

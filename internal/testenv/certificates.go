@@ -16,26 +16,26 @@ import (
 	"time"
 )
 
-// Certificates are the files of a certificate authority and of a server at
-// 127.0.0.1 and localhost that it vouches for.
+// Certificates are the files of a certificate authority and of a server
+// certificate for 127.0.0.1 and localhost.
 type Certificates struct {
 	CA, Cert, Key string
 }
 
-// NewCertificates writes certificates into dir; they hold for a day.
+// NewCertificates writes certificates into dir; they are valid for a day.
 func NewCertificates(dir string) (Certificates, error) {
 	now := time.Now()
 	return NewCertificatesFor(dir, now.Add(-time.Hour), now.Add(24*time.Hour), net.IPv4(127, 0, 0, 1))
 }
 
-// NewExpiredCertificates writes certificates of which the server's has ended.
+// NewExpiredCertificates writes certificates with an expired one for the server.
 func NewExpiredCertificates(dir string) (Certificates, error) {
 	now := time.Now()
 	return NewCertificatesFor(dir, now.Add(-48*time.Hour), now.Add(-24*time.Hour), net.IPv4(127, 0, 0, 1))
 }
 
-// NewCertificatesFor is NewCertificates for a server at other addresses, or
-// whose certificate, and its alone, holds at another time.
+// NewCertificatesFor is NewCertificates for a server at other addresses, or with
+// another validity of its certificate alone.
 func NewCertificatesFor(dir string, from, to time.Time, addresses ...net.IP) (Certificates, error) {
 	files := Certificates{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server-key.pem")}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -77,7 +77,8 @@ func NewCertificatesFor(dir string, from, to time.Time, addresses ...net.IP) (Ce
 	return files, nil
 }
 
-// trusting returns how to verify a server by a file of certificates.
+// trusting returns a TLS configuration that verifies a server by a file of
+// certificates.
 func trusting(file, host string) (*tls.Config, error) {
 	certificates, err := os.ReadFile(file)
 	if err != nil {

@@ -9,29 +9,29 @@ import (
 	"sync"
 	"testing"
 
-	_ "modernc.org/sqlite" // what is looked into behind behov's back
+	_ "modernc.org/sqlite" // to read and write without behov
 )
 
-// A suite that says Database instead of naming a database runs on SQLite, and
-// once more on PostgreSQL where BEHOV_TEST_ON says so (make test does both).
+// A package that uses Database instead of naming a database runs on SQLite, and
+// again on PostgreSQL when BEHOV_TEST_ON says so (make test does both).
 
-// OnPostgres says whether Database gives PostgreSQL databases.
+// OnPostgres reports whether Database returns PostgreSQL databases.
 func OnPostgres() bool { return os.Getenv("BEHOV_TEST_ON") == "postgres" }
 
-// shared is the server on which the databases of a test binary are: one of its
-// own for each would take longer than the tests.
+// shared is the server of the databases of a test binary: a server for each would
+// take longer than the tests.
 var shared struct {
 	mu     sync.Mutex
 	server *Postgres
 }
 
-// Main runs the tests of a package that uses Database, and ends what they share.
-// Call it from TestMain, and exit with what it returns.
+// Main runs the tests of a package that uses Database, and stops the shared
+// server. TestMain calls it, and exits with its result.
 func Main(m *testing.M) int {
-	// Properties hold of both alike, and with the race detector or without: fewer
-	// cases where each takes its time.
+	// Property tests use fewer cases where each is slow: on PostgreSQL, and with
+	// the race detector.
 	if checks := flag.Lookup("rapid.checks"); checks != nil && OnPostgres() {
-		_ = checks.Value.Set("10") // which is a number
+		_ = checks.Value.Set("10") // a valid number
 	} else if checks != nil && Race {
 		_ = checks.Value.Set("25")
 	}
@@ -44,7 +44,7 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Database returns the URL of a new and empty database.
+// Database returns the URL of a new, empty database.
 func Database(t testing.TB) string {
 	t.Helper()
 	if !OnPostgres() {
@@ -59,8 +59,7 @@ func Database(t testing.TB) string {
 	return shared.server.Database()
 }
 
-// Raw opens a database behind behov's back. In its statements write $1 for an
-// argument.
+// Raw opens a database without behov. Statements use $1 for an argument.
 func Raw(t testing.TB, url string) *sql.DB {
 	t.Helper()
 	driver, name := "pgx", url

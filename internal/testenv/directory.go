@@ -15,29 +15,28 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Directory is an LDAP server of the test's own that is neither OpenLDAP nor
-// Active Directory. People and groups are the containers ou=people and
-// ou=groups.
+// Directory is an LDAP server for one test that is neither OpenLDAP nor Active
+// Directory. People and groups are the containers ou=people and ou=groups.
 type Directory struct {
 	URL      string
 	CAFile   string // set when URL is ldaps
 	BaseDN   string
 	PeopleDN string
 	GroupsDN string
-	BindDN   string // may do everything
+	BindDN   string // the administrator
 	Password string
 
 	t       testing.TB
 	process *process
 }
 
-// Directory returns the server as one of many kinds.
+// Directory returns the server as a Directory.
 func (s *Slapd) Directory() *Directory {
 	return &Directory{t: s.t, URL: s.SecureURL, CAFile: s.CAFile, BaseDN: s.BaseDN, PeopleDN: s.PeopleDN, GroupsDN: s.GroupsDN, BindDN: s.BindDN, Password: s.Password, process: s.process}
 }
 
-// Directory returns the server as one of many kinds, with containers for people
-// and groups.
+// Directory returns the server as a Directory, with containers for people and
+// groups.
 func (s *Samba) Directory() *Directory {
 	d := newDirectory(s.t, s.BaseDN, s.BindDN, s.Password)
 	d.URL, d.CAFile, d.process = s.SecureURL, s.CAFile, s.process
@@ -93,8 +92,8 @@ func (d *Directory) dial() (*ldap.Conn, error) {
 	return c, nil
 }
 
-// startOn starts the server with fresh ports until it binds them: another
-// process may take a port between its choice and its use.
+// startOn starts the server with fresh ports until it binds them: another process
+// may take a port meanwhile.
 func (d *Directory) startOn(limit time.Duration, start func() (*process, error)) {
 	d.t.Helper()
 	var err error
@@ -142,8 +141,8 @@ func (d *Directory) populate(base map[string][]string) {
 	add(d.GroupsDN, map[string][]string{"objectClass": {"organizationalUnit"}, "ou": {"groups"}})
 }
 
-// cached returns the path of a file that install.sh puts into the cache of the
-// user. The test is skipped without it, or fails where servers are demanded.
+// cached returns the path of a file that install.sh puts into the user's cache.
+// Without it the test is skipped, or fails where servers are required.
 func cached(t testing.TB, name string) string {
 	t.Helper()
 	if testing.Short() {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// SmallDisk is a directory on a disk of its own that has so many bytes. It
-// takes root to make one; without, the test is skipped and says so.
+// SmallDisk returns a directory on a file system of its own with the given number
+// of bytes. It requires root; otherwise it skips the test.
 func SmallDisk(t testing.TB, bytes int) string {
 	t.Helper()
 	if os.Getuid() != 0 {

@@ -4,8 +4,7 @@ package testenv
 
 import "testing"
 
-// SmallDisk is a directory on a disk of its own, which can be made on Linux
-// only.
+// SmallDisk skips the test, as only Linux can create such a file system.
 func SmallDisk(t testing.TB, _ int) string {
 	t.Helper()
 	t.Skip("a small disk can be made on Linux only")

@@ -15,9 +15,9 @@ import (
 )
 
 // Start389DS starts a 389 Directory Server and stops it when the test ends. It
-// listens with TLS: it takes the Password Modify operation on an encrypted
-// connection only. Its entries are identified by nsUniqueId, as the plugin that
-// adds entryUUID is not on.
+// listens with TLS, as it accepts the Password Modify operation on an encrypted
+// connection only. Its entries are identified by nsUniqueId, as the plugin for
+// entryUUID is off.
 func Start389DS(t testing.TB) *Directory {
 	t.Helper()
 	const install = "apt-get install 389-ds-base"
@@ -63,8 +63,8 @@ func Start389DS(t testing.TB) *Directory {
 	return d
 }
 
-// write389Config fills in the templates of the package as its own setup does,
-// with a database for the suffix.
+// write389Config renders the package's configuration templates as its own setup
+// does, with a database for the suffix.
 func write389Config(dir string, d *Directory, port, securePort int) error {
 	const templates = "/usr/share/dirsrv/data/"
 	const salt = "salt"
@@ -94,8 +94,8 @@ func write389Config(dir string, d *Directory, port, securePort int) error {
 	return nil
 }
 
-// userName is the system user that runs the tests: the server does not change
-// to another.
+// userName returns the system user that runs the tests: the server does not
+// change to another.
 func userName() string {
 	out, err := exec.Command("id", "-un").Output()
 	if err != nil {
@@ -104,8 +104,7 @@ func userName() string {
 	return strings.TrimSpace(string(out))
 }
 
-// intoNSS writes the certificates as the database of Mozilla's NSS, which some
-// servers read them from.
+// intoNSS writes the certificates as a Mozilla NSS database.
 func (c Certificates) intoNSS(dir, certutil, pk12util, openssl string) error {
 	bundle := filepath.Join(dir, "server.p12")
 	for _, args := range [][]string{

@@ -1,8 +1,8 @@
 package testenv
 
-// Many is how many of something a test takes that is about there being many: a
-// tenth of n while the race detector watches, under which it takes ten times as
-// long. Tests of n are run without it as well (make test).
+// Many returns how many items a test of large numbers uses: n, or a tenth of it
+// with the race detector, which makes it ten times as slow. make test runs such
+// tests without it as well.
 func Many(n int) int {
 	if Race {
 		return n / 10

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// OpenDJInstall and ApacheDSInstall are where install.sh puts the servers that
-// come from Maven Central, below the cache directory of the tests.
+// OpenDJInstall and ApacheDSInstall are the installations of the servers from
+// Maven Central by install.sh, below the tests' cache directory.
 const (
 	openDJInstall   = "opendj-4.9.3"
 	apacheDSInstall = "apacheds-2.0.0.AM27.jar"
 )
 
-// StartOpenDJ starts an OpenDJ server and stops it when the test ends. Each
-// test has a copy of the configuration and the empty database that its setup
-// made; the programs it shares.
+// StartOpenDJ starts an OpenDJ server and stops it when the test ends. Each test
+// has a copy of the configuration and the empty database that its setup created;
+// the programs are shared.
 func StartOpenDJ(t testing.TB) *Directory {
 	t.Helper()
 	java := Need(t, "java", "apt-get install default-jre-headless")

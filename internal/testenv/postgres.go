@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the probe's driver
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the probe
 )
 
-// Postgres is a PostgreSQL server of the test's own.
+// Postgres is a PostgreSQL server for one test.
 type Postgres struct {
 	t      testing.TB
 	dir    string
@@ -32,11 +32,11 @@ type Postgres struct {
 	proc *process
 }
 
-// Address is where it listens.
+// Address returns its address, HOST:PORT.
 func (p *Postgres) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.port) }
 
-// Crash ends it without any shutdown, as a machine does that loses power;
-// Restart starts it again.
+// Crash kills it without a shutdown, as a power failure does; Restart starts it
+// again.
 func (p *Postgres) Crash() {
 	p.t.Helper()
 	p.mu.Lock()
@@ -56,8 +56,8 @@ func (p *Postgres) Restart() {
 	p.proc = proc
 }
 
-// StartPostgres starts a PostgreSQL server on a free loopback port and stops
-// it when the test ends. Any password is accepted, from this machine only.
+// StartPostgres starts a PostgreSQL server on a free loopback port and stops it
+// when the test ends. It accepts any password, from the local machine only.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	p := startPostgres(t)
@@ -65,7 +65,7 @@ func StartPostgres(t testing.TB) *Postgres {
 	return p
 }
 
-// end stops it, and leaves nothing of it.
+// end stops it, and deletes its files.
 func (p *Postgres) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,8 +73,8 @@ func (p *Postgres) end() {
 	_ = os.RemoveAll(p.dir)
 }
 
-// startPostgres starts a server that goes on until somebody ends it. When it
-// cannot, it ends the test.
+// startPostgres starts a server that the caller must stop. When it cannot, it
+// fails the test.
 func startPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	initdb := Need(t, "initdb", "apt-get install postgresql")
@@ -121,7 +121,7 @@ func (p *Postgres) begin() {
 	}
 }
 
-// start starts it on its port and its data.
+// start starts it on its port with its data.
 func (p *Postgres) start() (*process, error) {
 	cmd := exec.Command(p.server, "-D", p.data(), "-p", strconv.Itoa(p.port), "-k", p.dir, "-h", "127.0.0.1", "-F")
 	cmd.SysProcAttr = p.as
@@ -136,7 +136,7 @@ func (p *Postgres) start() (*process, error) {
 	return proc, err
 }
 
-// Standby starts a server that follows this one. What this one says is
+// Standby starts a synchronous standby of this server: what this one confirms as
 // committed is there as well (synchronous_commit = on).
 func (p *Postgres) Standby() *Postgres {
 	p.t.Helper()
@@ -159,7 +159,7 @@ func (p *Postgres) Standby() *Postgres {
 	return s
 }
 
-// Promote makes of a standby a server that is written to.
+// Promote promotes a standby.
 func (p *Postgres) Promote() {
 	p.t.Helper()
 	if err := p.exec(context.Background(), "SELECT pg_promote()"); err != nil {
@@ -167,14 +167,14 @@ func (p *Postgres) Promote() {
 	}
 }
 
-// Either is the URL of a database that is asked for on this server or another,
-// whichever is written to.
+// Either returns the URL of a database on this server or another, whichever is
+// writable.
 func (p *Postgres) Either(database string, other *Postgres) string {
 	return strings.Replace(database, p.Address(), p.Address()+","+other.Address(), 1) + "&target_session_attrs=read-write"
 }
 
-// notRoot gives the directory to the user postgres when the test is root, and
-// has the server run as that user: it refuses to run as root.
+// notRoot gives the directory to the user postgres when the test runs as root,
+// and has the server run as that user, as it refuses to run as root.
 func notRoot(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Setpgid: true}
@@ -211,7 +211,7 @@ func (p *Postgres) exec(ctx context.Context, query string) error {
 	return err
 }
 
-// Database makes a new, empty database and returns its URL.
+// Database creates an empty database and returns its URL.
 func (p *Postgres) Database() string {
 	p.t.Helper()
 	name := fmt.Sprintf("test%d", p.made.Add(1))

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the program when the thread that started
-// it is gone. A group of its own keeps a Ctrl-C for the test from reaching it
+// dieWithParent makes the kernel kill the program when the thread that started it
+// ends. A process group of its own keeps a Ctrl-C for the test from reaching it
 // before its cleanup does.
 func dieWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
@@ -25,7 +25,7 @@ func lockThread() (unlock func()) {
 	return runtime.UnlockOSThread
 }
 
-// stopped says whether a signal has stopped every thread of a process
+// stopped reports whether a signal has stopped every thread of a process
 // (proc(5), the third field of stat).
 func stopped(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))

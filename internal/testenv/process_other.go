@@ -8,5 +8,5 @@ func dieWithParent(*exec.Cmd) {}
 
 func lockThread() (unlock func()) { return func() {} }
 
-// stopped cannot be known here; the signal is taken at its word.
+// stopped returns true, as the state cannot be read here.
 func stopped(int) bool { return true }

@@ -18,15 +18,15 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Samba is an Active Directory domain controller of the test's own, with the
-// domain as Samba provisions it: kommun.test, and its default password policy
-// (seven characters of three kinds).
+// Samba is an Active Directory domain controller for one test, with the domain
+// kommun.test as Samba provisions it, and its default password policy (seven
+// characters of three kinds).
 type Samba struct {
 	URL       string // ldap://127.x.y.z, which also takes StartTLS
 	SecureURL string // ldaps://127.x.y.z; passwords are set on encrypted connections only
-	CAFile    string // what to trust it by
+	CAFile    string // the CA certificate
 	BaseDN    string
-	BindDN    string // may do everything
+	BindDN    string // the administrator
 	UPN       string // the same account's userPrincipalName
 	Password  string
 
@@ -42,10 +42,10 @@ const (
 	sambaPassword = "Hemligt-1234"
 )
 
-// StartSamba starts a domain controller and stops it when the test ends. It
-// takes a second or two, and the first in a test binary some more, so tests
-// that can share one do. Its ports are fixed, which takes root: each gets a
-// loopback address of its own.
+// StartSamba starts a domain controller and stops it when the test ends. It takes
+// a second or two, and the first in a test binary longer, so tests share one
+// where possible. Its ports are fixed, which requires root: each gets a loopback
+// address of its own.
 func StartSamba(t testing.TB) *Samba {
 	t.Helper()
 	s := &Samba{
@@ -64,8 +64,8 @@ func StartSamba(t testing.TB) *Samba {
 	if err != nil {
 		t.Fatalf("samba: provision: %v", err)
 	}
-	// Not t.TempDir: its name holds the test's, and the path of a socket must
-	// not be longer than 107 bytes.
+	// Not t.TempDir: it contains the test's name, and the path of a socket has at
+	// most 107 bytes.
 	if s.dir, err = os.MkdirTemp("", "behov-samba"); err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,7 @@ func StartSamba(t testing.TB) *Samba {
 	return nil
 }
 
-// listen chooses an address on which nobody listens, and makes a certificate
-// for it.
+// listen chooses an unused loopback address, and creates a certificate for it.
 func (s *Samba) listen() error {
 	ip := net.IPv4(127, byte(64+rand.IntN(128)), byte(rand.IntN(256)), byte(1+rand.IntN(254)))
 	s.address = ip.String()
@@ -115,9 +114,8 @@ func (s *Samba) listen() error {
 	return os.WriteFile(filepath.Join(s.dir, "smb.conf"), []byte(config), 0o600)
 }
 
-// smbConf leaves out every service but LDAP, trades durability, which a test's
-// data does not need, for speed, and lets in who signs in on a connection that
-// is not encrypted, as some tests do.
+// smbConf disables every service but LDAP, trades durability for speed, and
+// allows sign-in on connections without encryption, as some tests need it.
 const smbConf = `[global]
 	netbios name = DC1
 	realm = KOMMUN.TEST
@@ -143,7 +141,7 @@ const smbConf = `[global]
 `
 
 func (s *Samba) start() error {
-	// One process does everything, so that no child outlives it.
+	// A single process, so that no child outlives it.
 	p, err := start(s.path, "--interactive", "--model=single", "--configfile="+filepath.Join(s.dir, "smb.conf"))
 	if err != nil {
 		return err
@@ -162,7 +160,7 @@ func (s *Samba) start() error {
 	return err
 }
 
-// Kill ends the server at once, as a power cut would.
+// Kill kills the server, as a power failure would.
 func (s *Samba) Kill() { s.process.stop(syscall.SIGKILL) }
 
 // Dial connects as BindDN, encrypted. The connection ends with the test.
@@ -194,7 +192,7 @@ func (s *Samba) dial() (*ldap.Conn, error) {
 // domain is a provisioned domain: its files, by their paths.
 type domain map[string][]byte
 
-// provisioned makes a domain, once in a test binary.
+// provisioned provisions a domain, once in a test binary.
 var provisioned = func() func(tool string) (domain, error) {
 	var mu sync.Mutex
 	var made domain
@@ -218,7 +216,7 @@ func provision(tool string) (domain, error) {
 		return nil, fmt.Errorf("a directory for it: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	// What the machine's own smb.conf says is of no account.
+	// The machine's own smb.conf is ignored.
 	empty := filepath.Join(dir, "none.conf")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		return nil, fmt.Errorf("smb.conf: %w", err)

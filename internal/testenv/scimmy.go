@@ -29,8 +29,8 @@ var (
 	scimmyServer []byte
 )
 
-// SCIMMYServer is a SCIM server that somebody else wrote: SCIMMY, on Node. It
-// serves any number of services that know nothing of one another.
+// SCIMMYServer is an independent SCIM server: SCIMMY, on Node. It serves any
+// number of isolated services.
 type SCIMMYServer struct {
 	Token string
 	base  string
@@ -39,9 +39,9 @@ type SCIMMYServer struct {
 
 const nodeInstall = "apt-get install nodejs npm"
 
-// SCIMMY starts a SCIM server on a free loopback port and stops it when the
-// test ends. The first time it installs the server's packages with npm, into
-// the user's cache directory.
+// SCIMMY starts a SCIM server on a free loopback port and stops it when the test
+// ends. The first time it installs the server's packages with npm, into the
+// user's cache directory.
 func SCIMMY(t testing.TB) *SCIMMYServer {
 	t.Helper()
 	node := Need(t, "node", nodeInstall)
@@ -102,9 +102,9 @@ func (s *SCIMMYServer) start(node, dir string) (*process, error) {
 	return p, nil
 }
 
-// installSCIMMY returns a directory with the server and its packages. Test
-// binaries that run at the same time wait for the first to install them; a
-// directory that is there is whole, because it got its name last.
+// installSCIMMY returns a directory with the server and its packages. Concurrent
+// test binaries wait for the first to install them; an existing directory is
+// complete, as it gets its name last.
 func installSCIMMY(npm string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -132,7 +132,7 @@ func installSCIMMY(npm string) (string, error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		// Whoever held it longer than an install may take was killed.
+		// A holder of the lock that takes longer than an install was killed.
 		if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > npmLimit {
 			_ = os.Remove(lock)
 		}
@@ -144,7 +144,7 @@ const npmLimit = 3 * time.Minute
 
 func npmInstall(npm, parent, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
-		return nil // installed between the look and the lock
+		return nil // installed by another process meanwhile
 	}
 	temp, err := os.MkdirTemp(parent, "install-")
 	if err != nil {

@@ -21,11 +21,11 @@ var (
 	scimTester string
 )
 
-// SCIMCheck is what a suite of SCIM checks says of one.
+// SCIMCheck is the result of one check of a SCIM test suite.
 type SCIMCheck struct{ Title, Status, Reason string }
 
 // SCIM2Tester runs scim2-tester against a service. Without extensions it leaves
-// out those that are not the RFC's.
+// out those that are not in the RFC.
 func SCIM2Tester(t testing.TB, url, token string, extensions bool) []SCIMCheck {
 	t.Helper()
 	with := "yes"
@@ -62,8 +62,8 @@ func SCIMSanity(t testing.TB, url, token string) []SCIMCheck {
 }
 
 // runSuite runs the Python into which install.sh has installed the suites, and
-// returns what it prints. A suite that finds something exits with an error, which
-// is not this one's.
+// returns its output. A suite with findings exits with an error, which runSuite
+// ignores.
 func runSuite(t testing.TB, environment []string, args ...string) string {
 	t.Helper()
 	if testing.Short() {

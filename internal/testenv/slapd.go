@@ -15,19 +15,19 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Slapd is an OpenLDAP server of the test's own. People and groups are the
-// containers ou=people and ou=groups; the password policy locks accounts.
+// Slapd is an OpenLDAP server for one test. People and groups are the containers
+// ou=people and ou=groups; the password policy locks accounts.
 type Slapd struct {
 	URL       string // ldap://127.0.0.1:PORT, which also takes StartTLS
 	SecureURL string // ldaps://127.0.0.1:PORT
-	CAFile    string // what to trust it by
+	CAFile    string // the CA certificate
 	BaseDN    string
 	PeopleDN  string
 	GroupsDN  string
-	BindDN    string // may do everything
+	BindDN    string // the administrator
 	Password  string
-	// ReaderDN may read everything and write nothing. Its password is
-	// Password, too.
+	// ReaderDN may read everything and write nothing. Its password is also
+	// Password.
 	ReaderDN string
 
 	t       testing.TB
@@ -38,9 +38,9 @@ type Slapd struct {
 
 const slapdInstall = "apt-get install slapd ldap-utils (set slapd slapd/no_configuration to true first)"
 
-// StartSlapd starts an OpenLDAP server and stops it when the test ends.
-// Extra lines go into the database section of its slapd.conf, before its own
-// access rules: of those the first that applies decides.
+// StartSlapd starts an OpenLDAP server and stops it when the test ends. Extra
+// lines go into the database section of its slapd.conf, before its own access
+// rules, of which the first match applies.
 func StartSlapd(t testing.TB, extra ...string) *Slapd {
 	t.Helper()
 	s := &Slapd{
@@ -67,8 +67,8 @@ func StartSlapd(t testing.TB, extra ...string) *Slapd {
 			s.process.stop(syscall.SIGTERM)
 		}
 	})
-	// A port found free may be taken by the time slapd binds it. It then ends
-	// without a word that can be told from others, so any ending is tried again.
+	// Another process may take a free port before slapd binds it. slapd then
+	// exits without a distinguishable error, so every exit is retried.
 	for range 5 {
 		s.URL = fmt.Sprintf("ldap://127.0.0.1:%d", FreePort(t))
 		s.SecureURL = fmt.Sprintf("ldaps://127.0.0.1:%d", FreePort(t))
@@ -85,13 +85,13 @@ func StartSlapd(t testing.TB, extra ...string) *Slapd {
 	return s
 }
 
-// Kill ends the server at once, as a power cut would.
+// Kill kills the server, as a power failure would.
 func (s *Slapd) Kill() {
 	s.process.stop(syscall.SIGKILL)
 }
 
-// Restart ends the server when it runs and starts it again at the same
-// address with the same data.
+// Restart stops a running server, and starts it again at the same address with
+// the same data.
 func (s *Slapd) Restart() {
 	s.t.Helper()
 	s.process.stop(syscall.SIGTERM)
@@ -114,12 +114,12 @@ func (s *Slapd) Reconfigure(lines string) {
 	s.Restart()
 }
 
-// Freeze stops the server from doing anything, without closing connections,
-// until the returned function is called.
+// Freeze suspends the server, without closing connections, until the returned
+// function is called.
 func (s *Slapd) Freeze() (thaw func()) {
 	s.t.Helper()
 	_ = s.process.cmd.Process.Signal(syscall.SIGSTOP)
-	// On a busy machine its threads go on for a while.
+	// On a busy machine its threads continue for a while.
 	deadline := time.Now().Add(10 * time.Second)
 	for !stopped(s.process.cmd.Process.Pid) {
 		if time.Now().After(deadline) {
@@ -172,9 +172,8 @@ func (s *Slapd) start() error {
 	return err
 }
 
-// configure writes slapd.conf. The database may grow to 1 GB, which costs
-// nothing until it does; dbnosync trades durability, which a test's data
-// does not need, for speed, and extra lines can set it back.
+// configure writes slapd.conf. The database may grow to 1 GB; dbnosync trades
+// durability for speed, and extra lines can undo it.
 func (s *Slapd) configure(dir string, certificates Certificates, extra []string) error {
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
@@ -232,7 +231,7 @@ access to * by users read by anonymous auth
 	return nil
 }
 
-// populate writes what every test starts from.
+// populate writes the initial entries of every test.
 func (s *Slapd) populate() error {
 	c, err := s.dial()
 	if err != nil {
@@ -266,7 +265,7 @@ func (s *Slapd) populate() error {
 	return nil
 }
 
-// firstDir returns the first directory that exists: distributions differ.
+// firstDir returns the first directory that exists, as distributions differ.
 func firstDir(names ...string) string {
 	for _, n := range names {
 		if info, err := os.Stat(n); err == nil && info.IsDir() {

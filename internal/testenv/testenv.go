@@ -1,9 +1,10 @@
 // Package testenv starts the real servers that tests use: each caller gets a
-// server of its own, on free loopback ports and in its own temporary
-// directory, and nothing of it is left when the test ends, however it ends.
+// server of its own, on free loopback ports and in its own temporary directory,
+// and nothing of it is left when the test ends, however it ends.
 //
-// It must never be imported by anything but tests, and never let a test pass
-// that did not run: where servers are demanded (CI=true) a missing one fails.
+// It must never be imported by anything but tests, and must never let a test pass
+// that did not run: where servers are required (CI=true) a missing one fails the
+// test.
 package testenv
 
 import (
@@ -19,16 +20,17 @@ import (
 	"time"
 )
 
-// Need returns the path of a server's program. Without it, or with -short,
-// the test is skipped and says what to install; with CI=true in the
-// environment a missing program fails the test instead.
+// Need returns the path of a server's program. Without it, or with -short, it
+// skips the test and says what to install; with CI=true in the environment a
+// missing program fails the test instead.
 func Need(t testing.TB, program, install string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skipf("%s: tests with real servers are not run with -short", program)
 	}
-	// Debian keeps servers in sbin, and PostgreSQL's programs by version, which users
-	// rarely have in PATH. PATH stays as it is: a parallel test must not change it.
+	// Debian keeps servers in sbin, and PostgreSQL's programs by version, which
+	// are rarely in a user's PATH. Need does not change PATH, as a parallel test
+	// must not.
 	names := []string{program, "/usr/sbin/" + program, "/usr/local/sbin/" + program, "/usr/local/libexec/" + program}
 	versions, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + program)
 	for _, name := range append(names, versions...) {
@@ -40,9 +42,9 @@ func Need(t testing.TB, program, install string) string {
 	return ""
 }
 
-// Missing ends a test that cannot run for want of a server: it is skipped, and
-// named in the file that BEHOV_SKIPPED names, as go test hides why a test was
-// skipped; with CI=true it fails.
+// Missing skips a test for want of a server, and lists it in the file that
+// BEHOV_SKIPPED names, as go test hides the reason of a skip; with CI=true it
+// fails the test.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	why := fmt.Sprintf(format, args...)
@@ -52,7 +54,7 @@ func Missing(t testing.TB, format string, args ...any) {
 	skipped(t, why)
 }
 
-// skipped skips a test and names it.
+// skipped skips a test and lists it.
 func skipped(t testing.TB, why string) {
 	t.Helper()
 	if name := os.Getenv("BEHOV_SKIPPED"); name != "" {
@@ -64,8 +66,8 @@ func skipped(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// FreePort returns a loopback port that nobody listens on. Somebody else may
-// take it before it is used: whoever starts a server on it tries again then.
+// FreePort returns a free loopback port. Another process may take it before it is
+// used; a caller that starts a server on it retries then.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -76,16 +78,16 @@ func FreePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// process is a server's program that runs.
+// process is a running server program.
 type process struct {
 	cmd    *exec.Cmd
 	output *tail
 	done   chan struct{} // closed when it has ended
-	err    error         // why, once done is closed
+	err    error         // the error, once done is closed
 }
 
 // start runs a program until stop. The program also ends when the test binary
-// does, whether by a panic, a timeout or a kill.
+// does, by a panic, a timeout or a kill.
 func start(path string, args ...string) (*process, error) {
 	return run(exec.Command(path, args...))
 }
@@ -98,8 +100,8 @@ func run(cmd *exec.Cmd) (*process, error) {
 	started := make(chan error, 1)
 	go func() {
 		defer close(p.done)
-		// The signal of dieWithParent comes when the starting thread ends:
-		// this goroutine keeps that thread until the program has ended.
+		// The signal of dieWithParent is sent when the starting thread ends: this
+		// goroutine keeps that thread until the program has ended.
 		unlock := lockThread()
 		defer unlock()
 		err := p.cmd.Start()
@@ -114,8 +116,7 @@ func run(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// stop ends the program with the signal, and kills it when that takes too
-// long.
+// stop sends the signal, and kills the program when it does not end in time.
 func (p *process) stop(signal os.Signal) {
 	_ = p.cmd.Process.Signal(signal) // it may have ended already
 	select {
@@ -126,8 +127,8 @@ func (p *process) stop(signal os.Signal) {
 	}
 }
 
-// await calls probe until it succeeds. It gives up when the program has ended
-// or the time is over.
+// await calls probe until it succeeds. It fails when the program has ended or the
+// time is over.
 func (p *process) await(limit time.Duration, probe func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -146,7 +147,8 @@ func (p *process) await(limit time.Duration, probe func(ctx context.Context) err
 	}
 }
 
-// portTaken says whether a program ended because somebody else took its port.
+// portTaken reports whether a program ended because another process took its
+// port.
 func portTaken(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "Address already in use") || strings.Contains(err.Error(), "address already in use"))
 }

@@ -8,39 +8,38 @@ import (
 	"time"
 )
 
-// Wire is a TCP connection's way to a server, on which things go wrong.
+// Wire is a TCP proxy in front of a server, with injected faults.
 //
-// toxiproxy does the same, and stops for ever when what goes wrong changes while
-// a connection breaks off: each waits for the other (link.AddToxic in v2.5.0).
-// Here nobody waits for anybody: each direction of each connection looks, with
-// every piece that it carries, what is the matter now.
+// toxiproxy is similar, and deadlocks when a fault is changed while a connection
+// breaks (link.AddToxic in v2.5.0). Wire has no such locks: each direction of
+// each connection reads the current fault with every chunk.
 type Wire struct {
 	t        testing.TB
 	upstream string
 
 	mu       sync.Mutex
-	listener net.Listener // nil while nobody listens
+	listener net.Listener // nil while not listening
 	address  string
 	conns    map[net.Conn]bool
 	trouble  Trouble
-	changed  chan struct{} // closed when the trouble is another
+	changed  chan struct{} // closed when the fault changes
 	carrying sync.WaitGroup
 }
 
-// Trouble is what goes wrong with a connection, in both directions: one thing at
-// a time. The zero value is nothing.
+// Trouble is a fault of a connection, in both directions; one at a time. The zero
+// value is none.
 type Trouble struct {
-	Latency, Jitter time.Duration // each piece comes so much later
-	Silent          bool          // nothing arrives, and nobody is told; when that is over the connection breaks
+	Latency, Jitter time.Duration // the delay of each chunk
+	Silent          bool          // nothing arrives, without an error; when it ends the connection breaks
 	Reset           bool          // the connection is reset when something is sent,
-	ResetAfter      time.Duration // and so long after it
+	ResetAfter      time.Duration // after this delay
 	Rate            int           // bytes per second
-	Limit           int           // bytes in one direction, and the connection is closed
+	Limit           int           // bytes in one direction, after which the connection is closed
 	Slice           int           // bytes that arrive at a time,
-	SliceDelay      time.Duration // and what is between them
+	SliceDelay      time.Duration // and the pause between them
 }
 
-// NewWire lays a wire to an address, "host:port".
+// NewWire starts a proxy to an address, "host:port".
 func NewWire(t testing.TB, upstream string) *Wire {
 	t.Helper()
 	w := &Wire{t: t, upstream: upstream, address: "127.0.0.1:0", conns: map[net.Conn]bool{}, changed: make(chan struct{})}
@@ -48,17 +47,16 @@ func NewWire(t testing.TB, upstream string) *Wire {
 	w.address = w.listener.Addr().String()
 	t.Cleanup(func() {
 		w.Cut()
-		w.Heals() // which ends those that are silent
+		w.Heals() // ends silent connections
 		w.carrying.Wait()
 	})
 	return w
 }
 
-// Address is where the wire begins.
+// Address returns the proxy's address.
 func (w *Wire) Address() string { return w.address }
 
-// Suffers has all connections, also those to come, suffer from a trouble,
-// instead of the one before.
+// Suffers sets the fault of all connections, including later ones.
 func (w *Wire) Suffers(trouble Trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,10 +65,10 @@ func (w *Wire) Suffers(trouble Trouble) {
 	w.changed = make(chan struct{})
 }
 
-// Heals ends all trouble.
+// Heals removes the fault.
 func (w *Wire) Heals() { w.Suffers(Trouble{}) }
 
-// Cut breaks all connections; nobody listens any more until Mend.
+// Cut breaks all connections, and stops listening until Mend.
 func (w *Wire) Cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +81,7 @@ func (w *Wire) Cut() {
 	}
 }
 
-// Mend listens, where it listened before.
+// Mend listens again at the same address.
 func (w *Wire) Mend() {
 	w.t.Helper()
 	listener, err := net.Listen("tcp", w.address) //nolint:noctx // a moment, on loopback
@@ -120,15 +118,15 @@ func (w *Wire) connect(listener net.Listener, client net.Conn) {
 	w.carrying.Go(func() { w.carry(server, client) })
 }
 
-// now is the trouble, and what is closed when it is another.
+// now returns the current fault, and a channel that is closed when it changes.
 func (w *Wire) now() (Trouble, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.trouble, w.changed
 }
 
-// carry takes from one end to the other until one of them is closed, and then
-// the other is.
+// carry copies from one end to the other until one of them is closed, and then
+// closes the other.
 func (w *Wire) carry(from, to net.Conn) {
 	defer func() {
 		w.mu.Lock()
@@ -138,7 +136,7 @@ func (w *Wire) carry(from, to net.Conn) {
 		_ = to.Close()
 	}()
 	var since <-chan struct{}
-	carried, buf := 0, make([]byte, 1<<15) // carried since the trouble began
+	carried, buf := 0, make([]byte, 1<<15) // since the fault began
 	for {
 		n, err := from.Read(buf)
 		piece := buf[:n]
@@ -169,7 +167,7 @@ func (w *Wire) carry(from, to net.Conn) {
 				part = piece[:min(len(piece), max(0, trouble.Limit-carried))]
 			}
 			if !pause(wait, changed) {
-				continue // it is looked at again
+				continue // the fault is read again
 			}
 			if _, err := to.Write(part); err != nil {
 				return
@@ -186,7 +184,7 @@ func (w *Wire) carry(from, to net.Conn) {
 	}
 }
 
-// pause waits, and says whether nothing changed meanwhile.
+// pause waits, and reports whether the fault is unchanged.
 func pause(d time.Duration, changed <-chan struct{}) bool {
 	if d <= 0 {
 		return true

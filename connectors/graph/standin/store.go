@@ -148,7 +148,7 @@ func (s *Server) set(u *user, props object) {
 	}
 }
 
-// remove deletes a user softly: for 30 days it can be restored. Its name is
+// remove deletes a user softly: restorable for 30 days. Its name is
 // free at once, since Graph puts the ID before it.
 func (s *Server) remove(u *user) {
 	u.gone, u.deleted, u.upn = s.tick(), s.opts.Now(), u.upnNow()
