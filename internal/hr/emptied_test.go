@@ -133,7 +133,7 @@ func TestAnEmptiedCellTakesNothing(t *testing.T) {
 	f = newFixture(t)
 	f.reading()
 	f.take(known)
-	if r := f.change(moreColumns+"1,E1,Åsa,Ek,,,2020-01-01,,no,,8\n2,E2,Bo,Dahl,bo@example.org,50,2020-01-01,,no,77,8\n", nil); r.Warnings != 3 || !strings.Contains(r.Problems[0].Text, "what it gave ends") {
+	if r := f.change(moreColumns+"1,E1,Åsa,Ek,,,2020-01-01,,no,,8\n2,E2,Bo,Dahl,bo@example.org,50,2020-01-01,,no,77,8\n", nil); r.Warnings != 3 || !strings.Contains(r.Problems[0].Text, "the access it gave ends") {
 		t.Errorf("of changes: %+v", r)
 	}
 	// A column that is gone, or empty everywhere, holds the whole export.
