@@ -5,7 +5,7 @@ import (
 )
 
 var adoptionTests = []test{
-	{"an account that is nobody's is adopted", withForeign(func(r *runner, id string) {
+	{"an account without an anchor is adopted", withForeign(func(r *runner, id string) {
 		before := r.snapshot().accounts[id]
 		c := adoption(id, "anna")
 		r.expect(connectors.Applied, c)
@@ -18,21 +18,21 @@ var adoptionTests = []test{
 			r.Errorf("%d accounts, want 1", n)
 		}
 	})},
-	{"an account that is somebody's is not", withForeign(func(r *runner, _ string) {
+	{"an account with an anchor is not adopted", withForeign(func(r *runner, _ string) {
 		id := r.create("berit")[0]
 		r.expect(connectors.Refused, adoption(id, "anna"))
 		if got := r.snapshot().accounts[id].Anchor; got != anchor("berit") {
 			r.Errorf("the anchor is %q", got)
 		}
 	})},
-	{"nobody adopts two", withForeign(func(r *runner, id string) {
+	{"a person adopts one account only", withForeign(func(r *runner, id string) {
 		r.create("anna")
 		r.expect(connectors.Refused, adoption(id, "anna"))
 		if got := r.snapshot().accounts[id].Anchor; got != "" {
 			r.Errorf("the anchor is %q", got)
 		}
 	})},
-	{"nobody is adopted by nobody", withForeign(func(r *runner, id string) {
+	{"adoption without an anchor is refused", withForeign(func(r *runner, id string) {
 		c := adoption(id, "anna")
 		c.Account.Anchor = ""
 		r.expect(connectors.Refused, c, adoption(unknownID, "anna"), adoption("", "anna"))

@@ -35,7 +35,7 @@ var memberTests = []test{
 			r.wantMembers(other)
 		}
 	})},
-	{"removing one removes nobody else", withMembers(func(r *runner) {
+	{"removing one member keeps the others", withMembers(func(r *runner) {
 		ids := r.create("anna", "berit", "cecilia")
 		for _, e := range r.Entitlements[:2] {
 			for _, id := range ids {

@@ -91,9 +91,9 @@ func isPlain(s string) bool {
 	})
 }
 
-// memberOf reads what a user is itself a member of: groups, administrative
-// units and roles. A cast to groups only would need ConsistencyLevel: eventual and
-// $count, and come from an index that lags behind
+// memberOf requests a user's direct memberships: groups, administrative units and
+// roles. A cast to groups only would need ConsistencyLevel: eventual and $count,
+// and would read a lagging index
 // (https://learn.microsoft.com/graph/api/user-list-memberof).
 func (b *builder) memberOf(id string) request {
 	info, err := b.user(id).MemberOf().ToGetRequestInformation(context.Background(), &users.ItemMemberOfRequestBuilderGetRequestConfiguration{
@@ -121,8 +121,8 @@ func (b *builder) addMember(group, id string) request {
 	return b.request("add a member to a group", info, err)
 }
 
-// removeMember removes one: the path ends in $ref, without which it would be
-// that of the user.
+// removeMember removes one member: the path ends in $ref, without which the
+// request would delete the user.
 func (b *builder) removeMember(group, id string) request {
 	info, err := b.groups().ByGroupId(group).Members().ByDirectoryObjectId(id).Ref().ToDeleteRequestInformation(context.Background(), nil)
 	return b.request("remove a member from a group", info, err)

@@ -10,9 +10,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// Check implements connectors.Connector: it gets a token, reads one user, one
-// group, the verified domains and what else is configured. Whether it may
-// write it cannot know without writing.
+// Check implements connectors.Connector: it gets a token, and reads one user, one
+// group, the verified domains and what else is configured. It does not test write
+// permissions, as that requires a write.
 func (c *Connector) Check(ctx context.Context) error {
 	users := c.build.findUsers(properties["userPrincipalName"], "behov", c.userSelection())
 	requests := []request{users, c.build.listGroups(1), c.build.organization()}
@@ -39,9 +39,10 @@ func (c *Connector) Check(ctx context.Context) error {
 	return nil
 }
 
-// checkTenant says when we are in another tenant than was meant, as the one
-// that a managed identity belongs to, and when the configured domain is not a
-// verified one (https://learn.microsoft.com/graph/api/organization-get).
+// checkTenant returns an error when the application signs in to another tenant
+// than tenant_id, such as that of a managed identity, or when the configured
+// domain is not a verified one
+// (https://learn.microsoft.com/graph/api/organization-get).
 func (c *Connector) checkTenant(ctx context.Context, q request, a *answer) error {
 	var ids, domains []string
 	err := continued[models.OrganizationCollectionResponseable](ctx, c, q, a, models.CreateOrganizationCollectionResponseFromDiscriminatorValue, func(o models.Organizationable) error {

@@ -22,37 +22,36 @@ import (
 const (
 	// maxBody bounds an answer: a batch of twenty pages of 999 members fits.
 	maxBody = 64 << 20
-	// maxRetryWait is how long one request waits, in all, when Graph asks us to;
-	// longer is for behov to wait.
+	// maxRetryWait bounds the total delay of one request that Graph throttles;
+	// after that the caller gets RetryLater.
 	maxRetryWait = 90 * time.Second
-	// maxTries is how often a request is sent when Graph does not say no, but
-	// not now.
+	// maxTries is how often a request is sent that Graph throttles or fails to
+	// answer.
 	maxTries = 5
 )
 
-// answer is Graph's answer to one request that is neither an error of its own
-// nor one of the way there: success, or a no to this one request.
+// answer is Graph's answer to one request that is no general failure: success, or
+// the refusal of this one request.
 type answer struct {
 	status  int
 	body    []byte // JSON, or nothing
 	code    string // of the error
 	message string // of the error: may hold personal data
-	request string // Graph's ID of the request, for its support
+	request string // Graph's ID of the request, for Microsoft's support
 }
 
 func (a *answer) ok() bool   { return a.status < http.StatusMultipleChoices }
 func (a *answer) gone() bool { return a.status == http.StatusNotFound }
 
-// raw is an answer before anything is made of it, from its own response or
-// from a batch's.
+// raw is an unparsed answer, from its own response or from a batch's.
 type raw struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// send sends a request, and again when Graph asks for it. An error is classed
-// and free of personal data.
+// send sends a request, and repeats it while Graph requests that. It classifies
+// the error, which holds no personal data.
 func (c *Connector) send(ctx context.Context, q request) (*answer, error) {
 	if q.err != nil {
 		return nil, q.err
@@ -80,7 +79,7 @@ func (c *Connector) sendOnce(ctx context.Context, q request) (*answer, error) {
 	return c.read(q, r)
 }
 
-// weight is how many writes a request counts for.
+// weight returns how many writes a request counts as.
 func (c *Connector) weight(q request) int {
 	if q.method == http.MethodGet {
 		return 0
@@ -88,9 +87,9 @@ func (c *Connector) weight(q request) int {
 	return 1
 }
 
-// pause says whether and after how long to send a request again: when Graph
-// is throttling, and when it fails to answer a read. What a write that failed
-// otherwise did nobody knows.
+// pause returns whether and after which delay to repeat a request: when Graph is
+// throttling, and when it fails to answer a read. A write that failed otherwise
+// may have been applied, and is not repeated.
 func (c *Connector) pause(q request, err error, try int, waited time.Duration) (time.Duration, bool) {
 	var e *connectors.Error
 	if !errors.As(err, &e) || e.Class != connectors.RetryLater || try == maxTries {
@@ -117,9 +116,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// exchange sends bytes and receives bytes.
+// exchange sends a request and returns the unparsed answer.
 func (c *Connector) exchange(ctx context.Context, q request, writes int) (*raw, error) {
-	// A link may have come from an answer: the token is for Graph only.
+	// A link may come from an answer: the token is meant for Graph only.
 	if !c.isGraphURL(q.url) {
 		return nil, connectors.Errorf(connectors.Permanent, "graph: %s: the answer links to another address than %s", q.doing, c.cfg.URL)
 	}
@@ -166,7 +165,7 @@ func (c *Connector) isGraphURL(address string) bool {
 	return err == nil && err2 == nil && a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host) && strings.HasPrefix(a.Path, b.Path+"/")
 }
 
-// read tells an answer from what only looks like one.
+// read parses an answer, and returns an error when it is not Graph's.
 func (c *Connector) read(q request, r *raw) (*answer, error) {
 	a := &answer{status: r.status, body: r.body}
 	if !a.ok() {
@@ -182,7 +181,7 @@ func (c *Connector) read(q request, r *raw) (*answer, error) {
 	return a, nil
 }
 
-// decode reads an answer with the SDK's model.
+// decode parses an answer with the SDK's model.
 func decode[T serialization.Parsable](a *answer, factory serialization.ParsableFactory) (T, error) {
 	var none T
 	if len(a.body) == 0 {

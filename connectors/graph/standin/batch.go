@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// batch carries out up to 20 requests, of which none may depend on another
+// batch carries out up to 20 requests, none of which may depend on another
 // (https://learn.microsoft.com/graph/json-batching).
 func (s *Server) batch(q call) answer {
 	if q.Method != http.MethodPost {

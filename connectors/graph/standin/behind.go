@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// AddUser creates a user behind everybody's back and returns its ID. Without
-// a userPrincipalName it gets name@ and the first domain.
+// AddUser creates a user without a request and returns its ID. Without a
+// userPrincipalName it gets name@ and the first domain.
 func (s *Server) AddUser(name string, props map[string]any) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,7 +21,7 @@ func (s *Server) AddUser(name string, props map[string]any) string {
 	return u.id
 }
 
-// SetUser changes a user behind everybody's back, also what is read-only.
+// SetUser changes a user without a request, including read-only properties.
 func (s *Server) SetUser(id string, props map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *Server) Manager(id string) string {
 	return s.users[id].manager
 }
 
-// SetManager sets it.
+// SetManager sets the manager of a user.
 func (s *Server) SetManager(id, manager string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,8 @@ func (s *Server) SetManager(id, manager string) {
 	s.tick()
 }
 
-// RemoveUser deletes a user softly; Purge ends the 30 days of all that are.
+// RemoveUser moves a user to the deleted items; Purge ends the 30 days of all of
+// them.
 func (s *Server) RemoveUser(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *Server) RemoveUser(id string) {
 	}
 }
 
-// RestoreUser brings a deleted user back.
+// RestoreUser restores a deleted user.
 func (s *Server) RestoreUser(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +84,7 @@ func (s *Server) RestoreUser(id string) {
 	}
 }
 
-// Purge deletes for good who was deleted.
+// Purge deletes all deleted users permanently.
 func (s *Server) Purge() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +139,7 @@ func (s *Server) AddMembers(group string, ids ...string) {
 	}
 }
 
-// RemoveMember removes one.
+// RemoveMember removes one member.
 func (s *Server) RemoveMember(group, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,14 +194,14 @@ func (s *Server) SetMFA(id string, registered bool) {
 	}
 }
 
-// Revoked says how often a user's sessions were revoked.
+// Revoked returns how often a user's sessions were revoked.
 func (s *Server) Revoked(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.users[id].revoked
 }
 
-// Licences returns the SKUs a user has, by part number.
+// Licences returns a user's SKUs, by part number.
 func (s *Server) Licences(id string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,7 +214,7 @@ func (s *Server) Licences(id string) []string {
 	return parts
 }
 
-// GiveLicence assigns a SKU to a user; inherited says that it comes from a
+// GiveLicence assigns a SKU to a user; inherited reports that it comes from a
 // group.
 func (s *Server) GiveLicence(id, part string, inherited bool) {
 	s.mu.Lock()
@@ -225,7 +226,7 @@ func (s *Server) GiveLicence(id, part string, inherited bool) {
 	}
 }
 
-// ExpireDelta makes every delta token that was given out unknown.
+// ExpireDelta invalidates every issued delta token.
 func (s *Server) ExpireDelta() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// token is what a delta link or the next link of one carries.
+// token is the state in a delta link or in a next link of one.
 type token struct {
 	Epoch  int      `json:"e"`
-	Since  int64    `json:"s"` // changes after this; -1 for everything there is
-	Until  int64    `json:"u"` // set in a next link: where the delta link begins
+	Since  int64    `json:"s"` // changes after this; -1 for everything
+	Until  int64    `json:"u"` // set in a next link: the start of the delta link
 	Skip   int      `json:"k"`
 	Select []string `json:"p"`
 }
@@ -24,15 +24,15 @@ func (t token) String() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// grave is a group that was deleted.
+// grave is a deleted group.
 type grave struct {
 	id  string
 	seq int64
 }
 
 // deltaQuery answers a delta function
-// (https://learn.microsoft.com/graph/delta-query-overview). changes returns
-// what changed after a moment, as objects with an ID.
+// (https://learn.microsoft.com/graph/delta-query-overview). changes returns the
+// changes after a sequence number, as objects with an ID.
 func (s *Server) deltaQuery(q call, properties func(string) (property, bool), changes func(since int64, sel []string) []object) answer {
 	t := token{Epoch: s.epoch, Since: -1}
 	text, given := q.Query.Get("$deltatoken"), q.Query.Has("$deltatoken")
@@ -106,7 +106,7 @@ func (s *Server) deltaPage(q call, t token, all []object, latest bool) answer {
 	return ok(body)
 }
 
-// usersDelta gives of a user that changed what changed, and no more.
+// usersDelta returns the changed properties of changed users only.
 func (s *Server) usersDelta(q call, _ []string) answer {
 	return s.deltaQuery(q, userProperty, func(since int64, sel []string) []object {
 		if sel == nil {
@@ -135,11 +135,12 @@ func (s *Server) usersDelta(q call, _ []string) answer {
 	})
 }
 
-// membersPerPart is how many members of a group one object names.
+// membersPerPart is the maximum number of a group's members in one object.
 const membersPerPart = 50
 
-// groupsDelta gives of a group that changed what changed, and which members
-// came and went: a large group comes in several objects with its ID.
+// groupsDelta returns the changed properties of changed groups, and the members
+// that were added and removed: a large group comes in several objects with its
+// ID.
 func (s *Server) groupsDelta(q call, _ []string) answer {
 	known := func(name string) (property, bool) {
 		if name == "members" {

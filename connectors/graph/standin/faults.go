@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with one request.
+// Fault is a fault of one request.
 type Fault struct {
-	// Status, Code and Message make an error instead of an answer.
+	// Status, Code and Message make an error answer.
 	Status        int
 	Code, Message string
-	// RetryAfter goes into the header of that name, in whole seconds.
+	// RetryAfter is sent in the header of that name, in whole seconds.
 	RetryAfter time.Duration
 	// Body replaces the answer's body, when set.
 	Body any
 
-	// The rest happens after the request was carried out.
+	// The following faults happen after the request was carried out.
 
-	// Drop closes the connection instead of an answer.
+	// Drop closes the connection without an answer.
 	Drop bool
 	// Truncate closes the connection in the middle of the answer.
 	Truncate bool
-	// Omit leaves the answer out of a batch's.
+	// Omit omits the answer from a batch response.
 	Omit bool
 }
 
-// Hook sets what is asked before each request, for a fault or nil. It must
-// not call the Server.
+// Hook sets a function that is called before each request and returns a fault or
+// nil. It must not call the Server.
 func (s *Server) Hook(hook func(Request) *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hook = hook
 }
 
-// Throttle makes the next so many requests that match end in 429.
+// Throttle answers the next matching requests with 429.
 func (s *Server) Throttle(times int, after time.Duration, match func(Request) bool) {
 	s.Hook(func(r Request) *Fault {
 		if times == 0 || !match(r) {
@@ -45,7 +45,7 @@ func (s *Server) Throttle(times int, after time.Duration, match func(Request) bo
 	})
 }
 
-// faulty carries out a request, or has it fail.
+// faulty carries out a request, with a fault if there is one.
 func (s *Server) faulty(q call, do func() answer) answer {
 	var f *Fault
 	if s.hook != nil {

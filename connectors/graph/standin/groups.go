@@ -39,12 +39,12 @@ func (s *Server) listMemberOf(q call, args []string) answer {
 	return s.list(q, s.groupListing(s.groupsOf(u)))
 }
 
-// groupsOf are the groups that a user is known to be in.
+// groupsOf returns the groups of a user that the application may see.
 func (s *Server) groupsOf(u *user) []*group {
 	return slices.DeleteFunc(s.sortedGroups(), func(g *group) bool { return !g.members[u.id] || s.conceals(g) })
 }
 
-// conceals says whether a group's members are not for us to know.
+// conceals reports whether a group's members are hidden from the application.
 func (s *Server) conceals(g *group) bool {
 	return g.props["visibility"] == "HiddenMembership" && !s.opts.ReadsHidden
 }
@@ -113,7 +113,7 @@ func (s *Server) listMembers(q call, args []string) answer {
 	return s.list(q, objects(all))
 }
 
-// closed says why a group's members cannot be changed through Graph.
+// closed returns why a group's members cannot be changed through Graph.
 func closed(g *group) *answer {
 	types, _ := g.props["groupTypes"].([]any)
 	var a answer
@@ -130,7 +130,7 @@ func closed(g *group) *answer {
 	return &a
 }
 
-// member finds a user to be added.
+// member finds a user to add.
 func (s *Server) member(g *group, id string) (*user, *answer) {
 	no := func(a answer) (*user, *answer) { return nil, &a }
 	u := s.users[id]

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// listing is how a collection answers to query options.
+// listing describes how a collection answers query options.
 type listing struct {
 	resource   string // in messages
 	properties func(string) (property, bool)
-	expand     []string // what $expand may name
+	expand     []string // the valid names in $expand
 	total      int
 	item       func(i int, sel []string, expand string) object
-	key        func(i int) int64                                    // its place, which stays
+	key        func(i int) int64                                    // a stable position
 	match      func(i int, path string, values []string) (yes bool) // for $filter
 }
 
@@ -79,7 +79,7 @@ func (s *Server) list(q call, l listing) answer {
 	return ok(body)
 }
 
-// options reads $top, $select and $expand, and refuses what there is not.
+// options parses $top, $select and $expand, and refuses unknown options.
 func options(q call, l listing) (top int, sel []string, expand string, problem *answer) {
 	no := func(a answer) (int, []string, string, *answer) { return 0, nil, "", &a }
 	for k := range q.Query {
@@ -131,7 +131,7 @@ func unknown(names []string, properties func(string) (property, bool)) (string, 
 	return "", false
 }
 
-// comparison is what the stand-in knows of $filter: path eq 'text' or a word,
+// comparison matches the supported forms of $filter: path eq 'text' or a word,
 // and path in ('a','b').
 var (
 	comparison = regexp.MustCompile(`^([A-Za-z0-9_]+(?:/[A-Za-z0-9_]+)?) eq (?:'((?:[^']|'')*)'|(true|false))$`)
@@ -173,8 +173,7 @@ func filter(q call, l listing) (func(int) bool, *answer) {
 	return func(i int) bool { return l.match(i, path, values) }, nil
 }
 
-// pick returns the selected properties, those of Graph's default without a
-// selection.
+// pick returns the selected properties, or Graph's default ones.
 func pick(props object, sel []string, usual ...string) object {
 	if sel == nil {
 		sel = usual
@@ -191,7 +190,7 @@ func pick(props object, sel []string, usual ...string) object {
 	return out
 }
 
-// matches compares as Graph does: without regard to case.
+// matches compares as Graph does: without case.
 func matches(props object, path string, values []string) bool {
 	name, inner, nested := strings.Cut(path, "/")
 	v := props[name]

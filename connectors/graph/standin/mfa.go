@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// registrations is the report of who registered what
+// registrations answers the report of registered authentication methods
 // (https://learn.microsoft.com/graph/api/authenticationmethodsroot-list-userregistrationdetails).
 func (s *Server) registrations(q call, _ []string) answer {
 	all := s.sortedUsers(false)
@@ -46,7 +46,7 @@ func (s *Server) methodsOf(q call, key string, show func(method) bool, l string)
 		item: func(i int, _ []string, _ string) object {
 			o := object{"@odata.type": "#microsoft.graph." + all[i].kind + "AuthenticationMethod", "id": all[i].id}
 			for k, v := range all[i].with {
-				if k != "temporaryAccessPass" { // shown once
+				if k != "temporaryAccessPass" { // returned once
 					o[k] = v
 				}
 			}
@@ -85,7 +85,7 @@ func (s *Server) createPass(q call, args []string) answer {
 	case int(minutes) < s.opts.PassMin || int(minutes) > s.opts.PassMax:
 		return fail(http.StatusBadRequest, "badRequest", "Temporary Access Pass lifetime is not within the range of the tenant's policy.")
 	}
-	// A new one takes the place of the one before
+	// A new pass replaces the earlier one
 	// (https://learn.microsoft.com/entra/identity/authentication/howto-authentication-temporary-access-pass).
 	u.methods = slices.DeleteFunc(u.methods, isPass)
 	now := s.opts.Now().UTC()
@@ -114,7 +114,7 @@ func (s *Server) deletePass(_ call, args []string) answer {
 	return none()
 }
 
-// Passes returns how many temporary access passes a user has.
+// Passes returns the number of a user's temporary access passes.
 func (s *Server) Passes(id string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

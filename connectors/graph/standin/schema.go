@@ -30,21 +30,21 @@ const (
 	licences // assignedLicenses
 )
 
-// property is one of a resource type's.
+// property is a property of a resource type.
 type property struct {
 	kind     kind
 	readOnly bool
-	max      int  // characters; zero is any number
+	max      int  // maximum characters; zero means no maximum
 	required bool // when created
 	advanced bool // $filter needs ConsistencyLevel: eventual and $count
 	filter   bool
-	synced   bool // comes from the directory on the premises, when the user does
+	synced   bool // synchronised from on-premises, for a synchronised user
 	always   bool // not nullable
-	// fits says more of which texts there can be.
+	// fits restricts the valid texts further.
 	fits func(string) bool
 }
 
-// userProperties are those of the user resource type that the stand-in knows
+// userProperties are the supported properties of the user resource type
 // (https://learn.microsoft.com/graph/api/resources/user).
 var userProperties = map[string]property{
 	"id":                            {readOnly: true, filter: true},
@@ -108,7 +108,7 @@ var groupProperties = map[string]property{
 
 var extensionName = regexp.MustCompile(`^extension_[0-9a-f]{32}_[A-Za-z0-9_]+$`)
 
-// userProperty finds a property, also one that an application registered.
+// userProperty finds a property, including extension properties.
 func userProperty(name string) (property, bool) {
 	if extensionName.MatchString(name) {
 		return property{max: 256, filter: true}, true
@@ -117,7 +117,7 @@ func userProperty(name string) (property, bool) {
 	return p, ok
 }
 
-// checkValue says what is wrong with a value, in Graph's words, or nothing.
+// checkValue returns the error in a value, in Graph's words, or "".
 func checkValue(name string, p property, v any) string {
 	if v == nil {
 		if p.kind == boolean || p.required || p.always || p.kind == strs {
@@ -151,7 +151,7 @@ func checkValue(name string, p property, v any) string {
 			return wrongType
 		}
 		if name == "businessPhones" && len(list) > 1 {
-			return invalid // only one number can be set
+			return invalid // only one number is accepted
 		}
 		for _, e := range list {
 			if s, ok := e.(string); !ok || !fits(s, 250) || p.fits != nil && !p.fits(s) {
@@ -201,16 +201,15 @@ func checkMembers(name string, v any, fine func(string, any) bool) string {
 	return ""
 }
 
-// fits says whether a text may be a property's value: not empty, not too long,
-// without control characters but the tab.
+// fits reports whether a text is valid: not empty, not too long, without control
+// characters other than the tab.
 func fits(s string, limit int) bool {
 	return s != "" && utf8.ValidString(s) && (limit == 0 || utf8.RuneCountInString(s) <= limit) &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r != '\t' && unicode.IsControl(r) })
 }
 
-// isCountry says whether a text is a country's code of ISO 3166-1 alpha-2, with
-// the codes that the standard has not assigned left out. golang.org/x/text knows
-// which there are.
+// isCountry reports whether a text is an assigned country code of ISO 3166-1
+// alpha-2, as known to golang.org/x/text.
 func isCountry(s string) bool {
 	r, err := language.ParseRegion(s)
 	return err == nil && len(s) == 2 && r.IsCountry() && r.ISO3() != "ZZZ" && strings.EqualFold(r.String(), s)
@@ -239,7 +238,8 @@ func arePolicies(s string) bool {
 	return true
 }
 
-// strong says whether a password passes: 8 to 256 characters of three kinds.
+// strong reports whether a password is accepted: 8 to 256 characters of three
+// kinds.
 func strong(p string) bool {
 	kinds := 0
 	for _, is := range []func(rune) bool{unicode.IsLower, unicode.IsUpper, unicode.IsDigit, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }} {
@@ -250,10 +250,10 @@ func strong(p string) bool {
 	return kinds >= 3 && len(p) >= 8 && len(p) <= 256
 }
 
-// localPart is what the part of a userPrincipalName before the @ may be.
+// localPart matches a valid part of a userPrincipalName before the @.
 var localPart = regexp.MustCompile(`^[A-Za-z0-9'._!#^~-]{1,64}$`)
 
-// checkUPN says what is wrong with a userPrincipalName, or nothing.
+// checkUPN returns the error in a userPrincipalName, or "".
 func (s *Server) checkUPN(upn string) string {
 	local, domain, ok := strings.Cut(upn, "@")
 	switch {
@@ -265,7 +265,7 @@ func (s *Server) checkUPN(upn string) string {
 	return ""
 }
 
-// checkNickname says what is wrong with a mailNickname, or nothing.
+// checkNickname returns the error in a mailNickname, or "".
 func checkNickname(s string) string {
 	if s == "" || len(s) > 64 || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || strings.ContainsRune(`@()\[]";:<>,`, r) }) {
 		return "Invalid value specified for property 'mailNickname' of resource 'User'."

@@ -1,12 +1,12 @@
 // Package standin is a strict stand-in for Microsoft Graph v1.0, for tests and
-// for trying things out without a tenant: users, groups and their members,
-// deleted items, licences, delta queries, $batch, registration of
-// authentication methods, and a token endpoint.
+// for evaluation without a tenant: users, groups and their members, deleted
+// items, licences, delta queries, $batch, registration of authentication methods,
+// and a token endpoint.
 //
-// It refuses what Graph would refuse, with Graph's error shape, and it must
-// never be kinder: an unknown property, path, query option or verb is an
-// error. Everything is in memory, and it must never be reachable from a
-// network: it knows no permissions other than read and write.
+// It refuses what Graph would refuse, with Graph's error format, and it must
+// never accept more: an unknown property, path, query option or verb is an error.
+// Everything is in memory, and it must never be reachable from a network: it has
+// no permissions other than read and write.
 package standin
 
 import (
@@ -23,51 +23,51 @@ import (
 	"github.com/google/uuid"
 )
 
-// Options say what tenant the stand-in is. The zero value is one with the
-// domain kommun.test, where the bearer token "token" may do anything.
+// Options configure the tenant. The zero value is a tenant with the domain
+// kommun.test, in which the bearer token "token" has all permissions.
 type Options struct {
 	// TenantID is the organization's ID. Default:
 	// 00000000-0000-4000-8000-000000000001.
 	TenantID string
 	// Domains are the verified domains. Default: kommun.test.
 	Domains []string
-	// Token is the bearer token that is accepted, next to those that the
+	// Token is a bearer token that is accepted, in addition to those that the
 	// token endpoint issued. Default: "token".
 	Token string
-	// ClientID and ClientSecret are what the token endpoint accepts. Without
-	// an ID it issues nothing.
+	// ClientID and ClientSecret are accepted by the token endpoint. Without an ID
+	// it issues no tokens.
 	ClientID, ClientSecret string
-	// ReadOnly: the application has no permission to write.
+	// ReadOnly removes the application's permission to write.
 	ReadOnly bool
-	// ReadsHidden: the application has Member.Read.Hidden. Without it the
-	// members of a group with visibility HiddenMembership cannot be read, and
-	// what a user is a member of leaves such groups out without a word
+	// ReadsHidden gives the application Member.Read.Hidden. Without it the
+	// members of a group with visibility HiddenMembership cannot be read, and a
+	// user's memberships silently omit such groups
 	// (https://learn.microsoft.com/graph/api/user-list-memberof).
 	ReadsHidden bool
-	// PageSize is how many objects a page has when $top is left out. Default:
-	// 100, as Graph's.
+	// PageSize is the number of objects on a page without $top. Default: 100, as
+	// Graph's.
 	PageSize int
-	// MaxPage, when set, is how many a page has at most, whatever $top asks
-	// for: Graph may always send fewer.
+	// MaxPage, when set, is the maximum number on a page, whatever $top requests:
+	// Graph may always send fewer.
 	MaxPage int
 	// Lag is how long a new user is not found by group additions and filters.
 	Lag time.Duration
 	// Licences are the SKUs the tenant has.
 	Licences []Licence
-	// Passes is the policy for temporary access passes, in minutes. Default:
-	// 10 to 43,200.
+	// Passes is the policy for temporary access passes, in minutes. Default: 10
+	// to 43,200.
 	PassMin, PassMax int
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// Licence is a SKU that was bought.
+// Licence is a SKU of the tenant.
 type Licence struct {
 	SKU   string // skuPartNumber
 	Units int
 }
 
-// Request is one that came, alone or inside a $batch.
+// Request is a received request, alone or in a $batch.
 type Request struct {
 	Method  string
 	Path    string // below /v1.0, unescaped
@@ -77,8 +77,8 @@ type Request struct {
 	InBatch bool
 }
 
-// Server is the tenant. It is an http.Handler; its other methods act behind
-// the back of whoever is connected.
+// Server is the tenant. It is an http.Handler; its other methods change the
+// tenant without a request.
 type Server struct {
 	opts Options
 
@@ -87,7 +87,7 @@ type Server struct {
 	groups   map[string]*group
 	skus     []*sku
 	seq      int64 // of the last change
-	epoch    int   // of delta tokens that are still known
+	epoch    int   // of the valid delta tokens
 	graves   []grave
 	tokens   map[string]bool
 	requests []Request
@@ -124,14 +124,14 @@ func New(opts Options) *Server {
 	return s
 }
 
-// Requests returns those that came so far, each part of a $batch on its own.
+// Requests returns the received requests, each request of a $batch separately.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// Forget empties the list of requests.
+// Forget clears the list of requests.
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +177,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 }
 
-// one deals with one request, alone or in a batch.
+// one handles one request, alone or in a batch.
 func (s *Server) one(q call) answer {
 	s.requests = append(s.requests, q.Request)
 	return s.faulty(q, func() answer {
@@ -203,13 +203,13 @@ func (s *Server) admit(r *http.Request) *answer {
 	return &a
 }
 
-// call is a request with what links in its answer begin with.
+// call is a request with the base URL of links in its answer.
 type call struct {
 	Request
 	base string
 }
 
-// answer is what goes back.
+// answer is a response.
 type answer struct {
 	status int
 	body   any
@@ -221,7 +221,7 @@ func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
 
 func none() answer { return answer{status: http.StatusNoContent} }
 
-// fail is Graph's error
+// fail returns Graph's error
 // (https://learn.microsoft.com/graph/errors#error-resource-type).
 func fail(status int, code, format string, args ...any) answer {
 	id := uuid.NewString()

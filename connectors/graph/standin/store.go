@@ -18,12 +18,12 @@ type user struct {
 	props     object
 	born      time.Time
 	deleted   time.Time // zero when not
-	upn       string    // when deleted: what it was
+	upn       string    // when deleted: the earlier one
 	manager   string
 	mfa       bool
 	methods   []method
-	revoked   int      // how often sessions were
-	units     []string // administrative units it is in
+	revoked   int      // how often sessions were revoked
+	units     []string // the user's administrative units
 	inherited []string // SKUs that come from a group
 
 	changed map[string]int64 // property: when it last changed
@@ -43,9 +43,9 @@ type group struct {
 	order   int64
 	props   object
 	members map[string]bool   // users, by ID
-	others  map[string]string // members that are no users: ID to type
+	others  map[string]string // other members: ID → type
 	changed map[string]int64
-	log     map[string]int64 // member: when it last came or went
+	log     map[string]int64 // member → when it was last added or removed
 }
 
 type sku struct {
@@ -82,7 +82,7 @@ func (u *user) upnNow() string {
 	return upn
 }
 
-// visible says whether a new user has come through to all replicas.
+// visible reports whether a new user is known to all replicas.
 func (s *Server) visible(u *user) bool {
 	return s.opts.Lag == 0 || s.opts.Now().Sub(u.born) >= s.opts.Lag
 }
@@ -129,7 +129,7 @@ func (s *Server) set(u *user, props object) {
 	now := s.tick()
 	for name, v := range props {
 		if name == "passwordProfile" {
-			continue // never given back
+			continue // write-only
 		}
 		if inner, ok := v.(object); ok {
 			if old, ok := u.props[name].(object); ok {
@@ -148,15 +148,15 @@ func (s *Server) set(u *user, props object) {
 	}
 }
 
-// remove deletes a user softly: restorable for 30 days. Its name is
-// free at once, since Graph puts the ID before it.
+// remove moves a user to the deleted items, for 30 days. Its name is free at
+// once, as Graph prefixes it with the ID.
 func (s *Server) remove(u *user) {
 	u.gone, u.deleted, u.upn = s.tick(), s.opts.Now(), u.upnNow()
 	u.props["userPrincipalName"] = strings.ReplaceAll(u.id, "-", "") + u.upn
 	u.props["deletedDateTime"] = u.deleted.UTC().Format(time.RFC3339)
 }
 
-// restore brings a user back, with its groups.
+// restore restores a user, with its groups.
 func (s *Server) restore(u *user) {
 	u.back, u.deleted = s.tick(), time.Time{}
 	u.props["userPrincipalName"] = u.upn
@@ -185,7 +185,7 @@ func (s *Server) insertGroup(props object) *group {
 	return g
 }
 
-// clone makes props safe to keep and to hand out.
+// clone returns a deep copy of props.
 func clone(props map[string]any) object {
 	b, err := json.Marshal(props)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// pattern is one path and what may be done there.
+// pattern is one path with its methods.
 type pattern struct {
 	path *regexp.Regexp
 	verb map[string]func(s *Server, q call, args []string) answer
@@ -18,7 +18,7 @@ type pattern struct {
 
 type verbs = map[string]func(s *Server, q call, args []string) answer
 
-// paths are all that there are. {} is a segment.
+// paths are all supported paths. {} is a segment.
 var paths = func() []pattern {
 	var list []pattern
 	add := func(path string, v verbs) {
@@ -41,7 +41,7 @@ var paths = func() []pattern {
 	add(`/groups/{}/members`, verbs{"GET": (*Server).listMembers})
 	add(`/groups/{}/members/\$ref`, verbs{"POST": (*Server).addMember})
 	add(`/groups/{}/members/{}/\$ref`, verbs{"DELETE": (*Server).removeMember})
-	// What DELETE without $ref does in Graph: it deletes the member itself.
+	// DELETE without $ref deletes the member itself, as in Graph.
 	add(`/groups/{}/members/{}`, verbs{"DELETE": func(s *Server, q call, args []string) answer { return s.deleteUser(q, args[1:]) }})
 	add(`/directory/deletedItems/(?:microsoft\.)?graph\.user`, verbs{"GET": (*Server).listDeleted})
 	add(`/directory/deletedItems/{}`, verbs{"GET": (*Server).getDeleted})
@@ -70,7 +70,7 @@ func (s *Server) route(q call) answer {
 	return fail(http.StatusBadRequest, "BadRequest", "Resource not found for the segment '%s'.", q.Path[strings.LastIndex(q.Path, "/")+1:])
 }
 
-// read parses a body, of which every property must be known.
+// read parses a body, all of whose properties must be known.
 func read(q call, known func(string) bool) (object, *answer) {
 	no := func(a answer) (object, *answer) { return nil, &a }
 	if !strings.HasPrefix(q.Header.Get("Content-Type"), "application/json") {
@@ -109,7 +109,7 @@ func (s *Server) userListing(all []*user) listing {
 	}
 }
 
-// show is a user as it is given out.
+// show returns a user as it is sent.
 func (s *Server) show(u *user, sel []string, expand string) object {
 	o := pick(u.props, sel, usualUser...)
 	if m := s.users[u.manager]; expand != "" && m != nil && m.live() {
@@ -156,7 +156,7 @@ func (s *Server) createUser(q call, _ []string) answer {
 	return answer{status: http.StatusCreated, body: s.show(u, nil, "")}
 }
 
-// checkUser says what is wrong with properties to be set.
+// checkUser returns the error in properties to set.
 func (s *Server) checkUser(o object, u *user) *answer {
 	no := func(a answer) *answer { return &a }
 	for name, v := range o {
@@ -218,7 +218,7 @@ func (s *Server) deleteUser(_ call, args []string) answer {
 	return none()
 }
 
-// reference reads {"@odata.id": "…/users/{id}"}.
+// reference parses {"@odata.id": "…/users/{id}"}.
 func (s *Server) reference(q call) (string, *answer) {
 	no := func(a answer) (string, *answer) { return "", &a }
 	o, problem := read(q, func(name string) bool { return name == "@odata.id" })
@@ -233,7 +233,7 @@ func (s *Server) reference(q call) (string, *answer) {
 	return id, nil
 }
 
-// target is the ID in a reference to an object.
+// target returns the ID in a reference to an object.
 func (s *Server) target(text string) (id, why string) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Host == "" {
