@@ -21,7 +21,7 @@ import (
 // to wait, holds.
 func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan) error {
 	now := e.Now()
-	waiting, err := e.DB.WaitingGrants(ctx, w.subset)
+	waiting, err := e.DB.GatedGrants(ctx, w.subset)
 	if err != nil {
 		return err
 	}
@@ -300,7 +300,7 @@ func (e *Engine) keepHeld(ctx context.Context, tx *store.Tx, h plan.Hold) error 
 	return tx.DeferSteps(ctx, steps, e.Now())
 }
 
-func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, before []store.WaitingGrant) error {
+func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, before []store.GatedGrant) error {
 	type key struct{ person, entitlement string }
 	now := e.Now()
 	known := map[key]bool{}
@@ -317,7 +317,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if known[k] {
 			continue
 		}
-		if err := tx.SetWaiting(ctx, store.WaitingGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
+		if err := tx.SetWaiting(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
 			return err
 		}
 		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})

@@ -222,24 +222,24 @@ func (tx *Tx) ForgetAccount(ctx context.Context, target, person string) error {
 }
 
 // GatedGrant is a grant that waits at a gate.
-type WaitingGrant struct {
+type GatedGrant struct {
 	Person      string `db:"person_id"`
 	Entitlement string `db:"entitlement"`
 	Gate        string `db:"gate"`
 }
 
-// WaitingGrants returns the grants of people that are known to wait.
-func (db *DB) WaitingGrants(ctx context.Context, of PersonSet) ([]WaitingGrant, error) {
-	var all []WaitingGrant
+// GatedGrants returns the grants of people that are known to wait.
+func (db *DB) GatedGrants(ctx context.Context, of PersonSet) ([]GatedGrant, error) {
+	var all []GatedGrant
 	where, args := of.condition(db.read, "person_id", nil)
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[WaitingGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[GatedGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
 	return all, nil
 }
 
 // SetWaiting notes that a grant waits.
-func (tx *Tx) SetWaiting(ctx context.Context, w WaitingGrant) error {
+func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
 	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO waiting_grant (person_id, entitlement, gate) VALUES (:person_id, :entitlement, :gate)
 		ON CONFLICT (person_id, entitlement) DO UPDATE SET gate = excluded.gate`, w); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
