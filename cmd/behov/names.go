@@ -115,7 +115,7 @@ func (n *names) key(p identity.Person) string {
 
 // shows reports whether a key of a person may be shown.
 func shows(p identity.Person, k identity.SourceKey) bool {
-	return !identity.HasNationalID(k.Key) && !(p.Protected && k.MayTellName())
+	return !identity.HasNationalID(k.Key) && (!p.Protected || !k.MayTellName())
 }
 
 var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
