@@ -234,7 +234,7 @@ func TestReplicas(t *testing.T) {
 		time.Sleep(500*time.Millisecond + time.Duration(rng.Int64N(int64(1500*time.Millisecond))))
 		victim := rng.IntN(len(replicas))
 		replicas[victim].kill()
-		if strings.Contains(replicas[victim].out.String(), "looked at") {
+		if strings.Contains(replicas[victim].out.String(), "reconciled ") {
 			worked[victim] = true
 		}
 		replicas[victim] = startService(t, binary, dir)
