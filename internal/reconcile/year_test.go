@@ -151,6 +151,9 @@ func TestAYearInTheMunicipality(t *testing.T) {
 		text := system.export(day)
 		im := hr.Importer{DB: e.DB, Config: e.Config, Now: e.Now, Actor: "behov"}
 		report, err := im.Import(t.Context(), "hr.csv", []byte(text), e.Config.Sources["hr"])
+		if err == nil && releaseEmptied(t, e, report) { // HR takes an end back
+			report, err = im.Import(t.Context(), "hr.csv", []byte(text), e.Config.Sources["hr"])
+		}
 		if err != nil || report.Held != nil || len(report.Problems) > 0 {
 			t.Fatalf("%s: import: %+v, %v", yearDate(day), report, err)
 		}
