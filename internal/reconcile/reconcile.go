@@ -72,8 +72,10 @@ func (e *Engine) Run(ctx context.Context, s Scope) (*Result, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := e.proveTargets(ctx, s); err != nil {
-		return nil, err
+	if s.Saved == nil { // a proof would make it another plan
+		if err := e.proveTargets(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	in, err := e.read(ctx, s, true)
 	defer in.unlock()

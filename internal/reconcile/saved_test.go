@@ -153,3 +153,15 @@ func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// TestASavedPlanIsCarriedOutWithoutAProof: carrying out a saved plan does not first try
+// how a target disables, which would make it another plan than the saved one.
+func TestASavedPlanIsCarriedOutWithoutAProof(t *testing.T) {
+	h := newHouse(t)
+	h.e.Targets["one"] = &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
+	h.hire("1 school T")
+	p := h.saved(reconcile.Scope{})
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil || h.has("1") != everything {
+		t.Errorf("%v, 1 has %q", err, h.has("1"))
+	}
+}
