@@ -159,6 +159,8 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	connectors.DisableAccount:     {"-", "account disabled", "accounts disabled"},
 	connectors.RemoveMember:       {"-", "entitlement taken away", "entitlements taken away"},
 	connectors.RemoveFormerMember: {"-", "earlier name taken out of a group", "earlier names taken out of groups"},
+	plan.LeaveFormerGroup:         {"-", "former group left", "former groups left"},
+	plan.RemoveFromFormerGroup:    {"-", "former group taken away", "former groups taken away"},
 	connectors.CreateAccount:      {"+", "account created", "accounts created"},
 	plan.PrepareAccount:           {"+", "account prepared", "accounts prepared"},
 	connectors.UpdateAccount:      {"~", "account updated", "accounts updated"},
@@ -168,7 +170,7 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 }
 
 var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
-	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormerMember, connectors.DeleteAccount}
+	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormerMember, plan.LeaveFormerGroup, plan.RemoveFromFormerGroup, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
 func stepCounts(steps []plan.Step) string {
@@ -389,6 +391,9 @@ func stepText(s plan.Step) string {
 	text := what + " in " + s.Target
 	if s.Op == connectors.RemoveFormerMember {
 		text = "an earlier name in " + text
+	}
+	if plan.LeavesFormerGroup(s.Op) {
+		text = fmt.Sprintf("former group %q of ", s.Native) + text
 	}
 	if s.Op == connectors.UpdateAccount {
 		text += " (" + strings.Join(sortedKeys(s.Attributes), ", ") + ")"

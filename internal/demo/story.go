@@ -195,6 +195,7 @@ var verbs = map[connectors.Op]string{
 	connectors.CreateAccount: "accounts created", connectors.UpdateAccount: "accounts updated", connectors.EnableAccount: "accounts enabled",
 	connectors.DisableAccount: "accounts disabled", connectors.DeleteAccount: "accounts deleted", connectors.AddMember: "entitlements given",
 	connectors.RemoveMember: "entitlements taken away", connectors.RemoveFormerMember: "earlier names taken out of groups", plan.RevokeSessions: "accounts signed out",
+	plan.LeaveFormerGroup: "former groups left", plan.RemoveFromFormerGroup: "former groups taken away",
 }
 
 // summary counts steps by what they do.

@@ -155,7 +155,7 @@ func (b *builder) planPerson(p Person) {
 	for _, g := range p.Grants {
 		grants[g.Entitlement] = g
 	}
-	wanted, why := b.wantsAccount(grants, own)
+	wanted, why := b.wantsAccount(p.ID, grants, own)
 	if p.NoEntitlementReason != "" {
 		why = p.NoEntitlementReason
 	}
@@ -235,7 +235,7 @@ func (b *builder) withDependency(on string, f func()) {
 
 // wantsAccount reports whether the person should have an account here, and why or why
 // not.
-func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why string) {
+func (b *builder) wantsAccount(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why string) {
 	why = "nothing in this target is needed any more"
 	for _, e := range b.catalogue {
 		g, ok := grants[e.ID]
@@ -243,7 +243,7 @@ func (b *builder) wantsAccount(grants map[policy.EntitlementID]policy.Grant, own
 			continue
 		}
 		waits := g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown
-		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.t.Observed.Member(own.ID, e.Native))
+		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.has(e, person, own.ID))
 		if g.Gate == policy.Open || waits && b.t.MFA || stays {
 			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
 		}
@@ -416,17 +416,18 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 			b.earlierName(p.ID, e, a.ID)
 		}
 		g, granted := grants[e.ID]
-		has := b.t.Observed.Member(a.ID, e.Native)
+		member, former := b.t.Observed.Member(a.ID, e.Native), b.t.FormerGroupsOf(p.ID, a.ID, e.ID)
+		has := member || len(former) > 0
 		desired := granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
 		switch {
-		case desired && !has:
-			b.planAddMember(p.ID, e, g, a.ID, nil)
-		case has && suspended:
-			b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: a.ID, Entitlement: e.ID, Native: e.Native, Reason: why, Destructive: true})
 		case has && !desired:
-			b.planRemoveMember(p, e, g, granted && !p.Prepare, a.ID)
-		case has && g.Gate == policy.Open:
-			b.noteAdoption(p.ID, e.ID, policy.Reasons(g.Reasons))
+			if !member {
+				e.Native, former = former[0], former[1:]
+			}
+			after := b.planEndOfFormerGroups(p.ID, e, former, a.ID)
+			b.planRemoveMember(p, e, g, granted && !p.Prepare, a.ID, after)
+		case desired && g.Gate == policy.Open:
+			b.planMember(p.ID, e, g, a.ID, member, former)
 		case has && g.Until != "":
 			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
 		}
@@ -492,7 +493,7 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // reported once, as a finding
 	}
-	if b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
+	if len(b.t.FormerGroupsOf(person, accountID, e.ID)) == 0 && b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
 		return
 	}
 	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
@@ -501,14 +502,19 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 // planRemoveMember plans the end of a membership. What behov did not give it takes away
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
-func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string) {
+func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []string) {
 	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
+	before := b.t.GivenBefore(p.ID, e.Native)
 	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {
+	case p.SuspendedReason != "":
+		reason = p.SuspendedReason
 	case granted && g.GateReason != "":
 		reason = g.GateReason
 	case p.NoEntitlementReason != "":
 		reason = p.NoEntitlementReason
+	case !ours && before != "":
+		reason = fmt.Sprintf("no employment, request or decision needs it; behov put the account into the group %q for %s, for which the catalogue names another now", e.Native, before)
 	case !ours && !e.Authoritative:
 		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
 			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
@@ -520,7 +526,7 @@ func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Gran
 		reason = "drift: it was given in the target and no rule, request or decision gives it"
 		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
 	}
-	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true})
+	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true, DependsOn: dependsOn})
 }
 
 // earlierName plans that an earlier name of the account, which nothing has any more, is
@@ -569,7 +575,7 @@ func (b *builder) keepDestructive(f func()) {
 	n, adopted, left, referring := len(b.steps), len(b.plan.Adopted), len(b.plan.UnrepairedDrift), len(b.referring)
 	f()
 	b.steps = append(b.steps[:n], slices.DeleteFunc(slices.Clone(b.steps[n:]), func(s Step) bool {
-		return !s.RevokesAccess() || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount
+		return !s.RevokesAccess() || s.Op == connectors.UpdateAccount || s.Op == connectors.DeleteAccount || s.Op == LeaveFormerGroup
 	})...)
 	b.plan.Adopted, b.plan.UnrepairedDrift, b.referring = b.plan.Adopted[:adopted], b.plan.UnrepairedDrift[:left], b.referring[:referring]
 }

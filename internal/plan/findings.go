@@ -45,6 +45,9 @@ func (b *builder) findings(people []identity.PersonID) {
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
 		native[e.Native] = true
+		for _, former := range b.t.FormerGroups[e.ID] {
+			native[former] = true
+		}
 		if b.t.Observed.Ambiguous(e.Native) {
 			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then no one gets it and no one loses it", e.Native)})
 		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {

@@ -101,6 +101,15 @@ func (t *Target) Owned(person identity.PersonID) (own *connectors.Account, other
 	return own, others
 }
 
+// Accounts returns the accounts that are the person's, or say so.
+func (t *Target) Accounts(person identity.PersonID) []connectors.Account {
+	own, others := t.Owned(person)
+	if own != nil {
+		others = append(others, *own)
+	}
+	return others
+}
+
 // OwnName returns the login name of the account that Owned returns, and whether there
 // is one; it reads no attributes.
 func (t *Target) OwnName(person identity.PersonID) (name string, seen bool) {

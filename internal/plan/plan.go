@@ -77,10 +77,12 @@ const (
 	PhaseAdopt Phase = iota + 1
 	PhaseRevokeSessions
 	PhaseDisable
+	PhaseRemoveFormer
 	PhaseRemove
 	PhaseCreate
 	PhaseUpdate
 	PhaseAdd
+	PhaseLeave
 	PhaseEnable
 	PhaseDelete
 )
@@ -93,6 +95,16 @@ const RevokeSessions connectors.Op = "revoke-sessions"
 // connectors.CreateAccount, disabled.
 const PrepareAccount connectors.Op = "prepare-account"
 
+// The steps that take an account out of a former group of an entitlement: one that the
+// catalogue named before it named another. With LeaveFormerGroup the person has the
+// entitlement by the group of today; with RemoveFromFormerGroup another step takes that
+// membership away. Both are connectors.RemoveMember to the target, and neither ends the
+// person's access by the audit trail.
+const (
+	LeaveFormerGroup      connectors.Op = "leave-former-group"
+	RemoveFromFormerGroup connectors.Op = "remove-from-former-group"
+)
+
 // PhaseOf returns the phase in which a change is carried out.
 func PhaseOf(op connectors.Op) Phase {
 	switch op {
@@ -102,6 +114,8 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseRevokeSessions
 	case connectors.DisableAccount:
 		return PhaseDisable
+	case RemoveFromFormerGroup:
+		return PhaseRemoveFormer
 	case connectors.RemoveMember, connectors.RemoveFormerMember:
 		return PhaseRemove
 	case connectors.CreateAccount, PrepareAccount:
@@ -110,6 +124,8 @@ func PhaseOf(op connectors.Op) Phase {
 		return PhaseUpdate
 	case connectors.AddMember:
 		return PhaseAdd
+	case LeaveFormerGroup:
+		return PhaseLeave
 	case connectors.EnableAccount:
 		return PhaseEnable
 	}
@@ -428,6 +444,9 @@ func (s Step) Key() string {
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		fmt.Fprintf(h, " %q %q", name, s.Attributes[name])
 	}
+	if LeavesFormerGroup(s.Op) {
+		fmt.Fprintf(h, " %q", s.Native)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
@@ -435,6 +454,9 @@ func stepID(s Step) string {
 	what := fmt.Appendf(nil, "%q %q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement, s.AccountID)
 	if s.Op == connectors.UpdateAccount { // of which there may be two
 		what = fmt.Appendf(what, " %q", slices.Sorted(maps.Keys(s.Attributes)))
+	}
+	if LeavesFormerGroup(s.Op) { // likewise
+		what = fmt.Appendf(what, " %q", s.Native)
 	}
 	sum := sha256.Sum256(what)
 	return hex.EncodeToString(sum[:8])

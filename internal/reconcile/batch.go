@@ -112,6 +112,8 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 		}
 		why := r.values(&a, desired)
 		return a, why
+	case plan.LeaveFormerGroup, plan.RemoveFromFormerGroup:
+		a.change.Op = connectors.RemoveMember
 	case connectors.RenameAccount:
 		if !r.matchesPlan(s, plan.NameAttribute, []string{desired.Name}) {
 			return attempt{}, "the name is not the one that was planned"

@@ -30,7 +30,11 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 		return err
 	}
 	var drift []audit.Record
-	for _, t := range w.targets {
+	groups := make([]map[string][]string, len(w.targets))
+	for i, t := range w.targets {
+		if groups[i], err = e.DB.EntitlementGroups(ctx, t.Name); err != nil {
+			return err
+		}
 		found, err := e.drift(ctx, w, t)
 		if err != nil {
 			return err
@@ -74,6 +78,11 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 		}
 		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
 			return err
+		}
+		for i := range w.targets {
+			if err := e.recordGroups(ctx, tx, w, &w.targets[i], groups[i]); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(e.recordWaiting(ctx, tx, w, p, waiting), e.raiseHolds(ctx, tx, w)); err != nil {
 			return err
@@ -370,7 +379,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 			switch {
 			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
 			case !e.accountUnseen(t, identity.PersonID(person)) && e.observable(t, k.Entitlement):
-				record(audit.AccessGone, k.Entitlement, goneReason(k.Entitlement, t.Bound.Record(identity.PersonID(person))))
+				record(audit.AccessGone, k.Entitlement, goneReason(t, identity.PersonID(person), k.Entitlement))
 			case k.Unseen:
 			case e.accountUnseen(t, identity.PersonID(person)):
 				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
@@ -415,12 +424,17 @@ func foundReason(entitlement string) string {
 	return "it was seen in the target and behov did not give it"
 }
 
-func goneReason(entitlement string, known plan.AccountRecord) string {
+func goneReason(t plan.Target, person identity.PersonID, entitlement string) string {
 	switch {
-	case entitlement == audit.Account && known.DisabledByBehov:
+	case entitlement == audit.Account && t.Bound.Record(person).DisabledByBehov:
 		return "behov disabled the account before, and the target shuts it out by now"
 	case entitlement == audit.Account:
 		return "the account was disabled in the target by someone else than behov"
+	}
+	for _, native := range t.FormerGroups[policy.EntitlementID(entitlement)] {
+		if slices.ContainsFunc(t.Accounts(person), func(a connectors.Account) bool { return t.Observed.Member(a.ID, native) }) {
+			return fmt.Sprintf("the catalogue named the group %q for it before; the account is still a member of that group, where behov did not put it", native)
+		}
 	}
 	return "it is no longer in the target and behov did not take it away"
 }
@@ -428,19 +442,18 @@ func goneReason(entitlement string, known plan.AccountRecord) string {
 // observedAccess returns what a person was seen to have in a target: the account first,
 // and then in the catalogue's order.
 func (e *Engine) observedAccess(t plan.Target, person identity.PersonID) []string {
-	own, others := t.Owned(person)
-	if own != nil {
-		others = append(others, *own)
-	}
-	if len(others) == 0 {
+	accounts := t.Accounts(person)
+	if len(accounts) == 0 {
 		return nil
 	}
 	var seen []string
-	if t.SignInPossible != "" || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
+	if t.SignInPossible != "" || slices.ContainsFunc(accounts, func(a connectors.Account) bool { return a.Enabled }) {
 		seen = append(seen, audit.Account)
 	}
 	for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
-		if entitlement.Target == t.Name && slices.ContainsFunc(others, func(a connectors.Account) bool { return t.Observed.Member(a.ID, entitlement.Native) }) {
+		if entitlement.Target == t.Name && slices.ContainsFunc(accounts, func(a connectors.Account) bool {
+			return t.Observed.Member(a.ID, entitlement.Native) || len(t.FormerGroupsOf(person, a.ID, entitlement.ID)) > 0
+		}) {
 			seen = append(seen, string(entitlement.ID))
 		}
 	}

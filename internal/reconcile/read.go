@@ -282,6 +282,8 @@ type targetRecord struct {
 	bound plan.Bindings
 	given plan.Given
 	open  []plan.Step
+	// groups are, by entitlement, the names in the target under which behov gave it.
+	groups map[string][]string
 }
 
 // readRecord reads what is recorded of a target. What another process records after
@@ -294,6 +296,9 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 		return r, err
 	}
 	if r.bound, err = e.readBound(ctx, w, target); err != nil {
+		return r, err
+	}
+	if r.groups, err = e.DB.EntitlementGroups(ctx, target); err != nil {
 		return r, err
 	}
 	for given, err := range e.DB.GivenAccess(ctx, target, w.subset) {
@@ -318,6 +323,7 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 // readRecorded adds to a target what is recorded of it, and reads the rest.
 func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r targetRecord) error {
 	t.Bound, t.Given, w.openCounts[t.Name] = r.bound, r.given, len(r.open)
+	e.setFormerGroups(t, r.groups)
 	for _, s := range r.open {
 		// A step that was under way when a run was stopped may have been done;
 		// what it gave is then ours and no drift.

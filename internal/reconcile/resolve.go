@@ -102,7 +102,7 @@ func inferOutcome(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, a
 		switch {
 		case !t.Observed.Completeness.Complete:
 			return "", ""
-		case s.Op == connectors.RemoveMember || s.Op == connectors.DeleteAccount:
+		case s.Op == connectors.RemoveMember || s.Op == connectors.DeleteAccount || plan.LeavesFormerGroup(s.Op):
 			return audit.Applied, ""
 		}
 		return audit.NotDone, ""
@@ -132,11 +132,11 @@ func inferOutcome(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, a
 			return "", ""
 		}
 		done = !t.Observed.HasFormerName(a.ID, s.Native)
-	case connectors.RemoveMember:
+	case connectors.RemoveMember, plan.LeaveFormerGroup, plan.RemoveFromFormerGroup:
 		done = !t.Observed.Member(a.ID, s.Native)
 	}
 	// A membership that an incomplete reading lacks may be there all the same.
-	membership := s.Op == connectors.AddMember || s.Op == connectors.RemoveMember
+	membership := s.Op == connectors.AddMember || s.Op == connectors.RemoveMember || plan.LeavesFormerGroup(s.Op)
 	if membership && !t.Observed.Member(a.ID, s.Native) && !t.Observed.Completeness.Complete {
 		return "", ""
 	}

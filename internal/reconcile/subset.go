@@ -197,11 +197,17 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 		}
 	}
 	var entitlements []string
+	groups, err := e.DB.EntitlementGroups(ctx, c.Name)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
 	for _, of := range e.Config.Rules.Catalogue.Entitlements {
 		if of.Target == c.Name {
-			entitlements = append(entitlements, of.Native)
+			entitlements = append(append(entitlements, of.Native), groups[string(of.ID)]...)
 		}
 	}
+	slices.Sort(entitlements)
+	entitlements = slices.Compact(entitlements)
 	return reader.ReadAccounts(ctx, refs, entitlements, once)
 }
 
