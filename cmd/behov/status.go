@@ -108,7 +108,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	states, err2 := i.db.TargetStates(ctx)
 	pauses, err3 := i.db.Pauses(ctx)
 	holds, err4 := i.db.Holds(ctx)
-	waiting, err5 := i.db.WaitingJobs(ctx)
+	waiting, err5 := i.db.Jobs().Waiting(ctx)
 	left, err6 := reconcile.UnconfiguredTargets(ctx, i.db, i.config)
 	different, err7 := i.db.EvaluatorDifferences(ctx, i.config.Rules.Digest, store.Everyone())
 	unseen, err8 := i.db.UnseenAccess(ctx)

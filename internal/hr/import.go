@@ -23,6 +23,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -232,7 +233,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	now := im.Now()
 	return im.DB.Write(ctx, func(tx *store.Tx) error {
 		id := uuid.Must(uuid.NewV7()).String()
-		tx.Enqueue(store.AlertJob{About: store.RefusedAlert, Subject: source.Name})
+		tx.Enqueue(queue.Alert{About: queue.ImportRefused, Subject: source.Name})
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
 		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})
@@ -615,7 +616,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	// Bad rows revoke no access, so nothing is held; but leavers among them keep
 	// theirs until someone acts.
 	if allowed := r.Source.Shrink.Most(r.Export.Read); r.record.BadRows > allowed {
-		tx.Enqueue(store.AlertJob{About: store.LeftOutAlert, Subject: r.Source.Name})
+		tx.Enqueue(queue.Alert{About: queue.RowsLeftOut, Subject: r.Source.Name})
 	}
 	filled, err := json.Marshal(r.Export.Filled)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -219,7 +220,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
-					tx.Enqueue(store.PeopleJob{People: []string{string(a.step.Person)}, Target: r.target.Name})
+					tx.Enqueue(queue.People{People: []string{string(a.step.Person)}, Target: r.target.Name})
 					why[a.id] = "the name is or was another person's in this target, and a name is never given to a second person"
 					continue
 				}
@@ -234,7 +235,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			return err
 		}
 		if len(beyond) > 0 {
-			tx.Enqueue(store.RunJob{Target: r.target.Name, Because: "what looking at few left", Events: r.inputs.sequences.Events, Decisions: r.inputs.sequences.Decisions})
+			tx.Enqueue(queue.Run{Target: r.target.Name, Because: "what looking at few left", Events: r.inputs.sequences.Events, Decisions: r.inputs.sequences.Decisions})
 			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
 		}
 		for id := range beyond {

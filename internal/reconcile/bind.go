@@ -7,6 +7,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -76,7 +77,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		if d, err = tx.Decide(ctx, d, e.Now()); err != nil {
 			return err
 		}
-		tx.Enqueue(store.PeopleJob{People: []string{string(p.ID)}})
+		tx.Enqueue(queue.People{People: []string{string(p.ID)}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: string(p.ID), Target: target,
 			Reason: fmt.Sprintf("decision %d (account %s)", d.Seq, accountID)})
 		return tx.BindAccount(ctx, target, string(p.ID), accountID)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -159,7 +160,7 @@ func (r *targetRun) requeueDeferred(ctx context.Context) error {
 	}
 	return r.engine.DB.Write(ctx, func(tx *store.Tx) error {
 		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.requeue)), requeueBatch) {
-			job := store.PeopleJob{Target: r.target.Name, At: time.Now().Add(requeueDelay)}
+			job := queue.People{Target: r.target.Name, At: time.Now().Add(requeueDelay)}
 			for _, id := range some {
 				job.People = append(job.People, string(id))
 			}

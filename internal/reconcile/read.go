@@ -106,7 +106,7 @@ func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
 func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, error) {
 	// Before anything else: people about whom something is recorded after the inputs'
 	// sequences are left to the job that came with the record.
-	waiting, err := e.DB.WaitingJobs(ctx)
+	waiting, err := e.DB.Jobs().Waiting(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -31,41 +31,34 @@ const (
 
 // alert is the text of an alert. It names people by opaque ID only.
 type alert struct {
-	About   string    `json:"about"`
-	Subject string    `json:"subject"`
-	Title   string    `json:"title"`
-	Text    string    `json:"text"`
-	What    string    `json:"what_to_do"`
-	At      time.Time `json:"at"`
+	About   queue.About `json:"about"`
+	Subject string      `json:"subject"`
+	Title   string      `json:"title"`
+	Text    string      `json:"text"`
+	What    string      `json:"what_to_do"`
+	At      time.Time   `json:"at"`
 }
 
-// alertWorker sends alerts.
-type alertWorker struct {
-	river.WorkerDefaults[store.AlertJob]
-	service *Service
-}
-
-// Work implements river.Worker. One job becomes one for each way of sending, so
+// SendAlert implements queue.Handler. One job becomes one for each way of sending, so
 // that one that fails does not send the others again.
-func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) error {
-	s := w.service
+func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 	g, done := s.acquireGeneration()
 	defer done()
 	c := g.config.Alerts
-	if job.Args.Channel == "" {
-		told, err := s.DB.AlertSent(ctx, job.Args.About, job.Args.Subject)
+	if job.Channel == "" {
+		told, err := s.DB.AlertSent(ctx, job.About, job.Subject)
 		if err != nil {
 			return err
 		}
 		// Postponed, not dropped: the text is worked out when it is sent.
-		if wait := told.Add(repeatInterval(job.Args.About)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(job.Args.About) {
-			return river.JobSnooze(wait)
+		if wait := told.Add(repeatInterval(job.About)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(job.About) {
+			return queue.Later(wait)
 		}
-		if a, err := s.alert(ctx, g.config, job.Args); err != nil || a == nil {
+		if a, err := s.alert(ctx, g.config, job); err != nil || a == nil {
 			return err
 		}
-		var each []store.Job
-		one := job.Args
+		var each []queue.Job
+		one := job
 		one.ID = uuid.Must(uuid.NewV7()).String()
 		if c.Email != nil {
 			one.Channel = byEmail
@@ -80,45 +73,45 @@ func (w *alertWorker) Work(ctx context.Context, job *river.Job[store.AlertJob]) 
 		}
 		return s.DB.Write(ctx, func(tx *store.Tx) error {
 			tx.Enqueue(each...)
-			return tx.RecordAlertSent(ctx, job.Args.About, job.Args.Subject, s.Now())
+			return tx.RecordAlertSent(ctx, job.About, job.Subject, s.Now())
 		})
 	}
-	a, err := s.alert(ctx, g.config, job.Args)
+	a, err := s.alert(ctx, g.config, job)
 	if err != nil || a == nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, sending)
 	defer cancel()
 	switch {
-	case job.Args.Channel == byEmail && c.Email != nil:
-		err = sendEmail(ctx, g.config, job.Args.ID, *a)
-	case job.Args.Channel == byWebhook && c.Webhook != nil:
-		err = postEvent(ctx, g.config, job.Args.ID, *a, s.Now())
+	case job.Channel == byEmail && c.Email != nil:
+		err = sendEmail(ctx, g.config, job.ID, *a)
+	case job.Channel == byWebhook && c.Webhook != nil:
+		err = postEvent(ctx, g.config, job.ID, *a, s.Now())
 	}
 	if err == nil {
-		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Args.Channel)
+		s.Log.Info("told", "about", a.About, "subject", a.Subject, "by", job.Channel)
 	}
 	return err
 }
 
 // repeatInterval is after how long an alert about the same subject is sent again.
-func repeatInterval(about string) time.Duration {
+func repeatInterval(about queue.About) time.Duration {
 	switch about {
-	case store.HeldAlert, store.TokenAlert: // the subject is another at each stage
+	case queue.Held, queue.TokenExpiring: // the subject is another at each stage
 		return 0
-	case store.SilentAlert, store.EvaluatorAlert:
+	case queue.SourceSilent, queue.EvaluatorsVary:
 		return 24 * time.Hour
-	case store.AwayAlert:
+	case queue.TargetAway:
 		return 6 * time.Hour
 	}
 	return time.Hour
 }
 
 // alert finds out what there is to say; nil when it is over.
-func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob) (*alert, error) {
+func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (*alert, error) {
 	a := &alert{About: of.About, Subject: of.Subject, At: s.Now().UTC()}
 	switch of.About {
-	case store.HeldAlert:
+	case queue.Held:
 		holds, err := s.DB.Holds(ctx)
 		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == of.Subject })
 		if err != nil || i < 0 || holds[i].Decision != nil {
@@ -127,7 +120,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "Held: " + holds[i].Subject
 		a.Text = holds[i].Why
 		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
-	case store.ParkedAlert:
+	case queue.StepsParked:
 		figures, err := s.DB.Stats(ctx)
 		if err != nil || figures.Parked[of.Subject] == 0 {
 			return nil, err
@@ -135,7 +128,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "Steps failed: " + of.Subject
 		a.Text = fmt.Sprintf("In target %s %d steps failed so often that they are not tried any more.", of.Subject, figures.Parked[of.Subject])
 		a.What = "See why with \"behov steps\", and try them again or give them up."
-	case store.SilentAlert:
+	case queue.SourceSilent:
 		figures, err := s.DB.Stats(ctx)
 		heard := figures.Heard[of.Subject]
 		if err != nil || s.Now().Sub(heard) < c.Alerts.Silent {
@@ -144,7 +137,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "HR is silent: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov hr imports\" what came last, and ask the people who make the export."
-	case store.RefusedAlert:
+	case queue.ImportRefused:
 		newest := 1
 		if c.Sources[of.Subject].SCIM {
 			newest = 1000 // what was pushed afterwards is of others
@@ -158,7 +151,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Title = "HR refused: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems\", and ask the people who make the export."
-	case store.LeftOutAlert:
+	case queue.RowsLeftOut:
 		last, err := s.DB.Imports(ctx, of.Subject, 1)
 		if err != nil || len(last) == 0 || last[0].BadRows == 0 {
 			return nil, err
@@ -167,7 +160,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
 			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
-	case store.AwayAlert:
+	case queue.TargetAway:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
 		// Perhaps somebody else than us found out, and it answers again.
@@ -178,9 +171,9 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners have none.",
 			of.Subject, c.Alerts.Unavailable, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
-	case store.EvaluatorAlert:
+	case queue.EvaluatorsVary:
 		return s.evaluatorAlert(ctx, c, a)
-	case store.TokenAlert:
+	case queue.TokenExpiring:
 		return s.tokenAlert(ctx, c, a)
 	default:
 		return nil, nil
@@ -260,7 +253,7 @@ func sign(h http.Header, key []byte, id string, at time.Time, body []byte) error
 // postEvent posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
 func postEvent(ctx context.Context, c *config.Config, id string, a alert, now time.Time) error {
 	hook := c.Alerts.Webhook
-	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + a.About, Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
+	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + string(a.About), Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
@@ -307,27 +300,21 @@ func postEvent(ctx context.Context, c *config.Config, id string, a alert, now ti
 	return nil
 }
 
-// watchWorker looks whether HR is silent, and whether tokens expire.
-type watchWorker struct {
-	river.WorkerDefaults[store.WatchJob]
-	service *Service
-}
-
-// Work implements river.Worker. A source from which nothing ever came has not
-// begun yet; one that is pushed to is silent when there is nothing to say.
-func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) error {
-	s := w.service
+// Watch implements queue.Handler: it checks whether HR is silent, and whether tokens
+// expire. A source from which nothing ever came has not begun yet; one that is pushed to
+// is silent when there is nothing to say.
+func (s handler) Watch(ctx context.Context) error {
 	g, done := s.acquireGeneration()
 	defer done()
 	figures, err := s.DB.Stats(ctx)
 	if err != nil {
 		return err
 	}
-	var jobs []store.Job
+	var jobs []queue.Job
 	for name, source := range g.config.Sources {
 		heard := figures.Heard[name]
 		if pullable(source) && !heard.IsZero() && s.Now().Sub(heard) >= g.config.Alerts.Silent {
-			jobs = append(jobs, store.AlertJob{About: store.SilentAlert, Subject: name})
+			jobs = append(jobs, queue.Alert{About: queue.SourceSilent, Subject: name})
 		}
 	}
 	tokens, err := s.tokensToReplace(ctx, g.config)
@@ -338,8 +325,8 @@ func (w *watchWorker) Work(ctx context.Context, _ *river.Job[store.WatchJob]) er
 	if len(jobs) == 0 {
 		return nil
 	}
-	slices.SortFunc(jobs, func(a, b store.Job) int {
-		return cmp.Compare(a.(store.AlertJob).Subject, b.(store.AlertJob).Subject)
+	slices.SortFunc(jobs, func(a, b queue.Job) int {
+		return cmp.Compare(a.(queue.Alert).Subject, b.(queue.Alert).Subject)
 	})
 	return s.enqueue(ctx, jobs...)
 }

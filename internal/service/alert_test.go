@@ -25,6 +25,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -219,7 +220,7 @@ func TestParkedIsTold(t *testing.T) {
 	town.config = town.load()
 	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
 		for range 3 {
-			tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: "one"})
+			tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		}
 		for n := range 2 {
 			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: fmt.Sprint("p", n), Body: "{}", Outcome: "refused", Detail: "no"}
@@ -244,7 +245,7 @@ func TestParkedIsTold(t *testing.T) {
 	}
 	// What is parked soon afterwards is not told at once, and not forgotten.
 	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
-		tx.Enqueue(store.AlertJob{About: store.ParkedAlert, Subject: "one"})
+		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		return nil
 	}); err != nil {
 		t.Fatal(err)

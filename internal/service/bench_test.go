@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -40,7 +41,7 @@ func benchEvents(b *testing.B, town *town) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			if err := town.db.Write(ctx, func(tx *store.Tx) error {
-				tx.Enqueue(store.RunJob{Because: "benchmark"})
+				tx.Enqueue(queue.Run{Because: "benchmark"})
 				return nil
 			}); err != nil && ctx.Err() == nil {
 				b.Error(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -148,9 +149,9 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 	}
 	return took, s.DB.Write(ctx, func(tx *store.Tx) error {
 		if len(found) > 0 {
-			tx.Enqueue(store.AlertJob{About: store.EvaluatorAlert, Subject: rules.Digest})
+			tx.Enqueue(queue.Alert{About: queue.EvaluatorsVary, Subject: rules.Digest})
 		} else {
-			tx.Enqueue(store.PeopleJob{People: []string{string(id)}})
+			tx.Enqueue(queue.People{People: []string{string(id)}})
 		}
 		return tx.SetEvaluatorDifferences(ctx, rules.Digest, id, found, s.Now())
 	})

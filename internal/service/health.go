@@ -3,6 +3,8 @@ package service
 import (
 	"sync"
 	"time"
+
+	"github.com/behov/behov/internal/queue"
 )
 
 // health keeps book of which targets answer: one that does not is left alone
@@ -73,7 +75,7 @@ func (h *health) recordFailure(target string, now time.Time, after time.Duration
 		return o.since, o.until // others found out at the same time
 	}
 	o.failures++
-	o.until = now.Add(min(max(backoff(o.failures, firstOutage, mostOutage), after), 2*mostOutage))
+	o.until = now.Add(min(max(queue.Backoff(o.failures, firstOutage, mostOutage), after), 2*mostOutage))
 	return o.since, o.until
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -134,7 +135,7 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 	town.serve(nil)
 	person := town.joins("1", "one")
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
-		tx.Enqueue(store.PeopleJob{People: []string{string(person)}, Target: "two", At: time.Now().Add(8 * time.Second)})
+		tx.Enqueue(queue.People{People: []string{string(person)}, Target: "two", At: time.Now().Add(8 * time.Second)})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -161,7 +162,7 @@ func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 		lock, err = other.Lock(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
 		return err == nil
 	})
-	job := store.PeopleJob{People: []string{string(person)}}
+	job := queue.People{People: []string{string(person)}}
 	for range 9 {
 		job = job.In("two", time.Time{})
 	}
@@ -209,15 +210,15 @@ func TestASlowTargetKeepsNoOtherFromARun(t *testing.T) {
 	t.Cleanup(func() { close(until) })
 	town.until("the first looks at everybody are over", 10*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
 	slow.Store(true)
-	enqueue := func(j store.Job) {
+	enqueue := func(j queue.Job) {
 		t.Helper()
 		if err := town.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(j); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	enqueue(store.RunJob{Whole: true, Because: "due"})
+	enqueue(queue.Run{Whole: true, Because: "due"})
 	town.until("the run is stuck in target one", 20*time.Second, func() bool { return town.countJobs("run", "running") > 0 })
-	enqueue(store.RunJob{Target: "two", Because: "decision 1"})
+	enqueue(queue.Run{Target: "two", Because: "decision 1"})
 	town.until("two is looked at", 20*time.Second, func() bool { return strings.Contains(town.log.String(), `because="decision 1"`) })
 }
 

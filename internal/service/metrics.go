@@ -8,11 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/riverqueue/river/rivertype"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -63,28 +60,15 @@ func (m *metrics) count(r *reconcile.Result) {
 	}
 }
 
-// Work implements rivertype.WorkerMiddleware: it measures every job, and makes
-// it part of the trace that caused it.
-func (m *metrics) Work(ctx context.Context, job *rivertype.JobRow, work func(context.Context) error) error {
-	m.service.active.Store(job.ID, true)
-	defer m.service.active.Delete(job.ID)
-	began := time.Now()
-	m.waits.WithLabelValues(job.Kind).Observe(max(0, began.Sub(job.ScheduledAt).Seconds()))
-	ctx, span := tracer.Start(store.WithJobTrace(ctx, job.Metadata), "job "+job.Kind, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.Int64("behov.job", job.ID)))
-	defer span.End()
-	err := work(ctx)
+// observe measures a job.
+func (m *metrics) observe(job queue.Ended) {
 	result := "done"
-	if err != nil {
+	if job.Err != nil {
 		result = "again"
 	}
-	m.jobs.WithLabelValues(job.Kind, result).Observe(time.Since(began).Seconds())
-	return err
+	m.waits.WithLabelValues(job.Kind).Observe(job.Waited.Seconds())
+	m.jobs.WithLabelValues(job.Kind, result).Observe(job.Took.Seconds())
 }
-
-var tracer = otel.Tracer("github.com/behov/behov/internal/service")
-
-// IsMiddleware implements rivertype.Middleware.
-func (m *metrics) IsMiddleware() bool { return true }
 
 // figures is what the database knows, as Prometheus wants it.
 type figures struct{ service *Service }

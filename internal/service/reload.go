@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -89,24 +90,17 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 		s.retire(g)
 		return err
 	}
-	for name, queue := range s.queues(c) {
-		if s.queued[name] {
-			continue
-		}
-		if err := s.client.Queues().Add(name, queue); err != nil {
-			s.retire(g)
-			return fmt.Errorf("jobs: %w", err)
-		}
-		s.queued[name] = true
+	if err := s.worker.AddTargets(names(c)); err != nil {
+		s.retire(g)
+		return err
 	}
 	s.current.Store(g)
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
 	s.retired.Go(func() { s.retire(old) })
-	s.client.PeriodicJobs().Clear()
-	s.client.PeriodicJobs().AddMany(s.schedule(c))
-	return s.enqueue(ctx, store.RunJob{Because: "configuration " + c.Digest()})
+	s.worker.SetSchedule(s.schedule(c))
+	return s.enqueue(ctx, queue.Run{Because: "configuration " + c.Digest()})
 }
 
 // record keeps the text of the configuration when it is new, and records that

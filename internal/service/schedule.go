@@ -5,10 +5,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -29,21 +28,15 @@ const (
 	ahead = time.Minute
 )
 
-// schedule returns the periodic jobs. One of the processes that serve a database, the
-// leader, inserts them.
-func (s *Service) schedule(c *config.Config) []*river.PeriodicJob {
-	var jobs []*river.PeriodicJob
+// schedule returns the periodic jobs.
+func (s *Service) schedule(c *config.Config) []queue.Periodic {
+	var all []queue.Periodic
 	for _, source := range c.Sources {
-		if !pullable(source) {
-			continue
+		if pullable(source) {
+			all = append(all, queue.Periodic{Every: cmp.Or(source.Every, s.Every), Job: queue.Pull{Source: source.Name}})
 		}
-		jobs = append(jobs, river.NewPeriodicJob(river.PeriodicInterval(cmp.Or(source.Every, s.Every)), func() (river.JobArgs, *river.InsertOpts) {
-			return store.PullJob{Source: source.Name}, nil
-		}, nil))
 	}
-	return append(jobs, river.NewPeriodicJob(river.PeriodicInterval(watchingHR), func() (river.JobArgs, *river.InsertOpts) {
-		return store.WatchJob{}, nil
-	}, nil))
+	return append(all, queue.Periodic{Every: watchingHR, Job: queue.Watch{}})
 }
 
 // enqueueDueRuns enqueues a run for everyone in each target that had none today, or none
@@ -64,18 +57,18 @@ func (s *Service) enqueueDueRuns(ctx context.Context) error {
 		read := states[target].Read()
 		return identity.DateOf(read, c.Zone) < today || every > 0 && now.Sub(read) >= every || read.Sub(now) > ahead
 	}
-	var jobs []store.Job
+	var jobs []queue.Job
 	for _, t := range c.Targets {
 		every := cmp.Or(t.Reconcile, defaultReconcile)
 		if !states[t.Name].Loaded() {
 			every = min(every, loadingReconcile)
 		}
 		if is(t.Name, every) {
-			jobs = append(jobs, store.RunJob{Target: t.Name, Because: "due", Day: today, Last: states[t.Name].ReadUS})
+			jobs = append(jobs, queue.Run{Target: t.Name, Because: "due", Day: today, Last: states[t.Name].ReadUS})
 		}
 	}
 	if is(store.EveryTarget, 0) {
-		jobs = append(jobs, store.RunJob{Whole: true, Because: "due", Day: today, Last: states[store.EveryTarget].ReadUS, At: time.Now().Add(wholeAfter)})
+		jobs = append(jobs, queue.Run{Whole: true, Because: "due", Day: today, Last: states[store.EveryTarget].ReadUS, At: time.Now().Add(wholeAfter)})
 	}
 	if len(jobs) == 0 {
 		return nil

@@ -11,25 +11,21 @@ package service
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -61,7 +57,7 @@ type Service struct {
 
 	id      string
 	alive   *store.Lock // while it is held no other process takes up this one's jobs
-	client  *river.Client[*sql.Tx]
+	worker  *queue.Worker
 	current atomic.Pointer[generation]
 	health  health
 	working atomic.Bool
@@ -69,9 +65,6 @@ type Service struct {
 	refused atomic.Pointer[error]
 
 	paused map[string]store.Decision // as last logged; watch's
-	queued map[string]bool           // the queues that we work on; watch's
-	active sync.Map                  // IDs of the jobs that we are at
-	idle   map[int64]int             // by job, how often in a row no worker was seen to work on it; watch's
 
 	measuring sync.Once
 	metrics   *metrics
@@ -90,20 +83,9 @@ type generation struct {
 	users sync.RWMutex
 }
 
-const (
-	// peoplePoll is how often the service polls for people to reconcile: the longest that
-	// an HR event waits.
-	peoplePoll = 15 * time.Millisecond
-	otherPoll  = 500 * time.Millisecond
-	// inTarget is how many people's jobs work in one target at once. Others wait for it
-	// in a queue of the target's own, so that a slow target delays no other.
-	inTarget = 4
-	// stopPatience is for how long running jobs may finish when the service is told to
-	// stop.
-	stopPatience = 20 * time.Second
-	// keptFor is for how long jobs that are done can be looked at.
-	keptFor = time.Hour
-)
+// inTarget is how many people's jobs work in one target at once. Others wait for it in a
+// queue of the target's own, so that a slow target delays no other.
+const inTarget = 4
 
 // Run serves until ctx ends, and then until what is under way has ended.
 func (s *Service) Run(ctx context.Context) error {
@@ -145,8 +127,9 @@ func (s *Service) Run(ctx context.Context) error {
 	s.watch(ctx)
 	comparing.Wait()
 	s.working.Store(false)
-	s.Log.Info("stopping when what is under way has ended", "service", s.id, "at_most", stopPatience)
-	return s.stop(context.WithoutCancel(ctx))
+	s.Log.Info("stopping when the jobs that are under way have ended", "service", s.id)
+	defer s.Log.Info("stopped", "service", s.id)
+	return s.worker.Stop(context.WithoutCancel(ctx))
 }
 
 // Ready returns an error when the service does not take up work, or cannot record it. A
@@ -213,167 +196,40 @@ func (s *Service) retire(g *generation) {
 
 // start begins to work on jobs.
 func (s *Service) start(ctx context.Context) error {
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &peopleWorker{service: s})
-	river.AddWorker(workers, &runWorker{service: s})
-	river.AddWorker(workers, &pullWorker{service: s})
-	river.AddWorker(workers, &alertWorker{service: s})
-	river.AddWorker(workers, &watchWorker{service: s})
-	queues := s.queues(s.current.Load().config)
-	s.queued = map[string]bool{}
-	for name := range queues {
-		s.queued[name] = true
-	}
-	client, err := river.NewClient(s.DB.JobDriver(), &river.Config{
-		ID:                          s.id,
-		Workers:                     workers,
-		Queues:                      queues,
-		FetchCooldown:               peoplePoll,
-		FetchPollInterval:           otherPoll,
-		JobTimeout:                  -1,
-		MaxAttempts:                 store.Tries,
-		RescueStuckJobsAfter:        24 * time.Hour, // the dead are found by watch
-		CompletedJobRetentionPeriod: keptFor,
-		RetryPolicy:                 again{},
-		Middleware:                  []rivertype.Middleware{s.lazyMetrics()},
-		ErrorHandler:                &troubles{log: s.Log},
-		Logger:                      slog.New(seldom{s.Log.Handler(), &said{last: map[string]time.Time{}}}),
-	})
+	c := s.current.Load().config
+	var err error
+	s.worker, err = s.DB.Jobs().Start(ctx, queue.Options{Process: s.id, Handler: handler{s}, Targets: names(c), ReadOnly: !s.Apply, Log: s.Log, Observe: s.lazyMetrics().observe})
 	if err != nil {
-		return fmt.Errorf("jobs: %w", err)
+		return err
 	}
-	s.client = client
-	client.PeriodicJobs().AddMany(s.schedule(s.current.Load().config))
-	// Work goes on when ctx ends: stop says for how long.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("jobs: %w", err)
-	}
-	// Not even the schedule is waited for.
+	s.worker.SetSchedule(s.schedule(c))
+	// Work goes on when ctx ends: stop says for how long. Not even the schedule is waited
+	// for.
 	ctx = context.WithoutCancel(ctx)
-	first := []store.Job{store.RunJob{Because: "start"}, store.WatchJob{}}
-	for _, source := range s.current.Load().config.Sources {
+	first := []queue.Job{queue.Run{Because: "start"}, queue.Watch{}}
+	for _, source := range c.Sources {
 		if pullable(source) {
-			first = append(first, store.PullJob{Source: source.Name})
+			first = append(first, queue.Pull{Source: source.Name})
 		}
 	}
 	if err := s.enqueue(ctx, first...); err != nil {
-		return errors.Join(err, s.stop(ctx))
+		return errors.Join(err, s.worker.Stop(ctx))
 	}
 	return nil
 }
 
-// queues are those that this process works on. One that applies nothing leaves
-// people and runs to the others.
-func (s *Service) queues(c *config.Config) map[string]river.QueueConfig {
-	all := map[string]river.QueueConfig{
-		store.QueueHR:     {MaxWorkers: 4, FetchPollInterval: otherPoll},
-		store.QueueAlerts: {MaxWorkers: 2, FetchPollInterval: otherPoll},
-	}
-	if !s.Apply {
-		return all
-	}
-	all[store.QueuePeople] = river.QueueConfig{MaxWorkers: 40, FetchCooldown: peoplePoll, FetchPollInterval: peoplePoll}
-	all[store.QueueRuns] = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: otherPoll}
-	for _, t := range c.Targets {
-		all[store.TargetQueue(t.Name)] = inQueueOfTarget
+// names returns the names of a configuration's targets.
+func names(c *config.Config) []string {
+	all := make([]string, len(c.Targets))
+	for i, t := range c.Targets {
+		all[i] = t.Name
 	}
 	return all
 }
 
-// inQueueOfTarget allows one run for everyone at a time, and runs for some people beside
-// it.
-var inQueueOfTarget = river.QueueConfig{MaxWorkers: 3, FetchPollInterval: time.Second}
-
-// stop lets running jobs finish, for a while, and then cancels them. The next process
-// that serves takes up cancelled jobs.
-func (s *Service) stop(ctx context.Context) error {
-	patient, cancel := context.WithTimeout(ctx, stopPatience)
-	defer cancel()
-	err := s.client.Stop(patient)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.Log.Warn("stopping what is still under way")
-		err = s.client.StopAndCancel(ctx)
-	}
-	s.Log.Info("stopped", "service", s.id)
-	if err != nil {
-		return fmt.Errorf("stop: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) enqueue(ctx context.Context, jobs ...store.Job) error {
+func (s *Service) enqueue(ctx context.Context, jobs ...queue.Job) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		tx.Enqueue(jobs...)
 		return nil
 	})
-}
-
-// again is the retry policy: soon at first, and every few minutes in the end.
-type again struct{}
-
-// NextRetry implements river.ClientRetryPolicy.
-func (again) NextRetry(job *rivertype.JobRow) time.Time {
-	return time.Now().Add(backoff(job.Attempt, time.Second, 5*time.Minute))
-}
-
-// troubles logs what went wrong with a job.
-type troubles struct{ log *slog.Logger }
-
-// HandleError implements river.ErrorHandler.
-func (t *troubles) HandleError(_ context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	t.log.Error("a job failed and is tried again", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "error", err)
-	return nil
-}
-
-// HandlePanic implements river.ErrorHandler.
-func (t *troubles) HandlePanic(_ context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
-	t.log.Error("a job panicked and is tried again", "job", job.Kind, "id", job.ID, "attempt", job.Attempt, "panic", value, "trace", trace)
-	return nil
-}
-
-// seldom passes on warnings and errors of River, and of those that are alike
-// one in half a minute: without a database it has the same to say forty times a
-// second.
-type seldom struct {
-	slog.Handler
-	said *said
-}
-
-type said struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-const saidAgain = 30 * time.Second
-
-// Enabled implements slog.Handler.
-func (s seldom) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && s.Handler.Enabled(ctx, l)
-}
-
-// Handle implements slog.Handler.
-func (s seldom) Handle(ctx context.Context, r slog.Record) error {
-	if strings.HasPrefix(r.Message, "jobexecutor.") {
-		return nil // that a job failed we say ourselves
-	}
-	s.said.mu.Lock()
-	again := time.Since(s.said.last[r.Message]) < saidAgain
-	if !again {
-		s.said.last[r.Message] = time.Now()
-	}
-	s.said.mu.Unlock()
-	if again {
-		return nil
-	}
-	return s.Handler.Handle(ctx, r)
-}
-
-// WithAttrs implements slog.Handler.
-func (s seldom) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return seldom{s.Handler.WithAttrs(attrs), s.said}
-}
-
-// WithGroup implements slog.Handler.
-func (s seldom) WithGroup(name string) slog.Handler {
-	return seldom{s.Handler.WithGroup(name), s.said}
 }

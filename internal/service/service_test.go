@@ -397,7 +397,7 @@ func TestATargetThatIsDown(t *testing.T) {
 			return town.has("1", "one") == "account staff school" && town.has("2", "one") == "account staff school" && town.has("3", "one") == "account staff"
 		})
 		stop()
-		for _, want := range []string{"target answers again", "stopping when what is under way has ended"} {
+		for _, want := range []string{"target answers again", "stopping when the jobs that are under way have ended"} {
 			if !strings.Contains(town.log.String(), want) {
 				t.Errorf("the log does not say %q", want)
 			}

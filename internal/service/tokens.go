@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -39,24 +40,24 @@ func tokenStage(t store.Token, now time.Time) string {
 
 // tokensToReplace returns an alert for each token of a source that is pushed to
 // that has come to another stage.
-func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]store.Job, error) {
+func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]queue.Job, error) {
 	tokens, err := s.DB.Tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var jobs []store.Job
+	var jobs []queue.Job
 	for _, t := range tokens {
 		stage := tokenStage(t, s.Now())
 		if stage == "" || !c.Sources[t.Source].SCIM {
 			continue
 		}
 		subject := t.ID + " " + stage
-		told, err := s.DB.AlertSent(ctx, store.TokenAlert, subject)
+		told, err := s.DB.AlertSent(ctx, queue.TokenExpiring, subject)
 		if err != nil {
 			return nil, err
 		}
 		if told.IsZero() {
-			jobs = append(jobs, store.AlertJob{About: store.TokenAlert, Subject: subject})
+			jobs = append(jobs, queue.Alert{About: queue.TokenExpiring, Subject: subject})
 		}
 	}
 	return jobs, nil

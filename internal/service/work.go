@@ -6,16 +6,14 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -23,52 +21,35 @@ import (
 // soon is when people whom another run has locked are reconciled again.
 const soon = time.Second
 
-// backoff is how long to wait before the n-th repetition: four times as long
-// each time, a fifth more or less so that not all come back at once.
-func backoff(n int, first, most time.Duration) time.Duration {
-	d := first
-	for range n - 1 {
-		if d *= 4; d >= most {
-			d = most
-			break
-		}
-	}
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
-}
+// handler does the work of jobs.
+type handler struct{ *Service }
 
-// peopleWorker reconciles some people.
-type peopleWorker struct {
-	river.WorkerDefaults[store.PeopleJob]
-	service *Service
-}
-
-// Work implements river.Worker.
-func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]) error {
-	s := w.service
+// ReconcilePeople implements queue.Handler.
+func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 	if !s.Apply {
 		return nil
 	}
 	g, done := s.acquireGeneration()
 	defer done()
 	var people []identity.PersonID
-	for _, id := range job.Args.People {
+	for _, id := range job.People {
 		people = append(people, identity.PersonID(id))
 	}
-	var later []store.Job
+	var later []queue.Job
 	targets := []string{}
 	leave := map[string]func(){}
 	for _, t := range g.config.Targets {
-		if job.Args.Target != "" && t.Name != job.Args.Target {
+		if job.Target != "" && t.Name != job.Target {
 			continue
 		}
-		if until := s.health.unavailableUntil(t.Name, s.Now()); !until.IsZero() && !job.Args.Asked {
-			later = append(later, job.Args.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
+		if until := s.health.unavailableUntil(t.Name, s.Now()); !until.IsZero() && !job.Asked {
+			later = append(later, job.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
 			continue
 		}
-		if job.Args.Target == "" {
+		if job.Target == "" {
 			out, in := s.health.acquire(t.Name)
 			if !in {
-				later = append(later, job.Args.In(t.Name, time.Time{}))
+				later = append(later, job.In(t.Name, time.Time{}))
 				continue
 			}
 			leave[t.Name] = sync.OnceFunc(out)
@@ -79,7 +60,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.ReconcilePeopleStream(ctx, people, job.Args.GroupSize, targets)
+	ended, err := g.engine.ReconcilePeopleStream(ctx, people, job.GroupSize, targets)
 	if err != nil {
 		return err
 	}
@@ -88,10 +69,10 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 			out() // others may be at it, however long the other targets take
 		}
 		again := s.recordTargetHealth(d.Target, d.Result, d.Err)
-		next := job.Args
+		next := job
 		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // people whom another run has locked come again soon
 			next.Try++
-			again = max(again, backoff(next.Try, soon, 5*time.Minute))
+			again = max(again, queue.Backoff(next.Try, soon, 5*time.Minute))
 		}
 		if again > 0 {
 			later = append(later, next.In(d.Target, time.Now().Add(again)))
@@ -102,7 +83,7 @@ func (w *peopleWorker) Work(ctx context.Context, job *river.Job[store.PeopleJob]
 		s.logResult("reconciled people", d.Target, d.Result)
 		if len(d.Result.Plan.Deferred) > 0 {
 			basis := d.Result.Plan.Basis
-			later = append(later, store.RunJob{Target: d.Target, Because: "what looking at few left", Events: basis.Events, Decisions: basis.Decisions})
+			later = append(later, queue.Run{Target: d.Target, Because: "what looking at few left", Events: basis.Events, Decisions: basis.Decisions})
 		}
 	}
 	if len(later) == 0 {
@@ -117,10 +98,10 @@ func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err err
 	why, after := "", time.Duration(0)
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		return backoff(1, soon, soon)
+		return queue.Backoff(1, soon, soon)
 	case err != nil:
 		s.Log.Error("looking at a target failed", "target", target, "error", err)
-		return backoff(2, soon, time.Minute)
+		return queue.Backoff(2, soon, time.Minute)
 	case r.Unavailable[target] != "":
 		why, after = r.Unavailable[target], r.RetryAfter[target]
 	default:
@@ -139,7 +120,7 @@ func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err err
 	since, until := s.health.recordFailure(target, s.Now(), after)
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
 	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Unavailable {
-		if err := s.enqueue(context.Background(), store.AlertJob{About: store.AwayAlert, Subject: target}); err != nil {
+		if err := s.enqueue(context.Background(), queue.Alert{About: queue.TargetAway, Subject: target}); err != nil {
 			s.Log.Error("the alert that a target does not answer was not sent", "target", target, "error", err)
 		}
 	}
@@ -187,72 +168,65 @@ func counts(name string, of map[string]int) slog.Attr {
 	return slog.Group(name, attrs...)
 }
 
-// runWorker reconciles everyone.
-type runWorker struct {
-	river.WorkerDefaults[store.RunJob]
-	service *Service
-}
-
-// Work implements river.Worker.
-func (w *runWorker) Work(ctx context.Context, job *river.Job[store.RunJob]) error {
-	s := w.service
+// Reconcile implements queue.Handler: it reconciles everyone.
+func (s handler) Reconcile(ctx context.Context, job queue.Run) error {
 	if !s.Apply {
 		return nil
 	}
 	g, done := s.acquireGeneration()
 	defer done()
-	if job.Args.Day > identity.DateOf(s.Now(), g.config.Zone) {
-		return river.JobSnooze(soon) // another's clock is ahead of ours
+	if job.Day > identity.DateOf(s.Now(), g.config.Zone) {
+		return queue.Later(soon) // another's clock is ahead of ours
 	}
-	if job.Args.Target == "" && !job.Args.Whole {
-		return s.enqueueByTarget(ctx, g.config, job.Args)
+	if job.Target == "" && !job.Whole {
+		return s.enqueueByTarget(ctx, g.config, job)
 	}
-	if known, err := s.alreadyReconciled(ctx, job.Args); err != nil || known {
+	if known, err := s.alreadyReconciled(ctx, job); err != nil || known {
 		return err
 	}
-	if job.Args.Whole {
-		return s.reconcileAcrossTargets(ctx, g, job.Args)
+	if job.Whole {
+		return s.reconcileAcrossTargets(ctx, g, job)
 	}
-	t := job.Args.Target
+	t := job.Target
 	if _, ok := g.config.Target(t); !ok {
 		return nil // it is not configured any more
 	}
 	if until := s.health.unavailableUntil(t, s.Now()); !until.IsZero() {
-		return river.JobSnooze(max(0, until.Sub(s.Now())))
+		return queue.Later(max(0, until.Sub(s.Now())))
 	}
 	began := time.Now()
 	r, err := g.engine.Run(ctx, reconcile.Scope{Targets: []string{t}})
 	if errors.Is(err, store.ErrLocked) {
-		return river.JobSnooze(soon)
+		return queue.Later(soon)
 	}
 	if err != nil {
 		return err
 	}
 	s.logResult("reconciled everyone", t, r)
-	s.Log.Debug("run", "target", t, "because", job.Args.Because, "took", time.Since(began))
+	s.Log.Debug("run", "target", t, "because", job.Because, "took", time.Since(began))
 	if again := s.recordTargetHealth(t, r, nil); again > 0 {
-		return river.JobSnooze(again)
+		return queue.Later(again)
 	}
 	return nil
 }
 
 // reconcileAcrossTargets does the work that concerns all targets together. It comes again
 // when a target did not answer.
-func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job store.RunJob) error {
+func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job queue.Run) error {
 	began := time.Now()
 	s.prove(ctx, g)
 	p, err := g.engine.RecordMoversAndErase(ctx)
 	if errors.Is(err, store.ErrLocked) {
-		return river.JobSnooze(soon)
+		return queue.Later(soon)
 	}
 	if err != nil {
 		return err
 	}
 	s.Log.Debug("looked at all targets together", "because", job.Because, "took", time.Since(began))
-	var later []store.Job
+	var later []queue.Job
 	for _, t := range g.config.Targets {
 		if again := s.recordTargetHealth(t.Name, &reconcile.Result{Plan: p}, nil); again > 0 {
-			later = append(later, store.RunJob{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
+			later = append(later, queue.Run{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
 		}
 	}
 	if len(later) == 0 {
@@ -263,8 +237,8 @@ func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job
 
 // enqueueByTarget enqueues one run for everyone in each target, so that a slow target
 // delays no other.
-func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job store.RunJob) error {
-	var jobs []store.Job
+func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job queue.Run) error {
+	var jobs []queue.Job
 	for _, t := range c.Targets {
 		job.Target = t.Name
 		jobs = append(jobs, job)
@@ -274,7 +248,7 @@ func (s *Service) enqueueByTarget(ctx context.Context, c *config.Config, job sto
 
 // alreadyReconciled reports whether a run has covered what the job is about, and did all
 // of it.
-func (s *Service) alreadyReconciled(ctx context.Context, job store.RunJob) (bool, error) {
+func (s *Service) alreadyReconciled(ctx context.Context, job queue.Run) (bool, error) {
 	if job.Events == 0 && job.Day == "" {
 		return false, nil
 	}
@@ -289,19 +263,12 @@ func (s *Service) alreadyReconciled(ctx context.Context, job store.RunJob) (bool
 	return at.Events >= job.Events && at.Decisions >= job.Decisions, err
 }
 
-// pullWorker reads a source.
-type pullWorker struct {
-	river.WorkerDefaults[store.PullJob]
-	service *Service
-}
-
-// Work implements river.Worker. A source that cannot be read is read again when
-// its schedule says so.
-func (w *pullWorker) Work(ctx context.Context, job *river.Job[store.PullJob]) error {
-	s := w.service
+// Pull implements queue.Handler. A source that cannot be read is read again when its
+// schedule says so.
+func (s handler) Pull(ctx context.Context, job queue.Pull) error {
 	g, done := s.acquireGeneration()
 	defer done()
-	source, ok := g.config.Sources[job.Args.Source]
+	source, ok := g.config.Sources[job.Source]
 	if !ok || !pullable(source) {
 		return nil
 	}

@@ -29,6 +29,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/migrations"
 )
@@ -40,7 +41,7 @@ type DB struct {
 	postgres    bool
 	file        string // SQLite
 	locks       locks
-	jobs        jobInserter
+	jobs        *queue.Jobs
 	migrated    []string
 	unwritten   atomic.Pointer[writeFault]
 	operator    string
@@ -69,7 +70,7 @@ func open(ctx context.Context, databaseURL string, master *seal.Master, wrap fun
 		return nil, err
 	}
 	var err error
-	if db.jobs, err = db.newJobInserter(); err != nil {
+	if db.jobs, err = queue.New(db.write.DB, db.read.DB, db.postgres); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := db.migrate(ctx); err != nil {
@@ -149,7 +150,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	for _, m := range done {
 		db.migrated = append(db.migrated, filepath.Base(m.Source.Path))
 	}
-	return db.migrateJobs(ctx)
+	return db.jobs.Migrate(ctx)
 }
 
 // registerMasterKey records the master key of a new database and refuses another key
@@ -218,7 +219,7 @@ type Tx struct {
 	changed map[string]bool // people about whom the transaction records something
 	asked   bool            // an operator waits: the job runs even when a target was unavailable
 	last    string          // the event or decision that was recorded last
-	jobs    []Job
+	jobs    []queue.Job
 
 	statements map[insertKey]string
 	headLocked bool

@@ -14,6 +14,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 )
 
 // DecisionKind says what was decided about.
@@ -162,9 +163,9 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	case d.Kind == HoldDecision:
 		return d, tx.enqueueHeld(ctx, d.Subject, because)
 	case d.Kind == PauseDecision && d.Subject == EveryTarget:
-		tx.Enqueue(RunJob{Because: because})
+		tx.Enqueue(queue.Run{Because: because})
 	case d.Kind == PauseDecision:
-		tx.Enqueue(RunJob{Target: d.Subject, Because: because})
+		tx.Enqueue(queue.Run{Target: d.Subject, Because: because})
 	}
 	return d, nil
 }
@@ -181,9 +182,9 @@ func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	}
 	switch h.Kind {
 	case PlanHold:
-		tx.Enqueue(RunJob{Target: h.Subject, Because: because})
+		tx.Enqueue(queue.Run{Target: h.Subject, Because: because})
 	case ImportHold, EndingsHold, StartHold:
-		tx.Enqueue(PullJob{Source: h.Subject})
+		tx.Enqueue(queue.Pull{Source: h.Subject})
 	}
 	return nil
 }
@@ -420,7 +421,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 			return fmt.Errorf("hold: %w", err)
 		}
 	}
-	tx.Enqueue(AlertJob{About: HeldAlert, Subject: h.Digest})
+	tx.Enqueue(queue.Alert{About: queue.Held, Subject: h.Digest})
 	r := h.record(audit.HoldRaised, actor, at)
 	r.Reason += ": " + h.Why
 	tx.Audit(r)

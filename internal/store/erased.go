@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 )
 
 // ReadmissionDecision lets a person in again whose record was erased: "readmit".
@@ -161,7 +162,7 @@ func (tx *Tx) Readmit(ctx context.Context, key identity.SourceKey, d Decision, a
 			return d, fmt.Errorf("readmit: %w", err)
 		}
 	}
-	tx.Enqueue(PullJob{Source: key.Source})
+	tx.Enqueue(queue.Pull{Source: key.Source})
 	return tx.Decide(ctx, d, at)
 }
 

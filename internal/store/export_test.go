@@ -21,6 +21,9 @@ func OpenWrapped(ctx context.Context, url string, master *seal.Master, wrap func
 	return open(ctx, url, master, wrap)
 }
 
+// ReadPool returns the connections that the database reads with.
+func ReadPool(db *DB) *sql.DB { return db.read.DB }
+
 // Query runs a query and reads what it answers.
 func Query(ctx context.Context, db *DB, query string, args ...any) error {
 	return scanEach(ctx, db.read, query, args, func(*sql.Rows) error { return nil })

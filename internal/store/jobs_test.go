@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/riverqueue/river"
-
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -19,17 +18,13 @@ var spaces = regexp.MustCompile(`([:,]) `) // as PostgreSQL writes JSON
 // jobs lists the jobs that are to be done, as "kind arguments".
 func jobs(t *testing.T, db *store.DB) []string {
 	t.Helper()
-	client, err := river.NewClient(db.JobDriver(), &river.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := client.JobList(t.Context(), river.NewJobListParams().First(1000))
+	list, err := db.Jobs().List(t.Context(), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, j := range list.Jobs {
-		all = append(all, fmt.Sprintf("%s %s %s", j.Queue, j.Kind, j.EncodedArgs))
+	for _, j := range list {
+		all = append(all, fmt.Sprintf("%s %s %s", j.Queue, j.Kind, j.Args))
 	}
 	slices.Sort(all)
 	return all
@@ -83,8 +78,8 @@ func TestJobsComeWithTheState(t *testing.T) {
 			`people people {"people": ["0197-person-001"]}`,
 			`people people {"people": ["0197-person-003"]}`,
 			`runs run {"because": "HR event 1008"}`,
-			store.TargetQueue("ad") + ` run {"target": "ad", "because": "decision 1"}`,
-			store.TargetQueue("ad") + ` run {"target": "ad", "because": "decision 2"}`,
+			queue.OfTarget("ad") + ` run {"target": "ad", "because": "decision 1"}`,
+			queue.OfTarget("ad") + ` run {"target": "ad", "because": "decision 2"}`,
 		}
 		compact := func(list []string) []string {
 			var out []string
@@ -125,13 +120,13 @@ func TestOnlyJobsThatWereThereAreForgotten(t *testing.T) {
 		ctx := t.Context()
 		put := func(person string) {
 			write(t, db, func(tx *store.Tx) error {
-				tx.Enqueue(store.PeopleJob{People: []string{person}})
+				tx.Enqueue(queue.People{People: []string{person}})
 				return nil
 			})
 		}
 		waiting := func() []int64 {
 			t.Helper()
-			ids, err := db.WaitingJobs(ctx)
+			ids, err := db.Jobs().Waiting(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -211,16 +212,19 @@ func TestAServerThatSaysNothing(t *testing.T) {
 	}
 }
 
+// mostTries is the largest number of tries of a job that River allows.
+const mostTries = 1 << 14
+
 // TestNoJobIsGivenUp: it has as many tries as there can be.
 func TestNoJobIsGivenUp(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
 		db := open(t, url)
 		write(t, db, func(tx *store.Tx) error {
-			tx.Enqueue(store.PeopleJob{People: []string{"x"}}, store.RunJob{Because: "y"}, store.PullJob{Source: "z"})
+			tx.Enqueue(queue.People{People: []string{"x"}}, queue.Run{Because: "y"}, queue.Pull{Source: "z"})
 			return nil
 		})
 		fewest := 0
-		if err := testenv.Raw(t, url).QueryRowContext(t.Context(), `SELECT MIN(max_attempts) FROM river_job`).Scan(&fewest); err != nil || fewest < store.Tries {
+		if err := testenv.Raw(t, url).QueryRowContext(t.Context(), `SELECT MIN(max_attempts) FROM river_job`).Scan(&fewest); err != nil || fewest < mostTries {
 			t.Errorf("%d tries, %v", fewest, err)
 		}
 	})

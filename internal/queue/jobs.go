@@ -1,0 +1,167 @@
+package queue
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Job is one of the kinds of job in this file.
+type Job interface {
+	river.JobArgs
+	river.JobArgsWithInsertOpts
+}
+
+// The queues of jobs.
+const (
+	peopleQueue = "people" // what should be in the targets within a second
+	runsQueue   = "runs"
+	hrQueue     = "hr"
+	alertsQueue = "alerts"
+)
+
+// OfTarget returns the name of the queue of a target's own: a slow target delays no other.
+func OfTarget(target string) string {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, target) // which never fails
+	return fmt.Sprintf("target-%016x", h.Sum64())
+}
+
+// unfinished are the states of a job that is not done.
+var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+
+// once makes jobs with the same arguments one as long as it is not done.
+var once = river.UniqueOpts{ByArgs: true, ByState: unfinished}
+
+// People reconciles some people, in a target or in all.
+type People struct {
+	People []string `json:"people"`
+	Target string   `json:"target,omitempty"`
+	// GroupSize is how many people the state change is about, where several jobs
+	// reconcile them: a limit that all of them would exceed holds for each job.
+	GroupSize int `json:"together,omitempty"`
+	// Asked is set when an operator waits: the job runs at once, also in a target that
+	// did not answer.
+	Asked bool `json:"asked,omitempty"`
+	// Try counts how often reconciling them failed, and not how often it was put
+	// off; At is when it is due, when not at once.
+	Try int       `json:"try,omitempty"`
+	At  time.Time `json:"-"`
+}
+
+// In is the job once more, for one target and another time.
+func (j People) In(target string, at time.Time) People {
+	j.Target, j.At, j.Asked = target, at, false
+	return j
+}
+
+// Kind implements river.JobArgs.
+func (People) Kind() string { return "people" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (j People) InsertOpts() river.InsertOpts {
+	queue := peopleQueue
+	if j.Target != "" {
+		queue = OfTarget(j.Target)
+	}
+	return river.InsertOpts{Queue: queue, ScheduledAt: j.At}
+}
+
+// Run reconciles everyone, in a target, or in each by itself.
+type Run struct {
+	Target string `json:"target,omitempty"`
+	// Whole reads all targets together and changes nothing in them: only then it shows
+	// who has moved, and who has no account anywhere.
+	Whole bool `json:"whole,omitempty"`
+	// Because makes jobs for the same reason one.
+	Because string `json:"because"`
+	// Day, when set, is the day on which it was due: a process whose clock is behind
+	// waits. Last is when a run was that had to be followed by another then, as
+	// store.TargetState.ReadUS: a run since then has done the job.
+	Day  identity.Date `json:"day,omitempty"`
+	Last int64         `json:"last,omitempty"`
+	// Events and Decisions, when set, are what it is about: a run that knew of
+	// them has done it.
+	Events    int64     `json:"events,omitempty"`
+	Decisions int64     `json:"decisions,omitempty"`
+	At        time.Time `json:"-"`
+}
+
+// Kind implements river.JobArgs.
+func (Run) Kind() string { return "run" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (j Run) InsertOpts() river.InsertOpts {
+	queue := runsQueue
+	if j.Target != "" {
+		queue = OfTarget(j.Target)
+	}
+	return river.InsertOpts{Queue: queue, ScheduledAt: j.At, UniqueOpts: once}
+}
+
+// Pull reads an HR source.
+type Pull struct {
+	Source string `json:"source"`
+}
+
+// Kind implements river.JobArgs.
+func (Pull) Kind() string { return "pull" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (Pull) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: hrQueue, UniqueOpts: once}
+}
+
+// About is what an alert is about.
+type About string
+
+// What alerts are about.
+const (
+	Held           About = "held"                 // Subject is the hold's digest
+	StepsParked    About = "parked"               // Subject is the target
+	SourceSilent   About = "silent"               // Subject is the HR source
+	ImportRefused  About = "refused"              // Subject is the HR source
+	RowsLeftOut    About = "left-out"             // Subject is the HR source
+	TargetAway     About = "away"                 // Subject is the target
+	EvaluatorsVary About = "evaluator-difference" // Subject is the rules' digest
+	TokenExpiring  About = "token-expiring"       // Subject is the token's ID and the stage
+)
+
+// Alert sends an alert about something that a person should look at soon. Its text is
+// worked out when it is sent.
+type Alert struct {
+	About   About  `json:"about"`
+	Subject string `json:"subject"`
+	// Channel is how the alert is sent; empty before the channels are chosen.
+	Channel string `json:"channel,omitempty"`
+	// ID is the same however often it is sent.
+	ID string    `json:"id,omitempty"`
+	At time.Time `json:"-"`
+}
+
+// Kind implements river.JobArgs.
+func (Alert) Kind() string { return "alert" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts. The job is retried until the alert
+// is sent or has no cause any more: a mail server may be away for a night.
+func (j Alert) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: alertsQueue, ScheduledAt: j.At, UniqueOpts: once}
+}
+
+// Watch checks whether an HR source has been silent for too long, and whether tokens
+// expire.
+type Watch struct{}
+
+// Kind implements river.JobArgs.
+func (Watch) Kind() string { return "watch" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (Watch) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: alertsQueue, UniqueOpts: once}
+}
