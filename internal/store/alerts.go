@@ -13,7 +13,7 @@ import (
 // AlertSent returns when an alert was last sent; the zero time for never.
 func (db *DB) AlertSent(ctx context.Context, about queue.About, subject string) (time.Time, error) {
 	var us int64
-	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_told WHERE about = $1 AND subject = $2`, about, subject)
+	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_sent WHERE about = $1 AND subject = $2`, about, subject)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, fmt.Errorf("read which alerts were sent: %w", err)
 	}
@@ -22,7 +22,7 @@ func (db *DB) AlertSent(ctx context.Context, about queue.About, subject string) 
 
 // RecordAlertSent records that an alert is sent.
 func (tx *Tx) RecordAlertSent(ctx context.Context, about queue.About, subject string, at time.Time) error {
-	if err := tx.exec(ctx, `INSERT INTO alert_told (about, subject, at_us) VALUES ($1, $2, $3)
+	if err := tx.exec(ctx, `INSERT INTO alert_sent (about, subject, at_us) VALUES ($1, $2, $3)
 		ON CONFLICT (about, subject) DO UPDATE SET at_us = excluded.at_us`, about, subject, micros(at)); err != nil {
 		return fmt.Errorf("record that an alert is sent: %w", err)
 	}

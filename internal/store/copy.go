@@ -21,8 +21,8 @@ import (
 var tables = []string{
 	"person", "person_source_key", "person_key", "person_position", "employment", "login_register",
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource", "held_record", "erased_record",
-	"decision", "review_campaign", "review_item", "hold", "hold_step", "step_decision", "waiting_grant",
-	"account", "account_name", "connector_memory", "alert_told", "target_state", "disable_proof", "counted_step", "left_access", "entitlement_group", "open_step", "failing_step",
+	"decision", "review_campaign", "review_item", "hold", "hold_step", "step_decision", "gated_grant",
+	"account", "account_name", "connector_memory", "alert_sent", "target_state", "disable_proof", "limit_usage", "unrepaired_drift", "entitlement_group", "open_step", "failing_step",
 	"rules_version", "version_in_use", "evaluator_difference", "audit_record", "access_interval", "head",
 }
 

@@ -355,7 +355,7 @@ func (tx *Tx) MarkTargetLoaded(ctx context.Context, target string, at time.Time)
 // its limits.
 func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people []identity.PersonID, at time.Time) error {
 	for _, id := range people {
-		if err := tx.exec(ctx, `INSERT INTO counted_step (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
+		if err := tx.exec(ctx, `INSERT INTO limit_usage (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
 			return fmt.Errorf("count what was done in target %s: %w", target, err)
 		}
@@ -365,7 +365,7 @@ func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people 
 
 // PruneLimitUsage forgets what was done in a target before an instant.
 func (tx *Tx) PruneLimitUsage(ctx context.Context, target string, before time.Time) error {
-	if err := tx.exec(ctx, `DELETE FROM counted_step WHERE target = $1 AND at_us < $2`, target, micros(before)); err != nil {
+	if err := tx.exec(ctx, `DELETE FROM limit_usage WHERE target = $1 AND at_us < $2`, target, micros(before)); err != nil {
 		return fmt.Errorf("count what was done in target %s: %w", target, err)
 	}
 	return nil
@@ -387,7 +387,7 @@ func limitUsage(ctx context.Context, q sqlx.QueryerContext, target string, since
 		Kind   string            `db:"kind"`
 		Person identity.PersonID `db:"person_id"`
 	}
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM counted_step WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM limit_usage WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
 	counted := map[string]map[identity.PersonID]bool{}

@@ -232,7 +232,7 @@ type GatedGrant struct {
 func (db *DB) GatedGrants(ctx context.Context, of PersonSet) ([]GatedGrant, error) {
 	var all []GatedGrant
 	where, args := of.condition(db.read, "person_id", nil)
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[GatedGrant]("")+` FROM waiting_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[GatedGrant]("")+` FROM gated_grant WHERE `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read waiting grants: %w", err)
 	}
 	return all, nil
@@ -240,7 +240,7 @@ func (db *DB) GatedGrants(ctx context.Context, of PersonSet) ([]GatedGrant, erro
 
 // SetWaiting notes that a grant waits.
 func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO waiting_grant (person_id, entitlement, gate) VALUES (:person_id, :entitlement, :gate)
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO gated_grant (person_id, entitlement, gate) VALUES (:person_id, :entitlement, :gate)
 		ON CONFLICT (person_id, entitlement) DO UPDATE SET gate = excluded.gate`, w); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
 	}
@@ -249,7 +249,7 @@ func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
 
 // ClearWaiting notes that a grant waits no more.
 func (tx *Tx) ClearWaiting(ctx context.Context, person, entitlement string) error {
-	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM waiting_grant WHERE person_id = $1 AND entitlement = $2`, person, entitlement); err != nil {
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM gated_grant WHERE person_id = $1 AND entitlement = $2`, person, entitlement); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
 	}
 	return nil
@@ -310,7 +310,7 @@ func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) 
 		Person      string `db:"person_id"`
 		Entitlement string `db:"entitlement"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, entitlement FROM left_access WHERE target = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
+	if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, entitlement FROM unrepaired_drift WHERE target = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read what is left so: %w", err)
 	}
 	keys := make([]audit.Key, len(rows))
@@ -322,7 +322,7 @@ func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) 
 
 // RecordUnrepairedDrift records access that was changed in the target and is left so.
 func (tx *Tx) RecordUnrepairedDrift(ctx context.Context, k audit.Key, at time.Time) error {
-	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO left_access (target, person_id, entitlement, since_us) VALUES ($1, $2, $3, $4) ON CONFLICT (target, person_id, entitlement) DO NOTHING`,
+	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO unrepaired_drift (target, person_id, entitlement, since_us) VALUES ($1, $2, $3, $4) ON CONFLICT (target, person_id, entitlement) DO NOTHING`,
 		k.Target, k.Person, k.Entitlement, micros(at)); err != nil {
 		return fmt.Errorf("leave access: %w", err)
 	}
@@ -331,7 +331,7 @@ func (tx *Tx) RecordUnrepairedDrift(ctx context.Context, k audit.Key, at time.Ti
 
 // ClearUnrepairedDrift forgets that it is.
 func (tx *Tx) ClearUnrepairedDrift(ctx context.Context, k audit.Key) error {
-	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM left_access WHERE target = $1 AND person_id = $2 AND entitlement = $3`, k.Target, k.Person, k.Entitlement); err != nil {
+	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM unrepaired_drift WHERE target = $1 AND person_id = $2 AND entitlement = $3`, k.Target, k.Person, k.Entitlement); err != nil {
 		return fmt.Errorf("leave access: %w", err)
 	}
 	return nil

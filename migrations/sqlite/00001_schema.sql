@@ -1,0 +1,511 @@
+-- Instants are microseconds since 1970, UTC, in columns ending in _us, and 0 where there is
+-- none; dates are civil dates as text. Columns ending in _sealed are encrypted with the key
+-- of the row's person, those ending in _hash are keyed hashes.
+
+-- +goose Up
+
+-- People: the one home of personal data.
+CREATE TABLE person (
+    id                 TEXT PRIMARY KEY,
+    given_name         TEXT NOT NULL,
+    family_name        TEXT NOT NULL,
+    email              TEXT NOT NULL,
+    phone              TEXT NOT NULL,
+    national_id_sealed BLOB,
+    national_id_hash   BLOB,
+    protected          BOOLEAN NOT NULL,
+    protected_by_hand  BOOLEAN NOT NULL DEFAULT FALSE, -- by a decision, whatever HR says
+    login              TEXT NOT NULL UNIQUE,
+    main_employment    TEXT NOT NULL DEFAULT '', -- which employment speaks for the person, by a decision
+    merged_into        TEXT NOT NULL DEFAULT '', -- the person whose record this turned out to be
+    version            BIGINT NOT NULL
+);
+CREATE INDEX person_email ON person (email);
+CREATE INDEX person_merged ON person (merged_into) WHERE merged_into <> '';
+CREATE INDEX person_national_id ON person (national_id_hash);
+CREATE INDEX person_protected ON person (national_id_hash) WHERE protected OR protected_by_hand;
+
+-- What each record of a source says of a person. The person's own row is made of them.
+CREATE TABLE person_source_key (
+    source             TEXT NOT NULL,
+    key                TEXT NOT NULL,
+    person_id          TEXT NOT NULL REFERENCES person (id),
+    given_name         TEXT NOT NULL DEFAULT '',
+    family_name        TEXT NOT NULL DEFAULT '',
+    email              TEXT NOT NULL DEFAULT '',
+    phone              TEXT NOT NULL DEFAULT '',
+    national_id_sealed BLOB,
+    protected          BOOLEAN NOT NULL DEFAULT FALSE,
+    stamp              TEXT NOT NULL DEFAULT '',
+    formerly           TEXT NOT NULL DEFAULT '', -- the person whose record it was before it was moved
+    PRIMARY KEY (source, key)
+);
+CREATE INDEX person_source_key_key ON person_source_key (key);
+CREATE INDEX person_source_key_person ON person_source_key (person_id);
+
+-- Each person's key, wrapped with the master key. Deleting the row makes everything sealed
+-- for the person unreadable.
+CREATE TABLE person_key (
+    person_id TEXT PRIMARY KEY,
+    wrapped   BLOB NOT NULL
+);
+
+-- Where the last run saw each person work: a change is a move.
+CREATE TABLE person_position (
+    person_id TEXT PRIMARY KEY,
+    position  TEXT NOT NULL
+);
+
+-- terms and leaves are JSON: what the employment is like from a day on.
+CREATE TABLE employment (
+    id             TEXT PRIMARY KEY,
+    person_id      TEXT NOT NULL REFERENCES person (id),
+    source         TEXT NOT NULL,
+    key            TEXT NOT NULL,
+    person_key     TEXT NOT NULL DEFAULT '', -- what the source calls the person there
+    sponsor_key    TEXT NOT NULL DEFAULT '',
+    start_date     TEXT NOT NULL,
+    end_date       TEXT NOT NULL,
+    end_said       TEXT NOT NULL DEFAULT '', -- the day on which the end was learnt
+    withdrawn_from TEXT NOT NULL DEFAULT '', -- the day from which the source does not list it
+    terms          TEXT NOT NULL DEFAULT '[]',
+    leaves         TEXT NOT NULL DEFAULT '',
+    stamp          TEXT NOT NULL DEFAULT '',
+    said           BLOB, -- a keyed hash of what the source said last
+    UNIQUE (source, key)
+);
+CREATE INDEX employment_person ON employment (person_id);
+CREATE INDEX employment_sponsor ON employment (sponsor_key);
+
+-- A login is never given to another person, even after its owner is erased.
+CREATE TABLE login_register (
+    login_hash BLOB PRIMARY KEY,
+    person_id  TEXT NOT NULL
+);
+
+-- People whose record may be another person's, and who get nothing in any target until it
+-- is decided: the columns that joining the records would change of the other person, or
+-- that the record is of an erased person, and other_id is empty.
+CREATE TABLE held_record (
+    person_id TEXT NOT NULL,
+    other_id  TEXT NOT NULL,
+    columns   TEXT NOT NULL,
+    held_us   BIGINT NOT NULL,
+    PRIMARY KEY (person_id, other_id)
+);
+CREATE INDEX held_record_other ON held_record (other_id);
+
+-- Records of people who were erased: of what the source called the person, and of the
+-- national identity number.
+CREATE TABLE erased_record (
+    source           TEXT NOT NULL,
+    key_hash         BLOB NOT NULL,
+    national_id_hash BLOB,
+    erased_us        BIGINT NOT NULL,
+    PRIMARY KEY (source, key_hash)
+);
+
+-- HR. made_us is when the source made what was imported, as far as is known; filled says
+-- which columns had values, as JSON; problems are JSON without personal values.
+CREATE TABLE hr_import (
+    id          TEXT PRIMARY KEY,
+    source      TEXT NOT NULL,
+    file_hash   TEXT NOT NULL,
+    rows        BIGINT NOT NULL,
+    bad_rows    BIGINT NOT NULL,
+    events      BIGINT NOT NULL,
+    status      TEXT NOT NULL CHECK (status IN ('done', 'endings-held', 'held', 'refused')),
+    recorded_us BIGINT NOT NULL,
+    made_us     BIGINT NOT NULL DEFAULT 0,
+    filled      TEXT NOT NULL DEFAULT '',
+    problems    TEXT NOT NULL DEFAULT '',
+    actor       TEXT NOT NULL DEFAULT '' -- who chose a file that was imported by hand
+);
+CREATE INDEX hr_import_actor ON hr_import (actor, recorded_us) WHERE actor <> '';
+CREATE INDEX hr_import_recorded ON hr_import (recorded_us, id);
+CREATE INDEX hr_import_source ON hr_import (source, recorded_us);
+
+CREATE TABLE hr_event (
+    seq            INTEGER PRIMARY KEY,
+    import_id      TEXT NOT NULL,
+    source         TEXT NOT NULL,
+    kind           TEXT NOT NULL CHECK (kind IN ('person-added', 'person-joined', 'person-changed', 'employment-added', 'employment-changed', 'employment-withdrawn')),
+    person_id      TEXT NOT NULL,
+    employment_id  TEXT NOT NULL,
+    effective      TEXT NOT NULL,
+    recorded_us    BIGINT NOT NULL,
+    payload_sealed BLOB NOT NULL
+);
+CREATE INDEX hr_event_import ON hr_event (import_id);
+CREATE INDEX hr_event_person ON hr_event (person_id, seq);
+
+-- How far a source that gives changes has been read.
+CREATE TABLE hr_position (
+    source   TEXT PRIMARY KEY,
+    position TEXT NOT NULL,
+    etag     TEXT NOT NULL,
+    moved_us BIGINT NOT NULL
+);
+
+-- Tokens by which a source pushes. expires_us is 0 for one that never expires.
+CREATE TABLE api_token (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    source     TEXT NOT NULL,
+    hash       BLOB NOT NULL UNIQUE,
+    made_us    BIGINT NOT NULL,
+    used_us    BIGINT NOT NULL DEFAULT 0,
+    expires_us BIGINT NOT NULL DEFAULT 0,
+    revoked_us BIGINT NOT NULL DEFAULT 0
+);
+
+-- What was pushed to a source over SCIM. key is what the source called the person by at
+-- first; the hashes are those of userName, which one resource has, and of externalId.
+CREATE TABLE scim_resource (
+    source        TEXT NOT NULL,
+    id            TEXT NOT NULL,
+    key           TEXT NOT NULL,
+    person_id     TEXT NOT NULL,
+    name_hash     BLOB NOT NULL,
+    external_hash BLOB,
+    sealed        BLOB NOT NULL,
+    version       BIGINT NOT NULL,
+    made_us       BIGINT NOT NULL,
+    changed_us    BIGINT NOT NULL,
+    PRIMARY KEY (source, id),
+    UNIQUE (source, key)
+);
+CREATE INDEX scim_resource_changed ON scim_resource (source, changed_us);
+CREATE INDEX scim_resource_external ON scim_resource (source, external_hash);
+CREATE INDEX scim_resource_made ON scim_resource (source, made_us, id);
+CREATE UNIQUE INDEX scim_resource_name ON scim_resource (source, name_hash);
+CREATE INDEX scim_resource_person ON scim_resource (person_id);
+
+-- Decisions. The newest on a subject holds. reason_sealed is the reason of a decision about
+-- a person, whose reason is empty.
+CREATE TABLE decision (
+    seq           BIGINT PRIMARY KEY,
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'account', 'pass', 'token', 'readmission')),
+    verdict       TEXT NOT NULL CHECK (verdict <> ''),
+    person_id     TEXT NOT NULL,
+    entitlement   TEXT NOT NULL,
+    subject       TEXT NOT NULL,
+    maker         TEXT NOT NULL,
+    authority     TEXT NOT NULL DEFAULT '',
+    reason        TEXT NOT NULL,
+    reason_sealed BLOB,
+    decided_us    BIGINT NOT NULL
+);
+CREATE INDEX decision_maker ON decision (maker, seq);
+CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
+CREATE INDEX decision_subject ON decision (kind, subject, seq);
+
+-- reviewer is empty for the owner of the system.
+CREATE TABLE review_campaign (
+    id         BIGINT PRIMARY KEY,
+    system     TEXT NOT NULL,
+    reviewer   TEXT NOT NULL DEFAULT '',
+    started_by TEXT NOT NULL,
+    started_us BIGINT NOT NULL
+);
+CREATE TABLE review_item (
+    campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
+    number      BIGINT NOT NULL,
+    person_id   TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    why         TEXT NOT NULL,
+    decision    BIGINT REFERENCES decision (seq),
+    PRIMARY KEY (campaign_id, number)
+);
+CREATE INDEX review_item_open ON review_item (campaign_id) WHERE decision IS NULL;
+
+-- What is held now, as JSON without personal values in body. A hold that went through is
+-- deleted: when the same comes up again it is raised, and decided on, once more.
+CREATE TABLE hold (
+    digest         TEXT PRIMARY KEY,
+    kind           TEXT NOT NULL CHECK (kind IN ('plan', 'hr-import', 'hr-endings', 'hr-start', 'account-bind', 'erasure')),
+    subject        TEXT NOT NULL,
+    why            TEXT NOT NULL,
+    body           TEXT NOT NULL DEFAULT '',
+    raised_us      BIGINT NOT NULL,
+    raised_by      TEXT NOT NULL DEFAULT '', -- who caused it, as audit_record.actor
+    superseded_us  BIGINT NOT NULL DEFAULT 0, -- when a plan for everyone no longer had exactly this hold
+    after_decision BIGINT NOT NULL
+);
+CREATE INDEX hold_subject ON hold (kind, subject);
+CREATE TABLE hold_step (
+    digest    TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    PRIMARY KEY (digest, key)
+);
+CREATE INDEX hold_step_person ON hold_step (person_id);
+
+-- Steps that a person released or rejected, by their digests, until they are done, not
+-- planned any more, or the hold expires.
+CREATE TABLE step_decision (
+    step       TEXT PRIMARY KEY,
+    hold       TEXT NOT NULL,
+    target     TEXT NOT NULL,
+    person_id  TEXT NOT NULL,
+    verdict    TEXT NOT NULL CHECK (verdict IN ('release', 'reject', 'deferred')),
+    decision   BIGINT NOT NULL,
+    decided_us BIGINT NOT NULL
+);
+CREATE INDEX step_decision_hold ON step_decision (hold);
+CREATE INDEX step_decision_person ON step_decision (target, person_id);
+
+-- Grants whose gate is not open.
+CREATE TABLE gated_grant (
+    person_id   TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    gate        TEXT NOT NULL CHECK (gate IN ('waiting-for-mfa', 'mfa-unknown')),
+    PRIMARY KEY (person_id, entitlement)
+);
+
+-- The versions of rules, configuration and program, and those that are in use.
+CREATE TABLE rules_version (
+    digest      TEXT PRIMARY KEY,
+    content     TEXT NOT NULL,
+    recorded_us BIGINT NOT NULL
+);
+CREATE TABLE version_in_use (
+    kind   TEXT PRIMARY KEY CHECK (kind IN ('rules', 'configuration', 'program')),
+    digest TEXT NOT NULL
+);
+
+-- Where the fast evaluator and Casbin did not agree about a person. While rules with the
+-- digest are in use nothing of the person's access is changed.
+CREATE TABLE evaluator_difference (
+    rules_digest TEXT NOT NULL,
+    person_id    TEXT NOT NULL,
+    entitlement  TEXT NOT NULL,
+    detail       TEXT NOT NULL,
+    found_us     BIGINT NOT NULL,
+    PRIMARY KEY (rules_digest, person_id, entitlement)
+);
+CREATE INDEX evaluator_difference_person ON evaluator_difference (person_id);
+
+-- Targets. What behov knows of an account: whose it is, when it created and when it
+-- disabled it, when a run first found it disabled though behov had not disabled it, and
+-- when a run first saw, in all of the target, that it is gone.
+CREATE TABLE account (
+    target      TEXT NOT NULL,
+    person_id   TEXT NOT NULL,
+    native_id   TEXT NOT NULL,
+    created_us  BIGINT NOT NULL DEFAULT 0,
+    closed_us   BIGINT NOT NULL DEFAULT 0,
+    disabled_us BIGINT NOT NULL DEFAULT 0,
+    gone_us     BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (target, person_id)
+);
+CREATE INDEX account_disabled ON account (target) WHERE disabled_us <> 0;
+CREATE INDEX account_native ON account (target, native_id);
+CREATE INDEX account_person ON account (person_id);
+
+-- Every name that an account of a person ever had in a target: it is never given to another.
+CREATE TABLE account_name (
+    target    TEXT NOT NULL,
+    name_hash BLOB NOT NULL,
+    person_id TEXT NOT NULL,
+    PRIMARY KEY (target, name_hash)
+);
+
+-- What a connector keeps from one reading to the next.
+CREATE TABLE connector_memory (
+    target   TEXT PRIMARY KEY,
+    sealed   BLOB NOT NULL,
+    saved_us BIGINT NOT NULL
+);
+
+-- The groups under which behov gave an entitlement: the one that the catalogue names, and
+-- former ones until every person that behov put there has left them.
+CREATE TABLE entitlement_group (
+    target      TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    native      TEXT NOT NULL,
+    PRIMARY KEY (target, entitlement, native)
+);
+
+-- What the last run over everyone saw of a target: how many people have a usable account
+-- there, when it began and what of HR and of decisions it knew, what was missed (empty for
+-- nothing), and when a run first brought everything there that belongs there. The target *
+-- is all of them in one run.
+CREATE TABLE target_state (
+    target       TEXT PRIMARY KEY,
+    enabled      BIGINT NOT NULL,
+    read_us      BIGINT NOT NULL,
+    event_seq    BIGINT NOT NULL,
+    decision_seq BIGINT NOT NULL,
+    missed       TEXT NOT NULL,
+    loaded_us    BIGINT NOT NULL DEFAULT 0
+);
+
+-- Whether a disabled account can sign in to a target, as it was last tried: by which way of
+-- disabling, with what verdict, and why.
+CREATE TABLE disable_proof (
+    target    TEXT PRIMARY KEY,
+    how       TEXT NOT NULL,
+    verdict   TEXT NOT NULL,
+    why       TEXT NOT NULL,
+    proved_us BIGINT NOT NULL
+);
+
+-- People whom steps of the last hour concerned in a target, by the kind of limit that
+-- counts them.
+CREATE TABLE limit_usage (
+    target    TEXT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('disables', 'removals', 'enables', 'creations', 'renames', 'changes', 'grants')),
+    person_id TEXT NOT NULL,
+    at_us     BIGINT NOT NULL,
+    PRIMARY KEY (target, kind, person_id)
+);
+
+-- Access that is needed, was taken away in the target by another than behov, and is left so
+-- (drift: report).
+CREATE TABLE unrepaired_drift (
+    target      TEXT NOT NULL,
+    person_id   TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    since_us    BIGINT NOT NULL,
+    PRIMARY KEY (target, person_id, entitlement)
+);
+CREATE INDEX unrepaired_drift_person ON unrepaired_drift (person_id);
+
+-- Steps that were intended and whose outcome is not recorded. detail is what a target said
+-- when it gave no usable answer.
+CREATE TABLE open_step (
+    id          TEXT PRIMARY KEY,
+    target      TEXT NOT NULL,
+    person_id   TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    plan        TEXT NOT NULL,
+    detail      TEXT NOT NULL DEFAULT '',
+    intended_us BIGINT NOT NULL
+);
+CREATE INDEX open_step_person ON open_step (target, person_id);
+
+-- Steps that a target refused or failed to do, until they are done: key names exactly this
+-- change, body is the plan's step.
+CREATE TABLE failing_step (
+    key       TEXT PRIMARY KEY,
+    target    TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    body      TEXT NOT NULL,
+    tries     BIGINT NOT NULL,
+    first_us  BIGINT NOT NULL,
+    last_us   BIGINT NOT NULL,
+    next_us   BIGINT NOT NULL,
+    outcome   TEXT NOT NULL,
+    detail    TEXT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('trying', 'parked', 'given-up'))
+);
+CREATE INDEX failing_step_person ON failing_step (target, person_id);
+CREATE INDEX failing_step_whose ON failing_step (person_id);
+
+-- When an alert was last sent.
+CREATE TABLE alert_sent (
+    about   TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    at_us   BIGINT NOT NULL,
+    PRIMARY KEY (about, subject)
+);
+
+-- The audit trail, and access as it follows from it: when a person had which entitlement,
+-- since when no reading of the target has shown it, whether behov gave it, and why.
+CREATE TABLE audit_record (
+    idx         INTEGER PRIMARY KEY,
+    at_us       BIGINT NOT NULL,
+    began_us    BIGINT NOT NULL,
+    actor       TEXT NOT NULL,
+    operator    TEXT NOT NULL DEFAULT '',
+    authority   TEXT NOT NULL DEFAULT '',
+    action      TEXT NOT NULL CHECK (action <> ''),
+    person_id   TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    op          TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    plan        TEXT NOT NULL,
+    step        TEXT NOT NULL,
+    outcome     TEXT NOT NULL,
+    payload     BLOB,
+    prev        BLOB,
+    hash        BLOB NOT NULL
+);
+CREATE INDEX audit_record_person ON audit_record (person_id, idx);
+CREATE TABLE access_interval (
+    person_id     TEXT NOT NULL,
+    target        TEXT NOT NULL,
+    entitlement   TEXT NOT NULL,
+    since_us      BIGINT NOT NULL,
+    since_record  BIGINT NOT NULL,
+    until_us      BIGINT, -- NULL while the access lasts
+    until_record  BIGINT,
+    unseen_us     BIGINT,
+    unseen_record BIGINT,
+    given         BOOLEAN NOT NULL,
+    reason        TEXT NOT NULL,
+    PRIMARY KEY (person_id, target, entitlement, since_record)
+);
+CREATE INDEX access_interval_entitlement ON access_interval (entitlement, since_us);
+CREATE UNIQUE INDEX access_interval_open ON access_interval (target, person_id, entitlement) WHERE until_us IS NULL;
+CREATE INDEX access_interval_unseen ON access_interval (target) WHERE unseen_us IS NOT NULL AND until_us IS NULL;
+
+-- One row: the last number of each sequence, the head of the audit chain, and when the
+-- database was made of a backup.
+CREATE TABLE head (
+    id           BIGINT PRIMARY KEY CHECK (id = 1),
+    event_seq    BIGINT NOT NULL,
+    decision_seq BIGINT NOT NULL,
+    audit_idx    BIGINT NOT NULL,
+    audit_hash   BLOB,
+    restored_us  BIGINT NOT NULL DEFAULT 0
+);
+INSERT INTO head (id, event_seq, decision_seq, audit_idx) VALUES (1, 0, 0, 0);
+
+-- A keyed hash of the master key by which the database is sealed.
+CREATE TABLE master_key (
+    id    BIGINT PRIMARY KEY CHECK (id = 1),
+    print TEXT NOT NULL
+);
+
+-- +goose Down
+DROP TABLE master_key;
+DROP TABLE head;
+DROP TABLE access_interval;
+DROP TABLE audit_record;
+DROP TABLE alert_sent;
+DROP TABLE failing_step;
+DROP TABLE open_step;
+DROP TABLE unrepaired_drift;
+DROP TABLE limit_usage;
+DROP TABLE disable_proof;
+DROP TABLE target_state;
+DROP TABLE entitlement_group;
+DROP TABLE connector_memory;
+DROP TABLE account_name;
+DROP TABLE account;
+DROP TABLE evaluator_difference;
+DROP TABLE version_in_use;
+DROP TABLE rules_version;
+DROP TABLE gated_grant;
+DROP TABLE step_decision;
+DROP TABLE hold_step;
+DROP TABLE hold;
+DROP TABLE review_item;
+DROP TABLE review_campaign;
+DROP TABLE decision;
+DROP TABLE scim_resource;
+DROP TABLE api_token;
+DROP TABLE hr_position;
+DROP TABLE hr_event;
+DROP TABLE hr_import;
+DROP TABLE erased_record;
+DROP TABLE held_record;
+DROP TABLE login_register;
+DROP TABLE employment;
+DROP TABLE person_position;
+DROP TABLE person_key;
+DROP TABLE person_source_key;
+DROP TABLE person;
