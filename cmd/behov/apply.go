@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 )
@@ -79,7 +80,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 	return cmd
 }
 
-func (a *app) printResult(r *reconcile.Result, n *names) {
+func (a *app) printResult(r *execute.Result, n *names) {
 	if total := sumCounts(r.Resolved); total > 0 {
 		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Resolved))
 	}

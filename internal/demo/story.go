@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -177,7 +178,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 }
 
 // apply plans, applies and tells.
-func (s *Story) apply(ctx context.Context) (*reconcile.Result, error) {
+func (s *Story) apply(ctx context.Context) (*execute.Result, error) {
 	began := time.Now()
 	r, err := s.engine.Run(ctx, reconcile.Scope{})
 	if err != nil {
@@ -219,7 +220,7 @@ func summary(steps []plan.Step) string {
 }
 
 // reasonFor tells the reason of the step about the person's entitlement.
-func (s *Story) reasonFor(r *reconcile.Result, row employment, entitlement policy.EntitlementID) {
+func (s *Story) reasonFor(r *execute.Result, row employment, entitlement policy.EntitlementID) {
 	for _, x := range r.Plan.Steps {
 		if x.Entitlement == entitlement && x.Person == s.person(row) {
 			s.tell("   %s, %s: %s", entitlement, verbs[x.Op], actors.ReplaceAllString(x.Reason, "the owner"))

@@ -19,6 +19,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -138,7 +139,7 @@ func BenchmarkSteps(b *testing.B) {
 // bare inserts the rows that a result's steps need into an empty database of the
 // same kind and schema, in transactions of the same size: what a step is
 // written down as before and after it is carried out, and what is projected.
-func bare(b *testing.B, like string, r *reconcile.Result) time.Duration {
+func bare(b *testing.B, like string, r *execute.Result) time.Duration {
 	b.Helper()
 	url, driver, dsn := "sqlite:"+filepath.Join(b.TempDir(), "bare.db"), "sqlite", ""
 	if like != "" {

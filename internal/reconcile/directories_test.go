@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -133,7 +134,7 @@ targets:
 
 // people imports an HR file of anna, who is as the row says, and her manager bo,
 // and carries out what follows. The plan after that one is empty.
-func (r *directoryRun) people(row string) *reconcile.Result {
+func (r *directoryRun) people(row string) *execute.Result {
 	r.t.Helper()
 	text := "person_id,employment_id,given_name,family_name,job_title,job_code,unit,employment_percent,start_date,end_date,manager_id\n" + row + "\n2,E2,Bo,Ek,Head,head,library,100,2020-01-01,,\n"
 	im := hr.Importer{DB: r.DB, Config: r.Config, Now: r.Now, Actor: "behov"}
@@ -144,7 +145,7 @@ func (r *directoryRun) people(row string) *reconcile.Result {
 	return r.run()
 }
 
-func (r *directoryRun) run() *reconcile.Result {
+func (r *directoryRun) run() *execute.Result {
 	r.t.Helper()
 	done, err := r.Run(r.t.Context(), reconcile.Scope{})
 	if err != nil || done.Err() != nil || len(done.Plan.Holds) > 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
@@ -69,7 +70,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (*store.Lock, error) {
 	var names []string
 	for _, t := range e.Config.Targets {
-		names = append(names, personLock(t.Name, person))
+		names = append(names, execute.PersonLock(t.Name, person))
 	}
 	return e.DB.Lock(ctx, names...)
 }

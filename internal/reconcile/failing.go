@@ -3,40 +3,12 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
-	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
-
-// A step that its target refuses or fails to do, while it does others, is tried again,
-// later each time, and in the end parked until a person has looked at it. A step that
-// revokes access is tried once a day even then: a leaver must not keep access because a
-// target once refused.
-const (
-	mostTries    = 8
-	firstRetry   = 10 * time.Second
-	longestRetry = 4 * time.Hour
-	parkedRetry  = 24 * time.Hour
-)
-
-// retryAfter is how long a step waits after so many failures: four times as
-// long each time, and a fifth more or less.
-func retryAfter(tries int, asked time.Duration) time.Duration {
-	d := firstRetry
-	for range tries - 1 {
-		d = min(d*4, longestRetry)
-	}
-	d = time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
-	return max(d, asked)
-}
 
 // readFailing reads which steps failed before, and which of them are not tried
 // in this run.
@@ -152,89 +124,4 @@ func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID
 		}
 	}
 	return false
-}
-
-// noteFailures records the steps of a batch that failed by themselves and schedules their
-// next try. When none was answered, and the target says when it will answer, the failure
-// is the target's and not theirs.
-func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
-	failed := map[string]bool{} // by attempt
-	answered := false
-	for i, a := range attempts {
-		answered = answered || results[i].Err == nil || connectors.RetryAfter(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
-		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
-	}
-	again := map[time.Time][]string{} // people to reconcile again, by when
-	for i, a := range attempts {
-		if answered && connectors.ClassOf(results[i].Err) == connectors.RetryLater {
-			failed[a.id] = true
-		}
-		if !failed[a.id] {
-			if results[i].Err == nil && r.failedBefore(a.step) {
-				if err := tx.ForgetFailingStep(ctx, a.step.Key()); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		next, err := r.noteFailure(ctx, tx, a, results[i], at)
-		if err != nil {
-			return err
-		}
-		if !next.IsZero() {
-			due := next.Truncate(together).Add(together)
-			again[due] = append(again[due], string(a.step.Person))
-		}
-	}
-	for due, people := range again {
-		tx.Enqueue(queue.People{People: people, Target: r.target.Name, At: time.Now().Add(due.Sub(at))})
-	}
-	return nil
-}
-
-func (r *targetRun) failedBefore(s plan.Step) bool {
-	for _, f := range r.inputs.failing {
-		if f.Key == s.Key() {
-			return true
-		}
-	}
-	return false
-}
-
-// together is how far apart steps may be due that are tried again in one go.
-const together = 5 * time.Second
-
-// parkedTogether is for how long parked steps are collected before an alert is sent.
-const parkedTogether = 10 * time.Second
-
-// noteFailure notes that a step failed once more, and returns when it is tried
-// again.
-func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, res connectors.Result, at time.Time) (time.Time, error) {
-	body, err := json.Marshal(a.step)
-	if err != nil {
-		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
-	}
-	outcome, detail := outcomeOf(res)
-	f, err := tx.RecordStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
-	if err != nil {
-		return at, err
-	}
-	if f.State == store.GivenUp { // while it was tried
-		return time.Time{}, tx.PutFailingStep(ctx, f, time.Time{})
-	}
-	next := at.Add(retryAfter(f.Tries, connectors.RetryAfter(res.Err)))
-	if f.Tries < mostTries {
-		return next, tx.PutFailingStep(ctx, f, next)
-	}
-	next = time.Time{}
-	if a.step.Destructive || a.step.Op == plan.RevokeSessions {
-		next = at.Add(parkedRetry)
-	}
-	if f.State == store.Trying {
-		f.State = store.Parked
-		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, At: time.Now().Add(parkedTogether)})
-		tx.Audit(audit.Record{At: at, Actor: r.engine.Actor, Action: audit.StepParked, Person: string(a.step.Person), Target: a.step.Target, Entitlement: string(a.step.Entitlement),
-			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s failed %d times and is parked until an operator decides: %s", f.Key, f.Tries, detail)})
-	}
-	return next, tx.PutFailingStep(ctx, f, next)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -327,7 +328,7 @@ func (h *house) deliver(text string) *hr.Report {
 	return r
 }
 
-func (h *house) run() *reconcile.Result {
+func (h *house) run() *execute.Result {
 	h.t.Helper()
 	r, err := h.e.Run(h.t.Context(), reconcile.Scope{})
 	if err != nil {
@@ -337,7 +338,7 @@ func (h *house) run() *reconcile.Result {
 }
 
 // settledRun is run for when everything is to go well.
-func (h *house) settledRun() *reconcile.Result {
+func (h *house) settledRun() *execute.Result {
 	h.t.Helper()
 	r := h.run()
 	if err := r.Err(); err != nil {

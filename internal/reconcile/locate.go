@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -45,7 +46,7 @@ func (e *Engine) locate(ctx context.Context, w *inputs, t *plan.Target) error {
 	}
 	t.Located = map[string]connectors.Location{}
 	var completeness connectors.Completeness
-	err := recoverPanic(inConnector, func() (err error) {
+	err := execute.Recover(execute.InConnector, func() (err error) {
 		completeness, err = locator.LocateAccounts(ctx, missing, func(l connectors.Location) error {
 			if sought[l.Account.ID] {
 				t.Located[l.Account.ID] = l

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -131,7 +132,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 }
 
 // recordTargetStates records what a run over everyone saw of the targets.
-func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) error {
+func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.Result) error {
 	if w.only != "" {
 		return nil
 	}
@@ -146,18 +147,18 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) e
 			}
 			// A job that asks whether the work was done must learn that it was not.
 			missed := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name])
-			if n := r.OutcomesByTarget[t.Name][deferred]; n > 0 {
+			if n := r.OutcomesByTarget[t.Name][execute.Deferred]; n > 0 {
 				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
 			}
 			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.sequences); err != nil {
 				return err
 			}
-			if missed == "" && !r.heldCreations(t.Name) {
+			if missed == "" && !r.HeldCreations(t.Name) {
 				if err := tx.MarkTargetLoaded(ctx, t.Name, w.began); err != nil {
 					return err
 				}
 			}
-			if err := tx.PruneLimitUsage(ctx, t.Name, e.Now().Add(-limitWindow)); err != nil {
+			if err := tx.PruneLimitUsage(ctx, t.Name, e.Now().Add(-execute.LimitWindow)); err != nil {
 				return err
 			}
 		}
@@ -176,7 +177,7 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *Result) e
 func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs) (map[string]map[identity.PersonID]bool, error) {
 	since := w.sequences
 	if w.lock != nil {
-		since.Audit = w.resolvedAt
+		since.Audit = w.resolvedUpTo
 	}
 	touched := map[string]map[identity.PersonID]bool{}
 	for _, t := range w.targets {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -26,7 +27,7 @@ func ProveDisable(ctx context.Context, db *store.DB, target string, connector co
 	if !ok {
 		return proof, false, nil
 	}
-	if err := recoverPanic(inConnector, func() (err error) { proof, err = prover.ProveDisable(ctx); return err }); err != nil {
+	if err := execute.Recover(execute.InConnector, func() (err error) { proof, err = prover.ProveDisable(ctx); return err }); err != nil {
 		return proof, true, err
 	}
 	return proof, true, db.Write(ctx, func(tx *store.Tx) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -40,10 +41,9 @@ type inputs struct {
 	warnings       map[identity.PersonID][]string           // what will end
 	peopleByKey    map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
 	targets        []plan.Target                            // as configs
-	openSteps      map[string][]store.OpenStep              // by target, steps that stopped runs left open
-	locks          []*store.Lock                            // of the people whose that is
+	open           *execute.OpenSteps                       // that stopped runs left
 	lock           *store.Lock                              // of the people, when the inputs cover some
-	resolvedAt     int64                                    // the trail's end when that was settled
+	resolvedUpTo   int64                                    // the audit trail's end when those were resolved
 	openCounts     map[string]int                           // by target, how many steps are open
 	failing        []store.FailingStep
 	fingerprintKey []byte
@@ -51,8 +51,6 @@ type inputs struct {
 	managers       map[identity.PersonID]identity.Person   // of the people, when the inputs cover some
 	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
 	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
-	resolved       map[string]int                          // by outcome, filled in by settle
-	notes          []StepResult                            // on what was settled
 }
 
 // coversPart reports whether the inputs lack people or targets.
@@ -75,6 +73,22 @@ func (w *inputs) id(of string) identity.PersonID {
 		return p.ID
 	}
 	return identity.PersonID(of)
+}
+
+// unlock gives back the locks of people whose open steps were to be resolved.
+func (w *inputs) unlock() {
+	if w != nil {
+		w.open.Unlock()
+	}
+}
+
+// targetNames returns the names of the targets.
+func (w *inputs) targetNames() []string {
+	names := make([]string, len(w.targetConfigs))
+	for i, c := range w.targetConfigs {
+		names[i] = c.Name
+	}
+	return names
 }
 
 // newInputs is the beginning of every world. The heads come first: what is
@@ -119,7 +133,7 @@ func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, err
 		if err := e.DB.ExpireHolds(ctx, e.holdsExpired(), e.Actor, e.Now()); err != nil {
 			return nil, err
 		}
-		if err := e.lockOpenSteps(ctx, w); err != nil {
+		if w.open, err = e.executor().LockOpenSteps(ctx, w.targetNames(), w.subset); err != nil {
 			return w, err
 		}
 	}
@@ -251,7 +265,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 		g.Go(func() error {
 			observed := plan.NewObserved()
 			var completeness connectors.Completeness
-			err := recoverPanic(inConnector, func() (err error) { completeness, err = e.observe(gctx, w, c, observed); return err })
+			err := execute.Recover(execute.InConnector, func() (err error) { completeness, err = e.observe(gctx, w, c, observed); return err })
 			switch {
 			case err != nil && ctx.Err() != nil:
 				return ctx.Err()

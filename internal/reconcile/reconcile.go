@@ -15,11 +15,13 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -58,7 +60,7 @@ type Scope struct {
 
 // Run brings what the scope covers to the desired state, once: read, resolve, plan and
 // guard, record, apply, finish.
-func (e *Engine) Run(ctx context.Context, s Scope) (*Result, error) {
+func (e *Engine) Run(ctx context.Context, s Scope) (*execute.Result, error) {
 	ctx, span := tracer.Start(ctx, "run", trace.WithAttributes(attribute.StringSlice("behov.targets", s.Targets)))
 	defer span.End()
 	if s.Saved != nil {
@@ -88,10 +90,12 @@ func (e *Engine) Run(ctx context.Context, s Scope) (*Result, error) {
 // carryOut takes what was read through the rest of a run. Open steps of stopped runs
 // are resolved before anything is planned, and people whose time is over are erased
 // last.
-func (e *Engine) carryOut(ctx context.Context, in *inputs) (*Result, error) {
-	if err := e.resolveOpenSteps(ctx, in); err != nil {
+func (e *Engine) carryOut(ctx context.Context, in *inputs) (*execute.Result, error) {
+	resolved, err := e.executor().Resolve(ctx, in.open, in.targets, in.fingerprintKey)
+	if err != nil {
 		return nil, err
 	}
+	in.resolvedUpTo = resolved.UpTo
 	p, err := e.plan(ctx, in)
 	if err != nil {
 		return nil, err
@@ -102,16 +106,55 @@ func (e *Engine) carryOut(ctx context.Context, in *inputs) (*Result, error) {
 	if err := e.recordObservations(ctx, in, p); err != nil {
 		return nil, err
 	}
-	result, err := e.apply(ctx, in, p)
+	result, err := e.executor().Apply(ctx, p, in.targets, e.basis(in))
+	result.Resolved, result.Notes = resolved.Outcomes, append(resolved.Notes, result.Notes...)
 	if err != nil {
 		return result, err
 	}
 	return result, e.finish(ctx, in, result)
 }
 
+// executor returns what carries out steps for this engine.
+func (e *Engine) executor() *execute.Executor {
+	x := &execute.Executor{DB: e.DB, Targets: e.Targets, Now: e.Now, Actor: e.Actor, HandsOverPasswords: map[string]bool{}}
+	for _, c := range e.Config.Targets {
+		x.HandsOverPasswords[c.Name] = c.FirstPassword.Directory != "" || len(c.FirstPassword.Command) > 0
+	}
+	if e.Progress != nil {
+		x.Progress = func(done, total int) { e.Progress("apply", done, total) }
+	}
+	return x
+}
+
+// basis returns what a plan from these inputs was made from.
+func (e *Engine) basis(in *inputs) *execute.Basis {
+	b := &execute.Basis{People: in.subset, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
+		Accounts: desiredAccounts{e, in}, Suspended: map[identity.PersonID]bool{}, Failing: map[string]bool{}}
+	for person, facts := range in.facts {
+		if facts.Suspended != "" {
+			b.Suspended[person] = true
+		}
+	}
+	for _, f := range in.failing {
+		b.Failing[f.Key] = true
+	}
+	return b
+}
+
+// desiredAccounts are the accounts that people should have by the inputs.
+type desiredAccounts struct {
+	engine *Engine
+	inputs *inputs
+}
+
+// Account implements execute.Accounts.
+func (d desiredAccounts) Account(person identity.PersonID, target string) plan.Account {
+	return d.engine.accountOf(d.inputs, person, target)
+}
+
 // finish records what a run over everyone saw of the targets, and erases people whose
 // time is over.
-func (e *Engine) finish(ctx context.Context, in *inputs, r *Result) error {
+func (e *Engine) finish(ctx context.Context, in *inputs, r *execute.Result) error {
 	if !in.subset.IsEveryone() {
 		return nil
 	}
@@ -301,5 +344,4 @@ func (e *Engine) progress(stage string, done, total int) {
 	}
 }
 
-// ErrSomeFailed is returned by Result.Err.
-var ErrSomeFailed = errors.New("some steps were not done")
+var tracer = otel.Tracer("github.com/behov/behov/internal/reconcile")

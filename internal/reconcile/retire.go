@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -43,7 +45,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 	for i, s := range open {
 		people[i] = identity.PersonID(s.Person)
 	}
-	touching, err := e.DB.LockWithin(ctx, e.LockWait, personLocks(target, unique(people))...)
+	touching, err := e.DB.LockWithin(ctx, e.LockWait, execute.PersonLocks(target, slices.Compact(slices.Sorted(slices.Values(people))))...)
 	if err != nil {
 		return d, retiring(target, err)
 	}

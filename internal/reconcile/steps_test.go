@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -76,7 +77,7 @@ func TestARefusalIsToldAndWhatDependsOnItIsNotTried(t *testing.T) {
 	h.hire("1 school T")
 	h.one.refuse = "the login name is too long"
 	r := h.run()
-	if err := r.Err(); !errors.Is(err, reconcile.ErrSomeFailed) || !strings.Contains(err.Error(), "3 were refused, failed or not tried") || strings.Contains(err.Error(), "\n") {
+	if err := r.Err(); !errors.Is(err, execute.ErrSomeFailed) || !strings.Contains(err.Error(), "3 were refused, failed or not tried") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error is %v", err)
 	}
 	if h.one.calls != 1 || r.Outcomes[audit.Refused] != 1 || r.Outcomes["not-tried"] != 2 || r.Outcomes[audit.Applied] != 2 {
@@ -227,7 +228,7 @@ func TestADefectiveConnectorIsNotBelieved(t *testing.T) {
 	h.hire("1 school T")
 	h.e.Targets["one"] = silent{h.one}
 	r := h.run()
-	if r.Outcomes["unknown"] != 1 || !slices.ContainsFunc(r.NotDone, func(u reconcile.StepResult) bool {
+	if r.Outcomes["unknown"] != 1 || !slices.ContainsFunc(r.NotDone, func(u execute.StepResult) bool {
 		return strings.Contains(u.Detail, "answered 1 changes with 0 results: its connector is defective")
 	}) {
 		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.NotDone)
@@ -237,7 +238,7 @@ func TestADefectiveConnectorIsNotBelieved(t *testing.T) {
 		r.Status = "perhaps"
 		return r
 	}
-	if r := h.run(); r.Outcomes[audit.Applied] != 0 || !slices.ContainsFunc(r.NotDone, func(u reconcile.StepResult) bool { return strings.Contains(u.Detail, `unknown status "perhaps"`) }) {
+	if r := h.run(); r.Outcomes[audit.Applied] != 0 || !slices.ContainsFunc(r.NotDone, func(u execute.StepResult) bool { return strings.Contains(u.Detail, `unknown status "perhaps"`) }) {
 		t.Errorf("outcomes %v, undone %+v", r.Outcomes, r.NotDone)
 	}
 }

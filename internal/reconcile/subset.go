@@ -5,32 +5,23 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 )
 
-const (
-	// personLockWait is for how long a run waits for a person's lock: longer than a batch
-	// takes.
-	personLockWait = 10 * time.Second
-	// limitWindow is for how long what people lost in a target, or what was changed,
-	// counts against its limits: who goes one at a time goes as well.
-	limitWindow = time.Hour
-)
-
 // TargetResult is the result of a run for some people in one target.
 type TargetResult struct {
 	Target string
-	Result *Result // nil when it was not begun
+	Result *execute.Result // nil when it was not begun
 	Err    error
 }
 
@@ -78,8 +69,8 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 	var wg sync.WaitGroup
 	for _, c := range in.targetConfigs {
 		wg.Go(func() {
-			var result *Result
-			err := recoverPanic(inEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, in, c); return err })
+			var result *execute.Result
+			err := execute.Recover(execute.InEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, in, c); return err })
 			done <- TargetResult{Target: c.Name, Result: result, Err: err}
 		})
 	}
@@ -143,10 +134,10 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 
 // reconcileInTarget reads some people in one target and carries out what they need. It
 // holds their locks from before it reads until it is done.
-func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Target) (*Result, error) {
+func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Target) (*execute.Result, error) {
 	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(in.subset.IDs()))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, personLockWait, personLocks(c.Name, in.subset.IDs())...)
+	lock, err := e.DB.LockWithin(ctx, execute.PersonLockWait, execute.PersonLocks(c.Name, in.subset.IDs())...)
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +149,10 @@ func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Tar
 	if err != nil {
 		return nil, err
 	}
-	w.resolvedAt = heads.Audit // no other run changes their accounts from here on
-	open, err := e.DB.OpenSteps(ctx, c.Name, w.subset)
-	if err != nil {
+	w.resolvedUpTo = heads.Audit // no other run changes their accounts from here on
+	if w.open, err = e.executor().OpenStepsOf(ctx, c.Name, w.subset); err != nil {
 		return nil, err
 	}
-	w.openSteps = map[string][]store.OpenStep{c.Name: open}
 	if err := e.readTargets(ctx, &w); err != nil {
 		return nil, err
 	}
@@ -298,7 +287,7 @@ func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) erro
 
 // readLimits reads what counts against the target's limits already.
 func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) error {
-	counted, err := e.DB.LimitUsage(ctx, t.Name, e.Now().Add(-limitWindow))
+	counted, err := e.DB.LimitUsage(ctx, t.Name, e.Now().Add(-execute.LimitWindow))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -40,12 +41,6 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 	w.subset = store.Only(person)
 	if err := e.readSubset(ctx, w); err != nil {
 		return nil, nil, err
-	}
-	w.openSteps = map[string][]store.OpenStep{}
-	for _, c := range w.targetConfigs {
-		if w.openSteps[c.Name], err = e.DB.OpenSteps(ctx, c.Name, w.subset); err != nil {
-			return nil, nil, err
-		}
 	}
 	if err := e.readTargets(ctx, w); err != nil {
 		return nil, nil, err
@@ -91,7 +86,7 @@ func (v *Values) Account(s plan.Step) string {
 	if t.Observed == nil || v.protected(s.Person) {
 		return ""
 	}
-	if createsAccount(s.Op) || s.Op == connectors.RenameAccount {
+	if execute.CreatesAccount(s.Op) || s.Op == connectors.RenameAccount {
 		return v.engine.accountOf(v.inputs, s.Person, s.Target).Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)
@@ -138,7 +133,7 @@ func (v *Values) FindingAccounts(ctx context.Context, findings []plan.Finding) [
 		if !able {
 			continue
 		}
-		_ = recoverPanic(inConnector, func() error { // the names are there all the same
+		_ = execute.Recover(execute.InConnector, func() error { // the names are there all the same
 			_, err := locator.LocateAccounts(ctx, accounts, func(l connectors.Location) error {
 				if i, asked := at[[2]string{target, l.Account.ID}]; asked {
 					all[i].Name, all[i].Place = l.Account.Name, l.Place

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/queue"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -52,7 +52,7 @@ func (s *Service) TokenRefused(reason string) {
 }
 
 // count counts the outcomes of a run's steps.
-func (m *metrics) count(r *reconcile.Result) {
+func (m *metrics) count(r *execute.Result) {
 	for target, outcomes := range r.OutcomesByTarget {
 		for outcome, n := range outcomes {
 			m.steps.WithLabelValues(target, outcome).Add(float64(n))

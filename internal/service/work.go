@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
@@ -94,7 +95,7 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 
 // recordTargetHealth says when a target has to be looked at again, zero for not before its
 // schedule says so, and keeps book of which targets answer.
-func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err error) time.Duration {
+func (s *Service) recordTargetHealth(target string, r *execute.Result, err error) time.Duration {
 	why, after := "", time.Duration(0)
 	switch {
 	case errors.Is(err, store.ErrLocked):
@@ -129,7 +130,7 @@ func (s *Service) recordTargetHealth(target string, r *reconcile.Result, err err
 
 // logResult logs what a run did, when it did something, and, whenever it shows, that a
 // disabled account can sign in.
-func (s *Service) logResult(what, target string, r *reconcile.Result) {
+func (s *Service) logResult(what, target string, r *execute.Result) {
 	s.lazyMetrics().count(r)
 	for _, f := range r.Plan.Findings {
 		if f.Kind == plan.SignInPossible {
@@ -225,7 +226,7 @@ func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job
 	s.Log.Debug("looked at all targets together", "because", job.Because, "took", time.Since(began))
 	var later []queue.Job
 	for _, t := range g.config.Targets {
-		if again := s.recordTargetHealth(t.Name, &reconcile.Result{Plan: p}, nil); again > 0 {
+		if again := s.recordTargetHealth(t.Name, &execute.Result{Plan: p}, nil); again > 0 {
 			later = append(later, queue.Run{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
 		}
 	}

@@ -1,4 +1,4 @@
-package reconcile
+package execute
 
 import (
 	"context"
@@ -32,7 +32,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 }
 
 func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
-	at := r.engine.Now()
+	at := r.Now()
 	ended := make([]bool, len(attempts)) // by another run
 	var answered []string
 	for i, a := range attempts {
@@ -40,7 +40,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 			answered = append(answered, a.id)
 		}
 	}
-	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		open, err := tx.EndSteps(ctx, answered)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 	for i, a := range attempts {
 		outcome, detail := outcomeOf(results[i])
 		if ended[i] {
-			outcome, detail = deferred, "another run found out what became of it"
+			outcome, detail = Deferred, "another run found out what became of it"
 		}
 		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
 			r.done[a.step.ID] = true
@@ -129,6 +129,10 @@ func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts 
 // done reports whether an outcome is that what was to be done is so.
 func done(outcome string) bool { return outcome == audit.Applied || outcome == audit.AlreadyApplied }
 
+// LimitWindow is for how long what people lost in a target, or what was changed, counts
+// against its limits: people who go one at a time go as well.
+const LimitWindow = time.Hour
+
 // recordLimitUsage notes what of a batch counts against the target's limits.
 func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
 	var done []attempt
@@ -152,7 +156,7 @@ func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind][]identity.Pers
 	people := map[plan.Kind][]identity.PersonID{}
 	for _, a := range attempts {
 		kind := a.step.Kind
-		if kind == "" || r.urgent || r.released[a.step.ID] != "" || r.inputs.facts[a.step.Person].Suspended != "" {
+		if kind == "" || r.basis.Urgent || r.released[a.step.ID] != "" || r.basis.Suspended[a.step.Person] {
 			continue
 		}
 		people[kind] = append(people[kind], a.step.Person)
@@ -169,13 +173,13 @@ func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind][]identity.Pers
 // sees them. People who are counted already may go on.
 func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []attempt, at time.Time) (map[identity.PersonID]bool, error) {
 	counting := r.limitUsage(attempts)
-	if r.inputs.subset.IsEveryone() || len(counting) == 0 {
+	if r.basis.People.IsEveryone() || len(counting) == 0 {
 		return nil, nil
 	}
 	if _, err := tx.LockSequences(ctx); err != nil {
 		return nil, err
 	}
-	counted, err := tx.LimitUsage(ctx, r.target.Name, at.Add(-limitWindow))
+	counted, err := tx.LimitUsage(ctx, r.target.Name, at.Add(-LimitWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +187,7 @@ func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []a
 	for _, kind := range plan.Kinds {
 		earlier := counted[string(kind)]
 		fresh := slices.DeleteFunc(counting[kind], func(id identity.PersonID) bool { return earlier[id] })
-		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.inputs.subset.IDs()))) {
+		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.basis.People.IDs()))) {
 			if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), fresh, at); err != nil {
 				return nil, err
 			}

@@ -1,4 +1,4 @@
-package reconcile
+package execute
 
 import (
 	"context"
@@ -113,7 +113,7 @@ func nextBatch(rest []plan.Step) []plan.Step {
 // way: they are of its phase, so that they are about other people, and depend on
 // none of its steps.
 func (r *targetRun) mayOverlap(now *batch, rest []plan.Step) bool {
-	if len(rest) == 0 || r.urgent || r.took == 0 || r.took > slowBatch || plan.PhaseOf(rest[0].Op) != plan.PhaseOf(now.attempts[0].step.Op) {
+	if len(rest) == 0 || r.basis.Urgent || r.took == 0 || r.took > slowBatch || plan.PhaseOf(rest[0].Op) != plan.PhaseOf(now.attempts[0].step.Op) {
 		return false
 	}
 	under := make(map[string]bool, len(now.attempts))
@@ -141,7 +141,7 @@ func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overla
 	}
 	for _, s := range steps {
 		if r.deferredWhy[s.Person] != "" {
-			r.report(s, deferred, r.deferredWhy[s.Person])
+			r.report(s, Deferred, r.deferredWhy[s.Person])
 			continue
 		}
 		a, why := r.prepare(s)
@@ -151,7 +151,7 @@ func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overla
 		}
 		b.attempts = append(b.attempts, a)
 	}
-	b.began = r.engine.Now()
+	b.began = r.Now()
 	if b.attempts, err = r.intend(ctx, b.attempts, b.began); err != nil || len(b.attempts) == 0 {
 		b.locks.unlock()
 		return nil, err
@@ -162,7 +162,7 @@ func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overla
 // applyBatch has the target do what a batch intends.
 func (r *targetRun) applyBatch(ctx context.Context, b *batch) {
 	began := time.Now()
-	if err := recoverPanic(inEngine, func() error { b.results = r.applyWithRetry(ctx, b.attempts); return nil }); err != nil {
+	if err := Recover(InEngine, func() error { b.results = r.applyWithRetry(ctx, b.attempts); return nil }); err != nil {
 		b.results = make([]connectors.Result, len(b.attempts))
 		for i := range b.results {
 			b.results[i].Err = connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
@@ -189,8 +189,8 @@ func (r *targetRun) recordNotTried(ctx context.Context, b *batch) error {
 	}
 	defer b.locks.unlock()
 	const why = "the run stopped before the target was asked"
-	ctx, at := context.WithoutCancel(ctx), r.engine.Now()
-	if err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+	ctx, at := context.WithoutCancel(ctx), r.Now()
+	if err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, a := range b.attempts {
 			open, err := endStep(ctx, tx, a.id, a.step, "", audit.NotDone, at)
 			if err != nil {

@@ -1,4 +1,4 @@
-package reconcile
+package execute
 
 import (
 	"context"
@@ -21,8 +21,8 @@ import (
 
 // targetRun carries out the steps of one target.
 type targetRun struct {
-	engine          *Engine
-	inputs          *inputs
+	*Executor
+	basis           *Basis
 	target          plan.Target
 	plan            string
 	released        map[string]string // by released step, the hold's digest
@@ -34,9 +34,7 @@ type targetRun struct {
 	requeue         map[identity.PersonID]bool   // of the deferred people, those whom an older run may hold
 	retryAfter      time.Duration                // how long the target asked us to wait
 	deferredBatches int                          // how many batches it wanted to do later, in a row
-	// urgent steps are taken whatever else is going on.
-	urgent bool
-	took   time.Duration // for how long the target worked on the last batch
+	took            time.Duration                // for how long the target worked on the last batch
 	// What was recorded about people after the plan was read, up to the sequences in
 	// readUpTo: the people with an HR event or a decision, and by person the last audit
 	// record of a step that another plan took in this target.
@@ -45,8 +43,8 @@ type targetRun struct {
 	otherSteps    map[identity.PersonID]int64
 }
 
-func newTargetRun(e *Engine, w *inputs, t plan.Target) *targetRun {
-	return &targetRun{engine: e, inputs: w, target: t, released: map[string]string{}, done: map[string]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
+func newTargetRun(x *Executor, b *Basis, t plan.Target) *targetRun {
+	return &targetRun{Executor: x, basis: b, target: t, released: map[string]string{}, done: map[string]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -100,11 +98,11 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	if accountID == "" {
 		accountID = r.accounts[s.Person]
 	}
-	desired := r.engine.accountOf(r.inputs, s.Person, s.Target)
+	desired := r.desiredAccount(s)
 	a.change = connectors.Change{Op: s.Op, Entitlement: s.Native, Account: connectors.AccountRef{ID: accountID, Anchor: string(s.Person), Name: desired.Name}}
 	switch s.Op {
 	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
-		if createsAccount(s.Op) && desired.Name == "" {
+		if CreatesAccount(s.Op) && desired.Name == "" {
 			return attempt{}, "the name that the account was to get is not known any more"
 		}
 		a.change.Enabled = s.Op != plan.PrepareAccount
@@ -123,9 +121,17 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	return a, ""
 }
 
-// createsAccount reports whether a step creates an account.
-func createsAccount(op connectors.Op) bool {
+// CreatesAccount reports whether a step creates an account.
+func CreatesAccount(op connectors.Op) bool {
 	return op == connectors.CreateAccount || op == plan.PrepareAccount
+}
+
+// desiredAccount returns what the account of a step should look like.
+func (r *targetRun) desiredAccount(s plan.Step) plan.Account {
+	if r.basis.Accounts == nil {
+		return plan.Account{}
+	}
+	return r.basis.Accounts.Account(s.Person, s.Target)
 }
 
 // values fills in what the change writes, or says why it cannot.
@@ -147,7 +153,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 			}
 			values = []string{id}
 		}
-		if !createsAccount(a.step.Op) || len(values) > 0 {
+		if !CreatesAccount(a.step.Op) || len(values) > 0 {
 			a.change.Attributes[name] = values
 		}
 	}
@@ -156,7 +162,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 
 // matchesPlan reports whether the value is the one that the step names.
 func (r *targetRun) matchesPlan(s plan.Step, attribute string, values []string) bool {
-	return r.target.Fingerprint(r.inputs.fingerprintKey, attribute, values) == s.Attributes[attribute]
+	return r.target.Fingerprint(r.basis.FingerprintKey, attribute, values) == s.Attributes[attribute]
 }
 
 // accountOf returns the ID of a person's account, one created in this run
@@ -172,7 +178,7 @@ func (r *targetRun) accountOf(person identity.PersonID) string {
 }
 
 func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
-	return audit.Record{At: at, Actor: r.engine.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
+	return audit.Record{At: at, Actor: r.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
 		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Step: a.id}
 }
 
@@ -189,7 +195,7 @@ type valueChange struct {
 func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
 	var kept []attempt
 	why := map[string]string{} // by attempt, why it is not made
-	err := r.engine.DB.Write(ctx, func(tx *store.Tx) error {
+	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		touched, err := r.affectedSince(ctx, tx, attempts)
 		if err != nil {
 			return err
@@ -215,7 +221,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				r.deferredWhy[a.step.Person] = "something new is known of the person since this was planned"
 				continue
 			}
-			if createsAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
+			if CreatesAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
 				var taken *store.NameTakenError
 				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
 				if errors.As(err, &taken) {
@@ -235,7 +241,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			return err
 		}
 		if len(beyond) > 0 {
-			tx.Enqueue(queue.Run{Target: r.target.Name, Because: "what looking at few left", Events: r.inputs.sequences.Events, Decisions: r.inputs.sequences.Decisions})
+			tx.Enqueue(queue.Run{Target: r.target.Name, Because: "what looking at few left", Events: r.basis.Sequences.Events, Decisions: r.basis.Sequences.Decisions})
 			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
 		}
 		for id := range beyond {
@@ -248,7 +254,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 	}
 	for _, a := range attempts {
 		if left := r.deferredWhy[a.step.Person]; left != "" {
-			r.report(a.step, deferred, left)
+			r.report(a.step, Deferred, left)
 		} else if why[a.id] != "" {
 			r.report(a.step, notTried, why[a.id])
 		}
@@ -259,12 +265,12 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 // pausedSince returns the decision that paused the target after this was planned; empty
 // without one.
 func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, err error) {
-	if r.urgent {
+	if r.basis.Urgent {
 		return "", nil
 	}
 	pauses, err := tx.Pauses(ctx)
 	for _, d := range []store.Decision{pauses[store.EveryTarget], pauses[r.target.Name]} {
-		if d.Seq > r.inputs.sequences.Decisions {
+		if d.Seq > r.basis.Sequences.Decisions {
 			why = fmt.Sprintf("paused by decision %d", d.Seq)
 		}
 	}
@@ -297,11 +303,11 @@ func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempt
 // affectedSince returns the people of the attempts about whom something was recorded that
 // the plan does not know.
 func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []attempt) (map[identity.PersonID]bool, error) {
-	if r.urgent {
+	if r.basis.Urgent {
 		return nil, nil
 	}
 	if r.changedPeople == nil {
-		r.changedPeople, r.otherSteps, r.readUpTo = map[identity.PersonID]bool{}, map[identity.PersonID]int64{}, r.inputs.sequences
+		r.changedPeople, r.otherSteps, r.readUpTo = map[identity.PersonID]bool{}, map[identity.PersonID]int64{}, r.basis.Sequences
 	}
 	news, err := tx.ActivitySince(ctx, r.target.Name, r.readUpTo, r.plan)
 	if err != nil {
@@ -312,17 +318,14 @@ func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []
 		r.changedPeople[id] = true
 	}
 	maps.Copy(r.otherSteps, news.StepRecords)
-	settled := map[identity.PersonID]bool{}
-	for _, s := range r.inputs.openSteps[r.target.Name] {
-		settled[identity.PersonID(s.Person)] = true
-	}
+	resolved := r.basis.Open.people(r.target.Name)
 	touched := map[identity.PersonID]bool{}
 	for _, a := range attempts {
 		id := a.step.Person
-		since := r.inputs.sequences.Audit
-		ours := r.inputs.lock != nil || settled[id] // no other run had their lock since their open steps were resolved
+		since := r.basis.Sequences.Audit
+		ours := r.basis.Lock != nil || resolved[id] // no other run had their lock since their open steps were resolved
 		if ours {
-			since = r.inputs.resolvedAt
+			since = r.basis.ResolvedUpTo
 		}
 		step := r.otherSteps[id] > since
 		if touched[id] = step || r.changedPeople[id]; step && !ours {
@@ -352,7 +355,7 @@ func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []
 			continue
 		}
 		v := valueChange{After: a.change.Attributes, Before: map[string][]string{}}
-		if createsAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
+		if CreatesAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
 			v.Account = a.change.Account.Name
 		}
 		if account, ok := r.target.Observed.ByID(a.step.AccountID); ok {

@@ -1,13 +1,9 @@
-package reconcile
+package execute
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -30,7 +26,7 @@ func (r *targetRun) applyWithRetry(ctx context.Context, attempts []attempt) []co
 	for i := range todo {
 		todo[i] = i
 	}
-	connector := r.engine.Targets[r.target.Name]
+	connector := r.Targets[r.target.Name]
 	unanswered := make([]bool, len(attempts))
 	for try := 0; len(todo) > 0; try++ {
 		var again []int
@@ -61,50 +57,12 @@ func (r *targetRun) applyWithRetry(ctx context.Context, attempts []attempt) []co
 }
 
 func (r *targetRun) applyRecovered(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) (results []connectors.Result) {
-	if err := recoverPanic(inConnector, func() error { results = r.applyOnce(ctx, connector, attempts, which); return nil }); err != nil {
+	if err := Recover(InConnector, func() error { results = r.applyOnce(ctx, connector, attempts, which); return nil }); err != nil {
 		// The changes before the panic may have been made: a snapshot shows it.
 		err := connectors.Errorf(connectors.Permanent, "target %s: %w", r.target.Name, err)
 		results = slices.Repeat([]connectors.Result{{Err: err}}, len(which))
 	}
 	return results
-}
-
-// blame says whose defect a panic is.
-type blame string
-
-const (
-	inConnector blame = "its connector is defective"
-	inEngine    blame = "behov itself is defective, please report it"
-)
-
-// recoverPanic calls f and returns a panic in it as an error: a defect in the work on
-// one target must not end the process, and the work on the others with it.
-func recoverPanic(in blame, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%s: %v, at %s", in, v, where())
-		}
-	}()
-	return f()
-}
-
-// where says where a panic came from, in one line.
-func where() string {
-	frames := runtime.CallersFrames(callers())
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-		if !more {
-			return "an unknown place"
-		}
-	}
-}
-
-func callers() []uintptr {
-	pcs := make([]uintptr, 32)
-	return pcs[:runtime.Callers(4, pcs)]
 }
 
 func (r *targetRun) applyOnce(ctx context.Context, connector connectors.Connector, attempts []attempt, which []int) []connectors.Result {

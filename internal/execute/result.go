@@ -1,20 +1,15 @@
-package reconcile
+package execute
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"go.opentelemetry.io/otel"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/store"
 )
 
 // Outcomes of a step besides those of the audit trail: not tried, because a step that it
@@ -22,10 +17,10 @@ import (
 const (
 	notTried = "not-tried"
 	unknown  = "unknown"
-	// deferred: something was recorded about the person after the plan was read, or
+	// Deferred: something was recorded about the person after the plan was read, or
 	// another run holds the lock of their account. That run, or the job that came with
 	// the record, does the work.
-	deferred = "left-to-another-run"
+	Deferred = "left-to-another-run"
 )
 
 const (
@@ -84,7 +79,7 @@ func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	r.OutcomesByTarget[s.Target][outcome]++
 	done := outcome == audit.Applied || outcome == audit.AlreadyApplied
 	switch {
-	case outcome == deferred:
+	case outcome == Deferred:
 	case !done:
 		r.NotDone = append(r.NotDone, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	case detail != "":
@@ -93,14 +88,17 @@ func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	return done
 }
 
-// heldCreations reports whether accounts that belong in a target were not made:
+// HeldCreations reports whether accounts that belong in a target were not made:
 // its first load is not done.
-func (r *Result) heldCreations(target string) bool {
+func (r *Result) HeldCreations(target string) bool {
 	creates := func(s plan.Step) bool { return s.Target == target && plan.PhaseOf(s.Op) == plan.PhaseCreate }
 	return slices.ContainsFunc(r.NotDone, func(u StepResult) bool { return creates(u.Step) }) ||
 		slices.ContainsFunc(r.Plan.Holds, func(h plan.Hold) bool { return slices.ContainsFunc(h.Steps, creates) }) ||
 		slices.ContainsFunc(r.Plan.AwaitingCompleteRead, func(w plan.AwaitingRead) bool { return slices.ContainsFunc(w.Steps, creates) })
 }
+
+// ErrSomeFailed is returned by Result.Err.
+var ErrSomeFailed = errors.New("some steps were not done")
 
 // Err is nil when every step was done; otherwise it wraps ErrSomeFailed.
 func (r *Result) Err() error {
@@ -121,71 +119,3 @@ func (r *Result) Err() error {
 	}
 	return fmt.Errorf("%w: %s; the next run tries again", ErrSomeFailed, strings.Join(parts, "; "))
 }
-
-// apply carries out a plan, every target by itself, so that one that fails
-// does not delay the others.
-func (e *Engine) apply(ctx context.Context, w *inputs, p *plan.Plan) (*Result, error) {
-	result := &Result{Plan: p, Outcomes: map[string]int{}, Unavailable: map[string]string{}, RetryAfter: map[string]time.Duration{}, Resolved: w.resolved, Notes: w.notes}
-	var mu sync.Mutex
-	done := 0
-	ended := map[string]bool{} // steps that were done
-	result.done = ended
-	var wg sync.WaitGroup
-	errs := make([]error, len(w.targets))
-	for i, t := range w.targets {
-		run := newTargetRun(e, w, t)
-		run.plan = p.Digest
-		for _, r := range p.Released {
-			for _, id := range r.Steps {
-				run.released[id] = r.Digest
-			}
-		}
-		for _, s := range p.Steps {
-			if s.Target == t.Name {
-				run.steps = append(run.steps, s)
-			}
-		}
-		run.report = func(s plan.Step, outcome, detail string) {
-			mu.Lock()
-			defer mu.Unlock()
-			done++
-			ended[s.ID] = result.addOutcome(s, outcome, detail)
-			e.progress("apply", done, len(p.Steps))
-		}
-		wg.Go(func() {
-			var down string
-			err := recoverPanic(inEngine, func() (err error) { down, err = run.execute(ctx); return err })
-			mu.Lock()
-			defer mu.Unlock()
-			errs[i] = err
-			if down != "" {
-				result.Unavailable[t.Name], result.RetryAfter[t.Name] = down, run.retryAfter
-			}
-		})
-	}
-	wg.Wait()
-	errs = append(errs, e.endHolds(context.WithoutCancel(ctx), p, ended))
-	slices.SortFunc(result.NotDone, func(a, b StepResult) int { return strings.Compare(a.Step.ID, b.Step.ID) })
-	return result, errors.Join(errs...)
-}
-
-// endHolds ends the holds of which every released step was done. What is left of
-// a release stays released.
-func (e *Engine) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bool) error {
-	if len(p.Released) == 0 {
-		return nil
-	}
-	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		for _, r := range p.Released {
-			if !slices.ContainsFunc(r.Steps, func(id string) bool { return ended[id] }) {
-				continue
-			}
-			if err := tx.EndHoldIfDone(ctx, r.Digest); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-var tracer = otel.Tracer("github.com/behov/behov/internal/reconcile")
