@@ -130,7 +130,7 @@ const (
 	RowsLeftOut    About = "left-out"             // Subject is the HR source
 	TargetAway     About = "away"                 // Subject is the target
 	EvaluatorsVary About = "evaluator-difference" // Subject is the rules' digest
-	TokenExpiring  About = "token-expiring"       // Subject is the token's ID and the stage
+	TokenExpiring  About = "token-expiring"       //nolint:gosec // no token; Subject is its ID and the stage
 )
 
 // Alert sends an alert about something that a person should look at soon. Its text is

@@ -24,11 +24,13 @@ type handler struct {
 	work func(context.Context, queue.People) error
 }
 
-func (h handler) ReconcilePeople(ctx context.Context, job queue.People) error { return h.work(ctx, job) }
-func (handler) Reconcile(context.Context, queue.Run) error                    { return nil }
-func (handler) Pull(context.Context, queue.Pull) error                        { return nil }
-func (handler) SendAlert(context.Context, queue.Alert) error                  { return nil }
-func (handler) Watch(context.Context) error                                   { return nil }
+func (h handler) ReconcilePeople(ctx context.Context, job queue.People) error {
+	return h.work(ctx, job)
+}
+func (handler) Reconcile(context.Context, queue.Run) error   { return nil }
+func (handler) Pull(context.Context, queue.Pull) error       { return nil }
+func (handler) SendAlert(context.Context, queue.Alert) error { return nil }
+func (handler) Watch(context.Context) error                  { return nil }
 
 func onBoth(t *testing.T, test func(t *testing.T, db *store.DB, url string)) {
 	for name, database := range map[string]func(*testing.T) string{
@@ -111,7 +113,7 @@ func TestTakeOver(t *testing.T) {
 			began <- "alive"
 			return nil
 		})
-		defer alive.Stop(context.WithoutCancel(t.Context())) //nolint:errcheck // the end of a test
+		defer alive.Stop(context.WithoutCancel(t.Context()))
 		if others, err := alive.Processes(t.Context()); err != nil || !slices.Equal(others, []string{"dead"}) {
 			t.Fatalf("the other processes are %v, %v", others, err)
 		}
@@ -143,7 +145,7 @@ func TestReleaseLost(t *testing.T) {
 			_ = raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE state = 'completed'`).Scan(&n)
 			return n == 1
 		})
-		defer first.Stop(context.WithoutCancel(t.Context())) //nolint:errcheck // the end of a test
+		defer first.Stop(context.WithoutCancel(t.Context()))
 		// Its end was not recorded.
 		if _, err := raw.ExecContext(t.Context(), `UPDATE river_job SET state = 'running', finalized_at = NULL`); err != nil {
 			t.Fatal(err)
@@ -175,7 +177,7 @@ func TestAFailedJobIsTriedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.Stop(context.WithoutCancel(t.Context())) //nolint:errcheck // the end of a test
+		defer w.Stop(context.WithoutCancel(t.Context()))
 		enqueue(t, db, queue.People{People: []string{"1"}})
 		for n, fails := range []bool{true, true, false} {
 			select {

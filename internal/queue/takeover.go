@@ -113,19 +113,20 @@ func (w *Worker) release(ctx context.Context, jobs []*rivertype.JobRow) error {
 		if job.Attempt > deathsBeforeDelay {
 			state, after = rivertype.JobStateScheduled, Backoff(job.Attempt-deathsBeforeDelay, firstRetry, mostRetry)
 		}
-		if _, err := w.jobs.write.ExecContext(ctx, `UPDATE river_job SET state = $2, scheduled_at = `+w.jobs.fromNow(after)+` WHERE id = $1 AND state = $3`,
-			job.ID, string(state), string(rivertype.JobStateRunning)); err != nil {
+		statement := releaseOnSQLite
+		if w.jobs.postgres {
+			statement = releaseOnPostgres
+		}
+		if _, err := w.jobs.write.ExecContext(ctx, statement, job.ID, string(state), string(rivertype.JobStateRunning), fmt.Sprintf("+%.3f seconds", after.Seconds())); err != nil {
 			errs = append(errs, fmt.Errorf("release job %d: %w", job.ID, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// fromNow is an instant as an SQL expression, by the clock of the database and in the form
-// in which River keeps instants there.
-func (j *Jobs) fromNow(after time.Duration) string {
-	if j.postgres {
-		return fmt.Sprintf("now() + interval '%d milliseconds'", after.Milliseconds())
-	}
-	return fmt.Sprintf("datetime('now', 'subsec', '+%.3f seconds')", after.Seconds())
-}
+// The statements that release a job: it is due after a time by the database's clock, in the
+// form in which River keeps instants there.
+const (
+	releaseOnSQLite   = `UPDATE river_job SET state = $2, scheduled_at = datetime('now', 'subsec', $4) WHERE id = $1 AND state = $3`
+	releaseOnPostgres = `UPDATE river_job SET state = $2, scheduled_at = now() + $4::text::interval WHERE id = $1 AND state = $3`
+)

@@ -21,8 +21,8 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 		return nil
 	}
 	var gone []identity.Person
-	for _, p := range w.people {
-		if e.lifecycleStage(w, p).State != identity.ToErase || w.facts[p.ID].Suspended != "" {
+	for _, p := range w.people.All {
+		if w.people.Stage(p).State != identity.ToErase || w.people.Facts[p.ID].Suspended != "" {
 			continue
 		}
 		if !e.hasAccountAnywhere(w, p.ID) {
@@ -57,7 +57,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 				continue
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
-				Reason: fmt.Sprintf("%s; erased %d days later", e.lifecycleStage(w, p).Why, e.Config.Lifecycle.EraseAfter)})
+				Reason: fmt.Sprintf("%s; erased %d days later", w.people.Stage(p).Why, e.Config.Lifecycle.EraseAfter)})
 			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID
 	}
 	for _, t := range w.targets {
 		if t.Name == target {
-			return t.Observed != nil && t.Observed.Completeness.Complete && w.undecided[person] == nil
+			return t.Observed != nil && t.Observed.Completeness.Complete && w.people.Undecided[person] == nil
 		}
 	}
 	return false

@@ -24,7 +24,7 @@ func (e *Engine) locate(ctx context.Context, w *inputs, t *plan.Target) error {
 	}
 	var missing []connectors.AccountRef
 	sought := map[string]bool{}
-	for _, p := range w.people {
+	for _, p := range w.people.All {
 		bound := t.Bound.AccountOf(p.ID)
 		if _, _, seen := t.Observed.State(bound); seen || bound == "" {
 			continue
@@ -112,7 +112,7 @@ func (e *Engine) recordAccountStates(ctx context.Context, tx *store.Tx, w *input
 		if t.Observed == nil {
 			continue
 		}
-		for _, p := range w.people {
+		for _, p := range w.people.All {
 			bound := t.Bound.AccountOf(p.ID)
 			enabled, elsewhere, seen := t.Observed.State(bound)
 			if err := e.recordMissing(ctx, tx, t, p.ID, seen, touched[t.Name][p.ID], at); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -35,20 +36,20 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 		return nil, err
 	}
 	var all []mover
-	for _, person := range w.people {
-		main, ok := person.Main(w.day, e.Config.Main)
-		if !ok || !main.ActiveOn(w.day) || main.OnLeave(w.day) {
+	for _, person := range w.people.All {
+		main, ok := person.Main(w.people.Day, e.Config.Main)
+		if !ok || !main.ActiveOn(w.people.Day) || main.OnLeave(w.people.Day) {
 			continue // a person on leave has not moved
 		}
-		terms := main.On(w.day)
+		terms := main.On(w.people.Day)
 		m := mover{person: person.ID, position: terms.Unit + "|" + terms.JobCode}
 		was, known := before[string(person.ID)]
 		if known && was == m.position {
 			continue
 		}
 		if known {
-			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.day)
-			if boss, ok := manager(person, w.day, e.Config.Main, w.peopleByKey); ok && boss != person.ID {
+			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.people.Day)
+			if boss, ok := desired.Manager(person, w.people.Day, e.Config.Main, w.people.ByKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
 			if m.items, err = e.unjustifiedAccess(ctx, w, p, person, m.why); err != nil {
@@ -63,7 +64,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 // unjustifiedAccess lists what a mover keeps though no rule gives it and nothing ends
 // it.
 func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan, person identity.Person, why string) ([]store.ReviewItem, error) {
-	grants, err := e.Config.Rules.Decide(person, w.day, w.facts[person.ID])
+	grants, err := e.Config.Rules.Decide(person, w.people.Day, w.people.Facts[person.ID])
 	if err != nil {
 		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding
 	}

@@ -210,7 +210,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 		if t.Observed == nil || !t.Observed.Completeness.Complete {
 			continue
 		}
-		for _, p := range w.people {
+		for _, p := range w.people.All {
 			own, _ := t.Owned(p.ID)
 			bound := t.Bound.AccountOf(p.ID)
 			switch {
@@ -389,7 +389,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 			}
 		}
 	}
-	done := make(map[string]bool, len(w.people)/8) // people with access in the audit trail
+	done := make(map[string]bool, len(w.people.All)/8) // people with access in the audit trail
 	person, recorded := "", []store.ActiveAccess{}
 	next := func(id string) {
 		if person != "" {
@@ -408,7 +408,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		recorded = append(recorded, access)
 	}
 	next("")
-	for _, p := range w.people {
+	for _, p := range w.people.All {
 		if !done[string(p.ID)] {
 			compare(string(p.ID), nil)
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -24,33 +24,33 @@ import (
 
 // inputs is everything a run is decided from, as read at its beginning.
 type inputs struct {
-	day     identity.Date
 	preview bool // the day is not today
 	only    identity.PersonID
 	saved   *plan.Plan // that is to come out again; nil for any
 	// subset selects the people whom the inputs cover.
-	subset         store.PersonSet
-	groupSize      int // how many people the import that caused this changed
-	targetConfigs  []config.Target
-	began          time.Time
-	sequences      store.Sequences
-	waitingJobs    []int64           // that were there before it began
-	people         []identity.Person // sorted by ID
-	facts          map[identity.PersonID]policy.Facts
-	undecided      map[identity.PersonID]error              // whose employments could not be worked out
-	warnings       map[identity.PersonID][]string           // what will end
-	peopleByKey    map[identity.SourceKey]identity.PersonID // who is meant by what the sources call people
-	targets        []plan.Target                            // as configs
-	open           *execute.OpenSteps                       // that stopped runs left
-	lock           *store.Lock                              // of the people, when the inputs cover some
-	resolvedUpTo   int64                                    // the audit trail's end when those were resolved
-	openCounts     map[string]int                           // by target, how many steps are open
-	failing        []store.FailingStep
+	subset        store.PersonSet
+	groupSize     int // how many people the import that caused this changed
+	targetConfigs []config.Target
+	began         time.Time
+	sequences     store.Sequences
+	waitingJobs   []int64 // that were there before it began
+	people        *desired.People
+	targets       []plan.Target      // as configs
+	open          *execute.OpenSteps // that stopped runs left
+	lock          *store.Lock        // of the people, when the inputs cover some
+	resolvedUpTo  int64              // the audit trail's end when those were resolved
+	openCounts    map[string]int     // by target, how many steps are open
+	failing       []store.FailingStep
+
 	fingerprintKey []byte
-	holds          []plan.Hold                             // of the plan for everyone, set by plan
-	managers       map[identity.PersonID]identity.Person   // of the people, when the inputs cover some
-	names          map[string]map[identity.PersonID]chosen // by target, filled in by nameAccounts
-	freshNames     map[string]map[identity.PersonID]string // by target, filled in by nameAccounts
+	holds          []plan.Hold                                   // of the plan for everyone, set by plan
+	names          map[string]map[identity.PersonID]desired.Name // by target, filled in by nameAccounts
+	freshNames     map[string]map[identity.PersonID]string       // by target, filled in by nameAccounts
+}
+
+// accounts returns what people's accounts should look like.
+func (w *inputs) accounts() *desired.Accounts {
+	return &desired.Accounts{People: w.people, Targets: w.targets, Names: w.names}
 }
 
 // coversPart reports whether the inputs lack people or targets.
@@ -58,18 +58,9 @@ func (e *Engine) coversPart(w *inputs) bool {
 	return w.only != "" || !w.subset.IsEveryone() || len(w.targetConfigs) < len(e.Config.Targets)
 }
 
-// person returns a person of the inputs by ID.
-func (w *inputs) person(id identity.PersonID) (identity.Person, bool) {
-	i, found := slices.BinarySearchFunc(w.people, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
-	if !found {
-		return identity.Person{}, false
-	}
-	return w.people[i], true
-}
-
 // id returns a person's ID in the memory that it has already.
 func (w *inputs) id(of string) identity.PersonID {
-	if p, ok := w.person(identity.PersonID(of)); ok {
+	if p, ok := w.people.Person(identity.PersonID(of)); ok {
 		return p.ID
 	}
 	return identity.PersonID(of)
@@ -94,11 +85,8 @@ func (w *inputs) targetNames() []string {
 // newInputs is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
-	w := &inputs{subset: store.Everyone(), began: e.Now(), day: o.AsOf, preview: o.AsOf != "", only: o.Person, saved: o.Saved, facts: map[identity.PersonID]policy.Facts{},
-		undecided: map[identity.PersonID]error{}, warnings: map[identity.PersonID][]string{}, peopleByKey: map[identity.SourceKey]identity.PersonID{}, openCounts: map[string]int{}}
-	if w.day == "" {
-		w.day = identity.DateOf(w.began, e.Config.Zone)
-	}
+	w := &inputs{subset: store.Everyone(), began: e.Now(), preview: o.AsOf != "", only: o.Person, saved: o.Saved, openCounts: map[string]int{}}
+	w.people = desired.NewPeople(e.Config, cmp.Or(o.AsOf, identity.DateOf(w.began, e.Config.Zone)))
 	for _, c := range e.Config.Targets {
 		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
 			w.targetConfigs = append(w.targetConfigs, c)
@@ -179,23 +167,23 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 	if err != nil {
 		return err
 	}
-	w.people = make([]identity.Person, 0, n)
+	w.people.All = make([]identity.Person, 0, n)
 	for p, err := range e.DB.People(ctx, store.AllPeople) {
 		if err != nil {
 			return err
 		}
-		w.people = append(w.people, p)
+		w.people.All = append(w.people.All, p)
 		for _, k := range p.Keys {
-			w.peopleByKey[k.SourceKey] = p.ID
+			w.people.ByKey[k.SourceKey] = p.ID
 		}
-		if len(w.people)%1000 == 0 {
-			progress("read people", len(w.people), 0)
+		if len(w.people.All)%1000 == 0 {
+			progress("read people", len(w.people.All), 0)
 		}
 	}
 	if err := e.readNumbers(ctx, w); err != nil {
 		return err
 	}
-	e.applySponsors(w)
+	w.people.ApplySponsors()
 	if err := e.holdEvaluatorDifferences(ctx, w); err != nil {
 		return err
 	}
@@ -211,8 +199,8 @@ func (e *Engine) readNumbers(ctx context.Context, w *inputs) error {
 	if err != nil {
 		return err
 	}
-	for i := range w.people {
-		w.people[i].NationalID = numbers[w.people[i].ID]
+	for i := range w.people.All {
+		w.people.All[i].NationalID = numbers[w.people.All[i].ID]
 	}
 	return nil
 }
@@ -363,7 +351,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r 
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
-	if w.facts, err = factsOf(ctx, e.DB, store.Everyone()); err != nil {
+	if w.people.Facts, err = factsOf(ctx, e.DB, store.Everyone()); err != nil {
 		return err
 	}
 	return e.readMFA(ctx, w)
@@ -455,7 +443,7 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 			return ctx.Err()
 		}
 		whole := err == nil && completeness.Complete && t.Observed.Completeness.Complete
-		for _, p := range w.people {
+		for _, p := range w.people.All {
 			state := policy.MFA("")
 			if whole {
 				state = policy.NotEnrolled
@@ -463,9 +451,9 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.AccountOf(p.ID)] {
 				state = policy.Enrolled
 			}
-			f := w.facts[p.ID]
+			f := w.people.Facts[p.ID]
 			f.MFA = state
-			w.facts[p.ID] = f
+			w.people.Facts[p.ID] = f
 		}
 	}
 	return nil

@@ -129,8 +129,8 @@ func (e *Engine) executor() *execute.Executor {
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.subset, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
-		Accounts: desiredAccounts{e, in}, Suspended: map[identity.PersonID]bool{}, Failing: map[string]bool{}}
-	for person, facts := range in.facts {
+		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[string]bool{}}
+	for person, facts := range in.people.Facts {
 		if facts.Suspended != "" {
 			b.Suspended[person] = true
 		}
@@ -139,17 +139,6 @@ func (e *Engine) basis(in *inputs) *execute.Basis {
 		b.Failing[f.Key] = true
 	}
 	return b
-}
-
-// desiredAccounts are the accounts that people should have by the inputs.
-type desiredAccounts struct {
-	engine *Engine
-	inputs *inputs
-}
-
-// Account implements execute.Accounts.
-func (d desiredAccounts) Account(person identity.PersonID, target string) plan.Account {
-	return d.engine.accountOf(d.inputs, person, target)
 }
 
 // finish records what a run over everyone saw of the targets, and erases people whose
@@ -292,10 +281,10 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	}
 	p, err := plan.Build(plan.Input{
 		Removed:        removed,
-		Basis:          plan.Basis{AsOf: w.day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.subset.IsEveryone()},
+		Basis:          plan.Basis{AsOf: w.people.Day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.subset.IsEveryone()},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.desiredPeople(ctx, w),
-		Count:          len(w.people),
+		Count:          len(w.people.All),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
 		Only:           w.only,
@@ -317,7 +306,7 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	// A plan for some people is of one target, and leaves deferred people out from here
 	// on.
 	for _, l := range p.Deferred {
-		w.people = slices.DeleteFunc(slices.Clone(w.people), func(p identity.Person) bool { return p.ID == l.Person })
+		w.people.All = slices.DeleteFunc(slices.Clone(w.people.All), func(p identity.Person) bool { return p.ID == l.Person })
 	}
 	return p, nil
 }

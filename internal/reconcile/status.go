@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
@@ -63,13 +64,13 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 		unclear[identity.PersonID(d.Person)] = differenceError(d)
 	}
 	for _, h := range slices.Backward(held) {
-		unclear[h.Person] = &heldError{h}
+		unclear[h.Person] = &desired.RecordHeldError{Why: h.Why()}
 	}
 	find, failed, err := sponsorsOf(ctx, db, c, people)
 	if err != nil {
 		return nil, err
 	}
-	sources := sponsoredSources(c)
+	sources := desired.SponsoredSources(c)
 	all := make([]PersonStatus, len(people))
 	for i, p := range people {
 		s := PersonStatus{Person: p, Facts: facts[p.ID]}
@@ -102,7 +103,7 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person) (find func(identity.SourceKey) (identity.Person, bool), failed *error, err error) {
 	failed = new(error)
 	var keys []identity.SourceKey
-	for _, source := range sponsoredSources(c) {
+	for _, source := range desired.SponsoredSources(c) {
 		for _, p := range people {
 			for _, e := range p.Employments {
 				if e.Key.Source == source.Name && e.SponsorKey != "" {
@@ -163,18 +164,12 @@ func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []i
 	return handed, nil
 }
 
-// heldError says that a person gets nothing until a person decides whose record
-// it is.
-type heldError struct{ record store.HeldRecord }
-
-func (e *heldError) Error() string { return e.record.Why() }
-
 // holdRecords keeps everything from people whose record may be another
 // person's.
 func (e *Engine) holdRecords(ctx context.Context, w *inputs) error {
 	held, err := e.DB.HeldRecords(ctx, store.Everyone())
 	for _, h := range held {
-		w.undecided[h.Person] = &heldError{h}
+		w.people.Undecided[h.Person] = &desired.RecordHeldError{Why: h.Why()}
 	}
 	return err
 }
@@ -190,7 +185,7 @@ func differenceError(d store.EvaluatorDifference) error {
 func (e *Engine) holdEvaluatorDifferences(ctx context.Context, w *inputs) error {
 	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, store.Everyone())
 	for _, d := range different {
-		w.undecided[identity.PersonID(d.Person)] = differenceError(d)
+		w.people.Undecided[identity.PersonID(d.Person)] = differenceError(d)
 	}
 	return err
 }

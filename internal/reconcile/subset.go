@@ -62,7 +62,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 	if err := e.readSubset(ctx, in); err != nil {
 		return nil, err
 	}
-	if len(in.people) == 0 {
+	if len(in.people.All) == 0 {
 		in.targetConfigs = nil
 	}
 	done := make(chan TargetResult, len(in.targetConfigs)) // buffered: a target does not wait for the reader
@@ -87,7 +87,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	if err != nil {
 		return err
 	}
-	standings, err := PersonStatuses(ctx, e.DB, e.Config, people, w.day)
+	standings, err := PersonStatuses(ctx, e.DB, e.Config, people, w.people.Day)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	for i, p := range people {
 		standing := standings[i]
 		if standing.Undecided != nil {
-			w.undecided[p.ID] = standing.Undecided
+			w.people.Undecided[p.ID] = standing.Undecided
 		}
 		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.MFA }) {
 			if standing.Facts.MFA, err = e.mfaState(ctx, p); err != nil {
@@ -103,19 +103,19 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 			}
 		}
 		known = append(known, p.ID)
-		w.people = append(w.people, standing.Person)
-		w.facts[p.ID] = standing.Facts
+		w.people.All = append(w.people.All, standing.Person)
+		w.people.Facts[p.ID] = standing.Facts
 		for _, k := range p.Keys {
-			w.peopleByKey[k.SourceKey] = p.ID
+			w.people.ByKey[k.SourceKey] = p.ID
 		}
 	}
 	w.subset = store.Only(known...)
 	var managers []identity.SourceKey
-	for _, p := range w.people {
+	for _, p := range w.people.All {
 		for _, employment := range p.Employments {
 			for _, terms := range employment.Terms {
 				key := identity.SourceKey{Source: employment.Key.Source, Key: terms.ManagerKey}
-				if _, known := w.peopleByKey[key]; !known && key.Key != "" {
+				if _, known := w.people.ByKey[key]; !known && key.Key != "" {
 					managers = append(managers, key)
 				}
 			}
@@ -125,9 +125,9 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	if err != nil {
 		return err
 	}
-	w.managers = map[identity.PersonID]identity.Person{}
+	w.people.Managers = map[identity.PersonID]identity.Person{}
 	for key, p := range found {
-		w.peopleByKey[key], w.managers[p.ID] = p.ID, p
+		w.people.ByKey[key], w.people.Managers[p.ID] = p.ID, p
 	}
 	return e.readNumbers(ctx, w)
 }
@@ -142,7 +142,8 @@ func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Tar
 		return nil, err
 	}
 	defer lock.Unlock()
-	w := *in
+	w, own := *in, *in.people
+	w.people = &own // which the plan changes
 	w.failing = nil
 	w.targetConfigs, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
 	heads, err := e.DB.Sequences(ctx)
@@ -204,13 +205,11 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 // people who are not known to have one: login names, and values by attribute.
 func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
 	values = map[string][]string{}
-	for _, p := range w.people {
+	for _, p := range w.people.All {
 		if bound[string(p.ID)] != "" {
 			continue
 		}
-		var a plan.Account
-		e.claims(w, c, p, &a)
-		for _, claim := range a.Claims {
+		for _, claim := range w.people.Claims(c, p).Claims {
 			switch {
 			case claim.Value == "":
 			case claim.Attribute == plan.NameAttribute:
@@ -244,7 +243,7 @@ func (w *inputs) concerned() store.PersonSet {
 	if w.subset.IsEveryone() {
 		return w.subset
 	}
-	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.peopleByKey)))...)
+	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.people.ByKey)))...)
 }
 
 // readBound reads which accounts in a target behov knows as the people's.

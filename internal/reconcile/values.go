@@ -75,7 +75,7 @@ func (e *Engine) valuesOf(w *inputs) *Values {
 }
 
 func (v *Values) protected(person identity.PersonID) bool {
-	p, ok := v.inputs.person(person)
+	p, ok := v.inputs.people.Person(person)
 	return ok && p.Protected
 }
 
@@ -87,7 +87,7 @@ func (v *Values) Account(s plan.Step) string {
 		return ""
 	}
 	if execute.CreatesAccount(s.Op) || s.Op == connectors.RenameAccount {
-		return v.engine.accountOf(v.inputs, s.Person, s.Target).Name
+		return v.inputs.accounts().Account(s.Person, s.Target).Name
 	}
 	a, _ := t.Observed.ByID(s.AccountID)
 	return a.Name
@@ -157,14 +157,14 @@ func (v *Values) Changes(s plan.Step) []ValueChange {
 		return nil
 	}
 	now, _ := t.Observed.ByID(s.AccountID)
-	desired := v.engine.accountOf(v.inputs, s.Person, s.Target)
+	desired := v.inputs.accounts().Account(s.Person, s.Target)
 	var all []ValueChange
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		c := ValueChange{Attribute: name, Before: now.Attributes[name], After: desired.Attributes[name]}
 		if person, refers := desired.References[name]; refers {
 			c.Before, c.After = v.names(t, c.Before), nil
 			if person != "" {
-				c.After = []string{v.engine.accountOf(v.inputs, person, s.Target).Name}
+				c.After = []string{v.inputs.accounts().Account(person, s.Target).Name}
 			}
 		}
 		if name == plan.NameAttribute {

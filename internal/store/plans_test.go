@@ -55,7 +55,7 @@ var meantScans = map[string]string{
 	"WHERE p.national_id_sealed IS NOT NULL AND 1 = 1":                    "everybody",
 	"FROM hr_import WHERE 1 = 1 ORDER BY recorded_us DESC, id DESC LIMIT": "the newest, by an index",
 	"FROM person_position":                                                "everybody",
-	"FROM gated_grant WHERE 1 = 1":                                      "everybody",
+	"FROM gated_grant WHERE 1 = 1":                                        "everybody",
 	"FROM access_interval WHERE 1 = 1":                                    "audit verify compares all",
 	"FROM audit_record WHERE 1 = 1":                                       "audit verify reads all",
 	"FROM decision ORDER BY seq":                                          "audit verify compares all",

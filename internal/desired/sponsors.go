@@ -1,4 +1,4 @@
-package reconcile
+package desired
 
 import (
 	"fmt"
@@ -9,36 +9,36 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// applySponsors ends contracts whose sponsor has left without a successor, and adds
+// ApplySponsors ends contracts whose sponsor has left without a successor, and adds
 // warnings of contracts that end soon. A contract whose sponsor is not known stays as it
 // is.
-func (e *Engine) applySponsors(w *inputs) {
-	sources := sponsoredSources(e.Config)
+func (d *People) ApplySponsors() {
+	sources := SponsoredSources(d.Config)
 	if len(sources) == 0 {
 		return
 	}
 	byKey := map[identity.SourceKey]identity.Person{}
-	for _, p := range w.people {
+	for _, p := range d.All {
 		for _, k := range p.Keys {
 			byKey[k.SourceKey] = p
 		}
 	}
 	find := func(key identity.SourceKey) (identity.Person, bool) { p, ok := byKey[key]; return p, ok }
-	for i, p := range w.people {
+	for i, p := range d.All {
 		for _, source := range sources {
-			cut, err := source.Contracts.Cut(p, source.Name, w.day, find)
+			cut, err := source.Contracts.Cut(p, source.Name, d.Day, find)
 			if err != nil {
-				w.undecided[p.ID] = err
+				d.Undecided[p.ID] = err
 				continue
 			}
-			w.people[i], p = cut, cut
-			w.warnings[p.ID] = append(w.warnings[p.ID], e.contractWarnings(p, source, w.day, find)...)
+			d.All[i], p = cut, cut
+			d.Warnings[p.ID] = append(d.Warnings[p.ID], d.contractWarnings(p, source, d.Day, find)...)
 		}
 	}
 }
 
-// sponsoredSources returns the sources whose contracts have sponsors, sorted by name.
-func sponsoredSources(c *config.Config) []config.Source {
+// SponsoredSources returns the sources whose contracts have sponsors, sorted by name.
+func SponsoredSources(c *config.Config) []config.Source {
 	var sources []config.Source
 	for _, s := range c.Sources {
 		if s.Contracts.Sponsored {
@@ -51,9 +51,9 @@ func sponsoredSources(c *config.Config) []config.Source {
 
 // contractWarnings says what of a person's contracts will end soon, and whose they are
 // now when the sponsor has left.
-func (e *Engine) contractWarnings(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
+func (d *People) contractWarnings(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
 	var warnings []string
-	soon := day.AddDays(e.Config.Lifecycle.Warn)
+	soon := day.AddDays(d.Config.Lifecycle.Warn)
 	for _, c := range p.Employments {
 		if c.Key.Source != source.Name || !c.ActiveOn(day) {
 			continue

@@ -1,0 +1,131 @@
+// Package desired works out what each person should have in each target on a day: their
+// entitlements, and what an account looks like. It is pure: it must never read a clock, a
+// context, the store or a target.
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// People are people on a day, with what is known and decided about them.
+type People struct {
+	Config *config.Config
+	Day    identity.Date
+	All    []identity.Person // sorted by ID
+	Facts  map[identity.PersonID]policy.Facts
+	// Undecided says why nothing of a person's access is changed.
+	Undecided map[identity.PersonID]error
+	// Warnings say what of a person will end.
+	Warnings map[identity.PersonID][]string
+	// ByKey says who is meant by what the sources call people; Managers are those
+	// among them who are not in All.
+	ByKey    map[identity.SourceKey]identity.PersonID
+	Managers map[identity.PersonID]identity.Person
+}
+
+// NewPeople returns a value without people, on a day.
+func NewPeople(c *config.Config, day identity.Date) *People {
+	return &People{Config: c, Day: day, Facts: map[identity.PersonID]policy.Facts{}, Undecided: map[identity.PersonID]error{},
+		Warnings: map[identity.PersonID][]string{}, ByKey: map[identity.SourceKey]identity.PersonID{}}
+}
+
+// Person returns one of the people by ID.
+func (d *People) Person(id identity.PersonID) (identity.Person, bool) {
+	i, found := slices.BinarySearchFunc(d.All, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
+	if !found {
+		return identity.Person{}, false
+	}
+	return d.All[i], true
+}
+
+// RecordHeldError says that a person gets nothing until it is decided whose record it is.
+type RecordHeldError struct{ Why string }
+
+func (e *RecordHeldError) Error() string { return e.Why }
+
+// Grants works out the entitlements that a person should have; the result has no accounts.
+func (d *People) Grants(p identity.Person) plan.Person {
+	facts := d.Facts[p.ID]
+	desired := plan.Person{ID: p.ID, SuspendedReason: facts.Suspended, Warnings: d.Warnings[p.ID]}
+	day := d.applyStage(&desired, d.Stage(p), d.Day)
+	var err error
+	desired.Grants, err = d.Config.Rules.Decide(p, day, facts)
+	if err == nil {
+		err = d.checkUnits(p, day)
+	}
+	if err == nil {
+		err = d.Undecided[p.ID]
+	}
+	if err != nil {
+		desired.UndecidedReason = err.Error()
+	}
+	return desired
+}
+
+// Stage returns the stage of a person's lifecycle.
+func (d *People) Stage(p identity.Person) identity.Stage {
+	return d.Config.Lifecycle.StageOf(p, d.Day, d.Facts[p.ID].LegalHold != "")
+}
+
+// applyStage says what a person's state means for their accounts, and returns the
+// day whose needs count.
+func (d *People) applyStage(p *plan.Person, s identity.Stage, day identity.Date) identity.Date {
+	l := d.Config.Lifecycle
+	switch s.State {
+	case identity.Working:
+		return day
+	case identity.OnLeave:
+		if l.Leave == identity.LeaveSuspends {
+			p.DisabledReason = s.Why
+		}
+		return day
+	}
+	p.NoEntitlementReason = s.Why
+	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
+	switch s.State {
+	case identity.PreHire, identity.Between:
+		if s.Next.AddDays(-l.Prepare) <= day {
+			p.Prepare = true
+			return s.Next
+		}
+	case identity.Retained, identity.ToErase:
+		p.DeleteReason = s.Why
+	}
+	return day
+}
+
+// checkUnits returns an error when a unit in which a person works is not in the tree: a
+// unit that was closed or forgotten there must not take anyone's access.
+func (d *People) checkUnits(p identity.Person, day identity.Date) error {
+	if d.Config.Rules.Units.Len() == 0 {
+		return nil
+	}
+	tree := d.Config.Rules.Units.On(day)
+	for _, employment := range p.Active(day) {
+		unit := tree.Current(employment.On(day).Unit)
+		switch {
+		case unit == "" || tree.Has(unit):
+		case d.Config.Rules.Units.Has(unit):
+			return fmt.Errorf("the unit %q of an employment is closed on %s: name its successor in the units file, or move the employment in HR", unit, day)
+		default:
+			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", unit)
+		}
+	}
+	return nil
+}
+
+// HasEntitlementIn reports whether the rules grant the person anything in the target, now
+// or once a gate opens.
+func (d *People) HasEntitlementIn(target string, p plan.Person) bool {
+	return slices.ContainsFunc(p.Grants, func(g policy.Grant) bool {
+		entitlement, ok := d.Config.Rules.Catalogue.Entitlement(g.Entitlement)
+		return ok && entitlement.Target == target
+	})
+}
