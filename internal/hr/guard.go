@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,7 +161,8 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 }
 
 // suspiciousExport returns why the export looks broken; empty when it does not.
-func (r *run) suspiciousExport(last *store.Import) string {
+// unreadable is why what the last import had is not known.
+func (r *run) suspiciousExport(unreadable error) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
 	}
@@ -183,21 +185,21 @@ func (r *run) suspiciousExport(last *store.Import) string {
 	if allowed := r.Source.Shrink.Most(running); vanished > allowed {
 		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
 	}
-	return r.emptiedColumn(last)
+	return r.emptiedColumn(unreadable)
 }
 
 // emptiedColumn returns which column has no value in any row although many rows
 // had one in the last import: more likely the column was lost or renamed. Without
 // this check a lost end_date would reactivate leavers, and a lost protected would
 // unmask people.
-func (r *run) emptiedColumn(last *store.Import) string {
-	if last == nil || last.Filled == "" {
+func (r *run) emptiedColumn(unreadable error) string {
+	if unreadable != nil {
+		return "what the last import had cannot be read: " + unreadable.Error()
+	}
+	if r.filledBefore == nil {
 		return ""
 	}
-	had := map[string]int{}
-	if err := json.Unmarshal([]byte(last.Filled), &had); err != nil {
-		return "what the last import had cannot be read: " + err.Error()
-	}
+	had := maps.Clone(r.filledBefore)
 	had["end_date"] = 0 // of those that the export still lists
 	for _, row := range r.Export.Rows {
 		if r.said[row.EmploymentKey].Last != "" {
