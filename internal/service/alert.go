@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -126,6 +128,9 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of store.AlertJob
 		}
 		a.Title = "Held: " + holds[i].Subject
 		a.Text = holds[i].Why
+		if holds[i].Kind == store.EndingsHold {
+			a.Text = strings.Join(hr.HoldReasons(holds[i].Why), "\n\n")
+		}
 		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
 	case store.ParkedAlert:
 		figures, err := s.DB.Stats(ctx)
