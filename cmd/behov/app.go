@@ -131,7 +131,7 @@ func (a *app) withInstallation(f func(ctx context.Context, i *installation, args
 		err = f(cmd.Context(), i, args)
 		var status exit
 		if i.db.IsNew() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
-			fmt.Fprintln(a.stderr, "A new, empty database was made. If there was one already: is the disk there on which it is?")
+			fmt.Fprintf(a.stderr, "Created a new database at %s.\n", placeOf(i.config.Database))
 		}
 		return errors.Join(err, i.db.Close())
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestCheckAsksCasbin: rules that the fast evaluator takes for something else
@@ -84,5 +86,18 @@ func TestStatusTellsOfTwoEvaluations(t *testing.T) {
 	h.ok("apply", "--yes")
 	if _, out, _ := h.run("audit", "access", "1004"); !strings.Contains(out, "school:teachers") {
 		t.Errorf("somebody who is held no longer was given nothing:\n%s", out)
+	}
+}
+
+// TestCheckNamesAMissingBase checks that a people_dn that does not exist is a problem that
+// names the target, the setting and the DN.
+func TestCheckNamesAMissingBase(t *testing.T) {
+	slapd := testenv.StartSlapd(t)
+	t.Setenv("BEHOV_TEST_LDAP", slapd.Password)
+	h := newHousehold(t)
+	h.edit("behov.yaml", "    memory:\n      file: directory.json\n      groups: [all-staff, teachers, school-register, nurses, care-record, library-desk, library-loans, finance-ledger, temps]\n", fmt.Sprintf("    ldap: {url: %q, plaintext: true, bind_dn: %q, password: env:BEHOV_TEST_LDAP, people_dn: \"ou=elsewhere,dc=kommun,dc=test\", groups_dn: %q, mfa_attribute: employeeType}\n", slapd.URL, slapd.BindDN, slapd.GroupsDN))
+	code, _, errs := h.run("check")
+	if code != exitError || !strings.Contains(errs, `target directory: ldap: people_dn "ou=elsewhere,dc=kommun,dc=test" does not exist`) || !strings.Contains(errs, "1 target cannot be used") {
+		t.Errorf("%d: %s", code, errs)
 	}
 }

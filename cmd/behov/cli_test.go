@@ -313,6 +313,40 @@ func TestHoldDecisionsSayWhatWasDecidedOn(t *testing.T) {
 	}
 }
 
+// TestAHoldOfSeveralKindsIsAList checks that a held import with several kinds of changes
+// prints a line for each, with its count and up to three people.
+func TestAHoldOfSeveralKindsIsAList(t *testing.T) {
+	h := applied(t)
+	text, err := os.ReadFile(h.file("hr.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.NewReplacer(",library,4410,", ",library,,", ",home-care,5330,", ",home-care,,", ",home-care,3300,", ",home-care,,", ",finance,1520,", ",finance,,", ",nursing-home,3300,", ",,3300,", ",2009-05-04,", ",2099-05-04,").Replace(string(text)))
+	if err := os.WriteFile(h.file("hr.csv"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reasons := func(out string) (lines []string) {
+		for _, line := range strings.Split(out, "\n") {
+			if strings.HasPrefix(line, "  - ") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	code, out, _ := h.run("hr", "import", h.file("hr.csv"))
+	lines := reasons(out)
+	if code != exitHeld || len(lines) != 3 || !strings.HasPrefix(lines[0], "  - 1 employments that run have a start in the future") || !strings.HasPrefix(lines[1], "  - 4 cells are empty in the file and were not before, in the column job_code:") ||
+		!strings.HasSuffix(lines[1], " and 1 more people)") || strings.Count(lines[1], "person:") != 3 || !strings.HasPrefix(lines[2], "  - 1 cells are empty in the file and were not before, in the column unit:") {
+		t.Errorf("%d, %s", code, out)
+	}
+	for _, args := range [][]string{{"hold", "list"}, {"hold", "show", strings.Fields(h.ok("hold", "list"))[0]}} {
+		out := h.ok(args...)
+		if lines := reasons(out); len(lines) != 3 || !strings.Contains(lines[0], "(Elin Sjögren (1006))") || !strings.Contains(lines[2], "(Maria Łukasik (1005))") {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+}
+
 func TestAuditQuestions(t *testing.T) {
 	h := newHousehold(t)
 	h.now = func() time.Time { return time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) }

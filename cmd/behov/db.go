@@ -129,27 +129,13 @@ backup is worth little. Keep both, and not together.`,
 			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 				return errors.Join(fmt.Errorf("%s is there already, and is not written over", file), err)
 			}
-			removeAbandoned(filepath.Dir(file), ".behov-backup-")
-			dir, err := os.MkdirTemp(filepath.Dir(file), ".behov-backup-")
-			if err != nil {
-				return fmt.Errorf("backup: %w", err)
-			}
-			defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 			master, err := masterKey(i.config)
 			if err != nil {
 				return err
 			}
-			whole := filepath.Join(dir, "backup.db")
-			db, err := store.Open(ctx, "sqlite:"+whole, master)
+			copied, err := a.writeBackup(ctx, i, master, file)
 			if err != nil {
-				return err
-			}
-			copied, err := a.copy(ctx, i, i.db, db, store.CopyOptions{From: i.config.Database})
-			if err := errors.Join(err, db.Close()); err != nil {
-				return err
-			}
-			if err := renameNew(whole, file); err != nil {
-				return fmt.Errorf("backup: %w", err)
+				return backupFault(file, err)
 			}
 			if a.json {
 				return a.printJSON(copied)
@@ -159,6 +145,50 @@ backup is worth little. Keep both, and not together.`,
 			return nil
 		}),
 	}
+}
+
+// writeBackup copies the database into a new file, which gets its name when it is
+// complete: what fails leaves no file.
+func (a *app) writeBackup(ctx context.Context, i *installation, master *seal.Master, file string) (copied store.CopyResult, err error) {
+	removeAbandoned(filepath.Dir(file), ".behov-backup-")
+	dir, err := os.MkdirTemp(filepath.Dir(file), ".behov-backup-")
+	if err != nil {
+		return copied, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	// SQLite reports some writes that find no room as I/O errors.
+	defer func() {
+		if full := probeSpace(dir); err != nil && full != nil {
+			err = errors.Join(err, full)
+		}
+	}()
+	whole := filepath.Join(dir, "backup.db")
+	db, err := store.Open(ctx, "sqlite:"+whole, master)
+	if err != nil {
+		return copied, err
+	}
+	copied, err = a.copy(ctx, i, i.db, db, store.CopyOptions{From: i.config.Database})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return copied, err
+	}
+	return copied, renameNew(whole, file)
+}
+
+// probeSpace returns the error of writing a small file into a directory, when it is
+// that the disk is full.
+func probeSpace(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "probe"), make([]byte, 64<<10), 0o600); store.IsOutOfSpace(err) {
+		return err
+	}
+	return nil
+}
+
+// backupFault returns the error of a backup that could not be written.
+func backupFault(file string, err error) error {
+	if store.IsOutOfSpace(err) {
+		return fmt.Errorf("the backup could not be written to %s: no space left on device: free space there, or give a file on another disk; no part of the backup was kept", file)
+	}
+	return fmt.Errorf("the backup could not be written to %s: %w", file, err)
 }
 
 // databaseNamed resolves a reference to a database's URL, which may hold a
@@ -218,6 +248,9 @@ emptied.`,
 				return fmt.Errorf("restore: %w", err)
 			}
 			backup, err := store.Open(ctx, "sqlite:"+file, master)
+			if full := probeSpace(dir); err != nil && (full != nil || store.IsOutOfSpace(err)) {
+				return fmt.Errorf("restore: no space left on device in %s, where the backup is opened: free space there", i.config.Dir)
+			}
 			if err != nil {
 				return fmt.Errorf("%s is no backup of behov: %w", args[0], err)
 			}
@@ -294,6 +327,11 @@ func withoutPassword(database string) string {
 		return u.String()
 	}
 	return database
+}
+
+// placeOf returns where a database is: its file, or its URL without the password.
+func placeOf(database string) string {
+	return strings.TrimPrefix(withoutPassword(database), "sqlite:")
 }
 
 func masterKey(c *config.Config) (*seal.Master, error) {

@@ -54,6 +54,22 @@ func TestBackupAndRestore(t *testing.T) {
 	h.fails("no backup of behov", "restore", h.file("hr.csv"))
 }
 
+// TestANewDatabaseIsReportedOnce checks that the first command says where it
+// created the database, and later ones do not.
+func TestANewDatabaseIsReportedOnce(t *testing.T) {
+	h := newHousehold(t)
+	place := h.file("behov.db")
+	if testenv.OnPostgres() {
+		place = placeOf(h.url)
+	}
+	if _, _, errs := h.run("hr", "import", h.file("hr.csv")); strings.Count(errs, "database") != 1 || !strings.Contains(errs, "Created a new database at "+place+".\n") {
+		t.Errorf("the first command: %s", errs)
+	}
+	if _, _, errs := h.run("plan"); strings.Contains(errs, "database") {
+		t.Errorf("the second command: %s", errs)
+	}
+}
+
 // loseDatabase leaves the household with a database in which nothing is.
 func (h *household) loseDatabase() {
 	h.t.Helper()

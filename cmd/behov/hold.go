@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -144,10 +145,23 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	if !h.Current() {
 		state = "superseded at " + at(h.SupersededUS.Time()) + ": later plans have other steps"
 	}
-	a.printf("%s  %s of %s, %s, since %s, until %s\n  %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)), n.in(h.Why))
+	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)))
+	a.printReasons(h.Hold, n.in)
 	if d := h.Decision; d != nil {
 		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.in(d.Maker), at(d.At()), d.Reason)
 	}
+}
+
+// printReasons prints why a hold was raised: of a held import, a line for each kind of
+// changes. Function in replaces the IDs of people.
+func (a *app) printReasons(h store.Hold, in func(string) string) {
+	if reasons := hr.HoldReasons(h.Why); len(reasons) > 1 && h.Kind != store.PlanHold {
+		for _, why := range reasons {
+			a.printf("  - %s\n", in(why))
+		}
+		return
+	}
+	a.printf("  %s\n", in(h.Why))
 }
 
 func (a *app) decideHoldCommand(verb, verdict, short, example string) *cobra.Command {

@@ -247,7 +247,9 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	if h := r.EndingsHeld; h != nil {
 		defer func() {
 			if !a.json {
-				a.printf("Endings held: %s.\nIf the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Why, h.Digest)
+				a.printf("Endings held:\n")
+				a.printReasons(*h, func(text string) string { return text })
+				a.printf("If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Digest)
 			}
 			err = errors.Join(err, exit(exitHeld))
 		}()

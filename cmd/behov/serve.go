@@ -211,7 +211,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
 	if i.db.IsNew() {
-		slog.New(handler).Warn("a new, empty database was made: if there was one already, is the disk there on which it is?")
+		slog.New(handler).Warn("created a new database; if there should be one already, stop and check that its disk is mounted", "database", placeOf(i.config.Database))
 	}
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}

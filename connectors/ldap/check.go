@@ -33,13 +33,9 @@ func (c *Connector) Check(ctx context.Context) error {
 	if err := known.requireNames(s.configuredNames()...); err != nil {
 		return err
 	}
-	for _, base := range []struct{ key, dn string }{{"people_dn", s.cfg.PeopleDN}, {"groups_dn", s.cfg.GroupsDN}} {
-		_, err := s.search(ctx, &ldap.SearchRequest{BaseDN: base.dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
-		if is(err, ldap.LDAPResultNoSuchObject) {
-			return connectors.Errorf(connectors.Permanent, "ldap: %s %q does not exist, or the account in bind_dn may not read it", base.key, base.dn)
-		}
-		if err != nil {
-			return s.failure(ctx, "read "+base.key, err)
+	for _, base := range []struct{ key, dn string }{{"people_dn", s.cfg.PeopleDN}, {"groups_dn", s.cfg.GroupsDN}, {"disable.move_to", s.cfg.Disable.MoveTo}} {
+		if err := s.checkBase(ctx, base.key, base.dn); err != nil {
+			return err
 		}
 	}
 	if err := c.anchorsAreOurs(ctx, s); err != nil {
@@ -81,6 +77,32 @@ func (c *Connector) Check(ctx context.Context) error {
 		}
 	}
 	return missing.err()
+}
+
+// checkBase returns an error that names the setting and its DN unless there is
+// such an entry. Some servers answer a search below a missing entry, or one that
+// may not be read, with success and no entry.
+func (s *session) checkBase(ctx context.Context, key, dn string) error {
+	if dn == "" {
+		return nil
+	}
+	result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"}})
+	switch {
+	case is(err, ldap.LDAPResultNoSuchObject), err == nil && len(result.Entries) == 0:
+		return connectors.Errorf(connectors.Permanent, "ldap: %s %q does not exist, or the account in bind_dn may not read it: correct the DN, create the entry, or give the right to read it", key, dn)
+	case err != nil:
+		return s.failure(ctx, fmt.Sprintf("read %s %q", key, dn), err)
+	}
+	for _, kind := range []struct{ name, filter string }{{"an account", s.isAccount()}, {"a group", s.isGroup()}} {
+		result, err := s.search(ctx, &ldap.SearchRequest{BaseDN: dn, Scope: ldap.ScopeBaseObject, Filter: kind.filter, Attributes: []string{"1.1"}})
+		switch {
+		case err != nil:
+			return s.failure(ctx, fmt.Sprintf("read %s %q", key, dn), err)
+		case len(result.Entries) > 0:
+			return connectors.Errorf(connectors.Permanent, "ldap: %s %q is %s: configure the DN of the entry below which the accounts or groups are", key, dn, kind.name)
+		}
+	}
+	return nil
 }
 
 // missingRights lists what the server does not permit and behov needs.

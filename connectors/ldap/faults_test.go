@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/ldap"
@@ -252,26 +255,32 @@ func TestCheckErrors(t *testing.T) {
 	s := testenv.StartSlapd(t)
 	tree := newSubtree(t, s)
 	tree.addGroup(t, "g")
-	applyAll(t, open(t, tree.config()), creations("p", 1))
+	id := applyAll(t, open(t, tree.config()), creations("p", 1))[0]
 	if err := open(t, tree.config()).Check(t.Context()); err != nil {
 		t.Fatalf("the right configuration: %v", err)
 	}
+	account := tree.entry(t, id).DN
 	for name, tt := range map[string]struct {
 		change func(*ldap.Config)
 		says   string
 		reads  bool // a snapshot succeeds nevertheless
 	}{
-		"wrong password":    {func(c *ldap.Config) { c.Password = "gissning" }, "check bind_dn and its password", false},
-		"no such user":      {func(c *ldap.Config) { c.BindDN = "cn=nobody," + s.BaseDN }, "check bind_dn and its password", false},
-		"no people":         {func(c *ldap.Config) { c.PeopleDN = "ou=elsewhere," + s.BaseDN }, "people_dn", false},
-		"no groups":         {func(c *ldap.Config) { c.GroupsDN = "ou=elsewhere," + s.BaseDN }, "groups_dn", false},
-		"foreign suffix":    {func(c *ldap.Config) { c.PeopleDN = "dc=com" }, "people_dn", false},
-		"unknown anchor":    {func(c *ldap.Config) { c.AnchorAttribute = "behovAnchor" }, "behovAnchor", false},
-		"unknown attribute": {func(c *ldap.Config) { c.Attributes = []string{"shoeSize"} }, "shoeSize", true},
-		"unknown class":     {func(c *ldap.Config) { c.ObjectClasses = []string{"user"} }, "user", false},
-		"unknown MFA":       {func(c *ldap.Config) { c.MFAAttribute = "mfa" }, "mfa", true},
-		"no ID":             {func(c *ldap.Config) { c.IDAttribute = "roomNumber" }, "roomNumber", false},
-		"may not write":     {func(c *ldap.Config) { c.BindDN = s.ReaderDN }, "bind_dn the right", true},
+		"wrong password":     {func(c *ldap.Config) { c.Password = "gissning" }, "check bind_dn and its password", false},
+		"no such user":       {func(c *ldap.Config) { c.BindDN = "cn=nobody," + s.BaseDN }, "check bind_dn and its password", false},
+		"no people":          {func(c *ldap.Config) { c.PeopleDN = "ou=elsewhere," + s.BaseDN }, "people_dn", false},
+		"people DN named":    {func(c *ldap.Config) { c.PeopleDN = "ou=elsewhere," + s.BaseDN }, `people_dn "ou=elsewhere,dc=kommun,dc=test" does not exist`, false},
+		"people, an account": {func(c *ldap.Config) { c.PeopleDN = account }, fmt.Sprintf("people_dn %q is an account", account), true},
+		"people, a group":    {func(c *ldap.Config) { c.PeopleDN = "cn=g," + tree.groups }, fmt.Sprintf("people_dn %q is a group", "cn=g,"+tree.groups), true},
+		"groups, a group":    {func(c *ldap.Config) { c.GroupsDN = "cn=g," + tree.groups }, fmt.Sprintf("groups_dn %q is a group", "cn=g,"+tree.groups), true},
+		"no move_to":         {func(c *ldap.Config) { c.Disable.MoveTo = "ou=elsewhere," + s.BaseDN }, `disable.move_to "ou=elsewhere,dc=kommun,dc=test" does not exist`, false},
+		"no groups":          {func(c *ldap.Config) { c.GroupsDN = "ou=elsewhere," + s.BaseDN }, "groups_dn", false},
+		"foreign suffix":     {func(c *ldap.Config) { c.PeopleDN = "dc=com" }, "people_dn", false},
+		"unknown anchor":     {func(c *ldap.Config) { c.AnchorAttribute = "behovAnchor" }, "behovAnchor", false},
+		"unknown attribute":  {func(c *ldap.Config) { c.Attributes = []string{"shoeSize"} }, "shoeSize", true},
+		"unknown class":      {func(c *ldap.Config) { c.ObjectClasses = []string{"user"} }, "user", false},
+		"unknown MFA":        {func(c *ldap.Config) { c.MFAAttribute = "mfa" }, "mfa", true},
+		"no ID":              {func(c *ldap.Config) { c.IDAttribute = "roomNumber" }, "roomNumber", false},
+		"may not write":      {func(c *ldap.Config) { c.BindDN = s.ReaderDN }, "bind_dn the right", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := tree.config()
@@ -294,6 +303,21 @@ func TestCheckErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCheckNamesAHiddenBase checks that Check fails when a search for people_dn
+// succeeds without an entry, as some servers answer instead of noSuchObject.
+func TestCheckNamesAHiddenBase(t *testing.T) {
+	t.Parallel()
+	s := testenv.StartSlapd(t, `access to dn.base="ou=people,dc=kommun,dc=test" by dn.exact="cn=reader,dc=kommun,dc=test" search by * break`)
+	cfg := ldap.Config{URL: s.URL, BindDN: s.ReaderDN, Password: s.Password, Plaintext: true, PeopleDN: s.PeopleDN, GroupsDN: s.GroupsDN, Timeout: 10 * time.Second, Attributes: []string{"cn", "sn"}}
+	if r, err := s.Dial().Search(&goldap.SearchRequest{BaseDN: s.PeopleDN, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)"}); err != nil || len(r.Entries) != 1 {
+		t.Fatalf("the entry does not exist: %v", err)
+	}
+	err := open(t, cfg).Check(t.Context())
+	if connectors.ClassOf(err) != connectors.Permanent || !strings.Contains(err.Error(), `people_dn "ou=people,dc=kommun,dc=test" does not exist, or the account in bind_dn may not read it`) {
+		t.Errorf("Check: %v", err)
 	}
 }
 

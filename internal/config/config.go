@@ -87,8 +87,9 @@ type Source struct {
 	Skip []Skip
 	// Empty says what stands in a column that has no value.
 	Empty EmptyValues
-	// ProtectedValues are the organisation's own words for a protected identity.
-	ProtectedValues []string
+	// ProtectedValues are the organisation's own words for a protected identity, and
+	// UnprotectedValues those for one that is not protected.
+	ProtectedValues, UnprotectedValues []string
 	// Constants are values for canonical columns that the file lacks, or templates
 	// of them.
 	Constants map[string]string

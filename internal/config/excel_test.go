@@ -113,7 +113,7 @@ func TestColumnSettingsAreChecked(t *testing.T) {
 		"columns: {person_id: \"{{.Nr\"}": "template", "columns: {unit: \"{{col .x}}\"}": "the name of one column", "format: fixed": "have positions",
 		"format: fixed\n      columns: {person_id: NR}": "no position", "format: xml": "takes both format: xml and record", "record: //x": "takes both format: xml and record",
 		"format: xml\n      record: \"//[\"": "no XPath", "format: xml\n      record: //x\n      columns: {unit: \"a[\"}": "no XPath",
-		"skip: {column: Nr, values: [\"\"]}": "names rows that are none", "skip: [{column: Nr, values: [Total]}, {values: [x]}]": "names rows that are none", "protected_values: [\"\"]": "an empty cell says nothing", "header_row: -1": "the line of the column names", "empty: [\"-\", \"\"]": "has none anyway", "empty: {end_date: [\"\"]}": "has none anyway", "empty: {end_date: []}": "has none anyway", "empty: {slut: [x]}": `there is no column "slut"`,
+		"skip: {column: Nr, values: [\"\"]}": "names rows that are none", "skip: [{column: Nr, values: [Total]}, {values: [x]}]": "names rows that are none", "protected_values: [\"\"]": "an empty cell says nothing", "protected_values: {protected: [SKYDD], not_protected: [\"\"]}": "an empty cell says nothing", "protected_values: {protected: [Öppen], not_protected: [öppen]}": "a word has one meaning", "protected_values: {not_protected: [Öppen]}\n      empty: {protected: [öppen]}": "a word has one meaning", "protected_values: {no: [Öppen]}": "unknown field", "header_row: -1": "the line of the column names", "empty: [\"-\", \"\"]": "has none anyway", "empty: {end_date: [\"\"]}": "has none anyway", "empty: {end_date: []}": "has none anyway", "empty: {slut: [x]}": `there is no column "slut"`,
 		"columns: {start_date: D, end_date: D}": "both read from", "constants: {person_id: \"1\"}": "cannot be constant",
 	} {
 		dir := example(t)
@@ -123,7 +123,7 @@ func TestColumnSettingsAreChecked(t *testing.T) {
 		}
 	}
 	for _, setting := range []string{"format: fixed\n      columns: {person_id: 1-6, employment_id: person_id+7-8, given_name: '{{col \"9-40\" | after \",\"}}', cost_centre: \"50\"}", "format: xml\n      record: /a/b\n      columns: {person_id: \"@id\", unit: org/unit}",
-		"columns: {person_id: NR, employment_id: NR, national_id: NR}", "skip: {column: Anstnr, values: [Totalt, 0099]}", "header_row: 3\n      sheet: Blad1", "empty: [tillsvidare, \"-\"]", "empty: tillsvidare", "protected_values: [SKYDD, R]", "empty: {end_date: [tillsvidare, \"-\"], cost_centre: \"-\"}", "constants: {person_id: \"{{.Nr}}\"}"} {
+		"columns: {person_id: NR, employment_id: NR, national_id: NR}", "skip: {column: Anstnr, values: [Totalt, 0099]}", "header_row: 3\n      sheet: Blad1", "empty: [tillsvidare, \"-\"]", "empty: tillsvidare", "protected_values: [SKYDD, R]", "protected_values: SKYDD", "protected_values: {protected: SKYDD, not_protected: [Öppen, \"-\"]}", "protected_values: {not_protected: Nej}", "empty: {end_date: [tillsvidare, \"-\"], cost_centre: \"-\"}", "constants: {person_id: \"{{.Nr}}\"}"} {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "      shrink_limit:", "      "+setting+"\n      shrink_limit:")
 		c, problems := config.Load(dir)

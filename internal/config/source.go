@@ -44,7 +44,7 @@ type sourceYAML struct {
 	WrittenYAML `yaml:",inline"`
 
 	Record    string            `yaml:"record"`
-	Protected namesYAML         `yaml:"protected_values"`
+	Protected protectedYAML     `yaml:"protected_values"`
 	Constants map[string]string `yaml:"constants"`
 	Shrink    limitYAML         `yaml:"shrink_limit"`
 	Contracts *contractsYAML    `yaml:"contracts"`
@@ -75,6 +75,45 @@ type sourceYAML struct {
 	SCIM      bool      `yaml:"scim"`
 	Joins     namesYAML `yaml:"joins"`
 	NewPeople *int      `yaml:"new_people_per_hour"`
+}
+
+// protectedYAML lists an organisation's words for a protected identity, or, as a
+// mapping, also its words for one that is not protected.
+type protectedYAML struct {
+	Yes namesYAML `yaml:"protected"`
+	No  namesYAML `yaml:"not_protected"`
+}
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (p *protectedYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	var kind any
+	if err := unmarshal(&kind); err != nil {
+		return err
+	}
+	if _, ok := kind.(map[string]any); ok {
+		type full protectedYAML
+		return unmarshal((*full)(p))
+	}
+	return unmarshal(&p.Yes)
+}
+
+// check reports words that cannot be told apart, or that are nothing.
+func (p protectedYAML) check(doc *document, at string, empty EmptyValues) {
+	at += ".protected_values"
+	yes, no := cleanTexts(p.Yes), cleanTexts(p.No)
+	if slices.Contains(slices.Concat(yes, no), "") {
+		doc.report(at, "it lists your words for a protected identity, as [SKYDD], or your words for both, as {protected: [SKYDD], not_protected: [Öppen, \"-\"]}; an empty cell says nothing")
+	}
+	for _, word := range no {
+		if slices.ContainsFunc(yes, func(w string) bool { return strings.EqualFold(w, word) }) {
+			doc.report(at, "%q is listed under protected and under not_protected: a word has one meaning", word)
+		}
+	}
+	for _, word := range slices.Concat(yes, no) {
+		if word != "" && empty.Has("protected", word) {
+			doc.report(at, "%q is also listed under empty, for the column protected: a word has one meaning", word)
+		}
+	}
 }
 
 // directoryYAML is a source's directory: a path, or a mapping with more settings.
@@ -136,11 +175,9 @@ const (
 
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
-	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(), ProtectedValues: cleanTexts(s.Protected),
+	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(), ProtectedValues: cleanTexts(s.Protected.Yes), UnprotectedValues: cleanTexts(s.Protected.No),
 		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
-	if slices.Contains(out.ProtectedValues, "") {
-		doc.report(at+".protected_values", "it lists your words for a protected identity, as [SKYDD]; an empty cell says nothing")
-	}
+	s.Protected.check(doc, at, out.Empty)
 	out.Every = parseInterval(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)
 	out.Format, out.Encoding, out.Delimiter = layout.Format, layout.Encoding, layout.Delimiter

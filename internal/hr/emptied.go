@@ -16,6 +16,7 @@ import (
 // emptied is a value that stays though its cell is empty.
 type emptied struct {
 	person identity.PersonID
+	column string
 	would  identity.Kind // of the event that would have taken it
 }
 
@@ -188,6 +189,6 @@ func (r *run) warnEmptied(s *PersonRows, row Row, column, was string, would iden
 	}
 	r.warn(row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", shown, text)
 	delete(r.hashes, row.EmploymentKey) // it is looked at again
-	r.emptied = append(r.emptied, emptied{s.Person.ID, would})
+	r.emptied = append(r.emptied, emptied{s.Person.ID, column, would})
 	return true
 }

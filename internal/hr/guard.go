@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -78,22 +79,26 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	var why []string
 	switch {
 	case ending > 0 && r.unattributed == 0:
-		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: they were not ended, and the rest was imported; export it again, or release it to end them", ending))
+		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: they were not ended, and the rest was imported; export it again, or release it to end them%s", ending, examples(people)))
 	case ending > 0:
-		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them", ending, r.unattributed))
+		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them%s", ending, r.unattributed, examples(people)))
 	}
 	if n := len(r.postponed); n > 0 {
-		why = append(why, fmt.Sprintf("%d employments that run have a start in the future in the file, which would end access until then: they stay as they are, and the rest was imported; correct the rows of renewals (behov hr imports --problems), or release it to take the new start", n))
+		why = append(why, fmt.Sprintf("%d employments that run have a start in the future in the file, which would end access until then: they stay as they are, and the rest was imported; correct the rows of renewals (behov hr imports --problems), or release it to take the new start%s", n, examples(r.postponed)))
 	}
 	if n := len(r.interrupted); n > 0 {
-		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them", n))
+		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them%s", n, examples(r.interrupted)))
 		people = append(people, r.interrupted...)
 	}
-	if n := len(r.emptied); n > 0 {
-		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before (a unit, job code, type, percent, end or e-mail address, or a column that a rule reads): they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones", n))
+	columns := map[string][]identity.PersonID{}
+	for _, e := range r.emptied {
+		columns[e.column] = append(columns[e.column], e.person)
+	}
+	for _, column := range slices.Sorted(maps.Keys(columns)) {
+		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before, in the column %s: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones%s", len(columns[column]), r.Source.Shown(column), examples(columns[column])))
 	}
 	if len(r.lifted) > 0 {
-		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection")
+		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection"+examples(r.lifted))
 	}
 	digest := ""
 	if len(why) > 0 {
@@ -121,7 +126,7 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
-		why := strings.Join(why, "; and ")
+		why := strings.Join(why, reasonSeparator)
 		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.EndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 		r.record.Status = store.ImportEndingsHeld
 		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {
@@ -130,6 +135,26 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s: endings held: %s", r.record.ID, why)})
 	}
 	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
+}
+
+// reasonSeparator is between the reasons of a hold with several kinds of changes.
+const reasonSeparator = "; and "
+
+// HoldReasons returns why a hold was raised, a text for each kind of changes.
+func HoldReasons(why string) []string { return strings.Split(why, reasonSeparator) }
+
+// examples returns the IDs of the first three people, for a text.
+func examples(people []identity.PersonID) string {
+	const most = 3
+	ids := slices.Compact(slices.Sorted(slices.Values(people)))
+	texts := make([]string, 0, most)
+	for _, id := range ids[:min(len(ids), most)] {
+		texts = append(texts, "person:"+string(id))
+	}
+	if more := len(ids) - most; more > 0 {
+		return fmt.Sprintf(" (%s and %d more people)", strings.Join(texts, ", "), more)
+	}
+	return " (" + strings.Join(texts, ", ") + ")"
 }
 
 // holdsOf returns those of all holds that belong to the source's imports, and the
@@ -160,7 +185,8 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 }
 
 // suspiciousExport returns why the export looks broken; empty when it does not.
-func (r *run) suspiciousExport(last *store.Import) string {
+// unreadable is why what the last import had is not known.
+func (r *run) suspiciousExport(unreadable error) string {
 	if n := len(r.garbled); n >= manyGarbled {
 		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
 	}
@@ -183,21 +209,21 @@ func (r *run) suspiciousExport(last *store.Import) string {
 	if allowed := r.Source.Shrink.Most(running); vanished > allowed {
 		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
 	}
-	return r.emptiedColumn(last)
+	return r.emptiedColumn(unreadable)
 }
 
 // emptiedColumn returns which column has no value in any row although many rows
 // had one in the last import: more likely the column was lost or renamed. Without
 // this check a lost end_date would reactivate leavers, and a lost protected would
 // unmask people.
-func (r *run) emptiedColumn(last *store.Import) string {
-	if last == nil || last.Filled == "" {
+func (r *run) emptiedColumn(unreadable error) string {
+	if unreadable != nil {
+		return "what the last import had cannot be read: " + unreadable.Error()
+	}
+	if r.filledBefore == nil {
 		return ""
 	}
-	had := map[string]int{}
-	if err := json.Unmarshal([]byte(last.Filled), &had); err != nil {
-		return "what the last import had cannot be read: " + err.Error()
-	}
+	had := maps.Clone(r.filledBefore)
 	had["end_date"] = 0 // of those that the export still lists
 	for _, row := range r.Export.Rows {
 		if r.said[row.EmploymentKey].Last != "" {

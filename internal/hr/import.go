@@ -273,8 +273,10 @@ type run struct {
 	starts      startHolds
 	cut         bool // the export may be cut off
 	emptied     []emptied
-	openEnds    []openEnd
-	lifts       []lift
+	// filledBefore is, by column, the number of rows with a value in the last import.
+	filledBefore map[string]int
+	openEnds     []openEnd
+	lifts        []lift
 	// liftedTooMany is how many protections are lifted when they are too many, lifted
 	// whose stay.
 	liftedTooMany int
@@ -293,13 +295,17 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	r.cut = !r.released && r.mayBeTruncated(last)
+	var unreadable error
+	if last != nil && last.Filled != "" {
+		unreadable = json.Unmarshal([]byte(last.Filled), &r.filledBefore)
+	}
 	if err := r.compare(ctx, tx); err != nil {
 		return err
 	}
 	if err := r.warnShorter(ctx, tx); err != nil {
 		return err
 	}
-	if why := r.suspiciousExport(last); why != "" && !r.released {
+	if why := r.suspiciousExport(unreadable); why != "" && !r.released {
 		return r.hold(ctx, tx, why)
 	}
 	if !r.Export.Partial {
@@ -547,6 +553,8 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		r.keepInterrupted(s)
 	}
 	r.keepOpenEnds()
+	r.keepMassEmptied()
+	r.warnShifted()
 	if err := r.keepLifts(ctx, tx); err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ func (p *parser) protected(line int, fields []string, person string) (protected,
 	switch {
 	case slices.ContainsFunc(p.source.ProtectedValues, is):
 		return true, false
+	case v != "" && slices.ContainsFunc(p.source.UnprotectedValues, is):
+		return false, true
 	case v == "" || isPlaceholder(v) && !strings.HasPrefix(v, "#"):
 		return false, false
 	case slices.ContainsFunc(protectedWords, is):
@@ -41,7 +43,7 @@ func (p *parser) protected(line int, fields []string, person string) (protected,
 	if i, ok := p.columns["protected"]; ok && i < len(fields) {
 		column = p.sheet.Column(i)
 	}
-	p.warnAt(line, column, person, v, "column %s: the word is not known: the person's identity is taken as protected. Words for yes are %s; for no %s. Correct it in HR, or list your own words for yes under hr.sources.%s.protected_values, and those that say nothing under empty: {protected: […]}",
+	p.warnAt(line, column, person, v, "column %s: the word is not known: the person's identity is taken as protected. Words for yes are %s; for no %s. Correct it in HR, or list your own words under hr.sources.%s.protected_values, as {protected: […], not_protected: […]}, and those that say nothing under empty: {protected: […]}",
 		defaultString(p.names["protected"], "protected"), strings.Join(protectedWords[:listedProtected], ", "), strings.Join(unprotectedWords[:listedUnprotected], ", "), p.source.Name)
 	return true, false
 }

@@ -17,7 +17,8 @@ func TestWordsOfAProtectedIdentity(t *testing.T) {
 		return []byte(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,"+word, 1))
 	}
 	own := detecting
-	own.ProtectedValues = []string{"Blå"}
+	own.ProtectedValues = []string{"Blå", "ingen"}
+	own.UnprotectedValues = []string{"Öppen", "-", "S"}
 	for _, c := range []struct {
 		word      string
 		source    config.Source
@@ -28,6 +29,7 @@ func TestWordsOfAProtectedIdentity(t *testing.T) {
 		{"Sekretessmarkering", detecting, true, false}, {"skyddad folkbokföring", detecting, true, false}, {"kvarskrivning", detecting, true, false}, {"Fingerade personuppgifter", detecting, true, false},
 		{"nej", detecting, false, false}, {"FALSKT", detecting, false, false}, {"0", detecting, false, false}, {"ej skyddad", detecting, false, false}, {"", detecting, false, false}, {"-", detecting, false, false},
 		{"blå", own, true, false}, {"blå", detecting, true, true}, {"perhaps", detecting, true, true},
+		{"öppen", own, false, false}, {"öppen", detecting, true, true}, {"s", own, false, false}, {"Ingen", own, true, false}, {"nej", own, false, false}, {"", own, false, false}, {"perhaps", own, true, true},
 	} {
 		export, err := hr.Read("hr.csv", file(c.word), c.source, nil, units(t), today)
 		if err != nil || len(export.Rows) != 3 || export.Rows[2].Person.Protected != c.protected || (len(export.Problems) == 1) != c.warned {
@@ -38,7 +40,7 @@ func TestWordsOfAProtectedIdentity(t *testing.T) {
 			continue
 		}
 		p := export.Problems[0]
-		if !p.Warning || !strings.HasPrefix(p.Error(), "hr.csv:4:39: ") || !strings.Contains(p.Text, "column protected: the word is not known: the person's identity is taken as protected. Words for yes are ja, yes, true, sant, ") || !strings.Contains(p.Text, "hr.sources.hr.protected_values") || strings.Contains(p.Text, c.word) {
+		if !p.Warning || !strings.HasPrefix(p.Error(), "hr.csv:4:39: ") || !strings.Contains(p.Text, "column protected: the word is not known: the person's identity is taken as protected. Words for yes are ja, yes, true, sant, ") || !strings.Contains(p.Text, "hr.sources.hr.protected_values, as {protected: […], not_protected: […]}") || strings.Contains(p.Text, c.word) {
 			t.Errorf("%q: %+v", c.word, p)
 		}
 	}
@@ -48,6 +50,27 @@ func TestWordsOfAProtectedIdentity(t *testing.T) {
 	r := f.take(strings.Replace(string(file("perhaps")), "library,2,50", "school,2,50", 1))
 	if p, e := f.employment("E3"); r.LeftOut != 0 || r.Warnings != 1 || !p.Protected || e.On(today).Unit != "school" {
 		t.Errorf("%+v, %+v", r, p)
+	}
+}
+
+// TestOwnWordForNotProtectedLifts checks that an organisation's own word for an identity
+// that is not protected lifts the protection of one person, also where it is a dash, which
+// says nothing otherwise.
+func TestOwnWordForNotProtectedLifts(t *testing.T) {
+	own := detecting
+	own.UnprotectedValues = []string{"-"}
+	for _, c := range []struct {
+		source    config.Source
+		protected bool
+	}{{detecting, true}, {own, false}} {
+		f := newFixture(t)
+		f.take(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,yes", 1))
+		if _, err := f.im.Import(t.Context(), "hr.csv", []byte(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,-", 1)), c.source); err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := f.employment("E3"); p.Protected != c.protected {
+			t.Errorf("%v: protected is %t", c.source.UnprotectedValues, p.Protected)
+		}
 	}
 }
 

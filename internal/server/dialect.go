@@ -53,7 +53,10 @@ func (u *users) normalizeRequests(next http.Handler) http.Handler {
 		var ignored []string
 		if r.Method == http.MethodPatch {
 			var readOnly []string
-			ignored, readOnly = normalizePatch(u.kind, body)
+			var misplaced string
+			if ignored, readOnly, misplaced = normalizePatch(u.kind, body); misplaced != "" {
+				kind, detail = first(kind, "invalidPath"), first(detail, misplaced)
+			}
 			if len(readOnly) > 0 && !deactivates(body) {
 				kind, detail = first(kind, "mutability"), first(detail, joinNames(readOnly)+": the attribute is read-only and cannot be changed.")
 			}
@@ -189,7 +192,9 @@ func operations(body map[string]any) []map[string]any {
 // capitals, values in the form of another schema (see coerce), names with dots as
 // keys, and null for no value. It removes and returns attributes that no schema
 // has, and read-only ones. An operation of which nothing is left changes nothing.
-func normalizePatch(kind scimtype.Type, body map[string]any) (ignored, readOnly []string) {
+// When no operation has an attribute of the type, misplaced says why the request
+// is refused.
+func normalizePatch(kind scimtype.Type, body map[string]any) (ignored, readOnly []string, misplaced string) {
 	all := operations(body)
 	for _, op := range all {
 		normalizeOperation(kind, op)
@@ -226,15 +231,36 @@ func normalizePatch(kind scimtype.Type, body map[string]any) (ignored, readOnly 
 			kept++
 		}
 	}
-	if kept == 0 {
-		return ignored, readOnly // the library returns the error
-	}
 	for _, op := range strangers {
 		path, _ := op["path"].(string)
-		ignored = append(ignored, pathLabel(path))
+		label := misplacedLabel(kind, path)
+		if kept == 0 { // nothing of the request can take effect
+			misplaced = first(misplaced, "path: there is no attribute "+label+"; /Schemas lists the attributes.")
+			continue
+		}
+		ignored = append(ignored, label)
 		makeNoOp(op)
 	}
-	return ignored, readOnly
+	return ignored, readOnly, misplaced
+}
+
+// misplacedLabel returns the label of a path that the core schema does not have,
+// with the right path when an extension has the attribute.
+func misplacedLabel(kind scimtype.Type, text string) string {
+	label := pathLabel(text)
+	path, err := filter.ParsePath([]byte(text))
+	if err != nil {
+		return label
+	}
+	for _, e := range kind.Extensions {
+		if a, has := e.Attributes.ContainsAttribute(path.AttributePath.AttributeName); has {
+			return label + " (use " + e.ID + ":" + a.Name() + ")"
+		}
+	}
+	if sub := first(path.SubAttributeName(), path.AttributePath.SubAttributeName()); sub != "" {
+		return label + "." + sub
+	}
+	return label
 }
 
 // normalizeOperation converts one operation into the form of the RFC, except for
@@ -329,7 +355,7 @@ func onlyKnown(kind scimtype.Type, op map[string]any) (ignored, readOnly, nulls 
 			readOnly = append(readOnly, t.name)
 		case t.place != pathKnown:
 			if !isCommonAttribute(key) {
-				ignored = append(ignored, pathLabel(key))
+				ignored = append(ignored, misplacedLabel(kind, key))
 			}
 		case v == nil:
 			if replaces {
@@ -431,7 +457,7 @@ func dropUnknownAttributes(kind scimtype.Type, body map[string]any) (ignored []s
 		extension := slices.IndexFunc(kind.Extensions, isSchema(key))
 		if extension < 0 {
 			if _, known := kind.Schema.Attributes.ContainsAttribute(key); !known && !isCommonAttribute(key) {
-				ignored = append(ignored, pathLabel(key))
+				ignored = append(ignored, misplacedLabel(kind, key))
 			}
 			continue
 		}

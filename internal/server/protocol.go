@@ -22,7 +22,9 @@ import (
 type exchange struct {
 	later  retryLater
 	filter filter.Expression // nil for all
-	shown  projection
+	// filterText is the filter as the client sent it.
+	filterText string
+	shown      projection
 	// meta holds the instants of each resource, by its ID: the library truncates
 	// them to seconds, so that a client that asks for changes since then would
 	// get the same resource again.
@@ -45,6 +47,10 @@ func exchangeOf(r *http.Request) *exchange {
 func (u *users) protocol(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, scimPath)
+		if isGroups(path) {
+			fail(w, http.StatusNotFound, "", groupsNotServed)
+			return
+		}
 		allowed, known := methods(path)
 		if known && !slices.Contains(allowed, r.Method) {
 			w.Header().Set("Allow", strings.Join(allowed, ", ")) // RFC 9110 §15.5.6
@@ -76,6 +82,17 @@ func (u *users) protocol(next http.Handler) http.Handler {
 }
 
 const searchPath = "/.search"
+
+// groupsNotServed is the answer to every request for groups, which a client
+// pushes by default: it must be able to tell a missing type of resources from a
+// wrong URL, and an operator to read what to change.
+const groupsNotServed = "Groups are not served: behov takes in users only (see /ResourceTypes), and works out roles and entitlements by its rules. Do not push groups: remove them from the client's provisioning."
+
+// isGroups reports whether a path is that of groups, or of a group.
+func isGroups(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return strings.EqualFold(first, "Groups")
+}
 
 // methods returns the methods of an endpoint.
 func methods(path string) (allowed []string, known bool) {
@@ -185,6 +202,7 @@ func (u *users) readQuery(r *http.Request, e *exchange, query url.Values) error 
 		}
 	default:
 		var err error
+		e.filterText = text
 		if e.filter, err = scimtype.ParseFilter(text); err != nil {
 			return err
 		}

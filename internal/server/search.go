@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 // GetAll implements scim.ResourceHandler (RFC 7644 §3.4.2). It looks up users by
 // id, userName or externalId in the database; for all users, or those created or
 // changed in a period, it reads only the requested page. Other filters are
-// evaluated on each user that these conditions leave.
+// evaluated on each user that these conditions leave, once for all pages (see
+// scans).
 func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Page, error) {
 	e := exchangeOf(r)
 	page := scim.Page{Resources: []scim.Resource{}}
@@ -44,28 +46,112 @@ func (u *users) GetAll(r *http.Request, params scim.ListRequestParams) (scim.Pag
 		}
 		return page, nil
 	}
-	candidates, err := u.candidates(r, e.filter, within)
+	candidates, indexed, err := u.candidates(r, e.filter)
 	if err != nil {
-		return scim.Page{}, internalError(err)
+		return page, internalError(err)
 	}
-	for _, kept := range candidates {
+	var ids []string
+	if indexed {
+		for _, kept := range candidates {
+			if ids, err = u.appendMatching(ids, e.filter, kept); err != nil {
+				return page, err
+			}
+		}
+	} else if ids, err = u.scan(r, e, within); err != nil {
+		return page, err
+	}
+	page.TotalResults = len(ids)
+	ids = ids[min(start-1, len(ids)):]
+	ids = ids[:min(count, len(ids))]
+	shown := candidates
+	if !indexed {
+		if shown, err = u.im.DB.ResourcesByID(r.Context(), u.source.Name, ids); err != nil {
+			return page, internalError(err)
+		}
+	}
+	for _, kept := range shown {
+		if !slices.Contains(ids, kept.ID) {
+			continue
+		}
 		d, err := opened(kept)
 		if err != nil {
 			return page, err
 		}
-		is, err := scimtype.Matches(e.filter, u.filterable(kept, d))
-		if err != nil {
-			return page, scimtype.Plain(err)
-		}
-		if !is {
-			continue
-		}
-		page.TotalResults++
-		if page.TotalResults >= start && len(page.Resources) < count {
-			page.Resources = append(page.Resources, toResource(r, kept, d))
-		}
+		page.Resources = append(page.Resources, toResource(r, kept, d))
 	}
 	return page, nil
+}
+
+// appendMatching appends the ID of a user that matches a filter.
+func (u *users) appendMatching(ids []string, e filter.Expression, kept store.SCIMResource) ([]string, error) {
+	d, err := opened(kept)
+	if err != nil {
+		return ids, err
+	}
+	is, err := scimtype.Matches(e, u.filterable(kept, d))
+	if err != nil {
+		return ids, scimtype.Plain(err)
+	}
+	if is {
+		ids = append(ids, kept.ID)
+	}
+	return ids, nil
+}
+
+// maxScans is how many results of filters are kept for each source.
+const maxScans = 4
+
+// scans keeps the IDs of the users that filters without an index matched, newest
+// last: a client that reads all pages of a filter makes the server read all users
+// once, and not once for each page. Channel turn has room for one: one request
+// scans at a time, and another with the same filter gets its result.
+type scans struct {
+	turn chan struct{}
+	kept []scanResult
+}
+
+type scanResult struct {
+	filter string
+	state  store.ResourcesState // before the scan: a later change makes the result stale
+	ids    []string             // in the order in which the users were made
+}
+
+// scan returns the IDs of the users that match the filter, in the order in which
+// they were made.
+func (u *users) scan(r *http.Request, e *exchange, within store.ResourceRange) ([]string, error) {
+	select {
+	case u.scans.turn <- struct{}{}:
+		defer func() { <-u.scans.turn }()
+	case <-r.Context().Done():
+		return nil, internalError(r.Context().Err())
+	}
+	state, err := u.im.DB.ResourcesState(r.Context(), u.source.Name)
+	if err != nil {
+		return nil, internalError(err)
+	}
+	for _, s := range u.scans.kept {
+		if s.filter == e.filterText && s.state == state {
+			return s.ids, nil
+		}
+	}
+	var ids []string
+	var refused error // an answer to the client, unlike an error of the database
+	err = u.im.DB.EachResource(r.Context(), u.source.Name, within, func(kept store.SCIMResource) error {
+		ids, refused = u.appendMatching(ids, e.filter, kept)
+		return refused
+	})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
+		return nil, internalError(err)
+	}
+	u.scans.kept = slices.DeleteFunc(u.scans.kept, func(s scanResult) bool { return s.filter == e.filterText || s.state != state })
+	if len(u.scans.kept) == maxScans {
+		u.scans.kept = slices.Delete(u.scans.kept, 0, 1)
+	}
+	u.scans.kept = append(u.scans.kept, scanResult{filter: e.filterText, state: state, ids: ids})
+	return ids, nil
 }
 
 // filterable returns what filters are evaluated on: the pushed attributes, and
@@ -84,22 +170,21 @@ func (u *users) filterable(kept store.SCIMResource, d document) map[string]any {
 	return in
 }
 
-// candidates returns the users among which a filter's matches are.
-func (u *users) candidates(r *http.Request, e filter.Expression, within store.ResourceRange) ([]store.SCIMResource, error) {
+// candidates returns the users among which a filter's matches are, when an index
+// finds them.
+func (u *users) candidates(r *http.Request, e filter.Expression) (found []store.SCIMResource, indexed bool, err error) {
 	ctx, source := r.Context(), u.source.Name
 	switch attribute, text := indexedValue(e); attribute {
 	case "username":
-		return findCleanedOrRaw(text, func(name string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByUserName(ctx, source, name) })
+		found, err = findCleanedOrRaw(text, func(name string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByUserName(ctx, source, name) })
 	case "externalid":
-		return findCleanedOrRaw(text, func(id string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByExternalID(ctx, source, id) })
+		found, err = findCleanedOrRaw(text, func(id string) ([]store.SCIMResource, error) { return u.im.DB.ResourcesByExternalID(ctx, source, id) })
 	case "id":
-		one, err := u.im.DB.Resource(ctx, source, text)
-		if errors.Is(err, store.ErrNoResource) {
-			return nil, nil
-		}
-		return []store.SCIMResource{one}, err
+		found, err = u.im.DB.ResourcesByID(ctx, source, []string{text})
+	default:
+		return nil, false, nil
 	}
-	return u.im.DB.Resources(ctx, source, within)
+	return found, true, err
 }
 
 // findCleanedOrRaw finds users by a text that may have been stored before texts

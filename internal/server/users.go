@@ -37,6 +37,7 @@ type users struct {
 	mutex     chan struct{} // has room for one: the request that holds the lock in this process
 	lastStamp time.Time     // the newest stamp
 
+	scans   scans
 	sampler sampler
 }
 
@@ -92,7 +93,7 @@ const (
 )
 
 func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Handler, error) {
-	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: scimNames(im.Config.Attributes), log: log, mutex: make(chan struct{}, 1)}
+	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: scimNames(im.Config.Attributes), log: log, mutex: make(chan struct{}, 1), scans: scans{turn: make(chan struct{}, 1)}}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
 			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token created with behov token make", Primary: true}}},

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +19,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
@@ -119,6 +121,9 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		}
 		a.Title = "Held: " + holds[i].Subject
 		a.Text = holds[i].Why
+		if holds[i].Kind == store.EndingsHold {
+			a.Text = strings.Join(hr.HoldReasons(holds[i].Why), "\n\n")
+		}
 		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
 	case queue.StepsParked:
 		figures, err := s.DB.Stats(ctx)

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -144,6 +145,9 @@ func (db *DB) migrate(ctx context.Context) error {
 		return fmt.Errorf("migrations: %w", err)
 	}
 	done, err := provider.Up(ctx)
+	if IsOutOfSpace(err) {
+		return fmt.Errorf("database %s: no space left on its disk: free space and run the command again: %w", db.file, err)
+	}
 	if err != nil {
 		return fmt.Errorf("bring the schema of the database %s up to date: %w", db.file, err)
 	}
@@ -265,6 +269,20 @@ func isDatabaseFault(err error) bool {
 	}
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "58") || refused.Code == "25006")
+}
+
+// IsOutOfSpace reports whether an error says that a disk is full, or that its
+// owner's quota is used up.
+func IsOutOfSpace(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) && lite.Code()&0xff == 13 { // FULL
+		return true
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "53100" { // disk_full
+		return true
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // CheckWritable writes something that changes nothing, and says why it cannot.

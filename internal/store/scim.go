@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -201,11 +201,61 @@ func (db *DB) ResourcePage(ctx context.Context, source string, r ResourceRange, 
 	return db.resourcesOrdered(ctx, where, fmt.Sprintf("LIMIT $%d OFFSET $%d", len(args)-1, len(args)), args...)
 }
 
-// Resources returns the resources of a source in the range, in the order in
-// which they were made.
-func (db *DB) Resources(ctx context.Context, source string, r ResourceRange) ([]SCIMResource, error) {
+// resourceChunk is how many resources EachResource holds in memory at a time.
+const resourceChunk = 500
+
+// EachResource calls f with the resources of a source in the range, in the order
+// in which they were made, until f returns an error.
+func (db *DB) EachResource(ctx context.Context, source string, r ResourceRange, f func(SCIMResource) error) error {
 	where, args := r.where(source)
-	return db.resources(ctx, where, args...)
+	n := len(args)
+	after := fmt.Sprintf("%s AND (made_us > $%d OR made_us = $%d AND id > $%d)", where, n+1, n+1, n+2)
+	made, id := int64(math.MinInt64), ""
+	for {
+		rows, err := db.resourceRows(ctx, after, fmt.Sprintf("LIMIT %d", resourceChunk), append(slices.Clone(args), made, id)...)
+		if err != nil {
+			return err
+		}
+		chunk, err := db.openResources(ctx, rows)
+		if err != nil {
+			return err
+		}
+		for _, resource := range chunk {
+			if err := f(resource); err != nil {
+				return err
+			}
+		}
+		if len(rows) < resourceChunk {
+			return nil
+		}
+		made, id = rows[len(rows)-1].MadeUS, rows[len(rows)-1].ID
+	}
+}
+
+// ResourcesByID returns the resources with these IDs, at most a few hundred, in
+// the order in which they were made. IDs of deleted resources are left out.
+func (db *DB) ResourcesByID(ctx context.Context, source string, ids []string) ([]SCIMResource, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	where, args := in(db.read, "id", ids, []any{source})
+	return db.resources(ctx, "source = $1 AND "+where, args...)
+}
+
+// ResourcesState identifies the content of a source's resources: it differs after
+// any of them was made, changed or deleted.
+type ResourcesState struct {
+	Count     int   `db:"n"`
+	Versions  int64 `db:"versions"`
+	ChangedUS int64 `db:"changed_us"`
+}
+
+// ResourcesState returns the state of a source's resources.
+func (db *DB) ResourcesState(ctx context.Context, source string) (state ResourcesState, err error) {
+	if err := db.read.GetContext(ctx, &state, `SELECT COUNT(*) AS n, CAST(COALESCE(SUM(version), 0) AS BIGINT) AS versions, COALESCE(MAX(changed_us), 0) AS changed_us FROM scim_resource WHERE source = $1`, source); err != nil {
+		return state, fmt.Errorf("read the state of SCIM resources: %w", err)
+	}
+	return state, nil
 }
 
 func (db *DB) resources(ctx context.Context, where string, args ...any) ([]SCIMResource, error) {
@@ -213,18 +263,37 @@ func (db *DB) resources(ctx context.Context, where string, args ...any) ([]SCIMR
 }
 
 func (db *DB) resourcesOrdered(ctx context.Context, where, limit string, args ...any) ([]SCIMResource, error) {
+	rows, err := db.resourceRows(ctx, where, limit, args...)
+	if err != nil {
+		return nil, err
+	}
+	return db.openResources(ctx, rows)
+}
+
+func (db *DB) resourceRows(ctx context.Context, where, limit string, args ...any) ([]scimRow, error) {
 	var rows []scimRow
 	if err := sqlx.SelectContext(ctx, db.read, &rows, `SELECT source, id, key, person_id, sealed, version, made_us, changed_us FROM scim_resource WHERE `+where+` ORDER BY made_us, id `+limit, args...); err != nil {
 		return nil, fmt.Errorf("read SCIM resources: %w", err)
 	}
+	return rows, nil
+}
+
+// openResources opens resources with the keys of their people; those of people
+// who are erased meanwhile are left out.
+func (db *DB) openResources(ctx context.Context, rows []scimRow) ([]SCIMResource, error) {
+	people := make([]identity.PersonID, len(rows))
+	for i, r := range rows {
+		people[i] = identity.PersonID(r.Person)
+	}
+	keys, err := db.keys(ctx, people)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]SCIMResource, 0, len(rows))
 	for _, r := range rows {
-		key, err := loadKey(ctx, db.read, db.master, r.Person)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue // they are erased
-		}
-		if err != nil {
-			return nil, fmt.Errorf("key of person %s: %w", r.Person, err)
+		key, there := keys[r.Person]
+		if !there {
+			continue
 		}
 		body, err := key.Open(scimContext, r.Sealed)
 		if err != nil {
