@@ -69,9 +69,9 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"secret below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", oauth: {token_url: \"https://y\", client_id: c, client_secret: hunter2}}\n", `behov.yaml:109:91: a secret must not stand`},
 		{"API key below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", api_key: {value: hunter2}}\n", `behov.yaml:109:47: a secret must not stand`},
 		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:109:12: unknown quirk odd`},
-		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:31:64: it must be true or false`},
-		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:15:14: `},
-		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:15:15: "a:b" is no name for an entitlement`},
+		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:33:64: it must be true or false`},
+		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:17:14: `},
+		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:17:15: "a:b" is no name for an entitlement`},
 		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
 		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
 		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no ID`},
@@ -117,7 +117,7 @@ func TestNativeNamesThatATargetHoldsEqualAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if c != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:15:15: "+want) {
+		if c != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:17:15: "+want) {
 			t.Errorf("%s: %v", native, problems)
 		}
 	}

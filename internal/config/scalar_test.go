@@ -125,7 +125,7 @@ func TestTextThatLooksTheSameIsTheSame(t *testing.T) {
 	}
 	dir = example(t)
 	edit(t, dir, "catalogue.yaml", "  library:\n", "  \"care\u200b\":\n")
-	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(problems[0].Text, `the key "care" is there twice`) || problems[0].Line != 32 {
+	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(problems[0].Text, `the key "care" is there twice`) || problems[0].Line != 34 {
 		t.Errorf("a key twice: got %v", problems)
 	}
 	for _, c := range []struct{ old, new, want string }{
