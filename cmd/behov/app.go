@@ -13,8 +13,8 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -106,7 +106,7 @@ func (a *app) load() (*config.Config, error) {
 	return c, nil
 }
 
-func errorsIn(problems []policy.Problem) int {
+func errorsIn(problems []diagnostic.Problem) int {
 	n := 0
 	for _, p := range problems {
 		if !p.Warning {

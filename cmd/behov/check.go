@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -127,7 +128,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if err != nil {
 		return err
 	}
-	var problems []policy.Problem
+	var problems []diagnostic.Problem
 	var proved []string
 	for _, d := range compared.Differences {
 		problems = append(problems, c.Rules.Problem(d))
@@ -137,7 +138,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			said, err := a.checkTarget(ctx, c, t)
 			proved = append(proved, said)
 			if err != nil {
-				problems = append(problems, policy.Problem{File: config.File, Text: fmt.Sprintf("target %s: %v", t.Name, err)})
+				problems = append(problems, diagnostic.Problem{File: config.File, Text: fmt.Sprintf("target %s: %v", t.Name, err)})
 			}
 		}
 	}
@@ -151,8 +152,8 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	}
 	warnings = append(warnings, deciders...)
 	if a.json {
-		if err := a.printJSON(map[string]any{"warnings": append([]policy.Problem{}, warnings...), "targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
-			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]policy.Problem{}, problems...)}); err != nil {
+		if err := a.printJSON(map[string]any{"warnings": append([]diagnostic.Problem{}, warnings...), "targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
+			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]diagnostic.Problem{}, problems...)}); err != nil {
 			return err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -89,7 +89,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			p := newProgress(a.stderr)
 			importer := hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
 			export, err := hr.Read(args[0], content, s, i.config.Attributes, i.config.Rules.Units, importer.Today())
-			var refused policy.Problem
+			var refused diagnostic.Problem
 			if show && errors.As(err, &refused) && refused.Value != "" {
 				a.printf("%s: %s\n", refused.Error(), refused.Value)
 			}
@@ -171,9 +171,9 @@ func (a *app) importsCommand() *cobra.Command {
 			}
 			type entry struct {
 				store.Import
-				At       time.Time        `json:"at"`
-				Made     time.Time        `json:"made,omitzero"`
-				Problems []policy.Problem `json:"problems,omitempty"`
+				At       time.Time            `json:"at"`
+				Made     time.Time            `json:"made,omitzero"`
+				Problems []diagnostic.Problem `json:"problems,omitempty"`
 			}
 			entries := make([]entry, len(all))
 			for k, x := range all {

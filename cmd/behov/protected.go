@@ -7,17 +7,17 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/store"
 )
 
 // warnProtectedLeaks warns of mappings that give away who a person with protected
 // identity is, and of those that write a source's keys where these are national
 // identity numbers; offline, that is not known.
-func (a *app) warnProtectedLeaks(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
-	var warnings []policy.Problem
+func (a *app) warnProtectedLeaks(ctx context.Context, c *config.Config, offline bool) ([]diagnostic.Problem, error) {
+	var warnings []diagnostic.Problem
 	warn := func(format string, args ...any) {
-		warnings = append(warnings, policy.Problem{File: config.File, Warning: true, Text: fmt.Sprintf(format, args...)})
+		warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Text: fmt.Sprintf(format, args...)})
 	}
 	for _, m := range c.GivenAway() {
 		place := m.Attribute

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -126,10 +126,10 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 // warnWeaknesses warns of what lets decisions be made by the wrong person, or by no one
 // (names that are claims, records that no one has, roles that no one is given), and of
 // alerts that anyone could forge.
-func (a *app) warnWeaknesses(ctx context.Context, c *config.Config, offline bool) ([]policy.Problem, error) {
-	var warnings []policy.Problem
+func (a *app) warnWeaknesses(ctx context.Context, c *config.Config, offline bool) ([]diagnostic.Problem, error) {
+	var warnings []diagnostic.Problem
 	warn := func(file string, line int, text string) {
-		warnings = append(warnings, policy.Problem{File: file, Line: line, Text: text, Warning: true})
+		warnings = append(warnings, diagnostic.Problem{File: file, Line: line, Text: text, Warning: true})
 	}
 	if c.Operators == nil {
 		warn(config.File, 0, "there are no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // TestDateFormatTakesSeveralPatterns: one, or a list, of which each is tried, in
@@ -29,7 +29,7 @@ func TestDateFormatTakesSeveralPatterns(t *testing.T) {
 	}
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "      shrink_limit:", "      date_format: [YYYY-MM-DD, 02.01.2006]\n      shrink_limit:")
-	if _, problems := config.Load(dir); len(problems) == 0 || !slices.ContainsFunc(problems, func(p policy.Problem) bool { return p.Line == 74 }) {
+	if _, problems := config.Load(dir); len(problems) == 0 || !slices.ContainsFunc(problems, func(p diagnostic.Problem) bool { return p.Line == 74 }) {
 		t.Error(problems)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // TestFileThatWouldTakeForeverIsRefused: such a file ended the service, which
@@ -64,7 +64,7 @@ func TestFileThatWouldTakeForeverIsRefused(t *testing.T) {
 	}
 }
 
-func has(problems []policy.Problem, prefix string) bool {
+func has(problems []diagnostic.Problem, prefix string) bool {
 	for _, p := range problems {
 		if strings.HasPrefix(p.Error(), prefix) {
 			return true

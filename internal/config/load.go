@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/connectors/limit"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -119,7 +120,7 @@ type loader struct {
 	dir        string
 	sources    []string // the names of HR sources
 	attributes []string // custom HR columns
-	problems   []policy.Problem
+	problems   []diagnostic.Problem
 	files      []Read
 	zone       *time.Location
 	permitted  map[string]bool // files and directories whose permissions were checked
@@ -128,19 +129,19 @@ type loader struct {
 // Load reads the configuration in a directory and every file that it names. It
 // returns all problems, not only the first; the configuration is nil when one of
 // them is more than a warning.
-func Load(dir string) (*Config, []policy.Problem) {
+func Load(dir string) (*Config, []diagnostic.Problem) {
 	l := &loader{dir: dir}
 	c := l.load()
 	if c != nil {
 		c.Files = l.files
 	}
-	slices.SortStableFunc(l.problems, func(a, b policy.Problem) int {
+	slices.SortStableFunc(l.problems, func(a, b diagnostic.Problem) int {
 		if a.File != b.File {
 			return strings.Compare(a.File, b.File)
 		}
 		return a.Line - b.Line
 	})
-	if slices.ContainsFunc(l.problems, func(p policy.Problem) bool { return !p.Warning }) {
+	if slices.ContainsFunc(l.problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
 		return nil, l.problems
 	}
 	return c, l.problems
@@ -204,7 +205,7 @@ func (l *loader) load() *Config {
 	c.Operators = l.operators(doc, f.Operators, c)
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
-	known := !slices.ContainsFunc(l.problems[before:], func(p policy.Problem) bool { return !p.Warning })
+	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })
 	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
 	c.Rights = l.rights(f.Files.Rights, c, units)
 	policyFile := or(f.Files.Policy, "policy.csv")

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/sheet"
@@ -114,7 +115,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	units := &identity.Units{}
 	tab := "" // the sheet of a workbook
 	problem := func(line, column int, format string, args ...any) {
-		l.problems = append(l.problems, policy.Problem{File: file, Sheet: tab, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+		l.problems = append(l.problems, diagnostic.Problem{File: file, Sheet: tab, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
 	}
 	content, ok := l.content(file)
 	if !ok {
@@ -130,9 +131,9 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		header, err = s.Header()
 	}
 	if err != nil {
-		var p policy.Problem
+		var p diagnostic.Problem
 		if !errors.As(err, &p) {
-			p = policy.Problem{File: file, Text: err.Error()}
+			p = diagnostic.Problem{File: file, Text: err.Error()}
 		}
 		l.problems = append(l.problems, p)
 		return units
@@ -267,7 +268,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		}
 	}
 	if err := units.Check(); err != nil {
-		p := policy.Problem{File: file, Text: err.Error()}
+		p := diagnostic.Problem{File: file, Text: err.Error()}
 		var ue *identity.UnitError
 		if errors.As(err, &ue) {
 			p.Line = lines[ue.Unit]
@@ -328,7 +329,7 @@ func (l *loader) content(file string) ([]byte, bool) {
 		if errors.Is(err, os.ErrNotExist) {
 			text = "there is no such file in " + l.dir + `: "behov init DIR" writes a configuration to start from, -c DIR names another directory`
 		}
-		l.problems = append(l.problems, policy.Problem{File: file, Text: text})
+		l.problems = append(l.problems, diagnostic.Problem{File: file, Text: text})
 		return nil, false
 	}
 	l.files = append(l.files, Read{Path: l.file(file), Content: b})
@@ -344,7 +345,7 @@ func (l *loader) read(file string) (string, bool) {
 	text := strings.TrimPrefix(string(b), "\ufeff") // a byte order mark
 	for n, line := range strings.Split(text, "\n") {
 		if !utf8.ValidString(line) {
-			l.problems = append(l.problems, policy.Problem{File: file, Line: n + 1, Text: "the file is not UTF-8: save it as UTF-8"})
+			l.problems = append(l.problems, diagnostic.Problem{File: file, Line: n + 1, Text: "the file is not UTF-8: save it as UTF-8"})
 			return "", false
 		}
 	}
@@ -364,7 +365,7 @@ func (l *loader) checkPermissions(file string) {
 			l.permitted = map[string]bool{}
 		}
 		l.permitted[err.Error()] = true
-		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
+		l.problems = append(l.problems, diagnostic.Problem{File: file, Text: err.Error()})
 	}
 }
 

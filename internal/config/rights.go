@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -95,12 +95,12 @@ func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.R
 		if !ok {
 			return nil
 		}
-		var problems []policy.Problem
+		var problems []diagnostic.Problem
 		own, problems = rights.Parse(file, text)
 		l.problems = append(l.problems, problems...)
 	}
 	report := func(line rights.Line, text string) {
-		l.problems = append(l.problems, policy.Problem{File: line.File, Line: line.LineNumber, Text: text})
+		l.problems = append(l.problems, diagnostic.Problem{File: line.File, Line: line.LineNumber, Text: text})
 	}
 	for _, line := range own {
 		source, _, record := strings.Cut(line.Member, "/")
@@ -116,7 +116,7 @@ func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.R
 	}
 	r, err := rights.New(own)
 	if err != nil {
-		l.problems = append(l.problems, policy.Problem{File: file, Text: err.Error()})
+		l.problems = append(l.problems, diagnostic.Problem{File: file, Text: err.Error()})
 	}
 	return r
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 )
 
 // scalars prepares a document for the type it is decoded into, so that what is
@@ -21,7 +21,7 @@ import (
 // keys are in the form of [identity.CleanText]. It keeps the first problem.
 type scalars struct {
 	file    string
-	problem *policy.Problem
+	problem *diagnostic.Problem
 }
 
 func (s *scalars) report(node ast.Node, format string, args ...any) {
@@ -29,7 +29,7 @@ func (s *scalars) report(node ast.Node, format string, args ...any) {
 		return
 	}
 	at := positionOf(node)
-	s.problem = &policy.Problem{File: s.file, Line: at.Line, Column: at.Column, Text: fmt.Sprintf(format, args...)}
+	s.problem = &diagnostic.Problem{File: s.file, Line: at.Line, Column: at.Column, Text: fmt.Sprintf(format, args...)}
 }
 
 var (

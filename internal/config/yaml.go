@@ -13,14 +13,14 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // document is a parsed YAML file with the positions of its nodes.
 type document struct {
 	file     string
 	ast      *ast.File
-	problems *[]policy.Problem
+	problems *[]diagnostic.Problem
 }
 
 // The limits of a YAML file. The parser's work grows with the square of the keys
@@ -32,10 +32,10 @@ const (
 
 // parseYAML decodes a file into a value and refuses unknown fields, so that a
 // misspelt one does not silently get the default.
-func parseYAML(file, text string, into any) (doc *document, problem *policy.Problem) {
+func parseYAML(file, text string, into any) (doc *document, problem *diagnostic.Problem) {
 	defer func() {
 		if r := recover(); r != nil { // the parser panics
-			doc, problem = nil, &policy.Problem{File: file, Text: fmt.Sprintf("the file is no YAML that can be read: %v", r)}
+			doc, problem = nil, &diagnostic.Problem{File: file, Text: fmt.Sprintf("the file is no YAML that can be read: %v", r)}
 		}
 	}()
 	if problem := checkTokens(file, text); problem != nil {
@@ -51,7 +51,7 @@ func parseYAML(file, text string, into any) (doc *document, problem *policy.Prob
 		err = yaml.NodeToValue(tree.Docs[0].Body, into, yaml.Strict())
 	}
 	if err != nil {
-		p := policy.Problem{File: file, Text: oneLine(err.Error())}
+		p := diagnostic.Problem{File: file, Text: oneLine(err.Error())}
 		var located yaml.Error
 		if errors.As(err, &located) {
 			p.Text = plainError(located)
@@ -63,7 +63,7 @@ func parseYAML(file, text string, into any) (doc *document, problem *policy.Prob
 	}
 	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
 		at := positionOf(tree.Docs[1].Body)
-		return nil, &policy.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which is not read: remove the line ---"}
+		return nil, &diagnostic.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which is not read: remove the line ---"}
 	}
 	return &document{file: file, ast: tree}, nil
 }
@@ -72,7 +72,7 @@ const notDuration = "it must be a time such as 30s or 2m"
 
 // checkTokens refuses what would make a small file large or deep, before the
 // recursive parser sees it.
-func checkTokens(file, text string) *policy.Problem {
+func checkTokens(file, text string) *diagnostic.Problem {
 	tokens := lexer.Tokenize(text)
 	depth, line, items := 0, 0, 0
 	for _, t := range tokens {
@@ -98,11 +98,11 @@ func checkTokens(file, text string) *policy.Problem {
 			wrong = fmt.Sprintf("more than %d lists and mappings stand inside each other", maxYAMLDepth)
 		}
 		if wrong != "" {
-			return &policy.Problem{File: file, Line: t.Position.Line, Column: t.Position.Column, Text: wrong}
+			return &diagnostic.Problem{File: file, Line: t.Position.Line, Column: t.Position.Column, Text: wrong}
 		}
 	}
 	if len(tokens) > maxYAMLTokens {
-		return &policy.Problem{File: file, Line: tokens[maxYAMLTokens].Position.Line, Text: fmt.Sprintf("the file has more than %d words", maxYAMLTokens)}
+		return &diagnostic.Problem{File: file, Line: tokens[maxYAMLTokens].Position.Line, Text: fmt.Sprintf("the file has more than %d words", maxYAMLTokens)}
 	}
 	return nil
 }
@@ -139,10 +139,10 @@ func oneLine(s string) string {
 // report adds a problem at the position of a path, such as $.targets.ad; when the
 // path does not exist, at the nearest one above it.
 func (d *document) report(path, format string, args ...any) {
-	d.add(path, policy.Problem{File: d.file, Text: fmt.Sprintf(format, args...)})
+	d.add(path, diagnostic.Problem{File: d.file, Text: fmt.Sprintf(format, args...)})
 }
 
-func (d *document) add(path string, p policy.Problem) {
+func (d *document) add(path string, p diagnostic.Problem) {
 	for at := path; at != "$" && at != ""; at = above(at) {
 		if line, column, ok := d.place(at); ok {
 			p.Line, p.Column = line, column

@@ -15,11 +15,11 @@ import (
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
@@ -102,7 +102,7 @@ func (o *office) imports(source, text string) {
 	s := o.g.Config.Sources[source]
 	s.Changes = true
 	im := hr.Importer{DB: o.g.DB, Config: o.g.Config, Now: time.Now, Actor: "behov"}
-	if r, err := im.Import(o.t.Context(), source+".csv", []byte(text), s); err != nil || slices.ContainsFunc(r.Problems, func(p policy.Problem) bool { return !p.Warning }) || r.Held != nil {
+	if r, err := im.Import(o.t.Context(), source+".csv", []byte(text), s); err != nil || slices.ContainsFunc(r.Problems, func(p diagnostic.Problem) bool { return !p.Warning }) || r.Held != nil {
 		o.t.Fatalf("%+v, %v", r, err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 )
@@ -144,7 +144,7 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 			}
 		}
 		_, err = hr.Read("x.csv", []byte(text), source, []string{"cost_centre"}, units(t), today)
-		var p policy.Problem
+		var p diagnostic.Problem
 		if errors.As(err, &p) {
 			check("what refuses it", p.Error())
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/behov/behov/connectors/transport"
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/sheet"
 	"github.com/behov/behov/internal/store"
 )
@@ -84,7 +84,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	name := f.server()
 	var export *Export
 	if partly != nil {
-		err = policy.Problem{File: name, Text: partly.Text}
+		err = diagnostic.Problem{File: name, Text: partly.Text}
 	} else {
 		export, err = f.export(name)
 	}
@@ -296,7 +296,7 @@ func (f *feed) isEmpty(p page) bool {
 func (f *feed) export(name string) (*Export, error) {
 	export, err := f.joined(name)
 	if err == nil && f.total > export.Read {
-		return nil, policy.Problem{File: name, Text: incomplete("the feed says that there are %d records, and gave %d", f.total, export.Read).Error()}
+		return nil, diagnostic.Problem{File: name, Text: incomplete("the feed says that there are %d records, and gave %d", f.total, export.Read).Error()}
 	}
 	return export, err
 }

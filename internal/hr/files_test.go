@@ -16,8 +16,8 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/policy"
 )
 
 // table reads CSV into cells.
@@ -382,7 +382,7 @@ func TestBrokenFilesAreNotReadInPart(t *testing.T) {
 		"XML unasked":                {[]byte(text), detecting, "hr.sources.hr.format: xml"},
 	} {
 		_, err := hr.Read("hr", c.content, c.source, nil, units(t), today)
-		var p policy.Problem
+		var p diagnostic.Problem
 		if !errors.As(err, &p) || !strings.Contains(p.Text, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -21,8 +21,8 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
@@ -33,9 +33,9 @@ type Report struct {
 	// Name is the file's name, or the place it was read from.
 	Name string `json:"name"`
 	// Refused is why nothing of it was read; empty when it was.
-	Refused  string           `json:"refused,omitempty"`
-	Rows     int              `json:"rows"`
-	Problems []policy.Problem `json:"problems,omitempty"`
+	Refused  string               `json:"refused,omitempty"`
+	Rows     int                  `json:"rows"`
+	Problems []diagnostic.Problem `json:"problems,omitempty"`
 	// Counts is the number of events by kind.
 	Counts map[identity.Kind]int `json:"counts"`
 	Events int                   `json:"events"`
@@ -200,7 +200,7 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 		return nil, err
 	}
 	if d.ExportTimeWarning != "" {
-		d.Export.Problems = append(d.Export.Problems, policy.Problem{File: d.Name, Warning: true, Text: d.ExportTimeWarning})
+		d.Export.Problems = append(d.Export.Problems, diagnostic.Problem{File: d.Name, Warning: true, Text: d.ExportTimeWarning})
 	}
 	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
@@ -222,11 +222,11 @@ var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
 
 // Refuse records that a delivery was not read, and why.
 func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {
-	var p policy.Problem
+	var p diagnostic.Problem
 	if !errors.As(why, &p) {
-		p = policy.Problem{File: name, Text: why.Error()}
+		p = diagnostic.Problem{File: name, Text: why.Error()}
 	}
-	problems, err := json.Marshal([]policy.Problem{p})
+	problems, err := json.Marshal([]diagnostic.Problem{p})
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -574,7 +574,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 // problem reports a bad row. Its arguments must not contain values of the file,
 // as for parser.newProblem.
 func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
 }
 
 // warn reports a finding about a row that is accepted.
@@ -595,7 +595,7 @@ func (r *run) question(row Row, format string, args ...any) {
 // close records the import itself.
 func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	r.report.Problems = r.Export.Problems
-	slices.SortStableFunc(r.report.Problems, func(a, b policy.Problem) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(r.report.Problems, func(a, b diagnostic.Problem) int { return cmp.Compare(a.Line, b.Line) })
 	r.report.EndingsWait = r.endingsPostponed()
 	r.record.BadRows = r.rowsLeftOut()
 	for _, s := range r.subjects {

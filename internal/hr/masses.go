@@ -7,8 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 )
 
 // Guards against a column whose content was lost or shifted: one changed cell is
@@ -160,5 +160,5 @@ func (r *run) warnShifted() {
 
 // warnAll reports a finding about a whole export.
 func (r *run) warnAll(format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: fmt.Sprintf(format, args...)})
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: fmt.Sprintf(format, args...)})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/policy"
 )
 
 // sheets makes a workbook of sheets of comma-separated lines.
@@ -112,7 +112,7 @@ func TestAFileWithOtherNamesTellsThem(t *testing.T) {
 		"several sheets": {"hr.xlsx", sheets(t, [2]string{"Info", "Rapport,Datum,Av\n1,2026-11-30,x\n"}, [2]string{"Data", title + swedish}, [2]string{"Tom", ""}), "Data", 3},
 	} {
 		_, err := hr.Read(c.file, c.content, detecting, nil, units(t), today)
-		var p policy.Problem
+		var p diagnostic.Problem
 		if !errors.As(err, &p) || p.Sheet != c.sheet || p.Line != c.line || !strings.Contains(p.Text, "none of the columns that are looked for, but Anställningsnr, Förnamn, Efternamn, Anställd från: say under hr.sources.hr.columns which of them is person_id") || strings.Contains(p.Text, "header_row") {
 			t.Errorf("%s: %+v", name, err)
 		}

@@ -19,8 +19,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -69,7 +69,7 @@ type Export struct {
 	// Repeated is the number of rows that repeat another one.
 	Repeated int
 	// Problems are the problems of bad rows, and warnings.
-	Problems []policy.Problem
+	Problems []diagnostic.Problem
 	// BadPeople and BadEmployments have a bad row: they are not changed.
 	BadPeople      map[string]bool
 	BadEmployments map[string]bool
@@ -112,7 +112,7 @@ func Read(file string, content []byte, source config.Source, attributes []string
 	}
 	export, err := read(file, s, source, attributes, units, today)
 	if err == nil && warning != nil {
-		export.Problems = append([]policy.Problem{*warning}, export.Problems...)
+		export.Problems = append([]diagnostic.Problem{*warning}, export.Problems...)
 	}
 	return export, err
 }
@@ -130,7 +130,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		if source.Changes {
 			return p.export, nil // nothing has changed
 		}
-		return nil, policy.Problem{File: file, Text: "it contains no record: an export has one for each employment"}
+		return nil, diagnostic.Problem{File: file, Text: "it contains no record: an export has one for each employment"}
 	}
 	if err := p.readHeader(header, fields, attributes); err != nil {
 		return nil, err
@@ -150,11 +150,11 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 			p.export.Unattributed++
 			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); the person concerned is not changed, and no employment ends by this import", bad.Text)
 		case err != nil:
-			var whole policy.Problem
+			var whole diagnostic.Problem
 			if errors.As(err, &whole) {
 				return nil, whole
 			}
-			return nil, policy.Problem{File: file, Text: "it cannot be read to the end: " + err.Error()}
+			return nil, diagnostic.Problem{File: file, Text: "it cannot be read to the end: " + err.Error()}
 		default:
 			p.row(line, fields)
 		}
@@ -167,10 +167,10 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.removeDuplicates()
 	p.warnUneven()
 	if p.errors > sheet.MostProblems {
-		return nil, policy.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
+		return nil, diagnostic.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
 	}
 	if more := p.warnings - sheet.MostProblems; more > 0 {
-		p.export.Problems = append(p.export.Problems, policy.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
+		p.export.Problems = append(p.export.Problems, diagnostic.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
 	}
 	return p.export, nil
 }
@@ -208,7 +208,7 @@ type parser struct {
 	// errors and warnings count the problems; first is the first one that is no
 	// warning.
 	errors, warnings int
-	first            policy.Problem
+	first            diagnostic.Problem
 	wrong            []fault // of the current row
 }
 
@@ -221,7 +221,7 @@ type fault struct {
 // readHeader finds the columns; first is the row after the header.
 func (p *parser) readHeader(header, first, attributes []string) error {
 	refuse := func(text string, names []string) error {
-		refused := policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listColumns(names)}
+		refused := diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listColumns(names)}
 		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, sheet.LooksLikeData) { // which must not be told as a column's name
 			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
 		}
@@ -246,7 +246,7 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 		at[name] = i
 	}
 	if text := p.unmapped(header, first, attributes); text != "" {
-		return policy.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text}
+		return diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text}
 	}
 	for _, canonical := range config.Canonical {
 		if err := p.readColumn(canonical, at, header, refuse); err != nil {
@@ -349,8 +349,8 @@ func (p *parser) problem(line, column int, person, value, format string, args ..
 // newProblem returns a problem. Its arguments must not contain values of the
 // file: a row that is shifted by a column has a name where a key or a date should
 // be.
-func (p *parser) newProblem(line, column int, person, value, format string, args ...any) policy.Problem {
-	return policy.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
+func (p *parser) newProblem(line, column int, person, value, format string, args ...any) diagnostic.Problem {
+	return diagnostic.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
 }
 
 // valueOf returns the personal part of a problem.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -101,5 +101,5 @@ func (r *run) reportTruncation(ending int) {
 		r.cut = false
 		text += "; every employment that runs is in it"
 	}
-	r.Export.Problems = append(r.Export.Problems, policy.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: text})
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: text})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/casbin/casbin/v2/util"
 	"github.com/casbin/govaluate"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -44,8 +45,8 @@ func (d Difference) String() string {
 }
 
 // Problem returns the difference as a problem at the first of its rules.
-func (r *Rules) Problem(d Difference) Problem {
-	p := Problem{File: r.source.File, Text: d.String()}
+func (r *Rules) Problem(d Difference) diagnostic.Problem {
+	p := diagnostic.Problem{File: r.source.File, Text: d.String()}
 	for _, rule := range r.source.Rules {
 		if slices.Contains(d.Rules, rule.ID) {
 			p.Line = rule.Line

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -304,7 +305,7 @@ func FuzzCondition(f *testing.F) {
 			return
 		}
 		rules, problems := Compile(source, testCatalogue(1), units, []string{"cost_centre"}, identity.LeaveKeeps)
-		if slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning }) {
+		if slices.ContainsFunc(problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
 			return
 		}
 		if err := disagreement(world{rules: rules, people: []identity.Person{nurse()}}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/casbin/govaluate"
 	"pgregory.net/rapid"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -82,7 +83,7 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 		field := `"` + strings.ReplaceAll(o.text, `"`, `""`) + `"`
 		source, problems := Parse("policy.csv", "p, everyone, true, app:e001, allow, w\np, a, "+field+", app:e000, "+deny+", w\np, b, true, app:e000, "+map[string]string{"allow": "deny", "deny": "allow"}[deny]+", w\n")
 		rules, more := Compile(source, testCatalogue(2), tree, nil, identity.LeaveKeeps)
-		if err := slices.ContainsFunc(append(problems, more...), func(p Problem) bool { return !p.Warning }); err {
+		if err := slices.ContainsFunc(append(problems, more...), func(p diagnostic.Problem) bool { return !p.Warning }); err {
 			t.Fatalf("%v in %s", append(problems, more...), o.text)
 		}
 		enforcer, err := rules.Enforcer(testDay)

@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 )
 
-func compile(t *testing.T, text string) (*Rules, []Problem) {
+func compile(t *testing.T, text string) (*Rules, []diagnostic.Problem) {
 	t.Helper()
 	source, problems := Parse("policy.csv", text)
 	c := Catalogue{Entitlements: []Entitlement{
@@ -132,7 +133,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		source, _ := Parse("policy.csv", text)
 		rules, problems := Compile(source, Catalogue{Entitlements: []Entitlement{{ID: "mail:basic"}}}, testTree(t), nil, identity.LeaveKeeps)
-		if slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning }) {
+		if slices.ContainsFunc(problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
 			return
 		}
 		// A compiled condition may fail to evaluate on an employment, and then

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/rules"
 )
@@ -82,15 +83,15 @@ type given struct {
 // is the effect of a leave of absence where a rule has no option of its own. It
 // returns problems with the rules; the caller must not use the rules when a
 // problem is more than a warning.
-func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttributes []string, leave identity.LeaveRule) (*Rules, []Problem) {
+func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttributes []string, leave identity.LeaveRule) (*Rules, []diagnostic.Problem) {
 	catalogue.Sort()
 	r := &Rules{Text: s.Text, source: s, Catalogue: catalogue, Units: units, schema: newSchema(freeAttributes), leave: leave, bundles: map[string][]string{}, answers: map[string]*answer{}}
-	var problems []Problem
+	var problems []diagnostic.Problem
 	report := func(line, column int, warning bool, format string, args ...any) {
 		if len(problems) >= maxProblems {
 			return
 		}
-		problems = append(problems, Problem{File: s.File, Line: line, Column: column, Warning: warning, Text: fmt.Sprintf(format, args...)})
+		problems = append(problems, diagnostic.Problem{File: s.File, Line: line, Column: column, Warning: warning, Text: fmt.Sprintf(format, args...)})
 	}
 	for _, m := range s.bundle {
 		r.bundles[m.role] = append(r.bundles[m.role], m.holds)
@@ -168,9 +169,9 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 const maxCyclesReported = 20
 
 // findCycles finds roles that contain each other in a cycle.
-func (r *Rules) findCycles(s *Source) []Problem {
+func (r *Rules) findCycles(s *Source) []diagnostic.Problem {
 	const inProgress, done = 1, 2
-	var problems []Problem
+	var problems []diagnostic.Problem
 	var path []string
 	state := map[string]int{}
 	lines := map[[2]string]int{}
@@ -191,7 +192,7 @@ func (r *Rules) findCycles(s *Source) []Problem {
 				if len(circle) > maxCyclesReported {
 					circle = slices.Concat(circle[:maxCyclesReported-2], []string{"…"}, circle[len(circle)-1:])
 				}
-				problems = append(problems, Problem{File: s.File, Line: lines[[2]string{role, held}],
+				problems = append(problems, diagnostic.Problem{File: s.File, Line: lines[[2]string{role, held}],
 					Text: fmt.Sprintf("roles contain each other in a cycle: %s; remove one of these lines", strings.Join(circle, " holds "))})
 			case done:
 			default:
@@ -245,7 +246,7 @@ func (r *Rules) entitlementsBehind(name string) (found []reachedEntitlement, vis
 
 // warnUnreachable returns warnings about roles that no rule gives and
 // entitlements that are too deep to be reached.
-func (r *Rules) warnUnreachable(s *Source) []Problem {
+func (r *Rules) warnUnreachable(s *Source) []diagnostic.Problem {
 	used := map[string]bool{}
 	level := []string{}
 	for _, rule := range s.Rules {
@@ -260,12 +261,12 @@ func (r *Rules) warnUnreachable(s *Source) []Problem {
 		used[at] = true
 		level = append(level, r.bundles[at]...)
 	}
-	var problems []Problem
+	var problems []diagnostic.Problem
 	reported := map[string]bool{}
 	for _, m := range s.bundle {
 		if !used[m.role] && !reported[m.role] {
 			reported[m.role] = true
-			problems = append(problems, Problem{File: s.File, Line: m.line, Warning: true, Text: fmt.Sprintf("role %q is unreachable: no rule gives it", m.role)})
+			problems = append(problems, diagnostic.Problem{File: s.File, Line: m.line, Warning: true, Text: fmt.Sprintf("role %q is unreachable: no rule gives it", m.role)})
 		}
 	}
 	return problems

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -131,14 +132,14 @@ const rolePrefix = "role:"
 // allow|deny, why", where a seventh field may hold options, and "g, role:a,
 // entitlement or role". Lines that begin with # are comments. A malformed line is
 // reported and left out.
-func Parse(file, text string) (*Source, []Problem) {
+func Parse(file, text string) (*Source, []diagnostic.Problem) {
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark
 	text, comma := DetectDelimiter(text)
 	s := &Source{File: file, Text: text}
 	if len(text) > maxPolicy {
-		return s, []Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
+		return s, []diagnostic.Problem{{File: file, Text: fmt.Sprintf("the policy has more than %d MiB", maxPolicy>>20)}}
 	}
-	var problems []Problem
+	var problems []diagnostic.Problem
 	ids := map[string]int{}
 	s.lines = strings.Split(text, "\n")
 	r := csv.NewReader(strings.NewReader(text))
@@ -152,7 +153,7 @@ func Parse(file, text string) (*Source, []Problem) {
 			return s, problems
 		}
 		if err != nil {
-			p := Problem{File: file, Text: err.Error()}
+			p := diagnostic.Problem{File: file, Text: err.Error()}
 			var pe *csv.ParseError
 			if errors.As(err, &pe) {
 				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
@@ -165,7 +166,7 @@ func Parse(file, text string) (*Source, []Problem) {
 		line, _ := r.FieldPos(0)
 		report := func(field int, format string, args ...any) {
 			line, column := r.FieldPos(min(field, len(fields)-1))
-			problems = append(problems, Problem{File: file, Line: line, Column: characters(s.lines, line, column), Text: fmt.Sprintf(format, args...)})
+			problems = append(problems, diagnostic.Problem{File: file, Line: line, Column: characters(s.lines, line, column), Text: fmt.Sprintf(format, args...)})
 		}
 		if len(problems) >= maxProblems {
 			return s, problems

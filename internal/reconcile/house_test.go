@@ -16,11 +16,11 @@ import (
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
@@ -299,8 +299,8 @@ func (h *house) export(text string) {
 // an operator does who knows that HR is right. It reports whether it did.
 func releaseEmptied(t *testing.T, e *reconcile.Engine, r *hr.Report) bool {
 	t.Helper()
-	emptied := func(p policy.Problem) bool { return p.Warning && strings.Contains(p.Text, ": it is empty") }
-	if r.EndingsHeld == nil || slices.ContainsFunc(r.Problems, func(p policy.Problem) bool { return !emptied(p) }) {
+	emptied := func(p diagnostic.Problem) bool { return p.Warning && strings.Contains(p.Text, ": it is empty") }
+	if r.EndingsHeld == nil || slices.ContainsFunc(r.Problems, func(p diagnostic.Problem) bool { return !emptied(p) }) {
 		return false
 	}
 	if err := e.DB.Write(t.Context(), func(tx *store.Tx) error {

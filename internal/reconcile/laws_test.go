@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -488,7 +489,7 @@ func TestWhatTheConfigurationForgets(t *testing.T) {
 	whole := h.e.Config.Rules
 	smaller := policy.Catalogue{Entitlements: slices.DeleteFunc(slices.Clone(whole.Catalogue.Entitlements), func(x policy.Entitlement) bool { return x.ID == "lib:library" })}
 	source, _ := policy.Parse("policy.csv", strings.Replace(rulesCSV, "p, library", "# ", 1))
-	var problems []policy.Problem
+	var problems []diagnostic.Problem
 	if h.e.Config.Rules, problems = policy.Compile(source, smaller, tree, nil, identity.LeaveKeeps); len(problems) > 0 {
 		t.Fatal(problems)
 	}

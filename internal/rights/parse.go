@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -55,19 +56,19 @@ const maxLines = 10_000
 
 // Parse parses a rights file, in Casbin's CSV. Lines that begin with # are
 // comments. A malformed line is reported and left out.
-func Parse(file, text string) ([]Line, []policy.Problem) {
+func Parse(file, text string) ([]Line, []diagnostic.Problem) {
 	text, comma := policy.DetectDelimiter(strings.TrimPrefix(text, "\ufeff"))
 	r := csv.NewReader(strings.NewReader(text))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment, r.Comma = -1, true, '#', comma
 	var lines []Line
-	var problems []policy.Problem
+	var problems []diagnostic.Problem
 	for {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return lines, slices.Concat(problems, unknownRoles(file, lines))
 		}
 		if err != nil {
-			p := policy.Problem{File: file, Text: err.Error()}
+			p := diagnostic.Problem{File: file, Text: err.Error()}
 			var pe *csv.ParseError
 			if errors.As(err, &pe) {
 				p.Line, p.Column, p.Text = pe.Line, pe.Column, pe.Err.Error()
@@ -79,7 +80,7 @@ func Parse(file, text string) ([]Line, []policy.Problem) {
 		}
 		at, _ := r.FieldPos(0)
 		if len(lines)+len(problems) >= maxLines {
-			return lines, append(problems, policy.Problem{File: file, Line: at, Text: fmt.Sprintf("the file has more than %d lines", maxLines)})
+			return lines, append(problems, diagnostic.Problem{File: file, Line: at, Text: fmt.Sprintf("the file has more than %d lines", maxLines)})
 		}
 		for i := range fields {
 			fields[i] = identity.CleanText(fields[i])
@@ -87,7 +88,7 @@ func Parse(file, text string) ([]Line, []policy.Problem) {
 		line, field, err := parseLine(fields)
 		if err != nil {
 			at, column := r.FieldPos(min(field, len(fields)-1))
-			problems = append(problems, policy.Problem{File: file, Line: at, Column: column, Text: err.Error()})
+			problems = append(problems, diagnostic.Problem{File: file, Line: at, Column: column, Text: err.Error()})
 			continue
 		}
 		line.File, line.LineNumber = file, at
@@ -157,20 +158,20 @@ func checkMember(member string) error {
 }
 
 // unknownRoles returns warnings about lines with roles that no person has.
-func unknownRoles(file string, lines []Line) []policy.Problem {
+func unknownRoles(file string, lines []Line) []diagnostic.Problem {
 	given := map[Role]bool{}
 	for _, l := range lines {
 		if l.Member != "" {
 			given[l.Role] = true
 		}
 	}
-	var problems []policy.Problem
+	var problems []diagnostic.Problem
 	for _, l := range lines {
 		switch known := given[l.Role] || slices.Contains(Given, l.Role) || slices.Contains(derived, l.Role); {
 		case l.Member == "" && !known:
-			problems = append(problems, policy.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone: add \"g, SOURCE/KEY, %s\"", l.Role, l.Role)})
+			problems = append(problems, diagnostic.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone: add \"g, SOURCE/KEY, %s\"", l.Role, l.Role)})
 		case l.Member != "" && !strings.ContainsAny(l.Member, "/:") && !given[Role(l.Member)]:
-			problems = append(problems, policy.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone, so this line gives %s to no one", l.Member, l.Role)})
+			problems = append(problems, diagnostic.Problem{File: file, Line: l.LineNumber, Warning: true, Text: fmt.Sprintf("no line gives the role %s to anyone, so this line gives %s to no one", l.Member, l.Role)})
 		}
 	}
 	return problems

@@ -15,9 +15,9 @@ import (
 	"github.com/elimity-com/scim/schema"
 	"github.com/scim2/filter-parser/v2"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -130,7 +130,7 @@ func (u *users) recordLostDeactivation(r *http.Request, answer *buffered, hash s
 	}
 	var said struct{ ScimType, Detail string }
 	_ = json.Unmarshal(answer.body.Bytes(), &said) // missing fields are left out
-	why := policy.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
+	why := diagnostic.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
 		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
 		u.log.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)

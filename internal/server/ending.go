@@ -11,7 +11,7 @@ import (
 	"github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -40,7 +40,7 @@ func (u *users) storeDeactivated(r *http.Request, kept store.SCIMResource, d doc
 	base.Ended = u.lastActiveDay(base)
 	for _, less := range []document{u.acceptable(r, kept.Key, base, d), base} {
 		ignored := strings.Join(differingAttributes(less.Attributes, d.Attributes), ", ")
-		warning := policy.Problem{File: "SCIM", Warning: true, Text: fmt.Sprintf("user %s was deactivated, and what the request says of %s was ignored (%s): send it again, corrected, if it is needed", kept.ID, ignored, refused.Detail)}
+		warning := diagnostic.Problem{File: "SCIM", Warning: true, Text: fmt.Sprintf("user %s was deactivated, and what the request says of %s was ignored (%s): send it again, corrected, if it is needed", kept.ID, ignored, refused.Detail)}
 		if resource, lessErr := u.storeUser(r, kept, less, warning); lessErr == nil {
 			u.log.Warn("a user was deactivated, and other values of the request were ignored, as they cannot be taken", "source", u.source.Name, "user", kept.ID, "attributes", ignored)
 			return resource, nil

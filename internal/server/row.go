@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -112,7 +112,7 @@ func (u *users) export(fields map[string]string) (*hr.Export, hr.Delivery, error
 // deliver imports one employment, and runs with in the same transaction. A
 // problem is the client's error, and nothing is stored. The import records the
 // warnings.
-func (u *users) deliver(r *http.Request, fields map[string]string, warnings []policy.Problem, with func(*store.Tx, identity.PersonID) error) error {
+func (u *users) deliver(r *http.Request, fields map[string]string, warnings []diagnostic.Problem, with func(*store.Tx, identity.PersonID) error) error {
 	export, delivery, err := u.export(fields)
 	if err != nil {
 		return err

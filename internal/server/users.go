@@ -18,9 +18,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -329,7 +329,7 @@ func (u *users) Delete(r *http.Request, id string) error {
 
 // storeUser records a user's attributes as HR events, and stores them. The import
 // records the warnings.
-func (u *users) storeUser(r *http.Request, kept store.SCIMResource, d document, warnings ...policy.Problem) (scim.Resource, error) {
+func (u *users) storeUser(r *http.Request, kept store.SCIMResource, d document, warnings ...diagnostic.Problem) (scim.Resource, error) {
 	delete(d.Attributes, "password") // never stored, as users do not sign in to behov
 	d.Ended = u.lastActiveDay(d)
 	name, err := userName(d.Attributes)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // encodings are those that a configuration can name.
@@ -29,12 +29,12 @@ func Encodings() []string { return append([]string{"utf-8"}, slices.Sorted(maps.
 // otherwise as windows-1252, with a warning. A file that is UTF-8 except for a
 // few bytes is UTF-8: these bytes, and single NUL bytes, are kept for the reader
 // of the fields to refuse.
-func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, error) {
+func (l Layout) decode(file string, content []byte) ([]byte, *diagnostic.Problem, error) {
 	name := l.Encoding
 	if e := encodings[name]; e != nil {
 		text, err := e.NewDecoder().Bytes(content)
 		if err != nil {
-			return nil, nil, policy.Problem{File: file, Text: "the file is not " + name + ": correct " + l.Setting + ".encoding"}
+			return nil, nil, diagnostic.Problem{File: file, Text: "the file is not " + name + ": correct " + l.Setting + ".encoding"}
 		}
 		return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil, nil
 	}
@@ -46,26 +46,26 @@ func (l Layout) decode(file string, content []byte) ([]byte, *policy.Problem, er
 	line, ok := firstNotUTF8(content)
 	switch {
 	case bytes.IndexByte(content, 0) >= 0 && !isText(content):
-		return nil, nil, policy.Problem{File: file, Text: "the file has NUL bytes in it: it is no text, or it is UTF-16 without a mark, and then set " + l.Setting + ".encoding to utf-16le or utf-16be"}
+		return nil, nil, diagnostic.Problem{File: file, Text: "the file has NUL bytes in it: it is no text, or it is UTF-16 without a mark, and then set " + l.Setting + ".encoding to utf-16le or utf-16be"}
 	case ok:
 		return content, nil, nil
 	case name == "utf-8" && l.Setting == "":
-		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is not UTF-8: save it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is not UTF-8: save it as UTF-8"}
 	}
 	letters, broken := tally(content)
 	switch {
 	case marked || broken <= letters || letters == 0 && onlyCut(content):
-		return content, &policy.Problem{File: file, Line: line, Warning: true, Text: fmt.Sprintf("the file is UTF-8 but for %d bytes, the first of them on this line: the rows that need them are left out; correct them in HR, or export the file again", broken)}, nil
+		return content, &diagnostic.Problem{File: file, Line: line, Warning: true, Text: fmt.Sprintf("the file is UTF-8 but for %d bytes, the first of them on this line: the rows that need them are left out; correct them in HR, or export the file again", broken)}, nil
 	case name == "utf-8":
-		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is not UTF-8: set " + l.Setting + ".encoding to iso-8859-1 or windows-1252, or export it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is not UTF-8: set " + l.Setting + ".encoding to iso-8859-1 or windows-1252, or export it as UTF-8"}
 	case letters*20 > broken:
-		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is partly UTF-8 and partly not: export it as UTF-8, or set " + l.Setting + ".encoding"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is partly UTF-8 and partly not: export it as UTF-8, or set " + l.Setting + ".encoding"}
 	}
 	text, err := charmap.Windows1252.NewDecoder().Bytes(content)
 	if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
-		return nil, nil, policy.Problem{File: file, Line: line, Text: "the file is neither UTF-8 nor windows-1252: set " + l.Setting + ".encoding, or export it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is neither UTF-8 nor windows-1252: set " + l.Setting + ".encoding, or export it as UTF-8"}
 	}
-	return text, &policy.Problem{File: file, Line: line, Warning: true, Text: "the file is not UTF-8 and was read as windows-1252: are the names right? Set " + l.Setting + ".encoding to say so, or export it as UTF-8"}, nil
+	return text, &diagnostic.Problem{File: file, Line: line, Warning: true, Text: "the file is not UTF-8 and was read as windows-1252: are the names right? Set " + l.Setting + ".encoding to say so, or export it as UTF-8"}, nil
 }
 
 // isText reports whether at most one byte in 20 is a control character other

@@ -11,12 +11,12 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // openExcel opens an Excel workbook. Texts are unchanged, dates are in the form
 // of ISO 8601, and numbers are in full, whatever their format hides or rounds.
-func openExcel(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
+func openExcel(file string, content []byte, l Layout) (s Sheet, warning *diagnostic.Problem, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the library panics on malformed files
 			s, warning, err = nil, nil, broken(file, "", errors.New("it is none that a program wrote"))
@@ -162,7 +162,7 @@ func (e *excelRows) next() (fields []string, row int, faults map[int]string, err
 	e.row++
 	fields, err = e.r.Columns()
 	if err != nil {
-		return nil, e.row, nil, policy.Problem{File: e.file, Sheet: e.tab, Line: e.row, Text: "the row cannot be read, and nothing of the workbook was"}
+		return nil, e.row, nil, diagnostic.Problem{File: e.file, Sheet: e.tab, Line: e.row, Text: "the row cannot be read, and nothing of the workbook was"}
 	}
 	for i, v := range fields {
 		fields[i] = strings.TrimSuffix(v, midnight)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // position is the position of a column in each line: characters from-to, from 1.
@@ -51,10 +51,10 @@ func newFixed(file string, text []byte, l Layout) (*fixed, error) {
 		}
 	}
 	if len(s.names) == 0 {
-		return nil, policy.Problem{File: file, Text: "no column has a position: write them under " + l.setting("columns") + ", as person_id: 1-10"}
+		return nil, diagnostic.Problem{File: file, Text: "no column has a position: write them under " + l.setting("columns") + ", as person_id: 1-10"}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, policy.Problem{File: file, Text: "the file is empty: an export has a line for each employment"}
+		return nil, diagnostic.Problem{File: file, Text: "the file is empty: an export has a line for each employment"}
 	}
 	s.fields = make([]string, len(s.names))
 	return s, nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -142,7 +142,7 @@ func TestBombsAreRefused(t *testing.T) {
 		if took := time.Since(start); took > 10*time.Second { // 2 s where nothing else runs
 			t.Errorf("%s: %v", name, took)
 		}
-		var p policy.Problem
+		var p diagnostic.Problem
 		if !errors.As(err, &p) || !strings.Contains(p.Text, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 )
 
 // mostBefore is how many lines at the top are searched for the header.
@@ -247,8 +247,8 @@ func (t *table) read() ([]string, int, error) {
 	return fields, row, nil
 }
 
-func (t *table) problem(row int, text string) policy.Problem {
-	return policy.Problem{File: t.file, Sheet: t.tab, Line: row, Text: text}
+func (t *table) problem(row int, text string) diagnostic.Problem {
+	return diagnostic.Problem{File: t.file, Sheet: t.tab, Line: row, Text: text}
 }
 
 // Header implements Sheet.

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // openODS opens a LibreOffice workbook (OASIS OpenDocument 1.3, part 3, 9).
-func openODS(file string, content []byte, l Layout) (Sheet, *policy.Problem, error) {
+func openODS(file string, content []byte, l Layout) (Sheet, *diagnostic.Problem, error) {
 	z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		return nil, nil, broken(file, "", errors.New("it is not whole"))
@@ -159,7 +159,7 @@ func (o *odsRows) next() ([]string, int, map[int]string, error) {
 				continue
 			}
 			if n > mostAlike {
-				return nil, o.row + 1, nil, policy.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: fmt.Sprintf("the row is there more than %d times, one after the other: an export has a row for each employment; delete the rows that are filled by mistake", mostAlike)}
+				return nil, o.row + 1, nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: fmt.Sprintf("the row is there more than %d times, one after the other: an export has a row for each employment; delete the rows that are filled by mistake", mostAlike)}
 			}
 			o.again = n - 1
 			o.row++
@@ -213,7 +213,7 @@ func (o *odsRows) cells() ([]string, error) {
 				continue
 			}
 			if len(fields)+empty+n > MostColumns {
-				return nil, policy.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: tooManyColumns(len(fields) + empty + n)}
+				return nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: tooManyColumns(len(fields) + empty + n)}
 			}
 			for ; empty > 0; empty-- {
 				fields = append(fields, "")

@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // Sheet is the common interface of all formats: column names, and records with a
@@ -88,17 +88,17 @@ type Layout struct {
 func Formats() []string { return []string{"csv", "json", "jsonl", "xlsx", "ods", "xml", "fixed"} }
 
 // Open opens a file as a sheet. The warning and the error concern the whole file;
-// the error is a policy.Problem.
-func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Problem, err error) {
+// the error is a diagnostic.Problem.
+func Open(file string, content []byte, l Layout) (s Sheet, warning *diagnostic.Problem, err error) {
 	switch kind := packed(content); {
 	case kind == "xlsx" && (l.Format == "" || l.Format == kind):
 		return openExcel(file, content, l)
 	case kind == "ods" && (l.Format == "" || l.Format == kind):
 		return openODS(file, content, l)
 	case kind != "":
-		return nil, nil, policy.Problem{File: file, Text: l.notPacked(kind)}
+		return nil, nil, diagnostic.Problem{File: file, Text: l.notPacked(kind)}
 	case l.Format == "xlsx" || l.Format == "ods":
-		return nil, nil, policy.Problem{File: file, Text: "it is no workbook, as " + l.setting("format") + " says"}
+		return nil, nil, diagnostic.Problem{File: file, Text: "it is no workbook, as " + l.setting("format") + " says"}
 	case l.Format == "xml":
 		s, err = openXML(file, content, l)
 		return s, nil, err
@@ -122,7 +122,7 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *policy.Probl
 		s, err := newFixed(file, text, l)
 		return s, warning, err
 	case "html":
-		return nil, nil, policy.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched? Of an export in XML say so: " + l.setting("format") + ": xml"}
+		return nil, nil, diagnostic.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched? Of an export in XML say so: " + l.setting("format") + ": xml"}
 	}
 	return newCSV(file, text, l), warning, nil
 }
@@ -211,18 +211,18 @@ func (s *csvSheet) Header() ([]string, error) {
 	header, err := s.r.Read()
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, policy.Problem{File: s.file, Text: "the file is empty: an export has a line of column names and a row for each employment"}
+		return nil, diagnostic.Problem{File: s.file, Text: "the file is empty: an export has a line of column names and a row for each employment"}
 	case err != nil:
 		var pe *csv.ParseError
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, policy.Problem{File: s.file, Line: s.header, Text: "the line of column names cannot be read: " + err.Error()}
+		return nil, diagnostic.Problem{File: s.file, Line: s.header, Text: "the line of column names cannot be read: " + err.Error()}
 	}
 	line, _ := s.r.FieldPos(0)
 	s.header = line + s.before
 	if len(header) > MostColumns {
-		return nil, policy.Problem{File: s.file, Line: s.header, Text: tooManyColumns(len(header))}
+		return nil, diagnostic.Problem{File: s.file, Line: s.header, Text: tooManyColumns(len(header))}
 	}
 	return append([]string(nil), header...), nil
 }
@@ -342,11 +342,11 @@ func (s *Records) set(row *namedRow, name, value string) {
 func (s *Records) add(file string, row namedRow) error {
 	if row.err != nil {
 		if s.bad++; s.bad > MostProblems {
-			return policy.Problem{File: file, Line: row.line, Text: fmt.Sprintf("more than %d records cannot be read, and nothing of it was: is it an export at all?", MostProblems)}
+			return diagnostic.Problem{File: file, Line: row.line, Text: fmt.Sprintf("more than %d records cannot be read, and nothing of it was: is it an export at all?", MostProblems)}
 		}
 	}
 	if len(s.names) > MostColumns {
-		return policy.Problem{File: file, Line: row.line, Text: tooManyColumns(len(s.names))}
+		return diagnostic.Problem{File: file, Line: row.line, Text: tooManyColumns(len(s.names))}
 	}
 	s.rows = append(s.rows, row)
 	return nil
@@ -384,7 +384,7 @@ func (s *Records) Tab() string { return "" }
 // truncated file adds no records.
 func (s *Records) addJSON(file string, text []byte) error {
 	problem := func(offset int64, format string, args ...any) error {
-		return policy.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Text: fmt.Sprintf(format, args...)}
+		return diagnostic.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Text: fmt.Sprintf(format, args...)}
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 )
 
 // The limits of an unpacked workbook, in bytes. The ZIP format states the size of
@@ -75,7 +75,7 @@ func checkSizes(file string, z *zip.Reader) error {
 		}
 		total += f.UncompressedSize64
 		if f.UncompressedSize64 > most || total > mostUnpacked || len(z.File) > mostParts {
-			return policy.Problem{File: file, Text: fmt.Sprintf("the workbook needs too much room when it is unpacked (at most %d MB, of a part that is no sheet less): is it an export at all? Export it as CSV", mostUnpacked>>20)}
+			return diagnostic.Problem{File: file, Text: fmt.Sprintf("the workbook needs too much room when it is unpacked (at most %d MB, of a part that is no sheet less): is it an export at all? Export it as CSV", mostUnpacked>>20)}
 		}
 	}
 	return nil
@@ -83,7 +83,7 @@ func checkSizes(file string, z *zip.Reader) error {
 
 // broken returns the error for a workbook that cannot be read.
 func broken(file, tab string, why error) error {
-	return policy.Problem{File: file, Sheet: tab, Text: "the workbook cannot be read, and nothing of it was: " + why.Error()}
+	return diagnostic.Problem{File: file, Sheet: tab, Text: "the workbook cannot be read, and nothing of it was: " + why.Error()}
 }
 
 var errNested = errors.New("elements are nested too deep in it")
@@ -128,9 +128,9 @@ func sameName(a, b string) bool {
 // pickTab returns the sheet that Layout names, or the one with the header: the
 // only one, or the one with most of the wanted names. The warning names other
 // sheets that look like it and have rows.
-func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, *policy.Problem, error) {
+func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, *diagnostic.Problem, error) {
 	if len(names) == 0 {
-		return nil, nil, policy.Problem{File: file, Text: "the workbook has no sheet"}
+		return nil, nil, diagnostic.Problem{File: file, Text: "the workbook has no sheet"}
 	}
 	best, err := bestTab(file, names, l, open)
 	if err != nil {
@@ -148,7 +148,7 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 		if i >= 0 {
 			return open(names[i])
 		}
-		return nil, policy.Problem{File: file, Text: fmt.Sprintf("the workbook has no sheet with the name that %s says: it has %d others (behov hr import --show-values lists them)", l.setting("sheet"), len(names)), Value: strings.Join(names, ", ")}
+		return nil, diagnostic.Problem{File: file, Text: fmt.Sprintf("the workbook has no sheet with the name that %s says: it has %d others (behov hr import --show-values lists them)", l.setting("sheet"), len(names)), Value: strings.Join(names, ", ")}
 	}
 	var best *table
 	var second bool
@@ -169,7 +169,7 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 		}
 	}
 	if second {
-		return nil, policy.Problem{File: file, Text: fmt.Sprintf("several of the %d sheets of the workbook may be the export: name it under %s", len(names), l.setting("sheet")), Value: strings.Join(names, ", ")}
+		return nil, diagnostic.Problem{File: file, Text: fmt.Sprintf("several of the %d sheets of the workbook may be the export: name it under %s", len(names), l.setting("sheet")), Value: strings.Join(names, ", ")}
 	}
 	return best, nil
 }
@@ -177,7 +177,7 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 // passedOver warns of the sheets that are not read, have at least three quarters
 // of the wanted columns of the one that is read, and have rows. It ignores a
 // sheet that cannot be read, such as a chart.
-func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) *policy.Problem {
+func passedOver(file string, names []string, read *table, l Layout, open func(name string) (*table, error)) *diagnostic.Problem {
 	want := read.score
 	if l.HeaderRow > 0 { // whose header was not searched
 		want = l.matches(read.header)
@@ -205,7 +205,7 @@ func passedOver(file string, names []string, read *table, l Layout, open func(na
 	if len(others) == 0 {
 		return nil
 	}
-	return &policy.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
+	return &diagnostic.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
 }
 
 // count returns how many rows of a sheet have content.

@@ -12,7 +12,7 @@ import (
 	"github.com/antchfx/xmlquery"
 	"github.com/antchfx/xpath"
 
-	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/diagnostic"
 )
 
 // The limits of an XML record.
@@ -44,7 +44,7 @@ var (
 // entities and reads nothing outside the file.
 func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 	problem := func(line int, format string, args ...any) error {
-		return policy.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
+		return diagnostic.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
 	}
 	if l.Record == "" {
 		return nil, problem(0, "%s is missing: the XPath of a record, as /export/employment", l.setting("record"))
