@@ -17,6 +17,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
 )
@@ -216,7 +217,8 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
-		return server.New(importer, c.Sources, server.Host{Ready: service.Ready, Log: slog.New(handler), TokenRefused: service.TokenRefused})
+		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
+		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim}), err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -168,21 +168,3 @@ func TestHandshakeErrorsAreInTheLog(t *testing.T) {
 		t.Errorf("of a panic the log says:\n%s", text)
 	}
 }
-
-// TestPushThatWaitsTooLongGetsRetryAfter checks that a push waits while other
-// requests change the source's users, and is then told to retry.
-func TestPushThatWaitsTooLongGetsRetryAfter(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for ten seconds")
-	}
-	t.Parallel()
-	s := newService(t)
-	lock, err := s.db.LockWithin(t.Context(), time.Second, "scim idp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Unlock()
-	if status, answer, header := s.send("POST", "/Users", asa); status != http.StatusServiceUnavailable || header.Get("Retry-After") != "1" {
-		t.Errorf("%d %v %v", status, answer, header)
-	}
-}

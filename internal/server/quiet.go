@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// sampler passes on one event of each kind in an interval, and counts the others:
+// Sampler passes on one event of each kind in an interval, and counts the others:
 // events that a client can cause without limit must not fill the log. The kinds
 // are few and constant.
-type sampler struct {
+type Sampler struct {
 	mu   sync.Mutex
 	seen map[string]sample
 }
@@ -25,9 +25,9 @@ type sample struct {
 // sampleEvery is the interval of logged events of a kind.
 const sampleEvery = time.Minute
 
-// allow reports whether an event of the kind is logged now, and how many earlier
+// Allow reports whether an event of the kind is logged now, and how many earlier
 // ones were not.
-func (s *sampler) allow(kind string, now time.Time) (others int, ok bool) {
+func (s *Sampler) Allow(kind string, now time.Time) (others int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -47,7 +47,7 @@ func (s *sampler) allow(kind string, now time.Time) (others int, ok bool) {
 type serverErrors struct {
 	log     *slog.Logger
 	address string
-	sampler sampler
+	sampler Sampler
 }
 
 // errorLog returns a logger for http.Server.ErrorLog. It logs the first message
@@ -63,11 +63,11 @@ func (e *serverErrors) Write(message []byte) (int, error) {
 	case strings.HasPrefix(text, "http: TLS handshake error"):
 		kind = "handshake"
 	case strings.Contains(text, "panic serving"):
-		kind, text = "panic", "a handler panicked" // the value may be personal; recoverPanics logs the stack
+		kind, text = "panic", "a handler panicked" // the value may be personal; Recover logs the stack
 	case strings.HasPrefix(text, "http: Accept error"):
 		kind = "accept"
 	}
-	others, first := e.sampler.allow(kind, time.Now())
+	others, first := e.sampler.Allow(kind, time.Now())
 	level := slog.LevelDebug
 	if first {
 		level = slog.LevelWarn

@@ -1,8 +1,6 @@
-// Package server is behov's HTTP server. Today it serves inbound SCIM 2.0, with
-// which an HR system or another identity platform pushes people.
-//
-// It must never answer an unauthenticated client, never decide anything about
-// access, and never put personal data into a log, an error or a URL.
+// Package server listens: it owns addresses, certificates, limits and probes, and mounts
+// what answers. It must never answer an unauthenticated client with more than whether the
+// process works, and never put personal data into a log.
 package server
 
 import (
@@ -19,43 +17,17 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
-
-	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/hr"
 )
 
-const (
-	scimPath = "/scim/v2"
-	maxBody  = 1 << 20
-)
-
-// Host is the process that runs the handler.
-type Host struct {
-	// Ready returns an error unless the process can work.
-	Ready func(context.Context) error
-	Log   *slog.Logger
-	// TokenRefused, when set, is called for each request whose token is refused,
-	// with the reason (a constant).
-	TokenRefused func(reason string)
-}
-
-// New returns the handler of all endpoints: SCIM at /scim/v2 for the sources with
-// SCIM, /health for liveness probes, and /ready for readiness probes.
-func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Handler, error) {
-	services := map[string]http.Handler{}
-	for name, s := range sources {
-		if !s.SCIM {
-			continue
-		}
-		h, err := newUsers(im, s, host.Log)
-		if err != nil {
-			return nil, fmt.Errorf("source %s: %w", name, err)
-		}
-		services[name] = h
-	}
+// New returns the handler of a process: /health for liveness probes, /ready for readiness
+// probes, which ready answers with an error unless the process can work, and the mounted
+// handlers, by the path below which each answers.
+func New(ready func(context.Context) error, mounts map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(scimPath+"/", &guard{im: im, services: services, host: host})
-	ready := cachedOneSecond(host.Ready)
+	for path, h := range mounts {
+		mux.Handle(path+"/", h)
+	}
+	ready = cachedOneSecond(ready)
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alive\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		// The log has the reason: the answer is public.
@@ -65,7 +37,7 @@ func New(im *hr.Importer, sources map[string]config.Source, host Host) (http.Han
 		}
 		_, _ = io.WriteString(w, "ready\n")
 	})
-	return mux, nil
+	return mux
 }
 
 // cachedOneSecond caches the result of f for one second, as the endpoint is
@@ -99,17 +71,22 @@ func boundDuration(next http.Handler, within time.Duration) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 when a handler panics, and logs the stack.
-func recoverPanics(next http.Handler, log *slog.Logger) http.Handler {
+// Recover calls answer when a handler panics, and logs the stack.
+func Recover(next http.Handler, log *slog.Logger, answer func(http.ResponseWriter)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil { // the value may be personal
 				log.Error("a request panicked", "method", r.Method, "stack", string(debug.Stack()))
-				fail(w, http.StatusInternalServerError, "", "Internal server error.")
+				answer(w)
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// answerPanic answers 500.
+func answerPanic(w http.ResponseWriter) {
+	http.Error(w, "Internal server error.", http.StatusInternalServerError)
 }
 
 // Listener is a listening address that does not serve yet.
@@ -172,7 +149,7 @@ func (l *Listener) Close() error { return l.listener.Close() }
 func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	limits, address := l.Limits, l.Address()
 	listener := netutil.LimitListener(l.listener, limits.Connections)
-	s := &http.Server{Handler: boundDuration(recoverPanics(h, l.log), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
+	s := &http.Server{Handler: boundDuration(Recover(h, l.log, answerPanic), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
 		MaxHeaderBytes: limits.HeaderBytes, ErrorLog: errorLog(l.log, address)}
 	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: l.pair.get}
 	done := make(chan error, 1)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -76,7 +76,7 @@ func serveSCIM(t *testing.T, town *town) (address string) {
 	stop := town.serve(func(s *service.Service) {
 		served = s
 		s.Listen = func(c *config.Config, im *hr.Importer) (http.Handler, error) {
-			return server.New(im, c.Sources, server.Host{Ready: s.Ready, Log: slog.New(slog.DiscardHandler)})
+			return scimserver.New(im, c.Sources, scimserver.Host{Log: slog.New(slog.DiscardHandler)})
 		}
 	})
 	web := httptest.NewServer(served)

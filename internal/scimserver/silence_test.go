@@ -1,4 +1,4 @@
-package server_test
+package scimserver_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/scimserver"
 )
 
 const deactivate = `{"op": "replace", "path": "active", "value": false}`
@@ -81,7 +81,7 @@ func TestOmittedActiveLeavesAnActiveUserActive(t *testing.T) {
 // extension changes neither the start date nor anything else in it.
 func TestPutWithoutAnExtensionKeepsIt(t *testing.T) {
 	own := `,
-	"` + server.EmploymentURN + `": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`
+	"` + scimserver.EmploymentURN + `": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`
 	const department = `,
 	"` + enterprise + `": {"department": "school", "employeeNumber": "1001"}`
 	s := newService(t)
@@ -94,7 +94,7 @@ func TestPutWithoutAnExtensionKeepsIt(t *testing.T) {
 	for name, body := range map[string]string{
 		"without ours":                            without(t, own),
 		"without either":                          without(t, own, department),
-		"with ours as null":                       strings.Replace(asa, own, `, "`+server.EmploymentURN+`": null`, 1),
+		"with ours as null":                       strings.Replace(asa, own, `, "`+scimserver.EmploymentURN+`": null`, 1),
 		"with ours, but not the start":            strings.Replace(asa, `"startDate": "2026-01-01", `, "", 1),
 		"with the start as null, and unprotected": strings.Replace(asa, `"startDate": "2026-01-01"`, `"startDate": null, "protected": null`, 1),
 	} {
@@ -106,7 +106,7 @@ func TestPutWithoutAnExtensionKeepsIt(t *testing.T) {
 			t.Errorf("%s: it runs already: %s", name, got)
 		}
 	}
-	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "remove", "path": "`+server.EmploymentURN+`:startDate"}`))
+	s.must(http.StatusOK, "PATCH", path, patch(`{"op": "remove", "path": "`+scimserver.EmploymentURN+`:startDate"}`))
 	if got := s.people(today); strings.Contains(got, "[") {
 		t.Errorf("the start removed: it runs already: %s", got)
 	}
@@ -154,8 +154,8 @@ func TestUnknownAttributesDoNotLoseADeactivation(t *testing.T) {
 		"an unknown extension, in a value":        patch(`{"op": "replace", "value": {"active": false, "` + strange + `": {"shoeSize": 43}}}`),
 		"an unknown extension, by path in one":    patch(`{"op": "replace", "value": {"active": false, "` + strange + `:shoeSize": 43}}`),
 		"removed from an unknown extension":       patch(`{"op": "remove", "path": "` + strange + `:sizes[type eq \"shoe\"].value"}, ` + deactivate),
-		"unknown in behov's own":                  patch(`{"op": "add", "path": "` + server.EmploymentURN + `:shoeSize", "value": "43"}, ` + deactivate),
-		"unknown in behov's own, in a value":      patch(`{"op": "replace", "value": {"active": false, "` + server.EmploymentURN + `": {"shoeSize": 43, "jobCode": "2"}}}`),
+		"unknown in behov's own":                  patch(`{"op": "add", "path": "` + scimserver.EmploymentURN + `:shoeSize", "value": "43"}, ` + deactivate),
+		"unknown in behov's own, in a value":      patch(`{"op": "replace", "value": {"active": false, "` + scimserver.EmploymentURN + `": {"shoeSize": 43, "jobCode": "2"}}}`),
 		"unknown in the enterprise extension":     patch(`{"op": "add", "path": "` + enterprise + `:shoeSize", "value": "43"}, ` + deactivate),
 		"the enterprise extension, whole":         patch(`{"op": "replace", "path": "` + enterprise + `", "value": {"shoeSize": 43, "department": "library"}}, ` + deactivate),
 		"unknown below what is known":             patch(`{"op": "add", "path": "name.shoeSize", "value": "43"}, ` + deactivate),
@@ -256,7 +256,7 @@ func TestRefusedDeactivationIsRecorded(t *testing.T) {
 // report.
 func TestBadValueDoesNotDelayADeactivation(t *testing.T) {
 	own := func(name, value string) string {
-		return patch(`{"op": "replace", "path": "` + server.EmploymentURN + `:` + name + `", "value": "` + value + `"}, {"op": "replace", "path": "title", "value": "Head"}, ` + deactivate)
+		return patch(`{"op": "replace", "path": "` + scimserver.EmploymentURN + `:` + name + `", "value": "` + value + `"}, {"op": "replace", "path": "title", "value": "Head"}, ` + deactivate)
 	}
 	for name, c := range map[string]struct{ body, ignored string }{
 		"percent":           {own("percent", "150"), "percent"},
@@ -308,7 +308,7 @@ func TestBadValueDoesNotDelayADeactivation(t *testing.T) {
 func TestBadValueWithoutADeactivationIsRefused(t *testing.T) {
 	s := newService(t)
 	path := "/Users/" + s.push(asa)
-	bad := `{"op": "replace", "path": "` + server.EmploymentURN + `:percent", "value": "150"}`
+	bad := `{"op": "replace", "path": "` + scimserver.EmploymentURN + `:percent", "value": "150"}`
 	s.must(http.StatusBadRequest, "PATCH", path, patch(bad))
 	s.must(http.StatusOK, "PATCH", path, patch(strings.Replace(bad, `"150"`, "50.5", 1))) // a number is valid
 	if got := s.people(today); !strings.Contains(got, " 50.5 ") {

@@ -1,4 +1,4 @@
-package server
+package scimserver
 
 import (
 	"context"
@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/scimtype"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -38,7 +39,7 @@ type users struct {
 	lastStamp time.Time     // the newest stamp
 
 	scans   scans
-	sampler sampler
+	sampler server.Sampler
 }
 
 // lockTimeout is how long a request waits for earlier ones.
@@ -146,7 +147,7 @@ func (u *users) checkCreationRate(r *http.Request, now time.Time) error {
 	if made < most {
 		return nil
 	}
-	if others, ok := u.sampler.allow("new people", time.Now()); ok {
+	if others, ok := u.sampler.Allow("new people", time.Now()); ok {
 		u.log.Warn("new users are refused: the source has reached new_people_per_hour", "source", u.source.Name, "limit", most, "not_logged_before", others)
 	}
 	why := fmt.Sprintf("%d new users were pushed within the last hour, which is the maximum (new_people_per_hour): try again later.", made)

@@ -1,10 +1,11 @@
-package server_test
+package scimserver_test
 
 import (
 	"fmt"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestTwoServers checks that nothing is lost of what is pushed to two processes
@@ -32,5 +33,23 @@ func TestTwoServers(t *testing.T) {
 	_, now, _ := other.send(http.MethodGet, "/Users/"+user["id"].(string), "")
 	if numbers, _ := now["phoneNumbers"].([]any); len(numbers) != 2*each {
 		t.Errorf("%d numbers of %d: %v", len(numbers), 2*each, now)
+	}
+}
+
+// TestPushThatWaitsTooLongGetsRetryAfter checks that a push waits while other
+// requests change the source's users, and is then told to retry.
+func TestPushThatWaitsTooLongGetsRetryAfter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for ten seconds")
+	}
+	t.Parallel()
+	s := newService(t)
+	lock, err := s.db.LockWithin(t.Context(), time.Second, "scim idp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	if status, answer, header := s.send("POST", "/Users", asa); status != http.StatusServiceUnavailable || header.Get("Retry-After") != "1" {
+		t.Errorf("%d %v %v", status, answer, header)
 	}
 }

@@ -1,4 +1,4 @@
-package server_test
+package scimserver_test
 
 import (
 	"regexp"

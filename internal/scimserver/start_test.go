@@ -1,11 +1,11 @@
-package server_test
+package scimserver_test
 
 import (
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -17,7 +17,7 @@ func TestPushedStartInTheFutureIsHeld(t *testing.T) {
 	s := newService(t)
 	id := s.push(asa)
 	before := s.people("2026-11-25")
-	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "value": {"`+server.EmploymentURN+`": {"startDate": "2027-02-01"}}}`))
+	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "replace", "value": {"`+scimserver.EmploymentURN+`": {"startDate": "2027-02-01"}}}`))
 	if got := s.people("2026-11-25"); got != before {
 		t.Errorf("it is %s, and was %s", got, before)
 	}

@@ -1,4 +1,4 @@
-package server_test
+package scimserver_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/scimserver"
 )
 
 // TestDeactivatedUserIsReactivated checks that a POST of a deactivated user is
@@ -29,7 +29,7 @@ func TestDeactivatedUserIsReactivated(t *testing.T) {
 		"with an employment":      {strings.Replace(asa, `"startDate": "2026-01-01"`, `"startDate": "2026-11-25", "employmentId": "E2"`, 1), "[E2 school", "[1001 school"},
 		"without active":          {strings.Replace(silent, `"active": true,`, "", 1), "[1001-2026-11-25 school", "[1001 school"},
 		"by a client without our URN": {without(t, `,
-	"`+server.EmploymentURN+`": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`), "[1001-2026-11-25 school", "[1001 school"},
+	"`+scimserver.EmploymentURN+`": {"startDate": "2026-01-01", "jobCode": "1", "percent": "75", "cost_centre": "10", "nationalId": "19700101-0011"}`), "[1001-2026-11-25 school", "[1001 school"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +241,7 @@ func TestPatchForms(t *testing.T) {
 		{"null in an object", `{"op": "replace", "path": "name", "value": {"middleName": "M"}}, {"op": "replace", "path": "name", "value": {"middleName": null}}`, "name.middleName", ""},
 		{"null in an object without a path", `{"op": "add", "path": "name.middleName", "value": "M"}, {"op": "replace", "value": {"name": {"middleName": null, "honorificPrefix": "Dr"}}}`, "name.middleName", ""},
 		{"and the rest of it", `{"op": "replace", "value": {"name": {"middleName": null, "honorificPrefix": "Dr"}}}`, "name.honorificPrefix", "Dr"},
-		{"null of an extension", `{"op": "replace", "value": {"` + server.EmploymentURN + `": {"jobCode": null}}}`, server.EmploymentURN + ".jobCode", ""},
+		{"null of an extension", `{"op": "replace", "value": {"` + scimserver.EmploymentURN + `": {"jobCode": null}}}`, scimserver.EmploymentURN + ".jobCode", ""},
 		{"null manager", `{"op": "add", "path": "` + enterprise + `:manager", "value": "boss"}, {"op": "replace", "path": "` + enterprise + `:manager", "value": {"value": null}}`, enterprise + ".manager", ""},
 		{"an empty list", `{"op": "replace", "path": "emails", "value": []}`, "emails", ""},
 		{"a list of one manager", `{"op": "add", "path": "` + enterprise + `:manager", "value": [{"value": "boss"}]}`, enterprise + ".manager.value", "boss"},
@@ -399,8 +399,8 @@ func TestAttributesAreSelected(t *testing.T) {
 		"attributes=" + enterprise + ":department":                 `{"` + enterprise + `":{"department":"school"}}`,
 		"attributes=shoeSize":                                      `{}`,
 		"attributes=meta.resourceType":                             `{"meta":{"resourceType":"User"}}`,
-		"excludedAttributes=meta,emails,id,schemas,name.givenName": `{"active":true,"externalId":"1001","name":{"familyName":"Ek"},"title":"Teacher","` + server.EmploymentURN + `":{"cost_centre":"10","jobCode":"1","nationalId":"19700101-0011","percent":"75","startDate":"2026-01-01"},"` + enterprise + `":{"department":"school","employeeNumber":"1001"},"userName":"asa.ek@example.org"}`,
-		"excludedAttributes=meta,emails.primary,emails.value,emails.type,name,active,title,externalId," + server.EmploymentURN + "," + enterprise + ":department": `{"` + enterprise + `":{"employeeNumber":"1001"},"userName":"asa.ek@example.org"}`,
+		"excludedAttributes=meta,emails,id,schemas,name.givenName": `{"active":true,"externalId":"1001","name":{"familyName":"Ek"},"title":"Teacher","` + scimserver.EmploymentURN + `":{"cost_centre":"10","jobCode":"1","nationalId":"19700101-0011","percent":"75","startDate":"2026-01-01"},"` + enterprise + `":{"department":"school","employeeNumber":"1001"},"userName":"asa.ek@example.org"}`,
+		"excludedAttributes=meta,emails.primary,emails.value,emails.type,name,active,title,externalId," + scimserver.EmploymentURN + "," + enterprise + ":department": `{"` + enterprise + `":{"employeeNumber":"1001"},"userName":"asa.ek@example.org"}`,
 	} {
 		for _, path := range []string{"/Users", "/Users/" + id} {
 			if got := keys("GET", path+"?"+query, ""); !sameJSON(got, want) {
@@ -412,7 +412,7 @@ func TestAttributesAreSelected(t *testing.T) {
 		t.Error(got)
 	}
 	// RFC 7643 §3: schemas lists those of the present attributes.
-	for query, want := range map[string]string{"": core + " " + enterprise + " " + server.EmploymentURN, "attributes=" + enterprise: core + " " + enterprise, "attributes=title": core} {
+	for query, want := range map[string]string{"": core + " " + enterprise + " " + scimserver.EmploymentURN, "attributes=" + enterprise: core + " " + enterprise, "attributes=title": core} {
 		list, _ := s.must(http.StatusOK, "GET", "/Users/"+id+"?"+query, "")["schemas"].([]any)
 		if got := strings.Trim(fmt.Sprint(list), "[]"); got != want {
 			t.Errorf("%s: schemas %s", query, got)
@@ -508,7 +508,7 @@ func TestDiscoveryIsAccurate(t *testing.T) {
 	// not.
 	s.must(http.StatusBadRequest, "POST", "/Users", `{"schemas": ["`+core+`"], "userName": "x"}`)
 	s.must(http.StatusCreated, "POST", "/Users", `{"schemas": ["`+core+`"], "userName": "x", "name": {"givenName": "A", "familyName": "B"}}`)
-	for _, path := range []string{"/ServiceProviderConfig", "/Schemas", "/Schemas/" + server.EmploymentURN, "/ResourceTypes", "/ResourceTypes/User"} {
+	for _, path := range []string{"/ServiceProviderConfig", "/Schemas", "/Schemas/" + scimserver.EmploymentURN, "/ResourceTypes", "/ResourceTypes/User"} {
 		raw, err := json.Marshal(s.must(http.StatusOK, "GET", path, ""))
 		if err != nil {
 			t.Fatal(err)

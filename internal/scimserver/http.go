@@ -1,4 +1,4 @@
-package server
+package scimserver
 
 import (
 	"bytes"
@@ -87,7 +87,7 @@ func baseOf(r *http.Request) string {
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		scheme = "https://"
 	}
-	return scheme + r.Host + scimPath
+	return scheme + r.Host + Path
 }
 
 // complete completes a resource, or those of a list, and returns the location of

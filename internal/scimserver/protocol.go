@@ -1,4 +1,4 @@
-package server
+package scimserver
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func exchangeOf(r *http.Request) *exchange {
 // attribute selection (§3.9).
 func (u *users) protocol(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := strings.TrimPrefix(r.URL.Path, scimPath)
+		path := strings.TrimPrefix(r.URL.Path, Path)
 		if isGroups(path) {
 			fail(w, http.StatusNotFound, "", groupsNotServed)
 			return

@@ -1,4 +1,4 @@
-package server
+package scimserver
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -19,7 +20,7 @@ type guard struct {
 	im       *hr.Importer
 	services map[string]http.Handler // by source
 	host     Host
-	sampler  sampler
+	sampler  server.Sampler
 }
 
 // The reasons for refusing a token, besides those of the store.
@@ -62,7 +63,7 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, t store.Token, wh
 	if g.host.TokenRefused != nil {
 		g.host.TokenRefused(why)
 	}
-	if others, ok := g.sampler.allow(why, time.Now()); ok {
+	if others, ok := g.sampler.Allow(why, time.Now()); ok {
 		remote, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
 			remote = r.RemoteAddr
