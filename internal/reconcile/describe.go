@@ -121,7 +121,10 @@ func (e *Engine) checkUnits(p identity.Person, day identity.Date) error {
 		return nil
 	}
 	tree := e.Config.Rules.Units.On(day)
-	for _, employment := range p.Active(day) {
+	for _, employment := range p.Employments {
+		if !employment.ActiveOn(day) {
+			continue
+		}
 		unit := tree.Current(employment.On(day).Unit)
 		switch {
 		case unit == "" || tree.Has(unit):
