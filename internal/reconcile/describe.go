@@ -180,12 +180,13 @@ func (e *Engine) claimants(w *inputs, t int) iter.Seq[plan.Person] {
 func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *naming) (map[identity.PersonID]chosen, error) {
 	c := w.targetConfigs[t]
 	all := map[identity.PersonID]chosen{}
+	currentNames, err := names.currentNames(ctx, w.people)
+	if err != nil {
+		return nil, err
+	}
 	for range maxRounds {
-		for _, p := range w.people {
-			current, err := names.current(ctx, p.ID)
-			if err != nil {
-				return nil, err
-			}
+		for i, p := range w.people {
+			current := currentNames[i]
 			if current != "" && !c.Account.Rename {
 				continue
 			}
