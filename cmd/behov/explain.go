@@ -196,7 +196,7 @@ func (x explainer) heading() {
 			}
 		}
 	}
-	if len(x.p.Active(x.day)) == 0 {
+	if !x.p.IsActive(x.day) {
 		x.printf("  No employment runs, so the rules give nothing.\n")
 	}
 }

@@ -185,9 +185,10 @@ func ranged(e *ldap.Entry, attribute string) (values []string, next string) {
 
 func (m *groupMembers) emit(values []string) error {
 	s := m.session
+	placeholders := s.placeholders(m.dn)
 	for _, value := range values {
 		key := s.memberKey(value)
-		if !s.membersAreNames() && s.isPlaceholder(key, m.dn) {
+		if !s.membersAreNames() && slices.Contains(placeholders, key) {
 			continue
 		}
 		id, ours := m.ids[key]
@@ -257,10 +258,10 @@ func (v *server) placeholder(groupDN string) string {
 	return groupDN
 }
 
-// isPlaceholder reports whether a folded member is a placeholder. Some tools
-// write the empty DN.
-func (v *server) isPlaceholder(folded, groupDN string) bool {
-	return folded == "" || folded == foldDN(v.placeholder(groupDN)) || folded == foldDN(groupDN)
+// placeholders returns the members of a group, folded, that are placeholders. Some
+// tools write the empty DN.
+func (v *server) placeholders(groupDN string) []string {
+	return []string{"", foldDN(v.placeholder(groupDN)), foldDN(groupDN)}
 }
 
 // findGroup returns the DN of an entitlement, or "" and why there is none.

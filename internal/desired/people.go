@@ -38,11 +38,16 @@ func NewPeople(c *config.Config, day identity.Date) *People {
 
 // Person returns one of the people by ID.
 func (d *People) Person(id identity.PersonID) (identity.Person, bool) {
-	i, found := slices.BinarySearchFunc(d.All, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
+	i, found := d.Place(id)
 	if !found {
 		return identity.Person{}, false
 	}
 	return d.All[i], true
+}
+
+// Place returns where a person stands in All.
+func (d *People) Place(id identity.PersonID) (int, bool) {
+	return slices.BinarySearchFunc(d.All, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
 }
 
 // RecordHeldError says that a person gets nothing until it is decided whose record it is.
@@ -108,7 +113,10 @@ func (d *People) checkUnits(p identity.Person, day identity.Date) error {
 		return nil
 	}
 	tree := d.Config.Rules.Units.On(day)
-	for _, employment := range p.Active(day) {
+	for _, employment := range p.Employments {
+		if !employment.ActiveOn(day) {
+			continue
+		}
 		unit := tree.Current(employment.On(day).Unit)
 		switch {
 		case unit == "" || tree.Has(unit):

@@ -92,7 +92,7 @@ func (d *People) contractWarnings(p identity.Person, source config.Source, day i
 // for a person who stays.
 func leaves(p identity.Person, day, soon identity.Date) identity.Date {
 	for _, turn := range p.ChangeDates(day, soon.AddDays(1)) {
-		if len(p.Active(turn)) == 0 {
+		if !p.IsActive(turn) {
 			return turn.AddDays(-1)
 		}
 	}

@@ -25,7 +25,7 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 	}
 	seen := map[PersonID]bool{}
 	for {
-		if len(p.Active(day)) > 0 {
+		if p.IsActive(day) {
 			return p, "", nil
 		}
 		if next, coming := p.NextStart(day); coming && until == "" && next <= e.Start {

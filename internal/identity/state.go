@@ -74,15 +74,17 @@ type Stage struct {
 // StageOf derives a person's state on a day from their employments. A legal
 // hold keeps everything that would be deleted.
 func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
-	active := p.Active(day)
-	leave := 0
-	for _, e := range active {
-		leave += truth(e.OnLeave(day))
+	active, leave := 0, 0
+	for _, e := range p.Employments {
+		if e.ActiveOn(day) {
+			active++
+			leave += truth(e.OnLeave(day))
+		}
 	}
 	switch {
-	case len(active) > 0 && leave == len(active):
+	case active > 0 && leave == active:
 		return Stage{State: OnLeave, Why: "on leave from every employment that runs"}
-	case len(active) > 0:
+	case active > 0:
 		return Stage{State: Working, Why: "an employment runs"}
 	}
 	next, coming := p.NextStart(day)

@@ -321,7 +321,7 @@ func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.G
 		b.managers[p.Accounts[b.t.Name].Manager]++
 	}
 	if usable && a.Enabled {
-		b.noteAdoption(p.ID, AccountAccess, why)
+		b.noteAdoption(p.ID, AccountAccess, func() string { return why })
 	}
 	n := len(b.steps)
 	b.planMemberships(p, grants, a, wanted, why)
@@ -467,10 +467,11 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 // NameAttribute stands for the login name among a step's attributes.
 const NameAttribute = "login name"
 
-// noteAdoption notes access that is there and that behov did not give.
-func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, reason string) {
+// noteAdoption notes access that is there and that behov did not give. It calls reason
+// only then.
+func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, reason func() string) {
 	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
-		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason})
+		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason()})
 	}
 }
 

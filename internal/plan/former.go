@@ -49,7 +49,7 @@ func (b *builder) has(e policy.Entitlement, person identity.PersonID, accountID 
 func (b *builder) planMember(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, member bool, former []string) {
 	var dependsOn []string
 	if member {
-		b.noteAdoption(person, e.ID, policy.Reasons(g.Reasons))
+		b.noteAdoption(person, e.ID, func() string { return policy.Reasons(g.Reasons) })
 	} else {
 		n := len(b.steps)
 		b.planAddMember(person, e, g, accountID, nil)

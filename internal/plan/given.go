@@ -58,6 +58,9 @@ func (g *Given) All() iter.Seq[Access] {
 
 func (g *Given) find(a Access) (int, bool) {
 	return find(g.rows, func(row given) int {
-		return cmp.Or(cmp.Compare(row.person, a.Person), cmp.Compare(g.entitlements.names[row.entitlement], string(a.Entitlement)))
+		if c := cmp.Compare(row.person, a.Person); c != 0 {
+			return c
+		}
+		return cmp.Compare(g.entitlements.names[row.entitlement], string(a.Entitlement))
 	})
 }

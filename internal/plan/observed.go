@@ -118,29 +118,40 @@ func (o *Observed) pack(a connectors.Account) packed {
 func (o *Observed) account(i int32) connectors.Account {
 	p := o.accounts[i]
 	a := connectors.Account{ID: p.id, Anchor: p.anchor, Name: p.name, Enabled: p.enabled, MasteredExternally: p.elsewhere, Attributes: map[string][]string{}}
-	rest := p.attributes
-	next := func() int {
-		n, shift := uint64(0), 0
-		for i := range len(rest) {
-			n |= uint64(rest[i]&0x7f) << shift
-			shift += 7
-			if rest[i] < 0x80 {
-				rest = rest[i+1:]
-				break
-			}
-		}
-		return int(n)
-	}
-	for rest != "" {
-		name := o.attributes.names[next()]
-		values := make([]string, next())
-		for i := range values {
-			n := next()
-			values[i], rest = rest[:n], rest[n:]
-		}
+	for name, values := range o.unpack(p) {
 		a.Attributes[name] = values
 	}
 	return a
+}
+
+// unpack returns the attributes of an account with their values, sorted by name.
+func (o *Observed) unpack(p packed) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		rest := p.attributes
+		next := func() int {
+			n, shift := uint64(0), 0
+			for i := range len(rest) {
+				n |= uint64(rest[i]&0x7f) << shift
+				shift += 7
+				if rest[i] < 0x80 {
+					rest = rest[i+1:]
+					break
+				}
+			}
+			return int(n)
+		}
+		for rest != "" {
+			name := o.attributes.names[next()]
+			values := make([]string, next())
+			for i := range values {
+				n := next()
+				values[i], rest = rest[:n], rest[n:]
+			}
+			if !yield(name, values) {
+				return
+			}
+		}
+	}
 }
 
 // Entitlement implements connectors.Sink.
@@ -270,16 +281,15 @@ func (o *Observed) digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "complete=%t\n", o.Completeness.Complete)
 	var line []byte
-	for i := range o.accounts {
-		a := o.account(int32(i))
-		line = strconv.AppendQuote(append(line[:0], "a "...), a.ID)
-		line = strconv.AppendQuote(append(line, ' '), a.Anchor)
-		line = strconv.AppendQuote(append(line, ' '), a.Name)
-		line = strconv.AppendBool(append(line, ' '), a.Enabled)
-		line = append(strconv.AppendBool(append(line, ' '), a.MasteredExternally), '\n')
-		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
+	for i, p := range o.accounts {
+		line = strconv.AppendQuote(append(line[:0], "a "...), p.id)
+		line = strconv.AppendQuote(append(line, ' '), p.anchor)
+		line = strconv.AppendQuote(append(line, ' '), p.name)
+		line = strconv.AppendBool(append(line, ' '), p.enabled)
+		line = append(strconv.AppendBool(append(line, ' '), p.elsewhere), '\n')
+		for name, values := range o.unpack(p) {
 			line = append(strconv.AppendQuote(append(line, ' '), name), " ["...)
-			for n, value := range sorted(a.Attributes[name]) {
+			for n, value := range sorted(values) {
 				if n > 0 {
 					line = append(line, ' ')
 				}

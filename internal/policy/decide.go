@@ -130,7 +130,7 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 	for i, s := range united {
 		grants = append(grants, r.gate(r.Catalogue.Entitlements[i], s.allow, s.deny, facts))
 	}
-	if len(p.Active(day)) > 0 {
+	if p.IsActive(day) {
 		given := map[int]bool{}
 		for i := range united {
 			given[i] = true

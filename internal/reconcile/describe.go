@@ -81,12 +81,13 @@ func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *naming) (map[identity.PersonID]desired.Name, error) {
 	c := w.targetConfigs[t]
 	all := map[identity.PersonID]desired.Name{}
+	currentNames, err := names.currentNames(ctx, w.people.All)
+	if err != nil {
+		return nil, err
+	}
 	for range maxRounds {
-		for _, p := range w.people.All {
-			current, err := names.current(ctx, p.ID)
-			if err != nil {
-				return nil, err
-			}
+		for i, p := range w.people.All {
+			current := currentNames[i]
 			if current != "" && !c.Account.Rename {
 				continue
 			}

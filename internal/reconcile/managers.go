@@ -30,7 +30,7 @@ func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identit
 			return nil, err
 		}
 		main, ok := p.Main(day, c.Main)
-		if !ok || len(p.Active(day)) == 0 {
+		if !ok || !p.IsActive(day) {
 			continue
 		}
 		if key := main.On(max(day, main.Start)).ManagerKey; key != "" {

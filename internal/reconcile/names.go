@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
@@ -38,20 +41,44 @@ func (e *Engine) newNaming(ctx context.Context, w *inputs, t plan.Target, how co
 	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, elsewhere: map[string]bool{}, asked: map[string]bool{}, fresh: map[identity.PersonID]string{}}, err
 }
 
-// current returns the name that the person's account has, empty without one.
-func (n *naming) current(ctx context.Context, person identity.PersonID) (string, error) {
+// currentNames returns the name that each person's account has, empty without one. It
+// looks at several people at once: each name is hashed to find it in the register.
+func (n *naming) currentNames(ctx context.Context, people []identity.Person) ([]string, error) {
+	names, fresh := make([]string, len(people)), make([]bool, len(people))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	const chunk = 250
+	for from := 0; from < len(people); from += chunk {
+		g.Go(func() (err error) {
+			for i := from; i < min(from+chunk, len(people)) && err == nil; i++ {
+				names[i], fresh[i], err = n.current(ctx, people[i].ID)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, p := range people {
+		if fresh[i] {
+			n.fresh[p.ID] = names[i]
+		}
+	}
+	return names, nil
+}
+
+// current returns the name that the person's account has, empty without one, and
+// whether the register does not know it yet.
+func (n *naming) current(ctx context.Context, person identity.PersonID) (name string, fresh bool, err error) {
 	if n.target.Observed == nil {
-		return "", nil
+		return "", false, nil
 	}
 	name, seen := n.target.OwnName(person)
 	if !seen {
-		return "", nil
+		return "", false, nil
 	}
 	owner, err := n.names.Owner(ctx, name)
-	if err == nil && owner == "" {
-		n.fresh[person] = name
-	}
-	return name, err
+	return name, err == nil && owner == "", err
 }
 
 // choose returns the name of the person's account: the one it has, or the one

@@ -398,12 +398,13 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		}
 		person, recorded = id, recorded[:0]
 	}
+	id := w.sharedIDs()
 	for access, err := range e.DB.ActiveAccess(ctx, t.Name, w.subset) {
 		if err != nil {
 			return nil, err
 		}
 		if access.Person != person {
-			next(string(w.id(access.Person)))
+			next(string(id(access.Person)))
 		}
 		recorded = append(recorded, access)
 	}

@@ -252,12 +252,14 @@ func (e *Engine) readBound(ctx context.Context, w *inputs, target string) (bound
 	if err != nil {
 		return bound, err
 	}
+	id := w.sharedIDs()
 	for a, err := range e.DB.EachAccount(ctx, target, w.concerned()) {
 		if err != nil {
 			return bound, err
 		}
-		bound.Bind(w.id(a.Person), a.Native)
-		bound.SetRecord(w.id(a.Person), e.knownAccount(a, restored))
+		person := id(a.Person)
+		bound.Bind(person, a.Native)
+		bound.SetRecord(person, e.knownAccount(a, restored))
 	}
 	return bound, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,7 +82,9 @@ type employmentRow struct {
 
 const employmentColumns = `id, person_id, source, key, person_key, start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, withdrawn_from`
 
-func (r employmentRow) employment() (identity.Employment, error) {
+// employment decodes the row. Many employments have the same terms, so decoded keeps
+// them by their text, for the rows of one read.
+func (r employmentRow) employment(decoded map[string][]identity.Terms) (identity.Employment, error) {
 	e := identity.Employment{
 		ID: identity.EmploymentID(r.ID), Key: identity.SourceKey{Source: r.Source, Key: r.Key}, PersonKey: r.PersonKey, Withdrawn: identity.Date(r.Withdrawn),
 		EmploymentFacts: identity.EmploymentFacts{Start: identity.Date(r.Start), End: identity.Date(r.End), StatedEnd: identity.Date(r.EndSaid), SponsorKey: r.SponsorKey, Stamp: r.Stamp},
@@ -91,10 +94,17 @@ func (r employmentRow) employment() (identity.Employment, error) {
 			return e, fmt.Errorf("leaves of employment %s: %w", r.ID, err)
 		}
 	}
-	if err := json.Unmarshal([]byte(r.Terms), &e.Terms); err != nil {
-		return e, fmt.Errorf("terms of employment %s: %w", r.ID, err)
+	terms, ok := decoded[r.Terms]
+	if !ok {
+		if err := json.Unmarshal([]byte(r.Terms), &terms); err != nil {
+			return e, fmt.Errorf("terms of employment %s: %w", r.ID, err)
+		}
+		decoded[r.Terms] = terms
 	}
-	e.Terms = slices.Clone(e.Terms) // JSON leaves room for four, and most have one
+	e.Terms = slices.Clone(terms)
+	for i := range e.Terms {
+		e.Terms[i].Attributes = maps.Clone(e.Terms[i].Attributes)
+	}
 	return e, nil
 }
 
@@ -215,14 +225,14 @@ func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args 
 			return nil, err
 		}
 	}
-	people := make([]identity.Person, len(rows))
+	people, decoded := make([]identity.Person, len(rows)), map[string][]identity.Terms{}
 	for i, r := range rows {
 		p := r.person()
 		for ; len(keys) > 0 && keys[0].Person == r.ID; keys = keys[1:] {
 			p.Keys = append(p.Keys, identity.Record{SourceKey: identity.SourceKey{Source: keys[0].Source, Key: keys[0].Key}})
 		}
 		for ; len(employments) > 0 && employments[0].Person == r.ID; employments = employments[1:] {
-			e, err := employments[0].employment()
+			e, err := employments[0].employment(decoded)
 			if err != nil {
 				return nil, err
 			}

@@ -145,6 +145,28 @@ func TestProjectionIsTheFold(t *testing.T) {
 	})
 }
 
+// TestEqualTermsAreNotShared: a caller that changes the terms of a person changes no
+// other person's, though terms of one text are decoded once.
+func TestEqualTermsAreNotShared(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RecordEvents(t.Context(), "import", nil, append(hire(1), hire(2)...))
+		})
+		var terms [][]identity.Terms
+		for p, err := range db.People(t.Context(), store.AllPeople) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			terms = append(terms, p.Employments[0].Terms)
+		}
+		want := hire(2)[1].EmploymentFacts.Terms
+		terms[0][0].Unit, terms[0][0].Attributes["cost_centre"] = "changed", "changed"
+		if !reflect.DeepEqual(terms[1], want) {
+			t.Errorf("the terms of another person are now %+v", terms[1])
+		}
+	})
+}
+
 func TestLoginsAreNeverGivenTwice(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		var got []string
