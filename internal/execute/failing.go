@@ -70,7 +70,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		}
 	}
 	for due, people := range again {
-		tx.Enqueue(queue.People{People: people, Target: r.target.Name, At: time.Now().Add(due.Sub(at))})
+		tx.Enqueue(queue.People{People: people, Target: r.target.Name, After: due.Sub(at)})
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 	}
 	if f.State == store.Trying {
 		f.State = store.Parked
-		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, At: time.Now().Add(parkedTogether)})
+		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, After: parkedTogether})
 		tx.Audit(audit.Record{At: at, Actor: r.Actor, Action: audit.StepParked, Person: string(a.step.Person), Target: a.step.Target, Entitlement: string(a.step.Entitlement),
 			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s failed %d times and is parked until an operator decides: %s", f.Key, f.Tries, detail)})
 	}

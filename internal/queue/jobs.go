@@ -39,6 +39,15 @@ var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.Job
 // once makes jobs with the same arguments one as long as it is not done.
 var once = river.UniqueOpts{ByArgs: true, ByState: unfinished}
 
+// due returns when a job is due that is inserted now, by the clock that River has; the zero
+// time for at once.
+func due(after time.Duration) time.Time {
+	if after <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(after)
+}
+
 // People reconciles some people, in a target or in all.
 type People struct {
 	People []string `json:"people"`
@@ -50,14 +59,14 @@ type People struct {
 	// did not answer.
 	Asked bool `json:"asked,omitempty"`
 	// Try counts how often reconciling them failed, and not how often it was put
-	// off; At is when it is due, when not at once.
-	Try int       `json:"try,omitempty"`
-	At  time.Time `json:"-"`
+	// off; After is how long after its insertion the job is due.
+	Try   int           `json:"try,omitempty"`
+	After time.Duration `json:"-"`
 }
 
-// In is the job once more, for one target and another time.
-func (j People) In(target string, at time.Time) People {
-	j.Target, j.At, j.Asked = target, at, false
+// In is the job once more, for one target and after a time.
+func (j People) In(target string, after time.Duration) People {
+	j.Target, j.After, j.Asked = target, after, false
 	return j
 }
 
@@ -70,7 +79,7 @@ func (j People) InsertOpts() river.InsertOpts {
 	if j.Target != "" {
 		queue = OfTarget(j.Target)
 	}
-	return river.InsertOpts{Queue: queue, ScheduledAt: j.At}
+	return river.InsertOpts{Queue: queue, ScheduledAt: due(j.After)}
 }
 
 // Run reconciles everyone, in a target, or in each by itself.
@@ -88,9 +97,9 @@ type Run struct {
 	Last int64         `json:"last,omitempty"`
 	// Events and Decisions, when set, are what it is about: a run that knew of
 	// them has done it.
-	Events    int64     `json:"events,omitempty"`
-	Decisions int64     `json:"decisions,omitempty"`
-	At        time.Time `json:"-"`
+	Events    int64         `json:"events,omitempty"`
+	Decisions int64         `json:"decisions,omitempty"`
+	After     time.Duration `json:"-"` // as People.After
 }
 
 // Kind implements river.JobArgs.
@@ -102,7 +111,7 @@ func (j Run) InsertOpts() river.InsertOpts {
 	if j.Target != "" {
 		queue = OfTarget(j.Target)
 	}
-	return river.InsertOpts{Queue: queue, ScheduledAt: j.At, UniqueOpts: once}
+	return river.InsertOpts{Queue: queue, ScheduledAt: due(j.After), UniqueOpts: once}
 }
 
 // Pull reads an HR source.
@@ -141,8 +150,8 @@ type Alert struct {
 	// Channel is how the alert is sent; empty before the channels are chosen.
 	Channel string `json:"channel,omitempty"`
 	// ID is the same however often it is sent.
-	ID string    `json:"id,omitempty"`
-	At time.Time `json:"-"`
+	ID    string        `json:"id,omitempty"`
+	After time.Duration `json:"-"` // as People.After
 }
 
 // Kind implements river.JobArgs.
@@ -151,7 +160,7 @@ func (Alert) Kind() string { return "alert" }
 // InsertOpts implements river.JobArgsWithInsertOpts. The job is retried until the alert
 // is sent or has no cause any more: a mail server may be away for a night.
 func (j Alert) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: alertsQueue, ScheduledAt: j.At, UniqueOpts: once}
+	return river.InsertOpts{Queue: alertsQueue, ScheduledAt: due(j.After), UniqueOpts: once}
 }
 
 // Watch checks whether an HR source has been silent for too long, and whether tokens

@@ -68,7 +68,7 @@ func (s *Service) enqueueDueRuns(ctx context.Context) error {
 		}
 	}
 	if is(store.EveryTarget, 0) {
-		jobs = append(jobs, queue.Run{Whole: true, Because: "due", Day: today, Last: states[store.EveryTarget].ReadUS, At: time.Now().Add(wholeAfter)})
+		jobs = append(jobs, queue.Run{Whole: true, Because: "due", Day: today, Last: states[store.EveryTarget].ReadUS, After: wholeAfter})
 	}
 	if len(jobs) == 0 {
 		return nil

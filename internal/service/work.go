@@ -44,13 +44,13 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 			continue
 		}
 		if until := s.health.unavailableUntil(t.Name, s.Now()); !until.IsZero() && !job.Asked {
-			later = append(later, job.In(t.Name, time.Now().Add(until.Sub(s.Now()))))
+			later = append(later, job.In(t.Name, until.Sub(s.Now())))
 			continue
 		}
 		if job.Target == "" {
 			out, in := s.health.acquire(t.Name)
 			if !in {
-				later = append(later, job.In(t.Name, time.Time{}))
+				later = append(later, job.In(t.Name, 0))
 				continue
 			}
 			leave[t.Name] = sync.OnceFunc(out)
@@ -76,7 +76,7 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 			again = max(again, queue.Backoff(next.Try, soon, 5*time.Minute))
 		}
 		if again > 0 {
-			later = append(later, next.In(d.Target, time.Now().Add(again)))
+			later = append(later, next.In(d.Target, again))
 		}
 		if d.Result == nil {
 			continue
@@ -227,7 +227,7 @@ func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job
 	var later []queue.Job
 	for _, t := range g.config.Targets {
 		if again := s.recordTargetHealth(t.Name, &execute.Result{Plan: p}, nil); again > 0 {
-			later = append(later, queue.Run{Target: t.Name, Because: job.Because, At: time.Now().Add(again)})
+			later = append(later, queue.Run{Target: t.Name, Because: job.Because, After: again})
 		}
 	}
 	if len(later) == 0 {
