@@ -132,8 +132,8 @@ func TestSecretsNeedNotBeThereToCheck(t *testing.T) {
 	if c == nil {
 		t.Fatal(problems)
 	}
-	if c.Targets[0].LDAP.Password != "" || c.Targets[0].LDAP.CAFile != filepath.Join(dir, "nowhere.pem") {
-		t.Errorf("got %+v", c.Targets[0].LDAP)
+	if c.Targets[0].Settings.(config.LDAPSettings).Password != "" || c.Targets[0].Settings.(config.LDAPSettings).CAFile != filepath.Join(dir, "nowhere.pem") {
+		t.Errorf("got %+v", c.Targets[0].Settings.(config.LDAPSettings))
 	}
 	if _, err := c.Targets[0].Connect(dir, config.Services{}); err == nil || !strings.Contains(err.Error(), "the environment variable P is not set") {
 		t.Errorf("the secret: %v", err)

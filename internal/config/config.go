@@ -17,10 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/behov/behov/connectors/graph"
-	"github.com/behov/behov/connectors/ldap"
-	"github.com/behov/behov/connectors/memory"
-	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -187,11 +183,8 @@ type Target struct {
 	MFA    bool // the target knows who is enrolled
 	// FirstPassword configures the delivery of first passwords.
 	FirstPassword FirstPassword
-	// One of these is set.
-	Memory *memory.Config
-	LDAP   *ldap.Config
-	SCIM   *scim.Config
-	Graph  *graph.Config
+	// Settings are those of the connector.
+	Settings Settings
 	// references are the references of the connector's secrets, by field.
 	references map[string]string
 }

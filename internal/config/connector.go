@@ -21,128 +21,20 @@ type Services struct {
 }
 
 // Kind returns the target's kind.
-func (t Target) Kind() string {
-	switch {
-	case t.LDAP != nil:
-		return "ldap"
-	case t.SCIM != nil:
-		return "scim"
-	case t.Graph != nil:
-		return "graph"
-	}
-	return "memory"
-}
+func (t Target) Kind() string { return t.Settings.Kind() }
 
 // Connect returns the target's connector. It resolves secrets, relative to the
 // installation's directory, and opens no connection.
 func (t Target) Connect(dir string, with Services) (connectors.Connector, error) {
-	t = t.clone()
-	for name, field := range t.secrets() {
+	settings := t.Settings.clone()
+	for name, field := range settings.secrets() {
 		secret, err := Resolve(dir, t.references[name])
 		if err != nil {
 			return nil, err
 		}
 		*field = secret
 	}
-	return t.open(with)
-}
-
-// open returns the connector of a target whose secrets are resolved.
-func (t Target) open(with Services) (connectors.Connector, error) {
-	switch {
-	case t.LDAP != nil:
-		t.LDAP.PasswordSink, t.LDAP.StateStore = with.PasswordSink, with.StateStore
-		return ldap.New(*t.LDAP)
-	case t.SCIM != nil:
-		return scim.New(*t.SCIM)
-	case t.Graph != nil:
-		t.Graph.PasswordSink, t.Graph.StateStore = with.PasswordSink, with.StateStore
-		return graph.New(*t.Graph)
-	}
-	return memory.New(*t.Memory)
-}
-
-// secrets are the fields that hold secrets, by their path below the target.
-func (t Target) secrets() map[string]*string {
-	fields := map[string]*string{}
-	if t.LDAP != nil {
-		fields["ldap.password"] = &t.LDAP.Password
-	}
-	if t.SCIM != nil {
-		fields["scim.token"] = &t.SCIM.Token
-		if t.SCIM.OAuth != nil {
-			fields["scim.oauth.client_secret"] = &t.SCIM.OAuth.ClientSecret
-		}
-		if t.SCIM.APIKey != nil {
-			fields["scim.api_key.value"] = &t.SCIM.APIKey.Value
-		}
-	}
-	if t.Graph != nil {
-		fields["graph.client_secret"] = &t.Graph.ClientSecret
-		fields["graph.certificate_password"] = &t.Graph.CertificatePassword
-	}
-	return fields
-}
-
-// files are the fields that name files, which may be relative to the
-// installation's directory.
-func (t Target) files() []*string {
-	switch {
-	case t.LDAP != nil:
-		return []*string{&t.LDAP.CAFile}
-	case t.SCIM != nil:
-		return []*string{&t.SCIM.CAFile, &t.SCIM.CertificateFile, &t.SCIM.CertificateKeyFile}
-	case t.Graph != nil:
-		return []*string{&t.Graph.CAFile, &t.Graph.CertificateFile}
-	}
-	return []*string{&t.Memory.File}
-}
-
-// clone copies a target, so that secrets can be put into the copy.
-func (t Target) clone() Target {
-	if t.LDAP != nil {
-		c := *t.LDAP
-		t.LDAP = &c
-	}
-	if t.SCIM != nil {
-		c := *t.SCIM
-		t.SCIM = &c
-		if c.OAuth != nil {
-			o := *c.OAuth
-			t.SCIM.OAuth = &o
-		}
-		if c.APIKey != nil {
-			k := *c.APIKey
-			t.SCIM.APIKey = &k
-		}
-	}
-	if t.Graph != nil {
-		c := *t.Graph
-		t.Graph = &c
-	}
-	if t.Memory != nil {
-		c := *t.Memory
-		t.Memory = &c
-	}
-	return t
-}
-
-// anchors returns the attributes to which behov may write the person's ID: one,
-// or, where that depends on the detected server, several.
-func (t Target) anchors() []string {
-	switch {
-	case t.LDAP != nil && t.LDAP.AnchorAttribute != "":
-		return []string{t.LDAP.AnchorAttribute}
-	case t.LDAP != nil && t.LDAP.Flavour != "":
-		return []string{ldap.DefaultAnchor(t.LDAP.Flavour)}
-	case t.LDAP != nil:
-		return []string{ldap.DefaultAnchor(ldap.OpenLDAP), ldap.DefaultAnchor(ldap.ActiveDirectory)}
-	case t.SCIM != nil:
-		return []string{"externalId"}
-	case t.Graph != nil:
-		return []string{or(t.Graph.AnchorAttribute, graph.DefaultAnchor)}
-	}
-	return nil
+	return settings.open(with)
 }
 
 // connector parses the settings of the target's connector.
@@ -150,37 +42,25 @@ func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 	if err := y.Limits.Validate(); err != nil {
 		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
 	}
-	kinds := 0
-	for _, there := range []bool{t.Memory != nil, t.LDAP != nil, t.SCIM != nil, t.Graph != nil} {
-		if there {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		doc.report(at, "a target has exactly one of ldap, scim, graph and memory; this one has %d", kinds)
+	there := y.Connectors.settings()
+	if len(there) != 1 {
+		doc.report(at, "a target has exactly one of ldap, scim, graph and memory; this one has %d", len(there))
+		t.Settings = MemorySettings{&memory.Config{}} // none, and an error
 		return
 	}
-	for _, file := range t.files() {
+	t.Settings = there[0]
+	for _, file := range t.Settings.files() {
 		*file = l.file(*file)
 	}
 	t.references = map[string]string{}
-	for name, field := range t.secrets() {
+	for name, field := range t.Settings.secrets() {
 		t.references[name], *field = *field, ""
 		if ref := t.references[name]; ref != "" && !isReference(ref) {
 			doc.report(at+"."+name, "a secret must not stand in the configuration: write env:NAME or file:PATH")
 		}
 	}
-	switch {
-	case t.Memory != nil:
-		t.Memory.References = t.References()
-	case t.LDAP != nil:
-		t.LDAP.Attributes, t.LDAP.References, t.LDAP.Limits = t.read(), t.References(), y.Limits
-		t.LDAP.ReadOnly = slices.DeleteFunc(t.read(), func(name string) bool { _, managed := t.Attributes[name]; return managed })
-	case t.Graph != nil:
-		t.Graph.Attributes, t.Graph.References, t.Graph.Limits = t.read(), t.References(), y.Limits
-	case t.SCIM != nil:
-		t.SCIM.Attributes, t.SCIM.References, t.SCIM.Limits = t.read(), t.References(), y.Limits
-	}
+	readOnly := slices.DeleteFunc(t.read(), func(name string) bool { _, managed := t.Attributes[name]; return managed })
+	t.Settings.connect(mapped{read: t.read(), readOnly: readOnly, references: t.References(), limits: y.Limits})
 	l.password(doc, at, y, t)
 	checkConnector(doc, at, *t)
 }
@@ -201,26 +81,21 @@ func (l *loader) password(doc *document, at string, y targetYAML, t *Target) {
 // are left out.
 func checkConnector(doc *document, at string, t Target) {
 	const anything = "x"
-	t = t.clone()
-	for name, field := range t.secrets() {
+	settings := t.Settings.clone()
+	for name, field := range settings.secrets() {
 		if t.references[name] != "" {
 			*field = anything
 		}
 	}
-	if g := t.Graph; g != nil && g.CertificateFile != "" && g.ClientSecret == "" {
-		g.ClientSecret, g.CertificatePassword = anything, ""
-	}
-	if s := t.SCIM; s != nil && s.CertificateFile != "" && s.Token == "" && s.OAuth == nil {
-		s.Token = anything
-	}
-	for _, file := range t.files() {
+	settings.withoutCertificate(anything)
+	for _, file := range settings.files() {
 		*file = ""
 	}
 	var with Services
 	if t.FirstPassword.Directory != "" || len(t.FirstPassword.Command) > 0 {
 		with.PasswordSink = discardPasswords{}
 	}
-	c, err := t.open(with)
+	c, err := settings.open(with)
 	at += "." + t.Kind()
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
@@ -229,7 +104,7 @@ func checkConnector(doc *document, at string, t Target) {
 		return
 	}
 	for _, claim := range t.Adopt {
-		if slices.ContainsFunc(t.anchors(), func(a string) bool { return strings.EqualFold(claim.Attribute, a) }) {
+		if slices.ContainsFunc(t.Settings.anchors(), func(a string) bool { return strings.EqualFold(claim.Attribute, a) }) {
 			doc.report(strings.TrimSuffix(at, "."+t.Kind())+".adopt", "%s is where behov writes its own ID for the person: set another anchor_attribute that is unused (or the flavour, when that is another directory's default)", claim.Attribute)
 		}
 	}
@@ -281,22 +156,22 @@ func (k KindCapabilities) Name() string {
 func Kinds() ([]KindCapabilities, error) {
 	const anything = "x"
 	manager := []string{"manager"}
-	directory := func(flavour string) *ldap.Config {
-		return &ldap.Config{Flavour: flavour, URL: "ldaps://localhost", BindDN: "cn=x", Password: anything, PeopleDN: "ou=x", GroupsDN: "ou=x",
-			MFAAttribute: "attribute", Attributes: manager, References: manager}
+	directory := func(flavour string) LDAPSettings {
+		return LDAPSettings{&ldap.Config{Flavour: flavour, URL: "ldaps://localhost", BindDN: "cn=x", Password: anything, PeopleDN: "ou=x", GroupsDN: "ou=x",
+			MFAAttribute: "attribute", Attributes: manager, References: manager}}
 	}
 	var kinds []KindCapabilities
-	for _, example := range []Target{
-		{LDAP: directory(ldap.ActiveDirectory)},
-		{LDAP: directory(ldap.OpenLDAP)},
-		{SCIM: &scim.Config{URL: "https://localhost", Token: anything, MFAAttribute: "userType"}},
-		{Graph: &graph.Config{TenantID: anything, ClientID: anything, ClientSecret: anything, MFA: true, Licences: true, Attributes: manager, References: manager}},
-		{Memory: &memory.Config{}},
+	for _, example := range []struct {
+		Settings
+		flavour string
+	}{
+		{directory(ldap.ActiveDirectory), ldap.ActiveDirectory},
+		{directory(ldap.OpenLDAP), ldap.OpenLDAP},
+		{SCIMSettings{&scim.Config{URL: "https://localhost", Token: anything, MFAAttribute: "userType"}}, ""},
+		{GraphSettings{&graph.Config{TenantID: anything, ClientID: anything, ClientSecret: anything, MFA: true, Licences: true, Attributes: manager, References: manager}}, ""},
+		{MemorySettings{&memory.Config{}}, ""},
 	} {
-		k := KindCapabilities{Kind: example.Kind()}
-		if example.LDAP != nil {
-			k.Flavour = example.LDAP.Flavour
-		}
+		k := KindCapabilities{Kind: example.Kind(), Flavour: example.flavour}
 		c, err := example.open(Services{PasswordSink: discardPasswords{}})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Name(), err)

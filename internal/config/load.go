@@ -8,11 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/behov/behov/connectors/graph"
-	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/connectors/limit"
-	"github.com/behov/behov/connectors/memory"
-	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
@@ -57,10 +53,8 @@ type limitYAML struct {
 }
 
 type targetYAML struct {
-	Memory     *memory.Config           `yaml:"memory"`
-	LDAP       *ldap.Config             `yaml:"ldap"`
-	SCIM       *scim.Config             `yaml:"scim"`
-	Graph      *graph.Config            `yaml:"graph"`
+	Connectors connectorsYAML `yaml:",inline"`
+
 	Name       nameYAML                 `yaml:"name"`
 	Main       string                   `yaml:"main_employment"`
 	Attributes map[string]attributeYAML `yaml:"attributes"`
@@ -278,7 +272,7 @@ func (l *loader) database(doc *document, at, s string) string {
 
 func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, c *Config) Target {
 	at := "$.targets." + quoteKey(name)
-	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa, Memory: y.Memory, LDAP: y.LDAP, SCIM: y.SCIM, Graph: y.Graph,
+	t := Target{Name: name, Attributes: map[string]Attribute{}, Ignore: y.Ignore, MFA: mfa,
 		Limits: limits(doc, at+".hold_above", y.HoldAbove)}
 	for _, pattern := range y.Ignore {
 		if _, err := path.Match(pattern, ""); err != nil {

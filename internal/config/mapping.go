@@ -141,15 +141,7 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 // requiresAttribute reports whether the target's kind creates no account without
 // a value of the attribute.
 func (y targetYAML) requiresAttribute(attribute string) bool {
-	switch {
-	case y.LDAP != nil:
-		return slices.ContainsFunc([]string{"cn", "sn", "commonName", "surname", y.LDAP.RDNAttribute}, func(name string) bool { return strings.EqualFold(name, attribute) })
-	case y.Graph != nil:
-		return slices.Contains([]string{"displayName", "mailNickname"}, attribute)
-	case y.SCIM != nil:
-		return slices.Contains([]string{"userName", "displayName"}, attribute)
-	}
-	return false
+	return slices.ContainsFunc(y.Connectors.settings(), func(s Settings) bool { return s.requires(attribute) })
 }
 
 // accountName replaces a value that is withheld and that the target requires.

@@ -174,8 +174,14 @@ func fieldOf(t reflect.Type, key string) reflect.Type {
 		return t.Elem()
 	case reflect.Struct:
 		for _, f := range reflect.VisibleFields(t) { // also those of an embedded struct
-			if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name == key && name != "" {
+			name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if name == key && name != "" {
 				return f.Type
+			}
+			if option == "inline" && !f.Anonymous {
+				if inner := fieldOf(f.Type, key); inner != nothing {
+					return inner
+				}
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func TestTextIsWhatIsWritten(t *testing.T) {
 		teachers, _ := c.Rules.Catalogue.Entitlement("school:teachers")
 		hr := c.Sources["hr"]
 		value, _ := c.Targets[0].Attributes["title"].Value.Execute(view)
-		for what, got := range map[string]string{"owner": strings.TrimPrefix(school.Owner, "hr/"), "native": teachers.Native, "constant": hr.Constants["job_code"], "column": hr.Columns["unit"], "template": value, "group": c.Targets[0].Memory.Groups[1]} {
+		for what, got := range map[string]string{"owner": strings.TrimPrefix(school.Owner, "hr/"), "native": teachers.Native, "constant": hr.Constants["job_code"], "column": hr.Columns["unit"], "template": value, "group": c.Targets[0].Settings.(config.MemorySettings).Groups[1]} {
 			if got != written {
 				t.Errorf("%s: %s is %q", written, what, got)
 			}

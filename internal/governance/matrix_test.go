@@ -78,7 +78,7 @@ func newOffice(t *testing.T) *office {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	db.SetOperator("os-uid:1234 sudo-uid:1000")
-	m, err := memory.New(*c.Targets[0].Memory)
+	m, err := memory.New(*c.Targets[0].Settings.(config.MemorySettings).Config)
 	if err != nil {
 		t.Fatal(err)
 	}

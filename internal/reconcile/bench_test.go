@@ -83,7 +83,7 @@ func benchHouse(b *testing.B, url string, people int) *reconcile.Engine {
 	b.Cleanup(func() { _ = db.Close() })
 	e := &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{}, Now: time.Now, Actor: "behov"}
 	for _, t := range c.Targets {
-		if e.Targets[t.Name], err = memory.New(*t.Memory); err != nil {
+		if e.Targets[t.Name], err = memory.New(*t.Settings.(config.MemorySettings).Config); err != nil {
 			b.Fatal(err)
 		}
 	}

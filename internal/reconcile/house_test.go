@@ -227,7 +227,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 	t.Cleanup(func() { _ = db.Close() })
 	h := &house{t: t}
 	for _, target := range c.Targets {
-		m, err := memory.New(*target.Memory)
+		m, err := memory.New(*target.Settings.(config.MemorySettings).Config)
 		if err != nil {
 			t.Fatal(err)
 		}

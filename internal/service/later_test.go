@@ -94,7 +94,7 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 	town.config = town.load()
 	connected := map[string]connectors.Connector{}
 	for _, c := range town.config.Targets {
-		m, err := memory.New(*c.Memory)
+		m, err := memory.New(*c.Settings.(config.MemorySettings).Config)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -176,7 +176,7 @@ func newTown(t testing.TB, url string) *town {
 	}
 	town.config = town.load()
 	for _, c := range town.config.Targets {
-		m, err := memory.New(*c.Memory)
+		m, err := memory.New(*c.Settings.(config.MemorySettings).Config)
 		if err != nil {
 			t.Fatal(err)
 		}
