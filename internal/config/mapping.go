@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -63,11 +62,11 @@ const defaultName = "{{.Login}}"
 // for them.
 func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, protected *identity.Template) {
 	parse := func(at, what, text string) *identity.Template {
-		l.checkTemplateColumns(doc, at, text)
 		template, err := identity.ParseTemplate(text)
 		if err != nil {
 			doc.report(at, "%s%v", what, err)
 		}
+		l.checkTemplateColumns(doc, at, template)
 		return template
 	}
 	t.Account = AccountName{Value: parse(at+".name", "", or(y.Name.Value, defaultName)), Most: y.Name.Most, Rename: y.Name.Rename, Number: y.Name.Collision == "number"}
@@ -129,11 +128,12 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 				doc.report(at, "%s: the value is missing", attribute)
 				continue
 			}
-			l.claim(doc, at, attribute, text)
+			value := parse(at, attribute+": ", text)
+			l.claim(doc, at, attribute, text, value)
 			if attribute == "name" {
 				attribute = plan.NameAttribute
 			}
-			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: parse(at, attribute+": ", text)})
+			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: value})
 		}
 	}
 }
@@ -209,31 +209,32 @@ func (c *Config) GivenAway() []ProtectedMapping {
 	return all
 }
 
+// generated are the fields of a template that behov makes, personal those that are one
+// person's.
 var (
-	madeUp    = regexp.MustCompile(`\.(Login|PersonID|Account)\b`)
-	ofPerson  = regexp.MustCompile(`\.(Key|Keys|Email|Phone|NationalID|Attributes)\b`)
-	anyKey    = regexp.MustCompile(`\.Key\b`)
-	ownColumn = regexp.MustCompile(`\.Attributes\.([\p{L}\p{Nd}_]+)`)
+	generated = []string{"Login", "PersonID", "Account"}
+	personal  = []string{"Key", "Keys", "Email", "Phone", "NationalID", "Attributes"}
 )
 
 // claim refuses a claim that could match another person's account.
-func (l *loader) claim(doc *document, at, attribute, text string) {
+func (l *loader) claim(doc *document, at, attribute, text string, value *identity.Template) {
 	switch {
-	case madeUp.MatchString(text):
+	case value == nil: // and reported
+	case slices.ContainsFunc(generated, value.Reads):
 		doc.report(at, "%s: a value that behov generates cannot identify a person's account, as another account may have it by chance: use a value from HR, such as {{.Key}} or {{.Email}}", attribute)
-	case !ofPerson.MatchString(text) && attribute != "name":
+	case !slices.ContainsFunc(personal, value.Reads) && attribute != "name":
 		doc.report(at, "%s: %q is not one person's alone: use {{.Key}}, {{.Email}}, {{.Phone}}, {{.NationalID}} or a column of your own, {{.Attributes.NAME}}", attribute, text)
-	case anyKey.MatchString(text) && len(l.sources) > 1:
+	case value.Reads("Key") && len(l.sources) > 1:
 		doc.report(at, "%s: with several HR sources name the source of the number, as 1001 of one source would match the account of another's: {{.Keys.%s}}", attribute, l.sources[0])
 	}
 }
 
 // checkTemplateColumns refuses a custom column that HR does not have: its values
 // would all be empty.
-func (l *loader) checkTemplateColumns(doc *document, at, text string) {
-	for _, m := range ownColumn.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(l.attributes, m[1]) {
-			doc.report(at, "there is no column %s: list it under hr.attributes", m[1])
+func (l *loader) checkTemplateColumns(doc *document, at string, t *identity.Template) {
+	for _, name := range t.Columns() {
+		if !slices.Contains(l.attributes, name) {
+			doc.report(at, "there is no column %s: list it under hr.attributes", name)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func TestPartsAreTheTemplate(t *testing.T) {
 		rapid.Check(t, func(r *rapid.T) {
 			v := View{PersonFacts: PersonFacts{GivenName: rapid.String().Draw(r, "given"), FamilyName: strings.Repeat(rapid.String().Draw(r, "family"), rapid.SampledFrom([]int{0, 1, 4000}).Draw(r, "times"))},
 				Start: "2026-01-01", Login: "login", Account: rapid.SampledFrom([]string{"", " a "}).Draw(r, "account"), Terms: Terms{Percent: 75}}
-			whole := &Template{t: p.t, text: p.text}
+			whole := &Template{t: p.t}
 			want, wantErr := whole.Execute(v)
 			got, err := p.Execute(v)
 			if got != want || (err == nil) != (wantErr == nil) {
@@ -48,5 +48,38 @@ func BenchmarkTemplate(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestReads: what a template reads is found in its tree, in branches and chains too.
+func TestReads(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain GivenName .Email":                        "",
+		"{{.GivenName}}":                                "GivenName changes",
+		"{{.Login}}-{{last 7 .PersonID}}":               "Login PersonID",
+		"{{if .Unit}}{{.Login}}{{else}}{{.Key}}{{end}}": "Key Login Unit changes",
+		"{{with .Attributes.cost_centre}}{{.}}{{end}}":  "Attributes cost_centre changes",
+		"{{$.Keys.hr}}":                                 "Keys changes",
+		"{{(.Attributes.åäö)}}":                         "Attributes åäö changes",
+		"{{.}}":                                         "changes",
+		"{{.Begins}}":                                   "Begins changes",
+	} {
+		tpl, err := ParseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, field := range []string{"Attributes", "Begins", "Email", "GivenName", "Key", "Keys", "Login", "PersonID", "Unit"} {
+			if tpl.Reads(field) {
+				got = append(got, field)
+			}
+		}
+		got = append(got, tpl.Columns()...)
+		if tpl.Changes() {
+			got = append(got, "changes")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", text, got, want)
+		}
 	}
 }

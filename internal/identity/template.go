@@ -21,12 +21,14 @@ import (
 // employment. It is Go's text/template with a few functions: ascii, lower, upper,
 // first N, last N, pad N, before SEPARATOR, after SEPARATOR.
 type Template struct {
-	t    *template.Template
-	text string
+	t *template.Template
 	// parts are the parts of a template that has only text and fields, which is
 	// the common case and renders ten times as fast as with the library. Nil
 	// otherwise.
 	parts []templatePart
+	// read are the chains of fields that the template reads: {{.Keys.hr}} is one of two
+	// fields, {{.}} one of none.
+	read [][]string
 }
 
 // templatePart is text, or a field of View by its index.
@@ -37,18 +39,65 @@ type templatePart struct {
 
 // Reads reports whether the template contains the field.
 func (t *Template) Reads(field string) bool {
-	return t != nil && regexp.MustCompile(`\.`+regexp.QuoteMeta(field)+`\b`).MatchString(t.text)
+	return t != nil && slices.ContainsFunc(t.read, func(chain []string) bool { return slices.Contains(chain, field) })
+}
+
+// Columns returns the custom columns that the template reads, as {{.Attributes.NAME}}.
+func (t *Template) Columns() (names []string) {
+	if t == nil {
+		return nil
+	}
+	for _, chain := range t.read {
+		if i := slices.Index(chain, "Attributes"); i >= 0 && i+1 < len(chain) {
+			names = append(names, chain[i+1])
+		}
+	}
+	return names
 }
 
 // Changes reports whether the value may change for the same person: whether the
 // template reads any field but the login and the person's ID.
 func (t *Template) Changes() bool {
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[View]()) {
-		if f.Name != "Login" && f.Name != "PersonID" && t.Reads(f.Name) {
-			return true
+	return t != nil && slices.ContainsFunc(t.read, func(chain []string) bool {
+		return !slices.Contains([]string{"Login", "PersonID"}, strings.Join(chain, "."))
+	})
+}
+
+// chainsIn returns the chains of fields that a node reads.
+func chainsIn(n parse.Node) (chains [][]string) {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
 		}
+		for _, inner := range n.Nodes {
+			chains = append(chains, chainsIn(inner)...)
+		}
+	case *parse.ActionNode:
+		return chainsIn(n.Pipe)
+	case *parse.IfNode:
+		return slices.Concat(chainsIn(n.Pipe), chainsIn(n.List), chainsIn(n.ElseList))
+	case *parse.WithNode:
+		return slices.Concat(chainsIn(n.Pipe), chainsIn(n.List), chainsIn(n.ElseList))
+	case *parse.PipeNode:
+		if n == nil {
+			return nil
+		}
+		for _, c := range n.Cmds {
+			for _, arg := range c.Args {
+				chains = append(chains, chainsIn(arg)...)
+			}
+		}
+	case *parse.DotNode:
+		return [][]string{nil}
+	case *parse.FieldNode:
+		return [][]string{n.Ident}
+	case *parse.VariableNode: // $ is the whole
+		return [][]string{n.Ident[1:]}
+	case *parse.ChainNode:
+		return append(chainsIn(n.Node), n.Field)
 	}
-	return t != nil && (t.Reads("Begins") || t.Reads("Ends") || strings.Contains(t.text, "{{.}}"))
+	return chains
 }
 
 // personalFields are the fields with personal data.
@@ -183,7 +232,10 @@ func ParseTemplate(text string) (*Template, error) {
 			return nil, fmt.Errorf("template %q: %w", text, err)
 		}
 	}
-	out := &Template{t: t, text: text, parts: simpleParts(t)}
+	out := &Template{t: t, parts: simpleParts(t)}
+	if t.Tree != nil {
+		out.read = chainsIn(t.Root)
+	}
 	if _, err := out.Execute(View{}); err != nil {
 		return nil, fmt.Errorf("template %q: %s", text, strings.TrimPrefix(err.Error(), "template: "))
 	}
