@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -229,8 +228,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 		return nil
 	}
 	const layout = "2006-01-02 15:04:05"
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PERSON\tENTITLEMENT\tTARGET\tSINCE\tUNTIL\tWHY")
+	t := a.newTable("PERSON", "ENTITLEMENT", "TARGET", "SINCE", "UNTIL", "WHY")
 	for _, r := range rows {
 		until, why := "now", r.Why
 		if r.NotSeen != nil {
@@ -240,9 +238,9 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 			until = r.Until.In(i.zone).Format(layout)
 			why += "; ended: " + r.Ended
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why)
+		t.row(r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why)
 	}
-	return w.Flush()
+	return t.print()
 }
 
 func (a *app) verifyCommand() *cobra.Command {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -67,12 +65,11 @@ meanwhile; missing: clear beside it empties the attribute.`,
 				a.printf("Every manager whom HR names is listed and works here.\n")
 				return nil
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "MANAGER\tSTATE\tPEOPLE\tNAME")
+			t := a.newTable("MANAGER", "STATE", "PEOPLE", "NAME")
 			for _, r := range rows {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", r.Key, r.State, r.People, r.Name)
+				t.row(r.Key, r.State, r.People, r.Name)
 			}
-			return w.Flush()
+			return t.print()
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list those who work here, too")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -92,19 +91,19 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 			if a.json {
 				return a.printJSON(rows)
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			t := a.newTable()
 			for k, r := range rows {
 				if k == 200 && state == "" {
-					fmt.Fprintf(w, "… and %d more: --state says which, --json lists all\n", len(rows)-k)
+					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
 					break
 				}
 				why := r.Why
 				if r.Suspended != "" {
 					why = n.in(r.Suspended)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.State, why)
+				t.row(r.Name, r.State, why)
 			}
-			if err := w.Flush(); err != nil {
+			if err := t.print(); err != nil {
 				return err
 			}
 			var parts []string

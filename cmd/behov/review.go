@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -106,8 +104,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				a.printf("Nothing to decide.\n")
 				return nil
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ITEM\tPERSON\tHAS\tASKED\tDECIDED\tWHY")
+			t := a.newTable("ITEM", "PERSON", "HAS", "ASKED", "DECIDED", "WHY")
 			for _, r := range rows {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
@@ -118,9 +115,9 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if asked == "" {
 					asked = "the owner"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Item, r.Name, item.Entitlement, asked, decided, n.in(item.Why))
+				t.row(r.Item, r.Name, item.Entitlement, asked, decided, n.in(item.Why))
 			}
-			return w.Flush()
+			return t.print()
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list what is decided, too")

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -72,20 +70,19 @@ func (a *app) printRights(r *rights.Rights, markdown bool) error {
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "ACTION")
+	header := []any{"ACTION"}
 	for _, role := range columns {
-		fmt.Fprint(w, "\t"+strings.ToUpper(string(role)))
+		header = append(header, strings.ToUpper(string(role)))
 	}
-	fmt.Fprintln(w)
+	t := a.newTable(header...)
 	for _, row := range rows {
-		fmt.Fprint(w, row.Action)
+		cells := []any{row.Action}
 		for _, role := range columns {
-			fmt.Fprintf(w, "\t%s", row.Scopes[role])
+			cells = append(cells, row.Scopes[role])
 		}
-		fmt.Fprintln(w)
+		t.row(cells...)
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.print(); err != nil {
 		return err
 	}
 	a.printf("\nany: about anyone but themselves. own: their own system, question or staff. Roles are given in rights.csv.\n")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,8 +146,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 				a.printf("There are no tokens.\n")
 				return nil
 			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tSOURCE\tNAME\tMADE\tUSED\tEXPIRES\tREVOKED")
+			tokens := a.newTable("ID", "SOURCE", "NAME", "MADE", "USED", "EXPIRES", "REVOKED")
 			for _, t := range all {
 				at := func(instant time.Time) string {
 					if instant.IsZero() {
@@ -160,9 +158,9 @@ func (a *app) tokenListCommand() *cobra.Command {
 				if t.ExpiresUS != 0 {
 					expires = at(t.Expires())
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Source, t.Name, at(t.Created()), at(t.Used()), expires, at(t.Revoked()))
+				tokens.row(t.ID, t.Source, t.Name, at(t.Created()), at(t.Used()), expires, at(t.Revoked()))
 			}
-			return w.Flush()
+			return tokens.print()
 		}),
 	}
 }
