@@ -2,8 +2,9 @@ package ldap
 
 import (
 	"context"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/behov/behov/connectors"
 )
@@ -135,18 +136,13 @@ func (c *Connector) applyWave(ctx context.Context, s *session, wave []work) {
 // inParallel calls do for every i below n, with as many calls at a time as the
 // limits allow requests.
 func (c *Connector) inParallel(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(n, c.limiter.Concurrent()) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
+	var g errgroup.Group
+	g.SetLimit(c.limiter.Concurrent())
+	for i := range n {
+		g.Go(func() error {
+			do(i)
+			return nil
 		})
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	_ = g.Wait() // of functions that return no error
 }

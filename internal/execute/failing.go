@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/behov/behov/connectors"
@@ -26,15 +25,10 @@ const (
 	parkedRetry  = 24 * time.Hour
 )
 
-// retryAfter is how long a step waits after so many failures: four times as
-// long each time, and a fifth more or less.
+// retryAfter returns how long a step waits after so many failures, at least as long as
+// the target asked.
 func retryAfter(tries int, asked time.Duration) time.Duration {
-	d := firstRetry
-	for range tries - 1 {
-		d = min(d*4, longestRetry)
-	}
-	d = time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // no secret
-	return max(d, asked)
+	return max(queue.Backoff(tries, firstRetry, longestRetry), asked)
 }
 
 // noteFailures records the steps of a batch that failed by themselves and schedules their
