@@ -10,6 +10,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/password"
 )
 
 // creation is one account being created.
@@ -227,7 +228,7 @@ func (r *run) post(ctx context.Context, all []*creation) {
 			continue
 		}
 		var err error
-		if n.password, err = newPassword(); err != nil {
+		if n.password, err = password.New(passwordLength); err != nil {
 			n.end(failed(connectors.Errorf(connectors.Permanent, "graph: make a password: %w", err)))
 			continue
 		}

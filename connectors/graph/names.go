@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"crypto/rand"
-	"math/big"
 	"strings"
 )
 
@@ -72,47 +70,5 @@ const permitted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 // nickname returns the mailNickname for a user principal name.
 func nickname(upn string) string { local, _, _ := strings.Cut(upn, "@"); return local }
 
-// passwordKinds are the characters of a password by kind, without those that are
-// easily confused on paper.
-var passwordKinds = []string{"abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "!#%*+-=?@_"}
-
+// passwordLength is the length of first passwords.
 const passwordLength = 24
-
-// newPassword returns a random password with characters of every kind.
-func newPassword() (string, error) {
-	all := strings.Join(passwordKinds, "")
-	out := make([]byte, 0, passwordLength)
-	add := func(from string) error {
-		i, err := below(len(from))
-		if err == nil {
-			out = append(out, from[i])
-		}
-		return err
-	}
-	for _, kind := range passwordKinds {
-		if err := add(kind); err != nil {
-			return "", err
-		}
-	}
-	for len(out) < passwordLength {
-		if err := add(all); err != nil {
-			return "", err
-		}
-	}
-	for i := len(out) - 1; i > 0; i-- {
-		j, err := below(i + 1)
-		if err != nil {
-			return "", err
-		}
-		out[i], out[j] = out[j], out[i]
-	}
-	return string(out), nil
-}
-
-func below(n int) (int, error) {
-	i, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
-	if err != nil {
-		return 0, err
-	}
-	return int(i.Int64()), nil
-}

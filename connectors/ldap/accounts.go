@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/password"
 )
 
 const (
@@ -232,13 +233,17 @@ func (b *accountCreation) buildRequest(change connectors.Change, value string) (
 		if why := b.passwords.unavailableReason(s); why != "" {
 			return nil, why, nil
 		}
-		password, err := b.unfinished.password(change.Account.Anchor, func() (string, error) {
-			return newPassword(b.length, slices.Concat([]string{change.Account.Name}, slices.Concat(slices.Collect(maps.Values(change.Attributes))...))...)
+		first, err := b.unfinished.password(change.Account.Anchor, func() (string, error) {
+			p, err := password.New(b.length, slices.Concat([]string{change.Account.Name}, slices.Concat(slices.Collect(maps.Values(change.Attributes))...))...)
+			if err != nil {
+				err = connectors.Errorf(connectors.Permanent, "ldap: create a password: %w", err)
+			}
+			return p, err
 		})
 		if err != nil {
 			return nil, "", err
 		}
-		b.passwords.addTo(own, password, s.cfg.FirstPassword.Keep)
+		b.passwords.addTo(own, first, s.cfg.FirstPassword.Keep)
 	}
 	if s.needsSuffix(s.cfg.RDNAttribute) {
 		// The RDN has the first value already, with a suffix where the name was

@@ -6,16 +6,12 @@ import (
 	"crypto/sha1" //nolint:gosec // the length of a hash that no password has
 	"encoding/base64"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
-
-	"github.com/behov/behov/connectors"
 )
 
 // passwords is how a flavour sets the first password.
@@ -44,48 +40,6 @@ func (c Config) setsPassword(f *flavour) bool {
 		return *c.FirstPassword.Set
 	}
 	return c.PasswordSink != nil || f.passwords.required()
-}
-
-// passwordAlphabets are the characters of a password by kind, without those that
-// are easily confused when read out.
-var passwordAlphabets = []string{"abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.:!?#%+=*"}
-
-// newPassword returns a random password with characters of every kind that
-// contains none of the words: Active Directory refuses a password that contains a
-// part of the name ([MS-SAMR] 3.1.1.7.1).
-func newPassword(length int, words ...string) (string, error) {
-	alphabet := strings.Join(passwordAlphabets, "")
-	limit := big.NewInt(int64(len(alphabet)))
-	for range 1000 {
-		b := make([]byte, length)
-		for i := range b {
-			n, err := rand.Int(rand.Reader, limit)
-			if err != nil {
-				return "", fmt.Errorf("ldap: random numbers: %w", err)
-			}
-			b[i] = alphabet[n.Int64()]
-		}
-		if p := string(b); everyKind(p) && !holdsAny(p, words) {
-			return p, nil
-		}
-	}
-	return "", connectors.Errorf(connectors.Permanent, "ldap: create a password: every candidate contains a part of the name")
-}
-
-func everyKind(p string) bool {
-	return !slices.ContainsFunc(passwordAlphabets, func(kind string) bool { return !strings.ContainsAny(p, kind) })
-}
-
-func holdsAny(p string, words []string) bool {
-	p = strings.ToLower(p)
-	for _, text := range words {
-		for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			if len(w) >= 3 && strings.Contains(p, w) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // unicodePassword sets the attribute unicodePwd of Active Directory ([MS-ADTS]

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/password"
 )
 
 var _ connectors.DisableProver = (*Connector)(nil)
@@ -252,7 +253,7 @@ func (t *disableTest) advice() string {
 // created.
 func (t *disableTest) create(ctx context.Context) (why string, err error) {
 	s := t.session
-	if t.password, err = newPassword(max(24, s.cfg.FirstPassword.Length), t.name); err != nil {
+	if t.password, err = password.New(max(24, s.cfg.FirstPassword.Length), t.name); err != nil {
 		return "", err
 	}
 	b := &accountCreation{Connector: t.Connector, session: s}
