@@ -62,7 +62,7 @@ func describePeople(w *inputs, people []identity.Person) []plan.Person {
 func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 	w.freshNames = map[string]map[identity.PersonID]string{}
 	w.names = map[string]map[identity.PersonID]desired.Name{}
-	for t, c := range w.targetConfigs {
+	for t, c := range w.covers.targets {
 		w.targets[t].Correlate(w.people.Claimants(c))
 		names, err := e.newNaming(ctx, w, w.targets[t], c.Account)
 		if err != nil {
@@ -79,7 +79,7 @@ func (e *Engine) nameAccounts(ctx context.Context, w *inputs) error {
 // chooseNames chooses the names that accounts get, again for as long as the target
 // says that one is taken where we do not see it.
 func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *naming) (map[identity.PersonID]desired.Name, error) {
-	c := w.targetConfigs[t]
+	c := w.covers.targets[t]
 	all := map[identity.PersonID]desired.Name{}
 	currentNames, err := names.currentNames(ctx, w.people.All)
 	if err != nil {

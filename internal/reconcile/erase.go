@@ -17,7 +17,7 @@ import (
 // was read completely and none has an account of theirs. It leaves people about whom
 // something new was recorded, or whom another run has locked, to the next run.
 func (e *Engine) erase(ctx context.Context, w *inputs) error {
-	if e.coversPart(w) {
+	if !w.covers.showsAll() {
 		return nil
 	}
 	var gone []identity.Person

@@ -13,7 +13,7 @@ import (
 // readFailing reads which steps failed before, and which of them are not tried
 // in this run.
 func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) error {
-	failing, err := e.DB.FailingSteps(ctx, t.Name, w.subset)
+	failing, err := e.DB.FailingSteps(ctx, t.Name, w.covers.people)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 	}
 	for _, f := range w.failing {
 		person := identity.PersonID(f.Person)
-		if needed[f.Key] || later[person] || later[""] || !e.coversAccess(w, f.Target, person) {
+		if needed[f.Key] || later[person] || later[""] || !w.showsAccess(f.Target, person) {
 			continue
 		}
 		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {
@@ -111,17 +111,4 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 		}
 	}
 	return nil
-}
-
-// coversAccess reports whether the inputs show all access of a person in a target.
-func (e *Engine) coversAccess(w *inputs, target string, person identity.PersonID) bool {
-	if w.only != "" && w.only != person {
-		return false
-	}
-	for _, t := range w.targets {
-		if t.Name == target {
-			return t.Observed != nil && t.Observed.Completeness.Complete && w.people.Undecided[person] == nil
-		}
-	}
-	return false
 }

@@ -54,7 +54,7 @@ func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *p
 			return err
 		}
 	}
-	if w.only != "" || !w.subset.IsEveryone() || !t.Observed.Completeness.Complete {
+	if !w.covers.showsEveryone() || !t.Observed.Completeness.Complete {
 		return nil // which does not show every member
 	}
 	occupied := occupiedGroups(t, &e.Config.Rules.Catalogue)

@@ -190,7 +190,7 @@ func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *inputs, p *
 	for _, t := range w.targets {
 		for _, step := range slices.Sorted(maps.Keys(t.Decided)) {
 			person := t.Decided[step].Person
-			if planned[step] || later[""] || later[person] || !e.coversAccess(w, t.Name, person) {
+			if planned[step] || later[""] || later[person] || !w.showsAccess(t.Name, person) {
 				continue
 			}
 			forgotten = append(forgotten, step)

@@ -28,7 +28,7 @@ type mover struct {
 // and no events, so that it misses no move, however late HR records it and however often
 // a run was stopped.
 func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, error) {
-	if e.coversPart(w) {
+	if !w.covers.showsAll() {
 		return nil, nil
 	}
 	before, err := e.DB.PersonPositions(ctx)

@@ -35,7 +35,7 @@ type naming struct {
 
 func (e *Engine) newNaming(ctx context.Context, w *inputs, t plan.Target, how config.AccountName) (*naming, error) {
 	names, err := e.DB.NameRegister(t.Name), error(nil)
-	if w.subset.IsEveryone() {
+	if w.covers.readsEveryone() {
 		names, err = e.DB.LoadNameRegister(ctx, t.Name)
 	}
 	return &naming{target: t, how: how, names: names, planned: map[string]identity.PersonID{}, elsewhere: map[string]bool{}, asked: map[string]bool{}, fresh: map[identity.PersonID]string{}}, err

@@ -22,7 +22,7 @@ import (
 // to wait, holds.
 func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan) error {
 	now := e.Now()
-	waiting, err := e.DB.GatedGrants(ctx, w.subset)
+	waiting, err := e.DB.GatedGrants(ctx, w.covers.people)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 	for _, t := range w.targets {
 		for access := range t.UnrepairedDrift {
 			l := plan.UnrepairedDrift{Target: t.Name, Person: access.Person, Entitlement: access.Entitlement}
-			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !e.coversAccess(w, t.Name, l.Person) {
+			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !w.showsAccess(t.Name, l.Person) {
 				continue
 			}
 			if err := tx.ClearUnrepairedDrift(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
@@ -133,7 +133,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 
 // recordTargetStates records what a run over everyone saw of the targets.
 func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.Result) error {
-	if w.only != "" {
+	if w.covers.person != "" {
 		return nil
 	}
 	whole := len(r.Unavailable) == 0 // every target did what it was asked for
@@ -162,7 +162,7 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.R
 				return err
 			}
 		}
-		if e.coversPart(w) {
+		if !w.covers.showsAll() {
 			return nil
 		}
 		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.sequences); err != nil || !whole {
@@ -181,7 +181,7 @@ func (e *Engine) affectedSincePlan(ctx context.Context, tx *store.Tx, w *inputs)
 	}
 	touched := map[string]map[identity.PersonID]bool{}
 	for _, t := range w.targets {
-		of, err := tx.PeopleAffectedSince(ctx, t.Name, w.subset, since)
+		of, err := tx.PeopleAffectedSince(ctx, t.Name, w.covers.people, since)
 		if err != nil {
 			return nil, err
 		}
@@ -232,7 +232,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 // changed, and so has its digest. A target that could not be read says nothing
 // about its holds, and neither does a plan for one person.
 func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]string, error) {
-	if w.only != "" || !w.subset.IsEveryone() {
+	if !w.covers.showsEveryone() {
 		return nil, nil
 	}
 	holds, err := e.DB.Holds(ctx)
@@ -319,7 +319,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 	}
 	waits := map[key]bool{}
 	for _, g := range p.GatedGrants {
-		if !e.coversEntitlement(w, g.Person, g.Entitlement) {
+		if !w.showsEntitlement(&e.Config.Rules.Catalogue, g.Person, g.Entitlement) {
 			continue
 		}
 		k := key{string(g.Person), string(g.Entitlement)}
@@ -334,7 +334,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 	}
 	for _, g := range before {
 		k := key{g.Person, g.Entitlement}
-		if waits[k] || !e.coversEntitlement(w, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
+		if waits[k] || !w.showsEntitlement(&e.Config.Rules.Catalogue, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
 			continue
 		}
 		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
@@ -343,16 +343,6 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
 	}
 	return nil
-}
-
-// coversEntitlement reports whether the inputs show a person's entitlement. Any inputs
-// show an entitlement that is in no target any more.
-func (e *Engine) coversEntitlement(w *inputs, person identity.PersonID, entitlement policy.EntitlementID) bool {
-	if w.only != "" && w.only != person || !w.subset.IsEveryone() && !w.subset.Contains(person) {
-		return false
-	}
-	of, ok := e.Config.Rules.Catalogue.Entitlement(entitlement)
-	return !ok || slices.ContainsFunc(w.targets, func(t plan.Target) bool { return t.Name == of.Target })
 }
 
 // drift compares what the trail says people have in a target with what was
@@ -399,7 +389,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		person, recorded = id, recorded[:0]
 	}
 	id := w.sharedIDs()
-	for access, err := range e.DB.ActiveAccess(ctx, t.Name, w.subset) {
+	for access, err := range e.DB.ActiveAccess(ctx, t.Name, w.covers.people) {
 		if err != nil {
 			return nil, err
 		}

@@ -24,23 +24,20 @@ import (
 
 // inputs is everything a run is decided from, as read at its beginning.
 type inputs struct {
-	preview bool // the day is not today
-	only    identity.PersonID
-	saved   *plan.Plan // that is to come out again; nil for any
-	// subset selects the people whom the inputs cover.
-	subset        store.PersonSet
-	groupSize     int // how many people the import that caused this changed
-	targetConfigs []config.Target
-	began         time.Time
-	sequences     store.Sequences
-	waitingJobs   []int64 // that were there before it began
-	people        *desired.People
-	targets       []plan.Target      // as configs
-	open          *execute.OpenSteps // that stopped runs left
-	lock          *store.Lock        // of the people, when the inputs cover some
-	resolvedUpTo  int64              // the audit trail's end when those were resolved
-	openCounts    map[string]int     // by target, how many steps are open
-	failing       []store.FailingStep
+	preview      bool       // the day is not today
+	saved        *plan.Plan // that is to come out again; nil for any
+	covers       coverage
+	groupSize    int // how many people the import that caused this changed
+	began        time.Time
+	sequences    store.Sequences
+	waitingJobs  []int64 // that were there before it began
+	people       *desired.People
+	targets      []plan.Target      // as configs
+	open         *execute.OpenSteps // that stopped runs left
+	lock         *store.Lock        // of the people, when the inputs cover some
+	resolvedUpTo int64              // the audit trail's end when those were resolved
+	openCounts   map[string]int     // by target, how many steps are open
+	failing      []store.FailingStep
 
 	fingerprintKey []byte
 	holds          []plan.Hold                                   // of the plan for everyone, set by plan
@@ -51,11 +48,6 @@ type inputs struct {
 // accounts returns what people's accounts should look like.
 func (w *inputs) accounts() *desired.Accounts {
 	return &desired.Accounts{People: w.people, Targets: w.targets, Names: w.names}
-}
-
-// coversPart reports whether the inputs lack people or targets.
-func (e *Engine) coversPart(w *inputs) bool {
-	return w.only != "" || !w.subset.IsEveryone() || len(w.targetConfigs) < len(e.Config.Targets)
 }
 
 // sharedIDs returns a function that returns a person's ID in the memory that it has
@@ -86,26 +78,18 @@ func (w *inputs) unlock() {
 	}
 }
 
-// targetNames returns the names of the targets.
-func (w *inputs) targetNames() []string {
-	names := make([]string, len(w.targetConfigs))
-	for i, c := range w.targetConfigs {
-		names[i] = c.Name
-	}
-	return names
-}
-
 // newInputs is the beginning of every world. The heads come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
-	w := &inputs{subset: store.Everyone(), began: e.Now(), preview: o.AsOf != "", only: o.Person, saved: o.Saved, openCounts: map[string]int{}}
+	w := &inputs{covers: coverage{people: store.Everyone(), person: o.Person}, began: e.Now(), preview: o.AsOf != "", saved: o.Saved, openCounts: map[string]int{}}
 	w.people = desired.NewPeople(e.Config, cmp.Or(o.AsOf, identity.DateOf(w.began, e.Config.Zone)))
 	for _, c := range e.Config.Targets {
 		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
-			w.targetConfigs = append(w.targetConfigs, c)
+			w.covers.targets = append(w.covers.targets, c)
 		}
 	}
-	if o.Targets != nil && len(w.targetConfigs) < len(o.Targets) {
+	w.covers.allTargets = len(w.covers.targets) == len(e.Config.Targets)
+	if o.Targets != nil && len(w.covers.targets) < len(o.Targets) {
 		return nil, fmt.Errorf("of the targets %v not all are configured", o.Targets)
 	}
 	var err error
@@ -134,7 +118,7 @@ func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, err
 		if err := e.DB.ExpireHolds(ctx, e.holdsExpired(), e.Actor, e.Now()); err != nil {
 			return nil, err
 		}
-		if w.open, err = e.executor().LockOpenSteps(ctx, w.targetNames(), w.subset); err != nil {
+		if w.open, err = e.executor().LockOpenSteps(ctx, w.covers.targetNames(), w.covers.people); err != nil {
 			return w, err
 		}
 	}
@@ -164,8 +148,8 @@ func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress f
 	if err := e.readPeople(ctx, w, progress); err != nil {
 		return nil, err
 	}
-	records := make([]targetRecord, len(w.targetConfigs))
-	for i, c := range w.targetConfigs {
+	records := make([]targetRecord, len(w.covers.targets))
+	for i, c := range w.covers.targets {
 		var err error
 		if records[i], err = e.readRecord(ctx, w, c.Name); err != nil {
 			return nil, err
@@ -205,10 +189,10 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 
 // readNumbers opens national identity numbers, when a target's mapping reads them.
 func (e *Engine) readNumbers(ctx context.Context, w *inputs) error {
-	if !slices.ContainsFunc(w.targetConfigs, func(t config.Target) bool { return t.Reads("NationalID") }) {
+	if !slices.ContainsFunc(w.covers.targets, func(t config.Target) bool { return t.Reads("NationalID") }) {
 		return nil
 	}
-	numbers, err := e.DB.NationalIDs(ctx, w.subset)
+	numbers, err := e.DB.NationalIDs(ctx, w.covers.people)
 	if err != nil {
 		return err
 	}
@@ -238,8 +222,8 @@ func (e *Engine) readTargets(ctx context.Context, w *inputs) error {
 // observeTargets takes a snapshot of every target side by side. A target that
 // cannot be read is planned without; the others go on.
 func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
-	w.targets = make([]plan.Target, len(w.targetConfigs))
-	for _, c := range w.targetConfigs {
+	w.targets = make([]plan.Target, len(w.covers.targets))
+	for _, c := range w.covers.targets {
 		if e.Targets[c.Name] == nil {
 			return fmt.Errorf("target %s is not connected", c.Name)
 		}
@@ -247,7 +231,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 	var mu sync.Mutex
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
-	for i, c := range w.targetConfigs {
+	for i, c := range w.covers.targets {
 		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, UnrepairedDrift: map[plan.Access]bool{}, Uncertain: map[plan.Access]bool{}, References: map[string]bool{}}
 		for _, name := range c.References() {
 			t.References[name] = true
@@ -284,7 +268,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 			mu.Lock()
 			defer mu.Unlock()
 			done++
-			progress("read targets", done, len(w.targetConfigs))
+			progress("read targets", done, len(w.covers.targets))
 			return nil
 		})
 	}
@@ -306,7 +290,7 @@ type targetRecord struct {
 // process.
 func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r targetRecord, err error) {
 	// Open steps are read first: a step that ends meanwhile is in both.
-	open, err := e.DB.OpenSteps(ctx, target, w.subset)
+	open, err := e.DB.OpenSteps(ctx, target, w.covers.people)
 	if err != nil {
 		return r, err
 	}
@@ -317,7 +301,7 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 		return r, err
 	}
 	id := w.sharedIDs()
-	for given, err := range e.DB.GivenAccess(ctx, target, w.subset) {
+	for given, err := range e.DB.GivenAccess(ctx, target, w.covers.people) {
 		if err != nil {
 			return r, err
 		}
@@ -350,7 +334,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r 
 			return err
 		}
 	}
-	left, err := e.DB.UnrepairedDrift(ctx, t.Name, w.subset)
+	left, err := e.DB.UnrepairedDrift(ctx, t.Name, w.covers.people)
 	if err != nil {
 		return err
 	}

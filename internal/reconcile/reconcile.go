@@ -128,7 +128,7 @@ func (e *Engine) executor() *execute.Executor {
 
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
-	b := &execute.Basis{People: in.subset, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
+	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
 		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[string]bool{}}
 	for person, facts := range in.people.Facts {
 		if facts.Suspended != "" {
@@ -144,7 +144,7 @@ func (e *Engine) basis(in *inputs) *execute.Basis {
 // finish records what a run over everyone saw of the targets, and erases people whose
 // time is over.
 func (e *Engine) finish(ctx context.Context, in *inputs, r *execute.Result) error {
-	if !in.subset.IsEveryone() {
+	if !in.covers.readsEveryone() {
 		return nil
 	}
 	return errors.Join(e.recordTargetStates(ctx, in, r), e.erase(ctx, in))
@@ -208,7 +208,7 @@ func (e *Engine) holdsExpired() time.Time { return e.Now().Add(-e.Config.HoldsEx
 // records nothing.
 func (e *Engine) RecordHolds(ctx context.Context, p *plan.Plan, v *Values) error {
 	in := v.inputs
-	if in.preview || !in.subset.IsEveryone() {
+	if in.preview || !in.covers.readsEveryone() {
 		return nil
 	}
 	past, err := e.pastHolds(ctx, in, p)
@@ -281,14 +281,14 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	}
 	p, err := plan.Build(plan.Input{
 		Removed:        removed,
-		Basis:          plan.Basis{AsOf: w.people.Day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.subset.IsEveryone()},
+		Basis:          plan.Basis{AsOf: w.people.Day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.covers.readsEveryone()},
 		Catalogue:      &e.Config.Rules.Catalogue,
 		People:         e.desiredPeople(ctx, w),
 		Count:          len(w.people.All),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,
-		Only:           w.only,
-		Subset:         !w.subset.IsEveryone(),
+		Only:           w.covers.person,
+		Subset:         !w.covers.readsEveryone(),
 		GroupSize:      w.groupSize,
 	})
 	switch {
@@ -297,10 +297,10 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 	case err != nil:
 		return nil, err
 	}
-	if w.holds = p.Holds; w.only != "" {
-		return p.Only(w.only)
+	if w.holds = p.Holds; w.covers.person != "" {
+		return p.Only(w.covers.person)
 	}
-	if w.subset.IsEveryone() {
+	if w.covers.readsEveryone() {
 		return p, nil
 	}
 	// A plan for some people is of one target, and leaves deferred people out from here
@@ -314,7 +314,7 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 // removed returns the targets that are not configured any more, with how many accounts
 // are known there; none for a plan for some people.
 func (e *Engine) removed(ctx context.Context, w *inputs) (map[string]int, error) {
-	if !w.subset.IsEveryone() || w.only != "" {
+	if !w.covers.showsEveryone() {
 		return nil, nil
 	}
 	left, err := UnconfiguredTargets(ctx, e.DB, e.Config)

@@ -58,16 +58,16 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 		return nil, err
 	}
 	in.groupSize = groupSize
-	in.subset = store.Only(slices.Concat(people, sponsored)...)
+	in.covers.people = store.Only(slices.Concat(people, sponsored)...)
 	if err := e.readSubset(ctx, in); err != nil {
 		return nil, err
 	}
 	if len(in.people.All) == 0 {
-		in.targetConfigs = nil
+		in.covers.targets = nil
 	}
-	done := make(chan TargetResult, len(in.targetConfigs)) // buffered: a target does not wait for the reader
+	done := make(chan TargetResult, len(in.covers.targets)) // buffered: a target does not wait for the reader
 	var wg sync.WaitGroup
-	for _, c := range in.targetConfigs {
+	for _, c := range in.covers.targets {
 		wg.Go(func() {
 			var result *execute.Result
 			err := execute.Recover(execute.InEngine, func() (err error) { result, err = e.reconcileInTarget(ctx, in, c); return err })
@@ -83,7 +83,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 
 // readSubset reads the people and what is decided about them.
 func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
-	people, err := e.DB.PeopleByID(ctx, w.subset.IDs())
+	people, err := e.DB.PeopleByID(ctx, w.covers.people.IDs())
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 			w.people.ByKey[k.SourceKey] = p.ID
 		}
 	}
-	w.subset = store.Only(known...)
+	w.covers.people = store.Only(known...)
 	var managers []identity.SourceKey
 	for _, p := range w.people.All {
 		for _, employment := range p.Employments {
@@ -135,9 +135,9 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 // reconcileInTarget reads some people in one target and carries out what they need. It
 // holds their locks from before it reads until it is done.
 func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Target) (*execute.Result, error) {
-	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(in.subset.IDs()))))
+	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(in.covers.people.IDs()))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, execute.PersonLockWait, execute.PersonLocks(c.Name, in.subset.IDs())...)
+	lock, err := e.DB.LockWithin(ctx, execute.PersonLockWait, execute.PersonLocks(c.Name, in.covers.people.IDs())...)
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +145,13 @@ func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Tar
 	w, own := *in, *in.people
 	w.people = &own // which the plan changes
 	w.failing = nil
-	w.targetConfigs, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
+	w.covers.targets, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
 	heads, err := e.DB.Sequences(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w.resolvedUpTo = heads.Audit // no other run changes their accounts from here on
-	if w.open, err = e.executor().OpenStepsOf(ctx, c.Name, w.subset); err != nil {
+	if w.open, err = e.executor().OpenStepsOf(ctx, c.Name, w.covers.people); err != nil {
 		return nil, err
 	}
 	if err := e.readTargets(ctx, &w); err != nil {
@@ -164,7 +164,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Tar
 func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink connectors.Sink) (connectors.Completeness, error) {
 	connector := e.Targets[c.Name]
 	reader, able := connector.(connectors.AccountReader)
-	if w.subset.IsEveryone() || !able {
+	if w.covers.readsEveryone() || !able {
 		return connector.Snapshot(ctx, sink)
 	}
 	bound, err := e.DB.Accounts(ctx, c.Name, w.concerned())
@@ -240,10 +240,10 @@ func (d distinct) Account(a connectors.Account) error {
 // concerned selects the people whom the inputs cover and those to whom their accounts
 // may refer.
 func (w *inputs) concerned() store.PersonSet {
-	if w.subset.IsEveryone() {
-		return w.subset
+	if w.covers.readsEveryone() {
+		return w.covers.people
 	}
-	return store.Only(slices.Concat(w.subset.IDs(), slices.Collect(maps.Values(w.people.ByKey)))...)
+	return store.Only(slices.Concat(w.covers.people.IDs(), slices.Collect(maps.Values(w.people.ByKey)))...)
 }
 
 // readBound reads which accounts in a target behov knows as the people's.
@@ -267,7 +267,7 @@ func (e *Engine) readBound(ctx context.Context, w *inputs, target string) (bound
 // readOwners reads, for some people, which of the accounts that were read belong to
 // others.
 func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) error {
-	if w.subset.IsEveryone() || t.Observed == nil {
+	if w.covers.readsEveryone() || t.Observed == nil {
 		return nil
 	}
 	var seen []string
@@ -296,7 +296,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 	for kind, people := range counted {
 		t.LimitUsage[plan.Kind(kind)] = people
 	}
-	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.subset, e.holdsExpired())
+	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.covers.people, e.holdsExpired())
 	if err != nil {
 		return err
 	}
@@ -309,14 +309,14 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 		return err
 	}
 	last := states[t.Name]
-	if t.Loading = !last.Loaded(); w.subset.IsEveryone() {
+	if t.Loading = !last.Loaded(); w.covers.readsEveryone() {
 		return nil
 	}
-	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.subset); err != nil {
+	if t.Held, err = e.DB.HeldSteps(ctx, t.Name, w.covers.people); err != nil {
 		return err
 	}
 	if t.Population = last.Enabled; len(t.Held) > 0 {
-		t.ChangedPeople, err = e.DB.PeopleChangedSince(ctx, w.subset, last.Events, last.Decisions)
+		t.ChangedPeople, err = e.DB.PeopleChangedSince(ctx, w.covers.people, last.Events, last.Decisions)
 	}
 	return err
 }

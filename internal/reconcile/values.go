@@ -38,7 +38,7 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	w.subset = store.Only(person)
+	w.covers.people = store.Only(person)
 	if err := e.readSubset(ctx, w); err != nil {
 		return nil, nil, err
 	}
