@@ -9,7 +9,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -243,21 +242,6 @@ func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args 
 	return people, nil
 }
 
-// scanEach reads the rows of a query one by one.
-func scanEach(ctx context.Context, q sqlx.QueryerContext, query string, args []any, scan func(row *sql.Rows) error) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // reading
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // peopleByQuery reads the people that a query names.
 func peopleByQuery(ctx context.Context, q queryer, query string, args ...any) ([]identity.Person, error) {
 	var ids []identity.PersonID
@@ -287,171 +271,10 @@ func (db *DB) LinkedPeople(ctx context.Context, id identity.PersonID) ([]identit
 	return same, nil
 }
 
-// NationalIDs opens people's national identity numbers, of those who have one. Only a
-// mapping that writes them to a target may call it.
-func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.PersonID]string, error) {
-	var rows []struct {
-		ID      string `db:"id"`
-		Sealed  []byte `db:"national_id_sealed"`
-		Wrapped []byte `db:"wrapped"`
-	}
-	where, args := of.condition(db.read, "p.id", nil)
-	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL AND `+where, args...); err != nil {
-		return nil, fmt.Errorf("read national IDs: %w", err)
-	}
-	numbers := make(map[identity.PersonID]string, len(rows))
-	for _, r := range rows {
-		key, err := db.master.OpenPersonKey(r.ID, r.Wrapped)
-		if err != nil {
-			return nil, err
-		}
-		number, err := key.Open(nationalIDContext, r.Sealed)
-		if err != nil {
-			return nil, fmt.Errorf("national ID of person %s: %w", r.ID, err)
-		}
-		numbers[identity.PersonID(r.ID)] = string(number)
-	}
-	return numbers, nil
-}
-
 // ErrNoPerson is returned when a reference matches no person.
 var ErrNoPerson = errors.New("no person matches that")
 
-// FindPerson returns the person that a reference names. The first of these that
-// matches decides, so that no record of another source makes a reference mean
-// another person: an opaque ID; a record as SOURCE/KEY; a key of the first source; a
-// login; an e-mail address or another source's key. No match gives ErrNoPerson;
-// several people in the last place an error that lists them.
-func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Person, error) {
-	source, key, _ := strings.Cut(ref, "/")
-	for _, q := range []struct {
-		query string
-		args  []any
-	}{
-		{`SELECT id FROM person WHERE id = $1`, []any{ref}},
-		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{source, key}},
-		{`SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, []any{first, ref}},
-		{`SELECT id FROM person WHERE login = $1`, []any{ref}},
-		{`SELECT id FROM person WHERE email = $1 UNION SELECT person_id FROM person_source_key WHERE key = $1`, []any{ref}},
-	} {
-		var ids []string
-		if ref == "" {
-			break
-		}
-		if err := db.read.SelectContext(ctx, &ids, q.query+` ORDER BY 1`, q.args...); err != nil {
-			return identity.Person{}, fmt.Errorf("find a person: %w", err)
-		}
-		switch {
-		case len(ids) == 1:
-			return db.Person(ctx, identity.PersonID(ids[0]))
-		case len(ids) > 1:
-			return identity.Person{}, db.ambiguous(ctx, ref, ids)
-		}
-	}
-	return identity.Person{}, fmt.Errorf("%w (%q): give a person_id of %s, SOURCE/person_id, a login, an e-mail address or an ID", ErrNoPerson, ref, first)
-}
-
-// ambiguous lists the people that a reference names, by a record of each.
-func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
-	var candidates []string
-	shown := make([]identity.PersonID, 0, 20)
-	for _, id := range ids[:min(len(ids), 20)] {
-		shown = append(shown, identity.PersonID(id))
-	}
-	people, err := db.PeopleByID(ctx, shown)
-	if err != nil {
-		return err
-	}
-	for _, p := range people {
-		name := string(p.ID)
-		if len(p.Keys) > 0 && !identity.HasNationalID(p.Keys[0].Key) {
-			name = p.Keys[0].Source + "/" + p.Keys[0].Key
-		}
-		candidates = append(candidates, name)
-	}
-	return fmt.Errorf("%q names %d people: give one of %s", ref, len(ids), strings.Join(candidates, ", "))
-}
-
-// eventPayload is the sealed part of an event.
-type eventPayload struct {
-	Key        string                    `json:"key,omitempty"`
-	Login      string                    `json:"login,omitempty"`
-	Stamp      string                    `json:"stamp,omitempty"`
-	PersonKey  string                    `json:"person_key,omitempty"`
-	Person     *identity.PersonFacts     `json:"person,omitempty"`
-	Employment *identity.EmploymentFacts `json:"employment,omitempty"`
-}
-
-// RecordEvents records HR events of an import in the order given and brings
-// what is known of the people concerned up to date.
-func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence identity.Precedence, events []identity.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	var last int64
-	if err := tx.tx.GetContext(ctx, &last, `UPDATE head SET event_seq = event_seq + $1 WHERE id = 1 RETURNING event_seq`, len(events)); err != nil {
-		return fmt.Errorf("event sequence: %w", err)
-	}
-	seq := last - int64(len(events))
-	version := make(map[identity.PersonID]int64, len(events)) // the last event of each person
-	for i, e := range events {
-		version[e.Person] = seq + int64(i) + 1
-	}
-	people := make([]string, len(events))
-	for i, e := range events {
-		people[i] = string(e.Person)
-	}
-	if err := tx.loadKeys(ctx, people); err != nil {
-		return err
-	}
-	rows := make([]any, 0, len(events)*len(eventRows.columns))
-	p := projection{tx: tx, precedence: precedence, version: version}
-	for _, e := range events {
-		seq++
-		e.Seq = seq
-		sealed, err := tx.sealEvent(ctx, e)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, e.Seq, importID, e.Source, string(e.Kind), string(e.Person), string(e.Employment), string(e.Effective), micros(e.Recorded), sealed)
-		if err := p.add(ctx, e); err != nil {
-			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
-		}
-		tx.notifyPerson(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
-	}
-	err := p.flush(ctx)
-	if err == nil {
-		err = tx.insert(ctx, eventRows, rows)
-	}
-	if err != nil {
-		return fmt.Errorf("HR events %d to %d: %w", last-int64(len(events))+1, last, err)
-	}
-	return nil
-}
-
 var eventRows = inserts{table: "hr_event", columns: []string{"seq", "import_id", "source", "kind", "person_id", "employment_id", "effective", "recorded_us", "payload_sealed"}}
-
-// sealEvent returns what an event says of a person, sealed with their key.
-func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
-	key, err := tx.key(ctx, string(e.Person))
-	if err != nil {
-		return nil, err
-	}
-	payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts})
-	if err != nil {
-		return nil, fmt.Errorf("event payload: %w", err)
-	}
-	sealed, err := key.Seal(eventContext, payload)
-	if err != nil {
-		return nil, fmt.Errorf("seal an event: %w", err)
-	}
-	return sealed, nil
-}
-
-func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := tx.tx.ExecContext(ctx, query, args...)
-	return err
-}
 
 // mergeRecords makes the person's own row of what their records say.
 func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
@@ -508,113 +331,11 @@ func (tx *Tx) Records(ctx context.Context, person identity.PersonID) ([]identity
 	return records, nil
 }
 
-func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, number string) ([]byte, error) {
-	if number == "" {
-		return nil, nil
+// PersonIDs returns the IDs of all people, sorted.
+func (db *DB) PersonIDs(ctx context.Context) ([]identity.PersonID, error) {
+	var all []identity.PersonID
+	if err := db.read.SelectContext(ctx, &all, `SELECT id FROM person ORDER BY id`); err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
 	}
-	key, err := tx.key(ctx, string(person))
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := key.Seal(nationalIDContext, []byte(number))
-	if err != nil {
-		return nil, fmt.Errorf("seal a national ID: %w", err)
-	}
-	return sealed, nil
-}
-
-// hashNationalID returns the keyed hash by which the same person is recognised; nil for a
-// text that is no number in its canonical form.
-func (tx *Tx) hashNationalID(number string) ([]byte, error) {
-	if identity.BirthDate(number) == "" {
-		return nil, nil
-	}
-	return tx.db.master.Hash(nationalIDContext, number)
-}
-
-// KnownNationalIDs returns those of the numbers, in their one form, that a person has.
-func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[string]bool, error) {
-	known := map[string]bool{}
-	for page := range slices.Chunk(numbers, peoplePage) {
-		byHash := map[string]string{}
-		var hashes [][]byte
-		for _, number := range page {
-			hash, err := tx.hashNationalID(number)
-			if err != nil {
-				return nil, err
-			}
-			if hash != nil {
-				hashes, byHash[string(hash)] = append(hashes, hash), number
-			}
-		}
-		if len(hashes) == 0 {
-			continue
-		}
-		where, args := inHashes(tx.tx, "national_id_hash", hashes, nil)
-		if err := scanEach(ctx, tx.tx, `SELECT national_id_hash FROM person WHERE merged_into = '' AND `+where, args, func(row *sql.Rows) error {
-			var hash []byte
-			err := row.Scan(&hash)
-			known[byHash[string(hash)]] = true
-			return err
-		}); err != nil {
-			return nil, fmt.Errorf("people by national ID: %w", err)
-		}
-	}
-	return known, nil
-}
-
-// PeopleWithNationalID returns who has the number, which is in its one form.
-func (tx *Tx) PeopleWithNationalID(ctx context.Context, number string) ([]identity.Person, error) {
-	hash, err := tx.hashNationalID(number)
-	if err != nil || hash == nil {
-		return nil, err
-	}
-	people, err := peopleByQuery(ctx, tx.tx, `SELECT id FROM person WHERE national_id_hash = $1 AND merged_into = '' ORDER BY id`, hash)
-	if err != nil {
-		return nil, fmt.Errorf("people by national ID: %w", err)
-	}
-	return people, nil
-}
-
-// Events streams the recorded events of a person in their order, opened.
-func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.Event, error) {
-	key, err := loadKey(ctx, db.read, db.master, string(person))
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil // nothing was ever sealed for the person, or they are erased
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key of person %s: %w", person, err)
-	}
-	rows, err := db.read.QueryContext(ctx, `SELECT seq, source, kind, employment_id, effective, recorded_us, payload_sealed
-		FROM hr_event WHERE person_id = $1 ORDER BY seq`, string(person))
-	if err != nil {
-		return nil, fmt.Errorf("read HR events: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // reading
-	var events []identity.Event
-	for rows.Next() {
-		var kind, employment, effective string
-		var recorded int64
-		var sealed []byte
-		e := identity.Event{Person: person}
-		if err := rows.Scan(&e.Seq, &e.Source, &kind, &employment, &effective, &recorded, &sealed); err != nil {
-			return nil, fmt.Errorf("read HR events: %w", err)
-		}
-		value, err := key.Open(eventContext, sealed)
-		if err != nil {
-			return nil, err
-		}
-		var payload eventPayload
-		if err := json.Unmarshal(value, &payload); err != nil {
-			return nil, fmt.Errorf("HR event %d: %w", e.Seq, err)
-		}
-		e.Kind, e.Employment, e.Effective, e.Recorded = identity.Kind(kind), identity.EmploymentID(employment), identity.Date(effective), instant(recorded)
-		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts = payload.Key, payload.Login, payload.Person, payload.Employment
-		e.Stamp, e.PersonKey = payload.Stamp, payload.PersonKey
-		events = append(events, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read HR events: %w", err)
-	}
-	return events, nil
+	return all, nil
 }

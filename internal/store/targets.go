@@ -152,3 +152,6 @@ func (m *ConnectorState) Save(ctx context.Context, state []byte) error {
 		return nil
 	})
 }
+
+// EveryTarget is the subject of a decision about all targets.
+const EveryTarget = "*"

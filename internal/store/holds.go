@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
+)
+
+// The kinds of hold.
+const (
+	PlanHold   = "plan"
+	ImportHold = "hr-import"
+	// EndingsHold is of the endings of an import that went in otherwise.
+	EndingsHold = "hr-endings"
+	// StartHold is of a start that changes of a source move into the future while
+	// the employment runs.
+	StartHold = "hr-start"
+	// BindHold and ErasureHold are of what one person proposed and another has to
+	// let through. The subject is the target, and the person.
+	BindHold    = "account-bind"
+	ErasureHold = "erasure"
+)
+
+// Hold is something that waits for a person's decision.
+type Hold struct {
+	Digest  string `db:"digest" json:"digest"`
+	Kind    string `db:"kind" json:"kind"`       // "plan" or "hr-import"
+	Subject string `db:"subject" json:"subject"` // the target, or the HR source
+	Why     string `db:"why" json:"why"`
+	// Body says what it would do, as JSON without personal values. It may be
+	// large: Holds leaves it out.
+	Body     string `db:"body" json:"-"`
+	RaisedUS Micros `db:"raised_us" json:"since"`
+	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
+	// whose import or proposal it is. It is not the actor of the run that planned it.
+	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
+	// SupersededUS is when a plan for everyone no longer had exactly this hold; 0 while
+	// it is current.
+	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
+	// After is the last decision made before the hold was raised: only a
+	// later one can be about it.
+	After int64 `db:"after_decision" json:"-"`
+}
+
+// Current reports whether the newest plan for everyone has the hold.
+func (h Hold) Current() bool { return h.SupersededUS == 0 }
+
+// At is when it was first raised, UTC.
+func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
+
+// HoldStep is a step that is held.
+type HoldStep struct {
+	Key    string
+	Person identity.PersonID
+}
+
+// record begins an audit record about the hold.
+func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
+	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: h.Kind + " " + h.Digest}
+	if h.Kind == ErasureHold {
+		r.Person, r.Target = h.Subject, ""
+	}
+	return r
+}
+
+// RaiseHold records a hold of steps, with its audit record, unless it is known.
+func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
+	h.RaisedUS = Micros(micros(at))
+	if h.Kind != PlanHold {
+		h.RaisedBy = actor
+	}
+	res, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO hold (digest, kind, subject, why, body, raised_us, raised_by, after_decision)
+		SELECT :digest, :kind, :subject, :why, :body, :raised_us, :raised_by, decision_seq FROM head WHERE id = 1 ON CONFLICT (digest) DO UPDATE SET superseded_us = 0 WHERE hold.superseded_us <> 0`, h)
+	if err != nil {
+		return fmt.Errorf("hold: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	for _, s := range steps {
+		if err := tx.exec(ctx, `INSERT INTO hold_step (digest, key, person_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, h.Digest, s.Key, string(s.Person)); err != nil {
+			return fmt.Errorf("hold: %w", err)
+		}
+	}
+	tx.Enqueue(queue.Alert{About: queue.Held, Subject: h.Digest})
+	r := h.record(audit.HoldRaised, actor, at)
+	r.Reason += ": " + h.Why
+	tx.Audit(r)
+	return nil
+}
+
+// EndHold forgets a hold that went through. The release is used up with it:
+// should the same be held again, it waits for a decision of its own.
+func (tx *Tx) EndHold(ctx context.Context, digest string) error {
+	if err := tx.lockHead(ctx); err != nil {
+		return err
+	}
+	for _, where := range []string{"hold_step WHERE digest", "step_decision WHERE hold", "hold WHERE digest"} {
+		if err := tx.exec(ctx, `DELETE FROM `+where+` = $1`, digest); err != nil {
+			return fmt.Errorf("hold %s: %w", digest, err)
+		}
+	}
+	return nil
+}
+
+// EndHoldsExcept ends the holds of a kind and a subject, but for one: what came
+// after them took their place.
+func (tx *Tx) EndHoldsExcept(ctx context.Context, kind, subject, digest string) error {
+	var old []string
+	if err := tx.tx.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE kind = $1 AND subject = $2 AND digest <> $3 ORDER BY digest`, kind, subject, digest); err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	for _, d := range old {
+		if err := tx.EndHold(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExpireHolds ends the holds that were raised before an instant, decided or not:
+// should the same come up again it is held again, and waits for a decision of
+// its own. So does a step that was rejected, or not released with others, also
+// when it alone would be within a limit: that a decision expires lets nothing
+// through.
+func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
+	var old []Hold
+	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	var decided int
+	if err := db.read.GetContext(ctx, &decided, `SELECT COUNT(*) FROM step_decision WHERE decided_us < $1 AND verdict = $2`, micros(before), Release); err != nil || len(old)+decided == 0 {
+		return err
+	}
+	return db.Write(ctx, func(tx *Tx) error {
+		if err := tx.lockHead(ctx); err != nil {
+			return err
+		}
+		for _, h := range old {
+			var gone []string
+			if err := tx.tx.SelectContext(ctx, &gone, `DELETE FROM hold WHERE digest = $1 AND raised_us = $2 RETURNING digest`, h.Digest, h.RaisedUS); err != nil {
+				return fmt.Errorf("hold %s: %w", h.Digest, err)
+			}
+			if len(gone) > 0 {
+				if err := errors.Join(tx.keepRejectedSteps(ctx, h.Digest), tx.EndHold(ctx, h.Digest)); err != nil {
+					return err
+				}
+				r := h.record(audit.HoldExpired, actor, now)
+				r.Reason += " was raised on " + h.At().Format(time.RFC3339)
+				tx.Audit(r)
+			}
+		}
+		return tx.exec(ctx, `DELETE FROM step_decision WHERE decided_us < $1 AND verdict = $2`, micros(before), Release)
+	})
+}
+
+// HoldState is a hold and the decision on it, if there is one.
+type HoldState struct {
+	Hold
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// Holds returns what is held, newest first, with the newest decision on each.
+func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
+	var holds []Hold
+	if err := db.read.SelectContext(ctx, &holds, `SELECT `+holdColumns+` FROM hold ORDER BY raised_us DESC, digest`); err != nil {
+		return nil, fmt.Errorf("read holds: %w", err)
+	}
+	var decisions []Decision
+	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM hold h JOIN decision d ON d.kind = $1 AND d.subject = h.digest AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq`, string(HoldDecision)); err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	newest := map[string]*Decision{}
+	for i, d := range decisions {
+		newest[d.Subject] = &decisions[i]
+	}
+	states := make([]HoldState, len(holds))
+	for i, h := range holds {
+		states[i] = HoldState{Hold: h, Decision: newest[h.Digest]}
+	}
+	return states, nil
+}
+
+// HoldBody returns what a hold would do, as JSON without personal values.
+func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
+	var body string
+	if err := db.read.GetContext(ctx, &body, `SELECT body FROM hold WHERE digest = $1`, digest); err != nil {
+		return "", fmt.Errorf("hold %s: %w", digest, err)
+	}
+	return body, nil
+}
+
+// HoldDecision returns the newest decision on a hold as a whole, or nil when
+// there is no such hold or no decision on it.
+func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+	return holdDecision(ctx, db.read, digest)
+}
+
+// HoldDecision is DB.HoldDecision as the transaction sees it.
+func (tx *Tx) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+	return holdDecision(ctx, tx.tx, digest)
+}
+
+func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
+	var d Decision
+	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
+		WHERE d.kind = $1 AND d.subject = $2 AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return &d, nil
+}
