@@ -243,7 +243,7 @@ func (b *builder) wantsAccount(person identity.PersonID, grants map[policy.Entit
 			continue
 		}
 		waits := g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown
-		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.has(e, person, own.ID))
+		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.t.Has(person, own.ID, e))
 		if g.Gate == policy.Open || waits && b.t.MFA || stays {
 			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
 		}
@@ -300,7 +300,7 @@ func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]polic
 func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
 	for _, e := range b.catalogue {
 		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
-			b.planAddMember(person, e, g, accountID, dependsOn)
+			b.planAddMember(person, e, policy.Reasons(g.Reasons), accountID, dependsOn)
 		}
 	}
 }
@@ -416,19 +416,31 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 			b.earlierName(p.ID, e, a.ID)
 		}
 		g, granted := grants[e.ID]
-		member, former := b.t.Observed.Member(a.ID, e.Native), b.t.FormerGroupsOf(p.ID, a.ID, e.ID)
+		member, former := b.t.InGroup(p.ID, a.ID, e), b.t.InFormerGroups(p.ID, a.ID, e.ID)
 		has := member || len(former) > 0
-		desired := granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
+		desired := func(e policy.Entitlement, has bool) bool {
+			g, granted := grants[e.ID]
+			return granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
+		}
+		leave := former
+		if len(former) > 0 {
+			leave = b.t.toLeave(p.ID, a.ID, e.ID, b.catalogue, func(other policy.Entitlement) bool { return desired(other, b.t.Has(p.ID, a.ID, other)) })
+		}
+		wants := desired(e, has)
 		switch {
-		case has && !desired:
-			if !member {
-				e.Native, former = former[0], former[1:]
+		case has && !wants:
+			if !member && len(leave) > 0 {
+				e.Native, leave = leave[0], leave[1:]
 			}
-			after := b.planEndOfFormerGroups(p.ID, e, former, a.ID)
+			after := b.planEndOfFormerGroups(p.ID, e, leave, a.ID)
 			b.planRemoveMember(p, e, g, granted && !p.Prepare, a.ID, after)
-		case desired && g.Gate == policy.Open:
-			b.planMember(p.ID, e, g, a.ID, member, former)
-		case has && g.Until != "":
+			continue
+		case wants && (!member || len(leave) > 0):
+			b.planMove(p.ID, e, g, a.ID, member, former, leave)
+		case wants && g.Gate == policy.Open:
+			b.noteAdoption(p.ID, e.ID, func() string { return policy.Reasons(g.Reasons) })
+		}
+		if has && wants && g.Until != "" {
 			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
 		}
 	}
@@ -490,14 +502,14 @@ func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.En
 	return true
 }
 
-func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, dependsOn []string) {
+func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, reason, accountID string, dependsOn []string) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // reported once, as a finding
 	}
-	if len(b.t.FormerGroupsOf(person, accountID, e.ID)) == 0 && b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
+	if len(b.t.FormerGroups[e.ID]) == 0 && b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
 		return
 	}
-	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: policy.Reasons(g.Reasons), DependsOn: dependsOn})
+	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, DependsOn: dependsOn})
 }
 
 // planRemoveMember plans the end of a membership. What behov did not give it takes away
@@ -505,7 +517,6 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 // employment at all, or an entitlement whose owner declared it authoritative.
 func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []string) {
 	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
-	before := b.t.GivenBefore(p.ID, e.Native)
 	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {
 	case p.SuspendedReason != "":
@@ -514,8 +525,6 @@ func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Gran
 		reason = g.GateReason
 	case p.NoEntitlementReason != "":
 		reason = p.NoEntitlementReason
-	case !ours && before != "":
-		reason = fmt.Sprintf("no employment, request or decision needs it; behov put the account into the group %q for %s, for which the catalogue names another now", e.Native, before)
 	case !ours && !e.Authoritative:
 		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
 			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})

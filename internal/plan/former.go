@@ -1,66 +1,106 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
 
-// FormerGroupsOf returns the former groups of the entitlement in which a person's account
-// is a member, when behov gave the person the entitlement. A membership that behov did
-// not give is not behov's to change: the catalogue no longer names the group.
-func (t *Target) FormerGroupsOf(person identity.PersonID, accountID string, entitlement policy.EntitlementID) (member []string) {
-	groups := t.FormerGroups[entitlement]
-	if len(groups) == 0 {
+// When the catalogue names another group for an entitlement, the people to whom behov gave
+// it are moved: their accounts join the group of today and then leave the former one. Until
+// then a membership in the former group is the entitlement, and no other that the catalogue
+// names the group for.
+
+// gave reports whether behov gave the person the entitlement.
+func (t *Target) gave(person identity.PersonID, entitlement policy.EntitlementID) bool {
+	_, ours := t.Given.Reason(Access{Person: person, Entitlement: entitlement})
+	return ours
+}
+
+// InFormerGroups returns the former groups of the entitlement in which a person's account
+// is a member, when behov gave the person the entitlement. A membership that behov did not
+// give is not behov's to change.
+func (t *Target) InFormerGroups(person identity.PersonID, accountID string, entitlement policy.EntitlementID) (groups []string) {
+	if len(t.FormerGroups[entitlement]) == 0 || !t.gave(person, entitlement) {
 		return nil
 	}
-	if _, ours := t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
-		return nil
-	}
-	for _, native := range groups {
-		if t.Observed.Member(accountID, native) {
-			member = append(member, native)
+	for _, group := range t.FormerGroups[entitlement] {
+		if t.Observed.Member(accountID, group) {
+			groups = append(groups, group)
 		}
 	}
-	return member
+	return groups
 }
 
-// GivenBefore returns the entitlement for which behov put the person into a group that the
-// catalogue names for another one now; empty when there is none.
-func (t *Target) GivenBefore(person identity.PersonID, native string) policy.EntitlementID {
-	for _, entitlement := range t.Reassigned[native] {
-		if _, ours := t.Given.Reason(Access{Person: person, Entitlement: entitlement}); ours {
-			return entitlement
+// InGroup reports whether a person's account is a member of the entitlement's group of
+// today, and not only because it is a former group of another entitlement that behov gave
+// the person.
+func (t *Target) InGroup(person identity.PersonID, accountID string, e policy.Entitlement) bool {
+	if !t.Observed.Member(accountID, e.Native) {
+		return false
+	}
+	if len(t.FormerGroups) == 0 || t.gave(person, e.ID) {
+		return true
+	}
+	group := t.Observed.Spelling(e.Native)
+	for other, former := range t.FormerGroups {
+		if other != e.ID && slices.Contains(former, group) && t.gave(person, other) {
+			return false
 		}
 	}
-	return ""
+	return true
 }
 
-// has reports whether a person's own account has the entitlement, by its group of today or
-// a former one.
-func (b *builder) has(e policy.Entitlement, person identity.PersonID, accountID string) bool {
-	return b.t.Observed.Member(accountID, e.Native) || len(b.t.FormerGroupsOf(person, accountID, e.ID)) > 0
+// Has reports whether a person's account has the entitlement, by its group of today or a
+// former one.
+func (t *Target) Has(person identity.PersonID, accountID string, e policy.Entitlement) bool {
+	return t.InGroup(person, accountID, e) || len(t.InFormerGroups(person, accountID, e.ID)) > 0
 }
 
-// planMember plans that an account is a member of the entitlement's group, and of no
-// former group of it after that.
-func (b *builder) planMember(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, member bool, former []string) {
+// Moved reports whether a person to whom behov gave the entitlement is in its group of
+// today, and in no former group for it; a person without an account is.
+func (t *Target) Moved(person identity.PersonID, e policy.Entitlement, catalogue []policy.Entitlement) bool {
+	for _, a := range t.Accounts(person) {
+		if !t.InGroup(person, a.ID, e) || len(t.toLeave(person, a.ID, e.ID, catalogue, nil)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// toLeave returns the former groups of the entitlement that a person's account leaves: not
+// those in which it is, or comes, for another entitlement.
+func (t *Target) toLeave(person identity.PersonID, accountID string, entitlement policy.EntitlementID, catalogue []policy.Entitlement, comes func(policy.Entitlement) bool) []string {
+	return slices.DeleteFunc(t.InFormerGroups(person, accountID, entitlement), func(group string) bool {
+		return slices.ContainsFunc(catalogue, func(e policy.Entitlement) bool {
+			return e.Target == t.Name && t.Observed.Spelling(e.Native) == group && (t.InGroup(person, accountID, e) || comes != nil && comes(e))
+		})
+	})
+}
+
+// planMove plans that an account joins the entitlement's group when it is not a member,
+// and then leaves the former ones.
+func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, member bool, former, leave []string) {
 	var dependsOn []string
-	if member {
-		b.noteAdoption(person, e.ID, func() string { return policy.Reasons(g.Reasons) })
-	} else {
+	if !member {
 		n := len(b.steps)
-		b.planAddMember(person, e, g, accountID, nil)
+		reason := cmp.Or(policy.Reasons(g.Reasons), g.GateReason)
+		if len(former) > 0 {
+			reason = fmt.Sprintf("the catalogue names the group %q for it, and named %q before; %s", e.Native, former[0], cmp.Or(reason, "it is kept"))
+		}
+		b.planAddMember(person, e, reason, accountID, nil)
 		if len(b.steps) == n {
 			return // the group of today cannot be joined: the former one is all the person has
 		}
 		dependsOn = []string{b.steps[n].ID}
 	}
-	for _, native := range former {
-		b.addStep(Step{Op: LeaveFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: native, Destructive: true, DependsOn: dependsOn,
-			Reason: fmt.Sprintf("the catalogue names the group %q for it, and named %q before", e.Native, native)})
+	for _, group := range leave {
+		b.addStep(Step{Op: LeaveFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true, DependsOn: dependsOn,
+			Reason: fmt.Sprintf("the catalogue names the group %q for it, and named %q before", e.Native, group)})
 	}
 }
 
@@ -68,9 +108,9 @@ func (b *builder) planMember(person identity.PersonID, e policy.Entitlement, g p
 // of it. It returns the steps on which the removal from the last group depends: as long as
 // the account is a member of one of them the access lasts.
 func (b *builder) planEndOfFormerGroups(person identity.PersonID, e policy.Entitlement, former []string, accountID string) (steps []string) {
-	for _, native := range former {
-		b.addStep(Step{Op: RemoveFromFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: native, Destructive: true,
-			Reason: fmt.Sprintf("the person loses the entitlement, for which the catalogue named the group %q before", native)})
+	for _, group := range former {
+		b.addStep(Step{Op: RemoveFromFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true,
+			Reason: fmt.Sprintf("the person loses the entitlement, for which the catalogue named the group %q before", group)})
 		steps = append(steps, b.steps[len(b.steps)-1].ID)
 	}
 	return steps

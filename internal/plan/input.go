@@ -127,12 +127,10 @@ type Target struct {
 	// reason it was given for; what is observed and not in it came behind our
 	// back.
 	Given Given
-	// FormerGroups are, by entitlement, the groups that the catalogue named for it
-	// before and names for none now, as the target names them. Reassigned are, by group,
-	// the entitlements for which the catalogue named it before and names it for another
-	// now. People to whom behov gave such an entitlement may be members still.
+	// FormerGroups are, by entitlement, the groups that the catalogue named for it before
+	// and does not name for it now, as the target names them: people to whom behov gave
+	// it are moved from them, or were not yet seen to have been.
 	FormerGroups map[policy.EntitlementID][]string
-	Reassigned   map[string][]policy.EntitlementID
 	// Claims are the attributes by which existing accounts are recognised as people's.
 	Claims []string
 	// Ignore are patterns (as package path has them) of the names of accounts

@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
 )
 
 const manyGroups = `mfa: {target: one}
@@ -165,23 +166,117 @@ func TestAFormerGroupKeepsWhatBehovDidNotGive(t *testing.T) {
 }
 
 // TestGroupsThatTwoEntitlementsExchange: each person ends in the group that the catalogue
-// names now, and in no other that behov put them into.
+// names now, and in no other that behov put them into; first they join, then they leave,
+// and the audit trail shows that they had what they have all the time.
 func TestGroupsThatTwoEntitlementsExchange(t *testing.T) {
-	h := newRegrouping(t, "drift: repair")
-	h.regroup("base:staff", "school")
-	h.regroup("base:school", "staff")
-	h.settledRun()
-	if got := h.groups("1") + ", " + h.groups("2"); got != "school, school staff" || h.has("1") != usual || h.has("2") != everything {
-		t.Errorf("the groups are %s; 1 has %s, 2 has %s", got, h.has("1"), h.has("2"))
-	}
-	for range 2 {
-		if r := h.settledRun(); len(r.Plan.Steps) > 0 {
-			t.Errorf("the next run has steps %v", opsOf(r.Plan.Steps))
+	for name, change := range map[string]struct{ staff, school, one, two, held string }{
+		"exchange": {"school", "staff", "school", "school staff", "school staff"},
+		"chain":    {"school", "staff2", "school", "school staff2", "school"},
+	} {
+		for _, settings := range []string{"drift: repair", "drift: report", "hold_above: {grants: {number: 99}}"} {
+			t.Run(name+" "+settings, func(t *testing.T) {
+				h := newHouseWith(t, fmt.Sprintf(manyGroups, settings))
+				h.hire("1 library T", "2 school T", "3 library T")
+				h.settledRun()
+				if strings.HasPrefix(settings, "hold") {
+					h.e.Config.Targets[0].Limits[plan.KindGrants] = plan.Limit{People: 0, Share: -1}
+				}
+				h.regroup("base:staff", change.staff)
+				h.regroup("base:school", change.school)
+				r := h.run()
+				if strings.HasPrefix(settings, "hold") {
+					if got := h.groups("1") + ", " + h.groups("2"); got != "staff, "+change.held || len(r.Plan.Holds) == 0 {
+						t.Errorf("held, the groups are %s; holds %+v", got, r.Plan.Holds)
+					}
+					h.e.Config.Targets[0].Limits[plan.KindGrants] = plan.Limit{People: 99, Share: -1}
+					r = h.run()
+				}
+				joined := map[string]bool{} // by person
+				for _, step := range r.Plan.Steps {
+					switch {
+					case step.Op == connectors.AddMember:
+						joined[string(step.Person)] = true
+					case step.Op == connectors.RemoveMember, !joined[string(step.Person)] && name == "exchange":
+						t.Errorf("step %s of %s comes before the person has joined", step.Op, step.Entitlement)
+					}
+				}
+				if got := h.groups("1") + ", " + h.groups("2"); got != change.one+", "+change.two || h.has("1") != usual || h.has("2") != everything {
+					t.Errorf("the groups are %s; 1 has %s, 2 has %s", got, h.has("1"), h.has("2"))
+				}
+				for range 2 {
+					if r := h.settledRun(); len(r.Plan.Steps) > 0 || len(r.Plan.UnrepairedDrift) > 0 {
+						t.Errorf("the next run has steps %v, and leaves %+v", opsOf(r.Plan.Steps), r.Plan.UnrepairedDrift)
+					}
+				}
+				if h.told(audit.AccessGone)+h.told(audit.AccessFound)+h.told(audit.AccessUnseen) > 0 {
+					t.Errorf("%d gone, %d found, %d unseen", h.told(audit.AccessGone), h.told(audit.AccessFound), h.told(audit.AccessUnseen))
+				}
+				h.behind(h.one, connectors.AddMember, h.accounts(h.one, h.person("1"))[0].ID, "staff")
+				if h.settledRun(); name == "exchange" && h.groups("1") != "school staff" {
+					t.Errorf("what someone else gave is left, and the groups are %s", h.groups("1"))
+				}
+			})
 		}
 	}
-	h.behind(h.one, connectors.AddMember, h.accounts(h.one, h.person("1"))[0].ID, "staff")
-	if h.settledRun(); h.groups("1") != "school staff" {
-		t.Errorf("what someone else gave is left, and the groups are %s", h.groups("1"))
+}
+
+// TestAGainedEntitlementWhoseGroupTheAccountIsIn: a person who is in the group for another
+// entitlement, which has another group now, and gets the one that has this group, stays.
+func TestAGainedEntitlementWhoseGroupTheAccountIsIn(t *testing.T) {
+	h := newRegrouping(t, "drift: repair")
+	h.regroup("base:staff", "staff2")
+	h.regroup("base:school", "staff")
+	h.hire("1 school T", "2 school T", "3 library T")
+	h.settledRun()
+	if got := h.groups("1") + ", " + h.groups("3"); got != "staff staff2, staff2" || h.has("1") != everything {
+		t.Errorf("the groups are %s; has %s", got, h.has("1"))
+	}
+	h.hire("1 library T", "2 school T", "3 library T")
+	h.settledRun()
+	if h.groups("1") != "staff2" || h.has("1") != usual {
+		t.Errorf("the groups are %s; has %s", h.groups("1"), h.has("1"))
+	}
+	h.nothingToDo()
+}
+
+// TestKeptAccessMovesToAChangedGroup: what a person keeps though no rule gives it, as by a
+// review, is the entitlement, whichever group it is.
+func TestKeptAccessMovesToAChangedGroup(t *testing.T) {
+	h := newRegrouping(t, "drift: repair")
+	h.hire("1 school T", "2 school T", "3 library T")
+	h.settledRun()
+	h.review(store.Keep)
+	h.hire("1 library T", "2 school T", "3 library T")
+	h.settledRun()
+	if h.groups("1") != "school staff" {
+		t.Fatalf("kept, the groups are %s", h.groups("1"))
+	}
+	h.regroup("base:school", "staff2")
+	h.settledRun()
+	if h.groups("1") != "staff staff2" || h.has("1") != everything {
+		t.Errorf("the groups are %s; has %s", h.groups("1"), h.has("1"))
+	}
+	h.nothingToDo()
+}
+
+// TestAFormerGroupThatIsGone: an operator who deletes it before behov has moved the people
+// has not taken their access away behind behov's back.
+func TestAFormerGroupThatIsGone(t *testing.T) {
+	h := newRegrouping(t, "drift: report")
+	h.regroup("base:staff", "staff2")
+	h.one.gone = "staff"
+	h.settledRun()
+	if h.groups("1") != "staff staff2" || h.has("1") != usual { // the target keeps it, and does not show it
+		t.Errorf("the groups are %s; has %s", h.groups("1"), h.has("1"))
+	}
+	for range 2 {
+		if r := h.settledRun(); len(r.Plan.Steps)+len(r.Plan.UnrepairedDrift) > 0 {
+			t.Errorf("the next run has steps %v, and leaves %+v", opsOf(r.Plan.Steps), r.Plan.UnrepairedDrift)
+		}
+	}
+	h.behind(h.one, connectors.RemoveMember, h.accounts(h.one, h.person("1"))[0].ID, "staff2")
+	if r := h.settledRun(); len(r.Plan.UnrepairedDrift) != 1 {
+		t.Errorf("drift is reported again after the move: %+v", r.Plan)
 	}
 }
 

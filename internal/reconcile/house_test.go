@@ -49,6 +49,7 @@ type scripted struct {
 	// be looked for.
 	hidden       func(connectors.Account) bool
 	elsewhere    string
+	gone         string // a group that no reading shows
 	unsearchable bool
 	created      int // accounts
 }
@@ -58,6 +59,14 @@ type hiding struct {
 	connectors.Sink
 	hidden func(connectors.Account) bool
 	ids    map[string]bool
+	gone   string
+}
+
+func (h hiding) Entitlement(e connectors.Entitlement) error {
+	if e.Name == h.gone {
+		return nil
+	}
+	return h.Sink.Entitlement(e)
 }
 
 func (h hiding) Account(a connectors.Account) error {
@@ -69,6 +78,9 @@ func (h hiding) Account(a connectors.Account) error {
 }
 
 func (h hiding) Membership(m connectors.Membership) error {
+	if m.Entitlement == h.gone {
+		return nil
+	}
 	if h.ids[m.AccountID] {
 		m.AccountID = ""
 	}
@@ -76,7 +88,7 @@ func (h hiding) Membership(m connectors.Membership) error {
 }
 
 func (s *scripted) sees(sink connectors.Sink) connectors.Sink {
-	return hiding{sink, s.hidden, map[string]bool{}}
+	return hiding{sink, s.hidden, map[string]bool{}, s.gone}
 }
 
 func (s *scripted) LocateAccounts(ctx context.Context, refs []connectors.AccountRef, found func(connectors.Location) error) (connectors.Completeness, error) {

@@ -444,7 +444,7 @@ func (e *Engine) observedAccess(t plan.Target, person identity.PersonID) []strin
 	}
 	for _, entitlement := range e.Config.Rules.Catalogue.Entitlements {
 		if entitlement.Target == t.Name && slices.ContainsFunc(accounts, func(a connectors.Account) bool {
-			return t.Observed.Member(a.ID, entitlement.Native) || len(t.FormerGroupsOf(person, a.ID, entitlement.ID)) > 0
+			return t.Has(person, a.ID, entitlement)
 		}) {
 			seen = append(seen, string(entitlement.ID))
 		}
