@@ -159,6 +159,7 @@ func (a *app) printReasons(h store.Hold, in func(string) string) {
 		for _, why := range reasons {
 			a.printf("  - %s\n", in(why))
 		}
+		a.printf("  A release takes all of these. To take some of them only, correct the others in HR's file and import it again.\n")
 		return
 	}
 	a.printf("  %s\n", in(h.Why))
@@ -232,9 +233,9 @@ func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDe
 	case h.Kind == store.ImportHold:
 		a.printf("Rejected: hold %s: the import of %s stays out.\n", h.Digest, h.Subject)
 	case h.Kind == store.EndingsHold && verdict == store.Release:
-		a.printf("Released: hold %s: the endings that the import of %s left out go in at the next import of the same file.\n", h.Digest, h.Subject)
+		a.printf("Released: hold %s: what the import of %s held back goes in at the next import of the same file.\n", h.Digest, h.Subject)
 	case h.Kind == store.EndingsHold:
-		a.printf("Rejected: hold %s: the endings that the import of %s left out stay out.\n", h.Digest, h.Subject)
+		a.printf("Rejected: hold %s: what the import of %s held back stays as it was.\n", h.Digest, h.Subject)
 	case h.Kind == store.StartHold && verdict == store.Release:
 		a.printf("Released: hold %s: the new start goes in when %s gives the same row again: with behov hr pull, at the next push, or when you import the row.\n", h.Digest, h.Subject)
 	case h.Kind == store.StartHold:

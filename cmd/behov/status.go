@@ -220,7 +220,7 @@ func (a *app) printStatus(i *installation, s standing) {
 			more = append(more, "NOTHING SHOWS that a disabled account cannot sign in here: "+t.Unproven)
 		}
 		if t.Unseen > 0 {
-			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and unknown: behov plan names the people")
+			more = append(more, count(t.Unseen, "access is", "accesses are")+" not seen any more, and unknown: behov plan says why, behov audit who-had ENTITLEMENT whose")
 		}
 		if t.Disabled > 0 {
 			more = append(more, count(t.Disabled, "account was", "accounts were")+" disabled by someone else than behov: behov plan says whose, behov enable opens one")

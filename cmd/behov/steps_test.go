@@ -147,7 +147,7 @@ func TestPause(t *testing.T) {
 	}
 	loud("*** PAUSED: EVERY target", "pause", "--reason", "the rules are wrong")
 	h.says([]string{"pause", "--reason", "the rules are wrong"}, "Decided: pause every target")
-	if out := loud("the rules are wrong. To go on: behov resume ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
+	if out := loud("the rules are wrong. To go on: behov resume --reason \"…\" ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
 		t.Error(out)
 	}
 	loud("*** PAUSED", "people", "list")

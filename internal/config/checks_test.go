@@ -318,3 +318,14 @@ func TestTheFirstSource(t *testing.T) {
 		}
 	}
 }
+
+// TestMFAWithoutATarget: an entitlement that waits for enrolment, of which no target
+// knows, is a warning at its place.
+func TestMFAWithoutATarget(t *testing.T) {
+	dir := example(t)
+	edit(t, dir, "behov.yaml", "mfa:\n  target: directory\n", "")
+	c, problems := config.Load(dir)
+	if c == nil || len(problems) == 0 || !problems[0].Warning || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:33:") || !strings.Contains(problems[0].Text, "mfa.target") {
+		t.Errorf("%v", problems)
+	}
+}

@@ -111,13 +111,14 @@ var Canonical = []string{"person_id", "employment_id", "given_name", "family_nam
 	"main", "valid_from", "sponsor_id", "changed_at", "removed"}
 
 type loader struct {
-	dir        string
-	sources    []string // the names of HR sources
-	attributes []string // custom HR columns
-	problems   []diagnostic.Problem
-	files      []Read
-	zone       *time.Location
-	permitted  map[string]bool // files and directories whose permissions were checked
+	noMFATarget bool // no target is named that says who is enrolled
+	dir         string
+	sources     []string // the names of HR sources
+	attributes  []string // custom HR columns
+	problems    []diagnostic.Problem
+	files       []Read
+	zone        *time.Location
+	permitted   map[string]bool // files and directories whose permissions were checked
 }
 
 // Load reads the configuration in a directory and every file that it names. It
@@ -195,6 +196,7 @@ func (l *loader) load() *Config {
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
+	l.noMFATarget = f.MFA.Target == ""
 	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)
 	before := len(l.problems)

@@ -39,6 +39,9 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 			y.Name, y.Target = identity.CleanText(y.Name), identity.CleanText(y.Target)
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
 				Native: or(y.Native, name), MFA: y.MFA, Authoritative: y.Authoritative}
+			if e.MFA && l.noMFATarget {
+				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
+			}
 			if _, ok := c.Target(e.Target); !ok {
 				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/internal/identity"
 )
@@ -60,7 +61,7 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 	} {
 		held := func(s Step) bool { return rule.held(s) && !b.released(s) }
 		if n := len(concerned(held)); n > 0 {
-			hold(fmt.Sprintf(rule.why, n), held)
+			hold(strings.Replace(fmt.Sprintf(rule.why, n), " 1 people", " 1 person", 1), held)
 			holds[len(holds)-1].Accompanying = slices.ContainsFunc(holds[len(holds)-1].Steps, b.deferred)
 		}
 	}
