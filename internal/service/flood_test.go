@@ -142,7 +142,7 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 			return open
 		}
 		town.until("what was pushed is in the targets, or held", 60*time.Second, func() bool { return town.quiet() && held() > 0 })
-		time.Sleep(2 * time.Second) // nothing comes after it
+		town.drained("people")
 		if n := accounts(); n > limit || n == 0 {
 			t.Errorf("%d of %d pushed users have an account, with a limit of %d", n, pushed, limit)
 		}

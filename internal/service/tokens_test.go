@@ -53,7 +53,7 @@ func TestExpiringTokensAreTold(t *testing.T) {
 			if got := scrape(t, served); !strings.Contains(got, `behov_refused_tokens_total{reason="unknown"} 1`) {
 				t.Errorf("the metrics lack the refused token:\n%s", got)
 			}
-			time.Sleep(500 * time.Millisecond)
+			town.drained("alert")
 			stop()
 		}
 		if n, over, soon := count("Token never expires"), count("Token has expired"), count("Token expires:"); n != 1 || over != 1 || soon != 2 {
