@@ -54,7 +54,7 @@ func otherThan(bound map[string]string, person identity.PersonID, accountID stri
 }
 
 // Bind records that an account in a target is a person's, with the decision that
-// says so. The caller has asked Bindable.
+// says so. The caller has asked CheckBind.
 func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID string, d store.Decision) (store.Decision, error) {
 	lock, err := e.lockTargets(ctx, []string{target})
 	if err != nil {

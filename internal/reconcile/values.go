@@ -13,9 +13,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Values are what a plan's steps write, for somebody who previews it. They are
-// personal, stand in no plan, and are kept nowhere. Of people with protected
-// identity there are none.
+// Values are the values that a plan's steps write, for the operator who previews it. They
+// are personal data: no plan has them and nothing stores them. Those of people with
+// protected identity are left out.
 type Values struct {
 	engine  *Engine
 	inputs  *inputs
@@ -29,10 +29,10 @@ type ValueChange struct {
 	After     []string `json:"after,omitempty"`
 }
 
-// PreviewPerson is Preview for one person today. When nothing is to be done that is
-// found out without reading what is not about them, and costs the same however many
-// people there are. Otherwise only a look at everybody can tell what is over a limit
-// together with what is to be done about others. The plan cannot be carried out as a saved one.
+// PreviewPerson is Preview for one person today. It first reads what is about the person
+// alone, at the same cost however many people there are. When that shows something to do it
+// plans for everyone, as the limits count the steps of all people. The plan cannot be
+// carried out as a saved one.
 func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*plan.Plan, *Values, error) {
 	w, err := e.newInputs(ctx, Scope{})
 	if err != nil {
