@@ -13,8 +13,9 @@ import (
 	"context"
 )
 
-// Connector is one target. Its methods may be called from several goroutines;
-// behov itself never runs two Apply calls on one connector at a time.
+// Connector is one target. Its methods, Apply among them, may be called from several
+// goroutines at once. Two Apply calls at a time concern different accounts, except that
+// an account may be disabled, and its sessions revoked, while another call changes it.
 type Connector interface {
 	// Capabilities returns what this kind of target supports. It does not contact
 	// the target.
