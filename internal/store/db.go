@@ -30,6 +30,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/migrations"
@@ -41,7 +42,7 @@ type DB struct {
 	master      *seal.Master
 	postgres    bool
 	file        string // SQLite
-	locks       locks
+	locks       *lock.Locks
 	jobs        *queue.Jobs
 	migrated    []string
 	unwritten   atomic.Pointer[writeFault]
@@ -93,8 +94,11 @@ func (db *DB) connect(databaseURL string) (err error) {
 	}
 	db.postgres = true
 	db.write, err = db.openPostgres(databaseURL)
-	db.read = db.write
-	return err
+	if err != nil {
+		return err
+	}
+	db.read, db.locks = db.write, lock.OnPostgres(db.write.DB)
+	return nil
 }
 
 func (db *DB) openSQLite(file string) error {
@@ -108,7 +112,7 @@ func (db *DB) openSQLite(file string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	db.file = file
+	db.file, db.locks = file, lock.OnFile(file)
 	// SQLite gets no statistics (ANALYZE, PRAGMA optimize): statistics of tables that
 	// were empty make it scan them when they are large. Without statistics it uses an
 	// index wherever one serves, and a test checks that one does.
@@ -127,11 +131,11 @@ func (db *DB) openSQLite(file string) error {
 // migrate brings the schema up to date; of several that begin at the same time
 // one does it, and the others wait.
 func (db *DB) migrate(ctx context.Context) error {
-	lock, err := db.LockWithin(ctx, time.Minute, "migrate")
+	alone, err := db.locks.Wait(ctx, time.Minute, "migrate")
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer alone.Unlock()
 	dialect, dir := goose.DialectSQLite3, "sqlite"
 	if db.postgres {
 		dialect, dir = goose.DialectPostgres, "postgres"
@@ -206,7 +210,7 @@ func (db *DB) SchemaVersion(ctx context.Context) (version int64, err error) {
 
 // Close closes the database.
 func (db *DB) Close() error {
-	db.locks.close()
+	db.locks.Close()
 	if db.read != db.write {
 		return errors.Join(db.read.Close(), db.write.Close())
 	}
