@@ -37,7 +37,6 @@ type advisory struct {
 	conn     *sql.Conn
 	session  int       // of conn; counts the connections that were lost
 	answered time.Time // when the last question was asked that conn answered
-	returned []int64   // unlocked keys: whoever has the turn gives them back first
 	closed   bool
 }
 
@@ -65,22 +64,17 @@ func (a *advisory) take(ctx context.Context, keys []int64) (session int, err err
 	if err != nil {
 		return 0, err
 	}
-	if err := a.giveBack(asking); err != nil {
-		return 0, err
-	}
 	began := time.Now()
 	got, err := tryLock(asking, conn, keys)
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused) && refused.Code == outOfMemory:
-		a.giveBackLater(session, keys) // those that it gave before it ran out
-		return 0, errors.Join(errTooMany, a.giveBack(asking))
+		return 0, errors.Join(errTooMany, a.giveBack(asking, session, keys)) // those that it gave before it ran out
 	case err != nil:
 		a.broken()
 		return 0, fmt.Errorf("lock: %w", err)
 	case got < len(keys):
-		a.giveBackLater(session, keys[:got])
-		if err := a.giveBack(asking); err != nil {
+		if err := a.giveBack(asking, session, keys[:got]); err != nil {
 			return 0, err
 		}
 		return 0, &takenError{keys[got]}
@@ -139,24 +133,14 @@ func (a *advisory) confirm(asked time.Time) {
 	a.answered = asked
 }
 
-// giveBackLater has whoever has the turn next give back keys of a session. What was lost
-// with its connection need not be given back.
-func (a *advisory) giveBackLater(session int, keys []int64) {
+// giveBack gives keys of a session back to the server. What cannot be given back goes with
+// the connection, and what was lost with its connection need not be given back. The caller
+// has the turn.
+func (a *advisory) giveBack(ctx context.Context, session int, keys []int64) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if session == a.session && a.conn != nil {
-		a.returned = append(a.returned, keys...)
-	}
-}
-
-// giveBack gives unlocked keys back to the server. What cannot be given back goes with the
-// connection. The caller has the turn.
-func (a *advisory) giveBack(ctx context.Context) error {
-	a.mu.Lock()
-	conn, keys := a.conn, a.returned
-	a.returned = nil
+	conn, lost := a.conn, session != a.session
 	a.mu.Unlock()
-	if conn == nil || len(keys) == 0 {
+	if lost || conn == nil || len(keys) == 0 {
 		return nil
 	}
 	began := time.Now()
@@ -169,10 +153,9 @@ func (a *advisory) giveBack(ctx context.Context) error {
 }
 
 func (a *advisory) release(session int, keys []int64) {
-	if len(keys) == 0 {
+	if lost, _ := a.state(session); lost || len(keys) == 0 {
 		return
 	}
-	a.giveBackLater(session, keys)
 	given := make(chan struct{})
 	go func() {
 		defer close(given)
@@ -180,7 +163,7 @@ func (a *advisory) release(session int, keys []int64) {
 		defer a.endTurn()
 		asking, done := withoutCancel(context.Background())
 		defer done()
-		_ = a.giveBack(asking) // a broken connection gave them back
+		_ = a.giveBack(asking, session, keys) // a broken connection gave them back
 	}()
 	prompt, done := context.WithTimeout(context.Background(), promptly)
 	defer done()
@@ -192,7 +175,7 @@ func (a *advisory) release(session int, keys []int64) {
 func (a *advisory) broken() {
 	a.mu.Lock()
 	conn := a.conn
-	a.conn, a.returned = nil, nil
+	a.conn = nil
 	a.session++
 	a.mu.Unlock()
 	if conn == nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,6 +319,9 @@ func TestOppositeOrder(t *testing.T) {
 		ended := []<-chan result{wait(t.Context(), one, time.Minute, "a", "b"), wait(t.Context(), two, time.Minute, "b", "a")}
 		for _, o := range sees {
 			<-o.Awaits
+			if keys := <-o.Takes; !slices.IsSorted(keys) {
+				t.Errorf("it takes %v", keys)
+			}
 		}
 		soon(t, "both turns", func() {
 			holder.unlock()
@@ -361,31 +365,61 @@ func TestEachWaitsForTheOther(t *testing.T) {
 }
 
 // TestMoreWaitersThanConnections checks that each of many waiters gets its turn, although
-// only a few of them wait in the server, and that they keep no connection.
+// only a few of them wait in the server, whatever the others wait for.
 func TestMoreWaitersThanConnections(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		here := open(t, url)
 		observed := lock.Observe(here)
-		var names []string
-		for i := range 3 * lock.MostAwaits {
-			names = append(names, fmt.Sprint("n", i))
-		}
-		holder := startHolder(t, url, names...)
-		var ended []<-chan result
-		for _, name := range names {
-			ended = append(ended, wait(t.Context(), here, time.Minute, name))
-		}
-		for waiting := map[int64]bool{}; len(waiting) < len(names); {
-			waiting[<-observed.Awaits] = true
-		}
-		soon(t, "the turn of all", func() {
-			holder.unlock()
-			for _, e := range ended {
-				if got := <-e; got.err != nil {
-					t.Error(got.err)
-				}
+		names := map[bool][]string{}
+		holders := map[bool]process{}
+		ended := map[bool][]<-chan result{}
+		waiting := map[int64]bool{}
+		for _, last := range []bool{false, true} {
+			for i := range 2 * lock.MostAwaits {
+				names[last] = append(names[last], fmt.Sprintf("%v-%d", last, i))
 			}
-		})
+			holders[last] = startHolder(t, url, names[last]...)
+			for _, name := range names[last] {
+				ended[last] = append(ended[last], wait(t.Context(), here, time.Minute, name))
+			}
+			for len(waiting) < len(names[false])+len(names[true]) {
+				waiting[<-observed.Awaits] = true
+			}
+		}
+		for _, last := range []bool{true, false} {
+			soon(t, "the turn of all", func() {
+				holders[last].unlock()
+				for _, e := range ended[last] {
+					if got := <-e; got.err != nil {
+						t.Error(got.err)
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestHandOver checks that a waiter in the holder's process does not poll: a name that goes
+// from hand to hand is never idle for long.
+func TestHandOver(t *testing.T) {
+	locks := open(t, "sqlite:"+filepath.Join(t.TempDir(), "behov.db"))
+	soon(t, "going from hand to hand", func() {
+		var hands sync.WaitGroup
+		for range 2 {
+			hands.Go(func() {
+				for range 50 {
+					l, err := locks.Wait(t.Context(), time.Minute, "x")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					time.Sleep(time.Millisecond) // the other waits
+					l.Unlock()
+					time.Sleep(time.Microsecond) // and has its turn
+				}
+			})
+		}
+		hands.Wait()
 	})
 }
 
@@ -408,7 +442,10 @@ func TestHeldAfterTheConnectionBroke(t *testing.T) {
 		}
 	}
 	take(t, here, "c").Unlock() // in the next session
-	refused(t, here, "b")       // this process still works on it
+	if err := l.Held(t.Context()); !errors.Is(err, lock.ErrLost) {
+		t.Errorf("in the next session the lock that was lost says %v", err)
+	}
+	refused(t, here, "b") // this process still works on it
 	other.Unlock()
 	take(t, here, "b").Unlock()
 	l.Unlock() // which is no longer ours to give
@@ -570,10 +607,12 @@ func TestMoreLocksThanThereIsRoomFor(t *testing.T) {
 		held = append(held, take(t, locks, manyNames(0, i)...))
 	}
 	ended = wait(t.Context(), locks, time.Minute, manyNames(0, 3)...)
-	held[len(held)-1].Unlock()
-	if got := <-ended; got.err != nil {
-		t.Errorf("waiting for room in this process: %v", got.err)
-	}
+	soon(t, "the wait for room in this process", func() {
+		held[len(held)-1].Unlock()
+		if got := <-ended; got.err != nil {
+			t.Errorf("waiting for room in this process: %v", got.err)
+		}
+	})
 }
 
 func manyNames(p, i int) []string {
