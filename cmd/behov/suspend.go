@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -92,7 +93,7 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 		a.printf("%s", closingText(first.Outcomes))
 	}
 	second, err := e.Run(ctx, reconcile.Scope{Person: p.ID})
-	if errors.Is(err, store.ErrLocked) {
+	if errors.Is(err, lock.ErrLocked) {
 		second, err = nil, nil
 		if !a.json {
 			a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")

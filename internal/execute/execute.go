@@ -18,6 +18,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -45,7 +46,7 @@ type Basis struct {
 	// People are those whom the plan covers. Lock is held on all of them by the caller;
 	// nil when the executor locks them batch by batch.
 	People store.PersonSet
-	Lock   *store.Lock
+	Lock   *lock.Lock
 	// Sequences are those before anything was read; ResolvedUpTo is the audit trail's end
 	// when open steps had been resolved, Open are those steps.
 	Sequences    store.Sequences

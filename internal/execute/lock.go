@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
@@ -34,7 +35,7 @@ func PersonLocks(target string, people []identity.PersonID) []string {
 const PersonLockWait = 10 * time.Second
 
 // locks are those of the people in a batch.
-type locks []*store.Lock
+type locks []*lock.Lock
 
 func (l locks) unlock() {
 	for _, one := range l {
@@ -47,7 +48,7 @@ const urgentLockWait = 2 * time.Second
 
 // lock takes the locks of the people of a batch. People whom another run has locked it
 // defers to that run. While another batch of this run holds locks it does not wait for
-// more (store.IsLockLimit).
+// more (lock.IsLimit).
 func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping bool) (locks, error) {
 	if r.basis.Lock != nil {
 		return nil, r.basis.Lock.Held(ctx)
@@ -64,25 +65,25 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 		patience = urgentLockWait
 	}
 	db := r.DB
-	all, err := db.LockWithin(ctx, patience, PersonLocks(r.target.Name, people)...)
-	for store.IsLockLimit(err) && !overlapping { // this run holds no lock that others wait for
-		all, err = db.LockWithin(ctx, PersonLockWait, PersonLocks(r.target.Name, people)...)
+	all, err := db.Locks().Wait(ctx, patience, PersonLocks(r.target.Name, people)...)
+	for lock.IsLimit(err) && !overlapping { // this run holds no lock that others wait for
+		all, err = db.Locks().Wait(ctx, PersonLockWait, PersonLocks(r.target.Name, people)...)
 	}
 	switch {
 	case err == nil:
 		return locks{all}, nil
-	case r.basis.Urgent && errors.Is(err, store.ErrLocked):
+	case r.basis.Urgent && errors.Is(err, lock.ErrLocked):
 		return nil, nil
-	case !errors.Is(err, store.ErrLocked):
+	case !errors.Is(err, lock.ErrLocked):
 		return nil, err
 	}
 	var held locks
 	for _, id := range people {
-		one, err := db.Lock(ctx, PersonLock(r.target.Name, id))
+		one, err := db.Locks().Try(ctx, PersonLock(r.target.Name, id))
 		switch {
 		case err == nil:
 			held = append(held, one)
-		case errors.Is(err, store.ErrLocked):
+		case errors.Is(err, lock.ErrLocked):
 			r.deferredWhy[id], r.requeue[id] = "another run is at this person's account", true
 		default:
 			return held, err

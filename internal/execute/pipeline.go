@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -81,7 +82,7 @@ func (r *targetRun) intendNext(ctx context.Context, rest []plan.Step, overlappin
 		}
 		steps := nextBatch(rest)
 		b, err := r.lockAndIntend(ctx, steps, overlapping)
-		if overlapping && store.IsLockLimit(err) {
+		if overlapping && lock.IsLimit(err) {
 			return nil, rest, nil // not before the other batch's locks are given back
 		}
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -35,12 +36,12 @@ func (x *Executor) LockOpenSteps(ctx context.Context, targets []string, people s
 			if _, asked := ours[s.Person]; asked {
 				continue
 			}
-			lock, err := x.DB.Lock(ctx, PersonLock(target, identity.PersonID(s.Person)))
-			if err != nil && !errors.Is(err, store.ErrLocked) {
+			one, err := x.DB.Locks().Try(ctx, PersonLock(target, identity.PersonID(s.Person)))
+			if err != nil && !errors.Is(err, lock.ErrLocked) {
 				return o, err
 			}
 			if ours[s.Person] = err == nil; err == nil {
-				o.locks = append(o.locks, lock)
+				o.locks = append(o.locks, one)
 			}
 		}
 		// Again: another process may have ended a step before this one had the lock.

@@ -310,7 +310,7 @@ func TestTheLocksAreLostInABatch(t *testing.T) {
 	h := newHouse(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
-	alive, err := h.e.DB.Lock(t.Context(), "alive x")
+	alive, err := h.e.DB.Locks().Try(t.Context(), "alive x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 	}
 	defer lock.Unlock()
 	// A run that changes the person's account now does not know of this yet.
-	person, err := e.DB.LockWithin(ctx, max(e.LockWait, execute.PersonLockWait), execute.PersonLock(target, p.ID))
+	person, err := e.DB.Locks().Wait(ctx, max(e.LockWait, execute.PersonLockWait), execute.PersonLock(target, p.ID))
 	if err != nil {
 		return d, err
 	}

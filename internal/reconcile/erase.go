@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -34,14 +35,14 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 	}
 	var locked []identity.PersonID
 	for _, p := range gone {
-		lock, err := e.lockEverywhere(ctx, p.ID)
-		if errors.Is(err, store.ErrLocked) {
+		everywhere, err := e.lockEverywhere(ctx, p.ID)
+		if errors.Is(err, lock.ErrLocked) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		defer lock.Unlock()
+		defer everywhere.Unlock()
 		locked = append(locked, p.ID)
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
@@ -67,12 +68,12 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 }
 
 // lockEverywhere keeps every other run from a person's accounts.
-func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (*store.Lock, error) {
+func (e *Engine) lockEverywhere(ctx context.Context, person identity.PersonID) (*lock.Lock, error) {
 	var names []string
 	for _, t := range e.Config.Targets {
 		names = append(names, execute.PersonLock(t.Name, person))
 	}
-	return e.DB.Lock(ctx, names...)
+	return e.DB.Locks().Try(ctx, names...)
 }
 
 // affectedInAnyTarget returns the people about whom something was recorded, in any

@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
@@ -378,7 +379,7 @@ func TestOneRunAtATime(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T")
 	h.one.before = func([]connectors.Change) {
-		if _, err := h.e.Run(context.Background(), reconcile.Scope{}); !errors.Is(err, store.ErrLocked) {
+		if _, err := h.e.Run(context.Background(), reconcile.Scope{}); !errors.Is(err, lock.ErrLocked) {
 			t.Errorf("a second run gives %v", err)
 		}
 	}

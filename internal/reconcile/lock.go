@@ -3,7 +3,7 @@ package reconcile
 import (
 	"context"
 
-	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/lock"
 )
 
 // allTargetsLock is the lock for work that concerns all targets together.
@@ -11,7 +11,7 @@ const allTargetsLock = "all targets together"
 
 // lockTargets waits for the locks of the targets that are planned for everyone; nil is
 // all targets, and the work that concerns them together.
-func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock, error) {
+func (e *Engine) lockTargets(ctx context.Context, targets []string) (*lock.Lock, error) {
 	var names []string
 	if targets == nil {
 		names = []string{allTargetsLock}
@@ -22,5 +22,5 @@ func (e *Engine) lockTargets(ctx context.Context, targets []string) (*store.Lock
 	for _, t := range targets {
 		names = append(names, "plan "+t)
 	}
-	return e.DB.LockWithin(ctx, e.LockWait, names...)
+	return e.DB.Locks().Wait(ctx, e.LockWait, names...)
 }

@@ -68,7 +68,7 @@ func TestWhoIsLeftToAnotherRunIsLookedAtAgain(t *testing.T) {
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31")
-	lock, err := h.e.DB.Lock(t.Context(), fmt.Sprintf("touch %q %s", "one", h.ids("1")[0]))
+	lock, err := h.e.DB.Locks().Try(t.Context(), fmt.Sprintf("touch %q %s", "one", h.ids("1")[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +94,11 @@ func TestTooManyLocksAreWaitedFor(t *testing.T) {
 	for i := range 1490 {
 		names = append(names, fmt.Sprint("somebody ", i))
 	}
-	lock, err := h.e.DB.Lock(t.Context(), names...)
+	lock, err := h.e.DB.Locks().Try(t.Context(), names...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	few, err := h.e.DB.Lock(t.Context(), "a", "b", "c", "d", "e", "f")
+	few, err := h.e.DB.Locks().Try(t.Context(), "a", "b", "c", "d", "e", "f")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
@@ -34,7 +35,7 @@ type inputs struct {
 	people       *desired.People
 	targets      []plan.Target      // as configs
 	open         *execute.OpenSteps // that stopped runs left
-	lock         *store.Lock        // of the people, when the inputs cover some
+	lock         *lock.Lock         // of the people, when the inputs cover some
 	resolvedUpTo int64              // the audit trail's end when those were resolved
 	openCounts   map[string]int     // by target, how many steps are open
 	failing      []store.FailingStep

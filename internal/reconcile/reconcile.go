@@ -156,7 +156,7 @@ func (e *Engine) finish(ctx context.Context, in *inputs, r *execute.Result) erro
 func (e *Engine) RecordMoversAndErase(ctx context.Context) (*plan.Plan, error) {
 	ctx, span := tracer.Start(ctx, "movers")
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, e.LockWait, allTargetsLock)
+	lock, err := e.DB.Locks().Wait(ctx, e.LockWait, allTargetsLock)
 	if err != nil {
 		return nil, err
 	}

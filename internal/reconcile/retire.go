@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -27,7 +28,7 @@ func UnconfiguredTargets(ctx context.Context, db *store.DB, c *config.Config) ([
 
 // Retire ends, by a decision, what is recorded of a target that is not configured any
 // more: open steps end as not known, and so does all access there. It changes nothing in
-// the target itself, and fails with store.ErrLocked while a run works on the target.
+// the target itself, and fails with lock.ErrLocked while a run works on the target.
 func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (store.Decision, error) {
 	if _, ok := e.Config.Target(target); ok {
 		return d, fmt.Errorf("target %s is in the configuration: take it out first, of every process's", target)
@@ -45,7 +46,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 	for i, s := range open {
 		people[i] = identity.PersonID(s.Person)
 	}
-	touching, err := e.DB.LockWithin(ctx, e.LockWait, execute.PersonLocks(target, slices.Compact(slices.Sorted(slices.Values(people))))...)
+	touching, err := e.DB.Locks().Wait(ctx, e.LockWait, execute.PersonLocks(target, slices.Compact(slices.Sorted(slices.Values(people))))...)
 	if err != nil {
 		return d, retiring(target, err)
 	}
@@ -78,7 +79,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 }
 
 func retiring(target string, err error) error {
-	if errors.Is(err, store.ErrLocked) {
+	if errors.Is(err, lock.ErrLocked) {
 		return fmt.Errorf("a run still works on target %s: take it out of the configuration of every process first: %w", target, err)
 	}
 	return err

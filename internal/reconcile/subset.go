@@ -137,7 +137,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Target) (*execute.Result, error) {
 	ctx, span := tracer.Start(ctx, "target.people", trace.WithAttributes(attribute.String("behov.target", c.Name), attribute.Int("behov.people", len(in.covers.people.IDs()))))
 	defer span.End()
-	lock, err := e.DB.LockWithin(ctx, execute.PersonLockWait, execute.PersonLocks(c.Name, in.covers.people.IDs())...)
+	lock, err := e.DB.Locks().Wait(ctx, execute.PersonLockWait, execute.PersonLocks(c.Name, in.covers.people.IDs())...)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func TestPushThatWaitsTooLongGetsRetryAfter(t *testing.T) {
 	}
 	t.Parallel()
 	s := newService(t)
-	lock, err := s.db.LockWithin(t.Context(), time.Second, "scim idp")
+	lock, err := s.db.Locks().Wait(t.Context(), time.Second, "scim idp")
 	if err != nil {
 		t.Fatal(err)
 	}

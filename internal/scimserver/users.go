@@ -59,7 +59,7 @@ func (u *users) lockSource(r *http.Request) (done func(), err error) {
 	case <-wait.Done():
 		return nil, busy()
 	}
-	lock, err := u.im.DB.LockWithin(r.Context(), lockTimeout, "scim "+u.source.Name)
+	lock, err := u.im.DB.Locks().Wait(r.Context(), lockTimeout, "scim "+u.source.Name)
 	if err == nil {
 		var newest time.Time
 		if newest, err = u.im.DB.ResourcesChangedAt(r.Context(), u.source.Name); newest.After(u.lastStamp) {

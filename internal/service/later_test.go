@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
@@ -156,10 +157,10 @@ func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 	town.serve(nil)
 	person := town.joins("1", "two")
 	other := town.open()
-	var lock *store.Lock
+	var busy *lock.Lock
 	town.until("another process is at 1", 10*time.Second, func() bool {
 		var err error
-		lock, err = other.Lock(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
+		busy, err = other.Locks().Try(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
 		return err == nil
 	})
 	job := queue.People{People: []string{string(person)}}
@@ -177,7 +178,7 @@ func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 		return n
 	}
 	town.until("it waits until the other one is done", 30*time.Second, func() bool { return waiting("scheduled") > 0 })
-	lock.Unlock()
+	busy.Unlock()
 	town.until("it is done", 10*time.Second, func() bool { return waiting("%") == 0 })
 }
 

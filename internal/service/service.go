@@ -25,6 +25,7 @@ import (
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -56,7 +57,7 @@ type Service struct {
 	Listen func(*config.Config, *hr.Importer) (http.Handler, error)
 
 	id      string
-	alive   *store.Lock // while it is held no other process takes up this one's jobs
+	alive   *lock.Lock // while it is held no other process takes up this one's jobs
 	worker  *queue.Worker
 	current atomic.Pointer[generation]
 	health  health
@@ -96,7 +97,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer sole.Unlock()
-	if s.alive, err = s.DB.Lock(ctx, aliveLock(s.id)); err != nil {
+	if s.alive, err = s.DB.Locks().Try(ctx, aliveLock(s.id)); err != nil {
 		return err
 	}
 	defer func() { s.alive.Unlock() }() // when nothing is under way any more

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -20,12 +21,12 @@ func (s *Service) watch(ctx context.Context) {
 	tick := time.NewTicker(watching)
 	defer tick.Stop()
 	for {
-		if err := s.alive.Held(ctx); err != nil {
+		if err := s.alive.Held(ctx); errors.Is(err, lock.ErrLost) {
 			// The others take us for dead, and what we were at for theirs. Our
 			// runs find out by their own locks.
 			s.Log.Warn("the connection to the database broke", "error", err)
 			s.alive.Unlock()
-			if again, err := s.DB.Lock(ctx, aliveLock(s.id)); err == nil {
+			if again, err := s.DB.Locks().Try(ctx, aliveLock(s.id)); err == nil {
 				s.alive = again
 			}
 		}
@@ -89,8 +90,8 @@ func (s *Service) releaseDeadProcesses(ctx context.Context) error {
 		return errors.Join(append(errs, err)...)
 	}
 	for _, id := range others {
-		dead, err := s.DB.Lock(ctx, aliveLock(id))
-		if errors.Is(err, store.ErrLocked) {
+		dead, err := s.DB.Locks().Try(ctx, aliveLock(id))
+		if errors.Is(err, lock.ErrLocked) {
 			continue
 		}
 		if err == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
@@ -71,7 +72,7 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 		}
 		again := s.recordTargetHealth(d.Target, d.Result, d.Err)
 		next := job
-		if d.Err != nil && again > 0 && !errors.Is(d.Err, store.ErrLocked) { // people whom another run has locked come again soon
+		if d.Err != nil && again > 0 && !errors.Is(d.Err, lock.ErrLocked) { // people whom another run has locked come again soon
 			next.Try++
 			again = max(again, queue.Backoff(next.Try, soon, 5*time.Minute))
 		}
@@ -98,7 +99,7 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 func (s *Service) recordTargetHealth(target string, r *execute.Result, err error) time.Duration {
 	why, after := "", time.Duration(0)
 	switch {
-	case errors.Is(err, store.ErrLocked):
+	case errors.Is(err, lock.ErrLocked):
 		return queue.Backoff(1, soon, soon)
 	case err != nil:
 		s.Log.Error("looking at a target failed", "target", target, "error", err)
@@ -197,7 +198,7 @@ func (s handler) Reconcile(ctx context.Context, job queue.Run) error {
 	}
 	began := time.Now()
 	r, err := g.engine.Run(ctx, reconcile.Scope{Targets: []string{t}})
-	if errors.Is(err, store.ErrLocked) {
+	if errors.Is(err, lock.ErrLocked) {
 		return queue.Later(soon)
 	}
 	if err != nil {
@@ -217,7 +218,7 @@ func (s *Service) reconcileAcrossTargets(ctx context.Context, g *generation, job
 	began := time.Now()
 	s.prove(ctx, g)
 	p, err := g.engine.RecordMoversAndErase(ctx)
-	if errors.Is(err, store.ErrLocked) {
+	if errors.Is(err, lock.ErrLocked) {
 		return queue.Later(soon)
 	}
 	if err != nil {

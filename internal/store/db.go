@@ -17,6 +17,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 )
@@ -27,7 +28,7 @@ type DB struct {
 	master      *seal.Master
 	postgres    bool
 	file        string // SQLite
-	locks       locks
+	locks       *lock.Locks
 	jobs        *queue.Jobs
 	migrated    []string
 	unwritten   atomic.Pointer[writeFault]
@@ -45,7 +46,7 @@ func (db *DB) Operator() string { return db.operator }
 
 // Close closes the database.
 func (db *DB) Close() error {
-	db.locks.close()
+	db.locks.Close()
 	if db.read != db.write {
 		return errors.Join(db.read.Close(), db.write.Close())
 	}

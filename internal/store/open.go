@@ -21,6 +21,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/migrations"
@@ -61,9 +62,11 @@ func (db *DB) connect(databaseURL string) (err error) {
 		return errors.New(`the database must be "sqlite:FILE" or "postgres://…"`)
 	}
 	db.postgres = true
-	db.write, err = db.openPostgres(databaseURL)
-	db.read = db.write
-	return err
+	if db.write, err = db.openPostgres(databaseURL); err != nil {
+		return err
+	}
+	db.read, db.locks = db.write, lock.OnPostgres(db.write.DB)
+	return nil
 }
 
 func (db *DB) openSQLite(file string) error {
@@ -77,7 +80,7 @@ func (db *DB) openSQLite(file string) error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	db.file = file
+	db.file, db.locks = file, lock.OnFile(file)
 	// SQLite gets no statistics (ANALYZE, PRAGMA optimize): statistics of tables that
 	// were empty make it scan them when they are large. Without statistics it uses an
 	// index wherever one serves, and a test checks that one does.
@@ -96,11 +99,11 @@ func (db *DB) openSQLite(file string) error {
 // migrate brings the schema up to date; of several that begin at the same time
 // one does it, and the others wait.
 func (db *DB) migrate(ctx context.Context) error {
-	lock, err := db.LockWithin(ctx, time.Minute, "migrate")
+	alone, err := db.locks.Wait(ctx, time.Minute, "migrate")
 	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer alone.Unlock()
 	dialect, dir := goose.DialectSQLite3, "sqlite"
 	if db.postgres {
 		dialect, dir = goose.DialectPostgres, "postgres"

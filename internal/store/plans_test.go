@@ -440,7 +440,7 @@ type arguments struct {
 
 func (a arguments) call(method reflect.Method, f reflect.Value) {
 	switch method.Name {
-	case "Close", "CopyFrom", "Write", "SetOperator", "LockWithin", "TryLock", "Lock", "Jobs", "NewJobClient":
+	case "Close", "CopyFrom", "Write", "SetOperator", "Locks", "Jobs", "NewJobClient":
 		return
 	}
 	defer func() {

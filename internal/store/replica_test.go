@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"context"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
@@ -40,5 +43,44 @@ func TestADeadReplicaIsFoundOut(t *testing.T) {
 	var is string
 	if err := store.ReadPool(own).QueryRowContext(t.Context(), `SELECT setting FROM pg_settings WHERE name = 'tcp_keepalives_idle'`).Scan(&is); err != nil || is != "60" {
 		t.Errorf("the URL says 60, and it is %s, %v", is, err)
+	}
+}
+
+// mostTries is the largest number of tries of a job that River allows.
+const mostTries = 1 << 14
+
+// TestNoJobIsGivenUp: it has as many tries as there can be.
+func TestNoJobIsGivenUp(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		db := open(t, url)
+		write(t, db, func(tx *store.Tx) error {
+			tx.Enqueue(queue.People{People: []string{"x"}}, queue.Run{Because: "y"}, queue.Pull{Source: "z"})
+			return nil
+		})
+		fewest := 0
+		if err := testenv.Raw(t, url).QueryRowContext(t.Context(), `SELECT MIN(max_attempts) FROM river_job`).Scan(&fewest); err != nil || fewest < mostTries {
+			t.Errorf("%d tries, %v", fewest, err)
+		}
+	})
+}
+
+// TestAServerThatSaysNothing lets nobody wait for long.
+func TestAServerThatSaysNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			if _, err := l.Accept(); err != nil { // and not a word
+				return
+			}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := store.Open(ctx, "postgres://x@"+l.Addr().String()+"/x?sslmode=disable", newMaster(t)); err == nil || ctx.Err() != nil {
+		t.Errorf("it ended with %v, %v", err, ctx.Err())
 	}
 }

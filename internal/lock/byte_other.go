@@ -1,6 +1,6 @@
 //go:build !linux && !windows
 
-package store
+package lock
 
 import "golang.org/x/sys/unix"
 
