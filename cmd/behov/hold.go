@@ -223,7 +223,7 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict string, named []identity.PersonID) error {
 	switch {
 	case h.Kind == store.BindHold && verdict == store.Release:
-		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(identity.PersonID(d.Person)), d.Seq)
+		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(d.Person), d.Seq)
 	case h.Kind == store.ErasureHold && verdict == store.Release:
 		a.printf("Erased: %s (decision %d). What the person had stays in the trail under that ID.\n", d.Person, d.Seq)
 	case h.Kind == store.BindHold || h.Kind == store.ErasureHold:

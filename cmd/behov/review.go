@@ -69,7 +69,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 			var texts []string
 			for _, item := range items {
 				if item.Decided == nil || all {
-					ids = append(ids, identity.PersonID(item.Person))
+					ids = append(ids, item.Person)
 					texts = append(texts, item.Reviewer, item.Why)
 				}
 			}
@@ -83,7 +83,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if item.Decided != nil && !all {
 					continue
 				}
-				r := row{Item: item.Ref(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
+				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.in(item.Reviewer)}
 				if item.Decided != nil {
 					d := decisions[*item.Decided]
 					r.Decision = &d

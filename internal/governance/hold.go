@@ -148,7 +148,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, p := range about {
 			one := d
-			one.Person = string(p)
+			one.Person = p
 			if out.Decision, err = tx.Decide(ctx, one, now); err != nil {
 				return err
 			}
@@ -174,14 +174,17 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 	if err != nil {
 		return nil, err
 	}
-	type about struct{ person, entitlement string }
-	caused, account := map[about]bool{}, map[string]bool{}
+	type about struct {
+		person      identity.PersonID
+		entitlement string
+	}
+	caused, account := map[about]bool{}, map[identity.PersonID]bool{}
 	imported, err := g.DB.PeopleImportedBy(ctx, ActorOf(maker), g.Now().Add(-g.Config.HoldsExpire))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range imported {
-		caused[about{string(p), ""}] = true
+		caused[about{p, ""}] = true
 	}
 	for _, d := range decisions {
 		switch d.Kind {
@@ -191,12 +194,12 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
 			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
-				caused[about{d.Subject, ""}] = true
+				caused[about{identity.PersonID(d.Subject), ""}] = true
 			}
 		}
 	}
 	return func(s plan.Step) bool {
-		return caused[about{string(s.Person), ""}] || s.Entitlement != "" && caused[about{string(s.Person), string(s.Entitlement)}] || s.Entitlement == "" && account[string(s.Person)]
+		return caused[about{s.Person, ""}] || s.Entitlement != "" && caused[about{s.Person, string(s.Entitlement)}] || s.Entitlement == "" && account[s.Person]
 	}, nil
 }
 
@@ -224,7 +227,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		}
 	}
 	release := d
-	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, string(what.Person), hold.Digest
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, hold.Digest
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
 	if err != nil || verdict != store.Release {
 		return HoldDecision{Decision: release}, err
@@ -325,7 +328,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	if len(steps) == 0 {
 		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
-	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, string(p.ID), target
+	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, target
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
 		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), g.Now())
 	})

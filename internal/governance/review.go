@@ -87,7 +87,7 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 				return err
 			}
 			for n, i := range intervals[from:to] {
-				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
+				items[from+n] = store.ReviewItem{Person: identity.PersonID(i.Person), Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
 			}
 			return nil
 		})
@@ -154,7 +154,7 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{identity.PersonID(item.Person)}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
+	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}

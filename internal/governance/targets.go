@@ -83,8 +83,8 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict str
 		if err != nil {
 			return nil, err
 		}
-		if f.Person != string(by.Person) {
-			steps, object.About = append(steps, f), append(object.About, identity.PersonID(f.Person))
+		if f.Person != by.Person {
+			steps, object.About = append(steps, f), append(object.About, f.Person)
 		}
 	}
 	if len(steps) == 0 && len(keys) > 0 {
@@ -174,7 +174,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 	if enabled {
 		is = "enabled"
 	}
-	d.Kind, d.Person, d.Subject = store.BindDecision, string(p.ID), target
+	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, target
 	return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
@@ -185,7 +185,7 @@ func (g *Governance) bind(ctx context.Context, d store.Decision, what proposed) 
 		return d, err
 	}
 	e := &reconcile.Engine{DB: g.DB, Config: g.Config, Now: g.Now, Actor: d.Maker}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, string(p.ID), what.Target
+	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, p.ID, what.Target
 	return e.Bind(ctx, p, what.Target, what.Account, d)
 }
 
@@ -195,7 +195,7 @@ func (g *Governance) IssuePass(ctx context.Context, e *reconcile.Engine, p ident
 	if err != nil {
 		return reconcile.Pass{}, err
 	}
-	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Issue, string(p.ID)
+	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Issue, p.ID
 	return e.IssuePass(ctx, p, valid, d)
 }
 
@@ -206,6 +206,6 @@ func (g *Governance) WithdrawPass(ctx context.Context, e *reconcile.Engine, p id
 	if err != nil {
 		return false, err
 	}
-	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Withdraw, string(p.ID)
+	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Withdraw, p.ID
 	return e.WithdrawPass(ctx, p, d)
 }

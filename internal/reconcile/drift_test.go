@@ -37,7 +37,7 @@ func (h *house) review(verdict string) {
 		h.t.Fatal(err)
 	}
 	for _, item := range items {
-		if item.Person != string(h.person("1")) || item.Entitlement != "base:school" {
+		if item.Person != h.person("1") || item.Entitlement != "base:school" {
 			continue
 		}
 		if _, err := g.DecideItem(h.t.Context(), item.Ref(), verdict, by(h.person("2")), "looked at it"); err != nil {

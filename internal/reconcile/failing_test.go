@@ -141,7 +141,7 @@ func TestFailingStepsOfThePast(t *testing.T) {
 	}
 	h.hire("1 library T", "2 school T")
 	h.few("1")
-	if f := h.failing(); len(f) != 1 || f[0].Person != string(h.ids("2")[0]) {
+	if f := h.failing(); len(f) != 1 || f[0].Person != h.ids("2")[0] {
 		t.Errorf("1 needs it no more: %+v", f)
 	}
 	f := h.failing()[0]

@@ -170,12 +170,13 @@ func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[
 		}
 		defer rows.Close() //nolint:errcheck // reading
 		for rows.Next() {
-			var key, id, person, end, withdrawn string
+			var key, id, end, withdrawn string
+			var person identity.PersonID
 			var hash sql.RawBytes
 			if err := rows.Scan(&key, &id, &person, &hash, &end, &withdrawn); err != nil {
 				return fmt.Errorf("read employments: %w", err)
 			}
-			one := RowHash{ID: identity.EmploymentID(id), Person: identity.PersonID(person), Withdrawn: withdrawn != "", Last: identity.Date(end)}
+			one := RowHash{ID: identity.EmploymentID(id), Person: person, Withdrawn: withdrawn != "", Last: identity.Date(end)}
 			copy(one.Hash[:], hash)
 			said[key] = one
 		}

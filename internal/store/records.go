@@ -72,7 +72,7 @@ func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, ke
 		if err := tx.mergeRecordsIfAny(ctx, precedence, p); err != nil {
 			return err
 		}
-		tx.notifyPerson(string(p), "record "+key.Source+"/"+string(to))
+		tx.notifyPerson(p, "record "+key.Source+"/"+string(to))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 	if err != nil {
 		return fmt.Errorf("read a SCIM resource: %w", err)
 	}
-	before, err := tx.key(ctx, string(from))
+	before, err := tx.key(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 	if err != nil {
 		return err
 	}
-	after, err := tx.key(ctx, string(to))
+	after, err := tx.key(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -113,14 +113,14 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 // FormerOwner returns whose a record was before it was moved; empty when it never
 // was, or when they are erased.
 func (db *DB) FormerOwner(ctx context.Context, key identity.SourceKey) (identity.PersonID, error) {
-	var ids []string
+	var ids []identity.PersonID
 	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person_source_key k JOIN person p ON p.id = k.formerly WHERE k.source = $1 AND k.key = $2`, key.Source, key.Key); err != nil {
 		return "", fmt.Errorf("record %s of %s: %w", key.Key, key.Source, err)
 	}
 	if len(ids) == 0 {
 		return "", nil
 	}
-	return identity.PersonID(ids[0]), nil
+	return ids[0], nil
 }
 
 // mergeRecordsIfAny merges a person's records again. A person without records keeps the
@@ -175,7 +175,7 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 OR other_id = $1`, string(person)); err != nil {
 		return fmt.Errorf("erase person %s: held_record: %w", person, err)
 	}
-	delete(tx.keys, string(person))
+	delete(tx.keys, person)
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
 }
 
@@ -193,9 +193,9 @@ type Duplicate struct {
 // common: the number, the address, or the name and the day of birth.
 func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	var rows []struct {
-		A     string `db:"a"`
-		B     string `db:"b"`
-		Which string `db:"why"`
+		A     identity.PersonID `db:"a"`
+		B     identity.PersonID `db:"b"`
+		Which string            `db:"why"`
 	}
 	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'the same national identity number' AS why FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
 			WHERE a.merged_into = '' AND b.merged_into = ''
@@ -210,17 +210,17 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	apart := map[[2]string]bool{}
+	apart := map[[2]identity.PersonID]bool{}
 	for _, d := range decided {
 		if !strings.Contains(d.Subject, "/") {
-			apart[[2]string{d.Person, d.Subject}] = d.Verdict == Apart
-			apart[[2]string{d.Subject, d.Person}] = d.Verdict == Apart
+			apart[[2]identity.PersonID{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
+			apart[[2]identity.PersonID{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
 		}
 	}
-	why := map[[2]string][]string{}
-	var order [][2]string
+	why := map[[2]identity.PersonID][]string{}
+	var order [][2]identity.PersonID
 	for _, r := range rows {
-		pair := [2]string{r.A, r.B}
+		pair := [2]identity.PersonID{r.A, r.B}
 		if apart[pair] {
 			continue
 		}
@@ -229,18 +229,18 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		}
 		why[pair] = append(why[pair], r.Which)
 	}
-	births := map[string]identity.Date{}
+	births := map[identity.PersonID]identity.Date{}
 	held, err := db.HeldRecords(ctx, Everyone())
 	if err != nil {
 		return nil, err
 	}
 	found := []Duplicate{}
-	asked := map[[2]string]bool{}
+	asked := map[[2]identity.PersonID]bool{}
 	for _, h := range held {
-		a, b := string(h.Other), string(h.Person)
-		asked[[2]string{a, b}], asked[[2]string{b, a}] = true, true
+		a, b := h.Other, h.Person
+		asked[[2]identity.PersonID{a, b}], asked[[2]identity.PersonID{b, a}] = true, true
 		if a != "" {
-			found = append(found, Duplicate{A: h.Other, B: h.Person, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
+			found = append(found, Duplicate{A: a, B: b, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
 		}
 	}
 	for _, pair := range order {
@@ -263,13 +263,13 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 			}
 			reasons = []string{"the same name and day of birth"}
 		}
-		found = append(found, Duplicate{A: identity.PersonID(pair[0]), B: identity.PersonID(pair[1]), Why: strings.Join(reasons, ", ")})
+		found = append(found, Duplicate{A: pair[0], B: pair[1], Why: strings.Join(reasons, ", ")})
 	}
 	return found, nil
 }
 
 // birthDate returns the day of birth in a person's number.
-func (db *DB) birthDate(ctx context.Context, known map[string]identity.Date, person string) (identity.Date, error) {
+func (db *DB) birthDate(ctx context.Context, known map[identity.PersonID]identity.Date, person identity.PersonID) (identity.Date, error) {
 	if day, ok := known[person]; ok {
 		return day, nil
 	}
