@@ -109,7 +109,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
 				if r.Decision != nil {
-					decided = r.Decision.Verdict + " by " + n.in(r.Decision.Maker)
+					decided = string(r.Decision.Verdict) + " by " + n.in(r.Decision.Maker)
 				}
 				asked := r.Asked
 				if asked == "" {
@@ -140,7 +140,7 @@ names (behov rights); no one decides on their own access.`,
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideItem(ctx, args[0], args[1], subject, reason)
+			d, err := a.governance(i).DecideItem(ctx, args[0], store.Verdict(args[1]), subject, reason)
 			if err != nil {
 				return err
 			}

@@ -161,7 +161,7 @@ or until it is another step: with other values, or in another account.`,
 	return cmd
 }
 
-func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict, by, reason string) error {
+func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict store.Verdict, by, reason string) error {
 	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err

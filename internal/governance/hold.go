@@ -61,7 +61,7 @@ type HoldDecision struct {
 // are not planned any more, or the hold expires. Steps that are about the maker, or
 // that a decision of the maker caused, stay held. What another person proposed is
 // carried out when it is released.
-func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
 	hold, err := g.HoldBody(ctx, digest)
 	if err != nil {
 		return HoldDecision{}, err
@@ -98,7 +98,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 }
 
 // decidePlan is DecideHold for a hold of a plan.
-func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
 	var all []plan.Step
 	if err := json.Unmarshal([]byte(hold.Body), &all); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
@@ -204,7 +204,7 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 }
 
 // decideProposal lets another person carry out, or turn down, what one proposed.
-func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, verdict string, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, verdict store.Verdict, by rights.Subject, reason string) (HoldDecision, error) {
 	var what proposed
 	if err := json.Unmarshal([]byte(hold.Body), &what); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
@@ -241,7 +241,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 }
 
 // checkFeasible returns why what was proposed cannot be carried out now, or nil.
-func (g *Governance) checkFeasible(ctx context.Context, kind string, what proposed) error {
+func (g *Governance) checkFeasible(ctx context.Context, kind store.HoldKind, what proposed) error {
 	p, err := g.DB.Person(ctx, what.Person)
 	switch {
 	case err != nil:

@@ -130,7 +130,7 @@ func (o *office) decide(d store.Decision, err error) store.Decision {
 }
 
 // hold raises a hold of a kind that is about a person.
-func (o *office) hold(kind string, about identity.Person, raisedBy string) string {
+func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy string) string {
 	o.t.Helper()
 	o.serial++
 	h := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: kind, Subject: "one", Why: "a test"}

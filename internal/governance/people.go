@@ -62,7 +62,7 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 
 // decideOn records a decision about a person as a whole. It refuses a decision that is in
 // force already, so that no operator believes to have changed something.
-func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict string, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
+func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict store.Verdict, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
 	d, err := g.authorize(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err

@@ -135,7 +135,7 @@ func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) string {
 // DecideItem answers a review item, named "campaign-number", with keep or revoke. A
 // later answer replaces an earlier one. It is for the reviewer that the item names,
 // the owner of the system, or who else rights allows.
-func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
 	campaign, number, ok := strings.Cut(name, "-")
 	c, err1 := strconv.ParseInt(campaign, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)

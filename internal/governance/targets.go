@@ -39,7 +39,7 @@ func (g *Governance) Retire(ctx context.Context, target string, by rights.Subjec
 
 // Pause stops changes to a target, or to all when it is store.EveryTarget; with
 // Resume as verdict it lets them go on.
-func (g *Governance) Pause(ctx context.Context, target, verdict string, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) Pause(ctx context.Context, target string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
 	action := rights.PauseTarget
 	if verdict == store.Resume {
 		action = rights.ResumeTarget
@@ -69,7 +69,7 @@ func (g *Governance) Pause(ctx context.Context, target, verdict string, by right
 // DecideSteps says of failing steps, by their keys or how those begin, that they are
 // to be tried again, or given up. Steps about the person who decides are left out,
 // and returned by none.
-func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict string, by rights.Subject, reason string) ([]store.FailingStep, error) {
+func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict store.Verdict, by rights.Subject, reason string) ([]store.FailingStep, error) {
 	action := rights.RetryStep
 	if verdict == store.GiveUp {
 		action = rights.GiveUpStep
@@ -139,7 +139,7 @@ type proposed struct {
 }
 
 // propose records what waits for another person.
-func (g *Governance) propose(ctx context.Context, d store.Decision, kind, subject, why string, p proposed) (Proposal, error) {
+func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.HoldKind, subject, why string, p proposed) (Proposal, error) {
 	d.Verdict = store.Propose
 	var h store.Hold
 	d, err := g.record(ctx, d, func(tx *store.Tx, d store.Decision) error {

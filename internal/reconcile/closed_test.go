@@ -531,7 +531,7 @@ func TestWhenDisablingIsProved(t *testing.T) {
 	one := &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
 	h.e.Targets["one"] = one
 	h.hire("1 school T")
-	decide := func(verdict string) {
+	decide := func(verdict store.Verdict) {
 		t.Helper()
 		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
 			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: store.EveryTarget, Maker: "person:x", Reason: "stop"}, time.Now())

@@ -160,7 +160,7 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 	h := newHouse(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
-	pause := func(verdict, subject string) {
+	pause := func(verdict store.Verdict, subject string) {
 		t.Helper()
 		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
 			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: subject, Maker: "person:x", Reason: "stop"}, time.Now())

@@ -67,44 +67,47 @@ const (
 	TokenDecision DecisionKind = "token"
 )
 
+// Verdict says what a decision decides; which verdicts there are depends on its kind.
+type Verdict string
+
 // The verdicts.
 const (
-	Keep    = "keep"
-	Revoke  = "revoke"
-	Release = "release"
-	Reject  = "reject"
+	Keep    Verdict = "keep"
+	Revoke  Verdict = "revoke"
+	Release Verdict = "release"
+	Reject  Verdict = "reject"
 	// Deferred are steps of a hold of which others were released.
-	Deferred = "deferred"
-	Join     = "join"
-	Split    = "split"
-	Merge    = "merge"
-	Apart    = "apart"
-	Suspend  = "suspend"
-	Protect  = "protect"
-	Retain   = "hold"
-	Main     = "main"
-	Lift     = "lift"
-	Erase    = "erase"
-	Retry    = "retry"
-	GiveUp   = "give-up"
-	Pause    = "pause"
-	Resume   = "resume"
-	Retire   = "retire"
+	Deferred Verdict = "deferred"
+	Join     Verdict = "join"
+	Split    Verdict = "split"
+	Merge    Verdict = "merge"
+	Apart    Verdict = "apart"
+	Suspend  Verdict = "suspend"
+	Protect  Verdict = "protect"
+	Retain   Verdict = "hold"
+	Main     Verdict = "main"
+	Lift     Verdict = "lift"
+	Erase    Verdict = "erase"
+	Retry    Verdict = "retry"
+	GiveUp   Verdict = "give-up"
+	Pause    Verdict = "pause"
+	Resume   Verdict = "resume"
+	Retire   Verdict = "retire"
 	// Propose is what waits for another person, who releases a hold.
-	Propose  = "propose"
-	Bind     = "bind"
-	Issue    = "issue"
-	Withdraw = "withdraw"
-	Make     = "make"
+	Propose  Verdict = "propose"
+	Bind     Verdict = "bind"
+	Issue    Verdict = "issue"
+	Withdraw Verdict = "withdraw"
+	Make     Verdict = "make"
 	// PauseExceptLeavers lets the access of people without any employment end.
-	PauseExceptLeavers = "pause-except-leavers"
+	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
 
 // Decision is a decision of a person.
 type Decision struct {
 	Seq         int64             `db:"seq" json:"seq"`
 	Kind        DecisionKind      `db:"kind" json:"kind"`
-	Verdict     string            `db:"verdict" json:"verdict"`
+	Verdict     Verdict           `db:"verdict" json:"verdict"`
 	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // on review decisions
 	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
 	Subject     string            `db:"subject" json:"subject"`                   // the hold's digest, or the review item
@@ -198,7 +201,7 @@ type reasonPayload struct {
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
 	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: string(d.Person), Entitlement: d.Entitlement,
-		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict))}
+		Outcome: string(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
 	if d.Sealed == nil {
 		r.Reason += ": " + d.Reason
 		return r, nil

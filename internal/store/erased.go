@@ -17,7 +17,7 @@ import (
 const ReadmissionDecision DecisionKind = "readmission"
 
 // Readmit is its verdict.
-const Readmit = "readmit"
+const Readmit Verdict = "readmit"
 
 // ErasedRecord is what is kept of the record of an erased person.
 type ErasedRecord struct {

@@ -21,7 +21,7 @@ func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key 
 	if err != nil {
 		return false, err
 	}
-	var verdicts []string
+	var verdicts []Verdict
 	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND (subject = $3 OR subject = $4) ORDER BY seq DESC LIMIT 1`,
 		string(RecordDecision), string(person), subject, key.Source+"/"+key.Key); err != nil { // the latter in decisions of earlier versions
 		return false, fmt.Errorf("read decisions: %w", err)
