@@ -179,6 +179,26 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
 }
 
+// likeness is what two people have in common, as the statement in Duplicates has it.
+// Several are listed in the order of these texts.
+type likeness string
+
+const (
+	sameEmail        likeness = "email"
+	sameName         likeness = "name"
+	sameNameAndBirth likeness = "name-and-birth"
+	sameNumber       likeness = "number"
+)
+
+var likenessTexts = map[likeness]string{
+	sameEmail:        "the same e-mail address",
+	sameName:         "the same name",
+	sameNameAndBirth: "the same name and day of birth",
+	sameNumber:       "the same national identity number",
+}
+
+type personPair [2]identity.PersonID
+
 // Duplicate is two people who may be one.
 type Duplicate struct {
 	A   identity.PersonID `json:"a"`
@@ -193,15 +213,15 @@ type Duplicate struct {
 // common: the number, the address, or the name and the day of birth.
 func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	var rows []struct {
-		A     identity.PersonID `db:"a"`
-		B     identity.PersonID `db:"b"`
-		Which string            `db:"why"`
+		A    identity.PersonID `db:"a"`
+		B    identity.PersonID `db:"b"`
+		What likeness          `db:"what"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'the same national identity number' AS why FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
+	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'number' AS what FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
 			WHERE a.merged_into = '' AND b.merged_into = ''
-		UNION ALL SELECT a.id, b.id, 'the same e-mail address' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
+		UNION ALL SELECT a.id, b.id, 'email' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
 			WHERE a.email <> '' AND a.merged_into = '' AND b.merged_into = ''
-		UNION ALL SELECT a.id, b.id, 'the same name' FROM person a JOIN person b ON a.family_name = b.family_name AND a.given_name = b.given_name AND a.id < b.id
+		UNION ALL SELECT a.id, b.id, 'name' FROM person a JOIN person b ON a.family_name = b.family_name AND a.given_name = b.given_name AND a.id < b.id
 			WHERE a.family_name <> '' AND a.merged_into = '' AND b.merged_into = ''
 		ORDER BY 1, 2, 3`); err != nil {
 		return nil, fmt.Errorf("duplicates: %w", err)
@@ -210,24 +230,24 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	apart := map[[2]identity.PersonID]bool{}
+	apart := map[personPair]bool{}
 	for _, d := range decided {
 		if !strings.Contains(d.Subject, "/") {
-			apart[[2]identity.PersonID{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
-			apart[[2]identity.PersonID{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
+			apart[personPair{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
+			apart[personPair{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
 		}
 	}
-	why := map[[2]identity.PersonID][]string{}
-	var order [][2]identity.PersonID
+	likenesses := map[personPair][]likeness{}
+	var order []personPair
 	for _, r := range rows {
-		pair := [2]identity.PersonID{r.A, r.B}
+		pair := personPair{r.A, r.B}
 		if apart[pair] {
 			continue
 		}
-		if why[pair] == nil {
+		if likenesses[pair] == nil {
 			order = append(order, pair)
 		}
-		why[pair] = append(why[pair], r.Which)
+		likenesses[pair] = append(likenesses[pair], r.What)
 	}
 	births := map[identity.PersonID]identity.Date{}
 	held, err := db.HeldRecords(ctx, Everyone())
@@ -235,10 +255,10 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		return nil, err
 	}
 	found := []Duplicate{}
-	asked := map[[2]identity.PersonID]bool{}
+	asked := map[personPair]bool{}
 	for _, h := range held {
 		a, b := h.Other, h.Person
-		asked[[2]identity.PersonID{a, b}], asked[[2]identity.PersonID{b, a}] = true, true
+		asked[personPair{a, b}], asked[personPair{b, a}] = true, true
 		if a != "" {
 			found = append(found, Duplicate{A: a, B: b, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
 		}
@@ -247,8 +267,8 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		if asked[pair] {
 			continue
 		}
-		reasons := why[pair]
-		if len(reasons) == 1 && reasons[0] == "the same name" {
+		what := likenesses[pair]
+		if len(what) == 1 && what[0] == sameName {
 			// A name alone is many people's; with the day of birth it is a question.
 			a, err := db.birthDate(ctx, births, pair[0])
 			if err != nil {
@@ -261,7 +281,11 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 			if a == "" || a != b {
 				continue
 			}
-			reasons = []string{"the same name and day of birth"}
+			what = []likeness{sameNameAndBirth}
+		}
+		reasons := make([]string, len(what))
+		for i, l := range what {
+			reasons[i] = likenessTexts[l]
 		}
 		found = append(found, Duplicate{A: pair[0], B: pair[1], Why: strings.Join(reasons, ", ")})
 	}
