@@ -37,7 +37,7 @@ func (a *app) accountListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if id := accounts[string(p.ID)]; id != "" {
+				if id := accounts[p.ID]; id != "" {
 					known[t.Name] = id
 				}
 			}

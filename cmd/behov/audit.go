@@ -120,7 +120,7 @@ func (a *app) accessCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q := store.IntervalQuery{Person: string(person)}
+			q := store.IntervalQuery{Person: person}
 			switch {
 			case at != "" && (from != "" || to != ""):
 				return fmt.Errorf("--at goes without --from and --to")

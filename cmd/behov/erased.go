@@ -15,12 +15,13 @@ func findAuditedPerson(ctx context.Context, i *installation, ref string) (identi
 	if err == nil || !errors.Is(err, store.ErrNoPerson) {
 		return p.ID, err
 	}
-	there, trailErr := i.db.HasAuditRecords(ctx, ref)
+	id := identity.PersonID(ref)
+	there, trailErr := i.db.HasAuditRecords(ctx, id)
 	if trailErr != nil {
 		return "", trailErr
 	}
 	if there {
-		return identity.PersonID(ref), nil
+		return id, nil
 	}
 	return "", err
 }

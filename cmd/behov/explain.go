@@ -41,7 +41,7 @@ login, e-mail address or ID.`,
 				return err
 			}
 			day := identity.DateOf(a.now(), i.zone)
-			has, err := i.db.Intervals(ctx, store.IntervalQuery{Person: string(p.ID), Open: true})
+			has, err := i.db.Intervals(ctx, store.IntervalQuery{Person: p.ID, Open: true})
 			if err != nil {
 				return err
 			}

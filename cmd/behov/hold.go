@@ -165,7 +165,7 @@ func (a *app) printReasons(h store.Hold, in func(string) string) {
 	a.printf("  %s\n", in(h.Why))
 }
 
-func (a *app) decideHoldCommand(verb, verdict, short, example string) *cobra.Command {
+func (a *app) decideHoldCommand(verb string, verdict store.Verdict, short, example string) *cobra.Command {
 	var reason, by string
 	var named []string
 	cmd := &cobra.Command{
@@ -220,10 +220,10 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 
 // printHoldDecision says what was decided on, and what comes of it. Of a plan
 // these are the steps of the people named, or all steps when none is.
-func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict string, named []identity.PersonID) error {
+func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict store.Verdict, named []identity.PersonID) error {
 	switch {
 	case h.Kind == store.BindHold && verdict == store.Release:
-		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(identity.PersonID(d.Person)), d.Seq)
+		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(d.Person), d.Seq)
 	case h.Kind == store.ErasureHold && verdict == store.Release:
 		a.printf("Erased: %s (decision %d). What the person had stays in the trail under that ID.\n", d.Person, d.Seq)
 	case h.Kind == store.BindHold || h.Kind == store.ErasureHold:

@@ -53,7 +53,7 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 	}
 	for _, d := range decisions {
 		n.decisions[d.Seq] = d
-		want(identity.PersonID(d.Person))
+		want(d.Person)
 	}
 	people, err := n.db.PersonNames(n.ctx, missing)
 	if err != nil {
@@ -137,7 +137,7 @@ func (n *names) in(text string) string {
 			}
 			n.decisions[seq] = d
 		}
-		if d.Reason != "" && !n.protected(identity.PersonID(d.Person)) {
+		if d.Reason != "" && !n.protected(d.Person) {
 			return m + ": " + d.Reason
 		}
 		return m

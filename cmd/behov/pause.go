@@ -56,7 +56,7 @@ itself stays so when the pause of all of them ends.`,
 	return cmd
 }
 
-func (a *app) pause(ctx context.Context, i *installation, args []string, verdict, by, reason string) error {
+func (a *app) pause(ctx context.Context, i *installation, args []string, verdict store.Verdict, by, reason string) error {
 	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err

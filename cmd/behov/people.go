@@ -384,7 +384,7 @@ func (a *app) decided(ctx context.Context, i *installation, d store.Decision, er
 	if a.json {
 		return a.printJSON(d)
 	}
-	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i).of(identity.PersonID(d.Person)))
+	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i).of(d.Person))
 	return nil
 }
 

@@ -69,7 +69,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 			var texts []string
 			for _, item := range items {
 				if item.Decided == nil || all {
-					ids = append(ids, identity.PersonID(item.Person))
+					ids = append(ids, item.Person)
 					texts = append(texts, item.Reviewer, item.Why)
 				}
 			}
@@ -83,7 +83,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if item.Decided != nil && !all {
 					continue
 				}
-				r := row{Item: item.Ref(), Name: n.of(identity.PersonID(item.Person)), Question: item, Asked: n.in(item.Reviewer)}
+				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.in(item.Reviewer)}
 				if item.Decided != nil {
 					d := decisions[*item.Decided]
 					r.Decision = &d
@@ -109,7 +109,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
 				if r.Decision != nil {
-					decided = r.Decision.Verdict + " by " + n.in(r.Decision.Maker)
+					decided = string(r.Decision.Verdict) + " by " + n.in(r.Decision.Maker)
 				}
 				asked := r.Asked
 				if asked == "" {
@@ -140,7 +140,7 @@ names (behov rights); no one decides on their own access.`,
 			if err != nil {
 				return err
 			}
-			d, err := a.governance(i).DecideItem(ctx, args[0], args[1], subject, reason)
+			d, err := a.governance(i).DecideItem(ctx, args[0], store.Verdict(args[1]), subject, reason)
 			if err != nil {
 				return err
 			}

@@ -234,7 +234,7 @@ func (a *app) printStatus(i *installation, s standing) {
 		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", inventoryText(k), "when it does not come back: behov target retire "+k.Target)
 	}
 	for _, d := range s.Different {
-		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+d.Person+" since "+at(time.UnixMicro(int64(d.FoundUS)))+":", d.Detail)
+		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+string(d.Person)+" since "+at(time.UnixMicro(int64(d.FoundUS)))+":", d.Detail)
 	}
 	if s.Undecided > 0 {
 		row("People", "", count(s.Undecided, "person gets", "people get")+" NOTHING until it is decided whose record it is: behov people duplicates")

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -68,7 +67,7 @@ func (a *app) listSteps(ctx context.Context, i *installation, target string, all
 		if f.State == store.GivenUp && !all {
 			continue
 		}
-		s := failingStep{FailingStep: f, Name: n.of(identity.PersonID(f.Person)), First: f.First(), Last: f.Last(), Next: f.Next()}
+		s := failingStep{FailingStep: f, Name: n.of(f.Person), First: f.First(), Last: f.Last(), Next: f.Next()}
 		if err := json.Unmarshal([]byte(f.Body), &s.Step); err != nil {
 			return fmt.Errorf("failing step %s: %w", f.Key, err)
 		}
@@ -162,7 +161,7 @@ or until it is another step: with other values, or in another account.`,
 	return cmd
 }
 
-func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict, by, reason string) error {
+func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict store.Verdict, by, reason string) error {
 	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err

@@ -409,9 +409,9 @@ func (s *Story) review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mover := string(s.person(s.mover))
+	mover := s.person(s.mover)
 	i := slices.IndexFunc(items, func(x store.ReviewItem) bool { return x.Person == mover && x.Entitlement == "library:loans" })
-	own := slices.IndexFunc(items, func(x store.ReviewItem) bool { return x.Person == string(s.person(owner)) })
+	own := slices.IndexFunc(items, func(x store.ReviewItem) bool { return x.Person == s.person(owner) })
 	if i < 0 || own < 0 {
 		return fmt.Errorf("review %d lacks questions it should have", campaign)
 	}

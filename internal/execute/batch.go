@@ -223,10 +223,10 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			}
 			if CreatesAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
 				var taken *store.NameTakenError
-				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, string(a.step.Person))
+				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, a.step.Person)
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
-					tx.Enqueue(queue.People{People: []string{string(a.step.Person)}, Target: r.target.Name})
+					tx.Enqueue(queue.People{People: []identity.PersonID{a.step.Person}, Target: r.target.Name})
 					why[a.id] = "the name is or was another person's in this target, and a name is never given to a second person"
 					continue
 				}
@@ -348,7 +348,7 @@ func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []
 		if err != nil {
 			return fmt.Errorf("step %s: %w", a.step.ID, err)
 		}
-		open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Plan: r.plan}
+		open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: a.step.Person, Body: string(body), Plan: r.plan}
 		record := r.record(a, audit.StepIntended, at)
 		if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
 			tx.Audit(record)

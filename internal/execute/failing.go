@@ -9,6 +9,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
@@ -41,7 +42,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		answered = answered || results[i].Err == nil || connectors.RetryAfter(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)
 		failed[a.id] = results[i].Status == connectors.Refused || connectors.ClassOf(results[i].Err) == connectors.Permanent
 	}
-	again := map[time.Time][]string{} // people to reconcile again, by when
+	again := map[time.Time][]identity.PersonID{} // people to reconcile again, by when
 	for i, a := range attempts {
 		if answered && connectors.ClassOf(results[i].Err) == connectors.RetryLater {
 			failed[a.id] = true
@@ -60,7 +61,7 @@ func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []a
 		}
 		if !next.IsZero() {
 			due := next.Truncate(together).Add(together)
-			again[due] = append(again[due], string(a.step.Person))
+			again[due] = append(again[due], a.step.Person)
 		}
 	}
 	for due, people := range again {
@@ -83,7 +84,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
 	}
 	outcome, detail := outcomeOf(res)
-	f, err := tx.RecordStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: string(a.step.Person), Body: string(body), Outcome: outcome, Detail: detail}, at)
+	f, err := tx.RecordStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: a.step.Person, Body: string(body), Outcome: outcome, Detail: detail}, at)
 	if err != nil {
 		return at, err
 	}

@@ -100,11 +100,7 @@ func (r *targetRun) requeueDeferred(ctx context.Context) error {
 	}
 	return r.DB.Write(ctx, func(tx *store.Tx) error {
 		for some := range slices.Chunk(slices.Sorted(maps.Keys(r.requeue)), requeueBatch) {
-			job := queue.People{Target: r.target.Name, After: requeueDelay}
-			for _, id := range some {
-				job.People = append(job.People, string(id))
-			}
-			tx.Enqueue(job)
+			tx.Enqueue(queue.People{People: some, Target: r.target.Name, After: requeueDelay})
 		}
 		return nil
 	})

@@ -66,7 +66,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 				}
 			}
 			if a.marked { // it is behov's, for when the target enforces it
-				if err := tx.RecordAccountDisabled(ctx, store.Account{Person: string(a.step.Person), Native: a.step.AccountID}, a.step.Target, at); err != nil {
+				if err := tx.RecordAccountDisabled(ctx, store.Account{Person: a.step.Person, Native: a.step.AccountID}, a.step.Target, at); err != nil {
 					return err
 				}
 			}
@@ -220,7 +220,7 @@ func noteDone(ctx context.Context, tx *store.Tx, s plan.Step, accountID, outcome
 	if !done(outcome) {
 		return nil
 	}
-	target, person := s.Target, string(s.Person)
+	target, person := s.Target, s.Person
 	switch s.Op {
 	case connectors.AdoptAccount:
 		err = tx.BindAccount(ctx, target, person, s.AccountID)

@@ -31,12 +31,12 @@ func (x *Executor) LockOpenSteps(ctx context.Context, targets []string, people s
 		if err != nil {
 			return o, err
 		}
-		ours := map[string]bool{}
+		ours := map[identity.PersonID]bool{}
 		for _, s := range open {
 			if _, asked := ours[s.Person]; asked {
 				continue
 			}
-			one, err := x.DB.Locks().Try(ctx, PersonLock(target, identity.PersonID(s.Person)))
+			one, err := x.DB.Locks().Try(ctx, PersonLock(target, s.Person))
 			if err != nil && !errors.Is(err, lock.ErrLocked) {
 				return o, err
 			}
@@ -77,7 +77,7 @@ func (o *OpenSteps) people(target string) map[identity.PersonID]bool {
 	people := map[identity.PersonID]bool{}
 	if o != nil {
 		for _, s := range o.steps[target] {
-			people[identity.PersonID(s.Person)] = true
+			people[s.Person] = true
 		}
 	}
 	return people
@@ -151,7 +151,7 @@ func (x *Executor) resolveIn(ctx context.Context, tx *store.Tx, t plan.Target, s
 			reason += "; " + note
 			r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: note})
 		}
-		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
+		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: string(open.Person), Target: t.Name,
 			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome, Reason: reason})
 		r.Outcomes[outcome]++
 	}

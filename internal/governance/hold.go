@@ -61,7 +61,7 @@ type HoldDecision struct {
 // are not planned any more, or the hold expires. Steps that are about the maker, or
 // that a decision of the maker caused, stay held. What another person proposed is
 // carried out when it is released.
-func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
 	hold, err := g.HoldBody(ctx, digest)
 	if err != nil {
 		return HoldDecision{}, err
@@ -98,7 +98,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest, verdict string, peo
 }
 
 // decidePlan is DecideHold for a hold of a plan.
-func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict string, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
 	var all []plan.Step
 	if err := json.Unmarshal([]byte(hold.Body), &all); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
@@ -148,7 +148,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, p := range about {
 			one := d
-			one.Person = string(p)
+			one.Person = p
 			if out.Decision, err = tx.Decide(ctx, one, now); err != nil {
 				return err
 			}
@@ -174,14 +174,17 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 	if err != nil {
 		return nil, err
 	}
-	type about struct{ person, entitlement string }
-	caused, account := map[about]bool{}, map[string]bool{}
+	type about struct {
+		person      identity.PersonID
+		entitlement string
+	}
+	caused, account := map[about]bool{}, map[identity.PersonID]bool{}
 	imported, err := g.DB.PeopleImportedBy(ctx, ActorOf(maker), g.Now().Add(-g.Config.HoldsExpire))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range imported {
-		caused[about{string(p), ""}] = true
+		caused[about{p, ""}] = true
 	}
 	for _, d := range decisions {
 		switch d.Kind {
@@ -191,17 +194,17 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
 			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
-				caused[about{d.Subject, ""}] = true
+				caused[about{identity.PersonID(d.Subject), ""}] = true
 			}
 		}
 	}
 	return func(s plan.Step) bool {
-		return caused[about{string(s.Person), ""}] || s.Entitlement != "" && caused[about{string(s.Person), string(s.Entitlement)}] || s.Entitlement == "" && account[string(s.Person)]
+		return caused[about{s.Person, ""}] || s.Entitlement != "" && caused[about{s.Person, string(s.Entitlement)}] || s.Entitlement == "" && account[s.Person]
 	}, nil
 }
 
 // decideProposal lets another person carry out, or turn down, what one proposed.
-func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, verdict string, by rights.Subject, reason string) (HoldDecision, error) {
+func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, verdict store.Verdict, by rights.Subject, reason string) (HoldDecision, error) {
 	var what proposed
 	if err := json.Unmarshal([]byte(hold.Body), &what); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
@@ -224,7 +227,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		}
 	}
 	release := d
-	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, string(what.Person), hold.Digest
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, hold.Digest
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
 	if err != nil || verdict != store.Release {
 		return HoldDecision{Decision: release}, err
@@ -238,7 +241,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 }
 
 // checkFeasible returns why what was proposed cannot be carried out now, or nil.
-func (g *Governance) checkFeasible(ctx context.Context, kind string, what proposed) error {
+func (g *Governance) checkFeasible(ctx context.Context, kind store.HoldKind, what proposed) error {
 	p, err := g.DB.Person(ctx, what.Person)
 	switch {
 	case err != nil:
@@ -325,7 +328,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	if len(steps) == 0 {
 		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
-	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, string(p.ID), target
+	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, target
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
 		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), g.Now())
 	})

@@ -130,7 +130,7 @@ func (o *office) decide(d store.Decision, err error) store.Decision {
 }
 
 // hold raises a hold of a kind that is about a person.
-func (o *office) hold(kind string, about identity.Person, raisedBy string) string {
+func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy string) string {
 	o.t.Helper()
 	o.serial++
 	h := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: kind, Subject: "one", Why: "a test"}
@@ -153,7 +153,7 @@ func (o *office) item(system, entitlement string, about identity.Person, reviewe
 	o.t.Helper()
 	var campaign int64
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) (err error) {
-		campaign, err = tx.StartReview(o.t.Context(), system, "behov", reviewer, time.Now(), []store.ReviewItem{{Person: string(about.ID), Entitlement: entitlement}})
+		campaign, err = tx.StartReview(o.t.Context(), system, "behov", reviewer, time.Now(), []store.ReviewItem{{Person: about.ID, Entitlement: entitlement}})
 		return err
 	}); err != nil {
 		o.t.Fatal(err)
@@ -165,7 +165,7 @@ func (o *office) item(system, entitlement string, about identity.Person, reviewe
 func (o *office) step(about identity.Person) string {
 	o.t.Helper()
 	o.serial++
-	f := store.FailingStep{Key: fmt.Sprintf("%016x", o.serial), Target: "one", Person: string(about.ID), Body: "{}", Outcome: "refused", State: store.Parked}
+	f := store.FailingStep{Key: fmt.Sprintf("%016x", o.serial), Target: "one", Person: about.ID, Body: "{}", Outcome: "refused", State: store.Parked}
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.PutFailingStep(o.t.Context(), f, time.Time{}) }); err != nil {
 		o.t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	var last audit.Record
-	for r, err := range o.g.DB.Records(t.Context(), store.Only(identity.PersonID(d.Person))) {
+	for r, err := range o.g.DB.Records(t.Context(), store.Only(d.Person)) {
 		if err != nil {
 			t.Fatal(err)
 		}

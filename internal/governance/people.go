@@ -56,13 +56,13 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
 		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.MainDecision, verdict, string(p.ID), string(e)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.MainDecision, verdict, p.ID, string(e)
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
 }
 
 // decideOn records a decision about a person as a whole. It refuses a decision that is in
 // force already, so that no operator believes to have changed something.
-func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict string, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
+func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict store.Verdict, lift bool, by rights.Subject, reason string, with func(*store.Tx) error) (store.Decision, error) {
 	d, err := g.authorize(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
 	if err != nil {
 		return store.Decision{}, err
@@ -80,7 +80,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	case lift:
 		verdict = store.Lift
 	}
-	d.Kind, d.Verdict, d.Person = kind, verdict, string(p.ID)
+	d.Kind, d.Verdict, d.Person = kind, verdict, p.ID
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error {
 		if with == nil {
 			return nil
@@ -106,7 +106,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	if err := g.checkRecordRights(keysOf(from)...); err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, string(into.ID), string(from.ID)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, into.ID, string(from.ID)
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.LockSequences(ctx); err != nil { // as an import begins: neither waits for the other
 			return err
@@ -170,11 +170,11 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 		}
 		// Marked distinct, the record and the people, so that no import joins them again.
 		split, apart := decision, decision
-		split.Kind, split.Verdict, split.Person, split.Subject = store.RecordDecision, store.Split, string(p.ID), subject
+		split.Kind, split.Verdict, split.Person, split.Subject = store.RecordDecision, store.Split, p.ID, subject
 		if d, err = tx.Decide(ctx, split, g.Now()); err != nil {
 			return err
 		}
-		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, string(p.ID), string(other)
+		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, p.ID, string(other)
 		_, err := tx.Decide(ctx, apart, g.Now())
 		return err
 	})
@@ -209,7 +209,7 @@ func (g *Governance) MarkDistinct(ctx context.Context, a, b identity.Person, by 
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Apart, string(a.ID), string(b.ID)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Apart, a.ID, string(b.ID)
 	return g.record(ctx, d, nil)
 }
 
@@ -225,7 +225,7 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Sub
 	if err := g.erasable(ctx, p); err != nil {
 		return Proposal{}, err
 	}
-	d.Kind, d.Person = store.ErasureDecision, string(p.ID)
+	d.Kind, d.Person = store.ErasureDecision, p.ID
 	return g.propose(ctx, d, store.ErasureHold, string(p.ID), fmt.Sprintf("everything personal of person %s would be destroyed", p.ID), proposed{Person: p.ID})
 }
 
@@ -271,7 +271,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 	if err := g.erasable(ctx, p); err != nil {
 		return d, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.ErasureDecision, store.Erase, string(p.ID), ""
+	d.Kind, d.Verdict, d.Person, d.Subject = store.ErasureDecision, store.Erase, p.ID, ""
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.LockSequences(ctx); err != nil {
 			return err

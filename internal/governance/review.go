@@ -87,7 +87,7 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 				return err
 			}
 			for n, i := range intervals[from:to] {
-				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
+				items[from+n] = store.ReviewItem{Person: identity.PersonID(i.Person), Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
 			}
 			return nil
 		})
@@ -135,7 +135,7 @@ func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) string {
 // DecideItem answers a review item, named "campaign-number", with keep or revoke. A
 // later answer replaces an earlier one. It is for the reviewer that the item names,
 // the owner of the system, or who else rights allows.
-func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
 	campaign, number, ok := strings.Cut(name, "-")
 	c, err1 := strconv.ParseInt(campaign, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
@@ -154,7 +154,7 @@ func (g *Governance) DecideItem(ctx context.Context, name, verdict string, by ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{identity.PersonID(item.Person)}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
+	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}

@@ -39,7 +39,7 @@ func (g *Governance) Retire(ctx context.Context, target string, by rights.Subjec
 
 // Pause stops changes to a target, or to all when it is store.EveryTarget; with
 // Resume as verdict it lets them go on.
-func (g *Governance) Pause(ctx context.Context, target, verdict string, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) Pause(ctx context.Context, target string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
 	action := rights.PauseTarget
 	if verdict == store.Resume {
 		action = rights.ResumeTarget
@@ -69,7 +69,7 @@ func (g *Governance) Pause(ctx context.Context, target, verdict string, by right
 // DecideSteps says of failing steps, by their keys or how those begin, that they are
 // to be tried again, or given up. Steps about the person who decides are left out,
 // and returned by none.
-func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict string, by rights.Subject, reason string) ([]store.FailingStep, error) {
+func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict store.Verdict, by rights.Subject, reason string) ([]store.FailingStep, error) {
 	action := rights.RetryStep
 	if verdict == store.GiveUp {
 		action = rights.GiveUpStep
@@ -83,8 +83,8 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict str
 		if err != nil {
 			return nil, err
 		}
-		if f.Person != string(by.Person) {
-			steps, object.About = append(steps, f), append(object.About, identity.PersonID(f.Person))
+		if f.Person != by.Person {
+			steps, object.About = append(steps, f), append(object.About, f.Person)
 		}
 	}
 	if len(steps) == 0 && len(keys) > 0 {
@@ -139,7 +139,7 @@ type proposed struct {
 }
 
 // propose records what waits for another person.
-func (g *Governance) propose(ctx context.Context, d store.Decision, kind, subject, why string, p proposed) (Proposal, error) {
+func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.HoldKind, subject, why string, p proposed) (Proposal, error) {
 	d.Verdict = store.Propose
 	var h store.Hold
 	d, err := g.record(ctx, d, func(tx *store.Tx, d store.Decision) error {
@@ -174,7 +174,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 	if enabled {
 		is = "enabled"
 	}
-	d.Kind, d.Person, d.Subject = store.BindDecision, string(p.ID), target
+	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, target
 	return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
@@ -185,7 +185,7 @@ func (g *Governance) bind(ctx context.Context, d store.Decision, what proposed) 
 		return d, err
 	}
 	e := &reconcile.Engine{DB: g.DB, Config: g.Config, Now: g.Now, Actor: d.Maker}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, string(p.ID), what.Target
+	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, p.ID, what.Target
 	return e.Bind(ctx, p, what.Target, what.Account, d)
 }
 
@@ -195,7 +195,7 @@ func (g *Governance) IssuePass(ctx context.Context, e *reconcile.Engine, p ident
 	if err != nil {
 		return reconcile.Pass{}, err
 	}
-	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Issue, string(p.ID)
+	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Issue, p.ID
 	return e.IssuePass(ctx, p, valid, d)
 }
 
@@ -206,6 +206,6 @@ func (g *Governance) WithdrawPass(ctx context.Context, e *reconcile.Engine, p id
 	if err != nil {
 		return false, err
 	}
-	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Withdraw, string(p.ID)
+	d.Kind, d.Verdict, d.Person = store.PassDecision, store.Withdraw, p.ID
 	return e.WithdrawPass(ctx, p, d)
 }

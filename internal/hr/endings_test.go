@@ -40,7 +40,7 @@ func TestEmptyRowsAreIgnored(t *testing.T) {
 	}
 }
 
-func (f *fixture) decide(h *store.Hold, verdict string) {
+func (f *fixture) decide(h *store.Hold, verdict store.Verdict) {
 	f.t.Helper()
 	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) error {
 		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: h.Digest, Maker: "person:x", Reason: "so it is"}, now)
@@ -59,7 +59,7 @@ func (f *fixture) holds() (all []store.HoldState) {
 	return all
 }
 
-func (f *fixture) lastStatus() string {
+func (f *fixture) lastStatus() store.ImportStatus {
 	f.t.Helper()
 	all, err := f.db.Imports(f.t.Context(), "hr", 1)
 	if err != nil {

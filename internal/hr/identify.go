@@ -220,7 +220,7 @@ func (r *run) recordJoins(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Join, Person: string(j.person), Subject: subject, Maker: r.Actor,
+		if _, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Join, Person: j.person, Subject: subject, Maker: r.Actor,
 			Reason: fmt.Sprintf("the same national identity number and a name in common; behov people split undoes it (import %s)", r.record.ID)}, r.now); err != nil {
 			return err
 		}

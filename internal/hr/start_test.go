@@ -145,7 +145,7 @@ func TestPushedStartIsHeld(t *testing.T) {
 // TestFeedIsReadAgainForAHeldStart checks that the position in a delta feed is
 // kept until the start is decided, so that a release finds the change again.
 func TestFeedIsReadAgainForAHeldStart(t *testing.T) {
-	for _, verdict := range []string{store.Release, store.Reject} {
+	for _, verdict := range []store.Verdict{store.Release, store.Reject} {
 		f := newFixture(t)
 		f.take(twoPeople)
 		var asked []string
@@ -169,7 +169,7 @@ func TestFeedIsReadAgainForAHeldStart(t *testing.T) {
 		f.decide(&r.StartsHeld[0], verdict)
 		r = f.pulled(s, 1)[0]
 		f.pulled(s, 0)
-		want := map[string]identity.Date{store.Release: "2027-01-01", store.Reject: "2020-01-01"}[verdict]
+		want := map[store.Verdict]identity.Date{store.Release: "2027-01-01", store.Reject: "2020-01-01"}[verdict]
 		if _, e := f.employment("E1"); e.Start != want || len(r.StartsHeld) != 0 || !slices.Equal(asked, []string{"", "", "", "since=c2"}) {
 			t.Errorf("%s: %+v, it starts %s, asked %q", verdict, r, e.Start, asked)
 		}

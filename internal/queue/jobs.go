@@ -50,8 +50,8 @@ func due(after time.Duration) time.Time {
 
 // People reconciles some people, in a target or in all.
 type People struct {
-	People []string `json:"people"`
-	Target string   `json:"target,omitempty"`
+	People []identity.PersonID `json:"people"`
+	Target string              `json:"target,omitempty"`
 	// GroupSize is how many people the state change is about, where several jobs
 	// reconcile them: a limit that all of them would exceed holds for each job.
 	GroupSize int `json:"together,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
@@ -101,7 +102,7 @@ func TestTakeOver(t *testing.T) {
 			close(hung)
 			_ = dead.Stop(context.WithoutCancel(t.Context()))
 		}()
-		enqueue(t, db, queue.People{People: []string{"1"}})
+		enqueue(t, db, queue.People{People: []identity.PersonID{"1"}})
 		receive(t, began, "the job is begun")
 		led := func() string {
 			var leader string
@@ -137,7 +138,7 @@ func TestReleaseLost(t *testing.T) {
 		began := make(chan string, 10)
 		work := func(context.Context, queue.People) error { began <- ""; return nil }
 		first := start(t, db, "same", work)
-		enqueue(t, db, queue.People{People: []string{"1"}})
+		enqueue(t, db, queue.People{People: []identity.PersonID{"1"}})
 		receive(t, began, "the job is begun")
 		raw := testenv.Raw(t, url)
 		until(t, "the job is done", func() bool {
@@ -178,7 +179,7 @@ func TestAFailedJobIsTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Stop(context.WithoutCancel(t.Context()))
-		enqueue(t, db, queue.People{People: []string{"1"}})
+		enqueue(t, db, queue.People{People: []identity.PersonID{"1"}})
 		for n, fails := range []bool{true, true, false} {
 			select {
 			case err := <-ended:

@@ -26,7 +26,7 @@ func TestAMoverLosesWhatWasThereBeforeBehov(t *testing.T) {
 	if r := h.settledRun(); len(r.Plan.Adopted) != 0 || len(r.Plan.Steps) != 0 {
 		t.Errorf("and again: %+v, steps %v", r.Plan.Adopted, opsOf(r.Plan.Steps))
 	}
-	intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Entitlement: "base:school", Open: true})
+	intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: h.person("1"), Entitlement: "base:school", Open: true})
 	if err != nil || len(intervals) != 1 {
 		t.Fatal(intervals, err)
 	}
@@ -248,7 +248,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 		t.Errorf("then: %v", got)
 	}
 	bound, err := h.e.DB.Accounts(t.Context(), "one", store.Everyone())
-	if err != nil || bound[string(h.person("1"))] != id {
+	if err != nil || bound[h.person("1")] != id {
 		t.Errorf("bound %v, %v", bound, err)
 	}
 	h.hire("1 school T 2020-12-31")

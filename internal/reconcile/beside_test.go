@@ -286,7 +286,7 @@ func TestABindingIsNotOverwritten(t *testing.T) {
 	h.one.before = func([]connectors.Change) {
 		h.one.before = nil
 		go func() {
-			_, err := other.Bind(t.Context(), p, "one", account, store.Decision{Kind: store.BindDecision, Verdict: store.Bind, Person: string(p.ID), Subject: "one", Maker: "person:1", Reason: "it is theirs"})
+			_, err := other.Bind(t.Context(), p, "one", account, store.Decision{Kind: store.BindDecision, Verdict: store.Bind, Person: p.ID, Subject: "one", Maker: "person:1", Reason: "it is theirs"})
 			bound <- err
 		}()
 		time.Sleep(100 * time.Millisecond)

@@ -44,9 +44,9 @@ func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accou
 }
 
 // otherThan returns an error when an account is another person's.
-func otherThan(bound map[string]string, person identity.PersonID, accountID string) error {
+func otherThan(bound map[identity.PersonID]string, person identity.PersonID, accountID string) error {
 	for owner, id := range bound {
-		if id == accountID && owner != string(person) {
+		if id == accountID && owner != person {
 			return fmt.Errorf("the account is person %s's", owner)
 		}
 	}
@@ -78,10 +78,10 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		if d, err = tx.Decide(ctx, d, e.Now()); err != nil {
 			return err
 		}
-		tx.Enqueue(queue.People{People: []string{string(p.ID)}})
+		tx.Enqueue(queue.People{People: []identity.PersonID{p.ID}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: string(p.ID), Target: target,
 			Reason: fmt.Sprintf("decision %d (account %s)", d.Seq, accountID)})
-		return tx.BindAccount(ctx, target, string(p.ID), accountID)
+		return tx.BindAccount(ctx, target, p.ID, accountID)
 	})
 	return d, err
 }

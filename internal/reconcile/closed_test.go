@@ -295,7 +295,7 @@ func TestAccountsThatAreNotSeen(t *testing.T) {
 	if n := h.told(audit.AccessUnseen); n != 12 || h.told(audit.AccessGone) > 0 {
 		t.Errorf("%d accesses are not seen, %d have ended", n, h.told(audit.AccessGone))
 	}
-	intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Target: "one", Open: true})
+	intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: h.person("1"), Target: "one", Open: true})
 	if err != nil || len(intervals) != 3 {
 		t.Fatalf("%+v, %v", intervals, err)
 	}
@@ -510,7 +510,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 		}) {
 			t.Errorf("%v, findings %+v", r.Err(), r.Plan.Findings)
 		}
-		open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Target: "one", Entitlement: audit.Account, Open: true})
+		open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: h.person("1"), Target: "one", Entitlement: audit.Account, Open: true})
 		if err != nil || len(open) != 1 {
 			t.Errorf("by the trail the leaver is closed out: %+v, %v", open, err)
 		}
@@ -518,7 +518,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	one.verdict = connectors.SignInRefused
 	prove()
 	h.settledRun()
-	open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(h.person("1")), Target: "one", Entitlement: audit.Account, Open: true})
+	open, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: h.person("1"), Target: "one", Entitlement: audit.Account, Open: true})
 	if err != nil || len(open) != 0 || h.enabled("1") {
 		t.Errorf("it shuts out by now, and the leaver is open: %+v, %v", open, err)
 	}
@@ -531,7 +531,7 @@ func TestWhenDisablingIsProved(t *testing.T) {
 	one := &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
 	h.e.Targets["one"] = one
 	h.hire("1 school T")
-	decide := func(verdict string) {
+	decide := func(verdict store.Verdict) {
 		t.Helper()
 		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
 			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: store.EveryTarget, Maker: "person:x", Reason: "stop"}, time.Now())

@@ -29,7 +29,7 @@ func gifted(t *testing.T) *house {
 }
 
 // review answers for person 1's base:school.
-func (h *house) review(verdict string) {
+func (h *house) review(verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	_, items, err := g.StartReview(h.t.Context(), "base", by(h.person("2")))
@@ -37,7 +37,7 @@ func (h *house) review(verdict string) {
 		h.t.Fatal(err)
 	}
 	for _, item := range items {
-		if item.Person != string(h.person("1")) || item.Entitlement != "base:school" {
+		if item.Person != h.person("1") || item.Entitlement != "base:school" {
 			continue
 		}
 		if _, err := g.DecideItem(h.t.Context(), item.Ref(), verdict, by(h.person("2")), "looked at it"); err != nil {
@@ -81,7 +81,7 @@ func TestAGiftThatIsKeptStays(t *testing.T) {
 
 // A gift does not outlive the last employment.
 func TestAGiftGoesWithTheLeaver(t *testing.T) {
-	for _, verdict := range []string{"", store.Keep} {
+	for _, verdict := range []store.Verdict{"", store.Keep} {
 		h := gifted(t)
 		if verdict != "" {
 			h.review(verdict)

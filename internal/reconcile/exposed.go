@@ -39,7 +39,7 @@ func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identit
 				if err != nil {
 					return nil, err
 				}
-				if owner == string(p.ID) {
+				if owner == p.ID {
 					account = candidate
 				}
 			}

@@ -102,8 +102,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 		later[l.Person] = true
 	}
 	for _, f := range w.failing {
-		person := identity.PersonID(f.Person)
-		if needed[f.Key] || later[person] || later[""] || !w.showsAccess(f.Target, person) {
+		if needed[f.Key] || later[f.Person] || later[""] || !w.showsAccess(f.Target, f.Person) {
 			continue
 		}
 		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {

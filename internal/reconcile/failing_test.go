@@ -141,7 +141,7 @@ func TestFailingStepsOfThePast(t *testing.T) {
 	}
 	h.hire("1 library T", "2 school T")
 	h.few("1")
-	if f := h.failing(); len(f) != 1 || f[0].Person != string(h.ids("2")[0]) {
+	if f := h.failing(); len(f) != 1 || f[0].Person != h.ids("2")[0] {
 		t.Errorf("1 needs it no more: %+v", f)
 	}
 	f := h.failing()[0]
@@ -160,7 +160,7 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 	h := newHouse(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
-	pause := func(verdict, subject string) {
+	pause := func(verdict store.Verdict, subject string) {
 		t.Helper()
 		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
 			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: subject, Maker: "person:x", Reason: "stop"}, time.Now())

@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-func (h *house) decideHold(digest, verdict string) {
+func (h *house) decideHold(digest string, verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, h.decider(), "so it is"); err != nil {
@@ -114,7 +114,7 @@ func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 // Law 4: who comes to those that were rejected, or not released with others, is
 // held with them.
 func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
-	for _, verdict := range []string{store.Reject, store.Release} {
+	for _, verdict := range []store.Verdict{store.Reject, store.Release} {
 		h := newHouse(t)
 		h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 		h.settledRun()
@@ -167,7 +167,7 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 	if len(r.Plan.Holds) != 1 || h.enabled("1") {
 		t.Fatalf("holds %+v", r.Plan.Holds)
 	}
-	for _, verdict := range []string{store.Release, store.Reject} {
+	for _, verdict := range []store.Verdict{store.Release, store.Reject} {
 		if _, err := g.DecideHold(t.Context(), r.Plan.Holds[0].Digest, verdict, nil, one, "me"); !rights.IsSelf(err) {
 			t.Errorf("%s: error is %v", verdict, err)
 		}
@@ -336,8 +336,8 @@ func TestARejectionThatExpires(t *testing.T) {
 // plans as the run of that day does, whatever was decided, and leaves the database as it
 // is.
 func TestAPreviewWritesNothing(t *testing.T) {
-	for _, verdict := range []string{"", store.Release, store.Reject} {
-		t.Run(verdict, func(t *testing.T) {
+	for _, verdict := range []store.Verdict{"", store.Release, store.Reject} {
+		t.Run(string(verdict), func(t *testing.T) {
 			h := newHouse(t)
 			now := time.Now()
 			h.e.Now = func() time.Time { return now }

@@ -367,7 +367,7 @@ func (h *house) has(key string) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	intervals, err := h.e.DB.Intervals(h.t.Context(), store.IntervalQuery{Person: string(p.ID), Open: true})
+	intervals, err := h.e.DB.Intervals(h.t.Context(), store.IntervalQuery{Person: p.ID, Open: true})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -310,7 +310,7 @@ func TestAReviewDecisionHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, item := range items {
-		if item.Person == string(owner.ID) {
+		if item.Person == owner.ID {
 			if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Keep, by(owner.ID), "mine"); !rights.IsSelf(err) {
 				t.Errorf("own access: %v", err)
 			}
@@ -429,7 +429,7 @@ func TestAWipedAnchorHidesNobody(t *testing.T) {
 		if left.Enabled || o.Member(account.ID, "school") || o.Member(account.ID, "staff") {
 			t.Errorf("anchor %q: the leaver's account is enabled %t and in groups", anchor, left.Enabled)
 		}
-		intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(one.ID), Open: true})
+		intervals, err := h.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: one.ID, Open: true})
 		if err != nil || len(intervals) > 0 {
 			t.Errorf("the trail says the leaver still has %+v, %v", intervals, err)
 		}

@@ -43,7 +43,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 		}
 		terms := main.On(w.people.Day)
 		m := mover{person: person.ID, position: terms.Unit + "|" + terms.JobCode}
-		was, known := before[string(person.ID)]
+		was, known := before[person.ID]
 		if known && was == m.position {
 			continue
 		}
@@ -68,7 +68,7 @@ func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan,
 	if err != nil {
 		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding
 	}
-	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Person: string(person.ID), Open: true})
+	intervals, err := e.DB.Intervals(ctx, store.IntervalQuery{Person: person.ID, Open: true})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan,
 			return s.Person == person.ID && string(s.Entitlement) == i.Entitlement && s.Op == connectors.RemoveMember
 		})
 		if i.Entitlement != audit.Account && !given && !ends {
-			items = append(items, store.ReviewItem{Person: string(person.ID), Entitlement: i.Entitlement, Why: why})
+			items = append(items, store.ReviewItem{Person: person.ID, Entitlement: i.Entitlement, Why: why})
 		}
 	}
 	return items, nil
@@ -91,7 +91,7 @@ func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan,
 // about what is left over.
 func (e *Engine) recordMovers(ctx context.Context, tx *store.Tx, movers []mover) error {
 	for _, m := range movers {
-		if err := tx.SetPersonPosition(ctx, string(m.person), m.position); err != nil {
+		if err := tx.SetPersonPosition(ctx, m.person, m.position); err != nil {
 			return err
 		}
 		if len(m.items) == 0 {

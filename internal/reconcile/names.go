@@ -137,7 +137,7 @@ func (n *naming) free(ctx context.Context, name, current string, person identity
 		return false, nil
 	}
 	owner, err := n.names.Owner(ctx, name)
-	return owner == "" || owner == string(person), err
+	return owner == "" || owner == person, err
 }
 
 func (n *naming) observed(name, current string) bool {

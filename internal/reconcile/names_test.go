@@ -184,7 +184,7 @@ func TestAClashOfNamesStopsNobody(t *testing.T) {
 func TestANameTakenMeanwhileIsRefused(t *testing.T) {
 	h := newHouse(t)
 	h.hire("1 school T", "2 school T")
-	other := string(h.person("2"))
+	other := h.person("2")
 	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.ReserveName(t.Context(), "one", h.login("1"), other) }); err != nil {
 		t.Fatal(err)
 	}

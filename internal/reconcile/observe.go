@@ -203,7 +203,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 	}
 	for _, t := range w.targets {
 		for person, name := range w.freshNames[t.Name] {
-			if err := tx.RegisterName(ctx, t.Name, name, string(person)); err != nil {
+			if err := tx.RegisterName(ctx, t.Name, name, person); err != nil {
 				return err
 			}
 		}
@@ -220,7 +220,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 			case own.Anchor != string(p.ID) || bound != "":
 				continue
 			}
-			if err := tx.BindAccount(ctx, t.Name, string(p.ID), own.ID); err != nil {
+			if err := tx.BindAccount(ctx, t.Name, p.ID, own.ID); err != nil {
 				return err
 			}
 		}
@@ -311,7 +311,10 @@ func (e *Engine) keepHeld(ctx context.Context, tx *store.Tx, h plan.Hold) error 
 }
 
 func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, before []store.GatedGrant) error {
-	type key struct{ person, entitlement string }
+	type key struct {
+		person      identity.PersonID
+		entitlement string
+	}
 	now := e.Now()
 	known := map[key]bool{}
 	for _, g := range before {
@@ -322,7 +325,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if !w.showsEntitlement(&e.Config.Rules.Catalogue, g.Person, g.Entitlement) {
 			continue
 		}
-		k := key{string(g.Person), string(g.Entitlement)}
+		k := key{g.Person, string(g.Entitlement)}
 		waits[k] = true
 		if known[k] {
 			continue
@@ -330,17 +333,17 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if err := tx.SetWaiting(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: string(k.person), Entitlement: k.entitlement, Reason: g.Reason})
 	}
 	for _, g := range before {
 		k := key{g.Person, g.Entitlement}
-		if waits[k] || !w.showsEntitlement(&e.Config.Rules.Catalogue, identity.PersonID(g.Person), policy.EntitlementID(g.Entitlement)) {
+		if waits[k] || !w.showsEntitlement(&e.Config.Rules.Catalogue, g.Person, policy.EntitlementID(g.Entitlement)) {
 			continue
 		}
 		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: string(k.person), Entitlement: k.entitlement, Reason: "it no longer waits"})
 	}
 	return nil
 }
@@ -352,10 +355,10 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		return nil, nil
 	}
 	var records []audit.Record
-	compare := func(person string, recorded []store.ActiveAccess) {
-		seen := e.observedAccess(t, identity.PersonID(person))
+	compare := func(person identity.PersonID, recorded []store.ActiveAccess) {
+		seen := e.observedAccess(t, person)
 		record := func(action audit.Action, entitlement, reason string) {
-			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
+			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: string(person), Target: t.Name, Entitlement: entitlement, Reason: reason})
 		}
 		for _, entitlement := range seen {
 			i := slices.IndexFunc(recorded, func(k store.ActiveAccess) bool { return k.Entitlement == entitlement })
@@ -369,19 +372,19 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		for _, k := range recorded {
 			switch {
 			case !t.Observed.Completeness.Complete || slices.Contains(seen, k.Entitlement):
-			case !e.accountUnseen(t, identity.PersonID(person)) && e.observable(t, k.Entitlement):
-				record(audit.AccessGone, k.Entitlement, goneReason(t, identity.PersonID(person), k.Entitlement))
+			case !e.accountUnseen(t, person) && e.observable(t, k.Entitlement):
+				record(audit.AccessGone, k.Entitlement, goneReason(t, person, k.Entitlement))
 			case k.Unseen:
-			case e.accountUnseen(t, identity.PersonID(person)):
+			case e.accountUnseen(t, person):
 				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
 			default:
 				record(audit.AccessUnseen, k.Entitlement, "the entitlement is not seen in the target any more, or not known by this name: whether the access is still there is unknown")
 			}
 		}
 	}
-	done := make(map[string]bool, len(w.people.All)/8) // people with access in the audit trail
-	person, recorded := "", []store.ActiveAccess{}
-	next := func(id string) {
+	done := make(map[identity.PersonID]bool, len(w.people.All)/8) // people with access in the audit trail
+	person, recorded := identity.PersonID(""), []store.ActiveAccess{}
+	next := func(id identity.PersonID) {
 		if person != "" {
 			compare(person, recorded)
 			done[person] = true
@@ -394,14 +397,14 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 			return nil, err
 		}
 		if access.Person != person {
-			next(string(id(access.Person)))
+			next(id(access.Person))
 		}
 		recorded = append(recorded, access)
 	}
 	next("")
 	for _, p := range w.people.All {
-		if !done[string(p.ID)] {
-			compare(string(p.ID), nil)
+		if !done[p.ID] {
+			compare(p.ID, nil)
 		}
 	}
 	return records, nil

@@ -95,7 +95,7 @@ func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.T
 		reason += "; " + detail
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: d.Person, Target: t.Name, Outcome: outcome, Reason: reason})
+		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: string(d.Person), Target: t.Name, Outcome: outcome, Reason: reason})
 		return nil
 	})
 }

@@ -54,10 +54,9 @@ func (w *inputs) accounts() *desired.Accounts {
 // sharedIDs returns a function that returns a person's ID in the memory that it has
 // already. It is fast for rows that are sorted by person: it tries the person of the row
 // before, and the next one, before it searches.
-func (w *inputs) sharedIDs() func(of string) identity.PersonID {
+func (w *inputs) sharedIDs() func(identity.PersonID) identity.PersonID {
 	last := 0
-	return func(of string) identity.PersonID {
-		id := identity.PersonID(of)
+	return func(id identity.PersonID) identity.PersonID {
 		for i := last; i < min(last+2, len(w.people.All)); i++ {
 			if w.people.All[i].ID == id {
 				last = i
@@ -364,7 +363,7 @@ func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identit
 		return nil, err
 	}
 	for _, d := range decisions {
-		id := identity.PersonID(d.Person)
+		id := d.Person
 		f := facts[id]
 		if f.Verdicts == nil {
 			f.Verdicts = map[policy.EntitlementID]policy.Verdict{}
@@ -378,9 +377,9 @@ func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identit
 			return nil, err
 		}
 		for _, d := range decisions {
-			f := facts[identity.PersonID(d.Person)]
+			f := facts[d.Person]
 			ApplyDecision(&f, d)
-			facts[identity.PersonID(d.Person)] = f
+			facts[d.Person] = f
 		}
 	}
 	return facts, nil

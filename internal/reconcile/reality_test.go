@@ -389,7 +389,7 @@ func TestARetroactiveMoveCorrectsTheFutureAndLeavesHistoryAsItWasRecorded(t *tes
 	}
 	// Who had what on the days between is what was so, not what should have been.
 	then := time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
-	had, err := r.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: string(r.id("1")), From: then, To: then.Add(time.Microsecond)})
+	had, err := r.e.DB.Intervals(t.Context(), store.IntervalQuery{Person: r.id("1"), From: then, To: then.Add(time.Microsecond)})
 	if err != nil || slices.ContainsFunc(had, func(i audit.Interval) bool { return i.Entitlement == "lib:library" }) {
 		t.Errorf("had %+v, %v", had, err)
 	}
@@ -752,7 +752,7 @@ func TestAMoverTriggersAReviewByTheNewManagerOfWhatRulesDidNotGive(t *testing.T)
 	r.settledRun()
 	r.HR(boss, "8 E8 job_code=B", "1 E1 unit=library manager_id=9", "2 E2 unit=library manager_id=9").settledRun()
 	items, _, err := r.e.DB.ReviewItems(t.Context(), 0)
-	if err != nil || len(items) != 1 || items[0].Person != string(r.id("1")) || items[0].Entitlement != "base:secret" || items[0].Reviewer != governance.ActorOf(r.id("9")) {
+	if err != nil || len(items) != 1 || items[0].Person != r.id("1") || items[0].Entitlement != "base:secret" || items[0].Reviewer != governance.ActorOf(r.id("9")) {
 		t.Errorf("items %+v, %v", items, err)
 	}
 	r.settledRun()

@@ -61,7 +61,7 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 	}
 	unclear := map[identity.PersonID]error{}
 	for _, d := range slices.Backward(different) {
-		unclear[identity.PersonID(d.Person)] = differenceError(d)
+		unclear[d.Person] = differenceError(d)
 	}
 	for _, h := range slices.Backward(held) {
 		unclear[h.Person] = &desired.RecordHeldError{Why: h.Why()}
@@ -185,7 +185,7 @@ func differenceError(d store.EvaluatorDifference) error {
 func (e *Engine) holdEvaluatorDifferences(ctx context.Context, w *inputs) error {
 	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, store.Everyone())
 	for _, d := range different {
-		w.people.Undecided[identity.PersonID(d.Person)] = differenceError(d)
+		w.people.Undecided[d.Person] = differenceError(d)
 	}
 	return err
 }

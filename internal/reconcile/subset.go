@@ -173,7 +173,7 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 	}
 	var refs []connectors.AccountRef
 	for _, person := range w.concerned().IDs() {
-		refs = append(refs, connectors.AccountRef{ID: bound[string(person)], Anchor: string(person)})
+		refs = append(refs, connectors.AccountRef{ID: bound[person], Anchor: string(person)})
 	}
 	once := distinct{sink, map[string]bool{}}
 	if names, values := e.claimedValues(w, c, bound); len(names)+len(values) > 0 {
@@ -203,10 +203,10 @@ func (e *Engine) observe(ctx context.Context, w *inputs, c config.Target, sink c
 
 // claimedValues returns the values by which existing accounts are recognised, of the
 // people who are not known to have one: login names, and values by attribute.
-func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[string]string) (names []string, values map[string][]string) {
+func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[identity.PersonID]string) (names []string, values map[string][]string) {
 	values = map[string][]string{}
 	for _, p := range w.people.All {
-		if bound[string(p.ID)] != "" {
+		if bound[p.ID] != "" {
 			continue
 		}
 		for _, claim := range w.people.Claims(c, p).Claims {
@@ -279,8 +279,8 @@ func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) erro
 		return err
 	}
 	for person, native := range owners {
-		if t.Bound.AccountOf(identity.PersonID(person)) == "" {
-			t.Bound.Bind(identity.PersonID(person), native)
+		if t.Bound.AccountOf(person) == "" {
+			t.Bound.Bind(person, native)
 		}
 	}
 	return nil
@@ -322,7 +322,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 }
 
 // owners returns whose some accounts are, or, of many, whose any are.
-func (e *Engine) owners(ctx context.Context, target string, accounts []string) (map[string]string, error) {
+func (e *Engine) owners(ctx context.Context, target string, accounts []string) (map[identity.PersonID]string, error) {
 	const many = 1000
 	if len(accounts) > many {
 		return e.DB.Accounts(ctx, target, store.Everyone())

@@ -355,7 +355,7 @@ func TestStoppedRunsAreSettledByFew(t *testing.T) {
 	if got := h.has("1"); got != everything {
 		t.Errorf("1 has %q", got)
 	}
-	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", store.Everyone()); len(open) != 1 || identity.PersonID(open[0].Person) != h.ids("2")[0] {
+	if open, _ = h.e.DB.OpenSteps(t.Context(), "one", store.Everyone()); len(open) != 1 || open[0].Person != h.ids("2")[0] {
 		t.Errorf("open: %v", open)
 	}
 	lock, err := h.e.DB.Locks().Try(t.Context(), `touch "one" `+string(h.ids("2")[0]))

@@ -25,6 +25,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
@@ -223,7 +224,7 @@ func TestParkedIsTold(t *testing.T) {
 			tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		}
 		for n := range 2 {
-			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: fmt.Sprint("p", n), Body: "{}", Outcome: "refused", Detail: "no"}
+			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
 			f, err := tx.RecordStepFailure(context.Background(), f, time.Now())
 			if err != nil {
 				return err

@@ -87,7 +87,7 @@ func (s *Service) compareDue(ctx context.Context, after, until int64) (err error
 	}
 	var errs []error
 	for _, id := range ids {
-		before := slices.ContainsFunc(found, func(d store.EvaluatorDifference) bool { return d.Person == string(id) })
+		before := slices.ContainsFunc(found, func(d store.EvaluatorDifference) bool { return d.Person == id })
 		if !before && !inSlot(id, after, until) {
 			continue
 		}
@@ -151,7 +151,7 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 		if len(found) > 0 {
 			tx.Enqueue(queue.Alert{About: queue.EvaluatorsVary, Subject: rules.Digest})
 		} else {
-			tx.Enqueue(queue.People{People: []string{string(id)}})
+			tx.Enqueue(queue.People{People: []identity.PersonID{id}})
 		}
 		return tx.SetEvaluatorDifferences(ctx, rules.Digest, id, found, s.Now())
 	})
@@ -169,7 +169,7 @@ func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *alert
 	if err != nil || len(found) == 0 || a.Subject != c.Rules.Digest {
 		return nil, err
 	}
-	people := map[string]bool{}
+	people := map[identity.PersonID]bool{}
 	for _, d := range found {
 		people[d.Person] = true
 	}

@@ -49,7 +49,7 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		stop = town.serve(func(s *service.Service) { served, s.CompareEvery, s.Apply = s, time.Second, false })
 		town.until("the differences are found", 20*time.Second, func() bool { return differences() == 4 })
 		found, err := town.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
-		if err != nil || found[0].Person == "" || !strings.Contains(found[0].Detail, "rule ") || !strings.Contains(found[0].Detail, found[0].Person) {
+		if err != nil || found[0].Person == "" || !strings.Contains(found[0].Detail, "rule ") || !strings.Contains(found[0].Detail, string(found[0].Person)) {
 			t.Errorf("found %+v, %v", found, err)
 		}
 		answer := httptest.NewRecorder()

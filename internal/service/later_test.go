@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
@@ -136,7 +137,7 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 	town.serve(nil)
 	person := town.joins("1", "one")
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
-		tx.Enqueue(queue.People{People: []string{string(person)}, Target: "two", After: 8 * time.Second})
+		tx.Enqueue(queue.People{People: []identity.PersonID{person}, Target: "two", After: 8 * time.Second})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 		busy, err = other.Locks().Try(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
 		return err == nil
 	})
-	job := queue.People{People: []string{string(person)}}
+	job := queue.People{People: []identity.PersonID{person}}
 	for range 9 {
 		job = job.In("two", 0)
 	}

@@ -431,7 +431,7 @@ func TestATargetThatIsMended(t *testing.T) {
 	})
 	town.hr("1 library")
 	// While the target is down no run sees that the step is not needed.
-	failing := store.FailingStep{Key: "k", Target: "one", Person: string(person), Body: "{}", State: store.Parked, Outcome: "refused", Detail: "no"}
+	failing := store.FailingStep{Key: "k", Target: "one", Person: person, Body: "{}", State: store.Parked, Outcome: "refused", Detail: "no"}
 	if err := town.db.Write(t.Context(), func(tx *store.Tx) error { return tx.PutFailingStep(t.Context(), failing, time.Time{}) }); err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,6 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 	}
 	g, done := s.acquireGeneration()
 	defer done()
-	var people []identity.PersonID
-	for _, id := range job.People {
-		people = append(people, identity.PersonID(id))
-	}
 	var later []queue.Job
 	targets := []string{}
 	leave := map[string]func(){}
@@ -62,7 +58,7 @@ func (s handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 	if len(targets) == 0 && len(later) > 0 {
 		return s.enqueue(ctx, later...)
 	}
-	ended, err := g.engine.ReconcilePeopleStream(ctx, people, job.GroupSize, targets)
+	ended, err := g.engine.ReconcilePeopleStream(ctx, job.People, job.GroupSize, targets)
 	if err != nil {
 		return err
 	}

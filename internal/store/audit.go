@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 )
 
 type pendingRecord struct {
@@ -86,7 +87,7 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 	for _, p := range tx.records {
 		r := p.record
 		if p.sealed != nil {
-			key, err := tx.key(ctx, r.Person)
+			key, err := tx.key(ctx, identity.PersonID(r.Person))
 			if err != nil {
 				return err
 			}
@@ -283,7 +284,7 @@ func (db *DB) EntitlementEverHeld(ctx context.Context, entitlement string) (ever
 
 // IntervalQuery selects access intervals. Empty fields select everything.
 type IntervalQuery struct {
-	Person      string
+	Person      identity.PersonID
 	Target      string
 	Entitlement string
 	// From and To select intervals that overlap the stretch from From
@@ -439,7 +440,7 @@ func (db *DB) OpenPayload(ctx context.Context, r audit.Record) ([]byte, error) {
 	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
 		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is
 	}
-	key, err := loadKey(ctx, db.read, db.master, r.Person)
+	key, err := loadKey(ctx, db.read, db.master, identity.PersonID(r.Person))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

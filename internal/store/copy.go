@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 )
 
 // tables are all that hold our state, each after those that it refers to. What
@@ -271,7 +272,7 @@ func (tx *Tx) booleanColumns(ctx context.Context, table string) (map[string]bool
 
 // checkMasterKey returns an error when sealed values do not open with the master key.
 func (tx *Tx) checkMasterKey(ctx context.Context) error {
-	var person string
+	var person identity.PersonID
 	err := tx.tx.GetContext(ctx, &person, `SELECT person_id FROM person_key LIMIT 1`)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil

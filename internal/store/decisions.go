@@ -67,49 +67,52 @@ const (
 	TokenDecision DecisionKind = "token"
 )
 
+// Verdict says what a decision decides; which verdicts there are depends on its kind.
+type Verdict string
+
 // The verdicts.
 const (
-	Keep    = "keep"
-	Revoke  = "revoke"
-	Release = "release"
-	Reject  = "reject"
+	Keep    Verdict = "keep"
+	Revoke  Verdict = "revoke"
+	Release Verdict = "release"
+	Reject  Verdict = "reject"
 	// Deferred are steps of a hold of which others were released.
-	Deferred = "deferred"
-	Join     = "join"
-	Split    = "split"
-	Merge    = "merge"
-	Apart    = "apart"
-	Suspend  = "suspend"
-	Protect  = "protect"
-	Retain   = "hold"
-	Main     = "main"
-	Lift     = "lift"
-	Erase    = "erase"
-	Retry    = "retry"
-	GiveUp   = "give-up"
-	Pause    = "pause"
-	Resume   = "resume"
-	Retire   = "retire"
+	Deferred Verdict = "deferred"
+	Join     Verdict = "join"
+	Split    Verdict = "split"
+	Merge    Verdict = "merge"
+	Apart    Verdict = "apart"
+	Suspend  Verdict = "suspend"
+	Protect  Verdict = "protect"
+	Retain   Verdict = "hold"
+	Main     Verdict = "main"
+	Lift     Verdict = "lift"
+	Erase    Verdict = "erase"
+	Retry    Verdict = "retry"
+	GiveUp   Verdict = "give-up"
+	Pause    Verdict = "pause"
+	Resume   Verdict = "resume"
+	Retire   Verdict = "retire"
 	// Propose is what waits for another person, who releases a hold.
-	Propose  = "propose"
-	Bind     = "bind"
-	Issue    = "issue"
-	Withdraw = "withdraw"
-	Make     = "make"
+	Propose  Verdict = "propose"
+	Bind     Verdict = "bind"
+	Issue    Verdict = "issue"
+	Withdraw Verdict = "withdraw"
+	Make     Verdict = "make"
 	// PauseExceptLeavers lets the access of people without any employment end.
-	PauseExceptLeavers = "pause-except-leavers"
+	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
 
 // Decision is a decision of a person.
 type Decision struct {
-	Seq         int64        `db:"seq" json:"seq"`
-	Kind        DecisionKind `db:"kind" json:"kind"`
-	Verdict     string       `db:"verdict" json:"verdict"`
-	Person      string       `db:"person_id" json:"person,omitempty"`        // on review decisions
-	Entitlement string       `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
-	Subject     string       `db:"subject" json:"subject"`                   // the hold's digest, or the review item
-	Maker       string       `db:"maker" json:"maker"`                       // as audit.Record.Actor
-	Authority   string       `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
+	Seq         int64             `db:"seq" json:"seq"`
+	Kind        DecisionKind      `db:"kind" json:"kind"`
+	Verdict     Verdict           `db:"verdict" json:"verdict"`
+	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // on review decisions
+	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
+	Subject     string            `db:"subject" json:"subject"`                   // the hold's digest, or the review item
+	Maker       string            `db:"maker" json:"maker"`                       // as audit.Record.Actor
+	Authority   string            `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
 	// Reason is empty on decisions about a person that were read: DB.OpenReasons
 	// opens what is sealed.
 	Reason    string `db:"reason" json:"reason"`
@@ -155,7 +158,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	if d.Person != "" {
 		tx.notifyPerson(d.Person, because)
 		if d.Kind == RecordDecision && (d.Verdict == Merge || d.Verdict == Apart) {
-			tx.notifyPerson(d.Subject, because) // the other person
+			tx.notifyPerson(identity.PersonID(d.Subject), because) // the other person
 		}
 		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
@@ -197,8 +200,8 @@ type reasonPayload struct {
 // record is the decision, as it is stored, as it stands in the audit trail. A
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
-	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
-		Outcome: d.Verdict, Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, d.Verdict))}
+	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: string(d.Person), Entitlement: d.Entitlement,
+		Outcome: string(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
 	if d.Sealed == nil {
 		r.Reason += ": " + d.Reason
 		return r, nil
@@ -216,7 +219,7 @@ func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
 	var people []identity.PersonID
 	for _, d := range decisions {
 		if d != nil && d.Sealed != nil {
-			people = append(people, identity.PersonID(d.Person))
+			people = append(people, d.Person)
 		}
 	}
 	keys, err := db.keys(ctx, people)

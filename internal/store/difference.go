@@ -11,11 +11,11 @@ import (
 // EvaluatorDifference is an entitlement of a person on which the fast evaluator
 // and Casbin did not agree.
 type EvaluatorDifference struct {
-	RulesDigest string `db:"rules_digest" json:"rules_digest"`
-	Person      string `db:"person_id" json:"person"`
-	Entitlement string `db:"entitlement" json:"entitlement"`
-	Detail      string `db:"detail" json:"detail"` // names the rule
-	FoundUS     Micros `db:"found_us" json:"found"`
+	RulesDigest string            `db:"rules_digest" json:"rules_digest"`
+	Person      identity.PersonID `db:"person_id" json:"person"`
+	Entitlement string            `db:"entitlement" json:"entitlement"`
+	Detail      string            `db:"detail" json:"detail"` // names the rule
+	FoundUS     Micros            `db:"found_us" json:"found"`
 }
 
 // EvaluatorDifferences returns the differences that were found with rules about

@@ -17,7 +17,7 @@ import (
 const ReadmissionDecision DecisionKind = "readmission"
 
 // Readmit is its verdict.
-const Readmit = "readmit"
+const Readmit Verdict = "readmit"
 
 // ErasedRecord is what is kept of the record of an erased person.
 type ErasedRecord struct {
@@ -157,7 +157,7 @@ func (tx *Tx) Readmit(ctx context.Context, key identity.SourceKey, d Decision, a
 	}
 	d.Kind, d.Verdict, d.Subject = ReadmissionDecision, Readmit, key.Source+"/"+hex.EncodeToString(hash[:8])
 	if known {
-		d.Person = string(p.ID)
+		d.Person = p.ID
 		if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 AND other_id = ''`, d.Person); err != nil {
 			return d, fmt.Errorf("readmit: %w", err)
 		}
@@ -183,7 +183,7 @@ func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Tim
 
 // HasAuditRecords reports whether the audit trail has a record about a person, by opaque
 // ID, erased people included.
-func (db *DB) HasAuditRecords(ctx context.Context, person string) (is bool, err error) {
+func (db *DB) HasAuditRecords(ctx context.Context, person identity.PersonID) (is bool, err error) {
 	if person == "" {
 		return false, nil
 	}

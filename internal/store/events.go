@@ -35,9 +35,9 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 	for i, e := range events {
 		version[e.Person] = seq + int64(i) + 1
 	}
-	people := make([]string, len(events))
+	people := make([]identity.PersonID, len(events))
 	for i, e := range events {
-		people[i] = string(e.Person)
+		people[i] = e.Person
 	}
 	if err := tx.loadKeys(ctx, people); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 		if err := p.add(ctx, e); err != nil {
 			return fmt.Errorf("HR event %d (%s of person %s): %w", e.Seq, e.Kind, e.Person, err)
 		}
-		tx.notifyPerson(string(e.Person), fmt.Sprintf("HR event %d", e.Seq))
+		tx.notifyPerson(e.Person, fmt.Sprintf("HR event %d", e.Seq))
 	}
 	err := p.flush(ctx)
 	if err == nil {
@@ -69,7 +69,7 @@ func (tx *Tx) RecordEvents(ctx context.Context, importID string, precedence iden
 
 // sealEvent returns what an event says of a person, sealed with their key.
 func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
-	key, err := tx.key(ctx, string(e.Person))
+	key, err := tx.key(ctx, e.Person)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
 
 // Events streams the recorded events of a person in their order, opened.
 func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.Event, error) {
-	key, err := loadKey(ctx, db.read, db.master, string(person))
+	key, err := loadKey(ctx, db.read, db.master, person)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil // nothing was ever sealed for the person, or they are erased
 	}

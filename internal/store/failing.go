@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // StepState is where a step stands that a target refused or failed to do.
@@ -25,17 +27,17 @@ const (
 
 // FailingStep is a step that a target refused or failed to do.
 type FailingStep struct {
-	Key     string    `db:"key" json:"key"` // names exactly this change
-	Target  string    `db:"target" json:"target"`
-	Person  string    `db:"person_id" json:"person"`
-	Body    string    `db:"body" json:"-"` // the plan's step, as JSON
-	Tries   int       `db:"tries" json:"tries"`
-	FirstUS int64     `db:"first_us" json:"-"`
-	LastUS  int64     `db:"last_us" json:"-"`
-	NextUS  int64     `db:"next_us" json:"-"`
-	Outcome string    `db:"outcome" json:"outcome"`
-	Detail  string    `db:"detail" json:"detail"`
-	State   StepState `db:"state" json:"state"`
+	Key     string            `db:"key" json:"key"` // names exactly this change
+	Target  string            `db:"target" json:"target"`
+	Person  identity.PersonID `db:"person_id" json:"person"`
+	Body    string            `db:"body" json:"-"` // the plan's step, as JSON
+	Tries   int               `db:"tries" json:"tries"`
+	FirstUS int64             `db:"first_us" json:"-"`
+	LastUS  int64             `db:"last_us" json:"-"`
+	NextUS  int64             `db:"next_us" json:"-"`
+	Outcome string            `db:"outcome" json:"outcome"`
+	Detail  string            `db:"detail" json:"detail"`
+	State   StepState         `db:"state" json:"state"`
 }
 
 // First is when it first failed, UTC.

@@ -25,7 +25,7 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 		{`SELECT id FROM person WHERE login = $1`, []any{ref}},
 		{`SELECT id FROM person WHERE email = $1 UNION SELECT person_id FROM person_source_key WHERE key = $1`, []any{ref}},
 	} {
-		var ids []string
+		var ids []identity.PersonID
 		if ref == "" {
 			break
 		}
@@ -34,7 +34,7 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 		}
 		switch {
 		case len(ids) == 1:
-			return db.Person(ctx, identity.PersonID(ids[0]))
+			return db.Person(ctx, ids[0])
 		case len(ids) > 1:
 			return identity.Person{}, db.ambiguous(ctx, ref, ids)
 		}
@@ -43,13 +43,9 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 }
 
 // ambiguous lists the people that a reference names, by a record of each.
-func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
+func (db *DB) ambiguous(ctx context.Context, ref string, ids []identity.PersonID) error {
 	var candidates []string
-	shown := make([]identity.PersonID, 0, 20)
-	for _, id := range ids[:min(len(ids), 20)] {
-		shown = append(shown, identity.PersonID(id))
-	}
-	people, err := db.PeopleByID(ctx, shown)
+	people, err := db.PeopleByID(ctx, ids[:min(len(ids), 20)])
 	if err != nil {
 		return err
 	}

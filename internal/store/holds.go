@@ -14,27 +14,30 @@ import (
 	"github.com/behov/behov/internal/queue"
 )
 
+// HoldKind says what is held.
+type HoldKind string
+
 // The kinds of hold.
 const (
-	PlanHold   = "plan"
-	ImportHold = "hr-import"
+	PlanHold   HoldKind = "plan"
+	ImportHold HoldKind = "hr-import"
 	// EndingsHold is of the endings of an import that went in otherwise.
-	EndingsHold = "hr-endings"
+	EndingsHold HoldKind = "hr-endings"
 	// StartHold is of a start that changes of a source move into the future while
 	// the employment runs.
-	StartHold = "hr-start"
+	StartHold HoldKind = "hr-start"
 	// BindHold and ErasureHold are of what one person proposed and another has to
 	// let through. The subject is the target, and the person.
-	BindHold    = "account-bind"
-	ErasureHold = "erasure"
+	BindHold    HoldKind = "account-bind"
+	ErasureHold HoldKind = "erasure"
 )
 
 // Hold is something that waits for a person's decision.
 type Hold struct {
-	Digest  string `db:"digest" json:"digest"`
-	Kind    string `db:"kind" json:"kind"`       // "plan" or "hr-import"
-	Subject string `db:"subject" json:"subject"` // the target, or the HR source
-	Why     string `db:"why" json:"why"`
+	Digest  string   `db:"digest" json:"digest"`
+	Kind    HoldKind `db:"kind" json:"kind"`
+	Subject string   `db:"subject" json:"subject"` // the target, or the HR source
+	Why     string   `db:"why" json:"why"`
 	// Body says what it would do, as JSON without personal values. It may be
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
@@ -64,7 +67,7 @@ type HoldStep struct {
 
 // record begins an audit record about the hold.
 func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
-	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: h.Kind + " " + h.Digest}
+	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: string(h.Kind) + " " + h.Digest}
 	if h.Kind == ErasureHold {
 		r.Person, r.Target = h.Subject, ""
 	}
@@ -116,7 +119,7 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 
 // EndHoldsExcept ends the holds of a kind and a subject, but for one: what came
 // after them took their place.
-func (tx *Tx) EndHoldsExcept(ctx context.Context, kind, subject, digest string) error {
+func (tx *Tx) EndHoldsExcept(ctx context.Context, kind HoldKind, subject, digest string) error {
 	var old []string
 	if err := tx.tx.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE kind = $1 AND subject = $2 AND digest <> $3 ORDER BY digest`, kind, subject, digest); err != nil {
 		return fmt.Errorf("read holds: %w", err)

@@ -14,28 +14,31 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
+// ImportStatus says what became of an import.
+type ImportStatus string
+
 // The statuses of an import. What went in is done, or done but for its endings.
 const (
-	ImportDone        = "done"
-	ImportEndingsHeld = "endings-held"
-	ImportHeld        = "held"
-	ImportRefused     = "refused"
+	ImportDone        ImportStatus = "done"
+	ImportEndingsHeld ImportStatus = "endings-held"
+	ImportHeld        ImportStatus = "held"
+	ImportRefused     ImportStatus = "refused"
 )
 
 // wentIn is a condition on imports.
-const wentIn = `status IN ('` + ImportDone + `', '` + ImportEndingsHeld + `')`
+const wentIn = `status IN ('` + string(ImportDone) + `', '` + string(ImportEndingsHeld) + `')`
 
 // Import is a record of one import.
 type Import struct {
-	ID       string `db:"id" json:"id"`
-	Source   string `db:"source" json:"source"`
-	FileHash string `db:"file_hash" json:"file_hash"` // SHA-256, in hex
-	Rows     int    `db:"rows" json:"rows"`
-	BadRows  int    `db:"bad_rows" json:"bad_rows"`
-	Events   int    `db:"events" json:"events"`
-	Status   string `db:"status" json:"status"` // one of the Import statuses
-	Recorded int64  `db:"recorded_us" json:"-"`
-	MadeUS   int64  `db:"made_us" json:"-"`
+	ID       string       `db:"id" json:"id"`
+	Source   string       `db:"source" json:"source"`
+	FileHash string       `db:"file_hash" json:"file_hash"` // SHA-256, in hex
+	Rows     int          `db:"rows" json:"rows"`
+	BadRows  int          `db:"bad_rows" json:"bad_rows"`
+	Events   int          `db:"events" json:"events"`
+	Status   ImportStatus `db:"status" json:"status"`
+	Recorded int64        `db:"recorded_us" json:"-"`
+	MadeUS   int64        `db:"made_us" json:"-"`
 	// Filled is JSON: for each column, how many rows had a value. Problems is
 	// JSON, too.
 	Filled   string `db:"filled" json:"-"`
@@ -170,12 +173,13 @@ func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[
 		}
 		defer rows.Close() //nolint:errcheck // reading
 		for rows.Next() {
-			var key, id, person, end, withdrawn string
+			var key, id, end, withdrawn string
+			var person identity.PersonID
 			var hash sql.RawBytes
 			if err := rows.Scan(&key, &id, &person, &hash, &end, &withdrawn); err != nil {
 				return fmt.Errorf("read employments: %w", err)
 			}
-			one := RowHash{ID: identity.EmploymentID(id), Person: identity.PersonID(person), Withdrawn: withdrawn != "", Last: identity.Date(end)}
+			one := RowHash{ID: identity.EmploymentID(id), Person: person, Withdrawn: withdrawn != "", Last: identity.Date(end)}
 			copy(one.Hash[:], hash)
 			said[key] = one
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 )
 
@@ -28,10 +29,10 @@ func (tx *Tx) ForgetJobs(ctx context.Context, ids []int64) error {
 
 // notifyPerson notes that the transaction records something about a person, so that a job
 // reconciles them.
-func (tx *Tx) notifyPerson(person, because string) {
+func (tx *Tx) notifyPerson(person identity.PersonID, because string) {
 	tx.last = because
 	if tx.changed == nil {
-		tx.changed = map[string]bool{}
+		tx.changed = map[identity.PersonID]bool{}
 	}
 	tx.changed[person] = true
 }

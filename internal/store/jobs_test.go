@@ -118,9 +118,9 @@ func TestSharesKnowOfHowManyTheyAre(t *testing.T) {
 func TestOnlyJobsThatWereThereAreForgotten(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
-		put := func(person string) {
+		put := func(person identity.PersonID) {
 			write(t, db, func(tx *store.Tx) error {
-				tx.Enqueue(queue.People{People: []string{person}})
+				tx.Enqueue(queue.People{People: []identity.PersonID{person}})
 				return nil
 			})
 		}

@@ -13,9 +13,9 @@ import (
 // mapping that writes them to a target may call it.
 func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.PersonID]string, error) {
 	var rows []struct {
-		ID      string `db:"id"`
-		Sealed  []byte `db:"national_id_sealed"`
-		Wrapped []byte `db:"wrapped"`
+		ID      identity.PersonID `db:"id"`
+		Sealed  []byte            `db:"national_id_sealed"`
+		Wrapped []byte            `db:"wrapped"`
 	}
 	where, args := of.condition(db.read, "p.id", nil)
 	if err := db.read.SelectContext(ctx, &rows, `SELECT p.id, p.national_id_sealed, k.wrapped FROM person p JOIN person_key k ON k.person_id = p.id WHERE p.national_id_sealed IS NOT NULL AND `+where, args...); err != nil {
@@ -23,7 +23,7 @@ func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.Perso
 	}
 	numbers := make(map[identity.PersonID]string, len(rows))
 	for _, r := range rows {
-		key, err := db.master.OpenPersonKey(r.ID, r.Wrapped)
+		key, err := db.master.OpenPersonKey(string(r.ID), r.Wrapped)
 		if err != nil {
 			return nil, err
 		}
@@ -31,7 +31,7 @@ func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.Perso
 		if err != nil {
 			return nil, fmt.Errorf("national ID of person %s: %w", r.ID, err)
 		}
-		numbers[identity.PersonID(r.ID)] = string(number)
+		numbers[r.ID] = string(number)
 	}
 	return numbers, nil
 }
@@ -40,7 +40,7 @@ func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, numb
 	if number == "" {
 		return nil, nil
 	}
-	key, err := tx.key(ctx, string(person))
+	key, err := tx.key(ctx, person)
 	if err != nil {
 		return nil, err
 	}

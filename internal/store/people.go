@@ -42,41 +42,44 @@ func (tx *Tx) People(ctx context.Context, only identity.PersonID) iter.Seq2[iden
 }
 
 type personRow struct {
-	ID         string `db:"id"`
-	GivenName  string `db:"given_name"`
-	FamilyName string `db:"family_name"`
-	Email      string `db:"email"`
-	Phone      string `db:"phone"`
-	Protected  bool   `db:"protected"`
-	ByHand     bool   `db:"protected_by_hand"`
-	Login      string `db:"login"`
-	Main       string `db:"main_employment"`
-	MergedInto string `db:"merged_into"`
-	Version    int64  `db:"version"`
+	ID         identity.PersonID `db:"id"`
+	GivenName  string            `db:"given_name"`
+	FamilyName string            `db:"family_name"`
+	Email      string            `db:"email"`
+	Phone      string            `db:"phone"`
+	Protected  bool              `db:"protected"`
+	ByHand     bool              `db:"protected_by_hand"`
+	Login      string            `db:"login"`
+	Main       string            `db:"main_employment"`
+	MergedInto identity.PersonID `db:"merged_into"`
+	Version    int64             `db:"version"`
 }
 
 func (r personRow) person() identity.Person {
-	return identity.Person{ID: identity.PersonID(r.ID), Login: r.Login, Version: r.Version, MainEmployment: identity.EmploymentID(r.Main), MergedInto: identity.PersonID(r.MergedInto), PersonFacts: identity.PersonFacts{
+	return identity.Person{ID: r.ID, Login: r.Login, Version: r.Version, MainEmployment: identity.EmploymentID(r.Main), MergedInto: r.MergedInto, PersonFacts: identity.PersonFacts{
 		GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected || r.ByHand}}
 }
 
-type keyRow struct{ Person, Source, Key string }
+type keyRow struct {
+	Person      identity.PersonID
+	Source, Key string
+}
 
 // employmentRow has employmentColumns, in their order.
 type employmentRow struct {
-	ID         string `db:"id"`
-	Person     string `db:"person_id"`
-	Source     string `db:"source"`
-	Key        string `db:"key"`
-	PersonKey  string `db:"person_key"`
-	Start      string `db:"start_date"`
-	End        string `db:"end_date"`
-	EndSaid    string `db:"end_said"`
-	Leaves     string `db:"leaves"`
-	Terms      string `db:"terms"`
-	SponsorKey string `db:"sponsor_key"`
-	Stamp      string `db:"stamp"`
-	Withdrawn  string `db:"withdrawn_from"`
+	ID         string            `db:"id"`
+	Person     identity.PersonID `db:"person_id"`
+	Source     string            `db:"source"`
+	Key        string            `db:"key"`
+	PersonKey  string            `db:"person_key"`
+	Start      string            `db:"start_date"`
+	End        string            `db:"end_date"`
+	EndSaid    string            `db:"end_said"`
+	Leaves     string            `db:"leaves"`
+	Terms      string            `db:"terms"`
+	SponsorKey string            `db:"sponsor_key"`
+	Stamp      string            `db:"stamp"`
+	Withdrawn  string            `db:"withdrawn_from"`
 }
 
 const employmentColumns = `id, person_id, source, key, person_key, start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, withdrawn_from`
@@ -316,7 +319,7 @@ func (tx *Tx) Records(ctx context.Context, person identity.PersonID) ([]identity
 	for i, r := range rows {
 		f := identity.PersonFacts{GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected}
 		if r.Sealed != nil {
-			key, err := tx.key(ctx, string(person))
+			key, err := tx.key(ctx, person)
 			if err != nil {
 				return nil, err
 			}

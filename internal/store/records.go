@@ -21,7 +21,7 @@ func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key 
 	if err != nil {
 		return false, err
 	}
-	var verdicts []string
+	var verdicts []Verdict
 	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND (subject = $3 OR subject = $4) ORDER BY seq DESC LIMIT 1`,
 		string(RecordDecision), string(person), subject, key.Source+"/"+key.Key); err != nil { // the latter in decisions of earlier versions
 		return false, fmt.Errorf("read decisions: %w", err)
@@ -72,7 +72,7 @@ func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, ke
 		if err := tx.mergeRecordsIfAny(ctx, precedence, p); err != nil {
 			return err
 		}
-		tx.notifyPerson(string(p), "record "+key.Source+"/"+string(to))
+		tx.notifyPerson(p, "record "+key.Source+"/"+string(to))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 	if err != nil {
 		return fmt.Errorf("read a SCIM resource: %w", err)
 	}
-	before, err := tx.key(ctx, string(from))
+	before, err := tx.key(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 	if err != nil {
 		return err
 	}
-	after, err := tx.key(ctx, string(to))
+	after, err := tx.key(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -113,14 +113,14 @@ func (tx *Tx) moveResource(ctx context.Context, of identity.SourceKey, from, to 
 // FormerOwner returns whose a record was before it was moved; empty when it never
 // was, or when they are erased.
 func (db *DB) FormerOwner(ctx context.Context, key identity.SourceKey) (identity.PersonID, error) {
-	var ids []string
+	var ids []identity.PersonID
 	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person_source_key k JOIN person p ON p.id = k.formerly WHERE k.source = $1 AND k.key = $2`, key.Source, key.Key); err != nil {
 		return "", fmt.Errorf("record %s of %s: %w", key.Key, key.Source, err)
 	}
 	if len(ids) == 0 {
 		return "", nil
 	}
-	return identity.PersonID(ids[0]), nil
+	return ids[0], nil
 }
 
 // mergeRecordsIfAny merges a person's records again. A person without records keeps the
@@ -175,9 +175,29 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 OR other_id = $1`, string(person)); err != nil {
 		return fmt.Errorf("erase person %s: held_record: %w", person, err)
 	}
-	delete(tx.keys, string(person))
+	delete(tx.keys, person)
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
 }
+
+// likeness is what two people have in common, as the statement in Duplicates has it.
+// Several are listed in the order of these texts.
+type likeness string
+
+const (
+	sameEmail        likeness = "email"
+	sameName         likeness = "name"
+	sameNameAndBirth likeness = "name-and-birth"
+	sameNumber       likeness = "number"
+)
+
+var likenessTexts = map[likeness]string{
+	sameEmail:        "the same e-mail address",
+	sameName:         "the same name",
+	sameNameAndBirth: "the same name and day of birth",
+	sameNumber:       "the same national identity number",
+}
+
+type personPair [2]identity.PersonID
 
 // Duplicate is two people who may be one.
 type Duplicate struct {
@@ -193,15 +213,15 @@ type Duplicate struct {
 // common: the number, the address, or the name and the day of birth.
 func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	var rows []struct {
-		A     string `db:"a"`
-		B     string `db:"b"`
-		Which string `db:"why"`
+		A    identity.PersonID `db:"a"`
+		B    identity.PersonID `db:"b"`
+		What likeness          `db:"what"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'the same national identity number' AS why FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
+	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'number' AS what FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
 			WHERE a.merged_into = '' AND b.merged_into = ''
-		UNION ALL SELECT a.id, b.id, 'the same e-mail address' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
+		UNION ALL SELECT a.id, b.id, 'email' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
 			WHERE a.email <> '' AND a.merged_into = '' AND b.merged_into = ''
-		UNION ALL SELECT a.id, b.id, 'the same name' FROM person a JOIN person b ON a.family_name = b.family_name AND a.given_name = b.given_name AND a.id < b.id
+		UNION ALL SELECT a.id, b.id, 'name' FROM person a JOIN person b ON a.family_name = b.family_name AND a.given_name = b.given_name AND a.id < b.id
 			WHERE a.family_name <> '' AND a.merged_into = '' AND b.merged_into = ''
 		ORDER BY 1, 2, 3`); err != nil {
 		return nil, fmt.Errorf("duplicates: %w", err)
@@ -210,45 +230,45 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	if err != nil {
 		return nil, err
 	}
-	apart := map[[2]string]bool{}
+	apart := map[personPair]bool{}
 	for _, d := range decided {
 		if !strings.Contains(d.Subject, "/") {
-			apart[[2]string{d.Person, d.Subject}] = d.Verdict == Apart
-			apart[[2]string{d.Subject, d.Person}] = d.Verdict == Apart
+			apart[personPair{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
+			apart[personPair{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
 		}
 	}
-	why := map[[2]string][]string{}
-	var order [][2]string
+	likenesses := map[personPair][]likeness{}
+	var order []personPair
 	for _, r := range rows {
-		pair := [2]string{r.A, r.B}
+		pair := personPair{r.A, r.B}
 		if apart[pair] {
 			continue
 		}
-		if why[pair] == nil {
+		if likenesses[pair] == nil {
 			order = append(order, pair)
 		}
-		why[pair] = append(why[pair], r.Which)
+		likenesses[pair] = append(likenesses[pair], r.What)
 	}
-	births := map[string]identity.Date{}
+	births := map[identity.PersonID]identity.Date{}
 	held, err := db.HeldRecords(ctx, Everyone())
 	if err != nil {
 		return nil, err
 	}
 	found := []Duplicate{}
-	asked := map[[2]string]bool{}
+	asked := map[personPair]bool{}
 	for _, h := range held {
-		a, b := string(h.Other), string(h.Person)
-		asked[[2]string{a, b}], asked[[2]string{b, a}] = true, true
+		a, b := h.Other, h.Person
+		asked[personPair{a, b}], asked[personPair{b, a}] = true, true
 		if a != "" {
-			found = append(found, Duplicate{A: h.Other, B: h.Person, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
+			found = append(found, Duplicate{A: a, B: b, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
 		}
 	}
 	for _, pair := range order {
 		if asked[pair] {
 			continue
 		}
-		reasons := why[pair]
-		if len(reasons) == 1 && reasons[0] == "the same name" {
+		what := likenesses[pair]
+		if len(what) == 1 && what[0] == sameName {
 			// A name alone is many people's; with the day of birth it is a question.
 			a, err := db.birthDate(ctx, births, pair[0])
 			if err != nil {
@@ -261,15 +281,19 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 			if a == "" || a != b {
 				continue
 			}
-			reasons = []string{"the same name and day of birth"}
+			what = []likeness{sameNameAndBirth}
 		}
-		found = append(found, Duplicate{A: identity.PersonID(pair[0]), B: identity.PersonID(pair[1]), Why: strings.Join(reasons, ", ")})
+		reasons := make([]string, len(what))
+		for i, l := range what {
+			reasons[i] = likenessTexts[l]
+		}
+		found = append(found, Duplicate{A: pair[0], B: pair[1], Why: strings.Join(reasons, ", ")})
 	}
 	return found, nil
 }
 
 // birthDate returns the day of birth in a person's number.
-func (db *DB) birthDate(ctx context.Context, known map[string]identity.Date, person string) (identity.Date, error) {
+func (db *DB) birthDate(ctx context.Context, known map[identity.PersonID]identity.Date, person identity.PersonID) (identity.Date, error) {
 	if day, ok := known[person]; ok {
 		return day, nil
 	}

@@ -15,7 +15,7 @@ type StepVerdict struct {
 	Hold    string            `db:"hold"` // the digest of the hold it was in
 	Target  string            `db:"target"`
 	Person  identity.PersonID `db:"person_id"`
-	Verdict string            `db:"verdict"` // Release, Reject or Deferred
+	Verdict Verdict           `db:"verdict"` // Release, Reject or Deferred
 	// Decision is the sequence number of the decision.
 	Decision int64 `db:"decision"`
 }

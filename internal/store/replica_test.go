@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -54,7 +55,7 @@ func TestNoJobIsGivenUp(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {
 		db := open(t, url)
 		write(t, db, func(tx *store.Tx) error {
-			tx.Enqueue(queue.People{People: []string{"x"}}, queue.Run{Because: "y"}, queue.Pull{Source: "z"})
+			tx.Enqueue(queue.People{People: []identity.PersonID{"x"}}, queue.Run{Because: "y"}, queue.Pull{Source: "z"})
 			return nil
 		})
 		fewest := 0

@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // ReviewItem is one question of a review: may this person keep this?
 type ReviewItem struct {
-	Campaign    int64  `db:"campaign_id" json:"campaign"`
-	Number      int64  `db:"number" json:"number"`
-	Person      string `db:"person_id" json:"person"`
-	Entitlement string `db:"entitlement" json:"entitlement"`
-	Why         string `db:"why" json:"why"` // the reasons for the access when the review began
-	Decided     *int64 `db:"decision" json:"decision,omitempty"`
+	Campaign    int64             `db:"campaign_id" json:"campaign"`
+	Number      int64             `db:"number" json:"number"`
+	Person      identity.PersonID `db:"person_id" json:"person"`
+	Entitlement string            `db:"entitlement" json:"entitlement"`
+	Why         string            `db:"why" json:"why"` // the reasons for the access when the review began
+	Decided     *int64            `db:"decision" json:"decision,omitempty"`
 	// Reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
 	// system.
 	Reviewer string `db:"reviewer" json:"reviewer,omitempty"`

@@ -31,14 +31,14 @@ type SCIMResource struct {
 }
 
 type scimRow struct {
-	Source    string `db:"source"`
-	ID        string `db:"id"`
-	Key       string `db:"key"`
-	Person    string `db:"person_id"`
-	Sealed    []byte `db:"sealed"`
-	Version   int64  `db:"version"`
-	MadeUS    int64  `db:"made_us"`
-	ChangedUS int64  `db:"changed_us"`
+	Source    string            `db:"source"`
+	ID        string            `db:"id"`
+	Key       string            `db:"key"`
+	Person    identity.PersonID `db:"person_id"`
+	Sealed    []byte            `db:"sealed"`
+	Version   int64             `db:"version"`
+	MadeUS    int64             `db:"made_us"`
+	ChangedUS int64             `db:"changed_us"`
 }
 
 // ErrNameTaken is returned for a userName that another resource has, and
@@ -101,7 +101,7 @@ func (tx *Tx) PutResource(ctx context.Context, r SCIMResource, userName, externa
 	if len(taken) > 0 {
 		return ErrNameTaken
 	}
-	key, err := tx.key(ctx, string(r.Person))
+	key, err := tx.key(ctx, r.Person)
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (db *DB) resourceRows(ctx context.Context, where, limit string, args ...any
 func (db *DB) openResources(ctx context.Context, rows []scimRow) ([]SCIMResource, error) {
 	people := make([]identity.PersonID, len(rows))
 	for i, r := range rows {
-		people[i] = identity.PersonID(r.Person)
+		people[i] = r.Person
 	}
 	keys, err := db.keys(ctx, people)
 	if err != nil {
@@ -299,7 +299,7 @@ func (db *DB) openResources(ctx context.Context, rows []scimRow) ([]SCIMResource
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, SCIMResource{Source: r.Source, ID: r.ID, Key: r.Key, Person: identity.PersonID(r.Person), Body: body, Version: r.Version, Made: instant(r.MadeUS), Changed: instant(r.ChangedUS)})
+		all = append(all, SCIMResource{Source: r.Source, ID: r.ID, Key: r.Key, Person: r.Person, Body: body, Version: r.Version, Made: instant(r.MadeUS), Changed: instant(r.ChangedUS)})
 	}
 	return all, nil
 }

@@ -15,12 +15,12 @@ import (
 
 // OpenStep is a step that was intended and not yet seen to end.
 type OpenStep struct {
-	ID         string `db:"id"`
-	Target     string `db:"target"`
-	Person     string `db:"person_id"`
-	Body       string `db:"body"` // the plan's step, as JSON
-	Plan       string `db:"plan"` // the plan's digest
-	IntendedUS int64  `db:"intended_us"`
+	ID         string            `db:"id"`
+	Target     string            `db:"target"`
+	Person     identity.PersonID `db:"person_id"`
+	Body       string            `db:"body"` // the plan's step, as JSON
+	Plan       string            `db:"plan"` // the plan's digest
+	IntendedUS int64             `db:"intended_us"`
 	// Detail is the error of a target that gave no usable answer.
 	Detail string `db:"detail"`
 }
@@ -91,14 +91,15 @@ func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
 
 // Accounts returns the native ID of the account in a target of each of the
 // people who has one there.
-func (db *DB) Accounts(ctx context.Context, target string, of PersonSet) (map[string]string, error) {
+func (db *DB) Accounts(ctx context.Context, target string, of PersonSet) (map[identity.PersonID]string, error) {
 	return collect(db.EachAccount(ctx, target, of))
 }
 
 // Account is a person's account in a target, by the target's own ID, and what
 // behov knows of it.
 type Account struct {
-	Person, Native string
+	Person identity.PersonID
+	Native string
 	// Created and Closed are when behov created and disabled it, Disabled is when
 	// a run first found it disabled though behov had not disabled it; zero for
 	// never. UTC.
@@ -114,8 +115,8 @@ func (db *DB) EachAccount(ctx context.Context, target string, of PersonSet) iter
 	return db.accounts(ctx, where, args)
 }
 
-func collect(accounts iter.Seq2[Account, error]) (map[string]string, error) {
-	all := map[string]string{}
+func collect(accounts iter.Seq2[Account, error]) (map[identity.PersonID]string, error) {
+	all := map[identity.PersonID]string{}
 	for a, err := range accounts {
 		if err != nil {
 			return nil, err
@@ -129,7 +130,7 @@ func collect(accounts iter.Seq2[Account, error]) (map[string]string, error) {
 // without one.
 func (db *DB) AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error) {
 	accounts, err := db.Accounts(ctx, target, Only(person))
-	return accounts[string(person)], err
+	return accounts[person], err
 }
 
 // HasAccount reports whether a person has a known account in a target; one that a run saw
@@ -144,7 +145,7 @@ func (db *DB) HasAccount(ctx context.Context, target string, person identity.Per
 }
 
 // AccountOwners returns, by person, whose some accounts in a target are.
-func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[string]string, error) {
+func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[identity.PersonID]string, error) {
 	where, args := in(db.read, "native_id", native, []any{target})
 	return collect(db.accounts(ctx, where, args))
 }
@@ -168,7 +169,7 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 
 // BindAccount notes which account in a target is the person's. Of another
 // account than the one that was known nothing is known but that.
-func (tx *Tx) BindAccount(ctx context.Context, target, person, native string) error {
+func (tx *Tx) BindAccount(ctx context.Context, target string, person identity.PersonID, native string) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
 		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0
 		WHERE account.native_id <> excluded.native_id`, target, person, native)
@@ -214,7 +215,7 @@ func (tx *Tx) noteAccount(ctx context.Context, set string, a Account, target str
 }
 
 // ForgetAccount removes the note that BindAccount made.
-func (tx *Tx) ForgetAccount(ctx context.Context, target, person string) error {
+func (tx *Tx) ForgetAccount(ctx context.Context, target string, person identity.PersonID) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM account WHERE target = $1 AND person_id = $2`, target, person); err != nil {
 		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
 	}
@@ -223,9 +224,9 @@ func (tx *Tx) ForgetAccount(ctx context.Context, target, person string) error {
 
 // GatedGrant is a grant that waits at a gate.
 type GatedGrant struct {
-	Person      string `db:"person_id"`
-	Entitlement string `db:"entitlement"`
-	Gate        string `db:"gate"`
+	Person      identity.PersonID `db:"person_id"`
+	Entitlement string            `db:"entitlement"`
+	Gate        string            `db:"gate"`
 }
 
 // GatedGrants returns the grants of people that are known to wait.
@@ -248,7 +249,7 @@ func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
 }
 
 // ClearWaiting notes that a grant waits no more.
-func (tx *Tx) ClearWaiting(ctx context.Context, person, entitlement string) error {
+func (tx *Tx) ClearWaiting(ctx context.Context, person identity.PersonID, entitlement string) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM gated_grant WHERE person_id = $1 AND entitlement = $2`, person, entitlement); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
 	}
@@ -276,8 +277,8 @@ func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content stri
 
 // GivenAccess is access that behov gave, and why.
 type GivenAccess struct {
-	Person, Entitlement string
-	Reason              string
+	Person              identity.PersonID
+	Entitlement, Reason string
 }
 
 // GivenAccess returns the access of people in a target that behov gave or
@@ -339,8 +340,9 @@ func (tx *Tx) ClearUnrepairedDrift(ctx context.Context, k audit.Key) error {
 
 // ActiveAccess is access that lasts by the audit trail.
 type ActiveAccess struct {
-	audit.Key
-	Unseen bool // readings of the target do not show it any more
+	Person      identity.PersonID
+	Entitlement string
+	Unseen      bool // readings of the target do not show it any more
 }
 
 // ActiveAccess returns the access that people have in a target by the audit trail, sorted
@@ -350,7 +352,7 @@ func (db *DB) ActiveAccess(ctx context.Context, target string, of PersonSet) ite
 		where, args := of.condition(db.read, "person_id", []any{target})
 		once := interner{}
 		eachRow(ctx, db.read, `SELECT person_id, entitlement, unseen_us IS NOT NULL FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
-			k := ActiveAccess{Key: audit.Key{Target: target}}
+			var k ActiveAccess
 			if err == nil {
 				err = rows.Scan(&k.Person, &k.Entitlement, &k.Unseen)
 			}

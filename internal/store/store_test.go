@@ -245,7 +245,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		ctx := context.Background()
 		write(t, db, func(tx *store.Tx) error {
-			for _, verdict := range []string{store.Revoke, store.Keep} {
+			for _, verdict := range []store.Verdict{store.Revoke, store.Keep} {
 				if _, err := tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: verdict, Person: "p", Entitlement: "app:x", Subject: "1-1", Maker: "person:q", Reason: "r"}, now); err != nil {
 					return err
 				}

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // NameRegister are the names that accounts in a target ever had.
 type NameRegister struct {
 	db     *DB
 	target string
-	owner  map[string]string // by hash; nil when it is not read
+	owner  map[string]identity.PersonID // by hash; nil when it is not read
 }
 
 // NameRegister returns the register of names in a target, which reads each name when it
@@ -22,7 +24,7 @@ func (db *DB) NameRegister(target string) *NameRegister { return &NameRegister{d
 
 // LoadNameRegister returns the register of names in a target, read as a whole.
 func (db *DB) LoadNameRegister(ctx context.Context, target string) (*NameRegister, error) {
-	n := &NameRegister{db: db, target: target, owner: map[string]string{}}
+	n := &NameRegister{db: db, target: target, owner: map[string]identity.PersonID{}}
 	rows, err := db.read.QueryContext(ctx, `SELECT name_hash, person_id FROM account_name WHERE target = $1`, target)
 	if err != nil {
 		return nil, fmt.Errorf("read account names: %w", err)
@@ -30,7 +32,7 @@ func (db *DB) LoadNameRegister(ctx context.Context, target string) (*NameRegiste
 	defer rows.Close() //nolint:errcheck // reading
 	for rows.Next() {
 		var hash []byte
-		var person string
+		var person identity.PersonID
 		if err := rows.Scan(&hash, &person); err != nil {
 			return nil, fmt.Errorf("read account names: %w", err)
 		}
@@ -44,12 +46,12 @@ func (db *DB) LoadNameRegister(ctx context.Context, target string) (*NameRegiste
 
 // Owner returns whose the name is or was, however it is capitalised; empty
 // when it never was anybody's.
-func (n *NameRegister) Owner(ctx context.Context, name string) (string, error) {
+func (n *NameRegister) Owner(ctx context.Context, name string) (identity.PersonID, error) {
 	hash, err := n.db.nameHash(n.target, name)
 	if err != nil || n.owner != nil {
 		return n.owner[string(hash)], err
 	}
-	var owner string
+	var owner identity.PersonID
 	err = n.db.read.GetContext(ctx, &owner, `SELECT person_id FROM account_name WHERE target = $1 AND name_hash = $2`, n.target, hash)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read account names: %w", err)
@@ -66,7 +68,10 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 }
 
 // NameTakenError is the error for a name that is or was another person's.
-type NameTakenError struct{ Target, Person, Owner string }
+type NameTakenError struct {
+	Target        string
+	Person, Owner identity.PersonID
+}
 
 func (n *NameTakenError) Error() string {
 	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: a name is never given to a second person", n.Person, n.Target, n.Owner)
@@ -74,12 +79,12 @@ func (n *NameTakenError) Error() string {
 
 // ReserveName registers the name of a person's account for good. It fails with a
 // *NameTakenError when the name is or was another person's.
-func (tx *Tx) ReserveName(ctx context.Context, target, name, person string) error {
+func (tx *Tx) ReserveName(ctx context.Context, target, name string, person identity.PersonID) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
 		return err
 	}
-	var owner string
+	var owner identity.PersonID
 	err = tx.tx.GetContext(ctx, &owner, `INSERT INTO account_name (target, name_hash, person_id) VALUES ($1, $2, $3)
 		ON CONFLICT (target, name_hash) DO UPDATE SET person_id = account_name.person_id RETURNING person_id`, target, hash, person)
 	if err != nil {
@@ -93,7 +98,7 @@ func (tx *Tx) ReserveName(ctx context.Context, target, name, person string) erro
 
 // RegisterName registers the name of a person's account as it was seen, unless it is or
 // was another person's.
-func (tx *Tx) RegisterName(ctx context.Context, target, name, person string) error {
+func (tx *Tx) RegisterName(ctx context.Context, target, name string, person identity.PersonID) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -71,7 +72,7 @@ func TestAnotherKeyFileIsRefused(t *testing.T) {
 // A name is one person's for good in a target, however it is capitalised.
 func TestAccountNames(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
-		take := func(target, name, person string) error {
+		take := func(target, name string, person identity.PersonID) error {
 			return db.Write(context.Background(), func(tx *store.Tx) error { return tx.ReserveName(t.Context(), target, name, person) })
 		}
 		for range 2 {
@@ -90,7 +91,7 @@ func TestAccountNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]string{"åsa": "p1", "nobody": ""} {
+		for name, want := range map[string]identity.PersonID{"åsa": "p1", "nobody": ""} {
 			if got, err := names.Owner(t.Context(), name); err != nil || got != want {
 				t.Errorf("%s is %q's, want %q, %v", name, got, want, err)
 			}

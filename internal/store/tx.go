@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"modernc.org/sqlite"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
 )
@@ -21,12 +22,12 @@ import (
 type Tx struct {
 	tx      *sqlx.Tx
 	db      *DB
-	keys    map[string]*seal.PersonKey
+	keys    map[identity.PersonID]*seal.PersonKey
 	logins  loginNames
 	records []pendingRecord
-	changed map[string]bool // people about whom the transaction records something
-	asked   bool            // an operator waits: the job runs even when a target was unavailable
-	last    string          // the event or decision that was recorded last
+	changed map[identity.PersonID]bool // people about whom the transaction records something
+	asked   bool                       // an operator waits: the job runs even when a target was unavailable
+	last    string                     // the event or decision that was recorded last
 	jobs    []queue.Job
 
 	statements map[insertKey]string
@@ -102,7 +103,7 @@ func (db *DB) writeOnce(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	tx := &Tx{tx: sqlTx, db: db, keys: map[string]*seal.PersonKey{}}
+	tx := &Tx{tx: sqlTx, db: db, keys: map[identity.PersonID]*seal.PersonKey{}}
 	if err := f(tx); err != nil {
 		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
 	}

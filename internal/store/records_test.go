@@ -1,0 +1,64 @@
+package store_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/store"
+)
+
+// TestDuplicateReasons checks the sentences that say what two people have in common,
+// and their order.
+func TestDuplicateReasons(t *testing.T) {
+	// The second person of each pair differs from the first one as change says.
+	for _, c := range []struct {
+		name   string
+		change func(*identity.PersonFacts)
+		why    string
+	}{
+		{"everything", func(*identity.PersonFacts) {}, "the same e-mail address, the same name, the same national identity number"},
+		{"number", func(f *identity.PersonFacts) { f.GivenName, f.Email = "Eva", "eva@example.org" }, "the same national identity number"},
+		{"address", func(f *identity.PersonFacts) { f.GivenName, f.NationalID = "Eva", "" }, "the same e-mail address"},
+		{"name and address", func(f *identity.PersonFacts) { f.NationalID = "" }, "the same e-mail address, the same name"},
+		{"name and day of birth", func(f *identity.PersonFacts) { f.NationalID, f.Email = "197001010027", "" }, "the same name and day of birth"},
+		{"name", func(f *identity.PersonFacts) { f.NationalID, f.Email = "", "" }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, db *store.DB) {
+				first, second := hire(1), hire(2)
+				first[0].PersonFacts.NationalID, second[0].PersonFacts.NationalID = "197001010019", "197001010019"
+				c.change(second[0].PersonFacts)
+				write(t, db, func(tx *store.Tx) error {
+					return tx.RecordEvents(t.Context(), "import", nil, append(first, second...))
+				})
+				found, err := db.Duplicates(t.Context())
+				switch {
+				case err != nil:
+					t.Fatal(err)
+				case c.why == "" && len(found) != 0, c.why != "" && (len(found) != 1 || found[0] != store.Duplicate{A: first[0].Person, B: second[0].Person, Why: c.why}):
+					t.Errorf("found %+v, want %q", found, c.why)
+				}
+			})
+		})
+	}
+}
+
+// TestStatementsHaveNoSentences: sentences for people are worded in Go, where their
+// wording has no part in what a statement selects and sorts.
+func TestStatementsHaveNoSentences(t *testing.T) {
+	whole, parts := statementsInSource(t)
+	for _, statements := range []map[string]string{whole, parts} {
+		for place, text := range statements {
+			quoted := strings.Split(text, "'")
+			for i := 1; i+1 < len(quoted); i += 2 {
+				if len(strings.Fields(quoted[i])) > 1 {
+					t.Errorf("%s has %q", place, quoted[i])
+				}
+			}
+		}
+	}
+	if len(whole) == 0 || len(parts) == 0 {
+		t.Error("no statements were found")
+	}
+}
