@@ -11,7 +11,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-func (h *house) login(key string) string {
+func (h *fixture) login(key string) string {
 	h.t.Helper()
 	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
@@ -23,7 +23,7 @@ func (h *house) login(key string) string {
 // Law 6: somebody else's account with the login name is neither taken over nor
 // touched; with the person's anchor in it, it is adopted and not made again.
 func TestANameThatIsTaken(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	foreign := connectors.Account{Name: strings.ToUpper(h.login("1")), Enabled: true, Attributes: map[string][]string{"mail": {"old@x"}}}
 	foreign.ID = h.put(h.one, foreign)
@@ -45,7 +45,7 @@ func TestANameThatIsTaken(t *testing.T) {
 // An account that is nobody's is listed, unless it is to be ignored, and never
 // touched.
 func TestAnOrphanIsListed(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	ids := map[string]bool{h.put(h.one, connectors.Account{Name: "printer", Enabled: true}): true, h.put(h.one, connectors.Account{Name: "former", Anchor: "somebody", Enabled: true}): true}
 	h.e.Config.Targets[0].Ignore = []string{"svc-*"}
@@ -69,7 +69,7 @@ func TestAnOrphanIsListed(t *testing.T) {
 // Of two accounts that say they are the same person's, and of which behov made
 // neither, none gets access; both are closed to a leaver.
 func TestTwoAccountsOfOnePerson(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	for _, name := range []string{"a", "b"} {
 		h.put(h.one, connectors.Account{Name: name, Anchor: string(h.person("1")), Enabled: true})
@@ -90,7 +90,7 @@ func TestTwoAccountsOfOnePerson(t *testing.T) {
 // Whoever writes a person's ID into an account of their own gains nothing by
 // it, and loses it with that person.
 func TestAClaimToBeSomebodyElseGivesNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 library T")
 	h.settledRun()
 	claim := connectors.Account{Name: "mallory", Anchor: string(h.person("1")), Enabled: true}
@@ -112,7 +112,7 @@ func TestAClaimToBeSomebodyElseGivesNothing(t *testing.T) {
 
 // An account that took the place of the one behov made gets nothing.
 func TestAnAccountThatReplacesAnother(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.behind(h.one, connectors.DeleteAccount, h.accounts(h.one, h.person("1"))[0].ID, "")
@@ -133,7 +133,7 @@ func TestAnAccountThatReplacesAnother(t *testing.T) {
 // An account that was deleted in the target is made again, with all that belongs
 // to it, when a person has released that.
 func TestADeletedAccountIsMadeAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.behind(h.one, connectors.DeleteAccount, h.accounts(h.one, h.person("1"))[0].ID, "")
@@ -157,7 +157,7 @@ func TestADeletedAccountIsMadeAgain(t *testing.T) {
 // An adopted account is known by the target's own ID from when it was first
 // seen, as one is that behov made: a wiped anchor does not hide a leaver.
 func TestAnAdoptedAccountIsKnownByItsID(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	adopted := connectors.Account{Name: "adopted", Anchor: string(h.person("1")), Enabled: true}
 	adopted.ID = h.put(h.one, adopted)

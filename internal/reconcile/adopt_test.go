@@ -15,7 +15,7 @@ import (
 // Law 7: access that was in the target before behov and that a rule gives is
 // held for that rule, and goes with it.
 func TestAMoverLosesWhatWasThereBeforeBehov(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	id := h.put(h.one, connectors.Account{Anchor: string(h.person("1")), Name: "adopted", Enabled: true, Attributes: map[string][]string{"mail": {"1@x"}}})
 	h.behind(h.one, connectors.AddMember, id, "school")
@@ -45,7 +45,7 @@ func TestAMoverLosesWhatWasThereBeforeBehov(t *testing.T) {
 // Law 7: an addition that the target answered with an error, and did all the
 // same, is behov's when that has been found out.
 func TestAMoverLosesWhatCameInSpiteOfAnError(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 library T")
 	h.settledRun()
 	h.hire("1 school T")
@@ -88,7 +88,7 @@ func foreign(name string, number ...string) connectors.Account {
 // anything, gets the person's anchor, and what it has is held for the rules
 // that give it.
 func TestAnAccountThatWasThereIsAdopted(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	byNumber, byName := h.put(h.one, foreign("x", "1")), h.put(h.one, foreign("GIVEN2"))
 	h.put(h.one, foreign("adm-1", "1")) // ignored on purpose
 	h.behind(h.one, connectors.AddMember, byNumber, "school")
@@ -123,7 +123,7 @@ func TestAnUnclearAccountIsNotAdopted(t *testing.T) {
 		"a name that is another's by number": {[]connectors.Account{foreign("given2", "1")}, []string{"2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouseWith(t, adopting)
+			h := newFixtureWith(t, adopting)
 			for _, a := range c.accounts {
 				h.put(h.one, a)
 			}
@@ -145,7 +145,7 @@ func TestAnUnclearAccountIsNotAdopted(t *testing.T) {
 // A leaver whose account lived on before behov came loses it; somebody who has
 // not begun yet is left as they are.
 func TestALeaverFromBeforeIsFound(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	h.put(h.one, foreign("x", "1"))
 	h.put(h.one, foreign("y", "2"))
 	h.export("person_id,employment_id,given_name,family_name,unit,job_code,start_date,end_date\n1,E1,A,B,school,T,2020-01-01,2020-12-31\n2,E2,C,D,school,T,2099-01-01,\n")
@@ -168,7 +168,7 @@ func TestALeaverFromBeforeIsFound(t *testing.T) {
 // Nothing is adopted, and nothing made, on the strength of a broken reading:
 // the account may be in the part that was not seen.
 func TestNothingIsAdoptedBlindly(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	h.put(h.one, foreign("x", "1"))
 	h.hire("1 school T")
 	h.one.incomplete = true
@@ -183,7 +183,7 @@ func TestNothingIsAdoptedBlindly(t *testing.T) {
 
 // An adoption of which the answer was lost is found out.
 func TestALostAdoptionIsFoundOut(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	h.put(h.one, foreign("x", "1"))
 	h.hire("1 school T")
 	h.one.answer = func(connectors.Result) connectors.Result {
@@ -198,7 +198,7 @@ func TestALostAdoptionIsFoundOut(t *testing.T) {
 
 // An adoption that the target refuses gives and takes nothing.
 func TestARefusedAdoptionChangesNothing(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	h.put(h.one, foreign("x", "1"))
 	h.hire("1 school T")
 	h.one.refuse = "read only"
@@ -215,7 +215,7 @@ func TestARefusedAdoptionChangesNothing(t *testing.T) {
 // Somebody who left, and comes back for a time that HR knows already, is a
 // leaver until then.
 func TestALeaverWhoComesBackLaterIsFound(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	h.put(h.one, foreign("x", "1"))
 	h.export("person_id,employment_id,given_name,family_name,unit,job_code,start_date,end_date\n1,E1,A,B,school,T,2020-01-01,2020-12-31\n1,E2,A,B,school,T,2098-01-01,2099-01-01\n")
 	if r := h.settledRun(); len(r.Plan.Holds) != 1 || len(r.Plan.Holds[0].Steps) != 2 {
@@ -226,7 +226,7 @@ func TestALeaverWhoComesBackLaterIsFound(t *testing.T) {
 // An account that is mastered elsewhere is known by its ID: it gets and loses
 // memberships, and nothing else of it is written.
 func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	a := foreign("x", "1")
 	a.MasteredExternally = true
 	id := h.put(h.one, a)
@@ -260,7 +260,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 // The account of somebody who has left, and which is mastered elsewhere, waits
 // for a look like any other: it is not known to be theirs before.
 func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
-	h := newHouseWith(t, adopting)
+	h := newFixtureWith(t, adopting)
 	a := foreign("x", "1")
 	a.MasteredExternally = true
 	h.behind(h.one, connectors.AddMember, h.put(h.one, a), "school")
@@ -278,7 +278,7 @@ func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 
 // Accounts are changed in masses only after somebody has looked.
 func TestMassesOfChangesAreHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets[0].Limits[plan.KindChanges] = plan.Limit{People: 1, Share: -1}
 	h.hire("1 school T", "2 school T", "3 school T")
 	if r := h.settledRun(); len(r.Plan.Holds) != 0 {
@@ -302,7 +302,7 @@ func TestMassesOfChangesAreHeld(t *testing.T) {
 
 // What HR no longer says is a loss, and counts as one.
 func TestWipedAttributesAreHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T")
 	h.settledRun()
 	h.export("person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n1,E1,Given1,Family1,,school,T,2020-01-01,\n2,E2,Given2,Family2,,school,T,2020-01-01,\n3,E3,Given3,Family3,,school,T,2020-01-01,\n4,E4,Given4,Family4,x@x,school,T,2020-01-01,\n")
@@ -317,7 +317,7 @@ func TestWipedAttributesAreHeld(t *testing.T) {
 // Somebody can say whose an account is: one that was put in place of another
 // behind behov's back, and nobody else's.
 func TestBind(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	old, other := h.accounts(h.one, h.person("1"))[0], h.accounts(h.one, h.person("2"))[0]

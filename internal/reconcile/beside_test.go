@@ -17,7 +17,7 @@ import (
 // What happens beside a run, and what several runs do together.
 
 // read has f done once, when the run has read the targets.
-func (h *house) read(f func(other *reconcile.Engine)) {
+func (h *fixture) read(f func(other *reconcile.Engine)) {
 	other := *h.e
 	other.Progress = nil
 	h.e.Progress = func(stage string, done, total int) {
@@ -32,7 +32,7 @@ func (h *house) read(f func(other *reconcile.Engine)) {
 // Law 4: whoever has people leave one at a time, however the runs are made, is
 // stopped at the limit.
 func TestManySmallImportsAreCountedTogether(t *testing.T) {
-	h := newHouse(t) // two may lose something
+	h := newFixture(t) // two may lose something
 	keys := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
 	rows := func(gone int) (all []string) {
 		for i, k := range keys {
@@ -80,7 +80,7 @@ func TestManySmallImportsAreCountedTogether(t *testing.T) {
 // What is held, and even more what somebody rejected, is not done by looking at
 // the people one by one.
 func TestFewLeaveWhatIsHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 school T")
@@ -109,7 +109,7 @@ func TestFewLeaveWhatIsHeld(t *testing.T) {
 
 // A wrong mapping that is held is not carried out person by person.
 func TestFewLeaveChangesThatAreHeld(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 2}, ", 1))
+	h := newFixtureWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 2}, ", 1))
 	keys := []string{"1", "2", "3", "4", "5"}
 	rows := []string{}
 	for _, k := range keys {
@@ -195,7 +195,7 @@ func (w wholeOnly) MFAEnrolled(ctx context.Context, emit func(string) error) (co
 
 // A run for everybody and one for few that plan the very same see each other.
 func TestPlansThatLookAlike(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.e.Targets["one"] = wholeOnly{h.one}
 	h.hire("2 school T")
@@ -241,7 +241,7 @@ func (s *sessions) RevokeSessions(context.Context, connectors.AccountRef) (conne
 // Law 8: sessions that could not be ended when the account was closed are ended
 // afterwards.
 func TestSessionsAreEndedAtLast(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	s := &sessions{scripted: h.one, fails: true}
 	h.e.Targets["one"] = s
 	h.hire("1 school T", "2 school T")
@@ -270,7 +270,7 @@ func TestSessionsAreEndedAtLast(t *testing.T) {
 // Whose an account is somebody says while a run is at the person: it waits for
 // that, and is not overwritten.
 func TestABindingIsNotOverwritten(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T")
 	account, err := h.one.Put(connectors.Account{Name: "old", Enabled: true}, false)
@@ -307,7 +307,7 @@ func TestTheLocksAreLostInABatch(t *testing.T) {
 	if !testenv.OnPostgres() {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
 	alive, err := h.e.DB.Locks().Try(t.Context(), "alive x")
@@ -382,7 +382,7 @@ func TestADefectiveConnector(t *testing.T) {
 	for _, when := range []string{"read", "applied"} {
 		for _, how := range []string{"everybody", "few"} {
 			t.Run(when+" for "+how, func(t *testing.T) {
-				h := newHouse(t)
+				h := newFixture(t)
 				h.hire("1 school T")
 				h.e.Targets["one"] = defective{h.one, when}
 				said := ""
@@ -420,7 +420,7 @@ func TestADefectiveConnector(t *testing.T) {
 // Jobs that nobody takes up, as nobody serves, do not pile up: a run over
 // everybody has done what they are about, and not what came while it ran.
 func TestJobsOfThePastAreForgotten(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	jobs := func() (n int) {
 		t.Helper()
 		if err := testenv.Raw(t, h.e.Config.Database).QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE queue IN ('people', 'runs')`).Scan(&n); err != nil {
@@ -453,7 +453,7 @@ func TestJobsOfThePastAreForgotten(t *testing.T) {
 // TestADefectiveEngineIsNotBlamedOnTheConnector: a panic in behov's own work on a target
 // says so, and does not end the process.
 func TestADefectiveEngineIsNotBlamedOnTheConnector(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.e.Progress = func(stage string, _, _ int) {
 		if stage == "apply" {
@@ -472,7 +472,7 @@ func TestADefectiveEngineIsNotBlamedOnTheConnector(t *testing.T) {
 // TestAMissingConnectorEndsNoReadingHalfway: without a connector for one of the targets
 // none is read, so that no reading goes on after the run has returned.
 func TestAMissingConnectorEndsNoReadingHalfway(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	delete(h.e.Targets, "two")
 	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err == nil || !strings.Contains(err.Error(), "target two is not connected") {

@@ -20,17 +20,17 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-func (h *house) disable(key string) {
+func (h *fixture) disable(key string) {
 	h.t.Helper()
 	h.behind(h.one, connectors.DisableAccount, h.accounts(h.one, h.person(key))[0].ID, "")
 }
 
-func (h *house) enabled(key string) bool {
+func (h *fixture) enabled(key string) bool {
 	h.t.Helper()
 	return h.accounts(h.one, h.person(key))[0].Enabled
 }
 
-func (h *house) governance() *governance.Governance {
+func (h *fixture) governance() *governance.Governance {
 	return &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 }
 
@@ -49,7 +49,7 @@ func findingText(p *plan.Plan, kind plan.FindingKind, person identity.PersonID) 
 func TestWhatOthersDisabledStaysDisabled(t *testing.T) {
 	for _, report := range []bool{false, true} {
 		t.Run(fmt.Sprintf("drift report %t", report), func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			h.e.Config.Targets[0].Report = report
 			h.hire("1 school T", "2 school T")
 			h.settledRun()
@@ -96,7 +96,7 @@ func TestWhatOthersDisabledStaysDisabled(t *testing.T) {
 // behov enable says so before anything is held, for one person; not about
 // oneself, and it opens nothing that is not needed.
 func TestEnable(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T")
 	h.settledRun()
 	h.disable("1")
@@ -147,7 +147,7 @@ func TestEnable(t *testing.T) {
 // a leave, a break, a suspension. What was disabled already when behov came to
 // do it is not behov's.
 func TestWhatBehovDisabledItEnables(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	const left = "9 library T 2020-12-31" // some endings there are always
 	h.hire("1 school T", "2 school T", left)
 	h.settledRun()
@@ -199,7 +199,7 @@ func TestWhatBehovDisabledItEnables(t *testing.T) {
 // After a restore behov knows no more who disabled what since the backup: what it
 // disabled before it opens only when a person releases it.
 func TestARestoredDatabaseOpensNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	const left = "9 library T 2020-12-31"
 	h.hire("1 school T 2020-12-31", "2 school T", left)
 	h.settledRun()
@@ -234,7 +234,7 @@ func TestARestoredDatabaseOpensNothing(t *testing.T) {
 
 // A containment of hundreds of accounts is one hold, and holds.
 func TestAContainmentHolds(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	var rows []string
 	for n := range 300 {
 		rows = append(rows, fmt.Sprintf("%d school T", n+1))
@@ -257,7 +257,7 @@ func TestAContainmentHolds(t *testing.T) {
 
 // Law 4: enabling has a limit, as removal has.
 func TestEnablingHasALimit(t *testing.T) {
-	h := newHouseWith(t, strings.ReplaceAll(configuration, "hold_above: {removals", "hold_above: {enables: {number: 2}, removals"))
+	h := newFixtureWith(t, strings.ReplaceAll(configuration, "hold_above: {removals", "hold_above: {enables: {number: 2}, removals"))
 	for _, limit := range []plan.Kind{plan.KindDisables, plan.KindRemovals} {
 		h.e.Config.Targets[0].Limits[limit], h.e.Config.Targets[1].Limits[limit] = plan.Limit{People: 99, Share: -1}, plan.Limit{People: 99, Share: -1}
 	}
@@ -275,7 +275,7 @@ func TestEnablingHasALimit(t *testing.T) {
 // right that was taken away) is not made again, its access has not ended, and
 // when it is seen again nothing was ever wrong.
 func TestAccountsThatAreNotSeen(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
 	h.settledRun()
 	before := len(records(t, h))
@@ -326,7 +326,7 @@ func TestAccountsThatAreNotSeen(t *testing.T) {
 // A target that cannot be searched shows nothing of what is not seen: then no
 // account is made in place of it, released or not.
 func TestAccountsThatCannotBeSought(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.one.hidden = func(connectors.Account) bool { return true }
@@ -349,7 +349,7 @@ type reading struct {
 // missing: what is there is closed when it must be, and not made again; what is
 // not there may be, when it is released.
 func TestAnAccountThatNoListShows(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	h.one.hidden = func(connectors.Account) bool { return true }
@@ -371,7 +371,7 @@ func TestAnAccountThatNoListShows(t *testing.T) {
 // An account that was moved out of what behov reads is told with its place, no
 // other is made, and a leaver's is closed where it is.
 func TestAnAccountThatWasMoved(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	one := h.person("1")
@@ -396,7 +396,7 @@ func TestAnAccountThatWasMoved(t *testing.T) {
 // A group that is not there under its name ends no access in the trail:
 // whether it is there is unknown.
 func TestAGroupThatIsNotSeen(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.e.Config.Rules.Catalogue.Entitlements[slices.IndexFunc(h.e.Config.Rules.Catalogue.Entitlements, nativeIs("school"))].Native = "skola"
@@ -414,7 +414,7 @@ func TestAGroupThatIsNotSeen(t *testing.T) {
 // Law 6: a first load that was stopped goes on without a release, also when what
 // it made has to be changed by now; after it, the limits hold.
 func TestAFirstLoadThatWasStoppedGoesOn(t *testing.T) {
-	h := newHouseWith(t, strings.ReplaceAll(configuration, "hold_above: {", "hold_above: {creations: {number: 1}, changes: {number: 1}, "))
+	h := newFixtureWith(t, strings.ReplaceAll(configuration, "hold_above: {", "hold_above: {creations: {number: 1}, changes: {number: 1}, "))
 	h.settledRun() // before HR said anything
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
 	ctx, kill := context.WithCancel(t.Context())
@@ -444,7 +444,7 @@ func TestAFirstLoadThatWasStoppedGoesOn(t *testing.T) {
 // One person can be begun with on an empty target, also where accounts are
 // adopted and the whole would be held.
 func TestOnePersonCanBeBegunWith(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(adopting, "hold_above: {", "hold_above: {creations: {number: 2}, ", 1))
+	h := newFixtureWith(t, strings.Replace(adopting, "hold_above: {", "hold_above: {creations: {number: 2}, ", 1))
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
 	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil || len(p.Holds) != 1 {
@@ -481,7 +481,7 @@ func (l *letsIn) ProveDisable(context.Context) (connectors.DisableProof, error) 
 // disable: nothing in the trail says that a leaver is closed out, every plan
 // says what to set, and when it is set the leaver is closed.
 func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	one := &letsIn{scripted: h.one, verdict: connectors.SignInPossible}
 	h.e.Targets["one"] = one
 	h.hire("1 school T", "2 school T")
@@ -527,7 +527,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 // What is tried is tried once, again when the proof is old, and never in a target
 // that is paused: a test account is a change as well.
 func TestWhenDisablingIsProved(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	one := &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
 	h.e.Targets["one"] = one
 	h.hire("1 school T")
@@ -567,7 +567,7 @@ func TestWhenDisablingIsProved(t *testing.T) {
 // else disabled, nor one in place of one that someone else deleted.
 func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		for i := range h.e.Config.Targets {
 			for _, kind := range plan.Kinds {
 				h.e.Config.Targets[i].Limits[kind] = plan.Limit{People: 99, Share: -1}

@@ -14,10 +14,10 @@ import (
 
 const usual = "one/account one/base:staff two/account two/lib:library"
 
-// gifted is a house in which somebody gave person 1, in the target itself, an
+// gifted is a fixture in which an operator gave person 1, in the target itself, an
 // entitlement that no rule gives; person 2 reviews.
-func gifted(t *testing.T) *house {
-	h := newHouse(t)
+func gifted(t *testing.T) *fixture {
+	h := newFixture(t)
 	h.hire("1 library T", "2 school T")
 	h.settledRun()
 	h.behind(h.one, connectors.AddMember, h.accounts(h.one, h.person("1"))[0].ID, "school")
@@ -29,7 +29,7 @@ func gifted(t *testing.T) *house {
 }
 
 // review answers for person 1's base:school.
-func (h *house) review(verdict store.Verdict) {
+func (h *fixture) review(verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	_, items, err := g.StartReview(h.t.Context(), "base", by(h.person("2")))
@@ -111,7 +111,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 // With drift: report, what somebody takes away in the target is reported and
 // left, for as long as it is needed; what HR and rules say goes on.
 func TestDriftThatIsReported(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets[0].Report = true
 	h.hire("1 library T", "2 school T", "3 school T 2090-01-01")
 	h.settledRun()

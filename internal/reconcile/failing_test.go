@@ -15,7 +15,7 @@ import (
 )
 
 // refusing makes target one refuse to add members to a group.
-func (h *house) refusing(group string) {
+func (h *fixture) refusing(group string) {
 	h.one.answer = nil
 	h.e.Targets["one"] = refuses{h.one, group}
 }
@@ -38,7 +38,7 @@ func (r refuses) Apply(ctx context.Context, changes []connectors.Change) []conne
 	return results
 }
 
-func (h *house) failing() []store.FailingStep {
+func (h *fixture) failing() []store.FailingStep {
 	h.t.Helper()
 	f, err := h.e.DB.FailingSteps(h.t.Context(), "", store.Everyone())
 	if err != nil {
@@ -51,7 +51,7 @@ func (h *house) failing() []store.FailingStep {
 // each time, then parked; the rest goes on, and when it is done it is
 // forgotten.
 func TestAFailingStepIsParked(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	h.e.Now, h.e.RetryAllSteps = func() time.Time { return now }, false
 	h.hire("1 school T")
@@ -107,7 +107,7 @@ func TestAFailingStepIsParked(t *testing.T) {
 
 // What takes something away is never left to wait for a person alone.
 func TestWhatTakesAwayIsTriedEveryDay(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	now := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	h.e.Now, h.e.RetryAllSteps = func() time.Time { return now }, false
 	h.hire("1 school T")
@@ -132,7 +132,7 @@ func TestWhatTakesAwayIsTriedEveryDay(t *testing.T) {
 // A failing step that nobody needs any more is forgotten, one with another
 // value is another step, and what somebody gave up is not tried.
 func TestFailingStepsOfThePast(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.refusing("school")
 	h.run()
@@ -157,7 +157,7 @@ func TestFailingStepsOfThePast(t *testing.T) {
 
 // TestPauseStopsARunUnderWay: from the next batch on, in every target.
 func TestPauseStopsARunUnderWay(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
 	pause := func(verdict store.Verdict, subject string) {

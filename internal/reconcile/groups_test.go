@@ -20,7 +20,7 @@ targets:
 `
 
 // regroup has the catalogue name another group for an entitlement.
-func (h *house) regroup(entitlement policy.EntitlementID, native string) {
+func (h *fixture) regroup(entitlement policy.EntitlementID, native string) {
 	h.t.Helper()
 	all := h.e.Config.Rules.Catalogue.Entitlements
 	i := slices.IndexFunc(all, func(e policy.Entitlement) bool { return e.ID == entitlement })
@@ -29,7 +29,7 @@ func (h *house) regroup(entitlement policy.EntitlementID, native string) {
 
 // groups returns the groups of a person's account in target one, however the catalogue
 // names them.
-func (h *house) groups(key string) string {
+func (h *fixture) groups(key string) string {
 	h.t.Helper()
 	o := plan.NewObserved()
 	c, err := h.one.Connector.Snapshot(h.t.Context(), o)
@@ -48,8 +48,8 @@ func (h *house) groups(key string) string {
 	return strings.Join(in, " ")
 }
 
-func newRegrouping(t *testing.T, settings string) *house {
-	h := newHouseWith(t, fmt.Sprintf(manyGroups, settings))
+func newRegrouping(t *testing.T, settings string) *fixture {
+	h := newFixtureWith(t, fmt.Sprintf(manyGroups, settings))
 	h.hire("1 library T", "2 school T", "3 library T")
 	h.settledRun()
 	return h
@@ -175,7 +175,7 @@ func TestGroupsThatTwoEntitlementsExchange(t *testing.T) {
 	} {
 		for _, settings := range []string{"drift: repair", "drift: report", "hold_above: {grants: {number: 99}}"} {
 			t.Run(name+" "+settings, func(t *testing.T) {
-				h := newHouseWith(t, fmt.Sprintf(manyGroups, settings))
+				h := newFixtureWith(t, fmt.Sprintf(manyGroups, settings))
 				h.hire("1 library T", "2 school T", "3 library T")
 				h.settledRun()
 				if strings.HasPrefix(settings, "hold") {

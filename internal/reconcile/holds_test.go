@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-func (h *house) decideHold(digest string, verdict store.Verdict) {
+func (h *fixture) decideHold(digest string, verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, h.decider(), "so it is"); err != nil {
@@ -25,7 +25,7 @@ func (h *house) decideHold(digest string, verdict store.Verdict) {
 	}
 }
 
-func (h *house) holds() []store.HoldState {
+func (h *fixture) holds() []store.HoldState {
 	h.t.Helper()
 	holds, err := h.e.DB.Holds(h.t.Context())
 	if err != nil {
@@ -37,7 +37,7 @@ func (h *house) holds() []store.HoldState {
 // Law 4: what takes access from too many is held, raised once however often it
 // comes up, and holds back nothing that gives.
 func TestAHoldIsRaisedOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31", "5 school T")
@@ -57,7 +57,7 @@ func TestAHoldIsRaisedOnce(t *testing.T) {
 // Law 4: a release is for the steps that were reviewed. It stays with them when
 // others come to them, which are held, under another digest.
 func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
@@ -115,7 +115,7 @@ func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 // held with them.
 func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 	for _, verdict := range []store.Verdict{store.Reject, store.Release} {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 		h.settledRun()
 		h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
@@ -142,7 +142,7 @@ func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 // Law 14: no one decides about themselves. The steps about the maker of a
 // decision stay held for another person.
 func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T")
 	h.settledRun()
 	h.disable("1")
@@ -177,7 +177,7 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 // Law 4: a release survives what else HR says before it is carried out, and is
 // void when the step is not needed any more.
 func TestAReleaseSurvivesOtherChanges(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
@@ -207,7 +207,7 @@ func TestAReleaseSurvivesOtherChanges(t *testing.T) {
 // Law 4: a person may release what concerns some of those in a hold; the others
 // stay held, few as they are.
 func TestSomeOfAHoldAreReleased(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
@@ -243,7 +243,7 @@ func TestSomeOfAHoldAreReleased(t *testing.T) {
 // A hold that does not come up any more as it was is listed as such, and cannot
 // be decided on.
 func TestASupersededHold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
@@ -274,7 +274,7 @@ func TestASupersededHold(t *testing.T) {
 
 // Law 4: what somebody rejected stays held, until it is released after all.
 func TestARejectedHoldStaysHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
@@ -299,7 +299,7 @@ func TestARejectedHoldStaysHeld(t *testing.T) {
 // Law 4: that a rejection expires lets nothing through. What was rejected is held
 // again, also when it alone is within the limit, until another decision.
 func TestARejectionThatExpires(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	now := time.Now()
 	h.e.Now = func() time.Time { return now }
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
@@ -338,7 +338,7 @@ func TestARejectionThatExpires(t *testing.T) {
 func TestAPreviewWritesNothing(t *testing.T) {
 	for _, verdict := range []store.Verdict{"", store.Release, store.Reject} {
 		t.Run(string(verdict), func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			now := time.Now()
 			h.e.Now = func() time.Time { return now }
 			h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
@@ -369,7 +369,7 @@ func TestAPreviewWritesNothing(t *testing.T) {
 	}
 }
 
-func (h *house) sequences() store.Sequences {
+func (h *fixture) sequences() store.Sequences {
 	h.t.Helper()
 	s, err := h.e.DB.Sequences(h.t.Context())
 	if err != nil {
@@ -388,7 +388,7 @@ func TestGrantsAreHeldWhereALimitIsSet(t *testing.T) {
 		holds               int
 	}{{"no limit", configuration, 0}, {"a limit", limited, 1}} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouseWith(t, c.configuration)
+			h := newFixtureWith(t, c.configuration)
 			h.hire("1 library T", "2 library T", "3 library T", "4 library T")
 			h.settledRun()
 			h.hire("1 school T", "2 school T", "3 school T", "4 library T", "5 school T", "6 school T", "7 school T") // 5 to 7 are new
@@ -414,7 +414,7 @@ func TestGrantsAreHeldWhereALimitIsSet(t *testing.T) {
 // TestASavedPlanEndsTheFirstLoad: what a saved plan loaded is limited from then on like
 // what any run loaded.
 func TestASavedPlanEndsTheFirstLoad(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 1}, ", 1))
+	h := newFixtureWith(t, strings.Replace(configuration, "one: {hold_above: {", "one: {hold_above: {changes: {number: 1}, ", 1))
 	h.hire("1 school T", "2 school T", "3 school T")
 	p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
@@ -433,7 +433,7 @@ func TestASavedPlanEndsTheFirstLoad(t *testing.T) {
 	}
 }
 
-func (h *house) states() map[string]store.TargetState {
+func (h *fixture) states() map[string]store.TargetState {
 	h.t.Helper()
 	states, err := h.e.DB.TargetStates(h.t.Context())
 	if err != nil {

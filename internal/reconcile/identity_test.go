@@ -15,12 +15,12 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// twoSources is a house with hr and a source whose name comes before it.
+// twoSources is a fixture with hr and a source whose name comes before it.
 func twoSources(t *testing.T, precedence, agency string) *reality {
 	t.Helper()
 	c := strings.Replace(realConfiguration, "  precedence: {default: [hr, contractors], email: [contractors, hr]}\n", "  precedence: "+precedence+"\n", 1)
 	c = strings.Replace(c, "    contractors: {joins: hr, contracts: {sponsors: hr}}\n", "    agency: "+agency+"\n", 1)
-	r := &reality{house: newHouseOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
+	r := &reality{fixture: newFixtureOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
 	return r.on("2026-06-01")
 }
 
@@ -295,7 +295,7 @@ func TestWhoseAccountWasDeletedByHandIsErased(t *testing.T) {
 // TestWhatWasSetAtCreationIsWithheldLater: a value that is set on a new account and
 // then left alone goes all the same when the identity is protected later.
 func TestWhatWasSetAtCreationIsWithheldLater(t *testing.T) {
-	r := &reality{house: newHouseWith(t, strings.Replace(configuration, `mail: "{{.Email}}"`, `mail: {value: "{{.Email}}", set: create}`, 1))}
+	r := &reality{fixture: newFixtureWith(t, strings.Replace(configuration, `mail: "{{.Email}}"`, `mail: {value: "{{.Email}}", set: create}`, 1))}
 	r.hire("1 school T")
 	r.settledRun()
 	if got := r.accounts(r.one, r.person("1"))[0].Attributes["mail"]; len(got) != 1 {

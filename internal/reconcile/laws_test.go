@@ -23,7 +23,7 @@ import (
 
 // Law 1: run twice; the second run does and records nothing.
 func TestSecondRunDoesNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	if got := h.has("1"); got != everything {
@@ -38,7 +38,7 @@ func TestSecondRunDoesNothing(t *testing.T) {
 // Law 1: an answer that was lost delays what is known, and nothing is done a
 // second time.
 func TestALostAnswerIsFoundOut(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.answer = func(connectors.Result) connectors.Result {
 		return connectors.Result{Err: connectors.Errorf(connectors.TargetDown, "the connection broke")}
@@ -70,7 +70,7 @@ func TestALostAnswerIsFoundOut(t *testing.T) {
 // Law 3: a target that was not read completely loses nobody, gains whom it
 // should; one that was not read at all is named, and the other goes on.
 func TestBrokenReadings(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T", "3 school T")
@@ -98,7 +98,7 @@ func TestBrokenReadings(t *testing.T) {
 // Law 5: the target is touched only after the intent is committed, and not at
 // all when it cannot be.
 func TestIntentBeforeAct(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	touched := false
 	h.one.before = func(changes []connectors.Change) {
@@ -124,7 +124,7 @@ func TestIntentBeforeAct(t *testing.T) {
 // that who-had agrees with the target; what behov did not give it leaves, and
 // what behov gave it gives again.
 func TestDriftIsRecorded(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 library T")
 	h.settledRun()
 	const usual = "one/account one/base:staff two/account two/lib:library"
@@ -168,7 +168,7 @@ func accountID(t *testing.T, s *scripted) string {
 
 // Law 8: one failing target does not delay the other.
 func TestALeaverIsOutEverywhereThatAnswers(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31")
@@ -194,7 +194,7 @@ func TestALeaverIsOutEverywhereThatAnswers(t *testing.T) {
 
 // A target that is busy is asked again within the run, as it asked to be.
 func TestABusyTargetIsAskedAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.answer = func(r connectors.Result) connectors.Result {
 		if h.one.calls > 1 {
@@ -211,7 +211,7 @@ func TestABusyTargetIsAskedAgain(t *testing.T) {
 // MFA: a grant waits, is given on enrolment, goes with it, and stays as it is
 // while nobody can say.
 func TestMFA(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 library S")
 	const without, with = "one/account one/base:staff two/account two/lib:library", "one/account one/base:secret one/base:staff two/account two/lib:library"
 	h.settledRun()
@@ -264,7 +264,7 @@ func TestMFA(t *testing.T) {
 
 // Law 4: a release lets through what it names, once.
 func TestAReleaseIsUsedUp(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	// The fourth has always left: a column of endings that is all empty would
 	// be held by the import.
 	in := []string{"1 school T", "2 school T", "3 school T", "4 school T 2020-12-31"}
@@ -297,7 +297,7 @@ func TestAReleaseIsUsedUp(t *testing.T) {
 // Law 13: what was revoked is not given back by its rule; a later keep gives
 // it back.
 func TestAReviewDecisionHolds(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	govern := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
@@ -340,7 +340,7 @@ func TestAReviewDecisionHolds(t *testing.T) {
 // A saved plan is applied when planning again gives the same; otherwise it
 // says what moved.
 func TestSavedPlan(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	saved, err := h.e.Plan(t.Context(), reconcile.Scope{})
 	if err != nil {
@@ -376,7 +376,7 @@ func TestSavedPlan(t *testing.T) {
 }
 
 func TestOneRunAtATime(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.before = func([]connectors.Change) {
 		if _, err := h.e.Run(context.Background(), reconcile.Scope{}); !errors.Is(err, lock.ErrLocked) {
@@ -390,7 +390,7 @@ func TestOneRunAtATime(t *testing.T) {
 // still known by the target's own ID: its leaver is out, and nobody gains.
 func TestAWipedAnchorHidesNobody(t *testing.T) {
 	for _, anchor := range []string{"", "of-the-other"} {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.hire("1 school T", "2 library T")
 		h.settledRun()
 		one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
@@ -442,7 +442,7 @@ func TestAWipedAnchorHidesNobody(t *testing.T) {
 // A plan for one person is held where the whole is: taking them one by one
 // does not go past the limit.
 func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31")
@@ -473,7 +473,7 @@ func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
 // entitlement that is taken out of the catalogue stays in the answer to who
 // has it.
 func TestWhatTheConfigurationForgets(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	var units identity.Units

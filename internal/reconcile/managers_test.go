@@ -22,7 +22,7 @@ func TestManagersWhoAreMissing(t *testing.T) {
 			"unknown": {"777", "", "whom it does not list, for 2 people"}, "left": {"9", "2020-12-31", "who have left, for 2 people"},
 		} {
 			t.Run(name+missing, func(t *testing.T) {
-				h := newHouseWith(t, naming(`attributes: {boss: {reference: manager`+missing+`}}`))
+				h := newFixtureWith(t, naming(`attributes: {boss: {reference: manager`+missing+`}}`))
 				people := func(boss, bossEnds string) string {
 					return managersHeader + "9,E9,I,I,school,T,,2020-01-01," + bossEnds + "\n1,E1,A,A,school,T," + boss + ",2020-01-01,\n2,E2,B,B,school,T," + boss + ",2020-01-01,\n3,E3,C,C,school,T,,2020-01-01,\n"
 				}
@@ -77,7 +77,7 @@ func TestManagersWhoAreMissing(t *testing.T) {
 // TestManagersOn: whom HR names as managers, how many people they have, and which of
 // them are not there.
 func TestManagersOn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.export(managersHeader + "9,E9,I,I,school,T,,2020-01-01,2020-12-31\n8,E8,H,H,school,T,,2020-01-01,\n1,E1,A,A,school,T,9,2020-01-01,\n2,E2,B,B,school,T,9,2020-01-01,\n3,E3,C,C,school,T,8,2020-01-01,\n4,E4,D,D,school,T,777,2020-01-01,\n5,E5,E,E,school,T,777,2020-01-01,2020-12-31\n")
 	managers, err := reconcile.ManagersOn(t.Context(), h.e.DB, h.e.Config, identity.DateOf(time.Now(), time.UTC))
 	if err != nil {

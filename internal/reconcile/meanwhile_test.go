@@ -19,7 +19,7 @@ import (
 // Law 4: those who are looked at beside each other count together: what another
 // run has begun and not ended yet is among what people lost.
 func TestTheLimitHoldsBesideOthers(t *testing.T) {
-	h := newHouse(t) // two may lose something
+	h := newFixture(t) // two may lose something
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 school T", "6 school T")
@@ -48,7 +48,7 @@ func TestTheLimitHoldsBesideOthers(t *testing.T) {
 // Whoever leaves is not kept by a hold that was about something else: HR took
 // back what was held, and the next run for everybody has not seen that yet.
 func TestAHoldOfThePastKeepsNobody(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "9 school T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 school T", "9 school T 2020-12-31")
@@ -64,7 +64,7 @@ func TestAHoldOfThePastKeepsNobody(t *testing.T) {
 // Whom a run leaves to another one, because that one is at their account, is
 // looked at again: the other may have begun before the day did.
 func TestWhoIsLeftToAnotherRunIsLookedAtAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31")
@@ -88,7 +88,7 @@ func TestTooManyLocksAreWaitedFor(t *testing.T) {
 	if !testenv.OnPostgres() {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	var names []string
 	for i := range 1490 {
@@ -115,7 +115,7 @@ func TestTooManyLocksAreWaitedFor(t *testing.T) {
 
 // What somebody gives up while it is tried is not tried again.
 func TestGivenUpWhileItIsTried(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	now := time.Now()
 	h.e.Now = func() time.Time { return now }
 	h.hire("1 school T")
@@ -146,7 +146,7 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 
 // beside does f in a transaction that has begun to write, and has not ended,
 // when g begins; neither may end the other.
-func (h *house) beside(f, more func(tx *store.Tx) error, g func() error) {
+func (h *fixture) beside(f, more func(tx *store.Tx) error, g func() error) {
 	h.t.Helper()
 	began, done := make(chan bool), make(chan error, 1)
 	go func() {
@@ -171,7 +171,7 @@ func TestStepsAreDecidedOnBesideARun(t *testing.T) {
 	if !testenv.OnPostgres() {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.one.refuse = "no"
 	h.run()
@@ -197,7 +197,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 	if !testenv.OnPostgres() {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Rules.Catalogue.Systems[0].Owner = "" // an owner's records are not merged into another's
 	h.hire("1 school T", "2 school T")
 	one, err := h.e.DB.FindPerson(t.Context(), "1", "hr")
@@ -223,7 +223,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 // A target that was taken out of the configuration keeps the accounts that behov
 // made there, also those of people who leave: somebody is told.
 func TestATargetThatWasTakenOutIsTold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	h.e.Config.Targets = h.e.Config.Targets[:1]
@@ -240,7 +240,7 @@ func TestATargetThatWasTakenOutIsTold(t *testing.T) {
 // A release that is taken back while it is carried out ends with the batch that
 // is under way.
 func TestAReleaseIsTakenBack(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T")

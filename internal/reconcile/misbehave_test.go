@@ -61,7 +61,7 @@ func (s *withSessions) RevokeSessions(context.Context, connectors.AccountRef) (c
 	return connectors.Outcome{Status: connectors.Applied}, nil
 }
 
-func (h *house) person(key string) identity.PersonID {
+func (h *fixture) person(key string) identity.PersonID {
 	h.t.Helper()
 	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
@@ -71,7 +71,7 @@ func (h *house) person(key string) identity.PersonID {
 }
 
 // accounts returns the accounts that say they are the person's.
-func (h *house) accounts(s *scripted, id identity.PersonID) []connectors.Account {
+func (h *fixture) accounts(s *scripted, id identity.PersonID) []connectors.Account {
 	h.t.Helper()
 	o := plan.NewObserved()
 	c, err := s.Connector.Snapshot(h.t.Context(), o)
@@ -83,7 +83,7 @@ func (h *house) accounts(s *scripted, id identity.PersonID) []connectors.Account
 }
 
 // behind changes a target behind our back.
-func (h *house) behind(s *scripted, op connectors.Op, account, native string) {
+func (h *fixture) behind(s *scripted, op connectors.Op, account, native string) {
 	h.t.Helper()
 	r := s.Connector.Apply(h.t.Context(), []connectors.Change{{Op: op, Account: connectors.AccountRef{ID: account}, Entitlement: native}})[0]
 	if r.Err != nil || r.Status != connectors.Applied {
@@ -92,7 +92,7 @@ func (h *house) behind(s *scripted, op connectors.Op, account, native string) {
 }
 
 // put writes an account behind our back.
-func (h *house) put(s *scripted, a connectors.Account) string {
+func (h *fixture) put(s *scripted, a connectors.Account) string {
 	h.t.Helper()
 	id, err := s.Put(a, false)
 	if err != nil {
@@ -102,7 +102,7 @@ func (h *house) put(s *scripted, a connectors.Account) string {
 }
 
 // raw is the database without the rules of the store.
-func (h *house) raw(statement string) {
+func (h *fixture) raw(statement string) {
 	h.t.Helper()
 	if _, err := testenv.Raw(h.t, h.e.Config.Database).ExecContext(h.t.Context(), statement); err != nil {
 		h.t.Fatal(err)
@@ -110,7 +110,7 @@ func (h *house) raw(statement string) {
 }
 
 // noRoom makes what would be done to a table fail, until room is made again.
-func (h *house) noRoom(done, table string) (room func()) {
+func (h *fixture) noRoom(done, table string) (room func()) {
 	h.t.Helper()
 	if !testenv.OnPostgres() {
 		h.raw(`CREATE TRIGGER no_room BEFORE ` + done + ` ON ` + table + ` BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
@@ -122,7 +122,7 @@ func (h *house) noRoom(done, table string) (room func()) {
 }
 
 // told counts the records of an action.
-func (h *house) told(action audit.Action) int {
+func (h *fixture) told(action audit.Action) int {
 	h.t.Helper()
 	n := 0
 	for _, r := range records(h.t, h) {

@@ -103,14 +103,14 @@ func line(f model.Fact) string {
 
 const changesHeader = "person_id,employment_id,given_name,family_name,unit,job_code,employment_percent,start_date,end_date,leave_start,leave_end,valid_from,changed_at,removed\n"
 
-// modelHouse is a house of which HR tells changes.
-type modelHouse struct {
-	*house
+// modelFixture is a fixture of which HR tells changes.
+type modelFixture struct {
+	*fixture
 	fail func(format string, args ...any)
 }
 
-func newModelHouse(t *testing.T, fail func(string, ...any), town model.Town) *modelHouse {
-	h := newHouseOf(t, map[string]string{"catalogue.yaml": modelCatalogue, "policy.csv": modelRules, "units.csv": modelUnits,
+func newModelHouse(t *testing.T, fail func(string, ...any), town model.Town) *modelFixture {
+	h := newFixtureOf(t, map[string]string{"catalogue.yaml": modelCatalogue, "policy.csv": modelRules, "units.csv": modelUnits,
 		"behov.yaml": fmt.Sprintf(`lifecycle: {leave: %s, keep_memberships_days: %d, prepare_days: %d, delete_after_days: 0}
 targets:
   one: {hold_above: {all: {number: 9999}}, memory: {groups: [staff, school, secret]}}
@@ -119,11 +119,11 @@ targets:
 	s := h.e.Config.Sources["hr"]
 	s.Changes = true
 	h.e.Config.Sources["hr"] = s
-	return &modelHouse{house: h, fail: fail}
+	return &modelFixture{fixture: h, fail: fail}
 }
 
 // deliver imports facts in the order given, in batches.
-func (h *modelHouse) deliver(facts []model.Fact, batches []int) {
+func (h *modelFixture) deliver(facts []model.Fact, batches []int) {
 	for _, n := range append(batches, len(facts)) {
 		n = min(n, len(facts))
 		if n == 0 {
@@ -154,7 +154,7 @@ func (h *modelHouse) deliver(facts []model.Fact, batches []int) {
 }
 
 // few looks at everybody, one after another.
-func (h *modelHouse) few() string {
+func (h *modelFixture) few() string {
 	for p, err := range h.e.DB.People(h.t.Context(), store.AllPeople) {
 		if err != nil {
 			return err.Error()
@@ -173,7 +173,7 @@ func (h *modelHouse) few() string {
 }
 
 // state reads what a person has from the targets.
-func (h *modelHouse) state(key string) (model.State, bool) {
+func (h *modelFixture) state(key string) (model.State, bool) {
 	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
 		return model.State{}, false
@@ -207,7 +207,7 @@ func show(s model.State) string {
 
 // days lets facts arrive day by day, in random order and batches, and returns
 // the first thing in which the targets are not what the model says, if any.
-func (h *modelHouse) days(facts []model.Fact, town model.Town, seed uint64) string {
+func (h *modelFixture) days(facts []model.Fact, town model.Town, seed uint64) string {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	states := map[string]model.State{}
 	for day := range modelDays {

@@ -15,7 +15,7 @@ func naming(one string) string {
 	return strings.Replace(configuration, `attributes: {mail: "{{.Email}}"}`, one, 1)
 }
 
-func (h *house) name(key string) string {
+func (h *fixture) name(key string) string {
 	h.t.Helper()
 	a := h.accounts(h.one, h.person(key))
 	if len(a) != 1 {
@@ -27,7 +27,7 @@ func (h *house) name(key string) string {
 // Names are unique, cut to what the target takes, and never given to anybody
 // else, not even after the account is gone.
 func TestNamesAreNumberedAndNeverReused(t *testing.T) {
-	h := newHouseWith(t, naming(`name: {value: "{{.GivenName}}", max_length: 6, collision: number}`))
+	h := newFixtureWith(t, naming(`name: {value: "{{.GivenName}}", max_length: 6, collision: number}`))
 	h.put(h.one, connectors.Account{Name: "BERTIL"})
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date,end_date\n"
 	h.export(header + "1,E1,Bertilsson,B,school,T,2020-01-01,\n2,E2,Bertilsson,B,school,T,2020-01-01,\n3,E3,Åke,C,school,T,2020-01-01,\n")
@@ -49,7 +49,7 @@ func TestNamesAreNumberedAndNeverReused(t *testing.T) {
 // Without a rule for it a name that is taken is a finding, and so is one that
 // was somebody else's.
 func TestATakenNameIsReported(t *testing.T) {
-	h := newHouseWith(t, naming(`name: "{{.GivenName}}"`))
+	h := newFixtureWith(t, naming(`name: "{{.GivenName}}"`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
 	h.export(header + "1,E1,Eva,B,school,T,2020-01-01\n2,E2,eva,B,school,T,2020-01-01\n")
 	r := h.settledRun()
@@ -64,7 +64,7 @@ func TestATakenNameIsReported(t *testing.T) {
 // Where the configuration says so an account follows its person's name, once,
 // and a lost answer is found out.
 func TestAccountsAreRenamed(t *testing.T) {
-	h := newHouseWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true, collision: number}, attributes: {address: "{{.Account}}@x", first: {value: "{{.FamilyName}}", set: create}}`))
+	h := newFixtureWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true, collision: number}, attributes: {address: "{{.Account}}@x", first: {value: "{{.FamilyName}}", set: create}}`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
 	h.export(header + "1,E1,Eva,Berg,school,T,2020-01-01\n2,E2,Olle,Berg,school,T,2020-01-01\n")
 	h.settledRun()
@@ -93,7 +93,7 @@ func TestAccountsAreRenamed(t *testing.T) {
 // A manager's account is referred to as soon as both are there, in one run,
 // and no longer when HR names another or none.
 func TestManagersAreReferredTo(t *testing.T) {
-	h := newHouseWith(t, naming(`attributes: {boss: {reference: manager}}`))
+	h := newFixtureWith(t, naming(`attributes: {boss: {reference: manager}}`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
 	people := func(managers ...string) string {
 		return header + "4,E4,D,D,school,T,,2020-01-01,2020-12-31\n1,E1,A,A,school,T," + managers[0] + ",2020-01-01,\n2,E2,B,B,school,T," + managers[1] + ",2020-01-01,\n3,E3,C,C,school,T," + managers[2] + ",2020-01-01,\n"
@@ -138,7 +138,7 @@ func (matching) Matching() map[string]connectors.Matching {
 // What the target holds equal is no difference, so that nothing is written
 // again and again.
 func TestValuesAreComparedAsTheTargetDoes(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Targets["one"] = matching{h.one}
 	h.hire("1 school T")
 	h.settledRun()
@@ -158,7 +158,7 @@ func TestValuesAreComparedAsTheTargetDoes(t *testing.T) {
 // A person whose new name is another's keeps the one they have, everybody else
 // goes on, and so does everything else of theirs.
 func TestAClashOfNamesStopsNobody(t *testing.T) {
-	h := newHouseWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true}, attributes: {first: "{{.GivenName}}"}`))
+	h := newFixtureWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true}, attributes: {first: "{{.GivenName}}"}`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
 	h.export(header + "1,E1,Eva,Berg,school,T,2020-01-01\n2,E2,Olle,Lind,school,T,2020-01-01\n")
 	h.settledRun()
@@ -182,7 +182,7 @@ func TestAClashOfNamesStopsNobody(t *testing.T) {
 // A name that somebody else took between the plan and its execution is no
 // reason to stop.
 func TestANameTakenMeanwhileIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	other := h.person("2")
 	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.ReserveName(t.Context(), "one", h.login("1"), other) }); err != nil {
@@ -213,7 +213,7 @@ func (c *crowded) TakenNames(_ context.Context, names []string) (map[string]bool
 // A name that is taken where behov does not look is taken all the same.
 func TestNamesThatAreTakenElsewhere(t *testing.T) {
 	for _, collision := range []string{"number", "report"} {
-		h := newHouseWith(t, naming(`name: {value: "{{lower .GivenName}}", collision: `+collision+`}`))
+		h := newFixtureWith(t, naming(`name: {value: "{{lower .GivenName}}", collision: `+collision+`}`))
 		c := &crowded{scripted: h.one, taken: []string{"given1", "given12", "given13"}}
 		h.e.Targets["one"] = c
 		h.hire("1 school T", "2 school T")

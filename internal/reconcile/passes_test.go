@@ -44,7 +44,7 @@ func (w *withPasses) WithdrawPass(_ context.Context, account connectors.AccountR
 // A pass is recorded and its code is not; nobody who does not work here gets
 // one; one that cannot be recorded is withdrawn.
 func TestPasses(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	w := &withPasses{scripted: h.one, valid: map[string]bool{}}
 	h.e.Targets["one"] = w
 	g := h.governance()
@@ -170,7 +170,7 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 
 // A first password that got lost with the answer is told of.
 func TestALostFirstPasswordIsTold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.e.Config.Targets[0].FirstPassword = config.FirstPassword{Directory: "somewhere"}
 	h.one.answer = func(connectors.Result) connectors.Result {
@@ -185,7 +185,7 @@ func TestALostFirstPasswordIsTold(t *testing.T) {
 
 // What a target has to say of a step that it did is told and recorded.
 func TestANoteOnWhatWasDoneIsTold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.answer = func(r connectors.Result) connectors.Result {
 		if r.AccountID != "" {

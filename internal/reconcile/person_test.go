@@ -12,7 +12,7 @@ import (
 // TestPreviewOfOnePerson: what is planned for one person is what the plan for
 // everybody has for them, and when that is nothing no target is read as a whole.
 func TestPreviewOfOnePerson(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 library T", "4 school T", "5 school T", "6 school T")
 	h.settledRun()
 	// Of those who leave each is within the limit, and all of them are not.

@@ -15,7 +15,7 @@ import (
 )
 
 // outcomes counts the steps that create accounts in a target, by outcome.
-func (h *house) outcomes(target string) (intended int, ended map[string]int) {
+func (h *fixture) outcomes(target string) (intended int, ended map[string]int) {
 	h.t.Helper()
 	ended = map[string]int{}
 	for r, err := range h.e.DB.Records(h.t.Context(), store.Everyone()) {
@@ -34,7 +34,7 @@ func (h *house) outcomes(target string) (intended int, ended map[string]int) {
 }
 
 // many hires so many people.
-func (h *house) many(n int) {
+func (h *fixture) many(n int) {
 	var lines []string
 	for i := range n {
 		lines = append(lines, fmt.Sprintf("%d school T", i+1))
@@ -46,7 +46,7 @@ func (h *house) many(n int) {
 // worked on the one before, and went down, is recorded as not done; what it was asked
 // is not known; and the next run does all that is left, once.
 func TestATargetThatGoesDownIsNotAskedAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.many(900)
 	h.one.answer = func(r connectors.Result) connectors.Result {
 		if h.one.calls == 2 {
@@ -84,7 +84,7 @@ func TestATargetThatGoesDownIsNotAskedAgain(t *testing.T) {
 // open that the target was never asked for.
 func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 	const people = 600
-	h := newHouse(t)
+	h := newFixture(t)
 	h.many(people)
 	ctx, cancel := context.WithCancel(t.Context())
 	h.one.before = func([]connectors.Change) {
@@ -117,7 +117,7 @@ func TestAStopTakesBackWhatWasNotAsked(t *testing.T) {
 // TestDoneIsWhatWasDone: of a run that was stopped Done has the steps that were done, and
 // no others.
 func TestDoneIsWhatWasDone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.many(500)
 	ctx, stop := context.WithCancel(t.Context())
 	h.one.before = func([]connectors.Change) {

@@ -14,7 +14,7 @@ import (
 // Law 3: on the strength of a reading that broke off nobody loses anything;
 // what waits is listed, and what is to be given is given.
 func TestRemovalsWaitForACompleteReading(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 library T", "3 school T")
@@ -49,7 +49,7 @@ func TestRemovalsWaitForACompleteReading(t *testing.T) {
 // Law 3: an account that a broken reading lacks is not made a second time, its
 // person still gets what is new, and nothing is said to be gone.
 func TestAnAccountThatWasNotSeenIsNotMadeTwice(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 library T", "2 school T")
 	h.settledRun()
 	h.hire("1 school T", "2 school T")
@@ -69,7 +69,7 @@ func TestAnAccountThatWasNotSeenIsNotMadeTwice(t *testing.T) {
 // Law 8: a mover or leaver whose access is in two targets loses it where it
 // can be read, while the other is named.
 func TestAnUnreadableTargetIsNamedAndDelaysNobodyElsewhere(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31")

@@ -44,9 +44,9 @@ targets:
   two: {hold_above: {removals: {number: 2}, disables: {number: 2}}, main_employment: latest-start, attributes: {unit: "{{.Unit}}"}, memory: {groups: [library]}}
 `
 
-// reality is a house whose days pass.
+// reality is a fixture whose days pass.
 type reality struct {
-	*house
+	*fixture
 }
 
 const realHeader = "person_id,employment_id,given_name,family_name,national_id,email,phone,unit,job_code,job_title,employment_percent,manager_id,start_date,end_date,leave_start,leave_end,protected,valid_from,sponsor_id"
@@ -59,7 +59,7 @@ func newReality(t *testing.T, lifecycle string) *reality {
 		lines[1] = "lifecycle: {" + lifecycle + "}"
 		c = strings.Join(lines, "\n")
 	}
-	r := &reality{house: newHouseOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
+	r := &reality{fixture: newFixtureOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
 	r.on("2026-06-01")
 	return r
 }
@@ -200,7 +200,7 @@ func TestARecordThatArrivesAfterTheFirstDayDoesEverythingAtOnceAndIsToldWithBoth
 		t.Error("it is not said to be late")
 	}
 	r.expect("1", identity.Working, atSchool)
-	if !slices.ContainsFunc(records(t, r.house), func(x audit.Record) bool {
+	if !slices.ContainsFunc(records(t, r.fixture), func(x audit.Record) bool {
 		return x.Action == audit.HRLate && x.Person == string(r.id("1")) && strings.Contains(x.Reason, "2026-05-04") && strings.Contains(x.Reason, "2026-06-01")
 	}) {
 		t.Error("the trail does not have both dates")
@@ -376,12 +376,12 @@ func TestAFutureDatedMoveWaitsAndIsSeenInThePlanForTheDay(t *testing.T) {
 
 func TestARetroactiveMoveCorrectsTheFutureAndLeavesHistoryAsItWasRecorded(t *testing.T) {
 	r := newReality(t, "").HR(boss, "1 E1 unit=school valid_from=2020-01-01").expect("1", identity.Working, atSchool)
-	recorded := len(records(t, r.house))
+	recorded := len(records(t, r.fixture))
 	r.on("2026-06-10").says("hr", boss, "1 E1 unit=school valid_from=2020-01-01", "1 E1 unit=library valid_from=2026-06-05")
 	// Of the fourteen days of handover five are over.
 	both := "one/account one/base:school one/base:staff two/account two/lib:library"
 	r.expect("1", identity.Working, both)
-	all := records(t, r.house)
+	all := records(t, r.fixture)
 	if !slices.ContainsFunc(all[recorded:], func(x audit.Record) bool {
 		return x.Action == audit.HRLate && strings.Contains(x.Reason, "2026-06-05") && strings.Contains(x.Reason, "2026-06-10")
 	}) {
@@ -646,7 +646,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 // accounts are known by it.
 func TestANationalNumberIsWrittenWhereATemplateSaysSo(t *testing.T) {
 	c := strings.Replace(realConfiguration, `mail: "{{.Email}}"`, `mail: "{{.Email}}", employeeID: "{{.NationalID}}"`, 1)
-	r := &reality{house: newHouseOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
+	r := &reality{fixture: newFixtureOf(t, map[string]string{"behov.yaml": c, "policy.csv": realRules, "units.csv": realUnits})}
 	r.on("2026-06-01").HR("1 E1 national_id=19811218-9876", "2 E2 given_name=Other").expect("2", identity.Working, atSchool)
 	if got := r.account(r.one, "1").Attributes["employeeID"]; len(got) != 1 || got[0] != "198112189876" {
 		t.Errorf("employeeID is %v", got)

@@ -15,7 +15,7 @@ import (
 )
 
 // saved makes a plan, and takes it through a file.
-func (h *house) saved(o reconcile.Scope) *plan.Plan {
+func (h *fixture) saved(o reconcile.Scope) *plan.Plan {
 	h.t.Helper()
 	p, err := h.e.Plan(h.t.Context(), o)
 	if err != nil {
@@ -43,7 +43,7 @@ func reread(t *testing.T, p *plan.Plan, old, text string) *plan.Plan {
 
 // Law 2: a plan that was saved is carried out as it is, once.
 func TestASavedPlanIsCarriedOutOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	p := h.saved(reconcile.Scope{})
 	if r, err := h.e.Run(t.Context(), reconcile.Scope{Saved: p}); err != nil || r.Err() != nil || r.Plan.Digest != p.Digest || h.has("1") != everything {
@@ -61,16 +61,16 @@ func TestASavedPlanIsCarriedOutOnce(t *testing.T) {
 func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 	for _, c := range []struct {
 		want string
-		move func(h *house)
+		move func(h *fixture)
 	}{
-		{"1 HR events were recorded", func(h *house) { h.hire("1 school T", "2 school T") }},
-		{"1 decisions were made", func(h *house) { h.review(store.Keep) }},
-		{"target two changed", func(h *house) { h.put(h.two, connectors.Account{Name: "x"}) }},
-		{"the rules, the catalogue or the units changed", func(h *house) { h.e.Config.Rules.Digest += "x" }},
-		{"today is 2030-01-02", func(h *house) {
+		{"1 HR events were recorded", func(h *fixture) { h.hire("1 school T", "2 school T") }},
+		{"1 decisions were made", func(h *fixture) { h.review(store.Keep) }},
+		{"target two changed", func(h *fixture) { h.put(h.two, connectors.Account{Name: "x"}) }},
+		{"the rules, the catalogue or the units changed", func(h *fixture) { h.e.Config.Rules.Digest += "x" }},
+		{"today is 2030-01-02", func(h *fixture) {
 			h.e.Now = func() time.Time { return time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC) }
 		}},
-		{"MFA enrolment, a release, a limit or the attribute mapping changed", func(h *house) { h.e.Config.Targets[0].Attributes = nil }},
+		{"MFA enrolment, a release, a limit or the attribute mapping changed", func(h *fixture) { h.e.Config.Targets[0].Attributes = nil }},
 	} {
 		h := gifted(t) // so that there is something to review
 		// Somebody wiped the mail address, so that there is something to do.
@@ -96,7 +96,7 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 
 // Law 2: a plan that somebody edited is refused before anything is read.
 func TestAnEditedPlanIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	p := h.saved(reconcile.Scope{})
 	for _, edit := range [][2]string{
@@ -113,7 +113,7 @@ func TestAnEditedPlanIsRefused(t *testing.T) {
 
 // A preview of another day cannot be carried out today.
 func TestAPreviewIsNotCarriedOut(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	if _, err := h.e.Run(t.Context(), reconcile.Scope{Saved: h.saved(reconcile.Scope{AsOf: "2031-01-01"})}); err == nil || !strings.Contains(err.Error(), "it was made for 2031-01-01 and today is") || h.one.calls > 0 {
 		t.Errorf("error is %v", err)
@@ -122,7 +122,7 @@ func TestAPreviewIsNotCarriedOut(t *testing.T) {
 
 // A plan for one person touches nobody else, whatever else there is to do.
 func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets[0].Limits[plan.KindRemovals] = plan.Limit{People: 5, Share: -1}
 	h.hire("1 school T", "2 school S", "3 school T")
 	h.settledRun()
@@ -157,7 +157,7 @@ func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 // TestASavedPlanIsCarriedOutWithoutAProof: carrying out a saved plan does not first try
 // how a target disables, which would make it another plan than the saved one.
 func TestASavedPlanIsCarriedOutWithoutAProof(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Targets["one"] = &letsIn{scripted: h.one, verdict: connectors.SignInRefused}
 	h.hire("1 school T")
 	p := h.saved(reconcile.Scope{})

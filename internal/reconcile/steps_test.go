@@ -19,7 +19,7 @@ import (
 
 // Law 7: a mover loses the old access in the same run that gives the new.
 func TestAMoverLosesTheOldAccessAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()
 	h.hire("1 library T")
@@ -38,7 +38,7 @@ func TestAMoverLosesTheOldAccessAtOnce(t *testing.T) {
 // Law 8: of a leaver the sessions end first, then the account is disabled, then
 // the memberships go.
 func TestALeaverIsSignedOutFirst(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	with := &withSessions{scripted: h.one}
 	h.e.Targets["one"] = with
 	h.hire("1 school T")
@@ -57,7 +57,7 @@ func TestALeaverIsSignedOutFirst(t *testing.T) {
 // Laws 8 and 9: a joiner can use nothing before the first day, and the day
 // begins at midnight where the organisation is.
 func TestAJoinerComesInOnTheFirstDay(t *testing.T) {
-	h := newHouse(t) // Europe/Stockholm is an hour ahead of UTC on this day
+	h := newFixture(t) // Europe/Stockholm is an hour ahead of UTC on this day
 	now := time.Date(2019, 12, 31, 22, 59, 0, 0, time.UTC)
 	h.e.Now = func() time.Time { return now }
 	h.hire("1 school T")
@@ -73,7 +73,7 @@ func TestAJoinerComesInOnTheFirstDay(t *testing.T) {
 // A refusal is told once a run, with the target's own reason, and what depends
 // on it is not tried.
 func TestARefusalIsToldAndWhatDependsOnItIsNotTried(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.refuse = "the login name is too long"
 	r := h.run()
@@ -114,7 +114,7 @@ func later(after time.Duration) func(connectors.Result) connectors.Result {
 // long as it asked or longer, and then left to the next run.
 func TestABusyTargetIsNotAskedForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		h.e.Now = func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
 		h.hire("1 school T")
 		h.one.answer = later(10 * time.Second)
@@ -136,7 +136,7 @@ func TestABusyTargetIsNotAskedForever(t *testing.T) {
 // A target that asks for longer than a run waits is left to the next run at
 // once.
 func TestATargetThatAsksForAnHourIsLeftAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.answer = later(time.Hour)
 	if r := h.run(); h.one.calls != 1 || r.Err() == nil {
@@ -147,7 +147,7 @@ func TestATargetThatAsksForAnHourIsLeftAlone(t *testing.T) {
 // A target that goes down in the middle is not asked again in that run, and
 // what it had not answered is not guessed at.
 func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.one.answer = func(r connectors.Result) connectors.Result {
 		if h.one.calls == 1 {
@@ -172,7 +172,7 @@ func TestATargetThatGoesDownIsLeftAlone(t *testing.T) {
 // Law 5: what was done and could not be recorded is found out by the next run,
 // and not done again.
 func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	room := h.noRoom("DELETE", "open_step")
 	if _, err := h.e.Run(t.Context(), reconcile.Scope{}); err == nil || !strings.Contains(err.Error(), "disk full") {
@@ -202,7 +202,7 @@ func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
 // Law 5: somebody impatient stops a run between two batches; what was done is
 // recorded, and the next run finishes the work.
 func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	ctx, stop := context.WithCancel(t.Context())
 	h.one.answer = func(r connectors.Result) connectors.Result {
@@ -224,7 +224,7 @@ func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
 
 // A connector that does not answer every change is not believed at all.
 func TestADefectiveConnectorIsNotBelieved(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T")
 	h.e.Targets["one"] = silent{h.one}
 	r := h.run()

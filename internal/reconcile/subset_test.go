@@ -18,7 +18,7 @@ import (
 )
 
 // ids returns the people whom the keys name.
-func (h *house) ids(keys ...string) []identity.PersonID {
+func (h *fixture) ids(keys ...string) []identity.PersonID {
 	h.t.Helper()
 	var few []identity.PersonID
 	for _, key := range keys {
@@ -33,7 +33,7 @@ func (h *house) ids(keys ...string) []identity.PersonID {
 
 // few looks at the people whom the keys name, which must go well, and returns
 // what is left to a run for everybody.
-func (h *house) few(keys ...string) []plan.DeferredPerson {
+func (h *fixture) few(keys ...string) []plan.DeferredPerson {
 	h.t.Helper()
 	done, err := h.e.ReconcilePeople(h.t.Context(), h.ids(keys...), nil)
 	if err != nil {
@@ -50,7 +50,7 @@ func (h *house) few(keys ...string) []plan.DeferredPerson {
 }
 
 // nothingToDo says that a plan for everybody is empty.
-func (h *house) nothingToDo() {
+func (h *fixture) nothingToDo() {
 	h.t.Helper()
 	p, err := h.e.Plan(h.t.Context(), reconcile.Scope{})
 	if err != nil || len(p.Steps)+len(p.Holds) > 0 {
@@ -60,7 +60,7 @@ func (h *house) nothingToDo() {
 
 // TestFewAreRead: what concerns one person is done without reading everybody.
 func TestFewAreRead(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 library T")
 	h.settledRun()
 	before := h.one.snapshots + h.two.snapshots
@@ -83,7 +83,7 @@ func TestFewAreRead(t *testing.T) {
 // an hour; what is over the limit is left to a run for everybody, which holds
 // it or not.
 func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T 2020-12-31", "5 school T", "6 school T")
@@ -109,7 +109,7 @@ func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
 // Law 4: of an import that is about many, each share may be within the limit
 // and all of them not: then nobody loses anything before somebody has looked.
 func TestFewOfManyAreJudgedWithThem(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T", "6 school T", "7 school T")
@@ -142,7 +142,7 @@ func TestFewOfManyAreJudgedWithThem(t *testing.T) {
 // Nothing is adopted on the strength of one person's claims: others may have
 // the same.
 func TestFewAdoptNothing(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}], `, 1))
+	h := newFixtureWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}], `, 1))
 	if _, err := h.one.Put(connectors.Account{Name: "anna", Enabled: true, Attributes: map[string][]string{"mail": {"1@x"}}}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestFewAdoptNothing(t *testing.T) {
 // An account that was there is found by its login name as well, and an answer
 // that may lack one makes nobody a second account.
 func TestFewFindAccounts(t *testing.T) {
-	h := newHouseWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}, {name: "u{{.Key}}"}], `, 1))
+	h := newFixtureWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}, {name: "u{{.Key}}"}], `, 1))
 	if _, err := h.one.Put(connectors.Account{Name: "U2", Enabled: true}, false); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestFewFindAccounts(t *testing.T) {
 // What a plan did not know: HR, or a decision, said something new of a person
 // after the plan was made and before their turn came. Then it is not done.
 func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
 	h.hire("1 school T", "2 school T")
 	h.one.before = func(changes []connectors.Change) {
@@ -222,7 +222,7 @@ func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
 // A run for everybody that read a person before others brought them up to date
 // does not do it again.
 func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	other := *h.e
 	h.e.Progress = func(stage string, done, total int) {
@@ -247,7 +247,7 @@ func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
 // TestAnAccountThatAppearsInOneTargetDelaysNoOther: what a run for everybody leaves to
 // the next one in one target it carries out in the others.
 func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.two.snapshot = errors.New("not now")
 	h.run()
@@ -272,7 +272,7 @@ func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
 // TestEverythingAtOnce: runs for everybody and for few at the same time, of
 // the same people, do nothing twice and leave nothing undone.
 func TestEverythingAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.e.LockWait = time.Minute
 	rows := []string{}
 	for _, key := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
@@ -340,7 +340,7 @@ func TestEverythingAtOnce(t *testing.T) {
 // TestStoppedRunsAreSettledByFew: what a stopped run left open of a person is
 // found out when somebody looks at them, and not what another run is at.
 func TestStoppedRunsAreSettledByFew(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.hire("1 school T", "2 school T")
 	h.one.answer = func(connectors.Result) connectors.Result {
 		return connectors.Result{Err: connectors.Errorf(connectors.Permanent, "no usable answer")}

@@ -133,7 +133,7 @@ func openPostbox(t *testing.T) (p *postbox, smtpAddress, hook string) {
 // and of an HR source that is silent, once, by mail and over the webhook, also
 // when that is down at first; and the metrics say the same.
 func TestAlerts(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		p, mail, hook := openPostbox(t)
 		p.broken = 1
 		t.Setenv("BEHOV_TEST_HOOK", "s3cret")
@@ -150,18 +150,18 @@ alerts:
   email: {from: behov@example.org, to: [iam@example.org, boss@example.org], server: %q}
   webhook: {url: %q, token: env:BEHOV_TEST_HOOK, secret: env:BEHOV_TEST_HOOK_KEY}
 `, mail, hook)
-		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		town.config = town.load()
-		town.hr("1 school", "2 library")
+		fixture.config = fixture.load()
+		fixture.hr("1 school", "2 library")
 		// The next import is long ago.
 		later := func() time.Time { return time.Now().Add(100 * time.Hour) }
 		var served *service.Service
-		stop := town.serve(func(s *service.Service) { served, s.Now = s, later })
+		stop := fixture.serve(func(s *service.Service) { served, s.Now = s, later })
 		told := func(what, text, kind string) {
 			t.Helper()
-			town.until(what, 60*time.Second, func() bool {
+			fixture.until(what, 60*time.Second, func() bool {
 				mails, events := p.got(text, kind)
 				return mails > 0 && events > 0
 			})
@@ -170,8 +170,8 @@ alerts:
 			}
 		}
 		told("HR is silent", "HR is silent: hr", "behov.silent")
-		town.until("everybody is there", 20*time.Second, func() bool { return town.has("1", "one") == "account staff school" })
-		town.hr("1 school 2020-12-31")
+		fixture.until("everybody is there", 20*time.Second, func() bool { return fixture.has("1", "one") == "account staff school" })
+		fixture.hr("1 school 2020-12-31")
 		told("it is held", "Held: one", "behov.held")
 		p.mu.Lock()
 		if all := strings.Join(p.mails, ""); !strings.Contains(all, "iam@example.org,boss@example.org") || !strings.Contains(all, "behov hold show") || strings.Contains(all, "Given1") {
@@ -212,14 +212,14 @@ behov_target_up{target="two"} 1
 // TestParkedIsTold: what a target refuses again and again waits for a person,
 // and somebody is told of all of it at once.
 func TestParkedIsTold(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
 	text := configuration + fmt.Sprintf("alerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	town.config = town.load()
-	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
+	fixture.config = fixture.load()
+	if err := fixture.db.Write(context.Background(), func(tx *store.Tx) error {
 		for range 3 {
 			tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		}
@@ -238,21 +238,21 @@ func TestParkedIsTold(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	stop := town.serve(func(s *service.Service) { s.Apply = false })
-	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
-	town.drained("alert")
+	stop := fixture.serve(func(s *service.Service) { s.Apply = false })
+	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
+	fixture.drained("alert")
 	if mails, _ := p.got("Steps failed", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
 	}
 	// What is parked soon afterwards is not told at once, and not forgotten.
-	if err := town.db.Write(context.Background(), func(tx *store.Tx) error {
+	if err := fixture.db.Write(context.Background(), func(tx *store.Tx) error {
 		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	raw := testenv.Raw(t, town.url)
-	town.until("it is put off", 20*time.Second, func() bool {
+	raw := testenv.Raw(t, fixture.url)
+	fixture.until("it is put off", 20*time.Second, func() bool {
 		n := 0
 		err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'alert' AND state = 'scheduled'`).Scan(&n)
 		return err == nil && n == 1
@@ -265,31 +265,31 @@ func TestParkedIsTold(t *testing.T) {
 
 // TestAwayIsTold: of a target that does not answer for long somebody is told.
 func TestAwayIsTold(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
 	text := configuration + fmt.Sprintf("alerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	town.config = town.load()
+	fixture.config = fixture.load()
 	var ahead atomic.Int64
-	town.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	town.targets["one"].is(true)
-	stop := town.serve(nil)
-	town.hr("1 school")
-	town.until("it is found out", 20*time.Second, func() bool { return strings.Contains(town.log.String(), "target does not answer") })
-	town.drained("alert")
+	fixture.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	fixture.targets["one"].is(true)
+	stop := fixture.serve(nil)
+	fixture.hr("1 school")
+	fixture.until("it is found out", 20*time.Second, func() bool { return strings.Contains(fixture.log.String(), "target does not answer") })
+	fixture.drained("alert")
 	if mails, _ := p.got("Does not answer", ""); mails != 0 {
 		t.Error("somebody is told at once")
 	}
 	ahead.Store(int64(20 * time.Minute))
-	town.until("somebody is told", 30*time.Second, func() bool {
+	fixture.until("somebody is told", 30*time.Second, func() bool {
 		mails, _ := p.got("Does not answer: one", "Target one has not answered")
 		return mails > 0
 	})
-	town.targets["one"].is(false)
-	town.until("it answers", 90*time.Second, func() bool {
-		return strings.Contains(town.log.String(), "target answers again") && town.has("1", "one") != ""
+	fixture.targets["one"].is(false)
+	fixture.until("it answers", 90*time.Second, func() bool {
+		return strings.Contains(fixture.log.String(), "target answers again") && fixture.has("1", "one") != ""
 	})
 	if mails, _ := p.got("Does not answer", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
@@ -300,26 +300,26 @@ func TestAwayIsTold(t *testing.T) {
 // TestRefusedIsToldOnce: an export that cannot be read is refused, recorded and
 // told of once, however often it is looked at, until there is another one.
 func TestRefusedIsToldOnce(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
 	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
 	export := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(town.dir, "export.csv"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "export.csv"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	export("this is no export")
-	town.config = town.load()
-	stop := town.serve(nil)
-	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
-	town.completed("pull", 3) // more, each of which reads the same file
-	town.drained("alert")
+	fixture.config = fixture.load()
+	stop := fixture.serve(nil)
+	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
+	fixture.completed("pull", 3) // more, each of which reads the same file
+	fixture.drained("alert")
 	refused := 0
-	for r, err := range town.db.Records(t.Context(), store.Everyone()) {
+	for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,8 +331,8 @@ func TestRefusedIsToldOnce(t *testing.T) {
 		t.Errorf("%d mails, and %d records", mails, refused)
 	}
 	export("person_id,employment_id,given_name,family_name,unit,start_date\n1,E1,Given1,Family1,school,2020-01-01\n")
-	town.until("another one goes in", 20*time.Second, func() bool {
-		p, err := town.db.FindPerson(t.Context(), "1", "hr")
+	fixture.until("another one goes in", 20*time.Second, func() bool {
+		p, err := fixture.db.FindPerson(t.Context(), "1", "hr")
 		return err == nil && p.GivenName == "Given1"
 	})
 	stop()
@@ -341,32 +341,32 @@ func TestRefusedIsToldOnce(t *testing.T) {
 // TestARefusedPushIsToldThoughOthersCameAfterIt: what is pushed next is of
 // another person, and makes up for nothing.
 func TestARefusedPushIsToldThoughOthersCameAfterIt(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
 	text := configuration + fmt.Sprintf("hr: {sources: {idp: {scim: true}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	town.config = town.load()
-	im := hr.Importer{DB: town.db, Config: town.config, Now: time.Now, Actor: "behov"}
-	if err := im.Refuse(t.Context(), town.config.Sources["idp"], "SCIM", "0", errors.New("the user stays active")); err != nil {
+	fixture.config = fixture.load()
+	im := hr.Importer{DB: fixture.db, Config: fixture.config, Now: time.Now, Actor: "behov"}
+	if err := im.Refuse(t.Context(), fixture.config.Sources["idp"], "SCIM", "0", errors.New("the user stays active")); err != nil {
 		t.Fatal(err)
 	}
-	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
+	if err := fixture.db.Write(t.Context(), func(tx *store.Tx) error {
 		return tx.RecordImport(t.Context(), store.Import{ID: "next", Source: "idp", FileHash: "1", Status: store.ImportDone}, time.Time{}, time.Now())
 	}); err != nil {
 		t.Fatal(err)
 	}
-	stop := town.serve(nil)
+	stop := fixture.serve(nil)
 	defer stop()
-	town.until("the refusal is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: idp", ""); return mails > 0 })
+	fixture.until("the refusal is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: idp", ""); return mails > 0 })
 }
 
 // TestRowsLeftOutAreTold: an export of which most rows cannot be used takes
 // nobody's access and is held by nothing; somebody has to know that it does not
 // end anybody's either. A few bad rows are no alarm.
 func TestRowsLeftOutAreTold(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
 	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
 	export := func(wrong int) {
@@ -380,30 +380,30 @@ func TestRowsLeftOutAreTold(t *testing.T) {
 			}
 			fmt.Fprintf(&b, "%d,E%d,Given%d,Family%d,%s,2020-01-01\n", i, i, i, i, unit)
 		}
-		if err := os.WriteFile(filepath.Join(town.dir, "export.csv"), []byte(b.String()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "export.csv"), []byte(b.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	export(3)
-	town.config = town.load()
-	stop := town.serve(nil)
+	fixture.config = fixture.load()
+	stop := fixture.serve(nil)
 	in := func(bad int) func() bool {
 		return func() bool {
-			last, err := town.db.Imports(t.Context(), "hr", 1)
+			last, err := fixture.db.Imports(t.Context(), "hr", 1)
 			return err == nil && len(last) == 1 && last[0].Status == "done" && last[0].BadRows == bad
 		}
 	}
-	town.until("a few bad rows are left out", 20*time.Second, in(3))
-	town.drained("alert")
+	fixture.until("a few bad rows are left out", 20*time.Second, in(3))
+	fixture.drained("alert")
 	if mails, _ := p.got("left out", ""); mails != 0 {
 		t.Errorf("%d mails because of three rows", mails)
 	}
 	export(20)
-	town.until("all rows are left out", 20*time.Second, in(20))
-	town.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR rows left out: hr", ""); return mails == 1 })
+	fixture.until("all rows are left out", 20*time.Second, in(20))
+	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR rows left out: hr", ""); return mails == 1 })
 	stop()
 }
 

@@ -20,27 +20,27 @@ import (
 // beginning until the last of two targets has acknowledged the last change.
 // The targets are in memory and take next to nothing themselves.
 func BenchmarkEventToTargets(b *testing.B) {
-	b.Run("sqlite", func(b *testing.B) { benchEvents(b, newTown(b, "")) })
-	b.Run("postgres", func(b *testing.B) { benchEvents(b, newTown(b, testenv.StartPostgres(b).Database())) })
+	b.Run("sqlite", func(b *testing.B) { benchEvents(b, newFixture(b, "")) })
+	b.Run("postgres", func(b *testing.B) { benchEvents(b, newFixture(b, testenv.StartPostgres(b).Database())) })
 }
 
-func benchEvents(b *testing.B, town *town) {
+func benchEvents(b *testing.B, fixture *fixture) {
 	const everybody = 5000
 	var rows []string
 	for n := range everybody {
 		rows = append(rows, fmt.Sprint(n, " school"))
 	}
-	town.hr(rows...)
-	stop := town.serve(nil)
-	town.until("everybody is there", 5*time.Minute, func() bool {
-		one, two := town.targets["one"].count(), town.targets["two"].count()
+	fixture.hr(rows...)
+	stop := fixture.serve(nil)
+	fixture.until("everybody is there", 5*time.Minute, func() bool {
+		one, two := fixture.targets["one"].count(), fixture.targets["two"].count()
 		return one >= 3*everybody && two >= 2*everybody
 	})
 	ctx, cancel := context.WithCancel(b.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			if err := town.db.Write(ctx, func(tx *store.Tx) error {
+			if err := fixture.db.Write(ctx, func(tx *store.Tx) error {
 				tx.Enqueue(queue.Run{Because: "benchmark"})
 				return nil
 			}); err != nil && ctx.Err() == nil {
@@ -49,16 +49,16 @@ func benchEvents(b *testing.B, town *town) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
-	runs := strings.Count(town.log.String(), "msg=run ")
+	runs := strings.Count(fixture.log.String(), "msg=run ")
 	var took []time.Duration
 	for n := everybody; n < everybody+100 || b.Loop(); n++ {
 		began := time.Now()
-		town.hr(fmt.Sprint(n, " school"))
-		p, err := town.db.FindPerson(ctx, fmt.Sprint(n), "hr")
+		fixture.hr(fmt.Sprint(n, " school"))
+		p, err := fixture.db.FindPerson(ctx, fmt.Sprint(n), "hr")
 		if err != nil {
 			b.Fatal(err)
 		}
-		for !town.targets["one"].acknowledged(string(p.ID), connectors.AddMember, 2) || !town.targets["two"].acknowledged(string(p.ID), connectors.AddMember, 1) {
+		for !fixture.targets["one"].acknowledged(string(p.ID), connectors.AddMember, 2) || !fixture.targets["two"].acknowledged(string(p.ID), connectors.AddMember, 1) {
 			time.Sleep(time.Millisecond)
 			if time.Since(began) > 30*time.Second {
 				b.Fatal("not within half a minute")
@@ -66,7 +66,7 @@ func benchEvents(b *testing.B, town *town) {
 		}
 		took = append(took, time.Since(began))
 	}
-	runs = strings.Count(town.log.String(), "msg=run ") - runs
+	runs = strings.Count(fixture.log.String(), "msg=run ") - runs
 	cancel()
 	wg.Wait()
 	stop()

@@ -21,29 +21,29 @@ import (
 
 // TestAReplicaThatAppliesNothing leaves the work to the one that does.
 func TestAReplicaThatAppliesNothing(t *testing.T) {
-	town := newTown(t, testenv.StartPostgres(t).Database())
-	town.serve(func(s *service.Service) { s.Apply = false })
-	town.serve(nil)
+	fixture := newFixture(t, testenv.StartPostgres(t).Database())
+	fixture.serve(func(s *service.Service) { s.Apply = false })
+	fixture.serve(nil)
 	for i := range 10 {
-		town.hr(fmt.Sprintf("%d school", i))
+		fixture.hr(fmt.Sprintf("%d school", i))
 		time.Sleep(30 * time.Millisecond)
 	}
 	for i := range 10 {
-		town.until(fmt.Sprint(i, " is there"), 20*time.Second, func() bool { return town.has(fmt.Sprint(i), "one") != "" })
+		fixture.until(fmt.Sprint(i, " is there"), 20*time.Second, func() bool { return fixture.has(fmt.Sprint(i), "one") != "" })
 	}
 }
 
 // TestOneServesOnSQLite: a second one says so, and so does who would copy the
 // database away from under the first.
 func TestOneServesOnSQLite(t *testing.T) {
-	town := newTown(t, "")
-	stop := town.serve(nil)
-	second := &service.Service{DB: town.open(), Config: town.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	fixture := newFixture(t, "")
+	stop := fixture.serve(nil)
+	second := &service.Service{DB: fixture.open(), Config: fixture.config, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	if err := second.Run(t.Context()); !errors.Is(err, store.ErrServed) {
 		t.Errorf("a second one: %v", err)
 	}
 	stop()
-	town.serve(nil)
+	fixture.serve(nil)
 }
 
 // slow is a target that takes its time.
@@ -64,20 +64,20 @@ func (s slow) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, en
 
 // TestASlowTarget delays nobody who waits for another.
 func TestASlowTarget(t *testing.T) {
-	town := newTown(t, "")
-	town.serve(func(s *service.Service) {
+	fixture := newFixture(t, "")
+	fixture.serve(func(s *service.Service) {
 		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
-			return map[string]connectors.Connector{"one": slow{town.targets["one"], 3 * time.Second}, "two": town.targets["two"]}, nil
+			return map[string]connectors.Connector{"one": slow{fixture.targets["one"], 3 * time.Second}, "two": fixture.targets["two"]}, nil
 		}
 	})
 	const people = 30
 	for i := range people {
-		town.hr(fmt.Sprintf("%d school", i))
+		fixture.hr(fmt.Sprintf("%d school", i))
 	}
 	began := time.Now()
-	town.until("everybody is in the quick one", 60*time.Second, func() bool { return town.targets["two"].count() == 2*people })
+	fixture.until("everybody is in the quick one", 60*time.Second, func() bool { return fixture.targets["two"].count() == 2*people })
 	quick := time.Since(began)
-	town.until("everybody is in the slow one", 120*time.Second, func() bool { return town.targets["one"].count() == 3*people })
+	fixture.until("everybody is in the slow one", 120*time.Second, func() bool { return fixture.targets["one"].count() == 3*people })
 	t.Logf("the quick one after %s, the slow one after %s", quick, time.Since(began))
 	if slowly := time.Since(began); quick > slowly/2 {
 		t.Errorf("the quick one took %s, and the slow one %s", quick, slowly)
@@ -86,20 +86,20 @@ func TestASlowTarget(t *testing.T) {
 
 // TestEveryVersionInUseIsRecorded: also one that was in use before another.
 func TestEveryVersionInUseIsRecorded(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	var want []string
 	for _, n := range []string{"99", "98", "98", "99"} {
-		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(strings.Replace(configuration, "99", n, 1)), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(strings.Replace(configuration, "99", n, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		town.config = town.load()
-		if said := "configuration " + town.config.Digest(); len(want) == 0 || want[len(want)-1] != said {
+		fixture.config = fixture.load()
+		if said := "configuration " + fixture.config.Digest(); len(want) == 0 || want[len(want)-1] != said {
 			want = append(want, said)
 		}
-		town.serve(nil)()
+		fixture.serve(nil)()
 	}
 	var got []string
-	for r, err := range town.db.Records(t.Context(), store.Everyone()) {
+	for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

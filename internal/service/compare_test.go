@@ -23,32 +23,34 @@ func damaged(c *config.Config) *config.Config {
 // TestDifferenceFoundWhileServingHoldsThePeople: nothing of their access is
 // changed, until the two evaluators agree.
 func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		const has = "account staff"
 		// Nobody has everything, so that each gets something else.
 		text := strings.Replace(rules, `p, library, "true"`, `p, library, "r.sub.unit == 'library'"`, 1)
-		if err := os.WriteFile(filepath.Join(town.dir, "policy.csv"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "policy.csv"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		town.config = town.load()
-		town.hr("1 school", "2 library")
-		stop := town.serve(nil)
-		town.until("everybody is there", 20*time.Second, func() bool { return town.has("1", "one") == "account staff school" && town.has("2", "one") == has })
+		fixture.config = fixture.load()
+		fixture.hr("1 school", "2 library")
+		stop := fixture.serve(nil)
+		fixture.until("everybody is there", 20*time.Second, func() bool {
+			return fixture.has("1", "one") == "account staff school" && fixture.has("2", "one") == has
+		})
 		stop()
 
-		town.config = damaged(town.load())
-		digest := town.config.Rules.Digest
+		fixture.config = damaged(fixture.load())
+		digest := fixture.config.Rules.Digest
 		differences := func() int {
-			found, err := town.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
+			found, err := fixture.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
 			if err != nil {
 				t.Fatal(err)
 			}
 			return len(found)
 		}
 		var served *service.Service
-		stop = town.serve(func(s *service.Service) { served, s.CompareEvery, s.Apply = s, time.Second, false })
-		town.until("the differences are found", 20*time.Second, func() bool { return differences() == 4 })
-		found, err := town.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
+		stop = fixture.serve(func(s *service.Service) { served, s.CompareEvery, s.Apply = s, time.Second, false })
+		fixture.until("the differences are found", 20*time.Second, func() bool { return differences() == 4 })
+		found, err := fixture.db.EvaluatorDifferences(t.Context(), digest, store.Everyone())
 		if err != nil || found[0].Person == "" || !strings.Contains(found[0].Detail, "rule ") || !strings.Contains(found[0].Detail, string(found[0].Person)) {
 			t.Errorf("found %+v, %v", found, err)
 		}
@@ -57,46 +59,46 @@ func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 		if !strings.Contains(answer.Body.String(), "behov_evaluator_differences ") || strings.Contains(answer.Body.String(), "behov_evaluator_differences 0") {
 			t.Error("the metrics do not have it")
 		}
-		if !strings.Contains(town.log.String(), "the fast evaluator and Casbin do not agree") {
+		if !strings.Contains(fixture.log.String(), "the fast evaluator and Casbin do not agree") {
 			t.Error("the log does not have it")
 		}
 		stop()
 
-		stop = town.serve(func(s *service.Service) { s.CompareEvery = time.Second })
-		town.hr("2 school")
-		town.completed("people", 1)
-		if got := town.has("2", "one"); got != has {
+		stop = fixture.serve(func(s *service.Service) { s.CompareEvery = time.Second })
+		fixture.hr("2 school")
+		fixture.completed("people", 1)
+		if got := fixture.has("2", "one"); got != has {
 			t.Errorf("a person who is held has %s, not %s", got, has)
 		}
-		if n := strings.Count(town.log.String(), "entitlement=base:staff"); n > 4 {
+		if n := strings.Count(fixture.log.String(), "entitlement=base:staff"); n > 4 {
 			t.Errorf("the log says it %d times", n)
 		}
 		stop()
 
-		town.config = town.load()
-		stop = town.serve(func(s *service.Service) { s.CompareEvery = time.Second })
-		town.until("they agree again, and who has moved has what they need", 30*time.Second, func() bool { return differences() == 0 && town.has("2", "one") == "account staff school" })
+		fixture.config = fixture.load()
+		stop = fixture.serve(func(s *service.Service) { s.CompareEvery = time.Second })
+		fixture.until("they agree again, and who has moved has what they need", 30*time.Second, func() bool { return differences() == 0 && fixture.has("2", "one") == "account staff school" })
 		stop()
 	})
 }
 
 // TestRulesThatAreEvaluatedInTwoWaysAreRefused: the old version goes on.
 func TestRulesThatAreEvaluatedInTwoWaysAreRefused(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	var served *service.Service
 	again := make(chan os.Signal)
-	town.serve(func(s *service.Service) {
+	fixture.serve(func(s *service.Service) {
 		served, s.Again = s, again
-		s.Load = func() (*config.Config, error) { return damaged(town.load()), nil }
+		s.Load = func() (*config.Config, error) { return damaged(fixture.load()), nil }
 	})
-	if err := os.WriteFile(filepath.Join(town.dir, "policy.csv"), []byte(rules+"p, more, \"r.sub.unit == 'library'\", base:school, allow, also the library\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "policy.csv"), []byte(rules+"p, more, \"r.sub.unit == 'library'\", base:school, allow, also the library\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	again <- os.Interrupt
-	town.until("it is refused", 30*time.Second, func() bool { return served.Refused() != nil })
+	fixture.until("it is refused", 30*time.Second, func() bool { return served.Refused() != nil })
 	if text := served.Refused().Error(); !strings.Contains(text, "rule ") || !strings.Contains(text, "the fast evaluator") || !strings.Contains(text, "base:") {
 		t.Errorf("refused: %s", text)
 	}
-	town.hr("1 school")
-	town.until("the old rules go on", 20*time.Second, func() bool { return town.has("1", "one") == "account staff school" })
+	fixture.hr("1 school")
+	fixture.until("the old rules go on", 20*time.Second, func() bool { return fixture.has("1", "one") == "account staff school" })
 }

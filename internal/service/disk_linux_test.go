@@ -17,11 +17,11 @@ import (
 // is told, and when there is room again everything goes on.
 func TestADiskThatIsFull(t *testing.T) {
 	disk := testenv.SmallDisk(t, 8<<20)
-	town := newTown(t, "sqlite:"+filepath.Join(disk, "behov.db"))
+	fixture := newFixture(t, "sqlite:"+filepath.Join(disk, "behov.db"))
 	var served *service.Service
-	stop := town.serve(func(s *service.Service) { served = s })
-	town.hr("1 school", "2 school")
-	town.until("everybody is there", 20*time.Second, func() bool { return town.has("2", "two") == "account library" })
+	stop := fixture.serve(func(s *service.Service) { served = s })
+	fixture.hr("1 school", "2 school")
+	fixture.until("everybody is there", 20*time.Second, func() bool { return fixture.has("2", "two") == "account library" })
 
 	ballast := filepath.Join(disk, "ballast")
 	f, err := os.Create(ballast)
@@ -34,9 +34,9 @@ func TestADiskThatIsFull(t *testing.T) {
 		}
 	}
 	_ = f.Close()
-	source := town.config.Sources["hr"]
+	source := fixture.config.Sources["hr"]
 	source.Changes = true
-	im := hr.Importer{DB: served.DB, Config: town.config, Now: time.Now, Actor: "behov"}
+	im := hr.Importer{DB: served.DB, Config: fixture.config, Now: time.Now, Actor: "behov"}
 	// What fits into the room that is left goes in, and the rest does not.
 	header := "person_id,employment_id,given_name,family_name,unit,start_date\n"
 	refused := false
@@ -58,15 +58,15 @@ func TestADiskThatIsFull(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	town.hr("1 library", "3 school")
-	town.until("it is ready", 30*time.Second, func() bool { return served.Ready(t.Context()) == nil })
-	town.until("it goes on", 60*time.Second, func() bool {
-		return town.has("1", "one") == "account staff" && town.has("3", "one") == "account staff school"
+	fixture.hr("1 library", "3 school")
+	fixture.until("it is ready", 30*time.Second, func() bool { return served.Ready(t.Context()) == nil })
+	fixture.until("it goes on", 60*time.Second, func() bool {
+		return fixture.has("1", "one") == "account staff" && fixture.has("3", "one") == "account staff school"
 	})
-	town.until("nothing is left to do", 60*time.Second, func() bool {
-		heads, err := town.db.Sequences(context.Background())
-		return err == nil && heads.Audit > 0 && town.quiet()
+	fixture.until("nothing is left to do", 60*time.Second, func() bool {
+		heads, err := fixture.db.Sequences(context.Background())
+		return err == nil && heads.Audit > 0 && fixture.quiet()
 	})
 	stop()
-	town.whole()
+	fixture.whole()
 }

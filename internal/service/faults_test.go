@@ -36,28 +36,28 @@ type fault struct {
 	everywhere bool   // nothing goes on meanwhile
 }
 
-// remoteTown is a town whose target one is real and far away: around is how the
+// remoteFixture is an installation whose target one is real and far away: around is how the
 // service reaches it, straight how the test does.
-type remoteTown struct {
-	*town
+type remoteFixture struct {
+	*fixture
 	around, straight func() connectors.Connector
 }
 
-func newRemoteTown(t *testing.T, url, attributes string) *remoteTown {
+func newRemoteFixture(t *testing.T, url, attributes string) *remoteFixture {
 	t.Helper()
-	town := &remoteTown{town: newTown(t, url)}
+	fixture := &remoteFixture{fixture: newFixture(t, url)}
 	text := strings.Replace(configuration, "one: {", "one: {attributes: {"+attributes+"}, reconcile_every: 5s, ", 1)
-	if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	town.config = town.load()
-	return town
+	fixture.config = fixture.load()
+	return fixture
 }
 
-// newDirectoryTown's target is a directory behind a wire.
-func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *testenv.Wire) {
+// newDirectoryFixture's target is a directory behind a wire.
+func newDirectoryFixture(t *testing.T, url string) (*remoteFixture, *testenv.Slapd, *testenv.Wire) {
 	t.Helper()
-	town := newRemoteTown(t, url, `cn: "{{.GivenName}}", sn: "{{.FamilyName}}"`)
+	fixture := newRemoteFixture(t, url, `cn: "{{.GivenName}}", sn: "{{.FamilyName}}"`)
 	slapd := testenv.StartSlapd(t)
 	for _, name := range []string{"staff", "school"} {
 		dn := "cn=" + name + "," + slapd.GroupsDN
@@ -79,8 +79,8 @@ func newDirectoryTown(t *testing.T, url string) (*remoteTown, *testenv.Slapd, *t
 			return c
 		}
 	}
-	town.around, town.straight = reach("ldap://"+w.Address()), reach(slapd.URL)
-	return town, slapd, w
+	fixture.around, fixture.straight = reach("ldap://"+w.Address()), reach(slapd.URL)
+	return fixture, slapd, w
 }
 
 // front stands before an HTTP service, and answers in its place while answer is
@@ -108,10 +108,10 @@ func (f *front) answers(answer func(w http.ResponseWriter, pass http.Handler, r 
 	f.answer = answer
 }
 
-// newAppTown's target is a SCIM service behind a front.
-func newAppTown(t *testing.T) (*remoteTown, *front) {
+// newAppFixture's target is a SCIM service behind a front.
+func newAppFixture(t *testing.T) (*remoteFixture, *front) {
 	t.Helper()
-	town := newRemoteTown(t, "", `name.givenName: "{{.GivenName}}", name.familyName: "{{.FamilyName}}"`)
+	fixture := newRemoteFixture(t, "", `name.givenName: "{{.GivenName}}", name.familyName: "{{.FamilyName}}"`)
 	server := testenv.SCIMMY(t)
 	at, err := url.Parse(server.Service())
 	if err != nil {
@@ -142,32 +142,32 @@ func newAppTown(t *testing.T) (*remoteTown, *front) {
 			return c
 		}
 	}
-	town.around, town.straight = reach(web.URL+at.Path), reach(at.String())
-	return town, f
+	fixture.around, fixture.straight = reach(web.URL+at.Path), reach(at.String())
+	return fixture, f
 }
 
-func (town *remoteTown) serve(with func(*service.Service)) (stop func()) {
-	return town.town.serve(func(s *service.Service) {
+func (fixture *remoteFixture) serve(with func(*service.Service)) (stop func()) {
+	return fixture.fixture.serve(func(s *service.Service) {
 		if with != nil {
 			with(s)
 		}
 		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
-			return map[string]connectors.Connector{"one": town.around(), "two": town.targets["two"]}, nil
+			return map[string]connectors.Connector{"one": fixture.around(), "two": fixture.targets["two"]}, nil
 		}
 	})
 }
 
 // desired says whether the targets are as they should be, and the trail whole.
-func (town *remoteTown) desired(why *string) bool {
-	direct := town.straight()
+func (fixture *remoteFixture) desired(why *string) bool {
+	direct := fixture.straight()
 	defer func() { _ = direct.Close() }()
-	e := reconcile.Engine{DB: town.db, Config: town.config, Targets: map[string]connectors.Connector{"one": direct, "two": town.targets["two"]}, Now: time.Now, Actor: "test"}
+	e := reconcile.Engine{DB: fixture.db, Config: fixture.config, Targets: map[string]connectors.Connector{"one": direct, "two": fixture.targets["two"]}, Now: time.Now, Actor: "test"}
 	p, err := e.Plan(context.Background(), reconcile.Scope{})
 	if err != nil {
 		*why = err.Error()
 		return false
 	}
-	s, err := town.db.VerifyAudit(context.Background())
+	s, err := fixture.db.VerifyAudit(context.Background())
 	*why = fmt.Sprintf("steps %v, holds %v, parked %v, open %v, %v", p.Steps, p.Holds, p.Parked, s.OpenSteps, err)
 	unreadable := false
 	for _, f := range p.Findings {
@@ -179,34 +179,34 @@ func (town *remoteTown) desired(why *string) bool {
 // endure has people come, move and go before, during and after a fault. What
 // has nothing to do with the fault goes on meanwhile, and afterwards everything
 // is as if it had never been.
-func (town *remoteTown) endure(t *testing.T, f fault, n int) {
+func (fixture *remoteFixture) endure(t *testing.T, f fault, n int) {
 	t.Helper()
 	key := func(i int) string { return fmt.Sprint(100*n + i) }
 	var rows []string
 	for i := range 12 {
 		rows = append(rows, key(i)+" school")
 	}
-	town.hr(rows...)
+	fixture.hr(rows...)
 	why := ""
-	town.until("what was before "+f.name, 60*time.Second, func() bool { return town.desired(&why) })
-	said := len(town.log.String())
+	fixture.until("what was before "+f.name, 60*time.Second, func() bool { return fixture.desired(&why) })
+	said := len(fixture.log.String())
 	f.begin()
 	healed := sync.OnceFunc(f.end)
 	defer healed()
-	town.hr(key(0)+" library", key(1)+" school 2020-12-31", key(20)+" school", key(21)+" library")
+	fixture.hr(key(0)+" library", key(1)+" school 2020-12-31", key(20)+" school", key(21)+" library")
 	if f.says != "" {
 		if !f.everywhere {
-			town.until("the other target goes on", 30*time.Second, func() bool {
-				return town.has(key(20), "two") == "account library" && town.has(key(1), "two") == ""
+			fixture.until("the other target goes on", 30*time.Second, func() bool {
+				return fixture.has(key(20), "two") == "account library" && fixture.has(key(1), "two") == ""
 			})
 		}
-		town.until(fmt.Sprintf("the log says %q", f.says), 40*time.Second, func() bool { return strings.Contains(town.log.String()[said:], f.says) })
+		fixture.until(fmt.Sprintf("the log says %q", f.says), 40*time.Second, func() bool { return strings.Contains(fixture.log.String()[said:], f.says) })
 	} else {
 		time.Sleep(2 * time.Second)
 	}
 	healed()
-	town.hr(key(2)+" library", key(22)+" school")
-	for deadline := time.Now().Add(90 * time.Second); !town.desired(&why); time.Sleep(100 * time.Millisecond) {
+	fixture.hr(key(2)+" library", key(22)+" school")
+	for deadline := time.Now().Add(90 * time.Second); !fixture.desired(&why); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s: %s", f.name, why)
 		}
@@ -219,8 +219,8 @@ func TestATargetsFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs servers")
 	}
-	town, slapd, wire := newDirectoryTown(t, "")
-	stop := town.serve(nil)
+	fixture, slapd, wire := newDirectoryFixture(t, "")
+	stop := fixture.serve(nil)
 	thaw := func() {}
 	const silent = "target does not answer"
 	for n, f := range []fault{
@@ -238,7 +238,7 @@ func TestATargetsFaults(t *testing.T) {
 		{name: "a server that hangs", begin: func() { thaw = slapd.Freeze() }, end: func() { thaw() }, says: silent},
 	} {
 		began := time.Now()
-		town.endure(t, f, n+1)
+		fixture.endure(t, f, n+1)
 		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
 	}
 	stop()
@@ -249,8 +249,8 @@ func TestAServicesFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs servers")
 	}
-	town, front := newAppTown(t)
-	stop := town.serve(nil)
+	fixture, front := newAppFixture(t)
+	stop := fixture.serve(nil)
 	always := func(status int, kind, body string, headers ...string) func() {
 		return func() {
 			front.answers(func(w http.ResponseWriter, _ http.Handler, _ *http.Request) {
@@ -289,7 +289,7 @@ func TestAServicesFaults(t *testing.T) {
 		}, end: passes},
 	} {
 		began := time.Now()
-		town.endure(t, f, n+1)
+		fixture.endure(t, f, n+1)
 		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
 	}
 	stop()
@@ -304,10 +304,10 @@ func TestTheDatabasesFaults(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	direct := server.Database()
 	database := testenv.NewWire(t, server.Address())
-	town, _, _ := newDirectoryTown(t, direct)
-	town.url = strings.Replace(direct, server.Address(), database.Address(), 1)
+	fixture, _, _ := newDirectoryFixture(t, direct)
+	fixture.url = strings.Replace(direct, server.Address(), database.Address(), 1)
 	var served *service.Service
-	stop := town.serve(func(s *service.Service) { served = s })
+	stop := fixture.serve(func(s *service.Service) { served = s })
 	const broke = "the connection to the database broke"
 	for n, f := range []fault{
 		{name: "latency", begin: func() {
@@ -325,14 +325,14 @@ func TestTheDatabasesFaults(t *testing.T) {
 		{name: "a crash and a restart", begin: func() {
 			server.Crash()
 			server.Restart()
-			town.connectAgain()
+			fixture.connectAgain()
 		}, end: func() {}, says: broke},
 	} {
 		began := time.Now()
-		town.endure(t, f, n+1)
+		fixture.endure(t, f, n+1)
 		t.Logf("%s: %s", f.name, time.Since(began).Round(100*time.Millisecond))
 	}
-	town.jobsEnd(direct)
+	fixture.jobsEnd(direct)
 	stop()
 }
 
@@ -345,26 +345,26 @@ func TestTheDatabaseFailsOver(t *testing.T) {
 	first := testenv.StartPostgres(t)
 	standby := first.Standby()
 	either := first.Either(first.Database(), standby)
-	town, _, _ := newDirectoryTown(t, either)
+	fixture, _, _ := newDirectoryFixture(t, either)
 	var served *service.Service
-	stop := town.serve(func(s *service.Service) { served = s })
-	town.endure(t, fault{name: "a failover", begin: func() {
+	stop := fixture.serve(func(s *service.Service) { served = s })
+	fixture.endure(t, fault{name: "a failover", begin: func() {
 		first.Crash()
-		town.until("it says that it is not ready", 30*time.Second, func() bool { return served.Ready(t.Context()) != nil })
+		fixture.until("it says that it is not ready", 30*time.Second, func() bool { return served.Ready(t.Context()) != nil })
 		standby.Promote()
-		town.connectAgain()
+		fixture.connectAgain()
 	}, end: func() {}, says: "the connection to the database broke"}, 1)
-	town.jobsEnd(either)
+	fixture.jobsEnd(either)
 	stop()
 }
 
 // connectAgain waits until the test's own connections, which broke as well, are
 // whole.
-func (town *town) connectAgain() {
-	town.t.Helper()
+func (fixture *fixture) connectAgain() {
+	fixture.t.Helper()
 	whole := 0
-	town.until("the database is back", 60*time.Second, func() bool {
-		if _, err := town.db.Sequences(town.t.Context()); err != nil {
+	fixture.until("the database is back", 60*time.Second, func() bool {
+		if _, err := fixture.db.Sequences(fixture.t.Context()); err != nil {
 			whole = -1
 		}
 		whole++
@@ -374,8 +374,8 @@ func (town *town) connectAgain() {
 
 // jobsEnd waits until no job is taken for under way: River may have lost what
 // became of one, and then it is done again.
-func (town *town) jobsEnd(url string) {
-	t := town.t
+func (fixture *fixture) jobsEnd(url string) {
+	t := fixture.t
 	raw, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +383,7 @@ func (town *town) jobsEnd(url string) {
 	defer func() { _ = raw.Close() }()
 	began := time.Now()
 	running := 0
-	town.until("no job is taken for under way that nobody is at", 90*time.Second, func() bool {
+	fixture.until("no job is taken for under way that nobody is at", 90*time.Second, func() bool {
 		err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE state = 'running'`).Scan(&running)
 		return err == nil && running == 0
 	})

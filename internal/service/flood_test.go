@@ -68,12 +68,12 @@ func pushUsers(t *testing.T, address, token string, first, n int) (made, putOff 
 	return int(took.Load()), int(later.Load())
 }
 
-// serveSCIM serves the town with a source idp that is pushed to, and returns
+// serveSCIM serves the installation with a source idp that is pushed to, and returns
 // where.
-func serveSCIM(t *testing.T, town *town) (address string) {
+func serveSCIM(t *testing.T, fixture *fixture) (address string) {
 	t.Helper()
 	var served *service.Service
-	stop := town.serve(func(s *service.Service) {
+	stop := fixture.serve(func(s *service.Service) {
 		served = s
 		s.Listen = func(c *config.Config, im *hr.Importer) (http.Handler, error) {
 			return scimserver.New(im, c.Sources, scimserver.Host{Log: slog.New(slog.DiscardHandler)})
@@ -91,30 +91,30 @@ func serveSCIM(t *testing.T, town *town) (address string) {
 // taken gets as many accounts as the limit for creations says, and the rest
 // waits for a person.
 func TestAStolenTokenMakesFewAccounts(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		const loaded, pushed, limit = 50, 30, 10
 		text := strings.Replace(configuration, "one: {hold_above: {all: {number: 9999}}", fmt.Sprintf("one: {hold_above: {all: {number: 9999}, creations: {number: %d}}", limit), 1) + "hr: {precedence: {default: [hr, idp]}, sources: {idp: {scim: true}, hr: {}}}\n"
-		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		town.config = town.load()
+		fixture.config = fixture.load()
 		var rows []string
 		for n := range loaded {
 			rows = append(rows, fmt.Sprint(n+1, " school"))
 		}
-		town.hr(rows...)
-		token, _, err := makeToken(t.Context(), town.db, "stolen", "idp", time.Now(), time.Now().Add(time.Hour))
+		fixture.hr(rows...)
+		token, _, err := makeToken(t.Context(), fixture.db, "stolen", "idp", time.Now(), time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var ahead atomic.Int64
-		town.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-		address := serveSCIM(t, town)
-		town.until("everybody is there", 60*time.Second, func() bool { return town.quiet() })
+		fixture.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		address := serveSCIM(t, fixture)
+		fixture.until("everybody is there", 60*time.Second, func() bool { return fixture.quiet() })
 		// The first load ends within minutes, not when everybody is due for a look.
 		ahead.Store(int64(6 * time.Minute))
-		town.until("the first load is over", 60*time.Second, func() bool {
-			states, err := town.db.TargetStates(t.Context())
+		fixture.until("the first load is over", 60*time.Second, func() bool {
+			states, err := fixture.db.TargetStates(t.Context())
 			return err == nil && states["one"].Loaded()
 		})
 		if made, _ := pushUsers(t, address, token, 1000, pushed); made != pushed {
@@ -122,14 +122,14 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 		}
 		accounts := func() (n int) {
 			for i := range pushed {
-				if town.has(fmt.Sprint(1000+i), "one") != "" {
+				if fixture.has(fmt.Sprint(1000+i), "one") != "" {
 					n++
 				}
 			}
 			return n
 		}
 		held := func() int {
-			holds, err := town.db.Holds(t.Context())
+			holds, err := fixture.db.Holds(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,8 +141,8 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 			}
 			return open
 		}
-		town.until("what was pushed is in the targets, or held", 60*time.Second, func() bool { return town.quiet() && held() > 0 })
-		town.drained("people")
+		fixture.until("what was pushed is in the targets, or held", 60*time.Second, func() bool { return fixture.quiet() && held() > 0 })
+		fixture.drained("people")
 		if n := accounts(); n > limit || n == 0 {
 			t.Errorf("%d of %d pushed users have an account, with a limit of %d", n, pushed, limit)
 		}
@@ -154,24 +154,24 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 // with 429, those that are there are changed all the same, and an hour later
 // there is room again.
 func TestAPushSourceAddsFewPeople(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		text := configuration + "hr: {sources: {idp: {scim: true, new_people_per_hour: 7}}}\n"
-		if err := os.WriteFile(filepath.Join(town.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, "behov.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		town.config = town.load()
+		fixture.config = fixture.load()
 		var ahead atomic.Int64
-		town.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-		token, _, err := makeToken(t.Context(), town.db, "stolen", "idp", time.Now(), time.Now().Add(24*time.Hour))
+		fixture.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		token, _, err := makeToken(t.Context(), fixture.db, "stolen", "idp", time.Now(), time.Now().Add(24*time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
-		address := serveSCIM(t, town)
+		address := serveSCIM(t, fixture)
 		if made, putOff := pushUsers(t, address, token, 1000, 30); made != 7 || putOff != 23 {
 			t.Errorf("%d were made and %d put off", made, putOff)
 		}
 		// Deleted users are counted, too.
-		if _, err := testenv.Raw(t, town.url).ExecContext(t.Context(), `DELETE FROM scim_resource`); err != nil {
+		if _, err := testenv.Raw(t, fixture.url).ExecContext(t.Context(), `DELETE FROM scim_resource`); err != nil {
 			t.Fatal(err)
 		}
 		if made, _ := pushUsers(t, address, token, 3000, 5); made != 0 {

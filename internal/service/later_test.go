@@ -41,28 +41,28 @@ func (s stops) Apply(ctx context.Context, changes []connectors.Change) []connect
 // stopped answering in the middle of it, is done when it answers again, and not
 // when its schedule says so.
 func TestATargetStopsWhenADayBegins(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
-		midnight, err := time.ParseInLocation(time.DateOnly, "2026-03-30", town.config.Zone)
+	onBoth(t, func(t *testing.T, fixture *fixture) {
+		midnight, err := time.ParseInLocation(time.DateOnly, "2026-03-30", fixture.config.Zone)
 		if err != nil {
 			t.Fatal(err)
 		}
 		offset := time.Until(midnight.Add(-8 * time.Second))
-		town.now = func() time.Time { return time.Now().Add(offset) }
+		fixture.now = func() time.Time { return time.Now().Add(offset) }
 		var stopped atomic.Bool
 		var asked atomic.Int64
-		town.serve(func(s *service.Service) {
+		fixture.serve(func(s *service.Service) {
 			s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
-				return map[string]connectors.Connector{"one": stops{town.targets["one"], &stopped, &asked}, "two": town.targets["two"]}, nil
+				return map[string]connectors.Connector{"one": stops{fixture.targets["one"], &stopped, &asked}, "two": fixture.targets["two"]}, nil
 			}
 		})
-		town.hr("1 school 2026-03-29", "3 school")
-		town.until("everybody is there", 3*time.Second, func() bool { return town.has("1", "one") != "" && town.has("3", "one") != "" })
-		town.until("the first looks at everybody are over", 6*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
+		fixture.hr("1 school 2026-03-29", "3 school")
+		fixture.until("everybody is there", 3*time.Second, func() bool { return fixture.has("1", "one") != "" && fixture.has("3", "one") != "" })
+		fixture.until("the first looks at everybody are over", 6*time.Second, func() bool { return strings.Count(fixture.log.String(), "because=start") == 2 })
 		stopped.Store(true)
 		before := asked.Load()
-		town.until("the day's run has found out", 20*time.Second, func() bool { return asked.Load() > before && town.has("1", "two") == "" })
+		fixture.until("the day's run has found out", 20*time.Second, func() bool { return asked.Load() > before && fixture.has("1", "two") == "" })
 		stopped.Store(false)
-		town.until("who left is out", 25*time.Second, func() bool { return town.has("1", "one") == "" })
+		fixture.until("who left is out", 25*time.Second, func() bool { return fixture.has("1", "one") == "" })
 	})
 }
 
@@ -79,7 +79,7 @@ func (s lazy) Apply(ctx context.Context, changes []connectors.Change) []connecto
 func TestManyTargetsShareTheConnections(t *testing.T) {
 	const many = 32
 	server := testenv.StartPostgres(t)
-	town := newTown(t, server.Database())
+	fixture := newFixture(t, server.Database())
 	var targets, systems, policy strings.Builder
 	targets.WriteString("targets:\n")
 	systems.WriteString("systems:\n")
@@ -89,25 +89,25 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 		fmt.Fprintf(&policy, "p, r%d, true, s%d:e%d, allow, everybody\n", n, n, n)
 	}
 	for name, text := range map[string]string{"behov.yaml": targets.String(), "catalogue.yaml": systems.String(), "policy.csv": policy.String()} {
-		if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fixture.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	town.config = town.load()
+	fixture.config = fixture.load()
 	connected := map[string]connectors.Connector{}
-	for _, c := range town.config.Targets {
+	for _, c := range fixture.config.Targets {
 		m, err := memory.New(*c.Settings.(config.MemorySettings).Config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		connected[c.Name] = lazy{&target{Connector: m, done: map[string]int{}}}
 	}
-	town.serve(func(s *service.Service) {
+	fixture.serve(func(s *service.Service) {
 		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) { return connected, nil }
 	})
-	raw := testenv.Raw(t, town.url)
+	raw := testenv.Raw(t, fixture.url)
 	for n := range 60 {
-		town.hr(fmt.Sprintf("%d school", 2*n), fmt.Sprintf("%d school", 2*n+1))
+		fixture.hr(fmt.Sprintf("%d school", 2*n), fmt.Sprintf("%d school", 2*n+1))
 	}
 	most := 0
 	for range 100 {
@@ -119,7 +119,7 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Logf("at most %d connections", most)
-	if log := town.log.String(); strings.Contains(log, "SQLSTATE 53300") || most > 80 {
+	if log := fixture.log.String(); strings.Contains(log, "SQLSTATE 53300") || most > 80 {
 		t.Errorf("%d connections, of 100 that PostgreSQL has; refused %d times", most, strings.Count(log, "SQLSTATE 53300"))
 	}
 }
@@ -128,21 +128,21 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 // one of the processes. That the one which did so before died, and the clock went
 // back since, keeps nobody from taking that over.
 func TestADeadLeaderLeadsNobody(t *testing.T) {
-	town := newTown(t, "")
-	town.serve(nil)() // which leaves the tables as they are
-	raw := testenv.Raw(t, town.url)
+	fixture := newFixture(t, "")
+	fixture.serve(nil)() // which leaves the tables as they are
+	raw := testenv.Raw(t, fixture.url)
 	if _, err := raw.ExecContext(t.Context(), `INSERT INTO river_leader (elected_at, expires_at, leader_id, name) VALUES (datetime('now', '+1 hour'), datetime('now', '+1 hour', '+15 seconds'), 'behov-dead', 'default')`); err != nil {
 		t.Fatal(err)
 	}
-	town.serve(nil)
-	person := town.joins("1", "one")
-	if err := town.db.Write(t.Context(), func(tx *store.Tx) error {
+	fixture.serve(nil)
+	person := fixture.joins("1", "one")
+	if err := fixture.db.Write(t.Context(), func(tx *store.Tx) error {
 		tx.Enqueue(queue.People{People: []identity.PersonID{person}, Target: "two", After: 8 * time.Second})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	town.until("what was due later is done", 30*time.Second, func() bool {
+	fixture.until("what was due later is done", 30*time.Second, func() bool {
 		var n int
 		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'people' AND state <> 'completed'`).Scan(&n); err != nil {
 			t.Fatal(err)
@@ -154,12 +154,12 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 // TestWhoWasPutOffOftenIsLookedAtSoon: that a target was away, or another run at
 // somebody, is no failure, after which one waits longer each time.
 func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
-	town := newTown(t, "")
-	town.serve(nil)
-	person := town.joins("1", "two")
-	other := town.open()
+	fixture := newFixture(t, "")
+	fixture.serve(nil)
+	person := fixture.joins("1", "two")
+	other := fixture.open()
 	var busy *lock.Lock
-	town.until("another process is at 1", 10*time.Second, func() bool {
+	fixture.until("another process is at 1", 10*time.Second, func() bool {
 		var err error
 		busy, err = other.Locks().Try(t.Context(), fmt.Sprintf("touch %q %s", "two", person))
 		return err == nil
@@ -168,19 +168,19 @@ func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 	for range 9 {
 		job = job.In("two", 0)
 	}
-	if err := town.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(job); return nil }); err != nil {
+	if err := fixture.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(job); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	raw := testenv.Raw(t, town.url)
+	raw := testenv.Raw(t, fixture.url)
 	waiting := func(state string) (n int) {
 		if err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = 'people' AND state LIKE $1 AND state <> 'completed'`, state).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	town.until("it waits until the other one is done", 30*time.Second, func() bool { return waiting("scheduled") > 0 })
+	fixture.until("it waits until the other one is done", 30*time.Second, func() bool { return waiting("scheduled") > 0 })
 	busy.Unlock()
-	town.until("it is done", 10*time.Second, func() bool { return waiting("%") == 0 })
+	fixture.until("it is done", 10*time.Second, func() bool { return waiting("%") == 0 })
 }
 
 // stuck is a target that is read slowly.
@@ -201,27 +201,27 @@ func (s stuck) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.C
 // targets at once, which waits for the slowest, what somebody released in another
 // one goes through.
 func TestASlowTargetKeepsNoOtherFromARun(t *testing.T) {
-	town := newTown(t, "")
+	fixture := newFixture(t, "")
 	until := make(chan bool)
 	var slow atomic.Bool
-	town.serve(func(s *service.Service) {
+	fixture.serve(func(s *service.Service) {
 		s.Connect = func(*config.Config) (map[string]connectors.Connector, error) {
-			return map[string]connectors.Connector{"one": maybe{stuck{town.targets["one"], until}, &slow}, "two": town.targets["two"]}, nil
+			return map[string]connectors.Connector{"one": maybe{stuck{fixture.targets["one"], until}, &slow}, "two": fixture.targets["two"]}, nil
 		}
 	})
 	t.Cleanup(func() { close(until) })
-	town.until("the first looks at everybody are over", 10*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
+	fixture.until("the first looks at everybody are over", 10*time.Second, func() bool { return strings.Count(fixture.log.String(), "because=start") == 2 })
 	slow.Store(true)
 	enqueue := func(j queue.Job) {
 		t.Helper()
-		if err := town.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(j); return nil }); err != nil {
+		if err := fixture.db.Write(t.Context(), func(tx *store.Tx) error { tx.Enqueue(j); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	enqueue(queue.Run{Whole: true, Because: "due"})
-	town.until("the run is stuck in target one", 20*time.Second, func() bool { return town.countJobs("run", "running") > 0 })
+	fixture.until("the run is stuck in target one", 20*time.Second, func() bool { return fixture.countJobs("run", "running") > 0 })
 	enqueue(queue.Run{Target: "two", Because: "decision 1"})
-	town.until("two is looked at", 20*time.Second, func() bool { return strings.Contains(town.log.String(), `because="decision 1"`) })
+	fixture.until("two is looked at", 20*time.Second, func() bool { return strings.Contains(fixture.log.String(), `because="decision 1"`) })
 }
 
 // maybe is stuck when it is told to be.

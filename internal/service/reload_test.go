@@ -18,17 +18,17 @@ import (
 // TestNewRules: a new version is taken up while we serve, a broken one is
 // refused and the old one kept, and every version is recorded.
 func TestNewRules(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		var served *service.Service
 		again := make(chan os.Signal)
 		var panicking atomic.Bool
-		stop := town.serve(func(s *service.Service) {
+		stop := fixture.serve(func(s *service.Service) {
 			served, s.Again = s, again
 			s.Load = func() (*config.Config, error) {
 				if panicking.Load() {
 					panic("a defect")
 				}
-				c, problems := config.Load(town.dir)
+				c, problems := config.Load(fixture.dir)
 				if c == nil {
 					return nil, problems[0]
 				}
@@ -37,34 +37,34 @@ func TestNewRules(t *testing.T) {
 		})
 		write := func(name, text string) {
 			t.Helper()
-			if err := os.WriteFile(filepath.Join(town.dir, name), []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(fixture.dir, name), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		town.hr("1 school", "2 library")
-		town.until("everybody is there", 20*time.Second, func() bool { return town.has("2", "one") == "account staff" })
+		fixture.hr("1 school", "2 library")
+		fixture.until("everybody is there", 20*time.Second, func() bool { return fixture.has("2", "one") == "account staff" })
 
 		write("policy.csv", rules+"p, more, \"r.sub.unit == 'library'\", base:school, allow, also the library\n")
-		town.until("the new rule", 30*time.Second, func() bool { return town.has("2", "one") == "account staff school" })
+		fixture.until("the new rule", 30*time.Second, func() bool { return fixture.has("2", "one") == "account staff school" })
 
 		write("policy.csv", rules+"p, broken, \"r.sub.nothing == \", base:school, allow, oh\n")
 		again <- os.Interrupt
-		town.until("it is refused", 30*time.Second, func() bool { return served.Refused() != nil })
+		fixture.until("it is refused", 30*time.Second, func() bool { return served.Refused() != nil })
 		if !strings.Contains(served.Refused().Error(), "policy.csv:4") {
 			t.Errorf("refused: %v", served.Refused())
 		}
-		town.hr("3 library")
-		town.until("the old rules go on", 20*time.Second, func() bool { return town.has("3", "one") == "account staff school" })
+		fixture.hr("3 library")
+		fixture.until("the old rules go on", 20*time.Second, func() bool { return fixture.has("3", "one") == "account staff school" })
 
 		write("behov.yaml", configuration+"database: sqlite:elsewhere.db\n")
 		write("policy.csv", rules)
 		again <- os.Interrupt
-		town.until("another database is refused", 30*time.Second, func() bool {
+		fixture.until("another database is refused", 30*time.Second, func() bool {
 			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "the database or the key changed")
 		})
 		panicking.Store(true)
 		again <- os.Interrupt
-		town.until("one that panics is refused", 30*time.Second, func() bool {
+		fixture.until("one that panics is refused", 30*time.Second, func() bool {
 			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "a defect")
 		})
 		panicking.Store(false)
@@ -72,18 +72,18 @@ func TestNewRules(t *testing.T) {
 		write("behov.yaml", configuration)
 		write("policy.csv", rules+"p, deep, \""+strings.Repeat("(", 2<<20)+"true"+strings.Repeat(")", 2<<20)+"\", base:school, allow, deep\n")
 		again <- os.Interrupt
-		town.until("a deep condition is refused", 30*time.Second, func() bool {
+		fixture.until("a deep condition is refused", 30*time.Second, func() bool {
 			return served.Refused() != nil && strings.Contains(served.Refused().Error(), "split the rule")
 		})
-		town.hr("4 library")
-		town.until("the old rules go on still", 20*time.Second, func() bool { return town.has("4", "one") == "account staff school" })
+		fixture.hr("4 library")
+		fixture.until("the old rules go on still", 20*time.Second, func() bool { return fixture.has("4", "one") == "account staff school" })
 		write("policy.csv", rules)
-		town.until("the first rules", 30*time.Second, func() bool { return town.has("3", "one") == "account staff" && served.Refused() == nil })
+		fixture.until("the first rules", 30*time.Second, func() bool { return fixture.has("3", "one") == "account staff" && served.Refused() == nil })
 		stop()
-		town.config = town.load()
-		town.whole()
+		fixture.config = fixture.load()
+		fixture.whole()
 		versions := 0
-		for r, err := range town.db.Records(context.Background(), store.Everyone()) {
+		for r, err := range fixture.db.Records(context.Background(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,12 +30,12 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	const people = 400
-	town := newTown(t, "")
-	town.log.most = 1 << 18
+	fixture := newFixture(t, "")
+	fixture.log.most = 1 << 18
 	var offset atomic.Int64
-	stop := town.serve(func(s *service.Service) {
+	stop := fixture.serve(func(s *service.Service) {
 		s.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-		s.Log = slog.New(slog.NewTextHandler(town.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		s.Log = slog.New(slog.NewTextHandler(fixture.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	r := rand.New(rand.NewPCG(7, 7))
 	working := map[int]bool{}
@@ -59,20 +59,20 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		away := days%5 == 4
-		town.targets["one"].is(away)
-		town.hr(rows...)
+		fixture.targets["one"].is(away)
+		fixture.hr(rows...)
 		if away {
 			time.Sleep(100 * time.Millisecond)
-			town.targets["one"].is(false)
+			fixture.targets["one"].is(false)
 		}
-		town.until(fmt.Sprint("the end of day ", days), 60*time.Second, town.quiet)
+		fixture.until(fmt.Sprint("the end of day ", days), 60*time.Second, fixture.quiet)
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		samples = append(samples, sample{m.HeapAlloc, runtime.NumGoroutine()})
 	}
 	stop()
-	town.whole()
+	fixture.whole()
 	third := len(samples) / 3
 	if third == 0 {
 		t.Fatalf("%d days are too few", days)

@@ -15,10 +15,10 @@ import (
 func TestTrace(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	otel.SetTracerProvider(trace.NewTracerProvider(trace.WithSyncer(spans)))
-	town := newTown(t, "")
-	stop := town.serve(nil)
-	town.until("the first looks at everybody are over", 20*time.Second, func() bool { return strings.Count(town.log.String(), "because=start") == 2 })
-	town.until("their spans are", 20*time.Second, func() bool {
+	fixture := newFixture(t, "")
+	stop := fixture.serve(nil)
+	fixture.until("the first looks at everybody are over", 20*time.Second, func() bool { return strings.Count(fixture.log.String(), "because=start") == 2 })
+	fixture.until("their spans are", 20*time.Second, func() bool {
 		n := 0
 		for _, s := range spans.GetSpans() {
 			if s.Name == "job run" {
@@ -28,9 +28,9 @@ func TestTrace(t *testing.T) {
 		return n >= 3 // one for each target, and one that made these
 	})
 	spans.Reset()
-	town.hr("1 school")
-	town.until("the person is there", 20*time.Second, func() bool {
-		return town.has("1", "one") == "account staff school" && town.has("1", "two") == "account library"
+	fixture.hr("1 school")
+	fixture.until("the person is there", 20*time.Second, func() bool {
+		return fixture.has("1", "one") == "account staff school" && fixture.has("1", "two") == "account library"
 	})
 	stop()
 	all := map[string]tracetest.SpanStub{}

@@ -13,21 +13,21 @@ import (
 // tables that nobody here knows). This one goes on, and also when it is started
 // again.
 func TestALaterVersionBeside(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
-		stop := town.serve(nil)
+	onBoth(t, func(t *testing.T, fixture *fixture) {
+		stop := fixture.serve(nil)
 		lives := func(what, key string) {
 			t.Helper()
-			town.hr(key+" school", key+"0 library")
-			town.until(what+": two come", 20*time.Second, func() bool {
-				return town.has(key, "one") == "account staff school" && town.has(key+"0", "two") == "account library"
+			fixture.hr(key+" school", key+"0 library")
+			fixture.until(what+": two come", 20*time.Second, func() bool {
+				return fixture.has(key, "one") == "account staff school" && fixture.has(key+"0", "two") == "account library"
 			})
-			town.hr(key+" library", key+"0 library 2020-12-31")
-			town.until(what+": one moves, and one leaves", 20*time.Second, func() bool {
-				return town.has(key, "one") == "account staff" && town.has(key+"0", "two") == ""
+			fixture.hr(key+" library", key+"0 library 2020-12-31")
+			fixture.until(what+": one moves, and one leaves", 20*time.Second, func() bool {
+				return fixture.has(key, "one") == "account staff" && fixture.has(key+"0", "two") == ""
 			})
 		}
 		lives("before", "1")
-		raw := testenv.Raw(t, town.url)
+		raw := testenv.Raw(t, fixture.url)
 		for _, table := range store.CopiedTables() {
 			if _, err := raw.ExecContext(t.Context(), `ALTER TABLE `+table+` ADD COLUMN of_a_later_version TEXT NOT NULL DEFAULT ''`); err != nil {
 				t.Fatal(err)
@@ -40,9 +40,9 @@ func TestALaterVersionBeside(t *testing.T) {
 		}
 		lives("afterwards", "2")
 		stop()
-		stop = town.serve(nil)
+		stop = fixture.serve(nil)
 		lives("started again", "3")
 		stop()
-		town.whole()
+		fixture.whole()
 	})
 }

@@ -12,12 +12,12 @@ import (
 // TestTheProgramIsInTheTrail: which program served stands in the audit trail,
 // once for as long as it is the same.
 func TestTheProgramIsInTheTrail(t *testing.T) {
-	onBoth(t, func(t *testing.T, town *town) {
+	onBoth(t, func(t *testing.T, fixture *fixture) {
 		for range 2 {
-			town.serve(nil)()
+			fixture.serve(nil)()
 		}
 		var reasons []string
-		for r, err := range town.db.Records(t.Context(), store.Everyone()) {
+		for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -192,21 +192,21 @@ p, secret, "r.sub.job_code == 'S'", base:secret, allow, secret
 p, library, "r.sub.job_code != 'BOSS'", lib:library, allow, everybody reads
 `
 
-type house struct {
+type fixture struct {
 	t        *testing.T
 	e        *reconcile.Engine
 	one, two *scripted
 }
 
-func newHouse(t *testing.T) *house { return newHouseWith(t, configuration) }
+func newFixture(t *testing.T) *fixture { return newFixtureWith(t, configuration) }
 
-func newHouseWith(t *testing.T, configuration string) *house {
+func newFixtureWith(t *testing.T, configuration string) *fixture {
 	t.Helper()
-	return newHouseOf(t, map[string]string{"behov.yaml": configuration})
+	return newFixtureOf(t, map[string]string{"behov.yaml": configuration})
 }
 
-// newHouseOf has these files instead of the usual ones.
-func newHouseOf(t *testing.T, files map[string]string) *house {
+// newFixtureOf has these files instead of the usual ones.
+func newFixtureOf(t *testing.T, files map[string]string) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	key, err := seal.NewMaster()
@@ -237,7 +237,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	h := &house{t: t}
+	h := &fixture{t: t}
 	for _, target := range c.Targets {
 		m, err := memory.New(*target.Settings.(config.MemorySettings).Config)
 		if err != nil {
@@ -255,7 +255,7 @@ func newHouseOf(t *testing.T, files map[string]string) *house {
 }
 
 // hire imports an export; each row is "key unit job", or "key unit job end".
-func (h *house) hire(rows ...string) {
+func (h *fixture) hire(rows ...string) {
 	h.t.Helper()
 	var text strings.Builder
 	for _, row := range rows {
@@ -265,11 +265,11 @@ func (h *house) hire(rows ...string) {
 	h.export("person_id,employment_id,given_name,family_name,email,unit,job_code,start_date,end_date\n" + text.String())
 }
 
-// decider is an administrator whom no rule of the house gives anything, from a source
+// decider is an administrator whom no rule of the fixture gives anything, from a source
 // of their own.
-func (h *house) decider() rights.Subject { return h.deciderCalled("boss") }
+func (h *fixture) decider() rights.Subject { return h.deciderCalled("boss") }
 
-func (h *house) deciderCalled(key string) rights.Subject {
+func (h *fixture) deciderCalled(key string) rights.Subject {
 	h.t.Helper()
 	p, known, err := h.e.DB.PersonByKey(h.t.Context(), identity.SourceKey{Source: "office", Key: key})
 	if err == nil && !known {
@@ -296,7 +296,7 @@ func by(p identity.PersonID) rights.Subject {
 
 // export imports a whole export. What is held of it as its cell is empty and was not
 // before, such as the end of a person who comes back, is released.
-func (h *house) export(text string) {
+func (h *fixture) export(text string) {
 	h.t.Helper()
 	r := h.deliver(text)
 	if releaseEmptied(h.t, h.e, r) {
@@ -324,7 +324,7 @@ func releaseEmptied(t *testing.T, e *reconcile.Engine, r *hr.Report) bool {
 	return true
 }
 
-func (h *house) deliver(text string) *hr.Report {
+func (h *fixture) deliver(text string) *hr.Report {
 	h.t.Helper()
 	im := hr.Importer{DB: h.e.DB, Config: h.e.Config, Now: time.Now, Actor: "behov"}
 	im.Now = h.e.Now
@@ -340,7 +340,7 @@ func (h *house) deliver(text string) *hr.Report {
 	return r
 }
 
-func (h *house) run() *execute.Result {
+func (h *fixture) run() *execute.Result {
 	h.t.Helper()
 	r, err := h.e.Run(h.t.Context(), reconcile.Scope{})
 	if err != nil {
@@ -350,7 +350,7 @@ func (h *house) run() *execute.Result {
 }
 
 // settledRun is run for when everything is to go well.
-func (h *house) settledRun() *execute.Result {
+func (h *fixture) settledRun() *execute.Result {
 	h.t.Helper()
 	r := h.run()
 	if err := r.Err(); err != nil {
@@ -361,7 +361,7 @@ func (h *house) settledRun() *execute.Result {
 
 // has says which of a person's accesses the trail says are there, and holds
 // that against the targets.
-func (h *house) has(key string) string {
+func (h *fixture) has(key string) string {
 	h.t.Helper()
 	p, err := h.e.DB.FindPerson(h.t.Context(), key, "hr")
 	if err != nil {
@@ -403,7 +403,7 @@ func (h *house) has(key string) string {
 
 const everything = "one/account one/base:school one/base:staff two/account two/lib:library"
 
-func records(t *testing.T, h *house) []audit.Record {
+func records(t *testing.T, h *fixture) []audit.Record {
 	t.Helper()
 	var all []audit.Record
 	for r, err := range h.e.DB.Records(t.Context(), store.Everyone()) {
