@@ -50,7 +50,7 @@ people with protected identity.
 			if person != "" {
 				of = store.Only(person)
 			}
-			for r, err := range i.db.Records(ctx, of) {
+			for r, err := range i.db.AuditRecords(ctx, of) {
 				if err != nil {
 					return err
 				}
@@ -59,7 +59,7 @@ people with protected identity.
 				}
 				var opened []byte
 				if !n.protected(identity.PersonID(r.Person)) {
-					if opened, err = i.db.OpenPayload(ctx, r); err != nil {
+					if opened, err = i.db.DecryptPayload(ctx, r); err != nil {
 						return err
 					}
 				}

@@ -94,7 +94,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 			for n := range rows {
 				decided[n] = rows[n].Decision
 			}
-			if err := i.db.OpenReasons(ctx, decided...); err != nil {
+			if err := i.db.DecryptReasons(ctx, decided...); err != nil {
 				return err
 			}
 			if a.json {

@@ -38,7 +38,7 @@ func TestSteps(t *testing.T) {
 	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	for key, state := range map[string]store.StepState{"aa11": store.Parked, "bb22": store.Trying} {
 		if err := db.Write(t.Context(), func(tx *store.Tx) error {
-			f, err := tx.RecordStepFailure(t.Context(), store.FailingStep{Key: key, Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
+			f, err := tx.NextStepFailure(t.Context(), store.FailingStep{Key: key, Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
 			f.State = state
 			return errors.Join(err, tx.PutFailingStep(t.Context(), f, at.Add(time.Hour)))
 		}); err != nil {

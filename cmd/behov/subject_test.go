@@ -16,7 +16,7 @@ import (
 func (h *household) trail() []audit.Record {
 	h.t.Helper()
 	var all []audit.Record
-	for r, err := range openStore(h.t, h.dir).Records(h.t.Context(), store.Everyone()) {
+	for r, err := range openStore(h.t, h.dir).AuditRecords(h.t.Context(), store.Everyone()) {
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func TestRetire(t *testing.T) {
 		t.Error("access in a retired target is known until it was retired, and no longer")
 	}
 	ended := slices.Collect(func(yield func(audit.Record) bool) {
-		for r := range db.Records(t.Context(), store.Only(person.ID)) {
+		for r := range db.AuditRecords(t.Context(), store.Only(person.ID)) {
 			if r.Action == audit.StepEnded && r.Step == step.ID && !yield(r) {
 				return
 			}

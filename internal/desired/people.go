@@ -45,7 +45,7 @@ func (d *People) Person(id identity.PersonID) (identity.Person, bool) {
 	return d.All[i], true
 }
 
-// Place returns where a person stands in All.
+// Place returns the index of a person in All, and whether the person is there.
 func (d *People) Place(id identity.PersonID) (int, bool) {
 	return slices.BinarySearchFunc(d.All, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
 }

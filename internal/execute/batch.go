@@ -222,7 +222,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				continue
 			}
 			if CreatesAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
-				var taken *store.NameTakenError
+				var taken *store.AccountNameTakenError
 				err := tx.ReserveName(ctx, a.step.Target, a.change.Account.Name, a.step.Person)
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
@@ -254,7 +254,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 	}
 	for _, a := range attempts {
 		if left := r.deferredWhy[a.step.Person]; left != "" {
-			r.report(a.step, Deferred, left)
+			r.report(a.step, LeftToOtherRun, left)
 		} else if why[a.id] != "" {
 			r.report(a.step, notTried, why[a.id])
 		}

@@ -84,7 +84,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
 	}
 	outcome, detail := outcomeOf(res)
-	f, err := tx.RecordStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: a.step.Person, Body: string(body), Outcome: outcome, Detail: detail}, at)
+	f, err := tx.NextStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: a.step.Person, Body: string(body), Outcome: outcome, Detail: detail}, at)
 	if err != nil {
 		return at, err
 	}

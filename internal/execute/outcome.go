@@ -95,7 +95,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 	for i, a := range attempts {
 		outcome, detail := outcomeOf(results[i])
 		if ended[i] {
-			outcome, detail = Deferred, "another run found out what became of it"
+			outcome, detail = LeftToOtherRun, "another run found out what became of it"
 		}
 		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
 			r.done[a.step.ID] = true
@@ -130,7 +130,7 @@ func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts 
 func done(outcome string) bool { return outcome == audit.Applied || outcome == audit.AlreadyApplied }
 
 // LimitWindow is for how long what people lost in a target, or what was changed, counts
-// against its limits: people who go one at a time go as well.
+// against its limits, so that many small runs cannot bypass a limit.
 const LimitWindow = time.Hour
 
 // recordLimitUsage notes what of a batch counts against the target's limits.

@@ -16,8 +16,8 @@ const (
 	InEngine    Blame = "behov itself is defective, please report it"
 )
 
-// Recover calls f and returns a panic in it as an error: a defect in the work on
-// one target must not end the process, and the work on the others with it.
+// Recover calls f and returns a panic in it as an error, so that a defect in the work on
+// one target does not stop the others.
 func Recover(in Blame, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -142,7 +142,7 @@ func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overla
 	}
 	for _, s := range steps {
 		if r.deferredWhy[s.Person] != "" {
-			r.report(s, Deferred, r.deferredWhy[s.Person])
+			r.report(s, LeftToOtherRun, r.deferredWhy[s.Person])
 			continue
 		}
 		a, why := r.prepare(s)

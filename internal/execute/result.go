@@ -17,10 +17,10 @@ import (
 const (
 	notTried = "not-tried"
 	unknown  = "unknown"
-	// Deferred: something was recorded about the person after the plan was read, or
+	// LeftToOtherRun: something was recorded about the person after the plan was read, or
 	// another run holds the lock of their account. That run, or the job that came with
 	// the record, does the work.
-	Deferred = "left-to-another-run"
+	LeftToOtherRun = "left-to-another-run"
 )
 
 const (
@@ -55,7 +55,7 @@ type Result struct {
 	done             map[string]bool           // by step
 }
 
-// StepResult is a step that was not done, or not as quietly as it should.
+// StepResult is a step that was not done, or was done with a note.
 type StepResult struct {
 	Step    plan.Step `json:"step"`
 	Outcome string    `json:"outcome"`
@@ -79,7 +79,7 @@ func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	r.OutcomesByTarget[s.Target][outcome]++
 	done := outcome == audit.Applied || outcome == audit.AlreadyApplied
 	switch {
-	case outcome == Deferred:
+	case outcome == LeftToOtherRun:
 	case !done:
 		r.NotDone = append(r.NotDone, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	case detail != "":

@@ -361,7 +361,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	var last audit.Record
-	for r, err := range o.g.DB.Records(t.Context(), store.Only(d.Person)) {
+	for r, err := range o.g.DB.AuditRecords(t.Context(), store.Only(d.Person)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 	if strings.Contains(last.Reason+string(last.Payload), "Familystaff") {
 		t.Errorf("the reason is in clear: %s %s", last.Reason, last.Payload)
 	}
-	if text, err := o.g.DB.OpenPayload(t.Context(), last); err != nil || !strings.Contains(string(text), "badge of Given Familystaff") {
+	if text, err := o.g.DB.DecryptPayload(t.Context(), last); err != nil || !strings.Contains(string(text), "badge of Given Familystaff") {
 		t.Errorf("%s, %v", text, err)
 	}
 	read, err := o.g.DB.Decision(t.Context(), d.Seq)

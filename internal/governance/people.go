@@ -67,7 +67,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	if err != nil {
 		return store.Decision{}, err
 	}
-	before, err := g.DB.PersonDecisions(ctx, kind, store.Only(p.ID))
+	before, err := g.DB.NewestDecisionPerPerson(ctx, kind, store.Only(p.ID))
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -76,7 +76,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	case lift && !holds:
 		return store.Decision{}, fmt.Errorf("there is no %s of this person to lift", kind)
 	case !lift && holds:
-		return before[0], errors.Join(g.DB.OpenReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
+		return before[0], errors.Join(g.DB.DecryptReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
 	case lift:
 		verdict = store.Lift
 	}
@@ -116,7 +116,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 				return err
 			}
 		}
-		if err := tx.SetMerged(ctx, from.ID, into.ID); err != nil {
+		if err := tx.SetMergedInto(ctx, from.ID, into.ID); err != nil {
 			return err
 		}
 		var err error
@@ -162,7 +162,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 			if err := g.addSplitPerson(ctx, tx, p, key, other); err != nil {
 				return err
 			}
-		} else if err := tx.SetMerged(ctx, other, ""); err != nil {
+		} else if err := tx.SetMergedInto(ctx, other, ""); err != nil {
 			return err
 		}
 		if err := tx.MoveRecord(ctx, g.Config.Precedence, key, p.ID, other); err != nil {
@@ -183,7 +183,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 
 // addSplitPerson adds the person to whom a split record goes.
 func (g *Governance) addSplitPerson(ctx context.Context, tx *store.Tx, p identity.Person, key identity.SourceKey, id identity.PersonID) error {
-	records, err := tx.Records(ctx, p.ID)
+	records, err := tx.HRRecords(ctx, p.ID)
 	if err != nil {
 		return err
 	}

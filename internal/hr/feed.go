@@ -62,7 +62,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	if f.token, err = config.Resolve(im.Config.Dir, source.HTTP.Token); err != nil {
 		return fail(fmt.Errorf("http.token: %w", err))
 	}
-	if f.before, err = im.DB.Position(ctx, source.Name); err != nil {
+	if f.before, err = im.DB.SourceCursor(ctx, source.Name); err != nil {
 		return nil, err
 	}
 	changed, err := f.read(ctx)

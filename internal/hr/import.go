@@ -346,7 +346,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		if r.report.EndingsHeld != nil {
 			r.Position.ETag = "" // after a release, they are read again
 		}
-		if err := tx.SetPosition(ctx, r.Source.Name, *r.Position, r.now); err != nil {
+		if err := tx.SetSourceCursor(ctx, r.Source.Name, *r.Position, r.now); err != nil {
 			return err
 		}
 	}

@@ -90,7 +90,7 @@ func TestHighWaterMarkIsNeverInfinite(t *testing.T) {
 	s.Changes = true
 	s.SQL = &config.View{Database: "sqlite:" + file, Query: "SELECT person_id, employment_id, given_name, family_name, start_date, CASE person_id WHEN 2 THEN 9e999 ELSE changed_at END AS mark FROM staff WHERE changed_at >= :high_water", HighWater: "mark", Start: "0"}
 	f.pulled(s, 1)
-	if p, err := f.db.Position(t.Context(), "hr"); err != nil || p.Position != "2" {
+	if p, err := f.db.SourceCursor(t.Context(), "hr"); err != nil || p.Position != "2" {
 		t.Errorf("position %+v, %v", p, err)
 	}
 }

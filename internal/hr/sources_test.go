@@ -607,7 +607,7 @@ func TestViewIsRead(t *testing.T) {
 		if f.pulled(s, 1); f.state() != "1 Åsa E1 library; 2 Bo E3 library; 3 Cia E4 school" {
 			t.Errorf("changes: %s", f.state())
 		}
-		if p, err := f.db.Position(t.Context(), "hr"); err != nil || p.Position != "3" {
+		if p, err := f.db.SourceCursor(t.Context(), "hr"); err != nil || p.Position != "3" {
 			t.Errorf("position %+v, %v", p, err)
 		}
 		s.SQL.Query = "DELETE FROM staff WHERE changed_at >= CAST(:high_water AS BIGINT)"

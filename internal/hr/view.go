@@ -25,7 +25,7 @@ import (
 // largest value that it saw; rows with exactly that value are read again, as
 // there may be more of them now, and change nothing.
 func (im *Importer) pullView(ctx context.Context, source config.Source) ([]*Report, error) {
-	before, err := im.DB.Position(ctx, source.Name)
+	before, err := im.DB.SourceCursor(ctx, source.Name)
 	if err != nil {
 		return nil, err
 	}

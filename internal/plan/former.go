@@ -62,7 +62,7 @@ func (t *Target) Has(person identity.PersonID, accountID string, e policy.Entitl
 }
 
 // Moved reports whether a person to whom behov gave the entitlement is in its group of
-// today, and in no former group for it; a person without an account is.
+// today, and in no former group for it; true for a person without an account.
 func (t *Target) Moved(person identity.PersonID, e policy.Entitlement, catalogue []policy.Entitlement) bool {
 	for _, a := range t.Accounts(person) {
 		if !t.InGroup(person, a.ID, e) || len(t.toLeave(person, a.ID, e.ID, catalogue, nil)) > 0 {

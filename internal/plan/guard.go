@@ -86,7 +86,7 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 }
 
 // deferred reports whether the step waits for a decision, whatever the limits.
-func (b *builder) deferred(s Step) bool { return b.decided(s).Verdict == Deferred }
+func (b *builder) deferred(s Step) bool { return b.decided(s).Verdict == StaysHeld }
 
 // neverWithoutDecision reports whether the step is one that is never done without a decision.
 func (b *builder) neverWithoutDecision(s Step) bool {

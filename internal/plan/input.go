@@ -45,7 +45,7 @@ type Person struct {
 	// runs; empty when one does.
 	NoEntitlementReason string
 	// SuspendedReason names the decision by which nothing of the person may be used,
-	// from now on and whatever the limits; Closed says why else no account of
+	// from now on and whatever the limits; DisabledReason says why else no account of
 	// the person may be used, though they need what they have. Either leaves
 	// memberships as they are. Empty when they may.
 	SuspendedReason, DisabledReason string
@@ -111,7 +111,7 @@ const (
 // Target is a target as observed, with what we know of it.
 type Target struct {
 	Name string
-	// Observed is nil when the target could not be read; Unread says why.
+	// Observed is nil when the target could not be read; ReadError says why.
 	Observed  *Observed
 	ReadError string
 	// Bound notes whose account is whose.
@@ -148,8 +148,8 @@ type Target struct {
 	// Decided are the steps that a person released or rejected, by Step.Digest.
 	Decided map[string]Decided
 	// Located are accounts that behov knows, by ID, that a complete snapshot does
-	// not show and that the target has outside of its scope. Sought: all accounts
-	// that are known and not shown were looked for in the whole target.
+	// not show and that the target has outside of its scope. Searched is set when
+	// all accounts that are known and not shown were looked for in the whole target.
 	Located  map[string]connectors.Location
 	Searched bool
 	// MFA is true on the target that says who is enrolled: a grant that
@@ -206,7 +206,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	Release  Verdict = "release"  // it goes through
-	Reject   Verdict = "reject"   // it is not done
-	Deferred Verdict = "deferred" // it was rejected before, or others of its hold were released and it was not: it stays held
+	Release   Verdict = "release"  // it goes through
+	Reject    Verdict = "reject"   // it is not done
+	StaysHeld Verdict = "deferred" // it was rejected before, or others of its hold were released and it was not: it stays held
 )

@@ -29,7 +29,7 @@ var Kinds = []Kind{KindDisables, KindRemovals, KindEnables, KindCreations, KindR
 
 // Limit says how many people of a target may be concerned by steps of one
 // kind, within a run and the hour before it, until a person has to release
-// them. Where both a number and a share are set the smaller one counts.
+// them. The zero value allows no one. Where both a number and a share are set the smaller one counts.
 type Limit struct {
 	// People is a number of people; negative when none is set.
 	People int
@@ -52,7 +52,7 @@ const leastDefault = 5
 //	disables, enables, renames     17      77      223
 //	removals, creations            34     154      447
 //	changes                        69     309      894
-//	grants                      no limit: what is held keeps from others what they need
+//	grants                      no limit: a hold would delay access that people need
 func DefaultLimit(kind Kind) Limit {
 	scale := 1.0
 	switch kind {

@@ -134,7 +134,9 @@ func PhaseOf(op connectors.Op) Phase {
 
 // Step is one change to one target, with its reason.
 type Step struct {
-	ID     string            `json:"id"` // the same for the same change in every plan
+	// ID names the change without its values, the same in every plan; Key has the values
+	// too, and Digest the account.
+	ID     string            `json:"id"`
 	Target string            `json:"target"`
 	Person identity.PersonID `json:"person"`
 	Op     connectors.Op     `json:"op"`

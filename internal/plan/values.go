@@ -43,8 +43,8 @@ func (t *Target) canonical(attribute string, values []string) []string {
 	return connectors.MatchExact.Canonical(people)
 }
 
-// Referred is how a reference to a person's account stands among values: the
-// account may not be there yet.
+// Referred returns the placeholder for a reference to a person's account, which may not be
+// there yet.
 func Referred(person identity.PersonID) string { return "person:" + string(person) }
 
 // referring is an account whose references are compared when it is known who

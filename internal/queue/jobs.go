@@ -88,11 +88,11 @@ type Run struct {
 	// Whole reads all targets together and changes nothing in them: only then it shows
 	// who has moved, and who has no account anywhere.
 	Whole bool `json:"whole,omitempty"`
-	// Because makes jobs for the same reason one.
+	// Because is why; of waiting jobs that differ in nothing one is kept.
 	Because string `json:"because"`
 	// Day, when set, is the day on which it was due: a process whose clock is behind
-	// waits. Last is when a run was that had to be followed by another then, as
-	// store.TargetState.ReadUS: a run since then has done the job.
+	// waits. Last is when the run began that made this one due, as
+	// store.TargetState.ReadUS: a later run has done the job.
 	Day  identity.Date `json:"day,omitempty"`
 	Last int64         `json:"last,omitempty"`
 	// Events and Decisions, when set, are what it is about: a run that knew of

@@ -651,7 +651,7 @@ func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				decisions, err := h.e.DB.PersonDecisions(t.Context(), store.SuspensionDecision, store.Only(p.ID))
+				decisions, err := h.e.DB.NewestDecisionPerPerson(t.Context(), store.SuspensionDecision, store.Only(p.ID))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -267,7 +267,7 @@ func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
 		}
 	}
 	recorded := 0
-	for record, err := range r.DB.Records(t.Context(), store.Everyone()) {
+	for record, err := range r.DB.AuditRecords(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

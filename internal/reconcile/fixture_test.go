@@ -406,7 +406,7 @@ const everything = "one/account one/base:school one/base:staff two/account two/l
 func records(t *testing.T, h *fixture) []audit.Record {
 	t.Helper()
 	var all []audit.Record
-	for r, err := range h.e.DB.Records(t.Context(), store.Everyone()) {
+	for r, err := range h.e.DB.AuditRecords(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func PasswordSink(target string, to config.FirstPassword) connectors.PasswordSin
 
 // CheckFirstPassword says why first passwords cannot be handed over: the directory
 // cannot be written to, or others can read it, or the program is not there.
-// Without this, it would show when an account has been made.
+// Call it early: otherwise the error comes after an account was created.
 func CheckFirstPassword(to config.FirstPassword) error {
 	switch {
 	case to.Directory != "":

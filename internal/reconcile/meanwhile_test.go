@@ -181,7 +181,7 @@ func TestStepsAreDecidedOnBesideARun(t *testing.T) {
 	}
 	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	h.beside(func(tx *store.Tx) error {
-		f, err := tx.RecordStepFailure(context.Background(), failing[1], time.Now())
+		f, err := tx.NextStepFailure(context.Background(), failing[1], time.Now())
 		return errors.Join(err, tx.PutFailingStep(context.Background(), f, time.Now()))
 	}, func(tx *store.Tx) error {
 		tx.Audit(audit.Record{At: time.Now(), Actor: "behov", Action: audit.StepEnded})

@@ -147,7 +147,7 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.R
 			}
 			// A job that asks whether the work was done must learn that it was not.
 			missed := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name])
-			if n := r.OutcomesByTarget[t.Name][execute.Deferred]; n > 0 {
+			if n := r.OutcomesByTarget[t.Name][execute.LeftToOtherRun]; n > 0 {
 				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
 			}
 			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.sequences); err != nil {
@@ -203,7 +203,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 	}
 	for _, t := range w.targets {
 		for person, name := range w.freshNames[t.Name] {
-			if err := tx.RegisterName(ctx, t.Name, name, person); err != nil {
+			if err := tx.RegisterNameIfFree(ctx, t.Name, name, person); err != nil {
 				return err
 			}
 		}
@@ -242,7 +242,7 @@ func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]stri
 	current := map[string]bool{}
 	for _, t := range w.targets {
 		for _, d := range t.Decided {
-			current[d.Hold] = current[d.Hold] || d.Verdict != plan.Deferred
+			current[d.Hold] = current[d.Hold] || d.Verdict != plan.StaysHeld
 		}
 	}
 	for _, h := range p.Holds {
@@ -330,7 +330,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if known[k] {
 			continue
 		}
-		if err := tx.SetWaiting(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
+		if err := tx.AddGatedGrant(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
 			return err
 		}
 		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: string(k.person), Entitlement: k.entitlement, Reason: g.Reason})
@@ -340,7 +340,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if waits[k] || !w.showsEntitlement(&e.Config.Rules.Catalogue, g.Person, policy.EntitlementID(g.Entitlement)) {
 			continue
 		}
-		if err := tx.ClearWaiting(ctx, k.person, k.entitlement); err != nil {
+		if err := tx.RemoveGatedGrant(ctx, k.person, k.entitlement); err != nil {
 			return err
 		}
 		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: string(k.person), Entitlement: k.entitlement, Reason: "it no longer waits"})

@@ -18,7 +18,7 @@ import (
 func (h *fixture) outcomes(target string) (intended int, ended map[string]int) {
 	h.t.Helper()
 	ended = map[string]int{}
-	for r, err := range h.e.DB.Records(h.t.Context(), store.Everyone()) {
+	for r, err := range h.e.DB.AuditRecords(h.t.Context(), store.Everyone()) {
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -368,25 +368,25 @@ func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identit
 		if f.Verdicts == nil {
 			f.Verdicts = map[policy.EntitlementID]policy.Verdict{}
 		}
-		f.Verdicts[policy.EntitlementID(d.Entitlement)] = VerdictOf(d)
+		f.Verdicts[policy.EntitlementID(d.Entitlement)] = verdictOf(d)
 		facts[id] = f
 	}
 	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
-		decisions, err := db.PersonDecisions(ctx, kind, of)
+		decisions, err := db.NewestDecisionPerPerson(ctx, kind, of)
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range decisions {
 			f := facts[d.Person]
-			ApplyDecision(&f, d)
+			applyDecision(&f, d)
 			facts[d.Person] = f
 		}
 	}
 	return facts, nil
 }
 
-// ApplyDecision adds to the facts what a decision about a person as a whole says.
-func ApplyDecision(f *policy.Facts, d store.Decision) {
+// applyDecision adds to the facts what a decision about a person as a whole says.
+func applyDecision(f *policy.Facts, d store.Decision) {
 	if d.Verdict == store.Lift {
 		return
 	}
@@ -399,8 +399,8 @@ func ApplyDecision(f *policy.Facts, d store.Decision) {
 	}
 }
 
-// VerdictOf says what a review decision means to policy.
-func VerdictOf(d store.Decision) policy.Verdict {
+// verdictOf says what a review decision means to policy.
+func verdictOf(d store.Decision) policy.Verdict {
 	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: decisionText(d)}
 }
 

@@ -1,6 +1,6 @@
 // Package reconcile is the loop: it reads people, decisions and targets, decides what
-// everyone needs, plans, guards, applies and records. Open this package first: Engine.Run
-// and carryOut are the whole of behov on one screen.
+// everyone needs, plans, guards, applies and records. Open this package first, at
+// Engine.Run: with carryOut below it, it is the whole loop on one screen.
 //
 // It must never change a target before the step and its reason are committed, and never
 // take anything away on the strength of an incomplete read.
@@ -46,7 +46,7 @@ type Engine struct {
 
 // Scope says what a run covers.
 type Scope struct {
-	// AsOf is the date of a preview; the zero date is today.
+	// AsOf is the date of a preview; the zero date is today. Run refuses another date.
 	AsOf identity.Date
 	// Person, when set, is the one person whose part of the plan is carried out. The
 	// limits are those of the whole plan.
@@ -63,6 +63,9 @@ type Scope struct {
 func (e *Engine) Run(ctx context.Context, s Scope) (*execute.Result, error) {
 	ctx, span := tracer.Start(ctx, "run", trace.WithAttributes(attribute.StringSlice("behov.targets", s.Targets)))
 	defer span.End()
+	if s.AsOf != "" {
+		return nil, errors.New("a plan for another day than today can be looked at, and not carried out")
+	}
 	if s.Saved != nil {
 		if err := s.Saved.Verify(); err != nil {
 			return nil, err

@@ -14,8 +14,8 @@ import (
 // sampled is how many people SamplePeople returns at most.
 const sampled = 200
 
-// SamplePeople streams a sample of the people, those recorded in every year among
-// them: always the same people of the same installation.
+// SamplePeople streams up to 200 people, chosen by a hash of the ID: always the same people
+// of the same installation, recorded in any year.
 func SamplePeople(ctx context.Context, db *store.DB) iter.Seq2[identity.Person, error] {
 	return func(yield func(identity.Person, error) bool) {
 		ids, err := db.PersonIDs(ctx)

@@ -165,3 +165,12 @@ func TestASavedPlanIsCarriedOutWithoutAProof(t *testing.T) {
 		t.Errorf("%v, 1 has %q", err, h.has("1"))
 	}
 }
+
+// TestARunForAnotherDayIsRefused: what a person will need is shown and not done.
+func TestARunForAnotherDayIsRefused(t *testing.T) {
+	h := newFixture(t)
+	h.hire("1 library T")
+	if _, err := h.e.Run(t.Context(), reconcile.Scope{AsOf: "2031-01-01"}); err == nil || h.one.calls > 0 {
+		t.Errorf("%v, %d calls", err, h.one.calls)
+	}
+}

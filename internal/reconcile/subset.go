@@ -26,8 +26,8 @@ type TargetResult struct {
 }
 
 // ReconcilePeople brings the access of some people to the desired state, in the named
-// targets or, with nil, in all. It reads nothing that is not about them, and runs each
-// target by itself. What only a look at everyone can decide it leaves to Run, and says so
+// targets or, with nil, in all. It reads what is about them and the people they sponsor, and runs
+// each target by itself. What only a look at everyone can decide it leaves to Run, and says so
 // in the plan: what is over a limit, and whose an existing account is.
 func (e *Engine) ReconcilePeople(ctx context.Context, people []identity.PersonID, targets []string) ([]TargetResult, error) {
 	done, err := e.ReconcilePeopleStream(ctx, people, 0, targets)
@@ -321,11 +321,12 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 	return err
 }
 
-// owners returns whose some accounts are, or, of many, whose any are.
+// owners returns the people whose accounts the given ones are; for many accounts, those of
+// all accounts.
 func (e *Engine) owners(ctx context.Context, target string, accounts []string) (map[identity.PersonID]string, error) {
 	const many = 1000
 	if len(accounts) > many {
 		return e.DB.Accounts(ctx, target, store.Everyone())
 	}
-	return e.DB.AccountOwners(ctx, target, accounts)
+	return e.DB.AccountsByNativeID(ctx, target, accounts)
 }

@@ -138,7 +138,7 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []di
 	switch _, err := u.im.Deliver(r.Context(), delivery); {
 	case errors.Is(err, store.ErrKeyTaken):
 		return uniquenessError("externalId")
-	case errors.Is(err, store.ErrNameTaken):
+	case errors.Is(err, store.ErrUserNameTaken):
 		return uniquenessError("userName")
 	case errors.Is(err, errRefused):
 		return invalid(first(problemText(export), "the user could not be taken"))

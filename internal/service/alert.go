@@ -48,7 +48,7 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 	defer done()
 	c := g.config.Alerts
 	if job.Channel == "" {
-		told, err := s.DB.AlertSent(ctx, job.About, job.Subject)
+		told, err := s.DB.LastAlertAt(ctx, job.About, job.Subject)
 		if err != nil {
 			return err
 		}

@@ -225,7 +225,7 @@ func TestParkedIsTold(t *testing.T) {
 		}
 		for n := range 2 {
 			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
-			f, err := tx.RecordStepFailure(context.Background(), f, time.Now())
+			f, err := tx.NextStepFailure(context.Background(), f, time.Now())
 			if err != nil {
 				return err
 			}
@@ -319,7 +319,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	fixture.completed("pull", 3) // more, each of which reads the same file
 	fixture.drained("alert")
 	refused := 0
-	for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
+	for r, err := range fixture.db.AuditRecords(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

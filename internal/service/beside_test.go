@@ -99,7 +99,7 @@ func TestEveryVersionInUseIsRecorded(t *testing.T) {
 		fixture.serve(nil)()
 	}
 	var got []string
-	for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
+	for r, err := range fixture.db.AuditRecords(t.Context(), store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,7 +83,7 @@ func TestNewRules(t *testing.T) {
 		fixture.config = fixture.load()
 		fixture.whole()
 		versions := 0
-		for r, err := range fixture.db.Records(context.Background(), store.Everyone()) {
+		for r, err := range fixture.db.AuditRecords(context.Background(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -52,7 +52,7 @@ func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]queu
 			continue
 		}
 		subject := t.ID + " " + stage
-		told, err := s.DB.AlertSent(ctx, queue.TokenExpiring, subject)
+		told, err := s.DB.LastAlertAt(ctx, queue.TokenExpiring, subject)
 		if err != nil {
 			return nil, err
 		}

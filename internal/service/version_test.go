@@ -17,7 +17,7 @@ func TestTheProgramIsInTheTrail(t *testing.T) {
 			fixture.serve(nil)()
 		}
 		var reasons []string
-		for r, err := range fixture.db.Records(t.Context(), store.Everyone()) {
+		for r, err := range fixture.db.AuditRecords(t.Context(), store.Everyone()) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/behov/behov/internal/queue"
 )
 
-// AlertSent returns when an alert was last sent; the zero time for never.
-func (db *DB) AlertSent(ctx context.Context, about queue.About, subject string) (time.Time, error) {
+// LastAlertAt returns when an alert was last sent; the zero time for never.
+func (db *DB) LastAlertAt(ctx context.Context, about queue.About, subject string) (time.Time, error) {
 	var us int64
 	err := db.read.GetContext(ctx, &us, `SELECT at_us FROM alert_sent WHERE about = $1 AND subject = $2`, about, subject)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -214,8 +214,8 @@ func (r recordRow) record() audit.Record {
 	}
 }
 
-// Records streams the trail in its order, all of it or what is about some people.
-func (db *DB) Records(ctx context.Context, of PersonSet) iter.Seq2[audit.Record, error] {
+// AuditRecords streams the trail in its order, all of it or what is about some people.
+func (db *DB) AuditRecords(ctx context.Context, of PersonSet) iter.Seq2[audit.Record, error] {
 	return records(ctx, db.read, of)
 }
 
@@ -358,7 +358,7 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 
 // VerifyAudit checks the chain, that the stored intervals are those the
 // records give, and that the decisions in force are those that were recorded:
-// who takes a decision away, or puts one in, gives or takes access.
+// a deleted or an inserted decision would change access.
 func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	// One reading transaction, so that what is written meanwhile is no error.
 	tx, err := db.read.BeginTxx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: db.snapshotIsolation()})
@@ -433,9 +433,9 @@ func (db *DB) snapshotIsolation() sql.IsolationLevel {
 	return sql.LevelDefault
 }
 
-// OpenPayload returns a record's payload with what is sealed in it opened. It
+// DecryptPayload returns a record's payload with what is sealed in it opened. It
 // is nil when the person's key was destroyed.
-func (db *DB) OpenPayload(ctx context.Context, r audit.Record) ([]byte, error) {
+func (db *DB) DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error) {
 	var p sealedPayload
 	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
 		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is

@@ -38,7 +38,7 @@ const (
 	ProtectionDecision DecisionKind = "protection"
 	// LegalHoldDecision keeps whatever would be deleted: "hold" or "lift".
 	LegalHoldDecision DecisionKind = "legal-hold"
-	// MainDecision says which employment, the subject, speaks for a person:
+	// MainDecision makes an employment, the subject, the main one of a person:
 	// "main" or "lift".
 	MainDecision DecisionKind = "main-employment"
 	// StepDecision is about a failing step, the subject is its key: "retry" or
@@ -76,24 +76,24 @@ const (
 	Revoke  Verdict = "revoke"
 	Release Verdict = "release"
 	Reject  Verdict = "reject"
-	// Deferred are steps of a hold of which others were released.
-	Deferred Verdict = "deferred"
-	Join     Verdict = "join"
-	Split    Verdict = "split"
-	Merge    Verdict = "merge"
-	Apart    Verdict = "apart"
-	Suspend  Verdict = "suspend"
-	Protect  Verdict = "protect"
-	Retain   Verdict = "hold"
-	Main     Verdict = "main"
-	Lift     Verdict = "lift"
-	Erase    Verdict = "erase"
-	Retry    Verdict = "retry"
-	GiveUp   Verdict = "give-up"
-	Pause    Verdict = "pause"
-	Resume   Verdict = "resume"
-	Retire   Verdict = "retire"
-	// Propose is what waits for another person, who releases a hold.
+	// StaysHeld are steps of a hold of which others were released.
+	StaysHeld Verdict = "deferred"
+	Join      Verdict = "join"
+	Split     Verdict = "split"
+	Merge     Verdict = "merge"
+	Apart     Verdict = "apart"
+	Suspend   Verdict = "suspend"
+	Protect   Verdict = "protect"
+	Retain    Verdict = "hold"
+	Main      Verdict = "main"
+	Lift      Verdict = "lift"
+	Erase     Verdict = "erase"
+	Retry     Verdict = "retry"
+	GiveUp    Verdict = "give-up"
+	Pause     Verdict = "pause"
+	Resume    Verdict = "resume"
+	Retire    Verdict = "retire"
+	// Propose needs the approval of a second person, who releases a hold.
 	Propose  Verdict = "propose"
 	Bind     Verdict = "bind"
 	Issue    Verdict = "issue"
@@ -108,12 +108,12 @@ type Decision struct {
 	Seq         int64             `db:"seq" json:"seq"`
 	Kind        DecisionKind      `db:"kind" json:"kind"`
 	Verdict     Verdict           `db:"verdict" json:"verdict"`
-	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // on review decisions
+	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // empty for what is about no person
 	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
-	Subject     string            `db:"subject" json:"subject"`                   // the hold's digest, or the review item
+	Subject     string            `db:"subject" json:"subject"`                   // see DecisionKind
 	Maker       string            `db:"maker" json:"maker"`                       // as audit.Record.Actor
 	Authority   string            `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
-	// Reason is empty on decisions about a person that were read: DB.OpenReasons
+	// Reason is empty on decisions about a person that were read: DB.DecryptReasons
 	// opens what is sealed.
 	Reason    string `db:"reason" json:"reason"`
 	Sealed    []byte `db:"reason_sealed" json:"-"`
@@ -213,9 +213,9 @@ func (d Decision) record() (audit.Record, error) {
 	return r, nil
 }
 
-// OpenReasons opens the reasons of decisions, in their place. Those about people
+// DecryptReasons opens the reasons of decisions, in their place. Those about people
 // who are erased stay empty.
-func (db *DB) OpenReasons(ctx context.Context, decisions ...*Decision) error {
+func (db *DB) DecryptReasons(ctx context.Context, decisions ...*Decision) error {
 	var people []identity.PersonID
 	for _, d := range decisions {
 		if d != nil && d.Sealed != nil {
@@ -250,7 +250,7 @@ func (db *DB) Decision(ctx context.Context, seq int64) (Decision, error) {
 	if err := db.read.GetContext(ctx, &d, `SELECT `+columns[Decision]("")+` FROM decision WHERE seq = $1`, seq); err != nil {
 		return d, fmt.Errorf("decision %d: %w", seq, err)
 	}
-	return d, db.OpenReasons(ctx, &d)
+	return d, db.DecryptReasons(ctx, &d)
 }
 
 // DecisionsBySeq returns the decisions with these numbers, their reasons opened.
@@ -268,7 +268,7 @@ func (db *DB) DecisionsBySeq(ctx context.Context, numbers []int64) ([]Decision, 
 	for i := range all {
 		opened[i] = &all[i]
 	}
-	return all, db.OpenReasons(ctx, opened...)
+	return all, db.DecryptReasons(ctx, opened...)
 }
 
 // CurrentDecisionsBy returns the decisions about people that a person made and that
@@ -296,9 +296,10 @@ func (db *DB) ReviewDecisions(ctx context.Context, of PersonSet) ([]Decision, er
 	return all, nil
 }
 
-// PersonDecisions returns the newest decision of a kind that is about a person
-// as a whole, for each of the people.
-func (db *DB) PersonDecisions(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
+// NewestDecisionPerPerson returns the newest decision of a kind about each of the people.
+// It is for kinds whose decisions are about a person as a whole: of decisions with a
+// subject it returns one only.
+func (db *DB) NewestDecisionPerPerson(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
 	var all []Decision
 	where, args := of.condition(db.read, "person_id", []any{string(kind)})
 	err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND `+where+`

@@ -16,7 +16,7 @@ import (
 // The subject is the source and the keyed hash of what it calls the person.
 const ReadmissionDecision DecisionKind = "readmission"
 
-// Readmit is its verdict.
+// Readmit is the verdict of a ReadmissionDecision.
 const Readmit Verdict = "readmit"
 
 // ErasedRecord is what is kept of the record of an erased person.
@@ -37,7 +37,7 @@ func (tx *Tx) hashErasedKey(key identity.SourceKey) ([]byte, error) {
 // noteErased keeps the records of a person who is about to be erased, as keyed
 // hashes: a later export must not bring the person back.
 func (tx *Tx) noteErased(ctx context.Context, person identity.PersonID, at time.Time) error {
-	records, err := tx.Records(ctx, person)
+	records, err := tx.HRRecords(ctx, person)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (tx *Tx) Erased(ctx context.Context, many bool) (*ErasedIndex, error) {
 }
 
 // Find returns the erased record that a source's key, or else the national
-// identity number, is of; peopleByKey says which. A key under which there is another
+// identity number, is of; byKey reports which. A key under which there is another
 // number now was given to another person.
 func (e *ErasedIndex) Find(ctx context.Context, key identity.SourceKey, number string) (r ErasedRecord, byKey, found bool, err error) {
 	if e.none {

@@ -107,10 +107,10 @@ func (tx *Tx) PutFailingStep(ctx context.Context, f FailingStep, next time.Time)
 	return nil
 }
 
-// RecordStepFailure counts one more failure at an instant and returns the failing step; a
-// new one is in state Trying. A decision on it at the same time comes before or after,
+// NextStepFailure returns the failing step with one more failure at an instant, a new one in
+// state Trying, and locks it. Nothing is stored until PutFailingStep. A decision on it at the same time comes before or after,
 // never between.
-func (tx *Tx) RecordStepFailure(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
+func (tx *Tx) NextStepFailure(ctx context.Context, f FailingStep, at time.Time) (FailingStep, error) {
 	var before FailingStep
 	err := tx.tx.GetContext(ctx, &before, `UPDATE failing_step SET tries = tries WHERE key = $1 RETURNING `+columns[FailingStep](""), f.Key)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -39,8 +39,8 @@ func (tx *Tx) HoldRecord(ctx context.Context, h HeldRecord, at time.Time) error 
 	return nil
 }
 
-// HeldRecords returns who gets nothing until a person decides, sorted: among
-// some people, or all with nil.
+// HeldRecords returns the held records of people, who get nothing until a person decides,
+// sorted.
 func (db *DB) HeldRecords(ctx context.Context, of PersonSet) ([]HeldRecord, error) {
 	return heldRecords(ctx, db.read, of)
 }

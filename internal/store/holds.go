@@ -21,10 +21,10 @@ type HoldKind string
 const (
 	PlanHold   HoldKind = "plan"
 	ImportHold HoldKind = "hr-import"
-	// EndingsHold is of the endings of an import that went in otherwise.
+	// EndingsHold holds a part of an import, such as the endings; the rest went in.
 	EndingsHold HoldKind = "hr-endings"
-	// StartHold is of a start that changes of a source move into the future while
-	// the employment runs.
+	// StartHold holds a change that moves the start of a running employment into the
+	// future.
 	StartHold HoldKind = "hr-start"
 	// BindHold and ErasureHold are of what one person proposed and another has to
 	// let through. The subject is the target, and the person.
@@ -74,7 +74,8 @@ func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Reco
 	return r
 }
 
-// RaiseHold records a hold of steps, with its audit record, unless it is known.
+// RaiseHold records a hold, with its steps and its audit record. One that is known is
+// current again, and gets no record. Of the plan's holds no one is recorded as the cause.
 func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err

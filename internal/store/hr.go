@@ -207,7 +207,7 @@ func (tx *Tx) SetRowHashes(ctx context.Context, source string, hashes map[string
 	return nil
 }
 
-// HashRow returns a keyed hash of what a source says.
+// HashRow returns a keyed hash of the text of a source's rows.
 func (db *DB) HashRow(text string) ([]byte, error) { return db.master.Hash("employment.said", text) }
 
 // PersonByKey returns the person with a source's key, with each source's record of them;
@@ -230,7 +230,7 @@ func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (id
 	if err != nil || len(people) == 0 {
 		return identity.Person{}, false, err
 	}
-	people[0].Keys, err = tx.Records(ctx, people[0].ID)
+	people[0].Keys, err = tx.HRRecords(ctx, people[0].ID)
 	return people[0], err == nil, err
 }
 
@@ -324,9 +324,9 @@ type Position struct {
 	ETag     string `db:"etag"`
 }
 
-// Position returns how far a source has been read; the zero value when it
+// SourceCursor returns how far a source has been read; the zero value when it
 // never was.
-func (db *DB) Position(ctx context.Context, source string) (Position, error) {
+func (db *DB) SourceCursor(ctx context.Context, source string) (Position, error) {
 	var p Position
 	err := db.read.GetContext(ctx, &p, `SELECT position, etag FROM hr_position WHERE source = $1`, source)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -338,9 +338,9 @@ func (db *DB) Position(ctx context.Context, source string) (Position, error) {
 	return p, nil
 }
 
-// SetPosition notes how far a source has been read, in the transaction that
+// SetSourceCursor notes how far a source has been read, in the transaction that
 // records what was read.
-func (tx *Tx) SetPosition(ctx context.Context, source string, p Position, at time.Time) error {
+func (tx *Tx) SetSourceCursor(ctx context.Context, source string, p Position, at time.Time) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO hr_position (source, position, etag, moved_us) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (source) DO UPDATE SET position = excluded.position, etag = excluded.etag, moved_us = excluded.moved_us`,
 		source, p.Position, p.ETag, micros(at)); err != nil {

@@ -258,7 +258,7 @@ func TestKnownNationalIDs(t *testing.T) {
 		write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(t.Context(), "import", nil, events) })
 		var known map[string]bool
 		write(t, db, func(tx *store.Tx) (err error) {
-			if err := tx.SetMerged(t.Context(), events[1].Person, events[0].Person); err != nil {
+			if err := tx.SetMergedInto(t.Context(), events[1].Person, events[0].Person); err != nil {
 				return err
 			}
 			known, err = tx.KnownNationalIDs(t.Context(), []string{"", "197001010019", "198001010017", "199001010015", "no number"})

@@ -14,9 +14,8 @@ func (db *DB) Locks() *lock.Locks { return db.locks }
 // ErrServed is returned when a behov serve has the database to itself.
 var ErrServed = errors.New("a behov serve already works on this SQLite database; stop it first")
 
-// LockService takes what one service at a time has on a SQLite database, or returns
-// ErrServed. On PostgreSQL any number may serve, and it takes nothing that
-// another could want.
+// LockService takes the lock of the one service that may run on a SQLite database, or
+// returns ErrServed. On PostgreSQL, where any number may serve, it takes no name.
 func (db *DB) LockService(ctx context.Context) (*lock.Lock, error) {
 	if db.postgres {
 		return db.locks.Try(ctx)

@@ -281,7 +281,7 @@ var eventRows = inserts{table: "hr_event", columns: []string{"seq", "import_id",
 
 // mergeRecords makes the person's own row of what their records say.
 func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, person identity.PersonID) error {
-	records, err := tx.Records(ctx, person)
+	records, err := tx.HRRecords(ctx, person)
 	if err != nil {
 		return err
 	}
@@ -298,8 +298,8 @@ func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, 
 		string(person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected)
 }
 
-// Records returns what each source says of a person, opened.
-func (tx *Tx) Records(ctx context.Context, person identity.PersonID) ([]identity.Record, error) {
+// HRRecords returns what each source says of a person, opened.
+func (tx *Tx) HRRecords(ctx context.Context, person identity.PersonID) ([]identity.Record, error) {
 	var rows []struct {
 		Source     string `db:"source"`
 		Key        string `db:"key"`

@@ -223,8 +223,8 @@ type Activity struct {
 }
 
 // ActivitySince reads what happened in a target since, but for the steps of a plan. It reads
-// what was recorded since and nothing else: who asks again asks since the Heads of the
-// last answer.
+// what was recorded since and nothing else: a caller who asks again asks since the Sequences of
+// the last answer. People are those of every target, StepRecords of this one.
 func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences, plan string) (Activity, error) {
 	n := Activity{StepRecords: map[identity.PersonID]int64{}}
 	if err := tx.tx.GetContext(ctx, &n.Sequences, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {

@@ -35,7 +35,7 @@ func TestNoOneIsReadForNoOne(t *testing.T) {
 			t.Fatalf("accounts %v, %v", accounts, err)
 		}
 		var forgotten store.PersonSet
-		for r, err := range db.Records(t.Context(), forgotten) {
+		for r, err := range db.AuditRecords(t.Context(), forgotten) {
 			t.Errorf("a record of %s, %v", r.Person, err)
 		}
 		if accounts, err := db.Accounts(t.Context(), "directory", forgotten); err != nil || len(accounts) > 0 {

@@ -42,7 +42,7 @@ func (db *DB) RecordSubject(key identity.SourceKey) (string, error) {
 // MoveRecord gives a source's record, and the employments that came with it, to another
 // person. Both people are merged again from the records that they have then.
 func (tx *Tx) MoveRecord(ctx context.Context, precedence identity.Precedence, key identity.SourceKey, from, to identity.PersonID) error {
-	records, err := tx.Records(ctx, from)
+	records, err := tx.HRRecords(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -137,9 +137,8 @@ func (tx *Tx) mergeRecordsIfAny(ctx context.Context, precedence identity.Precede
 	return tx.mergeRecords(ctx, precedence, person)
 }
 
-// SetMerged notes whose a person's records turned out to be; empty for their
-// own.
-func (tx *Tx) SetMerged(ctx context.Context, person, into identity.PersonID) error {
+// SetMergedInto records into which person a person was merged; empty undoes it.
+func (tx *Tx) SetMergedInto(ctx context.Context, person, into identity.PersonID) error {
 	return tx.exec(ctx, `UPDATE person SET merged_into = $2 WHERE id = $1`, string(person), string(into))
 }
 
@@ -153,7 +152,7 @@ func (tx *Tx) SetProtected(ctx context.Context, person identity.PersonID, protec
 	return tx.exec(ctx, `UPDATE person SET protected_by_hand = $2 WHERE id = $1`, string(person), protected)
 }
 
-// SetMainEmployment says which employment speaks for a person, whatever the rule; empty
+// SetMainEmployment makes an employment the main one of a person, whatever the rule; empty
 // leaves it to the rule.
 func (tx *Tx) SetMainEmployment(ctx context.Context, person identity.PersonID, e identity.EmploymentID) error {
 	return tx.exec(ctx, `UPDATE person SET main_employment = $2 WHERE id = $1`, string(person), string(e))

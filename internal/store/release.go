@@ -28,7 +28,7 @@ func (v StepVerdict) expired(holds map[string]bool) (left StepVerdict, any bool)
 		return v, true
 	}
 	released := v.Verdict == Release
-	v.Verdict, v.Hold = Deferred, ""
+	v.Verdict, v.Hold = StaysHeld, ""
 	return v, !released
 }
 
@@ -82,7 +82,7 @@ func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time)
 	}
 	for _, s := range steps {
 		if err := tx.exec(ctx, `INSERT INTO step_decision (step, hold, target, person_id, verdict, decision, decided_us) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold WHERE step_decision.verdict = excluded.verdict`, s.Step, s.Hold, s.Target, string(s.Person), Deferred, s.Decision, micros(at)); err != nil {
+			ON CONFLICT (step) DO UPDATE SET hold = excluded.hold WHERE step_decision.verdict = excluded.verdict`, s.Step, s.Hold, s.Target, string(s.Person), StaysHeld, s.Decision, micros(at)); err != nil {
 			return fmt.Errorf("decide on step %s: %w", s.Step, err)
 		}
 	}
@@ -95,7 +95,7 @@ func (tx *Tx) keepRejectedSteps(ctx context.Context, digest string) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
-	if err := tx.exec(ctx, `UPDATE step_decision SET verdict = $2, hold = '' WHERE hold = $1 AND verdict <> $3`, digest, Deferred, Release); err != nil {
+	if err := tx.exec(ctx, `UPDATE step_decision SET verdict = $2, hold = '' WHERE hold = $1 AND verdict <> $3`, digest, StaysHeld, Release); err != nil {
 		return fmt.Errorf("hold %s: %w", digest, err)
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"decision.kind": values(store.ReviewDecision, store.HoldDecision, store.RecordDecision, store.SuspensionDecision, store.ProtectionDecision, store.LegalHoldDecision, store.MainDecision, store.StepDecision,
 			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.ReadmissionDecision),
 		"hold.kind":             values(store.PlanHold, store.ImportHold, store.EndingsHold, store.StartHold, store.BindHold, store.ErasureHold),
-		"step_decision.verdict": values(store.Release, store.Reject, store.Deferred),
+		"step_decision.verdict": values(store.Release, store.Reject, store.StaysHeld),
 		"failing_step.state":    values(store.Trying, store.Parked, store.GivenUp),
 		"hr_import.status":      values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
 		"hr_event.kind":         values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn),

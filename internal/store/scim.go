@@ -41,11 +41,11 @@ type scimRow struct {
 	ChangedUS int64             `db:"changed_us"`
 }
 
-// ErrNameTaken is returned for a userName that another resource has, and
+// ErrUserNameTaken is returned for a userName that another resource has, and
 // ErrKeyTaken, which is one too, for the key of another resource.
 var (
-	ErrNameTaken = errors.New("another resource has this userName or is of the same person")
-	ErrKeyTaken  = fmt.Errorf("%w: the key is taken", ErrNameTaken)
+	ErrUserNameTaken = errors.New("another resource has this userName or is of the same person")
+	ErrKeyTaken      = fmt.Errorf("%w: the key is taken", ErrUserNameTaken)
 )
 
 // ResourcesChangedAt returns when a source's users were changed last; the zero
@@ -99,7 +99,7 @@ func (tx *Tx) PutResource(ctx context.Context, r SCIMResource, userName, externa
 		return ErrKeyTaken
 	}
 	if len(taken) > 0 {
-		return ErrNameTaken
+		return ErrUserNameTaken
 	}
 	key, err := tx.key(ctx, r.Person)
 	if err != nil {

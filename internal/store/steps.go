@@ -144,8 +144,9 @@ func (db *DB) HasAccount(ctx context.Context, target string, person identity.Per
 	return false, nil
 }
 
-// AccountOwners returns, by person, whose some accounts in a target are.
-func (db *DB) AccountOwners(ctx context.Context, target string, native []string) (map[identity.PersonID]string, error) {
+// AccountsByNativeID returns, by person, those of the given accounts in a target that are
+// known as the person's.
+func (db *DB) AccountsByNativeID(ctx context.Context, target string, native []string) (map[identity.PersonID]string, error) {
 	where, args := in(db.read, "native_id", native, []any{target})
 	return collect(db.accounts(ctx, where, args))
 }
@@ -167,8 +168,8 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 	}
 }
 
-// BindAccount notes which account in a target is the person's. Of another
-// account than the one that was known nothing is known but that.
+// BindAccount records which account in a target is the person's. When it is another one
+// than before, what was recorded of the former one is reset.
 func (tx *Tx) BindAccount(ctx context.Context, target string, person identity.PersonID, native string) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
 		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0
@@ -179,8 +180,9 @@ func (tx *Tx) BindAccount(ctx context.Context, target string, person identity.Pe
 	return nil
 }
 
-// RecordAccountCreated notes that behov created an account. Like what follows, it says
-// nothing of an account that is not the one that is bound.
+// RecordAccountCreated records that behov created an account. Like the other RecordAccount
+// methods it uses Person and Native of the account, and does nothing unless that account
+// is bound to the person.
 func (tx *Tx) RecordAccountCreated(ctx context.Context, a Account, target string, at time.Time) error {
 	return tx.noteAccount(ctx, `created_us = $4`, a, target, at)
 }
@@ -239,8 +241,8 @@ func (db *DB) GatedGrants(ctx context.Context, of PersonSet) ([]GatedGrant, erro
 	return all, nil
 }
 
-// SetWaiting notes that a grant waits.
-func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
+// AddGatedGrant notes that a grant waits.
+func (tx *Tx) AddGatedGrant(ctx context.Context, w GatedGrant) error {
 	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO gated_grant (person_id, entitlement, gate) VALUES (:person_id, :entitlement, :gate)
 		ON CONFLICT (person_id, entitlement) DO UPDATE SET gate = excluded.gate`, w); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
@@ -248,8 +250,8 @@ func (tx *Tx) SetWaiting(ctx context.Context, w GatedGrant) error {
 	return nil
 }
 
-// ClearWaiting notes that a grant waits no more.
-func (tx *Tx) ClearWaiting(ctx context.Context, person identity.PersonID, entitlement string) error {
+// RemoveGatedGrant notes that a grant waits no more.
+func (tx *Tx) RemoveGatedGrant(ctx context.Context, person identity.PersonID, entitlement string) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM gated_grant WHERE person_id = $1 AND entitlement = $2`, person, entitlement); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
 	}
@@ -257,7 +259,7 @@ func (tx *Tx) ClearWaiting(ctx context.Context, person identity.PersonID, entitl
 }
 
 // RecordVersionInUse records which version of the rules, the configuration or the program
-// is in use, and keeps its text, once. It reports whether another version was in use
+// is in use, and keeps its text, once. It reports whether another version, or none, was in use
 // before.
 func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `INSERT INTO version_in_use (kind, digest) VALUES ($1, $2)
@@ -330,7 +332,7 @@ func (tx *Tx) RecordUnrepairedDrift(ctx context.Context, k audit.Key, at time.Ti
 	return nil
 }
 
-// ClearUnrepairedDrift forgets that it is.
+// ClearUnrepairedDrift deletes what RecordUnrepairedDrift recorded.
 func (tx *Tx) ClearUnrepairedDrift(ctx context.Context, k audit.Key) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM unrepaired_drift WHERE target = $1 AND person_id = $2 AND entitlement = $3`, k.Target, k.Person, k.Entitlement); err != nil {
 		return fmt.Errorf("leave access: %w", err)
@@ -338,7 +340,7 @@ func (tx *Tx) ClearUnrepairedDrift(ctx context.Context, k audit.Key) error {
 	return nil
 }
 
-// ActiveAccess is access that lasts by the audit trail.
+// ActiveAccess is access that has not ended by the audit trail.
 type ActiveAccess struct {
 	Person      identity.PersonID
 	Entitlement string

@@ -331,11 +331,11 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
-	for r, err := range db.Records(ctx, store.Everyone()) {
+	for r, err := range db.AuditRecords(ctx, store.Everyone()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if opened, err = db.OpenPayload(ctx, r); err != nil {
+		if opened, err = db.DecryptPayload(ctx, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -436,7 +436,7 @@ func TestResources(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range [][2]string{{"1001", "eVA"}, {"1000", "bo"}} {
-			if err := put("b", c[0], c[1], "", ids[1]); !errors.Is(err, store.ErrNameTaken) {
+			if err := put("b", c[0], c[1], "", ids[1]); !errors.Is(err, store.ErrUserNameTaken) {
 				t.Errorf("%v: %v", c, err)
 			}
 		}

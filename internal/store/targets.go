@@ -67,18 +67,18 @@ func (db *DB) nameHash(target, name string) ([]byte, error) {
 	return hash, nil
 }
 
-// NameTakenError is the error for a name that is or was another person's.
-type NameTakenError struct {
+// AccountNameTakenError is the error for a name that is or was another person's.
+type AccountNameTakenError struct {
 	Target        string
 	Person, Owner identity.PersonID
 }
 
-func (n *NameTakenError) Error() string {
+func (n *AccountNameTakenError) Error() string {
 	return fmt.Sprintf("the account name of person %s in %s is or was person %s's: a name is never given to a second person", n.Person, n.Target, n.Owner)
 }
 
 // ReserveName registers the name of a person's account for good. It fails with a
-// *NameTakenError when the name is or was another person's.
+// *AccountNameTakenError when the name is or was another person's.
 func (tx *Tx) ReserveName(ctx context.Context, target, name string, person identity.PersonID) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
@@ -91,14 +91,14 @@ func (tx *Tx) ReserveName(ctx context.Context, target, name string, person ident
 		return fmt.Errorf("account name: %w", err)
 	}
 	if owner != person {
-		return &NameTakenError{Target: target, Person: person, Owner: owner}
+		return &AccountNameTakenError{Target: target, Person: person, Owner: owner}
 	}
 	return nil
 }
 
-// RegisterName registers the name of a person's account as it was seen, unless it is or
+// RegisterNameIfFree registers the name of a person's account as it was seen, unless it is or
 // was another person's.
-func (tx *Tx) RegisterName(ctx context.Context, target, name string, person identity.PersonID) error {
+func (tx *Tx) RegisterNameIfFree(ctx context.Context, target, name string, person identity.PersonID) error {
 	hash, err := tx.db.nameHash(target, name)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ type ConnectorState struct {
 	now    func() time.Time
 }
 
-// ConnectorState returns the target's.
+// ConnectorState returns the state that the target's connector keeps.
 func (db *DB) ConnectorState(target string, now func() time.Time) *ConnectorState {
 	return &ConnectorState{db: db, target: target, now: now}
 }

@@ -86,7 +86,7 @@ func TestAccountNames(t *testing.T) {
 		if err := take("scim", "åsa", "p2"); err != nil {
 			t.Errorf("in another target: %v", err)
 		}
-		write(t, db, func(tx *store.Tx) error { return tx.RegisterName(t.Context(), "ad", "ÅSA", "p3") })
+		write(t, db, func(tx *store.Tx) error { return tx.RegisterNameIfFree(t.Context(), "ad", "ÅSA", "p3") })
 		names, err := db.LoadNameRegister(t.Context(), "ad")
 		if err != nil {
 			t.Fatal(err)

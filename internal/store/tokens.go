@@ -65,7 +65,7 @@ const (
 )
 
 // NewToken makes a token that works until expires, and returns it, this once. It has
-// 256 bits by chance, so a plain hash is enough to know it by.
+// 256 random bits, so that a plain hash of it is stored.
 func NewToken(name, source string, now, expires time.Time) (token string, t Token, err error) {
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
