@@ -219,7 +219,7 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	ctx := context.Background()
 	db := openStore(t, dir)
 	logins := map[string]string{}
-	for p, err := range db.People(ctx, store.AllPeople) {
+	for p, err := range db.People(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}

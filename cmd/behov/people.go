@@ -72,7 +72,7 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 				some = some[:0]
 				return err
 			}
-			for p, err := range i.db.People(ctx, store.AllPeople) {
+			for p, err := range i.db.People(ctx) {
 				if err != nil {
 					return err
 				}

@@ -168,7 +168,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 		return r, nil
 	}
 	s.tell("   HR's export has %d rows, and says %d new things.", r.Rows, r.Events)
-	for p, err := range s.db.People(ctx, store.AllPeople) {
+	for p, err := range s.db.People(ctx) {
 		if err != nil {
 			return nil, err
 		}

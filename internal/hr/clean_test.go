@@ -19,7 +19,6 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/store"
 )
 
 // disguises write a text in other bytes that look the same.
@@ -158,7 +157,7 @@ func (f *fixture) unclean(as func(string) string) {
 // everybody returns the people in the database, with their stored keys.
 func (f *fixture) everybody() (all []identity.Person) {
 	f.t.Helper()
-	for p, err := range f.db.People(context.Background(), store.AllPeople) {
+	for p, err := range f.db.People(context.Background()) {
 		if err != nil {
 			f.t.Fatal(err)
 		}

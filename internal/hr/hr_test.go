@@ -103,7 +103,7 @@ func (f *fixture) load(text string) *hr.Report {
 func (f *fixture) state() string {
 	f.t.Helper()
 	var lines []string
-	for p, err := range f.db.People(context.Background(), store.AllPeople) {
+	for p, err := range f.db.People(context.Background()) {
 		if err != nil {
 			f.t.Fatal(err)
 		}

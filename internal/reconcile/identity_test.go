@@ -144,7 +144,7 @@ func TestAttributesComeFromSourcesNamedForThem(t *testing.T) {
 			r.says(source, source+"9 "+source+"E9 given_name="+source+"boss family_name="+source+"boss phone="+source+" email="+source+"@x national_id=19640823-3234",
 				source+"1 "+source+"E1 given_name="+given+" family_name="+source+"family email="+value(source, "email")+" phone="+value(source, "phone")+" national_id="+number)
 		}
-		for p, err := range r.e.DB.People(t.Context(), "") {
+		for p, err := range r.e.DB.People(t.Context()) {
 			if err != nil {
 				rt.Fatal(err)
 			}

@@ -25,7 +25,7 @@ type Manager struct {
 // key. The main employment of each person counts.
 func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]Manager, error) {
 	people := map[identity.SourceKey]int{}
-	for p, err := range db.People(ctx, store.AllPeople) {
+	for p, err := range db.People(ctx) {
 		if err != nil {
 			return nil, err
 		}

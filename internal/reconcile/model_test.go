@@ -155,7 +155,7 @@ func (h *modelFixture) deliver(facts []model.Fact, batches []int) {
 
 // few looks at everybody, one after another.
 func (h *modelFixture) few() string {
-	for p, err := range h.e.DB.People(h.t.Context(), store.AllPeople) {
+	for p, err := range h.e.DB.People(h.t.Context()) {
 		if err != nil {
 			return err.Error()
 		}
@@ -311,7 +311,7 @@ func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
 			rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
 			h.deliver(mixed, []int{rng.IntN(5), rng.IntN(5), rng.IntN(5)})
 			var lines []string
-			for p, err := range h.e.DB.People(t.Context(), store.AllPeople) {
+			for p, err := range h.e.DB.People(t.Context()) {
 				if err != nil {
 					rt.Fatal(err)
 				}

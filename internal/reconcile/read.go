@@ -165,7 +165,7 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 		return err
 	}
 	w.people.All = make([]identity.Person, 0, n)
-	for p, err := range e.DB.People(ctx, store.AllPeople) {
+	for p, err := range e.DB.People(ctx) {
 		if err != nil {
 			return err
 		}

@@ -202,7 +202,7 @@ func compareYear(t *testing.T, e *reconcile.Engine, states map[string]model.Stat
 		observed[name] = o
 	}
 	wrong, accounts := 0, map[string]int{}
-	for p, err := range e.DB.People(t.Context(), store.AllPeople) {
+	for p, err := range e.DB.People(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func TestErasedPersonIsPushedLikeAnyOther(t *testing.T) {
 			other = asa
 		}
 		first := s.push(other)
-		for p, err := range s.db.People(t.Context(), store.AllPeople) {
+		for p, err := range s.db.People(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}

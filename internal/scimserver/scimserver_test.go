@@ -232,7 +232,7 @@ func patch(operations string) string {
 func (s *service) people(on identity.Date) string {
 	s.t.Helper()
 	var lines []string
-	for p, err := range s.db.People(context.Background(), store.AllPeople) {
+	for p, err := range s.db.People(context.Background()) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -718,7 +718,7 @@ func TestManagersAndNumbers(t *testing.T) {
 	id := s.push(asa)
 	s.must(http.StatusOK, "PATCH", "/Users/"+id, patch(`{"op": "Add", "path": "`+enterprise+`:manager", "value": "`+boss+`"}`))
 	ids := map[string]identity.PersonID{}
-	for p, err := range s.db.People(context.Background(), store.AllPeople) {
+	for p, err := range s.db.People(context.Background()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -733,7 +733,7 @@ func TestManagersAndNumbers(t *testing.T) {
 	s.token = s.makeToken("other")
 	s.push(strings.NewReplacer(`"externalId": "1001"`, `"externalId": "abc"`).Replace(asa))
 	n := 0
-	for p, err := range s.db.People(context.Background(), store.AllPeople) {
+	for p, err := range s.db.People(context.Background()) {
 		if err != nil {
 			t.Fatal(err)
 		}

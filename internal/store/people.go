@@ -20,12 +20,13 @@ const (
 	nationalIDContext = "person.national_id"
 )
 
-// AllPeople selects every person in People.
-const AllPeople identity.PersonID = ""
-
-// People streams people as known, sorted by ID: everyone, or one.
-func (db *DB) People(ctx context.Context, only identity.PersonID) iter.Seq2[identity.Person, error] {
-	return people(ctx, db.read, only)
+// People streams everyone as known, sorted by ID. PeopleByID reads some.
+func (db *DB) People(ctx context.Context) iter.Seq2[identity.Person, error] {
+	return func(yield func(identity.Person, error) bool) {
+		if err := eachPerson(ctx, db.read, func(p identity.Person) bool { return yield(p, nil) }); err != nil {
+			yield(identity.Person{}, fmt.Errorf("read people: %w", err))
+		}
+	}
 }
 
 // CountPeople returns how many people are known.
@@ -34,11 +35,6 @@ func (db *DB) CountPeople(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("count people: %w", err)
 	}
 	return n, nil
-}
-
-// People is DB.People as the transaction sees it.
-func (tx *Tx) People(ctx context.Context, only identity.PersonID) iter.Seq2[identity.Person, error] {
-	return people(ctx, tx.tx, only)
 }
 
 type personRow struct {
@@ -110,30 +106,14 @@ func (r employmentRow) employment(decoded map[string][]identity.Terms) (identity
 	return e, nil
 }
 
-// people reads three streams sorted by person and merges them, so that memory
-// does not grow with their number. The two lesser streams are read ahead by
-// one row each.
-func people(ctx context.Context, q queryer, only identity.PersonID) iter.Seq2[identity.Person, error] {
-	return func(yield func(identity.Person, error) bool) {
-		if err := eachPerson(ctx, q, only, func(p identity.Person) bool { return yield(p, nil) }); err != nil {
-			yield(identity.Person{}, fmt.Errorf("read people: %w", err))
-		}
-	}
-}
-
 // peoplePage is how many people are read at a time. A transaction has one
 // connection, on which PostgreSQL cannot have two result sets open; so pages,
 // and not three cursors side by side.
 const peoplePage = 2000
 
-func eachPerson(ctx context.Context, q queryer, only identity.PersonID, yield func(identity.Person) bool) error {
-	if only != AllPeople {
-		one, err := peopleAmong(ctx, q, []identity.PersonID{only}, true)
-		if err == nil && len(one) > 0 {
-			yield(one[0])
-		}
-		return err
-	}
+// eachPerson reads everyone a page at a time, so that memory does not grow with their
+// number.
+func eachPerson(ctx context.Context, q queryer, yield func(identity.Person) bool) error {
 	after, once := "", interner{}
 	for {
 		// The last of the page is found first: what is read with the people is then
@@ -256,10 +236,14 @@ func peopleByQuery(ctx context.Context, q queryer, query string, args ...any) ([
 
 // Person returns one person as known.
 func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person, error) {
-	for p, err := range db.People(ctx, id) {
-		return p, err
+	found, err := db.PeopleByID(ctx, []identity.PersonID{id})
+	switch {
+	case err != nil:
+		return identity.Person{}, err
+	case len(found) == 0:
+		return identity.Person{}, fmt.Errorf("no person %s", id)
 	}
-	return identity.Person{}, fmt.Errorf("no person %s", id)
+	return found[0], nil
 }
 
 // LinkedPeople returns the people who are known to be the same as a person: those with

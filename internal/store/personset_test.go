@@ -63,3 +63,16 @@ func TestPersonSetIsASet(t *testing.T) {
 		}
 	})
 }
+
+// TestNoIDIsNoPerson: an ID that a caller forgot is no one's.
+func TestNoIDIsNoPerson(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(t.Context(), "i", nil, hire(1)) })
+		if p, err := db.Person(t.Context(), ""); err == nil {
+			t.Errorf("it is %s", p.ID)
+		}
+		if p, err := db.Person(t.Context(), "0197-person-001"); err != nil || p.ID != "0197-person-001" {
+			t.Errorf("it is %s, %v", p.ID, err)
+		}
+	})
+}

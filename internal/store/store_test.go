@@ -88,7 +88,7 @@ func hire(n int) []identity.Event {
 // events fold into, and returns how many people there are.
 func checkProjection(t *testing.T, db *store.DB) (people int) {
 	t.Helper()
-	for p, err := range db.People(t.Context(), store.AllPeople) {
+	for p, err := range db.People(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestEqualTermsAreNotShared(t *testing.T) {
 			return tx.RecordEvents(t.Context(), "import", nil, append(hire(1), hire(2)...))
 		})
 		var terms [][]identity.Terms
-		for p, err := range db.People(t.Context(), store.AllPeople) {
+		for p, err := range db.People(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
