@@ -10,29 +10,15 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
-
-// smallDisk mounts a file system of so many KB until the test ends.
-func smallDisk(t *testing.T, kilobytes int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dk", kilobytes)); err != nil {
-		t.Skipf("DID NOT RUN: it mounts a small file system, and needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // TestBackupOnAFullDisk checks that a backup that finds no room says so, however
 // far it came, and leaves no file.
 func TestBackupOnAFullDisk(t *testing.T) {
 	h := applied(t)
 	for _, kilobytes := range []int{4, 8, 16, 36, 64, 100, 200, 400, 600} {
-		dir := smallDisk(t, kilobytes)
+		dir := testenv.SmallDisk(t, kilobytes<<10)
 		file := filepath.Join(dir, "backup.db")
 		h.fails("the backup could not be written to "+file+": no space left on device: free space there", "backup", file)
 		if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
@@ -42,7 +28,7 @@ func TestBackupOnAFullDisk(t *testing.T) {
 			t.Errorf("%d KB: left behind: %v %v", kilobytes, left, err)
 		}
 	}
-	h.ok("backup", filepath.Join(smallDisk(t, 64<<10), "backup.db"))
+	h.ok("backup", filepath.Join(testenv.SmallDisk(t, 64<<20), "backup.db"))
 }
 
 // TestBackupFaultNamesTheFile checks the error of a backup that could not be

@@ -95,7 +95,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 	for i, a := range attempts {
 		outcome, detail := outcomeOf(results[i])
 		if ended[i] {
-			outcome, detail = LeftToOtherRun, "another run found out what became of it"
+			outcome, detail = LeftToOtherRun, "another run recorded its outcome"
 		}
 		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
 			r.done[a.step.ID] = true

@@ -155,7 +155,7 @@ type result struct {
 	at   time.Time
 }
 
-// wait begins to wait for names, and returns the channel of what became of it.
+// wait begins to wait for names, and returns the channel of its outcome.
 func wait(ctx context.Context, locks *lock.Locks, patience time.Duration, names ...string) <-chan result {
 	ended := make(chan result, 1)
 	go func() {

@@ -297,14 +297,6 @@ func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]polic
 	}
 }
 
-func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
-	for _, e := range b.catalogue {
-		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
-			b.planAddMember(person, e, policy.Reasons(g.Reasons), accountID, dependsOn)
-		}
-	}
-}
-
 // planAccount plans an account that is there.
 func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
 	usable := p.accountUsable(wanted)
@@ -402,50 +394,6 @@ func (b *builder) planMissingAccount(p Person, bound string, wanted bool, why st
 	return again
 }
 
-// planMemberships plans what an account has.
-func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	suspended := p.SuspendedReason != ""
-	if suspended && !a.MasteredExternally || p.KeepMemberships {
-		return // the account cannot be used
-	}
-	for _, e := range b.catalogue {
-		if b.t.Observed.Ambiguous(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
-			continue
-		}
-		if b.t.Observed.HasFormerName(a.ID, e.Native) {
-			b.earlierName(p.ID, e, a.ID)
-		}
-		g, granted := grants[e.ID]
-		member, former := b.t.InGroup(p.ID, a.ID, e), b.t.InFormerGroups(p.ID, a.ID, e.ID)
-		has := member || len(former) > 0
-		desired := func(e policy.Entitlement, has bool) bool {
-			g, granted := grants[e.ID]
-			return granted && wanted && !p.Prepare && !suspended && (g.Gate == policy.Open || has && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept))
-		}
-		leave := former
-		if len(former) > 0 {
-			leave = b.t.toLeave(p.ID, a.ID, e.ID, b.catalogue, func(other policy.Entitlement) bool { return desired(other, b.t.Has(p.ID, a.ID, other)) })
-		}
-		wants := desired(e, has)
-		switch {
-		case has && !wants:
-			if !member && len(leave) > 0 {
-				e.Native, leave = leave[0], leave[1:]
-			}
-			after := b.planEndOfFormerGroups(p.ID, e, leave, a.ID)
-			b.planRemoveMember(p, e, g, granted && !p.Prepare, a.ID, after)
-			continue
-		case wants && (!member || len(leave) > 0):
-			b.planMove(p.ID, e, g, a.ID, member, former, leave)
-		case wants && g.Gate == policy.Open:
-			b.noteAdoption(p.ID, e.ID, func() string { return policy.Reasons(g.Reasons) })
-		}
-		if has && wants && g.Until != "" {
-			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
-		}
-	}
-}
-
 func (b *builder) planUpdate(p Person, a connectors.Account) {
 	desired := p.Accounts[b.t.Name]
 	renames := desired.BadName == "" && desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name)
@@ -478,79 +426,6 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 
 // NameAttribute stands for the login name among a step's attributes.
 const NameAttribute = "login name"
-
-// noteAdoption notes access that is there and that behov did not give. It calls reason
-// only then.
-func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, reason func() string) {
-	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
-		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason()})
-	}
-}
-
-// keepUnrepaired reports whether access that was removed in the target stays removed,
-// because drift is only reported there.
-func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
-	access := Access{Person: person, Entitlement: entitlement}
-	_, ours := b.t.Given.Reason(access)
-	if !b.t.Report || b.t.Uncertain[access] || !ours && !b.t.UnrepairedDrift[access] {
-		return false
-	}
-	if b.t.Observed.Completeness.Complete { // otherwise it may be there, not seen
-		b.plan.UnrepairedDrift = append(b.plan.UnrepairedDrift, UnrepairedDrift{Target: b.t.Name, Person: person, Entitlement: entitlement})
-		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Text: what + " in the target behind our back, and is left so (drift: report)"})
-	}
-	return true
-}
-
-func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, reason, accountID string, dependsOn []string) {
-	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
-		return // reported once, as a finding
-	}
-	if len(b.t.FormerGroups[e.ID]) == 0 && b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
-		return
-	}
-	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, DependsOn: dependsOn})
-}
-
-// planRemoveMember plans the end of a membership. What behov did not give it takes away
-// only for a reason of its own: a decision, a denial, a missing MFA, no
-// employment at all, or an entitlement whose owner declared it authoritative.
-func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []string) {
-	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
-	reason := "no employment, request or decision needs it any more; it was given by " + given
-	switch {
-	case p.SuspendedReason != "":
-		reason = p.SuspendedReason
-	case granted && g.GateReason != "":
-		reason = g.GateReason
-	case p.NoEntitlementReason != "":
-		reason = p.NoEntitlementReason
-	case !ours && !e.Authoritative:
-		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
-			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
-		return
-	case !ours && b.t.Report:
-		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back, and is left there (drift: report)"})
-		return
-	case !ours:
-		reason = "drift: it was given in the target and no rule, request or decision gives it"
-		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
-	}
-	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true, DependsOn: dependsOn})
-}
-
-// earlierName plans that an earlier name of the account, which nothing has any more, is
-// taken out of a group: an account that gets the name next would inherit the
-// membership. The account itself loses nothing by it.
-func (b *builder) earlierName(person identity.PersonID, e policy.Entitlement, accountID string) {
-	const text = "the group holds an earlier name of the account, which nothing has any more, and an account that gets that name would inherit the membership"
-	if b.t.Report {
-		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is left there (drift: report)"})
-		return
-	}
-	b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is removed"})
-	b.addStep(Step{Op: connectors.RemoveFormerMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: "drift: " + text})
-}
 
 func (b *builder) addStep(s Step) {
 	s.Target = b.t.Name

@@ -111,5 +111,5 @@ func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *namin
 	return all, nil
 }
 
-// maxRounds is how often names are desired.Name again.
+// maxRounds is how often names are chosen again.
 const maxRounds = 20

@@ -35,7 +35,7 @@ func (e *Engine) setFormerGroups(t *plan.Target, recorded map[string][]string) {
 }
 
 // recordGroups records under which names in the target behov gives the entitlements of the
-// catalogue, and forgets former ones that no person whom behov put there has any more.
+// catalogue, and forgets former ones in which behov has no members left.
 func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *plan.Target, recorded map[string][]string) error {
 	if t.Observed == nil {
 		return nil
@@ -69,8 +69,8 @@ func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *p
 	return nil
 }
 
-// movingEntitlements returns the entitlements with former groups that not everyone whom
-// behov gave them was seen to have been moved from.
+// movingEntitlements returns the entitlements with former groups from which some of their
+// people were not seen to have been moved.
 func (e *Engine) movingEntitlements(t *plan.Target) map[policy.EntitlementID]bool {
 	moving := map[policy.EntitlementID]bool{}
 	if len(t.FormerGroups) == 0 {

@@ -239,7 +239,7 @@ func TestParkedIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := fixture.serve(func(s *service.Service) { s.Apply = false })
-	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
+	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("In target one 2 steps failed", ""); return mails > 0 })
 	fixture.drained("alert")
 	if mails, _ := p.got("Steps failed", ""); mails != 1 {
 		t.Errorf("%d mails", mails)
@@ -283,7 +283,7 @@ func TestAwayIsTold(t *testing.T) {
 		t.Error("somebody is told at once")
 	}
 	ahead.Store(int64(20 * time.Minute))
-	fixture.until("somebody is told", 30*time.Second, func() bool {
+	fixture.until("an alert is sent", 30*time.Second, func() bool {
 		mails, _ := p.got("Does not answer: one", "Target one has not answered")
 		return mails > 0
 	})
@@ -315,7 +315,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	export("this is no export")
 	fixture.config = fixture.load()
 	stop := fixture.serve(nil)
-	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
+	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
 	fixture.completed("pull", 3) // more, each of which reads the same file
 	fixture.drained("alert")
 	refused := 0
@@ -403,7 +403,7 @@ func TestRowsLeftOutAreTold(t *testing.T) {
 	}
 	export(20)
 	fixture.until("all rows are left out", 20*time.Second, in(20))
-	fixture.until("somebody is told", 20*time.Second, func() bool { mails, _ := p.got("HR rows left out: hr", ""); return mails == 1 })
+	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR rows left out: hr", ""); return mails == 1 })
 	stop()
 }
 

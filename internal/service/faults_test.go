@@ -383,7 +383,7 @@ func (fixture *fixture) jobsEnd(url string) {
 	defer func() { _ = raw.Close() }()
 	began := time.Now()
 	running := 0
-	fixture.until("no job is taken for under way that nobody is at", 90*time.Second, func() bool {
+	fixture.until("no job counts as under way on which no worker works", 90*time.Second, func() bool {
 		err := raw.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM river_job WHERE state = 'running'`).Scan(&running)
 		return err == nil && running == 0
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// ImportStatus says what became of an import.
+// ImportStatus is the outcome of an import.
 type ImportStatus string
 
 // The statuses of an import. What went in is done, or done but for its endings.

@@ -1,0 +1,71 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+// readFacts reads decisions, and who is enrolled for MFA.
+func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
+	if w.people.Facts, err = factsOf(ctx, e.DB, store.Everyone()); err != nil {
+		return err
+	}
+	return e.readMFA(ctx, w)
+}
+
+// factsOf reads what is decided about people.
+func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
+	facts := map[identity.PersonID]policy.Facts{}
+	decisions, err := db.ReviewDecisions(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range decisions {
+		id := d.Person
+		f := facts[id]
+		if f.Verdicts == nil {
+			f.Verdicts = map[policy.EntitlementID]policy.Verdict{}
+		}
+		f.Verdicts[policy.EntitlementID(d.Entitlement)] = verdictOf(d)
+		facts[id] = f
+	}
+	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
+		decisions, err := db.NewestDecisionPerPerson(ctx, kind, of)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range decisions {
+			f := facts[d.Person]
+			applyDecision(&f, d)
+			facts[d.Person] = f
+		}
+	}
+	return facts, nil
+}
+
+// applyDecision adds to the facts what a decision about a person as a whole says.
+func applyDecision(f *policy.Facts, d store.Decision) {
+	if d.Verdict == store.Lift {
+		return
+	}
+	text := decisionText(d)
+	switch d.Kind {
+	case store.SuspensionDecision:
+		f.Suspended = "suspended by " + text
+	case store.LegalHoldDecision:
+		f.LegalHold = text
+	}
+}
+
+// verdictOf says what a review decision means to policy.
+func verdictOf(d store.Decision) policy.Verdict {
+	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: decisionText(d)}
+}
+
+// decisionText names a decision in the reason of a step. What its maker wrote stays
+// with the decision, sealed: steps, plans and records would keep it in clear.
+func decisionText(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }

@@ -1,0 +1,112 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+)
+
+// readMFA reads who is enrolled for MFA. When the target that knows is outside the scope,
+// the recorded bindings say which account is whose.
+func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
+	for _, c := range e.Config.Targets {
+		if !c.MFA {
+			continue
+		}
+		t := plan.Target{Name: c.Name, Observed: plan.NewObserved()}
+		t.Observed.Done(connectors.Completeness{Complete: true})
+		if i := slices.IndexFunc(w.targets, func(t plan.Target) bool { return t.Name == c.Name }); i >= 0 {
+			t = w.targets[i]
+		} else {
+			var err error
+			if t.Bound, err = e.readBound(ctx, w, c.Name); err != nil {
+				return err
+			}
+		}
+		if t.Observed == nil {
+			continue
+		}
+		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
+		if !ok {
+			return fmt.Errorf("target %s is to say who is enrolled for MFA, and its kind cannot: choose another under mfa.target", t.Name)
+		}
+		enrolled := map[string]bool{}
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
+			enrolled[accountID] = true
+			return nil
+		})
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		whole := err == nil && completeness.Complete && t.Observed.Completeness.Complete
+		for _, p := range w.people.All {
+			state := policy.MFA("")
+			if whole {
+				state = policy.NotEnrolled
+			}
+			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.AccountOf(p.ID)] {
+				state = policy.Enrolled
+			}
+			f := w.people.Facts[p.ID]
+			f.MFA = state
+			w.people.Facts[p.ID] = f
+		}
+	}
+	return nil
+}
+
+// PersonStatus is PersonStatusOf for today, with what the target says about the
+// person's enrolment for MFA. A target that cannot say leaves that unknown.
+func (e *Engine) PersonStatus(ctx context.Context, p identity.Person) (PersonStatus, error) {
+	s, err := PersonStatusOf(ctx, e.DB, e.Config, p, identity.DateOf(e.Now(), e.Config.Zone))
+	if err != nil {
+		return s, err
+	}
+	s.Facts.MFA, err = e.mfaState(ctx, p)
+	return s, err
+}
+
+// mfaState returns whether one person is enrolled for MFA.
+func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, error) {
+	state := policy.MFA("")
+	for _, t := range e.Config.Targets {
+		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
+		if !t.MFA || !ok {
+			continue
+		}
+		account, err := e.DB.AccountOf(ctx, t.Name, p.ID)
+		if err != nil {
+			return state, err
+		}
+		if account == "" { // without an account no one can be enrolled
+			state = policy.NotEnrolled
+			continue
+		}
+		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && account != "" {
+			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: account, Anchor: string(p.ID)}); err == nil {
+				state = policy.NotEnrolled
+				if yes {
+					state = policy.Enrolled
+				}
+			}
+			continue
+		}
+		found := false
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
+			found = found || accountID == account
+			return nil
+		})
+		switch {
+		case found:
+			state = policy.Enrolled
+		case err == nil && completeness.Complete:
+			state = policy.NotEnrolled
+		}
+	}
+	return state, nil
+}
