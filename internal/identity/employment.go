@@ -102,9 +102,8 @@ type Employment struct {
 	// Withdrawn is the day from which HR no longer lists the employment; empty
 	// while HR does.
 	Withdrawn Date
-	// Cut tells the operator why the employment ends earlier than HR states;
-	// empty when it does not.
-	Cut string
+	// SponsorLeft: the employment ends earlier than HR states, with its sponsor's.
+	SponsorLeft bool
 }
 
 // LastDay returns the last day of the employment, before the day on which HR

@@ -75,7 +75,7 @@ func (s Sponsorship) Cut(p Person, source string, day Date, find Lookup) (Person
 			cloned = true
 		}
 		p.Employments[i].End = until
-		p.Employments[i].Cut = fmt.Sprintf("the contract's sponsor left on %s and nobody took over", until)
+		p.Employments[i].SponsorLeft = true
 	}
 	return p, nil
 }

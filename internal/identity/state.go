@@ -1,7 +1,5 @@
 package identity
 
-import "fmt"
-
 // State is a person's lifecycle state on a day.
 type State string
 
@@ -65,11 +63,35 @@ type Stage struct {
 	State State `json:"state"`
 	// Since is the first day after the last employment that has ended; Next the
 	// first day of the next one.
-	Since Date `json:"since,omitempty"`
-	Next  Date `json:"next,omitempty"`
-	// Why explains the state to people.
-	Why string `json:"why"`
+	Since Date       `json:"since,omitempty"`
+	Next  Date       `json:"next,omitempty"`
+	Cause StageCause `json:"cause"`
+	// MergedInto is whose record this was found to be, with CauseMerged; Unlisted the day
+	// since which HR does not list the last employment, with CauseUnlisted.
+	MergedInto PersonID `json:"merged_into,omitempty"`
+	Unlisted   Date     `json:"unlisted,omitempty"`
+	// LegalHold: a legal hold keeps what would be deleted. KeptDays is how long accounts
+	// were kept after the last day, once that is over.
+	LegalHold bool `json:"legal_hold,omitempty"`
+	KeptDays  int  `json:"kept_days,omitempty"`
 }
+
+// StageCause is why a person is in a state.
+type StageCause string
+
+// The causes.
+const (
+	CauseActive       StageCause = "active"
+	CauseOnLeave      StageCause = "on-leave"
+	CauseBetween      StageCause = "between"
+	CauseStartsLater  StageCause = "starts-later"
+	CauseNeverStarted StageCause = "never-started" // HR does not list it, or says that it never takes place
+	CauseMerged       StageCause = "merged"
+	CauseNoEmployment StageCause = "no-employment"
+	CauseEnded        StageCause = "ended"
+	CauseUnlisted     StageCause = "unlisted"     // HR does not list the last employment any more
+	CauseSponsorLeft  StageCause = "sponsor-left" // without a successor
+)
 
 // StageOf derives a person's state on a day from their employments. A legal
 // hold keeps everything that would be deleted.
@@ -83,52 +105,53 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	}
 	switch {
 	case active > 0 && leave == active:
-		return Stage{State: OnLeave, Why: "on leave from every employment that runs"}
+		return Stage{State: OnLeave, Cause: CauseOnLeave}
 	case active > 0:
-		return Stage{State: Working, Why: "an employment runs"}
+		return Stage{State: Working, Cause: CauseActive}
 	}
 	next, coming := p.NextStart(day)
 	last, ended := p.EndedOn(day)
 	switch {
 	case coming && ended:
-		return Stage{State: Between, Since: last.AddDays(1), Next: next, Why: fmt.Sprintf("no employment runs: the last one ended on %s, the next one starts on %s", last, next)}
+		return Stage{State: Between, Since: last.AddDays(1), Next: next, Cause: CauseBetween}
 	case coming && next.AddDays(-l.Prepare) <= day:
-		return Stage{State: PreHire, Next: next, Why: fmt.Sprintf("no employment runs yet: the first one starts on %s", next)}
+		return Stage{State: PreHire, Next: next, Cause: CauseStartsLater}
 	case coming:
-		return Stage{State: Known, Next: next, Why: fmt.Sprintf("no employment runs yet: the next one starts on %s", next)}
+		return Stage{State: Known, Next: next, Cause: CauseStartsLater}
 	case !ended && len(p.Employments) > 0:
-		return Stage{State: Known, Why: "no employment runs, and none ever began: HR no longer lists it, or says that it never takes place"}
+		return Stage{State: Known, Cause: CauseNeverStarted}
 	case !ended && p.MergedInto != "":
-		return Stage{State: Known, Why: "this record was found to be person " + string(p.MergedInto) + "'s"}
+		return Stage{State: Known, Cause: CauseMerged, MergedInto: p.MergedInto}
 	case !ended:
-		return Stage{State: Known, Why: "no employment is known"}
+		return Stage{State: Known, Cause: CauseNoEmployment}
 	}
-	s := Stage{State: Ended, Since: last.AddDays(1), Why: p.endReason(last)}
+	s := Stage{State: Ended, Since: last.AddDays(1)}
+	s.Cause, s.Unlisted = p.endCause(last)
 	kept := max(last, p.latestStatedEnd(day)) // when retention starts
 	switch {
 	case legalHold:
-		s.Why += "; a legal hold keeps what would be deleted"
+		s.LegalHold = true
 	case l.EraseAfter > 0 && kept.AddDays(l.EraseAfter) < day:
 		s.State = ToErase
 	case l.DeleteAfter > 0 && kept.AddDays(l.DeleteAfter) < day:
 		s.State = Retained
-		s.Why += fmt.Sprintf("; accounts are kept for %d days", l.DeleteAfter)
+		s.KeptDays = l.DeleteAfter
 	}
 	return s
 }
 
-// endReason returns how the last employment ended.
-func (p Person) endReason(last Date) string {
+// endCause returns how the last employment ended, and since when HR does not list it.
+func (p Person) endCause(last Date) (cause StageCause, unlisted Date) {
 	for _, e := range p.Employments {
 		if e.LastDay() != last {
 			continue
 		}
 		switch {
-		case e.Cut != "":
-			return "no employment runs: " + e.Cut
+		case e.SponsorLeft:
+			return CauseSponsorLeft, ""
 		case e.Withdrawn != "" && e.LastDay() != e.End:
-			return fmt.Sprintf("no employment runs: HR no longer lists the last one since %s", e.Withdrawn)
+			return CauseUnlisted, e.Withdrawn
 		}
 	}
-	return fmt.Sprintf("no employment runs: the last one ended on %s", last)
+	return CauseEnded, ""
 }

@@ -1,0 +1,67 @@
+package reason
+
+import "github.com/behov/behov/internal/identity"
+
+// Rule: a rule gives or denies the entitlement.
+type Rule struct {
+	kind
+	Rule    string `json:"rule"`
+	Version string `json:"version"`
+	Place   string `json:"place"` // file:line
+	// Via is the path of roles from the rule to the entitlement; empty when the rule names
+	// the entitlement itself.
+	Via string `json:"via,omitempty"`
+	Why string `json:"why,omitempty"` // as the rule's author wrote it
+}
+
+// Kept: a decision lets the person keep what no rule gives.
+type Kept struct {
+	kind
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+}
+
+// Revoked: a decision took the entitlement away.
+type Revoked struct {
+	kind
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+}
+
+// Denied: a rule denies the entitlement.
+type Denied struct {
+	kind
+	By Reason `json:"by"`
+}
+
+// HandedOver: the rules no longer give the entitlement, and the person keeps it for a
+// while.
+type HandedOver struct {
+	kind
+	Until identity.Date `json:"until"` // the last day
+	Given Reason        `json:"given"` // the reason that it had
+}
+
+// MFANotEnrolled: the entitlement needs MFA, and the person is not enrolled.
+type MFANotEnrolled struct{ kind }
+
+// MFAUnknown: the entitlement needs MFA, and the target did not say whether the person is
+// enrolled.
+type MFAUnknown struct{ kind }
+
+// Ready: a grant does not wait any more.
+type Ready struct{ kind }
+
+// Suspended: a decision suspends the person.
+type Suspended struct {
+	kind
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+}
+
+// LegalHold: a decision keeps the person's data and accounts from being deleted.
+type LegalHold struct {
+	kind
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+}

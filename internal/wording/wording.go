@@ -1,0 +1,212 @@
+// Package wording turns reasons into sentences, in English and Swedish. It is the only
+// place that does, and holds no other knowledge of them: en.yaml and sv.yaml have a
+// sentence for each code of package reason.
+//
+// It must never decide anything, and never name a person by itself: who may be named is
+// the caller's to say.
+package wording
+
+import (
+	"embed"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
+)
+
+//go:embed en.yaml sv.yaml
+var files embed.FS
+
+// Language is a language that sentences are written in.
+type Language string
+
+// The languages.
+const (
+	English Language = "en"
+	Swedish Language = "sv"
+)
+
+// Languages lists them.
+var Languages = []Language{English, Swedish}
+
+// Place is where a sentence is read. It decides which hint follows it.
+type Place string
+
+// The places.
+const (
+	Plain Place = ""      // no hint
+	Shell Place = "shell" // the command to enter
+)
+
+// Printer writes sentences for one reader. It remembers those it wrote, and is not safe
+// for use by several goroutines.
+type Printer struct {
+	language  Language
+	place     Place
+	zone      *time.Location
+	person    func(identity.PersonID) string
+	localizer *i18n.Localizer
+	written   map[reason.Reason]string
+}
+
+// New returns a printer. Instants are shown in the zone. person returns how a person is
+// called for this reader; with nil people are called by their IDs.
+func New(l Language, at Place, zone *time.Location, person func(identity.PersonID) string) (*Printer, error) {
+	bundle, err := load()
+	if err != nil {
+		return nil, err
+	}
+	if person == nil {
+		person = func(id identity.PersonID) string { return "person " + string(id) }
+	}
+	return &Printer{language: l, place: at, zone: zone, person: person, localizer: i18n.NewLocalizer(bundle, string(l)), written: map[reason.Reason]string{}}, nil
+}
+
+// load reads the sentences, once.
+var load = sync.OnceValues(func() (*i18n.Bundle, error) {
+	bundle := i18n.NewBundle(language.English)
+	bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
+	for _, l := range Languages {
+		if _, err := bundle.LoadMessageFileFS(files, string(l)+".yaml"); err != nil {
+			return nil, fmt.Errorf("sentences: %w", err)
+		}
+	}
+	return bundle, nil
+})
+
+// Reason returns the sentence of a reason, without a capital and a full stop; empty
+// without a reason. A reason that this version of behov cannot word is returned as JSON.
+func (p *Printer) Reason(r reason.Reason) string {
+	if r.IsZero() {
+		return ""
+	}
+	if text, ok := p.written[r]; ok {
+		return text
+	}
+	text, err := p.sentence(r)
+	if err != nil {
+		text = r.JSON()
+	}
+	p.written[r] = text
+	return text
+}
+
+func (p *Printer) sentence(r reason.Reason) (string, error) {
+	k, err := r.Kind()
+	if err != nil {
+		return "", err
+	}
+	parameters := map[string]any{}
+	count := p.parameters(parameters, reflect.ValueOf(k), p.shown)
+	text, err := p.message(string(r.Code()), parameters, count)
+	if err != nil || p.place == Plain {
+		return text, err
+	}
+	clear(parameters)
+	p.parameters(parameters, reflect.ValueOf(k), p.entered)
+	hint, err := p.message(string(p.place)+"."+string(r.Code()), parameters, nil)
+	if err != nil || hint == "" {
+		return text, nil //nolint:nilerr // most codes have no hint
+	}
+	return text + ": " + hint, nil
+}
+
+func (p *Printer) message(id string, parameters map[string]any, count any) (string, error) {
+	text, err := p.localizer.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: parameters, PluralCount: count})
+	if err != nil {
+		return "", fmt.Errorf("sentence %s: %w", id, err)
+	}
+	return text, nil
+}
+
+// parameters adds the parameters of a kind, by their names in JSON, as show has them. It
+// returns the one that decides between one and many; nil without one.
+func (p *Printer) parameters(to map[string]any, v reflect.Value, show func(any) any) (count any) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if field.Anonymous {
+			if field.IsExported() {
+				count = p.parameters(to, v.Field(i), show)
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		value := v.Field(i).Interface()
+		if to[name] = show(value); name == "count" {
+			count = value
+		}
+	}
+	return count
+}
+
+// shown returns a parameter as a sentence has it.
+func (p *Printer) shown(value any) any {
+	switch v := value.(type) {
+	case reason.Reason:
+		return p.Reason(v)
+	case []reason.Reason:
+		var texts []string
+		for _, r := range v {
+			texts = append(texts, p.Reason(r))
+		}
+		return strings.Join(texts, "; ")
+	case identity.PersonID:
+		if v == "" {
+			return ""
+		}
+		return p.person(v)
+	case []identity.PersonID:
+		var texts []string
+		for _, id := range v {
+			texts = append(texts, p.person(id))
+		}
+		return strings.Join(texts, ", ")
+	case identity.Actor:
+		return p.Actor(v)
+	case []reason.Likeness:
+		var texts []string
+		for _, l := range v {
+			text, err := p.message(string(l), nil, nil)
+			if err != nil {
+				text = string(l)
+			}
+			texts = append(texts, text)
+		}
+		return strings.Join(texts, ", ")
+	case []string:
+		return strings.Join(v, ", ")
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.In(p.zone).Format("2006-01-02 15:04")
+	}
+	return value
+}
+
+// entered returns a parameter as a command takes it.
+func (p *Printer) entered(value any) any {
+	switch v := value.(type) {
+	case identity.PersonID:
+		return string(v)
+	case reason.Reason:
+		return v.JSON()
+	}
+	return value
+}
+
+// Actor returns how an actor is called.
+func (p *Printer) Actor(a identity.Actor) string {
+	if id, ok := a.Person(); ok {
+		return p.person(id)
+	}
+	return string(a)
+}

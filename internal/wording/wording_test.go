@@ -1,0 +1,273 @@
+package wording_test
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	"text/template/parse"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/wording"
+)
+
+func printer(t *testing.T, l wording.Language, at wording.Place, person func(identity.PersonID) string) *wording.Printer {
+	t.Helper()
+	p, err := wording.New(l, at, time.UTC, person)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// sentences returns the forms of each sentence of a language: "other", and "one" for
+// those with a number.
+func sentences(t *testing.T, l wording.Language) (forms, hints map[string]map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(string(l) + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	hinted, _ := all["shell"].(map[string]any)
+	delete(all, "shell")
+	return formsOf(t, all), formsOf(t, hinted)
+}
+
+func formsOf(t *testing.T, all map[string]any) map[string]map[string]string {
+	t.Helper()
+	forms := map[string]map[string]string{}
+	for id, v := range all {
+		forms[id] = map[string]string{}
+		switch v := v.(type) {
+		case string:
+			forms[id]["other"] = v
+		case map[string]any:
+			for form, s := range v {
+				forms[id][form], _ = s.(string)
+			}
+		default:
+			t.Fatalf("%s is %T", id, v)
+		}
+	}
+	return forms
+}
+
+// parametersOf returns the names of a kind's parameters.
+func parametersOf(k reflect.Type) (names []string) {
+	for i := range k.NumField() {
+		f := k.Field(i)
+		if f.Anonymous {
+			names = append(names, parametersOf(f.Type)...)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// fieldsOf returns the parameters that a sentence uses.
+func fieldsOf(t *testing.T, sentence string) (names []string) {
+	t.Helper()
+	parsed, err := template.New("").Parse(sentence)
+	if err != nil {
+		t.Errorf("%s: %v", sentence, err)
+		return nil
+	}
+	var walk func(reflect.Value)
+	walk = func(v reflect.Value) {
+		for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+			if v.IsNil() {
+				return
+			}
+			if f, ok := v.Interface().(*parse.FieldNode); ok {
+				names = append(names, f.Ident...)
+				return
+			}
+			v = v.Elem()
+		}
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if v.Type().Field(i).IsExported() {
+					walk(v.Field(i))
+				}
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		}
+	}
+	walk(reflect.ValueOf(parsed.Root))
+	return names
+}
+
+// TestEveryCodeHasASentence checks that each code has a sentence in each language, that a
+// sentence uses no parameter that the code lacks, and in both languages the same ones.
+func TestEveryCodeHasASentence(t *testing.T) {
+	used := map[wording.Language]map[string][]string{}
+	hintsIn := map[wording.Language][]string{}
+	for _, l := range wording.Languages {
+		forms, hints := sentences(t, l)
+		used[l] = map[string][]string{}
+		for code, k := range reason.All() {
+			id := string(code)
+			parameters := parametersOf(reflect.TypeOf(k))
+			if forms[id]["other"] == "" {
+				t.Errorf("%s: %s has no sentence", l, id)
+				continue
+			}
+			counted := slices.Contains(parameters, "count")
+			if one := forms[id]["one"] != ""; one && !counted {
+				t.Errorf("%s: %s has a form for one and no number", l, id)
+			}
+			for _, form := range []map[string]string{forms[id], hints[id]} {
+				for _, sentence := range form {
+					for _, field := range fieldsOf(t, sentence) {
+						if used[l][id] = append(used[l][id], field); !slices.Contains(parameters, field) {
+							t.Errorf("%s: the sentence of %s uses %s, which the code does not have", l, id, field)
+						}
+					}
+				}
+			}
+			for _, parameter := range parameters {
+				if !slices.Contains(used[l][id], parameter) {
+					t.Errorf("%s: the sentence of %s does not use %s", l, id, parameter)
+				}
+			}
+			delete(forms, id)
+		}
+		for _, likeness := range []reason.Likeness{reason.SameNationalID, reason.SameEmail, reason.SameName, reason.SameNameAndBirth} {
+			if forms[string(likeness)]["other"] == "" {
+				t.Errorf("%s: %s has no text", l, likeness)
+			}
+			delete(forms, string(likeness))
+		}
+		for id := range forms {
+			t.Errorf("%s: %s is the code of nothing", l, id)
+		}
+		for id := range hints {
+			hintsIn[l] = append(hintsIn[l], id)
+			if _, known := reason.All()[reason.Code(id)]; !known {
+				t.Errorf("%s: there is a hint for %s, which is the code of nothing", l, id)
+			}
+		}
+		slices.Sort(hintsIn[l])
+	}
+	if !slices.Equal(hintsIn[wording.English], hintsIn[wording.Swedish]) {
+		t.Errorf("hints in English: %v, in Swedish: %v", hintsIn[wording.English], hintsIn[wording.Swedish])
+	}
+	english, _ := sentences(t, wording.English)
+	swedish, _ := sentences(t, wording.Swedish)
+	for id, forms := range english {
+		for form := range forms {
+			if swedish[id][form] == "" {
+				t.Errorf("%s has the form %s in English only", id, form)
+			}
+			if form == "other" && len(strings.Fields(forms[form])) > 3 && forms[form] == swedish[id][form] {
+				t.Errorf("%s is the same in both languages", id)
+			}
+		}
+	}
+}
+
+// TestEverySentenceIsWritten writes the sentence of each kind without parameters.
+func TestEverySentenceIsWritten(t *testing.T) {
+	for _, l := range wording.Languages {
+		p := printer(t, l, wording.Shell, nil)
+		for code, k := range reason.All() {
+			text := p.Reason(reason.Of(k))
+			if strings.Contains(text, "no value") || strings.Contains(text, "{") && code != "name-reserved" && code != "name-taken" && code != "name-exposed" {
+				t.Errorf("%s: %s: %s", l, code, text)
+			}
+		}
+	}
+}
+
+func TestSentences(t *testing.T) {
+	rule := reason.Of(reason.Rule{Rule: "library-staff", Version: "3", Place: "policy.csv:12", Via: "librarian", Why: "lends books"})
+	anna := identity.PersonID("0197d2f0-0000-7000-8000-000000000001")
+	for _, test := range []struct {
+		reason           reason.Reason
+		english, swedish string
+	}{
+		{rule, "rule library-staff@3 (policy.csv:12) through librarian: lends books", "regel library-staff@3 (policy.csv:12) genom librarian: lends books"},
+		{
+			reason.Of(reason.NeededFor{Entitlement: "koha", Because: reason.Join(rule, reason.Of(reason.Ready{}))}),
+			"needed for koha: rule library-staff@3 (policy.csv:12) through librarian: lends books; it no longer waits",
+			"behövs för koha: regel library-staff@3 (policy.csv:12) genom librarian: lends books; den väntar inte längre",
+		},
+		{reason.Of(reason.Suspended{Decision: 4, Maker: identity.PersonActor(anna)}), "suspended by decision 4 by Anna Berg", "avstängd genom beslut 4 av Anna Berg"},
+		{reason.Of(reason.Reenables{Count: 1}), "the account of 1 person was disabled in the target, not by behov, and would be enabled: ask why it was disabled, then release it: behov enable, or behov hold release",
+			"kontot för 1 person inaktiverades i målsystemet, inte av behov, och skulle aktiveras: fråga varför det inaktiverades, och släpp det sedan: behov enable, eller behov hold release"},
+		{reason.Of(reason.ClosesFormer{Count: 2}), "accounts that were there before behov are those of 2 people who need none here any more, and would be closed",
+			"konton som fanns före behov tillhör 2 personer som inte behöver något här längre, och skulle stängas"},
+		{reason.Of(reason.RecordHeld{Person: anna, Other: anna, Columns: []string{"phone", "unit"}}),
+			"the record may be that of Anna Berg, whose phone, unit joining them would change: decide whether Anna Berg is the same person: behov people merge " + string(anna) + " " + string(anna) + ", or behov people apart " + string(anna) + " " + string(anna),
+			"posten kan gälla Anna Berg, vars phone, unit skulle ändras om de slogs ihop: besluta om Anna Berg är samma person: behov people merge " + string(anna) + " " + string(anna) + ", eller behov people apart " + string(anna) + " " + string(anna)},
+		{reason.Of(reason.StepRetried{Count: 2, Last: reason.Of(reason.Answer{Text: "busy"}), Again: time.Date(2026, 11, 30, 9, 5, 0, 0, time.UTC)}),
+			"it failed 2 times, last with: busy; it is tried again at 2026-11-30 09:05", "det misslyckades 2 gånger, senast med: busy; nytt försök 2026-11-30 09:05"},
+		{reason.Reason{}, "", ""},
+	} {
+		name := func(identity.PersonID) string { return "Anna Berg" }
+		if got := printer(t, wording.English, wording.Shell, name).Reason(test.reason); got != test.english {
+			t.Errorf("got:\n%s\nwant:\n%s", got, test.english)
+		}
+		if got := printer(t, wording.Swedish, wording.Shell, name).Reason(test.reason); got != test.swedish {
+			t.Errorf("got:\n%s\nwant:\n%s", got, test.swedish)
+		}
+	}
+}
+
+// TestAReasonOfALaterVersion is shown as it is, and not lost.
+func TestAReasonOfALaterVersion(t *testing.T) {
+	var r reason.Reason
+	if err := r.Scan(`{"code":"from-tomorrow","rule":"x"}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := printer(t, wording.English, wording.Plain, nil).Reason(r); got != `{"code":"from-tomorrow","rule":"x"}` {
+		t.Error(got)
+	}
+}
+
+func BenchmarkReason(b *testing.B) {
+	r := reason.Of(reason.NeededFor{Entitlement: "koha", Because: reason.Of(reason.Rule{Rule: "library-staff", Version: "3", Place: "policy.csv:12"})})
+	b.Run("first", func(b *testing.B) {
+		for n := 0; b.Loop(); n++ {
+			p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			p.Reason(r)
+		}
+	})
+	b.Run("different", func(b *testing.B) {
+		p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for n := 0; b.Loop(); n++ {
+			p.Reason(reason.Of(reason.ClosesFormer{Count: n}))
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			p.Reason(r)
+		}
+	})
+}
