@@ -40,8 +40,10 @@ func TestStatus(t *testing.T) {
 	if code != exitHeld || !strings.Contains(out, "1 import is HELD") || !strings.Contains(out, "PAUSED since") {
 		t.Errorf("%d %s", code, out)
 	}
-	var holds []struct{ Since time.Time }
-	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].Since) > time.Hour {
+	var holds []struct {
+		RaisedAt time.Time `json:"raised_at"`
+	}
+	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].RaisedAt) > time.Hour {
 		t.Errorf("whoever reads holds by program knows since when: %s", out)
 	}
 	var s standing

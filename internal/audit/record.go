@@ -77,7 +77,7 @@ const (
 // The outcomes of StepEnded.
 const (
 	Applied        = "applied"
-	AlreadyApplied = "already-so"
+	AlreadyApplied = "already-applied"
 	Refused        = "refused"
 	// NotDone: the target gave no usable answer, and a later complete snapshot
 	// shows that the step was not applied.

@@ -52,7 +52,7 @@ type HoldDecision struct {
 	Steps []plan.Step `json:"-"`
 	// Remaining counts steps that stay held for another person: they are about the maker,
 	// or the maker caused them.
-	Remaining int `json:"left,omitempty"`
+	Remaining int `json:"remaining,omitempty"`
 }
 
 // DecideHold releases or rejects what is held. Of a hold of a plan it covers the
@@ -72,7 +72,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	switch hold.Kind {
 	case store.PlanHold:
 		return g.decidePlan(ctx, hold, verdict, people, by, reason)
-	case store.BindHold, store.ErasureHold:
+	case store.AccountBindHold, store.ErasureHold:
 		return g.decideProposal(ctx, hold, verdict, by, reason)
 	}
 	var about map[identity.Kind][]identity.PersonID
@@ -191,7 +191,7 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		case store.ReviewDecision:
 			caused[about{d.Person, d.Entitlement}] = true
 			account[d.Person] = account[d.Person] || d.Verdict == store.Revoke
-		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
+		case store.RecordDecision, store.MainEmploymentDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
 			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
 				caused[about{identity.PersonID(d.Subject), ""}] = true
@@ -248,9 +248,9 @@ func (g *Governance) checkFeasible(ctx context.Context, kind store.HoldKind, wha
 		return err
 	case kind == store.ErasureHold:
 		return g.erasable(ctx, p)
-	case kind == store.BindHold && g.Targets == nil:
+	case kind == store.AccountBindHold && g.Targets == nil:
 		return errors.New("the target is not connected")
-	case kind == store.BindHold:
+	case kind == store.AccountBindHold:
 		_, err = g.Targets.CheckBind(ctx, p, what.Target, what.Account)
 	}
 	return err

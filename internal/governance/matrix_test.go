@@ -135,7 +135,7 @@ func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy strin
 	o.serial++
 	h := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: kind, Subject: "one", Why: "a test"}
 	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: h.Digest}})
-	if kind == store.ImportHold {
+	if kind == store.HRImportHold {
 		body, err = json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentChanged: {about.ID}})
 	}
 	if err != nil {
@@ -193,7 +193,7 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	case rights.DecideHold:
 		_, err = g.DecideHold(ctx, o.hold(store.PlanHold, about, "behov"), store.Release, nil, by, reason)
 	case rights.DecideImport:
-		_, err = g.DecideHold(ctx, o.hold(store.ImportHold, about, "behov"), store.Release, nil, by, reason)
+		_, err = g.DecideHold(ctx, o.hold(store.HRImportHold, about, "behov"), store.Release, nil, by, reason)
 	case rights.ImportFile:
 		err = g.MayImport(ctx, by)
 	case rights.BindAccount:
@@ -388,7 +388,7 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	o := newOffice(t)
 	stranger, staff := o.person("stranger"), o.person("staff")
 	admin := o.by("administrator")
-	held := o.hold(store.ImportHold, stranger, governance.ActorOf(admin.Person))
+	held := o.hold(store.HRImportHold, stranger, governance.ActorOf(admin.Person))
 	if _, err := o.g.DecideHold(t.Context(), held, store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("the own import: %v", err)
 	}

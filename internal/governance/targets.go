@@ -175,7 +175,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 		is = "enabled"
 	}
 	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, target
-	return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
+	return g.propose(ctx, d, store.AccountBindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
 // bind carries out what was proposed.

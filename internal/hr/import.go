@@ -308,7 +308,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		return r.hold(ctx, tx, why)
 	}
 	if !r.Export.Partial {
-		if err := tx.EndHoldsExcept(ctx, store.ImportHold, r.Source.Name, ""); err != nil {
+		if err := tx.EndHoldsExcept(ctx, store.HRImportHold, r.Source.Name, ""); err != nil {
 			return err
 		}
 	} else if r.released {

@@ -40,7 +40,7 @@ const startPrefix = 16
 
 // startHoldsOf returns the holds of starts of a source, decided or not.
 func startHoldsOf(holds []store.HoldState, source string) []store.HoldState {
-	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.StartHold || h.Subject != source })
+	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.HRStartHold || h.Subject != source })
 }
 
 // startDecidedSince reports whether a held start of the source was decided after
@@ -119,7 +119,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 		if r.starts.raised == nil {
 			r.starts.raised = map[identity.EmploymentID]store.Hold{}
 		}
-		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.StartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
+		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.HRStartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
 			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, last.Start)}
 	}
 	r.Export.BadEmployments[row.EmploymentKey] = true

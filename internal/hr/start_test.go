@@ -65,7 +65,7 @@ func TestStartMovedByADeltaIsHeld(t *testing.T) {
 		t.Errorf("the rest was blocked: %s, %s", f.state(), p.FamilyName)
 	}
 	h := f.holds()
-	if len(h) != 1 || h[0].Kind != store.StartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(h[0].Why, "moves its start to 2027-01-01") {
+	if len(h) != 1 || h[0].Kind != store.HRStartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(h[0].Why, "moves its start to 2027-01-01") {
 		t.Fatalf("%s, %+v", f.lastStatus(), h)
 	}
 	if body, err := f.db.HoldBody(t.Context(), h[0].Digest); err != nil || body != fmt.Sprintf(`{%q:[%q]}`, hr.EmploymentPostponed, p.ID) {

@@ -208,5 +208,5 @@ type Verdict string
 const (
 	Release   Verdict = "release"  // it goes through
 	Reject    Verdict = "reject"   // it is not done
-	StaysHeld Verdict = "deferred" // it was rejected before, or others of its hold were released and it was not: it stays held
+	StaysHeld Verdict = "stays-held" // it was rejected before, or others of its hold were released and it was not: it stays held
 )

@@ -36,14 +36,14 @@ type Plan struct {
 	// Released are the holds that a person released: their steps are among Steps.
 	Released []Released `json:"released,omitempty"`
 	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
-	AwaitingCompleteRead []AwaitingRead `json:"waits,omitempty"`
+	AwaitingCompleteRead []AwaitingRead `json:"awaiting_complete_read,omitempty"`
 	// Parked are steps that failed before, and those that depend on them: they
 	// are not tried in this run.
 	Parked []Parked `json:"parked,omitempty"`
 	// Deferred is what a plan for some people leaves to one for everyone.
-	Deferred []DeferredPerson `json:"later,omitempty"`
+	Deferred []DeferredPerson `json:"deferred,omitempty"`
 	// GatedGrants are grants whose gate is not open.
-	GatedGrants []GatedGrant `json:"waiting,omitempty"`
+	GatedGrants []GatedGrant `json:"gated_grants,omitempty"`
 	// Adopted is access that was there already and that a rule or a decision
 	// gives: from this plan on behov holds it for that reason.
 	Adopted []Adoption `json:"adopted,omitempty"`
@@ -51,7 +51,7 @@ type Plan struct {
 	Handovers []Handover `json:"handovers,omitempty"`
 	// UnrepairedDrift is access that is needed, was taken away in the target behind our
 	// back, and is left so.
-	UnrepairedDrift []UnrepairedDrift `json:"left,omitempty"`
+	UnrepairedDrift []UnrepairedDrift `json:"unrepaired_drift,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -66,7 +66,7 @@ type Basis struct {
 	Person    string            `json:"person,omitempty"`
 	// Subset is set on a plan for some people. A plan for everyone with the same steps is
 	// another plan.
-	Subset bool `json:"few,omitempty"`
+	Subset bool `json:"subset,omitempty"`
 }
 
 // Phase orders steps: a leaver's access ends before a joiner's begins.
@@ -186,7 +186,7 @@ type Hold struct {
 	Steps  []Step `json:"steps"`
 	// Accompanying: the steps are held because of others that are released, or that wait
 	// for a decision, and stay held when those are gone.
-	Accompanying bool `json:"beside,omitempty"`
+	Accompanying bool `json:"accompanying,omitempty"`
 }
 
 // Released is a hold of which a person released steps, and the IDs of those
@@ -269,7 +269,7 @@ const (
 	Disabled FindingKind = "disabled"
 	// SignInPossible: an account that is disabled in the target can sign in all the same, or
 	// it is not known that it cannot.
-	SignInPossible FindingKind = "lets-in"
+	SignInPossible FindingKind = "sign-in-possible"
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"

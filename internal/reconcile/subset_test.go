@@ -206,7 +206,7 @@ func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
 		}
 	}
 	r := h.settledRun()
-	if n := r.Outcomes["left-to-another-run"]; n != 2 {
+	if n := r.Outcomes["left-to-other-run"]; n != 2 {
 		t.Errorf("outcomes %v: both memberships of 1 were planned on old facts", r.Outcomes)
 	}
 	if got := h.has("1") + h.has("2"); got != "one/accountone/account one/base:school one/base:staff" {

@@ -19,17 +19,17 @@ type HoldKind string
 
 // The kinds of hold.
 const (
-	PlanHold   HoldKind = "plan"
-	ImportHold HoldKind = "hr-import"
-	// EndingsHold holds a part of an import, such as the endings; the rest went in.
-	EndingsHold HoldKind = "hr-endings"
-	// StartHold holds a change that moves the start of a running employment into the
+	PlanHold     HoldKind = "plan"
+	HRImportHold HoldKind = "hr-import"
+	// HREndingsHold holds a part of an import, such as the endings; the rest went in.
+	HREndingsHold HoldKind = "hr-endings"
+	// HRStartHold holds a change that moves the start of a running employment into the
 	// future.
-	StartHold HoldKind = "hr-start"
-	// BindHold and ErasureHold are of what one person proposed and another has to
+	HRStartHold HoldKind = "hr-start"
+	// AccountBindHold and ErasureHold are of what one person proposed and another has to
 	// let through. The subject is the target, and the person.
-	BindHold    HoldKind = "account-bind"
-	ErasureHold HoldKind = "erasure"
+	AccountBindHold HoldKind = "account-bind"
+	ErasureHold     HoldKind = "erasure"
 )
 
 // Hold is something that waits for a person's decision.
@@ -41,7 +41,7 @@ type Hold struct {
 	// Body says what it would do, as JSON without personal values. It may be
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
-	RaisedUS Micros `db:"raised_us" json:"since"`
+	RaisedUS Micros `db:"raised_us" json:"raised_at"`
 	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
 	// whose import or proposal it is. It is not the actor of the run that planned it.
 	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
@@ -97,7 +97,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 			return fmt.Errorf("hold: %w", err)
 		}
 	}
-	tx.Enqueue(queue.Alert{About: queue.Held, Subject: h.Digest})
+	tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: h.Digest})
 	r := h.record(audit.HoldRaised, actor, at)
 	r.Reason += ": " + h.Why
 	tx.Audit(r)

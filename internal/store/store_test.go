@@ -284,7 +284,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 		}
 		write(t, db, func(tx *store.Tx) error { return tx.DecideItem(ctx, item, 1) })
 		items, decisions, err := db.ReviewItems(ctx, campaign)
-		if err != nil || len(items) != 1 || items[0].Decided == nil || decisions[*items[0].Decided].Verdict != store.Revoke {
+		if err != nil || len(items) != 1 || items[0].Decision == nil || decisions[*items[0].Decision].Verdict != store.Revoke {
 			t.Errorf("items are %+v, %+v, %v", items, decisions, err)
 		}
 	})
