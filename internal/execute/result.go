@@ -52,7 +52,7 @@ type Result struct {
 	RetryAfter map[string]time.Duration `json:"-"`
 	// OutcomesByTarget counts the outcomes of the steps in each target.
 	OutcomesByTarget map[string]map[string]int `json:"-"`
-	done             map[string]bool           // by step
+	done             map[audit.StepID]bool
 }
 
 // StepResult is a step that was not done, or was done with a note.

@@ -100,7 +100,7 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	if len(r.lifted) > 0 {
 		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection"+examples(r.lifted))
 	}
-	digest := ""
+	digest := audit.HoldDigest("")
 	if len(why) > 0 {
 		digest = r.endings
 		slices.Sort(people)

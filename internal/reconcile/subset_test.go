@@ -330,7 +330,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			t.Errorf("%s was intended %d times:", what, n)
 			for _, r := range records(t, h) {
 				if strings.HasPrefix(what, r.Person+" "+r.Target+" ") {
-					t.Logf("%d %s %s %s plan %s step %s: %s", r.Index, r.Action, r.Op, r.Outcome, r.Plan, r.Step, r.Reason)
+					t.Logf("%d %s %s %s plan %s step %s: %s", r.Index, r.Action, r.Op, r.Outcome, r.Plan, r.Attempt, r.Reason)
 				}
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/queue"
@@ -115,7 +116,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 	switch of.About {
 	case queue.HoldRaised:
 		holds, err := s.DB.Holds(ctx)
-		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == of.Subject })
+		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == audit.HoldDigest(of.Subject) })
 		if err != nil || i < 0 || holds[i].Decision != nil {
 			return nil, err
 		}

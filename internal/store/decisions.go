@@ -164,7 +164,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	}
 	switch {
 	case d.Kind == HoldDecision:
-		return d, tx.enqueueHeld(ctx, d.Subject, because)
+		return d, tx.enqueueHeld(ctx, audit.HoldDigest(d.Subject), because)
 	case d.Kind == PauseDecision && d.Subject == EveryTarget:
 		tx.Enqueue(queue.Run{Because: because})
 	case d.Kind == PauseDecision:
@@ -174,7 +174,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 }
 
 // enqueueHeld enqueues a run for the people of a hold.
-func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
+func (tx *Tx) enqueueHeld(ctx context.Context, digest audit.HoldDigest, because string) error {
 	var h Hold
 	err := tx.tx.GetContext(ctx, &h, `SELECT `+holdColumns+` FROM hold WHERE digest = $1`, digest)
 	if errors.Is(err, sql.ErrNoRows) {

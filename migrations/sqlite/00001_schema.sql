@@ -427,7 +427,7 @@ CREATE TABLE audit_record (
     op          TEXT NOT NULL,
     reason      TEXT NOT NULL,
     plan        TEXT NOT NULL,
-    step        TEXT NOT NULL,
+    attempt     TEXT NOT NULL,
     outcome     TEXT NOT NULL,
     payload     BLOB,
     prev        BLOB,
