@@ -173,7 +173,7 @@ const (
 	// Applied: the target carried out the change.
 	Applied Status = "applied"
 	// AlreadyApplied: the target already had the requested state.
-	AlreadyApplied Status = "already-so"
+	AlreadyApplied Status = "already-applied"
 	// Refused: the target understood the change and rejected it (name taken, no
 	// such account, no such group, policy). Repeating it unchanged is no use.
 	Refused Status = "refused"

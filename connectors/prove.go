@@ -27,10 +27,10 @@ type ProofVerdict string
 // The verdicts.
 const (
 	// SignInRefused: a disabled account cannot sign in.
-	SignInRefused ProofVerdict = "shuts-out"
+	SignInRefused ProofVerdict = "sign-in-refused"
 	// SignInPossible: a disabled account can sign in. The target counts as one
 	// that cannot disable accounts.
-	SignInPossible ProofVerdict = "lets-in"
+	SignInPossible ProofVerdict = "sign-in-possible"
 	// NotTried: the test could not be carried out.
 	NotTried ProofVerdict = "not-tried"
 )

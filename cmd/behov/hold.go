@@ -101,9 +101,9 @@ func (a *app) showHoldCommand() *cobra.Command {
 			n := newNames(ctx, i)
 			a.printHold(i, n, h)
 			switch h.Kind {
-			case store.ImportHold, store.EndingsHold, store.StartHold:
+			case store.HRImportHold, store.HREndingsHold, store.HRStartHold:
 				return a.printHeldImport(n, h, all)
-			case store.BindHold, store.ErasureHold:
+			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
 			var steps []plan.Step
@@ -194,7 +194,7 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 				return err
 			}
 			g := a.governance(i)
-			if h.Kind == store.BindHold {
+			if h.Kind == store.AccountBindHold {
 				e, done, err := a.engine(ctx, i)
 				if err != nil {
 					return err
@@ -222,23 +222,23 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 // these are the steps of the people named, or all steps when none is.
 func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict store.Verdict, named []identity.PersonID) error {
 	switch {
-	case h.Kind == store.BindHold && verdict == store.Release:
+	case h.Kind == store.AccountBindHold && verdict == store.Release:
 		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(d.Person), d.Seq)
 	case h.Kind == store.ErasureHold && verdict == store.Release:
 		a.printf("Erased: %s (decision %d). What the person had stays in the trail under that ID.\n", d.Person, d.Seq)
-	case h.Kind == store.BindHold || h.Kind == store.ErasureHold:
+	case h.Kind == store.AccountBindHold || h.Kind == store.ErasureHold:
 		a.printf("Rejected: hold %s: nothing is done.\n", h.Digest)
-	case h.Kind == store.ImportHold && verdict == store.Release:
+	case h.Kind == store.HRImportHold && verdict == store.Release:
 		a.printf("Released: hold %s: the import of %s goes in at the next import of the same file.\n", h.Digest, h.Subject)
-	case h.Kind == store.ImportHold:
+	case h.Kind == store.HRImportHold:
 		a.printf("Rejected: hold %s: the import of %s stays out.\n", h.Digest, h.Subject)
-	case h.Kind == store.EndingsHold && verdict == store.Release:
+	case h.Kind == store.HREndingsHold && verdict == store.Release:
 		a.printf("Released: hold %s: what the import of %s held back goes in at the next import of the same file.\n", h.Digest, h.Subject)
-	case h.Kind == store.EndingsHold:
+	case h.Kind == store.HREndingsHold:
 		a.printf("Rejected: hold %s: what the import of %s held back stays as it was.\n", h.Digest, h.Subject)
-	case h.Kind == store.StartHold && verdict == store.Release:
+	case h.Kind == store.HRStartHold && verdict == store.Release:
 		a.printf("Released: hold %s: the new start goes in when %s gives the same row again: with behov hr pull, at the next push, or when you import the row.\n", h.Digest, h.Subject)
-	case h.Kind == store.StartHold:
+	case h.Kind == store.HRStartHold:
 		a.printf("Rejected: hold %s: the employment keeps its start.\n", h.Digest)
 	default:
 		a.printStepDecision(n, h, d, named)

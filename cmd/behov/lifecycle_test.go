@@ -207,7 +207,7 @@ func TestSuspend(t *testing.T) {
 func TestASuspensionThatClosesNothingSaysSo(t *testing.T) {
 	for want, of := range map[string]map[string]int{
 		"Closed at once: nothing, as behov knows no account.\n":                                                              {},
-		"Closed at once: 2 applied, 1 already-so.\n":                                                                         {"applied": 2, "already-so": 1},
+		"Closed at once: 2 applied, 1 already-applied.\n":                                                                    {"applied": 2, "already-applied": 1},
 		"NOT CLOSED: 1 unknown. It is tried again by behov serve, and by every behov apply.\n":                               {"unknown": 1},
 		"Closed at once: 1 applied.\nNOT CLOSED: 1 not-tried. It is tried again by behov serve, and by every behov apply.\n": {"applied": 1, "not-tried": 1},
 	} {

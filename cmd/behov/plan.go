@@ -224,7 +224,7 @@ func valuesOf(p *plan.Plan, v *reconcile.Values) map[string]stepValues {
 	all := map[string]stepValues{}
 	add := func(steps []plan.Step) {
 		for _, s := range steps {
-			all[s.ID] = stepValues{Account: v.Account(s), Changes: v.Changes(s)}
+			all[string(s.ID)] = stepValues{Account: v.Account(s), Changes: v.Changes(s)}
 		}
 	}
 	add(p.Steps)

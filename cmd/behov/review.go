@@ -68,7 +68,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 			var ids []identity.PersonID
 			var texts []string
 			for _, item := range items {
-				if item.Decided == nil || all {
+				if item.Decision == nil || all {
 					ids = append(ids, item.Person)
 					texts = append(texts, item.Reviewer, item.Why)
 				}
@@ -80,12 +80,12 @@ func (a *app) reviewListCommand() *cobra.Command {
 				return err
 			}
 			for _, item := range items {
-				if item.Decided != nil && !all {
+				if item.Decision != nil && !all {
 					continue
 				}
 				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.in(item.Reviewer)}
-				if item.Decided != nil {
-					d := decisions[*item.Decided]
+				if item.Decision != nil {
+					d := decisions[*item.Decision]
 					r.Decision = &d
 				}
 				rows = append(rows, r)

@@ -122,7 +122,7 @@ func (a *app) status(ctx context.Context, i *installation) (standing, error) {
 	for _, h := range holds {
 		switch {
 		case h.Decision != nil || !h.Current():
-		case h.Kind == store.StartHold:
+		case h.Kind == store.HRStartHold:
 			starts[h.Subject]++
 		default:
 			held[h.Subject]++
@@ -250,11 +250,11 @@ func (a *app) printStatus(i *installation, s standing) {
 // inventoryText says what is kept of a target.
 func inventoryText(k store.TargetInventory) string {
 	text := fmt.Sprintf("%s, %s", count(k.Accounts, "account", "accounts"), count(k.Access, "access", "accesses")+" that people have")
-	if k.Open > 0 {
-		text += ", " + count(k.Open, "step whose end is", "steps whose ends are") + " not known"
+	if k.OpenSteps > 0 {
+		text += ", " + count(k.OpenSteps, "step whose end is", "steps whose ends are") + " not known"
 	}
-	if k.Failing > 0 {
-		text += ", " + count(k.Failing, "failing step", "failing steps")
+	if k.FailingSteps > 0 {
+		text += ", " + count(k.FailingSteps, "failing step", "failing steps")
 	}
 	return text
 }

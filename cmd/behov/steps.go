@@ -129,7 +129,7 @@ all. behov serve does it at once; without it, the next behov apply.`,
 				}
 				for _, f := range failing {
 					if f.State != store.GivenUp {
-						args = append(args, f.Key)
+						args = append(args, string(f.Key))
 					}
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 )
@@ -38,7 +39,7 @@ func TestSteps(t *testing.T) {
 	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	for key, state := range map[string]store.StepState{"aa11": store.Parked, "bb22": store.Trying} {
 		if err := db.Write(t.Context(), func(tx *store.Tx) error {
-			f, err := tx.NextStepFailure(t.Context(), store.FailingStep{Key: key, Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
+			f, err := tx.NextStepFailure(t.Context(), store.FailingStep{Key: audit.StepKey(key), Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
 			f.State = state
 			return errors.Join(err, tx.PutFailingStep(t.Context(), f, at.Add(time.Hour)))
 		}); err != nil {
@@ -124,7 +125,7 @@ func parkedKeys(t *testing.T, h *household) (keys []string) {
 		t.Fatal(err)
 	}
 	for _, s := range shown {
-		keys = append(keys, s.Key)
+		keys = append(keys, string(s.Key))
 	}
 	return keys
 }

@@ -40,8 +40,10 @@ func TestStatus(t *testing.T) {
 	if code != exitHeld || !strings.Contains(out, "1 import is HELD") || !strings.Contains(out, "PAUSED since") {
 		t.Errorf("%d %s", code, out)
 	}
-	var holds []struct{ Since time.Time }
-	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].Since) > time.Hour {
+	var holds []struct {
+		RaisedAt time.Time `json:"raised_at"`
+	}
+	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].RaisedAt) > time.Hour {
 		t.Errorf("whoever reads holds by program knows since when: %s", out)
 	}
 	var s standing
@@ -67,11 +69,11 @@ func TestRetire(t *testing.T) {
 	}
 	before := time.Now()
 	if err := db.Write(t.Context(), func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: before, Actor: "behov", Action: audit.StepIntended, Person: string(person.ID), Target: "directory", Entitlement: "library:desk", Op: string(step.Op), Step: step.ID})
+		tx.Audit(audit.Record{At: before, Actor: "behov", Action: audit.StepIntended, Person: string(person.ID), Target: "directory", Entitlement: "library:desk", Op: string(step.Op), Attempt: audit.AttemptID(step.ID)})
 		if err := tx.PutFailingStep(t.Context(), store.FailingStep{Key: "aa", Target: "directory", Person: person.ID, Body: string(body), State: store.Parked}, time.Time{}); err != nil {
 			return err
 		}
-		return tx.IntendSteps(t.Context(), []store.OpenStep{{ID: step.ID, Target: "directory", Person: person.ID, Body: string(body)}}, before)
+		return tx.IntendSteps(t.Context(), []store.OpenStep{{AttemptID: audit.AttemptID(step.ID), Target: "directory", Person: person.ID, Body: string(body)}}, before)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func TestRetire(t *testing.T) {
 	}
 	ended := slices.Collect(func(yield func(audit.Record) bool) {
 		for r := range db.AuditRecords(t.Context(), store.Only(person.ID)) {
-			if r.Action == audit.StepEnded && r.Step == step.ID && !yield(r) {
+			if r.Action == audit.StepEnded && r.Attempt == audit.AttemptID(step.ID) && !yield(r) {
 				return
 			}
 		}

@@ -24,19 +24,19 @@ var accountTests = []test{
 		r.expect(connectors.Applied, change(connectors.EnableAccount, id))
 		r.wantEnabled(id, true)
 	}},
-	{"create again is already so", func(r *runner) {
+	{"create again is already applied", func(r *runner) {
 		id := r.create("anna")[0]
 		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 		if n := len(r.snapshot().accounts); n != 1 {
 			r.Errorf("%d accounts, want 1", n)
 		}
 	}},
-	{"create again after a restart is already so", func(r *runner) {
+	{"create again after a restart is already applied", func(r *runner) {
 		id := r.create("anna")[0]
 		r.reopen()
 		r.wantID(id, r.expect(connectors.AlreadyApplied, r.creation("anna")))
 	}},
-	{"create with another name and the same anchor is already so", func(r *runner) {
+	{"create with another name and the same anchor is already applied", func(r *runner) {
 		id := r.create("anna")[0]
 		c := r.creation("anna2")
 		c.Account.Anchor = anchor("anna")
@@ -48,7 +48,7 @@ var accountTests = []test{
 	{"create twice in one call", func(r *runner) {
 		results := r.apply(r.creation("anna"), r.creation("anna"))
 		if results[0].Status != connectors.Applied || results[1].Status != connectors.AlreadyApplied {
-			r.Errorf("%s then %s, want applied then already-so", results[0].Status, results[1].Status)
+			r.Errorf("%s then %s, want applied then already-applied", results[0].Status, results[1].Status)
 		}
 		r.wantID(results[0].AccountID, results[1:])
 	}},

@@ -46,7 +46,7 @@ func story() []audit.Record {
 	}
 	for i, op := range []string{"create-account", "add-member", "add-member", "remove-member", "disable-account"} {
 		step := fmt.Sprint("s", i)
-		r := audit.Record{Person: "p1", Target: "t", Op: op, Step: step, Plan: "plan", Reason: "rule x"}
+		r := audit.Record{Person: "p1", Target: "t", Op: op, Attempt: audit.AttemptID(step), Plan: "plan", Reason: "rule x"}
 		if strings.HasSuffix(op, "member") {
 			r.Entitlement = fmt.Sprint("app:", i%2)
 		}
@@ -78,7 +78,7 @@ func TestVerifyNoticesEveryTampering(t *testing.T) {
 		"person": func(r *audit.Record) { r.Person += "x" }, "target": func(r *audit.Record) { r.Target += "x" },
 		"entitlement": func(r *audit.Record) { r.Entitlement += "x" }, "op": func(r *audit.Record) { r.Op += "x" },
 		"reason": func(r *audit.Record) { r.Reason += "x" }, "plan": func(r *audit.Record) { r.Plan += "x" },
-		"step": func(r *audit.Record) { r.Step += "x" }, "outcome": func(r *audit.Record) { r.Outcome += "x" },
+		"attempt": func(r *audit.Record) { r.Attempt += "x" }, "outcome": func(r *audit.Record) { r.Outcome += "x" },
 		"payload": func(r *audit.Record) { r.Payload = append(r.Payload, 'x') },
 		// What one field loses and the next gains must not cancel out.
 		"boundary": func(r *audit.Record) {
@@ -117,8 +117,8 @@ func TestVerifyNoticesEveryTampering(t *testing.T) {
 }
 
 func TestVerifyWantsOneOutcomeForEachIntent(t *testing.T) {
-	intent := audit.Record{Action: audit.StepIntended, Step: "s", At: start}
-	end := audit.Record{Action: audit.StepEnded, Step: "s", Outcome: audit.Applied, At: start}
+	intent := audit.Record{Action: audit.StepIntended, Attempt: "s", At: start}
+	end := audit.Record{Action: audit.StepEnded, Attempt: "s", Outcome: audit.Applied, At: start}
 	for name, records := range map[string][]audit.Record{
 		"ended twice": {intent, end, end}, "never intended": {end}, "intended twice": {intent, intent}, "intended again after its end": {intent, end, intent},
 	} {
@@ -135,10 +135,10 @@ func TestVerifyWantsOneOutcomeForEachIntent(t *testing.T) {
 func TestIntervalsAreGenerous(t *testing.T) {
 	began, ended := start, start.Add(5*time.Second)
 	records := chain([]audit.Record{
-		{Action: audit.StepIntended, Step: "a", At: began},
-		{Action: audit.StepEnded, Step: "a", At: ended, Began: began, Person: "p", Target: "t", Entitlement: "app:x", Op: "add-member", Outcome: audit.Applied},
-		{Action: audit.StepEnded, Step: "b", At: ended.Add(time.Hour), Began: ended, Person: "p", Target: "t", Entitlement: "app:x", Op: "remove-member", Outcome: audit.Refused},
-		{Action: audit.StepEnded, Step: "c", At: ended.Add(2 * time.Hour), Began: ended, Person: "p", Target: "t", Entitlement: "app:x", Op: "remove-member", Outcome: audit.AlreadyApplied},
+		{Action: audit.StepIntended, Attempt: "a", At: began},
+		{Action: audit.StepEnded, Attempt: "a", At: ended, Began: began, Person: "p", Target: "t", Entitlement: "app:x", Op: "add-member", Outcome: audit.Applied},
+		{Action: audit.StepEnded, Attempt: "b", At: ended.Add(time.Hour), Began: ended, Person: "p", Target: "t", Entitlement: "app:x", Op: "remove-member", Outcome: audit.Refused},
+		{Action: audit.StepEnded, Attempt: "c", At: ended.Add(2 * time.Hour), Began: ended, Person: "p", Target: "t", Entitlement: "app:x", Op: "remove-member", Outcome: audit.AlreadyApplied},
 	})
 	var p audit.Projection
 	for _, r := range records {

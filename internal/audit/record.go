@@ -77,7 +77,7 @@ const (
 // The outcomes of StepEnded.
 const (
 	Applied        = "applied"
-	AlreadyApplied = "already-so"
+	AlreadyApplied = "already-applied"
 	Refused        = "refused"
 	// NotDone: the target gave no usable answer, and a later complete snapshot
 	// shows that the step was not applied.
@@ -110,11 +110,11 @@ type Record struct {
 	Target      string `json:"target,omitempty"`
 	Entitlement string `json:"entitlement,omitempty"`
 	// Op is the change, on records of steps (connectors.Op).
-	Op      string `json:"op,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Plan    string `json:"plan,omitempty"`
-	Step    string `json:"step,omitempty"`
-	Outcome string `json:"outcome,omitempty"`
+	Op      string     `json:"op,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	Plan    PlanDigest `json:"plan,omitempty"`
+	Attempt AttemptID  `json:"attempt,omitempty"`
+	Outcome string     `json:"outcome,omitempty"`
 	// Began is, on StepEnded, when the step was intended: the access may have
 	// begun then.
 	Began time.Time `json:"began,omitzero"`
@@ -162,7 +162,7 @@ func (r *Record) digest() []byte {
 	} else {
 		number(r.Began.UnixMicro())
 	}
-	for _, s := range []string{r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement, r.Op, r.Reason, r.Plan, r.Step, r.Outcome} {
+	for _, s := range []string{r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement, r.Op, r.Reason, string(r.Plan), string(r.Attempt), r.Outcome} {
 		field([]byte(s))
 	}
 	field(r.Payload)

@@ -12,8 +12,8 @@ type Summary struct {
 	Head    []byte `json:"head"` // the last record's hash; kept elsewhere, it proves later that no record up to it changed
 	// OpenSteps are intended and have not ended: the engine was interrupted. The
 	// next apply resolves them.
-	OpenSteps []string   `json:"open_steps,omitempty"`
-	Intervals []Interval `json:"-"` // as projected from the records
+	OpenSteps []AttemptID `json:"open_steps,omitempty"`
+	Intervals []Interval  `json:"-"` // as projected from the records
 }
 
 // Verify reads records from the first to the last and checks that none was
@@ -27,9 +27,9 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		prev       []byte
 		n          int64
 		projection Projection
-		open       = map[string]int64{}
-		ended      = map[string]int64{}
-		order      []string
+		open       = map[AttemptID]int64{}
+		ended      = map[AttemptID]int64{}
+		order      []AttemptID
 	)
 	for r, err := range records {
 		if err != nil {
@@ -46,31 +46,31 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		}
 		switch r.Action {
 		case StepIntended:
-			if at, ok := open[r.Step]; ok {
-				return Summary{}, fmt.Errorf("record %d intends step %s, which record %d intended already", r.Index, r.Step, at)
+			if at, ok := open[r.Attempt]; ok {
+				return Summary{}, fmt.Errorf("record %d intends step %s, which record %d intended already", r.Index, r.Attempt, at)
 			}
-			if at, ok := ended[r.Step]; ok {
-				return Summary{}, fmt.Errorf("record %d intends step %s, which ended in record %d", r.Index, r.Step, at)
+			if at, ok := ended[r.Attempt]; ok {
+				return Summary{}, fmt.Errorf("record %d intends step %s, which ended in record %d", r.Index, r.Attempt, at)
 			}
-			open[r.Step] = r.Index
-			order = append(order, r.Step)
+			open[r.Attempt] = r.Index
+			order = append(order, r.Attempt)
 		case StepEnded:
-			if at, ok := ended[r.Step]; ok {
-				return Summary{}, fmt.Errorf("record %d ends step %s, which ended in record %d", r.Index, r.Step, at)
+			if at, ok := ended[r.Attempt]; ok {
+				return Summary{}, fmt.Errorf("record %d ends step %s, which ended in record %d", r.Index, r.Attempt, at)
 			}
-			if _, ok := open[r.Step]; !ok {
-				return Summary{}, fmt.Errorf("record %d ends step %s, which no record intended", r.Index, r.Step)
+			if _, ok := open[r.Attempt]; !ok {
+				return Summary{}, fmt.Errorf("record %d ends step %s, which no record intended", r.Index, r.Attempt)
 			}
-			delete(open, r.Step)
-			ended[r.Step] = r.Index
+			delete(open, r.Attempt)
+			ended[r.Attempt] = r.Index
 		}
 		projection.Add(r)
 		n, prev = r.Index, r.Hash
 	}
 	s := Summary{Records: n, Head: prev, Intervals: projection.Intervals()}
-	for _, step := range order {
-		if _, ok := open[step]; ok {
-			s.OpenSteps = append(s.OpenSteps, step)
+	for _, attempt := range order {
+		if _, ok := open[attempt]; ok {
+			s.OpenSteps = append(s.OpenSteps, attempt)
 		}
 	}
 	return s, nil

@@ -482,7 +482,7 @@ func (s *Story) massEnding(ctx context.Context) error {
 	s.check(so && len(r.Plan.Holds) > 0, err, "%s, one of them, still has an account", name(alone))
 	boss := s.m.first("1110", 1)
 	for _, h := range r.Plan.Holds {
-		if _, err := s.govern.DecideHold(ctx, h.Digest, store.Release, nil, s.subject(boss), "the temps' contracts ended"); err != nil {
+		if _, err := s.govern.DecideHold(ctx, string(h.Digest), store.Release, nil, s.subject(boss), "the temps' contracts ended"); err != nil {
 			return err
 		}
 	}

@@ -24,11 +24,11 @@ type targetRun struct {
 	*Executor
 	basis           *Basis
 	target          plan.Target
-	plan            string
-	released        map[string]string // by released step, the hold's digest
+	plan            audit.PlanDigest
+	released        map[audit.StepID]audit.HoldDigest // by released step
 	steps           []plan.Step
 	report          func(s plan.Step, outcome, detail string)
-	done            map[string]bool // steps that were done
+	done            map[audit.StepID]bool // steps that were done
 	accounts        map[identity.PersonID]string
 	deferredWhy     map[identity.PersonID]string // who is left to others, and why
 	requeue         map[identity.PersonID]bool   // of the deferred people, those whom an older run may hold
@@ -44,13 +44,13 @@ type targetRun struct {
 }
 
 func newTargetRun(x *Executor, b *Basis, t plan.Target) *targetRun {
-	return &targetRun{Executor: x, basis: b, target: t, released: map[string]string{}, done: map[string]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
+	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
 // change that the connector is asked for.
 type attempt struct {
-	id     string
+	id     audit.AttemptID
 	step   plan.Step
 	change connectors.Change
 	// marked: it disabled an account which can sign in all the same.
@@ -93,7 +93,7 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 			return attempt{}, "a step that it depends on was not done"
 		}
 	}
-	a := attempt{id: uuid.Must(uuid.NewV7()).String(), step: s}
+	a := attempt{id: audit.AttemptID(uuid.Must(uuid.NewV7()).String()), step: s}
 	accountID := s.AccountID
 	if accountID == "" {
 		accountID = r.accounts[s.Person]
@@ -179,7 +179,7 @@ func (r *targetRun) accountOf(person identity.PersonID) string {
 
 func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
 	return audit.Record{At: at, Actor: r.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
-		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Step: a.id}
+		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Attempt: a.id}
 }
 
 // valueChange is what an intent says, sealed, of the values it writes.
@@ -194,7 +194,7 @@ type valueChange struct {
 // that are or were another person's.
 func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
 	var kept []attempt
-	why := map[string]string{} // by attempt, why it is not made
+	why := map[audit.AttemptID]string{} // by attempt, why it is not made
 	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		touched, err := r.affectedSince(ctx, tx, attempts)
 		if err != nil {
@@ -279,8 +279,8 @@ func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, 
 
 // withdrawnReleases returns the steps among those that were planned as released whose
 // release was taken back, or has expired, since.
-func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempts []attempt) (map[string]bool, error) {
-	var digests []string
+func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempts []attempt) (map[audit.StepID]bool, error) {
+	var digests []audit.StepDigest
 	for _, a := range attempts {
 		if r.released[a.step.ID] != "" {
 			digests = append(digests, a.step.Digest())
@@ -293,7 +293,7 @@ func (r *targetRun) withdrawnReleases(ctx context.Context, tx *store.Tx, attempt
 	if err != nil {
 		return nil, err
 	}
-	takenBack := map[string]bool{}
+	takenBack := map[audit.StepID]bool{}
 	for _, a := range attempts {
 		takenBack[a.step.ID] = r.released[a.step.ID] != "" && !released[a.step.Digest()]
 	}
@@ -348,7 +348,7 @@ func (r *targetRun) recordIntents(ctx context.Context, tx *store.Tx, attempts []
 		if err != nil {
 			return fmt.Errorf("step %s: %w", a.step.ID, err)
 		}
-		open[i] = store.OpenStep{ID: a.id, Target: a.step.Target, Person: a.step.Person, Body: string(body), Plan: r.plan}
+		open[i] = store.OpenStep{AttemptID: a.id, Target: a.step.Target, Person: a.step.Person, Body: string(body), Plan: r.plan}
 		record := r.record(a, audit.StepIntended, at)
 		if a.change.Attributes == nil && a.step.Op != connectors.RenameAccount {
 			tx.Audit(record)

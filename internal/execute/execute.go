@@ -7,16 +7,17 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
@@ -55,7 +56,7 @@ type Basis struct {
 	// Suspended people lose access whatever the limits. Failing are the keys of steps
 	// that failed before.
 	Suspended map[identity.PersonID]bool
-	Failing   map[string]bool
+	Failing   map[audit.StepKey]bool
 	// Accounts gives the values that steps write, of which the plan has fingerprints.
 	Accounts       Accounts
 	FingerprintKey []byte
@@ -66,7 +67,7 @@ type Basis struct {
 // Apply carries out a plan, every target by itself, so that one that fails does not delay
 // the others.
 func (x *Executor) Apply(ctx context.Context, p *plan.Plan, targets []plan.Target, b *Basis) (*Result, error) {
-	result := &Result{Plan: p, Outcomes: map[string]int{}, Unavailable: map[string]string{}, RetryAfter: map[string]time.Duration{}, done: map[string]bool{}}
+	result := &Result{Plan: p, Outcomes: map[string]int{}, Unavailable: map[string]string{}, RetryAfter: map[string]time.Duration{}, done: map[audit.StepID]bool{}}
 	var mu sync.Mutex
 	done := 0
 	var wg sync.WaitGroup
@@ -106,19 +107,19 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan, targets []plan.Targe
 	}
 	wg.Wait()
 	errs = append(errs, x.endHolds(context.WithoutCancel(ctx), p, result.done))
-	slices.SortFunc(result.NotDone, func(a, b StepResult) int { return strings.Compare(a.Step.ID, b.Step.ID) })
+	slices.SortFunc(result.NotDone, func(a, b StepResult) int { return cmp.Compare(a.Step.ID, b.Step.ID) })
 	return result, errors.Join(errs...)
 }
 
 // endHolds ends the holds of which every released step was done. What is left of
 // a release stays released.
-func (x *Executor) endHolds(ctx context.Context, p *plan.Plan, ended map[string]bool) error {
+func (x *Executor) endHolds(ctx context.Context, p *plan.Plan, ended map[audit.StepID]bool) error {
 	if len(p.Released) == 0 {
 		return nil
 	}
 	return x.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, r := range p.Released {
-			if !slices.ContainsFunc(r.Steps, func(id string) bool { return ended[id] }) {
+			if !slices.ContainsFunc(r.Steps, func(id audit.StepID) bool { return ended[id] }) {
 				continue
 			}
 			if err := tx.EndHoldIfDone(ctx, r.Digest); err != nil {

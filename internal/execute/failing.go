@@ -36,7 +36,7 @@ func retryAfter(tries int, asked time.Duration) time.Duration {
 // next try. When none was answered, and the target says when it will answer, the failure
 // is the target's and not theirs.
 func (r *targetRun) noteFailures(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
-	failed := map[string]bool{} // by attempt
+	failed := map[audit.AttemptID]bool{}
 	answered := false
 	for i, a := range attempts {
 		answered = answered || results[i].Err == nil || connectors.RetryAfter(results[i].Err) == 0 && !errors.Is(results[i].Err, context.Canceled)

@@ -34,7 +34,7 @@ func outcomeOf(res connectors.Result) (outcome, detail string) {
 func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
 	at := r.Now()
 	ended := make([]bool, len(attempts)) // by another run
-	var answered []string
+	var answered []audit.AttemptID
 	for i, a := range attempts {
 		if outcome, _ := outcomeOf(results[i]); outcome != "" {
 			answered = append(answered, a.id)
@@ -112,12 +112,12 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 }
 
 // forgetDecisions uses up the releases of what was done.
-func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, open map[string]bool) error {
+func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, open map[audit.AttemptID]bool) error {
 	any, err := tx.HasStepDecisions(ctx, r.target.Name)
 	if err != nil || !any {
 		return err
 	}
-	var digests []string
+	var digests []audit.StepDigest
 	for i, a := range attempts {
 		if outcome, _ := outcomeOf(results[i]); open[a.id] && done(outcome) {
 			digests = append(digests, a.step.Digest())
@@ -205,11 +205,11 @@ func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []a
 //
 // An account that a target reports as disabled already is not one that behov disabled,
 // and behov does not enable it again.
-func endStep(ctx context.Context, tx *store.Tx, id string, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
+func endStep(ctx context.Context, tx *store.Tx, id audit.AttemptID, s plan.Step, accountID, outcome string, at time.Time) (open bool, err error) {
 	if open, err = tx.EndStep(ctx, id); err != nil || !open || !done(outcome) {
 		return open, err
 	}
-	if err := tx.ForgetStepDecisions(ctx, []string{s.Digest()}); err != nil {
+	if err := tx.ForgetStepDecisions(ctx, []audit.StepDigest{s.Digest()}); err != nil {
 		return open, err
 	}
 	return open, noteDone(ctx, tx, s, accountID, outcome, at)

@@ -117,7 +117,7 @@ func (r *targetRun) mayOverlap(now *batch, rest []plan.Step) bool {
 	if len(rest) == 0 || r.basis.Urgent || r.took == 0 || r.took > slowBatch || plan.PhaseOf(rest[0].Op) != plan.PhaseOf(now.attempts[0].step.Op) {
 		return false
 	}
-	under := make(map[string]bool, len(now.attempts))
+	under := make(map[audit.StepID]bool, len(now.attempts))
 	for _, a := range now.attempts {
 		under[a.step.ID] = true
 	}

@@ -129,13 +129,13 @@ func (x *Executor) resolveIn(ctx context.Context, tx *store.Tx, t plan.Target, s
 	for _, open := range steps {
 		var s plan.Step
 		if err := json.Unmarshal([]byte(open.Body), &s); err != nil {
-			return fmt.Errorf("open step %s: %w", open.ID, err)
+			return fmt.Errorf("open step %s: %w", open.AttemptID, err)
 		}
 		outcome, accountID := inferOutcome(s, t, fingerprintKey)
 		if outcome == "" {
 			continue
 		}
-		if ours, err := endStep(ctx, tx, open.ID, s, accountID, outcome, x.Now()); err != nil {
+		if ours, err := endStep(ctx, tx, open.AttemptID, s, accountID, outcome, x.Now()); err != nil {
 			return err
 		} else if !ours {
 			continue
@@ -152,7 +152,7 @@ func (x *Executor) resolveIn(ctx context.Context, tx *store.Tx, t plan.Target, s
 			r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: note})
 		}
 		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: string(open.Person), Target: t.Name,
-			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Step: open.ID, Outcome: outcome, Reason: reason})
+			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Attempt: open.AttemptID, Outcome: outcome, Reason: reason})
 		r.Outcomes[outcome]++
 	}
 	return nil

@@ -20,7 +20,7 @@ const (
 	// LeftToOtherRun: something was recorded about the person after the plan was read, or
 	// another run holds the lock of their account. That run, or the job that came with
 	// the record, does the work.
-	LeftToOtherRun = "left-to-another-run"
+	LeftToOtherRun = "left-to-other-run"
 )
 
 const (
@@ -39,20 +39,20 @@ type Result struct {
 	Plan     *plan.Plan     `json:"plan"`
 	Outcomes map[string]int `json:"outcomes"` // by audit outcome
 	// NotDone are steps that were refused, or failed, or not tried.
-	NotDone []StepResult `json:"undone,omitempty"`
+	NotDone []StepResult `json:"not_done,omitempty"`
 	// Notes are steps that were done and about which the target, or the password sink,
 	// reported something.
 	Notes []StepResult `json:"notes,omitempty"`
 	// Resolved counts steps of a stopped run whose end was found out.
-	Resolved map[string]int `json:"settled,omitempty"`
+	Resolved map[string]int `json:"resolved,omitempty"`
 	// Unavailable names targets that stopped answering; their steps are taken up by
 	// the next run.
-	Unavailable map[string]string `json:"down,omitempty"`
+	Unavailable map[string]string `json:"unavailable,omitempty"`
 	// RetryAfter is how long those asked us to wait, as far as they did.
 	RetryAfter map[string]time.Duration `json:"-"`
 	// OutcomesByTarget counts the outcomes of the steps in each target.
 	OutcomesByTarget map[string]map[string]int `json:"-"`
-	done             map[string]bool           // by step
+	done             map[audit.StepID]bool
 }
 
 // StepResult is a step that was not done, or was done with a note.

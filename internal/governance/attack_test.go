@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -29,11 +30,11 @@ func (o *office) planHold(steps ...plan.Step) string {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	h := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: store.PlanHold, Subject: "one", Body: string(body)}
+	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one", Body: string(body)}
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(o.t.Context(), h, nil, "behov", time.Now()) }); err != nil {
 		o.t.Fatal(err)
 	}
-	return h.Digest
+	return string(h.Digest)
 }
 
 // A disabled account of an administrator is bound by one operator, and enabled.
@@ -52,16 +53,16 @@ func TestAnAccountIsBoundAndEnabledByTwo(t *testing.T) {
 	if err != nil || proposal.Hold == nil {
 		t.Fatalf("a disabled account is bound at once: %+v, %v", proposal, err)
 	}
-	if _, err := o.g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, operator, "mine"); !rights.IsCause(err) {
+	if _, err := o.g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, operator, "mine"); !rights.IsCause(err) {
 		t.Errorf("by the proposer: %v", err)
 	}
 	// What came under ignore since is not bound.
 	o.g.Config.Targets[0].Ignore = append(o.g.Config.Targets[0].Ignore, "adm-*")
-	if _, err := o.g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, o.by("administrator"), "looked at it"); err == nil || !strings.Contains(err.Error(), "ignore") {
+	if _, err := o.g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, o.by("administrator"), "looked at it"); err == nil || !strings.Contains(err.Error(), "ignore") {
 		t.Errorf("an account under ignore: %v", err)
 	}
 	o.g.Config.Targets[0].Ignore = nil
-	if _, err := o.g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, o.by("administrator"), "looked at it"); err != nil {
+	if _, err := o.g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, o.by("administrator"), "looked at it"); err != nil {
 		t.Fatal(err)
 	}
 	for who, cause := range map[string]bool{"administrator": true, "operator": false} {

@@ -119,7 +119,7 @@ func (g *Governance) rightsKnowledge(ctx context.Context, by rights.Subject) (ri
 // Roles is what a person may be asked to decide as.
 type Roles struct {
 	Person    identity.PersonID `json:"person"`
-	Active    bool              `json:"works"`
+	Active    bool              `json:"active"`
 	Suspended bool              `json:"suspended,omitempty"`
 	Roles     []rights.Role     `json:"roles"`
 	Owns      []string          `json:"owns"` // systems

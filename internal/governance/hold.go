@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/rights"
@@ -22,7 +23,7 @@ func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, 
 	}
 	var match []store.HoldState
 	for _, h := range holds {
-		if strings.HasPrefix(h.Digest, digest) && digest != "" {
+		if strings.HasPrefix(string(h.Digest), digest) && digest != "" {
 			match = append(match, h)
 		}
 	}
@@ -52,7 +53,7 @@ type HoldDecision struct {
 	Steps []plan.Step `json:"-"`
 	// Remaining counts steps that stay held for another person: they are about the maker,
 	// or the maker caused them.
-	Remaining int `json:"left,omitempty"`
+	Remaining int `json:"remaining,omitempty"`
 }
 
 // DecideHold releases or rejects what is held. Of a hold of a plan it covers the
@@ -72,7 +73,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	switch hold.Kind {
 	case store.PlanHold:
 		return g.decidePlan(ctx, hold, verdict, people, by, reason)
-	case store.BindHold, store.ErasureHold:
+	case store.AccountBindHold, store.ErasureHold:
 		return g.decideProposal(ctx, hold, verdict, by, reason)
 	}
 	var about map[identity.Kind][]identity.PersonID
@@ -92,7 +93,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, string(hold.Digest)
 	d, err = g.record(ctx, d, nil)
 	return HoldDecision{Decision: d}, err
 }
@@ -139,7 +140,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, string(hold.Digest)
 	about := people
 	if len(about) == 0 {
 		about = []identity.PersonID{""} // the hold as a whole
@@ -191,7 +192,7 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		case store.ReviewDecision:
 			caused[about{d.Person, d.Entitlement}] = true
 			account[d.Person] = account[d.Person] || d.Verdict == store.Revoke
-		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
+		case store.RecordDecision, store.MainEmploymentDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
 			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
 				caused[about{identity.PersonID(d.Subject), ""}] = true
@@ -227,7 +228,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		}
 	}
 	release := d
-	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, hold.Digest
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, string(hold.Digest)
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
 	if err != nil || verdict != store.Release {
 		return HoldDecision{Decision: release}, err
@@ -248,9 +249,9 @@ func (g *Governance) checkFeasible(ctx context.Context, kind store.HoldKind, wha
 		return err
 	case kind == store.ErasureHold:
 		return g.erasable(ctx, p)
-	case kind == store.BindHold && g.Targets == nil:
+	case kind == store.AccountBindHold && g.Targets == nil:
 		return errors.New("the target is not connected")
-	case kind == store.BindHold:
+	case kind == store.AccountBindHold:
 		_, err = g.Targets.CheckBind(ctx, p, what.Target, what.Account)
 	}
 	return err
@@ -266,7 +267,7 @@ func (g *Governance) supersededError(ctx context.Context, hold store.HoldState) 
 	var current []string
 	for _, h := range holds {
 		if h.Current() && h.Kind == hold.Kind && h.Subject == hold.Subject {
-			current = append(current, h.Digest)
+			current = append(current, string(h.Digest))
 		}
 	}
 	if len(current) == 0 {
@@ -277,7 +278,7 @@ func (g *Governance) supersededError(ctx context.Context, hold store.HoldState) 
 
 // decided are the steps of a person, or with the empty one of everyone, as
 // decided on by a decision.
-func decided(steps []plan.Step, person identity.PersonID, hold string, d store.Decision) []store.StepVerdict {
+func decided(steps []plan.Step, person identity.PersonID, hold audit.HoldDigest, d store.Decision) []store.StepVerdict {
 	var all []store.StepVerdict
 	for _, s := range steps {
 		if person == "" || s.Person == person {
@@ -330,6 +331,6 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	}
 	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, target
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
-		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), g.Now())
+		return tx.DecideSteps(ctx, decided(steps, "", audit.HoldDigest(fmt.Sprintf("decision %d", d.Seq)), d), g.Now())
 	})
 }

@@ -133,9 +133,9 @@ func (o *office) decide(d store.Decision, err error) store.Decision {
 func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy string) string {
 	o.t.Helper()
 	o.serial++
-	h := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: kind, Subject: "one", Why: "a test"}
-	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: h.Digest}})
-	if kind == store.ImportHold {
+	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: kind, Subject: "one", Why: "a test"}
+	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: string(h.Digest)}})
+	if kind == store.HRImportHold {
 		body, err = json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentChanged: {about.ID}})
 	}
 	if err != nil {
@@ -145,7 +145,7 @@ func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy strin
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(o.t.Context(), h, nil, raisedBy, time.Now()) }); err != nil {
 		o.t.Fatal(err)
 	}
-	return h.Digest
+	return string(h.Digest)
 }
 
 // item asks a question about a person, of a reviewer or of the owner.
@@ -165,11 +165,11 @@ func (o *office) item(system, entitlement string, about identity.Person, reviewe
 func (o *office) step(about identity.Person) string {
 	o.t.Helper()
 	o.serial++
-	f := store.FailingStep{Key: fmt.Sprintf("%016x", o.serial), Target: "one", Person: about.ID, Body: "{}", Outcome: "refused", State: store.Parked}
+	f := store.FailingStep{Key: audit.StepKey(fmt.Sprintf("%016x", o.serial)), Target: "one", Person: about.ID, Body: "{}", Outcome: "refused", State: store.Parked}
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.PutFailingStep(o.t.Context(), f, time.Time{}) }); err != nil {
 		o.t.Fatal(err)
 	}
-	return f.Key
+	return string(f.Key)
 }
 
 // try makes a decision about a person. Near says whether the system, or the question,
@@ -193,7 +193,7 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	case rights.DecideHold:
 		_, err = g.DecideHold(ctx, o.hold(store.PlanHold, about, "behov"), store.Release, nil, by, reason)
 	case rights.DecideImport:
-		_, err = g.DecideHold(ctx, o.hold(store.ImportHold, about, "behov"), store.Release, nil, by, reason)
+		_, err = g.DecideHold(ctx, o.hold(store.HRImportHold, about, "behov"), store.Release, nil, by, reason)
 	case rights.ImportFile:
 		err = g.MayImport(ctx, by)
 	case rights.BindAccount:
@@ -388,7 +388,7 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	o := newOffice(t)
 	stranger, staff := o.person("stranger"), o.person("staff")
 	admin := o.by("administrator")
-	held := o.hold(store.ImportHold, stranger, governance.ActorOf(admin.Person))
+	held := o.hold(store.HRImportHold, stranger, governance.ActorOf(admin.Person))
 	if _, err := o.g.DecideHold(t.Context(), held, store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("the own import: %v", err)
 	}
@@ -406,11 +406,11 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two := store.Hold{Digest: fmt.Sprintf("%016x", o.serial), Kind: store.PlanHold, Subject: "one", Body: string(steps)}
+	two := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one", Body: string(steps)}
 	if err := o.g.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(t.Context(), two, nil, "behov", time.Now()) }); err != nil {
 		t.Fatal(err)
 	}
-	d, err := o.g.DecideHold(t.Context(), two.Digest, store.Release, nil, admin, "half of it")
+	d, err := o.g.DecideHold(t.Context(), string(two.Digest), store.Release, nil, admin, "half of it")
 	if err != nil || d.Remaining != 1 || len(d.Steps) != 1 || d.Steps[0].Person != staff.ID {
 		t.Errorf("%+v, %v", d, err)
 	}

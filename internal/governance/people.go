@@ -56,7 +56,7 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
 		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.MainDecision, verdict, p.ID, string(e)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.MainEmploymentDecision, verdict, p.ID, string(e)
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
@@ -97,7 +98,7 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict sto
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		for n := range steps {
-			f, err := tx.FailingStep(ctx, steps[n].Key) // as it is now
+			f, err := tx.FailingStep(ctx, string(steps[n].Key)) // as it is now
 			if err != nil {
 				return err
 			}
@@ -113,7 +114,7 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict sto
 		// Only then: a run has its steps first, too, and the trail's end last.
 		for _, f := range steps {
 			d := decision
-			d.Kind, d.Verdict, d.Person, d.Subject = store.StepDecision, verdict, f.Person, f.Key
+			d.Kind, d.Verdict, d.Person, d.Subject = store.StepDecision, verdict, f.Person, string(f.Key)
 			if _, err := tx.Decide(ctx, d, now); err != nil {
 				return err
 			}
@@ -149,7 +150,7 @@ func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.H
 			return err
 		}
 		sum := sha256.Sum256(slices.Concat([]byte(kind+"\x00"), body))
-		h = store.Hold{Digest: hex.EncodeToString(sum[:8]), Kind: kind, Subject: subject, Why: fmt.Sprintf("%s (decision %d by %s)", why, d.Seq, d.Maker), Body: string(body)}
+		h = store.Hold{Digest: audit.HoldDigest(hex.EncodeToString(sum[:8])), Kind: kind, Subject: subject, Why: fmt.Sprintf("%s (decision %d by %s)", why, d.Seq, d.Maker), Body: string(body)}
 		return tx.RaiseHold(ctx, h, nil, d.Maker, g.Now())
 	})
 	return Proposal{Decision: d, Hold: &h}, err
@@ -175,7 +176,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 		is = "enabled"
 	}
 	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, target
-	return g.propose(ctx, d, store.BindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
+	return g.propose(ctx, d, store.AccountBindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
 // bind carries out what was proposed.

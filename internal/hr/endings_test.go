@@ -43,7 +43,7 @@ func TestEmptyRowsAreIgnored(t *testing.T) {
 func (f *fixture) decide(h *store.Hold, verdict store.Verdict) {
 	f.t.Helper()
 	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: h.Digest, Maker: "person:x", Reason: "so it is"}, now)
+		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: string(h.Digest), Maker: "person:x", Reason: "so it is"}, now)
 		return err
 	}); err != nil {
 		f.t.Fatal(err)
@@ -79,7 +79,7 @@ func TestPostponedEndingsAreHeldAndReported(t *testing.T) {
 	if r.EndingsHeld == nil || r.Held != nil || !r.EndingsWait || f.state() != "1 Åsa E1 library; 1 Åsa E2 library; 2 Bo E3 library" {
 		t.Fatalf("%+v, %s", r, f.state())
 	}
-	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.EndingsHold || !strings.Contains(h[0].Why, "1 employments that run are not in the file, and 1 rows") {
+	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.HREndingsHold || !strings.Contains(h[0].Why, "1 employments that run are not in the file, and 1 rows") {
 		t.Errorf("%s, %+v", f.lastStatus(), h)
 	}
 	// The next import replaces it; one with correct rows ends Bo's employment,

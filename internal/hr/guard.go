@@ -100,7 +100,7 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 	if len(r.lifted) > 0 {
 		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection"+examples(r.lifted))
 	}
-	digest := ""
+	digest := audit.HoldDigest("")
 	if len(why) > 0 {
 		digest = r.endings
 		slices.Sort(people)
@@ -127,14 +127,14 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
 		why := strings.Join(why, reasonSeparator)
-		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.EndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
+		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.HREndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 		r.record.Status = store.ImportEndingsHeld
 		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {
 			return err
 		}
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s: endings held: %s", r.record.ID, why)})
 	}
-	return tx.EndHoldsExcept(ctx, store.EndingsHold, r.Source.Name, digest)
+	return tx.EndHoldsExcept(ctx, store.HREndingsHold, r.Source.Name, digest)
 }
 
 // reasonSeparator is between the reasons of a hold with several kinds of changes.
@@ -163,7 +163,7 @@ func examples(people []identity.PersonID) string {
 func (im *Importer) holdsOf(ctx context.Context, source string, all []store.HoldState) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
 	reviewed = map[identity.PersonID]bool{}
 	for _, h := range all {
-		if h.Kind != store.ImportHold || h.Subject != source {
+		if h.Kind != store.HRImportHold || h.Subject != source {
 			continue
 		}
 		if holds = append(holds, h); h.Decision == nil || h.Decision.Verdict != store.Release {
@@ -294,7 +294,7 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", r.digest, err)
 	}
-	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.ImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
+	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.HRImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 	r.record.Status = store.ImportHeld
 	for _, h := range r.holds { // earlier holds are replaced
 		if h.Decision == nil && h.Digest != r.digest {

@@ -128,16 +128,18 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 }
 
 // holdDigest returns the digest of a delivery's hold.
-func holdDigest(source, hash string) string {
+func holdDigest(source, hash string) audit.HoldDigest {
 	sum := sha256.Sum256([]byte(source + "\x00" + hash))
-	return hex.EncodeToString(sum[:8])
+	return audit.HoldDigest(hex.EncodeToString(sum[:8]))
 }
 
 // endingsDigest returns the digest of the hold of a delivery's endings.
-func endingsDigest(source, hash string) string { return holdDigest(source, hash+"\x00endings") }
+func endingsDigest(source, hash string) audit.HoldDigest {
+	return holdDigest(source, hash+"\x00endings")
+}
 
 // released reports whether a person has released the hold with the digest.
-func (im *Importer) released(ctx context.Context, digest string) (bool, error) {
+func (im *Importer) released(ctx context.Context, digest audit.HoldDigest) (bool, error) {
 	decision, err := im.DB.HoldDecision(ctx, digest)
 	return decision != nil && decision.Verdict == store.Release, err
 }
@@ -244,7 +246,7 @@ type run struct {
 	Delivery
 	now      time.Time
 	today    identity.Date
-	digest   string
+	digest   audit.HoldDigest
 	released bool
 	// holds are those of the source's imports; reviewed are the people whose
 	// disappearance was released.
@@ -252,7 +254,7 @@ type run struct {
 	reviewed map[identity.PersonID]bool
 	// endings is the digest of the hold of endings; endingsReleased reports that
 	// it was released.
-	endings         string
+	endings         audit.HoldDigest
 	endingsReleased bool
 	report          *Report
 	record          store.Import
@@ -308,7 +310,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		return r.hold(ctx, tx, why)
 	}
 	if !r.Export.Partial {
-		if err := tx.EndHoldsExcept(ctx, store.ImportHold, r.Source.Name, ""); err != nil {
+		if err := tx.EndHoldsExcept(ctx, store.HRImportHold, r.Source.Name, ""); err != nil {
 			return err
 		}
 	} else if r.released {

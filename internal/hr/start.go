@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
@@ -31,16 +32,16 @@ type startHolds struct {
 
 // startDigest returns the digest of the hold of an employment's new start. Two of
 // one employment have the first startPrefix characters in common.
-func startDigest(source string, employment identity.EmploymentID, start identity.Date) string {
+func startDigest(source string, employment identity.EmploymentID, start identity.Date) audit.HoldDigest {
 	day := sha256.Sum256([]byte(source + "\x00" + string(employment) + "\x00" + string(start)))
-	return holdDigest(source, "start\x00"+string(employment)) + hex.EncodeToString(day[:4])
+	return holdDigest(source, "start\x00"+string(employment)) + audit.HoldDigest(hex.EncodeToString(day[:4]))
 }
 
 const startPrefix = 16
 
 // startHoldsOf returns the holds of starts of a source, decided or not.
 func startHoldsOf(holds []store.HoldState, source string) []store.HoldState {
-	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.StartHold || h.Subject != source })
+	return slices.DeleteFunc(slices.Clone(holds), func(h store.HoldState) bool { return h.Kind != store.HRStartHold || h.Subject != source })
 }
 
 // startDecidedSince reports whether a held start of the source was decided after
@@ -119,7 +120,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 		if r.starts.raised == nil {
 			r.starts.raised = map[identity.EmploymentID]store.Hold{}
 		}
-		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.StartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
+		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.HRStartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
 			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, last.Start)}
 	}
 	r.Export.BadEmployments[row.EmploymentKey] = true
@@ -141,11 +142,11 @@ func lastOf(rows []Row, employment string) (last Row) {
 // holdStarts raises the holds of starts, and ends those whose start the source
 // has changed, or that were applied.
 func (r *run) holdStarts(ctx context.Context, tx *store.Tx) error {
-	var concerned []string // prefixes of digests
+	var concerned []audit.HoldDigest // prefixes of digests
 	for _, id := range r.starts.taken {
 		concerned = append(concerned, startDigest(r.Source.Name, id, "")[:startPrefix])
 	}
-	digests := map[string]bool{}
+	digests := map[audit.HoldDigest]bool{}
 	for _, h := range r.starts.raised {
 		concerned = append(concerned, h.Digest[:startPrefix])
 		digests[h.Digest] = true

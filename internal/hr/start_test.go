@@ -54,7 +54,7 @@ func TestStartMovedByADeltaIsHeld(t *testing.T) {
 	f.take(twoPeople)
 	text := renewal + "1,E2,Åsa,Berg,school,2,25,2021-01-01,,no\n2,E3,Bo,Dahl,school,2,50,2022-01-01,,no\n"
 	r := f.change(text, nil)
-	if len(r.StartsHeld) != 1 || r.Postponed != 1 || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start") || !strings.Contains(r.Problems[0].Text, "behov hold release "+r.StartsHeld[0].Digest) {
+	if len(r.StartsHeld) != 1 || r.Postponed != 1 || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start") || !strings.Contains(r.Problems[0].Text, "behov hold release "+string(r.StartsHeld[0].Digest)) {
 		t.Fatalf("%+v", r)
 	}
 	p, e := f.employment("E1")
@@ -65,7 +65,7 @@ func TestStartMovedByADeltaIsHeld(t *testing.T) {
 		t.Errorf("the rest was blocked: %s, %s", f.state(), p.FamilyName)
 	}
 	h := f.holds()
-	if len(h) != 1 || h[0].Kind != store.StartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(h[0].Why, "moves its start to 2027-01-01") {
+	if len(h) != 1 || h[0].Kind != store.HRStartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(h[0].Why, "moves its start to 2027-01-01") {
 		t.Fatalf("%s, %+v", f.lastStatus(), h)
 	}
 	if body, err := f.db.HoldBody(t.Context(), h[0].Digest); err != nil || body != fmt.Sprintf(`{%q:[%q]}`, hr.EmploymentPostponed, p.ID) {

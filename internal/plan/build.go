@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -27,8 +28,8 @@ func Build(in Input) (*Plan, error) {
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]string{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
-			closes: map[identity.PersonID]bool{}, creates: map[identity.PersonID]bool{}, reopens: map[string]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
+		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]audit.StepID{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
+			closes: map[identity.PersonID]bool{}, creates: map[identity.PersonID]bool{}, reopens: map[audit.StepID]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
 				e.Native = t.Observed.Spelling(e.Native)
@@ -119,7 +120,7 @@ type builder struct {
 	managers  map[ManagerState]int // how many accounts have one
 	texts     map[string]string    // of reasons, each once
 	enabled   int                  // people with a usable account
-	created   map[identity.PersonID]string
+	created   map[identity.PersonID]audit.StepID
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
 	suspended map[identity.PersonID]bool
@@ -127,7 +128,7 @@ type builder struct {
 	claiming  bool                       // accounts that were there are adopted
 	closes    map[identity.PersonID]bool // whose account is closed by the steps
 	creates   map[identity.PersonID]bool // whose account is created by the steps
-	reopens   map[string]bool            // steps that enable what behov did not disable
+	reopens   map[audit.StepID]bool      // steps that enable what behov did not disable
 	vanished  map[identity.PersonID]bool // whose known account is gone
 	rejected  []Step                     // that a person rejected
 }
@@ -190,7 +191,7 @@ func (b *builder) planPerson(p Person) {
 // planAnchor plans that the person's account says that it is theirs. It returns
 // the step on which everything else in the account depends, when behov did not
 // know the account before.
-func (b *builder) planAnchor(p Person, own connectors.Account) (adoption string) {
+func (b *builder) planAnchor(p Person, own connectors.Account) (adoption audit.StepID) {
 	adopting := b.t.adopted[p.ID] == own.ID
 	switch {
 	case own.Anchor == string(p.ID), own.MasteredExternally:
@@ -213,19 +214,19 @@ func (b *builder) planAnchor(p Person, own connectors.Account) (adoption string)
 }
 
 // withDependency runs f and makes every step of it depend on another, if any.
-func (b *builder) withDependency(on string, f func()) {
+func (b *builder) withDependency(on audit.StepID, f func()) {
 	steps, references := len(b.steps), len(b.referring)
 	f()
 	if on == "" {
 		return
 	}
-	alone := []string{on}
+	alone := []audit.StepID{on}
 	for i := range b.steps[steps:] {
 		s := &b.steps[steps+i]
 		if len(s.DependsOn) == 0 {
 			s.DependsOn = alone // which they share
 		} else {
-			s.DependsOn = append([]string{on}, s.DependsOn...)
+			s.DependsOn = append([]audit.StepID{on}, s.DependsOn...)
 		}
 	}
 	for i := range b.referring[references:] {
@@ -293,7 +294,7 @@ func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]polic
 	b.noteReferences(referring{person: p.ID, desired: desired.References, cleared: desired.Cleared, dependsOn: id})
 	b.managers[desired.Manager]++
 	if !p.Prepare {
-		b.addAll(p.ID, grants, "", []string{id})
+		b.addAll(p.ID, grants, "", []audit.StepID{id})
 	}
 }
 
@@ -321,7 +322,7 @@ func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.G
 	case usable && !a.Enabled && !a.MasteredExternally:
 		b.planEnable(p, a, why)
 	case p.DeleteReason != "" && !a.Enabled && !a.MasteredExternally && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
-		var after []string
+		var after []audit.StepID
 		for _, s := range b.steps[n:] {
 			after = append(after, s.ID)
 		}

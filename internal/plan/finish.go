@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -63,7 +64,7 @@ func (b *builder) released(s Step) bool { return b.decided(s).Verdict == Release
 // noteReleased lists the steps that go through because they were released, by
 // hold.
 func (b *builder) noteReleased(steps []Step) {
-	at := map[string]int{}
+	at := map[audit.HoldDigest]int{}
 	for _, s := range steps {
 		d := b.decided(s)
 		if d.Verdict != Release {
@@ -84,7 +85,7 @@ func (b *builder) splitFailing() {
 	if len(b.t.Parked) == 0 {
 		return
 	}
-	parked, givenUp := map[string]bool{}, map[string]bool{}
+	parked, givenUp := map[audit.StepID]bool{}, map[audit.StepID]bool{}
 	var rest []Step
 	for _, s := range b.steps { // a step comes after those it depends on
 		why, is := b.t.Parked[s.Key()]
@@ -113,25 +114,28 @@ func (b *builder) splitHeld(steps []Step) (through []Step) {
 	if len(b.t.Decided)+len(b.t.Held) == 0 {
 		return steps
 	}
-	type waiting struct{ digest, why string }
-	waits := map[string]waiting{} // by step
-	at := map[string]int{}        // by why, in the plan's waits
-	for _, s := range steps {     // a step comes after those it depends on
+	type waiting struct {
+		hold audit.HoldDigest
+		why  string
+	}
+	waits := map[audit.StepID]waiting{} // by step
+	at := map[string]int{}              // by why, in the plan's waits
+	for _, s := range steps {           // a step comes after those it depends on
 		d := b.decided(s)
 		var w waiting
 		switch held := b.t.Held[s.Key()]; {
 		case d.Verdict == Reject:
-			w = waiting{d.Hold, "it was rejected: behov hold show " + d.Hold}
+			w = waiting{d.Hold, "it was rejected: behov hold show " + string(d.Hold)}
 			b.rejected = append(b.rejected, s)
 		case d.Verdict == "" && held != "":
-			w = waiting{held, "it is held: behov hold show " + held}
+			w = waiting{held, "it is held: behov hold show " + string(held)}
 		}
 		for _, id := range s.DependsOn {
-			if w.digest == "" {
+			if w.hold == "" {
 				w = waits[id]
 			}
 		}
-		if w.digest == "" {
+		if w.hold == "" {
 			through = append(through, s)
 			continue
 		}

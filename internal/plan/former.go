@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -85,7 +86,7 @@ func (t *Target) toLeave(person identity.PersonID, accountID string, entitlement
 // planMove plans that an account joins the entitlement's group when it is not a member,
 // and then leaves the former ones.
 func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g policy.Grant, accountID string, member bool, former, leave []string) {
-	var dependsOn []string
+	var dependsOn []audit.StepID
 	if !member {
 		n := len(b.steps)
 		reason := cmp.Or(policy.Reasons(g.Reasons), g.GateReason)
@@ -96,7 +97,7 @@ func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g pol
 		if len(b.steps) == n {
 			return // the group of today cannot be joined: the former one is all the person has
 		}
-		dependsOn = []string{b.steps[n].ID}
+		dependsOn = []audit.StepID{b.steps[n].ID}
 	}
 	for _, group := range leave {
 		b.addStep(Step{Op: LeaveFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true, DependsOn: dependsOn,
@@ -107,7 +108,7 @@ func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g pol
 // planEndOfFormerGroups plans that a person who loses the entitlement leaves former groups
 // of it. It returns the steps on which the removal from the last group depends: as long as
 // the account is a member of one of them the access lasts.
-func (b *builder) planEndOfFormerGroups(person identity.PersonID, e policy.Entitlement, former []string, accountID string) (steps []string) {
+func (b *builder) planEndOfFormerGroups(person identity.PersonID, e policy.Entitlement, former []string, accountID string) (steps []audit.StepID) {
 	for _, group := range former {
 		b.addStep(Step{Op: RemoveFromFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true,
 			Reason: fmt.Sprintf("the person loses the entitlement, for which the catalogue named the group %q before", group)})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -18,9 +19,9 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 	through = steps
 	hold := func(why string, held func(Step) bool) {
 		var rest, these []Step
-		ids := map[string]bool{}
+		ids := map[audit.StepID]bool{}
 		for _, s := range through { // a step comes after those it depends on
-			if held(s) && !b.released(s) || slices.ContainsFunc(s.DependsOn, func(id string) bool { return ids[id] }) {
+			if held(s) && !b.released(s) || slices.ContainsFunc(s.DependsOn, func(id audit.StepID) bool { return ids[id] }) {
 				these = append(these, s)
 				ids[s.ID] = true
 			} else {
@@ -150,11 +151,11 @@ func exceeds(kind Kind, n, population, most int, target string, earlier int) str
 }
 
 // holdDigest names exactly these changes to exactly these accounts.
-func holdDigest(target string, steps []Step) string {
+func holdDigest(target string, steps []Step) audit.HoldDigest {
 	h := sha256.New()
 	fmt.Fprintf(h, "hold %q\n", target)
 	for _, s := range steps {
 		fmt.Fprintln(h, s.Digest())
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return audit.HoldDigest(hex.EncodeToString(h.Sum(nil)[:8]))
 }

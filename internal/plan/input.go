@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -146,7 +147,7 @@ type Target struct {
 	// that cannot disable accounts. Unproven says why it is not known.
 	SignInPossible, Unproven string
 	// Decided are the steps that a person released or rejected, by Step.Digest.
-	Decided map[string]Decided
+	Decided map[audit.StepDigest]Decided
 	// Located are accounts that behov knows, by ID, that a complete snapshot does
 	// not show and that the target has outside of its scope. Searched is set when
 	// all accounts that are known and not shown were looked for in the whole target.
@@ -162,7 +163,7 @@ type Target struct {
 	LimitUsage map[Kind]map[identity.PersonID]bool
 	// Held are, in a plan for some people, the keys of steps that are held, each with the
 	// digest of the hold: a decision on the hold carries them out.
-	Held map[string]string
+	Held map[audit.StepKey]audit.HoldDigest
 	// ChangedPeople are, in a plan for some people, those about whom more is recorded
 	// than the last run for everyone knew: their held steps may be out of date.
 	ChangedPeople map[identity.PersonID]bool
@@ -176,8 +177,8 @@ type Target struct {
 	LeaversGo bool
 	// Parked are the keys of failed steps that are not tried in this run, with the
 	// reason; GivenUp those of them that a decision gave up.
-	Parked  map[string]string
-	GivenUp map[string]bool
+	Parked  map[audit.StepKey]string
+	GivenUp map[audit.StepKey]bool
 	// Report is set when drift is reported and left; otherwise it is repaired.
 	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
 	// may have given or not.
@@ -197,7 +198,7 @@ type Target struct {
 // Decided is a person's decision on a step that was held.
 type Decided struct {
 	Person  identity.PersonID
-	Hold    string // the digest of the hold of which it was decided
+	Hold    audit.HoldDigest // of which it was decided
 	Verdict Verdict
 }
 
@@ -206,7 +207,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	Release   Verdict = "release"  // it goes through
-	Reject    Verdict = "reject"   // it is not done
-	StaysHeld Verdict = "deferred" // it was rejected before, or others of its hold were released and it was not: it stays held
+	Release   Verdict = "release"    // it goes through
+	Reject    Verdict = "reject"     // it is not done
+	StaysHeld Verdict = "stays-held" // it was rejected before, or others of its hold were released and it was not: it stays held
 )

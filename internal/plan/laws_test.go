@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -555,7 +556,7 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 func TestLawEveryStepHasAReason(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := build(t, genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world").input(nil))
-		ids := map[string]bool{}
+		ids := map[audit.StepID]bool{}
 		for _, s := range p.Steps {
 			if strings.TrimSpace(s.Reason) == "" {
 				t.Fatalf("no reason: %+v", s)
@@ -607,7 +608,7 @@ func atMost(n int) map[plan.Kind]plan.Limit {
 // decide has a person release or reject steps.
 func decide(in *plan.Input, steps []plan.Step, verdict plan.Verdict) {
 	for i := range in.Targets {
-		in.Targets[i].Decided = map[string]plan.Decided{}
+		in.Targets[i].Decided = map[audit.StepDigest]plan.Decided{}
 		for _, s := range steps {
 			if s.Target == in.Targets[i].Name {
 				in.Targets[i].Decided[s.Digest()] = plan.Decided{Person: s.Person, Hold: "h", Verdict: verdict}
@@ -622,13 +623,13 @@ func TestTheDigestIsOfTheJSON(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		p := plan.Plan{Basis: plan.Basis{Rules: rapid.SampledFrom([]string{"r", `"steps":[]`}).Draw(r, "rules"), Targets: map[string]string{"t": "d"}}, Steps: []plan.Step{}}
 		for n := range rapid.IntRange(0, 3).Draw(r, "steps") {
-			p.Steps = append(p.Steps, plan.Step{ID: fmt.Sprint(n), Reason: rapid.String().Draw(r, "reason"), Attributes: map[string]string{"a": "b"}})
+			p.Steps = append(p.Steps, plan.Step{ID: audit.StepID(fmt.Sprint(n)), Reason: rapid.String().Draw(r, "reason"), Attributes: map[string]string{"a": "b"}})
 		}
 		text, err := json.Marshal(&p)
 		if err != nil {
 			r.Fatal(err)
 		}
-		p.Digest = fmt.Sprintf("%x", sha256.Sum256(text))
+		p.Digest = audit.PlanDigest(fmt.Sprintf("%x", sha256.Sum256(text)))
 		if err := p.Verify(); err != nil {
 			r.Fatal(err)
 		}

@@ -2,11 +2,12 @@ package plan
 
 import (
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
 
-func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []string) {
+func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []audit.StepID) {
 	for _, e := range b.catalogue {
 		if g, ok := grants[e.ID]; ok && g.Gate == policy.Open {
 			b.planAddMember(person, e, policy.Reasons(g.Reasons), accountID, dependsOn)
@@ -81,7 +82,7 @@ func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.En
 	return true
 }
 
-func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, reason, accountID string, dependsOn []string) {
+func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, reason, accountID string, dependsOn []audit.StepID) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // reported once, as a finding
 	}
@@ -94,7 +95,7 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 // planRemoveMember plans the end of a membership. What behov did not give it takes away
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
-func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []string) {
+func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []audit.StepID) {
 	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
 	reason := "no employment, request or decision needs it any more; it was given by " + given
 	switch {

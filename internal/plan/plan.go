@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -27,8 +28,8 @@ import (
 type Plan struct {
 	// Digest names the plan: it is a hash of everything below. An approval
 	// names a digest and covers nothing else.
-	Digest string `json:"digest"`
-	Basis  Basis  `json:"basis"`
+	Digest audit.PlanDigest `json:"digest"`
+	Basis  Basis            `json:"basis"`
 	// Steps are in the order in which they are carried out.
 	Steps []Step `json:"steps"`
 	// Holds are steps that wait for a person's decision.
@@ -36,14 +37,14 @@ type Plan struct {
 	// Released are the holds that a person released: their steps are among Steps.
 	Released []Released `json:"released,omitempty"`
 	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
-	AwaitingCompleteRead []AwaitingRead `json:"waits,omitempty"`
+	AwaitingCompleteRead []AwaitingRead `json:"awaiting_complete_read,omitempty"`
 	// Parked are steps that failed before, and those that depend on them: they
 	// are not tried in this run.
 	Parked []Parked `json:"parked,omitempty"`
 	// Deferred is what a plan for some people leaves to one for everyone.
-	Deferred []DeferredPerson `json:"later,omitempty"`
+	Deferred []DeferredPerson `json:"deferred,omitempty"`
 	// GatedGrants are grants whose gate is not open.
-	GatedGrants []GatedGrant `json:"waiting,omitempty"`
+	GatedGrants []GatedGrant `json:"gated_grants,omitempty"`
 	// Adopted is access that was there already and that a rule or a decision
 	// gives: from this plan on behov holds it for that reason.
 	Adopted []Adoption `json:"adopted,omitempty"`
@@ -51,7 +52,7 @@ type Plan struct {
 	Handovers []Handover `json:"handovers,omitempty"`
 	// UnrepairedDrift is access that is needed, was taken away in the target behind our
 	// back, and is left so.
-	UnrepairedDrift []UnrepairedDrift `json:"left,omitempty"`
+	UnrepairedDrift []UnrepairedDrift `json:"unrepaired_drift,omitempty"`
 	// Findings are what a person should look at; none of it is changed.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -66,7 +67,7 @@ type Basis struct {
 	Person    string            `json:"person,omitempty"`
 	// Subset is set on a plan for some people. A plan for everyone with the same steps is
 	// another plan.
-	Subset bool `json:"few,omitempty"`
+	Subset bool `json:"subset,omitempty"`
 }
 
 // Phase orders steps: a leaver's access ends before a joiner's begins.
@@ -136,7 +137,7 @@ func PhaseOf(op connectors.Op) Phase {
 type Step struct {
 	// ID names the change without its values, the same in every plan; Key has the values
 	// too, and Digest the account.
-	ID     string            `json:"id"`
+	ID     audit.StepID      `json:"id"`
 	Target string            `json:"target"`
 	Person identity.PersonID `json:"person"`
 	Op     connectors.Op     `json:"op"`
@@ -158,7 +159,7 @@ type Step struct {
 	// Destructive steps take something away.
 	Destructive bool `json:"destructive,omitempty"`
 	// DependsOn are steps that must have been done.
-	DependsOn []string `json:"depends_on,omitempty"`
+	DependsOn []audit.StepID `json:"depends_on,omitempty"`
 }
 
 // UnrepairedDrift is access that is not given again.
@@ -180,20 +181,20 @@ type Adoption struct {
 type Hold struct {
 	// Digest names exactly these steps. It does not change with what else is
 	// planned, nor from one day to the next.
-	Digest string `json:"digest"`
-	Target string `json:"target"`
-	Why    string `json:"why"`
-	Steps  []Step `json:"steps"`
+	Digest audit.HoldDigest `json:"digest"`
+	Target string           `json:"target"`
+	Why    string           `json:"why"`
+	Steps  []Step           `json:"steps"`
 	// Accompanying: the steps are held because of others that are released, or that wait
 	// for a decision, and stay held when those are gone.
-	Accompanying bool `json:"beside,omitempty"`
+	Accompanying bool `json:"accompanying,omitempty"`
 }
 
 // Released is a hold of which a person released steps, and the IDs of those
 // that are planned.
 type Released struct {
-	Digest string   `json:"digest"`
-	Steps  []string `json:"steps"`
+	Digest audit.HoldDigest `json:"digest"`
+	Steps  []audit.StepID   `json:"steps"`
 }
 
 // AwaitingRead is a group of steps that wait for a complete reading.
@@ -269,7 +270,7 @@ const (
 	Disabled FindingKind = "disabled"
 	// SignInPossible: an account that is disabled in the target can sign in all the same, or
 	// it is not known that it cannot.
-	SignInPossible FindingKind = "lets-in"
+	SignInPossible FindingKind = "sign-in-possible"
 	// Vanished: an account that behov knows is gone from the target, or moved out
 	// of what behov reads there.
 	Vanished FindingKind = "vanished"
@@ -368,7 +369,7 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 func (p *Plan) setDigest() error {
 	p.Digest = ""
 	digest, err := p.hash()
-	p.Digest = digest
+	p.Digest = audit.PlanDigest(digest)
 	return err
 }
 
@@ -432,15 +433,15 @@ func (s Step) RevokesAccess() bool { return s.Destructive || s.Op == RevokeSessi
 
 // Digest names the step as a person reviews it: this change, with these values,
 // to this account of this person. It does not depend on what else is planned.
-func (s Step) Digest() string {
+func (s Step) Digest() audit.StepDigest {
 	h := sha256.New()
 	fmt.Fprintf(h, "step %q %q", s.Key(), s.AccountID)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return audit.StepDigest(hex.EncodeToString(h.Sum(nil)[:16]))
 }
 
 // Key names the change that the step makes for the person, whether the account
 // is there already or not; a step with other values has another key.
-func (s Step) Key() string {
+func (s Step) Key() audit.StepKey {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement)
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
@@ -449,10 +450,10 @@ func (s Step) Key() string {
 	if LeavesFormerGroup(s.Op) {
 		fmt.Fprintf(h, " %q", s.Native)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return audit.StepKey(hex.EncodeToString(h.Sum(nil)[:8]))
 }
 
-func stepID(s Step) string {
+func stepID(s Step) audit.StepID {
 	what := fmt.Appendf(nil, "%q %q %q %q %q", s.Target, s.Person, s.Op, s.Entitlement, s.AccountID)
 	if s.Op == connectors.UpdateAccount { // of which there may be two
 		what = fmt.Appendf(what, " %q", slices.Sorted(maps.Keys(s.Attributes)))
@@ -461,5 +462,5 @@ func stepID(s Step) string {
 		what = fmt.Appendf(what, " %q", s.Native)
 	}
 	sum := sha256.Sum256(what)
-	return hex.EncodeToString(sum[:8])
+	return audit.StepID(hex.EncodeToString(sum[:8]))
 }

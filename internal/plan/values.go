@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -54,7 +55,7 @@ type referring struct {
 	desired   map[string]identity.PersonID
 	cleared   map[string]bool
 	account   connectors.Account // the zero value when it is to be created
-	dependsOn string             // the step that creates or adopts it, if any
+	dependsOn audit.StepID       // the step that creates or adopts it, if any
 }
 
 // noteReferences notes that an account refers to other accounts, which this plan may
@@ -74,9 +75,9 @@ func (b *builder) noteReferences(r referring) {
 func (b *builder) planReferences() {
 	for _, r := range b.referring {
 		after, before := map[string][]string{}, map[string][]string{}
-		var dependsOn []string
+		var dependsOn []audit.StepID
 		if r.dependsOn != "" {
-			dependsOn = []string{r.dependsOn}
+			dependsOn = []audit.StepID{r.dependsOn}
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.desired)) {
 			values, creation, known := b.reference(r.desired[name], r.cleared[name])
@@ -99,7 +100,7 @@ func (b *builder) planReferences() {
 // reference returns the value that refers to the person's account, and the
 // step that creates it if there is none yet. It is not known when the person
 // has no account here and gets none: then what is there stays, unless it is cleared.
-func (b *builder) reference(to identity.PersonID, cleared bool) (values []string, creation string, known bool) {
+func (b *builder) reference(to identity.PersonID, cleared bool) (values []string, creation audit.StepID, known bool) {
 	if to == "" {
 		return nil, "", true
 	}

@@ -28,7 +28,7 @@ type Difference struct {
 
 // SyntheticPerson stands for the person in a difference that was found with a
 // synthetic employment.
-const SyntheticPerson identity.PersonID = "made-up"
+const SyntheticPerson identity.PersonID = "synthetic"
 
 // String names rules, entitlement and person, and contains no other personal
 // data.

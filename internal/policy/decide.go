@@ -14,7 +14,7 @@ type Gate string
 // The gates.
 const (
 	Open        Gate = "open"
-	AwaitingMFA Gate = "waiting-for-mfa"
+	AwaitingMFA Gate = "awaiting-mfa"
 	MFAUnknown  Gate = "mfa-unknown" // the enrolment is unknown: existing access is kept, nothing is added
 	Revoked     Gate = "revoked"
 	Denied      Gate = "denied"

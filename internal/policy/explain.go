@@ -18,7 +18,7 @@ type NearRule struct {
 	Deny       bool                  `json:"deny,omitempty"`
 	Employment identity.EmploymentID `json:"employment"`
 	Parts      []Part                `json:"parts"`
-	Satisfied  bool                  `json:"holds"`
+	Satisfied  bool                  `json:"satisfied"`
 }
 
 // Failed returns the number of parts that do not hold.
@@ -45,7 +45,7 @@ func (n NearRule) leading() int {
 // Part is one of the parts that a condition joins with &&.
 type Part struct {
 	Text      string `json:"text"`
-	Satisfied bool   `json:"holds"`
+	Satisfied bool   `json:"satisfied"`
 	// Actual tells people the employment's value: "unit is 'library'".
 	Actual string `json:"actual,omitempty"`
 }
@@ -56,7 +56,7 @@ type Explanation struct {
 	Grant       *Grant        `json:"grant,omitempty"` // nil when no rule grants or denies it
 	// NearRules holds every rule that concerns the entitlement, evaluated on
 	// every active employment, nearest first.
-	NearRules []NearRule `json:"near"`
+	NearRules []NearRule `json:"near_rules"`
 	// NoEmployment reports that no employment is active on the day.
 	NoEmployment bool `json:"no_employment,omitempty"`
 }

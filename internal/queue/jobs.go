@@ -54,7 +54,7 @@ type People struct {
 	Target string              `json:"target,omitempty"`
 	// GroupSize is how many people the state change is about, where several jobs
 	// reconcile them: a limit that all of them would exceed holds for each job.
-	GroupSize int `json:"together,omitempty"`
+	GroupSize int `json:"group_size,omitempty"`
 	// Asked is set when an operator waits: the job runs at once, also in a target that
 	// did not answer.
 	Asked bool `json:"asked,omitempty"`
@@ -132,14 +132,14 @@ type About string
 
 // What alerts are about.
 const (
-	Held           About = "held"                 // Subject is the hold's digest
-	StepsParked    About = "parked"               // Subject is the target
-	SourceSilent   About = "silent"               // Subject is the HR source
-	ImportRefused  About = "refused"              // Subject is the HR source
-	RowsLeftOut    About = "left-out"             // Subject is the HR source
-	TargetAway     About = "away"                 // Subject is the target
-	EvaluatorsVary About = "evaluator-difference" // Subject is the rules' digest
-	TokenExpiring  About = "token-expiring"       //nolint:gosec // no token; Subject is its ID and the stage
+	HoldRaised          About = "hold-raised"          // Subject is the hold's digest
+	StepsParked         About = "steps-parked"         // Subject is the target
+	SourceSilent        About = "source-silent"        // Subject is the HR source
+	ImportRefused       About = "import-refused"       // Subject is the HR source
+	RowsLeftOut         About = "rows-left-out"        // Subject is the HR source
+	TargetUnreachable   About = "target-unreachable"   // Subject is the target
+	EvaluatorDifference About = "evaluator-difference" // Subject is the rules' digest
+	TokenExpiring       About = "token-expiring"       //nolint:gosec // no token; Subject is its ID and the stage
 )
 
 // Alert sends an alert about something that a person should look at soon. Its text is

@@ -342,13 +342,13 @@ func TestBind(t *testing.T) {
 	if err != nil || proposal.Hold == nil || h.told(audit.AccountBound) != 0 {
 		t.Fatalf("%+v, %v", proposal, err)
 	}
-	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, h.decider(), "it is"); !rights.IsCause(err) {
+	if _, err := g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, h.decider(), "it is"); !rights.IsCause(err) {
 		t.Errorf("the one who proposed it lets it through: %v", err)
 	}
-	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, by(p.ID), "it is mine"); !rights.IsSelf(err) {
+	if _, err := g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, by(p.ID), "it is mine"); !rights.IsSelf(err) {
 		t.Errorf("the person whose it becomes lets it through: %v", err)
 	}
-	if _, err := g.DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, h.deciderCalled("boss2"), "it is"); err != nil || h.told(audit.AccountBound) != 1 {
+	if _, err := g.DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, h.deciderCalled("boss2"), "it is"); err != nil || h.told(audit.AccountBound) != 1 {
 		t.Fatal(err)
 	}
 	if h.settledRun(); h.has("1") != everything {

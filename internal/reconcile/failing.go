@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
@@ -37,17 +38,17 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 		case f.State == store.GivenUp:
 			why = "it was given up: behov steps list --all says by whom, and why"
 		case f.State == store.Parked:
-			why += "; it is parked until an operator decides: behov steps retry " + f.Key
+			why += "; it is parked until an operator decides: behov steps retry " + string(f.Key)
 		default:
 			why += "; it is tried again at " + f.Next().In(e.Config.Zone).Format("15:04 on 2006-01-02")
 		}
 		if t.Parked == nil {
-			t.Parked = map[string]string{}
+			t.Parked = map[audit.StepKey]string{}
 		}
 		t.Parked[f.Key] = why
 		if f.State == store.GivenUp {
 			if t.GivenUp == nil {
-				t.GivenUp = map[string]bool{}
+				t.GivenUp = map[audit.StepKey]bool{}
 			}
 			t.GivenUp[f.Key] = true
 		}
@@ -81,7 +82,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 	if len(w.failing) == 0 {
 		return nil
 	}
-	needed := map[string]bool{}
+	needed := map[audit.StepKey]bool{}
 	keep := func(steps []plan.Step) {
 		for _, s := range steps {
 			needed[s.Key()] = true

@@ -92,7 +92,7 @@ func TestAFailingStepIsParked(t *testing.T) {
 	}
 	now = now.AddDate(0, 0, 30)
 	h.e.RetryAllSteps = true
-	if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.Parked) != 1 || !strings.Contains(r.Plan.Parked[0].Why, "behov steps retry "+f.Key) {
+	if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.Parked) != 1 || !strings.Contains(r.Plan.Parked[0].Why, "behov steps retry "+string(f.Key)) {
 		t.Errorf("a month later: %v %+v", r.Outcomes, r.Plan.Parked)
 	}
 	h.refusing("")

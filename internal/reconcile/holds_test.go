@@ -17,10 +17,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-func (h *fixture) decideHold(digest string, verdict store.Verdict) {
+func (h *fixture) decideHold(digest audit.HoldDigest, verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(h.t.Context(), digest, verdict, nil, h.decider(), "so it is"); err != nil {
+	if _, err := g.DecideHold(h.t.Context(), string(digest), verdict, nil, h.decider(), "so it is"); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -61,7 +61,7 @@ func TestAReleaseCoversNothingThatCameLater(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
-	old := map[string]bool{}
+	old := map[audit.HoldDigest]bool{}
 	for _, hold := range h.settledRun().Plan.Holds {
 		old[hold.Digest] = true
 		h.decideHold(hold.Digest, store.Release)
@@ -125,7 +125,7 @@ func TestWhatComesToARefusedHoldIsHeld(t *testing.T) {
 			if verdict == store.Release {
 				some = []identity.PersonID{h.person("1")}
 			}
-			if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, some, h.decider(), "so it is"); err != nil {
+			if _, err := g.DecideHold(t.Context(), string(hold.Digest), verdict, some, h.decider(), "so it is"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -154,10 +154,10 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 	if h.e.Config.Rights, err = rights.New([]rights.Line{{Member: "hr/1", Role: rights.Operator}, {Member: "office/boss", Role: rights.Operator}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1")}, one, "me"); !rights.IsSelf(err) {
+	if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Release, []identity.PersonID{h.person("1")}, one, "me"); !rights.IsSelf(err) {
 		t.Errorf("error is %v", err)
 	}
-	if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, one, "all of us"); err != nil {
+	if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Release, nil, one, "all of us"); err != nil {
 		t.Fatal(err)
 	}
 	if h.settledRun(); h.enabled("1") || !h.enabled("2") {
@@ -168,7 +168,7 @@ func TestTheOwnStepsOfAHoldStayHeld(t *testing.T) {
 		t.Fatalf("holds %+v", r.Plan.Holds)
 	}
 	for _, verdict := range []store.Verdict{store.Release, store.Reject} {
-		if _, err := g.DecideHold(t.Context(), r.Plan.Holds[0].Digest, verdict, nil, one, "me"); !rights.IsSelf(err) {
+		if _, err := g.DecideHold(t.Context(), string(r.Plan.Holds[0].Digest), verdict, nil, one, "me"); !rights.IsSelf(err) {
 			t.Errorf("%s: error is %v", verdict, err)
 		}
 	}
@@ -213,10 +213,10 @@ func TestSomeOfAHoldAreReleased(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
 	for _, hold := range h.settledRun().Plan.Holds {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("1"), h.person("2")}, h.decider(), "they have left"); err != nil {
+		if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Release, []identity.PersonID{h.person("1"), h.person("2")}, h.decider(), "they have left"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, []identity.PersonID{h.person("4")}, h.decider(), "so it is"); err == nil {
+		if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Release, []identity.PersonID{h.person("4")}, h.decider(), "so it is"); err == nil {
 			t.Error("a person who is not in the hold was released")
 		}
 	}
@@ -247,12 +247,12 @@ func TestASupersededHold(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 school T", "5 library T 2020-12-31")
-	planned := func() []string {
+	planned := func() []audit.HoldDigest {
 		p, err := h.e.Plan(t.Context(), reconcile.Scope{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var digests []string
+		var digests []audit.HoldDigest
 		for _, hold := range p.Holds {
 			digests = append(digests, hold.Digest)
 		}
@@ -267,7 +267,7 @@ func TestASupersededHold(t *testing.T) {
 		}
 	}
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(t.Context(), old[0], store.Release, nil, h.decider(), "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+now[0]) {
+	if _, err := g.DecideHold(t.Context(), string(old[0]), store.Release, nil, h.decider(), "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+string(now[0])) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -278,7 +278,7 @@ func TestARejectedHoldStaysHeld(t *testing.T) {
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
-	digests := []string{}
+	digests := []audit.HoldDigest{}
 	for _, hold := range h.settledRun().Plan.Holds {
 		digests = append(digests, hold.Digest)
 		h.decideHold(hold.Digest, store.Reject)
@@ -307,7 +307,7 @@ func TestARejectionThatExpires(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	for _, hold := range h.settledRun().Plan.Holds {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Reject, nil, h.decider(), "HR is wrong"); err != nil {
+		if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Reject, nil, h.decider(), "HR is wrong"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -323,7 +323,7 @@ func TestARejectionThatExpires(t *testing.T) {
 		}
 	}
 	for _, hold := range h.holds() {
-		if _, err := g.DecideHold(t.Context(), hold.Digest, store.Release, nil, h.decider(), "HR was right"); err != nil {
+		if _, err := g.DecideHold(t.Context(), string(hold.Digest), store.Release, nil, h.decider(), "HR was right"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -349,7 +349,7 @@ func TestAPreviewWritesNothing(t *testing.T) {
 				if verdict == "" {
 					continue
 				}
-				if _, err := g.DecideHold(t.Context(), hold.Digest, verdict, nil, h.decider(), "HR is wrong"); err != nil {
+				if _, err := g.DecideHold(t.Context(), string(hold.Digest), verdict, nil, h.decider(), "HR is wrong"); err != nil {
 					t.Fatal(err)
 				}
 			}

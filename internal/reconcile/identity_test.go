@@ -257,10 +257,10 @@ func TestWhoseAccountWasDeletedByHandIsErased(t *testing.T) {
 				return err
 			}
 			// It cannot be undone: it takes two people.
-			if _, err := r.govern().DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, by(r.id("9")), "asked for it"); !rights.IsCause(err) || !r.known("1") {
+			if _, err := r.govern().DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, by(r.id("9")), "asked for it"); !rights.IsCause(err) || !r.known("1") {
 				t.Errorf("the person who proposed it lets it through: %v", err)
 			}
-			_, err = r.govern().DecideHold(t.Context(), proposal.Hold.Digest, store.Release, nil, r.decider(), "looked at it")
+			_, err = r.govern().DecideHold(t.Context(), string(proposal.Hold.Digest), store.Release, nil, r.decider(), "looked at it")
 			return err
 		}
 		remove := func() {

@@ -279,7 +279,7 @@ func TestAReleaseIsUsedUp(t *testing.T) {
 			t.Fatalf("round %d: %d holds, has %s", round, len(r.Plan.Holds), h.has("1"))
 		}
 		for _, hold := range r.Plan.Holds {
-			if _, err := govern.DecideHold(t.Context(), hold.Digest, store.Release, nil, h.decider(), "so it is"); err != nil {
+			if _, err := govern.DecideHold(t.Context(), string(hold.Digest), store.Release, nil, h.decider(), "so it is"); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -166,7 +167,7 @@ func (e *Engine) recordMissing(ctx context.Context, tx *store.Tx, t plan.Target,
 // the targets and people that the plan shows as a whole: should the same come up
 // again, a person decides again.
 func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan) error {
-	planned := map[string]bool{}
+	planned := map[audit.StepDigest]bool{}
 	note := func(steps []plan.Step) {
 		for _, s := range steps {
 			planned[s.Digest()] = true
@@ -186,7 +187,7 @@ func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *inputs, p *
 	for _, l := range p.Deferred {
 		later[l.Person] = true
 	}
-	var forgotten []string
+	var forgotten []audit.StepDigest
 	for _, t := range w.targets {
 		for _, step := range slices.Sorted(maps.Keys(t.Decided)) {
 			person := t.Decided[step].Person

@@ -128,7 +128,7 @@ func TestGivenUpWhileItIsTried(t *testing.T) {
 	g := &governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: h.e.Now}
 	h.one.before = func([]connectors.Change) {
 		h.one.before = nil
-		if _, err := g.DecideSteps(t.Context(), []string{failing[0].Key}, store.GiveUp, h.decider(), "not needed"); err != nil {
+		if _, err := g.DecideSteps(t.Context(), []string{string(failing[0].Key)}, store.GiveUp, h.decider(), "not needed"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestStepsAreDecidedOnBesideARun(t *testing.T) {
 		tx.Audit(audit.Record{At: time.Now(), Actor: "behov", Action: audit.StepEnded})
 		return nil
 	}, func() error {
-		_, err := g.DecideSteps(context.Background(), []string{failing[0].Key, failing[1].Key}, store.Retry, h.decider(), "")
+		_, err := g.DecideSteps(context.Background(), []string{string(failing[0].Key), string(failing[1].Key)}, store.Retry, h.decider(), "")
 		return err
 	})
 }

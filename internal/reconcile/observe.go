@@ -231,7 +231,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 // pastHolds returns the holds that no longer come up: what they named has
 // changed, and so has its digest. A target that could not be read says nothing
 // about its holds, and neither does a plan for one person.
-func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]string, error) {
+func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]audit.HoldDigest, error) {
 	if !w.covers.showsEveryone() {
 		return nil, nil
 	}
@@ -239,7 +239,8 @@ func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	current := map[string]bool{}
+	current := map[audit.HoldDigest]bool{}
+	unread := map[string]bool{} // targets that do not show what no longer comes up
 	for _, t := range w.targets {
 		for _, d := range t.Decided {
 			current[d.Hold] = current[d.Hold] || d.Verdict != plan.StaysHeld
@@ -253,21 +254,21 @@ func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]stri
 	}
 	for _, f := range p.Findings {
 		if f.Kind == plan.Unreachable {
-			current[f.Target] = true
+			unread[f.Target] = true
 		}
 	}
 	for _, t := range w.targets {
 		if t.Observed != nil && !t.Observed.Completeness.Complete {
-			current[t.Name] = true
+			unread[t.Name] = true
 		}
 	}
-	var past []string
+	var past []audit.HoldDigest
 	for _, h := range holds {
 		here := slices.ContainsFunc(w.targets, func(t plan.Target) bool { return t.Name == h.Subject })
 		if _, configured := e.Config.Target(h.Subject); configured && !here {
 			continue // which this run says nothing about
 		}
-		if h.Kind == store.PlanHold && !current[h.Digest] && !current[h.Subject] {
+		if h.Kind == store.PlanHold && !current[h.Digest] && !unread[h.Subject] {
 			past = append(past, h.Digest)
 		}
 	}

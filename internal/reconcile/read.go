@@ -310,7 +310,7 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 	for _, o := range open {
 		var s plan.Step
 		if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
-			return r, fmt.Errorf("open step %s: %w", o.ID, err)
+			return r, fmt.Errorf("open step %s: %w", o.AttemptID, err)
 		}
 		r.open = append(r.open, s)
 		if s.Op == connectors.AddMember {

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
@@ -132,7 +133,7 @@ func (e *Engine) executor() *execute.Executor {
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
-		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[string]bool{}}
+		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[audit.StepKey]bool{}}
 	for person, facts := range in.people.Facts {
 		if facts.Suspended != "" {
 			b.Suspended[person] = true

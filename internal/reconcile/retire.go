@@ -58,9 +58,9 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 		for _, o := range open {
 			var s plan.Step
 			if err := json.Unmarshal([]byte(o.Body), &s); err != nil {
-				return fmt.Errorf("open step %s: %w", o.ID, err)
+				return fmt.Errorf("open step %s: %w", o.AttemptID, err)
 			}
-			ours, err := tx.EndStep(ctx, o.ID)
+			ours, err := tx.EndStep(ctx, o.AttemptID)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 				continue
 			}
 			tx.Audit(audit.Record{At: e.Now(), Began: o.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: string(o.Person), Target: target,
-				Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: o.Plan, Step: o.ID, Outcome: audit.NotKnown,
+				Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: o.Plan, Attempt: o.AttemptID, Outcome: audit.NotKnown,
 				Reason: s.Reason + " (the target was retired before anybody saw what became of it)"})
 		}
 		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.TargetRetired, Target: target,

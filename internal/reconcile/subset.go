@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
@@ -300,7 +301,7 @@ func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) erro
 	if err != nil {
 		return err
 	}
-	t.Decided = make(map[string]plan.Decided, len(decisions))
+	t.Decided = make(map[audit.StepDigest]plan.Decided, len(decisions))
 	for _, d := range decisions {
 		t.Decided[d.Step] = plan.Decided{Person: d.Person, Hold: d.Hold, Verdict: plan.Verdict(d.Verdict)}
 	}

@@ -206,7 +206,7 @@ func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
 		}
 	}
 	r := h.settledRun()
-	if n := r.Outcomes["left-to-another-run"]; n != 2 {
+	if n := r.Outcomes["left-to-other-run"]; n != 2 {
 		t.Errorf("outcomes %v: both memberships of 1 were planned on old facts", r.Outcomes)
 	}
 	if got := h.has("1") + h.has("2"); got != "one/accountone/account one/base:school one/base:staff" {
@@ -330,7 +330,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			t.Errorf("%s was intended %d times:", what, n)
 			for _, r := range records(t, h) {
 				if strings.HasPrefix(what, r.Person+" "+r.Target+" ") {
-					t.Logf("%d %s %s %s plan %s step %s: %s", r.Index, r.Action, r.Op, r.Outcome, r.Plan, r.Step, r.Reason)
+					t.Logf("%d %s %s %s plan %s step %s: %s", r.Index, r.Action, r.Op, r.Outcome, r.Plan, r.Attempt, r.Reason)
 				}
 			}
 		}

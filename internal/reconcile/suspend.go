@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -27,9 +28,9 @@ func (e *Engine) DisableAccounts(ctx context.Context, person identity.Person, wh
 			continue
 		}
 		if _, able := e.Targets[c.Name].(connectors.SessionRevoker); able {
-			p.Steps = append(p.Steps, plan.Step{ID: c.Name + " sessions", Target: c.Name, Person: person.ID, Op: plan.RevokeSessions, AccountID: id, Reason: why})
+			p.Steps = append(p.Steps, plan.Step{ID: audit.StepID(c.Name + " sessions"), Target: c.Name, Person: person.ID, Op: plan.RevokeSessions, AccountID: id, Reason: why})
 		}
-		p.Steps = append(p.Steps, plan.Step{ID: c.Name + " disable", Target: c.Name, Person: person.ID, Op: connectors.DisableAccount, AccountID: id, Reason: why, Destructive: true})
+		p.Steps = append(p.Steps, plan.Step{ID: audit.StepID(c.Name + " disable"), Target: c.Name, Person: person.ID, Op: connectors.DisableAccount, AccountID: id, Reason: why, Destructive: true})
 		target := plan.Target{Name: c.Name, Observed: plan.NewObserved()}
 		if err := e.readProof(ctx, nil, &target); err != nil {
 			return nil, err

@@ -18,6 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/queue"
@@ -99,11 +100,11 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 // repeatInterval is after how long an alert about the same subject is sent again.
 func repeatInterval(about queue.About) time.Duration {
 	switch about {
-	case queue.Held, queue.TokenExpiring: // the subject is another at each stage
+	case queue.HoldRaised, queue.TokenExpiring: // the subject is another at each stage
 		return 0
-	case queue.SourceSilent, queue.EvaluatorsVary:
+	case queue.SourceSilent, queue.EvaluatorDifference:
 		return 24 * time.Hour
-	case queue.TargetAway:
+	case queue.TargetUnreachable:
 		return 6 * time.Hour
 	}
 	return time.Hour
@@ -113,15 +114,15 @@ func repeatInterval(about queue.About) time.Duration {
 func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (*alert, error) {
 	a := &alert{About: of.About, Subject: of.Subject, At: s.Now().UTC()}
 	switch of.About {
-	case queue.Held:
+	case queue.HoldRaised:
 		holds, err := s.DB.Holds(ctx)
-		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == of.Subject })
+		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == audit.HoldDigest(of.Subject) })
 		if err != nil || i < 0 || holds[i].Decision != nil {
 			return nil, err
 		}
 		a.Title = "Held: " + holds[i].Subject
 		a.Text = holds[i].Why
-		if holds[i].Kind == store.EndingsHold {
+		if holds[i].Kind == store.HREndingsHold {
 			a.Text = strings.Join(hr.HoldReasons(holds[i].Why), "\n\n")
 		}
 		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
@@ -165,7 +166,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
 			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
-	case queue.TargetAway:
+	case queue.TargetUnreachable:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
 		// Perhaps somebody else than us found out, and it answers again.
@@ -176,7 +177,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners have none.",
 			of.Subject, c.Alerts.Unavailable, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
 		a.What = "See with \"behov check\" what it says. It is asked again all the time."
-	case queue.EvaluatorsVary:
+	case queue.EvaluatorDifference:
 		return s.evaluatorAlert(ctx, c, a)
 	case queue.TokenExpiring:
 		return s.tokenAlert(ctx, c, a)

@@ -224,7 +224,7 @@ func TestParkedIsTold(t *testing.T) {
 			tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
 		}
 		for n := range 2 {
-			f := store.FailingStep{Key: fmt.Sprint("k", n), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
+			f := store.FailingStep{Key: audit.StepKey(fmt.Sprint("k", n)), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
 			f, err := tx.NextStepFailure(context.Background(), f, time.Now())
 			if err != nil {
 				return err

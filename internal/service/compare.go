@@ -149,7 +149,7 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 	}
 	return took, s.DB.Write(ctx, func(tx *store.Tx) error {
 		if len(found) > 0 {
-			tx.Enqueue(queue.Alert{About: queue.EvaluatorsVary, Subject: rules.Digest})
+			tx.Enqueue(queue.Alert{About: queue.EvaluatorDifference, Subject: rules.Digest})
 		} else {
 			tx.Enqueue(queue.People{People: []identity.PersonID{id}})
 		}

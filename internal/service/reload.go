@@ -112,7 +112,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	for _, k := range left {
-		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.Open, "failing_steps", k.Failing)
+		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.OpenSteps, "failing_steps", k.FailingSteps)
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, "configuration", c.Digest(), c.Text(), s.Now())

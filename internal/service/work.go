@@ -118,7 +118,7 @@ func (s *Service) recordTargetHealth(target string, r *execute.Result, err error
 	since, until := s.health.recordFailure(target, s.Now(), after)
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
 	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Unavailable {
-		if err := s.enqueue(context.Background(), queue.Alert{About: queue.TargetAway, Subject: target}); err != nil {
+		if err := s.enqueue(context.Background(), queue.Alert{About: queue.TargetUnreachable, Subject: target}); err != nil {
 			s.Log.Error("the alert that a target does not answer was not sent", "target", target, "error", err)
 		}
 	}
@@ -141,7 +141,7 @@ func (s *Service) logResult(what, target string, r *execute.Result) {
 	for _, step := range r.Plan.Steps {
 		ops[string(step.Op)]++
 	}
-	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("settled", r.Resolved), "holds", len(r.Plan.Holds))
+	s.Log.Info(what, "target", target, "plan", r.Plan.Digest, counts("planned", ops), counts("ended", r.Outcomes), counts("resolved", r.Resolved), "holds", len(r.Plan.Holds))
 	// Equal lines are logged a few times, and then counted.
 	const told = 10
 	alike := map[string]int{}

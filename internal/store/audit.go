@@ -47,7 +47,7 @@ type sealedPayload struct {
 const auditContext = "audit_record.payload"
 
 const insertRecord = `INSERT INTO audit_record
-	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, step, outcome, payload, prev, hash, operator, authority)
+	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, attempt, outcome, payload, prev, hash, operator, authority)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 // lockHead locks the head until the transaction ends: no two transactions extend
@@ -103,7 +103,7 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 		r.Link(head.Index+1, head.Hash)
 		head.Index, head.Hash = r.Index, r.Hash
 		if _, err := insert.ExecContext(ctx, r.Index, micros(r.At), micros(r.Began), r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement,
-			r.Op, r.Reason, r.Plan, r.Step, r.Outcome, r.Payload, r.Prev, r.Hash, r.Operator, r.Authority); err != nil {
+			r.Op, r.Reason, r.Plan, r.Attempt, r.Outcome, r.Payload, r.Prev, r.Hash, r.Operator, r.Authority); err != nil {
 			return fmt.Errorf("audit record %d: %w", r.Index, err)
 		}
 		if err := tx.projectInterval(ctx, r); err != nil {
@@ -186,30 +186,30 @@ func (tx *Tx) closeInterval(ctx context.Context, key audit.Key, r audit.Record) 
 }
 
 type recordRow struct {
-	Index       int64  `db:"idx"`
-	AtUS        int64  `db:"at_us"`
-	BeganUS     int64  `db:"began_us"`
-	Actor       string `db:"actor"`
-	Operator    string `db:"operator"`
-	Authority   string `db:"authority"`
-	Action      string `db:"action"`
-	Person      string `db:"person_id"`
-	Target      string `db:"target"`
-	Entitlement string `db:"entitlement"`
-	Op          string `db:"op"`
-	Reason      string `db:"reason"`
-	Plan        string `db:"plan"`
-	Step        string `db:"step"`
-	Outcome     string `db:"outcome"`
-	Payload     []byte `db:"payload"`
-	Prev        []byte `db:"prev"`
-	Hash        []byte `db:"hash"`
+	Index       int64            `db:"idx"`
+	AtUS        int64            `db:"at_us"`
+	BeganUS     int64            `db:"began_us"`
+	Actor       string           `db:"actor"`
+	Operator    string           `db:"operator"`
+	Authority   string           `db:"authority"`
+	Action      string           `db:"action"`
+	Person      string           `db:"person_id"`
+	Target      string           `db:"target"`
+	Entitlement string           `db:"entitlement"`
+	Op          string           `db:"op"`
+	Reason      string           `db:"reason"`
+	Plan        audit.PlanDigest `db:"plan"`
+	Attempt     audit.AttemptID  `db:"attempt"`
+	Outcome     string           `db:"outcome"`
+	Payload     []byte           `db:"payload"`
+	Prev        []byte           `db:"prev"`
+	Hash        []byte           `db:"hash"`
 }
 
 func (r recordRow) record() audit.Record {
 	return audit.Record{
 		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Operator: r.Operator, Authority: r.Authority, Action: audit.Action(r.Action), Person: r.Person,
-		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Step: r.Step,
+		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Attempt: r.Attempt,
 		Outcome: r.Outcome, Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
 	}
 }
@@ -231,7 +231,7 @@ func records(ctx context.Context, q queryer, of PersonSet) iter.Seq2[audit.Recor
 		for rows.Next() {
 			var r recordRow // in the order of its columns; sqlx would find each by reflection
 			if err := rows.Scan(&r.Index, &r.AtUS, &r.BeganUS, &r.Actor, &r.Operator, &r.Authority, &r.Action, &r.Person, &r.Target, &r.Entitlement,
-				&r.Op, &r.Reason, &r.Plan, &r.Step, &r.Outcome, &r.Payload, &r.Prev, &r.Hash); err != nil {
+				&r.Op, &r.Reason, &r.Plan, &r.Attempt, &r.Outcome, &r.Payload, &r.Prev, &r.Hash); err != nil {
 				yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 				return
 			}

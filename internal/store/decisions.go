@@ -36,11 +36,11 @@ const (
 	// ProtectionDecision marks a protected identity by hand: "protect" or
 	// "lift".
 	ProtectionDecision DecisionKind = "protection"
-	// LegalHoldDecision keeps whatever would be deleted: "hold" or "lift".
+	// LegalHoldDecision keeps whatever would be deleted: "retain" or "lift".
 	LegalHoldDecision DecisionKind = "legal-hold"
-	// MainDecision makes an employment, the subject, the main one of a person:
+	// MainEmploymentDecision makes an employment, the subject, the main one of a person:
 	// "main" or "lift".
-	MainDecision DecisionKind = "main-employment"
+	MainEmploymentDecision DecisionKind = "main-employment"
 	// StepDecision is about a failing step, the subject is its key: "retry" or
 	// "give-up".
 	StepDecision DecisionKind = "step"
@@ -58,7 +58,7 @@ const (
 	ErasureDecision DecisionKind = "erasure"
 	// BindDecision is about whose an account in a target, the subject, is:
 	// "propose" or "bind".
-	BindDecision DecisionKind = "account"
+	BindDecision DecisionKind = "bind"
 	// PassDecision is about a temporary access pass in a target, the subject:
 	// "issue" or "withdraw".
 	PassDecision DecisionKind = "pass"
@@ -77,14 +77,14 @@ const (
 	Release Verdict = "release"
 	Reject  Verdict = "reject"
 	// StaysHeld are steps of a hold of which others were released.
-	StaysHeld Verdict = "deferred"
+	StaysHeld Verdict = "stays-held"
 	Join      Verdict = "join"
 	Split     Verdict = "split"
 	Merge     Verdict = "merge"
 	Apart     Verdict = "apart"
 	Suspend   Verdict = "suspend"
 	Protect   Verdict = "protect"
-	Retain    Verdict = "hold"
+	Retain    Verdict = "retain"
 	Main      Verdict = "main"
 	Lift      Verdict = "lift"
 	Erase     Verdict = "erase"
@@ -117,7 +117,7 @@ type Decision struct {
 	// opens what is sealed.
 	Reason    string `db:"reason" json:"reason"`
 	Sealed    []byte `db:"reason_sealed" json:"-"`
-	DecidedUS Micros `db:"decided_us" json:"at"`
+	DecidedUS Micros `db:"decided_us" json:"decided_at"`
 }
 
 // At is when it was decided, UTC.
@@ -164,7 +164,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	}
 	switch {
 	case d.Kind == HoldDecision:
-		return d, tx.enqueueHeld(ctx, d.Subject, because)
+		return d, tx.enqueueHeld(ctx, audit.HoldDigest(d.Subject), because)
 	case d.Kind == PauseDecision && d.Subject == EveryTarget:
 		tx.Enqueue(queue.Run{Because: because})
 	case d.Kind == PauseDecision:
@@ -174,7 +174,7 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 }
 
 // enqueueHeld enqueues a run for the people of a hold.
-func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
+func (tx *Tx) enqueueHeld(ctx context.Context, digest audit.HoldDigest, because string) error {
 	var h Hold
 	err := tx.tx.GetContext(ctx, &h, `SELECT `+holdColumns+` FROM hold WHERE digest = $1`, digest)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -186,7 +186,7 @@ func (tx *Tx) enqueueHeld(ctx context.Context, digest, because string) error {
 	switch h.Kind {
 	case PlanHold:
 		tx.Enqueue(queue.Run{Target: h.Subject, Because: because})
-	case ImportHold, EndingsHold, StartHold:
+	case HRImportHold, HREndingsHold, HRStartHold:
 		tx.Enqueue(queue.Pull{Source: h.Subject})
 	}
 	return nil

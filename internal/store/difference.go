@@ -15,7 +15,7 @@ type EvaluatorDifference struct {
 	Person      identity.PersonID `db:"person_id" json:"person"`
 	Entitlement string            `db:"entitlement" json:"entitlement"`
 	Detail      string            `db:"detail" json:"detail"` // names the rule
-	FoundUS     Micros            `db:"found_us" json:"found"`
+	FoundUS     Micros            `db:"found_us" json:"found_at"`
 }
 
 // EvaluatorDifferences returns the differences that were found with rules about

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -27,7 +28,7 @@ const (
 
 // FailingStep is a step that a target refused or failed to do.
 type FailingStep struct {
-	Key     string            `db:"key" json:"key"` // names exactly this change
+	Key     audit.StepKey     `db:"key" json:"key"`
 	Target  string            `db:"target" json:"target"`
 	Person  identity.PersonID `db:"person_id" json:"person"`
 	Body    string            `db:"body" json:"-"` // the plan's step, as JSON
@@ -124,7 +125,7 @@ func (tx *Tx) NextStepFailure(ctx context.Context, f FailingStep, at time.Time) 
 }
 
 // ForgetFailingStep forgets a step that was done, or is not needed any more.
-func (tx *Tx) ForgetFailingStep(ctx context.Context, key string) error {
+func (tx *Tx) ForgetFailingStep(ctx context.Context, key audit.StepKey) error {
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM failing_step WHERE key = $1`, key); err != nil {
 		return fmt.Errorf("failing step %s: %w", key, err)
 	}

@@ -19,29 +19,29 @@ type HoldKind string
 
 // The kinds of hold.
 const (
-	PlanHold   HoldKind = "plan"
-	ImportHold HoldKind = "hr-import"
-	// EndingsHold holds a part of an import, such as the endings; the rest went in.
-	EndingsHold HoldKind = "hr-endings"
-	// StartHold holds a change that moves the start of a running employment into the
+	PlanHold     HoldKind = "plan"
+	HRImportHold HoldKind = "hr-import"
+	// HREndingsHold holds a part of an import, such as the endings; the rest went in.
+	HREndingsHold HoldKind = "hr-endings"
+	// HRStartHold holds a change that moves the start of a running employment into the
 	// future.
-	StartHold HoldKind = "hr-start"
-	// BindHold and ErasureHold are of what one person proposed and another has to
+	HRStartHold HoldKind = "hr-start"
+	// AccountBindHold and ErasureHold are of what one person proposed and another has to
 	// let through. The subject is the target, and the person.
-	BindHold    HoldKind = "account-bind"
-	ErasureHold HoldKind = "erasure"
+	AccountBindHold HoldKind = "account-bind"
+	ErasureHold     HoldKind = "erasure"
 )
 
 // Hold is something that waits for a person's decision.
 type Hold struct {
-	Digest  string   `db:"digest" json:"digest"`
-	Kind    HoldKind `db:"kind" json:"kind"`
-	Subject string   `db:"subject" json:"subject"` // the target, or the HR source
-	Why     string   `db:"why" json:"why"`
+	Digest  audit.HoldDigest `db:"digest" json:"digest"`
+	Kind    HoldKind         `db:"kind" json:"kind"`
+	Subject string           `db:"subject" json:"subject"` // the target, or the HR source
+	Why     string           `db:"why" json:"why"`
 	// Body says what it would do, as JSON without personal values. It may be
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
-	RaisedUS Micros `db:"raised_us" json:"since"`
+	RaisedUS Micros `db:"raised_us" json:"raised_at"`
 	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
 	// whose import or proposal it is. It is not the actor of the run that planned it.
 	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
@@ -61,13 +61,13 @@ func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
 
 // HoldStep is a step that is held.
 type HoldStep struct {
-	Key    string
+	Key    audit.StepKey
 	Person identity.PersonID
 }
 
 // record begins an audit record about the hold.
 func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
-	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: string(h.Kind) + " " + h.Digest}
+	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: string(h.Kind) + " " + string(h.Digest)}
 	if h.Kind == ErasureHold {
 		r.Person, r.Target = h.Subject, ""
 	}
@@ -97,7 +97,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 			return fmt.Errorf("hold: %w", err)
 		}
 	}
-	tx.Enqueue(queue.Alert{About: queue.Held, Subject: h.Digest})
+	tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: string(h.Digest)})
 	r := h.record(audit.HoldRaised, actor, at)
 	r.Reason += ": " + h.Why
 	tx.Audit(r)
@@ -106,7 +106,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 
 // EndHold forgets a hold that went through. The release is used up with it:
 // should the same be held again, it waits for a decision of its own.
-func (tx *Tx) EndHold(ctx context.Context, digest string) error {
+func (tx *Tx) EndHold(ctx context.Context, digest audit.HoldDigest) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
@@ -120,8 +120,8 @@ func (tx *Tx) EndHold(ctx context.Context, digest string) error {
 
 // EndHoldsExcept ends the holds of a kind and a subject, but for one: what came
 // after them took their place.
-func (tx *Tx) EndHoldsExcept(ctx context.Context, kind HoldKind, subject, digest string) error {
-	var old []string
+func (tx *Tx) EndHoldsExcept(ctx context.Context, kind HoldKind, subject string, digest audit.HoldDigest) error {
+	var old []audit.HoldDigest
 	if err := tx.tx.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE kind = $1 AND subject = $2 AND digest <> $3 ORDER BY digest`, kind, subject, digest); err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
@@ -185,9 +185,9 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	if err := db.read.SelectContext(ctx, &decisions, `SELECT `+columns[Decision]("d")+` FROM hold h JOIN decision d ON d.kind = $1 AND d.subject = h.digest AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq`, string(HoldDecision)); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
-	newest := map[string]*Decision{}
+	newest := map[audit.HoldDigest]*Decision{}
 	for i, d := range decisions {
-		newest[d.Subject] = &decisions[i]
+		newest[audit.HoldDigest(d.Subject)] = &decisions[i]
 	}
 	states := make([]HoldState, len(holds))
 	for i, h := range holds {
@@ -197,7 +197,7 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 }
 
 // HoldBody returns what a hold would do, as JSON without personal values.
-func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
+func (db *DB) HoldBody(ctx context.Context, digest audit.HoldDigest) (string, error) {
 	var body string
 	if err := db.read.GetContext(ctx, &body, `SELECT body FROM hold WHERE digest = $1`, digest); err != nil {
 		return "", fmt.Errorf("hold %s: %w", digest, err)
@@ -207,16 +207,16 @@ func (db *DB) HoldBody(ctx context.Context, digest string) (string, error) {
 
 // HoldDecision returns the newest decision on a hold as a whole, or nil when
 // there is no such hold or no decision on it.
-func (db *DB) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+func (db *DB) HoldDecision(ctx context.Context, digest audit.HoldDigest) (*Decision, error) {
 	return holdDecision(ctx, db.read, digest)
 }
 
 // HoldDecision is DB.HoldDecision as the transaction sees it.
-func (tx *Tx) HoldDecision(ctx context.Context, digest string) (*Decision, error) {
+func (tx *Tx) HoldDecision(ctx context.Context, digest audit.HoldDigest) (*Decision, error) {
 	return holdDecision(ctx, tx.tx, digest)
 }
 
-func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest string) (*Decision, error) {
+func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest audit.HoldDigest) (*Decision, error) {
 	var d Decision
 	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
 		WHERE d.kind = $1 AND d.subject = $2 AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)

@@ -15,10 +15,10 @@ type TargetInventory struct {
 	// memberships and usable accounts people have by the audit trail.
 	Accounts int `db:"accounts" json:"accounts"`
 	Access   int `db:"access" json:"access"`
-	// Open are steps whose outcome is not known, Failing those that were refused or
+	// OpenSteps are steps whose outcome is not known, Failing those that were refused or
 	// failed, parked ones included.
-	Open    int `db:"open_steps" json:"open_steps"`
-	Failing int `db:"failing_steps" json:"failing_steps"`
+	OpenSteps    int `db:"open_steps" json:"open_steps"`
+	FailingSteps int `db:"failing_steps" json:"failing_steps"`
 }
 
 // TargetInventories returns what is known of every target of which something is, but

@@ -61,7 +61,7 @@ func TestJobsComeWithTheState(t *testing.T) {
 			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d1", Kind: store.PlanHold, Subject: "ad"}, nil, "behov", now)
 		})
 		write(t, db, func(tx *store.Tx) error {
-			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d2", Kind: store.ImportHold, Subject: "hr"}, nil, "behov", now)
+			return tx.RaiseHold(t.Context(), store.Hold{Digest: "d2", Kind: store.HRImportHold, Subject: "hr"}, nil, "behov", now)
 		})
 		for _, d := range []store.Decision{{Kind: store.HoldDecision, Subject: "d1", Verdict: store.Release}, {Kind: store.HoldDecision, Subject: "d2", Verdict: store.Release},
 			{Kind: store.SuspensionDecision, Person: "0197-person-001", Verdict: store.Suspend}} {
@@ -70,8 +70,8 @@ func TestJobsComeWithTheState(t *testing.T) {
 			}
 		}
 		want := []string{
-			`alerts alert {"about": "held", "subject": "d1"}`,
-			`alerts alert {"about": "held", "subject": "d2"}`,
+			`alerts alert {"about": "hold-raised", "subject": "d1"}`,
+			`alerts alert {"about": "hold-raised", "subject": "d2"}`,
 			`hr pull {"source": "hr"}`, // once for two decisions
 			`people people {"people": ["0197-person-001", "0197-person-002"]}`,
 			`people people {"people": ["0197-person-001"]}`,
@@ -105,7 +105,7 @@ func TestSharesKnowOfHowManyTheyAre(t *testing.T) {
 			t.Fatalf("%d jobs for 60 people", len(got))
 		}
 		for _, job := range got {
-			if !strings.Contains(spaces.ReplaceAllString(job, "$1"), `"together":60`) {
+			if !strings.Contains(spaces.ReplaceAllString(job, "$1"), `"group_size":60`) {
 				t.Errorf("a share does not know that they are 60: %s", job)
 			}
 		}

@@ -225,7 +225,7 @@ type Activity struct {
 // ActivitySince reads what happened in a target since, but for the steps of a plan. It reads
 // what was recorded since and nothing else: a caller who asks again asks since the Sequences of
 // the last answer. People are those of every target, StepRecords of this one.
-func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences, plan string) (Activity, error) {
+func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences, plan audit.PlanDigest) (Activity, error) {
 	n := Activity{StepRecords: map[identity.PersonID]int64{}}
 	if err := tx.tx.GetContext(ctx, &n.Sequences, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
 		return n, fmt.Errorf("read the heads: %w", err)
@@ -402,16 +402,16 @@ func limitUsage(ctx context.Context, q sqlx.QueryerContext, target string, since
 
 // HeldSteps returns the steps of some people in a target that are held: by the
 // step's key, the digest of the hold.
-func (db *DB) HeldSteps(ctx context.Context, target string, of PersonSet) (map[string]string, error) {
+func (db *DB) HeldSteps(ctx context.Context, target string, of PersonSet) (map[audit.StepKey]audit.HoldDigest, error) {
 	var rows []struct {
-		Key    string `db:"key"`
-		Digest string `db:"digest"`
+		Key    audit.StepKey    `db:"key"`
+		Digest audit.HoldDigest `db:"digest"`
 	}
 	where, args := of.condition(db.read, "s.person_id", []any{target, PlanHold})
 	if err := db.read.SelectContext(ctx, &rows, `SELECT s.key, s.digest FROM hold_step s JOIN hold h ON h.digest = s.digest WHERE h.subject = $1 AND h.kind = $2 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read what is held in target %s: %w", target, err)
 	}
-	held := map[string]string{}
+	held := map[audit.StepKey]audit.HoldDigest{}
 	for _, r := range rows {
 		held[r.Key] = r.Digest
 	}

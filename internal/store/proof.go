@@ -15,7 +15,7 @@ type DisableProof struct {
 	How      string `db:"how" json:"how"`         // the way of disabling that was tried
 	Verdict  string `db:"verdict" json:"verdict"` // as connectors.ProofVerdict
 	Why      string `db:"why" json:"why"`
-	ProvedUS Micros `db:"proved_us" json:"at"`
+	ProvedUS Micros `db:"proved_us" json:"proved_at"`
 }
 
 // DisableProof returns what was last found out about a target's way of

@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 )
 
 // StepVerdict is a person's decision on a step that is held. It names the step
 // by a digest of its own, so that it outlives what else changes in a plan.
 type StepVerdict struct {
-	Step    string            `db:"step"` // plan.Step.Digest
-	Hold    string            `db:"hold"` // the digest of the hold it was in
+	Step    audit.StepDigest  `db:"step"`
+	Hold    audit.HoldDigest  `db:"hold"` // in which it was
 	Target  string            `db:"target"`
 	Person  identity.PersonID `db:"person_id"`
 	Verdict Verdict           `db:"verdict"` // Release, Reject or Deferred
@@ -23,7 +24,7 @@ type StepVerdict struct {
 // expired returns a decision on a step as it is once its hold, if it is among the
 // given, has expired: a release is none any more, and what was rejected waits for
 // another decision.
-func (v StepVerdict) expired(holds map[string]bool) (left StepVerdict, any bool) {
+func (v StepVerdict) expired(holds map[audit.HoldDigest]bool) (left StepVerdict, any bool) {
 	if !holds[v.Hold] {
 		return v, true
 	}
@@ -36,11 +37,11 @@ func (v StepVerdict) expired(holds map[string]bool) (left StepVerdict, any bool)
 // the holds that were raised before an instant, and the releases that are older, have
 // expired (see ExpireHolds).
 func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet, expired time.Time) ([]StepVerdict, error) {
-	var old []string
+	var old []audit.HoldDigest
 	if err := db.read.SelectContext(ctx, &old, `SELECT digest FROM hold WHERE raised_us < $1`, micros(expired)); err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
-	holds := make(map[string]bool, len(old))
+	holds := make(map[audit.HoldDigest]bool, len(old))
 	for _, digest := range old {
 		holds[digest] = true
 	}
@@ -91,7 +92,7 @@ func (tx *Tx) DeferSteps(ctx context.Context, steps []StepVerdict, at time.Time)
 
 // keepRejectedSteps has the steps of a hold that were rejected, or not released with
 // others, wait for another decision when the hold itself ends.
-func (tx *Tx) keepRejectedSteps(ctx context.Context, digest string) error {
+func (tx *Tx) keepRejectedSteps(ctx context.Context, digest audit.HoldDigest) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
@@ -102,10 +103,10 @@ func (tx *Tx) keepRejectedSteps(ctx context.Context, digest string) error {
 }
 
 // Released returns those of the steps, by their digests, that are released.
-func (tx *Tx) Released(ctx context.Context, steps []string) (map[string]bool, error) {
-	released := map[string]bool{}
+func (tx *Tx) Released(ctx context.Context, steps []audit.StepDigest) (map[audit.StepDigest]bool, error) {
+	released := map[audit.StepDigest]bool{}
 	where, args := in(tx.tx, "step", steps, []any{Release})
-	var found []string
+	var found []audit.StepDigest
 	if err := tx.tx.SelectContext(ctx, &found, `SELECT step FROM step_decision WHERE verdict = $1 AND `+where, args...); err != nil {
 		return nil, fmt.Errorf("read released steps: %w", err)
 	}
@@ -125,11 +126,11 @@ func (tx *Tx) HasStepDecisions(ctx context.Context, target string) (any bool, er
 
 // ForgetStepDecisions forgets the decisions on steps: they were done, or are not
 // planned any more.
-func (tx *Tx) ForgetStepDecisions(ctx context.Context, steps []string) error {
+func (tx *Tx) ForgetStepDecisions(ctx context.Context, steps []audit.StepDigest) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	var decided []string
+	var decided []audit.StepDigest
 	where, args := in(tx.tx, "step", steps, nil)
 	if err := tx.tx.SelectContext(ctx, &decided, `SELECT step FROM step_decision WHERE `+where+` ORDER BY step`, args...); err != nil || len(decided) == 0 {
 		return err
@@ -145,7 +146,7 @@ func (tx *Tx) ForgetStepDecisions(ctx context.Context, steps []string) error {
 }
 
 // EndHoldIfDone ends a hold when no step of it is decided and not done.
-func (tx *Tx) EndHoldIfDone(ctx context.Context, digest string) error {
+func (tx *Tx) EndHoldIfDone(ctx context.Context, digest audit.HoldDigest) error {
 	var left int
 	if err := tx.tx.GetContext(ctx, &left, `SELECT COUNT(*) FROM step_decision WHERE hold = $1`, digest); err != nil {
 		return fmt.Errorf("hold %s: %w", digest, err)
@@ -157,7 +158,7 @@ func (tx *Tx) EndHoldIfDone(ctx context.Context, digest string) error {
 }
 
 // SupersedeHold records that a plan for everyone no longer has exactly this hold.
-func (tx *Tx) SupersedeHold(ctx context.Context, digest string, at time.Time) error {
+func (tx *Tx) SupersedeHold(ctx context.Context, digest audit.HoldDigest, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}

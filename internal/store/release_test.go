@@ -19,7 +19,9 @@ func TestADecisionWhileAStepIsDone(t *testing.T) {
 			name string
 			done func(context.Context, *store.Tx) error
 		}{
-			{"forget", func(ctx context.Context, tx *store.Tx) error { return tx.ForgetStepDecisions(ctx, []string{"step"}) }},
+			{"forget", func(ctx context.Context, tx *store.Tx) error {
+				return tx.ForgetStepDecisions(ctx, []audit.StepDigest{"step"})
+			}},
 			{"end the hold", func(ctx context.Context, tx *store.Tx) error { return tx.EndHold(ctx, "hold") }},
 			{"supersede", func(ctx context.Context, tx *store.Tx) error { return tx.SupersedeHold(ctx, "hold", now) }},
 		} {

@@ -17,7 +17,7 @@ import (
 func TestAnAlertIsNotGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		write(t, db, func(tx *store.Tx) error {
-			tx.Enqueue(queue.Alert{About: queue.Held, Subject: "x"})
+			tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: "x"})
 			return nil
 		})
 		list, err := db.Jobs().List(t.Context(), 10)

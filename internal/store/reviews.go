@@ -17,7 +17,7 @@ type ReviewItem struct {
 	Person      identity.PersonID `db:"person_id" json:"person"`
 	Entitlement string            `db:"entitlement" json:"entitlement"`
 	Why         string            `db:"why" json:"why"` // the reasons for the access when the review began
-	Decided     *int64            `db:"decision" json:"decision,omitempty"`
+	Decision    *int64            `db:"decision" json:"decision,omitempty"`
 	// Reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
 	// system.
 	Reviewer string `db:"reviewer" json:"reviewer,omitempty"`

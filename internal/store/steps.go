@@ -15,11 +15,11 @@ import (
 
 // OpenStep is a step that was intended and not yet seen to end.
 type OpenStep struct {
-	ID         string            `db:"id"`
+	AttemptID  audit.AttemptID   `db:"id"`
 	Target     string            `db:"target"`
 	Person     identity.PersonID `db:"person_id"`
 	Body       string            `db:"body"` // the plan's step, as JSON
-	Plan       string            `db:"plan"` // the plan's digest
+	Plan       audit.PlanDigest  `db:"plan"`
 	IntendedUS int64             `db:"intended_us"`
 	// Detail is the error of a target that gave no usable answer.
 	Detail string `db:"detail"`
@@ -46,15 +46,15 @@ func (tx *Tx) IntendSteps(ctx context.Context, steps []OpenStep, at time.Time) e
 	}
 	defer insert.Close() //nolint:errcheck // closed with the transaction at the latest
 	for _, s := range steps {
-		if _, err := insert.ExecContext(ctx, s.ID, s.Target, s.Person, s.Body, s.Plan, micros(at)); err != nil {
-			return fmt.Errorf("intend step %s: %w", s.ID, err)
+		if _, err := insert.ExecContext(ctx, s.AttemptID, s.Target, s.Person, s.Body, s.Plan, micros(at)); err != nil {
+			return fmt.Errorf("intend step %s: %w", s.AttemptID, err)
 		}
 	}
 	return nil
 }
 
 // SetStepDetail records the error of a step whose outcome is not known.
-func (tx *Tx) SetStepDetail(ctx context.Context, id, detail string) error {
+func (tx *Tx) SetStepDetail(ctx context.Context, id audit.AttemptID, detail string) error {
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE open_step SET detail = $2 WHERE id = $1`, id, detail); err != nil {
 		return fmt.Errorf("step %s: %w", id, err)
 	}
@@ -62,12 +62,12 @@ func (tx *Tx) SetStepDetail(ctx context.Context, id, detail string) error {
 }
 
 // EndSteps is EndStep for many, and returns those that were open.
-func (tx *Tx) EndSteps(ctx context.Context, ids []string) (map[string]bool, error) {
-	open := make(map[string]bool, len(ids))
+func (tx *Tx) EndSteps(ctx context.Context, ids []audit.AttemptID) (map[audit.AttemptID]bool, error) {
+	open := make(map[audit.AttemptID]bool, len(ids))
 	if len(ids) == 0 {
 		return open, nil
 	}
-	var ended []string
+	var ended []audit.AttemptID
 	where, args := in(tx.tx, "id", ids, nil)
 	if err := tx.tx.SelectContext(ctx, &ended, `DELETE FROM open_step WHERE `+where+` RETURNING id`, args...); err != nil {
 		return nil, fmt.Errorf("end steps: %w", err)
@@ -80,7 +80,7 @@ func (tx *Tx) EndSteps(ctx context.Context, ids []string) (map[string]bool, erro
 
 // EndStep deletes an open step; its outcome stands in the audit trail. It reports whether
 // the step was open: no step ends twice.
-func (tx *Tx) EndStep(ctx context.Context, id string) (bool, error) {
+func (tx *Tx) EndStep(ctx context.Context, id audit.AttemptID) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `DELETE FROM open_step WHERE id = $1`, id)
 	if err != nil {
 		return false, fmt.Errorf("end step %s: %w", id, err)

@@ -196,8 +196,8 @@ func TestAuditChainFromManyWriters(t *testing.T) {
 					step := fmt.Sprint(w, "-", i)
 					op := []string{"add-member", "remove-member"}[i%2]
 					err := db.Write(ctx, func(tx *store.Tx) error {
-						tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: person, Step: step})
-						tx.Audit(audit.Record{At: now.Add(time.Duration(i+1) * time.Second), Began: now, Actor: "behov", Action: audit.StepEnded, Person: person, Target: "t", Entitlement: "app:x", Op: op, Step: step, Outcome: audit.Applied})
+						tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: person, Attempt: audit.AttemptID(step)})
+						tx.Audit(audit.Record{At: now.Add(time.Duration(i+1) * time.Second), Began: now, Actor: "behov", Action: audit.StepEnded, Person: person, Target: "t", Entitlement: "app:x", Op: op, Attempt: audit.AttemptID(step), Outcome: audit.Applied})
 						return nil
 					})
 					if err != nil {
@@ -284,7 +284,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 		}
 		write(t, db, func(tx *store.Tx) error { return tx.DecideItem(ctx, item, 1) })
 		items, decisions, err := db.ReviewItems(ctx, campaign)
-		if err != nil || len(items) != 1 || items[0].Decided == nil || decisions[*items[0].Decided].Verdict != store.Revoke {
+		if err != nil || len(items) != 1 || items[0].Decision == nil || decisions[*items[0].Decision].Verdict != store.Revoke {
 			t.Errorf("items are %+v, %+v, %v", items, decisions, err)
 		}
 	})
@@ -294,7 +294,7 @@ func TestAStepEndsOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		ctx := context.Background()
 		write(t, db, func(tx *store.Tx) error {
-			return tx.IntendSteps(ctx, []store.OpenStep{{ID: "s", Target: "t", Person: "p", Body: "{}", Plan: "d"}}, now)
+			return tx.IntendSteps(ctx, []store.OpenStep{{AttemptID: "s", Target: "t", Person: "p", Body: "{}", Plan: "d"}}, now)
 		})
 		open, err := db.OpenSteps(ctx, "t", store.Everyone())
 		if err != nil || len(open) != 1 || !open[0].Intended().Equal(now) {
@@ -328,7 +328,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 			PersonFacts: &identity.PersonFacts{GivenName: "Vittnesnamn", FamilyName: "Nygift", NationalID: "19700101-0019"}}})
 	})
 	write(t, db, func(tx *store.Tx) error {
-		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
+		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Attempt: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
 	for r, err := range db.AuditRecords(ctx, store.Everyone()) {

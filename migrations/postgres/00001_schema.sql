@@ -185,7 +185,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- a person, whose reason is empty.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'account', 'pass', 'token', 'readmission')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'readmission')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -248,7 +248,7 @@ CREATE TABLE step_decision (
     hold       TEXT NOT NULL,
     target     TEXT NOT NULL,
     person_id  TEXT NOT NULL,
-    verdict    TEXT NOT NULL CHECK (verdict IN ('release', 'reject', 'deferred')),
+    verdict    TEXT NOT NULL CHECK (verdict IN ('release', 'reject', 'stays-held')),
     decision   BIGINT NOT NULL,
     decided_us BIGINT NOT NULL
 );
@@ -259,7 +259,7 @@ CREATE INDEX step_decision_person ON step_decision (target, person_id);
 CREATE TABLE gated_grant (
     person_id   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
-    gate        TEXT NOT NULL CHECK (gate IN ('waiting-for-mfa', 'mfa-unknown')),
+    gate        TEXT NOT NULL CHECK (gate IN ('awaiting-mfa', 'mfa-unknown')),
     PRIMARY KEY (person_id, entitlement)
 );
 
@@ -427,7 +427,7 @@ CREATE TABLE audit_record (
     op          TEXT NOT NULL,
     reason      TEXT NOT NULL,
     plan        TEXT NOT NULL,
-    step        TEXT NOT NULL,
+    attempt     TEXT NOT NULL,
     outcome     TEXT NOT NULL,
     payload     BYTEA,
     prev        BYTEA,
