@@ -1,18 +1,20 @@
 package desired
 
 import (
-	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Name is the name that an account gets, or why there is none to give.
-type Name struct{ Name, Bad string }
+type Name struct {
+	Name string
+	Bad  reason.Reason
+}
 
 // Accounts are what the people's accounts look like in targets as they were observed.
 type Accounts struct {
@@ -100,17 +102,17 @@ func (d *People) Claimants(c config.Target) iter.Seq[plan.Person] {
 // as theirs. An account of a person who has not started is adopted on the first day and
 // not before: until then it may serve a purpose that HR does not know.
 func (d *People) Claims(c config.Target, p identity.Person) (a plan.Account) {
-	var held *RecordHeldError
-	if len(c.Adopt) == 0 || errors.As(d.Undecided[p.ID], &held) { // who may be another person claims nothing
-		return a
+	held := d.Undecided[p.ID].Code()
+	if len(c.Adopt) == 0 || held == reason.CodeOf(reason.RecordHeld{}) || held == reason.CodeOf(reason.RecordOfErased{}) {
+		return a // who may be another person claims nothing
 	}
 	var desired plan.Person
 	d.applyStage(&desired, d.Stage(p), d.Day)
-	a.NotStarted = desired.NoEntitlementReason != "" && !hasStarted(p, d.Day)
+	a.NotStarted = !desired.NoEntitlementReason.IsZero() && !hasStarted(p, d.Day)
 	for _, claim := range c.Adopt {
 		value, err := claim.Value.Execute(p.ViewOn(d.Day, c.Main))
 		if err != nil {
-			a.Bad = fmt.Sprintf("adopt: %s: %v", claim.Attribute, err)
+			a.Bad = reason.Of(reason.ClaimFailed{Attribute: claim.Attribute, Detail: err.Error()})
 		}
 		a.Claims = append(a.Claims, plan.Claim{Attribute: claim.Attribute, Value: value})
 	}
@@ -183,7 +185,7 @@ func attributes(a *plan.Account, c config.Target, view identity.View, manager id
 		}
 		switch {
 		case err != nil:
-			a.Bad = fmt.Sprintf("attribute %s: %v", name, err)
+			a.Bad = reason.Of(reason.AttributeFailed{Attribute: name, Detail: err.Error()})
 		case value == "":
 			a.Attributes[name] = nil
 		default:

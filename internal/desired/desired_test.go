@@ -1,7 +1,6 @@
 package desired_test
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/rules"
 )
 
@@ -59,20 +59,20 @@ func TestGrants(t *testing.T) {
 	for name, of := range map[string]struct {
 		person  identity.Person
 		facts   policy.Facts
-		problem error
+		problem reason.Reason
 		want    string
 	}{
-		"works here":     {nurse("1", "2020-01-01", ""), policy.Facts{}, nil, "base:staff"},
-		"left":           {nurse("1", "2020-01-01", "2026-11-01"), policy.Facts{}, nil, "needs nothing"},
-		"begins soon":    {nurse("1", "2026-12-02", ""), policy.Facts{}, nil, "base:staff, needs nothing, prepared"},
-		"begins later":   {nurse("1", "2027-12-02", ""), policy.Facts{}, nil, "needs nothing"},
-		"suspended":      {nurse("1", "2020-01-01", ""), policy.Facts{Suspended: "decision 7"}, nil, "base:staff, suspended"},
-		"not worked out": {nurse("1", "2020-01-01", ""), policy.Facts{}, fmt.Errorf("two ways"), "base:staff, undecided"},
+		"works here":     {nurse("1", "2020-01-01", ""), policy.Facts{}, reason.Reason{}, "base:staff"},
+		"left":           {nurse("1", "2020-01-01", "2026-11-01"), policy.Facts{}, reason.Reason{}, "needs nothing"},
+		"begins soon":    {nurse("1", "2026-12-02", ""), policy.Facts{}, reason.Reason{}, "base:staff, needs nothing, prepared"},
+		"begins later":   {nurse("1", "2027-12-02", ""), policy.Facts{}, reason.Reason{}, "needs nothing"},
+		"suspended":      {nurse("1", "2020-01-01", ""), policy.Facts{Suspended: reason.Of(reason.Suspended{Decision: 7, Maker: identity.System})}, reason.Reason{}, "base:staff, suspended"},
+		"not worked out": {nurse("1", "2020-01-01", ""), policy.Facts{}, reason.Of(reason.EvaluatorsDiffer{Detail: "two ways"}), "base:staff, undecided"},
 	} {
 		people := desired.NewPeople(c, today)
 		people.All = []identity.Person{of.person}
 		people.Facts["1"] = of.facts
-		if of.problem != nil {
+		if !of.problem.IsZero() {
 			people.Undecided["1"] = of.problem
 		}
 		p := people.Grants(of.person)
@@ -82,7 +82,7 @@ func TestGrants(t *testing.T) {
 				got = append(got, string(g.Entitlement))
 			}
 		}
-		for what, is := range map[string]bool{"prepared": p.Prepare, "needs nothing": p.NoEntitlementReason != "", "suspended": p.SuspendedReason != "", "undecided": p.UndecidedReason != ""} {
+		for what, is := range map[string]bool{"prepared": p.Prepare, "needs nothing": !p.NoEntitlementReason.IsZero(), "suspended": !p.SuspendedReason.IsZero(), "undecided": !p.UndecidedReason.IsZero()} {
 			if is {
 				got = append(got, what)
 			}

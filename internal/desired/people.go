@@ -4,7 +4,6 @@
 package desired
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // People are people on a day, with what is known and decided about them.
@@ -20,10 +20,10 @@ type People struct {
 	Day    identity.Date
 	All    []identity.Person // sorted by ID
 	Facts  map[identity.PersonID]policy.Facts
-	// Undecided says why nothing of a person's access is changed.
-	Undecided map[identity.PersonID]error
+	// Undecided is why nothing of a person's access is changed.
+	Undecided map[identity.PersonID]reason.Reason
 	// Warnings say what of a person will end.
-	Warnings map[identity.PersonID][]string
+	Warnings map[identity.PersonID][]reason.Reason
 	// ByKey says who is meant by what the sources call people; Managers are those
 	// among them who are not in All.
 	ByKey    map[identity.SourceKey]identity.PersonID
@@ -32,8 +32,8 @@ type People struct {
 
 // NewPeople returns a value without people, on a day.
 func NewPeople(c *config.Config, day identity.Date) *People {
-	return &People{Config: c, Day: day, Facts: map[identity.PersonID]policy.Facts{}, Undecided: map[identity.PersonID]error{},
-		Warnings: map[identity.PersonID][]string{}, ByKey: map[identity.SourceKey]identity.PersonID{}}
+	return &People{Config: c, Day: day, Facts: map[identity.PersonID]policy.Facts{}, Undecided: map[identity.PersonID]reason.Reason{},
+		Warnings: map[identity.PersonID][]reason.Reason{}, ByKey: map[identity.SourceKey]identity.PersonID{}}
 }
 
 // Person returns one of the people by ID.
@@ -50,11 +50,6 @@ func (d *People) Place(id identity.PersonID) (int, bool) {
 	return slices.BinarySearchFunc(d.All, id, func(p identity.Person, id identity.PersonID) int { return strings.Compare(string(p.ID), string(id)) })
 }
 
-// RecordHeldError says that a person gets nothing until it is decided whose record it is.
-type RecordHeldError struct{ Why string }
-
-func (e *RecordHeldError) Error() string { return e.Why }
-
 // Grants works out the entitlements that a person should have; the result has no accounts.
 func (d *People) Grants(p identity.Person) plan.Person {
 	facts := d.Facts[p.ID]
@@ -62,21 +57,17 @@ func (d *People) Grants(p identity.Person) plan.Person {
 	day := d.applyStage(&desired, d.Stage(p), d.Day)
 	var err error
 	desired.Grants, err = d.Config.Rules.Decide(p, day, facts)
-	if err == nil {
-		err = d.checkUnits(p, day)
-	}
-	if err == nil {
-		err = d.Undecided[p.ID]
-	}
 	if err != nil {
-		desired.UndecidedReason = err.Error()
+		desired.UndecidedReason = reason.Of(reason.EvaluationFailed{Detail: err.Error()})
+		return desired
 	}
+	desired.UndecidedReason = d.checkUnits(p, day).Or(d.Undecided[p.ID])
 	return desired
 }
 
 // Stage returns the stage of a person's lifecycle.
 func (d *People) Stage(p identity.Person) identity.Stage {
-	return d.Config.Lifecycle.StageOf(p, d.Day, d.Facts[p.ID].LegalHold != "")
+	return d.Config.Lifecycle.StageOf(p, d.Day, !d.Facts[p.ID].LegalHold.IsZero())
 }
 
 // applyStage says what a person's state means for their accounts, and returns the
@@ -88,11 +79,11 @@ func (d *People) applyStage(p *plan.Person, s identity.Stage, day identity.Date)
 		return day
 	case identity.OnLeave:
 		if l.Leave == identity.LeaveSuspends {
-			p.DisabledReason = s.Why
+			p.DisabledReason = reason.OfStage(s)
 		}
 		return day
 	}
-	p.NoEntitlementReason = s.Why
+	p.NoEntitlementReason = reason.OfStage(s)
 	p.KeepMemberships = s.Since != "" && s.Since.AddDays(l.KeepMemberships) > day
 	switch s.State {
 	case identity.PreHire, identity.Between:
@@ -101,16 +92,16 @@ func (d *People) applyStage(p *plan.Person, s identity.Stage, day identity.Date)
 			return s.Next
 		}
 	case identity.Retained, identity.ToErase:
-		p.DeleteReason = s.Why
+		p.DeleteReason = reason.OfStage(s)
 	}
 	return day
 }
 
-// checkUnits returns an error when a unit in which a person works is not in the tree: a
+// checkUnits returns a reason when a unit in which a person works is not in the tree: a
 // unit that was closed or forgotten there must not take anyone's access.
-func (d *People) checkUnits(p identity.Person, day identity.Date) error {
+func (d *People) checkUnits(p identity.Person, day identity.Date) reason.Reason {
 	if d.Config.Rules.Units.Len() == 0 {
-		return nil
+		return reason.Reason{}
 	}
 	tree := d.Config.Rules.Units.On(day)
 	for _, employment := range p.Employments {
@@ -121,12 +112,12 @@ func (d *People) checkUnits(p identity.Person, day identity.Date) error {
 		switch {
 		case unit == "" || tree.Has(unit):
 		case d.Config.Rules.Units.Has(unit):
-			return fmt.Errorf("the unit %q of an employment is closed on %s: name its successor in the units file, or move the employment in HR", unit, day)
+			return reason.Of(reason.UnitClosed{Unit: unit, Day: day})
 		default:
-			return fmt.Errorf("the unit %q of an employment is not in the units file: add it there, or correct it in HR", unit)
+			return reason.Of(reason.UnitUnknown{Unit: unit})
 		}
 	}
-	return nil
+	return reason.Reason{}
 }
 
 // HasEntitlementIn reports whether the rules grant the person anything in the target, now

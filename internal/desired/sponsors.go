@@ -1,12 +1,13 @@
 package desired
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // ApplySponsors ends contracts whose sponsor has left without a successor, and adds
@@ -28,13 +29,23 @@ func (d *People) ApplySponsors() {
 		for _, source := range sources {
 			cut, err := source.Contracts.Cut(p, source.Name, d.Day, find)
 			if err != nil {
-				d.Undecided[p.ID] = err
+				d.Undecided[p.ID] = UnknownSponsor(err)
 				continue
 			}
 			d.All[i], p = cut, cut
 			d.Warnings[p.ID] = append(d.Warnings[p.ID], d.contractWarnings(p, source, d.Day, find)...)
 		}
 	}
+}
+
+// UnknownSponsor returns the reason for which nothing is changed of a person with a
+// contract whose sponsor is not known.
+func UnknownSponsor(err error) reason.Reason {
+	var unknown *identity.UnknownSponsorError
+	if errors.As(err, &unknown) {
+		return reason.Of(reason.SponsorUnknown{Employment: unknown.Employment, Source: unknown.Source})
+	}
+	return reason.Of(reason.EvaluationFailed{Detail: err.Error()})
 }
 
 // SponsoredSources returns the sources whose contracts have sponsors, sorted by name.
@@ -51,15 +62,15 @@ func SponsoredSources(c *config.Config) []config.Source {
 
 // contractWarnings says what of a person's contracts will end soon, and whose they are
 // now when the sponsor has left.
-func (d *People) contractWarnings(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []string {
-	var warnings []string
+func (d *People) contractWarnings(p identity.Person, source config.Source, day identity.Date, find identity.Lookup) []reason.Reason {
+	var warnings []reason.Reason
 	soon := day.AddDays(d.Config.Lifecycle.Warn)
 	for _, c := range p.Employments {
 		if c.Key.Source != source.Name || !c.ActiveOn(day) {
 			continue
 		}
 		if c.LastDay() != "" && c.LastDay() <= soon {
-			warnings = append(warnings, fmt.Sprintf("the contract %s ends on %s, and with it the access: prolong it in %s when it is still needed", c.Key.Shown(), c.LastDay(), source.Name))
+			warnings = append(warnings, reason.Of(reason.ContractEnds{Contract: c.Key.Shown(), Last: c.LastDay(), Source: source.Name}))
 		}
 		named, ok := find(identity.SourceKey{Source: source.Contracts.In, Key: c.SponsorKey})
 		if !ok {
@@ -70,19 +81,15 @@ func (d *People) contractWarnings(p identity.Person, source config.Source, day i
 			continue // another finding reports it
 		}
 		if now.ID != named.ID {
-			warnings = append(warnings, fmt.Sprintf("the sponsor of the contract %s has left; person %s, the manager, answers for it now: name a new sponsor in %s", c.Key.Shown(), now.ID, source.Name))
+			warnings = append(warnings, reason.Of(reason.SponsorSucceeded{Contract: c.Key.Shown(), By: now.ID, Source: source.Name}))
 		}
 		last := leaves(now, day, soon)
 		if last == "" || c.LastDay() != "" && c.LastDay() <= last {
 			continue
 		}
 		next, _, err := source.Contracts.Sponsor(c, last.AddDays(1), find)
-		switch {
-		case err != nil:
-		case next.ID != "":
-			warnings = append(warnings, fmt.Sprintf("who answers for the contract %s leaves on %s; person %s, the manager, does then: name a new sponsor in %s", c.Key.Shown(), last, next.ID, source.Name))
-		default:
-			warnings = append(warnings, fmt.Sprintf("the sponsor of contract %s leaves on %s and has no successor: the access ends then, unless a new sponsor is named in %s", c.Key.Shown(), last, source.Name))
+		if err == nil {
+			warnings = append(warnings, reason.Of(reason.SponsorLeaves{Contract: c.Key.Shown(), Last: last, Source: source.Name, Next: next.ID}))
 		}
 	}
 	return warnings

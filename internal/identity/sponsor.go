@@ -12,6 +12,17 @@ type Sponsorship struct {
 	HandOver bool
 }
 
+// UnknownSponsorError says that the source of sponsors does not have the sponsor of an
+// employment.
+type UnknownSponsorError struct {
+	Employment EmploymentID
+	Source     string
+}
+
+func (e *UnknownSponsorError) Error() string {
+	return fmt.Sprintf("employment %s has a sponsor_id that source %s does not contain: correct it in the employment's source", e.Employment, e.Source)
+}
+
 // Lookup finds a person by the key in an HR source.
 type Lookup func(SourceKey) (Person, bool)
 
@@ -21,7 +32,7 @@ type Lookup func(SourceKey) (Person, bool)
 func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Person, until Date, err error) {
 	p, ok := find(SourceKey{Source: s.In, Key: e.SponsorKey})
 	if !ok {
-		return Person{}, "", fmt.Errorf("employment %s has a sponsor_id that source %s does not contain: correct it in the employment's source", e.ID, s.In)
+		return Person{}, "", &UnknownSponsorError{Employment: e.ID, Source: s.In}
 	}
 	seen := map[PersonID]bool{}
 	for {

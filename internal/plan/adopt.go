@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Claim is a value by which an existing account is recognised as a person's.
@@ -24,7 +25,7 @@ type Claim struct {
 // Correlate needs the claims of people, and whether they have a need.
 func (t *Target) Correlate(people iter.Seq[Person]) {
 	t.later = map[identity.PersonID]bool{}
-	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]string{}
+	t.adopted, t.adopter, t.unclear = map[identity.PersonID]string{}, map[string]identity.PersonID{}, map[identity.PersonID]reason.Reason{}
 	if t.Observed == nil || !t.Observed.Completeness.Complete || !t.Adopts || len(t.Claims) == 0 {
 		return
 	}
@@ -36,7 +37,7 @@ func (t *Target) Correlate(people iter.Seq[Person]) {
 			continue
 		}
 		account, attribute, unclear := t.claimedBy(p, free)
-		if unclear != "" {
+		if !unclear.IsZero() {
 			t.unclear[p.ID] = unclear
 		}
 		if account != "" {
@@ -49,12 +50,12 @@ func (t *Target) Correlate(people iter.Seq[Person]) {
 		switch {
 		case len(who) > 1:
 			for _, p := range who {
-				t.unclear[p.ID] = fmt.Sprintf("one account could be this person's by %s, or that of %d others: write the right person's ID into its anchor attribute; none is made until then", by[p.ID], len(who)-1)
+				t.unclear[p.ID] = reason.Of(reason.ClaimShared{Attribute: by[p.ID], Count: len(who) - 1})
 			}
 		case who[0].Accounts[t.Name].NotStarted:
 			t.later[who[0].ID] = true
-		case who[0].NoEntitlementReason == "" && !a.Enabled && !a.MasteredExternally:
-			t.unclear[who[0].ID] = fmt.Sprintf("the account that is this person's by %s is disabled, perhaps on purpose: enable it in the target, and it is adopted; none is made until then", by[who[0].ID])
+		case who[0].NoEntitlementReason.IsZero() && !a.Enabled && !a.MasteredExternally:
+			t.unclear[who[0].ID] = reason.Of(reason.ClaimDisabled{Attribute: by[who[0].ID]})
 		default:
 			t.adopted[who[0].ID], t.adopter[account] = account, who[0].ID
 		}
@@ -63,7 +64,7 @@ func (t *Target) Correlate(people iter.Seq[Person]) {
 
 // claimedBy returns the one account that is the person's by their strongest
 // claim that finds any, or says why it is not clear.
-func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribute, unclear string) {
+func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribute string, unclear reason.Reason) {
 	claims := p.Accounts[t.Name].Claims
 	for i, c := range claims {
 		if c.Value == "" {
@@ -74,17 +75,17 @@ func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribu
 		case len(accounts) == 0:
 			continue
 		case len(accounts) > 1:
-			return "", "", fmt.Sprintf("%d accounts could be this person's by %s: write the person's ID into the anchor attribute of the right one, or list the others under ignore; none is made until then", len(accounts), c.Attribute)
+			return "", "", reason.Of(reason.ClaimSeveral{Count: len(accounts), Attribute: c.Attribute})
 		}
 		a, _ := t.Observed.ByID(accounts[0])
 		for _, stronger := range claims[:i] {
 			if values := t.valuesOf(a, stronger.Attribute); len(values) > 0 && !t.hasClaim(a, stronger) {
-				return "", "", fmt.Sprintf("an account could be this person's by %s, and its %s is another's: correct the one or the other, or list it under ignore; none is made until then", c.Attribute, stronger.Attribute)
+				return "", "", reason.Of(reason.ClaimContradicted{Attribute: c.Attribute, Stronger: stronger.Attribute})
 			}
 		}
-		return accounts[0], c.Attribute, ""
+		return accounts[0], c.Attribute, reason.Reason{}
 	}
-	return "", "", ""
+	return "", "", reason.Reason{}
 }
 
 // valuesOf returns an account's values of what a claim is about.
@@ -133,14 +134,15 @@ func (t *Target) unownedByClaim() map[string][]string {
 
 func (t *Target) adopts(accountID string) bool { return t.adopter[accountID] != "" }
 
-// claimed returns the attribute by which the account was recognised as the person's.
+// claimed returns the attribute by which the account was recognised as the person's;
+// empty when it is not known.
 func (t *Target) claimed(p Person, a connectors.Account) string {
 	for _, c := range p.Accounts[t.Name].Claims {
 		if c.Value != "" && t.hasClaim(a, c) {
-			return "its " + c.Attribute
+			return c.Attribute
 		}
 	}
-	return "its attributes"
+	return ""
 }
 
 // personOf returns the known owner of the account; empty without one.

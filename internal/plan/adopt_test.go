@@ -7,6 +7,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 )
 
 // TestCorrelate: an account is a person's when exactly one account and one
@@ -26,11 +27,11 @@ func TestCorrelate(t *testing.T) {
 	elsewhere := disabled
 	elsewhere.MasteredExternally = true
 	notYet, leaver := person("7", "anna"), person("7", "anna")
-	notYet.NoEntitlementReason = "begins tomorrow"
+	notYet.NoEntitlementReason = reason.Of(reason.StartsLater{Next: "2026-12-01"})
 	a := notYet.Accounts["t1"]
 	a.NotStarted = true
 	notYet.Accounts["t1"] = a
-	leaver.NoEntitlementReason = "has left"
+	leaver.NoEntitlementReason = reason.Of(reason.EmploymentEnded{Last: "2026-11-01"})
 	for _, c := range []struct {
 		name       string
 		accounts   []connectors.Account

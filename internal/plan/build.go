@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Build makes the plan.
@@ -24,11 +25,11 @@ func Build(in Input) (*Plan, error) {
 	for _, t := range targets {
 		if t.Observed == nil {
 			p.Basis.Targets[t.Name] = ""
-			p.Findings = append(p.Findings, Finding{Kind: Unreachable, Target: t.Name, Text: t.ReadError})
+			p.Findings = append(p.Findings, Finding{Kind: Unreachable, Target: t.Name, Reason: reason.Of(reason.TargetUnreadable{Detail: t.ReadError})})
 			continue
 		}
 		p.Basis.Targets[t.Name] = t.Observed.Digest
-		b := &builder{in: in, t: t, plan: &Plan{}, created: map[identity.PersonID]audit.StepID{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
+		b := &builder{in: in, t: t, plan: &Plan{}, reasons: map[reason.Kind]reason.Reason{}, interned: map[reason.Reason]reason.Reason{}, created: map[identity.PersonID]audit.StepID{}, former: map[identity.PersonID]bool{}, suspended: map[identity.PersonID]bool{}, leavers: map[identity.PersonID]bool{},
 			closes: map[identity.PersonID]bool{}, creates: map[identity.PersonID]bool{}, reopens: map[audit.StepID]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
@@ -59,14 +60,14 @@ func Build(in Input) (*Plan, error) {
 		p.append(b.plan)
 	}
 	for name, n := range in.Removed {
-		p.Findings = append(p.Findings, Finding{Kind: Unmanaged, Target: name, Text: fmt.Sprintf("the target is not in the configuration any more and behov knows %d accounts there: nothing of them is changed, also when people leave; put it back under targets, or see to them by hand and say so: behov target retire", n)})
+		p.Findings = append(p.Findings, Finding{Kind: Unmanaged, Target: name, Reason: reason.Of(reason.TargetUnconfigured{Count: n})})
 	}
 	slices.SortStableFunc(p.Steps, compareSteps)
 	slices.SortStableFunc(p.Handovers, func(a, b Handover) int {
 		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Entitlement, b.Entitlement))
 	})
 	slices.SortStableFunc(p.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Person, b.Person), cmp.Compare(a.Entitlement, b.Entitlement), cmp.Compare(a.AccountID, b.AccountID), reason.Compare(a.Reason, b.Reason))
 	})
 	return p, p.setDigest()
 }
@@ -95,11 +96,11 @@ func compareSteps(a, b Step) int {
 }
 
 func (p *Plan) waiting(person Person) {
-	for _, text := range person.Warnings {
-		p.Findings = append(p.Findings, Finding{Kind: Ending, Person: person.ID, Text: text})
+	for _, warning := range person.Warnings {
+		p.Findings = append(p.Findings, Finding{Kind: Ending, Person: person.ID, Reason: warning})
 	}
-	if person.UndecidedReason != "" {
-		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Text: person.UndecidedReason + "; nothing of this person's access is changed"})
+	if !person.UndecidedReason.IsZero() {
+		p.Findings = append(p.Findings, Finding{Kind: NotDecided, Person: person.ID, Reason: reason.Of(reason.Undecided{Because: person.UndecidedReason})})
 		return
 	}
 	for _, g := range person.Grants {
@@ -116,10 +117,11 @@ type builder struct {
 	plan      *Plan // what concerns this target
 	catalogue []policy.Entitlement
 	steps     []Step
-	read      int                  // how many people it has seen
-	managers  map[ManagerState]int // how many accounts have one
-	texts     map[string]string    // of reasons, each once
-	enabled   int                  // people with a usable account
+	read      int                           // how many people it has seen
+	managers  map[ManagerState]int          // how many accounts have one
+	reasons   map[reason.Kind]reason.Reason // each made once
+	interned  map[reason.Reason]reason.Reason
+	enabled   int // people with a usable account
 	created   map[identity.PersonID]audit.StepID
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
@@ -135,21 +137,21 @@ type builder struct {
 
 // planPerson plans one person in the target.
 func (b *builder) planPerson(p Person) {
-	if p.SuspendedReason != "" {
+	if !p.SuspendedReason.IsZero() {
 		b.suspended[p.ID] = true
 	}
-	if p.NoEntitlementReason != "" && !p.Prepare {
+	if !p.NoEntitlementReason.IsZero() && !p.Prepare {
 		b.leavers[p.ID] = true
 	}
 	own, others := b.t.Owned(p.ID)
-	if b.in.Subset && (b.t.adopted[p.ID] != "" || b.t.unclear[p.ID] != "" || b.t.later[p.ID]) {
-		b.deferPerson(p.ID, "an existing account may be this person's or another person's")
+	if b.in.Subset && (b.t.adopted[p.ID] != "" || !b.t.unclear[p.ID].IsZero() || b.t.later[p.ID]) {
+		b.deferPerson(p.ID, reason.Of(reason.MayBeAnothers{}))
 		return
 	}
 	if own != nil && own.Enabled || slices.ContainsFunc(others, func(a connectors.Account) bool { return a.Enabled }) {
 		b.enabled++
 	}
-	if p.UndecidedReason != "" && p.SuspendedReason == "" {
+	if !p.UndecidedReason.IsZero() && p.SuspendedReason.IsZero() {
 		return
 	}
 	grants := map[policy.EntitlementID]policy.Grant{}
@@ -157,11 +159,11 @@ func (b *builder) planPerson(p Person) {
 		grants[g.Entitlement] = g
 	}
 	wanted, why := b.wantsAccount(p.ID, grants, own)
-	if p.NoEntitlementReason != "" {
+	if !p.NoEntitlementReason.IsZero() {
 		why = p.NoEntitlementReason
 	}
-	if p.DisabledReason != "" || p.SuspendedReason != "" {
-		why = cmp.Or(p.SuspendedReason, p.DisabledReason)
+	if !p.DisabledReason.IsZero() || !p.SuspendedReason.IsZero() {
+		why = p.SuspendedReason.Or(p.DisabledReason)
 	}
 	bound := b.t.Bound.AccountOf(p.ID)
 	gone := own == nil && len(others) == 0 && bound != "" && b.t.Observed.Completeness.Complete
@@ -171,15 +173,15 @@ func (b *builder) planPerson(p Person) {
 		b.planNewAccount(p, grants, why)
 	case own == nil && len(others) == 1:
 		b.addFinding(Finding{Kind: Replaced, Person: p.ID, AccountID: others[0].ID,
-			Text: "the account says it is this person's, but it is not the one behov created; it gets no access until an operator binds it: behov account bind"})
+			Reason: reason.Of(reason.AccountReplaced{})})
 	case len(others) > 0:
-		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Text: "more than one account says it is this person's; those that behov does not know get no access"})
+		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Reason: reason.Of(reason.SeveralAccounts{})})
 	}
 	if own != nil {
 		adoption := b.planAnchor(p, *own)
 		n := len(b.steps)
 		b.withDependency(adoption, func() { b.planAccount(p, grants, *own, wanted, why) })
-		if !wanted && p.SuspendedReason == "" && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], Step.RevokesAccess) {
+		if !wanted && p.SuspendedReason.IsZero() && b.t.adopted[p.ID] == own.ID && slices.ContainsFunc(b.steps[n:], Step.RevokesAccess) {
 			b.former[p.ID] = true
 		}
 	}
@@ -197,19 +199,17 @@ func (b *builder) planAnchor(p Person, own connectors.Account) (adoption audit.S
 	case own.Anchor == string(p.ID), own.MasteredExternally:
 		return ""
 	case own.Anchor != "":
-		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: "the anchor of this person's account was changed in the target; behov knows it by the target's own ID: write the person's ID " + string(p.ID) + " back"})
+		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Reason: reason.Of(reason.AnchorChanged{Person: p.ID})})
 		return ""
 	case adopting:
-		b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: "the account was there before and is this person's by " + b.t.claimed(p, own)})
+		b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: reason.Of(reason.AccountClaimed{Attribute: b.t.claimed(p, own)})})
 		return b.steps[len(b.steps)-1].ID
 	}
-	text := "the anchor of this person's account was removed in the target; behov knows it by the target's own ID"
+	b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Reason: reason.Of(reason.AnchorMissing{Person: p.ID, Written: b.t.Adopts})})
 	if !b.t.Adopts {
-		b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + ": write the person's ID " + string(p.ID) + " back"})
 		return ""
 	}
-	b.addFinding(Finding{Kind: AnchorLost, Person: p.ID, AccountID: own.ID, Text: text + " and writes it back"})
-	b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: text})
+	b.addStep(Step{Op: connectors.AdoptAccount, Person: p.ID, AccountID: own.ID, Reason: reason.Of(reason.AnchorRemoved{})})
 	return ""
 }
 
@@ -236,8 +236,8 @@ func (b *builder) withDependency(on audit.StepID, f func()) {
 
 // wantsAccount reports whether the person should have an account here, and why or why
 // not.
-func (b *builder) wantsAccount(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why string) {
-	why = "nothing in this target is needed any more"
+func (b *builder) wantsAccount(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, own *connectors.Account) (wanted bool, why reason.Reason) {
+	why = b.reason(reason.NothingNeeded{})
 	for _, e := range b.catalogue {
 		g, ok := grants[e.ID]
 		if !ok {
@@ -246,28 +246,28 @@ func (b *builder) wantsAccount(person identity.PersonID, grants map[policy.Entit
 		waits := g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown
 		stays := own != nil && (g.Gate == policy.MFAUnknown || g.Gate == policy.Kept && b.t.Has(person, own.ID, e))
 		if g.Gate == policy.Open || waits && b.t.MFA || stays {
-			return true, fmt.Sprintf("needed for %s: %s", e.ID, cmp.Or(policy.Reasons(g.Reasons), g.GateReason))
+			return true, b.reason(reason.NeededFor{Entitlement: string(e.ID), Because: policy.Reasons(g.Reasons).Or(g.GateReason)})
 		}
-		if g.GateReason != "" {
-			why = string(e.ID) + ": " + g.GateReason
+		if !g.GateReason.IsZero() {
+			why = b.reason(reason.NotUsable{Entitlement: string(e.ID), Because: g.GateReason})
 		}
 	}
 	return false, why
 }
 
 // planNewAccount plans an account that is not there, and its memberships.
-func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]policy.Grant, why string) {
+func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]policy.Grant, why reason.Reason) {
 	desired := p.Accounts[b.t.Name]
 	b.claiming = b.claiming || len(desired.Claims) > 0
 	complete, bound := b.t.Observed.Completeness.Complete, b.t.Bound.AccountOf(p.ID)
 	switch {
-	case desired.Bad != "" || desired.BadName != "":
-		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: cmp.Or(desired.Bad, desired.BadName)})
+	case !desired.Bad.IsZero() || !desired.BadName.IsZero():
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Reason: desired.Bad.Or(desired.BadName)})
 		return
-	case p.SuspendedReason != "" || p.DisabledReason != "" || p.Prepare && b.t.later[p.ID]:
+	case !p.SuspendedReason.IsZero() || !p.DisabledReason.IsZero() || p.Prepare && b.t.later[p.ID]:
 		return
-	case b.t.unclear[p.ID] != "":
-		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Text: b.t.unclear[p.ID]})
+	case !b.t.unclear[p.ID].IsZero():
+		b.addFinding(Finding{Kind: Ambiguous, Person: p.ID, Reason: b.t.unclear[p.ID]})
 		return
 	case !complete && bound != "" && p.Prepare:
 		return
@@ -276,12 +276,12 @@ func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]polic
 		b.addAll(p.ID, grants, bound, nil)
 		return
 	case !complete && len(desired.Claims) > 0:
-		b.addFinding(Finding{Kind: NotDecided, Person: p.ID, Text: "the target was not read completely, and the person's account may be among what was not seen: none is made until it has been"})
+		b.addFinding(Finding{Kind: NotDecided, Person: p.ID, Reason: reason.Of(reason.AccountMayBeUnread{})})
 		return
 	}
 	if taken, ok := b.t.Observed.ByName(desired.Name); ok {
 		b.addFinding(Finding{Kind: NameTaken, Person: p.ID, AccountID: taken.ID,
-			Text: "an account that behov does not own has this person's login name; adopt it by a rule under adopt or by writing the person's ID into its anchor attribute, rename it, or let behov number names (name: {collision: number})"})
+			Reason: reason.Of(reason.NameTaken{})})
 		return
 	}
 	op := connectors.CreateAccount
@@ -299,7 +299,7 @@ func (b *builder) planNewAccount(p Person, grants map[policy.EntitlementID]polic
 }
 
 // planAccount plans an account that is there.
-func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
+func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why reason.Reason) {
 	usable := p.accountUsable(wanted)
 	open := a.Enabled || b.t.SignInPossible != "" // though it is marked as disabled
 	if !usable && b.t.Sessions && (open || b.t.Unrevoked[p.ID]) {
@@ -314,14 +314,14 @@ func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.G
 		b.managers[p.Accounts[b.t.Name].Manager]++
 	}
 	if usable && a.Enabled {
-		b.noteAdoption(p.ID, AccountAccess, func() string { return why })
+		b.noteAdoption(p.ID, AccountAccess, why)
 	}
 	n := len(b.steps)
-	b.planMemberships(p, grants, a, wanted, why)
+	b.planMemberships(p, grants, a, wanted)
 	switch {
 	case usable && !a.Enabled && !a.MasteredExternally:
 		b.planEnable(p, a, why)
-	case p.DeleteReason != "" && !a.Enabled && !a.MasteredExternally && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
+	case !p.DeleteReason.IsZero() && !a.Enabled && !a.MasteredExternally && b.t.Deletes && a.Anchor == string(p.ID) && b.t.Observed.Completeness.Complete:
 		var after []audit.StepID
 		for _, s := range b.steps[n:] {
 			after = append(after, s.ID)
@@ -332,13 +332,13 @@ func (b *builder) planAccount(p Person, grants map[policy.EntitlementID]policy.G
 
 // accountUsable reports whether the person's accounts are to be open.
 func (p Person) accountUsable(wanted bool) bool {
-	return wanted && !p.Prepare && p.DisabledReason == "" && p.SuspendedReason == ""
+	return wanted && !p.Prepare && p.DisabledReason.IsZero() && p.SuspendedReason.IsZero()
 }
 
 // planEnable plans that an account is opened. What behov did not close is reported,
 // and its step waits for a decision: the person who disabled it in the target may have
 // had a reason that behov does not know.
-func (b *builder) planEnable(p Person, a connectors.Account, why string) {
+func (b *builder) planEnable(p Person, a connectors.Account, why reason.Reason) {
 	s := EnableStep(b.t.Name, p.ID, a.ID)
 	s.Reason = why
 	b.addStep(s)
@@ -349,18 +349,10 @@ func (b *builder) planEnable(p Person, a connectors.Account, why string) {
 	s = b.steps[len(b.steps)-1]
 	b.reopens[s.ID] = true
 	if known.Restored {
-		b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: "behov disabled the account before the database was restored from a backup, and someone else may have disabled it since; it stays disabled until a person decides: behov enable, or behov hold release"})
+		b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Reason: reason.Of(reason.DisabledBeforeRestore{})})
 		return
 	}
-	since := "first seen now"
-	if known.DisabledSince != "" {
-		since = "seen since " + known.DisabledSince
-	}
-	text := "the account was disabled in the target, not by behov (" + since + "), and the person's work needs it; it stays disabled until a person decides: behov enable, or behov hold release"
-	if b.released(s) {
-		text = "the account was disabled in the target, not by behov (" + since + "), and a person released its enabling"
-	}
-	b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Text: text})
+	b.addFinding(Finding{Kind: Disabled, Person: p.ID, AccountID: a.ID, Reason: reason.Of(reason.DisabledInTarget{Since: known.DisabledSince, Released: b.released(s)})})
 }
 
 // EnableStep returns the step that enables a person's account, as a plan has it.
@@ -372,44 +364,45 @@ func EnableStep(target string, person identity.PersonID, accountID string) Step 
 // show. It reports whether another account may be created: only when all of the target
 // was searched, and then a person has to release it. An account that was moved is
 // disabled where it is when its person needs none.
-func (b *builder) planMissingAccount(p Person, bound string, wanted bool, why string) (again bool) {
+func (b *builder) planMissingAccount(p Person, bound string, wanted bool, why reason.Reason) (again bool) {
 	located, found := b.t.Located[bound]
-	text := "the account that behov knows (" + bound + ") is not in the target any more"
+	gone := reason.AccountGone{Account: bound}
 	switch {
 	case found && located.InScope: // it came after the snapshot, which is old
-		b.deferPerson(p.ID, "the account was not among those that were read, and is there now")
+		b.deferPerson(p.ID, reason.Of(reason.SeenSince{}))
 		return false
 	case found:
-		text = "the account that behov knows was moved out of what behov reads in the target, to " + located.Place + ": move it back, or have behov read that part, too"
-		if !p.accountUsable(wanted) && located.Account.Enabled {
+		closes := !p.accountUsable(wanted) && located.Account.Enabled
+		if closes {
 			b.planAccount(p, nil, located.Account, false, why)
-			text += "; it is to be closed where it is, its memberships cannot be read there"
 		}
+		b.addFinding(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Reason: reason.Of(reason.AccountMoved{Place: located.Place, Closes: closes})})
+		return false
 	case !b.t.Searched:
-		text += ", and could not be looked for elsewhere in it: no other is made until it has been"
+		gone.Unsearched = true
 	case p.accountUsable(wanted):
-		b.vanished[p.ID], again = true, true
-		text += "; another one is made only when a person releases it"
+		b.vanished[p.ID] = true
+		gone.Again = true
 	}
-	b.addFinding(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Text: text})
-	return again
+	b.addFinding(Finding{Kind: Vanished, Person: p.ID, AccountID: bound, Reason: reason.Of(gone)})
+	return gone.Again
 }
 
 func (b *builder) planUpdate(p Person, a connectors.Account) {
 	desired := p.Accounts[b.t.Name]
-	renames := desired.BadName == "" && desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name)
-	if desired.Exposed != "" && !renames {
-		b.addFinding(Finding{Kind: Exposed, Person: p.ID, Text: desired.Exposed})
+	renames := desired.BadName.IsZero() && desired.Rename && b.t.Renames && !strings.EqualFold(desired.Name, a.Name)
+	if !desired.Exposed.IsZero() && !renames {
+		b.addFinding(Finding{Kind: Exposed, Person: p.ID, Reason: desired.Exposed})
 	}
-	if desired.Bad != "" {
-		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: desired.Bad})
+	if !desired.Bad.IsZero() {
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Reason: desired.Bad})
 		return
 	}
-	if desired.BadName != "" {
-		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
+	if !desired.BadName.IsZero() {
+		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Reason: desired.BadName})
 	} else if renames {
 		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
-			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: "the person's name in this target is another now"})
+			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: b.reason(reason.NameChanged{})})
 	}
 	after, before := map[string][]string{}, map[string][]string{}
 	for name, values := range desired.Attributes {
@@ -422,7 +415,7 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	}
 	wipes := slices.ContainsFunc(slices.Collect(maps.Values(after)), func(values []string) bool { return len(values) == 0 })
 	b.addStep(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
-		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
+		Reason: reason.Of(reason.AttributesChanged{Attributes: slices.Sorted(maps.Keys(after))})})
 }
 
 // NameAttribute stands for the login name among a step's attributes.
@@ -439,16 +432,24 @@ func (b *builder) addStep(s Step) {
 	b.steps = append(b.steps, s)
 }
 
-// intern returns the one string of those that are the same: many steps have one reason.
-func (b *builder) intern(s string) string {
-	if one, ok := b.texts[s]; ok {
-		return one
+// reason returns a reason that many steps have, made once.
+func (b *builder) reason(k reason.Kind) reason.Reason {
+	made, ok := b.reasons[k]
+	if !ok {
+		made = reason.Of(k)
+		b.reasons[k] = made
 	}
-	if b.texts == nil {
-		b.texts = map[string]string{}
+	return made
+}
+
+// intern returns the one value of reasons that are the same: many steps have one reason.
+func (b *builder) intern(r reason.Reason) reason.Reason {
+	one, ok := b.interned[r]
+	if !ok {
+		b.interned[r] = r
+		return r
 	}
-	b.texts[s] = s
-	return s
+	return one
 }
 
 func (b *builder) addFinding(f Finding) {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // findings lists what is in the target and not ours, and what should be there
@@ -23,24 +23,24 @@ func (b *builder) findings(people []identity.PersonID) {
 		switch {
 		case known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
-			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account belongs to no person behov knows: adopt it by a rule under adopt, or list its name under ignore" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Reason: reason.Of(reason.OrphanAccount{Has: b.memberships(a.ID)})})
 		case !personID.MatchString(a.Anchor):
-			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "its anchor attribute holds something that is not behov's, and so it cannot be adopted: choose an anchor_attribute that nobody uses" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Reason: reason.Of(reason.ForeignAnchor{Has: b.memberships(a.ID)})})
 		default:
-			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Text: "the account says it belongs to a person behov does not know" + b.memberships(a.ID)})
+			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Reason: reason.Of(reason.AnchorOfStranger{Has: b.memberships(a.ID)})})
 		}
 	}
 	b.reportUncatalogued()
 	if b.t.SignInPossible != "" {
-		b.addFinding(Finding{Kind: SignInPossible, Text: "ACCOUNTS CANNOT BE DISABLED HERE: " + b.t.SignInPossible + "; then run behov check. Until then no disabled account counts as closed"})
+		b.addFinding(Finding{Kind: SignInPossible, Reason: reason.Of(reason.CannotDisable{Detail: b.t.SignInPossible})})
 	} else if b.t.Unproven != "" {
-		b.addFinding(Finding{Kind: SignInPossible, Text: "nothing shows that a disabled account cannot sign in here: " + b.t.Unproven})
+		b.addFinding(Finding{Kind: SignInPossible, Reason: reason.Of(reason.DisableUnproven{Detail: b.t.Unproven})})
 	}
 	if n := b.managers[ManagerUnknown]; n > 0 {
-		b.addFinding(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers whom it does not list, for %d people: behov people managers lists them; what stands in the target stays, unless missing: clear is set beside reference: manager", n)})
+		b.addFinding(Finding{Kind: Managers, Reason: reason.Of(reason.ManagersUnknown{Count: n})})
 	}
 	if n := b.managers[ManagerLeft]; n > 0 {
-		b.addFinding(Finding{Kind: Managers, Text: fmt.Sprintf("HR names managers who have left, for %d people: behov people managers lists them, for HR to name others; missing: clear beside reference: manager empties the attribute meanwhile", n)})
+		b.addFinding(Finding{Kind: Managers, Reason: reason.Of(reason.ManagersLeft{Count: n})})
 	}
 	native := map[string]bool{}
 	for _, e := range b.catalogue {
@@ -49,17 +49,17 @@ func (b *builder) findings(people []identity.PersonID) {
 			native[former] = true
 		}
 		if b.t.Observed.Ambiguous(e.Native) {
-			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Text: fmt.Sprintf("several groups in the target are named %q: rename all but one, or name it by its DN; until then no one gets it and no one loses it", e.Native)})
+			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Reason: reason.Of(reason.GroupNameShared{Group: e.Native})})
 		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {
-			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("who is in %q is not known: %s; until then no one gets it and no one loses it", e.Native, why)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Reason: reason.Of(reason.MembersUnreadable{Group: e.Native, Detail: why})})
 		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
-			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Text: fmt.Sprintf("the target has no %q: create it there, or correct the catalogue; until then no one can get it", e.Native)})
+			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Reason: reason.Of(reason.GroupMissing{Group: e.Native})})
 		}
 	}
 	b.dangling()
 	for _, name := range b.t.Observed.Entitlements() {
 		if !native[name] {
-			b.addFinding(Finding{Kind: Unmanaged, Text: fmt.Sprintf("%q is not in the catalogue and is left alone", name)})
+			b.addFinding(Finding{Kind: Unmanaged, Reason: reason.Of(reason.GroupUnmanaged{Group: name})})
 		}
 	}
 }
@@ -69,7 +69,7 @@ func (b *builder) findings(people []identity.PersonID) {
 func (b *builder) dangling() {
 	counts := b.t.Observed.Dangling()
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		f := Finding{Kind: Dangling, Text: fmt.Sprintf("%q holds %d members that name nothing in the target, or nothing that behov may see: an account that gets such a name would inherit the membership; remove them", name, counts[name])}
+		f := Finding{Kind: Dangling, Reason: reason.Of(reason.DanglingMembers{Group: name, Count: counts[name]})}
 		for _, e := range b.catalogue {
 			if b.t.Observed.Spelling(e.Native) == name {
 				f.Entitlement = e.ID
@@ -82,18 +82,14 @@ func (b *builder) dangling() {
 // personID is how behov names people.
 var personID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// memberships says what of the catalogue a stranger's account has.
-func (b *builder) memberships(accountID string) string {
-	var has []string
+// memberships returns what of the catalogue an account without a known person has.
+func (b *builder) memberships(accountID string) (has []string) {
 	for _, e := range b.catalogue {
 		if b.t.Observed.Member(accountID, e.Native) {
 			has = append(has, string(e.ID))
 		}
 	}
-	if len(has) == 0 {
-		return ""
-	}
-	return "; it has " + strings.Join(has, ", ")
+	return has
 }
 
 // reportUncatalogued reports what behov gave and can no longer take away, as it is not
@@ -107,7 +103,7 @@ func (b *builder) reportUncatalogued() {
 		counts[access.Entitlement]++
 	}
 	for _, id := range slices.Sorted(maps.Keys(counts)) {
-		b.addFinding(Finding{Kind: Unmanaged, Entitlement: id, Text: fmt.Sprintf("%d people were given it by behov and it is no longer in the catalogue: put it back, let behov take it away, and then remove it", counts[id])})
+		b.addFinding(Finding{Kind: Unmanaged, Entitlement: id, Reason: reason.Of(reason.GivenUncatalogued{Count: counts[id]})})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // finish puts the target's steps where they belong: into the plan, or to
@@ -21,12 +22,12 @@ func (b *builder) finish() {
 		var waits []Step
 		through, waits = splitDestructive(through)
 		if len(waits) > 0 && b.in.Subset {
-			b.deferPerson("", c.Why)
+			b.deferPerson("", reason.Of(reason.IncompleteRead{Detail: c.Why}))
 		} else if len(waits) > 0 {
-			b.plan.AwaitingCompleteRead = append(b.plan.AwaitingCompleteRead, AwaitingRead{Target: b.t.Name, Why: "the target was not read completely (" + c.Why + "); what takes access away waits", Steps: waits})
+			b.plan.AwaitingCompleteRead = append(b.plan.AwaitingCompleteRead, AwaitingRead{Target: b.t.Name, Why: reason.Of(reason.IncompleteRead{Detail: c.Why}), Steps: waits})
 		}
 	}
-	if b.t.Paused != "" {
+	if !b.t.Paused.IsZero() {
 		var waits []Step
 		through, waits = b.splitPaused(through)
 		if len(waits) > 0 {
@@ -94,7 +95,7 @@ func (b *builder) splitFailing() {
 		}
 		for _, id := range s.DependsOn {
 			if !is && parked[id] {
-				why, is = "it depends on a step that failed", true
+				why, is = b.reason(reason.DependsOnFailed{}), true
 				givenUp[s.ID] = givenUp[id]
 			}
 		}
@@ -116,19 +117,19 @@ func (b *builder) splitHeld(steps []Step) (through []Step) {
 	}
 	type waiting struct {
 		hold audit.HoldDigest
-		why  string
+		why  reason.Reason
 	}
 	waits := map[audit.StepID]waiting{} // by step
-	at := map[string]int{}              // by why, in the plan's waits
+	at := map[reason.Reason]int{}       // by why, in the plan's waits
 	for _, s := range steps {           // a step comes after those it depends on
 		d := b.decided(s)
 		var w waiting
 		switch held := b.t.Held[s.Key()]; {
 		case d.Verdict == Reject:
-			w = waiting{d.Hold, "it was rejected: behov hold show " + string(d.Hold)}
+			w = waiting{d.Hold, b.reason(reason.HoldRejected{Hold: string(d.Hold)})}
 			b.rejected = append(b.rejected, s)
 		case d.Verdict == "" && held != "":
-			w = waiting{held, "it is held: behov hold show " + string(held)}
+			w = waiting{held, b.reason(reason.Held{Hold: string(held)})}
 		}
 		for _, id := range s.DependsOn {
 			if w.hold == "" {
@@ -141,7 +142,7 @@ func (b *builder) splitHeld(steps []Step) (through []Step) {
 		}
 		waits[s.ID] = w
 		if b.t.ChangedPeople[s.Person] {
-			b.deferPerson("", "it is held, perhaps for what is no longer so; "+w.why)
+			b.deferPerson("", b.reason(reason.HeldBefore{Because: w.why}))
 			continue
 		}
 		i, known := at[w.why]
@@ -169,7 +170,7 @@ func (b *builder) splitPaused(steps []Step) (through, waits []Step) {
 }
 
 // deferPerson leaves something to a plan for everyone.
-func (b *builder) deferPerson(person identity.PersonID, why string) {
+func (b *builder) deferPerson(person identity.PersonID, why reason.Reason) {
 	b.plan.Deferred = append(b.plan.Deferred, DeferredPerson{Target: b.t.Name, Person: person, Why: why})
 }
 

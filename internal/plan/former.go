@@ -1,14 +1,13 @@
 package plan
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // When the catalogue names another group for an entitlement, the people to whom behov gave
@@ -89,11 +88,11 @@ func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g pol
 	var dependsOn []audit.StepID
 	if !member {
 		n := len(b.steps)
-		reason := cmp.Or(policy.Reasons(g.Reasons), g.GateReason)
+		why := policy.Reasons(g.Reasons).Or(g.GateReason)
 		if len(former) > 0 {
-			reason = fmt.Sprintf("the catalogue names the group %q for it, and named %q before; %s", e.Native, former[0], cmp.Or(reason, "it is kept"))
+			why = b.reason(reason.GroupChanged{Group: e.Native, Former: former[0], Because: why})
 		}
-		b.planAddMember(person, e, reason, accountID, nil)
+		b.planAddMember(person, e, why, accountID, nil)
 		if len(b.steps) == n {
 			return // the group of today cannot be joined: the former one is all the person has
 		}
@@ -101,7 +100,7 @@ func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g pol
 	}
 	for _, group := range leave {
 		b.addStep(Step{Op: LeaveFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true, DependsOn: dependsOn,
-			Reason: fmt.Sprintf("the catalogue names the group %q for it, and named %q before", e.Native, group)})
+			Reason: b.reason(reason.GroupChanged{Group: e.Native, Former: group})})
 	}
 }
 
@@ -111,7 +110,7 @@ func (b *builder) planMove(person identity.PersonID, e policy.Entitlement, g pol
 func (b *builder) planEndOfFormerGroups(person identity.PersonID, e policy.Entitlement, former []string, accountID string) (steps []audit.StepID) {
 	for _, group := range former {
 		b.addStep(Step{Op: RemoveFromFormerGroup, Person: person, AccountID: accountID, Entitlement: e.ID, Native: group, Destructive: true,
-			Reason: fmt.Sprintf("the person loses the entitlement, for which the catalogue named the group %q before", group)})
+			Reason: b.reason(reason.LosesFormerGroup{Former: group})})
 		steps = append(steps, b.steps[len(b.steps)-1].ID)
 	}
 	return steps

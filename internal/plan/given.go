@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Given is access in a target that behov gave and has not taken back, each with
@@ -14,7 +15,8 @@ import (
 type Given struct {
 	rows []given // sorted by person, and then by entitlement
 	// There are few entitlements and reasons, and many people.
-	entitlements, reasons table
+	entitlements table[policy.EntitlementID]
+	reasons      table[reason.Reason]
 }
 
 type given struct {
@@ -29,27 +31,27 @@ type Access struct {
 }
 
 // Add notes access. It is fast when access comes in its order.
-func (g *Given) Add(a Access, reason string) {
+func (g *Given) Add(a Access, why reason.Reason) {
 	i, found := g.find(a)
 	if !found {
-		g.rows = slices.Insert(g.rows, i, given{person: a.Person, entitlement: g.entitlements.of(string(a.Entitlement))})
+		g.rows = slices.Insert(g.rows, i, given{person: a.Person, entitlement: g.entitlements.of(a.Entitlement)})
 	}
-	g.rows[i].reason = g.reasons.of(reason)
+	g.rows[i].reason = g.reasons.of(why)
 }
 
 // Reason returns why the access was given, and whether it was.
-func (g *Given) Reason(a Access) (string, bool) {
+func (g *Given) Reason(a Access) (reason.Reason, bool) {
 	if i, found := g.find(a); found {
 		return g.reasons.names[g.rows[i].reason], true
 	}
-	return "", false
+	return reason.Reason{}, false
 }
 
 // All returns all access.
 func (g *Given) All() iter.Seq[Access] {
 	return func(yield func(Access) bool) {
 		for _, row := range g.rows {
-			if !yield(Access{Person: row.person, Entitlement: policy.EntitlementID(g.entitlements.names[row.entitlement])}) {
+			if !yield(Access{Person: row.person, Entitlement: g.entitlements.names[row.entitlement]}) {
 				return
 			}
 		}
@@ -61,6 +63,6 @@ func (g *Given) find(a Access) (int, bool) {
 		if c := cmp.Compare(row.person, a.Person); c != 0 {
 			return c
 		}
-		return cmp.Compare(g.entitlements.names[row.entitlement], string(a.Entitlement))
+		return cmp.Compare(g.entitlements.names[row.entitlement], a.Entitlement)
 	})
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // applyLimits holds what a person has to decide first: what is never done without a
@@ -17,7 +17,7 @@ import (
 // that what came later is held beside it.
 func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 	through = steps
-	hold := func(why string, held func(Step) bool) {
+	hold := func(why reason.Reason, held func(Step) bool) {
 		var rest, these []Step
 		ids := map[audit.StepID]bool{}
 		for _, s := range through { // a step comes after those it depends on
@@ -48,21 +48,17 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 		return slices.ContainsFunc(through, func(s Step) bool { return counts(s) && !b.released(s) })
 	}
 	for _, rule := range []struct {
-		why  string
+		why  func(n int) reason.Kind
 		held func(Step) bool
 	}{
-		{"accounts that were there before behov are those of %d people who need none here any more, and would be closed",
-			func(s Step) bool { return b.former[s.Person] }},
-		{"accounts of %d people were disabled in the target by someone else, and would be enabled: ask why they were disabled, then release them, or use behov enable",
-			func(s Step) bool { return b.reopens[s.ID] }},
-		{"accounts of %d people that behov knew are gone from the target, and would be created again: restore or move them back in the target if they still exist",
-			func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
-		{"these, of %d people, were rejected before, or not released with others of the same hold",
-			b.deferred},
+		{func(n int) reason.Kind { return reason.ClosesFormer{Count: n} }, func(s Step) bool { return b.former[s.Person] }},
+		{func(n int) reason.Kind { return reason.Reenables{Count: n} }, func(s Step) bool { return b.reopens[s.ID] }},
+		{func(n int) reason.Kind { return reason.Recreates{Count: n} }, func(s Step) bool { return PhaseOf(s.Op) == PhaseCreate && b.vanished[s.Person] }},
+		{func(n int) reason.Kind { return reason.HeldTogether{Count: n} }, b.deferred},
 	} {
 		held := func(s Step) bool { return rule.held(s) && !b.released(s) }
 		if n := len(concerned(held)); n > 0 {
-			hold(strings.Replace(fmt.Sprintf(rule.why, n), " 1 people", " 1 person", 1), held)
+			hold(reason.Of(rule.why(n)), held)
 			holds[len(holds)-1].Accompanying = slices.ContainsFunc(holds[len(holds)-1].Steps, b.deferred)
 		}
 	}
@@ -79,7 +75,7 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 		n := b.countByKind(kind, all, func(s Step) bool { return counts(s) && (!b.neverWithoutDecision(s) || b.deferred(s)) })
 		alone := b.countByKind(kind, through, func(s Step) bool { return counts(s) && !b.released(s) })
 		if !limit.Allows(max(n, b.importSize(kind)), population) {
-			hold(exceeds(kind, n, population, limit.Most(population), b.t.Name, len(b.t.LimitUsage[kind])), counts)
+			hold(reason.Of(reason.LimitExceeded{Limit: string(kind), Count: n, Population: population, Target: b.t.Name, Earlier: len(b.t.LimitUsage[kind]), Most: limit.Most(population)}), counts)
 			holds[len(holds)-1].Accompanying = limit.Allows(max(alone, b.importSize(kind)), population)
 		}
 	}
@@ -131,23 +127,6 @@ func (b *builder) importSize(kind Kind) int {
 		return b.in.GroupSize
 	}
 	return 0
-}
-
-func exceeds(kind Kind, n, population, most int, target string, earlier int) string {
-	what := map[Kind]string{
-		KindDisables:  "it would close the accounts of %d people",
-		KindRemovals:  "it would take memberships from %d people",
-		KindEnables:   "it would enable the accounts of %d people",
-		KindCreations: "it would create accounts for %d people",
-		KindRenames:   "it would rename the accounts of %d people",
-		KindChanges:   "it would change the accounts of %d people",
-		KindGrants:    "it would add memberships to the accounts of %d people",
-	}[kind]
-	why := fmt.Sprintf(what, n) + fmt.Sprintf(", where %d have an account in %s", population, target)
-	if earlier > 0 {
-		why += fmt.Sprintf(", the %d of the last hour included", earlier)
-	}
-	return why + fmt.Sprintf("; the limit for %s is %d at a time without a release", kind, most)
 }
 
 // holdDigest names exactly these changes to exactly these accounts.

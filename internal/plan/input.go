@@ -7,6 +7,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Input is everything a plan is made from.
@@ -44,12 +45,12 @@ type Person struct {
 	Grants []policy.Grant // sorted by entitlement
 	// NoEntitlementReason says for people why the person needs nothing, when no employment
 	// runs; empty when one does.
-	NoEntitlementReason string
+	NoEntitlementReason reason.Reason
 	// SuspendedReason names the decision by which nothing of the person may be used,
 	// from now on and whatever the limits; DisabledReason says why else no account of
 	// the person may be used, though they need what they have. Either leaves
 	// memberships as they are. Empty when they may.
-	SuspendedReason, DisabledReason string
+	SuspendedReason, DisabledReason reason.Reason
 	// Prepare: the person begins soon. Grants are those of the first day, and
 	// accounts that are not there are made, disabled and empty.
 	Prepare bool
@@ -57,15 +58,15 @@ type Person struct {
 	// disabled and memberships stay.
 	KeepMemberships bool
 	// DeleteReason says why the person's accounts are deleted; empty when they are not.
-	DeleteReason string
+	DeleteReason reason.Reason
 	// Warnings become findings.
-	Warnings []string
+	Warnings []reason.Reason
 	// Accounts holds what an account of the person would look like in each
 	// target, by the target's name.
 	Accounts map[string]Account
 	// UndecidedReason says why the person's access could not be worked out; then
 	// nothing of it is changed.
-	UndecidedReason string
+	UndecidedReason reason.Reason
 }
 
 // Account is what a person's account should look like.
@@ -93,11 +94,11 @@ type Account struct {
 	NotStarted bool
 	// Bad says which attribute could not be worked out, and why; BadName why
 	// there is no name to give.
-	Bad     string
-	BadName string
+	Bad     reason.Reason
+	BadName reason.Reason
 	// Exposed says what in the account that is there carries parts of the name of a
 	// person with protected identity, and what to do; empty when nothing does.
-	Exposed string
+	Exposed reason.Reason
 }
 
 // ManagerState says what is wrong with a person's manager.
@@ -173,11 +174,11 @@ type Target struct {
 	// Paused says by which decision nothing is changed here; empty when there is
 	// none. LeaversGo: the access of people without any employment ends all the
 	// same.
-	Paused    string
+	Paused    reason.Reason
 	LeaversGo bool
 	// Parked are the keys of failed steps that are not tried in this run, with the
 	// reason; GivenUp those of them that a decision gave up.
-	Parked  map[audit.StepKey]string
+	Parked  map[audit.StepKey]reason.Reason
 	GivenUp map[audit.StepKey]bool
 	// Report is set when drift is reported and left; otherwise it is repaired.
 	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
@@ -191,8 +192,8 @@ type Target struct {
 
 	adopted map[identity.PersonID]string // account IDs, filled in by Correlate
 	adopter map[string]identity.PersonID
-	unclear map[identity.PersonID]string // by person, why no account was adopted
-	later   map[identity.PersonID]bool   // whose account is adopted on their first day
+	unclear map[identity.PersonID]reason.Reason // by person, why no account was adopted
+	later   map[identity.PersonID]bool          // whose account is adopted on their first day
 }
 
 // Decided is a person's decision on a step that was held.

@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // target is a little directory that plans are carried out on.
@@ -64,7 +65,7 @@ func (t *target) observe(order *rand.Rand) *plan.Observed {
 
 // carryOut does what the steps say, and fails the test on a step that cannot
 // be done in its place.
-func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given map[plan.Access]string, bound map[identity.PersonID]string) {
+func (t *target) carryOut(tb failer, p *plan.Plan, people []plan.Person, given map[plan.Access]reason.Reason, bound map[identity.PersonID]string) {
 	tb.Helper()
 	desired := map[identity.PersonID]plan.Account{}
 	for _, person := range people {
@@ -161,7 +162,7 @@ var catalogue = policy.Catalogue{Entitlements: []policy.Entitlement{
 type world struct {
 	people  []plan.Person
 	targets []*target
-	given   map[string]map[plan.Access]string
+	given   map[string]map[plan.Access]reason.Reason
 	bound   map[string]map[identity.PersonID]string
 	limit   int // how many people may lose something
 }
@@ -182,7 +183,7 @@ func (w *world) input(order *rand.Rand) plan.Input {
 	return in
 }
 
-func given(m map[plan.Access]string) plan.Given {
+func given(m map[plan.Access]reason.Reason) plan.Given {
 	var g plan.Given
 	for access, reason := range m { // in any order
 		g.Add(access, reason)
@@ -211,7 +212,7 @@ func build(tb failer, in plan.Input) *plan.Plan {
 // nobody, groups of nobody, and access that came behind our back.
 func genWorld(complete bool) *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
-		w := &world{given: map[string]map[plan.Access]string{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
+		w := &world{given: map[string]map[plan.Access]reason.Reason{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
 		for _, name := range []string{"t1", "t2"} {
 			w.targets = append(w.targets, &target{name: name, accounts: map[string]connectors.Account{}, members: map[string]map[string]bool{"not-ours": {}}, complete: true, hidden: map[string]bool{}})
 		}
@@ -221,18 +222,18 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 		for i := range rapid.IntRange(0, 8).Draw(t, "people") {
 			p := plan.Person{ID: identity.PersonID(fmt.Sprintf("p%d", i)), Accounts: map[string]plan.Account{}}
 			if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
-				p.NoEntitlementReason = "no employment runs"
+				p.NoEntitlementReason = reason.Of(reason.NoEmployment{})
 			}
 			for _, e := range catalogue.Entitlements {
 				gate := rapid.SampledFrom([]policy.Gate{"", "", policy.Open, policy.Open, policy.Revoked, policy.Denied, policy.AwaitingMFA, policy.MFAUnknown, policy.Kept}).Draw(t, "gate")
-				if gate == "" || p.NoEntitlementReason != "" {
+				if gate == "" || !p.NoEntitlementReason.IsZero() {
 					continue
 				}
 				g := policy.Grant{Entitlement: e.ID, Gate: gate}
 				if gate == policy.Open {
-					g.Reasons = []policy.Reason{{Rule: "r", Version: "1"}}
+					g.Reasons = []policy.Reason{{By: reason.Of(reason.Rule{Rule: "r", Version: "1"})}}
 				} else {
-					g.GateReason = "because " + string(gate)
+					g.GateReason = reason.Of(reason.Kept{Decision: 1, Maker: identity.Actor(gate)})
 				}
 				p.Grants = append(p.Grants, g)
 			}
@@ -276,7 +277,7 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 				}
 				for _, e := range catalogue.Entitlements {
 					if e.Target == tt.name && tt.members[e.Native][a.ID] && !before && rapid.Bool().Draw(t, "given") {
-						w.given[tt.name][plan.Access{Person: p.ID, Entitlement: e.ID}] = "rule r"
+						w.given[tt.name][plan.Access{Person: p.ID, Entitlement: e.ID}] = reason.Of(reason.Rule{Rule: "r"})
 					}
 				}
 			}
@@ -444,7 +445,7 @@ func TestLawOnlyWhatIsOurs(t *testing.T) {
 				t.Fatalf("a step touches what is not ours: %+v", s)
 			}
 			e, _ := catalogue.Entitlement(s.Entitlement)
-			unexplained := strings.Contains(s.Reason, "drift")
+			unexplained := s.Reason == reason.Of(reason.GrantedInTarget{})
 			if s.Op == connectors.RemoveMember && unexplained && !e.Authoritative {
 				t.Fatalf("access that behov did not give is taken away though %s is not authoritative: %+v", e.ID, s)
 			}
@@ -534,7 +535,7 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 		for _, person := range w.people {
 			for _, tt := range w.targets {
 				for _, a := range tt.accounts {
-					if person.NoEntitlementReason == "" || a.ID != "id-"+string(person.ID) || !a.Enabled {
+					if person.NoEntitlementReason.IsZero() || a.ID != "id-"+string(person.ID) || !a.Enabled {
 						continue
 					}
 					for _, op := range []connectors.Op{plan.RevokeSessions, connectors.DisableAccount} {
@@ -558,7 +559,7 @@ func TestLawEveryStepHasAReason(t *testing.T) {
 		p := build(t, genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world").input(nil))
 		ids := map[audit.StepID]bool{}
 		for _, s := range p.Steps {
-			if strings.TrimSpace(s.Reason) == "" {
+			if s.Reason.IsZero() {
 				t.Fatalf("no reason: %+v", s)
 			}
 			if ids[s.ID] {
@@ -623,7 +624,7 @@ func TestTheDigestIsOfTheJSON(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		p := plan.Plan{Basis: plan.Basis{Rules: rapid.SampledFrom([]string{"r", `"steps":[]`}).Draw(r, "rules"), Targets: map[string]string{"t": "d"}}, Steps: []plan.Step{}}
 		for n := range rapid.IntRange(0, 3).Draw(r, "steps") {
-			p.Steps = append(p.Steps, plan.Step{ID: audit.StepID(fmt.Sprint(n)), Reason: rapid.String().Draw(r, "reason"), Attributes: map[string]string{"a": "b"}})
+			p.Steps = append(p.Steps, plan.Step{ID: audit.StepID(fmt.Sprint(n)), Reason: reason.Of(reason.Answer{Text: rapid.String().Draw(r, "reason")}), Attributes: map[string]string{"a": "b"}})
 		}
 		text, err := json.Marshal(&p)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 func (b *builder) addAll(person identity.PersonID, grants map[policy.EntitlementID]policy.Grant, accountID string, dependsOn []audit.StepID) {
@@ -16,8 +17,8 @@ func (b *builder) addAll(person identity.PersonID, grants map[policy.Entitlement
 }
 
 // planMemberships plans what an account has.
-func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool, why string) {
-	suspended := p.SuspendedReason != ""
+func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]policy.Grant, a connectors.Account, wanted bool) {
+	suspended := !p.SuspendedReason.IsZero()
 	if suspended && !a.MasteredExternally || p.KeepMemberships {
 		return // the account cannot be used
 	}
@@ -51,7 +52,7 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 		case wants && (!member || len(leave) > 0):
 			b.planMove(p.ID, e, g, a.ID, member, former, leave)
 		case wants && g.Gate == policy.Open:
-			b.noteAdoption(p.ID, e.ID, func() string { return policy.Reasons(g.Reasons) })
+			b.noteAdoption(p.ID, e.ID, policy.Reasons(g.Reasons))
 		}
 		if has && wants && g.Until != "" {
 			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
@@ -59,17 +60,16 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 	}
 }
 
-// noteAdoption notes access that is there and that behov did not give. It calls reason
-// only then.
-func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, reason func() string) {
+// noteAdoption notes access that is there and that behov did not give.
+func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, why reason.Reason) {
 	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
-		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: reason()})
+		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: why})
 	}
 }
 
 // keepUnrepaired reports whether access that was removed in the target stays removed,
 // because drift is only reported there.
-func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID, what string) bool {
+func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID string) bool {
 	access := Access{Person: person, Entitlement: entitlement}
 	_, ours := b.t.Given.Reason(access)
 	if !b.t.Report || b.t.Uncertain[access] || !ours && !b.t.UnrepairedDrift[access] {
@@ -77,19 +77,19 @@ func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.En
 	}
 	if b.t.Observed.Completeness.Complete { // otherwise it may be there, not seen
 		b.plan.UnrepairedDrift = append(b.plan.UnrepairedDrift, UnrepairedDrift{Target: b.t.Name, Person: person, Entitlement: entitlement})
-		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Text: what + " in the target behind our back, and is left so (drift: report)"})
+		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: entitlement, AccountID: accountID, Reason: b.reason(reason.Drift{Removed: true})})
 	}
 	return true
 }
 
-func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, reason, accountID string, dependsOn []audit.StepID) {
+func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, why reason.Reason, accountID string, dependsOn []audit.StepID) {
 	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
 		return // reported once, as a finding
 	}
-	if len(b.t.FormerGroups[e.ID]) == 0 && b.keepUnrepaired(person, e.ID, accountID, "it was taken away") {
+	if len(b.t.FormerGroups[e.ID]) == 0 && b.keepUnrepaired(person, e.ID, accountID) {
 		return
 	}
-	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, DependsOn: dependsOn})
+	b.addStep(Step{Op: connectors.AddMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: why, DependsOn: dependsOn})
 }
 
 // planRemoveMember plans the end of a membership. What behov did not give it takes away
@@ -97,37 +97,38 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 // employment at all, or an entitlement whose owner declared it authoritative.
 func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []audit.StepID) {
 	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
-	reason := "no employment, request or decision needs it any more; it was given by " + given
+	var why reason.Reason
 	switch {
-	case p.SuspendedReason != "":
-		reason = p.SuspendedReason
-	case granted && g.GateReason != "":
-		reason = g.GateReason
-	case p.NoEntitlementReason != "":
-		reason = p.NoEntitlementReason
+	case !p.SuspendedReason.IsZero():
+		why = p.SuspendedReason
+	case granted && !g.GateReason.IsZero():
+		why = g.GateReason
+	case !p.NoEntitlementReason.IsZero():
+		why = p.NoEntitlementReason
 	case !ours && !e.Authoritative:
 		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID,
-			Text: "was given in the target, not by behov, and nothing in the rules gives it; it is left there until its owner reviews it or declares the entitlement authoritative"})
+			Reason: b.reason(reason.UnmanagedGrant{})})
 		return
 	case !ours && b.t.Report:
-		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back, and is left there (drift: report)"})
+		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Reason: b.reason(reason.Drift{})})
 		return
 	case !ours:
-		reason = "drift: it was given in the target and no rule, request or decision gives it"
-		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Text: "was given in the target behind our back and is taken away"})
+		why = b.reason(reason.GrantedInTarget{})
+		b.addFinding(Finding{Kind: Drift, Person: p.ID, Entitlement: e.ID, AccountID: accountID, Reason: b.reason(reason.Drift{Repaired: true})})
+	default:
+		why = b.reason(reason.NoLongerNeeded{Given: given})
 	}
-	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: reason, Destructive: true, DependsOn: dependsOn})
+	b.addStep(Step{Op: connectors.RemoveMember, Person: p.ID, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: why, Destructive: true, DependsOn: dependsOn})
 }
 
 // earlierName plans that an earlier name of the account, which nothing has any more, is
 // taken out of a group: an account that gets the name next would inherit the
 // membership. The account itself loses nothing by it.
 func (b *builder) earlierName(person identity.PersonID, e policy.Entitlement, accountID string) {
-	const text = "the group holds an earlier name of the account, which nothing has any more, and an account that gets that name would inherit the membership"
 	if b.t.Report {
-		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is left there (drift: report)"})
+		b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Reason: b.reason(reason.FormerNameFound{})})
 		return
 	}
-	b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Text: text + "; it is removed"})
-	b.addStep(Step{Op: connectors.RemoveFormerMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: "drift: " + text})
+	b.addFinding(Finding{Kind: Drift, Person: person, Entitlement: e.ID, AccountID: accountID, Reason: b.reason(reason.FormerNameFound{Repaired: true})})
+	b.addStep(Step{Op: connectors.RemoveFormerMember, Person: person, AccountID: accountID, Entitlement: e.ID, Native: e.Native, Reason: b.reason(reason.FormerNameInGroup{})})
 }

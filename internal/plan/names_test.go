@@ -8,6 +8,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // TestARenamedGroup: a group that was renamed in case only is the one that the
@@ -45,7 +46,7 @@ func TestARenamedGroup(t *testing.T) {
 			}
 			o.Done(connectors.Completeness{Complete: true})
 			target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10)}
-			p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{{ID: identity.PersonID("p"), NoEntitlementReason: "no employment runs"}}), Targets: []plan.Target{target}})
+			p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{{ID: identity.PersonID("p"), NoEntitlementReason: reason.Of(reason.NoEmployment{})}}), Targets: []plan.Target{target}})
 			got := ""
 			for _, s := range p.Steps {
 				if s.Op == connectors.RemoveMember {
@@ -79,8 +80,8 @@ func TestAGroupThatCannotBeRead(t *testing.T) {
 	}
 	o.Done(connectors.Completeness{Complete: true})
 	grants := []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open}, {Entitlement: "library:keys", Gate: policy.Open}}
-	people := []plan.Person{{ID: "p", Grants: grants, Accounts: map[string]plan.Account{"t1": {Name: "p"}}}, {ID: "q", NoEntitlementReason: "no employment runs"}}
-	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]string{{Person: "p", Entitlement: "library:desk"}: "r", {Person: "q", Entitlement: "library:desk"}: "r"})}
+	people := []plan.Person{{ID: "p", Grants: grants, Accounts: map[string]plan.Account{"t1": {Name: "p"}}}, {ID: "q", NoEntitlementReason: reason.Of(reason.NoEmployment{})}}
+	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]reason.Reason{{Person: "p", Entitlement: "library:desk"}: reason.Of(reason.Rule{Rule: "r"}), {Person: "q", Entitlement: "library:desk"}: reason.Of(reason.Rule{Rule: "r"})})}
 	p := build(t, plan.Input{Catalogue: &desk, People: slices.Values(people), Targets: []plan.Target{target}})
 	var ops []string
 	for _, s := range p.Steps {
@@ -97,7 +98,7 @@ func TestAGroupThatCannotBeRead(t *testing.T) {
 // TestWhatMovesAnAccountIsARename: a change of the attribute that names the entry is
 // counted as a rename, and held as one.
 func TestWhatMovesAnAccountIsARename(t *testing.T) {
-	person := plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open, Reasons: []policy.Reason{{Rule: "r"}}}},
+	person := plan.Person{ID: "p", Grants: []policy.Grant{{Entitlement: "library:desk", Gate: policy.Open, Reasons: []policy.Reason{{By: reason.Of(reason.Rule{Rule: "r"})}}}},
 		Accounts: map[string]plan.Account{"t1": {Name: "anna", Attributes: map[string][]string{"CN": {"Anna Berg"}, "title": {"Clerk"}}}}}
 	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", System: "library", Target: "t1", Native: "desk"}}}
 	for name, c := range map[string]struct {

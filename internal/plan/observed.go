@@ -31,8 +31,8 @@ type Observed struct {
 	byAnchor []int32  // those with an anchor, sorted by it
 	byName   []int32  // sorted by name, in lower case
 
-	attributes   table // names
-	natives      table // names of entitlements that accounts are members of; from Done on in canonical form
+	attributes   table[string] // names
+	natives      table[string] // names of entitlements that accounts are members of; from Done on in canonical form
 	entitlements map[string]bool
 	ambiguous    map[string]bool
 	keys         map[string]string // by name of an entitlement, its canonical form; from Done on
@@ -61,24 +61,32 @@ type membership struct {
 // formerName says that an entitlement holds an earlier name of an account.
 type formerName struct{ account, native string }
 
-// table numbers strings in the order in which they come.
-type table struct {
-	names  []string
-	number map[string]int32
+// table numbers values in the order in which they come.
+type table[T comparable] struct {
+	names  []T
+	number map[T]int32
 }
 
-func (t *table) of(name string) int32 {
+func (t *table[T]) of(name T) int32 {
 	n, ok := t.number[name]
 	if !ok {
 		if t.number == nil {
-			t.number = map[string]int32{}
+			t.number = map[T]int32{}
 		}
 		n = int32(len(t.names))
-		name = strings.Clone(name)
 		t.names = append(t.names, name)
 		t.number[name] = n
 	}
 	return n
+}
+
+// numberOf is table.of for a string that may be a part of a longer one, which it does not
+// keep.
+func numberOf(t *table[string], name string) int32 {
+	if n, ok := t.number[name]; ok {
+		return n
+	}
+	return t.of(strings.Clone(name))
 }
 
 // NewObserved returns an Observed that has seen nothing.
@@ -102,7 +110,7 @@ func (o *Observed) pack(a connectors.Account) packed {
 	b = append(append(append(b, a.ID...), a.Anchor...), a.Name...)
 	for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 		values := a.Attributes[name]
-		b = binary.AppendUvarint(b, uint64(o.attributes.of(name)))
+		b = binary.AppendUvarint(b, uint64(numberOf(&o.attributes, name)))
 		b = binary.AppendUvarint(b, uint64(len(values)))
 		for _, v := range values {
 			b = binary.AppendUvarint(b, uint64(len(v)))
@@ -187,7 +195,7 @@ func (o *Observed) Membership(m connectors.Membership) error {
 	if m.AccountID == "" {
 		return nil // not one of our accounts
 	}
-	o.memberships = append(o.memberships, membership{account: m.AccountID, native: o.natives.of(m.Entitlement)})
+	o.memberships = append(o.memberships, membership{account: m.AccountID, native: numberOf(&o.natives, m.Entitlement)})
 	return nil
 }
 
@@ -234,10 +242,10 @@ func (o *Observed) canonicalizeNames() {
 		keys[name] = o.canonicalName(name)
 	}
 	o.keys = keys
-	var unified table
+	var unified table[string]
 	numbers := make([]int32, len(o.natives.names))
 	for i, name := range o.natives.names {
-		numbers[i] = unified.of(o.canonicalName(name))
+		numbers[i] = numberOf(&unified, o.canonicalName(name))
 	}
 	for i := range o.memberships {
 		o.memberships[i].native = numbers[o.memberships[i].native]

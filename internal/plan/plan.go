@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Plan is what would be done, and what would not.
@@ -152,8 +153,7 @@ type Step struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// Before holds, on updates, a fingerprint of the value that is replaced.
 	Before map[string]string `json:"before,omitempty"`
-	// Reason says for people why.
-	Reason string `json:"reason"`
+	Reason reason.Reason     `json:"reason"`
 	// Kind is which limit counts the step; empty when none does.
 	Kind Kind `json:"kind,omitempty"`
 	// Destructive steps take something away.
@@ -174,7 +174,7 @@ type Adoption struct {
 	Target      string               `json:"target"`
 	Person      identity.PersonID    `json:"person"`
 	Entitlement policy.EntitlementID `json:"entitlement"` // or AccountAccess
-	Reason      string               `json:"reason"`
+	Reason      reason.Reason        `json:"reason"`
 }
 
 // Hold is a group of steps that only a person can let through.
@@ -183,7 +183,7 @@ type Hold struct {
 	// planned, nor from one day to the next.
 	Digest audit.HoldDigest `json:"digest"`
 	Target string           `json:"target"`
-	Why    string           `json:"why"`
+	Why    reason.Reason    `json:"why"`
 	Steps  []Step           `json:"steps"`
 	// Accompanying: the steps are held because of others that are released, or that wait
 	// for a decision, and stay held when those are gone.
@@ -199,15 +199,15 @@ type Released struct {
 
 // AwaitingRead is a group of steps that wait for a complete reading.
 type AwaitingRead struct {
-	Target string `json:"target"`
-	Why    string `json:"why"`
-	Steps  []Step `json:"steps"`
+	Target string        `json:"target"`
+	Why    reason.Reason `json:"why"`
+	Steps  []Step        `json:"steps"`
 }
 
 // Parked is a step that is not tried in this run.
 type Parked struct {
-	Why  string `json:"why"`
-	Step Step   `json:"step"`
+	Why  reason.Reason `json:"why"`
+	Step Step          `json:"step"`
 	// GivenUp is set when a decision gave the step up.
 	GivenUp bool `json:"given_up,omitempty"`
 }
@@ -228,7 +228,7 @@ func (p *Plan) FailedSteps() []Parked {
 type DeferredPerson struct {
 	Target string            `json:"target"`
 	Person identity.PersonID `json:"person,omitempty"`
-	Why    string            `json:"why"`
+	Why    reason.Reason     `json:"why"`
 }
 
 // GatedGrant is a grant whose gate is not open.
@@ -236,7 +236,7 @@ type GatedGrant struct {
 	Person      identity.PersonID    `json:"person"`
 	Entitlement policy.EntitlementID `json:"entitlement"`
 	Gate        policy.Gate          `json:"gate"`
-	Reason      string               `json:"reason"`
+	Reason      reason.Reason        `json:"reason"`
 }
 
 // Handover is access that a person keeps for a while though no rule gives it any more.
@@ -245,7 +245,7 @@ type Handover struct {
 	Person      identity.PersonID    `json:"person"`
 	Entitlement policy.EntitlementID `json:"entitlement"`
 	Until       identity.Date        `json:"until"` // the last day
-	Reason      string               `json:"reason"`
+	Reason      reason.Reason        `json:"reason"`
 }
 
 // FindingKind says what was found.
@@ -290,7 +290,7 @@ type Finding struct {
 	Person      identity.PersonID    `json:"person,omitempty"`
 	AccountID   string               `json:"account_id,omitempty"`
 	Entitlement policy.EntitlementID `json:"entitlement,omitempty"`
-	Text        string               `json:"text"`
+	Reason      reason.Reason        `json:"reason"`
 }
 
 // Status is the exit status of a plan.

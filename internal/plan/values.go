@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Same reports whether the target holds two lists of an attribute's values equal.
@@ -93,7 +93,7 @@ func (b *builder) planReferences() {
 			continue
 		}
 		b.addStep(Step{Op: connectors.UpdateAccount, Person: r.person, AccountID: r.account.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before),
-			Reason: "HR says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", "), DependsOn: dependsOn})
+			Reason: reason.Of(reason.AttributesChanged{Attributes: slices.Sorted(maps.Keys(after))}), DependsOn: dependsOn})
 	}
 }
 

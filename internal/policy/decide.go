@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Gate states whether a grant may be applied now.
@@ -24,25 +25,10 @@ const (
 	Kept Gate = "kept"
 )
 
-// Reason is one reason for a grant.
+// Reason is one reason for a grant: a rule, and the employment that it applies to.
 type Reason struct {
-	Rule       string                `json:"rule"`
-	Version    string                `json:"version"`
-	Place      string                `json:"place"` // file:line
-	Via        string                `json:"via,omitempty"`
-	Why        string                `json:"why,omitempty"`
+	By         reason.Reason         `json:"by"`
 	Employment identity.EmploymentID `json:"employment"`
-}
-
-func (r Reason) String() string {
-	s := fmt.Sprintf("rule %s@%s (%s)", r.Rule, r.Version, r.Place)
-	if r.Via != "" {
-		s += " through " + r.Via
-	}
-	if r.Why != "" {
-		s += ": " + r.Why
-	}
-	return s
 }
 
 // Grant is an entitlement that the rules give a person, with its reasons and its
@@ -52,30 +38,29 @@ type Grant struct {
 	Entitlement EntitlementID `json:"entitlement"`
 	Reasons     []Reason      `json:"reasons"` // why it is granted
 	Gate        Gate          `json:"gate"`
-	// GateReason tells people why the gate is not open.
-	GateReason string `json:"gate_reason,omitempty"`
+	// GateReason is why the gate is not open; none when it is.
+	GateReason reason.Reason `json:"gate_reason,omitzero"`
 	// Until is the last day of a handover; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
 
-// Reasons joins reasons into one line; a rule that applies to several employments
-// is listed once.
-func Reasons(rs []Reason) string {
-	var parts []string
-	for _, r := range rs {
-		if text := r.String(); !slices.Contains(parts, text) {
-			parts = append(parts, text)
-		}
+// Reasons joins reasons into one; a rule that applies to several employments is in it
+// once.
+func Reasons(rs []Reason) reason.Reason {
+	if len(rs) == 1 {
+		return rs[0].By
 	}
-	return strings.Join(parts, "; ")
+	all := make([]reason.Reason, len(rs))
+	for i, r := range rs {
+		all[i] = r.By
+	}
+	return reason.Join(all...)
 }
 
 // Verdict is a decision on a person's entitlement.
 type Verdict struct {
 	Revoke bool
-	// Text names the decision and its maker for people: "decision 4 of person …:
-	// no longer in the project".
-	Text string
+	Reason reason.Reason // Kept or Revoked
 }
 
 // MFA is a person's known enrolment.
@@ -91,12 +76,11 @@ const (
 type Facts struct {
 	MFA      MFA
 	Verdicts map[EntitlementID]Verdict
-	// Suspended names, for people, the decision that suspends all access of the
-	// person; empty when there is none.
-	Suspended string
-	// LegalHold names the decision that prevents deletion of the person's data
-	// and accounts; empty when there is none.
-	LegalHold string
+	// Suspended is the decision that suspends all access of the person; none without one.
+	Suspended reason.Reason
+	// LegalHold is the decision that prevents deletion of the person's data and accounts;
+	// none without one.
+	LegalHold reason.Reason
 }
 
 // Decide returns the union of what the person's active employments give on the
@@ -174,10 +158,10 @@ func (r *Rules) handoverGrants(p identity.Person, day identity.Date, facts Facts
 				if given[g.entitlement] || len(g.deny) > 0 {
 					continue
 				}
-				for i, reason := range r.appendReasons(nil, g.allow, g.entitlement, e.ID) {
+				for i, given := range r.appendReasons(nil, g.allow, g.entitlement, e.ID) {
 					until := before.AddDays(r.rules[g.allow[i]].Handover)
 					if until >= day && until > found[g.entitlement].until {
-						found[g.entitlement] = kept{until, reason}
+						found[g.entitlement] = kept{until, given}
 					}
 				}
 			}
@@ -185,9 +169,9 @@ func (r *Rules) handoverGrants(p identity.Person, day identity.Date, facts Facts
 	}
 	var grants []Grant
 	for i, k := range found {
-		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Gate: Kept, Until: k.until, GateReason: fmt.Sprintf("handed over until %s: it was given by %s", k.until, k.reason)}
+		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Gate: Kept, Until: k.until, GateReason: reason.Of(reason.HandedOver{Until: k.until, Given: k.reason.By})}
 		if v, decided := facts.Verdicts[g.Entitlement]; decided && v.Revoke {
-			g.Gate, g.Until, g.GateReason = Revoked, "", "revoked by "+v.Text
+			g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
 		}
 		grants = append(grants, g)
 	}
@@ -217,9 +201,9 @@ func decisionOnlyGrants(facts Facts, grants []Grant) []Grant {
 		if slices.ContainsFunc(grants, func(g Grant) bool { return g.Entitlement == id }) {
 			continue
 		}
-		g := Grant{Entitlement: id, Gate: Kept, GateReason: "kept by " + v.Text}
+		g := Grant{Entitlement: id, Gate: Kept, GateReason: v.Reason}
 		if v.Revoke {
-			g.Gate, g.GateReason = Revoked, "revoked by "+v.Text
+			g.Gate = Revoked
 		}
 		more = append(more, g)
 	}
@@ -231,13 +215,13 @@ func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
 	verdict, decided := facts.Verdicts[e.ID]
 	switch {
 	case len(allow) == 0:
-		g.Gate, g.Reasons, g.GateReason = Denied, nil, "denied by "+Reasons(deny)
+		g.Gate, g.Reasons, g.GateReason = Denied, nil, reason.Of(reason.Denied{By: Reasons(deny)})
 	case decided && verdict.Revoke:
-		g.Gate, g.GateReason = Revoked, "revoked by "+verdict.Text
+		g.Gate, g.GateReason = Revoked, verdict.Reason
 	case e.MFA && facts.MFA == NotEnrolled:
-		g.Gate, g.GateReason = AwaitingMFA, "MFA is demanded and not enrolled"
+		g.Gate, g.GateReason = AwaitingMFA, reason.Of(reason.MFANotEnrolled{})
 	case e.MFA && facts.MFA != Enrolled:
-		g.Gate, g.GateReason = MFAUnknown, "MFA is demanded and the target did not say whether it is enrolled"
+		g.Gate, g.GateReason = MFAUnknown, reason.Of(reason.MFAUnknown{})
 	}
 	return g
 }
@@ -246,8 +230,7 @@ func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
 func (r *Rules) appendReasons(reasons []Reason, rules []int, entitlement int, employment identity.EmploymentID) []Reason {
 	reasons = slices.Grow(reasons, len(rules))
 	for _, n := range rules {
-		rule := &r.rules[n]
-		reasons = append(reasons, Reason{Rule: rule.ID, Version: rule.Version, Place: rule.place, Via: r.via(n, entitlement), Why: rule.Why, Employment: employment})
+		reasons = append(reasons, Reason{By: r.reason(n, entitlement), Employment: employment})
 	}
 	return reasons
 }

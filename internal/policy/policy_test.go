@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 func compile(t *testing.T, text string) (*Rules, []diagnostic.Problem) {
@@ -91,7 +92,7 @@ func TestDecide(t *testing.T) {
 	if got := gates(Facts{MFA: Enrolled}); got["care:record"] != Open {
 		t.Errorf("enrolled: %v", got)
 	}
-	if got := gates(Facts{MFA: Enrolled, Verdicts: map[EntitlementID]Verdict{"care:record": {Revoke: true, Text: "decision 1"}}}); got["care:record"] != Revoked {
+	if got := gates(Facts{MFA: Enrolled, Verdicts: map[EntitlementID]Verdict{"care:record": {Revoke: true, Reason: reason.Of(reason.Revoked{Decision: 1, Maker: identity.System})}}}); got["care:record"] != Revoked {
 		t.Errorf("revoked by a decision: %v", got)
 	}
 	grants, err := rules.Decide(nurse(), testDay, Facts{MFA: Enrolled})
@@ -103,7 +104,7 @@ func TestDecide(t *testing.T) {
 		t.Errorf("mail:basic has %d reasons, want one for each employment", n)
 	}
 	i = slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == "care:record" })
-	if got, want := Reasons(grants[i].Reasons), "through role:nurse: nurses keep records"; !strings.HasSuffix(got, want) || !strings.Contains(got, "(policy.csv:2)") {
+	if got, want := Reasons(grants[i].Reasons).JSON(), `"place":"policy.csv:2","via":"role:nurse","why":"nurses keep records"}`; !strings.HasSuffix(got, want) {
 		t.Errorf("reason is %q, want rule, version, place and %q", got, want)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/rules"
 )
 
@@ -58,6 +60,8 @@ type compiledRule struct {
 	place     string // file:line
 	condition int
 	reach     []reachedEntitlement // sorted by entitlement
+	// reasons are those for which the rule gives each of reach; nil until one is asked for.
+	reasons []atomic.Pointer[reason.Reason]
 }
 
 // reachedEntitlement is an entitlement that a rule gives, and the role through
@@ -153,7 +157,8 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			}
 		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, place: fmt.Sprintf("%s:%d", rule.File, rule.Line), condition: at, reach: reach[rule.Grants]})
+		r.rules = append(r.rules, compiledRule{Rule: rule, place: fmt.Sprintf("%s:%d", rule.File, rule.Line), condition: at, reach: reach[rule.Grants],
+			reasons: make([]atomic.Pointer[reason.Reason], len(reach[rule.Grants]))})
 	}
 	slices.Sort(r.mentioned)
 	r.mentioned = slices.Compact(r.mentioned)
@@ -394,11 +399,18 @@ func (r *Rules) remember(epoch, condition int, key string, held bool) {
 	r.held[epoch][condition][key] = held
 }
 
-// via returns the role through which a rule reaches an entitlement; empty when
-// the rule names it.
-func (r *Rules) via(rule, entitlement int) string {
-	i := slices.IndexFunc(r.rules[rule].reach, func(x reachedEntitlement) bool { return x.entitlement == entitlement })
-	return r.rules[rule].reach[i].via
+// reason returns why a rule gives or denies an entitlement. Many people have one reason,
+// so that it is made once.
+func (r *Rules) reason(rule, entitlement int) reason.Reason {
+	of := &r.rules[rule]
+	i := slices.IndexFunc(of.reach, func(x reachedEntitlement) bool { return x.entitlement == entitlement })
+	made := of.reasons[i].Load()
+	if made == nil {
+		one := reason.Of(reason.Rule{Rule: of.ID, Version: of.Version, Place: of.place, Via: of.reach[i].via, Why: of.Why})
+		made = &one
+		of.reasons[i].Store(made)
+	}
+	return *made
 }
 
 // Reads reports whether the condition of any rule reads an attribute.

@@ -79,6 +79,9 @@ func Join(reasons ...Reason) Reason {
 	return Of(Several{Reasons: all})
 }
 
+// CodeOf returns the code of a kind.
+func CodeOf(k Kind) Code { return codes[reflect.TypeOf(k)] }
+
 // IsZero reports whether there is no reason.
 func (r Reason) IsZero() bool { return r.text == "" }
 
