@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 )
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -82,7 +83,7 @@ func TestVerifyNoticesEveryTampering(t *testing.T) {
 		"payload": func(r *audit.Record) { r.Payload = append(r.Payload, 'x') },
 		// What one field loses and the next gains must not cancel out.
 		"boundary": func(r *audit.Record) {
-			r.Actor, r.Person = r.Actor[:len(r.Actor)-1], r.Actor[len(r.Actor)-1:]+r.Person
+			r.Actor, r.Person = r.Actor[:len(r.Actor)-1], identity.PersonID(r.Actor[len(r.Actor)-1:])+r.Person
 		},
 		"hash":     func(r *audit.Record) { r.Hash = bytes.Repeat([]byte{1}, 32) },
 		"relinked": func(r *audit.Record) { r.Reason = "other"; r.Link(r.Index, r.Prev) },
@@ -161,10 +162,10 @@ func TestProjectionInvariants(t *testing.T) {
 		at := start
 		for i := range rapid.IntRange(0, 60).Draw(t, "records") {
 			at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "pause")) * time.Second)
-			r := audit.Record{At: at, Person: rapid.SampledFrom([]string{"p", "q"}).Draw(t, "person"), Target: "t", Entitlement: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "entitlement"),
+			r := audit.Record{At: at, Person: rapid.SampledFrom([]identity.PersonID{"p", "q"}).Draw(t, "person"), Target: "t", Entitlement: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "entitlement"),
 				Action:  rapid.SampledFrom([]audit.Action{audit.StepEnded, audit.StepEnded, audit.AccessFound, audit.AccessGone, audit.StepIntended}).Draw(t, "action"),
 				Op:      rapid.SampledFrom([]string{"add-member", "remove-member", "create-account", "disable-account", "delete-account"}).Draw(t, "op"),
-				Outcome: rapid.SampledFrom([]string{audit.Applied, audit.Refused, audit.AlreadyApplied, audit.NotDone}).Draw(t, "outcome")}
+				Outcome: rapid.SampledFrom([]audit.Outcome{audit.Applied, audit.Refused, audit.AlreadyApplied, audit.NotDone}).Draw(t, "outcome")}
 			r.Link(int64(i+1), nil)
 			p.Add(r)
 		}

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
 )
 
 // Key identifies what an interval is about.
 type Key struct {
-	Person      string
+	Person      identity.PersonID
 	Target      string
 	Entitlement string // or Account
 }

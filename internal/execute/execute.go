@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
@@ -28,7 +29,7 @@ type Executor struct {
 	DB      *store.DB
 	Targets map[string]connectors.Connector
 	Now     func() time.Time
-	Actor   string // as audit.Record.Actor
+	Actor   audit.Actor
 	// HandsOverPasswords are the targets whose connector hands over first passwords.
 	HandsOverPasswords map[string]bool
 	// Progress, when set, is called with how many steps have ended, one call at a time.

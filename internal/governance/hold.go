@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/rights"
@@ -79,7 +80,8 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
 	}
-	object := rights.Object{CausedBy: []identity.PersonID{personOf(hold.RaisedBy)}}
+	raisedBy, _ := hold.RaisedBy.Person()
+	object := rights.Object{CausedBy: []identity.PersonID{raisedBy}}
 	for _, ids := range about {
 		if slices.Contains(ids, by.Person) { // of the others it asks no more
 			object.About = []identity.PersonID{by.Person}
@@ -170,7 +172,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 // revoked anything of it, and all about people that a file changed which the person
 // imported within a hold's life.
 func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (func(plan.Step) bool, error) {
-	decisions, err := g.DB.CurrentDecisionsBy(ctx, ActorOf(maker))
+	decisions, err := g.DB.CurrentDecisionsBy(ctx, audit.PersonActor(maker))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +181,7 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		entitlement string
 	}
 	caused, account := map[about]bool{}, map[identity.PersonID]bool{}
-	imported, err := g.DB.PeopleImportedBy(ctx, ActorOf(maker), g.Now().Add(-g.Config.HoldsExpire))
+	imported, err := g.DB.PeopleImportedBy(ctx, audit.PersonActor(maker), g.Now().Add(-g.Config.HoldsExpire))
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +216,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		action = rights.Erase
 	}
 	object := rights.Object{About: []identity.PersonID{what.Person}}
-	if proposer := personOf(hold.RaisedBy); verdict == store.Release {
+	if proposer, _ := hold.RaisedBy.Person(); verdict == store.Release {
 		object.CausedBy = []identity.PersonID{proposer}
 	}
 	d, err := g.authorize(ctx, by, action, object, reason)

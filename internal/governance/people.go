@@ -288,7 +288,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: string(p.ID), Reason: fmt.Sprintf("decision %d", d.Seq)})
+		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: p.ID, Reason: fmt.Sprintf("decision %d", d.Seq)})
 		return tx.ErasePerson(ctx, p.ID, g.Now())
 	})
 	return d, err

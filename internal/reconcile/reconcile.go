@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
@@ -33,7 +34,7 @@ type Engine struct {
 	Config  *config.Config
 	Targets map[string]connectors.Connector // by the configuration's names
 	Now     func() time.Time
-	Actor   string // as audit.Record.Actor
+	Actor   audit.Actor
 	// RetryAllSteps makes runs try failed steps that are not due yet: an operator waits
 	// for the result.
 	RetryAllSteps bool

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
@@ -30,9 +31,6 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
-
-// Actor is who the service is in the audit trail.
-const Actor = "behov"
 
 // Service is one process that serves.
 type Service struct {
@@ -159,8 +157,8 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{config: c,
-		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: Actor},
-		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: Actor}}
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: audit.System},
+		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: audit.System}}
 	if s.Listen != nil {
 		if g.handler, err = s.Listen(c, g.hr); err != nil {
 			return nil, errors.Join(err, reconcile.Disconnect(targets))

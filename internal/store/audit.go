@@ -87,7 +87,7 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 	for _, p := range tx.records {
 		r := p.record
 		if p.sealed != nil {
-			key, err := tx.key(ctx, identity.PersonID(r.Person))
+			key, err := tx.key(ctx, r.Person)
 			if err != nil {
 				return err
 			}
@@ -208,9 +208,9 @@ type recordRow struct {
 
 func (r recordRow) record() audit.Record {
 	return audit.Record{
-		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Operator: r.Operator, Authority: r.Authority, Action: audit.Action(r.Action), Person: r.Person,
+		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: audit.Actor(r.Actor), Operator: audit.Actor(r.Operator), Authority: r.Authority, Action: audit.Action(r.Action), Person: identity.PersonID(r.Person),
 		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Step: r.Step,
-		Outcome: r.Outcome, Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
+		Outcome: audit.Outcome(r.Outcome), Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
 	}
 }
 
@@ -342,7 +342,7 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		var i audit.Interval
 		var since int64
 		var until, untilRecord, unseen, unseenRecord sql.NullInt64
-		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord, &i.Given, &i.Reason); err != nil {
+		if err := rows.Scan((*string)(&i.Person), &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord, &i.Given, &i.Reason); err != nil {
 			return nil, fmt.Errorf("read access intervals: %w", err)
 		}
 		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64
@@ -440,7 +440,7 @@ func (db *DB) DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error
 	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
 		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is
 	}
-	key, err := loadKey(ctx, db.read, db.master, identity.PersonID(r.Person))
+	key, err := loadKey(ctx, db.read, db.master, r.Person)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

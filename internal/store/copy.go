@@ -37,8 +37,9 @@ type CopyResult struct {
 type CopyOptions struct {
 	// From names the other database for people, Actor who copies it, and At is
 	// when: both stand in the copy's audit trail.
-	From, Actor string
-	At          time.Time
+	From  string
+	Actor audit.Actor
+	At    time.Time
 	// FailOnWrite: what is written to the other database meanwhile makes it fail.
 	// Otherwise the copy is of one instant.
 	FailOnWrite bool

@@ -111,8 +111,8 @@ type Decision struct {
 	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // empty for what is about no person
 	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
 	Subject     string            `db:"subject" json:"subject"`                   // see DecisionKind
-	Maker       string            `db:"maker" json:"maker"`                       // as audit.Record.Actor
-	Authority   string            `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
+	Maker       audit.Actor       `db:"maker" json:"maker"`
+	Authority   string            `db:"authority" json:"authority,omitempty"` // as audit.Record.Authority
 	// Reason is empty on decisions about a person that were read: DB.DecryptReasons
 	// opens what is sealed.
 	Reason    string `db:"reason" json:"reason"`
@@ -200,8 +200,8 @@ type reasonPayload struct {
 // record is the decision, as it is stored, as it stands in the audit trail. A
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
-	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: string(d.Person), Entitlement: d.Entitlement,
-		Outcome: string(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
+	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
+		Outcome: audit.Outcome(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
 	if d.Sealed == nil {
 		r.Reason += ": " + d.Reason
 		return r, nil
@@ -274,7 +274,7 @@ func (db *DB) DecisionsBySeq(ctx context.Context, numbers []int64) ([]Decision, 
 // CurrentDecisionsBy returns the decisions about people that a person made and that
 // no later decision of the kind about the same person and entitlement replaced. One
 // about a record, or about two people, is replaced by one about the same two only.
-func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision, error) {
+func (db *DB) CurrentDecisionsBy(ctx context.Context, maker audit.Actor) ([]Decision, error) {
 	var all []Decision
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE maker = $1 AND person_id <> ''
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND (n.kind <> $2 OR n.subject = d.subject) AND n.seq > d.seq) ORDER BY seq`, maker, string(RecordDecision)); err != nil {

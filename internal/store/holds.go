@@ -42,9 +42,9 @@ type Hold struct {
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"since"`
-	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
-	// whose import or proposal it is. It is not the actor of the run that planned it.
-	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
+	// RaisedBy is the actor who caused what is held: the person whose import or
+	// proposal it is. It is not the actor of the run that planned it.
+	RaisedBy audit.Actor `db:"raised_by" json:"raised_by,omitempty"`
 	// SupersededUS is when a plan for everyone no longer had exactly this hold; 0 while
 	// it is current.
 	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
@@ -66,17 +66,17 @@ type HoldStep struct {
 }
 
 // record begins an audit record about the hold.
-func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
+func (h Hold) record(action audit.Action, actor audit.Actor, at time.Time) audit.Record {
 	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: string(h.Kind) + " " + h.Digest}
 	if h.Kind == ErasureHold {
-		r.Person, r.Target = h.Subject, ""
+		r.Person, r.Target = identity.PersonID(h.Subject), ""
 	}
 	return r
 }
 
 // RaiseHold records a hold, with its steps and its audit record. One that is known is
 // current again, and gets no record. Of the plan's holds no one is recorded as the cause.
-func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
+func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor audit.Actor, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (tx *Tx) EndHoldsExcept(ctx context.Context, kind HoldKind, subject, digest
 // its own. So does a step that was rejected, or not released with others, also
 // when it alone would be within a limit: that a decision expires lets nothing
 // through.
-func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
+func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor audit.Actor, now time.Time) error {
 	var old []Hold
 	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil {
 		return fmt.Errorf("read holds: %w", err)

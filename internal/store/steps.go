@@ -310,8 +310,8 @@ func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter
 func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) ([]audit.Key, error) {
 	where, args := of.condition(db.read, "person_id", []any{target})
 	var rows []struct {
-		Person      string `db:"person_id"`
-		Entitlement string `db:"entitlement"`
+		Person      identity.PersonID `db:"person_id"`
+		Entitlement string            `db:"entitlement"`
 	}
 	if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, entitlement FROM unrepaired_drift WHERE target = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read what is left so: %w", err)

@@ -192,7 +192,7 @@ func TestAuditChainFromManyWriters(t *testing.T) {
 		for w := range 8 {
 			wg.Go(func() {
 				for i := range 10 {
-					person := fmt.Sprint("p", w)
+					person := identity.PersonID(fmt.Sprint("p", w))
 					step := fmt.Sprint(w, "-", i)
 					op := []string{"add-member", "remove-member"}[i%2]
 					err := db.Write(ctx, func(tx *store.Tx) error {
@@ -328,7 +328,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 			PersonFacts: &identity.PersonFacts{GivenName: "Vittnesnamn", FamilyName: "Nygift", NationalID: "19700101-0019"}}})
 	})
 	write(t, db, func(tx *store.Tx) error {
-		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Step: "s"}, map[string]string{"mail": "gota@example.org"})
+		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: events[0].Person, Step: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
 	for r, err := range db.AuditRecords(ctx, store.Everyone()) {

@@ -1,0 +1,60 @@
+package audit
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// Actor is who caused a record or made a decision: behov itself, a person, or a user of
+// the operating system. Its text is stored and is part of a record's hash. This file is
+// the only place that composes or parses it. The zero value is no actor.
+type Actor string
+
+// System is behov itself.
+const System Actor = "behov"
+
+const (
+	personPrefix = "person:"
+	osPrefix     = "os-uid:"
+	sudoPrefix   = " sudo-uid:"
+)
+
+// PersonActor returns the person as an actor; no actor for the empty ID.
+func PersonActor(id identity.PersonID) Actor {
+	if id == "" {
+		return ""
+	}
+	return Actor(personPrefix + string(id))
+}
+
+// OSUser returns a user of the operating system as an actor.
+func OSUser(uid int) Actor { return Actor(osPrefix + strconv.Itoa(uid)) }
+
+// SudoUser returns a user of the operating system, and the user who called it with
+// sudo, as an actor.
+func SudoUser(uid, caller int) Actor {
+	return OSUser(uid) + Actor(sudoPrefix+strconv.Itoa(caller))
+}
+
+// Person returns which person the actor is; the empty ID and false when it is none.
+func (a Actor) Person() (identity.PersonID, bool) {
+	id, ok := strings.CutPrefix(string(a), personPrefix)
+	if !ok || id == "" {
+		return "", false
+	}
+	return identity.PersonID(id), true
+}
+
+// Regular expressions for texts, such as the reasons of records and steps, that name
+// people and actors.
+const (
+	// PersonPattern matches a person: as an actor, or "person ID" in a sentence. Its one
+	// group is the ID.
+	PersonPattern = `(?:` + personPrefix + `|person )(` + idPattern + `)`
+	// ActorPattern matches an actor. It has no group.
+	ActorPattern = `(?:` + personPrefix + idPattern + `|` + osPrefix + `[0-9]+(?:` + sudoPrefix + `[0-9]+)?|` + string(System) + `)`
+
+	idPattern = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+)
