@@ -69,8 +69,8 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 	if a.json {
 		return a.printJSON(d)
 	}
-	what := "target " + d.Subject
-	if d.Subject == store.EveryTarget {
+	what := "target " + d.Target()
+	if d.Target() == store.EveryTarget {
 		what = "every target"
 	}
 	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, what, d.Seq)

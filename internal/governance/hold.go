@@ -94,7 +94,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	d, err = g.record(ctx, d, nil)
 	return HoldDecision{Decision: d}, err
 }
@@ -141,7 +141,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, hold.Digest
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	about := people
 	if len(about) == 0 {
 		about = []identity.PersonID{""} // the hold as a whole
@@ -195,8 +195,8 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 			account[d.Person] = account[d.Person] || d.Verdict == store.Revoke
 		case store.RecordDecision, store.MainDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
-			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
-				caused[about{identity.PersonID(d.Subject), ""}] = true
+			if other, ok := d.OtherPerson(); ok { // splitting says apart, too
+				caused[about{other, ""}] = true
 			}
 		}
 	}
@@ -229,7 +229,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		}
 	}
 	release := d
-	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, hold.Digest
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, store.HoldSubject(hold.Digest)
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
 	if err != nil || verdict != store.Release {
 		return HoldDecision{Decision: release}, err
@@ -330,7 +330,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	if len(steps) == 0 {
 		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
-	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, target
+	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, store.TargetSubject(target)
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
 		return tx.DecideSteps(ctx, decided(steps, "", fmt.Sprintf("decision %d", d.Seq), d), g.Now())
 	})

@@ -159,6 +159,6 @@ func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Ref()
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Subject()
 	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.DecideItem(ctx, item, d.Seq) })
 }

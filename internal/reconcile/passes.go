@@ -72,7 +72,7 @@ func (e *Engine) WithdrawPass(ctx context.Context, p identity.Person, d store.De
 
 // intendPass records a decision about a pass before the target is asked.
 func (e *Engine) intendPass(ctx context.Context, t config.Target, d store.Decision) (store.Decision, error) {
-	d.Subject = t.Name
+	d.Subject = store.TargetSubject(t.Name)
 	err := e.DB.Write(ctx, func(tx *store.Tx) (err error) {
 		d, err = tx.Decide(ctx, d, e.Now())
 		return err

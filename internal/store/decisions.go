@@ -26,8 +26,8 @@ const (
 	ReviewDecision DecisionKind = "review"
 	// HoldDecision is about a hold's digest: "release" or "reject".
 	HoldDecision DecisionKind = "hold"
-	// RecordDecision is about whose a record of an HR source is; the subject is
-	// "source/key": "join", "split" or "apart". Of two people it is "merge" or
+	// RecordDecision is about whose a record of an HR source, the subject
+	// (DB.RecordSubject), is: "join" or "split". Of two people it is "merge" or
 	// "apart", and the subject is the other person.
 	RecordDecision DecisionKind = "record"
 	// SuspensionDecision takes everything from a person at once: "suspend" or
@@ -110,7 +110,7 @@ type Decision struct {
 	Verdict     Verdict           `db:"verdict" json:"verdict"`
 	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // empty for what is about no person
 	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
-	Subject     string            `db:"subject" json:"subject"`                   // see DecisionKind
+	Subject     Subject           `db:"subject" json:"subject"`
 	Maker       audit.Actor       `db:"maker" json:"maker"`
 	Authority   string            `db:"authority" json:"authority,omitempty"` // as audit.Record.Authority
 	// Reason is empty on decisions about a person that were read: DB.DecryptReasons
@@ -157,18 +157,18 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
 		tx.notifyPerson(d.Person, because)
-		if d.Kind == RecordDecision && (d.Verdict == Merge || d.Verdict == Apart) {
-			tx.notifyPerson(identity.PersonID(d.Subject), because) // the other person
+		if other, ok := d.OtherPerson(); ok {
+			tx.notifyPerson(other, because)
 		}
 		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
 	switch {
 	case d.Kind == HoldDecision:
-		return d, tx.enqueueHeld(ctx, d.Subject, because)
-	case d.Kind == PauseDecision && d.Subject == EveryTarget:
+		return d, tx.enqueueHeld(ctx, d.HoldDigest(), because)
+	case d.Kind == PauseDecision && d.Target() == EveryTarget:
 		tx.Enqueue(queue.Run{Because: because})
 	case d.Kind == PauseDecision:
-		tx.Enqueue(queue.Run{Target: d.Subject, Because: because})
+		tx.Enqueue(queue.Run{Target: d.Target(), Because: because})
 	}
 	return d, nil
 }
@@ -201,7 +201,7 @@ type reasonPayload struct {
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
 	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
-		Outcome: audit.Outcome(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
+		Outcome: audit.Outcome(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(string(d.Subject), string(d.Verdict)))}
 	if d.Sealed == nil {
 		r.Reason += ": " + d.Reason
 		return r, nil

@@ -187,7 +187,7 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	}
 	newest := map[string]*Decision{}
 	for i, d := range decisions {
-		newest[d.Subject] = &decisions[i]
+		newest[d.HoldDigest()] = &decisions[i]
 	}
 	states := make([]HoldState, len(holds))
 	for i, h := range holds {

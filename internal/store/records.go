@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,20 +22,10 @@ func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key 
 	}
 	var verdicts []Verdict
 	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND (subject = $3 OR subject = $4) ORDER BY seq DESC LIMIT 1`,
-		string(RecordDecision), string(person), subject, key.Source+"/"+key.Key); err != nil { // the latter in decisions of earlier versions
+		string(RecordDecision), string(person), subject, formerRecordSubject(key)); err != nil {
 		return false, fmt.Errorf("read decisions: %w", err)
 	}
 	return len(verdicts) > 0 && verdicts[0] != Join && verdicts[0] != Merge, nil
-}
-
-// RecordSubject is how a source's record stands in a decision: a keyed hash, for a
-// key of HR may be a personal number.
-func (db *DB) RecordSubject(key identity.SourceKey) (string, error) {
-	hash, err := db.master.Hash("decision.record", key.Source+"\x00"+key.Key)
-	if err != nil {
-		return "", fmt.Errorf("record of %s: %w", key.Source, err)
-	}
-	return key.Source + " record " + hex.EncodeToString(hash[:8]), nil
 }
 
 // MoveRecord gives a source's record, and the employments that came with it, to another
@@ -231,9 +220,9 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	}
 	apart := map[personPair]bool{}
 	for _, d := range decided {
-		if !strings.Contains(d.Subject, "/") {
-			apart[personPair{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
-			apart[personPair{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
+		if other, ok := d.OtherPerson(); ok {
+			apart[personPair{d.Person, other}] = d.Verdict == Apart
+			apart[personPair{other, d.Person}] = d.Verdict == Apart
 		}
 	}
 	likenesses := map[personPair][]likeness{}
