@@ -89,7 +89,7 @@ func (a *app) open(ctx context.Context) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetOperator(currentUser().String())
+	db.SetOperator(currentUser().operator())
 	return &installation{config: c, db: db, zone: c.Zone}, nil
 }
 

@@ -163,12 +163,12 @@ func (a *app) accessCommand() *cobra.Command {
 
 // intervalJSON is an interval as --json prints it.
 type intervalJSON struct {
-	Person      string     `json:"person"`
-	Name        string     `json:"name"`
-	Target      string     `json:"target"`
-	Entitlement string     `json:"entitlement"`
-	Since       time.Time  `json:"since"`
-	Until       *time.Time `json:"until,omitempty"`
+	Person      identity.PersonID `json:"person"`
+	Name        string            `json:"name"`
+	Target      string            `json:"target"`
+	Entitlement string            `json:"entitlement"`
+	Since       time.Time         `json:"since"`
+	Until       *time.Time        `json:"until,omitempty"`
 	// NotSeen is since when no reading of the target shows it: whether it is still
 	// there is unknown.
 	NotSeen *time.Time `json:"not_seen_since,omitempty"`
@@ -185,7 +185,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	var numbers []int64
 	var texts []string
 	for _, x := range intervals {
-		ids = append(ids, identity.PersonID(x.Person))
+		ids = append(ids, x.Person)
 		texts = append(texts, x.Reason)
 		if !x.Until.IsZero() {
 			numbers = append(numbers, x.UntilRecord)
@@ -206,9 +206,9 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	}
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
-		rows[j] = intervalJSON{Person: x.Person, Name: n.of(identity.PersonID(x.Person)), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
+		rows[j] = intervalJSON{Person: x.Person, Name: n.of(x.Person), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
 			Why: n.in(x.Reason), Records: []int64{x.SinceRecord}}
-		if why := handed[identity.PersonID(x.Person)][policy.EntitlementID(x.Entitlement)]; why != "" {
+		if why := handed[x.Person][policy.EntitlementID(x.Entitlement)]; why != "" {
 			rows[j].Why = n.in(why)
 		}
 		if !x.UnseenSince.IsZero() {

@@ -58,7 +58,7 @@ people with protected identity.
 					continue
 				}
 				var opened []byte
-				if !n.protected(identity.PersonID(r.Person)) {
+				if !n.protected(r.Person) {
 					if opened, err = i.db.DecryptPayload(ctx, r); err != nil {
 						return err
 					}
@@ -88,18 +88,18 @@ func (a *app) printRecord(i *installation, n *names, r audit.Record, opened []by
 		}
 		return json.NewEncoder(a.stdout).Encode(line)
 	}
-	by := n.in(r.Actor)
+	by := n.actor(r.Actor)
 	if r.Authority != "" {
 		by += " (" + r.Authority + ")"
 	}
 	if r.Operator != "" && r.Operator != r.Actor {
-		by += ", run by " + r.Operator
+		by += ", run by " + string(r.Operator)
 	}
 	var about []string
 	if r.Person != "" {
-		about = append(about, n.of(identity.PersonID(r.Person)))
+		about = append(about, n.of(r.Person))
 	}
-	for _, s := range []string{r.Target, r.Entitlement, r.Op, r.Outcome} {
+	for _, s := range []string{r.Target, r.Entitlement, r.Op, string(r.Outcome)} {
 		if s != "" {
 			about = append(about, s)
 		}

@@ -283,7 +283,7 @@ func (a *app) pauseAll(ctx context.Context, i *installation, why string) error {
 		return err
 	}
 	return i.db.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.EveryTarget, Maker: maker,
+		_, err := tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.TargetSubject(store.EveryTarget), Maker: maker,
 			Reason: why}, a.now())
 		return err
 	})

@@ -148,7 +148,7 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)))
 	a.printReasons(h.Hold, n.in)
 	if d := h.Decision; d != nil {
-		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.in(d.Maker), at(d.At()), d.Reason)
+		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.actor(d.Maker), at(d.At()), d.Reason)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -218,12 +219,12 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	t.Helper()
 	ctx := context.Background()
 	db := openStore(t, dir)
-	logins := map[string]string{}
+	logins := map[identity.PersonID]string{}
 	for p, err := range db.People(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		logins[string(p.ID)] = p.Login
+		logins[p.ID] = p.Login
 	}
 	intervals, err := db.Intervals(ctx, store.IntervalQuery{}.At(time.Now()))
 	if err != nil {
@@ -239,7 +240,7 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ever := map[string]bool{} // who had an account at any time: HR may have taken somebody back before we heard of them
+	ever := map[identity.PersonID]bool{} // who had an account at any time: HR may have taken somebody back before we heard of them
 	all, err := db.Intervals(ctx, store.IntervalQuery{})
 	if err != nil {
 		t.Fatal(err)

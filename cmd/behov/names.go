@@ -38,7 +38,7 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 	}
 	var numbers []int64
 	for _, text := range texts {
-		for _, m := range actorPattern.FindAllStringSubmatch(text, -1) {
+		for _, m := range personPattern.FindAllStringSubmatch(text, -1) {
 			want(identity.PersonID(m[1]))
 		}
 		for _, m := range decisionPattern.FindAllStringSubmatch(text, -1) {
@@ -96,6 +96,14 @@ func (n *names) of(id identity.PersonID) string {
 	return s
 }
 
+// actor returns a person who is an actor as of does, and another actor as it is written.
+func (n *names) actor(a identity.Actor) string {
+	if id, ok := a.Person(); ok {
+		return n.of(id)
+	}
+	return string(a)
+}
+
 // protected reports whether a person's identity is protected.
 func (n *names) protected(id identity.PersonID) bool { return n.person(id).Protected }
 
@@ -118,11 +126,11 @@ func shows(p identity.Person, k identity.SourceKey) bool {
 	return !identity.HasNationalID(k.Key) && (!p.Protected || !k.MayTellName())
 }
 
-var actorPattern = regexp.MustCompile(`person[: ]([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})`)
+var personPattern = regexp.MustCompile(identity.PersonPattern)
 
-var decisionPattern = regexp.MustCompile(`decision ([0-9]+) by (?:person:[0-9a-f-]{36}|os-uid:[0-9]+|behov)`)
+var decisionPattern = regexp.MustCompile(`decision ([0-9]+) by ` + identity.ActorPattern)
 
-// in replaces every "person:ID" and "person ID" in a text, and adds to a decision
+// in replaces every person that a text names (identity.PersonPattern), and adds to a decision
 // that is named what its maker wrote.
 func (n *names) in(text string) string {
 	text = decisionPattern.ReplaceAllStringFunc(text, func(m string) string {
@@ -142,7 +150,7 @@ func (n *names) in(text string) string {
 		}
 		return m
 	})
-	return actorPattern.ReplaceAllStringFunc(text, func(m string) string {
-		return n.of(identity.PersonID(actorPattern.FindStringSubmatch(m)[1]))
+	return personPattern.ReplaceAllStringFunc(text, func(m string) string {
+		return n.of(identity.PersonID(personPattern.FindStringSubmatch(m)[1]))
 	})
 }

@@ -69,8 +69,8 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 	if a.json {
 		return a.printJSON(d)
 	}
-	what := "target " + d.Subject
-	if d.Subject == store.EveryTarget {
+	what := "target " + d.Target()
+	if d.Target() == store.EveryTarget {
 		what = "every target"
 	}
 	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, what, d.Seq)
@@ -96,7 +96,7 @@ func (a *app) printPauses(ctx context.Context, i *installation) error {
 		if d.Verdict == store.PauseExceptLeavers {
 			what += ", except for leavers"
 		}
-		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, n.in(d.Maker), d.At().In(i.zone).Format("2006-01-02 15:04"), d.Reason, end)
+		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, n.actor(d.Maker), d.At().In(i.zone).Format("2006-01-02 15:04"), d.Reason, end)
 	}
 	return nil
 }

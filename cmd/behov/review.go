@@ -69,12 +69,14 @@ func (a *app) reviewListCommand() *cobra.Command {
 			var texts []string
 			for _, item := range items {
 				if item.Decision == nil || all {
-					ids = append(ids, item.Person)
-					texts = append(texts, item.Reviewer, item.Why)
+					reviewer, _ := item.Reviewer.Person()
+					ids = append(ids, item.Person, reviewer)
+					texts = append(texts, item.Why)
 				}
 			}
 			for _, d := range decisions {
-				texts = append(texts, d.Maker)
+				maker, _ := d.Maker.Person()
+				ids = append(ids, maker)
 			}
 			if err := n.load(ids, texts...); err != nil {
 				return err
@@ -83,7 +85,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if item.Decision != nil && !all {
 					continue
 				}
-				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.in(item.Reviewer)}
+				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.actor(item.Reviewer)}
 				if item.Decision != nil {
 					d := decisions[*item.Decision]
 					r.Decision = &d
@@ -109,7 +111,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				item, _ := r.Question.(store.ReviewItem)
 				decided := "–"
 				if r.Decision != nil {
-					decided = string(r.Decision.Verdict) + " by " + n.in(r.Decision.Maker)
+					decided = string(r.Decision.Verdict) + " by " + n.actor(r.Decision.Maker)
 				}
 				asked := r.Asked
 				if asked == "" {

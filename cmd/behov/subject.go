@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -21,32 +20,33 @@ const byHelp = "the person who decides: a person_id, SOURCE/person_id, login or 
 // osUser is a user of the operating system, and who called it with sudo.
 type osUser struct {
 	uid  int
-	sudo string // the number, as sudo says; empty without it
+	sudo int // the number, as sudo says; -1 without it
 }
 
 func currentUser() osUser {
-	u := osUser{uid: os.Getuid()}
+	u := osUser{uid: os.Getuid(), sudo: -1}
 	if n, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 31); err == nil {
-		u.sudo = strconv.FormatUint(n, 10)
+		u.sudo = int(n)
 	}
 	return u
 }
 
-// String is the user as audit.Record.Operator has it.
-func (u osUser) String() string {
-	s := fmt.Sprintf("os-uid:%d", u.uid)
-	if u.sudo != "" {
-		s += " sudo-uid:" + u.sudo
+// operator returns the user as the operator of audit records.
+func (u osUser) operator() identity.Actor {
+	if u.sudo >= 0 {
+		return identity.SudoUser(u.uid, u.sudo)
 	}
-	return s
+	return identity.OSUser(u.uid)
 }
 
-// operator returns which person the operators in behov.yaml name for the user. What
+func (u osUser) String() string { return string(u.operator()) }
+
+// person returns which person the operators in behov.yaml name for the user. What
 // sudo says counts for root and for the owner of the configuration alone: any other
 // user can set the variable.
-func (u osUser) operator(c *config.Config) (identity.SourceKey, bool) {
-	if u.sudo != "" && (u.uid == 0 || ownsFile(u.uid, filepath.Join(c.Dir, config.File))) {
-		return mapped(c, u.sudo)
+func (u osUser) person(c *config.Config) (identity.SourceKey, bool) {
+	if u.sudo >= 0 && (u.uid == 0 || ownsFile(u.uid, filepath.Join(c.Dir, config.File))) {
+		return mapped(c, strconv.Itoa(u.sudo))
 	}
 	return mapped(c, strconv.Itoa(u.uid))
 }
@@ -85,7 +85,7 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 		return rights.Subject{Person: claimed.ID, How: rights.Claimed}, nil
 	}
 	u := currentUser()
-	key, ok := u.operator(i.config)
+	key, ok := u.person(i.config)
 	if !ok {
 		return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
 	}
@@ -101,22 +101,19 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 	return rights.Subject{Person: p.ID, How: rights.OperatingSystem}, nil
 }
 
-// actor returns who runs a command that is no decision, as audit.Record.Actor: the person
+// actor returns who runs a command that is no decision: the person
 // of the subject, or the operating system's user when there is none. The first import
 // comes before HR has named anyone.
-func (a *app) actor(ctx context.Context, i *installation) (string, error) {
+func (a *app) actor(ctx context.Context, i *installation) (identity.Actor, error) {
 	if i.config.Operators == nil && os.Getenv("BEHOV_BY") == "" {
-		return osActor(currentUser()), nil
+		return identity.OSUser(os.Getuid()), nil
 	}
 	s, err := a.subject(ctx, i, "")
 	switch {
 	case err == nil:
-		return governance.ActorOf(s.Person), nil
+		return identity.PersonActor(s.Person), nil
 	case i.config.Operators != nil || errors.Is(err, store.ErrNoPerson):
-		return osActor(currentUser()), nil
+		return identity.OSUser(os.Getuid()), nil
 	}
 	return "", err
 }
-
-// osActor is the user as audit.Record.Actor has it.
-func osActor(u osUser) string { return fmt.Sprintf("os-uid:%d", u.uid) }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -34,7 +35,7 @@ func TestEveryRecordNamesTheOperator(t *testing.T) {
 	h.ok("apply", "--yes")
 	h.ok("suspend", "1004", "--reason", "dismissed", "--by", "1001")
 	h.ok("audit", "verify")
-	want := fmt.Sprintf("os-uid:%d sudo-uid:4711", os.Getuid())
+	want := identity.SudoUser(os.Getuid(), 4711)
 	for _, r := range h.trail() {
 		if r.Operator != want {
 			t.Errorf("record %d (%s) is by %q, want %q", r.Index, r.Action, r.Operator, want)
@@ -44,8 +45,8 @@ func TestEveryRecordNamesTheOperator(t *testing.T) {
 	if d := last[len(last)-1]; d.Action == audit.DecisionMade && !strings.HasPrefix(d.Authority, "administrator, claimed, rights ") {
 		t.Errorf("%+v", d)
 	}
-	h.says([]string{"audit", "log", "1004"}, "decision.made", "Sven Öberg (1004), suspend", "by Karin Lindqvist (1001) (administrator, claimed, rights ", ", run by "+want, "on suspension suspend: dismissed")
-	h.says([]string{"audit", "log", "--json"}, `"operator":"`+want+`"`, `"opened":{"reason":"dismissed"}`)
+	h.says([]string{"audit", "log", "1004"}, "decision.made", "Sven Öberg (1004), suspend", "by Karin Lindqvist (1001) (administrator, claimed, rights ", ", run by "+string(want), "on suspension suspend: dismissed")
+	h.says([]string{"audit", "log", "--json"}, `"operator":"`+string(want)+`"`, `"opened":{"reason":"dismissed"}`)
 	h.ok("suspend", "1008", "--reason", "moved to Secretville", "--by", "1001")
 	for _, args := range [][]string{{"audit", "log"}, {"audit", "log", "--json"}, {"audit", "log", "1008"}} {
 		if out := h.ok(args...); strings.Contains(out, "Secretville") || strings.Contains(out, "Lena") {
@@ -76,7 +77,7 @@ func TestAnHRRowIsNotTheOperator(t *testing.T) {
 	h.ok("apply", "--yes")
 	h.fails("say which person decides", "suspend", "1004", "--reason", "r")
 	for _, r := range h.trail() {
-		if strings.HasPrefix(r.Actor, "person:") {
+		if _, ok := r.Actor.Person(); ok {
 			t.Errorf("record %d (%s) is %s's", r.Index, r.Action, r.Actor)
 		}
 	}
@@ -115,8 +116,8 @@ func TestOperators(t *testing.T) {
 	// configuration runs the process.
 	t.Setenv("SUDO_UID", "1002")
 	h.says([]string{"people", "legal-hold", "1006", "--reason", "r", "--json"}, "administrator, operating-system")
-	if a := h.trail()[len(h.trail())-1].Actor; a == "" || !strings.HasPrefix(a, "person:") {
-		t.Errorf("by %s", a)
+	if _, ok := h.trail()[len(h.trail())-1].Actor.Person(); !ok {
+		t.Errorf("by %s", h.trail()[len(h.trail())-1].Actor)
 	}
 	t.Setenv("SUDO_UID", "1003")
 	h.fails("is not under operators in behov.yaml", "people", "legal-hold", "1007", "--reason", "r")

@@ -69,7 +69,7 @@ func TestRetire(t *testing.T) {
 	}
 	before := time.Now()
 	if err := db.Write(t.Context(), func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: before, Actor: "behov", Action: audit.StepIntended, Person: string(person.ID), Target: "directory", Entitlement: "library:desk", Op: string(step.Op), Attempt: audit.AttemptID(step.ID)})
+		tx.Audit(audit.Record{At: before, Actor: "behov", Action: audit.StepIntended, Person: person.ID, Target: "directory", Entitlement: "library:desk", Op: string(step.Op), Attempt: audit.AttemptID(step.ID)})
 		if err := tx.PutFailingStep(t.Context(), store.FailingStep{Key: "aa", Target: "directory", Person: person.ID, Body: string(body), State: store.Parked}, time.Time{}); err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func (a *app) tokenMaker(ctx context.Context, i *installation, by string) (right
 	}
 	if n == 0 {
 		if u := currentUser(); i.config.Operators != nil {
-			if _, ok := u.operator(i.config); !ok {
+			if _, ok := u.person(i.config); !ok {
 				return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
 			}
 		}

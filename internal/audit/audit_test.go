@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -35,6 +37,8 @@ func stream(records []audit.Record) iter.Seq2[audit.Record, error] {
 	}
 }
 
+var because = reason.Of(reason.Rule{Rule: "x"})
+
 // story is a chain of intents and outcomes with a few other records.
 func story() []audit.Record {
 	var records []audit.Record
@@ -46,7 +50,7 @@ func story() []audit.Record {
 	}
 	for i, op := range []string{"create-account", "add-member", "add-member", "remove-member", "disable-account"} {
 		step := fmt.Sprint("s", i)
-		r := audit.Record{Person: "p1", Target: "t", Op: op, Attempt: audit.AttemptID(step), Plan: "plan", Reason: "rule x"}
+		r := audit.Record{Person: "p1", Target: "t", Op: op, Attempt: audit.AttemptID(step), Plan: "plan", Reason: because}
 		if strings.HasSuffix(op, "member") {
 			r.Entitlement = fmt.Sprint("app:", i%2)
 		}
@@ -77,15 +81,15 @@ func TestVerifyNoticesEveryTampering(t *testing.T) {
 		"actor": func(r *audit.Record) { r.Actor += "x" }, "action": func(r *audit.Record) { r.Action = "other" },
 		"person": func(r *audit.Record) { r.Person += "x" }, "target": func(r *audit.Record) { r.Target += "x" },
 		"entitlement": func(r *audit.Record) { r.Entitlement += "x" }, "op": func(r *audit.Record) { r.Op += "x" },
-		"reason": func(r *audit.Record) { r.Reason += "x" }, "plan": func(r *audit.Record) { r.Plan += "x" },
+		"reason": func(r *audit.Record) { r.Reason = reason.Of(reason.Ready{}) }, "plan": func(r *audit.Record) { r.Plan += "x" },
 		"attempt": func(r *audit.Record) { r.Attempt += "x" }, "outcome": func(r *audit.Record) { r.Outcome += "x" },
 		"payload": func(r *audit.Record) { r.Payload = append(r.Payload, 'x') },
 		// What one field loses and the next gains must not cancel out.
 		"boundary": func(r *audit.Record) {
-			r.Actor, r.Person = r.Actor[:len(r.Actor)-1], r.Actor[len(r.Actor)-1:]+r.Person
+			r.Actor, r.Person = r.Actor[:len(r.Actor)-1], identity.PersonID(r.Actor[len(r.Actor)-1:])+r.Person
 		},
 		"hash":     func(r *audit.Record) { r.Hash = bytes.Repeat([]byte{1}, 32) },
-		"relinked": func(r *audit.Record) { r.Reason = "other"; r.Link(r.Index, r.Prev) },
+		"relinked": func(r *audit.Record) { r.Reason = reason.Of(reason.Ready{}); r.Link(r.Index, r.Prev) },
 	}
 	for name, damage := range fields {
 		for i := range story() {
@@ -161,10 +165,10 @@ func TestProjectionInvariants(t *testing.T) {
 		at := start
 		for i := range rapid.IntRange(0, 60).Draw(t, "records") {
 			at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "pause")) * time.Second)
-			r := audit.Record{At: at, Person: rapid.SampledFrom([]string{"p", "q"}).Draw(t, "person"), Target: "t", Entitlement: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "entitlement"),
+			r := audit.Record{At: at, Person: rapid.SampledFrom([]identity.PersonID{"p", "q"}).Draw(t, "person"), Target: "t", Entitlement: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "entitlement"),
 				Action:  rapid.SampledFrom([]audit.Action{audit.StepEnded, audit.StepEnded, audit.AccessFound, audit.AccessGone, audit.StepIntended}).Draw(t, "action"),
 				Op:      rapid.SampledFrom([]string{"add-member", "remove-member", "create-account", "disable-account", "delete-account"}).Draw(t, "op"),
-				Outcome: rapid.SampledFrom([]string{audit.Applied, audit.Refused, audit.AlreadyApplied, audit.NotDone}).Draw(t, "outcome")}
+				Outcome: rapid.SampledFrom([]audit.Outcome{audit.Applied, audit.Refused, audit.AlreadyApplied, audit.NotDone}).Draw(t, "outcome")}
 			r.Link(int64(i+1), nil)
 			p.Add(r)
 		}

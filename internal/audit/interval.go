@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Key identifies what an interval is about.
 type Key struct {
-	Person      string
+	Person      identity.PersonID
 	Target      string
 	Entitlement string // or Account
 }
@@ -29,7 +32,7 @@ type Interval struct {
 	// Given is set when behov gave or adopted the access, and not when it was only
 	// seen. Reason is that of the record that opened the interval.
 	Given  bool
-	Reason string
+	Reason reason.Reason
 }
 
 // At reports whether the interval covers the instant. It includes its first

@@ -11,6 +11,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Action is the kind of a record.
@@ -74,7 +77,11 @@ const (
 	TargetRetired Action = "target.retired"
 )
 
-// The outcomes of StepEnded.
+// Outcome is how what a record is about ended.
+type Outcome string
+
+// The outcomes of StepEnded. They are untyped: counts of outcomes, and results with
+// outcomes besides these, have them too.
 const (
 	Applied        = "applied"
 	AlreadyApplied = "already-applied"
@@ -95,26 +102,26 @@ type Record struct {
 	Index int64 `json:"index"`
 	// At is when it was recorded, UTC, to the microsecond.
 	At time.Time `json:"at"`
-	// Actor is who caused it: "behov" itself, "person:ID", or "os-uid:N" for an
-	// operator who is not known as a person.
-	Actor string `json:"actor"`
-	// Operator is the operating system's user whose process wrote the record:
-	// "os-uid:N", followed by " sudo-uid:N" when sudo names its caller. It is
-	// empty in records of older versions.
-	Operator string `json:"operator,omitempty"`
+	// Actor is who caused it. It is a user of the operating system where the operator
+	// is not known as a person.
+	Actor identity.Actor `json:"actor"`
+	// Operator is the operating system's user whose process wrote the record, with
+	// the caller that sudo names. It is empty in records of older versions.
+	Operator identity.Actor `json:"operator,omitempty"`
 	// Authority is, on decisions, the role by which the actor may decide, and how
 	// the actor was identified: "owner, claimed".
-	Authority   string `json:"authority,omitempty"`
-	Action      Action `json:"action"`
-	Person      string `json:"person,omitempty"`
-	Target      string `json:"target,omitempty"`
-	Entitlement string `json:"entitlement,omitempty"`
+	Authority   string            `json:"authority,omitempty"`
+	Action      Action            `json:"action"`
+	Person      identity.PersonID `json:"person,omitempty"`
+	Target      string            `json:"target,omitempty"`
+	Entitlement string            `json:"entitlement,omitempty"`
 	// Op is the change, on records of steps (connectors.Op).
-	Op      string     `json:"op,omitempty"`
-	Reason  string     `json:"reason,omitempty"`
-	Plan    PlanDigest `json:"plan,omitempty"`
-	Attempt AttemptID  `json:"attempt,omitempty"`
-	Outcome string     `json:"outcome,omitempty"`
+	Op      string        `json:"op,omitempty"`
+	Reason  reason.Reason `json:"reason,omitzero"`
+	Plan    PlanDigest    `json:"plan,omitempty"`
+	Attempt AttemptID     `json:"attempt,omitempty"`
+	// Outcome is that of a step or of a pass, and on decisions the verdict.
+	Outcome Outcome `json:"outcome,omitempty"`
 	// Began is, on StepEnded, when the step was intended: the access may have
 	// begun then.
 	Began time.Time `json:"began,omitzero"`
@@ -162,7 +169,7 @@ func (r *Record) digest() []byte {
 	} else {
 		number(r.Began.UnixMicro())
 	}
-	for _, s := range []string{r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement, r.Op, r.Reason, string(r.Plan), string(r.Attempt), r.Outcome} {
+	for _, s := range []string{string(r.Actor), string(r.Action), string(r.Person), r.Target, r.Entitlement, r.Op, r.Reason.JSON(), string(r.Plan), string(r.Attempt), string(r.Outcome)} {
 		field([]byte(s))
 	}
 	field(r.Payload)

@@ -95,7 +95,7 @@ func (s *Story) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: targets, Now: time.Now, Actor: "behov", Progress: s.Progress}
+	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: targets, Now: time.Now, Actor: identity.System, Progress: s.Progress}
 	s.govern = &governance.Governance{DB: s.db, Config: c, Now: time.Now}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	s.lastImported = file
-	importer := hr.Importer{DB: s.db, Config: s.config, Now: time.Now, Actor: "behov", Progress: func(done, total int) {
+	importer := hr.Importer{DB: s.db, Config: s.config, Now: time.Now, Actor: identity.System, Progress: func(done, total int) {
 		if s.Progress != nil {
 			s.Progress("record HR events", done, total)
 		}
@@ -229,8 +229,8 @@ func (s *Story) reasonFor(r *execute.Result, row employment, entitlement policy.
 	}
 }
 
-// actors are people as the audit trail names them.
-var actors = regexp.MustCompile(`person:[0-9a-f-]{36}`)
+// actors are people as reasons name them.
+var actors = regexp.MustCompile(identity.PersonPattern)
 
 func (s *Story) person(row employment) identity.PersonID {
 	p, err := s.db.FindPerson(context.Background(), s.login(row), "hr")
@@ -497,7 +497,7 @@ func (s *Story) massEnding(ctx context.Context) error {
 
 func (s *Story) questions(ctx context.Context) error {
 	s.title("The auditor asks: who had the pupil register, then and now?")
-	mover := string(s.person(s.mover))
+	mover := s.person(s.mover)
 	for _, q := range []struct {
 		label string
 		at    time.Time

@@ -178,7 +178,7 @@ func (r *targetRun) accountOf(person identity.PersonID) string {
 }
 
 func (r *targetRun) record(a attempt, action audit.Action, at time.Time) audit.Record {
-	return audit.Record{At: at, Actor: r.Actor, Action: action, Person: string(a.step.Person), Target: a.step.Target,
+	return audit.Record{At: at, Actor: r.Actor, Action: action, Person: a.step.Person, Target: a.step.Target,
 		Entitlement: string(a.step.Entitlement), Op: string(a.step.Op), Reason: a.step.Reason, Plan: r.plan, Attempt: a.id}
 }
 

@@ -29,7 +29,7 @@ type Executor struct {
 	DB      *store.DB
 	Targets map[string]connectors.Connector
 	Now     func() time.Time
-	Actor   string // as audit.Record.Actor
+	Actor   identity.Actor
 	// HandsOverPasswords are the targets whose connector hands over first passwords.
 	HandsOverPasswords map[string]bool
 	// Progress, when set, is called with how many steps have ended, one call at a time.

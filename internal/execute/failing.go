@@ -102,7 +102,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 	if f.State == store.Trying {
 		f.State = store.Parked
 		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, After: parkedTogether})
-		tx.Audit(audit.Record{At: at, Actor: r.Actor, Action: audit.StepParked, Person: string(a.step.Person), Target: a.step.Target, Entitlement: string(a.step.Entitlement),
+		tx.Audit(audit.Record{At: at, Actor: r.Actor, Action: audit.StepParked, Person: a.step.Person, Target: a.step.Target, Entitlement: string(a.step.Entitlement),
 			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s failed %d times and is parked until an operator decides: %s", f.Key, f.Tries, detail)})
 	}
 	return next, tx.PutFailingStep(ctx, f, next)

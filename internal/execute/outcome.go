@@ -75,7 +75,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 				continue
 			}
 			record := r.record(a, audit.StepEnded, at)
-			record.Outcome, record.Began = outcome, began
+			record.Outcome, record.Began = audit.Outcome(outcome), began
 			switch {
 			case detail != "" && outcome == audit.Applied:
 				record.Reason += "; " + detail

@@ -151,8 +151,8 @@ func (x *Executor) resolveIn(ctx context.Context, tx *store.Tx, t plan.Target, s
 			reason += "; " + note
 			r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: note})
 		}
-		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: string(open.Person), Target: t.Name,
-			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Attempt: open.AttemptID, Outcome: outcome, Reason: reason})
+		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
+			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Attempt: open.AttemptID, Outcome: audit.Outcome(outcome), Reason: reason})
 		r.Outcomes[outcome]++
 	}
 	return nil

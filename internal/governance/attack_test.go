@@ -11,7 +11,6 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
-	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -98,7 +97,7 @@ func TestNothingHidesTheCause(t *testing.T) {
 func TestAnImportIsACause(t *testing.T) {
 	o := newOffice(t)
 	admin := o.by("administrator")
-	im := hr.Importer{DB: o.g.DB, Config: o.g.Config, Now: time.Now, Actor: governance.ActorOf(admin.Person)}
+	im := hr.Importer{DB: o.g.DB, Config: o.g.Config, Now: time.Now, Actor: identity.PersonActor(admin.Person)}
 	source := o.g.Config.Sources["hr"]
 	source.Changes = true
 	text := []byte("person_id,employment_id,given_name,family_name,unit,start_date,end_date\ntemp,Etemp,Given,Familytemp,office,2020-01-01,2021-01-01\n")

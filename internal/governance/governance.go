@@ -38,18 +38,6 @@ type Targets interface {
 	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
 }
 
-// ActorOf is how a person stands in the audit trail.
-func ActorOf(p identity.PersonID) string { return "person:" + string(p) }
-
-// personOf is the person behind an audit.Record.Actor; empty when it is none.
-func personOf(actor string) identity.PersonID {
-	id, ok := strings.CutPrefix(actor, ActorOf(""))
-	if !ok {
-		return ""
-	}
-	return identity.PersonID(id)
-}
-
 // AlreadyDecidedError is returned for a decision that says what holds already.
 type AlreadyDecidedError struct{ Decision store.Decision }
 
@@ -91,7 +79,7 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	return store.Decision{Maker: ActorOf(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
+	return store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
 }
 
 // rightsKnowledge returns what rights needs to know of a subject.

@@ -80,7 +80,8 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
 		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
 	}
-	object := rights.Object{CausedBy: []identity.PersonID{personOf(hold.RaisedBy)}}
+	raisedBy, _ := hold.RaisedBy.Person()
+	object := rights.Object{CausedBy: []identity.PersonID{raisedBy}}
 	for _, ids := range about {
 		if slices.Contains(ids, by.Person) { // of the others it asks no more
 			object.About = []identity.PersonID{by.Person}
@@ -93,7 +94,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, string(hold.Digest)
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	d, err = g.record(ctx, d, nil)
 	return HoldDecision{Decision: d}, err
 }
@@ -140,7 +141,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	if !hold.Current() {
 		return HoldDecision{}, g.supersededError(ctx, hold)
 	}
-	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, string(hold.Digest)
+	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	about := people
 	if len(about) == 0 {
 		about = []identity.PersonID{""} // the hold as a whole
@@ -171,7 +172,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 // revoked anything of it, and all about people that a file changed which the person
 // imported within a hold's life.
 func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (func(plan.Step) bool, error) {
-	decisions, err := g.DB.CurrentDecisionsBy(ctx, ActorOf(maker))
+	decisions, err := g.DB.CurrentDecisionsBy(ctx, identity.PersonActor(maker))
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 		entitlement string
 	}
 	caused, account := map[about]bool{}, map[identity.PersonID]bool{}
-	imported, err := g.DB.PeopleImportedBy(ctx, ActorOf(maker), g.Now().Add(-g.Config.HoldsExpire))
+	imported, err := g.DB.PeopleImportedBy(ctx, identity.PersonActor(maker), g.Now().Add(-g.Config.HoldsExpire))
 	if err != nil {
 		return nil, err
 	}
@@ -194,8 +195,8 @@ func (g *Governance) causedBy(ctx context.Context, maker identity.PersonID) (fun
 			account[d.Person] = account[d.Person] || d.Verdict == store.Revoke
 		case store.RecordDecision, store.MainEmploymentDecision, store.ProtectionDecision, store.SuspensionDecision, store.BindDecision:
 			caused[about{d.Person, ""}] = true
-			if d.Verdict == store.Merge || d.Verdict == store.Apart { // splitting says apart, too
-				caused[about{identity.PersonID(d.Subject), ""}] = true
+			if other, ok := d.OtherPerson(); ok { // splitting says apart, too
+				caused[about{other, ""}] = true
 			}
 		}
 	}
@@ -215,7 +216,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		action = rights.Erase
 	}
 	object := rights.Object{About: []identity.PersonID{what.Person}}
-	if proposer := personOf(hold.RaisedBy); verdict == store.Release {
+	if proposer, _ := hold.RaisedBy.Person(); verdict == store.Release {
 		object.CausedBy = []identity.PersonID{proposer}
 	}
 	d, err := g.authorize(ctx, by, action, object, reason)
@@ -228,7 +229,7 @@ func (g *Governance) decideProposal(ctx context.Context, hold store.HoldState, v
 		}
 	}
 	release := d
-	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, string(hold.Digest)
+	release.Kind, release.Verdict, release.Person, release.Subject = store.HoldDecision, verdict, what.Person, store.HoldSubject(hold.Digest)
 	release, err = g.record(ctx, release, func(tx *store.Tx, _ store.Decision) error { return tx.EndHold(ctx, hold.Digest) })
 	if err != nil || verdict != store.Release {
 		return HoldDecision{Decision: release}, err
@@ -329,7 +330,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 	if len(steps) == 0 {
 		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
 	}
-	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, target
+	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, store.TargetSubject(target)
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {
 		return tx.DecideSteps(ctx, decided(steps, "", audit.HoldDigest(fmt.Sprintf("decision %d", d.Seq)), d), g.Now())
 	})

@@ -130,7 +130,7 @@ func (o *office) decide(d store.Decision, err error) store.Decision {
 }
 
 // hold raises a hold of a kind that is about a person.
-func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy string) string {
+func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy identity.Actor) string {
 	o.t.Helper()
 	o.serial++
 	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: kind, Subject: "one", Why: "a test"}
@@ -149,7 +149,7 @@ func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy strin
 }
 
 // item asks a question about a person, of a reviewer or of the owner.
-func (o *office) item(system, entitlement string, about identity.Person, reviewer string) string {
+func (o *office) item(system, entitlement string, about identity.Person, reviewer identity.Actor) string {
 	o.t.Helper()
 	var campaign int64
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) (err error) {
@@ -175,11 +175,11 @@ func (o *office) step(about identity.Person) string {
 // try makes a decision about a person. Near says whether the system, or the question,
 // is the subject's own.
 func (o *office) try(action rights.Action, by rights.Subject, about identity.Person, near bool) error {
-	ctx, system, entitlement, reviewer := o.t.Context(), "base", "base:staff", ""
+	ctx, system, entitlement, reviewer := o.t.Context(), "base", "base:staff", identity.Actor("")
 	if near {
 		system, entitlement = "lib", "lib:library"
 		if by.Person == o.person("reviewer").ID {
-			system, entitlement, reviewer = "base", "base:staff", governance.ActorOf(by.Person)
+			system, entitlement, reviewer = "base", "base:staff", identity.PersonActor(by.Person)
 		}
 	}
 	const reason = "a test"
@@ -388,7 +388,7 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	o := newOffice(t)
 	stranger, staff := o.person("stranger"), o.person("staff")
 	admin := o.by("administrator")
-	held := o.hold(store.HRImportHold, stranger, governance.ActorOf(admin.Person))
+	held := o.hold(store.HRImportHold, stranger, identity.PersonActor(admin.Person))
 	if _, err := o.g.DecideHold(t.Context(), held, store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("the own import: %v", err)
 	}

@@ -56,7 +56,7 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
 		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.MainEmploymentDecision, verdict, p.ID, string(e)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.MainEmploymentDecision, verdict, p.ID, store.EmploymentSubject(e)
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
 }
 
@@ -106,7 +106,7 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	if err := g.checkRecordRights(keysOf(from)...); err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, into.ID, string(from.ID)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, into.ID, store.PersonSubject(from.ID)
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.LockSequences(ctx); err != nil { // as an import begins: neither waits for the other
 			return err
@@ -174,7 +174,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 		if d, err = tx.Decide(ctx, split, g.Now()); err != nil {
 			return err
 		}
-		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, p.ID, string(other)
+		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, p.ID, store.PersonSubject(other)
 		_, err := tx.Decide(ctx, apart, g.Now())
 		return err
 	})
@@ -209,7 +209,7 @@ func (g *Governance) MarkDistinct(ctx context.Context, a, b identity.Person, by 
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Apart, a.ID, string(b.ID)
+	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Apart, a.ID, store.PersonSubject(b.ID)
 	return g.record(ctx, d, nil)
 }
 
@@ -288,7 +288,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: string(p.ID), Reason: fmt.Sprintf("decision %d", d.Seq)})
+		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: p.ID, Reason: fmt.Sprintf("decision %d", d.Seq)})
 		return tx.ErasePerson(ctx, p.ID, g.Now())
 	})
 	return d, err

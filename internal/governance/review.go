@@ -87,7 +87,7 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 				return err
 			}
 			for n, i := range intervals[from:to] {
-				items[from+n] = store.ReviewItem{Person: identity.PersonID(i.Person), Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
+				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
 			}
 			return nil
 		})
@@ -96,10 +96,10 @@ func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval
 }
 
 // grantsOf returns what each person who has any of the access is granted today.
-func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map[string][]policy.Grant, error) {
+func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map[identity.PersonID][]policy.Grant, error) {
 	ids := make([]identity.PersonID, len(access))
 	for i, a := range access {
-		ids[i] = identity.PersonID(a.Person)
+		ids[i] = a.Person
 	}
 	people, err := g.DB.PeopleByID(ctx, ids)
 	if err != nil {
@@ -109,9 +109,9 @@ func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map
 	if err != nil {
 		return nil, err
 	}
-	grants := make(map[string][]policy.Grant, len(people))
+	grants := make(map[identity.PersonID][]policy.Grant, len(people))
 	for i, s := range standings {
-		if grants[string(people[i].ID)], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
+		if grants[people[i].ID], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
 			return nil, err
 		}
 	}
@@ -154,10 +154,11 @@ func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: personOf(item.Reviewer)}, reason)
+	reviewer, _ := item.Reviewer.Person()
+	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: reviewer}, reason)
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Ref()
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Subject()
 	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.DecideItem(ctx, item, d.Seq) })
 }

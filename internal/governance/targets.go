@@ -33,7 +33,7 @@ func (g *Governance) Retire(ctx context.Context, target string, by rights.Subjec
 	if _, configured := g.Config.Target(target); !configured && !slices.ContainsFunc(left, func(k store.TargetInventory) bool { return k.Target == target }) {
 		return d, fmt.Errorf("nothing is known of a target %q", target)
 	}
-	d.Kind, d.Verdict, d.Subject = store.TargetDecision, store.Retire, target
+	d.Kind, d.Verdict, d.Subject = store.TargetDecision, store.Retire, store.TargetSubject(target)
 	e := &reconcile.Engine{DB: g.DB, Config: g.Config, Now: g.Now, Actor: d.Maker}
 	return e.Retire(ctx, target, d)
 }
@@ -63,7 +63,7 @@ func (g *Governance) Pause(ctx context.Context, target string, verdict store.Ver
 	case paused && before.Verdict == verdict && before.Reason == reason:
 		return before, &AlreadyDecidedError{Decision: before}
 	}
-	d.Kind, d.Verdict, d.Subject = store.PauseDecision, verdict, target
+	d.Kind, d.Verdict, d.Subject = store.PauseDecision, verdict, store.TargetSubject(target)
 	return g.record(ctx, d, nil)
 }
 
@@ -114,7 +114,7 @@ func (g *Governance) DecideSteps(ctx context.Context, keys []string, verdict sto
 		// Only then: a run has its steps first, too, and the trail's end last.
 		for _, f := range steps {
 			d := decision
-			d.Kind, d.Verdict, d.Person, d.Subject = store.StepDecision, verdict, f.Person, string(f.Key)
+			d.Kind, d.Verdict, d.Person, d.Subject = store.StepDecision, verdict, f.Person, store.StepSubject(f.Key)
 			if _, err := tx.Decide(ctx, d, now); err != nil {
 				return err
 			}
@@ -175,7 +175,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 	if enabled {
 		is = "enabled"
 	}
-	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, target
+	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, store.TargetSubject(target)
 	return g.propose(ctx, d, store.AccountBindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
 }
 
@@ -186,7 +186,7 @@ func (g *Governance) bind(ctx context.Context, d store.Decision, what proposed) 
 		return d, err
 	}
 	e := &reconcile.Engine{DB: g.DB, Config: g.Config, Now: g.Now, Actor: d.Maker}
-	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, p.ID, what.Target
+	d.Kind, d.Verdict, d.Person, d.Subject = store.BindDecision, store.Bind, p.ID, store.TargetSubject(what.Target)
 	return e.Bind(ctx, p, what.Target, what.Account, d)
 }
 

@@ -40,7 +40,7 @@ func (g *Governance) CreateToken(ctx context.Context, name, source string, until
 	if token, t, err = store.NewToken(name, source, now, until); err != nil {
 		return "", t, err
 	}
-	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Make, t.ID
+	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Make, store.TokenSubject(t.ID)
 	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.PutToken(ctx, t, d) })
 	if err != nil {
 		return "", t, err
@@ -54,7 +54,7 @@ func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subje
 	if err != nil {
 		return err
 	}
-	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Revoke, id
+	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Revoke, store.TokenSubject(id)
 	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.RevokeToken(ctx, id, d, g.Now()) })
 	return err
 }

@@ -117,7 +117,7 @@ func (r *run) recordImport(tx *store.Tx, events []identity.Event, first bool) {
 			continue
 		}
 		r.report.Late++
-		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRLate, Person: string(e.Person), Target: r.Source.Name,
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRLate, Person: e.Person, Target: r.Source.Name,
 			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
 	}
 	r.report.Events, r.record.Events = len(events), len(events)

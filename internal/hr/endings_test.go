@@ -43,7 +43,7 @@ func TestEmptyRowsAreIgnored(t *testing.T) {
 func (f *fixture) decide(h *store.Hold, verdict store.Verdict) {
 	f.t.Helper()
 	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: string(h.Digest), Maker: "person:x", Reason: "so it is"}, now)
+		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: store.HoldSubject(h.Digest), Maker: "person:x", Reason: "so it is"}, now)
 		return err
 	}); err != nil {
 		f.t.Fatal(err)

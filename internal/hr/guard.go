@@ -149,7 +149,7 @@ func examples(people []identity.PersonID) string {
 	ids := slices.Compact(slices.Sorted(slices.Values(people)))
 	texts := make([]string, 0, most)
 	for _, id := range ids[:min(len(ids), most)] {
-		texts = append(texts, "person:"+string(id))
+		texts = append(texts, string(identity.PersonActor(id)))
 	}
 	if more := len(ids) - most; more > 0 {
 		return fmt.Sprintf(" (%s and %d more people)", strings.Join(texts, ", "), more)

@@ -254,7 +254,7 @@ func TestAnExportThatShrankIsHeldAndCanBeReleased(t *testing.T) {
 			t.Fatalf("%s: %+v, %s", name, r, f.state())
 		}
 		if err := f.db.Write(context.Background(), func(tx *store.Tx) error {
-			_, err := tx.Decide(context.Background(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: string(r.Held.Digest), Maker: "person:x", Reason: "so it is"}, now)
+			_, err := tx.Decide(context.Background(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: store.HoldSubject(r.Held.Digest), Maker: "person:x", Reason: "so it is"}, now)
 			return err
 		}); err != nil {
 			t.Fatal(err)
@@ -282,7 +282,7 @@ func TestReleaseOfShrunkenExportSurvivesTheNext(t *testing.T) {
 		t.Fatal("not held")
 	}
 	if err := f.db.Write(context.Background(), func(tx *store.Tx) error {
-		_, err := tx.Decide(context.Background(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: string(held.Digest), Maker: "person:x", Reason: "so it is"}, now)
+		_, err := tx.Decide(context.Background(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: store.HoldSubject(held.Digest), Maker: "person:x", Reason: "so it is"}, now)
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -203,7 +203,7 @@ func (r *run) holdRecords(ctx context.Context, tx *store.Tx) error {
 		if err := tx.HoldRecord(ctx, store.HeldRecord{Person: p.ID, Other: q.known, Columns: q.columns}, r.now); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Person: string(p.ID), Target: r.Source.Name,
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Person: p.ID, Target: r.Source.Name,
 			Reason: fmt.Sprintf("import %s: the record may be that of person %s, whose %s joining them would change", r.record.ID, q.known, q.columns)})
 	}
 	return nil

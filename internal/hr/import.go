@@ -75,7 +75,7 @@ type Importer struct {
 	DB     *store.DB
 	Config *config.Config
 	Now    func() time.Time
-	Actor  string // as audit.Record.Actor
+	Actor  identity.Actor
 	// Progress, when set, is called with the number of recorded events and their
 	// total.
 	Progress func(done, total int)

@@ -389,7 +389,7 @@ func TestADirectoryIsPickedUp(t *testing.T) {
 		}
 	}
 	if err := f.db.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: string(held.Digest), Maker: "person:x", Reason: "so it is"}, now)
+		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: store.HoldSubject(held.Digest), Maker: "person:x", Reason: "so it is"}, now)
 		return err
 	}); err != nil {
 		t.Fatal(err)

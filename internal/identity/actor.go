@@ -36,10 +36,13 @@ func SudoUser(uid, caller int) Actor {
 	return OSUser(uid) + Actor(sudoPrefix+strconv.Itoa(caller))
 }
 
-// Person returns which person the actor is; false when it is none.
+// Person returns which person the actor is; the empty ID and false when it is none.
 func (a Actor) Person() (PersonID, bool) {
 	id, ok := strings.CutPrefix(string(a), personPrefix)
-	return PersonID(id), ok && id != ""
+	if !ok || id == "" {
+		return "", false
+	}
+	return PersonID(id), true
 }
 
 // Regular expressions for texts, such as the reasons of records and steps, that name

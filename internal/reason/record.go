@@ -100,6 +100,7 @@ type DecisionMade struct {
 	Subject  string `json:"subject,omitempty"`
 	Verdict  string `json:"verdict"`
 	Why      string `json:"why,omitempty"` // as the maker wrote it; empty when it is sealed
+	Because  Reason `json:"because"`       // of a decision that behov itself made; null of others
 }
 
 // ByDecision: a decision says so.

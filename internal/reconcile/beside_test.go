@@ -335,7 +335,7 @@ func TestTheLocksAreLostInABatch(t *testing.T) {
 	ended := map[string]int{}
 	for _, r := range records(t, h) {
 		if r.Action == audit.StepEnded {
-			ended[r.Person+r.Op+r.Entitlement]++
+			ended[string(r.Person)+r.Op+r.Entitlement]++
 			if r.Outcome != audit.Applied {
 				t.Errorf("%s: %s", r.Op, r.Outcome)
 			}

@@ -57,7 +57,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 			if touched[p.ID] || !slices.Contains(locked, p.ID) {
 				continue
 			}
-			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: string(p.ID),
+			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: p.ID,
 				Reason: fmt.Sprintf("%s; erased %d days later", w.people.Stage(p).Why, e.Config.Lifecycle.EraseAfter)})
 			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err

@@ -163,7 +163,7 @@ func TestPauseStopsARunUnderWay(t *testing.T) {
 	pause := func(verdict store.Verdict, subject string) {
 		t.Helper()
 		if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error {
-			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: subject, Maker: "person:x", Reason: "stop"}, time.Now())
+			_, err := tx.Decide(t.Context(), store.Decision{Kind: store.PauseDecision, Verdict: verdict, Subject: store.TargetSubject(subject), Maker: "person:x", Reason: "stop"}, time.Now())
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -316,7 +316,7 @@ func releaseEmptied(t *testing.T, e *reconcile.Engine, r *hr.Report) bool {
 		return false
 	}
 	if err := e.DB.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: string(r.EndingsHeld.Digest), Maker: "person:x", Reason: "so it is"}, e.Now())
+		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: store.HoldSubject(r.EndingsHeld.Digest), Maker: "person:x", Reason: "so it is"}, e.Now())
 		return err
 	}); err != nil {
 		t.Fatal(err)

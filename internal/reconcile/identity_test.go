@@ -208,7 +208,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 		t.Error("readmitted who is known")
 	}
 	d, err := r.govern().Readmit(t.Context(), key, maker, "employed again")
-	if err != nil || strings.HasSuffix(d.Subject, "/1") {
+	if err != nil || strings.HasSuffix(string(d.Subject), "/1") {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	if report = r.says("hr", again...); len(report.Problems) != 0 {

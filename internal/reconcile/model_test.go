@@ -139,7 +139,7 @@ func (h *modelFixture) deliver(facts []model.Fact, batches []int) {
 		for err == nil && len(report.StartsHeld) > 0 { // the facts are meant
 			for _, held := range report.StartsHeld {
 				err = errors.Join(err, h.e.DB.Write(h.t.Context(), func(tx *store.Tx) error {
-					_, err := tx.Decide(h.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: string(held.Digest), Maker: "person:x", Reason: "so it is"}, h.e.Now())
+					_, err := tx.Decide(h.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: store.Release, Subject: store.HoldSubject(held.Digest), Maker: "person:x", Reason: "so it is"}, h.e.Now())
 					return err
 				}))
 			}

@@ -97,15 +97,11 @@ func (e *Engine) recordMovers(ctx context.Context, tx *store.Tx, movers []mover)
 		if len(m.items) == 0 {
 			continue
 		}
-		reviewer := ""
-		if m.reviewer != "" {
-			reviewer = "person:" + string(m.reviewer)
-		}
-		campaign, err := tx.StartReview(ctx, "", e.Actor, reviewer, e.Now(), m.items)
+		campaign, err := tx.StartReview(ctx, "", e.Actor, identity.PersonActor(m.reviewer), e.Now(), m.items)
 		if err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.ReviewStarted, Person: string(m.person),
+		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.ReviewStarted, Person: m.person,
 			Reason: fmt.Sprintf("review %d of a mover, with %d items: %s", campaign, len(m.items), m.why)})
 	}
 	return nil

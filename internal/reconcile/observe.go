@@ -61,7 +61,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			return err
 		}
 		for _, r := range drift {
-			if !touched[r.Target][identity.PersonID(r.Person)] {
+			if !touched[r.Target][r.Person] {
 				tx.Audit(r)
 			}
 		}
@@ -69,7 +69,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			if touched[a.Target][a.Person] {
 				continue
 			}
-			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: string(a.Person), Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
+			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: a.Person, Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
 		}
 		if err := e.bindObserved(ctx, tx, w, p, touched); err != nil {
 			return err
@@ -106,7 +106,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 		if touched[l.Target][l.Person] {
 			continue
 		}
-		if err := tx.RecordUnrepairedDrift(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}, e.Now()); err != nil {
+		if err := tx.RecordUnrepairedDrift(ctx, audit.Key{Person: l.Person, Target: l.Target, Entitlement: string(l.Entitlement)}, e.Now()); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (e *Engine) recordUnrepairedDrift(ctx context.Context, tx *store.Tx, w *inp
 			if now[l] || unclear[l.Person] || touched[t.Name][l.Person] || !w.showsAccess(t.Name, l.Person) {
 				continue
 			}
-			if err := tx.ClearUnrepairedDrift(ctx, audit.Key{Person: string(l.Person), Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
+			if err := tx.ClearUnrepairedDrift(ctx, audit.Key{Person: l.Person, Target: l.Target, Entitlement: string(l.Entitlement)}); err != nil {
 				return err
 			}
 		}
@@ -334,7 +334,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if err := tx.AddGatedGrant(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: string(k.person), Entitlement: k.entitlement, Reason: g.Reason})
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})
 	}
 	for _, g := range before {
 		k := key{g.Person, g.Entitlement}
@@ -344,7 +344,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if err := tx.RemoveGatedGrant(ctx, k.person, k.entitlement); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: string(k.person), Entitlement: k.entitlement, Reason: "it no longer waits"})
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 	compare := func(person identity.PersonID, recorded []store.ActiveAccess) {
 		seen := e.observedAccess(t, person)
 		record := func(action audit.Action, entitlement, reason string) {
-			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: string(person), Target: t.Name, Entitlement: entitlement, Reason: reason})
+			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
 		}
 		for _, entitlement := range seen {
 			i := slices.IndexFunc(recorded, func(k store.ActiveAccess) bool { return k.Entitlement == entitlement })

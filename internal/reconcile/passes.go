@@ -67,12 +67,12 @@ func (e *Engine) WithdrawPass(ctx context.Context, p identity.Person, d store.De
 		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, audit.Refused, "")
 		return false, errors.Join(fmt.Errorf("target %s: %s", t.Name, outcome.Detail), failed)
 	}
-	return outcome.Status == connectors.Applied, e.recordPass(ctx, audit.PassWithdrawn, t, d, string(outcome.Status), "")
+	return outcome.Status == connectors.Applied, e.recordPass(ctx, audit.PassWithdrawn, t, d, audit.Outcome(outcome.Status), "")
 }
 
 // intendPass records a decision about a pass before the target is asked.
 func (e *Engine) intendPass(ctx context.Context, t config.Target, d store.Decision) (store.Decision, error) {
-	d.Subject = t.Name
+	d.Subject = store.TargetSubject(t.Name)
 	err := e.DB.Write(ctx, func(tx *store.Tx) (err error) {
 		d, err = tx.Decide(ctx, d, e.Now())
 		return err
@@ -82,20 +82,20 @@ func (e *Engine) intendPass(ctx context.Context, t config.Target, d store.Decisi
 
 // passOutcome is what is known of a request that failed: a target that refused
 // issued nothing, of any other it is not known.
-func passOutcome(err error) string {
+func passOutcome(err error) audit.Outcome {
 	if connectors.ClassOf(err) == connectors.Permanent {
 		return audit.Refused
 	}
 	return audit.NotKnown
 }
 
-func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.Target, d store.Decision, outcome, detail string) error {
+func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.Target, d store.Decision, outcome audit.Outcome, detail string) error {
 	reason := fmt.Sprintf("decision %d", d.Seq)
 	if detail != "" {
 		reason += "; " + detail
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: string(d.Person), Target: t.Name, Outcome: outcome, Reason: reason})
+		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: d.Person, Target: t.Name, Outcome: outcome, Reason: reason})
 		return nil
 	})
 }

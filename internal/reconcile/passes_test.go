@@ -81,7 +81,7 @@ func TestPasses(t *testing.T) {
 	}
 	w.fails = false
 	all := records(t, h)
-	if last, before := all[len(all)-1], all[len(all)-2]; last.Action != audit.PassIssued || last.Outcome != audit.Refused || before.Action != audit.DecisionMade || before.Outcome != string(store.Issue) {
+	if last, before := all[len(all)-1], all[len(all)-2]; last.Action != audit.PassIssued || last.Outcome != audit.Refused || before.Action != audit.DecisionMade || before.Outcome != audit.Outcome(store.Issue) {
 		t.Errorf("of a refused pass the trail says %+v, %+v", before, last)
 	}
 	left, err := h.e.DB.FindPerson(t.Context(), "2", "hr")

@@ -27,7 +27,7 @@ func (h *fixture) outcomes(target string) (intended int, ended map[string]int) {
 		case r.Action == audit.StepIntended:
 			intended++
 		case r.Action == audit.StepEnded:
-			ended[r.Outcome]++
+			ended[string(r.Outcome)]++
 		}
 	}
 	return intended, ended

@@ -339,7 +339,7 @@ func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r 
 		return err
 	}
 	for _, k := range left {
-		t.UnrepairedDrift[plan.Access{Person: identity.PersonID(k.Person), Entitlement: policy.EntitlementID(k.Entitlement)}] = true
+		t.UnrepairedDrift[plan.Access{Person: k.Person, Entitlement: policy.EntitlementID(k.Entitlement)}] = true
 	}
 	if err := e.readPause(ctx, t); err != nil {
 		return err

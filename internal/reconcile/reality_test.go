@@ -201,7 +201,7 @@ func TestARecordThatArrivesAfterTheFirstDayDoesEverythingAtOnceAndIsToldWithBoth
 	}
 	r.expect("1", identity.Working, atSchool)
 	if !slices.ContainsFunc(records(t, r.fixture), func(x audit.Record) bool {
-		return x.Action == audit.HRLate && x.Person == string(r.id("1")) && strings.Contains(x.Reason, "2026-05-04") && strings.Contains(x.Reason, "2026-06-01")
+		return x.Action == audit.HRLate && x.Person == r.id("1") && strings.Contains(x.Reason, "2026-05-04") && strings.Contains(x.Reason, "2026-06-01")
 	}) {
 		t.Error("the trail does not have both dates")
 	}
@@ -752,7 +752,7 @@ func TestAMoverTriggersAReviewByTheNewManagerOfWhatRulesDidNotGive(t *testing.T)
 	r.settledRun()
 	r.HR(boss, "8 E8 job_code=B", "1 E1 unit=library manager_id=9", "2 E2 unit=library manager_id=9").settledRun()
 	items, _, err := r.e.DB.ReviewItems(t.Context(), 0)
-	if err != nil || len(items) != 1 || items[0].Person != r.id("1") || items[0].Entitlement != "base:secret" || items[0].Reviewer != governance.ActorOf(r.id("9")) {
+	if err != nil || len(items) != 1 || items[0].Person != r.id("1") || items[0].Entitlement != "base:secret" || items[0].Reviewer != identity.PersonActor(r.id("9")) {
 		t.Errorf("items %+v, %v", items, err)
 	}
 	r.settledRun()
@@ -782,7 +782,7 @@ func TestALookAtAllTargetsNotesMovers(t *testing.T) {
 		}
 	}
 	items, _, err := r.e.DB.ReviewItems(t.Context(), 0)
-	if err != nil || len(items) != 1 || items[0].Entitlement != "base:secret" || items[0].Reviewer != governance.ActorOf(r.id("9")) {
+	if err != nil || len(items) != 1 || items[0].Entitlement != "base:secret" || items[0].Reviewer != identity.PersonActor(r.id("9")) {
 		t.Errorf("items %+v, %v", items, err)
 	}
 	if r.has("1") != has || r.one.calls != calls {

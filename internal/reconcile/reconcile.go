@@ -34,7 +34,7 @@ type Engine struct {
 	Config  *config.Config
 	Targets map[string]connectors.Connector // by the configuration's names
 	Now     func() time.Time
-	Actor   string // as audit.Record.Actor
+	Actor   identity.Actor
 	// RetryAllSteps makes runs try failed steps that are not due yet: an operator waits
 	// for the result.
 	RetryAllSteps bool

@@ -67,7 +67,7 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 			if !ours {
 				continue
 			}
-			tx.Audit(audit.Record{At: e.Now(), Began: o.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: string(o.Person), Target: target,
+			tx.Audit(audit.Record{At: e.Now(), Began: o.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: o.Person, Target: target,
 				Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: o.Plan, Attempt: o.AttemptID, Outcome: audit.NotKnown,
 				Reason: s.Reason + " (the target was retired before anybody saw what became of it)"})
 		}

@@ -322,14 +322,14 @@ func TestEverythingAtOnce(t *testing.T) {
 	intents := map[string]int{}
 	for _, r := range records(t, h) {
 		if r.Action == audit.StepIntended {
-			intents[r.Person+" "+r.Target+" "+r.Op+" "+r.Entitlement]++
+			intents[string(r.Person)+" "+r.Target+" "+r.Op+" "+r.Entitlement]++
 		}
 	}
 	for what, n := range intents {
 		if n > 1 {
 			t.Errorf("%s was intended %d times:", what, n)
 			for _, r := range records(t, h) {
-				if strings.HasPrefix(what, r.Person+" "+r.Target+" ") {
+				if strings.HasPrefix(what, string(r.Person)+" "+r.Target+" ") {
 					t.Logf("%d %s %s %s plan %s step %s: %s", r.Index, r.Action, r.Op, r.Outcome, r.Plan, r.Attempt, r.Reason)
 				}
 			}

@@ -25,14 +25,12 @@ import (
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
-
-// Actor is who the service is in the audit trail.
-const Actor = "behov"
 
 // Service is one process that serves.
 type Service struct {
@@ -159,8 +157,8 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{config: c,
-		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: Actor},
-		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: Actor}}
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: identity.System},
+		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: identity.System}}
 	if s.Listen != nil {
 		if g.handler, err = s.Listen(c, g.hr); err != nil {
 			return nil, errors.Join(err, reconcile.Disconnect(targets))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 type pendingRecord struct {
@@ -87,7 +88,7 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 	for _, p := range tx.records {
 		r := p.record
 		if p.sealed != nil {
-			key, err := tx.key(ctx, identity.PersonID(r.Person))
+			key, err := tx.key(ctx, r.Person)
 			if err != nil {
 				return err
 			}
@@ -197,7 +198,7 @@ type recordRow struct {
 	Target      string           `db:"target"`
 	Entitlement string           `db:"entitlement"`
 	Op          string           `db:"op"`
-	Reason      string           `db:"reason"`
+	Reason      reason.Reason    `db:"reason"`
 	Plan        audit.PlanDigest `db:"plan"`
 	Attempt     audit.AttemptID  `db:"attempt"`
 	Outcome     string           `db:"outcome"`
@@ -208,9 +209,9 @@ type recordRow struct {
 
 func (r recordRow) record() audit.Record {
 	return audit.Record{
-		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: r.Actor, Operator: r.Operator, Authority: r.Authority, Action: audit.Action(r.Action), Person: r.Person,
+		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: identity.Actor(r.Actor), Operator: identity.Actor(r.Operator), Authority: r.Authority, Action: audit.Action(r.Action), Person: identity.PersonID(r.Person),
 		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Attempt: r.Attempt,
-		Outcome: r.Outcome, Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
+		Outcome: audit.Outcome(r.Outcome), Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
 	}
 }
 
@@ -255,13 +256,13 @@ func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
 }
 
 // RecordReasons returns the reasons of records of the trail, by their number.
-func (db *DB) RecordReasons(ctx context.Context, numbers []int64) (map[int64]string, error) {
-	reasons, once := make(map[int64]string, len(numbers)), interner{}
+func (db *DB) RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error) {
+	reasons, once := make(map[int64]reason.Reason, len(numbers)), interner[reason.Reason]{}
 	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(numbers))), peoplePage) {
 		where, args := in(db.read, "idx", page, nil)
 		var rows []struct {
-			Index  int64  `db:"idx"`
-			Reason string `db:"reason"`
+			Index  int64         `db:"idx"`
+			Reason reason.Reason `db:"reason"`
 		}
 		if err := db.read.SelectContext(ctx, &rows, `SELECT idx, reason FROM audit_record WHERE `+where, args...); err != nil {
 			return nil, fmt.Errorf("read audit records: %w", err)
@@ -342,7 +343,7 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		var i audit.Interval
 		var since int64
 		var until, untilRecord, unseen, unseenRecord sql.NullInt64
-		if err := rows.Scan(&i.Person, &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord, &i.Given, &i.Reason); err != nil {
+		if err := rows.Scan((*string)(&i.Person), &i.Target, &i.Entitlement, &since, &i.SinceRecord, &until, &untilRecord, &unseen, &unseenRecord, &i.Given, &i.Reason); err != nil {
 			return nil, fmt.Errorf("read access intervals: %w", err)
 		}
 		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64
@@ -401,7 +402,7 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 }
 
 func decisionKey(r audit.Record) string {
-	return fmt.Sprintf("%q %q %q %q %q %q %q", r.Actor, r.Authority, r.Person, r.Entitlement, r.Outcome, r.Reason, r.Payload)
+	return fmt.Sprintf("%q %q %q %q %q %q %q", r.Actor, r.Authority, r.Person, r.Entitlement, r.Outcome, r.Reason.JSON(), r.Payload)
 }
 
 func compareDecisions(ctx context.Context, q sqlx.QueryerContext, recorded map[string]bool) error {
@@ -440,7 +441,7 @@ func (db *DB) DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error
 	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
 		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is
 	}
-	key, err := loadKey(ctx, db.read, db.master, identity.PersonID(r.Person))
+	key, err := loadKey(ctx, db.read, db.master, r.Person)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // tables are all that hold our state, each after those that it refers to. What
@@ -37,8 +39,9 @@ type CopyResult struct {
 type CopyOptions struct {
 	// From names the other database for people, Actor who copies it, and At is
 	// when: both stand in the copy's audit trail.
-	From, Actor string
-	At          time.Time
+	From  string
+	Actor identity.Actor
+	At    time.Time
 	// FailOnWrite: what is written to the other database meanwhile makes it fail.
 	// Otherwise the copy is of one instant.
 	FailOnWrite bool
@@ -117,7 +120,7 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how CopyOptions) (CopyRes
 				return fmt.Errorf("copy: %w", err)
 			}
 		}
-		tx.Audit(audit.Record{At: how.At, Actor: how.Actor, Action: audit.DatabaseCopied, Reason: fmt.Sprintf("from %s, which ended with record %d (%x)", how.From, c.Head, hash)})
+		tx.Audit(audit.Record{At: how.At, Actor: how.Actor, Action: audit.DatabaseCopied, Reason: reason.Of(reason.DatabaseCopied{From: how.From, Record: c.Head, Hash: hex.EncodeToString(hash)})})
 		return nil
 	})
 }

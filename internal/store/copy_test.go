@@ -13,6 +13,8 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -26,10 +28,10 @@ func lived(t *testing.T, url string, master *seal.Master) *store.DB {
 	ctx := context.Background()
 	write(t, db, func(tx *store.Tx) error {
 		for n := range 1200 { // more than go into one statement
-			tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.AccessFound, Person: fmt.Sprint("p", n), Target: "t", Entitlement: "account"})
+			tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.AccessFound, Person: identity.PersonID(fmt.Sprint("p", n)), Target: "t", Entitlement: "account"})
 		}
 		return errors.Join(tx.RecordEvents(ctx, "first", nil, append(hire(1), hire(2)...)), tx.BindAccount(ctx, "t", "0197-person-001", "native-1"), tx.RegisterNameIfFree(ctx, "t", "gota", "0197-person-001"),
-			tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: store.PlanHold, Subject: "t", Why: "many", Body: "[]"}, nil, "behov", now))
+			tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: store.PlanHold, Subject: "t", Why: reason.Of(reason.Answer{Text: "many"}), Body: "[]"}, nil, "behov", now))
 	})
 	return db
 }

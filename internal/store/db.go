@@ -17,6 +17,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/seal"
@@ -32,17 +33,17 @@ type DB struct {
 	jobs        *queue.Jobs
 	migrated    []string
 	unwritten   atomic.Pointer[writeFault]
-	operator    string
+	operator    identity.Actor
 	wrap        func(driver.Connector) driver.Connector
 }
 
 // SetOperator says which user of the operating system runs the process, as
 // audit.Record.Operator: every record from then on bears it. It is called before
 // the database is used.
-func (db *DB) SetOperator(operator string) { db.operator = operator }
+func (db *DB) SetOperator(operator identity.Actor) { db.operator = operator }
 
 // Operator returns the operating system's user that SetOperator set; empty without one.
-func (db *DB) Operator() string { return db.operator }
+func (db *DB) Operator() identity.Actor { return db.operator }
 
 // Close closes the database.
 func (db *DB) Close() error {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -15,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 )
 
 // DecisionKind says what was decided about.
@@ -26,8 +26,8 @@ const (
 	ReviewDecision DecisionKind = "review"
 	// HoldDecision is about a hold's digest: "release" or "reject".
 	HoldDecision DecisionKind = "hold"
-	// RecordDecision is about whose a record of an HR source is; the subject is
-	// "source/key": "join", "split" or "apart". Of two people it is "merge" or
+	// RecordDecision is about whose a record of an HR source, the subject
+	// (DB.RecordSubject), is: "join" or "split". Of two people it is "merge" or
 	// "apart", and the subject is the other person.
 	RecordDecision DecisionKind = "record"
 	// SuspensionDecision takes everything from a person at once: "suspend" or
@@ -110,14 +110,16 @@ type Decision struct {
 	Verdict     Verdict           `db:"verdict" json:"verdict"`
 	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // empty for what is about no person
 	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
-	Subject     string            `db:"subject" json:"subject"`                   // see DecisionKind
-	Maker       string            `db:"maker" json:"maker"`                       // as audit.Record.Actor
-	Authority   string            `db:"authority" json:"authority,omitempty"`     // as audit.Record.Authority
+	Subject     Subject           `db:"subject" json:"subject"`
+	Maker       identity.Actor    `db:"maker" json:"maker"`
+	Authority   string            `db:"authority" json:"authority,omitempty"` // as audit.Record.Authority
 	// Reason is empty on decisions about a person that were read: DB.DecryptReasons
 	// opens what is sealed.
-	Reason    string `db:"reason" json:"reason"`
-	Sealed    []byte `db:"reason_sealed" json:"-"`
-	DecidedUS Micros `db:"decided_us" json:"decided_at"`
+	Reason string `db:"reason" json:"reason"`
+	Sealed []byte `db:"reason_sealed" json:"-"`
+	// Because is the reason of a decision that behov itself made; none of others.
+	Because   reason.Reason `db:"because" json:"because,omitzero"`
+	DecidedUS Micros        `db:"decided_us" json:"decided_at"`
 }
 
 // At is when it was decided, UTC.
@@ -145,8 +147,8 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 		}
 		stored.Reason = ""
 	}
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, authority, reason, reason_sealed, decided_us)
-		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :authority, :reason, :reason_sealed, :decided_us)`, stored); err != nil {
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, authority, reason, reason_sealed, because, decided_us)
+		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :authority, :reason, :reason_sealed, :because, :decided_us)`, stored); err != nil {
 		return d, fmt.Errorf("decision: %w", err)
 	}
 	r, err := stored.record()
@@ -157,18 +159,18 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 	because := fmt.Sprintf("decision %d", d.Seq)
 	if d.Person != "" {
 		tx.notifyPerson(d.Person, because)
-		if d.Kind == RecordDecision && (d.Verdict == Merge || d.Verdict == Apart) {
-			tx.notifyPerson(identity.PersonID(d.Subject), because) // the other person
+		if other, ok := d.OtherPerson(); ok {
+			tx.notifyPerson(other, because)
 		}
 		tx.asked = tx.asked || d.Kind == StepDecision && d.Verdict == Retry
 	}
 	switch {
 	case d.Kind == HoldDecision:
-		return d, tx.enqueueHeld(ctx, audit.HoldDigest(d.Subject), because)
-	case d.Kind == PauseDecision && d.Subject == EveryTarget:
+		return d, tx.enqueueHeld(ctx, d.HoldDigest(), because)
+	case d.Kind == PauseDecision && d.Target() == EveryTarget:
 		tx.Enqueue(queue.Run{Because: because})
 	case d.Kind == PauseDecision:
-		tx.Enqueue(queue.Run{Target: d.Subject, Because: because})
+		tx.Enqueue(queue.Run{Target: d.Target(), Because: because})
 	}
 	return d, nil
 }
@@ -200,10 +202,13 @@ type reasonPayload struct {
 // record is the decision, as it is stored, as it stands in the audit trail. A
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
-	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: string(d.Person), Entitlement: d.Entitlement,
-		Outcome: string(d.Verdict), Reason: fmt.Sprintf("decision %d on %s %s", d.Seq, d.Kind, cmp.Or(d.Subject, string(d.Verdict)))}
+	what := reason.DecisionMade{Decision: d.Seq, Of: string(d.Kind), Subject: string(d.Subject), Verdict: string(d.Verdict), Because: d.Because}
 	if d.Sealed == nil {
-		r.Reason += ": " + d.Reason
+		what.Why = d.Reason
+	}
+	r := audit.Record{At: d.At(), Actor: d.Maker, Authority: d.Authority, Action: audit.DecisionMade, Person: d.Person, Entitlement: d.Entitlement,
+		Outcome: audit.Outcome(d.Verdict), Reason: reason.Of(what)}
+	if d.Sealed == nil {
 		return r, nil
 	}
 	var err error
@@ -274,7 +279,7 @@ func (db *DB) DecisionsBySeq(ctx context.Context, numbers []int64) ([]Decision, 
 // CurrentDecisionsBy returns the decisions about people that a person made and that
 // no later decision of the kind about the same person and entitlement replaced. One
 // about a record, or about two people, is replaced by one about the same two only.
-func (db *DB) CurrentDecisionsBy(ctx context.Context, maker string) ([]Decision, error) {
+func (db *DB) CurrentDecisionsBy(ctx context.Context, maker identity.Actor) ([]Decision, error) {
 	var all []Decision
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE maker = $1 AND person_id <> ''
 		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.person_id = d.person_id AND n.entitlement = d.entitlement AND (n.kind <> $2 OR n.subject = d.subject) AND n.seq > d.seq) ORDER BY seq`, maker, string(RecordDecision)); err != nil {

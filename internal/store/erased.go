@@ -3,9 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/internal/identity"
@@ -155,7 +155,7 @@ func (tx *Tx) Readmit(ctx context.Context, key identity.SourceKey, d Decision, a
 	if err != nil {
 		return Decision{}, err
 	}
-	d.Kind, d.Verdict, d.Subject = ReadmissionDecision, Readmit, key.Source+"/"+hex.EncodeToString(hash[:8])
+	d.Kind, d.Verdict, d.Subject = ReadmissionDecision, Readmit, readmissionSubject(key.Source, hash)
 	if known {
 		d.Person = p.ID
 		if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 AND other_id = ''`, d.Person); err != nil {
@@ -169,16 +169,11 @@ func (tx *Tx) Readmit(ctx context.Context, key identity.SourceKey, d Decision, a
 // ReadmittedSince reports whether a record of a source was readmitted since an instant.
 // Content that was imported before has to be imported again then.
 func (db *DB) ReadmittedSince(ctx context.Context, source string, since time.Time) (bool, error) {
-	var subjects []string
+	var subjects []Subject
 	if err := db.read.SelectContext(ctx, &subjects, `SELECT subject FROM decision WHERE kind = $1 AND decided_us >= $2`, string(ReadmissionDecision), micros(since)); err != nil {
 		return false, fmt.Errorf("read decisions: %w", err)
 	}
-	for _, s := range subjects {
-		if len(s) > len(source) && s[:len(source)+1] == source+"/" {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(subjects, func(s Subject) bool { return s.readmitsTo(source) }), nil
 }
 
 // HasAuditRecords reports whether the audit trail has a record about a person, by opaque

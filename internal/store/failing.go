@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // StepState is where a step stands that a target refused or failed to do.
@@ -37,7 +38,7 @@ type FailingStep struct {
 	LastUS  int64             `db:"last_us" json:"-"`
 	NextUS  int64             `db:"next_us" json:"-"`
 	Outcome string            `db:"outcome" json:"outcome"`
-	Detail  string            `db:"detail" json:"detail"`
+	Detail  reason.Reason     `db:"detail" json:"detail"`
 	State   StepState         `db:"state" json:"state"`
 }
 

@@ -3,11 +3,13 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // HeldRecord is a person who gets nothing in any target until a person decides
@@ -21,12 +23,21 @@ type HeldRecord struct {
 	Columns string `db:"columns"`
 }
 
-// Why says why the person gets nothing, and what ends it.
-func (h HeldRecord) Why() string {
+// Reason returns why the person gets nothing.
+func (h HeldRecord) Reason() reason.Reason {
 	if h.Other == "" {
-		return "the record is of a person who was erased: behov people readmit SOURCE/PERSON_ID lets them in again"
+		return reason.Of(reason.RecordOfErased{})
 	}
-	return fmt.Sprintf("the record may be that of person %s, whose %s joining them would change: decide with behov people merge %s %s, or behov people apart %s %s", h.Other, h.Columns, h.Other, h.Person, h.Other, h.Person)
+	return reason.Of(reason.RecordHeld{Person: h.Person, Other: h.Other, Columns: h.columns()})
+}
+
+// columns returns the names of the columns.
+func (h HeldRecord) columns() []string {
+	names := strings.Split(h.Columns, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
 }
 
 // HoldRecord keeps everything from a person until a person decides whose record

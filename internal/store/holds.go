@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 )
 
 // HoldKind says what is held.
@@ -37,14 +38,14 @@ type Hold struct {
 	Digest  audit.HoldDigest `db:"digest" json:"digest"`
 	Kind    HoldKind         `db:"kind" json:"kind"`
 	Subject string           `db:"subject" json:"subject"` // the target, or the HR source
-	Why     string           `db:"why" json:"why"`
+	Why     reason.Reason    `db:"why" json:"why"`
 	// Body says what it would do, as JSON without personal values. It may be
 	// large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"raised_at"`
-	// RaisedBy is the actor who caused what is held, as audit.Record.Actor: the person
-	// whose import or proposal it is. It is not the actor of the run that planned it.
-	RaisedBy string `db:"raised_by" json:"raised_by,omitempty"`
+	// RaisedBy is the actor who caused what is held: the person whose import or
+	// proposal it is. It is not the actor of the run that planned it.
+	RaisedBy identity.Actor `db:"raised_by" json:"raised_by,omitempty"`
 	// SupersededUS is when a plan for everyone no longer had exactly this hold; 0 while
 	// it is current.
 	SupersededUS Micros `db:"superseded_us" json:"superseded_at,omitempty"`
@@ -66,17 +67,17 @@ type HoldStep struct {
 }
 
 // record begins an audit record about the hold.
-func (h Hold) record(action audit.Action, actor string, at time.Time) audit.Record {
-	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject, Reason: string(h.Kind) + " " + string(h.Digest)}
+func (h Hold) record(action audit.Action, actor identity.Actor, at time.Time) audit.Record {
+	r := audit.Record{At: at, Actor: actor, Action: action, Target: h.Subject}
 	if h.Kind == ErasureHold {
-		r.Person, r.Target = h.Subject, ""
+		r.Person, r.Target = identity.PersonID(h.Subject), ""
 	}
 	return r
 }
 
 // RaiseHold records a hold, with its steps and its audit record. One that is known is
 // current again, and gets no record. Of the plan's holds no one is recorded as the cause.
-func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor string, at time.Time) error {
+func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor identity.Actor, at time.Time) error {
 	if err := tx.lockHead(ctx); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 	}
 	tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: string(h.Digest)})
 	r := h.record(audit.HoldRaised, actor, at)
-	r.Reason += ": " + h.Why
+	r.Reason = reason.Of(reason.HoldRaised{Hold: string(h.Digest), Of: string(h.Kind), Because: h.Why})
 	tx.Audit(r)
 	return nil
 }
@@ -138,7 +139,7 @@ func (tx *Tx) EndHoldsExcept(ctx context.Context, kind HoldKind, subject string,
 // its own. So does a step that was rejected, or not released with others, also
 // when it alone would be within a limit: that a decision expires lets nothing
 // through.
-func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, now time.Time) error {
+func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor identity.Actor, now time.Time) error {
 	var old []Hold
 	if err := db.read.SelectContext(ctx, &old, `SELECT `+holdColumns+` FROM hold WHERE raised_us < $1`, micros(before)); err != nil {
 		return fmt.Errorf("read holds: %w", err)
@@ -161,7 +162,7 @@ func (db *DB) ExpireHolds(ctx context.Context, before time.Time, actor string, n
 					return err
 				}
 				r := h.record(audit.HoldExpired, actor, now)
-				r.Reason += " was raised on " + h.At().Format(time.RFC3339)
+				r.Reason = reason.Of(reason.HoldExpired{Hold: string(h.Digest), Of: string(h.Kind), Raised: h.At()})
 				tx.Audit(r)
 			}
 		}
@@ -187,7 +188,7 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	}
 	newest := map[audit.HoldDigest]*Decision{}
 	for i, d := range decisions {
-		newest[audit.HoldDigest(d.Subject)] = &decisions[i]
+		newest[d.HoldDigest()] = &decisions[i]
 	}
 	states := make([]HoldState, len(holds))
 	for i, h := range holds {

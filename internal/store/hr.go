@@ -43,9 +43,9 @@ type Import struct {
 	// JSON, too.
 	Filled   string `db:"filled" json:"-"`
 	Problems string `db:"problems" json:"-"`
-	// Actor is who chose what was imported, as audit.Record.Actor; empty when it was
+	// Actor is who chose what was imported; empty when it was
 	// read from where the configuration says.
-	Actor string `db:"actor" json:"actor,omitempty"`
+	Actor identity.Actor `db:"actor" json:"actor,omitempty"`
 }
 
 // At is when it was recorded, UTC.
@@ -67,7 +67,7 @@ func (tx *Tx) RecordImport(ctx context.Context, i Import, made, at time.Time) er
 
 // PeopleImportedBy returns the people that files changed which an actor imported by
 // hand since an instant, and that no other import changed later.
-func (db *DB) PeopleImportedBy(ctx context.Context, actor string, since time.Time) ([]identity.PersonID, error) {
+func (db *DB) PeopleImportedBy(ctx context.Context, actor identity.Actor, since time.Time) ([]identity.PersonID, error) {
 	var imports []string
 	if err := db.read.SelectContext(ctx, &imports, `SELECT id FROM hr_import WHERE actor = $1 AND actor <> '' AND recorded_us >= $2`, actor, micros(since)); err != nil {
 		return nil, fmt.Errorf("read imports: %w", err)

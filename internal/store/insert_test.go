@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -91,7 +92,7 @@ func TestManyRowsAreFewStatements(t *testing.T) {
 		person := events[len(events)-1].Person
 		logins = append(logins, store.NewLogin{Base: "anna" + string(rune('a'+n%26)), Person: person})
 		numbers = append(numbers, fmt.Sprintf("19700101%04d", n))
-		items = append(items, store.ReviewItem{Person: person, Entitlement: "app:x", Why: "why"})
+		items = append(items, store.ReviewItem{Person: person, Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "why"})})
 	}
 	onBothURLs(t, func(t *testing.T, url string) {
 		var count counter

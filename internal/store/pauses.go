@@ -23,7 +23,7 @@ func pauses(ctx context.Context, q sqlx.QueryerContext) (map[string]Decision, er
 	}
 	paused := map[string]Decision{}
 	for _, d := range all {
-		paused[d.Subject] = d
+		paused[d.Target()] = d
 	}
 	return paused, nil
 }

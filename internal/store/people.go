@@ -114,7 +114,7 @@ const peoplePage = 2000
 // eachPerson reads everyone a page at a time, so that memory does not grow with their
 // number.
 func eachPerson(ctx context.Context, q queryer, yield func(identity.Person) bool) error {
-	after, once := "", interner{}
+	after, once := "", interner[string]{}
 	for {
 		// The last of the page is found first: what is read with the people is then
 		// one stretch of each index.
@@ -131,7 +131,7 @@ func eachPerson(ctx context.Context, q queryer, yield func(identity.Person) bool
 			return err
 		}
 		for _, p := range page {
-			once.internPerson(p)
+			internPerson(once, p)
 			if !yield(p) {
 				return nil
 			}
@@ -147,7 +147,7 @@ func eachPerson(ctx context.Context, q queryer, yield func(identity.Person) bool
 const afterEvery = "\U0010FFFF"
 
 // internPerson makes people share what most say alike.
-func (o interner) internPerson(p identity.Person) {
+func internPerson(o interner[string], p identity.Person) {
 	for i := range p.Keys {
 		o.intern(&p.Keys[i].Source)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -59,7 +60,7 @@ var meantScans = map[string]string{
 	"FROM access_interval WHERE 1 = 1":                                    "audit verify compares all",
 	"FROM audit_record WHERE 1 = 1":                                       "audit verify reads all",
 	"FROM decision ORDER BY seq":                                          "audit verify compares all",
-	"'number' AS what":                                                    "duplicates compare everybody",
+	"'national-id' AS what":                                                    "duplicates compare everybody",
 	"WHERE LENGTH(key) >= 10":                                             "check looks at every key",
 	// They end with the first row that fits.
 	"SELECT EXISTS (SELECT 1 FROM erased_record)":  "one row",
@@ -397,7 +398,7 @@ func runEverything(t *testing.T, db *store.DB) {
 		if err := tx.RecordImport(ctx, store.Import{ID: "x", Source: "x", Actor: "x", Status: store.ImportDone}, now, now); err != nil {
 			return err
 		}
-		hold := store.Hold{Digest: "x", Kind: store.PlanHold, Subject: "x", Why: "x", Body: "[]"}
+		hold := store.Hold{Digest: "x", Kind: store.PlanHold, Subject: "x", Why: reason.Of(reason.Answer{Text: "x"}), Body: "[]"}
 		if err := tx.RaiseHold(ctx, hold, []store.HoldStep{{Key: "x", Person: "x"}}, "x", now); err != nil {
 			return err
 		}

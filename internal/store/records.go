@@ -3,13 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // MarkedDistinct reports whether a decision says that a record is not the person's.
@@ -23,20 +22,10 @@ func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key 
 	}
 	var verdicts []Verdict
 	if err := tx.tx.SelectContext(ctx, &verdicts, `SELECT verdict FROM decision WHERE kind = $1 AND person_id = $2 AND (subject = $3 OR subject = $4) ORDER BY seq DESC LIMIT 1`,
-		string(RecordDecision), string(person), subject, key.Source+"/"+key.Key); err != nil { // the latter in decisions of earlier versions
+		string(RecordDecision), string(person), subject, formerRecordSubject(key)); err != nil {
 		return false, fmt.Errorf("read decisions: %w", err)
 	}
 	return len(verdicts) > 0 && verdicts[0] != Join && verdicts[0] != Merge, nil
-}
-
-// RecordSubject is how a source's record stands in a decision: a keyed hash, for a
-// key of HR may be a personal number.
-func (db *DB) RecordSubject(key identity.SourceKey) (string, error) {
-	hash, err := db.master.Hash("decision.record", key.Source+"\x00"+key.Key)
-	if err != nil {
-		return "", fmt.Errorf("record of %s: %w", key.Source, err)
-	}
-	return key.Source + " record " + hex.EncodeToString(hash[:8]), nil
 }
 
 // MoveRecord gives a source's record, and the employments that came with it, to another
@@ -178,31 +167,13 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
 }
 
-// likeness is what two people have in common, as the statement in Duplicates has it.
-// Several are listed in the order of these texts.
-type likeness string
-
-const (
-	sameEmail        likeness = "email"
-	sameName         likeness = "name"
-	sameNameAndBirth likeness = "name-and-birth"
-	sameNumber       likeness = "number"
-)
-
-var likenessTexts = map[likeness]string{
-	sameEmail:        "the same e-mail address",
-	sameName:         "the same name",
-	sameNameAndBirth: "the same name and day of birth",
-	sameNumber:       "the same national identity number",
-}
-
 type personPair [2]identity.PersonID
 
 // Duplicate is two people who may be one.
 type Duplicate struct {
 	A   identity.PersonID `json:"a"`
 	B   identity.PersonID `json:"b"`
-	Why string            `json:"why"`
+	Why reason.Reason     `json:"why"`
 	// Held says that B gets nothing in any target until a person decides: A is
 	// the person who was known before.
 	Held bool `json:"held,omitempty"`
@@ -214,9 +185,9 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	var rows []struct {
 		A    identity.PersonID `db:"a"`
 		B    identity.PersonID `db:"b"`
-		What likeness          `db:"what"`
+		What reason.Likeness   `db:"what"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'number' AS what FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
+	if err := db.read.SelectContext(ctx, &rows, `SELECT a.id AS a, b.id AS b, 'national-id' AS what FROM person a JOIN person b ON a.national_id_hash = b.national_id_hash AND a.id < b.id
 			WHERE a.merged_into = '' AND b.merged_into = ''
 		UNION ALL SELECT a.id, b.id, 'email' FROM person a JOIN person b ON a.email = b.email AND a.id < b.id
 			WHERE a.email <> '' AND a.merged_into = '' AND b.merged_into = ''
@@ -231,12 +202,12 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 	}
 	apart := map[personPair]bool{}
 	for _, d := range decided {
-		if !strings.Contains(d.Subject, "/") {
-			apart[personPair{d.Person, identity.PersonID(d.Subject)}] = d.Verdict == Apart
-			apart[personPair{identity.PersonID(d.Subject), d.Person}] = d.Verdict == Apart
+		if other, ok := d.OtherPerson(); ok {
+			apart[personPair{d.Person, other}] = d.Verdict == Apart
+			apart[personPair{other, d.Person}] = d.Verdict == Apart
 		}
 	}
-	likenesses := map[personPair][]likeness{}
+	likenesses := map[personPair][]reason.Likeness{}
 	var order []personPair
 	for _, r := range rows {
 		pair := personPair{r.A, r.B}
@@ -259,7 +230,7 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		a, b := h.Other, h.Person
 		asked[personPair{a, b}], asked[personPair{b, a}] = true, true
 		if a != "" {
-			found = append(found, Duplicate{A: a, B: b, Held: true, Why: fmt.Sprintf("the same national identity number and a name in common; joining them would change the %s of person %s, so person %s gets nothing in any target until it is decided", h.Columns, a, b)})
+			found = append(found, Duplicate{A: a, B: b, Held: true, Why: reason.Of(reason.DuplicateHeld{Person: a, Held: b, Columns: h.columns()})})
 		}
 	}
 	for _, pair := range order {
@@ -267,7 +238,7 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 			continue
 		}
 		what := likenesses[pair]
-		if len(what) == 1 && what[0] == sameName {
+		if len(what) == 1 && what[0] == reason.SameName {
 			// A name alone is many people's; with the day of birth it is a question.
 			a, err := db.birthDate(ctx, births, pair[0])
 			if err != nil {
@@ -280,13 +251,9 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 			if a == "" || a != b {
 				continue
 			}
-			what = []likeness{sameNameAndBirth}
+			what = []reason.Likeness{reason.SameNameAndBirth}
 		}
-		reasons := make([]string, len(what))
-		for i, l := range what {
-			reasons[i] = likenessTexts[l]
-		}
-		found = append(found, Duplicate{A: pair[0], B: pair[1], Why: strings.Join(reasons, ", ")})
+		found = append(found, Duplicate{A: pair[0], B: pair[1], Why: reason.Of(reason.SamePerson{InCommon: what})})
 	}
 	return found, nil
 }

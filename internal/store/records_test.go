@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -15,14 +16,14 @@ func TestDuplicateReasons(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*identity.PersonFacts)
-		why    string
+		why    reason.Reason
 	}{
-		{"everything", func(*identity.PersonFacts) {}, "the same e-mail address, the same name, the same national identity number"},
-		{"number", func(f *identity.PersonFacts) { f.GivenName, f.Email = "Eva", "eva@example.org" }, "the same national identity number"},
-		{"address", func(f *identity.PersonFacts) { f.GivenName, f.NationalID = "Eva", "" }, "the same e-mail address"},
-		{"name and address", func(f *identity.PersonFacts) { f.NationalID = "" }, "the same e-mail address, the same name"},
-		{"name and day of birth", func(f *identity.PersonFacts) { f.NationalID, f.Email = "197001010027", "" }, "the same name and day of birth"},
-		{"name", func(f *identity.PersonFacts) { f.NationalID, f.Email = "", "" }, ""},
+		{"everything", func(*identity.PersonFacts) {}, like(reason.SameEmail, reason.SameName, reason.SameNationalID)},
+		{"number", func(f *identity.PersonFacts) { f.GivenName, f.Email = "Eva", "eva@example.org" }, like(reason.SameNationalID)},
+		{"address", func(f *identity.PersonFacts) { f.GivenName, f.NationalID = "Eva", "" }, like(reason.SameEmail)},
+		{"name and address", func(f *identity.PersonFacts) { f.NationalID = "" }, like(reason.SameEmail, reason.SameName)},
+		{"name and day of birth", func(f *identity.PersonFacts) { f.NationalID, f.Email = "197001010027", "" }, like(reason.SameNameAndBirth)},
+		{"name", func(f *identity.PersonFacts) { f.NationalID, f.Email = "", "" }, reason.Reason{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, db *store.DB) {
@@ -36,13 +37,15 @@ func TestDuplicateReasons(t *testing.T) {
 				switch {
 				case err != nil:
 					t.Fatal(err)
-				case c.why == "" && len(found) != 0, c.why != "" && (len(found) != 1 || found[0] != store.Duplicate{A: first[0].Person, B: second[0].Person, Why: c.why}):
-					t.Errorf("found %+v, want %q", found, c.why)
+				case c.why.IsZero() && len(found) != 0, !c.why.IsZero() && (len(found) != 1 || found[0] != store.Duplicate{A: first[0].Person, B: second[0].Person, Why: c.why}):
+					t.Errorf("found %+v, want %v", found, c.why)
 				}
 			})
 		})
 	}
 }
+
+func like(in ...reason.Likeness) reason.Reason { return reason.Of(reason.SamePerson{InCommon: in}) }
 
 // TestStatementsHaveNoSentences: sentences for people are worded in Go, where their
 // wording has no part in what a statement selects and sorts.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -35,7 +36,7 @@ func TestADecisionWhileAStepIsDone(t *testing.T) {
 				begun, run := make(chan struct{}), make(chan error, 1)
 				go func() {
 					run <- db.Write(t.Context(), func(tx *store.Tx) error {
-						tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.HoldExpired, Reason: "test"})
+						tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.HoldExpired, Reason: reason.Of(reason.Answer{Text: "test"})})
 						err := c.done(t.Context(), tx)
 						close(begun)
 						time.Sleep(100 * time.Millisecond) // the decision is waited for meanwhile

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // ReviewItem is one question of a review: may this person keep this?
@@ -16,20 +17,20 @@ type ReviewItem struct {
 	Number      int64             `db:"number" json:"number"`
 	Person      identity.PersonID `db:"person_id" json:"person"`
 	Entitlement string            `db:"entitlement" json:"entitlement"`
-	Why         string            `db:"why" json:"why"` // the reasons for the access when the review began
+	Why         reason.Reason     `db:"why" json:"why"` // the reasons for the access when the review began
 	Decision    *int64            `db:"decision" json:"decision,omitempty"`
-	// Reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
+	// Reviewer is who is asked; empty for the owner of the
 	// system.
-	Reviewer string `db:"reviewer" json:"reviewer,omitempty"`
+	Reviewer identity.Actor `db:"reviewer" json:"reviewer,omitempty"`
 }
 
 // Ref is how people call the item: campaign-number.
 func (i ReviewItem) Ref() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
 
 // StartReview records a campaign with its items and returns its number. The
-// reviewer is who is asked, as audit.Record.Actor; empty for the owner of the
+// reviewer is who is asked; empty for the owner of the
 // system.
-func (tx *Tx) StartReview(ctx context.Context, system, by, reviewer string, at time.Time, items []ReviewItem) (int64, error) {
+func (tx *Tx) StartReview(ctx context.Context, system string, by, reviewer identity.Actor, at time.Time, items []ReviewItem) (int64, error) {
 	var campaign int64
 	// The head row's lock keeps two campaigns from getting the same number.
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET decision_seq = decision_seq + 0 WHERE id = 1`); err != nil {

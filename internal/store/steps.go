@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // OpenStep is a step that was intended and not yet seen to end.
@@ -21,8 +22,8 @@ type OpenStep struct {
 	Body       string            `db:"body"` // the plan's step, as JSON
 	Plan       audit.PlanDigest  `db:"plan"`
 	IntendedUS int64             `db:"intended_us"`
-	// Detail is the error of a target that gave no usable answer.
-	Detail string `db:"detail"`
+	// Detail is what a target answered when its answer was not usable.
+	Detail reason.Reason `db:"detail"`
 }
 
 // Intended is when the step was intended, UTC.
@@ -54,7 +55,7 @@ func (tx *Tx) IntendSteps(ctx context.Context, steps []OpenStep, at time.Time) e
 }
 
 // SetStepDetail records the error of a step whose outcome is not known.
-func (tx *Tx) SetStepDetail(ctx context.Context, id audit.AttemptID, detail string) error {
+func (tx *Tx) SetStepDetail(ctx context.Context, id audit.AttemptID, detail reason.Reason) error {
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE open_step SET detail = $2 WHERE id = $1`, id, detail); err != nil {
 		return fmt.Errorf("step %s: %w", id, err)
 	}
@@ -279,8 +280,9 @@ func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content stri
 
 // GivenAccess is access that behov gave, and why.
 type GivenAccess struct {
-	Person              identity.PersonID
-	Entitlement, Reason string
+	Person      identity.PersonID
+	Entitlement string
+	Reason      reason.Reason
 }
 
 // GivenAccess returns the access of people in a target that behov gave or
@@ -289,7 +291,7 @@ type GivenAccess struct {
 func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[GivenAccess, error] {
 	return func(yield func(GivenAccess, error) bool) {
 		where, args := of.condition(db.read, "person_id", []any{target})
-		once := interner{}
+		names, reasons := interner[string]{}, interner[reason.Reason]{}
 		eachRow(ctx, db.read, `SELECT person_id, entitlement, reason FROM access_interval
 			WHERE target = $1 AND until_us IS NULL AND given AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
 			var g GivenAccess
@@ -299,7 +301,8 @@ func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter
 			if err != nil {
 				return yield(g, fmt.Errorf("read access: %w", err))
 			}
-			once.intern(&g.Entitlement, &g.Reason)
+			names.intern(&g.Entitlement)
+			reasons.intern(&g.Reason)
 			return yield(g, nil)
 		})
 	}
@@ -310,8 +313,8 @@ func (db *DB) GivenAccess(ctx context.Context, target string, of PersonSet) iter
 func (db *DB) UnrepairedDrift(ctx context.Context, target string, of PersonSet) ([]audit.Key, error) {
 	where, args := of.condition(db.read, "person_id", []any{target})
 	var rows []struct {
-		Person      string `db:"person_id"`
-		Entitlement string `db:"entitlement"`
+		Person      identity.PersonID `db:"person_id"`
+		Entitlement string            `db:"entitlement"`
 	}
 	if err := db.read.SelectContext(ctx, &rows, `SELECT person_id, entitlement FROM unrepaired_drift WHERE target = $1 AND `+where+` ORDER BY person_id, entitlement`, args...); err != nil {
 		return nil, fmt.Errorf("read what is left so: %w", err)
@@ -352,7 +355,7 @@ type ActiveAccess struct {
 func (db *DB) ActiveAccess(ctx context.Context, target string, of PersonSet) iter.Seq2[ActiveAccess, error] {
 	return func(yield func(ActiveAccess, error) bool) {
 		where, args := of.condition(db.read, "person_id", []any{target})
-		once := interner{}
+		once := interner[string]{}
 		eachRow(ctx, db.read, `SELECT person_id, entitlement, unseen_us IS NOT NULL FROM access_interval WHERE target = $1 AND until_us IS NULL AND `+where+` ORDER BY person_id, entitlement`, args, func(rows *sql.Rows, err error) bool {
 			var k ActiveAccess
 			if err == nil {
@@ -386,9 +389,9 @@ func eachRow(ctx context.Context, q sqlx.QueryerContext, query string, args []an
 }
 
 // interner keeps one copy of equal strings.
-type interner map[string]string
+type interner[T comparable] map[T]T
 
-func (o interner) intern(all ...*string) {
+func (o interner[T]) intern(all ...*T) {
 	for _, s := range all {
 		one, ok := o[*s]
 		if !ok {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -192,7 +193,7 @@ func TestAuditChainFromManyWriters(t *testing.T) {
 		for w := range 8 {
 			wg.Go(func() {
 				for i := range 10 {
-					person := fmt.Sprint("p", w)
+					person := identity.PersonID(fmt.Sprint("p", w))
 					step := fmt.Sprint(w, "-", i)
 					op := []string{"add-member", "remove-member"}[i%2]
 					err := db.Write(ctx, func(tx *store.Tx) error {
@@ -250,8 +251,8 @@ func TestDecisionsAndHolds(t *testing.T) {
 					return err
 				}
 			}
-			return errors.Join(tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now),
-				tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now))
+			return errors.Join(tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: reason.Of(reason.Answer{Text: "many"})}, nil, "behov", now),
+				tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: reason.Of(reason.Answer{Text: "many"})}, nil, "behov", now))
 		})
 		newest, err := db.ReviewDecisions(ctx, store.Everyone())
 		if err != nil || len(newest) != 1 || newest[0].Verdict != store.Keep {
@@ -268,14 +269,14 @@ func TestDecisionsAndHolds(t *testing.T) {
 		// What went through and comes up again waits for a decision of its own.
 		write(t, db, func(tx *store.Tx) error { return tx.EndHold(ctx, "d") })
 		write(t, db, func(tx *store.Tx) error {
-			return tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: "many"}, nil, "behov", now)
+			return tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: "plan", Subject: "t", Why: reason.Of(reason.Answer{Text: "many"})}, nil, "behov", now)
 		})
 		if holds, err := db.Holds(ctx); err != nil || len(holds) != 1 || holds[0].Decision != nil {
 			t.Errorf("raised again: %+v, %v; want it undecided", holds, err)
 		}
 		var campaign int64
 		write(t, db, func(tx *store.Tx) error {
-			campaign, err = tx.StartReview(ctx, "app", "person:q", "", now, []store.ReviewItem{{Person: "p", Entitlement: "app:x", Why: "w"}})
+			campaign, err = tx.StartReview(ctx, "app", "person:q", "", now, []store.ReviewItem{{Person: "p", Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "w"})}})
 			return err
 		})
 		item, err := db.ReviewItem(ctx, campaign, 1)
@@ -328,7 +329,7 @@ func TestSealedValuesAreNotInTheFile(t *testing.T) {
 			PersonFacts: &identity.PersonFacts{GivenName: "Vittnesnamn", FamilyName: "Nygift", NationalID: "19700101-0019"}}})
 	})
 	write(t, db, func(tx *store.Tx) error {
-		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: string(events[0].Person), Attempt: "s"}, map[string]string{"mail": "gota@example.org"})
+		return tx.AuditSealed(audit.Record{At: now, Actor: "behov", Action: audit.StepIntended, Person: events[0].Person, Attempt: "s"}, map[string]string{"mail": "gota@example.org"})
 	})
 	var opened []byte
 	for r, err := range db.AuditRecords(ctx, store.Everyone()) {

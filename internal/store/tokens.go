@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Token lets a client push to an HR source. The token itself is stored nowhere.
@@ -80,7 +81,7 @@ func NewToken(name, source string, now, expires time.Time) (token string, t Toke
 // PutToken records a token, by a decision or, of the first one, by the user of the
 // operating system, who is the decision's maker.
 func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
-	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: "token " + t.ID + ": " + t.Name + ", until " + t.Expires().Format(time.RFC3339)})
+	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Until: t.Expires()})})
 	if err := tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, t.Name, t.Source, t.Hash, t.MadeUS, t.ExpiresUS); err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}
@@ -105,7 +106,7 @@ func (tx *Tx) RevokeToken(ctx context.Context, id string, d Decision, now time.T
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, fmt.Errorf("there is no token %s that could be revoked", id))
 	}
-	tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.TokenRevoked, Reason: fmt.Sprintf("token %s: decision %d", id, d.Seq)})
+	tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.TokenRevoked, Reason: reason.Of(reason.TokenRevoked{Token: id, Decision: d.Seq})})
 	return nil
 }
 

@@ -194,6 +194,7 @@ CREATE TABLE decision (
     authority     TEXT NOT NULL DEFAULT '',
     reason        TEXT NOT NULL,
     reason_sealed BLOB,
+    because       TEXT NOT NULL DEFAULT '',
     decided_us    BIGINT NOT NULL
 );
 CREATE INDEX decision_maker ON decision (maker, seq);
