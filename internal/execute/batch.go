@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -27,14 +28,14 @@ type targetRun struct {
 	plan            audit.PlanDigest
 	released        map[audit.StepID]audit.HoldDigest // by released step
 	steps           []plan.Step
-	report          func(s plan.Step, outcome, detail string)
+	report          func(s plan.Step, outcome string, detail reason.Reason)
 	done            map[audit.StepID]bool // steps that were done
 	accounts        map[identity.PersonID]string
-	deferredWhy     map[identity.PersonID]string // who is left to others, and why
-	requeue         map[identity.PersonID]bool   // of the deferred people, those whom an older run may hold
-	retryAfter      time.Duration                // how long the target asked us to wait
-	deferredBatches int                          // how many batches it wanted to do later, in a row
-	took            time.Duration                // for how long the target worked on the last batch
+	deferredWhy     map[identity.PersonID]reason.Reason // who is left to others, and why
+	requeue         map[identity.PersonID]bool          // of the deferred people, those whom an older run may hold
+	retryAfter      time.Duration                       // how long the target asked us to wait
+	deferredBatches int                                 // how many batches it wanted to do later, in a row
+	took            time.Duration                       // for how long the target worked on the last batch
 	// What was recorded about people after the plan was read, up to the sequences in
 	// readUpTo: the people with an HR event or a decision, and by person the last audit
 	// record of a step that another plan took in this target.
@@ -44,7 +45,7 @@ type targetRun struct {
 }
 
 func newTargetRun(x *Executor, b *Basis, t plan.Target) *targetRun {
-	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]string{}, requeue: map[identity.PersonID]bool{}}
+	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]reason.Reason{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -87,10 +88,10 @@ func (r *targetRun) unavailableReason(results []connectors.Result) string {
 }
 
 // prepare makes of a step the change to ask for, or says why it cannot.
-func (r *targetRun) prepare(s plan.Step) (attempt, string) {
+func (r *targetRun) prepare(s plan.Step) (attempt, reason.Reason) {
 	for _, id := range s.DependsOn {
 		if !r.done[id] {
-			return attempt{}, "a step that it depends on was not done"
+			return attempt{}, reason.Of(reason.DependsOnUndone{})
 		}
 	}
 	a := attempt{id: audit.AttemptID(uuid.Must(uuid.NewV7()).String()), step: s}
@@ -103,7 +104,7 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	switch s.Op {
 	case connectors.CreateAccount, plan.PrepareAccount, connectors.UpdateAccount:
 		if CreatesAccount(s.Op) && desired.Name == "" {
-			return attempt{}, "the name that the account was to get is not known any more"
+			return attempt{}, reason.Of(reason.NameLost{})
 		}
 		a.change.Enabled = s.Op != plan.PrepareAccount
 		if s.Op == plan.PrepareAccount {
@@ -115,10 +116,10 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 		a.change.Op = connectors.RemoveMember
 	case connectors.RenameAccount:
 		if !r.matchesPlan(s, plan.NameAttribute, []string{desired.Name}) {
-			return attempt{}, "the name is not the one that was planned"
+			return attempt{}, reason.Of(reason.ValueChanged{Attribute: plan.NameAttribute})
 		}
 	}
-	return a, ""
+	return a, reason.Reason{}
 }
 
 // CreatesAccount reports whether a step creates an account.
@@ -135,7 +136,7 @@ func (r *targetRun) desiredAccount(s plan.Step) plan.Account {
 }
 
 // values fills in what the change writes, or says why it cannot.
-func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
+func (r *targetRun) values(a *attempt, desired plan.Account) (why reason.Reason) {
 	a.change.Attributes = map[string][]string{}
 	for name := range a.step.Attributes {
 		values := desired.Attributes[name]
@@ -144,12 +145,12 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 			values = []string{plan.Referred(person)}
 		}
 		if !r.matchesPlan(a.step, name, values) {
-			return "the value of " + name + " is not the one that was planned"
+			return reason.Of(reason.ValueChanged{Attribute: name})
 		}
 		if refers && person != "" {
 			id := r.accountOf(person)
 			if id == "" {
-				return "the account that " + name + " refers to is not there"
+				return reason.Of(reason.ReferenceMissing{Attribute: name})
 			}
 			values = []string{id}
 		}
@@ -157,7 +158,7 @@ func (r *targetRun) values(a *attempt, desired plan.Account) (why string) {
 			a.change.Attributes[name] = values
 		}
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // matchesPlan reports whether the value is the one that the step names.
@@ -194,7 +195,7 @@ type valueChange struct {
 // that are or were another person's.
 func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time) ([]attempt, error) {
 	var kept []attempt
-	why := map[audit.AttemptID]string{} // by attempt, why it is not made
+	why := map[audit.AttemptID]reason.Reason{} // by attempt, why it is not made
 	err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		touched, err := r.affectedSince(ctx, tx, attempts)
 		if err != nil {
@@ -202,7 +203,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 		}
 		if stopped, err := r.pausedSince(ctx, tx); err != nil {
 			return err
-		} else if stopped != "" {
+		} else if !stopped.IsZero() {
 			for _, a := range attempts {
 				why[a.id] = stopped
 			}
@@ -214,11 +215,11 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 		}
 		for _, a := range attempts {
 			if takenBack[a.step.ID] {
-				why[a.id] = "its release was taken back"
+				why[a.id] = reason.Of(reason.ReleaseWithdrawn{})
 				continue
 			}
 			if touched[a.step.Person] {
-				r.deferredWhy[a.step.Person] = "something new is known of the person since this was planned"
+				r.deferredWhy[a.step.Person] = reason.Of(reason.ChangedSince{})
 				continue
 			}
 			if CreatesAccount(a.step.Op) || a.step.Op == connectors.RenameAccount {
@@ -227,7 +228,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 				if errors.As(err, &taken) {
 					// Others took it since this was planned; another is found.
 					tx.Enqueue(queue.People{People: []identity.PersonID{a.step.Person}, Target: r.target.Name})
-					why[a.id] = "the name is or was another person's in this target, and a name is never given to a second person"
+					why[a.id] = reason.Of(reason.NameNotFree{})
 					continue
 				}
 				if err != nil {
@@ -245,7 +246,7 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 			kept = slices.DeleteFunc(kept, func(a attempt) bool { return beyond[a.step.Person] })
 		}
 		for id := range beyond {
-			r.deferredWhy[id] = "more people lose something, or are changed, than may at a time"
+			r.deferredWhy[id] = reason.Of(reason.LimitReached{})
 		}
 		return r.recordIntents(ctx, tx, kept, at)
 	})
@@ -253,9 +254,9 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 		return nil, err
 	}
 	for _, a := range attempts {
-		if left := r.deferredWhy[a.step.Person]; left != "" {
+		if left := r.deferredWhy[a.step.Person]; !left.IsZero() {
 			r.report(a.step, LeftToOtherRun, left)
-		} else if why[a.id] != "" {
+		} else if !why[a.id].IsZero() {
 			r.report(a.step, notTried, why[a.id])
 		}
 	}
@@ -264,14 +265,14 @@ func (r *targetRun) intend(ctx context.Context, attempts []attempt, at time.Time
 
 // pausedSince returns the decision that paused the target after this was planned; empty
 // without one.
-func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why string, err error) {
+func (r *targetRun) pausedSince(ctx context.Context, tx *store.Tx) (why reason.Reason, err error) {
 	if r.basis.Urgent {
-		return "", nil
+		return reason.Reason{}, nil
 	}
 	pauses, err := tx.Pauses(ctx)
 	for _, d := range []store.Decision{pauses[store.EveryTarget], pauses[r.target.Name]} {
 		if d.Seq > r.basis.Sequences.Decisions {
-			why = fmt.Sprintf("paused by decision %d", d.Seq)
+			why = reason.Of(reason.PausedSince{Decision: d.Seq})
 		}
 	}
 	return why, err

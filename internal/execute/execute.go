@@ -21,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -85,7 +86,7 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan, targets []plan.Targe
 				run.steps = append(run.steps, s)
 			}
 		}
-		run.report = func(s plan.Step, outcome, detail string) {
+		run.report = func(s plan.Step, outcome string, detail reason.Reason) {
 			mu.Lock()
 			defer mu.Unlock()
 			done++

@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -83,7 +84,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 	if err != nil {
 		return at, fmt.Errorf("step %s: %w", a.step.ID, err)
 	}
-	outcome, detail := outcomeOf(res)
+	outcome, detail := r.outcomeOf(a, res)
 	f, err := tx.NextStepFailure(ctx, store.FailingStep{Key: a.step.Key(), Target: a.step.Target, Person: a.step.Person, Body: string(body), Outcome: outcome, Detail: detail}, at)
 	if err != nil {
 		return at, err
@@ -103,7 +104,7 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 		f.State = store.Parked
 		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, After: parkedTogether})
 		tx.Audit(audit.Record{At: at, Actor: r.Actor, Action: audit.StepParked, Person: a.step.Person, Target: a.step.Target, Entitlement: string(a.step.Entitlement),
-			Op: string(a.step.Op), Plan: r.plan, Reason: fmt.Sprintf("step %s failed %d times and is parked until an operator decides: %s", f.Key, f.Tries, detail)})
+			Op: string(a.step.Op), Plan: r.plan, Reason: reason.Of(reason.StepParked{Step: string(f.Key), Count: f.Tries, Last: detail})})
 	}
 	return next, tx.PutFailingStep(ctx, f, next)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -55,7 +56,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 	}
 	var people []identity.PersonID
 	for _, s := range steps {
-		if r.deferredWhy[s.Person] == "" {
+		if r.deferredWhy[s.Person].IsZero() {
 			people = append(people, s.Person)
 		}
 	}
@@ -84,7 +85,7 @@ func (r *targetRun) lock(ctx context.Context, steps []plan.Step, overlapping boo
 		case err == nil:
 			held = append(held, one)
 		case errors.Is(err, lock.ErrLocked):
-			r.deferredWhy[id], r.requeue[id] = "another run is at this person's account", true
+			r.deferredWhy[id], r.requeue[id] = reason.Of(reason.OtherRunWorks{}), true
 		default:
 			return held, err
 		}

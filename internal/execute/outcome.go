@@ -10,25 +10,37 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
 // outcomeOf returns the audit outcome of a result. It is empty when the outcome is not
 // known: whatever an error says, the target may have made the change. Then the step stays
 // open until a snapshot shows it.
-func outcomeOf(res connectors.Result) (outcome, detail string) {
+func (r *targetRun) outcomeOf(a attempt, res connectors.Result) (outcome string, detail reason.Reason) {
 	if res.Err != nil {
-		return "", res.Err.Error()
+		return "", answer(res.Err.Error())
 	}
 	switch res.Status {
 	case connectors.Applied:
-		return audit.Applied, res.Detail
+		return audit.Applied, answer(res.Detail)
 	case connectors.AlreadyApplied:
-		return audit.AlreadyApplied, ""
+		return audit.AlreadyApplied, reason.Reason{}
 	case connectors.Refused:
-		return audit.Refused, res.Detail
+		if a.marked {
+			return audit.Refused, reason.Of(reason.StillSignsIn{Detail: r.target.SignInPossible})
+		}
+		return audit.Refused, answer(res.Detail)
 	}
-	return "", fmt.Sprintf("the connector answered with the unknown status %q", res.Status)
+	return "", answer(fmt.Sprintf("the connector answered with the unknown status %q", res.Status))
+}
+
+// answer returns what a target answered as a reason; none for no words.
+func answer(text string) reason.Reason {
+	if text == "" {
+		return reason.Reason{}
+	}
+	return reason.Of(reason.Answer{Text: text})
 }
 
 func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, results []connectors.Result, began time.Time) error {
@@ -36,7 +48,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 	ended := make([]bool, len(attempts)) // by another run
 	var answered []audit.AttemptID
 	for i, a := range attempts {
-		if outcome, _ := outcomeOf(results[i]); outcome != "" {
+		if outcome, _ := r.outcomeOf(a, results[i]); outcome != "" {
 			answered = append(answered, a.id)
 		}
 	}
@@ -49,7 +61,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 			return err
 		}
 		for i, a := range attempts {
-			outcome, detail := outcomeOf(results[i])
+			outcome, detail := r.outcomeOf(a, results[i])
 			if outcome == "" {
 				if err := tx.SetStepDetail(ctx, a.id, detail); err != nil {
 					return err
@@ -76,12 +88,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 			}
 			record := r.record(a, audit.StepEnded, at)
 			record.Outcome, record.Began = audit.Outcome(outcome), began
-			switch {
-			case detail != "" && outcome == audit.Applied:
-				record.Reason += "; " + detail
-			case detail != "":
-				record.Reason = detail
-			}
+			record.Reason = with(record.Reason, detail)
 			tx.Audit(record)
 		}
 		if err := r.recordLimitUsage(ctx, tx, attempts, results, at); err != nil {
@@ -93,9 +100,9 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 		return err
 	}
 	for i, a := range attempts {
-		outcome, detail := outcomeOf(results[i])
+		outcome, detail := r.outcomeOf(a, results[i])
 		if ended[i] {
-			outcome, detail = LeftToOtherRun, "another run recorded its outcome"
+			outcome, detail = LeftToOtherRun, reason.Of(reason.OtherRunRecorded{})
 		}
 		if outcome == audit.Applied || outcome == audit.AlreadyApplied {
 			r.done[a.step.ID] = true
@@ -111,6 +118,14 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 	return nil
 }
 
+// with returns why a step was planned, with what came of it, if there is something to say.
+func with(because, note reason.Reason) reason.Reason {
+	if note.IsZero() {
+		return because
+	}
+	return reason.Of(reason.With{Because: because, Note: note})
+}
+
 // forgetDecisions uses up the releases of what was done.
 func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, open map[audit.AttemptID]bool) error {
 	any, err := tx.HasStepDecisions(ctx, r.target.Name)
@@ -119,7 +134,7 @@ func (r *targetRun) forgetDecisions(ctx context.Context, tx *store.Tx, attempts 
 	}
 	var digests []audit.StepDigest
 	for i, a := range attempts {
-		if outcome, _ := outcomeOf(results[i]); open[a.id] && done(outcome) {
+		if outcome, _ := r.outcomeOf(a, results[i]); open[a.id] && done(outcome) {
 			digests = append(digests, a.step.Digest())
 		}
 	}
@@ -137,7 +152,7 @@ const LimitWindow = time.Hour
 func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
 	var done []attempt
 	for i, a := range attempts {
-		if outcome, _ := outcomeOf(results[i]); outcome == audit.Applied || outcome == "" {
+		if outcome, _ := r.outcomeOf(a, results[i]); outcome == audit.Applied || outcome == "" {
 			done = append(done, a)
 		}
 	}

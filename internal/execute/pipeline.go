@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -141,12 +142,12 @@ func (r *targetRun) lockAndIntend(ctx context.Context, steps []plan.Step, overla
 		return nil, err
 	}
 	for _, s := range steps {
-		if r.deferredWhy[s.Person] != "" {
+		if !r.deferredWhy[s.Person].IsZero() {
 			r.report(s, LeftToOtherRun, r.deferredWhy[s.Person])
 			continue
 		}
 		a, why := r.prepare(s)
-		if why != "" {
+		if !why.IsZero() {
 			r.report(s, notTried, why)
 			continue
 		}
@@ -189,7 +190,7 @@ func (r *targetRun) recordNotTried(ctx context.Context, b *batch) error {
 		return nil
 	}
 	defer b.locks.unlock()
-	const why = "the run stopped before the target was asked"
+	why := reason.Of(reason.NotAsked{})
 	ctx, at := context.WithoutCancel(ctx), r.Now()
 	if err := r.DB.Write(ctx, func(tx *store.Tx) error {
 		for _, a := range b.attempts {
@@ -200,7 +201,7 @@ func (r *targetRun) recordNotTried(ctx context.Context, b *batch) error {
 			if open {
 				record := r.record(a, audit.StepEnded, at)
 				record.Outcome, record.Began = audit.NotDone, b.began
-				record.Reason += "; " + why
+				record.Reason = with(record.Reason, why)
 				tx.Audit(record)
 			}
 		}

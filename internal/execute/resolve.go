@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -145,24 +146,17 @@ func (x *Executor) resolveIn(ctx context.Context, tx *store.Tx, t plan.Target, s
 				return err
 			}
 		}
-		reason := s.Reason + resolvedReason(open.Detail)
+		why := with(s.Reason, reason.Of(reason.Resolved{Detail: open.Detail}))
 		if x.HandsOverPasswords[t.Name] && CreatesAccount(s.Op) && outcome == audit.Applied {
-			const note = "its first password may never have been handed over: set another one"
-			reason += "; " + note
+			note := reason.Of(reason.PasswordMaybeLost{})
+			why = with(why, note)
 			r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: note})
 		}
 		tx.Audit(audit.Record{At: x.Now(), Began: open.Intended(), Actor: x.Actor, Action: audit.StepEnded, Person: open.Person, Target: t.Name,
-			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Attempt: open.AttemptID, Outcome: audit.Outcome(outcome), Reason: reason})
+			Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: open.Plan, Attempt: open.AttemptID, Outcome: audit.Outcome(outcome), Reason: why})
 		r.Outcomes[outcome]++
 	}
 	return nil
-}
-
-func resolvedReason(detail string) string {
-	if detail == "" {
-		return " (settled by reading the target, after a run that was stopped)"
-	}
-	return " (settled by reading the target, which had given no usable answer: " + detail + ")"
 }
 
 // inferOutcome says what a snapshot shows of a step that may have been done: its

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Outcomes of a step besides those of the audit trail: not tried, because a step that it
@@ -57,9 +58,9 @@ type Result struct {
 
 // StepResult is a step that was not done, or was done with a note.
 type StepResult struct {
-	Step    plan.Step `json:"step"`
-	Outcome string    `json:"outcome"`
-	Detail  string    `json:"detail"`
+	Step    plan.Step     `json:"step"`
+	Outcome string        `json:"outcome"`
+	Detail  reason.Reason `json:"detail"`
 }
 
 // Done returns the steps of the plan that were done, also of a run that was stopped.
@@ -68,7 +69,7 @@ func (r *Result) Done() []plan.Step {
 }
 
 // addOutcome adds the outcome of a step and reports whether the step was done.
-func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
+func (r *Result) addOutcome(s plan.Step, outcome string, detail reason.Reason) bool {
 	r.Outcomes[outcome]++
 	if r.OutcomesByTarget == nil {
 		r.OutcomesByTarget = map[string]map[string]int{}
@@ -82,7 +83,7 @@ func (r *Result) addOutcome(s plan.Step, outcome, detail string) bool {
 	case outcome == LeftToOtherRun:
 	case !done:
 		r.NotDone = append(r.NotDone, StepResult{Step: s, Outcome: outcome, Detail: detail})
-	case detail != "":
+	case !detail.IsZero():
 		r.Notes = append(r.Notes, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	}
 	return done
@@ -105,7 +106,10 @@ func (r *Result) Err() error {
 	parts := []string{}
 	for _, f := range r.Plan.Findings {
 		if f.Kind == plan.Unreachable {
-			parts = append(parts, fmt.Sprintf("target %s could not be read (%s)", f.Target, f.Text))
+			kind, err := f.Reason.Kind()
+			if unreadable, ok := kind.(reason.TargetUnreadable); ok && err == nil {
+				parts = append(parts, fmt.Sprintf("target %s could not be read (%s)", f.Target, unreadable.Detail))
+			}
 		}
 	}
 	if len(r.NotDone) == 0 && len(r.Unavailable) == 0 && len(parts) == 0 {

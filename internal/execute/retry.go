@@ -87,7 +87,7 @@ func (r *targetRun) applyOnce(ctx context.Context, connector connectors.Connecto
 		// An account that can sign in is not disabled, whatever it is marked as.
 		if r.target.SignInPossible != "" && i < len(changes) && changes[i].Op == connectors.DisableAccount && results[i].Err == nil && results[i].Status != connectors.Refused {
 			attempts[which[i]].marked = true
-			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: "the account is marked as disabled, and can sign in all the same: " + r.target.SignInPossible}
+			results[i].Outcome = connectors.Outcome{Status: connectors.Refused, Detail: r.target.SignInPossible}
 		}
 	}
 	if len(results) != len(changes) {

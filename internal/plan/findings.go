@@ -33,8 +33,8 @@ func (b *builder) findings(people []identity.PersonID) {
 	b.reportUncatalogued()
 	if b.t.SignInPossible != "" {
 		b.addFinding(Finding{Kind: SignInPossible, Reason: reason.Of(reason.CannotDisable{Detail: b.t.SignInPossible})})
-	} else if b.t.Unproven != "" {
-		b.addFinding(Finding{Kind: SignInPossible, Reason: reason.Of(reason.DisableUnproven{Detail: b.t.Unproven})})
+	} else if !b.t.Unproven.IsZero() {
+		b.addFinding(Finding{Kind: SignInPossible, Reason: b.t.Unproven})
 	}
 	if n := b.managers[ManagerUnknown]; n > 0 {
 		b.addFinding(Finding{Kind: Managers, Reason: reason.Of(reason.ManagersUnknown{Count: n})})

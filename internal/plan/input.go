@@ -146,7 +146,8 @@ type Target struct {
 	// SignInPossible says why an account that is disabled here can still sign in; empty
 	// when it cannot, or nothing shows that it can. Such a target counts as one
 	// that cannot disable accounts. Unproven says why it is not known.
-	SignInPossible, Unproven string
+	SignInPossible string
+	Unproven       reason.Reason
 	// Decided are the steps that a person released or rejected, by Step.Digest.
 	Decided map[audit.StepDigest]Decided
 	// Located are accounts that behov knows, by ID, that a complete snapshot does

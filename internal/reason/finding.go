@@ -290,3 +290,9 @@ type MayBeAnothers struct{ kind }
 
 // SeenSince: the account was not among those that were read, and is there now.
 type SeenSince struct{ kind }
+
+// DisableUntried: it was not tried whether accounts that are disabled can sign in.
+type DisableUntried struct{ kind }
+
+// LoginExposed: the login of a person with protected identity carries parts of the name.
+type LoginExposed struct{ kind }

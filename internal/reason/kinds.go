@@ -166,6 +166,16 @@ var kindTable = []struct {
 	{"target-retired", TargetRetired{}},
 	{"account-bound", AccountBound{}},
 	{"joined", Joined{}},
+	{"depends-on-undone", DependsOnUndone{}},
+	{"name-lost", NameLost{}},
+	{"name-not-free", NameNotFree{}},
+	{"other-run-works", OtherRunWorks{}},
+	{"other-run-recorded", OtherRunRecorded{}},
+	{"disable-untried", DisableUntried{}},
+	{"login-exposed", LoginExposed{}},
+	{"no-pass", NoPass{}},
+	{"no-pass-received", NoPassReceived{}},
+	{"pass-valid", PassValid{}},
 }
 
 var types, codes = index()

@@ -61,6 +61,12 @@ func encode(k Kind) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// Refusal is the error of what is refused for a reason. A person is told the sentence.
+type Refusal struct{ Reason Reason }
+
+// Error implements error, for logs: the canonical form.
+func (e *Refusal) Error() string { return "refused: " + e.Reason.JSON() }
+
 // Join returns one reason for several, without repetition: none for none, and the reason
 // itself for one.
 func Join(reasons ...Reason) Reason {

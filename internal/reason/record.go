@@ -257,3 +257,34 @@ type Joined struct {
 	kind
 	Import string `json:"import"`
 }
+
+// DependsOnUndone: a step that it depends on was not done.
+type DependsOnUndone struct{ kind }
+
+// NameLost: the name that the account was to get is not known any more.
+type NameLost struct{ kind }
+
+// NameNotFree: the name is or was another person's in the target.
+type NameNotFree struct{ kind }
+
+// OtherRunWorks: another run works on the person's account.
+type OtherRunWorks struct{ kind }
+
+// OtherRunRecorded: another run recorded the outcome of the step.
+type OtherRunRecorded struct{ kind }
+
+// NoPass: no pass is issued to the person.
+type NoPass struct {
+	kind
+	Person  identity.PersonID `json:"person"`
+	Because Reason            `json:"because"`
+}
+
+// NoPassReceived: the target issued no pass.
+type NoPassReceived struct{ kind }
+
+// PassValid: the pass is valid for a while.
+type PassValid struct {
+	kind
+	Until time.Time `json:"until"` // UTC
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -80,7 +81,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		}
 		tx.Enqueue(queue.People{People: []identity.PersonID{p.ID}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: p.ID, Target: target,
-			Reason: fmt.Sprintf("decision %d (account %s)", d.Seq, accountID)})
+			Reason: reason.Of(reason.AccountBound{Decision: d.Seq, Account: accountID})})
 		return tx.BindAccount(ctx, target, p.ID, accountID)
 	})
 	return d, err

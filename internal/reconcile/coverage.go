@@ -56,5 +56,5 @@ func (w *inputs) showsEntitlement(catalogue *policy.Catalogue, person identity.P
 // showsAccess reports whether the plan shows all access of a person in a target.
 func (w *inputs) showsAccess(target string, person identity.PersonID) bool {
 	i := slices.IndexFunc(w.targets, func(t plan.Target) bool { return t.Name == target })
-	return i >= 0 && w.covers.shows(person) && w.targets[i].Observed != nil && w.targets[i].Observed.Completeness.Complete && w.people.Undecided[person] == nil
+	return i >= 0 && w.covers.shows(person) && w.targets[i].Observed != nil && w.targets[i].Observed.Completeness.Complete && w.people.Undecided[person].IsZero()
 }

@@ -91,12 +91,12 @@ func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *namin
 			if current != "" && !c.Account.Rename {
 				continue
 			}
-			if needs := w.people.Grants(p); needs.NoEntitlementReason != "" && !needs.Prepare || !w.people.HasEntitlementIn(c.Name, needs) {
+			if needs := w.people.Grants(p); !needs.NoEntitlementReason.IsZero() && !needs.Prepare || !w.people.HasEntitlementIn(c.Name, needs) {
 				continue
 			}
 			a := desired.Name{}
-			if a.Name, err = names.choose(ctx, p.ID, current, p.ViewOn(w.people.Day, c.Main)); err != nil {
-				a.Bad = err.Error()
+			if a.Name, a.Bad, err = names.choose(ctx, p.ID, current, p.ViewOn(w.people.Day, c.Main)); err != nil {
+				return nil, err
 			}
 			all[p.ID] = a
 		}

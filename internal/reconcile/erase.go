@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -23,7 +23,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 	}
 	var gone []identity.Person
 	for _, p := range w.people.All {
-		if w.people.Stage(p).State != identity.ToErase || w.people.Facts[p.ID].Suspended != "" {
+		if w.people.Stage(p).State != identity.ToErase || !w.people.Facts[p.ID].Suspended.IsZero() {
 			continue
 		}
 		if !e.hasAccountAnywhere(w, p.ID) {
@@ -58,7 +58,7 @@ func (e *Engine) erase(ctx context.Context, w *inputs) error {
 				continue
 			}
 			tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.PersonErased, Person: p.ID,
-				Reason: fmt.Sprintf("%s; erased %d days later", w.people.Stage(p).Why, e.Config.Lifecycle.EraseAfter)})
+				Reason: reason.Of(reason.RetentionOver{Because: reason.OfStage(w.people.Stage(p)), Days: e.Config.Lifecycle.EraseAfter})})
 			if err := tx.ErasePerson(ctx, p.ID, e.Now()); err != nil {
 				return err
 			}

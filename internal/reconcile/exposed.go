@@ -6,18 +6,26 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
+// Exposure says what carries parts of the name of a person with protected identity: an
+// account in a target, or the login when Target is empty.
+type Exposure struct {
+	Target string        `json:"target,omitempty"`
+	Reason reason.Reason `json:"reason"`
+}
+
 // ExposedKnown is desired.Exposed for each target in which the person has an account, by what
 // the database knows: the login, and account names that the target's template makes.
-func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) ([]string, error) {
+func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) ([]Exposure, error) {
 	if !p.Protected {
 		return nil, nil
 	}
-	var all []string
+	var all []Exposure
 	if p.NamedIn(p.Login) {
-		all = append(all, "the person's identity is protected, and the login carries parts of the name: it was given before, and stays; give the targets account names of their own, by name: {value: …, protected: …, rename: true}")
+		all = append(all, Exposure{Reason: reason.Of(reason.LoginExposed{})})
 	}
 	for _, t := range c.Targets {
 		has, err := db.HasAccount(ctx, t.Name, p.ID)
@@ -44,8 +52,8 @@ func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identit
 				}
 			}
 		}
-		if text := desired.Exposed(t, p, account); text != "" {
-			all = append(all, "target "+t.Name+": "+text)
+		if why := desired.Exposed(t, p, account); !why.IsZero() {
+			all = append(all, Exposure{Target: t.Name, Reason: why})
 		}
 	}
 	return all, nil

@@ -2,10 +2,10 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -52,20 +52,19 @@ func applyDecision(f *policy.Facts, d store.Decision) {
 	if d.Verdict == store.Lift {
 		return
 	}
-	text := decisionText(d)
 	switch d.Kind {
 	case store.SuspensionDecision:
-		f.Suspended = "suspended by " + text
+		f.Suspended = reason.Of(reason.Suspended{Decision: d.Seq, Maker: d.Maker})
 	case store.LegalHoldDecision:
-		f.LegalHold = text
+		f.LegalHold = reason.Of(reason.LegalHold{Decision: d.Seq, Maker: d.Maker})
 	}
 }
 
-// verdictOf says what a review decision means to policy.
+// verdictOf says what a review decision means to policy. What its maker wrote stays with
+// the decision, sealed: steps, plans and records would keep it in clear.
 func verdictOf(d store.Decision) policy.Verdict {
-	return policy.Verdict{Revoke: d.Verdict == store.Revoke, Text: decisionText(d)}
+	if d.Verdict == store.Revoke {
+		return policy.Verdict{Revoke: true, Reason: reason.Of(reason.Revoked{Decision: d.Seq, Maker: d.Maker})}
+	}
+	return policy.Verdict{Reason: reason.Of(reason.Kept{Decision: d.Seq, Maker: d.Maker})}
 }
-
-// decisionText names a decision in the reason of a step. What its maker wrote stays
-// with the decision, sealed: steps, plans and records would keep it in clear.
-func decisionText(d store.Decision) string { return fmt.Sprintf("decision %d by %s", d.Seq, d.Maker) }

@@ -8,6 +8,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -31,19 +32,19 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 			t.Unrevoked[s.Person] = true
 		}
 		due := f.State != store.GivenUp && f.NextUS > 0 && !f.Next().After(e.Now())
-		why := fmt.Sprintf("it failed %d times, last with: %s", f.Tries, f.Detail)
+		var why reason.Reason
 		switch {
 		case due, f.State == store.Trying && e.RetryAllSteps:
 			continue
 		case f.State == store.GivenUp:
-			why = "it was given up: behov steps list --all says by whom, and why"
+			why = reason.Of(reason.StepGivenUp{})
 		case f.State == store.Parked:
-			why += "; it is parked until an operator decides: behov steps retry " + string(f.Key)
+			why = reason.Of(reason.StepParked{Step: string(f.Key), Count: f.Tries, Last: f.Detail})
 		default:
-			why += "; it is tried again at " + f.Next().In(e.Config.Zone).Format("15:04 on 2006-01-02")
+			why = reason.Of(reason.StepRetried{Count: f.Tries, Last: f.Detail, Again: f.Next()})
 		}
 		if t.Parked == nil {
-			t.Parked = map[audit.StepKey]string{}
+			t.Parked = map[audit.StepKey]reason.Reason{}
 		}
 		t.Parked[f.Key] = why
 		if f.State == store.GivenUp {
@@ -69,7 +70,7 @@ func (e *Engine) readPause(ctx context.Context, t *plan.Target) error {
 		if d.Seq == 0 {
 			continue
 		}
-		t.Paused = fmt.Sprintf("paused by decision %d of %s: %s", d.Seq, d.Maker, d.Reason)
+		t.Paused = reason.Of(reason.Paused{Decision: d.Seq, Maker: d.Maker, Why: d.Reason})
 		t.LeaversGo = t.LeaversGo && d.Verdict == store.PauseExceptLeavers
 	}
 	t.LeaversGo = t.LeaversGo && (everything || this)

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/connectors"
@@ -11,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -19,7 +19,7 @@ import (
 type mover struct {
 	person   identity.PersonID
 	position string
-	why      string
+	why      reason.Reason
 	reviewer identity.PersonID
 	items    []store.ReviewItem
 }
@@ -48,7 +48,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 			continue
 		}
 		if known {
-			m.why = fmt.Sprintf("the person moved to another unit or job by %s, and no rule gives this", w.people.Day)
+			m.why = reason.Of(reason.Moved{By: w.people.Day})
 			if boss, ok := desired.Manager(person, w.people.Day, e.Config.Main, w.people.ByKey); ok && boss != person.ID {
 				m.reviewer = boss
 			}
@@ -63,7 +63,7 @@ func (e *Engine) movers(ctx context.Context, w *inputs, p *plan.Plan) ([]mover, 
 
 // unjustifiedAccess lists what a mover keeps though no rule gives it and nothing ends
 // it.
-func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan, person identity.Person, why string) ([]store.ReviewItem, error) {
+func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan, person identity.Person, why reason.Reason) ([]store.ReviewItem, error) {
 	grants, err := e.Config.Rules.Decide(person, w.people.Day, w.people.Facts[person.ID])
 	if err != nil {
 		return nil, nil //nolint:nilerr // nothing of theirs is changed, and it is a finding
@@ -102,7 +102,7 @@ func (e *Engine) recordMovers(ctx context.Context, tx *store.Tx, movers []mover)
 			return err
 		}
 		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.ReviewStarted, Person: m.person,
-			Reason: fmt.Sprintf("review %d of a mover, with %d items: %s", campaign, len(m.items), m.why)})
+			Reason: reason.Of(reason.MoverReview{Review: campaign, Count: len(m.items), Because: m.why})})
 	}
 	return nil
 }

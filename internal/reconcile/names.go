@@ -2,8 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -82,10 +81,10 @@ func (n *naming) current(ctx context.Context, person identity.PersonID) (name st
 }
 
 // choose returns the name of the person's account: the one it has, or the one
-// it gets.
-func (n *naming) choose(ctx context.Context, person identity.PersonID, current string, view identity.View) (string, error) {
+// it gets; and why it cannot get the one that it should.
+func (n *naming) choose(ctx context.Context, person identity.PersonID, current string, view identity.View) (name string, bad reason.Reason, err error) {
 	if current != "" && !n.how.Rename {
-		return current, nil
+		return current, reason.Reason{}, nil
 	}
 	template := n.how.Value
 	if view.Protected && n.how.Protected != nil {
@@ -93,11 +92,11 @@ func (n *naming) choose(ctx context.Context, person identity.PersonID, current s
 	}
 	base, err := template.Execute(view)
 	if err != nil {
-		return current, fmt.Errorf("name: %w", err)
+		return current, reason.Of(reason.NameFailed{Detail: err.Error()}), nil
 	}
 	base = strings.Trim(base, ".-_ ") // what is left between parts that came out empty
 	if base == "" {
-		return current, errors.New("name: it comes out empty: no letter of the person's name has a likeness in the template's, so give them an account by hand and adopt it, or change the template")
+		return current, reason.Of(reason.NameEmpty{}), nil
 	}
 	for i := 1; i < maxNames; i++ {
 		name := identity.NameCandidate(base, i, n.how.Most)
@@ -106,20 +105,20 @@ func (n *naming) choose(ctx context.Context, person identity.PersonID, current s
 		}
 		free, err := n.free(ctx, name, current, person)
 		if err != nil {
-			return "", err
+			return "", reason.Reason{}, err
 		}
 		if free {
 			n.planned[strings.ToLower(name)] = person
-			return name, nil
+			return name, reason.Reason{}, nil
 		}
 		if !n.how.Number {
 			break
 		}
 	}
 	if current == "" && n.observed(base, current) { // the plan says so, and names the account
-		return base, nil
+		return base, reason.Reason{}, nil
 	}
-	return current, fmt.Errorf("name: it is or was another person's in this target: choose another template, or let behov number names (name: {collision: number})")
+	return current, reason.Of(reason.NameReserved{}), nil
 }
 
 // maxNames is how many candidates are tried.

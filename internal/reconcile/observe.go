@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -52,7 +53,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			return err
 		}
 		if fresh {
-			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: "rules " + e.Config.Rules.Digest})
+			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: reason.Of(reason.RulesUsed{Digest: e.Config.Rules.Digest})})
 		}
 		// What others did since we looked is not drift, and what they bound is
 		// bound.
@@ -146,14 +147,16 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.R
 				continue
 			}
 			// A job that asks whether the work was done must learn that it was not.
-			missed := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name])
-			if n := r.OutcomesByTarget[t.Name][execute.LeftToOtherRun]; n > 0 {
-				missed = cmp.Or(missed, fmt.Sprintf("%d steps were left to other runs", n))
+			var missed reason.Reason
+			if text := cmp.Or(t.Observed.Completeness.Why, r.Unavailable[t.Name]); text != "" {
+				missed = reason.Of(reason.Answer{Text: text})
+			} else if n := r.OutcomesByTarget[t.Name][execute.LeftToOtherRun]; n > 0 {
+				missed = reason.Of(reason.OtherRun{Count: n})
 			}
 			if err := tx.SetTargetState(ctx, t.Name, missed, w.began, w.sequences); err != nil {
 				return err
 			}
-			if missed == "" && !r.HeldCreations(t.Name) {
+			if missed.IsZero() && !r.HeldCreations(t.Name) {
 				if err := tx.MarkTargetLoaded(ctx, t.Name, w.began); err != nil {
 					return err
 				}
@@ -165,7 +168,7 @@ func (e *Engine) recordTargetStates(ctx context.Context, w *inputs, r *execute.R
 		if !w.covers.showsAll() {
 			return nil
 		}
-		if err := tx.SetTargetState(ctx, store.EveryTarget, "", w.began, w.sequences); err != nil || !whole {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, reason.Reason{}, w.began, w.sequences); err != nil || !whole {
 			return err
 		}
 		return tx.ForgetJobs(ctx, w.waitingJobs)
@@ -344,7 +347,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		if err := tx.RemoveGatedGrant(ctx, k.person, k.entitlement); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: "it no longer waits"})
+		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantReady, Person: k.person, Entitlement: k.entitlement, Reason: reason.Of(reason.Ready{})})
 	}
 	return nil
 }
@@ -358,8 +361,8 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 	var records []audit.Record
 	compare := func(person identity.PersonID, recorded []store.ActiveAccess) {
 		seen := e.observedAccess(t, person)
-		record := func(action audit.Action, entitlement, reason string) {
-			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: reason})
+		record := func(action audit.Action, entitlement string, why reason.Reason) {
+			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: why})
 		}
 		for _, entitlement := range seen {
 			i := slices.IndexFunc(recorded, func(k store.ActiveAccess) bool { return k.Entitlement == entitlement })
@@ -367,7 +370,7 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 			case i < 0:
 				record(audit.AccessFound, entitlement, foundReason(entitlement))
 			case recorded[i].Unseen:
-				record(audit.AccessSeen, entitlement, "it is seen in the target again")
+				record(audit.AccessSeen, entitlement, reason.Of(reason.SeenAgain{}))
 			}
 		}
 		for _, k := range recorded {
@@ -377,9 +380,9 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 				record(audit.AccessGone, k.Entitlement, goneReason(t, person, k.Entitlement))
 			case k.Unseen:
 			case e.accountUnseen(t, person):
-				record(audit.AccessUnseen, k.Entitlement, "the account is not seen in the target any more: whether the access is still there is unknown")
+				record(audit.AccessUnseen, k.Entitlement, reason.Of(reason.AccountUnseen{}))
 			default:
-				record(audit.AccessUnseen, k.Entitlement, "the entitlement is not seen in the target any more, or not known by this name: whether the access is still there is unknown")
+				record(audit.AccessUnseen, k.Entitlement, reason.Of(reason.EntitlementUnseen{}))
 			}
 		}
 	}
@@ -413,26 +416,26 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 
 // foundReason and goneReason say of access that came or went in a target, not by
 // behov, what was seen.
-func foundReason(entitlement string) string {
+func foundReason(entitlement string) reason.Reason {
 	if entitlement == audit.Account {
-		return "the account is enabled in the target, and behov did not enable it"
+		return reason.Of(reason.EnabledInTarget{})
 	}
-	return "it was seen in the target and behov did not give it"
+	return reason.Of(reason.AccessFound{})
 }
 
-func goneReason(t plan.Target, person identity.PersonID, entitlement string) string {
+func goneReason(t plan.Target, person identity.PersonID, entitlement string) reason.Reason {
 	switch {
 	case entitlement == audit.Account && t.Bound.Record(person).DisabledByBehov:
-		return "behov disabled the account before, and the target shuts it out by now"
+		return reason.Of(reason.DisabledEarlier{})
 	case entitlement == audit.Account:
-		return "the account was disabled in the target by someone else than behov"
+		return reason.Of(reason.DisabledByOthers{})
 	}
 	for _, native := range t.FormerGroups[policy.EntitlementID(entitlement)] {
 		if slices.ContainsFunc(t.Accounts(person), func(a connectors.Account) bool { return t.Observed.Member(a.ID, native) }) {
-			return fmt.Sprintf("the catalogue named the group %q for it before; the account is still a member of that group, where behov did not put it", native)
+			return reason.Of(reason.OnlyInFormerGroup{Group: native})
 		}
 	}
-	return "it is no longer in the target and behov did not take it away"
+	return reason.Of(reason.AccessGone{})
 }
 
 // observedAccess returns what a person was seen to have in a target: the account first,

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -27,7 +27,7 @@ func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Du
 		return connectors.Pass{}, err
 	}
 	if !standing.Active() {
-		return connectors.Pass{}, fmt.Errorf("no pass for person %s: %s", p.ID, cmp.Or(standing.Facts.Suspended, standing.Stage.Why))
+		return connectors.Pass{}, &reason.Refusal{Reason: reason.Of(reason.NoPass{Person: p.ID, Because: standing.Facts.Suspended.Or(reason.OfStage(standing.Stage))})}
 	}
 	t, issuer, account, err := e.passes(ctx, p)
 	if err != nil {
@@ -38,10 +38,10 @@ func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Du
 	}
 	pass, err := issuer.IssuePass(ctx, account, valid)
 	if err != nil {
-		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassIssued, t, d, passOutcome(err), "no pass was received")
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassIssued, t, d, passOutcome(err), reason.Of(reason.NoPassReceived{}))
 		return connectors.Pass{}, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), failed)
 	}
-	if err := e.recordPass(ctx, audit.PassIssued, t, d, audit.Applied, "valid until "+pass.Expires.UTC().Format(time.RFC3339)); err != nil {
+	if err := e.recordPass(ctx, audit.PassIssued, t, d, audit.Applied, reason.Of(reason.PassValid{Until: pass.Expires.UTC()})); err != nil {
 		_, undo := issuer.WithdrawPass(context.WithoutCancel(ctx), account)
 		return connectors.Pass{}, errors.Join(err, undo)
 	}
@@ -61,13 +61,13 @@ func (e *Engine) WithdrawPass(ctx context.Context, p identity.Person, d store.De
 	outcome, err := issuer.WithdrawPass(ctx, account)
 	switch {
 	case err != nil:
-		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, passOutcome(err), "")
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, passOutcome(err), reason.Reason{})
 		return false, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), failed)
 	case outcome.Status == connectors.Refused:
-		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, audit.Refused, "")
+		failed := e.recordPass(context.WithoutCancel(ctx), audit.PassWithdrawn, t, d, audit.Refused, reason.Reason{})
 		return false, errors.Join(fmt.Errorf("target %s: %s", t.Name, outcome.Detail), failed)
 	}
-	return outcome.Status == connectors.Applied, e.recordPass(ctx, audit.PassWithdrawn, t, d, audit.Outcome(outcome.Status), "")
+	return outcome.Status == connectors.Applied, e.recordPass(ctx, audit.PassWithdrawn, t, d, audit.Outcome(outcome.Status), reason.Reason{})
 }
 
 // intendPass records a decision about a pass before the target is asked.
@@ -89,13 +89,9 @@ func passOutcome(err error) audit.Outcome {
 	return audit.NotKnown
 }
 
-func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.Target, d store.Decision, outcome audit.Outcome, detail string) error {
-	reason := fmt.Sprintf("decision %d", d.Seq)
-	if detail != "" {
-		reason += "; " + detail
-	}
+func (e *Engine) recordPass(ctx context.Context, action audit.Action, t config.Target, d store.Decision, outcome audit.Outcome, detail reason.Reason) error {
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: d.Person, Target: t.Name, Outcome: outcome, Reason: reason})
+		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: action, Person: d.Person, Target: t.Name, Outcome: outcome, Reason: reason.Of(reason.ByDecision{Decision: d.Seq, Detail: detail})})
 		return nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -95,11 +96,11 @@ func (e *Engine) readProof(ctx context.Context, _ *inputs, t *plan.Target) error
 	}
 	switch verdict := connectors.ProofVerdict(p.Verdict); {
 	case verdict == "" || p.How != disableMethods(connector):
-		t.Unproven = "it was not tried: run behov check"
+		t.Unproven = reason.Of(reason.DisableUntried{})
 	case verdict == connectors.SignInPossible:
 		t.SignInPossible = p.Why
 	case verdict == connectors.NotTried:
-		t.Unproven = p.Why
+		t.Unproven = reason.Of(reason.DisableUnproven{Detail: p.Why})
 	}
 	return nil
 }

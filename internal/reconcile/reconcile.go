@@ -25,6 +25,7 @@ import (
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -135,7 +136,7 @@ func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
 		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[audit.StepKey]bool{}}
 	for person, facts := range in.people.Facts {
-		if facts.Suspended != "" {
+		if !facts.Suspended.IsZero() {
 			b.Suspended[person] = true
 		}
 	}
@@ -174,7 +175,7 @@ func (e *Engine) RecordMoversAndErase(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	if err := e.DB.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.SetTargetState(ctx, store.EveryTarget, "", in.began, in.sequences); err != nil {
+		if err := tx.SetTargetState(ctx, store.EveryTarget, reason.Reason{}, in.began, in.sequences); err != nil {
 			return err
 		}
 		return e.recordMovers(ctx, tx, movers)

@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -69,10 +70,10 @@ func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (s
 			}
 			tx.Audit(audit.Record{At: e.Now(), Began: o.Intended(), Actor: e.Actor, Action: audit.StepEnded, Person: o.Person, Target: target,
 				Entitlement: string(s.Entitlement), Op: string(s.Op), Plan: o.Plan, Attempt: o.AttemptID, Outcome: audit.NotKnown,
-				Reason: s.Reason + " (the target was retired before anybody saw what became of it)"})
+				Reason: reason.Of(reason.With{Because: s.Reason, Note: reason.Of(reason.Retired{})})})
 		}
 		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.TargetRetired, Target: target,
-			Reason: fmt.Sprintf("decision %d: %s; who has what there is not known from here on", d.Seq, d.Reason)})
+			Reason: reason.Of(reason.TargetRetired{Decision: d.Seq, Why: d.Reason})})
 		return tx.ForgetTarget(ctx, target)
 	})
 	return d, err

@@ -2,13 +2,13 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -21,13 +21,13 @@ type PersonStatus struct {
 	// Facts is what is decided about the person. Whether they are enrolled for
 	// MFA the targets say.
 	Facts policy.Facts
-	// Undecided is why nothing of the person's access is changed; nil when it is.
-	Undecided error
+	// Undecided is why nothing of the person's access is changed; none when it is.
+	Undecided reason.Reason
 }
 
 // Active reports whether the person works here and is not suspended.
 func (s PersonStatus) Active() bool {
-	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended == ""
+	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended.IsZero()
 }
 
 // PersonStatusOf works out the status of one person on a day, as a run does.
@@ -59,12 +59,12 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 	if err != nil {
 		return nil, err
 	}
-	unclear := map[identity.PersonID]error{}
+	unclear := map[identity.PersonID]reason.Reason{}
 	for _, d := range slices.Backward(different) {
-		unclear[d.Person] = differenceError(d)
+		unclear[d.Person] = reason.Of(reason.EvaluatorsDiffer{Detail: d.Detail})
 	}
 	for _, h := range slices.Backward(held) {
-		unclear[h.Person] = &desired.RecordHeldError{Why: h.Why()}
+		unclear[h.Person] = h.Reason()
 	}
 	find, failed, err := sponsorsOf(ctx, db, c, people)
 	if err != nil {
@@ -83,14 +83,14 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 				return nil, *failed
 			}
 			if err != nil {
-				s.Undecided = err
+				s.Undecided = desired.UnknownSponsor(err)
 				continue
 			}
 			s.Person = cut
 		}
-		s.Stage = c.Lifecycle.StageOf(s.Person, day, s.Facts.LegalHold != "")
-		if err := unclear[p.ID]; err != nil {
-			s.Undecided = err
+		s.Stage = c.Lifecycle.StageOf(s.Person, day, !s.Facts.LegalHold.IsZero())
+		if why := unclear[p.ID]; !why.IsZero() {
+			s.Undecided = why
 		}
 		all[i] = s
 	}
@@ -131,8 +131,8 @@ func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []id
 
 // HandoversOn returns, of people on a day, the reasons of what they keep for a while
 // though no rule gives it any more: by person and entitlement.
-func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []identity.PersonID, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]string, error) {
-	handed := map[identity.PersonID]map[policy.EntitlementID]string{}
+func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []identity.PersonID, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]reason.Reason, error) {
+	handed := map[identity.PersonID]map[policy.EntitlementID]reason.Reason{}
 	if !c.Rules.HasHandovers() {
 		return handed, nil
 	}
@@ -155,7 +155,7 @@ func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []i
 					continue
 				}
 				if handed[known[i].ID] == nil {
-					handed[known[i].ID] = map[policy.EntitlementID]string{}
+					handed[known[i].ID] = map[policy.EntitlementID]reason.Reason{}
 				}
 				handed[known[i].ID][g.Entitlement] = g.GateReason
 			}
@@ -169,15 +169,9 @@ func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []i
 func (e *Engine) holdRecords(ctx context.Context, w *inputs) error {
 	held, err := e.DB.HeldRecords(ctx, store.Everyone())
 	for _, h := range held {
-		w.people.Undecided[h.Person] = &desired.RecordHeldError{Why: h.Why()}
+		w.people.Undecided[h.Person] = h.Reason()
 	}
 	return err
-}
-
-// differenceError says why the access of a person is not changed: the fast
-// evaluator and Casbin do not agree about it.
-func differenceError(d store.EvaluatorDifference) error {
-	return fmt.Errorf("the rules are evaluated in two ways that differ: %s", d.Detail)
 }
 
 // holdEvaluatorDifferences keeps the access of a person as it is while the fast evaluator
@@ -185,7 +179,7 @@ func differenceError(d store.EvaluatorDifference) error {
 func (e *Engine) holdEvaluatorDifferences(ctx context.Context, w *inputs) error {
 	different, err := e.DB.EvaluatorDifferences(ctx, e.Config.Rules.Digest, store.Everyone())
 	for _, d := range different {
-		w.people.Undecided[d.Person] = differenceError(d)
+		w.people.Undecided[d.Person] = reason.Of(reason.EvaluatorsDiffer{Detail: d.Detail})
 	}
 	return err
 }

@@ -95,7 +95,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	var known []identity.PersonID
 	for i, p := range people {
 		standing := standings[i]
-		if standing.Undecided != nil {
+		if !standing.Undecided.IsZero() {
 			w.people.Undecided[p.ID] = standing.Undecided
 		}
 		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.MFA }) {

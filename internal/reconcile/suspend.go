@@ -9,6 +9,7 @@ import (
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -16,7 +17,7 @@ import (
 // sessions. It covers the accounts that behov knows, by the targets' own IDs, reads no
 // target and waits for no run that is under way. A Run for the person afterwards covers
 // the rest, and accounts that a target masters externally.
-func (e *Engine) DisableAccounts(ctx context.Context, person identity.Person, why string) (*execute.Result, error) {
+func (e *Engine) DisableAccounts(ctx context.Context, person identity.Person, why reason.Reason) (*execute.Result, error) {
 	p := &plan.Plan{}
 	var targets []plan.Target
 	for _, c := range e.Config.Targets {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // PersonSet selects people: given ones, or everyone, which has to be said. The zero
@@ -301,7 +302,7 @@ type TargetState struct {
 	Decisions int64 `db:"decision_seq" json:"decisions"`
 	// Missed says why it was not seen as a whole, or why not everything was done
 	// there; empty when it was.
-	Missed string `db:"missed" json:"missed,omitempty"`
+	Missed reason.Reason `db:"missed" json:"missed,omitzero"`
 	// LoadedUS is when a run first brought everything there that belongs there; 0
 	// until then.
 	LoadedUS int64 `db:"loaded_us" json:"-"`
@@ -331,7 +332,7 @@ func (db *DB) TargetStates(ctx context.Context) (map[string]TargetState, error) 
 // SetTargetState notes when the run began that read a target, what it knew, what
 // was missed, and how many people have a usable account there now, as the trail
 // has it.
-func (tx *Tx) SetTargetState(ctx context.Context, target, missed string, began time.Time, knew Sequences) error {
+func (tx *Tx) SetTargetState(ctx context.Context, target string, missed reason.Reason, began time.Time, knew Sequences) error {
 	if _, err := tx.tx.ExecContext(ctx, `INSERT INTO target_state (target, missed, read_us, event_seq, decision_seq, enabled)
 		SELECT $1, $2, $3, $4, $5, COUNT(*) FROM access_interval WHERE target = $1 AND entitlement = $6 AND until_us IS NULL AND unseen_us IS NULL
 		ON CONFLICT (target) DO UPDATE SET enabled = excluded.enabled, read_us = excluded.read_us, event_seq = excluded.event_seq, decision_seq = excluded.decision_seq, missed = excluded.missed`,

@@ -60,7 +60,7 @@ var meantScans = map[string]string{
 	"FROM access_interval WHERE 1 = 1":                                    "audit verify compares all",
 	"FROM audit_record WHERE 1 = 1":                                       "audit verify reads all",
 	"FROM decision ORDER BY seq":                                          "audit verify compares all",
-	"'national-id' AS what":                                                    "duplicates compare everybody",
+	"'national-id' AS what":                                               "duplicates compare everybody",
 	"WHERE LENGTH(key) >= 10":                                             "check looks at every key",
 	// They end with the first row that fits.
 	"SELECT EXISTS (SELECT 1 FROM erased_record)":  "one row",
