@@ -9,11 +9,18 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// namesReader reads what people and decisions are called.
+type namesReader interface {
+	PersonNames(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+	Decision(ctx context.Context, seq int64) (store.Decision, error)
+	DecisionsBySeq(ctx context.Context, numbers []int64) ([]store.Decision, error)
+}
+
 // names turns opaque IDs into names at the last moment, on the way to a
 // reader. Protected identities stay masked.
 type names struct {
 	ctx       context.Context
-	db        *store.DB
+	db        namesReader
 	first     string // the source whose keys are shown without its name
 	people    map[identity.PersonID]identity.Person
 	decisions map[int64]store.Decision

@@ -25,9 +25,17 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// stepStore is where steps are recorded and their people locked; *store.DB is one.
+type stepStore interface {
+	Locks() *lock.Locks
+	OpenSteps(ctx context.Context, target string, of store.PersonSet) ([]store.OpenStep, error)
+	Sequences(ctx context.Context) (store.Sequences, error)
+	Write(ctx context.Context, f func(*store.Tx) error) error
+}
+
 // Executor carries out steps.
 type Executor struct {
-	DB      *store.DB
+	DB      stepStore
 	Targets map[string]connectors.Connector
 	Now     func() time.Time
 	Actor   identity.Actor

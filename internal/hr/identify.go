@@ -33,6 +33,18 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 	if err != nil {
 		return nil, err
 	}
+	var alike []identity.PersonID // who has a new record's number, and is not loaded
+	for _, key := range fresh {
+		for _, id := range taken[r.rowsOf(key)[0].Person.NationalID] {
+			if loaded[id] == nil && !r.Export.BadPeople[key] {
+				alike = append(alike, id)
+			}
+		}
+	}
+	withNumber, err := tx.PeopleWithRecords(ctx, alike)
+	if err != nil {
+		return nil, err
+	}
 	for _, key := range fresh {
 		rows := r.rowsOf(key)
 		facts := rows[0].Person
@@ -41,19 +53,10 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 		}
 		var candidates []*PersonRows
 		if identity.BirthDate(facts.NationalID) != "" {
-			var people []identity.Person
-			if taken[facts.NationalID] {
-				if people, err = tx.PeopleWithNationalID(ctx, facts.NationalID); err != nil {
-					return nil, err
-				}
-			}
-			for _, p := range people {
-				s := loaded[p.ID]
+			for _, id := range taken[facts.NationalID] {
+				s := loaded[id]
 				if s == nil {
-					if p, err = tx.PersonWithRecords(ctx, p.ID); err != nil {
-						return nil, err
-					}
-					s = &PersonRows{Person: p}
+					s = &PersonRows{Person: withNumber[id]}
 				}
 				candidates = append(candidates, s)
 			}

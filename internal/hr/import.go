@@ -432,18 +432,30 @@ func (r *run) compare(ctx context.Context, tx *store.Tx) error {
 	}
 	loaded := map[identity.PersonID]*PersonRows{}
 	if !r.Export.Partial {
+		var missing []identity.PersonID // of whom an employment is not in the export
 		for key, said := range r.said {
-			if said.Withdrawn || loaded[said.Person] != nil || len(r.rowsOfEmployment(key)) > 0 {
-				continue
+			if !said.Withdrawn && len(r.rowsOfEmployment(key)) == 0 {
+				missing = append(missing, said.Person)
 			}
-			p, err := tx.PersonWithRecords(ctx, said.Person)
-			if err != nil {
-				return err
-			}
-			loaded[p.ID] = &PersonRows{Person: p}
+		}
+		if err := loadPeople(ctx, tx, missing, loaded); err != nil {
+			return err
 		}
 	}
 	return r.load(ctx, tx, concerned, loaded)
+}
+
+// loadPeople adds those of the people who are not loaded.
+func loadPeople(ctx context.Context, tx *store.Tx, people []identity.PersonID, loaded map[identity.PersonID]*PersonRows) error {
+	people = slices.DeleteFunc(people, func(id identity.PersonID) bool { return loaded[id] != nil })
+	found, err := tx.PeopleWithRecords(ctx, people)
+	if err != nil {
+		return err
+	}
+	for id, p := range found {
+		loaded[id] = &PersonRows{Person: p}
+	}
+	return nil
 }
 
 // load builds the subjects: people with changed rows.
@@ -462,6 +474,7 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		return err
 	}
 	var fresh []string
+	var changed []identity.PersonID
 	for _, key := range keys {
 		rows := r.rowsOf(key.Key)
 		if len(rows) == 0 && !r.Export.BadPeople[key.Key] {
@@ -472,13 +485,12 @@ func (r *run) load(ctx context.Context, tx *store.Tx, concerned map[string]bool,
 		case !is && len(rows) > 0:
 			fresh = append(fresh, key.Key)
 		case !is:
-		case loaded[id] == nil:
-			p, err := tx.PersonWithRecords(ctx, id)
-			if err != nil {
-				return err
-			}
-			loaded[id] = &PersonRows{Person: p}
+		default:
+			changed = append(changed, id)
 		}
+	}
+	if err := loadPeople(ctx, tx, changed, loaded); err != nil {
+		return err
 	}
 	for _, s := range loaded {
 		for _, k := range s.Person.Keys {

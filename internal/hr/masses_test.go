@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -45,7 +46,8 @@ func (f *fixture) valueOf(column string, n int) string {
 	f.t.Helper()
 	p, e := f.employment(fmt.Sprintf("E%d", n))
 	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) (err error) {
-		p, err = tx.PersonWithRecords(f.t.Context(), p.ID)
+		people, err := tx.PeopleWithRecords(f.t.Context(), []identity.PersonID{p.ID})
+		p = people[p.ID]
 		return err
 	}); err != nil {
 		f.t.Fatal(err)

@@ -17,9 +17,16 @@ type Exposure struct {
 	Reason reason.Reason `json:"reason"`
 }
 
+// accountNameReader reads whether a person has an account in a target, and whose an
+// account name is.
+type accountNameReader interface {
+	HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error)
+	NameRegister(target string) *store.NameRegister
+}
+
 // ExposedKnown is desired.Exposed for each target in which the person has an account, by what
 // the database knows: the login, and account names that the target's template makes.
-func ExposedKnown(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) ([]Exposure, error) {
+func ExposedKnown(ctx context.Context, db accountNameReader, c *config.Config, p identity.Person, day identity.Date) ([]Exposure, error) {
 	if !p.Protected {
 		return nil, nil
 	}

@@ -17,8 +17,14 @@ func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
 	return e.readMFA(ctx, w)
 }
 
+// decisionReader reads the decisions in force about people.
+type decisionReader interface {
+	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
+	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
+}
+
 // factsOf reads what is decided about people.
-func factsOf(ctx context.Context, db *store.DB, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
+func factsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
 	facts := map[identity.PersonID]policy.Facts{}
 	decisions, err := db.ReviewDecisions(ctx, of)
 	if err != nil {

@@ -2,13 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/store"
 )
 
 // Manager is a manager whom HR names for people who work here.
@@ -21,9 +21,15 @@ type Manager struct {
 	People int // whose manager they are
 }
 
+// managerReader reads everyone, and managers by the keys of their records.
+type managerReader interface {
+	keyedPeopleReader
+	People(ctx context.Context) iter.Seq2[identity.Person, error]
+}
+
 // ManagersOn returns the managers named by HR for people who work on a day, sorted by
 // key. The main employment of each person counts.
-func ManagersOn(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]Manager, error) {
+func ManagersOn(ctx context.Context, db managerReader, c *config.Config, day identity.Date) ([]Manager, error) {
 	people := map[identity.SourceKey]int{}
 	for p, err := range db.People(ctx) {
 		if err != nil {

@@ -20,10 +20,22 @@ const (
 	forEver = math.MaxInt64
 )
 
+// proofWriter records proofs.
+type proofWriter interface {
+	Write(ctx context.Context, f func(*store.Tx) error) error
+}
+
+// proofStore reads and records proofs, and reads which targets are paused.
+type proofStore interface {
+	proofWriter
+	DisableProof(ctx context.Context, target string) (store.DisableProof, error)
+	Pauses(ctx context.Context) (map[string]store.Decision, error)
+}
+
 // ProveDisable tries whether a disabled account is shut out of a target, and notes what
 // it finds: until it is, the target counts as one that cannot disable accounts.
 // ok is false for a target of a kind that cannot be tried.
-func ProveDisable(ctx context.Context, db *store.DB, target string, connector connectors.Connector, now time.Time) (proof connectors.DisableProof, ok bool, err error) {
+func ProveDisable(ctx context.Context, db proofWriter, target string, connector connectors.Connector, now time.Time) (proof connectors.DisableProof, ok bool, err error) {
 	prover, ok := connector.(connectors.DisableProver)
 	if !ok {
 		return proof, false, nil
@@ -39,7 +51,7 @@ func ProveDisable(ctx context.Context, db *store.DB, target string, connector co
 // ProveDisableIfOlder is ProveDisable for a target whose last proof is older than age or
 // was of another method. It writes nothing to a paused target. tried reports whether it
 // proved anything.
-func ProveDisableIfOlder(ctx context.Context, db *store.DB, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
+func ProveDisableIfOlder(ctx context.Context, db proofStore, target string, connector connectors.Connector, age time.Duration, now time.Time) (proof connectors.DisableProof, tried bool, err error) {
 	if _, able := connector.(connectors.DisableProver); !able {
 		return proof, false, nil
 	}

@@ -17,9 +17,14 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// inventoryReader reads what is stored about targets.
+type inventoryReader interface {
+	TargetInventories(ctx context.Context, but []string) ([]store.TargetInventory, error)
+}
+
 // UnconfiguredTargets returns what is known of targets that are not in the configuration,
 // sorted by name.
-func UnconfiguredTargets(ctx context.Context, db *store.DB, c *config.Config) ([]store.TargetInventory, error) {
+func UnconfiguredTargets(ctx context.Context, db inventoryReader, c *config.Config) ([]store.TargetInventory, error) {
 	var configured []string
 	for _, t := range c.Targets {
 		configured = append(configured, t.Name)

@@ -8,15 +8,20 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/store"
 )
 
 // sampled is how many people SamplePeople returns at most.
 const sampled = 200
 
+// peopleReader reads people by their IDs.
+type peopleReader interface {
+	PersonIDs(ctx context.Context) ([]identity.PersonID, error)
+	PeopleByID(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+}
+
 // SamplePeople streams up to 200 people, chosen by a hash of the ID: always the same people
 // of the same installation, recorded in any year.
-func SamplePeople(ctx context.Context, db *store.DB) iter.Seq2[identity.Person, error] {
+func SamplePeople(ctx context.Context, db peopleReader) iter.Seq2[identity.Person, error] {
 	return func(yield func(identity.Person, error) bool) {
 		ids, err := db.PersonIDs(ctx)
 		if err != nil {

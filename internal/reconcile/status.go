@@ -30,8 +30,22 @@ func (s PersonStatus) Active() bool {
 	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended.IsZero()
 }
 
+// statusReader reads what is recorded about people: the decisions in force, why their
+// access is not decided, and their sponsors.
+type statusReader interface {
+	decisionReader
+	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
+	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
+	keyedPeopleReader
+}
+
+// keyedPeopleReader reads people by the keys of their records.
+type keyedPeopleReader interface {
+	PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error)
+}
+
 // PersonStatusOf works out the status of one person on a day, as a run does.
-func PersonStatusOf(ctx context.Context, db *store.DB, c *config.Config, p identity.Person, day identity.Date) (PersonStatus, error) {
+func PersonStatusOf(ctx context.Context, db statusReader, c *config.Config, p identity.Person, day identity.Date) (PersonStatus, error) {
 	all, err := PersonStatuses(ctx, db, c, []identity.Person{p}, day)
 	if err != nil {
 		return PersonStatus{}, err
@@ -41,7 +55,7 @@ func PersonStatusOf(ctx context.Context, db *store.DB, c *config.Config, p ident
 
 // PersonStatuses is PersonStatusOf for many people, in their order, with as many questions
 // to the database as for one, but for what sponsors hand over.
-func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person, day identity.Date) ([]PersonStatus, error) {
+func PersonStatuses(ctx context.Context, db statusReader, c *config.Config, people []identity.Person, day identity.Date) ([]PersonStatus, error) {
 	ids := make([]identity.PersonID, len(people))
 	for i, p := range people {
 		ids[i] = p.ID
@@ -100,7 +114,7 @@ func PersonStatuses(ctx context.Context, db *store.DB, c *config.Config, people 
 // sponsorsOf returns how to find a person by a source's key: those who sponsor
 // contracts of the people are read at once, and who is beyond them when asked for.
 // What cannot be read stands in failed.
-func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []identity.Person) (find func(identity.SourceKey) (identity.Person, bool), failed *error, err error) {
+func sponsorsOf(ctx context.Context, db keyedPeopleReader, c *config.Config, people []identity.Person) (find func(identity.SourceKey) (identity.Person, bool), failed *error, err error) {
 	failed = new(error)
 	var keys []identity.SourceKey
 	for _, source := range desired.SponsoredSources(c) {
@@ -120,12 +134,12 @@ func sponsorsOf(ctx context.Context, db *store.DB, c *config.Config, people []id
 		if p, ok := known[key]; ok {
 			return p, p.ID != ""
 		}
-		p, _, err := db.PersonByKey(ctx, key)
+		found, err := db.PeopleByKeys(ctx, []identity.SourceKey{key})
 		if err != nil {
 			*failed = err
 		}
-		known[key] = p
-		return p, p.ID != ""
+		known[key] = found[key]
+		return found[key], found[key].ID != ""
 	}, failed, nil
 }
 

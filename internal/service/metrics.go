@@ -40,7 +40,7 @@ func (s *Service) lazyMetrics() *metrics {
 			waits:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "behov_job_wait_seconds", Help: "How long after they were due jobs were taken up.", Buckets: buckets}, []string{"job"}),
 			refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "behov_refused_tokens_total", Help: "SCIM requests without a valid token, by why it was refused."}, []string{"reason"}),
 		}
-		m.registry.MustRegister(m.steps, m.jobs, m.waits, m.refused, &figures{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.registry.MustRegister(m.steps, m.jobs, m.waits, m.refused, &figures{service: s, db: s.DB}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		s.metrics = m
 	})
 	return s.metrics
@@ -71,7 +71,18 @@ func (m *metrics) observe(job queue.Ended) {
 }
 
 // figures is what the database knows, as Prometheus wants it.
-type figures struct{ service *Service }
+type figures struct {
+	service *Service
+	db      figuresReader
+}
+
+// figuresReader reads what the database knows of all processes' work.
+type figuresReader interface {
+	Stats(ctx context.Context) (store.Stats, error)
+	Pauses(ctx context.Context) (map[string]store.Decision, error)
+	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
+	Tokens(ctx context.Context) ([]store.Token, error)
+}
 
 func description(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("behov_"+name, help, labels, nil)
@@ -112,10 +123,10 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	gauge(configRefused, boolMetric(s.Refused() != nil))
-	now, err := s.DB.Stats(ctx)
-	pauses, pausesErr := s.DB.Pauses(ctx)
-	found, foundErr := s.DB.EvaluatorDifferences(ctx, g.config.Rules.Digest, store.Everyone())
-	tokens, tokensErr := s.DB.Tokens(ctx)
+	now, err := f.db.Stats(ctx)
+	pauses, pausesErr := f.db.Pauses(ctx)
+	found, foundErr := f.db.EvaluatorDifferences(ctx, g.config.Rules.Digest, store.Everyone())
+	tokens, tokensErr := f.db.Tokens(ctx)
 	if err != nil || pausesErr != nil || foundErr != nil || tokensErr != nil {
 		gauge(unreadable, 1)
 		return

@@ -216,13 +216,28 @@ func (tx *Tx) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 	return tx.oneWithRecords(ctx, `SELECT person_id FROM person_source_key WHERE source = $1 AND key = $2`, key.Source, key.Key)
 }
 
-// PersonWithRecords returns a person with what each source says of them.
-func (tx *Tx) PersonWithRecords(ctx context.Context, id identity.PersonID) (identity.Person, error) {
-	p, found, err := tx.oneWithRecords(ctx, `SELECT id FROM person WHERE id = $1`, string(id))
-	if err == nil && !found {
-		return p, fmt.Errorf("no person %s", id)
+// PeopleWithRecords returns people with what each source says of them. An ID that no
+// person has is an error.
+func (tx *Tx) PeopleWithRecords(ctx context.Context, ids []identity.PersonID) (map[identity.PersonID]identity.Person, error) {
+	people, err := peopleAmong(ctx, tx.tx, ids, true)
+	if err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
 	}
-	return p, err
+	records, err := tx.recordsOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[identity.PersonID]identity.Person, len(people))
+	for _, p := range people {
+		p.Keys = records[p.ID]
+		all[p.ID] = p
+	}
+	for _, id := range ids {
+		if _, found := all[id]; !found {
+			return nil, fmt.Errorf("no person %s", id)
+		}
+	}
+	return all, nil
 }
 
 func (tx *Tx) oneWithRecords(ctx context.Context, query string, args ...any) (identity.Person, bool, error) {

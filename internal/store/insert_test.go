@@ -257,7 +257,7 @@ func TestKnownNationalIDs(t *testing.T) {
 			events = append(events, e)
 		}
 		write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(t.Context(), "import", nil, events) })
-		var known map[string]bool
+		var known map[string][]identity.PersonID
 		write(t, db, func(tx *store.Tx) (err error) {
 			if err := tx.SetMergedInto(t.Context(), events[1].Person, events[0].Person); err != nil {
 				return err
@@ -265,8 +265,66 @@ func TestKnownNationalIDs(t *testing.T) {
 			known, err = tx.KnownNationalIDs(t.Context(), []string{"", "197001010019", "198001010017", "199001010015", "no number"})
 			return err
 		})
-		if want := map[string]bool{"197001010019": true}; !reflect.DeepEqual(known, want) {
+		if want := map[string][]identity.PersonID{"197001010019": {events[0].Person}}; !reflect.DeepEqual(known, want) {
 			t.Errorf("got %v, want %v", known, want)
+		}
+	})
+}
+
+// TestPeopleWithRecordsInFewStatements: people and what sources say of them are read with
+// as many statements for many as for few, and equal what is read of each.
+func TestPeopleWithRecordsInFewStatements(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		var count counter
+		master := newMaster(t)
+		db, err := store.OpenWrapped(t.Context(), url, master, count.wrap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var events []identity.Event
+		var ids []identity.PersonID
+		for n := range 300 {
+			hired := hire(n)
+			hired[0].PersonFacts.NationalID = ""
+			if n%3 > 0 {
+				hired[0].PersonFacts.NationalID = fmt.Sprintf("19700101%04d", n)
+			}
+			events, ids = append(events, hired...), append(ids, hired[0].Person)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(t.Context(), "import", nil, events) })
+		read := func(ids ...identity.PersonID) (people map[identity.PersonID]identity.Person, sent int64) {
+			write(t, db, func(tx *store.Tx) (err error) {
+				before := count.sent.Load()
+				people, err = tx.PeopleWithRecords(t.Context(), ids)
+				sent = count.sent.Load() - before
+				return err
+			})
+			return people, sent
+		}
+		_, few := read(ids[:3]...)
+		people, many := read(append(ids, ids[0])...) // one twice
+		if many != few {
+			t.Errorf("%d people took %d statements, 3 took %d", len(ids), many, few)
+		}
+		if len(people) != len(ids) {
+			t.Errorf("%d people, want %d", len(people), len(ids))
+		}
+		for n, id := range ids {
+			one, _ := read(id)
+			if diff := cmp.Diff(one[id], people[id]); diff != "" {
+				t.Fatalf("person %d read with others: %s", n, diff)
+			}
+			if keys := people[id].Keys; len(keys) != 1 || keys[0].Facts.NationalID != events[2*n].PersonFacts.NationalID {
+				t.Fatalf("the records of person %d are %+v", n, keys)
+			}
+		}
+		err = db.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.PeopleWithRecords(t.Context(), []identity.PersonID{ids[0], "unknown"})
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "no person unknown") {
+			t.Errorf("a person who is not known: %v", err)
 		}
 	})
 }

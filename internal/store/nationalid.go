@@ -60,10 +60,11 @@ func (tx *Tx) hashNationalID(number string) ([]byte, error) {
 	return tx.db.master.Hash(nationalIDContext, number)
 }
 
-// KnownNationalIDs returns those of the numbers, in their one form, that a person has.
-func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[string]bool, error) {
-	known := map[string]bool{}
-	for page := range slices.Chunk(numbers, peoplePage) {
+// KnownNationalIDs returns the people who have each of the numbers, which are in their one
+// form, sorted by ID. Numbers that no person has are left out.
+func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[string][]identity.PersonID, error) {
+	known := map[string][]identity.PersonID{}
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(numbers))), peoplePage) {
 		byHash := map[string]string{}
 		var hashes [][]byte
 		for _, number := range page {
@@ -79,27 +80,15 @@ func (tx *Tx) KnownNationalIDs(ctx context.Context, numbers []string) (map[strin
 			continue
 		}
 		where, args := inHashes(tx.tx, "national_id_hash", hashes, nil)
-		if err := scanEach(ctx, tx.tx, `SELECT national_id_hash FROM person WHERE merged_into = '' AND `+where, args, func(row *sql.Rows) error {
+		if err := scanEach(ctx, tx.tx, `SELECT national_id_hash, id FROM person WHERE merged_into = '' AND `+where+` ORDER BY id`, args, func(row *sql.Rows) error {
 			var hash []byte
-			err := row.Scan(&hash)
-			known[byHash[string(hash)]] = true
+			var id identity.PersonID
+			err := row.Scan(&hash, &id)
+			known[byHash[string(hash)]] = append(known[byHash[string(hash)]], id)
 			return err
 		}); err != nil {
 			return nil, fmt.Errorf("people by national ID: %w", err)
 		}
 	}
 	return known, nil
-}
-
-// PeopleWithNationalID returns who has the number, which is in its one form.
-func (tx *Tx) PeopleWithNationalID(ctx context.Context, number string) ([]identity.Person, error) {
-	hash, err := tx.hashNationalID(number)
-	if err != nil || hash == nil {
-		return nil, err
-	}
-	people, err := peopleByQuery(ctx, tx.tx, `SELECT id FROM person WHERE national_id_hash = $1 AND merged_into = '' ORDER BY id`, hash)
-	if err != nil {
-		return nil, fmt.Errorf("people by national ID: %w", err)
-	}
-	return people, nil
 }

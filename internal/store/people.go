@@ -284,36 +284,51 @@ func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, 
 
 // HRRecords returns what each source says of a person, opened.
 func (tx *Tx) HRRecords(ctx context.Context, person identity.PersonID) ([]identity.Record, error) {
-	var rows []struct {
-		Source     string `db:"source"`
-		Key        string `db:"key"`
-		GivenName  string `db:"given_name"`
-		FamilyName string `db:"family_name"`
-		Email      string `db:"email"`
-		Phone      string `db:"phone"`
-		Sealed     []byte `db:"national_id_sealed"`
-		Protected  bool   `db:"protected"`
-		Stamp      string `db:"stamp"`
-	}
-	if err := tx.tx.SelectContext(ctx, &rows, `SELECT source, key, given_name, family_name, email, phone, national_id_sealed, protected, stamp
-		FROM person_source_key WHERE person_id = $1 ORDER BY source, key`, string(person)); err != nil {
-		return nil, fmt.Errorf("records of person %s: %w", person, err)
-	}
-	records := make([]identity.Record, len(rows))
-	for i, r := range rows {
-		f := identity.PersonFacts{GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected}
-		if r.Sealed != nil {
-			key, err := tx.key(ctx, person)
-			if err != nil {
-				return nil, err
-			}
-			number, err := key.Open(nationalIDContext, r.Sealed)
-			if err != nil {
-				return nil, err
-			}
-			f.NationalID = string(number)
+	records, err := tx.recordsOf(ctx, []identity.PersonID{person})
+	return records[person], err
+}
+
+// recordsOf returns what each source says of people, opened, sorted by source and key.
+func (tx *Tx) recordsOf(ctx context.Context, people []identity.PersonID) (map[identity.PersonID][]identity.Record, error) {
+	records := make(map[identity.PersonID][]identity.Record, len(people))
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(people))), peoplePage) {
+		var rows []struct {
+			Person     identity.PersonID `db:"person_id"`
+			Source     string            `db:"source"`
+			Key        string            `db:"key"`
+			GivenName  string            `db:"given_name"`
+			FamilyName string            `db:"family_name"`
+			Email      string            `db:"email"`
+			Phone      string            `db:"phone"`
+			Sealed     []byte            `db:"national_id_sealed"`
+			Protected  bool              `db:"protected"`
+			Stamp      string            `db:"stamp"`
 		}
-		records[i] = identity.Record{SourceKey: identity.SourceKey{Source: r.Source, Key: r.Key}, Facts: &f, Stamp: r.Stamp}
+		where, args := in(tx.tx, "person_id", page, nil)
+		if err := tx.tx.SelectContext(ctx, &rows, `SELECT person_id, source, key, given_name, family_name, email, phone, national_id_sealed, protected, stamp
+			FROM person_source_key WHERE `+where+` ORDER BY person_id, source, key`, args...); err != nil {
+			return nil, fmt.Errorf("read HR records: %w", err)
+		}
+		var sealed []identity.PersonID
+		for _, r := range rows {
+			if r.Sealed != nil {
+				sealed = append(sealed, r.Person)
+			}
+		}
+		if err := tx.loadKeys(ctx, sealed); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			f := identity.PersonFacts{GivenName: r.GivenName, FamilyName: r.FamilyName, Email: r.Email, Phone: r.Phone, Protected: r.Protected}
+			if r.Sealed != nil {
+				number, err := tx.keys[r.Person].Open(nationalIDContext, r.Sealed)
+				if err != nil {
+					return nil, fmt.Errorf("record of person %s: %w", r.Person, err)
+				}
+				f.NationalID = string(number)
+			}
+			records[r.Person] = append(records[r.Person], identity.Record{SourceKey: identity.SourceKey{Source: r.Source, Key: r.Key}, Facts: &f, Stamp: r.Stamp})
+		}
 	}
 	return records, nil
 }
