@@ -81,7 +81,7 @@ func (p *Plan) append(of *Plan) {
 	p.Holds = append(p.Holds, of.Holds...)
 	p.Released = append(p.Released, of.Released...)
 	p.AwaitingCompleteRead = append(p.AwaitingCompleteRead, of.AwaitingCompleteRead...)
-	p.Parked = append(p.Parked, of.Parked...)
+	p.SkippedSteps = append(p.SkippedSteps, of.SkippedSteps...)
 	p.Deferred = append(p.Deferred, of.Deferred...)
 	p.Adopted = append(p.Adopted, of.Adopted...)
 	p.Handovers = append(p.Handovers, of.Handovers...)

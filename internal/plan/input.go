@@ -175,10 +175,10 @@ type Target struct {
 	// same.
 	Paused    string
 	LeaversGo bool
-	// Parked are the keys of failed steps that are not tried in this run, with the
+	// SkippedSteps are the keys of failed steps that are not tried in this run, with the
 	// reason; GivenUp those of them that a decision gave up.
-	Parked  map[audit.StepKey]string
-	GivenUp map[audit.StepKey]bool
+	SkippedSteps map[audit.StepKey]string
+	GivenUp      map[audit.StepKey]bool
 	// Report is set when drift is reported and left; otherwise it is repaired.
 	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
 	// may have given or not.

@@ -42,10 +42,10 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 		default:
 			why += "; it is tried again at " + f.Next().In(e.Config.Zone).Format("15:04 on 2006-01-02")
 		}
-		if t.Parked == nil {
-			t.Parked = map[audit.StepKey]string{}
+		if t.SkippedSteps == nil {
+			t.SkippedSteps = map[audit.StepKey]string{}
 		}
-		t.Parked[f.Key] = why
+		t.SkippedSteps[f.Key] = why
 		if f.State == store.GivenUp {
 			if t.GivenUp == nil {
 				t.GivenUp = map[audit.StepKey]bool{}
@@ -89,7 +89,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 		}
 	}
 	keep(p.Steps)
-	for _, s := range p.Parked {
+	for _, s := range p.SkippedSteps {
 		needed[s.Step.Key()] = true
 	}
 	for _, h := range p.Holds {
