@@ -114,7 +114,7 @@ func (r *targetRun) prepare(s plan.Step) (attempt, string) {
 	case plan.LeaveFormerGroup, plan.RemoveFromFormerGroup:
 		a.change.Op = connectors.RemoveMember
 	case connectors.RenameAccount:
-		if !r.matchesPlan(s, plan.NameAttribute, []string{desired.Name}) {
+		if !r.matchesPlan(s, connectors.LoginName, []string{desired.Name}) {
 			return attempt{}, "the name is not the one that was planned"
 		}
 	}

@@ -408,8 +408,8 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	if desired.BadName != "" {
 		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Text: desired.BadName})
 	} else if renames {
-		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
-			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: "the person's name in this target is another now"})
+		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{connectors.LoginName: {desired.Name}}),
+			Before: b.fingerprints(map[string][]string{connectors.LoginName: {a.Name}}), Reason: "the person's name in this target is another now"})
 	}
 	after, before := map[string][]string{}, map[string][]string{}
 	for name, values := range desired.Attributes {
@@ -424,9 +424,6 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	b.addStep(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
 		Reason: "HR or the attribute mapping says otherwise: " + strings.Join(slices.Sorted(maps.Keys(after)), ", ")})
 }
-
-// NameAttribute stands for the login name among a step's attributes.
-const NameAttribute = "login name"
 
 func (b *builder) addStep(s Step) {
 	s.Target = b.t.Name

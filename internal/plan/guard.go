@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -67,9 +68,9 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 		}
 	}
 	population := max(b.enabled, b.t.Population)
-	for _, kind := range Kinds {
+	for _, kind := range blastradius.Kinds {
 		limit := b.t.Limits[kind]
-		single := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
+		single := b.in.Only != "" && (kind == blastradius.Creations || kind == blastradius.Changes || kind == blastradius.Renames)
 		counts := func(s Step) bool { return s.Kind == kind && (!single || s.Person == b.in.Only) }
 		if !waiting(counts) {
 			continue
@@ -96,7 +97,7 @@ func (b *builder) neverWithoutDecision(s Step) bool {
 
 // countByKind returns how many people steps of a kind concern, with those of the last
 // hour.
-func (b *builder) countByKind(kind Kind, steps []Step, counts func(Step) bool) int {
+func (b *builder) countByKind(kind blastradius.Kind, steps []Step, counts func(Step) bool) int {
 	earlier := b.t.LimitUsage[kind]
 	people := map[identity.PersonID]bool{}
 	for _, s := range steps {
@@ -109,15 +110,15 @@ func (b *builder) countByKind(kind Kind, steps []Step, counts func(Step) bool) i
 
 // isFirstLoad reports whether the step is part of the first load of a target: until a
 // run has once brought everything there, the accounts that behov creates, and
-// the values of those that it created, are new and not changes. KindCreations stay
+// the values of those that it created, are new and not changes. Creations stay
 // limited where accounts are adopted: the right account may be there already.
 func (b *builder) isFirstLoad(s Step) bool {
 	switch {
 	case !b.t.Loading:
 		return false
-	case s.Kind == KindCreations:
+	case s.Kind == blastradius.Creations:
 		return !b.claiming
-	case s.Kind == KindChanges || s.Kind == KindRenames || s.Kind == KindGrants:
+	case s.Kind == blastradius.Changes || s.Kind == blastradius.Renames || s.Kind == blastradius.Grants:
 		// Behov created the account, or a stopped run was about to.
 		return b.t.Bound.Record(s.Person).Created || b.t.Uncertain[Access{Person: s.Person, Entitlement: AccountAccess}]
 	}
@@ -126,22 +127,22 @@ func (b *builder) isFirstLoad(s Step) bool {
 
 // importSize returns the number of people in the import that these people are part of:
 // what they lose or get the others may as well.
-func (b *builder) importSize(kind Kind) int {
-	if b.in.Subset && (kind == KindDisables || kind == KindRemovals || kind == KindChanges || kind == KindGrants) {
+func (b *builder) importSize(kind blastradius.Kind) int {
+	if b.in.Subset && (kind == blastradius.Disables || kind == blastradius.Removals || kind == blastradius.Changes || kind == blastradius.Grants) {
 		return b.in.GroupSize
 	}
 	return 0
 }
 
-func exceeds(kind Kind, n, population, most int, target string, earlier int) string {
-	what := map[Kind]string{
-		KindDisables:  "it would close the accounts of %d people",
-		KindRemovals:  "it would take memberships from %d people",
-		KindEnables:   "it would enable the accounts of %d people",
-		KindCreations: "it would create accounts for %d people",
-		KindRenames:   "it would rename the accounts of %d people",
-		KindChanges:   "it would change the accounts of %d people",
-		KindGrants:    "it would add memberships to the accounts of %d people",
+func exceeds(kind blastradius.Kind, n, population, most int, target string, earlier int) string {
+	what := map[blastradius.Kind]string{
+		blastradius.Disables:  "it would close the accounts of %d people",
+		blastradius.Removals:  "it would take memberships from %d people",
+		blastradius.Enables:   "it would enable the accounts of %d people",
+		blastradius.Creations: "it would create accounts for %d people",
+		blastradius.Renames:   "it would rename the accounts of %d people",
+		blastradius.Changes:   "it would change the accounts of %d people",
+		blastradius.Grants:    "it would add memberships to the accounts of %d people",
 	}[kind]
 	why := fmt.Sprintf(what, n) + fmt.Sprintf(", where %d have an account in %s", population, target)
 	if earlier > 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -138,7 +139,7 @@ type Target struct {
 	// that are left alone on purpose.
 	Ignore []string
 	// Limits bound how many people a run may concern, by kind of step.
-	Limits map[Kind]Limit
+	Limits map[blastradius.Kind]blastradius.Limit
 	// Loading: no run has ever brought everything to the target that belongs
 	// there.
 	Loading bool
@@ -160,7 +161,7 @@ type Target struct {
 	Population int
 	// LimitUsage are the people who were concerned a short while ago and without a
 	// release, by kind: the limits count them.
-	LimitUsage map[Kind]map[identity.PersonID]bool
+	LimitUsage map[blastradius.Kind]map[identity.PersonID]bool
 	// Held are, in a plan for some people, the keys of steps that are held, each with the
 	// digest of the hold: a decision on the hold carries them out.
 	Held map[audit.StepKey]audit.HoldDigest

@@ -20,6 +20,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 )
@@ -155,7 +156,7 @@ type Step struct {
 	// Reason says for people why.
 	Reason string `json:"reason"`
 	// Kind is which limit counts the step; empty when none does.
-	Kind Kind `json:"kind,omitempty"`
+	Kind blastradius.Kind `json:"kind,omitempty"`
 	// Destructive steps take something away.
 	Destructive bool `json:"destructive,omitempty"`
 	// DependsOn are steps that must have been done.
