@@ -9,9 +9,9 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/queue"
 )
 
 // HoldKind says what is held.
@@ -115,7 +115,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor str
 			return fmt.Errorf("hold: %w", err)
 		}
 	}
-	tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: string(h.Digest)})
+	tx.Enqueue(alert.HoldRaised.Job(string(h.Digest)))
 	r := h.record(audit.HoldRaised, actor, at)
 	r.Reason += ": " + h.Why
 	tx.Audit(r)
