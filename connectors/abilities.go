@@ -116,3 +116,7 @@ type AccountFinder interface {
 	// query is read as a whole.
 	FindAccounts(ctx context.Context, names []string, values map[string][]string, sink Sink) (Completeness, error)
 }
+
+// LoginName stands for the login name where attributes are named; the name of no
+// attribute has a space.
+const LoginName = "login name"

@@ -17,6 +17,7 @@ import (
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 )
 
 // app is what all subcommands share.
@@ -143,17 +144,17 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 	if err != nil {
 		return nil, nil, err
 	}
-	targets, err := reconcile.Connect(i.config, i.db)
+	connected, err := targets.Connect(i.config, i.db)
 	if err != nil {
 		return nil, nil, err
 	}
 	p := newProgress(a.stderr)
-	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: targets, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience}
-	return e, func() { p.done(); closeTargets(targets) }, nil
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: connected, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience}
+	return e, func() { p.done(); closeTargets(connected) }, nil
 }
 
-func closeTargets(targets map[string]connectors.Connector) {
-	_ = reconcile.Disconnect(targets) // nothing is under way any more
+func closeTargets(connected map[string]connectors.Connector) {
+	_ = targets.Disconnect(connected) // nothing is under way any more
 }
 
 func (a *app) governance(i *installation) *governance.Governance {

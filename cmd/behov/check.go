@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 )
 
 // checkEntitlements reads a target and returns an error that names the catalogue's
@@ -187,12 +188,12 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target) (proved string, err error) {
 	only := *c
 	only.Targets = []config.Target{t}
-	connected, err := reconcile.Connect(&only, nil)
+	connected, err := targets.Connect(&only, nil)
 	if err != nil {
 		return "", err
 	}
 	defer closeTargets(connected)
-	if err := errors.Join(reconcile.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
+	if err := errors.Join(targets.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
 		return "", err
 	}
 	if err := a.checkEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {

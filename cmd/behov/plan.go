@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -376,7 +377,7 @@ func listOf(values []string) string {
 
 // displayOp is the change as people see it: an update of what names an entry renames it.
 func displayOp(s plan.Step) connectors.Op {
-	if s.Op == connectors.UpdateAccount && s.Kind == plan.KindRenames {
+	if s.Op == connectors.UpdateAccount && s.Kind == blastradius.Renames {
 		return connectors.RenameAccount
 	}
 	return s.Op

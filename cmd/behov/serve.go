@@ -16,10 +16,10 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/targets"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -215,7 +215,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		slog.New(handler).Warn("created a new database; if there should be one already, stop and check that its disk is mounted", "database", placeOf(i.config.Database))
 	}
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
-		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return reconcile.Connect(c, i.db) }}
+		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
 		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
 		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim}), err

@@ -40,7 +40,7 @@ func parsePackage(t *testing.T, dir string) (*token.FileSet, []*ast.File) {
 }
 
 // engine are the packages whose types are stored, printed as JSON or logged.
-var engine = []string{"connectors", "internal/plan", "internal/execute", "internal/reconcile", "internal/store", "internal/queue", "internal/hr", "internal/policy", "internal/governance"}
+var engine = []string{"connectors", "internal/plan", "internal/execute", "internal/reconcile", "internal/store", "internal/queue", "internal/hr", "internal/policy", "internal/governance", "internal/blastradius", "internal/alert"}
 
 // TestJSONNamesAreFieldNames checks that a JSON name is the name of its Go field in
 // snake_case; an instant in microseconds, FieldUS, is field_at.

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/blastradius"
 
 	"math"
 	"net/url"
@@ -90,21 +90,21 @@ const everyKind = "all"
 
 // limits parses how many people each kind of step may concern. A kind that is not
 // listed has the limit of all, and without that its default.
-func limits(doc *document, at string, y map[string]limitYAML) map[plan.Kind]plan.Limit {
-	all := map[plan.Kind]plan.Limit{}
-	for _, kind := range plan.Kinds {
+func limits(doc *document, at string, y map[string]limitYAML) map[blastradius.Kind]blastradius.Limit {
+	all := map[blastradius.Kind]blastradius.Limit{}
+	for _, kind := range blastradius.Kinds {
 		set, named := y[string(kind)]
 		if !named {
 			set = y[everyKind]
 		}
-		all[kind] = set.limit(plan.DefaultLimit(kind))
+		all[kind] = set.limit(blastradius.Default(kind))
 	}
 	for _, name := range sortedKeys(y) {
 		set, where := y[name], at+"."+quoteKey(name)
 		set.check(doc, where)
-		switch _, known := all[plan.Kind(name)]; {
+		switch _, known := all[blastradius.Kind(name)]; {
 		case !known && name != everyKind:
-			doc.report(where, "%q is not a kind of change: use one of %v, or %s for the others", name, plan.Kinds, everyKind)
+			doc.report(where, "%q is not a kind of change: use one of %v, or %s for the others", name, blastradius.Kinds, everyKind)
 		case set.Number == nil && set.Percent == nil:
 			doc.report(where, "it has neither number nor percent: set one of them")
 		}
@@ -113,11 +113,11 @@ func limits(doc *document, at string, y map[string]limitYAML) map[plan.Kind]plan
 }
 
 // limit returns the configured limit, or the default.
-func (l limitYAML) limit(otherwise plan.Limit) plan.Limit {
+func (l limitYAML) limit(otherwise blastradius.Limit) blastradius.Limit {
 	if l.Number == nil && l.Percent == nil {
 		return otherwise
 	}
-	limit := plan.Limit{People: -1, Share: -1}
+	limit := blastradius.Limit{People: -1, Share: -1}
 	if l.Number != nil {
 		limit.People = *l.Number
 	}

@@ -17,8 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
 )
@@ -91,7 +92,7 @@ type Source struct {
 	Constants map[string]string
 	// Shrink is how many active employments may be missing from a full export
 	// before it is held.
-	Shrink plan.Limit
+	Shrink blastradius.Limit
 	// Every is the interval of reading; zero means the service's default.
 	Every time.Duration
 	// Changes reports that the source delivers deltas, and not full exports.
@@ -173,7 +174,7 @@ type Target struct {
 	Adopt      []Claim              // how existing accounts are matched, the strongest claim first
 	// Limits are the maximum of people that steps of each kind may concern within
 	// an hour before they are held.
-	Limits map[plan.Kind]plan.Limit
+	Limits map[blastradius.Kind]blastradius.Limit
 	Ignore []string
 	// Reconcile is the interval of full reconciliation; zero means the service's
 	// default.
@@ -239,7 +240,7 @@ type Attribute struct {
 
 // Claim is an attribute by which accounts are matched with people.
 type Claim struct {
-	Attribute string // plan.NameAttribute means the login name
+	Attribute string // connectors.LoginName means the login name
 	Value     *identity.Template
 }
 
@@ -272,7 +273,7 @@ func (t Target) References() []string {
 func (t Target) read() []string {
 	names := t.AttributeNames()
 	for _, c := range t.Adopt {
-		if c.Attribute != plan.NameAttribute && !slices.Contains(names, c.Attribute) {
+		if c.Attribute != connectors.LoginName && !slices.Contains(names, c.Attribute) {
 			names = append(names, c.Attribute)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 )
 
 // nameYAML configures account names: a template, or a mapping with more settings.
@@ -131,7 +131,7 @@ func (l *loader) mapping(doc *document, at string, y targetYAML, t *Target, prot
 			value := parse(at, attribute+": ", text)
 			l.claim(doc, at, attribute, text, value)
 			if attribute == "name" {
-				attribute = plan.NameAttribute
+				attribute = connectors.LoginName
 			}
 			t.Adopt = append(t.Adopt, Claim{Attribute: attribute, Value: value})
 		}

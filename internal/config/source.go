@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -176,7 +176,7 @@ const (
 func (l *loader) source(doc *document, name string, s sourceYAML, attributes []string) Source {
 	at := "$.hr.sources." + quoteKey(name)
 	out := Source{Name: name, Columns: s.Columns, Constants: s.Constants, Changes: s.Changes, HeaderRow: s.HeaderRow, Sheet: s.Sheet, Record: s.Record, Skip: s.Skip, Empty: s.Empty.values(), ProtectedValues: cleanTexts(s.Protected.Yes), UnprotectedValues: cleanTexts(s.Protected.No),
-		Shrink: s.Shrink.limit(plan.DefaultLimit(plan.KindDisables))}
+		Shrink: s.Shrink.limit(blastradius.Default(blastradius.Disables))}
 	s.Protected.check(doc, at, out.Empty)
 	out.Every = parseInterval(doc, at+".every", s.Every)
 	layout := layoutOf(doc, at, s.Format, s.Encoding, s.Delimiter)

@@ -25,6 +25,7 @@ import (
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 )
 
 // Story plays the demo in a directory that Write made.
@@ -59,7 +60,7 @@ func (s *Story) Play(ctx context.Context) (err error) {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, reconcile.Disconnect(s.engine.Targets), s.db.Close()) }()
+	defer func() { err = errors.Join(err, targets.Disconnect(s.engine.Targets), s.db.Close()) }()
 	for _, chapter := range []func(context.Context) error{
 		s.firstLoad, s.mfaEnrolment, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.truncatedExport, s.massEnding, s.questions,
 	} {
@@ -91,11 +92,11 @@ func (s *Story) open(ctx context.Context) error {
 	if s.db, err = store.Open(ctx, c.Database, master); err != nil {
 		return err
 	}
-	targets, err := reconcile.Connect(c, s.db)
+	connected, err := targets.Connect(c, s.db)
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: targets, Now: time.Now, Actor: identity.System, Progress: s.Progress}
+	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: connected, Now: time.Now, Actor: identity.System, Progress: s.Progress}
 	s.govern = &governance.Governance{DB: s.db, Config: c, Now: time.Now}
 	return nil
 }

@@ -115,8 +115,8 @@ func (r *targetRun) prepare(s plan.Step) (attempt, reason.Reason) {
 	case plan.LeaveFormerGroup, plan.RemoveFromFormerGroup:
 		a.change.Op = connectors.RemoveMember
 	case connectors.RenameAccount:
-		if !r.matchesPlan(s, plan.NameAttribute, []string{desired.Name}) {
-			return attempt{}, reason.Of(reason.ValueChanged{Attribute: plan.NameAttribute})
+		if !r.matchesPlan(s, connectors.LoginName, []string{desired.Name}) {
+			return attempt{}, reason.Of(reason.ValueChanged{Attribute: connectors.LoginName})
 		}
 	}
 	return a, reason.Reason{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -102,7 +103,9 @@ func (r *targetRun) noteFailure(ctx context.Context, tx *store.Tx, a attempt, re
 	}
 	if f.State == store.Trying {
 		f.State = store.Parked
-		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: a.step.Target, After: parkedTogether})
+		job := alert.StepsParked.Job(a.step.Target)
+		job.After = parkedTogether
+		tx.Enqueue(job)
 		tx.Audit(audit.Record{At: at, Actor: r.Actor, Action: audit.StepParked, Person: a.step.Person, Target: a.step.Target, Entitlement: string(a.step.Entitlement),
 			Op: string(a.step.Op), Plan: r.plan, Reason: reason.Of(reason.StepParked{Step: string(f.Key), Count: f.Tries, Last: detail})})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -157,7 +158,7 @@ func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts
 		}
 	}
 	for kind, people := range r.limitUsage(done) {
-		if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), people, at); err != nil {
+		if err := tx.RecordLimitUsage(ctx, r.target.Name, kind, people, at); err != nil {
 			return err
 		}
 	}
@@ -167,8 +168,8 @@ func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts
 // limitUsage returns, by kind, the people whose attempts count against the target's
 // limits: not what a person released, and not what must be done now whatever the
 // limits.
-func (r *targetRun) limitUsage(attempts []attempt) map[plan.Kind][]identity.PersonID {
-	people := map[plan.Kind][]identity.PersonID{}
+func (r *targetRun) limitUsage(attempts []attempt) map[blastradius.Kind][]identity.PersonID {
+	people := map[blastradius.Kind][]identity.PersonID{}
 	for _, a := range attempts {
 		kind := a.step.Kind
 		if kind == "" || r.basis.Urgent || r.released[a.step.ID] != "" || r.basis.Suspended[a.step.Person] {
@@ -199,11 +200,11 @@ func (r *targetRun) reserveLimit(ctx context.Context, tx *store.Tx, attempts []a
 		return nil, err
 	}
 	beyond := map[identity.PersonID]bool{}
-	for _, kind := range plan.Kinds {
-		earlier := counted[string(kind)]
+	for _, kind := range blastradius.Kinds {
+		earlier := counted[kind]
 		fresh := slices.DeleteFunc(counting[kind], func(id identity.PersonID) bool { return earlier[id] })
 		if len(fresh) == 0 || r.target.Limits[kind].Allows(len(earlier)+len(fresh), max(r.target.Population, len(r.basis.People.IDs()))) {
-			if err := tx.RecordLimitUsage(ctx, r.target.Name, string(kind), fresh, at); err != nil {
+			if err := tx.RecordLimitUsage(ctx, r.target.Name, kind, fresh, at); err != nil {
 				return nil, err
 			}
 			continue

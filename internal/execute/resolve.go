@@ -191,7 +191,7 @@ func inferOutcome(s plan.Step, t plan.Target, fingerprintKey []byte) (outcome, a
 	case connectors.AdoptAccount:
 		done = a.Anchor == string(s.Person)
 	case connectors.RenameAccount:
-		done = t.Fingerprint(fingerprintKey, plan.NameAttribute, []string{a.Name}) == s.Attributes[plan.NameAttribute]
+		done = t.Fingerprint(fingerprintKey, connectors.LoginName, []string{a.Name}) == s.Attributes[connectors.LoginName]
 	case connectors.EnableAccount:
 		done = a.Enabled
 	case connectors.DisableAccount:

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -67,7 +67,7 @@ func (r *run) close(ctx context.Context, tx *store.Tx) error {
 	// Bad rows revoke no access, so nothing is held; but leavers among them keep
 	// theirs until someone acts.
 	if allowed := r.Source.Shrink.Most(r.Export.Read); r.record.BadRows > allowed {
-		tx.Enqueue(queue.Alert{About: queue.RowsLeftOut, Subject: r.Source.Name})
+		tx.Enqueue(alert.RowsLeftOut.Job(r.Source.Name))
 	}
 	filled, err := json.Marshal(r.Export.Filled)
 	if err != nil {

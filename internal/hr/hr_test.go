@@ -13,10 +13,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
@@ -30,7 +30,7 @@ const header = "person_id,employment_id,given_name,family_name,unit,job_code,emp
 var (
 	now    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	today  = identity.Date("2026-11-23")
-	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", Shrink: plan.Limit{People: 2, Share: -1}}
+	source = config.Source{Name: "hr", Delimiter: ',', Encoding: "utf-8", Shrink: blastradius.Limit{People: 2, Share: -1}}
 )
 
 func dates(t testing.TB, patterns ...string) identity.DateReader {

@@ -18,11 +18,11 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -234,7 +234,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	now := im.Now()
 	return im.DB.Write(ctx, func(tx *store.Tx) error {
 		id := uuid.Must(uuid.NewV7()).String()
-		tx.Enqueue(queue.Alert{About: queue.ImportRefused, Subject: source.Name})
+		tx.Enqueue(alert.ImportRefused.Job(source.Name))
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
 		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})

@@ -19,16 +19,16 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
 
 // detecting is a source without settings for its format.
-var detecting = config.Source{Name: "hr", Shrink: plan.Limit{People: 2, Share: -1}}
+var detecting = config.Source{Name: "hr", Shrink: blastradius.Limit{People: 2, Share: -1}}
 
 func utf16le(s string) []byte {
 	b := []byte{0xff, 0xfe}

@@ -12,7 +12,7 @@ import (
 
 // Claim is a value by which an existing account is recognised as a person's.
 type Claim struct {
-	Attribute string // NameAttribute for the login name
+	Attribute string // connectors.LoginName for the login name
 	Value     string // empty when HR does not know it
 }
 
@@ -90,7 +90,7 @@ func (t *Target) claimedBy(p Person, free map[string][]string) (account, attribu
 
 // valuesOf returns an account's values of what a claim is about.
 func (t *Target) valuesOf(a connectors.Account, attribute string) []string {
-	if attribute == NameAttribute {
+	if attribute == connectors.LoginName {
 		return []string{a.Name}
 	}
 	return a.Attributes[attribute]

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -17,7 +18,7 @@ func TestCorrelate(t *testing.T) {
 		return connectors.Account{ID: id, Name: name, Enabled: true, Attributes: map[string][]string{"number": numbers}}
 	}
 	person := func(number, name string) plan.Person {
-		p := plan.Person{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: number}, {Attribute: plan.NameAttribute, Value: name}}}}}
+		p := plan.Person{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: number}, {Attribute: connectors.LoginName, Value: name}}}}}
 		return p
 	}
 	owned := account("1", "anna", "7")
@@ -54,7 +55,7 @@ func TestCorrelate(t *testing.T) {
 		{"half read", []connectors.Account{account("1", "x", "7")}, person("7", "z"), true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}}
+			target := plan.Target{Name: "t1", Observed: observed(t, groups, c.accounts), Adopts: true, Claims: []string{"number", connectors.LoginName, "mail"}}
 			target.Observed.Completeness.Complete = !c.incomplete
 			target.Correlate(slices.Values([]plan.Person{c.person}))
 			got := ""
@@ -72,7 +73,7 @@ func TestCorrelate(t *testing.T) {
 // them has not begun.
 func TestTwoClaimOne(t *testing.T) {
 	for _, begun := range []bool{true, false} {
-		target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
+		target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", connectors.LoginName, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "1", Name: "x", Enabled: true, Attributes: map[string][]string{"mail": {"shared@x"}}}})}
 		claims := []plan.Claim{{Attribute: "mail", Value: "Shared@x"}}
 		target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: claims}}}, {ID: "q", Accounts: map[string]plan.Account{"t1": {Claims: claims, NotStarted: !begun}}}}))
 		for _, person := range []identity.PersonID{"p", "q"} {
@@ -86,7 +87,7 @@ func TestTwoClaimOne(t *testing.T) {
 // TestARecreatedAccountIsAdopted: an account that somebody deleted and made
 // again is told by the same rules as one that was there before.
 func TestARecreatedAccountIsAdopted(t *testing.T) {
-	target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}
+	target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", connectors.LoginName, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}
 	target.Bound.Bind("p", "1")
 	target.Correlate(slices.Values([]plan.Person{{ID: "p", Accounts: map[string]plan.Account{"t1": {Claims: []plan.Claim{{Attribute: "number", Value: "7"}}}}}}))
 	if own, _ := target.Owned("p"); own == nil || own.ID != "2" {
@@ -114,7 +115,7 @@ func TestWhatIsHeld(t *testing.T) {
 		{"one is made though there may be one", nil, person("p", "p", claim), 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", plan.NameAttribute, "mail"}, Observed: observed(t, groups, c.accounts), Loading: true, Limits: changesAreHeld(), References: map[string]bool{"boss": true}}
+			target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", connectors.LoginName, "mail"}, Observed: observed(t, groups, c.accounts), Loading: true, Limits: changesAreHeld(), References: map[string]bool{"boss": true}}
 			target.Correlate(slices.Values([]plan.Person{c.person}))
 			p := build(t, plan.Input{Catalogue: &catalogue, People: slices.Values([]plan.Person{c.person}), Targets: []plan.Target{target}})
 			held := 0
@@ -140,8 +141,8 @@ func TestWhatIsHeld(t *testing.T) {
 }
 
 // changesAreHeld lets nothing be changed or made without a release.
-func changesAreHeld() map[plan.Kind]plan.Limit {
+func changesAreHeld() map[blastradius.Kind]blastradius.Limit {
 	l := atMost(10)
-	l[plan.KindChanges], l[plan.KindCreations] = plan.Limit{Share: -1}, plan.Limit{Share: -1}
+	l[blastradius.Changes], l[blastradius.Creations] = blastradius.Limit{Share: -1}, blastradius.Limit{Share: -1}
 	return l
 }

@@ -82,7 +82,7 @@ func (p *Plan) append(of *Plan) {
 	p.Holds = append(p.Holds, of.Holds...)
 	p.Released = append(p.Released, of.Released...)
 	p.AwaitingCompleteRead = append(p.AwaitingCompleteRead, of.AwaitingCompleteRead...)
-	p.Parked = append(p.Parked, of.Parked...)
+	p.SkippedSteps = append(p.SkippedSteps, of.SkippedSteps...)
 	p.Deferred = append(p.Deferred, of.Deferred...)
 	p.Adopted = append(p.Adopted, of.Adopted...)
 	p.Handovers = append(p.Handovers, of.Handovers...)
@@ -401,8 +401,8 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	if !desired.BadName.IsZero() {
 		b.addFinding(Finding{Kind: BadValue, Person: p.ID, Reason: desired.BadName})
 	} else if renames {
-		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{NameAttribute: {desired.Name}}),
-			Before: b.fingerprints(map[string][]string{NameAttribute: {a.Name}}), Reason: b.reason(reason.NameChanged{})})
+		b.addStep(Step{Op: connectors.RenameAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(map[string][]string{connectors.LoginName: {desired.Name}}),
+			Before: b.fingerprints(map[string][]string{connectors.LoginName: {a.Name}}), Reason: b.reason(reason.NameChanged{})})
 	}
 	after, before := map[string][]string{}, map[string][]string{}
 	for name, values := range desired.Attributes {
@@ -417,9 +417,6 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	b.addStep(Step{Op: connectors.UpdateAccount, Person: p.ID, AccountID: a.ID, Attributes: b.fingerprints(after), Before: b.fingerprints(before), Destructive: wipes,
 		Reason: reason.Of(reason.AttributesChanged{Attributes: slices.Sorted(maps.Keys(after))})})
 }
-
-// NameAttribute stands for the login name among a step's attributes.
-const NameAttribute = "login name"
 
 func (b *builder) addStep(s Step) {
 	s.Target = b.t.Name

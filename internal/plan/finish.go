@@ -83,18 +83,18 @@ func (b *builder) noteReleased(steps []Step) {
 
 // splitFailing takes out the steps that are not to be tried, and what depends on them.
 func (b *builder) splitFailing() {
-	if len(b.t.Parked) == 0 {
+	if len(b.t.SkippedSteps) == 0 {
 		return
 	}
-	parked, givenUp := map[audit.StepID]bool{}, map[audit.StepID]bool{}
+	skipped, givenUp := map[audit.StepID]bool{}, map[audit.StepID]bool{}
 	var rest []Step
 	for _, s := range b.steps { // a step comes after those it depends on
-		why, is := b.t.Parked[s.Key()]
+		why, is := b.t.SkippedSteps[s.Key()]
 		if is && b.t.GivenUp[s.Key()] {
 			givenUp[s.ID] = true
 		}
 		for _, id := range s.DependsOn {
-			if !is && parked[id] {
+			if !is && skipped[id] {
 				why, is = b.reason(reason.DependsOnFailed{}), true
 				givenUp[s.ID] = givenUp[id]
 			}
@@ -103,8 +103,8 @@ func (b *builder) splitFailing() {
 			rest = append(rest, s)
 			continue
 		}
-		parked[s.ID] = true
-		b.plan.Parked = append(b.plan.Parked, Parked{Why: why, Step: s, GivenUp: givenUp[s.ID]})
+		skipped[s.ID] = true
+		b.plan.SkippedSteps = append(b.plan.SkippedSteps, SkippedStep{Why: why, Step: s, GivenUp: givenUp[s.ID]})
 	}
 	b.steps = rest
 }

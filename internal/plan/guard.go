@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 )
@@ -63,9 +64,9 @@ func (b *builder) applyLimits(steps []Step) (through []Step, holds []Hold) {
 		}
 	}
 	population := max(b.enabled, b.t.Population)
-	for _, kind := range Kinds {
+	for _, kind := range blastradius.Kinds {
 		limit := b.t.Limits[kind]
-		single := b.in.Only != "" && (kind == KindCreations || kind == KindChanges || kind == KindRenames)
+		single := b.in.Only != "" && (kind == blastradius.Creations || kind == blastradius.Changes || kind == blastradius.Renames)
 		counts := func(s Step) bool { return s.Kind == kind && (!single || s.Person == b.in.Only) }
 		if !waiting(counts) {
 			continue
@@ -92,7 +93,7 @@ func (b *builder) neverWithoutDecision(s Step) bool {
 
 // countByKind returns how many people steps of a kind concern, with those of the last
 // hour.
-func (b *builder) countByKind(kind Kind, steps []Step, counts func(Step) bool) int {
+func (b *builder) countByKind(kind blastradius.Kind, steps []Step, counts func(Step) bool) int {
 	earlier := b.t.LimitUsage[kind]
 	people := map[identity.PersonID]bool{}
 	for _, s := range steps {
@@ -105,15 +106,15 @@ func (b *builder) countByKind(kind Kind, steps []Step, counts func(Step) bool) i
 
 // isFirstLoad reports whether the step is part of the first load of a target: until a
 // run has once brought everything there, the accounts that behov creates, and
-// the values of those that it created, are new and not changes. KindCreations stay
+// the values of those that it created, are new and not changes. Creations stay
 // limited where accounts are adopted: the right account may be there already.
 func (b *builder) isFirstLoad(s Step) bool {
 	switch {
 	case !b.t.Loading:
 		return false
-	case s.Kind == KindCreations:
+	case s.Kind == blastradius.Creations:
 		return !b.claiming
-	case s.Kind == KindChanges || s.Kind == KindRenames || s.Kind == KindGrants:
+	case s.Kind == blastradius.Changes || s.Kind == blastradius.Renames || s.Kind == blastradius.Grants:
 		// Behov created the account, or a stopped run was about to.
 		return b.t.Bound.Record(s.Person).Created || b.t.Uncertain[Access{Person: s.Person, Entitlement: AccountAccess}]
 	}
@@ -122,8 +123,8 @@ func (b *builder) isFirstLoad(s Step) bool {
 
 // importSize returns the number of people in the import that these people are part of:
 // what they lose or get the others may as well.
-func (b *builder) importSize(kind Kind) int {
-	if b.in.Subset && (kind == KindDisables || kind == KindRemovals || kind == KindChanges || kind == KindGrants) {
+func (b *builder) importSize(kind blastradius.Kind) int {
+	if b.in.Subset && (kind == blastradius.Disables || kind == blastradius.Removals || kind == blastradius.Changes || kind == blastradius.Grants) {
 		return b.in.GroupSize
 	}
 	return 0

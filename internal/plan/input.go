@@ -5,6 +5,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
@@ -139,7 +140,7 @@ type Target struct {
 	// that are left alone on purpose.
 	Ignore []string
 	// Limits bound how many people a run may concern, by kind of step.
-	Limits map[Kind]Limit
+	Limits map[blastradius.Kind]blastradius.Limit
 	// Loading: no run has ever brought everything to the target that belongs
 	// there.
 	Loading bool
@@ -162,7 +163,7 @@ type Target struct {
 	Population int
 	// LimitUsage are the people who were concerned a short while ago and without a
 	// release, by kind: the limits count them.
-	LimitUsage map[Kind]map[identity.PersonID]bool
+	LimitUsage map[blastradius.Kind]map[identity.PersonID]bool
 	// Held are, in a plan for some people, the keys of steps that are held, each with the
 	// digest of the hold: a decision on the hold carries them out.
 	Held map[audit.StepKey]audit.HoldDigest
@@ -177,10 +178,10 @@ type Target struct {
 	// same.
 	Paused    reason.Reason
 	LeaversGo bool
-	// Parked are the keys of failed steps that are not tried in this run, with the
+	// SkippedSteps are the keys of failed steps that are not tried in this run, with the
 	// reason; GivenUp those of them that a decision gave up.
-	Parked  map[audit.StepKey]reason.Reason
-	GivenUp map[audit.StepKey]bool
+	SkippedSteps map[audit.StepKey]reason.Reason
+	GivenUp      map[audit.StepKey]bool
 	// Report is set when drift is reported and left; otherwise it is repaired.
 	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
 	// may have given or not.

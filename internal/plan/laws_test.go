@@ -15,6 +15,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -391,7 +392,7 @@ func TestLawBlastRadius(t *testing.T) {
 		in := w.input(nil)
 		p := build(t, in)
 		for _, tt := range w.targets {
-			losing := map[plan.Kind]map[identity.PersonID]bool{plan.KindDisables: {}, plan.KindRemovals: {}}
+			losing := map[blastradius.Kind]map[identity.PersonID]bool{blastradius.Disables: {}, blastradius.Removals: {}}
 			for _, s := range p.Steps {
 				if s.Target == tt.name && s.Destructive && s.Op != connectors.UpdateAccount {
 					losing[s.Kind][s.Person] = true
@@ -591,17 +592,17 @@ type failer interface {
 }
 
 // limits bound what takes away; the rest may happen to everyone.
-func (w *world) limits() map[plan.Kind]plan.Limit {
+func (w *world) limits() map[blastradius.Kind]blastradius.Limit {
 	l := atMost(1000)
-	l[plan.KindDisables], l[plan.KindRemovals] = plan.Limit{People: w.limit, Share: -1}, plan.Limit{People: w.limit, Share: -1}
+	l[blastradius.Disables], l[blastradius.Removals] = blastradius.Limit{People: w.limit, Share: -1}, blastradius.Limit{People: w.limit, Share: -1}
 	return l
 }
 
 // atMost is one number for every kind.
-func atMost(n int) map[plan.Kind]plan.Limit {
-	l := map[plan.Kind]plan.Limit{}
-	for _, kind := range plan.Kinds {
-		l[kind] = plan.Limit{People: n, Share: -1}
+func atMost(n int) map[blastradius.Kind]blastradius.Limit {
+	l := map[blastradius.Kind]blastradius.Limit{}
+	for _, kind := range blastradius.Kinds {
+		l[kind] = blastradius.Limit{People: n, Share: -1}
 	}
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
@@ -103,8 +104,8 @@ func TestWhatMovesAnAccountIsARename(t *testing.T) {
 	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", System: "library", Target: "t1", Native: "desk"}}}
 	for name, c := range map[string]struct {
 		naming []string
-		want   plan.Kind
-	}{"cn names it": {[]string{"cn"}, plan.KindRenames}, "uid names it": {[]string{"uid"}, plan.KindChanges}, "not known": {nil, plan.KindChanges}} {
+		want   blastradius.Kind
+	}{"cn names it": {[]string{"cn"}, blastradius.Renames}, "uid names it": {[]string{"uid"}, blastradius.Changes}, "not known": {nil, blastradius.Changes}} {
 		o := observed(t, []connectors.Entitlement{{Name: "desk"}}, []connectors.Account{{ID: "1", Name: "anna", Anchor: "p", Enabled: true, Attributes: map[string][]string{"CN": {"Anna Ek"}, "title": {"Clerk"}}}})
 		p := build(t, plan.Input{Catalogue: &desk, People: slices.Values([]plan.Person{person}), Targets: []plan.Target{{Name: "t1", Observed: o, Naming: c.naming, Limits: atMost(10)}}})
 		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Op == connectors.UpdateAccount })

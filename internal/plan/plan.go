@@ -20,6 +20,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
@@ -39,9 +40,9 @@ type Plan struct {
 	Released []Released `json:"released,omitempty"`
 	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
 	AwaitingCompleteRead []AwaitingRead `json:"awaiting_complete_read,omitempty"`
-	// Parked are steps that failed before, and those that depend on them: they
+	// SkippedSteps are steps that failed before, and those that depend on them: they
 	// are not tried in this run.
-	Parked []Parked `json:"parked,omitempty"`
+	SkippedSteps []SkippedStep `json:"skipped_steps,omitempty"`
 	// Deferred is what a plan for some people leaves to one for everyone.
 	Deferred []DeferredPerson `json:"deferred,omitempty"`
 	// GatedGrants are grants whose gate is not open.
@@ -155,7 +156,7 @@ type Step struct {
 	Before map[string]string `json:"before,omitempty"`
 	Reason reason.Reason     `json:"reason"`
 	// Kind is which limit counts the step; empty when none does.
-	Kind Kind `json:"kind,omitempty"`
+	Kind blastradius.Kind `json:"kind,omitempty"`
 	// Destructive steps take something away.
 	Destructive bool `json:"destructive,omitempty"`
 	// DependsOn are steps that must have been done.
@@ -204,23 +205,23 @@ type AwaitingRead struct {
 	Steps  []Step        `json:"steps"`
 }
 
-// Parked is a step that is not tried in this run.
-type Parked struct {
+// SkippedStep is a step that is not tried in this run.
+type SkippedStep struct {
 	Why  reason.Reason `json:"why"`
 	Step Step          `json:"step"`
 	// GivenUp is set when a decision gave the step up.
 	GivenUp bool `json:"given_up,omitempty"`
 }
 
-// FailedSteps returns the parked steps that were not given up.
-func (p *Plan) FailedSteps() []Parked {
-	var stuck []Parked
-	for _, s := range p.Parked {
+// FailedSteps returns the skipped steps that were not given up.
+func (p *Plan) FailedSteps() []SkippedStep {
+	var failed []SkippedStep
+	for _, s := range p.SkippedSteps {
 		if !s.GivenUp {
-			stuck = append(stuck, s)
+			failed = append(failed, s)
 		}
 	}
-	return stuck
+	return failed
 }
 
 // DeferredPerson is a person, or all of them, left to a plan for everyone, which sees
@@ -332,9 +333,9 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 			one.AwaitingCompleteRead = append(one.AwaitingCompleteRead, w)
 		}
 	}
-	for _, s := range p.Parked {
+	for _, s := range p.SkippedSteps {
 		if s.Step.Person == person {
-			one.Parked = append(one.Parked, s)
+			one.SkippedSteps = append(one.SkippedSteps, s)
 		}
 	}
 	for _, g := range p.GatedGrants {

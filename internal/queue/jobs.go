@@ -127,25 +127,11 @@ func (Pull) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: hrQueue, UniqueOpts: once}
 }
 
-// About is what an alert is about.
-type About string
-
-// What alerts are about.
-const (
-	HoldRaised          About = "hold-raised"          // Subject is the hold's digest
-	StepsParked         About = "steps-parked"         // Subject is the target
-	SourceSilent        About = "source-silent"        // Subject is the HR source
-	ImportRefused       About = "import-refused"       // Subject is the HR source
-	RowsLeftOut         About = "rows-left-out"        // Subject is the HR source
-	TargetUnreachable   About = "target-unreachable"   // Subject is the target
-	EvaluatorDifference About = "evaluator-difference" // Subject is the rules' digest
-	TokenExpiring       About = "token-expiring"       //nolint:gosec // no token; Subject is its ID and the stage
-)
-
 // Alert sends an alert about something that a person should look at soon. Its text is
 // worked out when it is sent.
 type Alert struct {
-	About   About  `json:"about"`
+	// About is an alert.About, and Subject what it says there.
+	About   string `json:"about"`
 	Subject string `json:"subject"`
 	// Channel is how the alert is sent; empty before the channels are chosen.
 	Channel string `json:"channel,omitempty"`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -279,7 +280,7 @@ func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 // Accounts are changed in masses only after somebody has looked.
 func TestMassesOfChangesAreHeld(t *testing.T) {
 	h := newFixture(t)
-	h.e.Config.Targets[0].Limits[plan.KindChanges] = plan.Limit{People: 1, Share: -1}
+	h.e.Config.Targets[0].Limits[blastradius.Changes] = blastradius.Limit{People: 1, Share: -1}
 	h.hire("1 school T", "2 school T", "3 school T")
 	if r := h.settledRun(); len(r.Plan.Holds) != 0 {
 		t.Errorf("new accounts are held: %+v", r.Plan.Holds)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -258,8 +259,8 @@ func TestAContainmentHolds(t *testing.T) {
 // Law 4: enabling has a limit, as removal has.
 func TestEnablingHasALimit(t *testing.T) {
 	h := newFixtureWith(t, strings.ReplaceAll(configuration, "hold_above: {removals", "hold_above: {enables: {number: 2}, removals"))
-	for _, limit := range []plan.Kind{plan.KindDisables, plan.KindRemovals} {
-		h.e.Config.Targets[0].Limits[limit], h.e.Config.Targets[1].Limits[limit] = plan.Limit{People: 99, Share: -1}, plan.Limit{People: 99, Share: -1}
+	for _, limit := range []blastradius.Kind{blastradius.Disables, blastradius.Removals} {
+		h.e.Config.Targets[0].Limits[limit], h.e.Config.Targets[1].Limits[limit] = blastradius.Limit{People: 99, Share: -1}, blastradius.Limit{People: 99, Share: -1}
 	}
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
 	h.settledRun()
@@ -569,8 +570,8 @@ func TestBehovOpensOnlyWhatItClosed(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newFixture(t)
 		for i := range h.e.Config.Targets {
-			for _, kind := range plan.Kinds {
-				h.e.Config.Targets[i].Limits[kind] = plan.Limit{People: 99, Share: -1}
+			for _, kind := range blastradius.Kinds {
+				h.e.Config.Targets[i].Limits[kind] = blastradius.Limit{People: 99, Share: -1}
 			}
 		}
 		keys := []string{"1", "2", "3"}

@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -123,13 +124,13 @@ targets:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	targets, err := reconcile.Connect(c, db)
+	connected, err := targets.Connect(c, db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = reconcile.Disconnect(targets) })
+	t.Cleanup(func() { _ = targets.Disconnect(connected) })
 	now := newYear
-	return &directoryRun{d, &reconcile.Engine{DB: db, Config: c, Targets: targets, Now: func() time.Time { return now }, Actor: "behov"}, t, passwords}
+	return &directoryRun{d, &reconcile.Engine{DB: db, Config: c, Targets: connected, Now: func() time.Time { return now }, Actor: "behov"}, t, passwords}
 }
 
 // people imports an HR file of anna, who is as the row says, and her manager bo,

@@ -43,10 +43,10 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 		default:
 			why = reason.Of(reason.StepRetried{Count: f.Tries, Last: f.Detail, Again: f.Next()})
 		}
-		if t.Parked == nil {
-			t.Parked = map[audit.StepKey]reason.Reason{}
+		if t.SkippedSteps == nil {
+			t.SkippedSteps = map[audit.StepKey]reason.Reason{}
 		}
-		t.Parked[f.Key] = why
+		t.SkippedSteps[f.Key] = why
 		if f.State == store.GivenUp {
 			if t.GivenUp == nil {
 				t.GivenUp = map[audit.StepKey]bool{}
@@ -90,7 +90,7 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 		}
 	}
 	keep(p.Steps)
-	for _, s := range p.Parked {
+	for _, s := range p.SkippedSteps {
 		needed[s.Step.Key()] = true
 	}
 	for _, h := range p.Holds {

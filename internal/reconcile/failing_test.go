@@ -71,8 +71,8 @@ func TestAFailingStepIsParked(t *testing.T) {
 		}
 		waits = append(waits, f[0].Next().Sub(now))
 		now = f[0].Next().Add(-time.Second)
-		if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.Parked) != 1 || !strings.Contains(r.Plan.Parked[0].Why, "it is tried again at") {
-			t.Errorf("before it is due: %v %+v", r.Outcomes, r.Plan.Parked)
+		if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.SkippedSteps) != 1 || !strings.Contains(r.Plan.SkippedSteps[0].Why, "it is tried again at") {
+			t.Errorf("before it is due: %v %+v", r.Outcomes, r.Plan.SkippedSteps)
 		}
 		now = f[0].Next()
 	}
@@ -92,8 +92,8 @@ func TestAFailingStepIsParked(t *testing.T) {
 	}
 	now = now.AddDate(0, 0, 30)
 	h.e.RetryAllSteps = true
-	if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.Parked) != 1 || !strings.Contains(r.Plan.Parked[0].Why, "behov steps retry "+string(f.Key)) {
-		t.Errorf("a month later: %v %+v", r.Outcomes, r.Plan.Parked)
+	if r := h.run(); len(r.Outcomes) > 0 || len(r.Plan.SkippedSteps) != 1 || !strings.Contains(r.Plan.SkippedSteps[0].Why, "behov steps retry "+string(f.Key)) {
+		t.Errorf("a month later: %v %+v", r.Outcomes, r.Plan.SkippedSteps)
 	}
 	h.refusing("")
 	if err := h.e.DB.Write(t.Context(), func(tx *store.Tx) error { f.State = store.Trying; return tx.PutFailingStep(t.Context(), f, now) }); err != nil {
@@ -150,8 +150,8 @@ func TestFailingStepsOfThePast(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.refusing("")
-	if r := h.settledRun(); len(r.Outcomes) > 0 || !strings.Contains(r.Plan.Parked[0].Why, "it was given up") {
-		t.Errorf("given up: %v %+v", r.Outcomes, r.Plan.Parked)
+	if r := h.settledRun(); len(r.Outcomes) > 0 || !strings.Contains(r.Plan.SkippedSteps[0].Why, "it was given up") {
+		t.Errorf("given up: %v %+v", r.Outcomes, r.Plan.SkippedSteps)
 	}
 }
 

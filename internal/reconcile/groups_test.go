@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
@@ -179,7 +180,7 @@ func TestGroupsThatTwoEntitlementsExchange(t *testing.T) {
 				h.hire("1 library T", "2 school T", "3 library T")
 				h.settledRun()
 				if strings.HasPrefix(settings, "hold") {
-					h.e.Config.Targets[0].Limits[plan.KindGrants] = plan.Limit{People: 0, Share: -1}
+					h.e.Config.Targets[0].Limits[blastradius.Grants] = blastradius.Limit{People: 0, Share: -1}
 				}
 				h.regroup("base:staff", change.staff)
 				h.regroup("base:school", change.school)
@@ -188,7 +189,7 @@ func TestGroupsThatTwoEntitlementsExchange(t *testing.T) {
 					if got := h.groups("1") + ", " + h.groups("2"); got != "staff, "+change.held || len(r.Plan.Holds) == 0 {
 						t.Errorf("held, the groups are %s; holds %+v", got, r.Plan.Holds)
 					}
-					h.e.Config.Targets[0].Limits[plan.KindGrants] = plan.Limit{People: 99, Share: -1}
+					h.e.Config.Targets[0].Limits[blastradius.Grants] = blastradius.Limit{People: 99, Share: -1}
 					r = h.run()
 				}
 				joined := map[string]bool{} // by person

@@ -180,7 +180,7 @@ func (e *Engine) forgetDecided(ctx context.Context, tx *store.Tx, w *inputs, p *
 	for _, x := range p.AwaitingCompleteRead {
 		note(x.Steps)
 	}
-	for _, x := range p.Parked {
+	for _, x := range p.SkippedSteps {
 		note([]plan.Step{x.Step})
 	}
 	later := map[identity.PersonID]bool{}

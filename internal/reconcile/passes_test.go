@@ -2,11 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +9,6 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -104,67 +98,6 @@ func TestPasses(t *testing.T) {
 	h.e.Targets["one"] = h.one
 	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "has no temporary access passes") {
 		t.Errorf("a target without passes: %v", err)
-	}
-}
-
-// First passwords go to a directory that nobody else can read, or to a program
-// on its standard input, and nowhere else.
-func TestFirstPasswordsAreHandedOver(t *testing.T) {
-	account := connectors.AccountRef{ID: "id", Anchor: "0198-person", Name: "anna"}
-	dir := filepath.Join(t.TempDir(), "passwords")
-	if h := reconcile.PasswordSink("ad", config.FirstPassword{}); h != nil {
-		t.Errorf("by default it goes to %+v", h)
-	}
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
-		t.Fatal(err)
-	}
-	var got struct{ Person, Account, Password string }
-	file := filepath.Join(dir, "0198-person.ad.json")
-	b, err := os.ReadFile(file)
-	if err != nil || json.Unmarshal(b, &got) != nil || got.Person != "0198-person" || got.Account != "anna" || got.Password != "p4ss" {
-		t.Errorf("%s, %v", b, err)
-	}
-	// Another target's, and one made anew, have files of their own.
-	for _, target := range []string{"ad", "ldap"} {
-		if err := reconcile.PasswordSink(target, config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "other"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 {
-		t.Errorf("%v, %v", files, err)
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "p4ss"); err == nil || !strings.Contains(err.Error(), "can be read by others") || strings.Contains(err.Error(), "p4ss") {
-		t.Errorf("a directory for everybody: %v", err)
-	}
-	out := filepath.Join(t.TempDir(), "out")
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(out); err != nil || !strings.Contains(string(b), `"password":"p4ss"`) {
-		t.Errorf("the program got %s, %v", b, err)
-	}
-	// The program gets no secret that is in our environment.
-	t.Setenv("BEHOV_TEST_SECRET", "s3cret")
-	t.Setenv("AD_PASSWORD", "s3cret")
-	t.Setenv("TZ", "Europe/Stockholm")
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/usr/bin/env", "sh", "-c", "env > " + out}}).FirstPassword(t.Context(), account, "p4ss"); err != nil {
-		t.Error(err)
-	}
-	env, err := os.ReadFile(out)
-	if err != nil || strings.Contains(string(env), "s3cret") || !strings.Contains(string(env), "TZ=Europe/Stockholm\n") || !strings.Contains(string(env), "PATH=") {
-		t.Errorf("the program's environment: %s, %v", env, err)
-	}
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}).FirstPassword(t.Context(), account, "p4ss"); err == nil || strings.Contains(err.Error(), "p4ss") {
-		t.Errorf("a program that fails: %v", err)
-	}
-	if err := reconcile.PasswordSink("ad", config.FirstPassword{Command: []string{"/nonexistent/x"}}).FirstPassword(t.Context(), account, "p4ss"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no program: %v", err)
 	}
 }
 

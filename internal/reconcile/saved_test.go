@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -123,7 +124,7 @@ func TestAPreviewIsNotCarriedOut(t *testing.T) {
 // A plan for one person touches nobody else, whatever else there is to do.
 func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 	h := newFixture(t)
-	h.e.Config.Targets[0].Limits[plan.KindRemovals] = plan.Limit{People: 5, Share: -1}
+	h.e.Config.Targets[0].Limits[blastradius.Removals] = blastradius.Limit{People: 5, Share: -1}
 	h.hire("1 school T", "2 school S", "3 school T")
 	h.settledRun()
 	h.hire("1 library T", "2 library S", "3 school T 2020-12-31", "4 school S")

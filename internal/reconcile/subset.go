@@ -213,7 +213,7 @@ func (e *Engine) claimedValues(w *inputs, c config.Target, bound map[identity.Pe
 		for _, claim := range w.people.Claims(c, p).Claims {
 			switch {
 			case claim.Value == "":
-			case claim.Attribute == plan.NameAttribute:
+			case claim.Attribute == connectors.LoginName:
 				names = append(names, claim.Value)
 			default:
 				values[claim.Attribute] = append(values[claim.Attribute], claim.Value)
@@ -289,13 +289,9 @@ func (e *Engine) readOwners(ctx context.Context, w *inputs, t *plan.Target) erro
 
 // readLimits reads what counts against the target's limits already.
 func (e *Engine) readLimits(ctx context.Context, w *inputs, t *plan.Target) error {
-	counted, err := e.DB.LimitUsage(ctx, t.Name, e.Now().Add(-execute.LimitWindow))
-	if err != nil {
+	var err error
+	if t.LimitUsage, err = e.DB.LimitUsage(ctx, t.Name, e.Now().Add(-execute.LimitWindow)); err != nil {
 		return err
-	}
-	t.LimitUsage = map[plan.Kind]map[identity.PersonID]bool{}
-	for kind, people := range counted {
-		t.LimitUsage[plan.Kind(kind)] = people
 	}
 	decisions, err := e.DB.StepDecisions(ctx, t.Name, w.covers.people, e.holdsExpired())
 	if err != nil {

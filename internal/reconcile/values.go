@@ -167,7 +167,7 @@ func (v *Values) Changes(s plan.Step) []ValueChange {
 				c.After = []string{v.inputs.accounts().Account(person, s.Target).Name}
 			}
 		}
-		if name == plan.NameAttribute {
+		if name == connectors.LoginName {
 			c.Before, c.After = []string{now.Name}, []string{desired.Name}
 		}
 		if len(c.Before)+len(c.After) > 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -117,12 +118,12 @@ targets:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	targets, err := reconcile.Connect(c, db)
+	connected, err := targets.Connect(c, db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = reconcile.Disconnect(targets) })
-	return &reconcile.Engine{DB: db, Config: c, Targets: targets, Now: time.Now, Actor: "behov"}
+	t.Cleanup(func() { _ = targets.Disconnect(connected) })
+	return &reconcile.Engine{DB: db, Config: c, Targets: connected, Now: time.Now, Actor: "behov"}
 }
 
 // TestAYearInTheMunicipality runs a year day by day against a real slapd, a
@@ -186,11 +187,11 @@ func TestAYearInTheMunicipality(t *testing.T) {
 // compareYear reads the directories and holds them against the model.
 func compareYear(t *testing.T, e *reconcile.Engine, states map[string]model.State, when string) {
 	t.Helper()
-	fresh, err := reconcile.Connect(e.Config, nil) // that remember nothing
+	fresh, err := targets.Connect(e.Config, nil) // that remember nothing
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = reconcile.Disconnect(fresh) }()
+	defer func() { _ = targets.Disconnect(fresh) }()
 	observed := map[string]*plan.Observed{}
 	for name, c := range fresh {
 		o := plan.NewObserved()

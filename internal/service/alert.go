@@ -18,6 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
@@ -32,14 +33,14 @@ const (
 	sending = 30 * time.Second
 )
 
-// alert is the text of an alert. It names people by opaque ID only.
-type alert struct {
-	About   queue.About `json:"about"`
-	Subject string      `json:"subject"`
-	Title   string      `json:"title"`
-	Text    string      `json:"text"`
-	What    string      `json:"what_to_do"`
-	At      time.Time   `json:"at"`
+// message is the text of an alert. It names people by opaque ID only.
+type message struct {
+	About    alert.About `json:"about"`
+	Subject  string      `json:"subject"`
+	Title    string      `json:"title"`
+	Text     string      `json:"text"`
+	WhatToDo string      `json:"what_to_do"`
+	At       time.Time   `json:"at"`
 }
 
 // SendAlert implements queue.Handler. One job becomes one for each way of sending, so
@@ -49,12 +50,13 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 	defer done()
 	c := g.config.Alerts
 	if job.Channel == "" {
-		told, err := s.DB.LastAlertAt(ctx, job.About, job.Subject)
+		about := alert.About(job.About)
+		told, err := s.DB.LastAlertAt(ctx, about, job.Subject)
 		if err != nil {
 			return err
 		}
 		// Postponed, not dropped: the text is worked out when it is sent.
-		if wait := told.Add(repeatInterval(job.About)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(job.About) {
+		if wait := told.Add(repeatInterval(about)).Sub(s.Now()); wait > 0 && wait <= repeatInterval(about) {
 			return queue.Later(wait)
 		}
 		if a, err := s.alert(ctx, g.config, job); err != nil || a == nil {
@@ -76,7 +78,7 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 		}
 		return s.DB.Write(ctx, func(tx *store.Tx) error {
 			tx.Enqueue(each...)
-			return tx.RecordAlertSent(ctx, job.About, job.Subject, s.Now())
+			return tx.RecordAlertSent(ctx, about, job.Subject, s.Now())
 		})
 	}
 	a, err := s.alert(ctx, g.config, job)
@@ -98,23 +100,23 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 }
 
 // repeatInterval is after how long an alert about the same subject is sent again.
-func repeatInterval(about queue.About) time.Duration {
+func repeatInterval(about alert.About) time.Duration {
 	switch about {
-	case queue.HoldRaised, queue.TokenExpiring: // the subject is another at each stage
+	case alert.HoldRaised, alert.TokenExpiring: // the subject is another at each stage
 		return 0
-	case queue.SourceSilent, queue.EvaluatorDifference:
+	case alert.SourceSilent, alert.EvaluatorDifference:
 		return 24 * time.Hour
-	case queue.TargetUnreachable:
+	case alert.TargetUnreachable:
 		return 6 * time.Hour
 	}
 	return time.Hour
 }
 
 // alert finds out what there is to say; nil when it is over.
-func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (*alert, error) {
-	a := &alert{About: of.About, Subject: of.Subject, At: s.Now().UTC()}
-	switch of.About {
-	case queue.HoldRaised:
+func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (*message, error) {
+	a := &message{About: alert.About(of.About), Subject: of.Subject, At: s.Now().UTC()}
+	switch a.About {
+	case alert.HoldRaised:
 		holds, err := s.DB.Holds(ctx)
 		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == audit.HoldDigest(of.Subject) })
 		if err != nil || i < 0 || holds[i].Decision != nil {
@@ -125,16 +127,16 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		if holds[i].Kind == store.HREndingsHold {
 			a.Text = strings.Join(hr.HoldReasons(holds[i].Why), "\n\n")
 		}
-		a.What = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
-	case queue.StepsParked:
+		a.WhatToDo = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
+	case alert.StepsParked:
 		figures, err := s.DB.Stats(ctx)
 		if err != nil || figures.Parked[of.Subject] == 0 {
 			return nil, err
 		}
 		a.Title = "Steps failed: " + of.Subject
 		a.Text = fmt.Sprintf("In target %s %d steps failed so often that they are not tried any more.", of.Subject, figures.Parked[of.Subject])
-		a.What = "See why with \"behov steps\", and try them again or give them up."
-	case queue.SourceSilent:
+		a.WhatToDo = "See why with \"behov steps\", and try them again or give them up."
+	case alert.SourceSilent:
 		figures, err := s.DB.Stats(ctx)
 		heard := figures.Heard[of.Subject]
 		if err != nil || s.Now().Sub(heard) < c.Alerts.Silent {
@@ -142,8 +144,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		}
 		a.Title = "HR is silent: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See with \"behov hr imports\" what came last, and ask the people who make the export."
-	case queue.ImportRefused:
+		a.WhatToDo = "See with \"behov hr imports\" what came last, and ask the people who make the export."
+	case alert.ImportRefused:
 		newest := 1
 		if c.Sources[of.Subject].SCIM {
 			newest = 1000 // what was pushed afterwards is of others
@@ -156,8 +158,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		last = last[i:]
 		a.Title = "HR refused: " + of.Subject
 		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See why with \"behov hr imports --problems\", and ask the people who make the export."
-	case queue.RowsLeftOut:
+		a.WhatToDo = "See why with \"behov hr imports --problems\", and ask the people who make the export."
+	case alert.RowsLeftOut:
 		last, err := s.DB.Imports(ctx, of.Subject, 1)
 		if err != nil || len(last) == 0 || last[0].BadRows == 0 {
 			return nil, err
@@ -165,8 +167,8 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		a.Title = "HR rows left out: " + of.Subject
 		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
 			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
-	case queue.TargetUnreachable:
+		a.WhatToDo = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
+	case alert.TargetUnreachable:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
 		// Perhaps somebody else than us found out, and it answers again.
@@ -176,10 +178,10 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		a.Title = "Does not answer: " + of.Subject
 		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners have none.",
 			of.Subject, c.Alerts.Unavailable, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
-		a.What = "See with \"behov check\" what it says. It is asked again all the time."
-	case queue.EvaluatorDifference:
+		a.WhatToDo = "See with \"behov check\" what it says. It is asked again all the time."
+	case alert.EvaluatorDifference:
 		return s.evaluatorAlert(ctx, c, a)
-	case queue.TokenExpiring:
+	case alert.TokenExpiring:
 		return s.tokenAlert(ctx, c, a)
 	default:
 		return nil, nil
@@ -189,7 +191,7 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 
 // sendEmail sends a mail. The same alert has the same Message-ID, however often
 // it is sent.
-func sendEmail(ctx context.Context, c *config.Config, id string, a alert) error {
+func sendEmail(ctx context.Context, c *config.Config, id string, a message) error {
 	e := c.Alerts.Email
 	m := mail.NewMsg()
 	if err := errors.Join(m.From(e.From), m.To(e.To...)); err != nil {
@@ -197,7 +199,7 @@ func sendEmail(ctx context.Context, c *config.Config, id string, a alert) error 
 	}
 	m.Subject("behov: " + a.Title)
 	m.SetMessageIDWithValue(id + "@behov")
-	m.SetBodyString(mail.TypeTextPlain, a.Text+"\n\n"+a.What+"\n")
+	m.SetBodyString(mail.TypeTextPlain, a.Text+"\n\n"+a.WhatToDo+"\n")
 	options := []mail.Option{mail.WithPort(e.Port), mail.WithTimeout(sending), mail.WithTLSPortPolicy(mail.TLSMandatory)}
 	if config.Loopback(e.Host) {
 		options = append(options, mail.WithTLSPortPolicy(mail.TLSOpportunistic))
@@ -230,7 +232,7 @@ type cloudEvent struct {
 	Subject         string    `json:"subject"`
 	Time            time.Time `json:"time"`
 	DataContentType string    `json:"datacontenttype"`
-	Data            alert     `json:"data"`
+	Data            message   `json:"data"`
 }
 
 // webhookClient follows no redirect: what is sent, and the token, are for the
@@ -257,7 +259,7 @@ func sign(h http.Header, key []byte, id string, at time.Time, body []byte) error
 }
 
 // postEvent posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
-func postEvent(ctx context.Context, c *config.Config, id string, a alert, now time.Time) error {
+func postEvent(ctx context.Context, c *config.Config, id string, a message, now time.Time) error {
 	hook := c.Alerts.Webhook
 	body, err := json.Marshal(cloudEvent{SpecVersion: "1.0", ID: id, Source: "/behov", Type: "behov." + string(a.About), Subject: a.Subject, Time: a.At, DataContentType: "application/json", Data: a})
 	if err != nil {
@@ -320,7 +322,7 @@ func (s handler) Watch(ctx context.Context) error {
 	for name, source := range g.config.Sources {
 		heard := figures.Heard[name]
 		if pullable(source) && !heard.IsZero() && s.Now().Sub(heard) >= g.config.Alerts.Silent {
-			jobs = append(jobs, queue.Alert{About: queue.SourceSilent, Subject: name})
+			jobs = append(jobs, alert.SourceSilent.Job(name))
 		}
 	}
 	tokens, err := s.tokensToReplace(ctx, g.config)

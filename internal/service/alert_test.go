@@ -23,10 +23,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -221,7 +221,7 @@ func TestParkedIsTold(t *testing.T) {
 	fixture.config = fixture.load()
 	if err := fixture.db.Write(context.Background(), func(tx *store.Tx) error {
 		for range 3 {
-			tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
+			tx.Enqueue(alert.StepsParked.Job("one"))
 		}
 		for n := range 2 {
 			f := store.FailingStep{Key: audit.StepKey(fmt.Sprint("k", n)), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
@@ -246,7 +246,7 @@ func TestParkedIsTold(t *testing.T) {
 	}
 	// What is parked soon afterwards is not told at once, and not forgotten.
 	if err := fixture.db.Write(context.Background(), func(tx *store.Tx) error {
-		tx.Enqueue(queue.Alert{About: queue.StepsParked, Subject: "one"})
+		tx.Enqueue(alert.StepsParked.Job("one"))
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
@@ -149,7 +150,7 @@ func (s *Service) comparePerson(ctx context.Context, id identity.PersonID) (took
 	}
 	return took, s.DB.Write(ctx, func(tx *store.Tx) error {
 		if len(found) > 0 {
-			tx.Enqueue(queue.Alert{About: queue.EvaluatorDifference, Subject: rules.Digest})
+			tx.Enqueue(alert.EvaluatorDifference.Job(rules.Digest))
 		} else {
 			tx.Enqueue(queue.People{People: []identity.PersonID{id}})
 		}
@@ -164,7 +165,7 @@ func sameDifferences(a, b []store.EvaluatorDifference) bool {
 }
 
 // evaluatorAlert words what was found with the rules in use.
-func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *alert) (*alert, error) {
+func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *message) (*message, error) {
 	found, err := s.DB.EvaluatorDifferences(ctx, a.Subject, store.Everyone())
 	if err != nil || len(found) == 0 || a.Subject != c.Rules.Digest {
 		return nil, err
@@ -175,6 +176,6 @@ func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *alert
 	}
 	a.Title = "Rules evaluated in two ways"
 	a.Text = fmt.Sprintf("The fast evaluator and Casbin do not agree about %d people; nothing of their access is changed, also of those who leave. The first: %s.", len(people), found[0].Detail)
-	a.What = "See all with \"behov status\". Write the rule in another way, or go back to the rules before, and report it."
+	a.WhatToDo = "See all with \"behov status\". Write the rule in another way, or go back to the rules before, and report it."
 	return a, nil
 }

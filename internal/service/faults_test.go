@@ -168,12 +168,12 @@ func (fixture *remoteFixture) desired(why *string) bool {
 		return false
 	}
 	s, err := fixture.db.VerifyAudit(context.Background())
-	*why = fmt.Sprintf("steps %v, holds %v, parked %v, open %v, %v", p.Steps, p.Holds, p.Parked, s.OpenSteps, err)
+	*why = fmt.Sprintf("steps %v, holds %v, skipped %v, open %v, %v", p.Steps, p.Holds, p.SkippedSteps, s.OpenSteps, err)
 	unreadable := false
 	for _, f := range p.Findings {
 		unreadable = unreadable || f.Kind == plan.Unreachable
 	}
-	return !unreadable && len(p.Steps)+len(p.Holds)+len(p.Parked)+len(s.OpenSteps) == 0 && err == nil
+	return !unreadable && len(p.Steps)+len(p.Holds)+len(p.SkippedSteps)+len(s.OpenSteps) == 0 && err == nil
 }
 
 // endure has people come, move and go before, during and after a fault. What

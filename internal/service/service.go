@@ -30,6 +30,7 @@ import (
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 )
 
 // Service is one process that serves.
@@ -152,16 +153,16 @@ func (s *Service) Ready(ctx context.Context) error {
 const unwritten = 10 * time.Second
 
 func (s *Service) newGeneration(c *config.Config) (*generation, error) {
-	targets, err := s.Connect(c)
+	connected, err := s.Connect(c)
 	if err != nil {
 		return nil, err
 	}
 	g := &generation{config: c,
-		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: targets, Now: s.Now, Actor: identity.System},
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: identity.System},
 		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: identity.System}}
 	if s.Listen != nil {
 		if g.handler, err = s.Listen(c, g.hr); err != nil {
-			return nil, errors.Join(err, reconcile.Disconnect(targets))
+			return nil, errors.Join(err, targets.Disconnect(connected))
 		}
 	}
 	return g, nil
@@ -188,7 +189,7 @@ func (s *Service) acquireGeneration() (g *generation, done func()) {
 func (s *Service) retire(g *generation) {
 	g.users.Lock()
 	defer g.users.Unlock()
-	if err := reconcile.Disconnect(g.engine.Targets); err != nil {
+	if err := targets.Disconnect(g.engine.Targets); err != nil {
 		s.Log.Warn("closing the targets", "error", err)
 	}
 }

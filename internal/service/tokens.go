@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
@@ -52,19 +53,19 @@ func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]queu
 			continue
 		}
 		subject := t.ID + " " + stage
-		told, err := s.DB.LastAlertAt(ctx, queue.TokenExpiring, subject)
+		told, err := s.DB.LastAlertAt(ctx, alert.TokenExpiring, subject)
 		if err != nil {
 			return nil, err
 		}
 		if told.IsZero() {
-			jobs = append(jobs, queue.Alert{About: queue.TokenExpiring, Subject: subject})
+			jobs = append(jobs, alert.TokenExpiring.Job(subject))
 		}
 	}
 	return jobs, nil
 }
 
 // tokenAlert words an alert about a token; nil when the token has left the stage.
-func (s *Service) tokenAlert(ctx context.Context, c *config.Config, a *alert) (*alert, error) {
+func (s *Service) tokenAlert(ctx context.Context, c *config.Config, a *message) (*message, error) {
 	tokens, err := s.DB.Tokens(ctx)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (s *Service) tokenAlert(ctx context.Context, c *config.Config, a *alert) (*
 			continue
 		}
 		at := t.Expires().In(c.Zone).Format("2006-01-02 15:04")
-		a.What = fmt.Sprintf("Make a new one with \"behov token make %s --name …\", give it to the system that pushes, and then revoke this one with \"behov token revoke %s\".", t.Source, t.ID)
+		a.WhatToDo = fmt.Sprintf("Make a new one with \"behov token make %s --name …\", give it to the system that pushes, and then revoke this one with \"behov token revoke %s\".", t.Source, t.ID)
 		switch stage {
 		case tokenEndless:
 			a.Title = "Token never expires: " + t.Source

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
@@ -118,7 +119,7 @@ func (s *Service) recordTargetHealth(target string, r *execute.Result, err error
 	since, until := s.health.recordFailure(target, s.Now(), after)
 	s.Log.Warn("target does not answer", "target", target, "why", why, "since", since, "asked_again", until)
 	if s.Now().Sub(since) >= s.current.Load().config.Alerts.Unavailable {
-		if err := s.enqueue(context.Background(), queue.Alert{About: queue.TargetUnreachable, Subject: target}); err != nil {
+		if err := s.enqueue(context.Background(), alert.TargetUnreachable.Job(target)); err != nil {
 			s.Log.Error("the alert that a target does not answer was not sent", "target", target, "error", err)
 		}
 	}

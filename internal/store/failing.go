@@ -14,20 +14,31 @@ import (
 	"github.com/behov/behov/internal/reason"
 )
 
-// StepState is where a step stands that a target refused or failed to do.
+// StepState is the state of a FailingStep, where its lifecycle is.
 type StepState string
 
 // The states of a failing step.
 const (
-	// Trying: it is tried again by itself.
+	// Trying: a run tries it again when it is due.
 	Trying StepState = "trying"
-	// Parked: it was tried often enough, and waits for a person.
+	// Parked: it failed too often and waits for an operator's decision.
 	Parked StepState = "parked"
 	// GivenUp: a decision gave the step up.
 	GivenUp StepState = "given-up"
 )
 
-// FailingStep is a step that a target refused or failed to do.
+// FailingStep is a step that a target refused or failed to do. It lives from its first
+// failure until the step is done or no plan has it any more:
+//
+//   - The first failure makes it Trying (Tx.NextStepFailure, Tx.PutFailingStep). Until it
+//     is due, at Next, plans have it as a plan.SkippedStep, with the steps that depend on
+//     it; then it is a step of the plan again.
+//   - Each further failure postpones it. After too many it is Parked, with an alert, and
+//     waits for an operator; one that revokes access is tried once a day even so.
+//   - behov steps retry makes it Trying again and due at once, with its failures
+//     forgotten; behov steps give-up makes it GivenUp: no run tries it.
+//   - When it is done, or no plan needs it any more, Tx.ForgetFailingStep deletes it.
+//     The same change fails later as a new one.
 type FailingStep struct {
 	Key     audit.StepKey     `db:"key" json:"key"`
 	Target  string            `db:"target" json:"target"`

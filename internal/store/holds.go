@@ -9,9 +9,9 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reason"
 )
 
@@ -33,7 +33,25 @@ const (
 	ErasureHold     HoldKind = "erasure"
 )
 
-// Hold is something that waits for a person's decision.
+// Hold is something that waits for a person's decision. Its lifecycle:
+//
+//   - raised: Tx.RaiseHold records it, with its steps, and enqueues an alert. The same
+//     hold, raised while it is known, changes nothing.
+//   - released or rejected: Tx.Decide records the decision, on the whole hold or on the
+//     steps of some people, and Tx.DecideSteps what it means for the steps of a plan's
+//     hold. A released step is done by the next run; a rejected one is not done. The
+//     first decision on a hold of another kind is about all of it.
+//   - deferred: when some steps are released, Tx.DeferSteps has the others wait for a
+//     decision of their own (StaysHeld), even when they are within the limits by then.
+//   - superseded: Tx.SupersedeHold, when a plan for everyone no longer has exactly this
+//     hold, or a later import took its place. It cannot be decided on any more. The
+//     plan that has it again raises it again: it is current, with the old decisions.
+//   - expired: DB.ExpireHolds ends it at a certain age, decided or not. Releases end
+//     with it; rejected steps become deferred.
+//   - done: the hold is deleted, with the decisions on its steps. Tx.EndHoldIfDone does
+//     so when no decided step is left to do, after a run or when it is superseded;
+//     Tx.EndHold when the import went in, or what was proposed happened;
+//     Tx.EndHoldsExcept when a later import replaces it.
 type Hold struct {
 	Digest  audit.HoldDigest `db:"digest" json:"digest"`
 	Kind    HoldKind         `db:"kind" json:"kind"`
@@ -98,7 +116,7 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor ide
 			return fmt.Errorf("hold: %w", err)
 		}
 	}
-	tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: string(h.Digest)})
+	tx.Enqueue(alert.HoldRaised.Job(string(h.Digest)))
 	r := h.record(audit.HoldRaised, actor, at)
 	r.Reason = reason.Of(reason.HoldRaised{Hold: string(h.Digest), Of: string(h.Kind), Because: h.Why})
 	tx.Audit(r)

@@ -12,6 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 )
@@ -354,7 +355,7 @@ func (tx *Tx) MarkTargetLoaded(ctx context.Context, target string, at time.Time)
 
 // RecordLimitUsage notes that something is done to people in a target that counts against
 // its limits.
-func (tx *Tx) RecordLimitUsage(ctx context.Context, target, kind string, people []identity.PersonID, at time.Time) error {
+func (tx *Tx) RecordLimitUsage(ctx context.Context, target string, kind blastradius.Kind, people []identity.PersonID, at time.Time) error {
 	for _, id := range people {
 		if err := tx.exec(ctx, `INSERT INTO limit_usage (target, kind, person_id, at_us) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (target, kind, person_id) DO UPDATE SET at_us = excluded.at_us`, target, kind, string(id), micros(at)); err != nil {
@@ -374,24 +375,24 @@ func (tx *Tx) PruneLimitUsage(ctx context.Context, target string, before time.Ti
 
 // LimitUsage returns, by kind, the people who count against a target's limits since an
 // instant.
-func (db *DB) LimitUsage(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+func (db *DB) LimitUsage(ctx context.Context, target string, since time.Time) (map[blastradius.Kind]map[identity.PersonID]bool, error) {
 	return limitUsage(ctx, db.read, target, since)
 }
 
 // LimitUsage is DB.LimitUsage as the transaction sees it.
-func (tx *Tx) LimitUsage(ctx context.Context, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+func (tx *Tx) LimitUsage(ctx context.Context, target string, since time.Time) (map[blastradius.Kind]map[identity.PersonID]bool, error) {
 	return limitUsage(ctx, tx.tx, target, since)
 }
 
-func limitUsage(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[string]map[identity.PersonID]bool, error) {
+func limitUsage(ctx context.Context, q sqlx.QueryerContext, target string, since time.Time) (map[blastradius.Kind]map[identity.PersonID]bool, error) {
 	var rows []struct {
-		Kind   string            `db:"kind"`
+		Kind   blastradius.Kind  `db:"kind"`
 		Person identity.PersonID `db:"person_id"`
 	}
 	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT kind, person_id FROM limit_usage WHERE target = $1 AND at_us >= $2`, target, micros(since)); err != nil {
 		return nil, fmt.Errorf("read what counts against the limits of %s: %w", target, err)
 	}
-	counted := map[string]map[identity.PersonID]bool{}
+	counted := map[blastradius.Kind]map[identity.PersonID]bool{}
 	for _, r := range rows {
 		if counted[r.Kind] == nil {
 			counted[r.Kind] = map[identity.PersonID]bool{}

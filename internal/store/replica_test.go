@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
@@ -17,7 +18,7 @@ import (
 func TestAnAlertIsNotGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		write(t, db, func(tx *store.Tx) error {
-			tx.Enqueue(queue.Alert{About: queue.HoldRaised, Subject: "x"})
+			tx.Enqueue(alert.HoldRaised.Job("x"))
 			return nil
 		})
 		list, err := db.Jobs().List(t.Context(), 10)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/migrations"
@@ -35,7 +35,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"hr_import.status":      values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
 		"hr_event.kind":         values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn),
 		"gated_grant.gate":      values(policy.AwaitingMFA, policy.MFAUnknown),
-		"limit_usage.kind":      values(plan.Kinds...),
+		"limit_usage.kind":      values(blastradius.Kinds...),
 	} {
 		table, name, _ := strings.Cut(column, ".")
 		for _, dialect := range []string{"sqlite", "postgres"} {

@@ -1,4 +1,9 @@
-package reconcile
+// Package targets opens and closes the configured targets: it makes their connectors,
+// with what these need of behov, and hands over the first passwords that they set.
+//
+// It must never decide anything about people or access, and never keep a password: it
+// knows the configuration and the connectors, and no rules, plans or runs.
+package targets
 
 import (
 	"errors"
@@ -14,7 +19,7 @@ import (
 // yet. What a connector keeps from one reading to the next is in the database,
 // when there is one.
 func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, error) {
-	targets := map[string]connectors.Connector{}
+	connected := map[string]connectors.Connector{}
 	for _, t := range c.Targets {
 		with := config.Services{PasswordSink: PasswordSink(t.Name, t.FirstPassword)}
 		if db != nil {
@@ -22,17 +27,17 @@ func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, e
 		}
 		connector, err := t.Connect(c.Dir, with)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), Disconnect(targets))
+			return nil, errors.Join(fmt.Errorf("target %s: %w", t.Name, err), Disconnect(connected))
 		}
-		targets[t.Name] = connector
+		connected[t.Name] = connector
 	}
-	return targets, nil
+	return connected, nil
 }
 
 // Disconnect closes connectors.
-func Disconnect(targets map[string]connectors.Connector) error {
+func Disconnect(connected map[string]connectors.Connector) error {
 	var errs []error
-	for name, c := range targets {
+	for name, c := range connected {
 		if err := c.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("target %s: %w", name, err))
 		}
