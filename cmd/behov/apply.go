@@ -95,17 +95,17 @@ func (a *app) printResult(r *execute.Result, n *names) {
 			a.printf("  … and %d more\n", len(r.Notes)-i)
 			break
 		}
-		a.printf("  done, but: %s, %s: %s\n", n.of(done.Step.Person), stepText(done.Step), done.Detail)
+		a.printf("  done, but: %s, %s: %s\n", n.of(done.Step.Person), stepText(done.Step), n.in(done.Detail))
 	}
 	for i, u := range r.NotDone {
 		if i == listed {
 			a.printf("  … and %d more\n", len(r.NotDone)-i)
 			break
 		}
-		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), u.Detail)
+		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), n.in(u.Detail))
 	}
 	for _, h := range r.Plan.Holds {
-		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, h.Digest)
+		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.in(h.Why), h.Digest)
 	}
 	for _, w := range r.Plan.AwaitingCompleteRead {
 		a.printf("WAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
@@ -113,9 +113,9 @@ func (a *app) printResult(r *execute.Result, n *names) {
 	for _, f := range r.Plan.Findings {
 		switch f.Kind {
 		case plan.Unreachable:
-			a.printf("Target %s could not be read: %s\n", f.Target, f.Text)
+			a.printf("Target %s could not be read: %s\n", f.Target, n.in(f.Reason))
 		case plan.SignInPossible:
-			a.printf("Target %s: %s\n", f.Target, f.Text)
+			a.printf("Target %s: %s\n", f.Target, n.in(f.Reason))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -172,9 +173,13 @@ type intervalJSON struct {
 	// NotSeen is since when no reading of the target shows it: whether it is still
 	// there is unknown.
 	NotSeen *time.Time `json:"not_seen_since,omitempty"`
-	Why     string     `json:"why"`
-	Ended   string     `json:"ended,omitempty"` // why
-	Records []int64    `json:"records"`
+	// Reason and Ended are why it was given, and why it ended; Why and EndedWhy the same
+	// in words.
+	Reason   reason.Reason `json:"reason"`
+	Ended    reason.Reason `json:"ended,omitzero"`
+	Why      string        `json:"why"`
+	EndedWhy string        `json:"ended_why,omitempty"`
+	Records  []int64       `json:"records"`
 }
 
 // printIntervals prints access. Of what people have now the reason is the one in
@@ -183,10 +188,10 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	n := newNames(ctx, i)
 	var ids []identity.PersonID
 	var numbers []int64
-	var texts []string
+	var reasons []reason.Reason
 	for _, x := range intervals {
 		ids = append(ids, x.Person)
-		texts = append(texts, x.Reason)
+		reasons = append(reasons, x.Reason)
 		if !x.Until.IsZero() {
 			numbers = append(numbers, x.UntilRecord)
 		}
@@ -195,10 +200,10 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	if err != nil {
 		return err
 	}
-	if err := n.load(ids, slices.AppendSeq(texts, maps.Values(whys))...); err != nil {
+	if err := n.load(ids, slices.AppendSeq(reasons, maps.Values(whys))...); err != nil {
 		return err
 	}
-	var handed map[identity.PersonID]map[policy.EntitlementID]string
+	var handed map[identity.PersonID]map[policy.EntitlementID]reason.Reason
 	if now {
 		if handed, err = reconcile.HandoversOn(ctx, i.db, i.config, ids, identity.DateOf(a.now(), i.zone)); err != nil {
 			return err
@@ -207,16 +212,17 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 	rows := make([]intervalJSON, len(intervals))
 	for j, x := range intervals {
 		rows[j] = intervalJSON{Person: x.Person, Name: n.of(x.Person), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since,
-			Why: n.in(x.Reason), Records: []int64{x.SinceRecord}}
-		if why := handed[x.Person][policy.EntitlementID(x.Entitlement)]; why != "" {
-			rows[j].Why = n.in(why)
+			Reason: x.Reason, Records: []int64{x.SinceRecord}}
+		if why := handed[x.Person][policy.EntitlementID(x.Entitlement)]; !why.IsZero() {
+			rows[j].Reason = why
 		}
+		rows[j].Why = n.in(rows[j].Reason)
 		if !x.UnseenSince.IsZero() {
 			rows[j].NotSeen = &x.UnseenSince
 			rows[j].Records = append(rows[j].Records, x.UnseenRecord)
 		}
 		if !x.Until.IsZero() {
-			rows[j].Until, rows[j].Ended = &x.Until, n.in(whys[x.UntilRecord])
+			rows[j].Until, rows[j].Ended, rows[j].EndedWhy = &x.Until, whys[x.UntilRecord], n.in(whys[x.UntilRecord])
 			rows[j].Records = append(rows[j].Records, x.UntilRecord)
 		}
 	}
@@ -236,7 +242,7 @@ func (a *app) printIntervals(ctx context.Context, i *installation, intervals []a
 		}
 		if r.Until != nil {
 			until = r.Until.In(i.zone).Format(layout)
-			why += "; ended: " + r.Ended
+			why += "; ended: " + r.EndedWhy
 		}
 		t.row(r.Name, r.Entitlement, r.Target, r.Since.In(i.zone).Format(layout), until, why)
 	}

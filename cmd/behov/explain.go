@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -98,9 +99,9 @@ func (x explainer) stuck(id policy.EntitlementID) string {
 		case store.GivenUp:
 			return fmt.Sprintf("; the step that revokes it was given up (behov steps --all: %s)", f.Key)
 		case store.Parked:
-			return fmt.Sprintf("; revoking it failed %d times and is parked: %s (behov steps: %s)", f.Tries, f.Detail, f.Key)
+			return fmt.Sprintf("; revoking it failed %d times and is parked: %s (behov steps: %s)", f.Tries, x.names.in(f.Detail), f.Key)
 		}
-		return fmt.Sprintf("; taking it failed and is tried again: %s (behov steps: %s)", f.Detail, f.Key)
+		return fmt.Sprintf("; taking it failed and is tried again: %s (behov steps: %s)", x.names.in(f.Detail), f.Key)
 	}
 	return ""
 }
@@ -109,7 +110,7 @@ func (x explainer) stuck(id policy.EntitlementID) string {
 func (x explainer) state(g policy.Grant) string {
 	has := x.has[g.Entitlement]
 	switch {
-	case x.facts.Suspended != "":
+	case !x.facts.Suspended.IsZero():
 		return "may not use it"
 	case g.Gate == policy.Open && has:
 		return "has"
@@ -121,9 +122,9 @@ func (x explainer) state(g policy.Grant) string {
 		case f.State == store.GivenUp:
 			return fmt.Sprintf("should have; the step that grants it was given up (behov steps --all: %s)", f.Key)
 		case f.State == store.Parked:
-			return fmt.Sprintf("should have, and does not get: %s; it failed %d times and is parked (behov steps: %s)", f.Detail, f.Tries, f.Key)
+			return fmt.Sprintf("should have, and does not get: %s; it failed %d times and is parked (behov steps: %s)", x.names.in(f.Detail), f.Tries, f.Key)
 		}
-		return fmt.Sprintf("should have, and has not got it yet: %s; it is tried again (behov steps: %s)", f.Detail, f.Key)
+		return fmt.Sprintf("should have, and has not got it yet: %s; it is tried again (behov steps: %s)", x.names.in(f.Detail), f.Key)
 	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
 		return "keeps"
 	case has:
@@ -166,9 +167,9 @@ func (x explainer) heading() {
 		login = "masked" // it is made of the name
 	}
 	x.printf("%s, login %s, on %s\n", x.names.of(x.p.ID), login, x.day)
-	x.printf("  %s: %s\n", x.stage.State, x.stage.Why)
-	for _, decided := range []string{x.facts.Suspended, prefixed("legal hold by ", x.facts.LegalHold)} {
-		if decided != "" {
+	x.printf("  %s: %s\n", x.stage.State, x.names.in(reason.OfStage(x.stage)))
+	for _, decided := range []reason.Reason{x.facts.Suspended, x.facts.LegalHold} {
+		if !decided.IsZero() {
 			x.printf("  %s\n", x.names.in(decided))
 		}
 	}
@@ -222,11 +223,11 @@ func (x explainer) employment(id identity.EmploymentID) string {
 }
 
 func (x explainer) reasons(g policy.Grant) {
-	if g.GateReason != "" {
+	if !g.GateReason.IsZero() {
 		x.printf("  %s\n", x.names.in(g.GateReason))
 	}
 	for _, r := range g.Reasons {
-		x.printf("  because of %s, by %s\n", x.employment(r.Employment), r)
+		x.printf("  because of %s, by %s\n", x.employment(r.Employment), x.names.in(r.By))
 	}
 }
 

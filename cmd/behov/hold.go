@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -146,23 +146,24 @@ func (a *app) printHold(i *installation, n *names, h store.HoldState) {
 		state = "superseded at " + at(h.SupersededUS.Time()) + ": later plans have other steps"
 	}
 	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)))
-	a.printReasons(h.Hold, n.in)
+	a.printReasons(h.Hold, n)
 	if d := h.Decision; d != nil {
 		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.actor(d.Maker), at(d.At()), d.Reason)
 	}
 }
 
 // printReasons prints why a hold was raised: of a held import, a line for each kind of
-// changes. Function in replaces the IDs of people.
-func (a *app) printReasons(h store.Hold, in func(string) string) {
-	if reasons := hr.HoldReasons(h.Why); len(reasons) > 1 && h.Kind != store.PlanHold {
-		for _, why := range reasons {
-			a.printf("  - %s\n", in(why))
+// changes.
+func (a *app) printReasons(h store.Hold, n *names) {
+	kind, err := h.Why.Kind()
+	if several, ok := kind.(reason.Several); ok && err == nil && h.Kind != store.PlanHold {
+		for _, why := range several.Reasons {
+			a.printf("  - %s\n", n.in(why))
 		}
 		a.printf("  A release takes all of these. To take some of them only, correct the others in HR's file and import it again.\n")
 		return
 	}
-	a.printf("  %s\n", in(h.Why))
+	a.printf("  %s\n", n.in(h.Why))
 }
 
 func (a *app) decideHoldCommand(verb string, verdict store.Verdict, short, example string) *cobra.Command {

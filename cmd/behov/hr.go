@@ -17,6 +17,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 func (a *app) hrCommand() *cobra.Command {
@@ -215,6 +216,7 @@ func (a *app) importsCommand() *cobra.Command {
 // printImport prints what an import did, with the values that are wrong when
 // show says so.
 func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
+	n := &names{words: words(wording.Reader{Place: wording.Shell})} // people by their IDs
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err
@@ -248,7 +250,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 		defer func() {
 			if !a.json {
 				a.printf("Endings held:\n")
-				a.printReasons(*h, func(text string) string { return text })
+				a.printReasons(*h, n)
 				a.printf("If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Digest)
 			}
 			err = errors.Join(err, exit(exitHeld))
@@ -258,7 +260,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 		defer func() {
 			for _, h := range r.StartsHeld {
 				if !a.json {
-					a.printf("Start held: %s.\nIf the new start is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import that row again.\n", h.Why, h.Digest)
+					a.printf("Start held: %s.\nIf the new start is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import that row again.\n", n.in(h.Why), h.Digest)
 				}
 			}
 			err = errors.Join(err, exit(exitHeld))
@@ -266,7 +268,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	}
 	if r.Held != nil {
 		if !a.json {
-			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", r.Held.Why, file, r.Held.Digest)
+			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", n.in(r.Held.Why), file, r.Held.Digest)
 		}
 		return exit(exitHeld)
 	}

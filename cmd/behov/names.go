@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
-	"regexp"
-	"strconv"
+	"os"
+	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 // namesReader reads what people and decisions are called.
@@ -24,16 +26,33 @@ type names struct {
 	first     string // the source whose keys are shown without its name
 	people    map[identity.PersonID]identity.Person
 	decisions map[int64]store.Decision
+	words     *wording.Printer
 }
 
 func newNames(ctx context.Context, i *installation) *names {
-	return &names{ctx: ctx, db: i.db, first: i.config.First, people: map[identity.PersonID]identity.Person{}, decisions: map[int64]store.Decision{}}
+	n := &names{ctx: ctx, db: i.db, first: i.config.First, people: map[identity.PersonID]identity.Person{}, decisions: map[int64]store.Decision{}}
+	n.words = words(wording.Reader{Place: wording.Shell, Zone: i.zone, Person: n.of, Decision: n.decision})
+	return n
 }
 
-// load reads at once the people, and those and the decisions that texts name: who
+// words returns what words reasons for a reader in a shell, in the language of BEHOV_LANG:
+// en or sv.
+func words(r wording.Reader) *wording.Printer {
+	r.Language = wording.English
+	if l := wording.Language(os.Getenv("BEHOV_LANG")); slices.Contains(wording.Languages, l) {
+		r.Language = l
+	}
+	p, err := wording.New(r)
+	if err != nil { // the sentences are built in: package wording's tests read them
+		panic(err)
+	}
+	return p
+}
+
+// load reads at once the people, and those and the decisions that reasons name: who
 // prints a list reads them all before the first. What is not loaded is read when it
 // is asked for.
-func (n *names) load(ids []identity.PersonID, texts ...string) error {
+func (n *names) load(ids []identity.PersonID, reasons ...reason.Reason) error {
 	var missing []identity.PersonID
 	want := func(id identity.PersonID) {
 		if _, known := n.people[id]; !known && id != "" {
@@ -43,18 +62,14 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 	for _, id := range ids {
 		want(id)
 	}
-	var numbers []int64
-	for _, text := range texts {
-		for _, m := range personPattern.FindAllStringSubmatch(text, -1) {
-			want(identity.PersonID(m[1]))
-		}
-		for _, m := range decisionPattern.FindAllStringSubmatch(text, -1) {
-			if seq, err := strconv.ParseInt(m[1], 10, 64); err == nil {
-				numbers = append(numbers, seq)
-			}
-		}
+	var named reason.Mentions
+	for _, r := range reasons {
+		named.Add(r)
 	}
-	decisions, err := n.db.DecisionsBySeq(n.ctx, numbers)
+	for _, id := range named.People {
+		want(id)
+	}
+	decisions, err := n.db.DecisionsBySeq(n.ctx, named.Decisions)
 	if err != nil {
 		return err
 	}
@@ -76,7 +91,9 @@ func (n *names) load(ids []identity.PersonID, texts ...string) error {
 }
 
 // prepare is load for those who print either way: who cannot be read is shown by ID.
-func (n *names) prepare(ids []identity.PersonID, texts ...string) { _ = n.load(ids, texts...) }
+func (n *names) prepare(ids []identity.PersonID, reasons ...reason.Reason) {
+	_ = n.load(ids, reasons...)
+}
 
 // add is for a person who was read already.
 func (n *names) add(p identity.Person) { n.people[p.ID] = p }
@@ -133,31 +150,26 @@ func shows(p identity.Person, k identity.SourceKey) bool {
 	return !identity.HasNationalID(k.Key) && (!p.Protected || !k.MayTellName())
 }
 
-var personPattern = regexp.MustCompile(identity.PersonPattern)
+// in returns the sentence of a reason, with people by their names, and beside a decision
+// what its maker wrote.
+func (n *names) in(r reason.Reason) string { return n.words.Reason(r) }
 
-var decisionPattern = regexp.MustCompile(`decision ([0-9]+) by ` + identity.ActorPattern)
-
-// in replaces every person that a text names (identity.PersonPattern), and adds to a decision
-// that is named what its maker wrote.
-func (n *names) in(text string) string {
-	text = decisionPattern.ReplaceAllStringFunc(text, func(m string) string {
-		seq, err := strconv.ParseInt(decisionPattern.FindStringSubmatch(m)[1], 10, 64)
-		if err != nil {
-			return m
+// decision returns what the maker of a decision wrote; empty when it is about a person
+// with protected identity, or cannot be read.
+func (n *names) decision(seq int64) string {
+	d, known := n.decisions[seq]
+	if !known {
+		var err error
+		if d, err = n.db.Decision(n.ctx, seq); err != nil {
+			return ""
 		}
-		d, known := n.decisions[seq]
-		if !known {
-			if d, err = n.db.Decision(n.ctx, seq); err != nil {
-				return m
-			}
-			n.decisions[seq] = d
-		}
-		if d.Reason != "" && !n.protected(d.Person) {
-			return m + ": " + d.Reason
-		}
-		return m
-	})
-	return personPattern.ReplaceAllStringFunc(text, func(m string) string {
-		return n.of(identity.PersonID(personPattern.FindStringSubmatch(m)[1]))
-	})
+		n.decisions[seq] = d
+	}
+	if n.protected(d.Person) {
+		return ""
+	}
+	if d.Reason == "" {
+		return n.in(d.Because)
+	}
+	return d.Reason
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -41,7 +42,7 @@ type statusRow struct {
 	Person identity.PersonID `json:"person"`
 	Name   string            `json:"name"`
 	identity.Stage
-	Suspended string `json:"suspended,omitempty"`
+	Suspended reason.Reason `json:"suspended,omitzero"`
 }
 
 func (a *app) peopleListCommand() *cobra.Command {
@@ -97,11 +98,7 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
 					break
 				}
-				why := r.Why
-				if r.Suspended != "" {
-					why = n.in(r.Suspended)
-				}
-				t.row(r.Name, r.State, why)
+				t.row(r.Name, r.State, n.in(r.Suspended.Or(reason.OfStage(r.Stage))))
 			}
 			if err := t.print(); err != nil {
 				return err
@@ -118,14 +115,14 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 	return cmd
 }
 
-func suspensions(rows []statusRow) []string {
-	var texts []string
+func suspensions(rows []statusRow) []reason.Reason {
+	var reasons []reason.Reason
 	for _, r := range rows {
-		if r.Suspended != "" {
-			texts = append(texts, r.Suspended)
+		if !r.Suspended.IsZero() {
+			reasons = append(reasons, r.Suspended)
 		}
 	}
-	return texts
+	return reasons
 }
 
 func (a *app) peopleShowCommand() *cobra.Command {
@@ -166,7 +163,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 					employments = nil
 				}
 				return a.printJSON(map[string]any{"person": p.ID, "name": n.of(p.ID), "protected": p.Protected, "records": records, "stage": s.Stage,
-					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments, "exposed": append([]string{}, exposed...)})
+					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments, "exposed": append([]reconcile.Exposure{}, exposed...)})
 			}
 			x := explainer{app: a, i: i, p: s.Person, day: day, facts: s.Facts, stage: s.Stage, names: n}
 			x.heading()
@@ -174,10 +171,14 @@ func (a *app) peopleShowCommand() *cobra.Command {
 			if p.MergedInto != "" {
 				a.printf("  found to be %s\n", n.of(p.MergedInto))
 			}
-			if s.Undecided != nil {
-				a.printf("  nothing is changed: %v\n", s.Undecided)
+			if !s.Undecided.IsZero() {
+				a.printf("  nothing is changed: %s\n", n.in(s.Undecided))
 			}
-			for _, text := range exposed {
+			for _, e := range exposed {
+				text := n.in(e.Reason)
+				if e.Target != "" {
+					text = "target " + e.Target + ": " + text
+				}
 				a.printf("  %s\n", text)
 			}
 			return nil
@@ -217,7 +218,7 @@ person is asked here too, and until then the new person gets nothing.`,
 				return err
 			}
 			for _, d := range found {
-				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), d.Why, d.A, d.B, d.A, d.B)
+				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), n.in(d.Why), d.A, d.B, d.A, d.B)
 			}
 			return nil
 		}),

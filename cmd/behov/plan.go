@@ -17,7 +17,9 @@ import (
 	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/wording"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -97,7 +99,7 @@ is held or failed for good, 1 error.`,
 func planStatus(p *plan.Plan) error {
 	for _, f := range p.Findings {
 		if f.Kind == plan.Unreachable {
-			return fmt.Errorf("target %s could not be read, and is not in the plan: %s", f.Target, f.Text)
+			return fmt.Errorf("target %s could not be read, and is not in the plan: %s", f.Target, words(wording.Reader{}).Reason(f.Reason))
 		}
 	}
 	switch p.Status() {
@@ -250,7 +252,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 	a.printSummary(p)
 	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
-		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why, stepCounts(h.Steps), h.Digest)
+		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.in(h.Why), stepCounts(h.Steps), h.Digest)
 		a.printSteps(h.Steps)
 	}
 	for _, w := range p.AwaitingCompleteRead {
@@ -264,7 +266,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 				a.printf("  … and %d more (--all)\n", len(stuck)-i)
 				break
 			}
-			a.printf("  %s: %s; %s\n", n.of(s.Step.Person), stepText(s.Step), s.Why)
+			a.printf("  %s: %s; %s\n", n.of(s.Step.Person), stepText(s.Step), n.in(s.Why))
 		}
 	}
 	if len(p.GatedGrants) > 0 {
@@ -279,17 +281,17 @@ func (a *planPrinter) print(p *plan.Plan) {
 				a.printf("  … and %d more (--all)\n", len(p.GatedGrants)-i)
 				break
 			}
-			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, g.Reason)
+			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, n.in(g.Reason))
 		}
 	}
 	if len(p.Handovers) > 0 {
 		a.printf("\nHanded over:\n")
 		var ids []identity.PersonID
-		var texts []string
+		var reasons []reason.Reason
 		for _, h := range p.Handovers[:displayCount(len(p.Handovers), all)] {
-			ids, texts = append(ids, h.Person), append(texts, h.Reason)
+			ids, reasons = append(ids, h.Person), append(reasons, h.Reason)
 		}
-		n.prepare(ids, texts...)
+		n.prepare(ids, reasons...)
 		for i, h := range p.Handovers {
 			if i == listed && !all {
 				a.printf("  … and %d more (--all)\n", len(p.Handovers)-i)
@@ -331,7 +333,7 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 	for _, id := range shown {
 		places[id] = nil
 	}
-	var reasons []string
+	var reasons []reason.Reason
 	for i, s := range steps {
 		if _, is := places[s.Person]; is {
 			places[s.Person] = append(places[s.Person], i)
@@ -418,11 +420,11 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 	}
 	a.printf("\nFindings:\n")
 	var ids []identity.PersonID
-	var texts []string
+	var reasons []reason.Reason
 	for _, f := range findings[:displayCount(len(findings), all)] {
-		ids, texts = append(ids, f.Person), append(texts, f.Text)
+		ids, reasons = append(ids, f.Person), append(reasons, f.Reason)
 	}
-	n.prepare(ids, texts...)
+	n.prepare(ids, reasons...)
 	for i, f := range findings {
 		if i == listed && !all {
 			a.printf("  … and %d more (--all)\n", len(findings)-i)
@@ -440,6 +442,6 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 		if f.Entitlement != "" {
 			about += ", " + string(f.Entitlement)
 		}
-		a.printf("  %s (%s): %s\n", f.Kind, about, f.Text)
+		a.printf("  %s (%s): %s\n", f.Kind, about, n.in(f.Reason))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -66,19 +67,19 @@ func (a *app) reviewListCommand() *cobra.Command {
 			}
 			rows := []row{}
 			var ids []identity.PersonID
-			var texts []string
+			var reasons []reason.Reason
 			for _, item := range items {
 				if item.Decision == nil || all {
 					reviewer, _ := item.Reviewer.Person()
 					ids = append(ids, item.Person, reviewer)
-					texts = append(texts, item.Why)
+					reasons = append(reasons, item.Why)
 				}
 			}
 			for _, d := range decisions {
 				maker, _ := d.Maker.Person()
 				ids = append(ids, maker)
 			}
-			if err := n.load(ids, texts...); err != nil {
+			if err := n.load(ids, reasons...); err != nil {
 				return err
 			}
 			for _, item := range items {

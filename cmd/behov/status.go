@@ -10,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -78,10 +80,10 @@ type sourceStatus struct {
 }
 
 type targetStatus struct {
-	Name    string    `json:"name"`
-	Read    time.Time `json:"read,omitzero"`
-	Missed  string    `json:"missed,omitempty"`
-	Enabled int       `json:"enabled"` // people with a usable account
+	Name    string        `json:"name"`
+	Read    time.Time     `json:"read,omitzero"`
+	Missed  reason.Reason `json:"missed,omitzero"`
+	Enabled int           `json:"enabled"` // people with a usable account
 	// Oldest is when the oldest step was intended that has not ended.
 	Oldest  time.Time       `json:"oldest_open_step,omitzero"`
 	Failing int             `json:"failing"`
@@ -192,8 +194,8 @@ func (a *app) printStatus(i *installation, s standing) {
 		text := "was never read whole"
 		switch {
 		case t.Read.IsZero():
-		case t.Missed != "":
-			text = "was read at " + at(t.Read) + ", but not whole: " + t.Missed
+		case !t.Missed.IsZero():
+			text = "was read at " + at(t.Read) + ", but not whole: " + words(wording.Reader{}).Reason(t.Missed)
 		default:
 			text = "read completely at " + at(t.Read)
 		}

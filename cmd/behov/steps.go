@@ -76,7 +76,7 @@ func (a *app) listSteps(ctx context.Context, i *installation, target string, all
 	if a.json {
 		err = a.printJSON(shown)
 	} else {
-		a.printFailing(i, shown)
+		a.printFailing(i, n, shown)
 	}
 	if parked > 0 {
 		return errors.Join(err, exit(exitHeld))
@@ -84,7 +84,7 @@ func (a *app) listSteps(ctx context.Context, i *installation, target string, all
 	return err
 }
 
-func (a *app) printFailing(i *installation, steps []failingStep) {
+func (a *app) printFailing(i *installation, n *names, steps []failingStep) {
 	if len(steps) == 0 {
 		a.printf("No step is failing.\n")
 		return
@@ -102,7 +102,7 @@ func (a *app) printFailing(i *installation, steps []failingStep) {
 		default:
 			what += ", again at " + at(s.Next)
 		}
-		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, s.Name, stepText(s.Step), s.Outcome, what, at(s.First), s.Detail)
+		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, s.Name, stepText(s.Step), s.Outcome, what, at(s.First), n.in(s.Detail))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ type Alerts struct {
 	Silent time.Duration
 	// Unavailable is how long a target may not answer.
 	Unavailable time.Duration
+	// Language is what alerts are written in: en or sv.
+	Language string
 }
 
 // Email configures alerts by mail.
@@ -44,9 +47,10 @@ type Webhook struct {
 }
 
 type alertsYAML struct {
-	Silent time.Duration `yaml:"silent_after"`
-	Away   time.Duration `yaml:"away_after"`
-	Email  *struct {
+	Language string        `yaml:"language"`
+	Silent   time.Duration `yaml:"silent_after"`
+	Away     time.Duration `yaml:"away_after"`
+	Email    *struct {
 		From     string   `yaml:"from"`
 		To       []string `yaml:"to"`
 		Server   string   `yaml:"server"`
@@ -63,12 +67,18 @@ type alertsYAML struct {
 // defaultSilent is longer than a weekend with an adjacent holiday.
 const defaultSilent = 4 * 24 * time.Hour
 
+// alertLanguages are those that alerts can be written in.
+var alertLanguages = []string{"en", "sv"}
+
 // defaultUnavailable is longer than a server takes to restart.
 const defaultUnavailable = 15 * time.Minute
 
 func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	const at = "$.alerts"
-	a := Alerts{Silent: cmp.Or(y.Silent, defaultSilent), Unavailable: cmp.Or(y.Away, defaultUnavailable)}
+	a := Alerts{Language: cmp.Or(y.Language, "en"), Silent: cmp.Or(y.Silent, defaultSilent), Unavailable: cmp.Or(y.Away, defaultUnavailable)}
+	if !slices.Contains(alertLanguages, a.Language) {
+		doc.report(at+".language", "alerts are written in en or sv, not %q", a.Language)
+	}
 	if a.Silent < time.Minute {
 		doc.report(at+".silent_after", "it must be a minute or more, as in 26h or 96h")
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +25,7 @@ import (
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/targets"
+	"github.com/behov/behov/internal/wording"
 )
 
 // Story plays the demo in a directory that Write made.
@@ -41,6 +41,7 @@ type Story struct {
 	db      *store.DB
 	engine  *reconcile.Engine
 	govern  *governance.Governance
+	words   *wording.Printer
 	chapter int
 	logins  map[string]string // by HR person_id
 	failed  []string
@@ -98,7 +99,8 @@ func (s *Story) open(ctx context.Context) error {
 	}
 	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: connected, Now: time.Now, Actor: identity.System, Progress: s.Progress}
 	s.govern = &governance.Governance{DB: s.db, Config: c, Now: time.Now}
-	return nil
+	s.words, err = wording.New(wording.Reader{Language: wording.English, Zone: c.Zone, Person: func(identity.PersonID) string { return "the owner" }})
+	return err
 }
 
 func (s *Story) tell(format string, args ...any) {
@@ -224,14 +226,11 @@ func summary(steps []plan.Step) string {
 func (s *Story) reasonFor(r *execute.Result, row employment, entitlement policy.EntitlementID) {
 	for _, x := range r.Plan.Steps {
 		if x.Entitlement == entitlement && x.Person == s.person(row) {
-			s.tell("   %s, %s: %s", entitlement, verbs[x.Op], actors.ReplaceAllString(x.Reason, "the owner"))
+			s.tell("   %s, %s: %s", entitlement, verbs[x.Op], s.words.Reason(x.Reason))
 			return
 		}
 	}
 }
-
-// actors are people as reasons name them.
-var actors = regexp.MustCompile(identity.PersonPattern)
 
 func (s *Story) person(row employment) identity.PersonID {
 	p, err := s.db.FindPerson(context.Background(), s.login(row), "hr")
@@ -449,7 +448,7 @@ func (s *Story) truncatedExport(ctx context.Context) error {
 	}
 	s.check(r.Held != nil, nil, "it is held whole")
 	if r.Held != nil {
-		s.tell("   %s.", r.Held.Why)
+		s.tell("   %s.", s.words.Reason(r.Held.Why))
 	}
 	p, err := s.engine.Plan(ctx, reconcile.Scope{})
 	if err != nil {
@@ -477,7 +476,7 @@ func (s *Story) massEnding(ctx context.Context) error {
 		return err
 	}
 	for _, h := range r.Plan.Holds {
-		s.tell("   Held %s: %s.", h.Digest, h.Why)
+		s.tell("   Held %s: %s.", h.Digest, s.words.Reason(h.Why))
 	}
 	so, err := s.probe.usable(s.login(alone))
 	s.check(so && len(r.Plan.Holds) > 0, err, "%s, one of them, still has an account", name(alone))

@@ -99,7 +99,7 @@ func (g *Governance) rightsKnowledge(ctx context.Context, by rights.Subject) (ri
 	}
 	// While a record is held it is not decided which person it is.
 	k.Works = (standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave) && len(held) == 0
-	k.Suspended = standing.Facts.Suspended != ""
+	k.Suspended = !standing.Facts.Suspended.IsZero()
 	k.Member = g.memberNames(standing.Person)
 	return k, nil
 }

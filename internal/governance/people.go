@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -226,7 +227,13 @@ func (g *Governance) Erase(ctx context.Context, p identity.Person, by rights.Sub
 		return Proposal{}, err
 	}
 	d.Kind, d.Person = store.ErasureDecision, p.ID
-	return g.propose(ctx, d, store.ErasureHold, string(p.ID), fmt.Sprintf("everything personal of person %s would be destroyed", p.ID), proposed{Person: p.ID})
+	return g.propose(ctx, d, store.ErasureHold, string(p.ID), erasureProposed(p.ID), proposed{Person: p.ID})
+}
+
+func erasureProposed(p identity.PersonID) func(store.Decision) reason.Kind {
+	return func(d store.Decision) reason.Kind {
+		return reason.ErasureProposed{Person: p, Decision: d.Seq, Maker: d.Maker}
+	}
 }
 
 // erasable returns why a person cannot be erased, or nil.
@@ -240,8 +247,8 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 	default:
 		return fmt.Errorf("the person is %s: no one is erased who works here or will", standing.Stage.State)
 	}
-	if standing.Facts.LegalHold != "" {
-		return fmt.Errorf("a legal hold keeps the person: %s", standing.Facts.LegalHold)
+	if !standing.Facts.LegalHold.IsZero() {
+		return &reason.Refusal{Reason: reason.Of(reason.KeptByLegalHold{By: standing.Facts.LegalHold})}
 	}
 	if err := g.checkRecordRights(keysOf(p)...); err != nil {
 		return err
@@ -288,7 +295,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: p.ID, Reason: fmt.Sprintf("decision %d", d.Seq)})
+		tx.Audit(audit.Record{At: g.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.PersonErased, Person: p.ID, Reason: reason.Of(reason.ByDecision{Decision: d.Seq})})
 		return tx.ErasePerson(ctx, p.ID, g.Now())
 	})
 	return d, err

@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -53,7 +54,7 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		campaign, err = tx.StartReview(ctx, system, d.Maker, "", now, items)
-		tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.ReviewStarted, Reason: fmt.Sprintf("review %d of system %s with %d items", campaign, system, len(items))})
+		tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.ReviewStarted, Reason: reason.Of(reason.ReviewStarted{Review: campaign, System: system, Count: len(items)})})
 		return err
 	})
 	for n := range items {
@@ -119,7 +120,7 @@ func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map
 }
 
 // reasonsOf returns the reasons of one entitlement.
-func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) string {
+func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) reason.Reason {
 	for _, grant := range grants {
 		switch {
 		case grant.Entitlement != entitlement:
@@ -129,7 +130,7 @@ func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) string {
 			return grant.GateReason
 		}
 	}
-	return "no rule gives it: it was found in the target"
+	return reason.Of(reason.NoRule{})
 }
 
 // DecideItem answers a review item, named "campaign-number", with keep or revoke. A

@@ -14,6 +14,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -140,7 +141,7 @@ type proposed struct {
 }
 
 // propose records what waits for another person.
-func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.HoldKind, subject, why string, p proposed) (Proposal, error) {
+func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.HoldKind, subject string, why func(store.Decision) reason.Kind, p proposed) (Proposal, error) {
 	d.Verdict = store.Propose
 	var h store.Hold
 	d, err := g.record(ctx, d, func(tx *store.Tx, d store.Decision) error {
@@ -150,7 +151,7 @@ func (g *Governance) propose(ctx context.Context, d store.Decision, kind store.H
 			return err
 		}
 		sum := sha256.Sum256(slices.Concat([]byte(kind+"\x00"), body))
-		h = store.Hold{Digest: audit.HoldDigest(hex.EncodeToString(sum[:8])), Kind: kind, Subject: subject, Why: fmt.Sprintf("%s (decision %d by %s)", why, d.Seq, d.Maker), Body: string(body)}
+		h = store.Hold{Digest: audit.HoldDigest(hex.EncodeToString(sum[:8])), Kind: kind, Subject: subject, Why: reason.Of(why(d)), Body: string(body)}
 		return tx.RaiseHold(ctx, h, nil, d.Maker, g.Now())
 	})
 	return Proposal{Decision: d, Hold: &h}, err
@@ -171,12 +172,14 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 	if err != nil {
 		return Proposal{}, err
 	}
-	is := "disabled"
-	if enabled {
-		is = "enabled"
-	}
 	d.Kind, d.Person, d.Subject = store.BindDecision, p.ID, store.TargetSubject(target)
-	return g.propose(ctx, d, store.AccountBindHold, target, fmt.Sprintf("account %s, which is %s, would be person %s's", account, is, p.ID), proposed{Person: p.ID, Target: target, Account: account})
+	return g.propose(ctx, d, store.AccountBindHold, target, bindProposed(p.ID, account, enabled), proposed{Person: p.ID, Target: target, Account: account})
+}
+
+func bindProposed(p identity.PersonID, account string, enabled bool) func(store.Decision) reason.Kind {
+	return func(d store.Decision) reason.Kind {
+		return reason.BindProposed{Person: p, Account: account, Enabled: enabled, Decision: d.Seq, Maker: d.Maker}
+	}
 }
 
 // bind carries out what was proposed.

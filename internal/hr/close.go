@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -118,12 +119,12 @@ func (r *run) recordImport(tx *store.Tx, events []identity.Event, first bool) {
 		}
 		r.report.Late++
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRLate, Person: e.Person, Target: r.Source.Name,
-			Reason: fmt.Sprintf("%s %s: it had effect from %s and was recorded on %s (import %s)", e.Kind, e.Employment, e.Effective, r.today, r.record.ID)})
+			Reason: reason.Of(reason.LateEvent{Event: string(e.Kind), Employment: e.Employment, Effective: e.Effective, Recorded: r.today, Import: r.record.ID})})
 	}
 	r.report.Events, r.record.Events = len(events), len(events)
 	if bad := r.rowsLeftOut(); len(events) > 0 || bad > 0 {
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRImported, Target: r.Source.Name,
-			Reason: fmt.Sprintf("import %s: file sha256 %s, %d rows, %d bad, %d events", r.record.ID, r.Hash, r.Export.Read, bad, len(events))})
+			Reason: reason.Of(reason.Imported{Import: r.record.ID, SHA256: r.Hash, Rows: r.Export.Read, Bad: bad, Events: len(events)})})
 	}
 }
 

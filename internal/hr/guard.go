@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -76,18 +76,19 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	r.reportTruncation(ending)
-	var why []string
+	var why []reason.Reason
+	because := func(k reason.Kind) { why = append(why, reason.Of(k)) }
 	switch {
 	case ending > 0 && r.unattributed == 0:
-		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: they were not ended, and the rest was imported; export it again, or release it to end them%s", ending, examples(people)))
+		because(reason.ExportTruncated{Count: ending, People: examples(people)})
 	case ending > 0:
-		why = append(why, fmt.Sprintf("%d employments that run are not in the file, and %d rows of it could be anybody's: they were not ended, and the rest was imported; correct the rows (behov hr imports --problems), or release it to end them%s", ending, r.unattributed, examples(people)))
+		because(reason.RowsUnattributed{Count: ending, Rows: r.unattributed, People: examples(people)})
 	}
 	if n := len(r.postponed); n > 0 {
-		why = append(why, fmt.Sprintf("%d employments that run have a start in the future in the file, which would end access until then: they stay as they are, and the rest was imported; correct the rows of renewals (behov hr imports --problems), or release it to take the new start%s", n, examples(r.postponed)))
+		because(reason.StartsPostponed{Count: n, People: examples(r.postponed)})
 	}
 	if n := len(r.interrupted); n > 0 {
-		why = append(why, fmt.Sprintf("the employments that run of %d people are not in the file, and others of theirs begin in the future, which would end access until then: these people stay as they are, and the rest was imported; list the running employments until the new ones begin, or release it to end them%s", n, examples(r.interrupted)))
+		because(reason.EmploymentsInterrupted{Count: n, People: examples(r.interrupted)})
 		people = append(people, r.interrupted...)
 	}
 	columns := map[string][]identity.PersonID{}
@@ -95,10 +96,10 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		columns[e.column] = append(columns[e.column], e.person)
 	}
 	for _, column := range slices.Sorted(maps.Keys(columns)) {
-		why = append(why, fmt.Sprintf("%d cells are empty in the file and were not before, in the column %s: they stay as they were, and the rest was imported; correct the rows (behov hr imports --problems), or release it to take the empty ones%s", len(columns[column]), r.Source.Shown(column), examples(columns[column])))
+		because(reason.CellsEmptied{Count: len(columns[column]), Column: r.Source.Shown(column), People: examples(columns[column])})
 	}
 	if len(r.lifted) > 0 {
-		why = append(why, r.liftsText()+": they stay protected, and the rest was imported; correct the column (behov hr imports --problems), or release it to lift their protection"+examples(r.lifted))
+		because(reason.ProtectionsLifted{Count: r.liftedTooMany, People: examples(r.lifted)})
 	}
 	digest := audit.HoldDigest("")
 	if len(why) > 0 {
@@ -126,35 +127,23 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
-		why := strings.Join(why, reasonSeparator)
+		why := reason.Join(why...)
 		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.HREndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
 		r.record.Status = store.ImportEndingsHeld
 		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {
 			return err
 		}
-		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s: endings held: %s", r.record.ID, why)})
+		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: reason.Of(reason.ImportHeld{Import: r.record.ID, Because: why})})
 	}
 	return tx.EndHoldsExcept(ctx, store.HREndingsHold, r.Source.Name, digest)
 }
 
-// reasonSeparator is between the reasons of a hold with several kinds of changes.
-const reasonSeparator = "; and "
-
-// HoldReasons returns why a hold was raised, a text for each kind of changes.
-func HoldReasons(why string) []string { return strings.Split(why, reasonSeparator) }
-
-// examples returns the IDs of the first three people, for a text.
-func examples(people []identity.PersonID) string {
+// examples returns the first three people, sorted, and how many more there are.
+func examples(people []identity.PersonID) reason.People {
 	const most = 3
 	ids := slices.Compact(slices.Sorted(slices.Values(people)))
-	texts := make([]string, 0, most)
-	for _, id := range ids[:min(len(ids), most)] {
-		texts = append(texts, string(identity.PersonActor(id)))
-	}
-	if more := len(ids) - most; more > 0 {
-		return fmt.Sprintf(" (%s and %d more people)", strings.Join(texts, ", "), more)
-	}
-	return " (" + strings.Join(texts, ", ") + ")"
+	shown := min(len(ids), most)
+	return reason.People{People: ids[:shown], More: len(ids) - shown}
 }
 
 // holdsOf returns those of all holds that belong to the source's imports, and the
@@ -184,17 +173,17 @@ func (im *Importer) holdsOf(ctx context.Context, source string, all []store.Hold
 	return holds, reviewed, nil
 }
 
-// suspiciousExport returns why the export looks broken; empty when it does not.
+// suspiciousExport returns why the export looks broken; no reason when it does not.
 // unreadable is why what the last import had is not known.
-func (r *run) suspiciousExport(unreadable error) string {
+func (r *run) suspiciousExport(unreadable error) reason.Reason {
 	if n := len(r.garbled); n >= manyGarbled {
-		return fmt.Sprintf("the names or titles of %d people, the first in line %d, change as text does that is written in one encoding and read in another (ä becomes Ã¤); have it exported as UTF-8, or set hr.sources.%s.encoding", n, r.garbled[0].Line, r.Source.Name)
+		return reason.Of(reason.TextGarbled{Count: n, Line: r.garbled[0].Line, Source: r.Source.Name})
 	}
 	if r.Export.Partial && r.liftedTooMany > 0 {
-		return r.liftsText() + "; correct the column, or release it to lift their protection"
+		return reason.Of(reason.ProtectionsLifted{Count: r.liftedTooMany, Whole: true})
 	}
 	if r.Export.Partial {
-		return ""
+		return reason.Reason{}
 	}
 	running, vanished := 0, 0
 	for key, said := range r.said {
@@ -207,7 +196,7 @@ func (r *run) suspiciousExport(unreadable error) string {
 		}
 	}
 	if allowed := r.Source.Shrink.Most(running); vanished > allowed {
-		return fmt.Sprintf("%d of the %d employments that run are not in the file; without a release at most %d may vanish at a time", vanished, running, allowed)
+		return reason.Of(reason.ExportShrank{Count: vanished, Running: running, Most: allowed})
 	}
 	return r.emptiedColumn(unreadable)
 }
@@ -216,12 +205,12 @@ func (r *run) suspiciousExport(unreadable error) string {
 // had one in the last import: more likely the column was lost or renamed. Without
 // this check a lost end_date would reactivate leavers, and a lost protected would
 // unmask people.
-func (r *run) emptiedColumn(unreadable error) string {
+func (r *run) emptiedColumn(unreadable error) reason.Reason {
 	if unreadable != nil {
-		return "what the last import had cannot be read: " + unreadable.Error()
+		return reason.Of(reason.LastImportUnreadable{Detail: unreadable.Error()})
 	}
 	if r.filledBefore == nil {
-		return ""
+		return reason.Reason{}
 	}
 	had := maps.Clone(r.filledBefore)
 	had["end_date"] = 0 // of those that the export still lists
@@ -242,10 +231,10 @@ func (r *run) emptiedColumn(unreadable error) string {
 		_, there := r.Export.Filled[column]
 		few := there && had[column] <= r.Source.Shrink.Most(len(r.said)) && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)
 		if _, constant := r.Source.Constants[column]; !constant && had[column] > 0 && r.Export.Filled[column] == 0 && !few {
-			return fmt.Sprintf("no row has a value in the column %s, and %d had one before; the column may be lost or renamed", column, had[column])
+			return reason.Of(reason.ColumnEmptied{Column: column, Count: had[column]})
 		}
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // protectBadRows marks the people whose bad rows say that their identity is
@@ -283,7 +272,7 @@ func (r *run) cancelBadRows() []identity.Event {
 }
 
 // hold holds the whole import for a decision.
-func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
+func (r *run) hold(ctx context.Context, tx *store.Tx, why reason.Reason) error {
 	would := map[identity.Kind][]identity.PersonID{}
 	for _, e := range r.diff() {
 		if ids := would[e.Kind]; len(ids) == 0 || ids[len(ids)-1] != e.Person {
@@ -306,6 +295,6 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why string) error {
 	if err := tx.RaiseHold(ctx, *r.report.Held, nil, r.Actor, r.now); err != nil {
 		return err
 	}
-	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: fmt.Sprintf("import %s held: %s", r.record.ID, why)})
+	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: reason.Of(reason.ImportHeld{Import: r.record.ID, Because: why})})
 	return r.close(ctx, tx)
 }

@@ -2,12 +2,12 @@ package hr
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -207,7 +207,7 @@ func (r *run) holdRecords(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Person: p.ID, Target: r.Source.Name,
-			Reason: fmt.Sprintf("import %s: the record may be that of person %s, whose %s joining them would change", r.record.ID, q.known, q.columns)})
+			Reason: reason.Of(reason.ImportHeld{Import: r.record.ID, Because: store.HeldRecord{Person: p.ID, Other: q.known, Columns: q.columns}.Reason()})})
 	}
 	return nil
 }
@@ -224,7 +224,7 @@ func (r *run) recordJoins(ctx context.Context, tx *store.Tx) error {
 			return err
 		}
 		if _, err := tx.Decide(ctx, store.Decision{Kind: store.RecordDecision, Verdict: store.Join, Person: j.person, Subject: subject, Maker: r.Actor,
-			Reason: fmt.Sprintf("the same national identity number and a name in common; behov people split undoes it (import %s)", r.record.ID)}, r.now); err != nil {
+			Because: reason.Of(reason.Joined{Import: r.record.ID})}, r.now); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -235,7 +236,7 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	return im.DB.Write(ctx, func(tx *store.Tx) error {
 		id := uuid.Must(uuid.NewV7()).String()
 		tx.Enqueue(alert.ImportRefused.Job(source.Name))
-		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: fmt.Sprintf("import %s refused: file sha256 %s", id, hash)})
+		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: reason.Of(reason.ImportRefused{Import: id, SHA256: hash})})
 		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})
 }
@@ -306,7 +307,7 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 	if err := r.warnShorter(ctx, tx); err != nil {
 		return err
 	}
-	if why := r.suspiciousExport(unreadable); why != "" && !r.released {
+	if why := r.suspiciousExport(unreadable); !why.IsZero() && !r.released {
 		return r.hold(ctx, tx, why)
 	}
 	if !r.Export.Partial {

@@ -2,7 +2,6 @@ package hr
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -106,9 +105,4 @@ func (r *run) keepLifts(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return nil
-}
-
-// liftsText says how many protections an import lifts, for a hold.
-func (r *run) liftsText() string {
-	return fmt.Sprintf("%d people whose identities are protected are not protected in the file", r.liftedTooMany)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -121,7 +122,7 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 			r.starts.raised = map[identity.EmploymentID]store.Hold{}
 		}
 		r.starts.raised[running.ID] = store.Hold{Digest: digest, Kind: store.HRStartHold, Subject: r.Source.Name, Body: string(s.Person.ID),
-			Why: fmt.Sprintf("an employment of person %s runs since %s, and a change moves its start to %s, which would end access until then: it stays as it is; correct a renewal in HR, or release it to take the new start", s.Person.ID, running.Start, last.Start)}
+			Why: reason.Of(reason.StartPostponed{Person: s.Person.ID, Start: running.Start, To: last.Start})}
 	}
 	r.Export.BadEmployments[row.EmploymentKey] = true
 	delete(r.hashes, row.EmploymentKey)

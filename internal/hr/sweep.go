@@ -9,6 +9,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -61,7 +62,7 @@ func (im *Importer) sweepArchive(ctx context.Context, source config.Source) erro
 	}
 	return im.DB.Write(ctx, func(tx *store.Tx) error {
 		tx.Audit(audit.Record{At: im.Now(), Actor: im.Actor, Action: audit.ArchiveSwept, Target: source.Name,
-			Reason: fmt.Sprintf("%d files that were archived more than %d days ago were deleted", deleted, d.KeepDays)})
+			Reason: reason.Of(reason.ArchiveSwept{Count: deleted, Days: d.KeepDays})})
 		return nil
 	})
 }

@@ -65,3 +65,6 @@ type LegalHold struct {
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
 }
+
+// NoRule: no rule gives the access, which was found in the target.
+type NoRule struct{ kind }

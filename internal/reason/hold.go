@@ -144,3 +144,9 @@ type BindProposed struct {
 	Decision int64             `json:"decision"`
 	Maker    identity.Actor    `json:"maker"`
 }
+
+// KeptByLegalHold: a legal hold keeps the person from being erased.
+type KeptByLegalHold struct {
+	kind
+	By Reason `json:"by"`
+}

@@ -176,6 +176,18 @@ var kindTable = []struct {
 	{"no-pass", NoPass{}},
 	{"no-pass-received", NoPassReceived{}},
 	{"pass-valid", PassValid{}},
+	{"no-rule", NoRule{}},
+	{"kept-by-legal-hold", KeptByLegalHold{}},
+	{"hold-waits", HoldWaits{}},
+	{"steps-wait", StepsWait{}},
+	{"source-silent", SourceSilent{}},
+	{"export-refused", ExportRefused{}},
+	{"rows-left-out", RowsLeftOut{}},
+	{"target-silent", TargetSilent{}},
+	{"evaluators-disagree", EvaluatorsDisagree{}},
+	{"token-endless", TokenEndless{}},
+	{"token-expired", TokenExpired{}},
+	{"token-expires", TokenExpires{}},
 }
 
 var types, codes = index()

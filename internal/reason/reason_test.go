@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,19 @@ func TestJoin(t *testing.T) {
 	}
 	if got, want := reason.Join(a, b, a), `{"code":"several","reasons":[{"code":"ready"},{"code":"nothing-needed"}]}`; got.JSON() != want {
 		t.Errorf("two reasons are %s, not %s", got.JSON(), want)
+	}
+}
+
+func TestMentions(t *testing.T) {
+	var m reason.Mentions
+	suspended := reason.Of(reason.Suspended{Decision: 4, Maker: identity.PersonActor("boss")})
+	for range 2 {
+		m.Add(reason.Of(reason.With{Because: suspended, Note: reason.Join(suspended, reason.Of(reason.ExportTruncated{People: reason.People{People: []identity.PersonID{"a", "b"}}}))}))
+	}
+	m.Add(reason.Of(reason.Kept{Decision: 5, Maker: identity.System}))
+	m.Add(reason.Reason{})
+	if !slices.Equal(m.People, []identity.PersonID{"boss", "a", "b"}) || !slices.Equal(m.Decisions, []int64{4, 5}) {
+		t.Errorf("%v, %v", m.People, m.Decisions)
 	}
 }
 

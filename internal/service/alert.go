@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,9 +20,10 @@ import (
 	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 const (
@@ -35,12 +35,14 @@ const (
 
 // message is the text of an alert. It names people by opaque ID only.
 type message struct {
-	About    alert.About `json:"about"`
-	Subject  string      `json:"subject"`
-	Title    string      `json:"title"`
-	Text     string      `json:"text"`
-	WhatToDo string      `json:"what_to_do"`
-	At       time.Time   `json:"at"`
+	About   alert.About   `json:"about"`
+	Subject string        `json:"subject"`
+	Reason  reason.Reason `json:"reason"`
+	// Title, Text and WhatToDo are the reason in words, in the language of alerts.
+	Title    string    `json:"title"`
+	Text     string    `json:"text"`
+	WhatToDo string    `json:"what_to_do"`
+	At       time.Time `json:"at"`
 }
 
 // SendAlert implements queue.Handler. One job becomes one for each way of sending, so
@@ -112,39 +114,44 @@ func repeatInterval(about alert.About) time.Duration {
 	return time.Hour
 }
 
-// alert finds out what there is to say; nil when it is over.
+// alert finds out what there is to say, and words it; nil when it is over.
 func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (*message, error) {
-	a := &message{About: alert.About(of.About), Subject: of.Subject, At: s.Now().UTC()}
-	switch a.About {
+	kind, err := s.alertReason(ctx, c, of)
+	if err != nil || kind == nil {
+		return nil, err
+	}
+	words, err := wording.New(wording.Reader{Language: wording.Language(c.Alerts.Language), Place: wording.Mail, Zone: c.Zone})
+	if err != nil {
+		return nil, err
+	}
+	r := reason.Of(kind)
+	return &message{About: alert.About(of.About), Subject: of.Subject, Reason: r, At: s.Now().UTC(),
+		Title: words.Title(r), Text: wording.Sentence(words.Reason(r)), WhatToDo: words.Hint(r)}, nil
+}
+
+// alertReason returns what there is to say; nil when it is over.
+func (s *Service) alertReason(ctx context.Context, c *config.Config, of queue.Alert) (reason.Kind, error) {
+	switch alert.About(of.About) {
 	case alert.HoldRaised:
 		holds, err := s.DB.Holds(ctx)
 		i := slices.IndexFunc(holds, func(h store.HoldState) bool { return h.Digest == audit.HoldDigest(of.Subject) })
 		if err != nil || i < 0 || holds[i].Decision != nil {
 			return nil, err
 		}
-		a.Title = "Held: " + holds[i].Subject
-		a.Text = holds[i].Why
-		if holds[i].Kind == store.HREndingsHold {
-			a.Text = strings.Join(hr.HoldReasons(holds[i].Why), "\n\n")
-		}
-		a.WhatToDo = fmt.Sprintf("Look at it with \"behov hold show %s\", and release or reject it.", of.Subject)
+		return reason.HoldWaits{Hold: of.Subject, Subject: holds[i].Subject, Because: holds[i].Why}, nil
 	case alert.StepsParked:
 		figures, err := s.DB.Stats(ctx)
 		if err != nil || figures.Parked[of.Subject] == 0 {
 			return nil, err
 		}
-		a.Title = "Steps failed: " + of.Subject
-		a.Text = fmt.Sprintf("In target %s %d steps failed so often that they are not tried any more.", of.Subject, figures.Parked[of.Subject])
-		a.WhatToDo = "See why with \"behov steps\", and try them again or give them up."
+		return reason.StepsWait{Target: of.Subject, Count: figures.Parked[of.Subject]}, nil
 	case alert.SourceSilent:
 		figures, err := s.DB.Stats(ctx)
 		heard := figures.Heard[of.Subject]
 		if err != nil || s.Now().Sub(heard) < c.Alerts.Silent {
 			return nil, err
 		}
-		a.Title = "HR is silent: " + of.Subject
-		a.Text = fmt.Sprintf("Nothing new has come from HR source %s since %s: who began or left since then behov does not know.", of.Subject, heard.In(c.Zone).Format("2006-01-02 15:04"))
-		a.WhatToDo = "See with \"behov hr imports\" what came last, and ask the people who make the export."
+		return reason.SourceSilent{Source: of.Subject, Since: heard.UTC()}, nil
 	case alert.ImportRefused:
 		newest := 1
 		if c.Sources[of.Subject].SCIM {
@@ -155,38 +162,27 @@ func (s *Service) alert(ctx context.Context, c *config.Config, of queue.Alert) (
 		if err != nil || i < 0 {
 			return nil, err
 		}
-		last = last[i:]
-		a.Title = "HR refused: " + of.Subject
-		a.Text = fmt.Sprintf("Nothing of what HR source %s gave at %s was read.", of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.WhatToDo = "See why with \"behov hr imports --problems\", and ask the people who make the export."
+		return reason.ExportRefused{Source: of.Subject, At: last[i].At()}, nil
 	case alert.RowsLeftOut:
 		last, err := s.DB.Imports(ctx, of.Subject, 1)
 		if err != nil || len(last) == 0 || last[0].BadRows == 0 {
 			return nil, err
 		}
-		a.Title = "HR rows left out: " + of.Subject
-		a.Text = fmt.Sprintf("%d of the %d rows that HR source %s gave at %s could not be used. Whoever they are about keeps the access they have, also who has left.",
-			last[0].BadRows, last[0].Rows, of.Subject, last[0].At().In(c.Zone).Format("2006-01-02 15:04"))
-		a.WhatToDo = "See why with \"behov hr imports --problems -n 1\", and ask the people who make the export."
+		return reason.RowsLeftOut{Source: of.Subject, Count: last[0].BadRows, Rows: last[0].Rows, At: last[0].At()}, nil
 	case alert.TargetUnreachable:
 		states, err := s.DB.TargetStates(ctx)
 		state := states[of.Subject]
-		// Perhaps somebody else than us found out, and it answers again.
-		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed == "" && s.Now().Sub(state.Read()) < c.Alerts.Unavailable {
+		// Another process may have found out, and the target answers again.
+		if _, configured := c.Target(of.Subject); err != nil || !configured || state.Missed.IsZero() && s.Now().Sub(state.Read()) < c.Alerts.Unavailable {
 			return nil, err
 		}
-		a.Title = "Does not answer: " + of.Subject
-		a.Text = fmt.Sprintf("Target %s has not answered, or not done what it was asked for, for %s or longer; it was read last at %s. Leavers keep their accounts there, and joiners have none.",
-			of.Subject, c.Alerts.Unavailable, state.Read().In(c.Zone).Format("2006-01-02 15:04"))
-		a.WhatToDo = "See with \"behov check\" what it says. It is asked again all the time."
+		return reason.TargetSilent{Target: of.Subject, Hours: c.Alerts.Unavailable.String(), Read: state.Read().UTC()}, nil
 	case alert.EvaluatorDifference:
-		return s.evaluatorAlert(ctx, c, a)
+		return s.evaluatorAlert(ctx, c, of.Subject)
 	case alert.TokenExpiring:
-		return s.tokenAlert(ctx, c, a)
-	default:
-		return nil, nil
+		return s.tokenAlert(ctx, of.Subject)
 	}
-	return a, nil
+	return nil, nil
 }
 
 // sendEmail sends a mail. The same alert has the same Message-ID, however often

@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -164,18 +165,15 @@ func sameDifferences(a, b []store.EvaluatorDifference) bool {
 	})
 }
 
-// evaluatorAlert words what was found with the rules in use.
-func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, a *message) (*message, error) {
-	found, err := s.DB.EvaluatorDifferences(ctx, a.Subject, store.Everyone())
-	if err != nil || len(found) == 0 || a.Subject != c.Rules.Digest {
+// evaluatorAlert returns what was found with the rules in use.
+func (s *Service) evaluatorAlert(ctx context.Context, c *config.Config, digest string) (reason.Kind, error) {
+	found, err := s.DB.EvaluatorDifferences(ctx, digest, store.Everyone())
+	if err != nil || len(found) == 0 || digest != c.Rules.Digest {
 		return nil, err
 	}
 	people := map[identity.PersonID]bool{}
 	for _, d := range found {
 		people[d.Person] = true
 	}
-	a.Title = "Rules evaluated in two ways"
-	a.Text = fmt.Sprintf("The fast evaluator and Casbin do not agree about %d people; nothing of their access is changed, also of those who leave. The first: %s.", len(people), found[0].Detail)
-	a.WhatToDo = "See all with \"behov status\". Write the rule in another way, or go back to the rules before, and report it."
-	return a, nil
+	return reason.EvaluatorsDisagree{Count: len(people), First: found[0].Detail}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -118,7 +119,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, "configuration", c.Digest(), c.Text(), s.Now())
 		if changed {
-			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
+			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.ConfigInUse, Reason: reason.Of(reason.ConfigUsed{Digest: c.Digest()})})
 		}
 		return err
 	})
@@ -130,7 +131,7 @@ func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, "program", i.Digest(), i.Text(), s.Now())
 		if changed {
-			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.VersionInUse, Reason: i.String() + " " + i.Digest()})
+			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.VersionInUse, Reason: reason.Of(reason.VersionUsed{Version: i.String(), Digest: i.Digest()})})
 		}
 		return err
 	})

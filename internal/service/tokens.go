@@ -2,13 +2,13 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -64,31 +64,24 @@ func (s *Service) tokensToReplace(ctx context.Context, c *config.Config) ([]queu
 	return jobs, nil
 }
 
-// tokenAlert words an alert about a token; nil when the token has left the stage.
-func (s *Service) tokenAlert(ctx context.Context, c *config.Config, a *message) (*message, error) {
+// tokenAlert returns what to say about a token; nil when the token has left the stage.
+func (s *Service) tokenAlert(ctx context.Context, subject string) (reason.Kind, error) {
 	tokens, err := s.DB.Tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id, stage, _ := strings.Cut(a.Subject, " ")
+	id, stage, _ := strings.Cut(subject, " ")
 	for _, t := range tokens {
 		if t.ID != id || tokenStage(t, s.Now()) != stage {
 			continue
 		}
-		at := t.Expires().In(c.Zone).Format("2006-01-02 15:04")
-		a.WhatToDo = fmt.Sprintf("Make a new one with \"behov token make %s --name …\", give it to the system that pushes, and then revoke this one with \"behov token revoke %s\".", t.Source, t.ID)
 		switch stage {
 		case tokenEndless:
-			a.Title = "Token never expires: " + t.Source
-			a.Text = fmt.Sprintf("The token %s for HR source %s was made before tokens expired, and works until it is revoked.", t.ID, t.Source)
+			return reason.TokenEndless{Token: t.ID, Source: t.Source}, nil
 		case tokenOver:
-			a.Title = "Token has expired: " + t.Source
-			a.Text = fmt.Sprintf("The token %s for HR source %s expired at %s. What is pushed with it is refused: who begins or leaves does not reach behov.", t.ID, t.Source, at)
-		default:
-			a.Title = "Token expires: " + t.Source
-			a.Text = fmt.Sprintf("The token %s for HR source %s expires at %s. What is pushed with it afterwards is refused.", t.ID, t.Source, at)
+			return reason.TokenExpired{Token: t.ID, Source: t.Source, At: t.Expires()}, nil
 		}
-		return a, nil
+		return reason.TokenExpires{Token: t.ID, Source: t.Source, At: t.Expires()}, nil
 	}
 	return nil, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 // soon is when people whom another run has locked are reconciled again.
@@ -106,7 +107,7 @@ func (s *Service) recordTargetHealth(target string, r *execute.Result, err error
 	default:
 		for _, f := range r.Plan.Findings {
 			if f.Kind == plan.Unreachable && f.Target == target {
-				why = f.Text
+				why = logWords().Reason(f.Reason)
 			}
 		}
 	}
@@ -132,7 +133,7 @@ func (s *Service) logResult(what, target string, r *execute.Result) {
 	s.lazyMetrics().count(r)
 	for _, f := range r.Plan.Findings {
 		if f.Kind == plan.SignInPossible {
-			s.Log.Warn("it is not shown that disabled accounts are shut out", "target", f.Target, "why", f.Text)
+			s.Log.Warn("it is not shown that disabled accounts are shut out", "target", f.Target, "why", logWords().Reason(f.Reason))
 		}
 	}
 	if len(r.Outcomes)+len(r.Resolved)+len(r.Plan.Holds) == 0 {
@@ -147,9 +148,10 @@ func (s *Service) logResult(what, target string, r *execute.Result) {
 	const told = 10
 	alike := map[string]int{}
 	for _, u := range r.NotDone {
-		why := u.Outcome + " " + u.Detail
+		detail := logWords().Reason(u.Detail)
+		why := u.Outcome + " " + detail
 		if alike[why]++; alike[why] <= told {
-			s.Log.Warn("a step was not done", "key", u.Step.Key(), "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", u.Detail)
+			s.Log.Warn("a step was not done", "key", u.Step.Key(), "target", u.Step.Target, "person", u.Step.Person, "op", u.Step.Op, "entitlement", u.Step.Entitlement, "outcome", u.Outcome, "detail", detail)
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(alike)) {
@@ -253,7 +255,7 @@ func (s *Service) alreadyReconciled(ctx context.Context, job queue.Run) (bool, e
 	}
 	states, err := s.DB.TargetStates(ctx)
 	at := states[cmp.Or(job.Target, store.EveryTarget)]
-	if at.Missed != "" {
+	if !at.Missed.IsZero() {
 		return false, err
 	}
 	if job.Day != "" {
@@ -280,13 +282,13 @@ func (s handler) Pull(ctx context.Context, job queue.Pull) error {
 		case r.Refused != "":
 			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", r.Refused)
 		case r.EndingsHeld != nil:
-			s.Log.Warn("the endings of an import are held", "source", r.Source, "name", r.Name, "hold", r.EndingsHeld.Digest, "why", r.EndingsHeld.Why)
+			s.Log.Warn("the endings of an import are held", "source", r.Source, "name", r.Name, "hold", r.EndingsHeld.Digest, "why", logWords().Reason(r.EndingsHeld.Why))
 		case len(r.StartsHeld) > 0:
 			for _, h := range r.StartsHeld {
-				s.Log.Warn("a start that moves into the future is held", "source", r.Source, "name", r.Name, "hold", h.Digest, "why", h.Why)
+				s.Log.Warn("a start that moves into the future is held", "source", r.Source, "name", r.Name, "hold", h.Digest, "why", logWords().Reason(h.Why))
 			}
 		case r.Held != nil:
-			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", r.Held.Why)
+			s.Log.Warn("an import is held", "source", r.Source, "name", r.Name, "hold", r.Held.Digest, "why", logWords().Reason(r.Held.Why))
 		default:
 			level := slog.LevelInfo
 			if len(r.Problems) > 0 {
@@ -297,3 +299,12 @@ func (s handler) Pull(ctx context.Context, job queue.Pull) error {
 	}
 	return nil
 }
+
+// logWords words reasons in the log, in English and without names.
+var logWords = sync.OnceValue(func() *wording.Printer {
+	words, err := wording.New(wording.Reader{Language: wording.English, Zone: time.UTC})
+	if err != nil { // the sentences are built in: package wording's tests read them
+		panic(err)
+	}
+	return words
+})

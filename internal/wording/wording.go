@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -44,30 +46,45 @@ type Place string
 const (
 	Plain Place = ""      // no hint
 	Shell Place = "shell" // the command to enter
+	Mail  Place = "mail"  // what to do, a sentence of its own: see Printer.Hint
 )
 
-// Printer writes sentences for one reader. It remembers those it wrote, and is not safe
-// for use by several goroutines.
+// Reader is who sentences are for.
+type Reader struct {
+	Language Language
+	Place    Place
+	// Zone is the one that instants are shown in; nil is UTC.
+	Zone *time.Location
+	// Person returns how a person is called for this reader; with nil people are called by
+	// their IDs.
+	Person func(identity.PersonID) string
+	// Decision returns what the maker of a decision wrote, as far as this reader may read
+	// it; with nil nothing is shown of it.
+	Decision func(seq int64) string
+}
+
+// Printer writes sentences for one reader. It remembers the last ones. It is safe for use
+// by several goroutines.
 type Printer struct {
-	language  Language
-	place     Place
-	zone      *time.Location
-	person    func(identity.PersonID) string
+	reader    Reader
 	localizer *i18n.Localizer
+	mu        sync.Mutex
 	written   map[reason.Reason]string
 }
 
-// New returns a printer. Instants are shown in the zone. person returns how a person is
-// called for this reader; with nil people are called by their IDs.
-func New(l Language, at Place, zone *time.Location, person func(identity.PersonID) string) (*Printer, error) {
+// New returns a printer. It fails when the sentences that are built in cannot be read.
+func New(r Reader) (*Printer, error) {
 	bundle, err := load()
 	if err != nil {
 		return nil, err
 	}
-	if person == nil {
-		person = func(id identity.PersonID) string { return "person " + string(id) }
+	if r.Zone == nil {
+		r.Zone = time.UTC
 	}
-	return &Printer{language: l, place: at, zone: zone, person: person, localizer: i18n.NewLocalizer(bundle, string(l)), written: map[reason.Reason]string{}}, nil
+	if r.Person == nil {
+		r.Person = func(id identity.PersonID) string { return "person " + string(id) }
+	}
+	return &Printer{reader: r, localizer: i18n.NewLocalizer(bundle, string(r.Language)), written: map[reason.Reason]string{}}, nil
 }
 
 // load reads the sentences, once.
@@ -88,14 +105,46 @@ func (p *Printer) Reason(r reason.Reason) string {
 	if r.IsZero() {
 		return ""
 	}
-	if text, ok := p.written[r]; ok {
+	p.mu.Lock()
+	text, ok := p.written[r]
+	p.mu.Unlock()
+	if ok {
 		return text
 	}
 	text, err := p.sentence(r)
 	if err != nil {
 		text = r.JSON()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.written) >= remembered {
+		clear(p.written)
+	}
 	p.written[r] = text
+	return text
+}
+
+// remembered is how many sentences a printer keeps.
+const remembered = 10_000
+
+// Title returns the title of an alert; empty for a reason that is none.
+func (p *Printer) Title(r reason.Reason) string { return p.beside("title", r, p.shown) }
+
+// Hint returns what to do about a reason, by itself; empty when there is nothing to say.
+func (p *Printer) Hint(r reason.Reason) string { return p.beside(string(p.reader.Place), r, p.entered) }
+
+// beside returns a text that goes with the sentence of a reason.
+func (p *Printer) beside(section string, r reason.Reason, show func(any) any) string {
+	k, err := r.Kind()
+	if err != nil || k == nil {
+		return ""
+	}
+	parameters := map[string]any{}
+	p.parameters(parameters, reflect.ValueOf(k), show)
+	text, err := p.message(section+"."+string(r.Code()), parameters, nil)
+	if err != nil { // most codes have none
+		return ""
+	}
 	return text
 }
 
@@ -106,17 +155,19 @@ func (p *Printer) sentence(r reason.Reason) (string, error) {
 	}
 	parameters := map[string]any{}
 	count := p.parameters(parameters, reflect.ValueOf(k), p.shown)
+	if decision, made := parameters["decision"].(int64); made && p.reader.Decision != nil && parameters["maker"] != nil {
+		if wrote := p.reader.Decision(decision); wrote != "" {
+			parameters["maker"] = fmt.Sprint(parameters["maker"]) + ": " + wrote
+		}
+	}
 	text, err := p.message(string(r.Code()), parameters, count)
-	if err != nil || p.place == Plain {
+	if err != nil || p.reader.Place != Shell {
 		return text, err
 	}
-	clear(parameters)
-	p.parameters(parameters, reflect.ValueOf(k), p.entered)
-	hint, err := p.message(string(p.place)+"."+string(r.Code()), parameters, nil)
-	if err != nil || hint == "" {
-		return text, nil //nolint:nilerr // most codes have no hint
+	if hint := p.Hint(r); hint != "" {
+		text += ": " + hint
 	}
-	return text + ": " + hint, nil
+	return text, nil
 }
 
 func (p *Printer) message(id string, parameters map[string]any, count any) (string, error) {
@@ -162,11 +213,11 @@ func (p *Printer) shown(value any) any {
 		if v == "" {
 			return ""
 		}
-		return p.person(v)
+		return p.reader.Person(v)
 	case []identity.PersonID:
 		var texts []string
 		for _, id := range v {
-			texts = append(texts, p.person(id))
+			texts = append(texts, p.reader.Person(id))
 		}
 		return strings.Join(texts, ", ")
 	case identity.Actor:
@@ -187,7 +238,7 @@ func (p *Printer) shown(value any) any {
 		if v.IsZero() {
 			return ""
 		}
-		return v.In(p.zone).Format("2006-01-02 15:04")
+		return v.In(p.reader.Zone).Format("2006-01-02 15:04")
 	}
 	return value
 }
@@ -206,7 +257,20 @@ func (p *Printer) entered(value any) any {
 // Actor returns how an actor is called.
 func (p *Printer) Actor(a identity.Actor) string {
 	if id, ok := a.Person(); ok {
-		return p.person(id)
+		return p.reader.Person(id)
 	}
 	return string(a)
+}
+
+// Sentence makes a sentence that stands alone of a text: with a capital and a full stop.
+func Sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
 }

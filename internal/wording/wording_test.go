@@ -19,7 +19,7 @@ import (
 
 func printer(t *testing.T, l wording.Language, at wording.Place, person func(identity.PersonID) string) *wording.Printer {
 	t.Helper()
-	p, err := wording.New(l, at, time.UTC, person)
+	p, err := wording.New(wording.Reader{Language: l, Place: at, Zone: time.UTC, Person: person})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +27,8 @@ func printer(t *testing.T, l wording.Language, at wording.Place, person func(ide
 }
 
 // sentences returns the forms of each sentence of a language: "other", and "one" for
-// those with a number.
-func sentences(t *testing.T, l wording.Language) (forms, hints map[string]map[string]string) {
+// those with a number. Beside are the texts that go with them, by section: titles and hints.
+func sentences(t *testing.T, l wording.Language) (forms map[string]map[string]string, beside map[string]map[string]map[string]string) {
 	t.Helper()
 	text, err := os.ReadFile(string(l) + ".yaml")
 	if err != nil {
@@ -38,9 +38,13 @@ func sentences(t *testing.T, l wording.Language) (forms, hints map[string]map[st
 	if err := yaml.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
-	hinted, _ := all["shell"].(map[string]any)
-	delete(all, "shell")
-	return formsOf(t, all), formsOf(t, hinted)
+	beside = map[string]map[string]map[string]string{}
+	for _, section := range []string{"shell", "title", "mail"} {
+		of, _ := all[section].(map[string]any)
+		beside[section] = formsOf(t, of)
+		delete(all, section)
+	}
+	return formsOf(t, all), beside
 }
 
 func formsOf(t *testing.T, all map[string]any) map[string]map[string]string {
@@ -117,9 +121,9 @@ func fieldsOf(t *testing.T, sentence string) (names []string) {
 // sentence uses no parameter that the code lacks, and in both languages the same ones.
 func TestEveryCodeHasASentence(t *testing.T) {
 	used := map[wording.Language]map[string][]string{}
-	hintsIn := map[wording.Language][]string{}
+	besideIn := map[wording.Language][]string{}
 	for _, l := range wording.Languages {
-		forms, hints := sentences(t, l)
+		forms, beside := sentences(t, l)
 		used[l] = map[string][]string{}
 		for code, k := range reason.All() {
 			id := string(code)
@@ -132,7 +136,7 @@ func TestEveryCodeHasASentence(t *testing.T) {
 			if one := forms[id]["one"] != ""; one && !counted {
 				t.Errorf("%s: %s has a form for one and no number", l, id)
 			}
-			for _, form := range []map[string]string{forms[id], hints[id]} {
+			for _, form := range []map[string]string{forms[id], beside["shell"][id], beside["title"][id], beside["mail"][id]} {
 				for _, sentence := range form {
 					for _, field := range fieldsOf(t, sentence) {
 						if used[l][id] = append(used[l][id], field); !slices.Contains(parameters, field) {
@@ -157,16 +161,23 @@ func TestEveryCodeHasASentence(t *testing.T) {
 		for id := range forms {
 			t.Errorf("%s: %s is the code of nothing", l, id)
 		}
-		for id := range hints {
-			hintsIn[l] = append(hintsIn[l], id)
-			if _, known := reason.All()[reason.Code(id)]; !known {
-				t.Errorf("%s: there is a hint for %s, which is the code of nothing", l, id)
+		for section, of := range beside {
+			for id := range of {
+				besideIn[l] = append(besideIn[l], section+"."+id)
+				if _, known := reason.All()[reason.Code(id)]; !known {
+					t.Errorf("%s: %s.%s is the code of nothing", l, section, id)
+				}
 			}
 		}
-		slices.Sort(hintsIn[l])
+		slices.Sort(besideIn[l])
+		for id := range beside["mail"] {
+			if beside["title"][id] == nil {
+				t.Errorf("%s: the alert %s has no title", l, id)
+			}
+		}
 	}
-	if !slices.Equal(hintsIn[wording.English], hintsIn[wording.Swedish]) {
-		t.Errorf("hints in English: %v, in Swedish: %v", hintsIn[wording.English], hintsIn[wording.Swedish])
+	if !slices.Equal(besideIn[wording.English], besideIn[wording.Swedish]) {
+		t.Errorf("titles and hints in English: %v, in Swedish: %v", besideIn[wording.English], besideIn[wording.Swedish])
 	}
 	english, _ := sentences(t, wording.English)
 	swedish, _ := sentences(t, wording.Swedish)
@@ -188,7 +199,7 @@ func TestEverySentenceIsWritten(t *testing.T) {
 		p := printer(t, l, wording.Shell, nil)
 		for code, k := range reason.All() {
 			text := p.Reason(reason.Of(k))
-			if strings.Contains(text, "no value") || strings.Contains(text, "{") && code != "name-reserved" && code != "name-taken" && code != "name-exposed" {
+			if strings.Contains(text, "no value") || strings.Contains(text, "{{") && code != "name-exposed" {
 				t.Errorf("%s: %s: %s", l, code, text)
 			}
 		}
@@ -230,6 +241,22 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// TestTheWordsOfADecision: what a maker wrote stands beside the maker, for those who may
+// read it.
+func TestTheWordsOfADecision(t *testing.T) {
+	p, err := wording.New(wording.Reader{Language: wording.English, Decision: func(seq int64) string {
+		return map[int64]string{4: "no longer in the project"}[seq]
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq, want := range map[int64]string{4: "revoked by decision 4 by person p: no longer in the project", 5: "revoked by decision 5 by person p"} {
+		if got := p.Reason(reason.Of(reason.Revoked{Decision: seq, Maker: identity.PersonActor("p")})); got != want {
+			t.Error(got)
+		}
+	}
+}
+
 // TestAReasonOfALaterVersion is shown as it is, and not lost.
 func TestAReasonOfALaterVersion(t *testing.T) {
 	var r reason.Reason
@@ -245,7 +272,7 @@ func BenchmarkReason(b *testing.B) {
 	r := reason.Of(reason.NeededFor{Entitlement: "koha", Because: reason.Of(reason.Rule{Rule: "library-staff", Version: "3", Place: "policy.csv:12"})})
 	b.Run("first", func(b *testing.B) {
 		for n := 0; b.Loop(); n++ {
-			p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+			p, err := wording.New(wording.Reader{Language: wording.English, Zone: time.UTC})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -253,7 +280,7 @@ func BenchmarkReason(b *testing.B) {
 		}
 	})
 	b.Run("different", func(b *testing.B) {
-		p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+		p, err := wording.New(wording.Reader{Language: wording.English, Zone: time.UTC})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -262,7 +289,7 @@ func BenchmarkReason(b *testing.B) {
 		}
 	})
 	b.Run("again", func(b *testing.B) {
-		p, err := wording.New(wording.English, wording.Plain, time.UTC, nil)
+		p, err := wording.New(wording.Reader{Language: wording.English, Zone: time.UTC})
 		if err != nil {
 			b.Fatal(err)
 		}
