@@ -216,7 +216,7 @@ func (a *app) importsCommand() *cobra.Command {
 // printImport prints what an import did, with the values that are wrong when
 // show says so.
 func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
-	n := &names{words: words(wording.Reader{Place: wording.Shell})} // people by their IDs
+	n := &names{words: printerFor(wording.Reader{Place: wording.Shell})} // people by their IDs
 	if a.json {
 		if err := a.printJSON(r); err != nil {
 			return err

@@ -31,13 +31,13 @@ type names struct {
 
 func newNames(ctx context.Context, i *installation) *names {
 	n := &names{ctx: ctx, db: i.db, first: i.config.First, people: map[identity.PersonID]identity.Person{}, decisions: map[int64]store.Decision{}}
-	n.words = words(wording.Reader{Place: wording.Shell, Zone: i.zone, Person: n.of, Decision: n.decision})
+	n.words = printerFor(wording.Reader{Place: wording.Shell, Zone: i.zone, Person: n.of, Decision: n.decision})
 	return n
 }
 
-// words returns what words reasons for a reader in a shell, in the language of BEHOV_LANG:
+// printerFor returns what words reasons for a reader in a shell, in the language of BEHOV_LANG:
 // en or sv.
-func words(r wording.Reader) *wording.Printer {
+func printerFor(r wording.Reader) *wording.Printer {
 	r.Language = wording.English
 	if l := wording.Language(os.Getenv("BEHOV_LANG")); slices.Contains(wording.Languages, l) {
 		r.Language = l

@@ -99,7 +99,7 @@ is held or failed for good, 1 error.`,
 func planStatus(p *plan.Plan) error {
 	for _, f := range p.Findings {
 		if f.Kind == plan.Unreachable {
-			return fmt.Errorf("target %s could not be read, and is not in the plan: %s", f.Target, words(wording.Reader{}).Reason(f.Reason))
+			return fmt.Errorf("target %s could not be read, and is not in the plan: %s", f.Target, printerFor(wording.Reader{}).Reason(f.Reason))
 		}
 	}
 	switch p.Status() {

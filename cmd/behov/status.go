@@ -195,7 +195,7 @@ func (a *app) printStatus(i *installation, s standing) {
 		switch {
 		case t.Read.IsZero():
 		case !t.Missed.IsZero():
-			text = "was read at " + at(t.Read) + ", but not whole: " + words(wording.Reader{}).Reason(t.Missed)
+			text = "was read at " + at(t.Read) + ", but not whole: " + printerFor(wording.Reader{}).Reason(t.Missed)
 		default:
 			text = "read completely at " + at(t.Read)
 		}

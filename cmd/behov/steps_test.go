@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -31,7 +32,7 @@ func TestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := plan.Step{ID: "x", Target: "directory", Person: person.ID, Op: connectors.AddMember, Entitlement: "library:desk", Reason: "r"}
+	step := plan.Step{ID: "x", Target: "directory", Person: person.ID, Op: connectors.AddMember, Entitlement: "library:desk", Reason: reason.Of(reason.Answer{Text: "r"})}
 	body, err := json.Marshal(step)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestSteps(t *testing.T) {
 	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	for key, state := range map[string]store.StepState{"aa11": store.Parked, "bb22": store.Trying} {
 		if err := db.Write(t.Context(), func(tx *store.Tx) error {
-			f, err := tx.NextStepFailure(t.Context(), store.FailingStep{Key: audit.StepKey(key), Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: "insufficient access"}, at)
+			f, err := tx.NextStepFailure(t.Context(), store.FailingStep{Key: audit.StepKey(key), Target: "directory", Person: person.ID, Body: string(body), Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "insufficient access"})}, at)
 			f.State = state
 			return errors.Join(err, tx.PutFailingStep(t.Context(), f, at.Add(time.Hour)))
 		}); err != nil {
@@ -92,7 +93,7 @@ func TestParkedIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := db.Write(t.Context(), func(tx *store.Tx) error {
-			return tx.PutFailingStep(t.Context(), store.FailingStep{Key: s.Key(), Target: s.Target, Person: s.Person, Body: string(body), Tries: 8, Outcome: "refused", Detail: "insufficient access", State: store.Parked}, time.Time{})
+			return tx.PutFailingStep(t.Context(), store.FailingStep{Key: s.Key(), Target: s.Target, Person: s.Person, Body: string(body), Tries: 8, Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "insufficient access"}), State: store.Parked}, time.Time{})
 		}); err != nil {
 			t.Fatal(err)
 		}

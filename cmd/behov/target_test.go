@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -62,7 +63,7 @@ func TestRetire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := plan.Step{ID: "s-1", Target: "directory", Person: person.ID, Op: connectors.AddMember, Entitlement: "library:desk", Reason: "r"}
+	step := plan.Step{ID: "s-1", Target: "directory", Person: person.ID, Op: connectors.AddMember, Entitlement: "library:desk", Reason: reason.Of(reason.Answer{Text: "r"})}
 	body, err := json.Marshal(step)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
@@ -133,8 +134,8 @@ func (o *office) decide(d store.Decision, err error) store.Decision {
 func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy identity.Actor) string {
 	o.t.Helper()
 	o.serial++
-	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: kind, Subject: "one", Why: "a test"}
-	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: string(h.Digest)}})
+	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: kind, Subject: "one", Why: reason.Of(reason.Answer{Text: "a test"})}
+	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: reason.Of(reason.Answer{Text: string(h.Digest)})}})
 	if kind == store.HRImportHold {
 		body, err = json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentChanged: {about.ID}})
 	}
@@ -370,7 +371,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 	if last.Action != audit.DecisionMade || last.Authority != d.Authority || last.Operator != "os-uid:1234 sudo-uid:1000" {
 		t.Errorf("%+v", last)
 	}
-	if strings.Contains(last.Reason+string(last.Payload), "Familystaff") {
+	if strings.Contains(last.Reason.JSON() +string(last.Payload), "Familystaff") {
 		t.Errorf("the reason is in clear: %s %s", last.Reason, last.Payload)
 	}
 	if text, err := o.g.DB.DecryptPayload(t.Context(), last); err != nil || !strings.Contains(string(text), "badge of Given Familystaff") {

@@ -8,6 +8,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestWordsOfAProtectedIdentity: what HR systems write is read; an unknown word is taken
@@ -119,7 +120,7 @@ func TestManyLiftedProtectionsAreHeld(t *testing.T) {
 			}
 			continue
 		}
-		if protected(f) != want+c.lifted || r.Warnings != c.lifted || !strings.Contains(r.Problems[0].Text, "column protected: it says no, and the person's identity is protected: it stays protected") || !strings.Contains(r.EndingsHeld.Why, fmt.Sprintf("%d people whose identities are protected are not protected in the file", c.lifted)) {
+		if protected(f) != want+c.lifted || r.Warnings != c.lifted || !strings.Contains(r.Problems[0].Text, "column protected: it says no, and the person's identity is protected: it stays protected") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), fmt.Sprintf("%d people whose identities are protected are not protected in the file", c.lifted)) {
 			t.Errorf("%+v: %d protected, %+v", c, protected(f), r)
 		}
 		if body, err := f.db.HoldBody(t.Context(), r.EndingsHeld.Digest); err != nil || !strings.HasPrefix(body, `{"person-changed":[`) {
@@ -133,7 +134,7 @@ func TestManyLiftedProtectionsAreHeld(t *testing.T) {
 	// Changes are held whole.
 	f := newFixture(t)
 	f.take(file(3, 0))
-	if r := f.change(file(3, 3), nil); r.Held == nil || protected(f) != 3 || !strings.Contains(r.Held.Why, "3 people whose identities are protected") {
+	if r := f.change(file(3, 3), nil); r.Held == nil || protected(f) != 3 || !strings.Contains(testenv.Words(r.Held.Why), "3 people whose identities are protected") {
 		t.Errorf("of changes: %+v", r)
 	}
 }

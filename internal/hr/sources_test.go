@@ -154,7 +154,7 @@ func TestBrokenExports(t *testing.T) {
 					said += p.Error() + "\n"
 				}
 				if report.Held != nil {
-					said += "HELD " + report.Held.Why
+					said += "HELD " + testenv.Words(report.Held.Why)
 				}
 			}
 			if !strings.Contains(said, c.want) {

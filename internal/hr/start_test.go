@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // change imports a delta from a file.
@@ -65,7 +66,7 @@ func TestStartMovedByADeltaIsHeld(t *testing.T) {
 		t.Errorf("the rest was blocked: %s, %s", f.state(), p.FamilyName)
 	}
 	h := f.holds()
-	if len(h) != 1 || h[0].Kind != store.HRStartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(h[0].Why, "moves its start to 2027-01-01") {
+	if len(h) != 1 || h[0].Kind != store.HRStartHold || f.lastStatus() != store.ImportEndingsHeld || !strings.Contains(testenv.Words(h[0].Why), "moves its start to 2027-01-01") {
 		t.Fatalf("%s, %+v", f.lastStatus(), h)
 	}
 	if body, err := f.db.HoldBody(t.Context(), h[0].Digest); err != nil || body != fmt.Sprintf(`{%q:[%q]}`, hr.EmploymentPostponed, p.ID) {
@@ -121,7 +122,7 @@ func TestHeldStartIsCorrectedOrRejected(t *testing.T) {
 		t.Errorf("it starts %s", e.Start)
 	}
 	r = f.change(stamped+"1,E1,Åsa,Ek,library,2020-02-01,3\n1,E1,Åsa,Ek,library,2027-01-01,4\n1,E1,Åsa,Ek,library,2027-02-01,5\n", nil)
-	if _, e := f.employment("E1"); len(r.StartsHeld) != 1 || !strings.Contains(r.StartsHeld[0].Why, "to 2027-02-01") || len(r.Problems) != 1 || e.Start != "2020-02-01" {
+	if _, e := f.employment("E1"); len(r.StartsHeld) != 1 || !strings.Contains(testenv.Words(r.StartsHeld[0].Why), "to 2027-02-01") || len(r.Problems) != 1 || e.Start != "2020-02-01" {
 		t.Errorf("the last of three: %+v, it starts %s", r, e.Start)
 	}
 	f.decide(&r.StartsHeld[0], store.Reject)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestArchiveIsSwept checks that files that behov archived or refused are deleted
@@ -64,7 +65,7 @@ func TestArchiveIsSwept(t *testing.T) {
 			break
 		}
 		if r.Action == audit.ArchiveSwept {
-			found += r.Reason
+			found += testenv.Words(r.Reason)
 		}
 	}
 	if found != "2 files that were archived more than 30 days ago were deleted" {

@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // Law 7: access that was in the target before behov and that a rule gives is
@@ -31,7 +32,7 @@ func TestAMoverLosesWhatWasThereBeforeBehov(t *testing.T) {
 	if err != nil || len(intervals) != 1 {
 		t.Fatal(intervals, err)
 	}
-	if why, err := h.e.DB.Record(t.Context(), intervals[0].SinceRecord); err != nil || !strings.Contains(why.Reason, "rule school") {
+	if why, err := h.e.DB.Record(t.Context(), intervals[0].SinceRecord); err != nil || !strings.Contains(testenv.Words(why.Reason), "rule school") {
 		t.Errorf("why: %+v, %v", why, err)
 	}
 	h.hire("1 library T")
@@ -62,7 +63,7 @@ func TestAMoverLosesWhatCameInSpiteOfAnError(t *testing.T) {
 	if got := h.has("1"); got != usual {
 		t.Errorf("the mover has %s", got)
 	}
-	ended := slices.DeleteFunc(records(t, h), func(r audit.Record) bool { return !strings.Contains(r.Reason, "internal error 17") })
+	ended := slices.DeleteFunc(records(t, h), func(r audit.Record) bool { return !strings.Contains(testenv.Words(r.Reason), "internal error 17") })
 	if len(ended) != 1 || ended[0].Outcome != audit.Applied {
 		t.Errorf("the trail tells %+v", ended)
 	}

@@ -17,8 +17,10 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 func (h *fixture) disable(key string) {
@@ -39,7 +41,7 @@ func (h *fixture) governance() *governance.Governance {
 func findingText(p *plan.Plan, kind plan.FindingKind, person identity.PersonID) string {
 	for _, f := range p.Findings {
 		if f.Kind == kind && f.Person == person {
-			return f.Text
+			return testenv.Words(f.Reason)
 		}
 	}
 	return ""
@@ -176,7 +178,7 @@ func TestWhatBehovDisabledItEnables(t *testing.T) {
 	if _, err := g.Suspend(t.Context(), two, false, h.decider(), "r"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.e.DisableAccounts(t.Context(), two, "suspended"); err != nil {
+	if _, err := h.e.DisableAccounts(t.Context(), two, reason.Of(reason.Answer{Text: "suspended"})); err != nil {
 		t.Fatal(err)
 	}
 	h.settledRun()
@@ -246,7 +248,7 @@ func TestAContainmentHolds(t *testing.T) {
 		h.disable(fmt.Sprint(n + 1))
 	}
 	r := h.settledRun()
-	if len(r.Plan.Holds) != 1 || len(r.Plan.Holds[0].Steps) != 300 || !strings.Contains(r.Plan.Holds[0].Why, "300 people were disabled") || len(r.Plan.Steps) > 0 {
+	if len(r.Plan.Holds) != 1 || len(r.Plan.Holds[0].Steps) != 300 || !strings.Contains(testenv.Words(r.Plan.Holds[0].Why), "300 people were disabled") || len(r.Plan.Steps) > 0 {
 		t.Fatalf("%d holds, steps %v", len(r.Plan.Holds), len(r.Plan.Steps))
 	}
 	for n := range 300 {
@@ -267,7 +269,7 @@ func TestEnablingHasALimit(t *testing.T) {
 	h.hire("1 school T 2020-12-31", "2 school T 2020-12-31", "3 school T 2020-12-31", "4 library T 2020-12-31")
 	h.settledRun()
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")
-	if r := h.settledRun(); len(r.Plan.Holds) != 2 || h.enabled("1") || !strings.Contains(r.Plan.Holds[0].Why, "enable the accounts of 3 people") {
+	if r := h.settledRun(); len(r.Plan.Holds) != 2 || h.enabled("1") || !strings.Contains(testenv.Words(r.Plan.Holds[0].Why), "enable the accounts of 3 people") {
 		t.Errorf("enabled %t, holds %+v", h.enabled("1"), r.Plan.Holds)
 	}
 }
@@ -283,7 +285,7 @@ func TestAccountsThatAreNotSeen(t *testing.T) {
 	h.one.hidden = func(connectors.Account) bool { return true }
 	for range 2 {
 		r := h.settledRun()
-		if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 1 || !strings.Contains(r.Plan.Holds[0].Why, "accounts of 4 people that behov knew are gone") {
+		if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 1 || !strings.Contains(testenv.Words(r.Plan.Holds[0].Why), "accounts of 4 people that behov knew are gone") {
 			t.Fatalf("steps %v, holds %+v", opsOf(r.Plan.Steps), r.Plan.Holds)
 		}
 		if text := findingText(r.Plan, plan.Vanished, h.person("1")); !strings.Contains(text, "is not in the target any more") {
@@ -487,7 +489,9 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	h.e.Targets["one"] = one
 	h.hire("1 school T", "2 school T")
 	said := func(p *plan.Plan, text string) bool {
-		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool { return f.Kind == plan.SignInPossible && strings.Contains(f.Text, text) })
+		return slices.ContainsFunc(p.Findings, func(f plan.Finding) bool {
+			return f.Kind == plan.SignInPossible && strings.Contains(testenv.Words(f.Reason), text)
+		})
 	}
 	if p, err := h.e.Plan(t.Context(), reconcile.Scope{}); err != nil || !said(p, "it was not tried: run behov check") {
 		t.Errorf("not proved, and nothing says so: %+v, %v", p.Findings, err)
@@ -507,7 +511,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 	for range 2 {
 		r := h.run()
 		if r.Err() == nil || !slices.ContainsFunc(r.Plan.Findings, func(f plan.Finding) bool {
-			return f.Kind == plan.SignInPossible && strings.Contains(f.Text, "set pwdLockout TRUE")
+			return f.Kind == plan.SignInPossible && strings.Contains(testenv.Words(f.Reason), "set pwdLockout TRUE")
 		}) {
 			t.Errorf("%v, findings %+v", r.Err(), r.Plan.Findings)
 		}

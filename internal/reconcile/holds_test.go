@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 func (h *fixture) decideHold(digest audit.HoldDigest, verdict store.Verdict) {
@@ -318,7 +319,7 @@ func TestARejectionThatExpires(t *testing.T) {
 	for range 2 {
 		now = now.Add(8 * 24 * time.Hour)
 		r := h.settledRun()
-		if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 2 || h.has("3") != everything || !strings.Contains(r.Plan.Holds[0].Why, "were rejected before") {
+		if len(r.Plan.Steps) > 0 || len(r.Plan.Holds) != 2 || h.has("3") != everything || !strings.Contains(testenv.Words(r.Plan.Holds[0].Why), "were rejected before") {
 			t.Fatalf("expired: steps %v, holds %+v, has %s", opsOf(r.Plan.Steps), r.Plan.Holds, h.has("3"))
 		}
 	}
@@ -399,7 +400,7 @@ func TestGrantsAreHeldWhereALimitIsSet(t *testing.T) {
 			if c.holds == 0 {
 				return
 			}
-			if hold := r.Plan.Holds[0]; len(hold.Steps) != 3 || !strings.Contains(hold.Why, "it would add memberships to the accounts of 3 people") || h.has("1") == everything {
+			if hold := r.Plan.Holds[0]; len(hold.Steps) != 3 || !strings.Contains(testenv.Words(hold.Why), "it would add memberships to the accounts of 3 people") || h.has("1") == everything {
 				t.Errorf("hold %+v, 1 has %q", hold, h.has("1"))
 			}
 			h.decideHold(r.Plan.Holds[0].Digest, store.Release)

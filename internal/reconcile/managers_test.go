@@ -9,6 +9,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/testenv"
 )
 
 const managersHeader = "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
@@ -36,7 +37,7 @@ func TestManagersWhoAreMissing(t *testing.T) {
 					}
 					for _, f := range p.Findings {
 						if f.Kind == plan.Managers && f.Target == "one" {
-							of = append(of, f.Text)
+							of = append(of, testenv.Words(f.Reason))
 						}
 					}
 					return of

@@ -13,8 +13,10 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // What HR's reality is made of, one test for each line of it.
@@ -201,7 +203,7 @@ func TestARecordThatArrivesAfterTheFirstDayDoesEverythingAtOnceAndIsToldWithBoth
 	}
 	r.expect("1", identity.Working, atSchool)
 	if !slices.ContainsFunc(records(t, r.fixture), func(x audit.Record) bool {
-		return x.Action == audit.HRLate && x.Person == r.id("1") && strings.Contains(x.Reason, "2026-05-04") && strings.Contains(x.Reason, "2026-06-01")
+		return x.Action == audit.HRLate && x.Person == r.id("1") && strings.Contains(testenv.Words(x.Reason), "2026-05-04") && strings.Contains(testenv.Words(x.Reason), "2026-06-01")
 	}) {
 		t.Error("the trail does not have both dates")
 	}
@@ -383,7 +385,7 @@ func TestARetroactiveMoveCorrectsTheFutureAndLeavesHistoryAsItWasRecorded(t *tes
 	r.expect("1", identity.Working, both)
 	all := records(t, r.fixture)
 	if !slices.ContainsFunc(all[recorded:], func(x audit.Record) bool {
-		return x.Action == audit.HRLate && strings.Contains(x.Reason, "2026-06-05") && strings.Contains(x.Reason, "2026-06-10")
+		return x.Action == audit.HRLate && strings.Contains(testenv.Words(x.Reason), "2026-06-05") && strings.Contains(testenv.Words(x.Reason), "2026-06-10")
 	}) {
 		t.Error("the trail does not have both dates")
 	}
@@ -424,7 +426,9 @@ func TestAContractorHasASponsorAndAnEnd(t *testing.T) {
 		t.Error("a contractor without a sponsor came in")
 	}
 	// Ninety days, as nobody said until when; ten days before it is told.
-	if got := r.on("2026-08-20").settledRun().Plan.Findings; !slices.ContainsFunc(got, func(f plan.Finding) bool { return f.Kind == plan.Ending && strings.Contains(f.Text, "2026-08-30") }) {
+	if got := r.on("2026-08-20").settledRun().Plan.Findings; !slices.ContainsFunc(got, func(f plan.Finding) bool {
+		return f.Kind == plan.Ending && strings.Contains(testenv.Words(f.Reason), "2026-08-30")
+	}) {
 		t.Errorf("findings %+v", got)
 	}
 	r.on("2026-08-30").expect("C1", identity.Working, atSchool)
@@ -438,7 +442,7 @@ func TestWhenTheSponsorLeavesTheManagerTakesOverOrTheAccessEnds(t *testing.T) {
 	warned := func(word string) {
 		t.Helper()
 		if got := r.settledRun().Plan.Findings; !slices.ContainsFunc(got, func(f plan.Finding) bool {
-			return f.Kind == plan.Ending && f.Person == r.id("C1") && strings.Contains(f.Text, word)
+			return f.Kind == plan.Ending && f.Person == r.id("C1") && strings.Contains(testenv.Words(f.Reason), word)
 		}) {
 			t.Errorf("no warning %q in %+v", word, got)
 		}
@@ -669,7 +673,7 @@ func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
 	}
 	// At once: without a reading, and with one target that is broken.
 	r.one.snapshot = fmt.Errorf("it cannot be read")
-	result, err := r.e.DisableAccounts(t.Context(), p, "suspended")
+	result, err := r.e.DisableAccounts(t.Context(), p, reason.Of(reason.Answer{Text: "suspended"}))
 	if err != nil || result.Err() != nil || r.account(r.one, "1").Enabled {
 		t.Fatalf("closing: %+v, %v", result, err)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -224,7 +225,7 @@ func TestParkedIsTold(t *testing.T) {
 			tx.Enqueue(alert.StepsParked.Job("one"))
 		}
 		for n := range 2 {
-			f := store.FailingStep{Key: audit.StepKey(fmt.Sprint("k", n)), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: "no"}
+			f := store.FailingStep{Key: audit.StepKey(fmt.Sprint("k", n)), Target: "one", Person: identity.PersonID(fmt.Sprint("p", n)), Body: "{}", Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "no"})}
 			f, err := tx.NextStepFailure(context.Background(), f, time.Now())
 			if err != nil {
 				return err

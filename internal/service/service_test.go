@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
@@ -430,7 +431,7 @@ func TestATargetThatIsMended(t *testing.T) {
 		return len(until) >= 3
 	})
 	fixture.hr("1 library")
-	failing := store.FailingStep{Key: "k", Target: "one", Person: person, Body: "{}", State: store.Parked, Outcome: "refused", Detail: "no"}
+	failing := store.FailingStep{Key: "k", Target: "one", Person: person, Body: "{}", State: store.Parked, Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "no"})}
 	fixture.targets["one"].is(false)
 	g := governance.Governance{DB: fixture.db, Config: fixture.config, Now: time.Now}
 	fixture.until("the step is to be retried", 20*time.Second, func() bool {
