@@ -33,16 +33,22 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 	if err != nil {
 		return nil, err
 	}
-	var alike []identity.PersonID // who has a new record's number, and is not loaded
+	var matched, alike []identity.PersonID // who has a new record's number; of those who is not loaded
 	for _, key := range fresh {
 		for _, id := range taken[r.rowsOf(key)[0].Person.NationalID] {
-			if loaded[id] == nil && !r.Export.BadPeople[key] {
+			if r.Export.BadPeople[key] {
+				continue
+			}
+			if matched = append(matched, id); loaded[id] == nil {
 				alike = append(alike, id)
 			}
 		}
 	}
 	withNumber, err := tx.PeopleWithRecords(ctx, alike)
 	if err != nil {
+		return nil, err
+	}
+	if r.recordsDecided, err = tx.WithRecordDecisions(ctx, matched); err != nil {
 		return nil, err
 	}
 	for _, key := range fresh {
@@ -97,12 +103,14 @@ func (r *run) identify(ctx context.Context, tx *store.Tx, fresh []string, loaded
 func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row Row, candidates []*PersonRows) (*PersonRows, error) {
 	var match []*PersonRows
 	for _, c := range candidates {
-		apart, err := tx.MarkedDistinct(ctx, c.Person.ID, identity.SourceKey{Source: r.Source.Name, Key: key})
-		if err != nil {
-			return nil, err
-		}
-		if apart {
-			continue
+		if r.recordsDecided[c.Person.ID] {
+			apart, err := tx.MarkedDistinct(ctx, c.Person.ID, identity.SourceKey{Source: r.Source.Name, Key: key})
+			if err != nil {
+				return nil, err
+			}
+			if apart {
+				continue
+			}
 		}
 		switch named, declared := r.sharesName(c, row.Person); {
 		case !named:

@@ -286,6 +286,9 @@ type run struct {
 	unattributed  int                        // rows that could be anybody's
 	badPeople     map[identity.PersonID]bool // who stay as they are
 	garbled       []Row                      // one of each person whose letters are others than they were
+	// recordsDecided are the people with a new record's number about whose records a
+	// decision was made.
+	recordsDecided map[identity.PersonID]bool
 }
 
 func (r *run) importRows(ctx context.Context, tx *store.Tx) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/internal/identity"
@@ -26,6 +27,23 @@ func (tx *Tx) MarkedDistinct(ctx context.Context, person identity.PersonID, key 
 		return false, fmt.Errorf("read decisions: %w", err)
 	}
 	return len(verdicts) > 0 && verdicts[0] != Join && verdicts[0] != Merge, nil
+}
+
+// WithRecordDecisions returns those of the people about whose records a decision was made:
+// of any other person MarkedDistinct is false.
+func (tx *Tx) WithRecordDecisions(ctx context.Context, people []identity.PersonID) (map[identity.PersonID]bool, error) {
+	decided := map[identity.PersonID]bool{}
+	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(people))), peoplePage) {
+		where, args := in(tx.tx, "person_id", page, []any{string(RecordDecision)})
+		var some []identity.PersonID
+		if err := tx.tx.SelectContext(ctx, &some, `SELECT DISTINCT person_id FROM decision WHERE kind = $1 AND `+where, args...); err != nil {
+			return nil, fmt.Errorf("read decisions: %w", err)
+		}
+		for _, id := range some {
+			decided[id] = true
+		}
+	}
+	return decided, nil
 }
 
 // MoveRecord gives a source's record, and the employments that came with it, to another

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -64,4 +65,60 @@ func TestStatementsHaveNoSentences(t *testing.T) {
 	if len(whole) == 0 || len(parts) == 0 {
 		t.Error("no statements were found")
 	}
+}
+
+// TestWithRecordDecisions: of many people those are found, with one statement, about whose
+// records a decision was made, and only these may have a record that is not theirs.
+func TestWithRecordDecisions(t *testing.T) {
+	onBothURLs(t, func(t *testing.T, url string) {
+		var count counter
+		db, err := store.OpenWrapped(t.Context(), url, newMaster(t), count.wrap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		var ids []identity.PersonID
+		write(t, db, func(tx *store.Tx) error {
+			for n := range 50 {
+				hired := hire(n)
+				ids = append(ids, hired[0].Person)
+				if err := tx.RecordEvents(t.Context(), "import", nil, hired); err != nil {
+					return err
+				}
+			}
+			subject, err := db.RecordSubject(identity.SourceKey{Source: "hr", Key: "1"})
+			if err != nil {
+				return err
+			}
+			for _, d := range []store.Decision{
+				{Kind: store.RecordDecision, Verdict: store.Split, Person: ids[7], Subject: subject, Maker: audit.System, Reason: "r"},
+				{Kind: store.SuspensionDecision, Verdict: store.Suspend, Person: ids[8], Maker: audit.System, Reason: "r"},
+			} {
+				if _, err := tx.Decide(t.Context(), d, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		write(t, db, func(tx *store.Tx) error {
+			before := count.sent.Load()
+			decided, err := tx.WithRecordDecisions(t.Context(), ids)
+			if err != nil {
+				return err
+			}
+			if sent := count.sent.Load() - before; sent != 1 || len(decided) != 1 || !decided[ids[7]] {
+				t.Errorf("%v, with %d statements", decided, sent)
+			}
+			for _, id := range ids {
+				apart, err := tx.MarkedDistinct(t.Context(), id, identity.SourceKey{Source: "hr", Key: "1"})
+				if err != nil {
+					return err
+				}
+				if apart != decided[id] {
+					t.Errorf("person %s: the record is another person's: %v", id, apart)
+				}
+			}
+			return nil
+		})
+	})
 }
