@@ -67,7 +67,7 @@ func (b *builder) findings(people []identity.PersonID) {
 // dangling reports the members that name nothing in the target. Those that are an
 // earlier name of a known account are removed, or reported with that account.
 func (b *builder) dangling() {
-	counts := b.t.Observed.Dangling()
+	counts := b.t.Observed.dangling
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		f := Finding{Kind: Dangling, Text: fmt.Sprintf("%q holds %d members that name nothing in the target, or nothing that behov may see: an account that gets such a name would inherit the membership; remove them", name, counts[name])}
 		for _, e := range b.catalogue {

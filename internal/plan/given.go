@@ -37,8 +37,8 @@ func (g *Given) Add(a Access, reason string) {
 	g.rows[i].reason = g.reasons.of(reason)
 }
 
-// Reason returns why the access was given, and whether it was.
-func (g *Given) Reason(a Access) (string, bool) {
+// reason returns why the access was given, and whether it was.
+func (g *Given) reason(a Access) (string, bool) {
 	if i, found := g.find(a); found {
 		return g.reasons.names[g.rows[i].reason], true
 	}

@@ -59,8 +59,8 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	return &Enforcer{casbin: e, rules: r}, nil
 }
 
-// Gives reports whether the employment gives the entitlement on the day.
-func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
+// gives reports whether the employment gives the entitlement on the day.
+func (e *Enforcer) gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
 	}

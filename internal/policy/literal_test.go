@@ -107,7 +107,7 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 			if given != (deny == "deny" && !want) {
 				t.Fatalf("%s: %s on %q gives %t", deny, o.text, title, given)
 			}
-			slow, err := enforcer.Gives(p, e, testDay, "app:e000")
+			slow, err := enforcer.gives(p, e, testDay, "app:e000")
 			if err != nil || slow != given {
 				t.Fatalf("%s: %s on %q: Casbin gives %t (%v), the fast path %t", deny, o.text, title, slow, err, given)
 			}

@@ -26,7 +26,7 @@ func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Du
 	if err != nil {
 		return connectors.Pass{}, err
 	}
-	if !standing.Active() {
+	if !standing.active() {
 		return connectors.Pass{}, fmt.Errorf("no pass for person %s: %s", p.ID, cmp.Or(standing.Facts.Suspended, standing.Stage.Why))
 	}
 	t, issuer, account, err := e.passes(ctx, p)

@@ -117,7 +117,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, "configuration", c.Digest(), c.Text(), s.Now())
 		if changed {
-			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
+			tx.Audit(audit.Record{At: s.Now(), Actor: serviceActor, Action: audit.ConfigInUse, Reason: "configuration " + c.Digest()})
 		}
 		return err
 	})
@@ -129,7 +129,7 @@ func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, "program", i.Digest(), i.Text(), s.Now())
 		if changed {
-			tx.Audit(audit.Record{At: s.Now(), Actor: Actor, Action: audit.VersionInUse, Reason: i.String() + " " + i.Digest()})
+			tx.Audit(audit.Record{At: s.Now(), Actor: serviceActor, Action: audit.VersionInUse, Reason: i.String() + " " + i.Digest()})
 		}
 		return err
 	})

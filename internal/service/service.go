@@ -32,8 +32,8 @@ import (
 	"github.com/behov/behov/internal/targets"
 )
 
-// Actor is who the service is in the audit trail.
-const Actor = "behov"
+// serviceActor is who the service is in the audit trail.
+const serviceActor = "behov"
 
 // Service is one process that serves.
 type Service struct {
@@ -160,8 +160,8 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{config: c,
-		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: Actor},
-		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: Actor}}
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: serviceActor},
+		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: serviceActor}}
 	if s.Listen != nil {
 		if g.handler, err = s.Listen(c, g.hr); err != nil {
 			return nil, errors.Join(err, targets.Disconnect(connected))
