@@ -87,7 +87,7 @@ func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
 	if r.comparer != nil && r.comparer.tree == tree {
 		return r.comparer, nil
 	}
-	enforcer, err := r.Enforcer(day)
+	enforcer, err := r.enforcer(day)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,9 @@ type Enforcer struct {
 	rules  *Rules
 }
 
-// Enforcer returns a Casbin enforcer with the same model and policy, and the
+// enforcer returns a Casbin enforcer with the same model and policy, and the
 // organisation as on the day.
-func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
+func (r *Rules) enforcer(day identity.Date) (*Enforcer, error) {
 	m, err := model.NewModelFromString(rules.Model)
 	if err != nil {
 		return nil, fmt.Errorf("model.conf: %w", err)

@@ -157,7 +157,7 @@ func genPerson() *rapid.Generator[identity.Person] {
 // disagreement asks Casbin about every person, employment and entitlement and
 // returns the first answer that differs from the fast evaluator's.
 func disagreement(w world) error {
-	enforcer, err := w.rules.Enforcer(testDay)
+	enforcer, err := w.rules.enforcer(testDay)
 	if err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		people[i] = p
 	}
-	enforcer, err := rules.Enforcer(testDay)
+	enforcer, err := rules.enforcer(testDay)
 	if err != nil {
 		b.Fatal(err)
 	}

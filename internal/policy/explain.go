@@ -120,7 +120,7 @@ func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in inp
 }
 
 func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID, expected bool) error {
-	enforcer, err := r.Enforcer(day)
+	enforcer, err := r.enforcer(day)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 		if err := slices.ContainsFunc(append(problems, more...), func(p diagnostic.Problem) bool { return !p.Warning }); err {
 			t.Fatalf("%v in %s", append(problems, more...), o.text)
 		}
-		enforcer, err := rules.Enforcer(testDay)
+		enforcer, err := rules.enforcer(testDay)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		tx.Enqueue(queue.People{People: []identity.PersonID{p.ID}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: string(p.ID), Target: target,
 			Reason: fmt.Sprintf("decision %d (account %s)", d.Seq, accountID)})
-		return tx.BindAccount(ctx, target, p.ID, accountID)
+		return tx.BindAccount(ctx, store.AccountRef{Target: target, Person: p.ID, Native: accountID})
 	})
 	return d, err
 }
