@@ -1,10 +1,11 @@
 package connectors
 
-// Batches divides the changes of one Apply into waves of indexes. The changes in
-// a wave do not depend on each other, so that a connector may merge them or carry
-// them out in parallel. Changes of one account keep their order, one in each
-// wave, except that memberships in different groups may share a wave.
-func Batches(changes []Change) [][]int {
+// Waves divides the changes of one Apply into waves, each a list of their indexes. The
+// changes in a wave do not depend on each other, so that a connector may merge them or
+// carry them out in parallel; the waves come one after another. Changes of one account
+// keep their order, one in each wave, except that memberships in different groups may
+// share a wave.
+func Waves(changes []Change) [][]int {
 	type place struct {
 		wave   int
 		groups map[string]bool // nil after a change that is no membership

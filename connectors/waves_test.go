@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/connectors"
 )
 
-// TestBatches checks that every change is in exactly one wave and that changes of
+// TestWaves checks that every change is in exactly one wave and that changes of
 // one account that depend on each other stay in order.
-func TestBatches(t *testing.T) {
+func TestWaves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var changes []connectors.Change
 		for range rapid.IntRange(0, 20).Draw(t, "changes") {
@@ -24,7 +24,7 @@ func TestBatches(t *testing.T) {
 			})
 		}
 		wave := map[int]int{}
-		for n, indexes := range connectors.Batches(changes) {
+		for n, indexes := range connectors.Waves(changes) {
 			for _, i := range indexes {
 				if _, ok := wave[i]; ok {
 					t.Fatalf("change %d is in two waves", i)

@@ -36,7 +36,7 @@ type run struct {
 func (c *Connector) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
 	results := make([]connectors.Result, len(changes))
 	r := &run{c: c}
-	for _, indexes := range connectors.Batches(changes) {
+	for _, indexes := range connectors.Waves(changes) {
 		wave := make([]work, len(indexes))
 		for n, i := range indexes {
 			wave[n] = work{changes[i], &results[i]}

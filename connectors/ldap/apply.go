@@ -87,14 +87,14 @@ func fail(todo []work, err error) {
 	}
 }
 
-// split divides changes into waves (connectors.Batches).
+// split divides changes into waves (connectors.Waves).
 func split(todo []work) [][]work {
 	changes := make([]connectors.Change, len(todo))
 	for i, w := range todo {
 		changes[i] = w.Change
 	}
 	var waves [][]work
-	for _, indexes := range connectors.Batches(changes) {
+	for _, indexes := range connectors.Waves(changes) {
 		wave := make([]work, len(indexes))
 		for n, i := range indexes {
 			wave[n] = todo[i]

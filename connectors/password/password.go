@@ -15,9 +15,9 @@ import (
 // confused when they are read out. Directories and Entra ID permit them all.
 var alphabets = []string{"abcdefghijkmnopqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "-_.:!?#%+=*"}
 
-// ErrNone is returned when every candidate is refused: the password is too short for
+// errNone is returned when every candidate is refused: the password is too short for
 // characters of every kind, or holds a part of the words.
-var ErrNone = errors.New("every candidate contains a part of the name, or lacks a kind of character")
+var errNone = errors.New("every candidate contains a part of the name, or lacks a kind of character")
 
 // New returns a random password with characters of every kind that contains no part of
 // the words of three characters or more: Active Directory refuses one that contains a part
@@ -38,7 +38,7 @@ func New(length int, words ...string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", ErrNone
+	return "", errNone
 }
 
 func hasEveryKind(p string) bool {

@@ -35,12 +35,6 @@ type Interval struct {
 	Reason reason.Reason
 }
 
-// At reports whether the interval covers the instant. It includes its first
-// instant and not its last.
-func (i Interval) At(t time.Time) bool {
-	return !t.Before(i.Since) && (i.Until.IsZero() || t.Before(i.Until))
-}
-
 // Effect is the effect of a record on intervals.
 type Effect int
 

@@ -113,8 +113,8 @@ type Skip struct {
 // skipsYAML is a list of Skip; a single mapping is a list of one.
 type skipsYAML []Skip
 
-// Is reports whether a field has one of the values.
-func (s Skip) Is(field string) bool {
+// is reports whether a field has one of the values.
+func (s Skip) is(field string) bool {
 	field = identity.CleanText(field)
 	return slices.ContainsFunc(s.Values, func(v string) bool { return strings.EqualFold(identity.CleanText(v), field) })
 }

@@ -284,7 +284,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 // skips reports whether a row is to be ignored.
 func skips(all []Skip, at []int, fields []string) bool {
 	for i, skip := range all {
-		if at[i] < len(fields) && skip.Is(fields[at[i]]) {
+		if at[i] < len(fields) && skip.is(fields[at[i]]) {
 			return true
 		}
 	}

@@ -79,7 +79,7 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 				}
 			}
 			if a.marked { // it is behov's, for when the target enforces it
-				if err := tx.RecordAccountDisabled(ctx, store.Account{Person: a.step.Person, Native: a.step.AccountID}, a.step.Target, at); err != nil {
+				if err := tx.RecordAccountDisabled(ctx, accountRef(a.step), at); err != nil {
 					return err
 				}
 			}
@@ -236,29 +236,34 @@ func noteDone(ctx context.Context, tx *store.Tx, s plan.Step, accountID, outcome
 	if !done(outcome) {
 		return nil
 	}
-	target, person := s.Target, s.Person
+	account := accountRef(s)
 	switch s.Op {
 	case connectors.AdoptAccount:
-		err = tx.BindAccount(ctx, target, person, s.AccountID)
+		err = tx.BindAccount(ctx, account)
 	case connectors.CreateAccount, plan.PrepareAccount:
 		if accountID == "" {
 			return nil
 		}
-		made := store.Account{Person: person, Native: accountID}
-		if err = tx.BindAccount(ctx, target, person, accountID); err == nil {
-			err = tx.RecordAccountCreated(ctx, made, target, at)
+		account.Native = accountID
+		if err = tx.BindAccount(ctx, account); err == nil {
+			err = tx.RecordAccountCreated(ctx, account, at)
 		}
 		if err == nil && s.Op == plan.PrepareAccount {
-			err = tx.RecordAccountDisabled(ctx, made, target, at)
+			err = tx.RecordAccountDisabled(ctx, account, at)
 		}
 	case connectors.DisableAccount:
 		if outcome == audit.Applied {
-			err = tx.RecordAccountDisabled(ctx, store.Account{Person: person, Native: s.AccountID}, target, at)
+			err = tx.RecordAccountDisabled(ctx, account, at)
 		}
 	case connectors.EnableAccount:
-		err = tx.RecordAccountEnabled(ctx, store.Account{Person: person, Native: s.AccountID}, target)
+		err = tx.RecordAccountEnabled(ctx, account)
 	case connectors.DeleteAccount:
-		err = tx.ForgetAccount(ctx, target, person)
+		err = tx.ForgetAccount(ctx, s.Target, s.Person)
 	}
 	return err
+}
+
+// accountRef names the account that a step is about, as far as it is there already.
+func accountRef(s plan.Step) store.AccountRef {
+	return store.AccountRef{Target: s.Target, Person: s.Person, Native: s.AccountID}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Hold returns the hold whose digest begins so; it must be one.
-func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, error) {
+// findHold returns the hold whose digest begins so; it must be one.
+func (g *Governance) findHold(ctx context.Context, digest string) (store.HoldState, error) {
 	holds, err := g.DB.Holds(ctx)
 	if err != nil {
 		return store.HoldState{}, err
@@ -39,7 +39,7 @@ func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, 
 
 // HoldBody is Hold with what it would do.
 func (g *Governance) HoldBody(ctx context.Context, digest string) (store.HoldState, error) {
-	h, err := g.Hold(ctx, digest)
+	h, err := g.findHold(ctx, digest)
 	if err == nil {
 		h.Body, err = g.DB.HoldBody(ctx, h.Digest)
 	}

@@ -371,7 +371,7 @@ func TestDecisionsSayByWhom(t *testing.T) {
 	if last.Action != audit.DecisionMade || last.Authority != d.Authority || last.Operator != "os-uid:1234 sudo-uid:1000" {
 		t.Errorf("%+v", last)
 	}
-	if strings.Contains(last.Reason.JSON() +string(last.Payload), "Familystaff") {
+	if strings.Contains(last.Reason.JSON()+string(last.Payload), "Familystaff") {
 		t.Errorf("the reason is in clear: %s %s", last.Reason, last.Payload)
 	}
 	if text, err := o.g.DB.DecryptPayload(t.Context(), last); err != nil || !strings.Contains(string(text), "badge of Given Familystaff") {

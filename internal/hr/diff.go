@@ -35,12 +35,12 @@ type differ struct {
 	events []identity.Event
 }
 
-// Diff compares what an export states about people with what is stored, and
+// diff compares what an export states about people with what is stored, and
 // returns the differences as events. The order of subjects and rows does not
 // affect the events, except the IDs of new people and employments. With full, the
 // rows are all that the source has, and a known employment without a row is
 // withdrawn, unless keep reports otherwise.
-func Diff(subjects []PersonRows, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
+func diff(subjects []PersonRows, source string, full bool, today identity.Date, now time.Time, newID func() string, keep func(key string) bool) []identity.Event {
 	d := &differ{source: source, full: full, today: today, now: now, newID: newID, keep: keep}
 	subjects = slices.Clone(subjects)
 	slices.SortFunc(subjects, func(a, b PersonRows) int {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 )
@@ -35,7 +34,7 @@ func TestNewRecordsOfManyKnownPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := f.db.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.RecordDecision, Verdict: store.Split, Person: before[fmt.Sprint(decided)], Subject: subject, Maker: audit.System, Reason: "two people"}, now)
+		_, err := tx.Decide(t.Context(), store.Decision{Kind: store.RecordDecision, Verdict: store.Split, Person: before[fmt.Sprint(decided)], Subject: subject, Maker: identity.System, Reason: "two people"}, now)
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -380,7 +380,7 @@ func (r *run) diff() []identity.Event {
 	for _, s := range r.subjects {
 		subjects = append(subjects, *s)
 	}
-	return Diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keepsMissing)
+	return diff(subjects, r.Source.Name, !r.Export.Partial, r.today, r.now, func() string { return uuid.Must(uuid.NewV7()).String() }, r.keepsMissing)
 }
 
 // compare finds the changed rows, and loads the people they concern.

@@ -174,7 +174,7 @@ var MainRules = []MainRule{LargestPercent, LatestStart, EarliestStart}
 // the next one to start, and otherwise the one that ended last. It returns false
 // when the person has no employment.
 func (p Person) Main(day Date, rule MainRule) (Employment, bool) {
-	if next, ok := p.NextStart(day); ok && !p.IsActive(day) {
+	if next, ok := p.nextStart(day); ok && !p.IsActive(day) {
 		day = next
 	}
 	var main Employment
@@ -215,9 +215,9 @@ func truth(b bool) int {
 	return 0
 }
 
-// NextStart returns the first day after the given one on which a known employment
+// nextStart returns the first day after the given one on which a known employment
 // of the person starts.
-func (p Person) NextStart(day Date) (Date, bool) {
+func (p Person) nextStart(day Date) (Date, bool) {
 	next := Date("")
 	for _, e := range p.Employments {
 		if e.Start > day && e.HasStarted(e.Start) && (next == "" || e.Start < next) {
@@ -227,9 +227,9 @@ func (p Person) NextStart(day Date) (Date, bool) {
 	return next, next != ""
 }
 
-// EndedOn returns the last day of the employments that have ended by the day;
+// endedOn returns the last day of the employments that have ended by the day;
 // false when none of them was ever active.
-func (p Person) EndedOn(day Date) (Date, bool) {
+func (p Person) endedOn(day Date) (Date, bool) {
 	last := Date("")
 	for _, e := range p.Employments {
 		if e.HasStarted(day) && e.LastDay() != "" && e.LastDay() < day {

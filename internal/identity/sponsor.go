@@ -39,10 +39,10 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 		if p.IsActive(day) {
 			return p, "", nil
 		}
-		if next, coming := p.NextStart(day); coming && until == "" && next <= e.Start {
+		if next, coming := p.nextStart(day); coming && until == "" && next <= e.Start {
 			return p, "", nil // contract and sponsor begin together
 		}
-		last, ended := p.EndedOn(day)
+		last, ended := p.endedOn(day)
 		if !ended {
 			last = e.Start.AddDays(-1)
 		}

@@ -109,8 +109,8 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	case active > 0:
 		return Stage{State: Working, Cause: CauseActive}
 	}
-	next, coming := p.NextStart(day)
-	last, ended := p.EndedOn(day)
+	next, coming := p.nextStart(day)
+	last, ended := p.endedOn(day)
 	switch {
 	case coming && ended:
 		return Stage{State: Between, Since: last.AddDays(1), Next: next, Cause: CauseBetween}

@@ -245,7 +245,7 @@ func ParseTemplate(text string) (*Template, error) {
 // templateFunctions are the functions of templates. They replace the library's
 // own that write text, so that the size of their results is bounded.
 var templateFunctions = template.FuncMap{
-	"ascii":    func(v any) (string, error) { return bounded(Romanized(fmt.Sprint(v))) },
+	"ascii":    func(v any) (string, error) { return bounded(romanized(fmt.Sprint(v))) },
 	"lower":    func(v any) (string, error) { return bounded(strings.ToLower(fmt.Sprint(v))) },
 	"upper":    func(v any) (string, error) { return bounded(strings.ToUpper(fmt.Sprint(v))) },
 	"first":    func(n int, v any) (string, error) { return part(first, n, v) },
@@ -514,9 +514,9 @@ func ASCII(s string) string {
 	return b.String()
 }
 
-// Romanized is ASCII for all scripts: other scripts than Latin are romanised, as
+// romanized is ASCII for all scripts: other scripts than Latin are romanised, as
 // far as a table allows, Иван to Ivan and 王伟 to WangWei.
-func Romanized(s string) string {
+func romanized(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFC.String(s) {
 		if r > unicode.MaxASCII && unicode.IsLetter(r) && !unicode.Is(unicode.Latin, r) {

@@ -76,7 +76,7 @@ func (u *Units) Check() error {
 		if n > 0 {
 			when = fmt.Sprintf(" from %s on", u.turns[n-1])
 		}
-		for _, id := range t.IDs() {
+		for _, id := range t.ids() {
 			seen := map[string]bool{}
 			for at := id; at != ""; at = t.parent[at] {
 				if _, ok := t.parent[at]; !ok {
@@ -200,11 +200,8 @@ type Tree struct {
 // Has reports whether the unit exists.
 func (t *Tree) Has(id string) bool { _, ok := t.parent[id]; return ok }
 
-// Len returns the number of units.
-func (t *Tree) Len() int { return len(t.parent) }
-
-// IDs returns the units, sorted.
-func (t *Tree) IDs() []string {
+// ids returns the units, sorted.
+func (t *Tree) ids() []string {
 	ids := make([]string, 0, len(t.parent))
 	for id := range t.parent {
 		ids = append(ids, id)

@@ -406,7 +406,7 @@ func (b *builder) planUpdate(p Person, a connectors.Account) {
 	}
 	after, before := map[string][]string{}, map[string][]string{}
 	for name, values := range desired.Attributes {
-		if !desired.OnCreate[name] && !b.t.Same(name, values, a.Attributes[name]) {
+		if !desired.OnCreate[name] && !b.t.same(name, values, a.Attributes[name]) {
 			after[name], before[name] = values, a.Attributes[name]
 		}
 	}

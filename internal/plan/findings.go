@@ -67,7 +67,7 @@ func (b *builder) findings(people []identity.PersonID) {
 // dangling reports the members that name nothing in the target. Those that are an
 // earlier name of a known account are removed, or reported with that account.
 func (b *builder) dangling() {
-	counts := b.t.Observed.Dangling()
+	counts := b.t.Observed.dangling
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		f := Finding{Kind: Dangling, Reason: reason.Of(reason.DanglingMembers{Group: name, Count: counts[name]})}
 		for _, e := range b.catalogue {

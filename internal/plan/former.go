@@ -17,14 +17,14 @@ import (
 
 // gave reports whether behov gave the person the entitlement.
 func (t *Target) gave(person identity.PersonID, entitlement policy.EntitlementID) bool {
-	_, ours := t.Given.Reason(Access{Person: person, Entitlement: entitlement})
+	_, ours := t.Given.reason(Access{Person: person, Entitlement: entitlement})
 	return ours
 }
 
-// InFormerGroups returns the former groups of the entitlement in which a person's account
+// inFormerGroups returns the former groups of the entitlement in which a person's account
 // is a member, when behov gave the person the entitlement. A membership that behov did not
 // give is not behov's to change.
-func (t *Target) InFormerGroups(person identity.PersonID, accountID string, entitlement policy.EntitlementID) (groups []string) {
+func (t *Target) inFormerGroups(person identity.PersonID, accountID string, entitlement policy.EntitlementID) (groups []string) {
 	if len(t.FormerGroups[entitlement]) == 0 || !t.gave(person, entitlement) {
 		return nil
 	}
@@ -36,10 +36,10 @@ func (t *Target) InFormerGroups(person identity.PersonID, accountID string, enti
 	return groups
 }
 
-// InGroup reports whether a person's account is a member of the entitlement's group of
+// inGroup reports whether a person's account is a member of the entitlement's group of
 // today, and not only because it is a former group of another entitlement that behov gave
 // the person.
-func (t *Target) InGroup(person identity.PersonID, accountID string, e policy.Entitlement) bool {
+func (t *Target) inGroup(person identity.PersonID, accountID string, e policy.Entitlement) bool {
 	if !t.Observed.Member(accountID, e.Native) {
 		return false
 	}
@@ -58,14 +58,14 @@ func (t *Target) InGroup(person identity.PersonID, accountID string, e policy.En
 // Has reports whether a person's account has the entitlement, by its group of today or a
 // former one.
 func (t *Target) Has(person identity.PersonID, accountID string, e policy.Entitlement) bool {
-	return t.InGroup(person, accountID, e) || len(t.InFormerGroups(person, accountID, e.ID)) > 0
+	return t.inGroup(person, accountID, e) || len(t.inFormerGroups(person, accountID, e.ID)) > 0
 }
 
 // Moved reports whether a person to whom behov gave the entitlement is in its group of
 // today, and in no former group for it; true for a person without an account.
 func (t *Target) Moved(person identity.PersonID, e policy.Entitlement, catalogue []policy.Entitlement) bool {
 	for _, a := range t.Accounts(person) {
-		if !t.InGroup(person, a.ID, e) || len(t.toLeave(person, a.ID, e.ID, catalogue, nil)) > 0 {
+		if !t.inGroup(person, a.ID, e) || len(t.toLeave(person, a.ID, e.ID, catalogue, nil)) > 0 {
 			return false
 		}
 	}
@@ -75,9 +75,9 @@ func (t *Target) Moved(person identity.PersonID, e policy.Entitlement, catalogue
 // toLeave returns the former groups of the entitlement that a person's account leaves: not
 // those in which it is, or comes, for another entitlement.
 func (t *Target) toLeave(person identity.PersonID, accountID string, entitlement policy.EntitlementID, catalogue []policy.Entitlement, comes func(policy.Entitlement) bool) []string {
-	return slices.DeleteFunc(t.InFormerGroups(person, accountID, entitlement), func(group string) bool {
+	return slices.DeleteFunc(t.inFormerGroups(person, accountID, entitlement), func(group string) bool {
 		return slices.ContainsFunc(catalogue, func(e policy.Entitlement) bool {
-			return e.Target == t.Name && t.Observed.Spelling(e.Native) == group && (t.InGroup(person, accountID, e) || comes != nil && comes(e))
+			return e.Target == t.Name && t.Observed.Spelling(e.Native) == group && (t.inGroup(person, accountID, e) || comes != nil && comes(e))
 		})
 	})
 }

@@ -39,8 +39,8 @@ func (g *Given) Add(a Access, why reason.Reason) {
 	g.rows[i].reason = g.reasons.of(why)
 }
 
-// Reason returns why the access was given, and whether it was.
-func (g *Given) Reason(a Access) (reason.Reason, bool) {
+// reason returns why the access was given, and whether it was.
+func (g *Given) reason(a Access) (reason.Reason, bool) {
 	if i, found := g.find(a); found {
 		return g.reasons.names[g.rows[i].reason], true
 	}

@@ -30,7 +30,7 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 			b.earlierName(p.ID, e, a.ID)
 		}
 		g, granted := grants[e.ID]
-		member, former := b.t.InGroup(p.ID, a.ID, e), b.t.InFormerGroups(p.ID, a.ID, e.ID)
+		member, former := b.t.inGroup(p.ID, a.ID, e), b.t.inFormerGroups(p.ID, a.ID, e.ID)
 		has := member || len(former) > 0
 		desired := func(e policy.Entitlement, has bool) bool {
 			g, granted := grants[e.ID]
@@ -62,7 +62,7 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 
 // noteAdoption notes access that is there and that behov did not give.
 func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.EntitlementID, why reason.Reason) {
-	if _, ours := b.t.Given.Reason(Access{Person: person, Entitlement: entitlement}); !ours {
+	if _, ours := b.t.Given.reason(Access{Person: person, Entitlement: entitlement}); !ours {
 		b.plan.Adopted = append(b.plan.Adopted, Adoption{Target: b.t.Name, Person: person, Entitlement: entitlement, Reason: why})
 	}
 }
@@ -71,7 +71,7 @@ func (b *builder) noteAdoption(person identity.PersonID, entitlement policy.Enti
 // because drift is only reported there.
 func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.EntitlementID, accountID string) bool {
 	access := Access{Person: person, Entitlement: entitlement}
-	_, ours := b.t.Given.Reason(access)
+	_, ours := b.t.Given.reason(access)
 	if !b.t.Report || b.t.Uncertain[access] || !ours && !b.t.UnrepairedDrift[access] {
 		return false
 	}
@@ -96,7 +96,7 @@ func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, 
 // only for a reason of its own: a decision, a denial, a missing MFA, no
 // employment at all, or an entitlement whose owner declared it authoritative.
 func (b *builder) planRemoveMember(p Person, e policy.Entitlement, g policy.Grant, granted bool, accountID string, dependsOn []audit.StepID) {
-	given, ours := b.t.Given.Reason(Access{Person: p.ID, Entitlement: e.ID})
+	given, ours := b.t.Given.reason(Access{Person: p.ID, Entitlement: e.ID})
 	var why reason.Reason
 	switch {
 	case !p.SuspendedReason.IsZero():

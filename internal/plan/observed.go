@@ -409,10 +409,6 @@ func (o *Observed) HasFormerName(accountID, native string) bool {
 	return o.former[formerName{accountID, o.Spelling(native)}]
 }
 
-// Dangling returns the names of the entitlements that hold other members which
-// name nothing, with how many they hold.
-func (o *Observed) Dangling() map[string]int { return o.dangling }
-
 // Exists reports whether the target has the entitlement.
 func (o *Observed) Exists(native string) bool {
 	_, there := o.spelling[o.canonicalName(o.Spelling(native))]

@@ -14,8 +14,8 @@ import (
 	"github.com/behov/behov/internal/reason"
 )
 
-// Same reports whether the target holds two lists of an attribute's values equal.
-func (t *Target) Same(attribute string, a, b []string) bool {
+// same reports whether the target holds two lists of an attribute's values equal.
+func (t *Target) same(attribute string, a, b []string) bool {
 	// Mostly they are equal as they stand, which takes no copies to see.
 	return slices.Equal(a, b) || slices.Equal(t.canonical(attribute, a), t.canonical(attribute, b))
 }
@@ -64,7 +64,7 @@ type referring struct {
 func (b *builder) noteReferences(r referring) {
 	for name, to := range r.desired {
 		values, creation, known := b.reference(to, false) // who gets an account later is not there yet
-		if !known || creation != "" || !b.t.Same(name, values, r.account.Attributes[name]) {
+		if !known || creation != "" || !b.t.same(name, values, r.account.Attributes[name]) {
 			b.referring = append(b.referring, r)
 			return
 		}
@@ -81,7 +81,7 @@ func (b *builder) planReferences() {
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.desired)) {
 			values, creation, known := b.reference(r.desired[name], r.cleared[name])
-			if !known || b.t.Same(name, values, r.account.Attributes[name]) {
+			if !known || b.t.same(name, values, r.account.Attributes[name]) {
 				continue
 			}
 			after[name], before[name] = values, r.account.Attributes[name]

@@ -17,7 +17,7 @@ import (
 // Difference is an entitlement on which the fast evaluator and Casbin disagree: a
 // defect in behov.
 type Difference struct {
-	Person      identity.PersonID `json:"person"` // or SyntheticPerson
+	Person      identity.PersonID `json:"person"` // or syntheticPerson
 	Entitlement EntitlementID     `json:"entitlement"`
 	Rules       []string          `json:"rules"` // whose conditions differ; otherwise all that could grant or deny it
 	Given       bool              `json:"given"` // by the fast evaluator, and not by Casbin; otherwise the reverse
@@ -26,15 +26,15 @@ type Difference struct {
 	Employment string `json:"employment,omitempty"`
 }
 
-// SyntheticPerson stands for the person in a difference that was found with a
+// syntheticPerson stands for the person in a difference that was found with a
 // synthetic employment.
-const SyntheticPerson identity.PersonID = "synthetic"
+const syntheticPerson identity.PersonID = "synthetic"
 
 // String names rules, entitlement and person, and contains no other personal
 // data.
 func (d Difference) String() string {
 	who := "person " + string(d.Person)
-	if d.Person == SyntheticPerson {
+	if d.Person == syntheticPerson {
 		who = "an employment with " + d.Employment
 	}
 	says := "Casbin gives it and the fast evaluator does not"
@@ -87,7 +87,7 @@ func (r *Rules) comparerOn(day identity.Date) (*comparer, error) {
 	if r.comparer != nil && r.comparer.tree == tree {
 		return r.comparer, nil
 	}
-	enforcer, err := r.Enforcer(day)
+	enforcer, err := r.enforcer(day)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (r *Rules) compareConditions(ctx context.Context, day identity.Date, done *
 					return fmt.Errorf("casbin about rule %s: %w", rule.ID, err)
 				}
 				if given := fast.gives(i); given != slow {
-					done.Differences = append(done.Differences, Difference{Person: SyntheticPerson, Entitlement: id, Given: given, Rules: c.suspects(values, id), Employment: r.describe(values, c.mentioned)})
+					done.Differences = append(done.Differences, Difference{Person: syntheticPerson, Entitlement: id, Given: given, Rules: c.suspects(values, id), Employment: r.describe(values, c.mentioned)})
 				}
 			}
 		}

@@ -71,7 +71,7 @@ func TestWrongConditionIsFoundBeforeAnyPersonHasIt(t *testing.T) {
 				continue
 			}
 			d := done.Differences[0]
-			if text := d.String(); condition != "true" && (!slices.Equal(d.Rules, []string{"a"}) || d.Entitlement != "mail:basic" || d.Person != SyntheticPerson || !strings.Contains(text, "rule a") || !strings.Contains(text, "mail:basic")) {
+			if text := d.String(); condition != "true" && (!slices.Equal(d.Rules, []string{"a"}) || d.Entitlement != "mail:basic" || d.Person != syntheticPerson || !strings.Contains(text, "rule a") || !strings.Contains(text, "mail:basic")) {
 				t.Errorf("%s, %s: %s", condition, name, text)
 			}
 		}

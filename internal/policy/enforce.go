@@ -18,9 +18,9 @@ type Enforcer struct {
 	rules  *Rules
 }
 
-// Enforcer returns a Casbin enforcer with the same model and policy, and the
+// enforcer returns a Casbin enforcer with the same model and policy, and the
 // organisation as on the day.
-func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
+func (r *Rules) enforcer(day identity.Date) (*Enforcer, error) {
 	m, err := model.NewModelFromString(rules.Model)
 	if err != nil {
 		return nil, fmt.Errorf("model.conf: %w", err)
@@ -59,8 +59,8 @@ func (r *Rules) Enforcer(day identity.Date) (*Enforcer, error) {
 	return &Enforcer{casbin: e, rules: r}, nil
 }
 
-// Gives reports whether the employment gives the entitlement on the day.
-func (e *Enforcer) Gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
+// gives reports whether the employment gives the entitlement on the day.
+func (e *Enforcer) gives(p identity.Person, employment identity.Employment, day identity.Date, entitlement EntitlementID) (bool, error) {
 	if !employment.ActiveOn(day) || len(e.rules.source.Rules) == 0 {
 		return false, nil
 	}

@@ -157,7 +157,7 @@ func genPerson() *rapid.Generator[identity.Person] {
 // disagreement asks Casbin about every person, employment and entitlement and
 // returns the first answer that differs from the fast evaluator's.
 func disagreement(w world) error {
-	enforcer, err := w.rules.Enforcer(testDay)
+	enforcer, err := w.rules.enforcer(testDay)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func disagreement(w world) error {
 			fast := slices.ContainsFunc(grants, func(g Grant) bool { return g.Entitlement == e.ID && g.Gate == Open })
 			slow := false
 			for _, employment := range p.Employments {
-				gives, err := enforcer.Gives(p, employment, testDay, e.ID)
+				gives, err := enforcer.gives(p, employment, testDay, e.ID)
 				if err != nil {
 					return err
 				}
@@ -275,7 +275,7 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		people[i] = p
 	}
-	enforcer, err := rules.Enforcer(testDay)
+	enforcer, err := rules.enforcer(testDay)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func BenchmarkDecide(b *testing.B) {
 		for _, p := range people[:asked] {
 			for _, employment := range p.Employments {
 				for _, e := range rules.Catalogue.Entitlements {
-					if _, err := enforcer.Gives(p, employment, testDay, e.ID); err != nil {
+					if _, err := enforcer.gives(p, employment, testDay, e.ID); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -21,8 +21,8 @@ type NearRule struct {
 	Satisfied  bool                  `json:"satisfied"`
 }
 
-// Failed returns the number of parts that do not hold.
-func (n NearRule) Failed() int {
+// failed returns the number of parts that do not hold.
+func (n NearRule) failed() int {
 	failed := 0
 	for _, p := range n.Parts {
 		if !p.Satisfied {
@@ -95,7 +95,7 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 			x.NearRules = append(x.NearRules, r.near(rule, e.ID, input{values: values, tree: tree}))
 		}
 	}
-	slices.SortStableFunc(x.NearRules, func(a, b NearRule) int { return cmp.Or(a.Failed()-b.Failed(), b.leading()-a.leading()) })
+	slices.SortStableFunc(x.NearRules, func(a, b NearRule) int { return cmp.Or(a.failed()-b.failed(), b.leading()-a.leading()) })
 	return x, nil
 }
 
@@ -120,13 +120,13 @@ func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in inp
 }
 
 func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID, expected bool) error {
-	enforcer, err := r.Enforcer(day)
+	enforcer, err := r.enforcer(day)
 	if err != nil {
 		return err
 	}
 	given := false
 	for _, e := range p.Employments {
-		ok, err := enforcer.Gives(p, e, day, id)
+		ok, err := enforcer.gives(p, e, day, id)
 		if err != nil {
 			return fmt.Errorf("casbin: %w", err)
 		}

@@ -86,7 +86,7 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 		if err := slices.ContainsFunc(append(problems, more...), func(p diagnostic.Problem) bool { return !p.Warning }); err {
 			t.Fatalf("%v in %s", append(problems, more...), o.text)
 		}
-		enforcer, err := rules.Enforcer(testDay)
+		enforcer, err := rules.enforcer(testDay)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestLiteralsAreWhatTheyLookLike(t *testing.T) {
 			if given != (deny == "deny" && !want) {
 				t.Fatalf("%s: %s on %q gives %t", deny, o.text, title, given)
 			}
-			slow, err := enforcer.Gives(p, e, testDay, "app:e000")
+			slow, err := enforcer.gives(p, e, testDay, "app:e000")
 			if err != nil || slow != given {
 				t.Fatalf("%s: %s on %q: Casbin gives %t (%v), the fast path %t", deny, o.text, title, slow, err, given)
 			}

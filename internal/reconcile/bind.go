@@ -82,7 +82,7 @@ func (e *Engine) Bind(ctx context.Context, p identity.Person, target, accountID 
 		tx.Enqueue(queue.People{People: []identity.PersonID{p.ID}})
 		tx.Audit(audit.Record{At: e.Now(), Actor: d.Maker, Authority: d.Authority, Action: audit.AccountBound, Person: p.ID, Target: target,
 			Reason: reason.Of(reason.AccountBound{Decision: d.Seq, Account: accountID})})
-		return tx.BindAccount(ctx, target, p.ID, accountID)
+		return tx.BindAccount(ctx, store.AccountRef{Target: target, Person: p.ID, Native: accountID})
 	})
 	return d, err
 }

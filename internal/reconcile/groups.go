@@ -44,7 +44,7 @@ func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *p
 		if of.Target != t.Name || slices.Contains(recorded[string(of.ID)], of.Native) {
 			continue
 		}
-		if err := tx.RecordEntitlementGroup(ctx, t.Name, string(of.ID), of.Native); err != nil {
+		if err := tx.RecordEntitlementGroup(ctx, store.EntitlementGroup{Target: t.Name, Entitlement: string(of.ID), Native: of.Native}); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *p
 			if native == current.Native || t.Observed.Ambiguous(native) || t.Observed.Unreadable(native) != "" {
 				continue
 			}
-			if err := tx.ForgetEntitlementGroup(ctx, t.Name, entitlement, native); err != nil {
+			if err := tx.ForgetEntitlementGroup(ctx, store.EntitlementGroup{Target: t.Name, Entitlement: entitlement, Native: native}); err != nil {
 				return err
 			}
 		}

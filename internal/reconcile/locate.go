@@ -122,13 +122,13 @@ func (e *Engine) recordAccountStates(ctx context.Context, tx *store.Tx, w *input
 			if !seen || elsewhere || touched[t.Name][p.ID] || t.Uncertain[plan.Access{Person: p.ID, Entitlement: plan.AccountAccess}] {
 				continue
 			}
-			known, account := t.Bound.Record(p.ID), store.Account{Person: p.ID, Native: bound}
+			known, account := t.Bound.Record(p.ID), store.AccountRef{Target: t.Name, Person: p.ID, Native: bound}
 			var err error
 			switch {
 			case enabled && (known.DisabledByBehov || known.Restored || known.DisabledSince != ""):
-				err = tx.RecordAccountEnabled(ctx, account, t.Name)
+				err = tx.RecordAccountEnabled(ctx, account)
 			case !enabled && !known.DisabledByBehov && !known.Restored && known.DisabledSince == "":
-				err = tx.RecordAccountFoundDisabled(ctx, account, t.Name, at)
+				err = tx.RecordAccountFoundDisabled(ctx, account, at)
 			}
 			if err != nil {
 				return err
@@ -152,13 +152,13 @@ func gone(t plan.Target, person identity.PersonID) bool {
 
 // recordMissing notes that an account is gone, or that it is there again.
 func (e *Engine) recordMissing(ctx context.Context, tx *store.Tx, t plan.Target, person identity.PersonID, seen, touched bool, at time.Time) error {
-	account, known := store.Account{Person: person, Native: t.Bound.AccountOf(person)}, t.Bound.Record(person).Missing
+	account, known := store.AccountRef{Target: t.Name, Person: person, Native: t.Bound.AccountOf(person)}, t.Bound.Record(person).Missing
 	switch {
 	case touched || t.Uncertain[plan.Access{Person: person, Entitlement: plan.AccountAccess}]:
 	case seen && known:
-		return tx.RecordAccountMissing(ctx, account, t.Name, time.Time{})
+		return tx.RecordAccountFound(ctx, account)
 	case !seen && !known && gone(t, person):
-		return tx.RecordAccountMissing(ctx, account, t.Name, at)
+		return tx.RecordAccountMissing(ctx, account, at)
 	}
 	return nil
 }

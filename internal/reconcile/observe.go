@@ -48,7 +48,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 		return err
 	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
-		fresh, err := tx.RecordVersionInUse(ctx, "rules", e.Config.Rules.Digest, e.Config.Rules.Text, now)
+		fresh, err := tx.RecordVersionInUse(ctx, store.Version{Kind: store.RulesVersion, Digest: e.Config.Rules.Digest, Content: e.Config.Rules.Text}, now)
 		if err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (e *Engine) bindObserved(ctx context.Context, tx *store.Tx, w *inputs, p *p
 			case own.Anchor != string(p.ID) || bound != "":
 				continue
 			}
-			if err := tx.BindAccount(ctx, t.Name, p.ID, own.ID); err != nil {
+			if err := tx.BindAccount(ctx, store.AccountRef{Target: t.Name, Person: p.ID, Native: own.ID}); err != nil {
 				return err
 			}
 		}

@@ -60,7 +60,7 @@ func TestPasses(t *testing.T) {
 		t.Error("the pass is not in the trail")
 	}
 	for _, r := range records(t, h) {
-		if strings.Contains(r.Reason.JSON() + string(r.Payload), "secret-pass") {
+		if strings.Contains(r.Reason.JSON()+string(r.Payload), "secret-pass") {
 			t.Errorf("the code is in the trail: %+v", r)
 		}
 	}

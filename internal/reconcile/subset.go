@@ -26,29 +26,12 @@ type TargetResult struct {
 	Err    error
 }
 
-// ReconcilePeople brings the access of some people to the desired state, in the named
-// targets or, with nil, in all. It reads what is about them and the people they sponsor, and runs
-// each target by itself. What only a look at everyone can decide it leaves to Run, and says so
-// in the plan: what is over a limit, and whose an existing account is.
-func (e *Engine) ReconcilePeople(ctx context.Context, people []identity.PersonID, targets []string) ([]TargetResult, error) {
-	done, err := e.ReconcilePeopleStream(ctx, people, 0, targets)
-	if err != nil {
-		return nil, err
-	}
-	var all []TargetResult
-	for d := range done {
-		all = append(all, d)
-	}
-	place := func(d TargetResult) int {
-		return slices.IndexFunc(e.Config.Targets, func(t config.Target) bool { return t.Name == d.Target })
-	}
-	slices.SortFunc(all, func(a, b TargetResult) int { return place(a) - place(b) })
-	return all, nil
-}
-
-// ReconcilePeopleStream is ReconcilePeople and returns the result of each target as soon
-// as that target is done. groupSize is how many people the import that caused this
-// changed; 0 means only these.
+// ReconcilePeopleStream brings the access of some people to the desired state, in the
+// named targets or, with nil, in all, and returns the result of each target as soon as
+// that target is done. It reads what is about them and the people they sponsor, and runs
+// each target by itself. What only a look at everyone can decide it leaves to Run, and
+// says so in the plan: what is over a limit, and whose an existing account is. groupSize
+// is how many people the import that caused this changed; 0 means only these.
 func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.PersonID, groupSize int, targets []string) (<-chan TargetResult, error) {
 	sponsored, err := e.DB.SponsoredBy(ctx, people)
 	if err != nil {

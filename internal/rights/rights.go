@@ -224,7 +224,7 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	case len(line) > 3 && line[2] == deny:
 		return "", &RefusedError{Action: a, Why: line[3], role: Role(line[0])}
 	}
-	return "", &RefusedError{Action: a, Roles: r.Allowed(a)}
+	return "", &RefusedError{Action: a, Roles: r.allowed(a)}
 }
 
 // holds is the function of the model's matcher.
@@ -278,8 +278,8 @@ func (r *Rights) RolesOf(names []string) ([]Role, error) {
 	return slices.Compact(all), nil
 }
 
-// Allowed returns the roles that may take an action, in the order of the lines.
-func (r *Rights) Allowed(a Action) []Role {
+// allowed returns the roles that may take an action, in the order of the lines.
+func (r *Rights) allowed(a Action) []Role {
 	var roles []Role
 	for _, l := range r.lines {
 		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == allActions) && !slices.Contains(roles, l.Role) {

@@ -170,10 +170,10 @@ alerts:
 				t.Errorf("%s: %d mails and %d events", what, mails, events)
 			}
 		}
-		told("HR is silent", "HR is silent: hr", "behov.silent")
+		told("HR is silent", "HR is silent: hr", "behov.source-silent")
 		fixture.until("everybody is there", 20*time.Second, func() bool { return fixture.has("1", "one") == "account staff school" })
 		fixture.hr("1 school 2020-12-31")
-		told("it is held", "Held: one", "behov.held")
+		told("it is held", "Held: one", "behov.hold-raised")
 		p.mu.Lock()
 		if all := strings.Join(p.mails, ""); !strings.Contains(all, "iam@example.org,boss@example.org") || !strings.Contains(all, "behov hold show") || strings.Contains(all, "Given1") {
 			t.Errorf("the mails: %s", all)

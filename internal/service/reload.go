@@ -117,7 +117,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.OpenSteps, "failing_steps", k.FailingSteps)
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		changed, err := tx.RecordVersionInUse(ctx, "configuration", c.Digest(), c.Text(), s.Now())
+		changed, err := tx.RecordVersionInUse(ctx, store.Version{Kind: store.ConfigurationVersion, Digest: c.Digest(), Content: c.Text()}, s.Now())
 		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.ConfigInUse, Reason: reason.Of(reason.ConfigUsed{Digest: c.Digest()})})
 		}
@@ -129,7 +129,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 // records that it is in use when another was before.
 func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		changed, err := tx.RecordVersionInUse(ctx, "program", i.Digest(), i.Text(), s.Now())
+		changed, err := tx.RecordVersionInUse(ctx, store.Version{Kind: store.ProgramVersion, Digest: i.Digest(), Content: i.Text()}, s.Now())
 		if changed {
 			tx.Audit(audit.Record{At: s.Now(), Actor: identity.System, Action: audit.VersionInUse, Reason: reason.Of(reason.VersionUsed{Version: i.String(), Digest: i.Digest()})})
 		}

@@ -142,7 +142,7 @@ func readTab(content []byte, kinds []numberKind) (*sheetCells, error) {
 			}
 			if cell.inside == deep && e.Name.Local == "c" {
 				cell.inside = 0
-				if text, why, is := cell.odd(); is && column <= MostColumns {
+				if text, why, is := cell.odd(); is && column <= mostColumns {
 					if len(cells.odd) == mostOdd {
 						return nil, fmt.Errorf("it has more than %d cells with errors or with formats that change what they show", mostOdd)
 					}
@@ -268,7 +268,7 @@ func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) 
 		c.active, c.merges = append(c.active, c.merges[0]), c.merges[1:]
 	}
 	c.active = slices.DeleteFunc(c.active, func(m merge) bool { return m.toRow < n })
-	if len(c.active) > MostColumns {
+	if len(c.active) > mostColumns {
 		return nil, nil, errors.New("merged cells overlap each other")
 	}
 	var faults map[int]string
@@ -279,7 +279,7 @@ func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) 
 		faults[field] = why
 	}
 	for _, m := range c.active {
-		for column := m.column; column <= min(m.toColumn, MostColumns); column++ {
+		for column := m.column; column <= min(m.toColumn, mostColumns); column++ {
 			if n != m.row || column != m.column {
 				fault(column-1, covered)
 			}

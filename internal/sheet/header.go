@@ -241,7 +241,7 @@ func (t *table) read() ([]string, int, error) {
 	if t.cells += len(fields); t.cells > mostCells {
 		return nil, row, broken(t.file, t.tab, errCells)
 	}
-	if len(fields) > MostColumns {
+	if len(fields) > mostColumns {
 		return nil, row, t.problem(row, tooManyColumns(len(fields)))
 	}
 	return fields, row, nil

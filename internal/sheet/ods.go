@@ -180,7 +180,7 @@ func (o *odsRows) cells() ([]string, error) {
 		if o.faults == nil {
 			o.faults = map[int]string{}
 		}
-		for i := from; i < min(from+n, MostColumns); i++ {
+		for i := from; i < min(from+n, mostColumns); i++ {
 			o.faults[i] = why
 		}
 	}
@@ -212,7 +212,7 @@ func (o *odsRows) cells() ([]string, error) {
 				empty += n
 				continue
 			}
-			if len(fields)+empty+n > MostColumns {
+			if len(fields)+empty+n > mostColumns {
 				return nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: tooManyColumns(len(fields) + empty + n)}
 			}
 			for ; empty > 0; empty-- {

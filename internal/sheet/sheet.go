@@ -42,8 +42,8 @@ type Sheet interface {
 
 // The limits of a sheet. A larger file is no export, and is refused early.
 const (
-	// MostColumns is the maximum number of columns.
-	MostColumns = 1000
+	// mostColumns is the maximum number of columns.
+	mostColumns = 1000
 	// MostProblems is the maximum number of records that are unreadable or
 	// otherwise bad.
 	MostProblems = 10_000
@@ -53,7 +53,7 @@ const (
 )
 
 func tooManyColumns(n int) string {
-	return fmt.Sprintf("there are %d columns or more, and at most %d are read: is the delimiter right?", n, MostColumns)
+	return fmt.Sprintf("there are %d columns or more, and at most %d are read: is the delimiter right?", n, mostColumns)
 }
 
 // RecordError is a record that cannot be read at all.
@@ -221,7 +221,7 @@ func (s *csvSheet) Header() ([]string, error) {
 	}
 	line, _ := s.r.FieldPos(0)
 	s.header = line + s.before
-	if len(header) > MostColumns {
+	if len(header) > mostColumns {
 		return nil, diagnostic.Problem{File: s.file, Line: s.header, Text: tooManyColumns(len(header))}
 	}
 	return append([]string(nil), header...), nil
@@ -345,7 +345,7 @@ func (s *Records) add(file string, row namedRow) error {
 			return diagnostic.Problem{File: file, Line: row.line, Text: fmt.Sprintf("more than %d records cannot be read, and nothing of it was: is it an export at all?", MostProblems)}
 		}
 	}
-	if len(s.names) > MostColumns {
+	if len(s.names) > mostColumns {
 		return diagnostic.Problem{File: file, Line: row.line, Text: tooManyColumns(len(s.names))}
 	}
 	s.rows = append(s.rows, row)

@@ -148,7 +148,7 @@ func valueAt(node *xmlquery.Node, path *xpath.Expr) (string, bool) {
 	switch v := path.Evaluate(xmlquery.CreateXPathNavigator(node)).(type) {
 	case *xpath.NodeIterator:
 		var parts []string
-		for len(parts) < MostColumns && v.MoveNext() {
+		for len(parts) < mostColumns && v.MoveNext() {
 			parts = append(parts, v.Current().Value())
 		}
 		return strings.Join(parts, ","), len(parts) > 0

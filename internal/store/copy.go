@@ -52,8 +52,8 @@ type CopyOptions struct {
 	Progress func(table string, done, total int)
 }
 
-// ErrNotEmpty is returned for a database that something is in already.
-var ErrNotEmpty = errors.New("there is something in the database already: it must be a new one")
+// errNotEmpty is returned for a database that something is in already.
+var errNotEmpty = errors.New("there is something in the database already: it must be a new one")
 
 // CopyFrom makes an empty database what another one is: the same rows, counted,
 // and an audit trail that verifies with the same head, in one transaction. Both
@@ -143,7 +143,7 @@ func (tx *Tx) checkEmpty(ctx context.Context) error {
 			return fmt.Errorf("copy: %w", err)
 		}
 		if any && table != "head" {
-			return ErrNotEmpty
+			return errNotEmpty
 		}
 	}
 	var h Sequences
@@ -151,7 +151,7 @@ func (tx *Tx) checkEmpty(ctx context.Context) error {
 		return fmt.Errorf("copy: %w", err)
 	}
 	if h != (Sequences{}) {
-		return ErrNotEmpty
+		return errNotEmpty
 	}
 	if _, err := tx.tx.ExecContext(ctx, `DELETE FROM head`); err != nil {
 		return fmt.Errorf("copy: %w", err)
@@ -287,22 +287,6 @@ func (tx *Tx) checkMasterKey(ctx context.Context) error {
 		return fmt.Errorf("it was sealed with another key file: use the one that belongs to it: %w", err)
 	}
 	return nil
-}
-
-// Tables returns the tables that the database has besides those of its jobs
-// and of its own migrations.
-func (db *DB) Tables(ctx context.Context) ([]string, error) {
-	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
-	if db.postgres {
-		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
-	}
-	var all []string
-	if err := db.read.SelectContext(ctx, &all, query); err != nil {
-		return nil, fmt.Errorf("list tables: %w", err)
-	}
-	return slices.DeleteFunc(all, func(name string) bool {
-		return strings.HasPrefix(name, "river_") || strings.HasPrefix(name, "goose_") || name == "master_key" // each its own
-	}), nil
 }
 
 // CopiedTables returns the tables that a copy has.

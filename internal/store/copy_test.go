@@ -30,7 +30,7 @@ func lived(t *testing.T, url string, master *seal.Master) *store.DB {
 		for n := range 1200 { // more than go into one statement
 			tx.Audit(audit.Record{At: now, Actor: "behov", Action: audit.AccessFound, Person: identity.PersonID(fmt.Sprint("p", n)), Target: "t", Entitlement: "account"})
 		}
-		return errors.Join(tx.RecordEvents(ctx, "first", nil, append(hire(1), hire(2)...)), tx.BindAccount(ctx, "t", "0197-person-001", "native-1"), tx.RegisterNameIfFree(ctx, "t", "gota", "0197-person-001"),
+		return errors.Join(tx.RecordEvents(ctx, "first", nil, append(hire(1), hire(2)...)), tx.BindAccount(ctx, store.AccountRef{Target: "t", Person: "0197-person-001", Native: "native-1"}), tx.RegisterNameIfFree(ctx, "t", "gota", "0197-person-001"),
 			tx.RaiseHold(ctx, store.Hold{Digest: "d", Kind: store.PlanHold, Subject: "t", Why: reason.Of(reason.Answer{Text: "many"}), Body: "[]"}, nil, "behov", now))
 	})
 	return db

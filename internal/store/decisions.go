@@ -315,8 +315,8 @@ func (db *DB) NewestDecisionPerPerson(ctx context.Context, kind DecisionKind, of
 	return all, nil
 }
 
-// Decisions returns all decisions of a kind about people, the oldest first.
-func (db *DB) Decisions(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
+// decisions returns all decisions of a kind about people, the oldest first.
+func (db *DB) decisions(ctx context.Context, kind DecisionKind, of PersonSet) ([]Decision, error) {
 	var all []Decision
 	where, args := of.condition(db.read, "person_id", []any{string(kind)})
 	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND `+where+` ORDER BY seq`, args...); err != nil {

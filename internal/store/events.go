@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/behov/behov/internal/identity"
@@ -82,47 +80,4 @@ func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
 		return nil, fmt.Errorf("seal an event: %w", err)
 	}
 	return sealed, nil
-}
-
-// Events streams the recorded events of a person in their order, opened.
-func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.Event, error) {
-	key, err := loadKey(ctx, db.read, db.master, person)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil // nothing was ever sealed for the person, or they are erased
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key of person %s: %w", person, err)
-	}
-	rows, err := db.read.QueryContext(ctx, `SELECT seq, source, kind, employment_id, effective, recorded_us, payload_sealed
-		FROM hr_event WHERE person_id = $1 ORDER BY seq`, string(person))
-	if err != nil {
-		return nil, fmt.Errorf("read HR events: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // reading
-	var events []identity.Event
-	for rows.Next() {
-		var kind, employment, effective string
-		var recorded int64
-		var sealed []byte
-		e := identity.Event{Person: person}
-		if err := rows.Scan(&e.Seq, &e.Source, &kind, &employment, &effective, &recorded, &sealed); err != nil {
-			return nil, fmt.Errorf("read HR events: %w", err)
-		}
-		value, err := key.Open(eventContext, sealed)
-		if err != nil {
-			return nil, err
-		}
-		var payload eventPayload
-		if err := json.Unmarshal(value, &payload); err != nil {
-			return nil, fmt.Errorf("HR event %d: %w", e.Seq, err)
-		}
-		e.Kind, e.Employment, e.Effective, e.Recorded = identity.Kind(kind), identity.EmploymentID(employment), identity.Date(effective), instant(recorded)
-		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts = payload.Key, payload.Login, payload.Person, payload.Employment
-		e.Stamp, e.PersonKey = payload.Stamp, payload.PersonKey
-		events = append(events, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read HR events: %w", err)
-	}
-	return events, nil
 }

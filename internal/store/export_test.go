@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/seal"
 )
 
@@ -20,6 +23,9 @@ var Dialer = dialer
 func OpenWrapped(ctx context.Context, url string, master *seal.Master, wrap func(driver.Connector) driver.Connector) (*DB, error) {
 	return open(ctx, url, master, wrap)
 }
+
+// ErrNotEmpty is errNotEmpty.
+var ErrNotEmpty = errNotEmpty
 
 // ReadPool returns the connections that the database reads with.
 func ReadPool(db *DB) *sql.DB { return db.read.DB }
@@ -69,4 +75,63 @@ func Plan(ctx context.Context, db *DB, query string, scans func(driver.Rows) ([]
 		return errors.Join(err, rows.Close())
 	})
 	return found, err
+}
+
+// Tables returns the tables that the database has besides those of its jobs
+// and of its own migrations.
+func (db *DB) Tables(ctx context.Context) ([]string, error) {
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if db.postgres {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+	}
+	var all []string
+	if err := db.read.SelectContext(ctx, &all, query); err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		return strings.HasPrefix(name, "river_") || strings.HasPrefix(name, "goose_") || name == "master_key" // each its own
+	}), nil
+}
+
+// Events streams the recorded events of a person in their order, opened.
+func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.Event, error) {
+	key, err := loadKey(ctx, db.read, db.master, person)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil // nothing was ever sealed for the person, or they are erased
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of person %s: %w", person, err)
+	}
+	rows, err := db.read.QueryContext(ctx, `SELECT seq, source, kind, employment_id, effective, recorded_us, payload_sealed
+		FROM hr_event WHERE person_id = $1 ORDER BY seq`, string(person))
+	if err != nil {
+		return nil, fmt.Errorf("read HR events: %w", err)
+	}
+	defer rows.Close()
+	var events []identity.Event
+	for rows.Next() {
+		var kind, employment, effective string
+		var recorded int64
+		var sealed []byte
+		e := identity.Event{Person: person}
+		if err := rows.Scan(&e.Seq, &e.Source, &kind, &employment, &effective, &recorded, &sealed); err != nil {
+			return nil, fmt.Errorf("read HR events: %w", err)
+		}
+		value, err := key.Open(eventContext, sealed)
+		if err != nil {
+			return nil, err
+		}
+		var payload eventPayload
+		if err := json.Unmarshal(value, &payload); err != nil {
+			return nil, fmt.Errorf("HR event %d: %w", e.Seq, err)
+		}
+		e.Kind, e.Employment, e.Effective, e.Recorded = identity.Kind(kind), identity.EmploymentID(employment), identity.Date(effective), instant(recorded)
+		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts = payload.Key, payload.Login, payload.Person, payload.Employment
+		e.Stamp, e.PersonKey = payload.Stamp, payload.PersonKey
+		events = append(events, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read HR events: %w", err)
+	}
+	return events, nil
 }

@@ -78,8 +78,8 @@ func (db *DB) FailingSteps(ctx context.Context, target string, of PersonSet) ([]
 	return steps, nil
 }
 
-// ErrNoStep is returned when a key names no failing step.
-var ErrNoStep = errors.New("no failing step has this key: see behov steps")
+// errNoStep is returned when a key names no failing step.
+var errNoStep = errors.New("no failing step has this key: see behov steps")
 
 // FailingStep returns the failing step whose key begins so; it must be one.
 func (tx *Tx) FailingStep(ctx context.Context, key string) (FailingStep, error) {
@@ -101,7 +101,7 @@ func failingStep(ctx context.Context, q sqlx.QueryerContext, key string) (Failin
 	case err != nil:
 		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)
 	case key == "" || len(steps) == 0:
-		return FailingStep{}, fmt.Errorf("%w (%q)", ErrNoStep, key)
+		return FailingStep{}, fmt.Errorf("%w (%q)", errNoStep, key)
 	case len(steps) > 1:
 		return FailingStep{}, fmt.Errorf("several failing steps begin with %q: give more of the key", key)
 	}

@@ -227,17 +227,8 @@ func (db *DB) HoldBody(ctx context.Context, digest audit.HoldDigest) (string, er
 // HoldDecision returns the newest decision on a hold as a whole, or nil when
 // there is no such hold or no decision on it.
 func (db *DB) HoldDecision(ctx context.Context, digest audit.HoldDigest) (*Decision, error) {
-	return holdDecision(ctx, db.read, digest)
-}
-
-// HoldDecision is DB.HoldDecision as the transaction sees it.
-func (tx *Tx) HoldDecision(ctx context.Context, digest audit.HoldDigest) (*Decision, error) {
-	return holdDecision(ctx, tx.tx, digest)
-}
-
-func holdDecision(ctx context.Context, q sqlx.QueryerContext, digest audit.HoldDigest) (*Decision, error) {
 	var d Decision
-	err := sqlx.GetContext(ctx, q, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
+	err := db.read.GetContext(ctx, &d, `SELECT `+columns[Decision]("d")+` FROM decision d JOIN hold h ON h.digest = d.subject
 		WHERE d.kind = $1 AND d.subject = $2 AND d.person_id = '' AND d.seq > h.after_decision ORDER BY d.seq DESC LIMIT 1`, string(HoldDecision), digest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

@@ -258,12 +258,12 @@ func (db *DB) PersonByKey(ctx context.Context, key identity.SourceKey) (identity
 	return people[0], true, nil
 }
 
-// PersonIDsByKeys returns who is called by the keys; those of no one are left out.
-func (db *DB) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
+// personIDsByKeys returns who is called by the keys; those of no one are left out.
+func (db *DB) personIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
 	return personIDsByKeys(ctx, db.read, keys)
 }
 
-// PersonIDsByKeys is DB.PersonIDsByKeys as the transaction sees it.
+// PersonIDsByKeys is DB.personIDsByKeys as the transaction sees it.
 func (tx *Tx) PersonIDsByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.PersonID, error) {
 	return personIDsByKeys(ctx, tx.tx, keys)
 }
@@ -292,9 +292,9 @@ func personIDsByKeys(ctx context.Context, q queryer, keys []identity.SourceKey) 
 	return ids, nil
 }
 
-// PeopleByKeys is PersonIDsByKeys with the people as known.
+// PeopleByKeys is personIDsByKeys with the people as known.
 func (db *DB) PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error) {
-	ids, err := db.PersonIDsByKeys(ctx, keys)
+	ids, err := db.personIDsByKeys(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

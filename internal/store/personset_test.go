@@ -29,7 +29,7 @@ func TestNoOneIsReadForNoOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		write(t, db, func(tx *store.Tx) error {
 			tx.Audit(audit.Record{At: now, Actor: "test", Action: audit.AccountBound, Person: "1", Target: "directory"})
-			return tx.BindAccount(t.Context(), "directory", "1", "native")
+			return tx.BindAccount(t.Context(), store.AccountRef{Target: "directory", Person: "1", Native: "native"})
 		})
 		if accounts, err := db.Accounts(t.Context(), "directory", store.Everyone()); err != nil || len(accounts) != 1 {
 			t.Fatalf("accounts %v, %v", accounts, err)

@@ -214,7 +214,7 @@ func (db *DB) Duplicates(ctx context.Context) ([]Duplicate, error) {
 		ORDER BY 1, 2, 3`); err != nil {
 		return nil, fmt.Errorf("duplicates: %w", err)
 	}
-	decided, err := db.Decisions(ctx, RecordDecision, Everyone())
+	decided, err := db.decisions(ctx, RecordDecision, Everyone())
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -91,8 +90,8 @@ func TestWithRecordDecisions(t *testing.T) {
 				return err
 			}
 			for _, d := range []store.Decision{
-				{Kind: store.RecordDecision, Verdict: store.Split, Person: ids[7], Subject: subject, Maker: audit.System, Reason: "r"},
-				{Kind: store.SuspensionDecision, Verdict: store.Suspend, Person: ids[8], Maker: audit.System, Reason: "r"},
+				{Kind: store.RecordDecision, Verdict: store.Split, Person: ids[7], Subject: subject, Maker: identity.System, Reason: "r"},
+				{Kind: store.SuspensionDecision, Verdict: store.Suspend, Person: ids[8], Maker: identity.System, Reason: "r"},
 			} {
 				if _, err := tx.Decide(t.Context(), d, now); err != nil {
 					return err

@@ -36,6 +36,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"hr_event.kind":         values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn),
 		"gated_grant.gate":      values(policy.AwaitingMFA, policy.MFAUnknown),
 		"limit_usage.kind":      values(blastradius.Kinds...),
+		"version_in_use.kind":   values(store.RulesVersion, store.ConfigurationVersion, store.ProgramVersion),
 	} {
 		table, name, _ := strings.Cut(column, ".")
 		for _, dialect := range []string{"sqlite", "postgres"} {

@@ -169,50 +169,60 @@ func (db *DB) accounts(ctx context.Context, where string, args []any) iter.Seq2[
 	}
 }
 
+// AccountRef names a person's account in a target by the target's own ID.
+type AccountRef struct {
+	Target string
+	Person identity.PersonID
+	Native string
+}
+
 // BindAccount records which account in a target is the person's. When it is another one
 // than before, what was recorded of the former one is reset.
-func (tx *Tx) BindAccount(ctx context.Context, target string, person identity.PersonID, native string) error {
+func (tx *Tx) BindAccount(ctx context.Context, a AccountRef) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
 		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0
-		WHERE account.native_id <> excluded.native_id`, target, person, native)
+		WHERE account.native_id <> excluded.native_id`, a.Target, a.Person, a.Native)
 	if err != nil {
-		return fmt.Errorf("account of person %s in %s: %w", person, target, err)
+		return fmt.Errorf("account of person %s in %s: %w", a.Person, a.Target, err)
 	}
 	return nil
 }
 
 // RecordAccountCreated records that behov created an account. Like the other RecordAccount
-// methods it uses Person and Native of the account, and does nothing unless that account
-// is bound to the person.
-func (tx *Tx) RecordAccountCreated(ctx context.Context, a Account, target string, at time.Time) error {
-	return tx.noteAccount(ctx, `created_us = $4`, a, target, at)
+// methods it does nothing unless that account is bound to the person.
+func (tx *Tx) RecordAccountCreated(ctx context.Context, a AccountRef, at time.Time) error {
+	return tx.updateAccount(ctx, a, `created_us = $4`, at)
 }
 
-// RecordAccountDisabled notes that behov disabled an account.
-func (tx *Tx) RecordAccountDisabled(ctx context.Context, a Account, target string, at time.Time) error {
-	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = 0`, a, target, at)
+// RecordAccountDisabled records that behov disabled an account.
+func (tx *Tx) RecordAccountDisabled(ctx context.Context, a AccountRef, at time.Time) error {
+	return tx.updateAccount(ctx, a, `closed_us = $4, disabled_us = 0`, at)
 }
 
-// RecordAccountFoundDisabled notes that a run found an account disabled which behov did not
-// disable.
-func (tx *Tx) RecordAccountFoundDisabled(ctx context.Context, a Account, target string, at time.Time) error {
-	return tx.noteAccount(ctx, `disabled_us = $4, closed_us = 0`, a, target, at)
+// RecordAccountFoundDisabled records that a run found an account disabled which behov did
+// not disable.
+func (tx *Tx) RecordAccountFoundDisabled(ctx context.Context, a AccountRef, at time.Time) error {
+	return tx.updateAccount(ctx, a, `disabled_us = $4, closed_us = 0`, at)
 }
 
-// RecordAccountEnabled notes that an account is enabled.
-func (tx *Tx) RecordAccountEnabled(ctx context.Context, a Account, target string) error {
-	return tx.noteAccount(ctx, `closed_us = $4, disabled_us = $4`, a, target, time.Time{})
+// RecordAccountEnabled records that an account is enabled.
+func (tx *Tx) RecordAccountEnabled(ctx context.Context, a AccountRef) error {
+	return tx.updateAccount(ctx, a, `closed_us = $4, disabled_us = $4`, time.Time{})
 }
 
-// RecordAccountMissing notes that a run saw that an account is nowhere in its target; the
-// zero time, that it is there.
-func (tx *Tx) RecordAccountMissing(ctx context.Context, a Account, target string, at time.Time) error {
-	return tx.noteAccount(ctx, `gone_us = $4`, a, target, at)
+// RecordAccountMissing records that a run saw that an account is nowhere in its target.
+func (tx *Tx) RecordAccountMissing(ctx context.Context, a AccountRef, at time.Time) error {
+	return tx.updateAccount(ctx, a, `gone_us = $4`, at)
 }
 
-func (tx *Tx) noteAccount(ctx context.Context, set string, a Account, target string, at time.Time) error {
-	if err := tx.exec(ctx, `UPDATE account SET `+set+` WHERE target = $1 AND person_id = $2 AND native_id = $3`, target, a.Person, a.Native, micros(at)); err != nil {
-		return fmt.Errorf("account of person %s in %s: %w", a.Person, target, err)
+// RecordAccountFound records that an account that was missing is in its target again.
+func (tx *Tx) RecordAccountFound(ctx context.Context, a AccountRef) error {
+	return tx.updateAccount(ctx, a, `gone_us = $4`, time.Time{})
+}
+
+func (tx *Tx) updateAccount(ctx context.Context, a AccountRef, set string, at time.Time) error {
+	if err := tx.exec(ctx, `UPDATE account SET `+set+` WHERE target = $1 AND person_id = $2 AND native_id = $3`, a.Target, a.Person, a.Native, micros(at)); err != nil {
+		return fmt.Errorf("account of person %s in %s: %w", a.Person, a.Target, err)
 	}
 	return nil
 }
@@ -259,21 +269,37 @@ func (tx *Tx) RemoveGatedGrant(ctx context.Context, person identity.PersonID, en
 	return nil
 }
 
-// RecordVersionInUse records which version of the rules, the configuration or the program
-// is in use, and keeps its text, once. It reports whether another version, or none, was in use
-// before.
-func (tx *Tx) RecordVersionInUse(ctx context.Context, kind, digest, content string, at time.Time) (bool, error) {
+// VersionKind says of what a Version is one.
+type VersionKind string
+
+// The kinds of version.
+const (
+	RulesVersion         VersionKind = "rules"
+	ConfigurationVersion VersionKind = "configuration"
+	ProgramVersion       VersionKind = "program"
+)
+
+// Version is a version of the rules, the configuration or the program.
+type Version struct {
+	Kind    VersionKind
+	Digest  string
+	Content string // the text of which it is the digest
+}
+
+// RecordVersionInUse records which version is in use, and keeps its text, once. It reports
+// whether another version, or none, was in use before.
+func (tx *Tx) RecordVersionInUse(ctx context.Context, v Version, at time.Time) (bool, error) {
 	res, err := tx.tx.ExecContext(ctx, `INSERT INTO version_in_use (kind, digest) VALUES ($1, $2)
-		ON CONFLICT (kind) DO UPDATE SET digest = excluded.digest WHERE version_in_use.digest <> excluded.digest`, kind, digest)
+		ON CONFLICT (kind) DO UPDATE SET digest = excluded.digest WHERE version_in_use.digest <> excluded.digest`, v.Kind, v.Digest)
 	if err != nil {
-		return false, fmt.Errorf("version of the %s: %w", kind, err)
+		return false, fmt.Errorf("version of the %s: %w", v.Kind, err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil || n == 0 {
 		return false, err
 	}
-	if err := tx.exec(ctx, `INSERT INTO rules_version (digest, content, recorded_us) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`, digest, content, micros(at)); err != nil {
-		return false, fmt.Errorf("version of the %s: %w", kind, err)
+	if err := tx.exec(ctx, `INSERT INTO rules_version (digest, content, recorded_us) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`, v.Digest, v.Content, micros(at)); err != nil {
+		return false, fmt.Errorf("version of the %s: %w", v.Kind, err)
 	}
 	return true, nil
 }

@@ -1,0 +1,4 @@
+package hr
+
+// Diff is diff.
+var Diff = diff

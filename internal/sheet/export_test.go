@@ -1,0 +1,4 @@
+package sheet
+
+// MostColumns is mostColumns.
+const MostColumns = mostColumns
