@@ -26,7 +26,7 @@ func TestAnAccountNameThatTellsWhoAProtectedPersonIsIsAFinding(t *testing.T) {
 	if strings.Count(out, text) != 2 || !strings.Contains(out, "exposed (directory, ") || !strings.Contains(out, "the login carries parts of the name") || strings.Contains(out, "elisjo") {
 		t.Errorf("plan and people show say:\n%s", out)
 	}
-	if shown := h.ok("people", "show", "1006", "--json"); !strings.Contains(shown, `"exposed": [`) || !strings.Contains(shown, "the account name carries") {
+	if shown := h.ok("people", "show", "1006", "--json"); !strings.Contains(shown, `"exposed": [`) || !strings.Contains(shown, `"code": "name-exposed"`) {
 		t.Errorf("people show --json says %s", shown)
 	}
 	h.edit("behov.yaml", "    memory:\n", "    name: {protected: 'u{{last 7 .PersonID}}', rename: true}\n    memory:\n")
@@ -34,7 +34,7 @@ func TestAnAccountNameThatTellsWhoAProtectedPersonIsIsAFinding(t *testing.T) {
 		t.Errorf("with a name of its own:\n%s%s", out, errs)
 	}
 	h.ok("apply", "--yes")
-	if out := said(); strings.Contains(out, "the account name carries") {
+	if out := said(); strings.Contains(out, `"code": "name-exposed"`) {
 		t.Errorf("renamed:\n%s", out)
 	}
 }

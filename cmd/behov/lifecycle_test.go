@@ -219,7 +219,7 @@ func TestASuspensionThatClosesNothingSaysSo(t *testing.T) {
 
 func TestPeople(t *testing.T) {
 	h := applied(t)
-	h.says([]string{"people", "list"}, "10 active", "Sven Öberg (1004)", "an employment runs")
+	h.says([]string{"people", "list"}, "10 active", "Sven Öberg (1004)", "an employment is active")
 	h.says([]string{"people", "list", "--state", "on-leave"}, "10 active")
 	h.says([]string{"people", "main", "1004", "E5", "--reason", "asked", "--by", "1001"}, "main-employment")
 	h.fails("by a decision already", "people", "main", "1004", "E5", "--reason", "asked", "--by", "1001")

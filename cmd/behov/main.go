@@ -14,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/wording"
 )
 
 func main() {
@@ -94,8 +97,17 @@ func several(err error) []error {
 // oneLine makes of an error, and of cobra's suggestions, a line that a log keeps
 // together.
 func oneLine(err error) string {
+	text := err.Error()
+	var refused interface {
+		error
+		Because() reason.Reason
+	}
+	if errors.As(err, &refused) {
+		words := printerFor(wording.Reader{Place: wording.Shell}).Reason(refused.Because())
+		text = strings.Replace(text, refused.Error(), words, 1)
+	}
 	var parts []string
-	for line := range strings.Lines(err.Error()) {
+	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {
 			parts = append(parts, line)
 		}

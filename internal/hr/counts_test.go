@@ -61,7 +61,7 @@ func TestRenewalIsReportedBeforeItEndsAccess(t *testing.T) {
 	f.take(twoPeople)
 	renewed := strings.Replace(twoPeople, "2020-01-01", "2026-12-01", 1)
 	r := f.take(renewed)
-	if r.EndingsHeld == nil || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start, or give it an employment_id of its own") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 employments that run have a start in the future") {
+	if r.EndingsHeld == nil || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start, or give it an employment_id of its own") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 active employment has a start in the future") {
 		t.Fatalf("%+v", r)
 	}
 	start := func() identity.Date {

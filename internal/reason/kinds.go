@@ -188,6 +188,7 @@ var kindTable = []struct {
 	{"token-endless", TokenEndless{}},
 	{"token-expired", TokenExpired{}},
 	{"token-expires", TokenExpires{}},
+	{"not-allowed", NotAllowed{}},
 }
 
 var types, codes = index()

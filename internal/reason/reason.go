@@ -61,12 +61,6 @@ func encode(k Kind) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// Refusal is the error of what is refused for a reason. A person is told the sentence.
-type Refusal struct{ Reason Reason }
-
-// Error implements error, for logs: the canonical form.
-func (e *Refusal) Error() string { return "refused: " + e.Reason.JSON() }
-
 // Join returns one reason for several, without repetition: none for none, and the reason
 // itself for one.
 func Join(reasons ...Reason) Reason {
@@ -90,6 +84,9 @@ func CodeOf(k Kind) Code { return codes[reflect.TypeOf(k)] }
 
 // IsZero reports whether there is no reason.
 func (r Reason) IsZero() bool { return r.text == "" }
+
+// Equal reports whether two reasons say the same, for packages that compare deeply.
+func (r Reason) Equal(other Reason) bool { return r == other }
 
 // Or returns the reason, and the other one when there is none.
 func (r Reason) Or(other Reason) Reason {

@@ -493,7 +493,7 @@ func TestATargetThatLetsDisabledAccountsIn(t *testing.T) {
 			return f.Kind == plan.SignInPossible && strings.Contains(testenv.Words(f.Reason), text)
 		})
 	}
-	if p, err := h.e.Plan(t.Context(), reconcile.Scope{}); err != nil || !said(p, "it was not tried: run behov check") {
+	if p, err := h.e.Plan(t.Context(), reconcile.Scope{}); err != nil || !said(p, "it was not tried: behov check") {
 		t.Errorf("not proved, and nothing says so: %+v, %v", p.Findings, err)
 	}
 	one.verdict = connectors.NotTried

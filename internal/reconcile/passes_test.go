@@ -83,7 +83,7 @@ func TestPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.IssuePass(t.Context(), h.e, left, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "the last one ended on 2020-12-31") {
+	if _, err := g.IssuePass(t.Context(), h.e, left, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), `{"code":"employment-ended","last":"2020-12-31"}`) {
 		t.Errorf("a leaver: %v", err)
 	}
 	w.fails = true

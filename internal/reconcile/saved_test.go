@@ -102,7 +102,7 @@ func TestAnEditedPlanIsRefused(t *testing.T) {
 	p := h.saved(reconcile.Scope{})
 	for _, edit := range [][2]string{
 		{`"native":"school"`, `"native":"secret"`},
-		{`"reason":"`, `"reason":"by order: `},
+		{`"rule":"school"`, `"rule":"by-order"`},
 		{`"digest":"`, `"digest":"0`},
 		{`"events":`, `"events":1`},
 	} {

@@ -18,6 +18,7 @@ import (
 	"github.com/casbin/casbin/v2/model"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/rules"
 )
 
@@ -145,7 +146,16 @@ func (e *RefusedError) Error() string {
 	if e.Why != "" {
 		return fmt.Sprintf("not allowed (%s): %s", e.Action, e.Why)
 	}
-	return fmt.Sprintf("not allowed (%s): it requires the role %s; behov rights lists who may do what, and rights.csv assigns roles", e.Action, words(e.Roles))
+	return fmt.Sprintf("not allowed (%s): it requires the role %s", e.Action, words(e.Roles))
+}
+
+// Because returns the refusal as a reason.
+func (e *RefusedError) Because() reason.Reason {
+	refused := reason.NotAllowed{Action: string(e.Action), Why: e.Why}
+	for _, r := range e.Roles {
+		refused.Roles = append(refused.Roles, string(r))
+	}
+	return reason.Of(refused)
 }
 
 func words(roles []Role) string {

@@ -316,7 +316,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	export("this is no export")
 	fixture.config = fixture.load()
 	stop := fixture.serve(nil)
-	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR refused: hr", ""); return mails > 0 })
+	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR export refused: hr", ""); return mails > 0 })
 	fixture.completed("pull", 3) // more, each of which reads the same file
 	fixture.drained("alert")
 	refused := 0
@@ -360,7 +360,7 @@ func TestARefusedPushIsToldThoughOthersCameAfterIt(t *testing.T) {
 	}
 	stop := fixture.serve(nil)
 	defer stop()
-	fixture.until("the refusal is told", 20*time.Second, func() bool { mails, _ := p.got("HR refused: idp", ""); return mails > 0 })
+	fixture.until("the refusal is told", 20*time.Second, func() bool { mails, _ := p.got("HR export refused: idp", ""); return mails > 0 })
 }
 
 // TestRowsLeftOutAreTold: an export of which most rows cannot be used takes

@@ -184,8 +184,8 @@ func (p *Printer) parameters(to map[string]any, v reflect.Value, show func(any) 
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if field.Anonymous {
-			if field.IsExported() {
-				count = p.parameters(to, v.Field(i), show)
+			if field.IsExported() { // whose parameters are the kind's, and no number among them
+				p.parameters(to, v.Field(i), show)
 			}
 			continue
 		}

@@ -133,8 +133,8 @@ func TestEveryCodeHasASentence(t *testing.T) {
 				continue
 			}
 			counted := slices.Contains(parameters, "count")
-			if one := forms[id]["one"] != ""; one && !counted {
-				t.Errorf("%s: %s has a form for one and no number", l, id)
+			if one := forms[id]["one"] != ""; one != counted {
+				t.Errorf("%s: %s has a number: %t, and a form for one: %t", l, id, counted, one)
 			}
 			for _, form := range []map[string]string{forms[id], beside["shell"][id], beside["title"][id], beside["mail"][id]} {
 				for _, sentence := range form {
@@ -222,6 +222,9 @@ func TestSentences(t *testing.T) {
 		{reason.Of(reason.Suspended{Decision: 4, Maker: identity.PersonActor(anna)}), "suspended by decision 4 by Anna Berg", "avstängd genom beslut 4 av Anna Berg"},
 		{reason.Of(reason.Reenables{Count: 1}), "the account of 1 person was disabled in the target, not by behov, and would be enabled: ask why it was disabled, then release it: behov enable, or behov hold release",
 			"kontot för 1 person inaktiverades i målsystemet, inte av behov, och skulle aktiveras: fråga varför det inaktiverades, och släpp det sedan: behov enable, eller behov hold release"},
+		{reason.Of(reason.ExportTruncated{Count: 1, People: reason.People{People: []identity.PersonID{anna, anna}, More: 1}}),
+			"1 active employment is not in the file, and neither is the row of totals with which the last one ended, so that it may be cut off: it was not ended, and the rest was imported; export it again, or release it to end it (Anna Berg, Anna Berg and 1 more)",
+			"1 pågående anställning finns inte i filen, och inte heller den summarad som den förra slutade med, så den kan vara avklippt: den avslutades inte, och resten lästes in; exportera igen, eller släpp spärren för att avsluta den (Anna Berg, Anna Berg och 1 till)"},
 		{reason.Of(reason.ClosesFormer{Count: 2}), "accounts that were there before behov are those of 2 people who need none here any more, and would be closed",
 			"konton som fanns före behov tillhör 2 personer som inte behöver något här längre, och skulle stängas"},
 		{reason.Of(reason.RecordHeld{Person: anna, Other: anna, Columns: []string{"phone", "unit"}}),
