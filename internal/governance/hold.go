@@ -29,7 +29,7 @@ func (g *Governance) findHold(ctx context.Context, digest string) (store.HoldSta
 	}
 	switch len(match) {
 	case 0:
-		return store.HoldState{}, fmt.Errorf("nothing is held whose digest begins with %q: see behov hold list", digest)
+		return store.HoldState{}, noSuchHold(digest)
 	case 1:
 	default:
 		return store.HoldState{}, fmt.Errorf("%d holds begin with %q: give more of the digest", len(match), digest)
@@ -111,7 +111,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 	}
 	for _, p := range people {
 		if !slices.ContainsFunc(all, func(s plan.Step) bool { return s.Person == p }) {
-			return HoldDecision{}, fmt.Errorf("hold %s has no step of person %s: see behov hold show %s", hold.Digest, p, hold.Digest)
+			return HoldDecision{}, notInHold(hold.Digest, p)
 		}
 	}
 	out := HoldDecision{}
@@ -274,7 +274,7 @@ func (g *Governance) supersededError(ctx context.Context, hold store.HoldState) 
 	if len(current) == 0 {
 		return fmt.Errorf("hold %s does not come up any more, and %s has no other: nothing is left to decide", hold.Digest, hold.Subject)
 	}
-	return fmt.Errorf("hold %s does not come up any more as it was; now there is %s: see behov hold show %s", hold.Digest, strings.Join(current, ", "), current[0])
+	return holdReplaced(hold.Digest, current)
 }
 
 // decided are the steps of a person, or with the empty one of everyone, as
@@ -328,7 +328,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 		}
 	}
 	if len(steps) == 0 {
-		return store.Decision{}, errors.New("no account of this person was found disabled by someone else than behov, so there is nothing to decide; behov plan looks again")
+		return store.Decision{}, nothingDisabled()
 	}
 	decision.Kind, decision.Verdict, decision.Person, decision.Subject = store.EnableDecision, store.Release, p.ID, store.TargetSubject(target)
 	return g.record(ctx, decision, func(tx *store.Tx, d store.Decision) error {

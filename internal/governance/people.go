@@ -136,7 +136,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 	}
 	i := slices.IndexFunc(p.Keys, func(k identity.Record) bool { return k.SourceKey == key })
 	if i < 0 {
-		return "", store.Decision{}, fmt.Errorf("the person has no record %s/%s: behov people show lists them", key.Source, key.Key)
+		return "", store.Decision{}, noSuchRecord(key)
 	}
 	if len(p.Keys) < 2 {
 		return "", store.Decision{}, errors.New("it is the only record the person has: there is nothing to split")
@@ -259,7 +259,7 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 			return err
 		}
 		if has {
-			return fmt.Errorf("the person still has an account in %s: no one could say whose it is afterwards; it is deleted %d days after the last day, or delete it there and run behov apply", t.Name, g.Config.Lifecycle.DeleteAfter)
+			return accountLeft(t.Name, g.Config.Lifecycle.DeleteAfter)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package governance
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
@@ -33,7 +32,7 @@ func (g *Governance) Readmit(ctx context.Context, key identity.SourceKey, by rig
 		return err
 	})
 	if errors.Is(err, store.ErrNotErased) {
-		return d, fmt.Errorf("source %s has no record of an erased person by that person_id: behov hr imports --problems names the lines of those that were left out", key.Source)
+		return d, noErasedRecord(key.Source)
 	}
 	return d, err
 }

@@ -141,7 +141,7 @@ func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.
 	c, err1 := strconv.ParseInt(campaign, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return store.Decision{}, fmt.Errorf("%q is no review item: they look like 1-12, see behov review list", name)
+		return store.Decision{}, noReviewItem(name)
 	}
 	if verdict != store.Keep && verdict != store.Revoke {
 		return store.Decision{}, fmt.Errorf("%q is no verdict: keep or revoke", verdict)

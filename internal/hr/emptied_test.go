@@ -24,7 +24,7 @@ func TestEmptiedUnitRevokesNothing(t *testing.T) {
 		if terms := e.On(today); terms.Unit != "library" || terms.JobCode != "2" || terms.Percent != 60 {
 			t.Errorf("%s: %+v", column, terms)
 		}
-		if r.EndingsHeld == nil || r.Warnings != 1 || r.Problems[0].Line != 4 || !strings.Contains(r.Problems[0].Text, "column "+column+": it is empty; it was "+was) || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 cells are empty in the file and were not before") {
+		if r.EndingsHeld == nil || r.Warnings != 1 || r.Problems[0].Line != 4 || !strings.Contains(r.Problems[0].Text, "column "+column+": it is empty; it was "+was) || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 cell is empty in the file and was not before") {
 			t.Fatalf("%s: %+v", column, r)
 		}
 		if body, err := f.db.HoldBody(t.Context(), r.EndingsHeld.Digest); err != nil || !strings.HasPrefix(body, `{"employment-changed":[`) {

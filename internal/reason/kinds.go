@@ -189,6 +189,18 @@ var kindTable = []struct {
 	{"token-expired", TokenExpired{}},
 	{"token-expires", TokenExpires{}},
 	{"not-allowed", NotAllowed{}},
+	{"no-such-hold", NoSuchHold{}},
+	{"not-in-hold", NotInHold{}},
+	{"hold-replaced", HoldReplaced{}},
+	{"nothing-disabled", NothingDisabled{}},
+	{"no-such-record", NoSuchRecord{}},
+	{"account-left", AccountLeft{}},
+	{"no-review-item", NoReviewItem{}},
+	{"no-erased-record", NoErasedRecord{}},
+	{"no-failing-step", NoFailingStep{}},
+	{"no-account", NoAccount{}},
+	{"database-served", DatabaseServed{}},
+	{"copy-changed", CopyChanged{}},
 }
 
 var types, codes = index()

@@ -1,5 +1,7 @@
 package reason
 
+import "github.com/behov/behov/internal/identity"
+
 // Refusal is the error of what is refused for a reason. A person is told the sentence.
 type Refusal struct{ Reason Reason }
 
@@ -9,10 +11,82 @@ func (e *Refusal) Error() string { return "refused: " + e.Reason.JSON() }
 // Because returns the reason. Other errors that have one implement it, too.
 func (e *Refusal) Because() Reason { return e.Reason }
 
+// AnyOf is a list of which one is enough.
+type AnyOf []string
+
 // NotAllowed: the subject may not take the action.
 type NotAllowed struct {
 	kind
-	Action string   `json:"action"`
-	Why    string   `json:"why,omitempty"`   // the reason of the line that denies it
-	Roles  []string `json:"roles,omitempty"` // that may take it, when no line denies it
+	Action string `json:"action"`
+	Why    string `json:"why,omitempty"`   // the reason of the line that denies it
+	Roles  AnyOf  `json:"roles,omitempty"` // that may take it, when no line denies it
 }
+
+// NoSuchHold: no hold has a digest that begins so.
+type NoSuchHold struct {
+	kind
+	Prefix string `json:"prefix"`
+}
+
+// NotInHold: a hold has no step of the person.
+type NotInHold struct {
+	kind
+	Hold   string            `json:"hold"`
+	Person identity.PersonID `json:"person"`
+}
+
+// HoldReplaced: a hold does not come up any more as it was.
+type HoldReplaced struct {
+	kind
+	Hold    string   `json:"hold"`
+	Current []string `json:"current"` // the holds that replace it
+	First   string   `json:"first"`   // of them
+}
+
+// NothingDisabled: no account of the person was found disabled by others.
+type NothingDisabled struct{ kind }
+
+// NoSuchRecord: the person does not have the record.
+type NoSuchRecord struct {
+	kind
+	Source string `json:"source"`
+	Key    string `json:"key"`
+}
+
+// AccountLeft: the person still has an account.
+type AccountLeft struct {
+	kind
+	Target string `json:"target"`
+	Days   int    `json:"days"` // after the last day it is deleted
+}
+
+// NoReviewItem: there is no such review item.
+type NoReviewItem struct {
+	kind
+	Item string `json:"item"`
+}
+
+// NoErasedRecord: a source has no record of an erased person by the key.
+type NoErasedRecord struct {
+	kind
+	Source string `json:"source"`
+}
+
+// NoFailingStep: no failing step has the key.
+type NoFailingStep struct {
+	kind
+	Step string `json:"step"`
+}
+
+// NoAccount: behov knows no account of the person in the target.
+type NoAccount struct {
+	kind
+	Person identity.PersonID `json:"person"`
+	Target string            `json:"target"`
+}
+
+// DatabaseServed: a service works on the SQLite database.
+type DatabaseServed struct{ kind }
+
+// CopyChanged: something was recorded while the database was copied.
+type CopyChanged struct{ kind }

@@ -112,7 +112,7 @@ func (e *Engine) passes(ctx context.Context, p identity.Person) (config.Target, 
 			return t, nil, none, err
 		}
 		if id == "" {
-			return t, nil, none, fmt.Errorf("person %s has no account in target %s that behov knows: run behov apply first", p.ID, t.Name)
+			return t, nil, none, &reason.Refusal{Reason: reason.Of(reason.NoAccount{Person: p.ID, Target: t.Name})}
 		}
 		return t, issuer, connectors.AccountRef{ID: id, Anchor: string(p.ID), Name: p.Login}, nil
 	}

@@ -117,7 +117,7 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		case !roleName.MatchString(fields[1]):
 			return l, 1, fmt.Errorf("%q is not a role: use %s, or a name of your own in lower-case letters, digits and hyphens", fields[1], Operator)
 		case l.Action != allActions && !slices.Contains(Actions, l.Action):
-			return l, 2, fmt.Errorf("%q is not an action: behov rights lists the actions, and * means all of them", fields[2])
+			return l, 2, fmt.Errorf("%q is not an action; * means all of them", fields[2])
 		case fields[3] != allow && fields[3] != deny:
 			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
 		case !l.Deny && (l.Role == Self || l.Role == Cause || l.Role == Suspended || l.Role == NotWorking):

@@ -97,7 +97,7 @@ func newUsers(im *hr.Importer, source config.Source, log *slog.Logger) (http.Han
 	u := &users{im: im, source: source, kind: userType(im.Config.Attributes), names: scimNames(im.Config.Attributes), log: log, mutex: make(chan struct{}, 1), scans: scans{turn: make(chan struct{}, 1)}}
 	service, err := scim.NewServer(&scim.ServerArgs{
 		ServiceProviderConfig: &scim.ServiceProviderConfig{MaxResults: maxPage, SupportFiltering: true, SupportPatch: true,
-			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token created with behov token make", Primary: true}}},
+			AuthenticationSchemes: []scim.AuthenticationScheme{{Type: scim.AuthenticationTypeOauthBearerToken, Name: "Bearer token", Description: "A token that an administrator of behov made", Primary: true}}},
 		ResourceTypes: []scim.ResourceType{{ID: optional.NewString("User"), Name: "User", Endpoint: "/Users", Schema: u.kind.Schema,
 			SchemaExtensions: []scim.SchemaExtension{{Schema: u.kind.Extensions[0]}, {Schema: u.kind.Extensions[1]}}, Handler: u}},
 	})

@@ -328,7 +328,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 			refused++
 		}
 	}
-	if mails, _ := p.got("HR refused", ""); mails != 1 || refused != 1 {
+	if mails, _ := p.got("HR export refused", ""); mails != 1 || refused != 1 {
 		t.Errorf("%d mails, and %d records", mails, refused)
 	}
 	export("person_id,employment_id,given_name,family_name,unit,start_date\n1,E1,Given1,Family1,school,2020-01-01\n")

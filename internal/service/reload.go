@@ -114,7 +114,7 @@ func (s *Service) record(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	for _, k := range left {
-		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave: see behov status", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.OpenSteps, "failing_steps", k.FailingSteps)
+		s.Log.Warn("a target is not in the configuration, and its accounts are left as they are, also those of people who leave", "target", k.Target, "accounts", k.Accounts, "access", k.Access, "open_steps", k.OpenSteps, "failing_steps", k.FailingSteps)
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.RecordVersionInUse(ctx, store.Version{Kind: store.ConfigurationVersion, Digest: c.Digest(), Content: c.Text()}, s.Now())

@@ -99,7 +99,7 @@ func (db *DB) CopyFrom(ctx context.Context, other *DB, how CopyOptions) (CopyRes
 		}
 		now, err := other.Sequences(ctx)
 		if err == nil && now.Audit != c.Head {
-			err = errors.New("something was recorded while it was copied: stop whatever works with it (behov serve), and begin again")
+			err = &reason.Refusal{Reason: reason.Of(reason.CopyChanged{})}
 		}
 		return err
 	})

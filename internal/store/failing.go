@@ -78,9 +78,6 @@ func (db *DB) FailingSteps(ctx context.Context, target string, of PersonSet) ([]
 	return steps, nil
 }
 
-// errNoStep is returned when a key names no failing step.
-var errNoStep = errors.New("no failing step has this key: see behov steps")
-
 // FailingStep returns the failing step whose key begins so; it must be one.
 func (tx *Tx) FailingStep(ctx context.Context, key string) (FailingStep, error) {
 	return failingStep(ctx, tx.tx, key)
@@ -101,7 +98,7 @@ func failingStep(ctx context.Context, q sqlx.QueryerContext, key string) (Failin
 	case err != nil:
 		return FailingStep{}, fmt.Errorf("read failing steps: %w", err)
 	case key == "" || len(steps) == 0:
-		return FailingStep{}, fmt.Errorf("%w (%q)", errNoStep, key)
+		return FailingStep{}, &reason.Refusal{Reason: reason.Of(reason.NoFailingStep{Step: key})}
 	case len(steps) > 1:
 		return FailingStep{}, fmt.Errorf("several failing steps begin with %q: give more of the key", key)
 	}

@@ -87,7 +87,7 @@ func (db *DB) ReviewItem(ctx context.Context, campaign, number int64) (ReviewIte
 	var item ReviewItem
 	err := db.read.GetContext(ctx, &item, `SELECT `+reviewItemColumns+` FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id WHERE i.campaign_id = $1 AND i.number = $2`, campaign, number)
 	if errors.Is(err, sql.ErrNoRows) {
-		return item, fmt.Errorf("there is no review item %d-%d: see behov review list", campaign, number)
+		return item, &reason.Refusal{Reason: reason.Of(reason.NoReviewItem{Item: fmt.Sprintf("%d-%d", campaign, number)})}
 	}
 	return item, err
 }

@@ -232,6 +232,15 @@ func (p *Printer) shown(value any) any {
 			texts = append(texts, text)
 		}
 		return strings.Join(texts, ", ")
+	case reason.AnyOf:
+		if len(v) < 2 {
+			return strings.Join(v, "")
+		}
+		or, err := p.message("or", nil, nil)
+		if err != nil {
+			or = "/"
+		}
+		return strings.Join(v[:len(v)-1], ", ") + " " + or + " " + v[len(v)-1]
 	case []string:
 		return strings.Join(v, ", ")
 	case time.Time:
