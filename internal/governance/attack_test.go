@@ -196,7 +196,7 @@ func TestAReasonHasNoControls(t *testing.T) {
 	if err != nil || strings.ContainsFunc(d.Reason, unicode.IsControl) {
 		t.Errorf("%q, %v", d.Reason, err)
 	}
-	if _, err := o.g.Pause(t.Context(), "one", store.Resume, o.by("administrator"), "\u200b \u2060"); err == nil || !strings.Contains(err.Error(), "needs a reason") {
+	if _, err := o.g.Pause(t.Context(), "one", store.Resume, o.by("administrator"), "\u200b \u2060"); err == nil || !strings.Contains(err.Error(), "no-reason-given") {
 		t.Errorf("a reason that cannot be seen: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ package governance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,10 +54,10 @@ func (g *Governance) personStatus(ctx context.Context, p identity.Person) (recon
 // with its maker and authority, for the caller to fill in and record.
 func (g *Governance) authorize(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
 	if by.Person == "" {
-		return store.Decision{}, errors.New("a decision needs a person who makes it: --by with a person_id, or BEHOV_BY")
+		return store.Decision{}, noMaker()
 	}
 	if reason = identity.CleanText(reason); reason == "" { // one line, without what a terminal obeys
-		return store.Decision{}, errors.New("a decision needs a reason: --reason \"…\"")
+		return store.Decision{}, noReasonGiven()
 	}
 	known, err := g.rightsKnowledge(ctx, by)
 	if err != nil {

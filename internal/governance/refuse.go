@@ -33,3 +33,7 @@ func accountLeft(target string, days int) error {
 func noReviewItem(item string) error { return refuse(reason.NoReviewItem{Item: item}) }
 
 func noErasedRecord(source string) error { return refuse(reason.NoErasedRecord{Source: source}) }
+
+func noMaker() error { return refuse(reason.NoMaker{}) }
+
+func noReasonGiven() error { return refuse(reason.NoReasonGiven{}) }

@@ -201,6 +201,8 @@ var kindTable = []struct {
 	{"no-account", NoAccount{}},
 	{"database-served", DatabaseServed{}},
 	{"copy-changed", CopyChanged{}},
+	{"no-maker", NoMaker{}},
+	{"no-reason-given", NoReasonGiven{}},
 }
 
 var types, codes = index()

@@ -90,3 +90,9 @@ type DatabaseServed struct{ kind }
 
 // CopyChanged: something was recorded while the database was copied.
 type CopyChanged struct{ kind }
+
+// NoMaker: a decision needs a person who makes it.
+type NoMaker struct{ kind }
+
+// NoReasonGiven: a decision needs a reason.
+type NoReasonGiven struct{ kind }
