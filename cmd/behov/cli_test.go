@@ -239,7 +239,7 @@ func TestReviews(t *testing.T) {
 	h.fails("a decision needs a reason", "review", "decide", other, "revoke", "--by", "1006")
 	h.fails("is no verdict: keep or revoke", "review", "decide", other, "perhaps", "--reason", "r", "--by", "1006")
 	h.fails("is no review item", "review", "decide", "first", "keep", "--reason", "r", "--by", "1006")
-	h.fails("there is no review item 1-99", "review", "decide", "1-99", "keep", "--reason", "r", "--by", "1006")
+	h.fails(`there is no review item "1-99"`, "review", "decide", "1-99", "keep", "--reason", "r", "--by", "1006")
 	t.Setenv("BEHOV_BY", "1006")
 	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: revoke library:desk", "It goes at the next apply.")
 	if out := h.ok("review", "list"); strings.Contains(out, "Sven Öberg") {

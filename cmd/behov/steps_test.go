@@ -26,7 +26,7 @@ func TestSteps(t *testing.T) {
 	h.fails("there is no target", "steps", "--target", "nowhere")
 	h.fails("say which", "steps", "retry")
 	h.fails("say which", "steps", "retry", "ff", "--all")
-	h.fails("no failing step has this key", "steps", "retry", "ff")
+	h.fails(`no failing step has the key "ff"`, "steps", "retry", "ff")
 	db := openStore(t, h.dir)
 	person, err := db.FindPerson(t.Context(), "1004", "hr")
 	if err != nil {

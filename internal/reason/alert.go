@@ -2,7 +2,7 @@ package reason
 
 import "time"
 
-// HoldWaits: a hold waits for a decision.
+// HoldWaits says that a hold waits for a decision.
 type HoldWaits struct {
 	kind
 	Hold    string `json:"hold"`
@@ -10,28 +10,28 @@ type HoldWaits struct {
 	Because Reason `json:"because"`
 }
 
-// StepsWait: failed steps wait for an operator.
+// StepsWait says that failed steps wait for an operator.
 type StepsWait struct {
 	kind
 	Target string `json:"target"`
 	Count  int    `json:"count"`
 }
 
-// SourceSilent: nothing new has come from an HR source.
+// SourceSilent says that nothing new has come from an HR source.
 type SourceSilent struct {
 	kind
 	Source string    `json:"source"`
 	Since  time.Time `json:"since"` // UTC
 }
 
-// ExportRefused: nothing of what an HR source gave was read.
+// ExportRefused says that nothing of what an HR source gave was read.
 type ExportRefused struct {
 	kind
 	Source string    `json:"source"`
 	At     time.Time `json:"at"` // UTC
 }
 
-// RowsLeftOut: rows of an HR source could not be used.
+// RowsLeftOut says that rows of an HR source could not be used.
 type RowsLeftOut struct {
 	kind
 	Source string    `json:"source"`
@@ -40,7 +40,7 @@ type RowsLeftOut struct {
 	At     time.Time `json:"at"`   // UTC
 }
 
-// TargetSilent: a target has not answered, or not done what it was asked for.
+// TargetSilent says that a target has not answered, or not done what it was asked for.
 type TargetSilent struct {
 	kind
 	Target string    `json:"target"`
@@ -48,21 +48,21 @@ type TargetSilent struct {
 	Read   time.Time `json:"read"`  // when it was read last, UTC
 }
 
-// EvaluatorsDisagree: the fast evaluator and Casbin do not agree about people.
+// EvaluatorsDisagree says that the fast evaluator and Casbin do not agree about people.
 type EvaluatorsDisagree struct {
 	kind
 	Count int    `json:"count"`
 	First string `json:"first"`
 }
 
-// TokenEndless: a token never expires.
+// TokenEndless says that a token never expires.
 type TokenEndless struct {
 	kind
 	Token  string `json:"token"`
 	Source string `json:"source"`
 }
 
-// TokenExpired: a token has expired.
+// TokenExpired says that a token has expired.
 type TokenExpired struct {
 	kind
 	Token  string    `json:"token"`
@@ -70,7 +70,7 @@ type TokenExpired struct {
 	At     time.Time `json:"at"` // UTC
 }
 
-// TokenExpires: a token expires soon.
+// TokenExpires says that a token expires soon.
 type TokenExpires struct {
 	kind
 	Token  string    `json:"token"`

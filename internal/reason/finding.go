@@ -6,59 +6,59 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// TargetUnreadable: a target could not be read.
+// TargetUnreadable says that a target could not be read.
 type TargetUnreadable struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// TargetUnconfigured: behov knows accounts in a target that is not configured any more.
+// TargetUnconfigured says that behov knows accounts in a target that is not configured any more.
 type TargetUnconfigured struct {
 	kind
 	Count int `json:"count"`
 }
 
-// AccountReplaced: the account says that it is the person's, and is not the one that
+// AccountReplaced says that the account says that it is the person's, and is not the one that
 // behov knows.
 type AccountReplaced struct{ kind }
 
-// SeveralAccounts: several accounts say that they are the person's.
+// SeveralAccounts says that several accounts say that they are the person's.
 type SeveralAccounts struct{ kind }
 
-// AnchorChanged: the anchor of the person's account was changed in the target.
+// AnchorChanged says that the anchor of the person's account was changed in the target.
 type AnchorChanged struct {
 	kind
 	Person identity.PersonID `json:"person"`
 }
 
-// AnchorMissing: the anchor of the person's account was removed in the target.
+// AnchorMissing says that the anchor of the person's account was removed in the target.
 type AnchorMissing struct {
 	kind
 	Person  identity.PersonID `json:"person"`
 	Written bool              `json:"written,omitempty"` // it is written back
 }
 
-// ClaimShared: an account could be that of several people.
+// ClaimShared says that an account could be that of several people.
 type ClaimShared struct {
 	kind
 	Attribute string `json:"attribute"`
 	Count     int    `json:"count"` // of others
 }
 
-// ClaimDisabled: the account that is the person's by an attribute is disabled.
+// ClaimDisabled says that the account that is the person's by an attribute is disabled.
 type ClaimDisabled struct {
 	kind
 	Attribute string `json:"attribute"`
 }
 
-// ClaimSeveral: several accounts could be the person's.
+// ClaimSeveral says that several accounts could be the person's.
 type ClaimSeveral struct {
 	kind
 	Attribute string `json:"attribute"`
 	Count     int    `json:"count"`
 }
 
-// ClaimContradicted: an account is the person's by one attribute, and another's by a
+// ClaimContradicted says that an account is the person's by one attribute, and another's by a
 // stronger one.
 type ClaimContradicted struct {
 	kind
@@ -66,50 +66,50 @@ type ClaimContradicted struct {
 	Stronger  string `json:"stronger"`
 }
 
-// AttributeFailed: an attribute of the account could not be worked out.
+// AttributeFailed says that an attribute of the account could not be worked out.
 type AttributeFailed struct {
 	kind
 	Attribute string `json:"attribute"`
 	Detail    string `json:"detail"`
 }
 
-// ClaimFailed: a value by which accounts are adopted could not be worked out.
+// ClaimFailed says that a value by which accounts are adopted could not be worked out.
 type ClaimFailed struct {
 	kind
 	Attribute string `json:"attribute"`
 	Detail    string `json:"detail"`
 }
 
-// NameFailed: the login name could not be worked out.
+// NameFailed says that the login name could not be worked out.
 type NameFailed struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// NameEmpty: the login name comes out empty.
+// NameEmpty says that the login name comes out empty.
 type NameEmpty struct{ kind }
 
-// NameReserved: the login name is or was another person's in the target.
+// NameReserved says that the login name is or was another person's in the target.
 type NameReserved struct{ kind }
 
-// NameTaken: an account that behov does not own has the person's login name.
+// NameTaken says that an account that behov does not own has the person's login name.
 type NameTaken struct{ kind }
 
-// AccountMayBeUnread: the target was not read completely, and the person's account may
+// AccountMayBeUnread says that the target was not read completely, and the person's account may
 // be in the part that was not.
 type AccountMayBeUnread struct{ kind }
 
-// DisabledBeforeRestore: behov disabled the account before the database was restored.
+// DisabledBeforeRestore says that behov disabled the account before the database was restored.
 type DisabledBeforeRestore struct{ kind }
 
-// DisabledInTarget: the account was disabled in the target, not by behov.
+// DisabledInTarget says that the account was disabled in the target, not by behov.
 type DisabledInTarget struct {
 	kind
 	Since    string `json:"since,omitempty"`    // empty: first seen now
 	Released bool   `json:"released,omitempty"` // a person released its enabling
 }
 
-// AccountGone: an account that behov knows is not in the target any more.
+// AccountGone says that an account that behov knows is not in the target any more.
 type AccountGone struct {
 	kind
 	Account    string `json:"account"`
@@ -117,14 +117,14 @@ type AccountGone struct {
 	Again      bool   `json:"again,omitempty"`      // another is created when a person releases it
 }
 
-// AccountMoved: an account was moved out of what behov reads in the target.
+// AccountMoved says that an account was moved out of what behov reads in the target.
 type AccountMoved struct {
 	kind
 	Place  string `json:"place"`
 	Closes bool   `json:"closes,omitempty"` // it is to be closed where it is
 }
 
-// NameExposed: an account carries parts of the name of a person with protected identity.
+// NameExposed says that an account carries parts of the name of a person with protected identity.
 type NameExposed struct {
 	kind
 	Target string `json:"target"`
@@ -134,7 +134,7 @@ type NameExposed struct {
 	Attributes []string `json:"attributes,omitempty"` // those with the login in them
 }
 
-// Drift: access in the target is not as behov left it, and is repaired or reported.
+// Drift says that access in the target is not as behov left it, and is repaired or reported.
 type Drift struct {
 	kind
 	// Removed is set for access that was removed in the target; otherwise it was granted.
@@ -142,102 +142,102 @@ type Drift struct {
 	Repaired bool `json:"repaired,omitempty"`
 }
 
-// UnmanagedGrant: the access was given in the target, and stays until its owner decides.
+// UnmanagedGrant says that the access was given in the target, and stays until its owner decides.
 type UnmanagedGrant struct{ kind }
 
-// FormerNameFound: the group holds an earlier name of the account.
+// FormerNameFound says that the group holds an earlier name of the account.
 type FormerNameFound struct {
 	kind
 	Repaired bool `json:"repaired,omitempty"`
 }
 
-// OrphanAccount: an account belongs to no person that behov knows.
+// OrphanAccount says that an account belongs to no person that behov knows.
 type OrphanAccount struct {
 	kind
 	Has []string `json:"has,omitempty"` // entitlements, sorted
 }
 
-// ForeignAnchor: the anchor attribute of an account holds what is not behov's.
+// ForeignAnchor says that the anchor attribute of an account holds what is not behov's.
 type ForeignAnchor struct {
 	kind
 	Has []string `json:"has,omitempty"`
 }
 
-// AnchorOfStranger: an account says that it belongs to a person whom behov does not know.
+// AnchorOfStranger says that an account says that it belongs to a person whom behov does not know.
 type AnchorOfStranger struct {
 	kind
 	Has []string `json:"has,omitempty"`
 }
 
-// CannotDisable: accounts that are disabled in the target can sign in.
+// CannotDisable says that accounts that are disabled in the target can sign in.
 type CannotDisable struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// DisableUnproven: it is not known whether accounts that are disabled can sign in.
+// DisableUnproven says that it is not known whether accounts that are disabled can sign in.
 type DisableUnproven struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// ManagersUnknown: HR names managers whom it does not list.
+// ManagersUnknown says that HR names managers whom it does not list.
 type ManagersUnknown struct {
 	kind
 	Count int `json:"count"` // of people with such a manager
 }
 
-// ManagersLeft: HR names managers who have left.
+// ManagersLeft says that HR names managers who have left.
 type ManagersLeft struct {
 	kind
 	Count int `json:"count"`
 }
 
-// GroupNameShared: several groups in the target have the entitlement's name.
+// GroupNameShared says that several groups in the target have the entitlement's name.
 type GroupNameShared struct {
 	kind
 	Group string `json:"group"`
 }
 
-// MembersUnreadable: the members of a group cannot be read.
+// MembersUnreadable says that the members of a group cannot be read.
 type MembersUnreadable struct {
 	kind
 	Group  string `json:"group"`
 	Detail string `json:"detail"`
 }
 
-// GroupMissing: the target does not have the entitlement's group.
+// GroupMissing says that the target does not have the entitlement's group.
 type GroupMissing struct {
 	kind
 	Group string `json:"group"`
 }
 
-// DanglingMembers: a group holds members that name nothing in the target.
+// DanglingMembers says that a group holds members that name nothing in the target.
 type DanglingMembers struct {
 	kind
 	Group string `json:"group"`
 	Count int    `json:"count"`
 }
 
-// GroupUnmanaged: a group of the target is not in the catalogue.
+// GroupUnmanaged says that a group of the target is not in the catalogue.
 type GroupUnmanaged struct {
 	kind
 	Group string `json:"group"`
 }
 
-// GivenUncatalogued: behov gave an entitlement that is not in the catalogue any more.
+// GivenUncatalogued says that behov gave an entitlement that is not in the catalogue any more.
 type GivenUncatalogued struct {
 	kind
 	Count int `json:"count"`
 }
 
-// IncompleteRead: the target was not read completely, so that nothing is taken away.
+// IncompleteRead says that the target was not read completely, so that nothing is taken away.
 type IncompleteRead struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// Paused: a decision pauses changes to the target.
+// Paused says that a decision pauses changes to the target.
 type Paused struct {
 	kind
 	Decision int64          `json:"decision"`
@@ -245,25 +245,25 @@ type Paused struct {
 	Why      string         `json:"why,omitempty"` // as the maker wrote it
 }
 
-// HoldRejected: a decision rejected the hold.
+// HoldRejected says that a decision rejected the hold.
 type HoldRejected struct {
 	kind
 	Hold string `json:"hold"`
 }
 
-// Held: it waits for a decision on a hold.
+// Held says that it waits for a decision on a hold.
 type Held struct {
 	kind
 	Hold string `json:"hold"`
 }
 
-// HeldBefore: it is held, perhaps for what has changed since.
+// HeldBefore says that it is held, perhaps for what has changed since.
 type HeldBefore struct {
 	kind
 	Because Reason `json:"because"`
 }
 
-// StepRetried: a step failed and is tried again.
+// StepRetried says that a step failed and is tried again.
 type StepRetried struct {
 	kind
 	Count int       `json:"count"` // of failures
@@ -271,7 +271,7 @@ type StepRetried struct {
 	Again time.Time `json:"again"` // UTC
 }
 
-// StepParked: a step failed so often that it waits for an operator.
+// StepParked says that a step failed so often that it waits for an operator.
 type StepParked struct {
 	kind
 	Step  string `json:"step"`
@@ -279,20 +279,20 @@ type StepParked struct {
 	Last  Reason `json:"last"`
 }
 
-// StepGivenUp: an operator gave the step up.
+// StepGivenUp says that an operator gave the step up.
 type StepGivenUp struct{ kind }
 
-// DependsOnFailed: the step depends on one that failed.
+// DependsOnFailed says that the step depends on one that failed.
 type DependsOnFailed struct{ kind }
 
-// MayBeAnothers: an existing account may be this person's or another's.
+// MayBeAnothers says that an existing account may be this person's or another's.
 type MayBeAnothers struct{ kind }
 
-// SeenSince: the account was not among those that were read, and is there now.
+// SeenSince says that the account was not among those that were read, and is there now.
 type SeenSince struct{ kind }
 
-// DisableUntried: it was not tried whether accounts that are disabled can sign in.
+// DisableUntried says that it was not tried whether accounts that are disabled can sign in.
 type DisableUntried struct{ kind }
 
-// LoginExposed: the login of a person with protected identity carries parts of the name.
+// LoginExposed says that the login of a person with protected identity carries parts of the name.
 type LoginExposed struct{ kind }

@@ -2,7 +2,7 @@ package reason
 
 import "github.com/behov/behov/internal/identity"
 
-// Rule: a rule gives or denies the entitlement.
+// Rule says that a rule gives or denies the entitlement.
 type Rule struct {
 	kind
 	Rule    string `json:"rule"`
@@ -14,27 +14,27 @@ type Rule struct {
 	Why string `json:"why,omitempty"` // as the rule's author wrote it
 }
 
-// Kept: a decision lets the person keep what no rule gives.
+// Kept says that a decision lets the person keep what no rule gives.
 type Kept struct {
 	kind
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
 }
 
-// Revoked: a decision took the entitlement away.
+// Revoked says that a decision took the entitlement away.
 type Revoked struct {
 	kind
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
 }
 
-// Denied: a rule denies the entitlement.
+// Denied says that a rule denies the entitlement.
 type Denied struct {
 	kind
 	By Reason `json:"by"`
 }
 
-// HandedOver: the rules no longer give the entitlement, and the person keeps it for a
+// HandedOver says that the rules no longer give the entitlement, and the person keeps it for a
 // while.
 type HandedOver struct {
 	kind
@@ -42,29 +42,29 @@ type HandedOver struct {
 	Given Reason        `json:"given"` // the reason that it had
 }
 
-// MFANotEnrolled: the entitlement needs MFA, and the person is not enrolled.
+// MFANotEnrolled says that the entitlement needs MFA, and the person is not enrolled.
 type MFANotEnrolled struct{ kind }
 
-// MFAUnknown: the entitlement needs MFA, and the target did not say whether the person is
+// MFAUnknown says that the entitlement needs MFA, and the target did not say whether the person is
 // enrolled.
 type MFAUnknown struct{ kind }
 
-// Ready: a grant does not wait any more.
+// Ready says that a grant does not wait any more.
 type Ready struct{ kind }
 
-// Suspended: a decision suspends the person.
+// Suspended says that a decision suspends the person.
 type Suspended struct {
 	kind
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
 }
 
-// LegalHold: a decision keeps the person's data and accounts from being deleted.
+// LegalHold says that a decision keeps the person's data and accounts from being deleted.
 type LegalHold struct {
 	kind
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
 }
 
-// NoRule: no rule gives the access, which was found in the target.
+// NoRule says that no rule gives the access, which was found in the target.
 type NoRule struct{ kind }

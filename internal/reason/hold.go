@@ -2,31 +2,31 @@ package reason
 
 import "github.com/behov/behov/internal/identity"
 
-// ClosesFormer: accounts that were there before behov would be closed.
+// ClosesFormer says that accounts that were there before behov would be closed.
 type ClosesFormer struct {
 	kind
 	Count int `json:"count"`
 }
 
-// Reenables: accounts that were disabled in the target would be enabled.
+// Reenables says that accounts that were disabled in the target would be enabled.
 type Reenables struct {
 	kind
 	Count int `json:"count"`
 }
 
-// Recreates: accounts that are gone from the target would be created again.
+// Recreates says that accounts that are gone from the target would be created again.
 type Recreates struct {
 	kind
 	Count int `json:"count"`
 }
 
-// HeldTogether: the steps were rejected before, or not released with others.
+// HeldTogether says that the steps were rejected before, or not released with others.
 type HeldTogether struct {
 	kind
 	Count int `json:"count"`
 }
 
-// LimitExceeded: more people are concerned than a limit allows without a release.
+// LimitExceeded says that more people are concerned than a limit allows without a release.
 type LimitExceeded struct {
 	kind
 	Limit      string `json:"limit"` // the kind of limit
@@ -43,14 +43,14 @@ type People struct {
 	More   int                 `json:"more,omitempty"`
 }
 
-// ExportTruncated: employments are missing from an export, and so is its row of totals.
+// ExportTruncated says that employments are missing from an export, and so is its row of totals.
 type ExportTruncated struct {
 	kind
 	Count int `json:"count"`
 	People
 }
 
-// RowsUnattributed: employments are missing from an export in which rows could be
+// RowsUnattributed says that employments are missing from an export in which rows could be
 // anyone's.
 type RowsUnattributed struct {
 	kind
@@ -59,14 +59,14 @@ type RowsUnattributed struct {
 	People
 }
 
-// StartsPostponed: active employments have a start in the future.
+// StartsPostponed says that active employments have a start in the future.
 type StartsPostponed struct {
 	kind
 	Count int `json:"count"`
 	People
 }
 
-// EmploymentsInterrupted: active employments are missing, and others of the same people
+// EmploymentsInterrupted says that active employments are missing, and others of the same people
 // start in the future.
 type EmploymentsInterrupted struct {
 	kind
@@ -74,7 +74,7 @@ type EmploymentsInterrupted struct {
 	People
 }
 
-// CellsEmptied: cells are empty that were not before.
+// CellsEmptied says that cells are empty that were not before.
 type CellsEmptied struct {
 	kind
 	Count  int    `json:"count"`
@@ -82,7 +82,7 @@ type CellsEmptied struct {
 	People
 }
 
-// ProtectionsLifted: people with protected identity are not protected in the export.
+// ProtectionsLifted says that people with protected identity are not protected in the export.
 type ProtectionsLifted struct {
 	kind
 	Count int  `json:"count"`
@@ -90,7 +90,7 @@ type ProtectionsLifted struct {
 	People
 }
 
-// TextGarbled: names changed as text does that is read in another encoding.
+// TextGarbled says that names changed as text does that is read in another encoding.
 type TextGarbled struct {
 	kind
 	Count  int    `json:"count"`
@@ -98,7 +98,7 @@ type TextGarbled struct {
 	Source string `json:"source"`
 }
 
-// ExportShrank: more employments vanished than may at a time.
+// ExportShrank says that more employments vanished than may at a time.
 type ExportShrank struct {
 	kind
 	Count   int `json:"count"`
@@ -106,20 +106,20 @@ type ExportShrank struct {
 	Most    int `json:"most"`
 }
 
-// ColumnEmptied: no row has a value in a column that had values.
+// ColumnEmptied says that no row has a value in a column that had values.
 type ColumnEmptied struct {
 	kind
 	Column string `json:"column"`
 	Count  int    `json:"count"` // of rows that had one
 }
 
-// LastImportUnreadable: what the last import had cannot be read.
+// LastImportUnreadable says that what the last import had cannot be read.
 type LastImportUnreadable struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// StartPostponed: a change moves the start of an active employment into the future.
+// StartPostponed says that a change moves the start of an active employment into the future.
 type StartPostponed struct {
 	kind
 	Person identity.PersonID `json:"person"`
@@ -127,7 +127,7 @@ type StartPostponed struct {
 	To     identity.Date     `json:"to"`
 }
 
-// ErasureProposed: everything personal of a person would be destroyed.
+// ErasureProposed says that everything personal of a person would be destroyed.
 type ErasureProposed struct {
 	kind
 	Person   identity.PersonID `json:"person"`
@@ -135,7 +135,7 @@ type ErasureProposed struct {
 	Maker    identity.Actor    `json:"maker"`
 }
 
-// BindProposed: an account would be the person's.
+// BindProposed says that an account would be the person's.
 type BindProposed struct {
 	kind
 	Person   identity.PersonID `json:"person"`
@@ -145,7 +145,7 @@ type BindProposed struct {
 	Maker    identity.Actor    `json:"maker"`
 }
 
-// KeptByLegalHold: a legal hold keeps the person from being erased.
+// KeptByLegalHold says that a legal hold keeps the person from being erased.
 type KeptByLegalHold struct {
 	kind
 	By Reason `json:"by"`

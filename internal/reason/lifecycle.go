@@ -2,53 +2,53 @@ package reason
 
 import "github.com/behov/behov/internal/identity"
 
-// EmploymentActive: an employment of the person is active.
+// EmploymentActive says that an employment of the person is active.
 type EmploymentActive struct{ kind }
 
-// OnLeave: the person is on leave from every active employment.
+// OnLeave says that the person is on leave from every active employment.
 type OnLeave struct{ kind }
 
-// BetweenEmployments: one employment has ended and another will start.
+// BetweenEmployments says that one employment has ended and another will start.
 type BetweenEmployments struct {
 	kind
 	Last identity.Date `json:"last"` // the last day of the one
 	Next identity.Date `json:"next"` // the first day of the other
 }
 
-// StartsLater: no employment has started yet.
+// StartsLater says that no employment has started yet.
 type StartsLater struct {
 	kind
 	Next identity.Date `json:"next"` // the first day
 }
 
-// NeverStarted: no employment ever started: HR does not list it any more, or says that it
+// NeverStarted says that no employment ever started: HR does not list it any more, or says that it
 // never takes place.
 type NeverStarted struct{ kind }
 
-// RecordMerged: the record was found to be another person's.
+// RecordMerged says that the record was found to be another person's.
 type RecordMerged struct {
 	kind
 	Into identity.PersonID `json:"into"`
 }
 
-// NoEmployment: no employment is known.
+// NoEmployment says that no employment is known.
 type NoEmployment struct{ kind }
 
-// EmploymentEnded: the last employment has ended.
+// EmploymentEnded says that the last employment has ended.
 type EmploymentEnded struct {
 	kind
 	Last identity.Date `json:"last"` // the last day
 	Retention
 }
 
-// EmploymentUnlisted: HR does not list the last employment any more.
+// EmploymentUnlisted says that HR does not list the last employment any more.
 type EmploymentUnlisted struct {
 	kind
 	Since identity.Date `json:"since"`
 	Retention
 }
 
-// SponsorLeft: the sponsor of the last contract has left without a successor.
+// SponsorLeft says that the sponsor of the last contract has left without a successor.
 type SponsorLeft struct {
 	kind
 	Last identity.Date `json:"last"` // the sponsor's last day
@@ -88,14 +88,14 @@ func OfStage(s identity.Stage) Reason {
 	return Of(NoEmployment{})
 }
 
-// RetentionOver: the person's data is destroyed, so many days after accounts were.
+// RetentionOver says that the person's data is destroyed, so many days after accounts were.
 type RetentionOver struct {
 	kind
 	Because Reason `json:"because"`
 	Days    int    `json:"days"`
 }
 
-// ContractEnds: a contract ends soon, and the access with it.
+// ContractEnds says that a contract ends soon, and the access with it.
 type ContractEnds struct {
 	kind
 	Contract string        `json:"contract"`
@@ -103,7 +103,7 @@ type ContractEnds struct {
 	Source   string        `json:"source"`
 }
 
-// SponsorSucceeded: the sponsor of a contract has left, and the manager is the sponsor
+// SponsorSucceeded says that the sponsor of a contract has left, and the manager is the sponsor
 // now.
 type SponsorSucceeded struct {
 	kind
@@ -112,7 +112,7 @@ type SponsorSucceeded struct {
 	Source   string            `json:"source"`
 }
 
-// SponsorLeaves: the sponsor of a contract leaves soon.
+// SponsorLeaves says that the sponsor of a contract leaves soon.
 type SponsorLeaves struct {
 	kind
 	Contract string        `json:"contract"`
@@ -123,20 +123,20 @@ type SponsorLeaves struct {
 	Next identity.PersonID `json:"next,omitempty"`
 }
 
-// SponsorUnknown: the source of sponsors does not have the sponsor of an employment.
+// SponsorUnknown says that the source of sponsors does not have the sponsor of an employment.
 type SponsorUnknown struct {
 	kind
 	Employment identity.EmploymentID `json:"employment"`
 	Source     string                `json:"source"`
 }
 
-// Undecided: nothing of the person's access is changed.
+// Undecided says that nothing of the person's access is changed.
 type Undecided struct {
 	kind
 	Because Reason `json:"because"`
 }
 
-// RecordHeld: the record may be that of another person.
+// RecordHeld says that the record may be that of another person.
 type RecordHeld struct {
 	kind
 	Person identity.PersonID `json:"person"`
@@ -145,35 +145,35 @@ type RecordHeld struct {
 	Columns []string `json:"columns"`
 }
 
-// RecordOfErased: the record is of a person who was erased.
+// RecordOfErased says that the record is of a person who was erased.
 type RecordOfErased struct{ kind }
 
-// EvaluatorsDiffer: the fast evaluator and Casbin do not agree about the person.
+// EvaluatorsDiffer says that the fast evaluator and Casbin do not agree about the person.
 type EvaluatorsDiffer struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// EvaluationFailed: the rules could not be evaluated for the person.
+// EvaluationFailed says that the rules could not be evaluated for the person.
 type EvaluationFailed struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// UnitClosed: the unit of an employment is closed.
+// UnitClosed says that the unit of an employment is closed.
 type UnitClosed struct {
 	kind
 	Unit string        `json:"unit"`
 	Day  identity.Date `json:"day"`
 }
 
-// UnitUnknown: the unit of an employment is not in the units file.
+// UnitUnknown says that the unit of an employment is not in the units file.
 type UnitUnknown struct {
 	kind
 	Unit string `json:"unit"`
 }
 
-// SamePerson: two records may be one person's, by what they have in common.
+// SamePerson says that two records may be one person's, by what they have in common.
 type SamePerson struct {
 	kind
 	InCommon []Likeness `json:"in_common"`
@@ -190,7 +190,7 @@ const (
 	SameNameAndBirth Likeness = "name-and-birth"
 )
 
-// DuplicateHeld: two records have the number and a name in common, and one gets nothing
+// DuplicateHeld says that two records have the number and a name in common, and one gets nothing
 // until it is decided whether they are one person's.
 type DuplicateHeld struct {
 	kind
@@ -199,7 +199,7 @@ type DuplicateHeld struct {
 	Columns []string          `json:"columns"`
 }
 
-// Moved: the person moved to another unit or job, and no rule gives the access.
+// Moved says that the person moved to another unit or job, and no rule gives the access.
 type Moved struct {
 	kind
 	By identity.Date `json:"by"`

@@ -121,7 +121,7 @@ func fill(rt *rapid.T, v reflect.Value) {
 	}
 }
 
-// TestLawReasonsAreCanonical: a reason comes back from its text as it was, and equal
+// TestLawReasonsAreCanonical says that a reason comes back from its text as it was, and equal
 // parameters give equal text.
 func TestLawReasonsAreCanonical(t *testing.T) {
 	for code, k := range reason.All() {

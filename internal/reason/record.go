@@ -13,86 +13,86 @@ type With struct {
 	Note    Reason `json:"note"`
 }
 
-// Answer: what a target answered, in its own words.
+// Answer is what a target answered, in its own words.
 type Answer struct {
 	kind
 	Text string `json:"text"`
 }
 
-// Resolved: the outcome was found out by reading the target, after a run that was stopped.
+// Resolved says that the outcome was found out by reading the target, after a run that was stopped.
 type Resolved struct {
 	kind
 	Detail Reason `json:"detail"` // the unusable answer that the target had given; null without one
 }
 
-// PasswordMaybeLost: the first password may never have been handed over.
+// PasswordMaybeLost says that the first password may never have been handed over.
 type PasswordMaybeLost struct{ kind }
 
-// NotAsked: the run stopped before the target was asked.
+// NotAsked says that the run stopped before the target was asked.
 type NotAsked struct{ kind }
 
-// ReleaseWithdrawn: the release of the step was taken back.
+// ReleaseWithdrawn says that the release of the step was taken back.
 type ReleaseWithdrawn struct{ kind }
 
-// ChangedSince: something new is known of the person since this was planned.
+// ChangedSince says that something new is known of the person since this was planned.
 type ChangedSince struct{ kind }
 
-// LimitReached: more people are concerned than may be at a time.
+// LimitReached says that more people are concerned than may be at a time.
 type LimitReached struct{ kind }
 
-// ValueChanged: the value of an attribute is not the one that was planned.
+// ValueChanged says that the value of an attribute is not the one that was planned.
 type ValueChanged struct {
 	kind
 	Attribute string `json:"attribute"`
 }
 
-// ReferenceMissing: the account that an attribute refers to is not there.
+// ReferenceMissing says that the account that an attribute refers to is not there.
 type ReferenceMissing struct {
 	kind
 	Attribute string `json:"attribute"`
 }
 
-// PausedSince: a decision paused the target after this was planned.
+// PausedSince says that a decision paused the target after this was planned.
 type PausedSince struct {
 	kind
 	Decision int64 `json:"decision"`
 }
 
-// StillSignsIn: the account is marked as disabled, and can sign in.
+// StillSignsIn says that the account is marked as disabled, and can sign in.
 type StillSignsIn struct {
 	kind
 	Detail string `json:"detail"`
 }
 
-// Retired: the target was retired before the outcome was seen.
+// Retired says that the target was retired before the outcome was seen.
 type Retired struct{ kind }
 
-// OtherRun: steps were left to other runs.
+// OtherRun says that steps were left to other runs.
 type OtherRun struct {
 	kind
 	Count int `json:"count"`
 }
 
-// RulesUsed: a version of the rules is in use.
+// RulesUsed says that a version of the rules is in use.
 type RulesUsed struct {
 	kind
 	Digest string `json:"digest"`
 }
 
-// ConfigUsed: a version of the configuration is in use.
+// ConfigUsed says that a version of the configuration is in use.
 type ConfigUsed struct {
 	kind
 	Digest string `json:"digest"`
 }
 
-// VersionUsed: a version of the program is in use.
+// VersionUsed says that a version of the program is in use.
 type VersionUsed struct {
 	kind
 	Version string `json:"version"`
 	Digest  string `json:"digest"`
 }
 
-// DecisionMade: a decision was made.
+// DecisionMade says that a decision was made.
 type DecisionMade struct {
 	kind
 	Decision int64  `json:"decision"`
@@ -103,14 +103,14 @@ type DecisionMade struct {
 	Because  Reason `json:"because"`       // of a decision that behov itself made; null of others
 }
 
-// ByDecision: a decision says so.
+// ByDecision says that a decision says so.
 type ByDecision struct {
 	kind
 	Decision int64  `json:"decision"`
 	Detail   Reason `json:"detail"` // null without one
 }
 
-// HoldRaised: a hold was raised.
+// HoldRaised says that a hold was raised.
 type HoldRaised struct {
 	kind
 	Hold    string `json:"hold"`
@@ -118,7 +118,7 @@ type HoldRaised struct {
 	Because Reason `json:"because"`
 }
 
-// HoldExpired: a hold was not decided in time.
+// HoldExpired says that a hold was not decided in time.
 type HoldExpired struct {
 	kind
 	Hold   string    `json:"hold"`
@@ -126,7 +126,7 @@ type HoldExpired struct {
 	Raised time.Time `json:"raised"` // UTC
 }
 
-// ReviewStarted: a review of a system was started.
+// ReviewStarted says that a review of a system was started.
 type ReviewStarted struct {
 	kind
 	Review int64  `json:"review"`
@@ -134,7 +134,7 @@ type ReviewStarted struct {
 	Count  int    `json:"count"` // of items
 }
 
-// MoverReview: a review of what a mover keeps was started.
+// MoverReview says that a review of what a mover keeps was started.
 type MoverReview struct {
 	kind
 	Review  int64  `json:"review"`
@@ -142,38 +142,38 @@ type MoverReview struct {
 	Because Reason `json:"because"`
 }
 
-// EnabledInTarget: the account is enabled in the target, and behov did not enable it.
+// EnabledInTarget says that the account is enabled in the target, and behov did not enable it.
 type EnabledInTarget struct{ kind }
 
-// AccessFound: the access was seen in the target, and behov did not give it.
+// AccessFound says that the access was seen in the target, and behov did not give it.
 type AccessFound struct{ kind }
 
-// SeenAgain: the access is seen in the target again.
+// SeenAgain says that the access is seen in the target again.
 type SeenAgain struct{ kind }
 
-// DisabledEarlier: behov disabled the account before, and the target shuts it out by now.
+// DisabledEarlier says that behov disabled the account before, and the target shuts it out by now.
 type DisabledEarlier struct{ kind }
 
-// DisabledByOthers: the account was disabled in the target, not by behov.
+// DisabledByOthers says that the account was disabled in the target, not by behov.
 type DisabledByOthers struct{ kind }
 
-// OnlyInFormerGroup: the account is a member of the entitlement's former group only,
+// OnlyInFormerGroup says that the account is a member of the entitlement's former group only,
 // where behov did not put it.
 type OnlyInFormerGroup struct {
 	kind
 	Group string `json:"group"`
 }
 
-// AccessGone: the access is no longer in the target, and behov did not take it away.
+// AccessGone says that the access is no longer in the target, and behov did not take it away.
 type AccessGone struct{ kind }
 
-// AccountUnseen: the account is not seen in the target any more.
+// AccountUnseen says that the account is not seen in the target any more.
 type AccountUnseen struct{ kind }
 
-// EntitlementUnseen: the entitlement is not seen in the target any more.
+// EntitlementUnseen says that the entitlement is not seen in the target any more.
 type EntitlementUnseen struct{ kind }
 
-// Imported: an export was imported.
+// Imported says that an export was imported.
 type Imported struct {
 	kind
 	Import string `json:"import"`
@@ -183,21 +183,21 @@ type Imported struct {
 	Events int    `json:"events"`
 }
 
-// ImportRefused: an export was refused.
+// ImportRefused says that an export was refused.
 type ImportRefused struct {
 	kind
 	Import string `json:"import"`
 	SHA256 string `json:"sha256"`
 }
 
-// ImportHeld: an import, or a part of it, is held.
+// ImportHeld says that an import, or a part of it, is held.
 type ImportHeld struct {
 	kind
 	Import  string `json:"import"`
 	Because Reason `json:"because"`
 }
 
-// LateEvent: an HR event took effect before it was recorded.
+// LateEvent says that an HR event took effect before it was recorded.
 type LateEvent struct {
 	kind
 	Event      string                `json:"event"`
@@ -207,14 +207,14 @@ type LateEvent struct {
 	Import     string                `json:"import"`
 }
 
-// ArchiveSwept: files were deleted that were archived long ago.
+// ArchiveSwept says that files were deleted that were archived long ago.
 type ArchiveSwept struct {
 	kind
 	Count int `json:"count"`
 	Days  int `json:"days"`
 }
 
-// TokenMade: a token was made.
+// TokenMade says that a token was made.
 type TokenMade struct {
 	kind
 	Token string    `json:"token"`
@@ -222,14 +222,14 @@ type TokenMade struct {
 	Until time.Time `json:"until"` // UTC
 }
 
-// TokenRevoked: a token was revoked.
+// TokenRevoked says that a token was revoked.
 type TokenRevoked struct {
 	kind
 	Token    string `json:"token"`
 	Decision int64  `json:"decision"`
 }
 
-// DatabaseCopied: the database was copied from another.
+// DatabaseCopied says that the database was copied from another.
 type DatabaseCopied struct {
 	kind
 	From   string `json:"from"`
@@ -237,53 +237,53 @@ type DatabaseCopied struct {
 	Hash   string `json:"hash"`
 }
 
-// TargetRetired: an operator declared that a target is no longer managed.
+// TargetRetired says that an operator declared that a target is no longer managed.
 type TargetRetired struct {
 	kind
 	Decision int64  `json:"decision"`
 	Why      string `json:"why,omitempty"`
 }
 
-// AccountBound: a decision says that the account is the person's.
+// AccountBound says that a decision says that the account is the person's.
 type AccountBound struct {
 	kind
 	Decision int64  `json:"decision"`
 	Account  string `json:"account"`
 }
 
-// Joined: an import joined two records with the same national identity number and a name
+// Joined says that an import joined two records with the same national identity number and a name
 // in common.
 type Joined struct {
 	kind
 	Import string `json:"import"`
 }
 
-// DependsOnUndone: a step that it depends on was not done.
+// DependsOnUndone says that a step that it depends on was not done.
 type DependsOnUndone struct{ kind }
 
-// NameLost: the name that the account was to get is not known any more.
+// NameLost says that the name that the account was to get is not known any more.
 type NameLost struct{ kind }
 
-// NameNotFree: the name is or was another person's in the target.
+// NameNotFree says that the name is or was another person's in the target.
 type NameNotFree struct{ kind }
 
-// OtherRunWorks: another run works on the person's account.
+// OtherRunWorks says that another run works on the person's account.
 type OtherRunWorks struct{ kind }
 
-// OtherRunRecorded: another run recorded the outcome of the step.
+// OtherRunRecorded says that another run recorded the outcome of the step.
 type OtherRunRecorded struct{ kind }
 
-// NoPass: no pass is issued to the person.
+// NoPass says that no pass is issued to the person.
 type NoPass struct {
 	kind
 	Person  identity.PersonID `json:"person"`
 	Because Reason            `json:"because"`
 }
 
-// NoPassReceived: the target issued no pass.
+// NoPassReceived says that the target issued no pass.
 type NoPassReceived struct{ kind }
 
-// PassValid: the pass is valid for a while.
+// PassValid says that the pass is valid for a while.
 type PassValid struct {
 	kind
 	Until time.Time `json:"until"` // UTC

@@ -14,7 +14,7 @@ func (e *Refusal) Because() Reason { return e.Reason }
 // AnyOf is a list of which one is enough.
 type AnyOf []string
 
-// NotAllowed: the subject may not take the action.
+// NotAllowed says that the subject may not take the action.
 type NotAllowed struct {
 	kind
 	Action string `json:"action"`
@@ -22,20 +22,20 @@ type NotAllowed struct {
 	Roles  AnyOf  `json:"roles,omitempty"` // that may take it, when no line denies it
 }
 
-// NoSuchHold: no hold has a digest that begins so.
+// NoSuchHold says that no hold has a digest that begins so.
 type NoSuchHold struct {
 	kind
 	Prefix string `json:"prefix"`
 }
 
-// NotInHold: a hold has no step of the person.
+// NotInHold says that a hold has no step of the person.
 type NotInHold struct {
 	kind
 	Hold   string            `json:"hold"`
 	Person identity.PersonID `json:"person"`
 }
 
-// HoldReplaced: a hold does not come up any more as it was.
+// HoldReplaced says that a hold does not come up any more as it was.
 type HoldReplaced struct {
 	kind
 	Hold    string   `json:"hold"`
@@ -43,56 +43,56 @@ type HoldReplaced struct {
 	First   string   `json:"first"`   // of them
 }
 
-// NothingDisabled: no account of the person was found disabled by others.
+// NothingDisabled says that no account of the person was found disabled by others.
 type NothingDisabled struct{ kind }
 
-// NoSuchRecord: the person does not have the record.
+// NoSuchRecord says that the person does not have the record.
 type NoSuchRecord struct {
 	kind
 	Source string `json:"source"`
 	Key    string `json:"key"`
 }
 
-// AccountLeft: the person still has an account.
+// AccountLeft says that the person still has an account.
 type AccountLeft struct {
 	kind
 	Target string `json:"target"`
 	Days   int    `json:"days"` // after the last day it is deleted
 }
 
-// NoReviewItem: there is no such review item.
+// NoReviewItem says that there is no such review item.
 type NoReviewItem struct {
 	kind
 	Item string `json:"item"`
 }
 
-// NoErasedRecord: a source has no record of an erased person by the key.
+// NoErasedRecord says that a source has no record of an erased person by the key.
 type NoErasedRecord struct {
 	kind
 	Source string `json:"source"`
 }
 
-// NoFailingStep: no failing step has the key.
+// NoFailingStep says that no failing step has the key.
 type NoFailingStep struct {
 	kind
 	Step string `json:"step"`
 }
 
-// NoAccount: behov knows no account of the person in the target.
+// NoAccount says that behov knows no account of the person in the target.
 type NoAccount struct {
 	kind
 	Person identity.PersonID `json:"person"`
 	Target string            `json:"target"`
 }
 
-// DatabaseServed: a service works on the SQLite database.
+// DatabaseServed says that a service works on the SQLite database.
 type DatabaseServed struct{ kind }
 
-// CopyChanged: something was recorded while the database was copied.
+// CopyChanged says that something was recorded while the database was copied.
 type CopyChanged struct{ kind }
 
-// NoMaker: a decision needs a person who makes it.
+// NoMaker says that a decision needs a person who makes it.
 type NoMaker struct{ kind }
 
-// NoReasonGiven: a decision needs a reason.
+// NoReasonGiven says that a decision needs a reason.
 type NoReasonGiven struct{ kind }

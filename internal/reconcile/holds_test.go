@@ -268,7 +268,7 @@ func TestASupersededHold(t *testing.T) {
 		}
 	}
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	if _, err := g.DecideHold(t.Context(), string(old[0]), store.Release, nil, h.decider(), "so it is"); err == nil || !strings.Contains(err.Error(), "now there is "+string(now[0])) {
+	if _, err := g.DecideHold(t.Context(), string(old[0]), store.Release, nil, h.decider(), "so it is"); err == nil || !strings.Contains(err.Error(), `"code":"hold-replaced"`) || !strings.Contains(err.Error(), `"first":"`+string(now[0])) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -279,7 +279,7 @@ func TestWhoseAccountWasDeletedByHandIsErased(t *testing.T) {
 			}
 			continue
 		}
-		if err := erase(); err == nil || !strings.Contains(err.Error(), "still has an account in one") {
+		if err := erase(); err == nil || !strings.Contains(err.Error(), `{"code":"account-left","target":"one"`) {
 			t.Errorf("before the accounts are deleted: %v", err)
 		}
 		remove()

@@ -92,7 +92,7 @@ func (n *naming) choose(ctx context.Context, person identity.PersonID, current s
 	}
 	base, err := template.Execute(view)
 	if err != nil {
-		return current, reason.Of(reason.NameFailed{Detail: err.Error()}), nil
+		return current, reason.Of(reason.NameFailed{Detail: err.Error()}), nil //nolint:nilerr // which is the reason
 	}
 	base = strings.Trim(base, ".-_ ") // what is left between parts that came out empty
 	if base == "" {

@@ -48,7 +48,7 @@ func TestPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "first day"); err == nil || !strings.Contains(err.Error(), "run behov apply first") {
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "first day"); err == nil || !strings.Contains(err.Error(), `"code":"no-account"`) {
 		t.Errorf("without an account: %v", err)
 	}
 	h.settledRun()
