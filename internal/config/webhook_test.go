@@ -31,3 +31,19 @@ func TestAWebhookIsSigned(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertsHaveALanguage: alerts are written in English or Swedish.
+func TestAlertsHaveALanguage(t *testing.T) {
+	dir := example(t)
+	if c, problems := config.Load(dir); c == nil || c.Alerts.Language != "en" {
+		t.Fatalf("%v", problems)
+	}
+	edit(t, dir, "behov.yaml", "  language: en\n", "  language: sv\n")
+	if c, problems := config.Load(dir); c == nil || c.Alerts.Language != "sv" {
+		t.Fatalf("%v", problems)
+	}
+	edit(t, dir, "behov.yaml", "  language: sv\n", "  language: svenska\n")
+	if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(problems[0].Error(), `alerts are written in en or sv, not "svenska"`) {
+		t.Fatalf("%v", problems)
+	}
+}

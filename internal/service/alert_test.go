@@ -188,7 +188,7 @@ alerts:
 		}
 		p.mu.Unlock()
 		if err := testutil.ScrapeAndCompare(serveMetrics(t, served), strings.NewReader(`
-# HELP behov_holds What is held (behov hold), by the target or HR source.
+# HELP behov_holds What is held, by the target or HR source.
 # TYPE behov_holds gauge
 behov_holds{subject="hr"} 0
 behov_holds{subject="one"} 1
@@ -299,11 +299,12 @@ func TestAwayIsTold(t *testing.T) {
 }
 
 // TestRefusedIsToldOnce: an export that cannot be read is refused, recorded and
-// told of once, however often it is looked at, until there is another one.
+// told of once, however often it is looked at, until there is another one. Alerts are
+// written in the language of alerts.language.
 func TestRefusedIsToldOnce(t *testing.T) {
 	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
-	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
+	text := configuration + fmt.Sprintf("hr: {sources: {hr: {file: export.csv, every: 1s}}}\nalerts: {language: sv, email: {from: behov@example.org, to: [iam@example.org], server: %q}}\n", mail)
 	export := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(fixture.dir, "export.csv"), []byte(text), 0o600); err != nil {
@@ -316,7 +317,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 	export("this is no export")
 	fixture.config = fixture.load()
 	stop := fixture.serve(nil)
-	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR export refused: hr", ""); return mails > 0 })
+	fixture.until("an alert is sent", 20*time.Second, func() bool { mails, _ := p.got("HR-export avvisad: hr", ""); return mails > 0 })
 	fixture.completed("pull", 3) // more, each of which reads the same file
 	fixture.drained("alert")
 	refused := 0
@@ -328,7 +329,7 @@ func TestRefusedIsToldOnce(t *testing.T) {
 			refused++
 		}
 	}
-	if mails, _ := p.got("HR export refused", ""); mails != 1 || refused != 1 {
+	if mails, _ := p.got("HR-export avvisad", ""); mails != 1 || refused != 1 {
 		t.Errorf("%d mails, and %d records", mails, refused)
 	}
 	export("person_id,employment_id,given_name,family_name,unit,start_date\n1,E1,Given1,Family1,school,2020-01-01\n")
