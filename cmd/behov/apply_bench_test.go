@@ -127,7 +127,7 @@ func newBenchDirectory(b *testing.B, s *testenv.Slapd, people int) benchInstalla
 	return h
 }
 
-// BenchmarkNothingToDoInDirectory looks at everybody in the real slapd when nothing is
+// BenchmarkNothingToDoInDirectory looks at everyone in the real slapd when nothing is
 // to be done, and compares that with ldapsearch, which reads the same entries. ratio is
 // behov's time by ldapsearch's; goal: at most 4.
 func BenchmarkNothingToDoInDirectory(b *testing.B) {

@@ -37,7 +37,7 @@ func (h *household) says(args []string, want ...string) string {
 	return out
 }
 
-// applied is a household in which everybody has what they need.
+// applied is a household in which everyone has what they need.
 func applied(t *testing.T) *household {
 	t.Helper()
 	h := newHousehold(t)
@@ -46,7 +46,7 @@ func applied(t *testing.T) *household {
 	return h
 }
 
-// TestWhoDecidesNeedNotBeKnownToImport: BEHOV_BY in somebody's profile is no
+// TestWhoDecidesNeedNotBeKnownToImport: BEHOV_BY in a person's profile is no
 // reason for the first import to fail, nor for any other that decides nothing;
 // what decides says where the name is from.
 func TestWhoDecidesNeedNotBeKnownToImport(t *testing.T) {
@@ -186,7 +186,7 @@ func TestExplain(t *testing.T) {
 	h.fails("accepts between 1 and 2 arg(s)", "explain")
 }
 
-// What somebody decided about access that no rule gives can be explained, too.
+// What a person decided about access that no rule gives can be explained, too.
 func TestExplainADecisionWithoutARule(t *testing.T) {
 	h := applied(t)
 	target, err := memory.New(memory.Config{File: h.file("directory.json")})

@@ -11,7 +11,7 @@ import (
 )
 
 // TestBackupAndRestore: a backup is made, more happens, the database is lost;
-// what was restored knows what it knew, and brings everybody to where HR says
+// what was restored knows what it knew, and brings everyone to where HR says
 // they should be by now.
 func TestBackupAndRestore(t *testing.T) {
 	h := applied(t)
@@ -28,7 +28,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 
-	// What the backup does not know: somebody is hired, somebody leaves.
+	// What the backup does not know: a person is hired, a person leaves.
 	h.edit("hr.csv", "1004,E5,Sven,Öberg", "1099,E99,Nya,Nilsson")
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")

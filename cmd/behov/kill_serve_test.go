@@ -61,7 +61,7 @@ func (s *realService) stop() {
 }
 
 // TestServiceKilledAtAnyInstant kills the real service with SIGKILL, again and
-// again, while HR says new things of everybody, on SQLite and on PostgreSQL and
+// again, while HR says new things of everyone, on SQLite and on PostgreSQL and
 // against the real slapd. In the end the directory is as it should be, every
 // intent has one outcome, the chain verifies, and slapd's own log shows nothing
 // twice. BEHOV_KILLS sets how many kills.
@@ -105,7 +105,7 @@ func servedInstallation(t *testing.T, url string) (dir string, slapd *testenv.Sl
 	return dir, slapd, log
 }
 
-// sayHR has HR say something new of everybody, in one piece: half a file is
+// sayHR has HR say something new of everyone, in one piece: half a file is
 // another test's matter.
 func sayHR(t *testing.T, dir string, round int) {
 	t.Helper()
@@ -211,7 +211,7 @@ func checkDone(t *testing.T, binary, dir string) {
 }
 
 // TestReplicas: three services share one PostgreSQL database, and one of them is
-// killed again and again, while HR says new things of everybody.
+// killed again and again, while HR says new things of everyone.
 // BEHOV_REPLICA_SECONDS sets for how long.
 func TestReplicas(t *testing.T) {
 	binary := buildBinary(t)

@@ -83,7 +83,7 @@ func ldapInstallation(t *testing.T, s *testenv.Slapd) string {
 	return dir
 }
 
-// killHR writes an export in which everybody has moved, round by round.
+// killHR writes an export in which everyone has moved, round by round.
 func killHR(t *testing.T, dir string, people, round int) string {
 	t.Helper()
 	var b strings.Builder
@@ -240,7 +240,7 @@ func compareWithDirectory(t *testing.T, dir string, s *testenv.Slapd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ever := map[identity.PersonID]bool{} // who had an account at any time: HR may have taken somebody back before we heard of them
+	ever := map[identity.PersonID]bool{} // who had an account at any time: HR may have taken a person back before we heard of them
 	all, err := db.Intervals(ctx, store.IntervalQuery{})
 	if err != nil {
 		t.Fatal(err)

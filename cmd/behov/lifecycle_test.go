@@ -202,7 +202,7 @@ func TestSuspend(t *testing.T) {
 	h.fails("there is no suspension of this person to lift", "suspend", "1004", "--lift", "--reason", "r")
 }
 
-// TestASuspensionThatClosesNothingSaysSo: whoever suspends somebody reads one
+// TestASuspensionThatClosesNothingSaysSo: the person who suspends a person reads one
 // line in a hurry, and it must not begin with "closed".
 func TestASuspensionThatClosesNothingSaysSo(t *testing.T) {
 	for want, of := range map[string]map[string]int{

@@ -127,7 +127,7 @@ func TestExitStatuses(t *testing.T) {
 	want(exitError, "plan", "--as-of", "tomorrow")
 	want(exitError, "plan", "--person", "nobody")
 	want(exitError, "explain", "1004", "loans")
-	// Everybody but the first two vanishes from the export: it is held.
+	// Everyone but the first two vanishes from the export: it is held.
 	b, err := os.ReadFile(h.file("hr.csv"))
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +284,7 @@ func TestHelp(t *testing.T) {
 	visit((&app{}).root())
 }
 
-// TestDecidersWorkHere: whoever has left decides nothing any more.
+// TestDecidersWorkHere: the person who has left decides nothing any more.
 func TestDecidersWorkHere(t *testing.T) {
 	h := newHousehold(t)
 	h.ok("hr", "import", h.file("hr.csv"))

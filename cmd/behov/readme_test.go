@@ -161,7 +161,7 @@ func TestConnectors(t *testing.T) {
 	}
 }
 
-// TestReadmeThirdParty: somebody else runs the suite on a connector of their
+// TestReadmeThirdParty: another person runs the suite on a connector of their
 // own, in a module of their own, as the README shows.
 func TestReadmeThirdParty(t *testing.T) {
 	if testing.Short() {

@@ -18,7 +18,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// TestSteps: failing steps are listed, retried, or given up by somebody who
+// TestSteps: failing steps are listed, retried, or given up by a person who
 // says why.
 func TestSteps(t *testing.T) {
 	h := applied(t)
@@ -73,7 +73,7 @@ func TestSteps(t *testing.T) {
 	h.says([]string{"audit", "verify"}, "Audit trail verified")
 }
 
-// TestParkedIsSeen: what waits for somebody to look is said by whatever says what
+// TestParkedIsSeen: what waits for a person to look is said by whatever says what
 // there is to do.
 func TestParkedIsSeen(t *testing.T) {
 	h := newHousehold(t)
@@ -131,7 +131,7 @@ func parkedKeys(t *testing.T, h *household) (keys []string) {
 	return keys
 }
 
-// TestPause: nothing is changed while changes are paused, and everybody is
+// TestPause: nothing is changed while changes are paused, and everyone is
 // told.
 func TestPause(t *testing.T) {
 	h := newHousehold(t)
@@ -168,7 +168,7 @@ func TestPause(t *testing.T) {
 	h.ok("audit", "verify")
 }
 
-// TestAHoldExpires: who does not decide in time is asked anew.
+// TestAHoldExpires: who does not decide in time is asked again.
 func TestAHoldExpires(t *testing.T) {
 	h := applied(t)
 	h.edit("hr.csv", ",,,,no,", ",2026-01-31,,,no,")
@@ -184,9 +184,9 @@ func TestAHoldExpires(t *testing.T) {
 	h.says([]string{"audit", "verify"}, "Audit trail verified")
 }
 
-// TestTheLogNamesNobody: what a service logs is for many eyes, also while
-// changes are paused by somebody for a reason.
-func TestTheLogNamesNobody(t *testing.T) {
+// TestTheLogNamesNoOne: what a service logs is for many eyes, also while
+// changes are paused by a person for a reason.
+func TestTheLogNamesNoOne(t *testing.T) {
 	h := newHousehold(t)
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("pause", "--reason", "because of Sven", "--by", "1001")

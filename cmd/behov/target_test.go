@@ -54,8 +54,8 @@ func TestStatus(t *testing.T) {
 }
 
 // TestRetire: what is known of a target that is out of the configuration is kept
-// until somebody says that it does not come back. Then every step has its end,
-// nobody has anything there any more, and the trail is whole.
+// until a person says that it does not come back. Then every step has its end,
+// no one has anything there any more, and the trail is whole.
 func TestRetire(t *testing.T) {
 	h := applied(t)
 	db := openStore(t, h.dir)

@@ -101,7 +101,7 @@ func (m *municipality) makeGroups() {
 		m.groups[g] = m.entra.AddGroup(g, nil)
 		m.post(m.app+"/Groups", fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":%q}`, g))
 	}
-	// Anna's account was there before behov, and one of nobody's.
+	// Anna's account was there before behov, and one of no one's.
 	add(ad, "CN=Anna Berg,"+adPeople, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"oldanna"}, "employeeID": {"1001"}, "userAccountControl": {"544"}})
 	add(ad, "CN=svc-backup,"+adPeople, map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"svc-backup"}, "userAccountControl": {"514"}})
 	join := ldap.NewModifyRequest("CN=school,"+adGroups, nil)

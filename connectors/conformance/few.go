@@ -95,7 +95,7 @@ var fewTests = []test{
 		find := func(value string) *state {
 			r.Helper()
 			got := newState()
-			c, err := finder.FindAccounts(r.ctx, nil, map[string][]string{r.Text: {"nobody has this", value}}, got)
+			c, err := finder.FindAccounts(r.ctx, nil, map[string][]string{r.Text: {"no account has this", value}}, got)
 			if err != nil || !c.Complete {
 				r.Fatalf("FindAccounts %q: %v, complete %t %s", value, err, c.Complete, c.Why)
 			}

@@ -32,7 +32,7 @@ var snapshotTests = []test{
 			}
 		}
 		if len(s.members) > 0 {
-			r.Errorf("memberships of nobody: %v", s.members)
+			r.Errorf("memberships of accounts that are not in the snapshot: %v", s.members)
 		}
 	}},
 	{"two in a row are equal", func(r *runner) {

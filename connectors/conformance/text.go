@@ -92,7 +92,7 @@ var textTests = []test{
 			}
 			r.wantID(res.AccountID, r.expect(connectors.AlreadyApplied, r.creation(name)))
 			taken := r.creation(name)
-			taken.Account.Anchor = "behov-somebody-else"
+			taken.Account.Anchor = "behov-another-person"
 			r.expect(connectors.Refused, taken)
 			add := member(connectors.AddMember, res.AccountID, e)
 			r.expect(connectors.Applied, add)
@@ -109,7 +109,7 @@ var textTests = []test{
 			c.Account.Anchor = a
 			res := r.apply(c)[0]
 			if res.Status == connectors.AlreadyApplied {
-				r.Errorf("anchor %q matched somebody else's account", a)
+				r.Errorf("anchor %q matched another person's account", a)
 			}
 			if res.Status == connectors.Applied {
 				if got := r.snapshot().accounts[res.AccountID].Anchor; got != a {

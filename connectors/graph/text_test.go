@@ -74,9 +74,9 @@ func TestInjectionThroughValues(t *testing.T) {
 	wantKnownRequests(t, slices.DeleteFunc(s.Requests(), func(r standin.Request) bool { return strings.Contains(string(r.Body), "\x00") }))
 }
 
-// TestURLsNameNobody checks that URLs hold no personal data, except for the
+// TestURLsNameNoOne checks that URLs hold no personal data, except for the
 // filters that Graph requires.
-func TestURLsNameNobody(t *testing.T) {
+func TestURLsNameNoOne(t *testing.T) {
 	t.Parallel()
 	s, cfg := start(t, standin.Options{})
 	c := open(t, cfg)

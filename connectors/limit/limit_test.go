@@ -55,7 +55,7 @@ func TestConcurrency(t *testing.T) {
 	})
 }
 
-// Whoever does not want to wait any longer is told so, and takes nobody's
+// The person who does not want to wait any longer is told so, and takes no one's
 // place.
 func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

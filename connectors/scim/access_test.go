@@ -19,7 +19,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// nobody answers as a service without users and groups.
+// no one answers as a service without users and groups.
 func nobody(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"totalResults": 0, "Resources": []}`)
 }

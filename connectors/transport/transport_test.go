@@ -79,7 +79,7 @@ func TestTLSSaysWhyACertificateIsRefused(t *testing.T) {
 	}
 }
 
-// A broken connection is told without the URL, which may name somebody.
+// A broken connection is told without the URL, which may name a person.
 func TestBroken(t *testing.T) {
 	c := transport.Client(nil, time.Second, 1)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/Users?filter=anna", nil)

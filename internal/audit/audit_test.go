@@ -157,7 +157,7 @@ func TestIntervalsAreGenerous(t *testing.T) {
 	}
 }
 
-// TestProjectionInvariants: whatever the records, nobody has the same twice at
+// TestProjectionInvariants: whatever the records, no one has the same twice at
 // once, and nothing ends before it begins.
 func TestProjectionInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -49,7 +49,7 @@ func TestSecretsThatOthersCanReadAreRefused(t *testing.T) {
 }
 
 // TestAConfigurationThatOthersCanWriteIsRefused: each file and each directory of
-// one, unless nobody else can reach it.
+// one, unless no one else can reach it.
 func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 	for _, file := range []string{"behov.yaml", "policy.csv", "catalogue.yaml", "units.csv", "."} {
 		for _, mode := range []os.FileMode{0o664, 0o646} {

@@ -109,7 +109,7 @@ func (p *probe) enrol(logins []string, enrolled bool) error {
 	return nil
 }
 
-// slipIn puts a login into a group, as somebody with rights in the directory
+// slipIn puts a login into a group, as an operator with rights in the directory
 // might.
 func (p *probe) slipIn(login, group string) error {
 	c, err := p.ldap()

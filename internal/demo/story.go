@@ -268,7 +268,7 @@ func (s *Story) mfaEnrolment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tell("   %d grants wait, because what they open demands MFA and nobody has enrolled yet.", len(p.GatedGrants))
+	s.tell("   %d grants wait, because what they open demands MFA and no one has enrolled yet.", len(p.GatedGrants))
 	nurse := s.m.first("3300", 0)
 	s.checkMember(nurse, "care-record-read", false)
 	s.checkMember(nurse, "care-rota", true)
@@ -382,7 +382,7 @@ func (s *Story) mfaLost(ctx context.Context) error {
 
 func (s *Story) behindOurBack(ctx context.Context) error {
 	caretaker := s.m.first("5100", 0)
-	s.title("Somebody puts " + name(caretaker) + ", caretaker, into the pupil register's group by hand")
+	s.title("An operator puts " + name(caretaker) + ", caretaker, into the pupil register's group by hand")
 	if err := s.probe.slipIn(s.login(caretaker), "school-register"); err != nil {
 		return err
 	}
@@ -454,7 +454,7 @@ func (s *Story) truncatedExport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.check(len(p.Steps) == 0 && len(p.Holds) == 0, nil, "nobody's access would change")
+	s.check(len(p.Steps) == 0 && len(p.Holds) == 0, nil, "no one's access would change")
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // TestStoryAgainstRealServers plays the whole story against a real slapd and a
-// SCIM server that somebody else wrote, each over its own protocol.
+// SCIM server that another person wrote, each over its own protocol.
 func TestStoryAgainstRealServers(t *testing.T) {
 	slapd := testenv.StartSlapd(t)
 	scimmy := testenv.SCIMMY(t)
@@ -94,7 +94,7 @@ func play(t *testing.T, at demo.Endpoints) {
 }
 
 // TestTheStoryNoticesWhatDidNotComeTrue plays it with a directory in which
-// somebody undoes the first load before it can be looked at.
+// a person undoes the first load before it can be looked at.
 func TestTheStoryNoticesWhatDidNotComeTrue(t *testing.T) {
 	servers, err := demo.StartServers(t.Context())
 	if err != nil {

@@ -154,7 +154,7 @@ func (f *fixture) unclean(as func(string) string) {
 	}
 }
 
-// everybody returns the people in the database, with their stored keys.
+// everyone returns the people in the database, with their stored keys.
 func (f *fixture) everybody() (all []identity.Person) {
 	f.t.Helper()
 	for p, err := range f.db.People(context.Background()) {

@@ -124,9 +124,9 @@ func TestRenewalUnderANewNumberEndsNothing(t *testing.T) {
 	}
 }
 
-// TestEmptyCellUnmasksNobody checks that a protected person remains protected
+// TestEmptyCellUnmasksNoOne checks that a protected person remains protected
 // until HR says no.
-func TestEmptyCellUnmasksNobody(t *testing.T) {
+func TestEmptyCellUnmasksNoOne(t *testing.T) {
 	file := func(protected string) string {
 		return strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,"+protected, 1)
 	}

@@ -176,7 +176,7 @@ func (r *run) keepEmptiedEmail(s *PersonRows) {
 }
 
 // warnEmptied warns of an emptied cell of a row, and notes what stays. It reports whether
-// it does. What it was, empty where it is personal, is told of no protected person.
+// it does. What it was, empty where it is personal, is shown of no protected person.
 func (r *run) warnEmptied(s *PersonRows, row Row, column, was string, would identity.Kind) bool {
 	text := "; it was " + was
 	if was == "" || s.Person.Protected || row.Person.Protected {

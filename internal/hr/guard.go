@@ -226,7 +226,7 @@ func (r *run) emptiedColumn(unreadable error) reason.Reason {
 		}
 	}
 	for _, column := range columns {
-		// The last leave of the year may end; that nobody has a unit any more is no
+		// The last leave of the year may end; that no one has a unit any more is no
 		// coincidence.
 		_, there := r.Export.Filled[column]
 		few := there && had[column] <= r.Source.Shrink.Most(len(r.said)) && slices.Contains([]string{"leave_start", "leave_end", "phone", "main", "valid_from", "removed"}, column)

@@ -78,7 +78,7 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 }
 
 // unmapped says what to do about a header that has none of the columns that are looked
-// for; empty when it has one. The header's names are told where it is one without doubt:
+// for; empty when it has one. The header's names are shown where it is one without doubt:
 // the row after it has values, and it has none, which may be personal.
 func (p *parser) unmapped(header, first, attributes []string) string {
 	if p.source.Format == "xml" || p.source.Format == "fixed" || len(header) < 3 || slices.ContainsFunc(header, sheet.LooksLikeData) || !slices.ContainsFunc(first, sheet.LooksLikeData) {

@@ -46,7 +46,7 @@ type Report struct {
 	Joined int `json:"joined,omitempty"`
 	// LeftOut counts rows that were not taken: bad ones, and those of people of whom
 	// another row is. Questions counts rows that were taken and may be those of
-	// somebody known, Warnings what else a person should look at.
+	// a known person, Warnings what else a person should look at.
 	LeftOut int `json:"left_out,omitempty"`
 	// LeftOutNamed counts those that a problem names by their line. The others go with
 	// them: they are of the same people or employments, or have the same mistake.
@@ -267,7 +267,7 @@ type run struct {
 	subjects    []*PersonRows
 	joined      []joinedRecord
 	questions   []recordQuestion
-	asked       map[string]bool               // the keys of people who may be somebody known
+	asked       map[string]bool               // the keys of people who may be a known person
 	askedTwice  int                           // problems beyond the first about one of them
 	returned    map[string]store.ErasedRecord // by the keys of people who were pushed
 	postponed   []identity.PersonID           // whose running employments would begin later
@@ -283,7 +283,7 @@ type run struct {
 	// whose stay.
 	liftedTooMany int
 	lifted        []identity.PersonID
-	unattributed  int                        // rows that could be anybody's
+	unattributed  int                        // rows that could be anyone's
 	badPeople     map[identity.PersonID]bool // who stay as they are
 	garbled       []Row                      // one of each person whose letters are others than they were
 	// recordsDecided are the people with a new record's number about whose records a

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// TestFailedQueryNamesNobody checks that the error of a failed query, which is
+// TestFailedQueryNamesNoOne checks that the error of a failed query, which is
 // logged, contains nothing of the database's text, as it may hold data of a row.
-func TestFailedQueryNamesNobody(t *testing.T) {
+func TestFailedQueryNamesNoOne(t *testing.T) {
 	f := newFixture(t)
 	s := source
 	s.SQL = &config.View{Database: testenv.StartPostgres(t).Database(), Query: "SELECT 'Protected Person'::text AS given_name, CAST('19850101-1234' || v AS INTEGER) AS person_id FROM (VALUES ('')) x (v)"}

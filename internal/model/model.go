@@ -3,7 +3,7 @@
 // by day and employment by employment.
 //
 // It must never import anything of the house, nor be made faster or cleverer:
-// it is right because anybody can see that it is.
+// it is right because every reader can see that it is.
 package model
 
 // Never is a day that does not come.
@@ -214,7 +214,7 @@ func (t Town) Next(before State, facts []Fact, day int) State {
 	needs := t.Needs(facts, day, day)
 	present := t.Leave != "suspend" || here
 	for e := range needs {
-		// Nobody gets an account while they may not use it.
+		// No one gets an account while they may not use it.
 		if present || now.Account[t.Target[e]] {
 			now.Account[t.Target[e]], now.Has[e] = true, true
 		}
@@ -225,7 +225,7 @@ func (t Town) Next(before State, facts []Fact, day int) State {
 		}
 		for _, j := range jobs {
 			if j.runs(day) && j.isAway(day) {
-				continue // whoever is away hands nothing over
+				continue // a person on leave hands nothing over
 			}
 			for d := day - r.Handover; d < day; d++ {
 				if t.gives(r, j, jobs, d) {

@@ -69,7 +69,7 @@ func TestCorrelate(t *testing.T) {
 	}
 }
 
-// TestTwoClaimOne: what could be two people's is nobody's, also when one of
+// TestTwoClaimOne: what could be two people's is no one's, also when one of
 // them has not begun.
 func TestTwoClaimOne(t *testing.T) {
 	for _, begun := range []bool{true, false} {
@@ -84,7 +84,7 @@ func TestTwoClaimOne(t *testing.T) {
 	}
 }
 
-// TestARecreatedAccountIsAdopted: an account that somebody deleted and made
+// TestARecreatedAccountIsAdopted: an account that a person deleted and made
 // again is told by the same rules as one that was there before.
 func TestARecreatedAccountIsAdopted(t *testing.T) {
 	target := plan.Target{Name: "t1", Adopts: true, Claims: []string{"number", connectors.LoginName, "mail"}, Observed: observed(t, groups, []connectors.Account{{ID: "2", Name: "x", Enabled: true, Attributes: map[string][]string{"number": {"7"}}}})}

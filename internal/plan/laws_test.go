@@ -210,7 +210,7 @@ func build(tb failer, in plan.Input) *plan.Plan {
 }
 
 // genWorld draws people with grants and targets in any state, with accounts of
-// nobody, groups of nobody, and access that came behind our back.
+// no one, groups of no one, and access that came behind our back.
 func genWorld(complete bool) *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
 		w := &world{given: map[string]map[plan.Access]reason.Reason{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
@@ -262,7 +262,7 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 				if before || rapid.IntRange(0, 5).Draw(t, "wiped") == 0 {
 					a.Anchor = ""
 				}
-				if a.Anchor == "" && !before { // somebody else's number says nothing
+				if a.Anchor == "" && !before { // another person's number says nothing
 					a.Attributes["number"] = []string{fmt.Sprintf("p%d", rapid.IntRange(0, 8).Draw(t, "number"))}
 				}
 				tt.accounts[a.ID] = a
@@ -489,7 +489,7 @@ func TestLawMoversLoseTheOldAccess(t *testing.T) {
 }
 
 // Law 8: a leaver's account is disabled before memberships go, a joiner has an
-// account before memberships, and nobody is enabled before.
+// account before memberships, and no one is enabled before.
 func TestLawOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(true).Draw(t, "world")

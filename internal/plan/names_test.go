@@ -64,8 +64,8 @@ func TestARenamedGroup(t *testing.T) {
 	}
 }
 
-// TestAGroupThatCannotBeRead: of a group whose members cannot be read nobody
-// loses and nobody gets the entitlement, and it is told.
+// TestAGroupThatCannotBeRead: of a group whose members cannot be read no one
+// loses and no one gets the entitlement, and it is told.
 func TestAGroupThatCannotBeRead(t *testing.T) {
 	desk := policy.Catalogue{Entitlements: []policy.Entitlement{{ID: "library:desk", Target: "t1", Native: "desk"}, {ID: "library:keys", Target: "t1", Native: "keys"}}}
 	o := plan.NewObserved()

@@ -39,7 +39,7 @@ var (
 	gone   = plan.Person{ID: "p", NoEntitlementReason: reason.Of(reason.NoEmployment{}), Accounts: map[string]plan.Account{"t1": {Name: "login"}}}
 )
 
-// TestOddAccounts: accounts that are not what they seem give nobody anything,
+// TestOddAccounts: accounts that are not what they seem give no one anything,
 // and never save a leaver.
 func TestOddAccounts(t *testing.T) {
 	mine := connectors.Account{ID: "1", Anchor: "p", Name: "login", Enabled: true}
@@ -98,7 +98,7 @@ func TestOddAccounts(t *testing.T) {
 }
 
 // TestAmbiguousNameFreezesTheEntitlement: when several groups have the name,
-// nobody gets it and nobody loses it.
+// no one gets it and no one loses it.
 func TestAmbiguousNameFreezesTheEntitlement(t *testing.T) {
 	o := observed(t, []connectors.Entitlement{{Name: "a", Ambiguous: true}, {Name: "b"}, {Name: "c"}}, []connectors.Account{{ID: "1", Anchor: "p", Name: "login", Enabled: true}})
 	target := plan.Target{Name: "t1", Observed: o, Limits: atMost(10), Given: given(map[plan.Access]reason.Reason{{Person: identity.PersonID("p"), Entitlement: "app:a"}: reason.Of(reason.Rule{Rule: "r"})})}
@@ -108,7 +108,7 @@ func TestAmbiguousNameFreezesTheEntitlement(t *testing.T) {
 	}
 }
 
-// TestAStrangersAccessIsNamed: an account of nobody that has something of the
+// TestAStrangersAccessIsNamed: an account of no one that has something of the
 // catalogue is reported with what it has.
 func TestAStrangersAccessIsNamed(t *testing.T) {
 	o := observed(t, groups, []connectors.Account{{ID: "9", Name: "mallory", Enabled: true}}, connectors.Membership{Entitlement: "c", AccountID: "9"})

@@ -70,7 +70,7 @@ const (
 	peoplePoll = 15 * time.Millisecond
 	otherPoll  = 500 * time.Millisecond
 	targetPoll = time.Second
-	// stopPatience is for how long running jobs may finish when the worker is told to
+	// stopPatience is for how long running jobs may finish when the worker is asked to
 	// stop.
 	stopPatience = 20 * time.Second
 	// keptFor is for how long jobs that are done can be looked at.

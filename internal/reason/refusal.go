@@ -2,7 +2,7 @@ package reason
 
 import "github.com/behov/behov/internal/identity"
 
-// Refusal is the error of what is refused for a reason. A person is told the sentence.
+// Refusal is the error of what is refused for a reason. A person reads the sentence.
 type Refusal struct{ Reason Reason }
 
 // Error implements error, for logs: the canonical form.

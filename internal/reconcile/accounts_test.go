@@ -20,7 +20,7 @@ func (h *fixture) login(key string) string {
 	return p.Login
 }
 
-// Law 6: somebody else's account with the login name is neither taken over nor
+// Law 6: another person's account with the login name is neither taken over nor
 // touched; with the person's anchor in it, it is adopted and not made again.
 func TestANameThatIsTaken(t *testing.T) {
 	h := newFixture(t)
@@ -42,7 +42,7 @@ func TestANameThatIsTaken(t *testing.T) {
 	}
 }
 
-// An account that is nobody's is listed, unless it is to be ignored, and never
+// An account that is no one's is listed, unless it is to be ignored, and never
 // touched.
 func TestAnOrphanIsListed(t *testing.T) {
 	h := newFixture(t)
@@ -87,9 +87,9 @@ func TestTwoAccountsOfOnePerson(t *testing.T) {
 	}
 }
 
-// Whoever writes a person's ID into an account of their own gains nothing by
+// The person who writes a person's ID into an account of their own gains nothing by
 // it, and loses it with that person.
-func TestAClaimToBeSomebodyElseGivesNothing(t *testing.T) {
+func TestAClaimToBeAPersonElseGivesNothing(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 library T")
 	h.settledRun()

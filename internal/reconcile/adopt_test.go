@@ -58,7 +58,7 @@ func TestAMoverLosesWhatCameInSpiteOfAnError(t *testing.T) {
 		t.Error("the error is not told of")
 	}
 	h.one.answer = nil
-	h.hire("1 library T") // before anybody looked
+	h.hire("1 library T") // before anyone looked
 	h.settledRun()
 	if got := h.has("1"); got != usual {
 		t.Errorf("the mover has %s", got)
@@ -144,7 +144,7 @@ func TestAnUnclearAccountIsNotAdopted(t *testing.T) {
 	}
 }
 
-// A leaver whose account lived on before behov came loses it; somebody who has
+// A leaver whose account lived on before behov came loses it; a person who has
 // not begun yet is left as they are.
 func TestALeaverFromBeforeIsFound(t *testing.T) {
 	h := newFixtureWith(t, adopting)
@@ -214,7 +214,7 @@ func TestARefusedAdoptionChangesNothing(t *testing.T) {
 	}
 }
 
-// Somebody who left, and comes back for a time that HR knows already, is a
+// A person who left, and comes back for a time that HR knows already, is a
 // leaver until then.
 func TestALeaverWhoComesBackLaterIsFound(t *testing.T) {
 	h := newFixtureWith(t, adopting)
@@ -259,7 +259,7 @@ func TestAnAccountThatIsMasteredElsewhere(t *testing.T) {
 	}
 }
 
-// The account of somebody who has left, and which is mastered elsewhere, waits
+// The account of a person who has left, and which is mastered elsewhere, waits
 // for a look like any other: it is not known to be theirs before.
 func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 	h := newFixtureWith(t, adopting)
@@ -278,7 +278,7 @@ func TestALeaversAccountThatIsMasteredElsewhere(t *testing.T) {
 	}
 }
 
-// Accounts are changed in masses only after somebody has looked.
+// Accounts are changed in masses only after a person has looked.
 func TestMassesOfChangesAreHeld(t *testing.T) {
 	h := newFixture(t)
 	h.e.Config.Targets[0].Limits[blastradius.Changes] = blastradius.Limit{People: 1, Share: -1}
@@ -316,8 +316,8 @@ func TestWipedAttributesAreHeld(t *testing.T) {
 	}
 }
 
-// Somebody can say whose an account is: one that was put in place of another
-// behind behov's back, and nobody else's.
+// A person can say whose an account is: one that was put in place of another
+// behind behov's back, and no one else's.
 func TestBind(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T")

@@ -223,7 +223,7 @@ func bare(b *testing.B, like string, r *execute.Result) time.Duration {
 	return time.Since(began)
 }
 
-// BenchmarkNothingToDo looks at everybody in three targets when nothing has
+// BenchmarkNothingToDo looks at everyone in three targets when nothing has
 // changed, with the collector set as behov sets it: how much memory that takes
 // at most, and the work for one person, as time and as bytes allocated.
 func BenchmarkNothingToDo(b *testing.B) {

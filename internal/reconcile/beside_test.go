@@ -29,7 +29,7 @@ func (h *fixture) read(f func(other *reconcile.Engine)) {
 	}
 }
 
-// Law 4: whoever has people leave one at a time, however the runs are made, is
+// Law 4: the person who has people leave one at a time, however the runs are made, is
 // stopped at the limit.
 func TestManySmallImportsAreCountedTogether(t *testing.T) {
 	h := newFixture(t) // two may lose something
@@ -58,7 +58,7 @@ func TestManySmallImportsAreCountedTogether(t *testing.T) {
 	if err != nil || left != 7 || len(holds) != 2 {
 		t.Errorf("%d of 9 still have access, %d holds, %v", left, len(holds), err)
 	}
-	// What somebody released does not count.
+	// What a person released does not count.
 	for _, hold := range holds {
 		h.decideHold(hold.Digest, store.Release)
 	}
@@ -77,7 +77,7 @@ func TestManySmallImportsAreCountedTogether(t *testing.T) {
 	}
 }
 
-// What is held, and even more what somebody rejected, is not done by looking at
+// What is held, and even more what a person rejected, is not done by looking at
 // the people one by one.
 func TestFewLeaveWhatIsHeld(t *testing.T) {
 	h := newFixture(t)
@@ -147,7 +147,7 @@ func TestFewLeaveChangesThatAreHeld(t *testing.T) {
 	}
 }
 
-// Nobody is erased of whom something became known in the meantime.
+// No one is erased of whom something became known in the meantime.
 func TestErasureSeesWhatIsNew(t *testing.T) {
 	for i, what := range []string{"nothing", "a rehire", "a legal hold", "nothing", "a rehire", "a legal hold"} {
 		t.Run(what, func(t *testing.T) {
@@ -193,7 +193,7 @@ func (w wholeOnly) MFAEnrolled(ctx context.Context, emit func(string) error) (co
 	return w.Connector.(connectors.MFAReader).MFAEnrolled(ctx, emit)
 }
 
-// A run for everybody and one for few that plan the very same see each other.
+// A run for everyone and one for few that plan the very same see each other.
 func TestPlansThatLookAlike(t *testing.T) {
 	h := newFixture(t)
 	h.e.Config.Targets = h.e.Config.Targets[:1]
@@ -267,7 +267,7 @@ func TestSessionsAreEndedAtLast(t *testing.T) {
 	h.nothingToDo()
 }
 
-// Whose an account is somebody says while a run is at the person: it waits for
+// Whose an account is a person says while a run is at the person: it waits for
 // that, and is not overwritten.
 func TestABindingIsNotOverwritten(t *testing.T) {
 	h := newFixture(t)
@@ -301,7 +301,7 @@ func TestABindingIsNotOverwritten(t *testing.T) {
 }
 
 // A connection breaks, and with it every lock, while a target is being changed:
-// in this process nobody else begins with the same people, and what was done is
+// in this process no one else begins with the same people, and what was done is
 // noted once.
 func TestTheLocksAreLostInABatch(t *testing.T) {
 	if !testenv.OnPostgres() {
@@ -377,7 +377,7 @@ func (d defective) Apply(ctx context.Context, changes []connectors.Change) []con
 	return d.scripted.Apply(ctx, changes)
 }
 
-// A connector that panics is its target's trouble, and nobody else's.
+// A connector that panics is its target's trouble, and no one else's.
 func TestADefectiveConnector(t *testing.T) {
 	for _, when := range []string{"read", "applied"} {
 		for _, how := range []string{"everybody", "few"} {
@@ -417,8 +417,8 @@ func TestADefectiveConnector(t *testing.T) {
 	}
 }
 
-// Jobs that nobody takes up, as nobody serves, do not pile up: a run over
-// everybody has done what they are about, and not what came while it ran.
+// Jobs that no one takes up, as no one serves, do not pile up: a run over
+// everyone has done what they are about, and not what came while it ran.
 func TestJobsOfThePastAreForgotten(t *testing.T) {
 	h := newFixture(t)
 	jobs := func() (n int) {

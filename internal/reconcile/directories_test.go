@@ -43,7 +43,7 @@ func everyDirectory() map[string]func(t *testing.T) directory {
 		},
 		"Active Directory": func(t *testing.T) directory {
 			s := testenv.StartSamba(t)
-			// A password that has to be changed lets nobody in there.
+			// A password that has to be changed lets no one in there.
 			return directory{s.Directory(), "first_password: {keep: true}, ", map[string][]string{"objectClass": {"group"}}}
 		},
 		"389-DS": func(t *testing.T) directory {

@@ -49,7 +49,7 @@ func (h *fixture) review(verdict store.Verdict) {
 }
 
 // Law 6: what was given in the target is left; revoked by its owner it goes,
-// and should somebody give it again it goes again.
+// and should a person give it again it goes again.
 func TestAGiftThatIsRevokedGoes(t *testing.T) {
 	h := gifted(t)
 	h.review(store.Revoke)
@@ -108,7 +108,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 	}
 }
 
-// With drift: report, what somebody takes away in the target is reported and
+// With drift: report, what a person takes away in the target is reported and
 // left, for as long as it is needed; what HR and rules say goes on.
 func TestDriftThatIsReported(t *testing.T) {
 	h := newFixture(t)
@@ -132,14 +132,14 @@ func TestDriftThatIsReported(t *testing.T) {
 	if h.settledRun(); h.has("1") != "one/account one/base:school two/account" && h.has("1") != "one/account one/base:school two/account two/lib:library" {
 		t.Errorf("after a move: %s", h.has("1"))
 	}
-	// Somebody who leaves and comes back gets it.
+	// A person who leaves and comes back gets it.
 	h.hire("1 school T 2020-12-31", "2 school T", "3 school T 2090-01-01")
 	h.settledRun()
 	h.hire("1 library T", "2 school T", "3 school T 2090-01-01")
 	if h.settledRun(); h.has("1") != usual {
 		t.Errorf("back again: %s", h.has("1"))
 	}
-	// Put back by hand, and taken away again, it is told anew.
+	// Put back by hand, and taken away again, it is told again.
 	h.behind(h.one, connectors.RemoveMember, id, "staff")
 	h.settledRun()
 	h.behind(h.one, connectors.AddMember, id, "staff")

@@ -130,8 +130,8 @@ func TestWhatTakesAwayIsTriedEveryDay(t *testing.T) {
 	}
 }
 
-// A failing step that nobody needs any more is forgotten, one with another
-// value is another step, and what somebody gave up is not tried.
+// A failing step that no one needs any more is forgotten, one with another
+// value is another step, and what a person gave up is not tried.
 func TestFailingStepsOfThePast(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T")

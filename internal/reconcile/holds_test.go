@@ -273,7 +273,7 @@ func TestASupersededHold(t *testing.T) {
 	}
 }
 
-// Law 4: what somebody rejected stays held, until it is released after all.
+// Law 4: what a person rejected stays held, until it is released after all.
 func TestARejectedHoldStaysHeld(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 library T 2020-12-31")

@@ -172,7 +172,7 @@ func TestAttributesComeFromSourcesNamedForThem(t *testing.T) {
 }
 
 // TestAnErasedPersonStaysErased: an export that still lists an erased person
-// does not bring them back; one who is employed again is a question, and nobody
+// does not bring them back; one who is employed again is a question, and no one
 // else is affected by it.
 func TestAnErasedPersonStaysErased(t *testing.T) {
 	const number = " national_id=19811218-9876"
@@ -224,7 +224,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	}
 }
 
-// known says whether anybody is known by a key.
+// known says whether anyone is known by a key.
 func (r *reality) known(key string) bool {
 	_, err := r.e.DB.FindPerson(r.t.Context(), key, "hr")
 	return err == nil

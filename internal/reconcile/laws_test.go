@@ -68,7 +68,7 @@ func TestALostAnswerIsFoundOut(t *testing.T) {
 	}
 }
 
-// Law 3: a target that was not read completely loses nobody, gains whom it
+// Law 3: a target that was not read completely loses no one, gains whom it
 // should; one that was not read at all is named, and the other goes on.
 func TestBrokenReadings(t *testing.T) {
 	h := newFixture(t)
@@ -210,7 +210,7 @@ func TestABusyTargetIsAskedAgain(t *testing.T) {
 }
 
 // MFA: a grant waits, is given on enrolment, goes with it, and stays as it is
-// while nobody can say.
+// while no one can say.
 func TestMFA(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 library S")
@@ -387,9 +387,9 @@ func TestOneRunAtATime(t *testing.T) {
 	h.settledRun()
 }
 
-// An account whose anchor somebody wiped, or turned to another person, is
-// still known by the target's own ID: its leaver is out, and nobody gains.
-func TestAWipedAnchorHidesNobody(t *testing.T) {
+// An account whose anchor a person wiped, or turned to another person, is
+// still known by the target's own ID: its leaver is out, and no one gains.
+func TestAWipedAnchorHidesNoOne(t *testing.T) {
 	for _, anchor := range []string{"", "of-the-other"} {
 		h := newFixture(t)
 		h.hire("1 school T", "2 library T")
@@ -470,7 +470,7 @@ func TestOnePersonAtATimeIsHeldToo(t *testing.T) {
 	}
 }
 
-// A unit that is forgotten in the units file takes nobody's access, and an
+// A unit that is forgotten in the units file takes no one's access, and an
 // entitlement that is taken out of the catalogue stays in the answer to who
 // has it.
 func TestWhatTheConfigurationForgets(t *testing.T) {

@@ -53,7 +53,7 @@ func TestManagersWhoAreMissing(t *testing.T) {
 					want = ""
 				}
 				h.export(people(c.boss, c.ends))
-				// One by a look at few people, the other by a look at everybody.
+				// One by a look at few people, the other by a look at everyone.
 				if later := h.few("1"); len(later) > 0 || boss("1") != want {
 					t.Errorf("few: the boss is %q, want %q; left to others: %v", boss("1"), want, later)
 				}

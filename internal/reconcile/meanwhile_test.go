@@ -45,9 +45,9 @@ func TestTheLimitHoldsBesideOthers(t *testing.T) {
 	}
 }
 
-// Whoever leaves is not kept by a hold that was about something else: HR took
-// back what was held, and the next run for everybody has not seen that yet.
-func TestAHoldOfThePastKeepsNobody(t *testing.T) {
+// The person who leaves is not kept by a hold that was about something else: HR took
+// back what was held, and the next run for everyone has not seen that yet.
+func TestAHoldOfThePastKeepsNoOne(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "9 school T 2020-12-31")
 	h.settledRun()
@@ -83,7 +83,7 @@ func TestWhoIsLeftToAnotherRunIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// What the process itself is short of is waited for: nobody else sees to it.
+// What the process itself is short of is waited for: no one else sees to it.
 func TestTooManyLocksAreWaitedFor(t *testing.T) {
 	if !testenv.OnPostgres() {
 		t.Setenv("BEHOV_TEST_ON", "postgres")
@@ -113,7 +113,7 @@ func TestTooManyLocksAreWaitedFor(t *testing.T) {
 	}
 }
 
-// What somebody gives up while it is tried is not tried again.
+// What a person gives up while it is tried is not tried again.
 func TestGivenUpWhileItIsTried(t *testing.T) {
 	h := newFixture(t)
 	now := time.Now()
@@ -221,7 +221,7 @@ func TestPeopleAreMergedBesideAnImport(t *testing.T) {
 }
 
 // A target that was taken out of the configuration keeps the accounts that behov
-// made there, also those of people who leave: somebody is told.
+// made there, also those of people who leave: a person is told.
 func TestATargetThatWasTakenOutIsTold(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T")

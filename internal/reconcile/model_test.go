@@ -153,7 +153,7 @@ func (h *modelFixture) deliver(facts []model.Fact, batches []int) {
 	}
 }
 
-// few looks at everybody, one after another.
+// few looks at everyone, one after another.
 func (h *modelFixture) few() string {
 	for p, err := range h.e.DB.People(h.t.Context()) {
 		if err != nil {

@@ -24,7 +24,7 @@ func (h *fixture) name(key string) string {
 	return a[0].Name
 }
 
-// Names are unique, cut to what the target takes, and never given to anybody
+// Names are unique, cut to what the target takes, and never given to anyone
 // else, not even after the account is gone.
 func TestNamesAreNumberedAndNeverReused(t *testing.T) {
 	h := newFixtureWith(t, naming(`name: {value: "{{.GivenName}}", max_length: 6, collision: number}`))
@@ -47,7 +47,7 @@ func TestNamesAreNumberedAndNeverReused(t *testing.T) {
 }
 
 // Without a rule for it a name that is taken is a finding, and so is one that
-// was somebody else's.
+// was another person's.
 func TestATakenNameIsReported(t *testing.T) {
 	h := newFixtureWith(t, naming(`name: "{{.GivenName}}"`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
@@ -114,7 +114,7 @@ func TestManagersAreReferredTo(t *testing.T) {
 	if r := h.settledRun(); len(r.Plan.Steps) > 0 {
 		t.Errorf("and then: %v", opsOf(r.Plan.Steps))
 	}
-	h.export(people("4", "999", "")) // no account, and nobody: what is there stays
+	h.export(people("4", "999", "")) // no account, and no one: what is there stays
 	if r := h.settledRun(); len(r.Plan.Steps) > 0 || boss("1") != id("2") || boss("2") != id("3") {
 		t.Errorf("managers are %s, %s; steps %v", boss("1"), boss("2"), opsOf(r.Plan.Steps))
 	}
@@ -155,9 +155,9 @@ func TestValuesAreComparedAsTheTargetDoes(t *testing.T) {
 	}
 }
 
-// A person whose new name is another's keeps the one they have, everybody else
+// A person whose new name is another's keeps the one they have, everyone else
 // goes on, and so does everything else of theirs.
-func TestAClashOfNamesStopsNobody(t *testing.T) {
+func TestAClashOfNamesStopsNoOne(t *testing.T) {
 	h := newFixtureWith(t, naming(`name: {value: "{{.FamilyName}}", rename: true}, attributes: {first: "{{.GivenName}}"}`))
 	const header = "person_id,employment_id,given_name,family_name,unit,job_code,start_date\n"
 	h.export(header + "1,E1,Eva,Berg,school,T,2020-01-01\n2,E2,Olle,Lind,school,T,2020-01-01\n")
@@ -179,7 +179,7 @@ func TestAClashOfNamesStopsNobody(t *testing.T) {
 	}
 }
 
-// A name that somebody else took between the plan and its execution is no
+// A name that another person took between the plan and its execution is no
 // reason to stop.
 func TestANameTakenMeanwhileIsRefused(t *testing.T) {
 	h := newFixture(t)

@@ -36,7 +36,7 @@ func (w *withPasses) WithdrawPass(_ context.Context, account connectors.AccountR
 	return connectors.Outcome{Status: connectors.Applied}, nil
 }
 
-// A pass is recorded and its code is not; nobody who does not work here gets
+// A pass is recorded and its code is not; no one who does not work here gets
 // one; one that cannot be recorded is withdrawn.
 func TestPasses(t *testing.T) {
 	h := newFixture(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // TestPreviewOfOnePerson: what is planned for one person is what the plan for
-// everybody has for them, and when that is nothing no target is read as a whole.
+// everyone has for them, and when that is nothing no target is read as a whole.
 func TestPreviewOfOnePerson(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 library T", "4 school T", "5 school T", "6 school T")

@@ -12,7 +12,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// Law 3: on the strength of a reading that broke off nobody loses anything;
+// Law 3: on the strength of a reading that broke off no one loses anything;
 // what waits is listed, and what is to be given is given.
 func TestRemovalsWaitForACompleteReading(t *testing.T) {
 	h := newFixture(t)
@@ -69,7 +69,7 @@ func TestAnAccountThatWasNotSeenIsNotMadeTwice(t *testing.T) {
 
 // Law 8: a mover or leaver whose access is in two targets loses it where it
 // can be read, while the other is named.
-func TestAnUnreadableTargetIsNamedAndDelaysNobodyElsewhere(t *testing.T) {
+func TestAnUnreadableTargetIsNamedAndDelaysNoOneElsewhere(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T")
 	h.settledRun()

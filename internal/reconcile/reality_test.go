@@ -316,7 +316,7 @@ func TestOneOfSeveralEmploymentsEndsAndTakesOnlyWhatNoOtherNeeds(t *testing.T) {
 	r.on("2026-08-01").expect("1", identity.Working, atSchool)
 }
 
-func TestSomebodyOnLeaveWhoWorksAsATempMeanwhile(t *testing.T) {
+func TestAPersonOnLeaveWhoWorksAsATempMeanwhile(t *testing.T) {
 	leave := "leave_start=2026-06-10 leave_end=2026-06-20"
 	for mode, want := range map[string]string{
 		"keep":    "one/account one/base:school one/base:staff two/account two/lib:library",
@@ -425,7 +425,7 @@ func TestAContractorHasASponsorAndAnEnd(t *testing.T) {
 	if _, err := r.e.DB.FindPerson(t.Context(), "C2", "hr"); err == nil {
 		t.Error("a contractor without a sponsor came in")
 	}
-	// Ninety days, as nobody said until when; ten days before it is told.
+	// Ninety days, as no one said until when; ten days before it is told.
 	if got := r.on("2026-08-20").settledRun().Plan.Findings; !slices.ContainsFunc(got, func(f plan.Finding) bool {
 		return f.Kind == plan.Ending && strings.Contains(testenv.Words(f.Reason), "2026-08-30")
 	}) {
@@ -498,7 +498,7 @@ func TestACorrectedNumberAndACoordinationNumber(t *testing.T) {
 	if r.id("1") != person {
 		t.Error("a corrected number makes another person")
 	}
-	// What was known by the old number alone is somebody else now.
+	// What was known by the old number alone is another person now.
 	report := r.says("hr", "1 E1 national_id=19811218-9876", "2 E2 national_id=19811278-9873 given_name=Given1")
 	if report.Joined != 0 {
 		t.Errorf("joined %d", report.Joined)
@@ -598,7 +598,7 @@ func TestAProtectedIdentityIsSetAndLifted(t *testing.T) {
 	if a := r.account(r.one, "1"); !slices.Equal(a.Attributes["title"], []string{"Rector"}) {
 		t.Errorf("lifted by hand, the account says %+v", a.Attributes)
 	}
-	// The login of somebody who is protected from the first day tells nothing.
+	// The login of a person who is protected from the first day tells nothing.
 	r.HR(boss, "1 E1 job_title=Rector phone=0701", "7 E7 given_name=Hemlig family_name=Hemligsson protected=yes").settledRun()
 	if login := strings.ToLower(r.standing("7").Person.Login); strings.Contains(login, "hem") {
 		t.Errorf("the login is %s", login)
@@ -615,7 +615,7 @@ func TestAUnitIsClosedMergedAndRenamed(t *testing.T) {
 	}
 }
 
-func TestAManagerWhoIsMissingOrGoneStopsNobody(t *testing.T) {
+func TestAManagerWhoIsMissingOrGoneStopsNoOne(t *testing.T) {
 	newReality(t, "").HR("1 E1 manager_id=77").expect("1", identity.Working, atSchool)
 }
 
@@ -626,7 +626,7 @@ func TestWhichEmploymentSpeaksForAPersonIsAStatedRule(t *testing.T) {
 	if a, b := r.account(r.one, "1").Attributes["unit"], r.account(r.two, "1").Attributes["unit"]; a[0] != "school" || b[0] != "library" {
 		t.Errorf("units are %v and %v", a, b)
 	}
-	// Somebody says otherwise, and then leaves it to the rules again.
+	// A person says otherwise, and then leaves it to the rules again.
 	p := r.standing("1").Person
 	i := slices.IndexFunc(p.Employments, func(e identity.Employment) bool { return e.Key.Key == "E2" })
 	for _, c := range []struct {
@@ -660,7 +660,7 @@ func TestANationalNumberIsWrittenWhereATemplateSaysSo(t *testing.T) {
 	}
 }
 
-func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
+func TestSuspendedAtOnceWhateverHRSaysUntilAPersonLiftsIt(t *testing.T) {
 	rows := []string{boss, "1 E1", "2 E2", "3 E3", "4 E4"}
 	r := newReality(t, "").HR(rows...).expect("1", identity.Working, atSchool)
 	p, _ := r.e.DB.Person(t.Context(), r.id("1"))
@@ -691,7 +691,7 @@ func TestSuspendedAtOnceWhateverHRSaysUntilSomebodyLiftsIt(t *testing.T) {
 	if len(held.Plan.Holds) == 0 || r.has("2") != closed || r.has("3") != atSchool {
 		t.Errorf("holds %+v; 2 has %q, 3 has %q", held.Plan.Holds, r.has("2"), r.has("3"))
 	}
-	// Whoever is suspended decides on nothing.
+	// The person who is suspended decides on nothing.
 	if _, err := r.govern().Suspend(t.Context(), q, true, by(p.ID), "a friend"); err == nil {
 		t.Error("a suspended person lifted a suspension")
 	}
@@ -745,7 +745,7 @@ func TestALegalHoldStopsDeletionAndErasure(t *testing.T) {
 func TestAMoverTriggersAReviewByTheNewManagerOfWhatRulesDidNotGive(t *testing.T) {
 	r := newReality(t, "").HR(boss, "8 E8 job_code=B", "1 E1 unit=school manager_id=8", "2 E2 unit=school manager_id=8")
 	r.settledRun()
-	// Somebody gave the library by hand to the first.
+	// A person gave the library by hand to the first.
 	r.behind(r.one, connectors.AddMember, r.account(r.one, "1").ID, "secret")
 	r.e.Config.Rules.Catalogue.Entitlements = slices.Clone(r.e.Config.Rules.Catalogue.Entitlements)
 	for i, e := range r.e.Config.Rules.Catalogue.Entitlements {

@@ -74,7 +74,7 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 		{"MFA enrolment, a release, a limit or the attribute mapping changed", func(h *fixture) { h.e.Config.Targets[0].Attributes = nil }},
 	} {
 		h := gifted(t) // so that there is something to review
-		// Somebody wiped the mail address, so that there is something to do.
+		// A person wiped the mail address, so that there is something to do.
 		account := h.accounts(h.one, h.person("1"))[0]
 		account.Attributes = nil
 		h.put(h.one, account)
@@ -95,7 +95,7 @@ func TestASavedPlanIsRefusedWhenTheWorldMoved(t *testing.T) {
 	}
 }
 
-// Law 2: a plan that somebody edited is refused before anything is read.
+// Law 2: a plan that a person edited is refused before anything is read.
 func TestAnEditedPlanIsRefused(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T")
@@ -121,8 +121,8 @@ func TestAPreviewIsNotCarriedOut(t *testing.T) {
 	}
 }
 
-// A plan for one person touches nobody else, whatever else there is to do.
-func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
+// A plan for one person touches no one else, whatever else there is to do.
+func TestAPlanForOnePersonTouchesNoOneElse(t *testing.T) {
 	h := newFixture(t)
 	h.e.Config.Targets[0].Limits[blastradius.Removals] = blastradius.Limit{People: 5, Share: -1}
 	h.hire("1 school T", "2 school S", "3 school T")
@@ -146,7 +146,7 @@ func TestAPlanForOnePersonTouchesNobodyElse(t *testing.T) {
 	if h.told("grant.waiting") != waiting || h.told("grant.ready") > 0 {
 		t.Error("something is told of grants of others")
 	}
-	// Everybody's turn: nothing was forgotten.
+	// Everyone's turn: nothing was forgotten.
 	h.settledRun()
 	for key, want := range map[string]string{"1": usual, "2": usual, "3": "", "4": everything} {
 		if got := h.has(key); got != want {

@@ -200,7 +200,7 @@ func TestAnOutcomeThatCouldNotBeRecordedIsFoundOut(t *testing.T) {
 	}
 }
 
-// Law 5: somebody impatient stops a run between two batches; what was done is
+// Law 5: an impatient operator stops a run between two batches; what was done is
 // recorded, and the next run finishes the work.
 func TestAStoppedRunRecordsWhatItDid(t *testing.T) {
 	h := newFixture(t)

@@ -33,7 +33,7 @@ func (h *fixture) ids(keys ...string) []identity.PersonID {
 }
 
 // few looks at the people whom the keys name, which must go well, and returns
-// what is left to a run for everybody.
+// what is left to a run for everyone.
 func (h *fixture) few(keys ...string) []plan.DeferredPerson {
 	h.t.Helper()
 	done, err := h.e.ReconcilePeople(h.t.Context(), h.ids(keys...), nil)
@@ -50,7 +50,7 @@ func (h *fixture) few(keys ...string) []plan.DeferredPerson {
 	return later
 }
 
-// nothingToDo says that a plan for everybody is empty.
+// nothingToDo says that a plan for everyone is empty.
 func (h *fixture) nothingToDo() {
 	h.t.Helper()
 	p, err := h.e.Plan(h.t.Context(), reconcile.Scope{})
@@ -59,7 +59,7 @@ func (h *fixture) nothingToDo() {
 	}
 }
 
-// TestFewAreRead: what concerns one person is done without reading everybody.
+// TestFewAreRead: what concerns one person is done without reading everyone.
 func TestFewAreRead(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 library T")
@@ -81,7 +81,7 @@ func TestFewAreRead(t *testing.T) {
 }
 
 // Law 4: who loses something one at a time counts as who loses it at once, for
-// an hour; what is over the limit is left to a run for everybody, which holds
+// an hour; what is over the limit is left to a run for everyone, which holds
 // it or not.
 func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
 	h := newFixture(t)
@@ -108,7 +108,7 @@ func TestFewAtATimeStayWithinTheLimit(t *testing.T) {
 }
 
 // Law 4: of an import that is about many, each share may be within the limit
-// and all of them not: then nobody loses anything before somebody has looked.
+// and all of them not: then no one loses anything before a person has looked.
 func TestFewOfManyAreJudgedWithThem(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T", "3 school T", "4 school T", "5 school T", "6 school T")
@@ -167,7 +167,7 @@ func TestFewAdoptNothing(t *testing.T) {
 }
 
 // An account that was there is found by its login name as well, and an answer
-// that may lack one makes nobody a second account.
+// that may lack one makes no one a second account.
 func TestFewFindAccounts(t *testing.T) {
 	h := newFixtureWith(t, strings.Replace(configuration, "  one: {", `  one: {adopt: [{mail: "{{.Email}}"}, {name: "u{{.Key}}"}], `, 1))
 	if _, err := h.one.Put(connectors.Account{Name: "U2", Enabled: true}, false); err != nil {
@@ -220,7 +220,7 @@ func TestAPlanIsNotCarriedOutOnOldFacts(t *testing.T) {
 	h.nothingToDo()
 }
 
-// A run for everybody that read a person before others brought them up to date
+// A run for everyone that read a person before others brought them up to date
 // does not do it again.
 func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
 	h := newFixture(t)
@@ -245,7 +245,7 @@ func TestARunForEverybodyLeavesWhatWasDoneMeanwhile(t *testing.T) {
 	h.nothingToDo()
 }
 
-// TestAnAccountThatAppearsInOneTargetDelaysNoOther: what a run for everybody leaves to
+// TestAnAccountThatAppearsInOneTargetDelaysNoOther: what a run for everyone leaves to
 // the next one in one target it carries out in the others.
 func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
 	h := newFixture(t)
@@ -270,7 +270,7 @@ func TestAnAccountThatAppearsInOneTargetDelaysNoOther(t *testing.T) {
 	h.nothingToDo()
 }
 
-// TestEverythingAtOnce: runs for everybody and for few at the same time, of
+// TestEverythingAtOnce: runs for everyone and for few at the same time, of
 // the same people, do nothing twice and leave nothing undone.
 func TestEverythingAtOnce(t *testing.T) {
 	h := newFixture(t)
@@ -339,7 +339,7 @@ func TestEverythingAtOnce(t *testing.T) {
 }
 
 // TestStoppedRunsAreSettledByFew: what a stopped run left open of a person is
-// found out when somebody looks at them, and not what another run is at.
+// found out when a person looks at them, and not what another run is at.
 func TestStoppedRunsAreSettledByFew(t *testing.T) {
 	h := newFixture(t)
 	h.hire("1 school T", "2 school T")

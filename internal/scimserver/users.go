@@ -134,7 +134,7 @@ func (u *users) Create(r *http.Request, attributes scim.ResourceAttributes) (sci
 
 // checkCreationRate refuses a new user when the source has pushed the maximum of
 // new users within the last hour: a stolen token must not fill the database. The
-// client is told to retry later. The caller holds the lock of the source.
+// client is asked to retry later. The caller holds the lock of the source.
 func (u *users) checkCreationRate(r *http.Request, now time.Time) error {
 	most := u.source.NewPeople
 	if most == 0 {

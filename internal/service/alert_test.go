@@ -130,7 +130,7 @@ func openPostbox(t *testing.T) (p *postbox, smtpAddress, hook string) {
 	return p, l.Addr().String(), web.URL
 }
 
-// TestAlerts: somebody is told of what is held, of steps that failed for good
+// TestAlerts: a person is told of what is held, of steps that failed for good
 // and of an HR source that is silent, once, by mail and over the webhook, also
 // when that is down at first; and the metrics say the same.
 func TestAlerts(t *testing.T) {
@@ -211,7 +211,7 @@ behov_target_up{target="two"} 1
 }
 
 // TestParkedIsTold: what a target refuses again and again waits for a person,
-// and somebody is told of all of it at once.
+// and a person is told of all of it at once.
 func TestParkedIsTold(t *testing.T) {
 	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
@@ -264,7 +264,7 @@ func TestParkedIsTold(t *testing.T) {
 	stop()
 }
 
-// TestAwayIsTold: of a target that does not answer for long somebody is told.
+// TestAwayIsTold: of a target that does not answer for long a person is told.
 func TestAwayIsTold(t *testing.T) {
 	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)
@@ -365,8 +365,8 @@ func TestARefusedPushIsToldThoughOthersCameAfterIt(t *testing.T) {
 }
 
 // TestRowsLeftOutAreTold: an export of which most rows cannot be used takes
-// nobody's access and is held by nothing; somebody has to know that it does not
-// end anybody's either. A few bad rows are no alarm.
+// no one's access and is held by nothing; a person has to know that it does not
+// end anyone's either. A few bad rows are no alarm.
 func TestRowsLeftOutAreTold(t *testing.T) {
 	fixture := newFixture(t, "")
 	p, mail, _ := openPostbox(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// BenchmarkEventToTargets hires one person after another while everybody is
+// BenchmarkEventToTargets hires one person after another while everyone is
 // looked at all the time, and measures how long it takes from the import's
 // beginning until the last of two targets has acknowledged the last change.
 // The targets are in memory and take next to nothing themselves.

@@ -62,7 +62,7 @@ func (s slow) ReadAccounts(ctx context.Context, refs []connectors.AccountRef, en
 	return s.target.ReadAccounts(ctx, refs, entitlements, sink)
 }
 
-// TestASlowTarget delays nobody who waits for another.
+// TestASlowTarget delays no one who waits for another.
 func TestASlowTarget(t *testing.T) {
 	fixture := newFixture(t, "")
 	fixture.serve(func(s *service.Service) {

@@ -43,8 +43,8 @@ func TestTheClockGoesBack(t *testing.T) {
 }
 
 // TestADayBegins: what HR dated for a day comes true when it begins, also in the
-// nights in which the clocks are changed, and what was missed because nobody
-// served is done when somebody does again.
+// nights in which the clocks are changed, and what was missed because no one
+// served is done when a person does again.
 func TestADayBegins(t *testing.T) {
 	for _, day := range []string{"2026-03-29", "2026-10-25", "2027-01-01"} {
 		t.Run(day, func(t *testing.T) {

@@ -25,7 +25,7 @@ func damaged(c *config.Config) *config.Config {
 func TestDifferenceFoundWhileServingHoldsThePeople(t *testing.T) {
 	onBoth(t, func(t *testing.T, fixture *fixture) {
 		const has = "account staff"
-		// Nobody has everything, so that each gets something else.
+		// No one has everything, so that each gets something else.
 		text := strings.Replace(rules, `p, library, "true"`, `p, library, "r.sub.unit == 'library'"`, 1)
 		if err := os.WriteFile(filepath.Join(fixture.dir, "policy.csv"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-// TestADiskThatIsFull: what cannot be written down is not done, whoever asked
+// TestADiskThatIsFull: what cannot be written down is not done, the person who asked
 // is told, and when there is room again everything goes on.
 func TestADiskThatIsFull(t *testing.T) {
 	disk := testenv.SmallDisk(t, 8<<20)

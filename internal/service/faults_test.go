@@ -32,7 +32,7 @@ import (
 type fault struct {
 	name       string
 	begin, end func()
-	says       string // what the log says of it; empty when nobody has to notice
+	says       string // what the log says of it; empty when no one has to notice
 	everywhere bool   // nothing goes on meanwhile
 }
 
@@ -214,7 +214,7 @@ func (fixture *remoteFixture) endure(t *testing.T, f fault, n int) {
 }
 
 // TestATargetsFaults: whatever happens between us and a directory, nothing is
-// lost, the other target goes on, and whoever looks is told.
+// lost, the other target goes on, and the person who looks is told.
 func TestATargetsFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs servers")
@@ -283,7 +283,7 @@ func TestAServicesFaults(t *testing.T) {
 					pass.ServeHTTP(w, r)
 					return
 				}
-				pass.ServeHTTP(httptest.NewRecorder(), r) // it is done, and nobody hears of it
+				pass.ServeHTTP(httptest.NewRecorder(), r) // it is done, and no one hears of it
 				panic(http.ErrAbortHandler)
 			})
 		}, end: passes},

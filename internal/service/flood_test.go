@@ -111,7 +111,7 @@ func TestAStolenTokenMakesFewAccounts(t *testing.T) {
 		fixture.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		address := serveSCIM(t, fixture)
 		fixture.until("everybody is there", 60*time.Second, func() bool { return fixture.quiet() })
-		// The first load ends within minutes, not when everybody is due for a look.
+		// The first load ends within minutes, not when everyone is due for a look.
 		ahead.Store(int64(6 * time.Minute))
 		fixture.until("the first load is over", 60*time.Second, func() bool {
 			states, err := fixture.db.TargetStates(t.Context())

@@ -75,7 +75,7 @@ func (s lazy) Apply(ctx context.Context, changes []connectors.Change) []connecto
 }
 
 // TestManyTargetsShareTheConnections: with as many targets as a municipality
-// has, PostgreSQL has room left for whoever else comes.
+// has, PostgreSQL has room left for the person who else comes.
 func TestManyTargetsShareTheConnections(t *testing.T) {
 	const many = 32
 	server := testenv.StartPostgres(t)
@@ -124,10 +124,10 @@ func TestManyTargetsShareTheConnections(t *testing.T) {
 	}
 }
 
-// TestADeadLeaderLeadsNobody: what is due later, and the schedule, are seen to by
+// TestADeadLeaderLeadsNoOne: what is due later, and the schedule, are seen to by
 // one of the processes. That the one which did so before died, and the clock went
-// back since, keeps nobody from taking that over.
-func TestADeadLeaderLeadsNobody(t *testing.T) {
+// back since, keeps no one from taking that over.
+func TestADeadLeaderLeadsNoOne(t *testing.T) {
 	fixture := newFixture(t, "")
 	fixture.serve(nil)() // which leaves the tables as they are
 	raw := testenv.Raw(t, fixture.url)
@@ -152,7 +152,7 @@ func TestADeadLeaderLeadsNobody(t *testing.T) {
 }
 
 // TestWhoWasPutOffOftenIsLookedAtSoon: that a target was away, or another run at
-// somebody, is no failure, after which one waits longer each time.
+// a person, is no failure, after which one waits longer each time.
 func TestWhoWasPutOffOftenIsLookedAtSoon(t *testing.T) {
 	fixture := newFixture(t, "")
 	fixture.serve(nil)
@@ -197,8 +197,8 @@ func (s stuck) Snapshot(ctx context.Context, sink connectors.Sink) (connectors.C
 	return s.target.Snapshot(ctx, sink)
 }
 
-// TestASlowTargetKeepsNoOtherFromARun: while everybody is looked at in all
-// targets at once, which waits for the slowest, what somebody released in another
+// TestASlowTargetKeepsNoOtherFromARun: while everyone is looked at in all
+// targets at once, which waits for the slowest, what a person released in another
 // one goes through.
 func TestASlowTargetKeepsNoOtherFromARun(t *testing.T) {
 	fixture := newFixture(t, "")

@@ -467,7 +467,7 @@ func (fixture *fixture) jobs() string {
 	return strings.Join(all, "\n")
 }
 
-// joins has HR tell of somebody, and waits until they are in a target.
+// joins has HR tell of a person, and waits until they are in a target.
 func (fixture *fixture) joins(key, target string) identity.PersonID {
 	fixture.t.Helper()
 	fixture.hr(key + " school")

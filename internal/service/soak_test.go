@@ -86,7 +86,7 @@ func TestSoak(t *testing.T) {
 		return values[len(values)/2]
 	}
 	for name, what := range map[string]func(sample) float64{"MB of heap": func(s sample) float64 { return float64(s.heap) / 1e6 }, "goroutines": func(s sample) float64 { return float64(s.goroutines) }} {
-		// The first third is when everybody comes for the first time.
+		// The first third is when everyone comes for the first time.
 		before, after := median(samples[third:2*third], what), median(samples[2*third:], what)
 		t.Logf("%d days: %.1f %s, then %.1f", days, before, name, after)
 		if after > 1.2*before+5 {

@@ -10,7 +10,7 @@ import (
 
 // TestALaterVersionBeside: while this version serves, a later one brings the
 // schema up to date, as it may (every table has a column more, and there are
-// tables that nobody here knows). This one goes on, and also when it is started
+// tables that no one here knows). This one goes on, and also when it is started
 // again.
 func TestALaterVersionBeside(t *testing.T) {
 	onBoth(t, func(t *testing.T, fixture *fixture) {

@@ -91,7 +91,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// TestCopyOfAForgery: a copy of a trail that somebody changed is none.
+// TestCopyOfAForgery: a copy of a trail that a person changed is none.
 func TestCopyOfAForgery(t *testing.T) {
 	ctx := context.Background()
 	master := newMaster(t)
@@ -113,7 +113,7 @@ func TestCopyOfAForgery(t *testing.T) {
 	}
 }
 
-// TestEveryTableIsCopied: whoever adds a table says whether it is state.
+// TestEveryTableIsCopied: the person who adds a table says whether it is state.
 func TestEveryTableIsCopied(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		there, err := db.Tables(context.Background())

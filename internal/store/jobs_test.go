@@ -41,7 +41,7 @@ func hireMany(t *testing.T, db *store.DB, from, to int) {
 	})
 }
 
-// TestJobsComeWithTheState: whoever an HR event or a decision is about is to
+// TestJobsComeWithTheState: the person who an HR event or a decision is about is to
 // be looked at, and the job is there when the event is, and not otherwise.
 func TestJobsComeWithTheState(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {

@@ -269,7 +269,7 @@ const (
 // PeopleChangedSince returns those of the people about whom there is an HR event or a
 // decision after the given ones.
 func (db *DB) PeopleChangedSince(ctx context.Context, of PersonSet, events, decisions int64) (map[identity.PersonID]bool, error) {
-	anew := map[identity.PersonID]bool{}
+	changed := map[identity.PersonID]bool{}
 	for query, seq := range map[string]int64{eventsSince: events, decisionsSince: decisions} {
 		where, args := of.condition(db.read, "person_id", []any{seq})
 		var ids []identity.PersonID
@@ -277,10 +277,10 @@ func (db *DB) PeopleChangedSince(ctx context.Context, of PersonSet, events, deci
 			return nil, fmt.Errorf("read what is new: %w", err)
 		}
 		for _, id := range ids {
-			anew[id] = true
+			changed[id] = true
 		}
 	}
-	return anew, nil
+	return changed, nil
 }
 
 // LockSequences keeps other transactions from recording an HR event or a decision until

@@ -39,7 +39,7 @@ var meantScans = map[string]string{
 	"FROM hold ORDER BY raised_us": "all holds are listed",
 	"FROM hold WHERE raised_us <":  "holds are few",
 	"FROM hold GROUP BY subject":   "holds are few",
-	// There are as many as somebody has to look at.
+	// There are as many as a person has to look at.
 	"FROM failing_step WHERE state":                    "what fails is counted",
 	"FROM failing_step WHERE 1 = 1":                    "all that fails is listed",
 	"FROM failing_step WHERE substr(key":               "a person gives the first digits of a key",
@@ -50,7 +50,7 @@ var meantScans = map[string]string{
 	"FROM account WHERE disabled_us <> 0":              "an index of these only",
 	"FROM review_item WHERE decision IS NULL":          "an index of these only",
 	"(o.protected OR o.protected_by_hand)":             "PostgreSQL reads an index of the protected only",
-	// What is about everybody.
+	// What is about everyone.
 	"SELECT id FROM person ORDER BY id":                                   "everybody",
 	"SELECT COUNT(*) FROM person":                                         "everybody",
 	"WHERE p.national_id_sealed IS NOT NULL AND 1 = 1":                    "everybody",

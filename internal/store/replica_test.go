@@ -14,7 +14,7 @@ import (
 )
 
 // TestAnAlertIsNotGivenUp: a mail server that is down for a night must not keep
-// a hold from whoever has to look at it.
+// a hold from the person who has to look at it.
 func TestAnAlertIsNotGivenUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, db *store.DB) {
 		write(t, db, func(tx *store.Tx) error {
@@ -31,7 +31,7 @@ func TestAnAlertIsNotGivenUp(t *testing.T) {
 // TestADeadReplicaIsFoundOut: PostgreSQL finds out within seconds that a machine
 // which held locks lost power, and ends a transaction of which nothing is heard.
 // By itself it asks after two hours (tcp(7), tcp_keepalive_time), for which
-// nobody else would work on what the dead one was at.
+// no one else would work on what the dead one was at.
 func TestADeadReplicaIsFoundOut(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	db := openWith(t, server.Database(), newMaster(t))
@@ -66,7 +66,7 @@ func TestNoJobIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestAServerThatSaysNothing lets nobody wait for long.
+// TestAServerThatSaysNothing lets no one wait for long.
 func TestAServerThatSaysNothing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestADeadServerIsFoundOut: connections to PostgreSQL break by themselves when
-// nobody acknowledges what is sent, and nobody is there to close them.
+// no one acknowledges what is sent, and no one is there to close them.
 func TestADeadServerIsFoundOut(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

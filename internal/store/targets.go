@@ -45,7 +45,7 @@ func (db *DB) LoadNameRegister(ctx context.Context, target string) (*NameRegiste
 }
 
 // Owner returns whose the name is or was, however it is capitalised; empty
-// when it never was anybody's.
+// when it never was anyone's.
 func (n *NameRegister) Owner(ctx context.Context, name string) (identity.PersonID, error) {
 	hash, err := n.db.nameHash(n.target, name)
 	if err != nil || n.owner != nil {

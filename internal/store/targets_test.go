@@ -54,7 +54,7 @@ func TestMemoryIsSealed(t *testing.T) {
 	}
 }
 
-// TestAnotherKeyFileIsRefused, before anything is sealed with it that nobody
+// TestAnotherKeyFileIsRefused, before anything is sealed with it that no one
 // could open who has the right one.
 func TestAnotherKeyFileIsRefused(t *testing.T) {
 	onBothURLs(t, func(t *testing.T, url string) {

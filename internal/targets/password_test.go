@@ -46,7 +46,7 @@ func TestCheckFirstPassword(t *testing.T) {
 	}
 }
 
-// First passwords go to a directory that nobody else can read, or to a program
+// First passwords go to a directory that no one else can read, or to a program
 // on its standard input, and nowhere else.
 func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	account := connectors.AccountRef{ID: "id", Anchor: "0198-person", Name: "anna"}
@@ -63,7 +63,7 @@ func TestFirstPasswordsAreHandedOver(t *testing.T) {
 	if err != nil || json.Unmarshal(b, &got) != nil || got.Person != "0198-person" || got.Account != "anna" || got.Password != "p4ss" {
 		t.Errorf("%s, %v", b, err)
 	}
-	// Another target's, and one made anew, have files of their own.
+	// Another target's, and one made again, have files of their own.
 	for _, target := range []string{"ad", "ldap"} {
 		if err := targets.PasswordSink(target, config.FirstPassword{Directory: dir}).FirstPassword(t.Context(), account, "other"); err != nil {
 			t.Fatal(err)

@@ -111,7 +111,7 @@ func TestNothingIsLeftOfACrashedTest(t *testing.T) {
 	}
 	testenv.Need(t, "slapd", "apt-get install slapd")
 	cmd := exec.Command(os.Args[0], "-test.run=^TestNothingIsLeftOfACrashedTest$", "-test.v")
-	cmd.Env = append(os.Environ(), child+"=1", "TMPDIR="+t.TempDir()) // nobody else cleans up after it
+	cmd.Env = append(os.Environ(), child+"=1", "TMPDIR="+t.TempDir()) // no one else cleans up after it
 	out, err := cmd.CombinedOutput()
 	_, rest, found := strings.Cut(string(out), "listens at ")
 	if err == nil || !found {

@@ -120,7 +120,7 @@ func TestWire(t *testing.T) {
 }
 
 // TestAWireNeverHangs: what is the matter changes while connections break off
-// and nobody reads what is on its way.
+// and no one reads what is on its way.
 func TestAWireNeverHangs(t *testing.T) {
 	w := testenv.NewWire(t, echo(t))
 	stop := make(chan struct{})

@@ -6,7 +6,7 @@ import (
 )
 
 // Words returns the English sentence of a reason, with people by their IDs, for tests
-// about what a person is told.
+// about what a person reads.
 func Words(r reason.Reason) string {
 	p, err := wording.New(wording.Reader{Language: wording.English, Place: wording.Shell})
 	if err != nil {

@@ -237,7 +237,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestDeleteWithoutRef: what Graph does when $ref is left out, and why nobody
+// TestDeleteWithoutRef: what Graph does when $ref is left out, and why no one
 // may.
 func TestDeleteWithoutRef(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func Start(ctx context.Context, baseDN, adminDN, password string, groups []strin
 	if err != nil {
 		return nil, fmt.Errorf("demo directory: %w", err)
 	}
-	// Somebody else may take a free port before the server listens on it.
+	// Another process may take a free port before the server listens on it.
 	for range 5 {
 		var s *Server
 		if s, err = listen(ctx, t, baseDN); err == nil {

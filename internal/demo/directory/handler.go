@@ -63,7 +63,7 @@ func (h *handler) who(r *gldap.Request) string {
 	return s
 }
 
-// mayWrite lets the administrator write and nobody else.
+// mayWrite lets the administrator write and no one else.
 func (h *handler) mayWrite(r *gldap.Request) error {
 	switch h.who(r) {
 	case h.tree.admin:
@@ -76,7 +76,7 @@ func (h *handler) mayWrite(r *gldap.Request) error {
 
 func (h *handler) bind(w *gldap.ResponseWriter, r *gldap.Request) {
 	code, message := h.run(func() error {
-		h.forget(r.ConnectionID()) // a failed bind leaves nobody (RFC 4513 §4)
+		h.forget(r.ConnectionID()) // a failed bind leaves the connection anonymous (RFC 4513 §4)
 		m, err := r.GetSimpleBindMessage()
 		if err != nil {
 			return fmt.Errorf("bind: %w", err)

@@ -199,7 +199,7 @@ func is(b bool) truth {
 }
 
 // selected returns the attributes a search asked for, sorted. Passwords are
-// nobody's to read.
+// for no one to read.
 func (q query) selected(e *entry) []selection {
 	all := len(q.attributes) == 0 || slices.Contains(q.attributes, "*")
 	operational := slices.Contains(q.attributes, "+")

@@ -119,7 +119,7 @@ func (d *data) set(c *collection, r *resource, attributes map[string]any, now ti
 	if _, set := attributes["active"]; c == d.users && !set {
 		attributes["active"] = true
 	}
-	delete(attributes, "password") // never returned, and nobody signs in here
+	delete(attributes, "password") // never returned, and no one signs in here
 	delete(c.byName, r.name(c.unique))
 	c.byName[name] = r.id
 	r.attributes, r.modified = attributes, now

@@ -38,7 +38,7 @@ const (
 )
 
 // Start starts a service with the groups, which have no members. It answers
-// whoever brings the bearer token, until ctx ends or Close is called.
+// a client with the bearer token, until ctx ends or Close is called.
 func Start(ctx context.Context, token string, groups []string) (*Server, error) {
 	if token == "" {
 		return nil, errors.New("scimapp: a service without a token would be open to every program on this machine")
